@@ -1,0 +1,77 @@
+/** Bytes: joining, comparing, text and hexadecimal. @module */
+
+/** The one byte type of the project. */
+export type Bytes = Uint8Array;
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Encodes a string as UTF-8. */
+export function utf8(value: string): Bytes {
+  return encoder.encode(value);
+}
+
+/** Decodes UTF-8; a malformed sequence becomes U+FFFD, as peers send names and notices in any charset. */
+export function fromUtf8(bytes: Bytes): string {
+  return decoder.decode(bytes);
+}
+
+/** Joins the parts into a new array (copies). */
+export function concat(...parts: readonly Bytes[]): Bytes {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** Compares in a time that depends on the lengths alone, so it is fit for secrets. */
+export function equal(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+/** Lower-case hexadecimal, two digits a byte. */
+export function toHex(bytes: Bytes): string {
+  let hex = "";
+  for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
+  return hex;
+}
+
+/**
+ * Reads hexadecimal of even length; white space is not allowed.
+ * @throws RangeError when the text is something else
+ */
+export function fromHex(hex: string): Bytes {
+  if (!/^(?:[0-9a-f]{2})*$/i.test(hex)) throw new RangeError("expected pairs of hexadecimal digits");
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+/** Base64 of RFC 4648 section 4, with padding. */
+export function toBase64(bytes: Bytes): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/**
+ * Reads base64 of RFC 4648 section 4, with or without padding.
+ * @throws RangeError when the text is something else
+ */
+export function fromBase64(text: string): Bytes {
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.replace(/=+$/, "").length % 4 === 1) {
+    throw new RangeError("expected base64");
+  }
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

@@ -1,0 +1,105 @@
+/** Messages as tables of fields: one table gives reader, writer and type. @module */
+import type { Bytes } from "./bytes.ts";
+import { SshError } from "./error.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
+
+/** How one field is read and written. */
+export interface Field<T> {
+  read(reader: Reader): T;
+  write(writer: Writer, value: T): void;
+}
+
+type Fields = Readonly<Record<string, Field<unknown>>>;
+type Values<F extends Fields> = { readonly [Name in keyof F]: F[Name] extends Field<infer T> ? T : never };
+
+/** A table of fields in wire order. */
+export interface Codec<V> {
+  readonly name: string;
+  encode(values: V): Bytes;
+  /** Views into `bytes`. @throws SshError `protocol` for missing or surplus bytes, or the wrong message number */
+  decode(bytes: Bytes): V;
+}
+
+/** A {@link Codec} that starts with its message number. */
+export interface Message<V> extends Codec<V> {
+  readonly number: number;
+}
+
+/** The values of a table. */
+export type ValuesOf<C> = C extends Codec<infer V> ? V : never;
+
+/** A table without a message number: the type-specific part of a request or a channel open, or a blob. */
+export function record<F extends Fields>(name: string, fields: F): Codec<Values<F>> {
+  return {
+    name,
+    encode: (values) => writeFields(new Writer(), fields, values).finish(),
+    decode: (bytes) => readFields(new Reader(bytes, name), fields),
+  };
+}
+
+/** A table with its message number. */
+export function message<F extends Fields>(number: number, name: string, fields: F): Message<Values<F>> {
+  return {
+    number,
+    name,
+    encode: (values) => writeFields(new Writer().byte(number), fields, values).finish(),
+    decode(payload) {
+      const reader = new Reader(payload, name);
+      const got = reader.byte();
+      if (got !== number) throw new SshError("protocol", `expected ${name} (${number}), got message ${got}`);
+      return readFields(reader, fields);
+    },
+  };
+}
+
+function writeFields<F extends Fields>(writer: Writer, fields: F, values: Values<F>): Writer {
+  for (const [name, field] of Object.entries(fields)) field.write(writer, values[name]);
+  return writer;
+}
+
+function readFields<F extends Fields>(reader: Reader, fields: F): Values<F> {
+  const values: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) values[name] = field.read(reader);
+  reader.end();
+  return values as Values<F>;
+}
+
+export const byte: Field<number> = { read: (reader) => reader.byte(), write: (writer, value) => writer.byte(value) };
+export const boolean: Field<boolean> = {
+  read: (reader) => reader.boolean(),
+  write: (writer, value) => writer.boolean(value),
+};
+export const uint32: Field<number> = {
+  read: (reader) => reader.uint32(),
+  write: (writer, value) => writer.uint32(value),
+};
+/** `string` as bytes */
+export const string: Field<Bytes> = {
+  read: (reader) => reader.string(),
+  write: (writer, value) => writer.string(value),
+};
+/** `string` as UTF-8 text */
+export const text: Field<string> = { read: (reader) => reader.text(), write: (writer, value) => writer.text(value) };
+/** a last text field that some peers leave out: read as "" then */
+export const optionalText: Field<string> = {
+  read: (reader) => (reader.remaining === 0 ? "" : reader.text()),
+  write: (writer, value) => writer.text(value),
+};
+export const mpint: Field<Bytes> = { read: (reader) => reader.mpint(), write: (writer, value) => writer.mpint(value) };
+export const nameList: Field<readonly string[]> = {
+  read: (reader) => reader.nameList(),
+  write: (writer, value) => writer.nameList(value),
+};
+/** whatever follows, uninterpreted */
+export const rest: Field<Bytes> = { read: (reader) => reader.rest(), write: (writer, value) => writer.raw(value) };
+/** exactly `size` bytes without a length */
+export function fixed(size: number): Field<Bytes> {
+  return {
+    read: (reader) => reader.raw(size),
+    write(writer, value) {
+      if (value.length !== size) throw new SshError("misuse", `expected ${size} bytes, got ${value.length}`);
+      writer.raw(value);
+    },
+  };
+}

@@ -1,0 +1,12 @@
+/** Floor 0: bytes, messages, errors and limits. @module */
+export * from "./bytes.ts";
+export * from "./codec.ts";
+export * from "./error.ts";
+export * from "./limits.ts";
+export * from "./messages/auth.ts";
+export * from "./messages/connection.ts";
+export * from "./messages/requests.ts";
+export * from "./messages/transport.ts";
+export * from "./numbers.ts";
+export * from "./reader.ts";
+export * from "./writer.ts";

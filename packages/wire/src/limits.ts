@@ -1,0 +1,52 @@
+/** Every limit in one place: first what the RFCs say, then what we chose. @module */
+
+/** From the RFCs. */
+export const RfcLimits = {
+  /** RFC 4253 4.2: the identification line, CR LF included */
+  identificationLine: 255,
+  /** RFC 4253 6: padding is 4 to 255 bytes, and the packet a multiple of the block size or 8 */
+  minPadding: 4,
+  maxPadding: 255,
+  minBlock: 8,
+  /** RFC 4254 5.2: a window never exceeds 2^32 - 1 bytes */
+  maxWindow: 0xffff_ffff,
+  /** RFC 4253 9 and RFC 4344 3.1: rekey by 2^31 packets at the latest */
+  rekeyPackets: 2 ** 31,
+  maxPort: 65_535,
+} as const;
+
+/** Ours. */
+export const Limits = {
+  /** bytes of packet_length we accept; RFC 4253 6.1 asks for 35000 at least, OpenSSH accepts as much as we do */
+  packetLength: 256 * 1024,
+  /** lines a server may send before its identification, and their bytes in all */
+  linesBeforeIdentification: 1024,
+  bytesBeforeIdentification: 64 * 1024,
+  /** rekey after so many bytes in one direction, and after so many milliseconds */
+  rekeyBytes: 2 ** 30,
+  rekeyMs: 3_600_000,
+  /** bytes of control messages held back while a key exchange is on */
+  heldOutput: 1024 * 1024,
+  /** our output waits for the pipe: above the first no data is taken, above the second no input is read */
+  outputHighWater: 256 * 1024,
+  outputCeiling: 2 * 1024 * 1024,
+  /** the receive window of a channel and its largest data string, as OpenSSH has them */
+  window: 2 * 1024 * 1024,
+  maxPacket: 32 * 1024,
+  /** channels of one connection */
+  channels: 16 * 1024,
+  /** requests of the peer that wait for our answer: above it no input is read */
+  unansweredRequests: 256,
+  /** how long we wait for the CLOSE of the side that opened the channel */
+  closeGraceMs: 1000,
+  /** messages before logon that are none of its business (IGNORE, DEBUG, UNIMPLEMENTED) */
+  strayBeforeLogon: 64,
+  /** refused attempts before a server disconnects, and banners a client accepts */
+  authAttempts: 6,
+  banners: 16,
+  bannerBytes: 64 * 1024,
+  /** from dialling to logged on */
+  logonTimeoutMs: 60_000,
+  /** how long logoff waits for the peer to take our last bytes */
+  logoffTimeoutMs: 5_000,
+} as const;

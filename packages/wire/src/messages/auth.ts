@@ -1,0 +1,82 @@
+/** Messages 50 to 79, in the order of RFC 4252 and RFC 4256. @module */
+import {
+  boolean,
+  type Codec,
+  type Field,
+  message,
+  nameList,
+  optionalText,
+  record,
+  rest,
+  string,
+  text,
+} from "../codec.ts";
+import { SshError } from "../error.ts";
+
+/** RFC 4252 section 5 */
+export const UserauthRequest = message(50, "USERAUTH_REQUEST", { user: text, service: text, method: text, specific: rest });
+/** RFC 4252 section 5.1 */
+export const UserauthFailure = message(51, "USERAUTH_FAILURE", { canContinue: nameList, partialSuccess: boolean });
+/** RFC 4252 section 5.1 */
+export const UserauthSuccess = message(52, "USERAUTH_SUCCESS", {});
+/** RFC 4252 section 5.4 */
+export const UserauthBanner = message(53, "USERAUTH_BANNER", { message: text, language: optionalText });
+
+/** RFC 4252 section 7: the method-specific part that asks whether a key would do */
+export const PublickeyQuery = record("publickey query", { hasSignature: boolean, algorithm: text, publicKey: string });
+/** RFC 4252 section 7: the method-specific part with its signature */
+export const PublickeyProof = record("publickey request", {
+  hasSignature: boolean,
+  algorithm: text,
+  publicKey: string,
+  signature: string,
+});
+/** RFC 4252 section 7 */
+export const UserauthPkOk = message(60, "USERAUTH_PK_OK", { algorithm: text, publicKey: string });
+
+/** RFC 4252 section 8: the method-specific part */
+export const PasswordRequest = record("password request", { isChange: boolean, password: text });
+/** RFC 4252 section 8: the method-specific part of a password change */
+export const PasswordChange = record("password change", { isChange: boolean, oldPassword: text, newPassword: text });
+/** RFC 4252 section 8 */
+export const UserauthPasswdChangereq = message(60, "USERAUTH_PASSWD_CHANGEREQ", { prompt: text, language: optionalText });
+
+/** RFC 4256 section 3.1: the method-specific part */
+export const KeyboardInteractiveRequest: Codec<{ readonly language: string; readonly submethods: string }> = record(
+  "keyboard-interactive request",
+  { language: text, submethods: text },
+);
+
+/** One question of RFC 4256 section 3.2. */
+export interface Prompt {
+  readonly prompt: string;
+  readonly echo: boolean;
+}
+
+const maxPrompts = 64;
+function counted<T>(item: Field<T>): Field<readonly T[]> {
+  return {
+    read(reader) {
+      const count = reader.uint32();
+      if (count > maxPrompts) throw new SshError("limit", `expected at most ${maxPrompts} prompts, got ${count}`);
+      return Array.from({ length: count }, () => item.read(reader));
+    },
+    write(writer, items) {
+      writer.uint32(items.length);
+      for (const one of items) item.write(writer, one);
+    },
+  };
+}
+const prompt: Field<Prompt> = {
+  read: (reader) => ({ prompt: reader.text(), echo: reader.boolean() }),
+  write: (writer, value) => writer.text(value.prompt).boolean(value.echo),
+};
+/** RFC 4256 section 3.2 */
+export const UserauthInfoRequest = message(60, "USERAUTH_INFO_REQUEST", {
+  name: text,
+  instruction: text,
+  language: optionalText,
+  prompts: counted(prompt),
+});
+/** RFC 4256 section 3.4 */
+export const UserauthInfoResponse = message(61, "USERAUTH_INFO_RESPONSE", { responses: counted(text) });
