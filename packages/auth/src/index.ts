@@ -1,1 +1,12 @@
-export {};
+/** Floor 2: user authentication as machines. @module */
+export { type AuthClientEvent, AuthClientMachine, type AuthClientOptions } from "./client-machine.ts";
+export type { AuthContext, AuthDialog, AuthMethod, MaybePromise } from "./dialog.ts";
+export { type PasswordOptions, password } from "./methods/password.ts";
+export { publickey } from "./methods/publickey.ts";
+export {
+  type AuthAttempt,
+  type AuthDecision,
+  type AuthServerEvent,
+  AuthServerMachine,
+  type AuthServerOptions,
+} from "./server-machine.ts";

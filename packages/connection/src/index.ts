@@ -1,1 +1,8 @@
-export {};
+/** Floor 2: the connection layer as a machine. @module */
+export {
+  type ChannelLimits,
+  type ConnectionEvent,
+  ConnectionMachine,
+  type ConnectionOptions,
+} from "./connection-machine.ts";
+export type { ReplySlot } from "./replies.ts";

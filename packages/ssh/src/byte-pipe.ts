@@ -24,6 +24,8 @@ export interface BytePipe {
   /** Stops delivery; at most the chunk in hand is still delivered by a socket, none by a channel. */
   pause(): void;
   resume(): void;
+  /** Sends what was written, ends, and reads no more: what still comes in is dropped. `closed` follows without an error. */
+  close(): void;
   /** Drops the pipe at once, without waiting for what was written. */
   abort(reason?: Error): void;
 }

@@ -1,1 +1,24 @@
-export {};
+/** Floor 3: an SSH connection over any byte pipe. @module */
+export type { BytePipe, PipeSink } from "./byte-pipe.ts";
+export type { Channel } from "./channel.ts";
+export { connect } from "./client.ts";
+export type {
+  CallOptions,
+  GlobalReply,
+  IncomingOpen,
+  IncomingRequest,
+  PeerInfo,
+  RequestOptions,
+  SshConnection,
+} from "./connection.ts";
+export {
+  type ClientOptions,
+  type ConnectionOptions,
+  checkOptions,
+  type ServerOptions,
+  type VerifiedHostKey,
+} from "./options.ts";
+export { serve } from "./server.ts";
+export { type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
+export { version } from "./version.ts";

@@ -1,1 +1,4 @@
-export {};
+/** Floor 2: the transport layer as a machine. @module */
+export type { AlgorithmNames, KexOptions } from "./kex-machine.ts";
+export { type RekeyLimits, type TransportEvent, TransportMachine, type TransportOptions } from "./transport-machine.ts";
+export { identification, type Role } from "./version-exchange.ts";

@@ -75,3 +75,10 @@ export function fromBase64(text: string): Bytes {
   for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
 }
+
+/** A peer's text made fit for an error message: control characters shown as dots, at most `limit` characters, in quotes. */
+export function quote(text: string, limit = 120): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ".");
+  return `"${plain.length > limit ? `${plain.slice(0, limit)}…` : plain}"`;
+}

@@ -8,5 +8,6 @@ export * from "./messages/connection.ts";
 export * from "./messages/requests.ts";
 export * from "./messages/transport.ts";
 export * from "./numbers.ts";
+export type * from "./payload-sink.ts";
 export * from "./reader.ts";
 export * from "./writer.ts";

@@ -25,6 +25,10 @@ export const Limits = {
   /** rekey after so many bytes in one direction, and after so many milliseconds */
   rekeyBytes: 2 ** 30,
   rekeyMs: 3_600_000,
+  /** from our KEXINIT to the peer's NEWKEYS */
+  kexTimeoutMs: 60_000,
+  /** EXT_INFO messages a peer may send: after its first NEWKEYS and before USERAUTH_SUCCESS (RFC 8308 2.4) */
+  extInfos: 2,
   /** bytes of control messages held back while a key exchange is on */
   heldOutput: 1024 * 1024,
   /** our output waits for the pipe: above the first no data is taken, above the second no input is read */
@@ -39,12 +43,17 @@ export const Limits = {
   unansweredRequests: 256,
   /** how long we wait for the CLOSE of the side that opened the channel */
   closeGraceMs: 1000,
-  /** messages before logon that are none of its business (IGNORE, DEBUG, UNIMPLEMENTED) */
+  /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged on */
   strayBeforeLogon: 64,
+  bytesBeforeLogon: 1024 * 1024,
   /** refused attempts before a server disconnects, and banners a client accepts */
   authAttempts: 6,
   banners: 16,
   bannerBytes: 64 * 1024,
+  /** event based channels that wait for the program to take them; above it they are refused */
+  acceptQueue: 1024,
+  /** to connect to a target of local forwarding */
+  targetTimeoutMs: 30_000,
   /** from dialling to logged on */
   logonTimeoutMs: 60_000,
   /** how long logoff waits for the peer to take our last bytes */

@@ -1,0 +1,40 @@
+/** The method `password`, RFC 4252 section 8. @module */
+import { PasswordChange, PasswordRequest, SshError, UserauthPasswdChangereq, UserauthRequest } from "@postern/wire";
+import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
+
+/** What {@link password} may be told beside the password. */
+export interface PasswordOptions {
+  /** gives the new password when the server wants the old one changed; without it an expired password is a failure */
+  readonly change?: (prompt: string) => MaybePromise<string>;
+}
+
+/**
+ * Logs on with a password, or with what a function gives when it is needed.
+ *
+ * @example
+ * const auth = [password("secret")];
+ */
+export function password(secret: string | (() => MaybePromise<string>), options: PasswordOptions = {}): AuthMethod {
+  return {
+    name: "password",
+    begin({ user }) {
+      const request = (specific: Uint8Array): Uint8Array =>
+        UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specific });
+      const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
+      const first = (value: string): Uint8Array => request(PasswordRequest.encode({ isChange: false, password: value }));
+      return {
+        next(answer) {
+          if (answer !== undefined) return change(answer);
+          const value = current();
+          return typeof value === "string" ? first(value) : value.then(first);
+        },
+      };
+      async function change(answer: Uint8Array): Promise<Uint8Array> {
+        const { prompt } = UserauthPasswdChangereq.decode(answer);
+        if (options.change === undefined) throw new SshError("auth", "the host wants the password to be changed first");
+        const newPassword = await options.change(prompt);
+        return request(PasswordChange.encode({ isChange: true, oldPassword: await current(), newPassword }));
+      }
+    },
+  };
+}

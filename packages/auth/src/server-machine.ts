@@ -1,0 +1,208 @@
+/** The server's side of user authentication, RFC 4252. @module */
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import {
+  type Bytes,
+  Limits,
+  type PayloadSink,
+  PasswordRequest,
+  PublickeyProof,
+  PublickeyQuery,
+  quote,
+  Reader,
+  ServiceAccept,
+  ServiceRequest,
+  SshError,
+  UserauthBanner,
+  UserauthFailure,
+  UserauthPkOk,
+  UserauthRequest,
+  UserauthSuccess,
+  type ValuesOf,
+} from "@postern/wire";
+import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
+import { signedData } from "./methods/publickey.ts";
+
+/** What a client attempts; the server's program decides. */
+export type AuthAttempt =
+  | { readonly method: "none"; readonly user: string }
+  | { readonly method: "password"; readonly user: string; readonly password: string }
+  /** `proved` false: the client asks whether the key would do; true: its signature has been verified */
+  | {
+      readonly method: "publickey";
+      readonly user: string;
+      readonly publicKey: Bytes;
+      readonly algorithm: string;
+      readonly proved: boolean;
+    };
+
+/** The answer to an attempt: accepted, refused, or accepted with more methods wanted (RFC 4252 section 5.1). */
+export type AuthDecision = boolean | { readonly partial: readonly string[] };
+
+/** What an {@link AuthServerMachine} is made of. */
+export interface AuthServerOptions {
+  readonly sink: PayloadSink;
+  /** names of the methods a client may try */
+  readonly methods: readonly string[];
+  /** the public key algorithms user keys may use */
+  readonly algorithms: readonly PublicKeyAlgorithm[];
+  readonly banner: string | undefined;
+}
+
+/** What the server's authentication machine has to tell. */
+export type AuthServerEvent =
+  /** answer with `decide` */
+  | { readonly type: "attempt"; readonly attempt: AuthAttempt }
+  | { readonly type: "authenticated"; readonly user: string; readonly method: string };
+
+type State =
+  | { readonly at: "expectService" }
+  | { readonly at: "expectRequest" }
+  | { readonly at: "deciding"; readonly attempt: AuthAttempt }
+  | { readonly at: "authenticated" };
+
+type Request = ValuesOf<typeof UserauthRequest>;
+
+/** Reads attempts, verifies signatures, and sends the program's decisions. */
+export class AuthServerMachine {
+  readonly #options: AuthServerOptions;
+  readonly #events: AuthServerEvent[] = [];
+  #state: State = { at: "expectService" };
+  #sessionId: Bytes | undefined;
+  #user: string | undefined;
+  #canContinue: readonly string[];
+  #failures = 0;
+  #requests = 0;
+
+  constructor(options: AuthServerOptions) {
+    this.#options = options;
+    this.#canContinue = options.methods;
+  }
+
+  /** False while a decision is awaited. */
+  get wantsInput(): boolean {
+    return this.#state.at !== "deciding";
+  }
+
+  /** The first key exchange is over. */
+  start(sessionId: Bytes): void {
+    this.#sessionId = sessionId;
+  }
+
+  next(): AuthServerEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** A message numbered 5 or 50 to 79 (view). */
+  receive(payload: Bytes): void {
+    const state = this.#state;
+    switch (state.at) {
+      case "expectService":
+        return this.#acceptService(payload);
+      case "expectRequest":
+        return this.#request(UserauthRequest.decode(payload));
+      case "authenticated":
+        // RFC 4252 section 5.1: requests after the success are ignored silently.
+        return;
+      case "deciding":
+        throw new SshError("misuse", "expected no input while an attempt is decided");
+      default:
+        state satisfies never;
+    }
+  }
+
+  /** The program's answer to the event `attempt`. */
+  decide(decision: AuthDecision): void {
+    const state = this.#state;
+    if (state.at !== "deciding") throw new SshError("misuse", `expected an attempt to decide, got state ${state.at}`);
+    const { attempt } = state;
+    this.#state = { at: "expectRequest" };
+    if (decision === false) return this.#refuse(attempt.method);
+    // Nothing is proved by asking whether a key would do, whatever the program decides.
+    if (attempt.method === "publickey" && !attempt.proved) {
+      const { algorithm, publicKey } = attempt;
+      return this.#options.sink.send(UserauthPkOk.encode({ algorithm, publicKey }));
+    }
+    if (decision === true) return this.#accept(attempt);
+    this.#canContinue = decision.partial;
+    this.#fail(true);
+  }
+
+  #acceptService(payload: Bytes): void {
+    const { service } = ServiceRequest.decode(payload);
+    if (service !== USERAUTH_SERVICE) {
+      throw new SshError("protocol", `expected a request for the service ${USERAUTH_SERVICE}, got ${quote(service)}`);
+    }
+    this.#options.sink.send(ServiceAccept.encode({ service }));
+    const { banner } = this.#options;
+    if (banner !== undefined) this.#options.sink.send(UserauthBanner.encode({ message: banner, language: "" }));
+    this.#state = { at: "expectRequest" };
+  }
+
+  #request(request: Request): void {
+    if (request.service !== CONNECTION_SERVICE) {
+      throw new SshError("protocol", `expected the service ${CONNECTION_SERVICE}, got ${quote(request.service)}`);
+    }
+    // RFC 4252 section 5: a change of user would have to flush all state; OpenSSH disconnects, and so do we.
+    this.#user ??= request.user;
+    if (this.#user !== request.user) throw new SshError("protocol", "expected the user name not to change");
+    this.#requests++;
+    const attempt = this.#attempt(request);
+    if (attempt === undefined) return this.#refuse(request.method);
+    this.#state = { at: "deciding", attempt };
+    this.#events.push({ type: "attempt", attempt });
+  }
+
+  /** What the program is asked; undefined when there is nothing to ask. */
+  #attempt({ user, method, specific }: Request): AuthAttempt | undefined {
+    if (method === "none") return { method, user };
+    if (!this.#canContinue.includes(method)) return undefined;
+    if (method === "password") {
+      // A password change (RFC 4252 section 8) is a request we never ask for.
+      if (new Reader(specific, "password request").boolean()) return undefined;
+      return { method, user, password: PasswordRequest.decode(specific).password };
+    }
+    return method === "publickey" ? this.#publickey(user, specific) : undefined;
+  }
+
+  #publickey(user: string, specific: Bytes): AuthAttempt | undefined {
+    const proved = new Reader(specific, "publickey request").boolean();
+    const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specific);
+    const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
+    if (verifier === undefined) return undefined;
+    if (proved && !this.#verifies(verifier, user, specific)) return undefined;
+    return { method: "publickey", user, publicKey, algorithm, proved };
+  }
+
+  #verifies(verifier: PublicKeyAlgorithm, user: string, specific: Bytes): boolean {
+    const { algorithm, publicKey, signature } = PublickeyProof.decode(specific);
+    const signed = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
+    const request = { user, service: CONNECTION_SERVICE, method: "publickey", specific: signed };
+    if (this.#sessionId === undefined) throw new SshError("misuse", "expected the session identifier to be known");
+    try {
+      return verifier.verify(publicKey, signedData(this.#sessionId, UserauthRequest.encode(request)), signature);
+    } catch (error) {
+      // A malformed key is a refused key: the client may have a better one.
+      if (error instanceof SshError && error.code === "key") return false;
+      throw error;
+    }
+  }
+
+  #accept(attempt: AuthAttempt): void {
+    this.#options.sink.send(UserauthSuccess.encode({}));
+    this.#state = { at: "authenticated" };
+    this.#events.push({ type: "authenticated", user: attempt.user, method: attempt.method });
+  }
+
+  #refuse(method: string): void {
+    // To ask once with "none" is how a client learns the methods (RFC 4252 section 5.2).
+    const asked = method === "none" && this.#requests === 1;
+    if (!asked && ++this.#failures >= Limits.authAttempts) {
+      throw new SshError("auth", `expected a valid logon within ${Limits.authAttempts} attempts`);
+    }
+    this.#fail(false);
+  }
+
+  #fail(partialSuccess: boolean): void {
+    this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
+  }
+}

@@ -1,0 +1,85 @@
+/** One channel: its phase and its two windows, RFC 4254 section 5. Knows neither role nor type. @module */
+import { RfcLimits, SshError } from "@postern/wire";
+
+/** Who sent CHANNEL_OPEN. */
+export type Opener = "ours" | "theirs";
+
+/** What a channel expects next. */
+export type Phase =
+  /** we sent CHANNEL_OPEN; `abandoned`: nobody waits for the answer any more, a confirmation is answered with CLOSE */
+  | { readonly at: "opening"; readonly abandoned: boolean }
+  /** the peer sent CHANNEL_OPEN; the program decides */
+  | { readonly at: "deciding" }
+  /** data flows, in each direction until its EOF */
+  | { readonly at: "open"; readonly in: "data" | "eof"; readonly out: "data" | "eof" }
+  /** we sent CLOSE; only the peer's CLOSE matters (RFC 4254 section 5.3) */
+  | { readonly at: "closing" };
+
+/** The windows and the phase of one channel. */
+export class ChannelState {
+  readonly id: number;
+  readonly opener: Opener;
+  phase: Phase;
+  peerId = 0;
+  /** bytes the peer lets us send, and the largest data string it takes */
+  sendWindow = 0;
+  peerMaxPacket = 0;
+  /** bytes we let the peer send, and the largest data string we take */
+  receiveWindow: number;
+  readonly maxPacket: number;
+  /** consumed bytes for which the peer has no credit yet */
+  #consumed = 0;
+  readonly #creditStep: number;
+
+  constructor(id: number, opener: Opener, window: number, maxPacket: number) {
+    this.id = id;
+    this.opener = opener;
+    this.phase = opener === "ours" ? { at: "opening", abandoned: false } : { at: "deciding" };
+    this.receiveWindow = window;
+    this.maxPacket = maxPacket;
+    // As OpenSSH: after three packets, or half a window when that is less. Waiting longer halves the speed of a long link.
+    this.#creditStep = Math.min(3 * maxPacket, Math.ceil(window / 2));
+  }
+
+  /** The peer's side of the channel, as its open or its confirmation tells. */
+  setPeer(peerId: number, window: number, maxPacket: number): void {
+    this.peerId = peerId;
+    this.sendWindow = window;
+    this.peerMaxPacket = maxPacket;
+  }
+
+  /** Charges the peer for data it sent. @throws SshError `protocol` when it may not send that much */
+  received(size: number): void {
+    if (size > this.maxPacket) {
+      throw new SshError("protocol", `expected at most ${this.maxPacket} bytes in one data message, got ${size}`);
+    }
+    if (size > this.receiveWindow) {
+      throw new SshError("protocol", `expected data within the window of ${this.receiveWindow} bytes, got ${size}`);
+    }
+    if (this.phase.at === "open" && this.phase.in === "eof") {
+      throw new SshError("protocol", "expected no data after EOF");
+    }
+    this.receiveWindow -= size;
+  }
+
+  /** The consumer took `size` bytes. Gives the credit that is due now, or 0. */
+  consumed(size: number): number {
+    this.#consumed += size;
+    if (this.#consumed < this.#creditStep) return 0;
+    const credit = this.#consumed;
+    this.#consumed = 0;
+    this.receiveWindow += credit;
+    return credit;
+  }
+
+  /** The peer gives us credit. @throws SshError `protocol` when the window exceeds 2^32 - 1 (RFC 4254 section 5.2) */
+  adjust(bytesToAdd: number): void {
+    if (this.sendWindow + bytesToAdd > RfcLimits.maxWindow) {
+      throw new SshError(
+        "protocol",
+        `expected a window of at most 2^32 - 1 bytes, got ${this.sendWindow} and ${bytesToAdd} more`,
+      );
+    }
+    this.sendWindow += bytesToAdd;
+  }
+}

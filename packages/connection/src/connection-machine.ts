@@ -1,0 +1,451 @@
+/** The connection layer, RFC 4254: channels, windows and requests. It has no role. @module */
+import {
+  type Bytes,
+  ChannelClose,
+  ChannelData,
+  ChannelEof,
+  ChannelExtendedData,
+  ChannelFailure,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  ChannelOpenFailure,
+  ChannelRequest,
+  ChannelSuccess,
+  ChannelWindowAdjust,
+  GlobalRequest,
+  getUint32,
+  Limits,
+  OpenFailureReason,
+  type PayloadSink,
+  putUint32,
+  RequestFailure,
+  RequestSuccess,
+  SshError,
+} from "@postern/wire";
+import { ChannelState } from "./channel-state.ts";
+import { ReplyQueue, type ReplySlot } from "./replies.ts";
+
+/** How much the peer may send on a channel before we give credit, and in one message. */
+export interface ChannelLimits {
+  readonly window: number;
+  readonly maxPacket: number;
+}
+
+/** What a {@link ConnectionMachine} is made of. */
+export interface ConnectionOptions {
+  readonly sink: PayloadSink;
+  /** milliseconds on the clock that `tick` tells */
+  readonly now: number;
+}
+
+/** What the connection machine has to tell. Ids are ours. */
+export type ConnectionEvent =
+  /** the peer opens a channel; answer with `confirmOpen` or `refuseOpen` */
+  | { readonly type: "open"; readonly id: number; readonly channelType: string; readonly specific: Bytes }
+  /** the peer answered our open */
+  | { readonly type: "opened"; readonly id: number; readonly specific: Bytes }
+  | { readonly type: "openFailed"; readonly id: number; readonly reason: number; readonly description: string }
+  /** user data (view): credit it with `consumed`; `dataType` is undefined for the ordinary stream */
+  | { readonly type: "data"; readonly id: number; readonly data: Bytes; readonly dataType: number | undefined }
+  | { readonly type: "eof"; readonly id: number }
+  /** both CLOSEs have passed; the id is forgotten */
+  | { readonly type: "closed"; readonly id: number }
+  /** `write` took less than it was given; now it will take more */
+  | { readonly type: "writable"; readonly id: number }
+  /** answer with `reply` when a slot is given */
+  | {
+      readonly type: "request";
+      readonly id: number;
+      readonly requestType: string;
+      readonly specific: Bytes;
+      readonly slot: ReplySlot | undefined;
+    }
+  /** the answer to our `request` */
+  | { readonly type: "reply"; readonly id: number; readonly ok: boolean }
+  /** answer with `replyGlobal` when a slot is given */
+  | {
+      readonly type: "globalRequest";
+      readonly name: string;
+      readonly specific: Bytes;
+      readonly slot: ReplySlot | undefined;
+    }
+  /** the answer to our oldest `globalRequest` */
+  | { readonly type: "globalReply"; readonly ok: boolean; readonly specific: Bytes };
+
+interface Entry {
+  readonly state: ChannelState;
+  readonly replies: ReplyQueue;
+  /** our requests that wait for an answer */
+  awaited: number;
+}
+
+/** All channels and requests of one connection. */
+export class ConnectionMachine {
+  readonly #sink: PayloadSink;
+  readonly #events: ConnectionEvent[] = [];
+  readonly #channels = new Map<number, Entry>();
+  readonly #globalReplies: ReplyQueue;
+  /** channels whose `write` came up short, in the order in which they will be woken */
+  readonly #blocked = new Set<number>();
+  /** channels done in both directions that wait for the opener's CLOSE, oldest first */
+  readonly #lingering = new Map<number, number>();
+  #nextId = 0;
+  #awaitedGlobal = 0;
+  #unanswered = 0;
+  #now: number;
+
+  constructor({ sink, now }: ConnectionOptions) {
+    this.#sink = sink;
+    this.#now = now;
+    this.#globalReplies = new ReplyQueue((payload) => sink.send(payload));
+  }
+
+  /** Channels that are open, opening or closing. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** False while the peer has asked more than we have answered. */
+  get wantsInput(): boolean {
+    return this.#unanswered < Limits.unansweredRequests;
+  }
+
+  get deadline(): number | undefined {
+    for (const at of this.#lingering.values()) return at;
+    return undefined;
+  }
+
+  next(): ConnectionEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** Tells the time; closes channels whose opener has not closed them in time. */
+  tick(now: number): void {
+    this.#now = now;
+    for (const [id, at] of this.#lingering) {
+      if (at > now) return;
+      this.close(id);
+    }
+  }
+
+  /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
+  resumed(): void {
+    for (const id of [...this.#blocked]) this.#wake(id);
+  }
+
+  /** A message numbered 80 to 127 (view). False: the number means nothing to this layer. */
+  receive(payload: Bytes): boolean {
+    switch (payload[0]) {
+      case ChannelData.number:
+        this.#data(payload);
+        break;
+      case ChannelWindowAdjust.number:
+        this.#windowAdjust(payload);
+        break;
+      case ChannelExtendedData.number: {
+        const { recipientChannel, dataType, data } = ChannelExtendedData.decode(payload);
+        this.#deliver(recipientChannel, data, dataType);
+        break;
+      }
+      case ChannelEof.number:
+        this.#eof(ChannelEof.decode(payload).recipientChannel);
+        break;
+      case ChannelClose.number:
+        this.#close(ChannelClose.decode(payload).recipientChannel);
+        break;
+      case ChannelOpen.number:
+        this.#open(payload);
+        break;
+      case ChannelOpenConfirmation.number:
+        this.#openConfirmation(payload);
+        break;
+      case ChannelOpenFailure.number:
+        this.#openFailure(payload);
+        break;
+      case ChannelRequest.number:
+        this.#request(payload);
+        break;
+      case ChannelSuccess.number:
+        this.#reply(ChannelSuccess.decode(payload).recipientChannel, true);
+        break;
+      case ChannelFailure.number:
+        this.#reply(ChannelFailure.decode(payload).recipientChannel, false);
+        break;
+      case GlobalRequest.number:
+        this.#globalRequest(payload);
+        break;
+      case RequestSuccess.number:
+        this.#globalReply(true, RequestSuccess.decode(payload).specific);
+        break;
+      case RequestFailure.number:
+        RequestFailure.decode(payload);
+        this.#globalReply(false, new Uint8Array(0));
+        break;
+      default:
+        return false;
+    }
+    return true;
+  }
+
+  /** Opens a channel; the events `opened` or `openFailed` tell how it went. */
+  openChannel(channelType: string, specific: Bytes, { window, maxPacket }: ChannelLimits): number {
+    if (this.#channels.size >= Limits.channels) {
+      throw new SshError("limit", `expected at most ${Limits.channels} channels on one connection`);
+    }
+    const { id } = this.#add("ours", window, maxPacket);
+    this.#sink.send(
+      ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specific }),
+    );
+    return id;
+  }
+
+  /** Nobody waits for the channel any more. The id stays taken until the peer has answered. */
+  abandonOpen(id: number): void {
+    const entry = this.#channels.get(id);
+    if (entry?.state.phase.at === "opening") entry.state.phase = { at: "opening", abandoned: true };
+  }
+
+  /** Accepts the peer's open. */
+  confirmOpen(id: number, specific: Bytes = new Uint8Array(0)): void {
+    const { state } = this.#deciding(id);
+    state.phase = { at: "open", in: "data", out: "data" };
+    const { peerId: recipientChannel, receiveWindow: initialWindow, maxPacket } = state;
+    this.#sink.send(
+      ChannelOpenConfirmation.encode({ recipientChannel, senderChannel: id, initialWindow, maxPacket, specific }),
+    );
+  }
+
+  /** Refuses the peer's open with a reason of RFC 4254 section 5.1. */
+  refuseOpen(id: number, reason: number, description: string): void {
+    const { state } = this.#deciding(id);
+    this.#channels.delete(id);
+    this.#sink.send(ChannelOpenFailure.encode({ recipientChannel: state.peerId, reason, description, language: "" }));
+  }
+
+  /**
+   * Sends as much of `data` (copies) as the peer's window and the sink allow, and gives that number of bytes.
+   * When it is less than all, the event `writable` follows.
+   */
+  write(id: number, data: Bytes): number {
+    const entry = this.#channels.get(id);
+    if (entry === undefined || entry.state.phase.at !== "open" || entry.state.phase.out !== "data") return 0;
+    const { state } = entry;
+    const largest = Math.min(state.peerMaxPacket, Limits.maxPacket);
+    let sent = 0;
+    while (sent < data.length) {
+      const size = Math.min(data.length - sent, state.sendWindow, largest);
+      if (size === 0 || !this.#sink.writable) {
+        this.#blocked.add(id);
+        break;
+      }
+      this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
+      state.sendWindow -= size;
+      sent += size;
+    }
+    return sent;
+  }
+
+  /** The consumer took `size` bytes of data, or they were thrown away: both give the peer credit. */
+  consumed(id: number, size: number): void {
+    const state = this.#channels.get(id)?.state;
+    if (state?.phase.at !== "open" || state.phase.in !== "data") return;
+    const bytesToAdd = state.consumed(size);
+    if (bytesToAdd > 0) this.#sink.send(ChannelWindowAdjust.encode({ recipientChannel: state.peerId, bytesToAdd }));
+  }
+
+  /** Sends EOF, after all data. Does nothing when that has been done. */
+  eof(id: number): void {
+    const state = this.#channels.get(id)?.state;
+    if (state?.phase.at !== "open" || state.phase.out !== "data") return;
+    state.phase = { ...state.phase, out: "eof" };
+    this.#sink.send(ChannelEof.encode({ recipientChannel: state.peerId }));
+    this.#closeIfDone(state);
+  }
+
+  /** Sends CLOSE now, whatever is under way. Does nothing when that has been done. */
+  close(id: number): void {
+    const state = this.#channels.get(id)?.state;
+    if (state?.phase.at !== "open") return;
+    this.#lingering.delete(id);
+    this.#blocked.delete(id);
+    state.phase = { at: "closing" };
+    this.#sink.send(ChannelClose.encode({ recipientChannel: state.peerId }));
+  }
+
+  /** Sends a channel request. With `wantReply` the event `reply` follows, in the order of the requests. */
+  request(id: number, requestType: string, specific: Bytes, wantReply: boolean): void {
+    const entry = this.#channels.get(id);
+    if (entry?.state.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
+    if (wantReply) entry.awaited++;
+    this.#sink.send(
+      ChannelRequest.encode({ recipientChannel: entry.state.peerId, requestType, wantReply, specific }),
+    );
+  }
+
+  /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
+  reply(id: number, slot: ReplySlot, ok: boolean): void {
+    this.#unanswered--;
+    const entry = this.#channels.get(id);
+    if (entry?.state.phase.at !== "open") return;
+    entry.replies.settle(slot, (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: entry.state.peerId }));
+  }
+
+  /** Sends a global request. With `wantReply` the event `globalReply` follows, in the order of the requests. */
+  globalRequest(name: string, specific: Bytes, wantReply: boolean): void {
+    if (wantReply) this.#awaitedGlobal++;
+    this.#sink.send(GlobalRequest.encode({ name, wantReply, specific }));
+  }
+
+  /** Answers the peer's global request; `specific` goes with a success. */
+  replyGlobal(slot: ReplySlot, ok: boolean, specific: Bytes = new Uint8Array(0)): void {
+    this.#unanswered--;
+    this.#globalReplies.settle(slot, ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}));
+  }
+
+  #add(opener: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
+    // Ids are not reused at once, so that a late message is not taken for another channel's.
+    while (this.#channels.has(this.#nextId)) this.#nextId = (this.#nextId + 1) >>> 0;
+    const state = new ChannelState(this.#nextId, opener, window, maxPacket);
+    this.#nextId = (this.#nextId + 1) >>> 0;
+    this.#channels.set(state.id, { state, replies: new ReplyQueue((payload) => this.#sink.send(payload)), awaited: 0 });
+    return state;
+  }
+
+  #deciding(id: number): Entry {
+    const entry = this.#channels.get(id);
+    if (entry?.state.phase.at !== "deciding") throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
+    return entry;
+  }
+
+  /** The channel a message is for. @throws SshError `protocol` for an id we do not have, or one that is not confirmed */
+  #established(id: number, what: string): Entry {
+    const entry = this.#channels.get(id);
+    if (entry === undefined) throw new SshError("protocol", `expected a channel of ours, got ${what} for channel ${id}`);
+    const { at } = entry.state.phase;
+    if (at === "open" || at === "closing") return entry;
+    throw new SshError("protocol", `expected no ${what} for channel ${id} before it is confirmed`);
+  }
+
+  /** CHANNEL_DATA by hand: it is the hot path. Tested equal to its table. */
+  #data(payload: Bytes): void {
+    const size = payload.length - 9;
+    if (size < 0 || getUint32(payload, 5) !== size) ChannelData.decode(payload);
+    this.#deliver(getUint32(payload, 1), payload.subarray(9), undefined);
+  }
+
+  #deliver(id: number, data: Bytes, dataType: number | undefined): void {
+    const { state } = this.#established(id, "data");
+    state.received(data.length);
+    // After our CLOSE there is no consumer, and the peer needs no more credit.
+    if (state.phase.at === "open") this.#events.push({ type: "data", id, data, dataType });
+  }
+
+  #windowAdjust(payload: Bytes): void {
+    const { recipientChannel, bytesToAdd } = ChannelWindowAdjust.decode(payload);
+    // It may cross our CLOSE on the wire, and so it is the one message that may name a forgotten channel.
+    if (!this.#channels.has(recipientChannel)) return;
+    this.#established(recipientChannel, "WINDOW_ADJUST").state.adjust(bytesToAdd);
+    if (this.#sink.writable) this.#wake(recipientChannel);
+  }
+
+  #wake(id: number): void {
+    const window = this.#channels.get(id)?.state.sendWindow ?? 0;
+    if (window > 0 && this.#blocked.delete(id)) this.#events.push({ type: "writable", id });
+  }
+
+  #eof(id: number): void {
+    const { state } = this.#established(id, "EOF");
+    if (state.phase.at !== "open") return;
+    if (state.phase.in === "eof") throw new SshError("protocol", "expected EOF once");
+    state.phase = { ...state.phase, in: "eof" };
+    this.#events.push({ type: "eof", id });
+    this.#closeIfDone(state);
+  }
+
+  /** Both directions are done. The side that opened the channel closes it; the other one only when that takes too long. */
+  #closeIfDone(state: ChannelState): void {
+    if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
+    if (state.opener === "ours") this.close(state.id);
+    else this.#lingering.set(state.id, this.#now + Limits.closeGraceMs);
+  }
+
+  #close(id: number): void {
+    const { state } = this.#established(id, "CLOSE");
+    // RFC 4254 section 5.3: CLOSE is answered with CLOSE, unless it has been sent.
+    this.close(id);
+    this.#channels.delete(state.id);
+    this.#events.push({ type: "closed", id });
+  }
+
+  #open(payload: Bytes): void {
+    const { channelType, senderChannel, initialWindow, maxPacket, specific } = ChannelOpen.decode(payload);
+    if (this.#channels.size >= Limits.channels) {
+      const description = `at most ${Limits.channels} channels on one connection`;
+      const reason = OpenFailureReason.RESOURCE_SHORTAGE;
+      this.#sink.send(ChannelOpenFailure.encode({ recipientChannel: senderChannel, reason, description, language: "" }));
+      return;
+    }
+    const state = this.#add("theirs", Limits.window, Limits.maxPacket);
+    state.setPeer(senderChannel, initialWindow, maxPacket);
+    this.#events.push({ type: "open", id: state.id, channelType, specific });
+  }
+
+  #opening(id: number, what: string): Entry & { readonly abandoned: boolean } {
+    const entry = this.#channels.get(id);
+    if (entry?.state.phase.at === "opening") return { ...entry, abandoned: entry.state.phase.abandoned };
+    throw new SshError("protocol", `expected no ${what} for channel ${id}: it was not asked for`);
+  }
+
+  #openConfirmation(payload: Bytes): void {
+    const message = ChannelOpenConfirmation.decode(payload);
+    const { state, abandoned } = this.#opening(message.recipientChannel, "CHANNEL_OPEN_CONFIRMATION");
+    state.setPeer(message.senderChannel, message.initialWindow, message.maxPacket);
+    state.phase = { at: "open", in: "data", out: "data" };
+    if (abandoned) this.close(state.id);
+    else this.#events.push({ type: "opened", id: state.id, specific: message.specific });
+  }
+
+  #openFailure(payload: Bytes): void {
+    const { recipientChannel: id, reason, description } = ChannelOpenFailure.decode(payload);
+    const { abandoned } = this.#opening(id, "CHANNEL_OPEN_FAILURE");
+    this.#channels.delete(id);
+    if (!abandoned) this.#events.push({ type: "openFailed", id, reason, description });
+  }
+
+  #request(payload: Bytes): void {
+    const { recipientChannel: id, requestType, wantReply, specific } = ChannelRequest.decode(payload);
+    const { state, replies } = this.#established(id, "CHANNEL_REQUEST");
+    if (state.phase.at !== "open") return;
+    if (wantReply) this.#unanswered++;
+    this.#events.push({ type: "request", id, requestType, specific, slot: wantReply ? replies.add() : undefined });
+  }
+
+  #reply(id: number, ok: boolean): void {
+    const entry = this.#established(id, ok ? "CHANNEL_SUCCESS" : "CHANNEL_FAILURE");
+    if (entry.awaited === 0) throw new SshError("protocol", `expected no reply on channel ${id}: nothing was asked`);
+    entry.awaited--;
+    this.#events.push({ type: "reply", id, ok });
+  }
+
+  #globalRequest(payload: Bytes): void {
+    const { name, wantReply, specific } = GlobalRequest.decode(payload);
+    if (wantReply) this.#unanswered++;
+    const slot = wantReply ? this.#globalReplies.add() : undefined;
+    this.#events.push({ type: "globalRequest", name, specific, slot });
+  }
+
+  #globalReply(ok: boolean, specific: Bytes): void {
+    if (this.#awaitedGlobal === 0) throw new SshError("protocol", "expected no reply: nothing was asked");
+    this.#awaitedGlobal--;
+    this.#events.push({ type: "globalReply", ok, specific });
+  }
+}
+
+/** The first nine bytes of CHANNEL_DATA, by hand. */
+function dataHead(peerId: number, size: number): Bytes {
+  const head = new Uint8Array(9);
+  head[0] = ChannelData.number;
+  putUint32(head, 1, peerId);
+  putUint32(head, 5, size);
+  return head;
+}

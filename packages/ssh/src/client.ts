@@ -1,0 +1,84 @@
+/** The client: host key decision and logon, RFC 4253 section 8 and RFC 4252. @module */
+import type { AuthDialog, MaybePromise } from "@postern/auth";
+import { identification } from "@postern/transport";
+import { type Bytes, SshError } from "@postern/wire";
+import type { BytePipe } from "./byte-pipe.ts";
+import { Connection, type SshConnection } from "./connection.ts";
+import { type ClientOptions, refuseAborted, rekeyLimits } from "./options.ts";
+import { type SessionEvent, SessionMachine } from "./session-machine.ts";
+import { defaultSoftware } from "./version.ts";
+
+/**
+ * Logs on to the SSH server at the other end of a pipe.
+ *
+ * @throws SshError whose `code` says what failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …
+ */
+export async function connect(pipe: BytePipe, options: ClientOptions): Promise<SshConnection> {
+  refuseAborted(pipe, options.signal);
+  const now = options.now ?? (() => performance.now());
+  const session = new SessionMachine({
+    role: "client",
+    algorithms: options.algorithms,
+    random: options.random,
+    hostKeys: [],
+    version: identification(options.software ?? defaultSoftware),
+    rekey: rekeyLimits(options.rekey),
+    now: now(),
+    logon: { user: options.user, methods: options.auth, signal: options.signal },
+  });
+  const connection = new Connection(pipe, session, options, now, (event, self) => logonEvent(event, self, session, options));
+  return await connection.open(options.user);
+}
+
+function logonEvent(event: SessionEvent, connection: Connection, session: SessionMachine, options: ClientOptions): void {
+  switch (event.type) {
+    case "hostKey": {
+      const { hostKey, algorithm } = event;
+      connection.decide(
+        () => options.hostKey({ hostKey, algorithm }),
+        (trusted) => {
+          // Anything but true is a refusal: a forgotten return must not trust a host.
+          if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
+          session.transport.acceptHostKey();
+        },
+      );
+      return;
+    }
+    case "step": {
+      const auth = session.authClient;
+      connection.decide(
+        () => runStep(event.dialog, event.answer),
+        (step) => {
+          if ("why" in step) auth?.giveUp(step.why);
+          else auth?.proceed(step.payload);
+        },
+      );
+      return;
+    }
+    case "banner":
+      options.onBanner?.(event.message);
+      return;
+    case "authenticated":
+      connection.loggedOn(options.user);
+      return;
+    default:
+      throw new SshError("misuse", `expected no event ${event.type} on a client`);
+  }
+}
+
+type Step = { readonly payload: Bytes | undefined } | { readonly why: string };
+
+/** Synchronous when the method is: then the logon leaves in one write with our NEWKEYS. */
+function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
+  const failed = (error: unknown): Step => {
+    // The next method may do; a peer that breaks the protocol may not.
+    if (error instanceof SshError && error.code === "protocol") throw error;
+    return { why: error instanceof Error ? error.message : String(error) };
+  };
+  try {
+    const payload = dialog.next(answer);
+    return payload instanceof Promise ? payload.then((value) => ({ payload: value }), failed) : { payload };
+  } catch (error) {
+    return failed(error);
+  }
+}

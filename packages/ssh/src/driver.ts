@@ -1,0 +1,158 @@
+/** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
+import { type Bytes, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
+import type { BytePipe } from "./byte-pipe.ts";
+import type { SessionEvent, SessionMachine } from "./session-machine.ts";
+
+/** What a {@link Driver} calls. */
+export interface DriverHandler {
+  /** Called for each event, in order. An error thrown ends the connection. */
+  event(event: SessionEvent): void;
+  /** Called once: the connection is over. No error: it was closed by us. */
+  ended(error: SshError | undefined): void;
+}
+
+/** Pumps one session over one pipe. */
+export class Driver {
+  readonly session: SessionMachine;
+  readonly #pipe: BytePipe;
+  readonly #handler: DriverHandler;
+  readonly #now: () => number;
+  #pumping = false;
+  #scheduled = false;
+  #ended = false;
+  /** the pipe's write gave false, and no drain has come */
+  #blocked = false;
+  #inputPaused = false;
+  #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
+  readonly #pipeClosed: Promise<void>;
+  #resolvePipeClosed: () => void = () => {};
+
+  constructor(pipe: BytePipe, session: SessionMachine, now: () => number, handler: DriverHandler) {
+    this.#pipe = pipe;
+    this.session = session;
+    this.#now = now;
+    this.#handler = handler;
+    this.#pipeClosed = new Promise((resolve) => {
+      this.#resolvePipeClosed = resolve;
+    });
+  }
+
+  /** Begins to read and write. */
+  start(): void {
+    this.#pipe.start({
+      data: (chunk) => this.#receive(chunk),
+      end: () => this.#inputEnded(),
+      drain: () => {
+        this.#blocked = false;
+        this.#pump();
+      },
+      closed: (error) => {
+        this.#resolvePipeClosed();
+        this.#inputEnded(error);
+      },
+    });
+    this.#pump();
+  }
+
+  /** The program gave the session something to do: the output of this turn leaves in one write. */
+  touch(): void {
+    if (this.#scheduled || this.#pumping || this.#ended) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Ends the connection because of an error: DISCONNECT with its reason, every waiter rejected, the pipe dropped. */
+  fail(cause: unknown): void {
+    const error = toSshError(cause, "protocol", "unexpected failure");
+    this.#end(error, disconnectReason(error), error.message);
+  }
+
+  /** Ends the connection as the program wishes; resolves when the pipe is gone. */
+  async close(reason: number, description: string): Promise<void> {
+    this.#end(undefined, reason, description);
+    await this.#pipeClosed;
+  }
+
+  #receive(chunk: Bytes): void {
+    if (this.#ended) return;
+    this.session.receive(chunk);
+    this.#pump();
+  }
+
+  #inputEnded(cause?: Error): void {
+    if (this.#ended) return;
+    // What came before the end is handled first: it may hold a DISCONNECT.
+    this.#pump();
+    if (this.#ended) return;
+    const error = this.session.transport.inputEnded();
+    const known = error.code !== "closed" || cause === undefined;
+    this.fail(known ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#ended) return;
+    this.#pumping = true;
+    try {
+      this.session.tick(this.#now());
+      do {
+        for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
+          this.#handler.event(event);
+          if (this.#ended) return;
+        }
+      } while (this.#flush());
+      this.#gateInput();
+      this.#armTimer();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** Hands all output to the pipe in one write. True when something left, for that may have woken channels. */
+  #flush(): boolean {
+    if (this.#blocked) return false;
+    const output = this.session.takeOutput();
+    if (output === undefined) return false;
+    this.#blocked = !this.#pipe.write(output);
+    return true;
+  }
+
+  #gateInput(): void {
+    const paused = !this.session.wantsInput;
+    if (paused === this.#inputPaused) return;
+    this.#inputPaused = paused;
+    if (paused) this.#pipe.pause();
+    else this.#pipe.resume();
+  }
+
+  #armTimer(): void {
+    const at = this.session.deadline;
+    if (at === undefined || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    if (this.#timer !== undefined) clearTimeout(this.#timer.id);
+    const delay = Math.min(Math.max(at - this.#now(), 0), 2 ** 31 - 1);
+    const id = setTimeout(() => {
+      this.#timer = undefined;
+      this.#pump();
+    }, delay);
+    this.#timer = { id, at };
+  }
+
+  #end(error: SshError | undefined, reason: number, description: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#timer !== undefined) clearTimeout(this.#timer.id);
+    this.session.transport.disconnect(reason, description);
+    const output = this.session.takeOutput();
+    if (output !== undefined) this.#pipe.write(output);
+    this.#pipe.end();
+    // A peer that does not close its side, or takes nothing any more, is not waited for.
+    const patience = setTimeout(() => this.#pipe.abort(error), error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs);
+    void this.#pipeClosed.then(() => clearTimeout(patience));
+    this.#pipe.resume();
+    this.#handler.ended(error);
+  }
+}

@@ -1,0 +1,107 @@
+/** What a client and a server are told; checking of options. @module */
+import type { AuthAttempt, AuthDecision, AuthMethod, MaybePromise } from "@postern/auth";
+import type { Algorithms, Random, Signer } from "@postern/crypto";
+import type { RekeyLimits } from "@postern/transport";
+import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
+import type { BytePipe } from "./byte-pipe.ts";
+import type { IncomingOpen, IncomingRequest, SshConnection } from "./connection.ts";
+
+/** What both roles take. */
+export interface ConnectionOptions {
+  readonly algorithms: Algorithms;
+  readonly random: Random;
+  /** a monotonic clock in milliseconds; default `performance.now` */
+  readonly now?: () => number;
+  /** the software version in our identification line; default `Postern_<version>` */
+  readonly software?: string;
+  /** when to exchange keys anew; default 1 GiB, 2^31 packets, one hour */
+  readonly rekey?: Partial<RekeyLimits>;
+  /** milliseconds until the peer must be logged on, decisions of the program included; default 60 s */
+  readonly logonTimeoutMs?: number;
+  /** gives the logon up */
+  readonly signal?: AbortSignal;
+  /** The peer opens a channel; without a handler, and for any type it does not answer, the open is refused. */
+  readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
+  /** The peer sends a global request; without a handler it is answered with failure. */
+  readonly onGlobalRequest?: (request: IncomingRequest, connection: SshConnection) => void;
+  /** SSH_MSG_DEBUG of the peer: OpenSSH explains refused forwardings this way. */
+  readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
+}
+
+/** A host key whose signature has been verified; whether to trust it is the program's decision. */
+export interface VerifiedHostKey {
+  /** the public key blob, RFC 4253 section 6.6 */
+  readonly hostKey: Bytes;
+  /** the signature algorithm that was negotiated */
+  readonly algorithm: string;
+}
+
+/** What {@link connect} takes. */
+export interface ClientOptions extends ConnectionOptions {
+  readonly user: string;
+  /** tried in order */
+  readonly auth: readonly AuthMethod[];
+  /** Whether to trust the host. Asked once, after its signature has been verified. */
+  readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
+  /** USERAUTH_BANNER; the text comes from the network and may hold control characters */
+  readonly onBanner?: (message: string) => void;
+}
+
+/** What {@link serve} takes. */
+export interface ServerOptions extends ConnectionOptions {
+  readonly hostKeys: readonly Signer[];
+  /** names of the methods offered; default `publickey`, `password` */
+  readonly methods?: readonly string[];
+  /** Decides each attempt. An error thrown refuses it. */
+  readonly authenticate: (attempt: AuthAttempt) => MaybePromise<AuthDecision>;
+  readonly banner?: string;
+}
+
+/** The rekey limits with the defaults filled in. @throws SshError `misuse` for values that are out of range */
+export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
+  const limits = {
+    bytes: given.bytes ?? Limits.rekeyBytes,
+    packets: given.packets ?? RfcLimits.rekeyPackets,
+    ms: given.ms ?? Limits.rekeyMs,
+  };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(value > 0)) throw new SshError("misuse", `expected rekey.${name} to be positive, got ${value}`);
+  }
+  return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
+}
+
+/** Drops the pipe when the call was aborted before it began: nothing is sent. @throws SshError `aborted` */
+export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  const error = new SshError("aborted", "the logon was aborted", { cause: signal.reason });
+  pipe.abort(error);
+  throw error;
+}
+
+/**
+ * Refuses options that are not known, naming the nearest known one: a misspelt option must not be silently ignored.
+ * @throws SshError `misuse`
+ */
+export function checkOptions(what: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
+    const hint = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 2) ? `: did you mean "${nearest}"?` : "";
+    throw new SshError("misuse", `unknown option "${name}" of ${what}${hint}`);
+  }
+}
+
+/** Levenshtein distance without regard to case. */
+function distance(a: string, b: string): number {
+  const [left, right] = [a.toLowerCase(), b.toLowerCase()];
+  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...left].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < right.length; j++) {
+      const replaced = (row[j] ?? 0) + (right[j] === letter ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}

@@ -1,0 +1,168 @@
+/** Joins the transport, authentication and connection machines by message number. @module */
+import { AuthClientMachine, type AuthClientEvent, type AuthMethod, type AuthServerEvent, AuthServerMachine } from "@postern/auth";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { type ConnectionEvent, ConnectionMachine } from "@postern/connection";
+import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
+import { type Bytes, fromUtf8, Limits, messageRange, type PayloadSink, ServiceAccept, ServiceRequest, SshError } from "@postern/wire";
+
+/** What the client's logon needs. */
+export interface ClientLogon {
+  readonly user: string;
+  readonly methods: readonly AuthMethod[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What the server's logon needs. */
+export interface ServerLogon {
+  readonly methods: readonly string[];
+  readonly algorithms: readonly PublicKeyAlgorithm[];
+  readonly banner: string | undefined;
+}
+
+/** What a {@link SessionMachine} is made of: the role is which logon is given. */
+export type SessionOptions = Omit<TransportOptions, "role"> &
+  ({ readonly role: "client"; readonly logon: ClientLogon } | { readonly role: "server"; readonly logon: ServerLogon });
+
+/** What the whole session has to tell. */
+export type SessionEvent =
+  | Exclude<TransportEvent, { readonly type: "payload" | "resumed" | "extInfo" }>
+  | AuthClientEvent
+  | AuthServerEvent
+  | ConnectionEvent;
+
+/** One SSH session without I/O, in either role. */
+export class SessionMachine {
+  readonly transport: TransportMachine;
+  readonly connection: ConnectionMachine;
+  /** exactly one of the two, by role */
+  readonly authClient: AuthClientMachine | undefined;
+  readonly authServer: AuthServerMachine | undefined;
+  readonly #options: SessionOptions;
+  #at: "kex" | "auth" | "open" = "kex";
+  #serverAlgorithms: readonly string[] | undefined;
+  #bytesBeforeLogon = 0;
+  #failure: SshError | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const transport = new TransportMachine(options);
+    const sink: PayloadSink = {
+      get writable() {
+        return transport.writable && transport.outputSize < Limits.outputHighWater;
+      },
+      send: (head, body) => transport.send(head, body),
+    };
+    this.transport = transport;
+    this.connection = new ConnectionMachine({ sink, now: options.now });
+    this.authClient =
+      options.role === "client" ? new AuthClientMachine({ sink, methods: options.logon.methods }) : undefined;
+    this.authServer = options.role === "server" ? new AuthServerMachine({ sink, ...options.logon }) : undefined;
+  }
+
+  /** False while a decision is awaited or a limit is reached: stop reading. */
+  get wantsInput(): boolean {
+    return this.#wantsPayloads && this.transport.wantsInput && this.transport.outputSize < Limits.outputCeiling;
+  }
+
+  get deadline(): number | undefined {
+    const [a, b] = [this.transport.deadline, this.connection.deadline];
+    return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+  }
+
+  /** Takes the chunk. */
+  receive(chunk: Bytes): void {
+    if (this.#at !== "open") this.#bytesBeforeLogon += chunk.length;
+    this.transport.receive(chunk);
+  }
+
+  tick(now: number): void {
+    this.transport.tick(now);
+    this.connection.tick(now);
+  }
+
+  /** @throws SshError the same one ever after */
+  next(): SessionEvent | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return this.#next();
+    } catch (error) {
+      this.#failure = error instanceof SshError ? error : new SshError("protocol", String(error), { cause: error });
+      throw this.#failure;
+    }
+  }
+
+  /** Everything for the wire, once. Channels that waited for room are woken. */
+  takeOutput(): Bytes | undefined {
+    const output = this.transport.takeOutput();
+    if (output !== undefined && this.transport.writable) this.connection.resumed();
+    return output;
+  }
+
+  get #wantsPayloads(): boolean {
+    return (this.authClient ?? this.authServer)?.wantsInput !== false && this.connection.wantsInput;
+  }
+
+  #next(): SessionEvent | undefined {
+    for (;;) {
+      const own = this.authClient?.next() ?? this.authServer?.next() ?? this.connection.next();
+      if (own !== undefined) {
+        if (own.type === "authenticated") this.#at = "open";
+        return own;
+      }
+      if (!this.#wantsPayloads) return undefined;
+      const event = this.transport.next();
+      if (event === undefined) {
+        this.#limitBeforeLogon();
+        return undefined;
+      }
+      switch (event.type) {
+        case "payload":
+          this.#route(event.payload, event.sequence);
+          break;
+        case "resumed":
+          this.#resumed();
+          break;
+        case "extInfo":
+          this.#extInfo(event.extensions);
+          break;
+        default:
+          return event;
+      }
+    }
+  }
+
+  #limitBeforeLogon(): void {
+    if (this.#at === "open" || this.#bytesBeforeLogon <= Limits.bytesBeforeLogon) return;
+    throw new SshError("limit", `expected at most ${Limits.bytesBeforeLogon} bytes before logon`);
+  }
+
+  #route(payload: Bytes, sequence: number): void {
+    const number = payload[0] ?? 0;
+    const service = number === ServiceRequest.number || number === ServiceAccept.number;
+    if (messageRange(number) === "auth" || (service && this.#at === "auth")) {
+      (this.authClient ?? this.authServer)?.receive(payload);
+      return;
+    }
+    if (this.#at !== "open") {
+      throw new SshError("protocol", `expected an authentication message before logon, got message ${number}`);
+    }
+    if (!this.connection.receive(payload)) this.transport.unimplemented(sequence);
+  }
+
+  /** Our NEWKEYS is out: the logon begins with the first, data goes on with any other. */
+  #resumed(): void {
+    const { sessionId } = this.transport;
+    if (this.#at !== "kex" || sessionId === undefined) return this.connection.resumed();
+    this.#at = "auth";
+    this.authServer?.start(sessionId);
+    if (this.#options.role === "client") {
+      const { user, signal } = this.#options.logon;
+      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: this.#serverAlgorithms });
+    }
+  }
+
+  #extInfo(extensions: ReadonlyMap<string, Bytes>): void {
+    const names = extensions.get("server-sig-algs");
+    if (names !== undefined) this.authClient?.setServerAlgorithms(fromUtf8(names).split(","));
+  }
+}

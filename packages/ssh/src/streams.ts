@@ -1,0 +1,163 @@
+/** Between byte pipes (push) and WHATWG streams (pull), in both directions. @module */
+import { type Bytes, SshError } from "@postern/wire";
+import type { BytePipe, PipeSink } from "./byte-pipe.ts";
+
+/** A byte pipe as a pair of streams. */
+export interface ByteStreams {
+  readonly readable: ReadableStream<Bytes>;
+  readonly writable: WritableStream<Bytes>;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * The stream view of a pipe; it starts the pipe. A chunk is taken from the pipe when a reader asks for it, a write is
+ * done when the pipe took it. Cancelling the reading side throws the rest away; aborting the writing side aborts the pipe.
+ */
+export function streamsFromPipe(pipe: BytePipe): ByteStreams {
+  let reading = true;
+  let finished = false;
+  let failure: unknown;
+  let drained: Waiter | undefined;
+  let controller: ReadableStreamDefaultController<Bytes> | undefined;
+  const readable = new ReadableStream<Bytes>(
+    {
+      start(made) {
+        controller = made;
+      },
+      pull: () => pipe.resume(),
+      cancel() {
+        reading = false;
+        pipe.resume();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const writable = new WritableStream<Bytes>({
+    write(chunk) {
+      if (finished) throw failure;
+      if (pipe.write(chunk)) return undefined;
+      return new Promise<void>((resolve, reject) => {
+        drained = { resolve, reject };
+      });
+    },
+    close: () => pipe.end(),
+    abort: (reason) => pipe.abort(reason instanceof Error ? reason : new SshError("aborted", "the writer was aborted", { cause: reason })),
+  });
+  pipe.pause();
+  pipe.start({
+    data(chunk) {
+      if (!reading) return;
+      controller?.enqueue(chunk);
+      pipe.pause();
+    },
+    end() {
+      if (reading) controller?.close();
+      reading = false;
+    },
+    drain() {
+      drained?.resolve();
+      drained = undefined;
+    },
+    closed(error) {
+      finished = true;
+      failure = error ?? new SshError("closed", "expected an open pipe, got a write after it closed");
+      if (reading && error === undefined) controller?.close();
+      else if (reading) controller?.error(error);
+      reading = false;
+      drained?.reject(failure);
+      drained = undefined;
+    },
+  });
+  return { readable, writable };
+}
+
+/** A pipe over a pair of streams, such as those of a WebSocket or of a runtime's TCP socket. */
+export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  let sink: PipeSink | undefined;
+  let paused = false;
+  let reading = false;
+  let blocked = false;
+  let readDone = false;
+  let writeDone = false;
+  let closed = false;
+
+  const finish = (error?: Error): void => {
+    if (closed || (error === undefined && !(readDone && writeDone))) return;
+    closed = true;
+    sink?.closed(error);
+  };
+  const fail = (cause: unknown): void => {
+    if (closed) return;
+    const error = cause instanceof Error ? cause : new SshError("closed", `the stream failed: ${String(cause)}`);
+    reader.cancel(error).catch(ignore);
+    writer.abort(error).catch(ignore);
+    finish(error);
+  };
+  const read = async (): Promise<void> => {
+    if (reading) return;
+    reading = true;
+    try {
+      while (!paused && !readDone && !closed) {
+        const { done, value } = await reader.read();
+        if (closed) return;
+        if (!done) sink?.data(value);
+        else {
+          readDone = true;
+          sink?.end();
+          finish();
+        }
+      }
+    } catch (error) {
+      fail(error);
+    } finally {
+      reading = false;
+    }
+  };
+
+  return {
+    start(given) {
+      sink = given;
+      void read();
+    },
+    write(chunk) {
+      writer.write(chunk).catch(fail);
+      if ((writer.desiredSize ?? 0) > 0) return true;
+      if (!blocked) {
+        blocked = true;
+        writer.ready.then(() => {
+          blocked = false;
+          if (!closed) sink?.drain();
+        }, fail);
+      }
+      return false;
+    },
+    end() {
+      if (writeDone) return;
+      writeDone = true;
+      writer.close().then(() => finish(), fail);
+    },
+    pause() {
+      paused = true;
+    },
+    resume() {
+      paused = false;
+      if (sink !== undefined) void read();
+    },
+    close() {
+      if (closed) return;
+      readDone = true;
+      reader.cancel().catch(ignore);
+      if (writeDone) finish();
+      this.end();
+    },
+    abort: (reason) => fail(reason ?? new SshError("aborted", "the pipe was aborted")),
+  };
+}
+
+function ignore(): void {}

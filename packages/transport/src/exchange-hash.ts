@@ -1,0 +1,52 @@
+/** The exchange hash and the keys derived from it, RFC 4253 sections 7.2 and 8. @module */
+import type { Cipher, DirectionKeys, Hash, Mac } from "@postern/crypto";
+import { type Bytes, concat, utf8, Writer } from "@postern/wire";
+
+/** What is hashed into H, in the words of RFC 4253 section 8 and RFC 5656 section 4. */
+export interface ExchangeInputs {
+  readonly clientVersion: string;
+  readonly serverVersion: string;
+  readonly clientInit: Bytes;
+  readonly serverInit: Bytes;
+  readonly hostKey: Bytes;
+  readonly clientPublic: Bytes;
+  readonly serverPublic: Bytes;
+  /** K, already encoded */
+  readonly secret: Bytes;
+}
+
+/** H of RFC 4253 section 8. */
+export function exchangeHash(hash: Hash, inputs: ExchangeInputs): Bytes {
+  const writer = new Writer(4096);
+  writer.string(utf8(inputs.clientVersion)).string(utf8(inputs.serverVersion));
+  writer.string(inputs.clientInit).string(inputs.serverInit).string(inputs.hostKey);
+  writer.string(inputs.clientPublic).string(inputs.serverPublic).raw(inputs.secret);
+  const hashed = writer.finish();
+  const digest = hash.digest(hashed);
+  hashed.fill(0);
+  return digest;
+}
+
+/** The letters of RFC 4253 section 7.2 for one direction: IV, key, MAC key. */
+const letters = { c2s: ["A", "C", "E"], s2c: ["B", "D", "F"] } as const;
+
+/** The keys of one direction (RFC 4253 section 7.2). */
+export function deriveKeys(
+  direction: "c2s" | "s2c",
+  source: { readonly hash: Hash; readonly secret: Bytes; readonly exchangeHash: Bytes; readonly sessionId: Bytes },
+  algorithms: { readonly cipher: Cipher; readonly mac: Mac | undefined },
+): DirectionKeys {
+  const [ivLetter, keyLetter, macLetter] = letters[direction];
+  const derive = (letter: string, size: number): Bytes => {
+    const { hash, secret } = source;
+    let bytes = hash.digest(concat(secret, source.exchangeHash, utf8(letter), source.sessionId));
+    while (bytes.length < size) bytes = concat(bytes, hash.digest(concat(secret, source.exchangeHash, bytes)));
+    return bytes.slice(0, size);
+  };
+  const { cipher, mac } = algorithms;
+  return {
+    iv: derive(ivLetter, cipher.ivSize),
+    key: derive(keyLetter, cipher.keySize),
+    mac: mac && { algorithm: mac, key: derive(macLetter, mac.keySize) },
+  };
+}

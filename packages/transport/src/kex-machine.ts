@@ -1,0 +1,318 @@
+/** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
+import type { Algorithms, DirectionKeys, Random, Signer } from "@postern/crypto";
+import {
+  type Bytes,
+  equal,
+  KexEcdhInit,
+  KexEcdhReply,
+  KexInit,
+  NewKeys,
+  SshError,
+  type ValuesOf,
+} from "@postern/wire";
+import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
+import { initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
+import type { PacketReader } from "./packet-reader.ts";
+import type { PacketWriter } from "./packet-writer.ts";
+import type { Role } from "./version-exchange.ts";
+
+/** What a {@link KexMachine} is made of. */
+export interface KexOptions {
+  readonly role: Role;
+  readonly algorithms: Algorithms;
+  readonly random: Random;
+  /** the server's keys; empty on the client */
+  readonly hostKeys: readonly Signer[];
+}
+
+/** The names that were agreed on, for a program to show. */
+export interface AlgorithmNames {
+  readonly kex: string;
+  readonly hostKey: string;
+  readonly cipherC2s: string;
+  readonly cipherS2c: string;
+  readonly macC2s: string | undefined;
+  readonly macS2c: string | undefined;
+}
+
+/** What the transport machine must do after a step. */
+export type KexStep =
+  /** the client's decision about a host key whose signature is good; answer with `acceptHostKey` */
+  | { readonly type: "hostKey"; readonly hostKey: Bytes; readonly algorithm: string }
+  /** the server's signature over the exchange hash; answer with `signed` */
+  | { readonly type: "sign"; readonly signer: Signer; readonly data: Bytes; readonly algorithm: string }
+  /** our NEWKEYS is out: output may go on */
+  | { readonly type: "resumed" }
+  /** the peer's NEWKEYS is in: the exchange is over */
+  | { readonly type: "done"; readonly first: boolean; readonly names: AlgorithmNames };
+
+type Init = ValuesOf<typeof KexInit>;
+
+/** Both KEXINITs are known. */
+interface Exchange {
+  readonly ours: Bytes;
+  readonly theirs: Bytes;
+  readonly negotiated: Negotiated;
+}
+/** The exchange hash is known; `secret` is wiped when the keys are derived. */
+interface Agreed extends Exchange {
+  readonly secret: Bytes;
+  readonly exchangeHash: Bytes;
+}
+
+type State =
+  | { readonly at: "idle" }
+  | { readonly at: "expectInit"; readonly ours: Bytes }
+  | ({ readonly at: "expectReply"; skipGuess: boolean } & Exchange & ReturnType<Negotiated["kex"]["start"]>)
+  | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
+  | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
+  | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
+  | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys };
+
+/** One key exchange after the other, in either role. */
+export class KexMachine {
+  readonly #options: KexOptions;
+  readonly #offer: Offer;
+  readonly #reader: PacketReader;
+  readonly #writer: PacketWriter;
+  #state: State = { at: "idle" };
+  #versions: { readonly ours: string; readonly theirs: string } | undefined;
+  #sessionId: Bytes | undefined;
+  #hostKey: Bytes | undefined;
+  #strict = false;
+  #peerTakesExtInfo = false;
+  #completed = false;
+
+  constructor(options: KexOptions, reader: PacketReader, writer: PacketWriter) {
+    this.#options = options;
+    this.#reader = reader;
+    this.#writer = writer;
+    const { algorithms, role, hostKeys } = options;
+    const offered = algorithms.hostKeys.map(({ name }) => name);
+    const signable = new Set(hostKeys.flatMap((signer) => signer.algorithms));
+    this.#offer = {
+      ...algorithms,
+      hostKeyAlgorithms: role === "client" ? offered : offered.filter((name) => signable.has(name)),
+    };
+  }
+
+  /** The session identifier: the exchange hash of the first exchange. */
+  get sessionId(): Bytes | undefined {
+    return this.#sessionId;
+  }
+
+  /** Whether both sides use strict kex; known from the first KEXINIT of the peer on. */
+  get strict(): boolean {
+    return this.#strict;
+  }
+
+  /** Whether the first exchange is over. */
+  get completed(): boolean {
+    return this.#completed;
+  }
+
+  /** Whether the peer asked for EXT_INFO (RFC 8308 section 2.1). */
+  get peerTakesExtInfo(): boolean {
+    return this.#peerTakesExtInfo;
+  }
+
+  get idle(): boolean {
+    return this.#state.at === "idle";
+  }
+
+  /** From our KEXINIT to our NEWKEYS: nothing but key exchange messages may be sent (RFC 4253 section 7.1). */
+  get blocksOutput(): boolean {
+    return this.#state.at !== "idle" && this.#state.at !== "expectNewKeys";
+  }
+
+  /** From the peer's KEXINIT to its NEWKEYS: it may send nothing else. */
+  get blocksInput(): boolean {
+    return this.#state.at !== "idle" && this.#state.at !== "expectInit";
+  }
+
+  /** Whether a decision of the program is awaited. */
+  get paused(): boolean {
+    return this.#state.at === "decideHostKey" || this.#state.at === "awaitSignature";
+  }
+
+  setVersions(ours: string, theirs: string): void {
+    this.#versions = { ours, theirs };
+  }
+
+  /** Sends our KEXINIT. Does nothing while an exchange is on. */
+  start(): void {
+    if (this.#state.at === "idle") this.#state = { at: "expectInit", ours: this.#sendInit() };
+  }
+
+  /** A message numbered 20 to 49 (view). */
+  receive(payload: Bytes): KexStep | undefined {
+    const state = this.#state;
+    switch (state.at) {
+      case "idle":
+        return this.#begin(this.#sendInit(), payload);
+      case "expectInit":
+        return this.#begin(state.ours, payload);
+      case "expectReply":
+      case "expectEcdhInit":
+        if (state.skipGuess) {
+          state.skipGuess = false;
+          return undefined;
+        }
+        return state.at === "expectReply" ? this.#reply(state, payload) : this.#respond(state, payload);
+      case "expectNewKeys":
+        return this.#newKeys(state, payload);
+      case "decideHostKey":
+      case "awaitSignature":
+        throw new SshError("misuse", `expected no input while at ${state.at}`);
+      default:
+        return state satisfies never;
+    }
+  }
+
+  /** The client's answer to the step `hostKey`. A refusal ends the connection instead. */
+  acceptHostKey(): KexStep {
+    const state = this.#state;
+    if (state.at !== "decideHostKey") throw new SshError("misuse", `expected a host key to decide, got state ${state.at}`);
+    this.#hostKey = state.hostKey;
+    return this.#sendNewKeys(state);
+  }
+
+  /** The server's answer to the step `sign`. */
+  signed(signature: Bytes): KexStep {
+    const state = this.#state;
+    if (state.at !== "awaitSignature") throw new SshError("misuse", `expected a signature to be due, got state ${state.at}`);
+    const { hostKey, serverPublic } = state;
+    this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
+    return this.#sendNewKeys(state);
+  }
+
+  #sendInit(): Bytes {
+    const { role, random } = this.#options;
+    // The markers stand in the first KEXINIT only (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
+    const extra =
+      this.#sessionId !== undefined
+        ? []
+        : role === "client"
+          ? [Marker.extInfoClient, Marker.strictClient]
+          : [Marker.strictServer];
+    const payload = KexInit.encode(initFor(this.#offer, random(16), extra));
+    this.#writer.send(payload);
+    return payload;
+  }
+
+  #begin(ours: Bytes, theirs: Bytes): undefined {
+    const { role, random } = this.#options;
+    const init = KexInit.decode(theirs);
+    if (this.#sessionId === undefined) this.#readMarkers(init);
+    const negotiated = negotiate(role, this.#offer, init);
+    const exchange: Exchange = { ours, theirs, negotiated };
+    const skipGuess = negotiated.ignoreGuess;
+    if (role === "server") {
+      this.#state = { at: "expectEcdhInit", skipGuess, ...exchange };
+      return undefined;
+    }
+    const started = negotiated.kex.start(random);
+    this.#writer.send(KexEcdhInit.encode({ clientPublic: started.clientPublic }));
+    this.#state = {
+      at: "expectReply",
+      skipGuess,
+      ...exchange,
+      clientPublic: started.clientPublic,
+      finish: (serverPublic) => started.finish(serverPublic),
+    };
+    return undefined;
+  }
+
+  #readMarkers({ kexAlgorithms }: Init): void {
+    const { role } = this.#options;
+    this.#peerTakesExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
+    this.#strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
+    if (this.#strict && this.#reader.sequence !== 1) {
+      throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);
+    }
+  }
+
+  #reply(state: State & { at: "expectReply" }, payload: Bytes): KexStep {
+    const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
+    const { hostKeyAlgorithm } = state.negotiated;
+    const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
+    const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, state.finish(serverPublic));
+    if (!verifier?.verify(hostKey, agreed.exchangeHash, signature)) {
+      throw new SshError("hostkey", `expected a valid ${hostKeyAlgorithm} signature by the host key, got one that does not verify`);
+    }
+    this.#state = { at: "decideHostKey", hostKey, ...agreed };
+    if (this.#hostKey === undefined) return { type: "hostKey", hostKey, algorithm: hostKeyAlgorithm };
+    if (equal(this.#hostKey, hostKey)) return this.acceptHostKey();
+    throw new SshError("hostkey", "expected the host key of the first key exchange, got another one on rekey");
+  }
+
+  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexStep {
+    const { random, hostKeys } = this.#options;
+    const { clientPublic } = KexEcdhInit.decode(payload);
+    const algorithm = state.negotiated.hostKeyAlgorithm;
+    const signer = hostKeys.find(({ algorithms }) => algorithms.includes(algorithm));
+    if (signer === undefined) throw new SshError("misuse", `expected a host key for ${algorithm}`);
+    const { serverPublic, secret } = state.negotiated.kex.respond(clientPublic, random);
+    const hostKey = signer.publicKey;
+    const agreed = this.#agree(state, { hostKey, clientPublic, serverPublic }, secret);
+    this.#state = { at: "awaitSignature", hostKey, serverPublic, ...agreed };
+    return { type: "sign", signer, data: agreed.exchangeHash, algorithm };
+  }
+
+  #agree(
+    exchange: Exchange,
+    publics: { readonly hostKey: Bytes; readonly clientPublic: Bytes; readonly serverPublic: Bytes },
+    secret: Bytes,
+  ): Agreed {
+    const { ours, theirs, negotiated } = exchange;
+    const versions = this.#versions;
+    if (versions === undefined) throw new SshError("misuse", "expected the versions to be known");
+    const client = this.#options.role === "client";
+    const hash = exchangeHash(negotiated.kex.hash, {
+      clientVersion: client ? versions.ours : versions.theirs,
+      serverVersion: client ? versions.theirs : versions.ours,
+      clientInit: client ? ours : theirs,
+      serverInit: client ? theirs : ours,
+      ...publics,
+      secret,
+    });
+    this.#sessionId ??= hash;
+    return { ours, theirs, negotiated, secret, exchangeHash: hash };
+  }
+
+  #sendNewKeys({ negotiated, secret, exchangeHash }: Agreed): KexStep {
+    const sessionId = this.#sessionId ?? exchangeHash;
+    const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
+    const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
+    this.#writer.send(NewKeys.encode({}));
+    this.#writer.setSealer(
+      negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])),
+      this.#strict,
+    );
+    const keys = deriveKeys(into, source, negotiated[into]);
+    secret.fill(0);
+    this.#state = { at: "expectNewKeys", negotiated, keys };
+    return { type: "resumed" };
+  }
+
+  #newKeys({ negotiated, keys }: State & { at: "expectNewKeys" }, payload: Bytes): KexStep {
+    NewKeys.decode(payload);
+    const direction = this.#options.role === "client" ? negotiated.s2c : negotiated.c2s;
+    this.#reader.setOpener(direction.cipher.opener(keys), this.#strict);
+    const first = !this.#completed;
+    this.#completed = true;
+    this.#state = { at: "idle" };
+    return { type: "done", first, names: algorithmNames(negotiated) };
+  }
+}
+
+function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated): AlgorithmNames {
+  return {
+    kex: kex.name,
+    hostKey: hostKeyAlgorithm,
+    cipherC2s: c2s.cipher.name,
+    cipherS2c: s2c.cipher.name,
+    macC2s: c2s.mac?.name,
+    macS2c: s2c.mac?.name,
+  };
+}

@@ -1,0 +1,119 @@
+/** Binary packet protocol, RFC 4253 section 6: bytes -> payloads. @module */
+import type { Opener } from "@postern/crypto";
+import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
+
+const nothing = /* @__PURE__ */ new Uint8Array(0);
+
+/** Before the first NEWKEYS: no cipher, no MAC. */
+const plain: Opener = {
+  blockSize: RfcLimits.minBlock,
+  tagSize: 0,
+  lengthIsPadded: true,
+  headerSize: 4,
+  length: (_sequence, header) => getUint32(header, 0),
+  open: (_sequence, packet) => packet.subarray(4),
+};
+
+/** Cuts the incoming stream into packets. A packet that lies within one chunk is opened where it lies. */
+export class PacketReader {
+  /** the sequence number of the next packet */
+  sequence = 0;
+  /** packets and bytes since the last new keys */
+  packets = 0;
+  bytes = 0;
+  #opener: Opener = plain;
+  #chunk: Bytes = nothing;
+  #at = 0;
+  #queue: Bytes[] = [];
+  /** a packet that spans chunks, filled so far */
+  #partial: Bytes | undefined;
+  #filled = 0;
+  /** size of the whole packet, once its length is known */
+  #size: number | undefined;
+
+  /** Takes the chunk. */
+  receive(chunk: Bytes): void {
+    if (chunk.length > 0) this.#queue.push(chunk);
+  }
+
+  /** The next payload (view), or undefined when bytes are missing. */
+  next(): Bytes | undefined {
+    if (this.#size === undefined) {
+      const header = this.#gather(this.#opener.headerSize);
+      if (header === undefined) return undefined;
+      this.#size = this.#checkedSize(this.#opener.length(this.sequence, header));
+    }
+    const packet = this.#gather(this.#size);
+    if (packet === undefined) return undefined;
+    if (this.#partial === undefined) this.#at += this.#size;
+    this.#partial = undefined;
+    this.#size = undefined;
+    this.bytes += packet.length;
+    this.packets++;
+    const payload = payloadOf(this.#opener.open(this.sequence, packet));
+    this.sequence = (this.sequence + 1) >>> 0;
+    return payload;
+  }
+
+  /** From the next packet on: the peer's NEWKEYS has been read. */
+  setOpener(opener: Opener, resetSequence: boolean): void {
+    this.#opener = opener;
+    this.packets = 0;
+    this.bytes = 0;
+    if (resetSequence) this.sequence = 0;
+  }
+
+  /** `need` bytes from the start of the packet at hand, not yet consumed when they lie in the chunk. */
+  #gather(need: number): Bytes | undefined {
+    if (this.#at === this.#chunk.length && !this.#nextChunk()) {
+      return this.#partial !== undefined && this.#filled >= need ? this.#partial : undefined;
+    }
+    if (this.#partial === undefined) {
+      if (this.#chunk.length - this.#at >= need) return this.#chunk.subarray(this.#at, this.#at + need);
+      this.#partial = new Uint8Array(need);
+      this.#filled = 0;
+    } else if (this.#partial.length < need) {
+      const larger = new Uint8Array(need);
+      larger.set(this.#partial.subarray(0, this.#filled));
+      this.#partial = larger;
+    }
+    while (this.#filled < need && (this.#at < this.#chunk.length || this.#nextChunk())) {
+      const part = this.#chunk.subarray(this.#at, this.#at + need - this.#filled);
+      this.#partial.set(part, this.#filled);
+      this.#filled += part.length;
+      this.#at += part.length;
+    }
+    return this.#filled >= need ? this.#partial : undefined;
+  }
+
+  #nextChunk(): boolean {
+    const chunk = this.#queue.shift();
+    this.#chunk = chunk ?? nothing;
+    this.#at = 0;
+    return chunk !== undefined;
+  }
+
+  #checkedSize(length: number): number {
+    const { blockSize, lengthIsPadded, tagSize } = this.#opener;
+    // Checked before anything is allocated or awaited; the smallest packet holds padding_length and four bytes of padding.
+    if (length < 1 + RfcLimits.minPadding || length > Limits.packetLength) {
+      throw new SshError("protocol", `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`);
+    }
+    if (((lengthIsPadded ? 4 : 0) + length) % Math.max(blockSize, RfcLimits.minBlock) !== 0) {
+      throw new SshError("protocol", `expected a packet padded to a multiple of ${blockSize}, got packet_length ${length}`);
+    }
+    return 4 + length + tagSize;
+  }
+}
+
+function payloadOf(opened: Bytes): Bytes {
+  const padding = opened[0] ?? 0;
+  const end = opened.length - padding;
+  if (padding < RfcLimits.minPadding || end <= 1) {
+    throw new SshError(
+      "protocol",
+      `expected a payload and at least 4 bytes of padding, got padding_length ${padding} in packet_length ${opened.length}`,
+    );
+  }
+  return opened.subarray(1, end);
+}

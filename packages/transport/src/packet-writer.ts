@@ -1,0 +1,89 @@
+/** Binary packet protocol, RFC 4253 section 6: payloads -> bytes. @module */
+import type { Random, Sealer } from "@postern/crypto";
+import { type Bytes, putUint32, RfcLimits } from "@postern/wire";
+
+const nothing = /* @__PURE__ */ new Uint8Array(0);
+
+/** Before the first NEWKEYS: no cipher, no MAC. */
+const plain: Sealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
+
+const smallestBatch = 1024;
+
+/** Frames and seals payloads into one growing batch, which the driver takes whole. */
+export class PacketWriter {
+  /** the sequence number of the next packet */
+  sequence = 0;
+  /** packets and bytes since the last new keys */
+  packets = 0;
+  bytes = 0;
+  readonly #random: Random;
+  #sealer: Sealer = plain;
+  #batch: Bytes = nothing;
+  #used = 0;
+  /** the size of the last batch: a good guess for the next */
+  #guess = smallestBatch;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Bytes that wait to be taken. */
+  get size(): number {
+    return this.#used;
+  }
+
+  /** Appends bytes that are no packet: the identification line (copies). */
+  sendRaw(bytes: Bytes): void {
+    this.#reserve(bytes.length).set(bytes);
+  }
+
+  /** Appends one packet; the payload comes in up to two parts (copies). */
+  send(head: Bytes, body: Bytes = nothing): void {
+    const { blockSize, tagSize, lengthIsPadded } = this.#sealer;
+    const unit = Math.max(blockSize, RfcLimits.minBlock);
+    const size = head.length + body.length;
+    const lead = (lengthIsPadded ? 5 : 1) + size;
+    let padding = unit - (lead % unit);
+    if (padding < RfcLimits.minPadding) padding += unit;
+    const packet = this.#reserve(5 + size + padding + tagSize);
+    putUint32(packet, 0, 1 + size + padding);
+    packet[4] = padding;
+    packet.set(head, 5);
+    packet.set(body, 5 + head.length);
+    packet.set(this.#random(padding), 5 + size);
+    this.#sealer.seal(this.sequence, packet);
+    this.sequence = (this.sequence + 1) >>> 0;
+    this.packets++;
+    this.bytes += packet.length;
+  }
+
+  /** Everything sent since the last call, once; ownership moves to the caller. */
+  take(): Bytes | undefined {
+    if (this.#used === 0) return undefined;
+    const batch = this.#batch.subarray(0, this.#used);
+    this.#guess = Math.max(smallestBatch, this.#used);
+    this.#batch = nothing;
+    this.#used = 0;
+    return batch;
+  }
+
+  /** From the next packet on: our NEWKEYS has been sent. */
+  setSealer(sealer: Sealer, resetSequence: boolean): void {
+    this.#sealer = sealer;
+    this.packets = 0;
+    this.bytes = 0;
+    if (resetSequence) this.sequence = 0;
+  }
+
+  #reserve(size: number): Bytes {
+    const end = this.#used + size;
+    if (end > this.#batch.length) {
+      const larger = new Uint8Array(Math.max(end, this.#used === 0 ? this.#guess : 2 * this.#batch.length));
+      larger.set(this.#batch.subarray(0, this.#used));
+      this.#batch = larger;
+    }
+    const view = this.#batch.subarray(this.#used, end);
+    this.#used = end;
+    return view;
+  }
+}

@@ -1,0 +1,357 @@
+/** The transport layer, RFC 4253: versions, packets, key exchange, and the messages 1 to 49. @module */
+import type { Signer } from "@postern/crypto";
+import {
+  type Bytes,
+  Debug,
+  Disconnect,
+  ExtInfo,
+  Ignore,
+  KexInit,
+  Limits,
+  messageRange,
+  Ping,
+  Pong,
+  quote,
+  SshError,
+  Unimplemented,
+  utf8,
+} from "@postern/wire";
+import { type AlgorithmNames, KexMachine, type KexOptions, type KexStep } from "./kex-machine.ts";
+import { PacketReader } from "./packet-reader.ts";
+import { PacketWriter } from "./packet-writer.ts";
+import { VersionReader } from "./version-exchange.ts";
+
+/** When to exchange keys anew; whichever comes first. */
+export interface RekeyLimits {
+  /** bytes in one direction */
+  readonly bytes: number;
+  /** packets in one direction, at most 2^31 */
+  readonly packets: number;
+  readonly ms: number;
+}
+
+/** What a {@link TransportMachine} is made of. */
+export interface TransportOptions extends KexOptions {
+  /** our identification line without CR LF */
+  readonly version: string;
+  readonly rekey: RekeyLimits;
+  /** milliseconds on the clock that `tick` tells */
+  readonly now: number;
+}
+
+/** What a transport machine has to tell. */
+export type TransportEvent =
+  /** the peer's identification, and what a server said before it */
+  | { readonly type: "identified"; readonly version: string; readonly lines: readonly string[] }
+  /** first exchange, client: the signature is good, the decision is open; answer with `acceptHostKey` */
+  | { readonly type: "hostKey"; readonly hostKey: Bytes; readonly algorithm: string }
+  /** server: answer with `signed` */
+  | { readonly type: "sign"; readonly signer: Signer; readonly data: Bytes; readonly algorithm: string }
+  /** new keys are in place in both directions */
+  | { readonly type: "keys"; readonly first: boolean; readonly names: AlgorithmNames }
+  /** our keys are new: data may be sent again */
+  | { readonly type: "resumed" }
+  | { readonly type: "extInfo"; readonly extensions: ReadonlyMap<string, Bytes> }
+  /** a message for the layers above (view); `sequence` is for UNIMPLEMENTED */
+  | { readonly type: "payload"; readonly payload: Bytes; readonly sequence: number }
+  | { readonly type: "debug"; readonly message: string; readonly alwaysDisplay: boolean }
+  /** the peer knows nothing of the message we sent with this sequence number */
+  | { readonly type: "unimplemented"; readonly sequence: number }
+  | { readonly type: "disconnect"; readonly reason: number; readonly description: string };
+
+/** The transport layer of one connection, in either role. */
+export class TransportMachine {
+  readonly #options: TransportOptions;
+  readonly #reader = new PacketReader();
+  readonly #writer: PacketWriter;
+  readonly #kex: KexMachine;
+  #versionReader: VersionReader | undefined;
+  readonly #events: TransportEvent[] = [];
+  #failure: SshError | undefined;
+  /** control messages that wait for our NEWKEYS, whole payloads */
+  #held: Bytes[] = [];
+  #heldBytes = 0;
+  #strayMessages = 0;
+  #extInfos = 0;
+  #now: number;
+  #kexSince: number;
+  #disconnected = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#writer = new PacketWriter(options.random);
+    this.#kex = new KexMachine(options, this.#reader, this.#writer);
+    this.#versionReader = new VersionReader(options.role);
+    this.#now = options.now;
+    this.#kexSince = options.now;
+    // Both sides may speak first (RFC 4253 section 4.2), so our KEXINIT need not wait for the peer's version.
+    this.#writer.sendRaw(utf8(`${options.version}\r\n`));
+    this.#kex.start();
+  }
+
+  /** Session identifier, RFC 4253 section 7.2; undefined before the first key exchange. */
+  get sessionId(): Bytes | undefined {
+    return this.#kex.sessionId;
+  }
+
+  /** Whether the messages of the layers above may be sent: not before the first new keys, and not during a rekey. */
+  get writable(): boolean {
+    return !this.#kex.blocksOutput && this.#failure === undefined;
+  }
+
+  /** Bytes that wait for `takeOutput`. */
+  get outputSize(): number {
+    return this.#writer.size;
+  }
+
+  /** False while a decision is awaited. */
+  get wantsInput(): boolean {
+    return !this.#kex.paused && this.#failure === undefined;
+  }
+
+  /** When `tick` is due: the next rekey, or the end of our patience with a key exchange. Decisions have no deadline here. */
+  get deadline(): number | undefined {
+    if (this.#kex.paused) return undefined;
+    return this.#kexSince + (this.#kex.idle ? this.#options.rekey.ms : Limits.kexTimeoutMs);
+  }
+
+  /** Takes the chunk. */
+  receive(chunk: Bytes): void {
+    this.#reader.receive(this.#versionReader === undefined ? chunk : this.#readVersion(this.#versionReader, chunk));
+  }
+
+  /**
+   * The next event; undefined when it needs bytes or waits for a decision.
+   * @throws SshError the same one ever after
+   */
+  next(): TransportEvent | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return this.#next();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Tells the time; starts a rekey when it is due. @throws SshError `timeout` when a key exchange takes too long */
+  tick(now: number): void {
+    this.#now = now;
+    const { deadline } = this;
+    if (deadline === undefined || now < deadline || this.#disconnected) return;
+    if (this.#kex.idle) return this.startRekey();
+    const [what, ms] = [this.#versionReader ? "identification" : "key exchange", Limits.kexTimeoutMs];
+    throw this.#fail(new SshError("timeout", `expected the peer to finish the ${what} within ${ms} ms`));
+  }
+
+  /** The peer will send nothing more. The error that this is, now. */
+  inputEnded(): SshError {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#versionReader !== undefined) return this.#fail(this.#versionReader.missing());
+    const when = this.#kex.completed ? "" : " during the first key exchange";
+    return this.#fail(new SshError("closed", `the peer closed the connection${when} without a reason`));
+  }
+
+  /** Sends a payload in up to two parts (copies). During a key exchange it is held, within a limit. */
+  send(head: Bytes, body?: Bytes): void {
+    if (this.#disconnected) return;
+    if (!this.#kex.blocksOutput) {
+      this.#writer.send(head, body);
+      this.#rekeyIfDue();
+      return;
+    }
+    const payload = new Uint8Array(head.length + (body?.length ?? 0));
+    payload.set(head);
+    if (body !== undefined) payload.set(body, head.length);
+    this.#heldBytes += payload.length;
+    if (this.#heldBytes > Limits.heldOutput) {
+      throw this.#fail(new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`));
+    }
+    this.#held.push(payload);
+  }
+
+  /** Everything for the wire, once; ownership moves to the caller. */
+  takeOutput(): Bytes | undefined {
+    return this.#writer.take();
+  }
+
+  /** Starts a rekey, unless one is on. */
+  startRekey(): void {
+    if (!this.#kex.idle) return;
+    this.#kexSince = this.#now;
+    this.#kex.start();
+  }
+
+  /** The answer to the event `hostKey`, when the key is accepted. */
+  acceptHostKey(): void {
+    this.#kexSince = this.#now;
+    this.#take(this.#kex.acceptHostKey());
+  }
+
+  /** The answer to the event `sign`. */
+  signed(signature: Bytes): void {
+    this.#kexSince = this.#now;
+    this.#take(this.#kex.signed(signature));
+  }
+
+  /** Tells the peer that a message means nothing to us (RFC 4253 section 11.4). */
+  unimplemented(sequence: number): void {
+    this.send(Unimplemented.encode({ sequence }));
+  }
+
+  /** Sends DISCONNECT (RFC 4253 section 11.1) and nothing after it. */
+  disconnect(reason: number, description: string): void {
+    if (this.#disconnected) return;
+    this.#disconnected = true;
+    this.#writer.send(Disconnect.encode({ reason, description, language: "" }));
+  }
+
+  #readVersion(reader: VersionReader, chunk: Bytes): Bytes {
+    if (this.#failure !== undefined) return chunk.subarray(chunk.length);
+    try {
+      const read = reader.read(chunk);
+      if (read === undefined) return chunk.subarray(chunk.length);
+      this.#versionReader = undefined;
+      this.#kex.setVersions(this.#options.version, read.version);
+      this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
+      return read.rest;
+    } catch (error) {
+      // Thrown by `next`, as all other failures.
+      this.#fail(error);
+      return chunk.subarray(chunk.length);
+    }
+  }
+
+  #next(): TransportEvent | undefined {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event !== undefined) return event;
+      if (this.#versionReader !== undefined || this.#kex.paused) return undefined;
+      const { sequence } = this.#reader;
+      const payload = this.#reader.next();
+      if (payload === undefined) return undefined;
+      if (this.#reader.sequence === 0 && !this.#kex.completed) {
+        throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
+      }
+      this.#rekeyIfDue();
+      const number = payload[0] ?? 0;
+      // The hot path: data for the layers above while no key exchange is on.
+      if (number >= 50 && number < 128 && !this.#kex.blocksInput && this.#kex.completed) {
+        return { type: "payload", payload, sequence };
+      }
+      this.#handle(number, payload, sequence);
+    }
+  }
+
+  #handle(number: number, payload: Bytes, sequence: number): void {
+    const firstExchange = !this.#kex.completed;
+    if (number === Disconnect.number) {
+      const { reason, description } = Disconnect.decode(payload);
+      this.#disconnected = true;
+      this.#events.push({ type: "disconnect", reason, description });
+      return;
+    }
+    const range = messageRange(number);
+    if (range === "kex") return this.#handleKex(number, payload);
+    if (firstExchange) this.#checkStray(number);
+    else if (this.#kex.blocksInput && (range !== "transport" || number > Debug.number)) {
+      // RFC 4253 section 7.1: between KEXINIT and NEWKEYS only messages 1 to 4 and 20 to 49.
+      throw new SshError("protocol", `expected a key exchange message after KEXINIT, got message ${number}`);
+    }
+    switch (number) {
+      case Ignore.number:
+        return;
+      case Unimplemented.number:
+        this.#events.push({ type: "unimplemented", sequence: Unimplemented.decode(payload).sequence });
+        return;
+      case Debug.number: {
+        const { message, alwaysDisplay } = Debug.decode(payload);
+        this.#events.push({ type: "debug", message, alwaysDisplay });
+        return;
+      }
+      case ExtInfo.number:
+        if (++this.#extInfos > Limits.extInfos) {
+          throw new SshError("protocol", `expected EXT_INFO at most ${Limits.extInfos} times (RFC 8308 2.4)`);
+        }
+        this.#events.push({ type: "extInfo", ...ExtInfo.decode(payload) });
+        return;
+      case Ping.number:
+        this.send(Pong.encode(Ping.decode(payload)));
+        return;
+      default:
+        this.#events.push({ type: "payload", payload, sequence });
+    }
+  }
+
+  #handleKex(number: number, payload: Bytes): void {
+    // A second KEXINIT inside an exchange, or anything else out of turn, is refused by the reader of the state's own message.
+    if (this.#kex.idle && number !== KexInit.number) {
+      throw new SshError("protocol", `expected KEXINIT before message ${number}`);
+    }
+    const wasIdle = this.#kex.idle;
+    const step = this.#kex.receive(payload);
+    if (wasIdle) this.#kexSince = this.#now;
+    if (step !== undefined) this.#take(step);
+  }
+
+  /** Before the first NEWKEYS only IGNORE, DEBUG and UNIMPLEMENTED may pass, and under strict kex not even those. */
+  #checkStray(number: number): void {
+    if (number < Ignore.number || number > Debug.number || this.#kex.strict) {
+      throw new SshError("protocol", `expected a key exchange message, got message ${number} before the first NEWKEYS`);
+    }
+    if (++this.#strayMessages > Limits.strayBeforeLogon) {
+      throw new SshError("protocol", `expected at most ${Limits.strayBeforeLogon} messages beside the first key exchange`);
+    }
+  }
+
+  #take(step: KexStep): void {
+    switch (step.type) {
+      case "hostKey":
+      case "sign":
+        this.#events.push(step);
+        return;
+      case "resumed": {
+        if (!this.#kex.completed && this.#kex.peerTakesExtInfo) this.#sendExtInfo();
+        const held = this.#held;
+        this.#held = [];
+        this.#heldBytes = 0;
+        for (const payload of held) this.#writer.send(payload);
+        this.#events.push(step);
+        return;
+      }
+      case "done":
+        this.#kexSince = this.#now;
+        this.#events.push({ type: "keys", first: step.first, names: step.names });
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  /** RFC 8308 section 2.4: the first message after the server's first NEWKEYS. */
+  #sendExtInfo(): void {
+    const names = this.#options.algorithms.hostKeys.map(({ name }) => name).join(",");
+    const extensions = new Map([
+      ["server-sig-algs", utf8(names)],
+      ["ping@openssh.com", utf8("0")],
+    ]);
+    this.#writer.send(ExtInfo.encode({ extensions }));
+  }
+
+  #rekeyIfDue(): void {
+    const { bytes, packets } = this.#options.rekey;
+    const due =
+      this.#writer.bytes >= bytes ||
+      this.#reader.bytes >= bytes ||
+      this.#writer.packets >= packets ||
+      this.#reader.packets >= packets;
+    if (due && this.#kex.idle && this.#kex.completed) this.startRekey();
+  }
+
+  #fail(error: unknown): SshError {
+    this.#failure ??=
+      error instanceof SshError
+        ? error
+        : new SshError("protocol", `expected a well-formed message (${quote(String(error))})`, { cause: error });
+    return this.#failure;
+  }
+}

@@ -1,0 +1,41 @@
+/** Whom to trust: the decision about a host key. @module */
+import type { MaybePromise } from "@postern/auth";
+import { parseFingerprint, sha256Fingerprint } from "@postern/keys";
+import { type Bytes, SshError } from "@postern/wire";
+
+/** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */
+export interface HostKeyOffer {
+  readonly host: string;
+  readonly port: number;
+  /** the public key blob, RFC 4253 section 6.6 */
+  readonly key: Bytes;
+  /** the type inside the blob, such as `ssh-rsa` */
+  readonly keyType: string;
+  /** the signature algorithm that was negotiated, such as `rsa-sha2-512` */
+  readonly algorithm: string;
+  /** `SHA256:…` as `ssh-keygen -l` prints it */
+  readonly fingerprint: string;
+}
+
+/** Decides about a host key. Anything but `true`, and any error, refuses the host. */
+export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
+
+/**
+ * Trusts a host by the SHA256 fingerprint of its key, or of one of its keys. On the host:
+ * `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
+ *
+ * @throws SshError `key` when a text is no SHA256 fingerprint
+ * @example
+ * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
+ */
+export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
+  for (const text of trusted) parseFingerprint(text);
+  return (offer) => {
+    const got = sha256Fingerprint(offer.key);
+    if (trusted.includes(got)) return true;
+    throw new SshError(
+      "hostkey",
+      `expected ${offer.host} to have the host key ${trusted.join(" or ")}, got ${got} (${offer.keyType})`,
+    );
+  };
+}

@@ -1,0 +1,10 @@
+/** What the layers above the transport send through; they never see the transport itself. @module */
+import type { Bytes } from "./bytes.ts";
+
+/** Where payloads go. */
+export interface PayloadSink {
+  /** whether user data may be sent now; control messages may always */
+  readonly writable: boolean;
+  /** Sends one payload, in up to two parts (copies), so that user data is copied once. */
+  send(head: Bytes, body?: Bytes): void;
+}
