@@ -1,5 +1,5 @@
 /** What a packet cipher is: one sealing or opening object per direction and key. @module */
-import type { Bytes } from "@postern/wire";
+import { type Bytes, SshError } from "@postern/wire";
 import type { Mac } from "./mac.ts";
 
 /** The keys of one direction, as RFC 4253 section 7.2 derives them. */
@@ -34,8 +34,9 @@ export interface Opener extends PacketShape {
   length(sequence: number, header: Bytes): number;
   /**
    * Verifies and opens the whole packet (takes). Gives what follows the length field, without the tag:
-   * `padding_length || payload || padding`, in place or in a buffer of its own.
-   * @throws SshError `mac` when the tag is wrong
+   * `padding_length || payload || padding`, in place or in a buffer of its own. The caller has checked that the padded
+   * part is a multiple of `blockSize`.
+   * @throws SshError `mac` when the tag is wrong; the opener is of no use after that
    */
   open(sequence: number, packet: Bytes): Bytes;
 }
@@ -51,4 +52,19 @@ export interface Cipher {
   sealer(keys: DirectionKeys): Sealer;
   /** takes the keys */
   opener(keys: DirectionKeys): Opener;
+}
+
+/** @throws SshError `misuse` unless key and initialization vector have the sizes the cipher asks for */
+export function checkKeys(name: string, keys: DirectionKeys, keySize: number, ivSize: number): void {
+  const { key, iv } = keys;
+  if (key.length === keySize && iv.length === ivSize) return;
+  const got = `${key.length} and ${iv.length}`;
+  throw new SshError("misuse", `${name}: expected a key of ${keySize} bytes and an IV of ${ivSize}, got ${got}`);
+}
+
+/** Where the tag starts. @throws SshError `misuse` when the packet has no room for a length, a byte and a tag */
+export function checkRoom(packet: Bytes, tagSize: number): number {
+  const end = packet.length - tagSize;
+  if (end > 4) return end;
+  throw new SshError("misuse", `expected a packet of more than ${4 + tagSize} bytes, got ${packet.length}`);
 }

@@ -1,1 +1,8 @@
-export {};
+/** Tools of the tests; never shipped. @module */
+export * from "./chunkings.ts";
+export * from "./fake-clock.ts";
+export * from "./flip.ts";
+export * from "./noise.ts";
+export * from "./pipe-pair.ts";
+export * from "./seeded-random.ts";
+export * from "./vectors.ts";

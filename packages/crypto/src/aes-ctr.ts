@@ -1,0 +1,143 @@
+/** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4) with a MAC, before or after encrypting. @module */
+import { ctr } from "@noble/ciphers/aes.js";
+import { type Bytes, concat, getUint32, SshError } from "@postern/wire";
+import { type Cipher, checkKeys, checkRoom, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
+import { checkTag, type Mac } from "./mac.ts";
+
+/**
+ * AES in counter mode of a platform: takes the key and the first counter block, gives the function that XORs the next
+ * whole blocks (copies, or in place).
+ */
+export type AesCtr = (key: Bytes, counter: Bytes) => (blocks: Bytes) => Bytes;
+
+const blockSize = 16;
+
+/** Makes a cipher of a platform's AES-CTR. The block counter runs on from packet to packet (RFC 4344 section 4). */
+export function makeAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
+  const prepare = (keys: DirectionKeys) => {
+    checkKeys(name, keys, keySize, blockSize);
+    if (keys.mac === undefined) throw new SshError("misuse", `${name}: expected a MAC, got none`);
+    const { algorithm, key } = keys.mac;
+    return { algorithm, tagOf: algorithm.keyed(key), xor: aes(keys.key, keys.iv) };
+  };
+  return {
+    name,
+    keySize,
+    ivSize: blockSize,
+    authenticates: false,
+    sealer(keys) {
+      const { algorithm, tagOf, xor } = prepare(keys);
+      return (algorithm.etm ? encryptThenMac : encryptAndMac).sealer(algorithm, tagOf, xor);
+    },
+    opener(keys) {
+      const { algorithm, tagOf, xor } = prepare(keys);
+      return (algorithm.etm ? encryptThenMac : encryptAndMac).opener(algorithm, tagOf, xor);
+    },
+  };
+}
+
+type TagOf = ReturnType<Mac["keyed"]>;
+type Xor = ReturnType<AesCtr>;
+interface Composition {
+  sealer(mac: Mac, tagOf: TagOf, xor: Xor): Sealer;
+  opener(mac: Mac, tagOf: TagOf, xor: Xor): Opener;
+}
+
+/** OpenSSH PROTOCOL section 1.5: the length stays clear, the MAC covers it and the ciphertext. */
+const encryptThenMac: Composition = {
+  sealer: ({ tagSize }, tagOf, xor) => ({
+    blockSize,
+    tagSize,
+    lengthIsPadded: false,
+    seal(sequence, packet) {
+      const end = checkRoom(packet, tagSize);
+      packet.set(xor(wholeBlocks(packet.subarray(4, end))), 4);
+      packet.set(tagOf(sequence, packet.subarray(0, end)), end);
+    },
+  }),
+  opener: ({ tagSize }, tagOf, xor) => ({
+    blockSize,
+    tagSize,
+    lengthIsPadded: false,
+    headerSize: 4,
+    length: (_sequence, header) => getUint32(header, 0),
+    open(sequence, packet) {
+      const end = checkRoom(packet, tagSize);
+      checkTag(sequence, tagOf(sequence, packet.subarray(0, end)), packet.subarray(end));
+      return xor(wholeBlocks(packet.subarray(4, end)));
+    },
+  }),
+};
+
+/** RFC 4253 section 6.4: the MAC covers the plaintext, and the length is encrypted with the rest. */
+const encryptAndMac: Composition = {
+  sealer: ({ tagSize }, tagOf, xor) => ({
+    blockSize,
+    tagSize,
+    lengthIsPadded: true,
+    seal(sequence, packet) {
+      const end = checkRoom(packet, tagSize);
+      const text = packet.subarray(0, end);
+      packet.set(tagOf(sequence, text), end);
+      packet.set(xor(wholeBlocks(text)));
+    },
+  }),
+  opener({ tagSize }, tagOf, xor) {
+    // The first block is decrypted for the sake of the length, before the rest has come.
+    let first: Bytes | undefined;
+    return {
+      blockSize,
+      tagSize,
+      lengthIsPadded: true,
+      headerSize: blockSize,
+      length(_sequence, header) {
+        first = xor(header.slice(0, blockSize));
+        return getUint32(first, 0);
+      },
+      open(sequence, packet) {
+        const end = checkRoom(packet, tagSize);
+        if (first === undefined) throw new SshError("misuse", "expected length() before open(), got open() alone");
+        const text = concat(first, xor(wholeBlocks(packet.subarray(blockSize, end))));
+        first = undefined;
+        checkTag(sequence, tagOf(sequence, text), packet.subarray(end));
+        return text.subarray(4);
+      },
+    };
+  },
+};
+
+// A broken block would put the counters of the two sides out of step.
+function wholeBlocks(bytes: Bytes): Bytes {
+  if (bytes.length % blockSize === 0) return bytes;
+  throw new SshError("misuse", `expected whole blocks of ${blockSize} bytes, got ${bytes.length} bytes`);
+}
+
+const nobleAesCtr: AesCtr = (key, counter) => {
+  let block = counter;
+  return (blocks) => {
+    const text = ctr(key, block).encrypt(blocks);
+    block = advanced(block, blocks.length / blockSize);
+    return text;
+  };
+};
+
+/** The counter block after so many blocks: a big-endian integer modulo 2^128 (NIST SP 800-38A appendix B.1). */
+function advanced(block: Bytes, blocks: number): Bytes {
+  const next = block.slice();
+  let carry = blocks;
+  for (let at = blockSize - 1; at >= 0 && carry > 0; at--) {
+    carry += next[at] ?? 0;
+    next[at] = carry;
+    carry = Math.floor(carry / 256);
+  }
+  return next;
+}
+
+/** `aes128-ctr` in pure JavaScript. */
+export const aes128Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes128-ctr", 16, nobleAesCtr);
+
+/** `aes192-ctr` in pure JavaScript. */
+export const aes192Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes192-ctr", 24, nobleAesCtr);
+
+/** `aes256-ctr` in pure JavaScript. */
+export const aes256Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes256-ctr", 32, nobleAesCtr);

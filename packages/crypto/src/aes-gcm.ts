@@ -1,0 +1,84 @@
+/** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: RFC 5647 as OpenSSH negotiates it (PROTOCOL section 1.6). @module */
+import { gcm } from "@noble/ciphers/aes.js";
+import { type Bytes, getUint32 } from "@postern/wire";
+import { type Cipher, checkKeys, checkRoom } from "./cipher.ts";
+import { wrongTag } from "./mac.ts";
+
+/** AES-GCM of a platform, over a packet: 4 bytes of additional data, text, a tag of 16 bytes. */
+export interface AesGcm {
+  /** Encrypts the text in place and writes the tag. */
+  seal(key: Bytes, nonce: Bytes, packet: Bytes): void;
+  /** The plaintext, in place or copied; undefined when the tag is wrong. */
+  open(key: Bytes, nonce: Bytes, packet: Bytes): Bytes | undefined;
+}
+
+const tagSize = 16;
+const ivSize = 12;
+
+/** Makes a cipher of a platform's AES-GCM. The length is additional data, in the clear (RFC 5647 section 7.3). */
+export function makeAesGcm(name: string, keySize: number, aes: AesGcm): Cipher {
+  const shape = { blockSize: 16, tagSize, lengthIsPadded: false } as const;
+  return {
+    name,
+    keySize,
+    ivSize,
+    authenticates: true,
+    sealer(keys) {
+      checkKeys(name, keys, keySize, ivSize);
+      const nonce = keys.iv.slice();
+      return {
+        ...shape,
+        seal(_sequence, packet) {
+          checkRoom(packet, tagSize);
+          aes.seal(keys.key, nonce, packet);
+          countInvocation(nonce);
+        },
+      };
+    },
+    opener(keys) {
+      checkKeys(name, keys, keySize, ivSize);
+      const nonce = keys.iv.slice();
+      return {
+        ...shape,
+        headerSize: 4,
+        length: (_sequence, header) => getUint32(header, 0),
+        open(sequence, packet) {
+          checkRoom(packet, tagSize);
+          const text = aes.open(keys.key, nonce, packet);
+          if (text === undefined) throw wrongTag(sequence);
+          countInvocation(nonce);
+          return text;
+        },
+      };
+    },
+  };
+}
+
+/** RFC 5647 section 7.1: after 4 fixed bytes a uint64, which counts packets whatever their sequence number, and wraps. */
+function countInvocation(nonce: Bytes): void {
+  for (let at = ivSize - 1; at >= 4; at--) {
+    const next = ((nonce[at] ?? 0) + 1) & 0xff;
+    nonce[at] = next;
+    if (next !== 0) return;
+  }
+}
+
+const nobleAesGcm: AesGcm = {
+  seal(key, nonce, packet) {
+    packet.set(gcm(key, nonce, packet.subarray(0, 4)).encrypt(packet.subarray(4, -tagSize)), 4);
+  },
+  open(key, nonce, packet) {
+    try {
+      return gcm(key, nonce, packet.subarray(0, 4)).decrypt(packet.subarray(4));
+    } catch {
+      // All sizes were checked before: only the tag is left to be wrong.
+      return undefined;
+    }
+  },
+};
+
+/** `aes128-gcm@openssh.com` in pure JavaScript. */
+export const aes128Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes128-gcm@openssh.com", 16, nobleAesGcm);
+
+/** `aes256-gcm@openssh.com` in pure JavaScript. */
+export const aes256Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes256-gcm@openssh.com", 32, nobleAesGcm);

@@ -1,0 +1,38 @@
+/** The ready-made sets of algorithms in pure JavaScript, in order of preference. @module */
+import { aes128Ctr, aes192Ctr, aes256Ctr } from "./aes-ctr.ts";
+import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
+import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
+import type { Cipher } from "./cipher.ts";
+import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./hostkey/ecdsa.ts";
+import { sshEd25519 } from "./hostkey/ed25519.ts";
+import { rsaSha2_256, rsaSha2_512 } from "./hostkey/rsa.ts";
+import type { PublicKeyAlgorithm } from "./hostkey.ts";
+import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
+import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
+import type { KexMethod } from "./kex.ts";
+import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm, type Mac } from "./mac.ts";
+
+/** What one side offers in its KEXINIT (RFC 4253 section 7.1), best first in each list. */
+export interface Algorithms {
+  readonly kex: readonly KexMethod[];
+  /** host keys we accept as a client */
+  readonly hostKeys: readonly PublicKeyAlgorithm[];
+  readonly ciphers: readonly Cipher[];
+  readonly macs: readonly Mac[];
+}
+
+/** The default: authenticated ciphers alone. ChaCha20-Poly1305 leads, three times as fast as AES-GCM in JavaScript. */
+export const modern: Algorithms = {
+  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
+  ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
+  macs: [hmacSha2_256Etm, hmacSha2_512Etm],
+};
+
+/** For older peers: {@link modern}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
+export const compatible: Algorithms = {
+  kex: [...modern.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  hostKeys: modern.hostKeys,
+  ciphers: [...modern.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
+  macs: [...modern.macs, hmacSha2_256, hmacSha2_512],
+};

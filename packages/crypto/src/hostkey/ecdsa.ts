@@ -1,0 +1,81 @@
+/** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 3. @module */
+import { p256, p384, p521 } from "@noble/curves/nist.js";
+import { type Bytes, Reader, SshError } from "@postern/wire";
+import type { PublicKeyAlgorithm } from "../hostkey.ts";
+import { checkPointForm, isScalar, type NistCurve, nistp256, nistp384, nistp521 } from "../nist.ts";
+import { readKey, readSignature } from "./blobs.ts";
+
+/** ECDSA on one curve, as a platform provides it. */
+export interface Ecdsa {
+  /** Throws for an uncompressed point that is not on the curve. */
+  checkPoint(point: Bytes): void;
+  /** Hashes `data` with the curve's hash (RFC 5656 section 6.2.1); the signature is r || s, each of the curve's size. */
+  verify(point: Bytes, data: Bytes, signature: Bytes): boolean;
+}
+
+/** Makes the algorithm of a platform's ECDSA. Both roots s are valid: SSH knows no rule of low s. */
+export function makeEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm {
+  const name = `ecdsa-sha2-${curve.name}`;
+  return {
+    name,
+    keyType: name,
+    verify(publicKey, data, signature) {
+      const point = readKey(publicKey, name, (reader) => readPoint(curve, ecdsa, reader));
+      const blob = readSignature(signature, name);
+      const bytes = blob && readPair(curve, blob);
+      return bytes !== undefined && ecdsa.verify(point, data, bytes);
+    },
+  };
+}
+
+/** RFC 5656 section 3.1: the curve's identifier again, then the point. */
+function readPoint(curve: NistCurve, ecdsa: Ecdsa, reader: Reader): Bytes {
+  const identifier = reader.text();
+  if (identifier !== curve.name) {
+    throw new SshError("key", `expected the curve ${curve.name}, got ${identifier.slice(0, 64)}`);
+  }
+  const point = reader.string();
+  checkPointForm(curve, point, "key");
+  try {
+    ecdsa.checkPoint(point);
+  } catch (error) {
+    throw new SshError("key", `expected a point on ${curve.name}, got another`, { cause: error });
+  }
+  return point;
+}
+
+/** RFC 5656 section 3.1.2: mpint r, mpint s, both between 1 and the order; undefined when they are anything else. */
+function readPair(curve: NistCurve, blob: Bytes): Bytes | undefined {
+  const reader = new Reader(blob, "ECDSA signature");
+  const pair = new Uint8Array(2 * curve.size);
+  try {
+    for (const end of [curve.size, 2 * curve.size]) {
+      const value = reader.mpint();
+      if (value.length > curve.size || !isScalar(curve, value)) return undefined;
+      pair.set(value, end - value.length);
+    }
+    reader.end();
+    return pair;
+  } catch {
+    return undefined;
+  }
+}
+
+function noble(curve: typeof p256): Ecdsa {
+  return {
+    checkPoint: (point) => {
+      curve.Point.fromBytes(point);
+    },
+    // prehash: noble hashes data with the hash it ties to the curve, which is the one RFC 5656 asks for.
+    verify: (point, data, signature) => curve.verify(signature, data, point, { lowS: false, prehash: true }),
+  };
+}
+
+/** `ecdsa-sha2-nistp256` in pure JavaScript. */
+export const ecdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp256, /* @__PURE__ */ noble(p256));
+
+/** `ecdsa-sha2-nistp384` in pure JavaScript. */
+export const ecdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp384, /* @__PURE__ */ noble(p384));
+
+/** `ecdsa-sha2-nistp521` in pure JavaScript. */
+export const ecdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp521, /* @__PURE__ */ noble(p521));

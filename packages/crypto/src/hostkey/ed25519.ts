@@ -1,0 +1,50 @@
+/** `ssh-ed25519`, RFC 8709. @module */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { type Bytes, SshError, toHex } from "@postern/wire";
+import type { PublicKeyAlgorithm } from "../hostkey.ts";
+import { readKey, readSignature } from "./blobs.ts";
+
+const name = "ssh-ed25519";
+
+/**
+ * Makes the algorithm of a platform's Ed25519 (RFC 8032 section 5.1.7): keys of 32 bytes, signatures of 64.
+ *
+ * Keys of small order and keys in a non-canonical form verify nothing, whatever the platform thinks of them.
+ */
+export function makeEd25519(verify: (publicKey: Bytes, data: Bytes, signature: Bytes) => boolean): PublicKeyAlgorithm {
+  return {
+    name,
+    keyType: name,
+    verify(publicKey, data, signature) {
+      const key = readKey(publicKey, name, (reader) => {
+        const bytes = reader.string();
+        if (bytes.length === 32) return bytes;
+        throw new SshError("key", `${name}: expected a key of 32 bytes, got ${bytes.length}`);
+      });
+      const bytes = readSignature(signature, name);
+      return bytes?.length === 64 && !isWeak(key) && verify(key, data, bytes);
+    },
+  };
+}
+
+/** Whether y is not below p = 2^255 - 19, or belongs to one of the eight points whose order divides 8. */
+function isWeak(key: Bytes): boolean {
+  const y = key.slice();
+  y[31] = (y[31] ?? 0) & 0x7f;
+  const hex = toHex(y.reverse());
+  return hex >= "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed" || smallOrder.includes(hex);
+}
+
+/** The y coordinates of small order, big-endian: identity, orders 4, 2, 8 and 8. */
+const smallOrder: readonly string[] = [
+  "0000000000000000000000000000000000000000000000000000000000000001",
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec",
+  "05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826",
+  "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7",
+];
+
+/** `ssh-ed25519` in pure JavaScript. Without `zip215: false` noble would accept what RFC 8032 refuses. */
+export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ makeEd25519((publicKey, data, signature) =>
+  ed25519.verify(signature, data, publicKey, { zip215: false }),
+);

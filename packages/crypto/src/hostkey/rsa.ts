@@ -1,0 +1,107 @@
+/** `rsa-sha2-512` and `rsa-sha2-256`: RFC 8332. `ssh-rsa` with SHA-1 does not exist here. @module */
+import { type Bytes, concat, equal, fromHex, SshError } from "@postern/wire";
+import { sha256, sha512 } from "../hash.ts";
+import type { PublicKeyAlgorithm } from "../hostkey.ts";
+import type { Hash } from "../kex.ts";
+import { toBigInt } from "../nist.ts";
+import { readKey, readSignature } from "./blobs.ts";
+
+/** An RSA public key: unsigned big-endian integers without leading zeros. */
+export interface RsaPublicKey {
+  readonly modulus: Bytes;
+  readonly exponent: Bytes;
+}
+
+/** What moduli and exponents we accept. Below 2048 bits RSA can be broken in reach; above the others it takes seconds. */
+export const RsaLimits = { minBits: 2048, maxBits: 16_384, maxExponentBits: 64 } as const;
+
+const keyType = "ssh-rsa";
+
+/** Makes the algorithm of a platform's RSASSA-PKCS1-v1_5 verification; the signature has the length of the modulus. */
+export function makeRsa(
+  name: "rsa-sha2-256" | "rsa-sha2-512",
+  verify: (key: RsaPublicKey, data: Bytes, signature: Bytes) => boolean,
+): PublicKeyAlgorithm {
+  return {
+    name,
+    keyType,
+    verify(publicKey, data, signature) {
+      const key = readKey(publicKey, keyType, (reader) => {
+        const exponent = reader.mpint();
+        return checkRsaKey({ exponent, modulus: reader.mpint() });
+      });
+      const bytes = readSignature(signature, name);
+      if (bytes === undefined || bytes.length > key.modulus.length) return false;
+      // RFC 8332 section 3 wants the full length; signatures without their leading zeros exist, and OpenSSH takes them.
+      return verify(key, data, concat(new Uint8Array(key.modulus.length - bytes.length), bytes));
+    },
+  };
+}
+
+/** @throws SshError `key` when modulus or exponent are outside of {@link RsaLimits}, or even */
+export function checkRsaKey(key: RsaPublicKey): RsaPublicKey {
+  const bits = bitLength(key.modulus);
+  const { minBits, maxBits, maxExponentBits } = RsaLimits;
+  if (bits < minBits || bits > maxBits) {
+    throw new SshError("key", `expected an RSA modulus of ${minBits} to ${maxBits} bits, got ${bits}`);
+  }
+  if (!isOdd(key.modulus)) throw new SshError("key", "expected an odd RSA modulus, got an even one");
+  const exponentBits = bitLength(key.exponent);
+  if (exponentBits < 2 || exponentBits > maxExponentBits || !isOdd(key.exponent)) {
+    const got = `one of ${exponentBits} bits that is ${isOdd(key.exponent) ? "odd" : "even"}`;
+    throw new SshError("key", `expected an odd RSA exponent from 3 to ${maxExponentBits} bits, got ${got}`);
+  }
+  return key;
+}
+
+function bitLength(bytes: Bytes): number {
+  const [first = 0] = bytes;
+  return bytes.length === 0 ? 0 : 8 * bytes.length - Math.clz32(first) + 24;
+}
+
+function isOdd(bytes: Bytes): boolean {
+  return ((bytes[bytes.length - 1] ?? 0) & 1) === 1;
+}
+
+/** RFC 8017 section 8.2.2: the whole encoded message is built and compared, so there is no padding to parse. */
+function verifyWith(hash: Hash, digestInfo: string): (key: RsaPublicKey, data: Bytes, signature: Bytes) => boolean {
+  return ({ modulus, exponent }, data, signature) => {
+    const n = toBigInt(modulus);
+    const s = toBigInt(signature);
+    if (s >= n) return false;
+    const message = power(s, toBigInt(exponent), n)
+      .toString(16)
+      .padStart(2 * modulus.length, "0");
+    return equal(fromHex(message), encodedMessage(modulus.length, fromHex(digestInfo), hash.digest(data)));
+  };
+}
+
+/** EMSA-PKCS1-v1_5, RFC 8017 section 9.2: 00 01 ff … ff 00, DigestInfo, digest. */
+function encodedMessage(size: number, digestInfo: Bytes, digest: Bytes): Bytes {
+  const padding = new Uint8Array(size - digestInfo.length - digest.length).fill(0xff);
+  padding.set([0, 1]);
+  padding[padding.length - 1] = 0;
+  return concat(padding, digestInfo, digest);
+}
+
+/** base^exponent modulo n; everything here is public. */
+function power(base: bigint, exponent: bigint, n: bigint): bigint {
+  let result = 1n;
+  for (const bit of exponent.toString(2)) {
+    result = (result * result) % n;
+    if (bit === "1") result = (result * base) % n;
+  }
+  return result;
+}
+
+/** `rsa-sha2-256` in pure JavaScript; the prefix is from RFC 8017 section 9.2, note 1. */
+export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ makeRsa(
+  "rsa-sha2-256",
+  /* @__PURE__ */ verifyWith(sha256, "3031300d060960864801650304020105000420"),
+);
+
+/** `rsa-sha2-512` in pure JavaScript. */
+export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ makeRsa(
+  "rsa-sha2-512",
+  /* @__PURE__ */ verifyWith(sha512, "3051300d060960864801650304020305000440"),
+);

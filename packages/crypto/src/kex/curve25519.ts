@@ -1,0 +1,59 @@
+/** `curve25519-sha256`, RFC 8731. @module */
+import { x25519 } from "@noble/curves/ed25519.js";
+import { type Bytes, SshError } from "@postern/wire";
+import { sha256 } from "../hash.ts";
+import type { Hash, KexMethod } from "../kex.ts";
+import type { Random } from "../random.ts";
+import { type EphemeralKey, type Group, makeDiffieHellman } from "./diffie-hellman.ts";
+
+/**
+ * Makes the key exchange of a platform's X25519 (RFC 7748 section 5). The private key is the 32 bytes that are drawn.
+ *
+ * A shared secret of zeros, which is what points of small order give, is refused (RFC 8731 section 3).
+ */
+export function makeCurve25519(name: string, hash: Hash, ephemeral: (privateKey: Bytes) => EphemeralKey): KexMethod {
+  const group: Group = {
+    check(publicKey) {
+      // RFC 8731 section 3.1: clients and servers MUST check the length.
+      if (publicKey.length === 32) return;
+      throw new SshError("kex", `${name}: expected a public value of 32 bytes, got ${publicKey.length}`);
+    },
+    generate(random: Random) {
+      const key = ephemeral(random(32));
+      return {
+        publicKey: key.publicKey,
+        agree(theirPublic) {
+          const shared = key.agree(theirPublic);
+          let bits = 0;
+          for (const byte of shared) bits |= byte;
+          if (bits === 0) throw new SshError("kex", `${name}: expected a secret, got zeros`);
+          return shared;
+        },
+      };
+    },
+  };
+  return makeDiffieHellman(name, hash, group);
+}
+
+function nobleX25519(privateKey: Bytes): EphemeralKey {
+  return {
+    publicKey: x25519.getPublicKey(privateKey),
+    agree(theirPublic) {
+      try {
+        return x25519.getSharedSecret(privateKey, theirPublic);
+      } finally {
+        privateKey.fill(0);
+      }
+    },
+  };
+}
+
+/** `curve25519-sha256`, RFC 8731, in pure JavaScript. */
+export const curve25519Sha256: KexMethod = /* @__PURE__ */ makeCurve25519("curve25519-sha256", sha256, nobleX25519);
+
+/** The same under the name it had before the RFC. */
+export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ makeCurve25519(
+  "curve25519-sha256@libssh.org",
+  sha256,
+  nobleX25519,
+);

@@ -1,0 +1,46 @@
+/** Fingerprints of public keys, as `ssh-keygen -lf` prints them. @module */
+import { sha256 } from "@postern/crypto";
+import { type Bytes, fromBase64, SshError, toBase64 } from "@postern/wire";
+
+const prefix = "SHA256:";
+
+/**
+ * `SHA256:` and the digest of the public key blob in base64 without padding.
+ *
+ * @example
+ * sha256Fingerprint(blob); // "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDdmAnzFHUPbDjwm6o"
+ */
+export function sha256Fingerprint(blob: Bytes): string {
+  return prefix + unpadded(sha256.digest(blob));
+}
+
+/**
+ * Reads a SHA-256 fingerprint; white space around it and padding after it are allowed.
+ *
+ * @returns the digest, 32 bytes
+ * @throws SshError `key` for an MD5 fingerprint, a missing `SHA256:`, or a wrong length
+ */
+export function parseFingerprint(text: string): Bytes {
+  const fingerprint = text.trim();
+  const expected = "expected a fingerprint such as SHA256:… with 43 characters of base64";
+  if (/^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i.test(fingerprint)) {
+    throw new SshError("key", `${expected}, got an MD5 fingerprint; ssh-keygen -l -E sha256 -f FILE prints the other`);
+  }
+  if (!fingerprint.startsWith(prefix)) {
+    const bare = /^[A-Za-z0-9+/]{43}=?$/.test(fingerprint);
+    throw new SshError("key", `${expected}, got ${bare ? "base64 without SHA256:" : "something else"}`);
+  }
+  const base64 = fingerprint.slice(prefix.length).replace(/=$/, "");
+  if (!/^[A-Za-z0-9+/]*$/.test(base64)) throw new SshError("key", `${expected}, got other characters`);
+  if (base64.length !== 43) throw new SshError("key", `${expected}, got ${base64.length}`);
+  const digest = fromBase64(base64);
+  // The last character has bits to spare; set, they mean a typing mistake.
+  if (unpadded(digest) !== base64) {
+    throw new SshError("key", `${expected}, got a last character that no fingerprint ends with`);
+  }
+  return digest;
+}
+
+function unpadded(digest: Bytes): string {
+  return toBase64(digest).replace(/=+$/, "");
+}

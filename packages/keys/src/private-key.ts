@@ -1,0 +1,134 @@
+/** Private keys in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
+import type { NistCurve, RsaPublicKey } from "@postern/crypto";
+import { type Bytes, equal, fromBase64, quote, Reader, SshError, utf8 } from "@postern/wire";
+import { readKeyPair } from "./key-pair.ts";
+import { reading } from "./reading.ts";
+
+interface KeyPair {
+  /** the public key blob, RFC 4253 section 6.6 */
+  readonly publicKey: Bytes;
+  readonly comment: string;
+}
+
+/** RFC 8709: the seed is the private key of RFC 8032 section 5.1.5. */
+export interface Ed25519PrivateKey extends KeyPair {
+  readonly type: "ssh-ed25519";
+  readonly point: Bytes;
+  readonly seed: Bytes;
+}
+
+/** RFC 5656: an uncompressed point, and a scalar of the curve's size. */
+export interface EcdsaPrivateKey extends KeyPair {
+  readonly type: `ecdsa-sha2-${NistCurve["name"]}`;
+  readonly curve: NistCurve;
+  readonly point: Bytes;
+  readonly scalar: Bytes;
+}
+
+/** RFC 8017 section 3.2: unsigned big-endian integers without leading zeros. */
+export interface RsaPrivateKey extends KeyPair, RsaPublicKey {
+  readonly type: "ssh-rsa";
+  readonly privateExponent: Bytes;
+  readonly prime1: Bytes;
+  readonly prime2: Bytes;
+  /** the inverse of prime2 modulo prime1 */
+  readonly coefficient: Bytes;
+}
+
+/** A private key by its type, components as bytes. It holds secrets: do not log it. */
+export type PrivateKey = Ed25519PrivateKey | EcdsaPrivateKey | RsaPrivateKey;
+
+const label = "OPENSSH PRIVATE KEY";
+const expected = `expected a private key in the OpenSSH format (-----BEGIN ${label}-----)`;
+const magic = "openssh-key-v1\0";
+/** A key of 16384 bits has 13 KB of text. */
+const maxText = 64 * 1024;
+
+/**
+ * Reads the text of a private key file: Ed25519, ECDSA on the three NIST curves, RSA from 2048 to 16384 bits.
+ * The public half is checked against the private one. Any white space between the lines is allowed.
+ *
+ * @throws SshError `key` when it is malformed, protected by a passphrase, of another format (with the command that converts it)
+ *   or of another type; no part of the text is in the message
+ */
+export function decodePrivateKey(text: string): PrivateKey {
+  if (typeof text !== "string") {
+    throw new SshError("misuse", `expected the text of a private key, got a value of type ${typeof text}`);
+  }
+  if (text.length > maxText) throw new SshError("key", `${expected}, got ${text.length} characters`);
+  return reading(expected, () => {
+    const { publicKey, secret } = openEnvelope(fromBase64(unwrap(text)));
+    return readSecret(secret, publicKey);
+  });
+}
+
+/** What is between the two marks, without white space. */
+function unwrap(text: string): string {
+  const match = new RegExp(`^\\s*-----BEGIN ${label}-----\\s([^-]*)-----END ${label}-----\\s*$`).exec(text);
+  if (match?.[1] === undefined) throw foreign(text);
+  return match[1].replace(/\s+/g, "");
+}
+
+/** Names what came instead, and how to convert it. */
+function foreign(text: string): SshError {
+  const convert = "convert a copy with: ssh-keygen -p -f FILE";
+  const [, mark] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text) ?? [];
+  if (mark === label) return new SshError("key", `${expected}, got one that is damaged or cut off`);
+  if (mark?.endsWith("PUBLIC KEY")) return new SshError("key", `${expected}, got a public key`);
+  if (mark?.endsWith("PRIVATE KEY")) return new SshError("key", `${expected}, got a ${mark} in PEM; ${convert}`);
+  if (mark !== undefined) return new SshError("key", `${expected}, got a ${mark}`);
+  const [, version] = /^\s*PuTTY-User-Key-File-(\d)/.exec(text) ?? [];
+  if (version !== undefined) {
+    const puttygen =
+      "convert it with: puttygen FILE -O private-openssh-new -o NEWFILE (ssh-keygen -p -f FILE cannot read it)";
+    return new SshError("key", `${expected}, got a PuTTY key (PPK version ${version}); ${puttygen}`);
+  }
+  if (/^\s*(?:ssh|ecdsa|sk)-\S+\s+AAAA/.test(text)) return new SshError("key", `${expected}, got a public key`);
+  if (text.trim() === "") return new SshError("key", `${expected}, got nothing`);
+  const path = /[\r\n]/.test(text.trim()) ? "" : " of one line; if it is the path of a file, read the file first";
+  return new SshError("key", `${expected}, got other text${path}`);
+}
+
+/** PROTOCOL.key sections 1 and 2. */
+function openEnvelope(bytes: Bytes): { publicKey: Bytes; secret: Bytes } {
+  const reader = new Reader(bytes, "private key");
+  if (!equal(reader.raw(magic.length), utf8(magic)))
+    throw new SshError("key", `${expected}, got another version of it`);
+  const cipher = reader.text();
+  const kdf = reader.text();
+  const kdfOptions = reader.string();
+  if (cipher !== "none" || kdf !== "none") {
+    const how = `${quote(cipher, 64)} with ${quote(kdf, 64)}`;
+    const remove = "remove the passphrase of a copy with: ssh-keygen -p -f FILE";
+    throw new SshError(
+      "key",
+      `expected an unencrypted key, got one protected by a passphrase (${how}), which is not read; ${remove}`,
+    );
+  }
+  if (kdfOptions.length > 0) throw new SshError("key", "expected no options without encryption, got some");
+  const count = reader.uint32();
+  if (count !== 1) throw new SshError("key", `expected one key in the file, got ${count}`);
+  const envelope = { publicKey: reader.string(), secret: reader.string() };
+  reader.end();
+  return envelope;
+}
+
+/** PROTOCOL.key section 3. */
+function readSecret(secret: Bytes, publicKey: Bytes): PrivateKey {
+  const reader = new Reader(secret, "private key");
+  const checks = [reader.uint32(), reader.uint32()];
+  if (checks[0] !== checks[1]) throw new SshError("key", "expected equal check numbers, got a damaged key");
+  const pair = readKeyPair(reader);
+  const comment = reader.text();
+  checkPadding(secret.length, reader.rest());
+  if (!equal(pair.publicKey, publicKey)) {
+    throw new SshError("key", "expected the public key of the private one, got another");
+  }
+  return { ...pair, comment };
+}
+
+/** The bytes 1, 2, 3 … up to the block size, which is 8 without encryption. */
+function checkPadding(size: number, padding: Bytes): void {
+  if (size % 8 === 0 && padding.length < 8 && padding.every((byte, i) => byte === i + 1)) return;
+  throw new SshError("key", "expected padding 1, 2, 3 … to a multiple of 8 bytes, got something else");
+}

@@ -1,0 +1,304 @@
+import { type Bytes, fromBase64, fromHex, SshError, toBase64, toHex, utf8, Writer } from "@postern/wire";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodePrivateKey, formatPublicKey, type PrivateKey } from "../src/index.ts";
+import { keyVectors, unreadVectors, vectorOf } from "./vectors.ts";
+
+const begin = "-----BEGIN OPENSSH PRIVATE KEY-----";
+const end = "-----END OPENSSH PRIVATE KEY-----";
+
+function bytesOf(text: string): Bytes {
+  return fromBase64(text.replace(/-----[^-]*-----|\s/g, ""));
+}
+
+function textOf(bytes: Bytes): string {
+  return `${begin}\n${toBase64(bytes)}\n${end}\n`;
+}
+
+function failure(text: string): SshError {
+  try {
+    decodePrivateKey(text);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SshError);
+    return error as SshError;
+  }
+  throw new Error("expected an error, got a key");
+}
+
+/** A file as PROTOCOL.key describes it, with one thing changed. */
+function file(
+  key: PrivateKey & { type: "ssh-ed25519" },
+  change: Partial<{
+    magic: string;
+    cipher: string;
+    kdf: string;
+    kdfOptions: Bytes;
+    count: number;
+    publicKey: Bytes;
+    checks: [number, number];
+    type: string;
+    point: Bytes;
+    both: Bytes;
+    padding: Bytes;
+    after: Bytes;
+  }>,
+): string {
+  const {
+    magic = "openssh-key-v1\0",
+    cipher = "none",
+    kdf = "none",
+    kdfOptions = new Uint8Array(0),
+    count = 1,
+    publicKey = key.publicKey,
+    checks = [7, 7],
+    type = key.type,
+    point = key.point,
+    both = Uint8Array.of(...key.seed, ...key.point),
+    padding = Uint8Array.of(1, 2, 3),
+    after = new Uint8Array(0),
+  } = change;
+  // 8 + (4 + 11) + (4 + 32) + (4 + 64) + (4 + 2) = 133 bytes, so three of padding.
+  const secret = new Writer()
+    .uint32(checks[0])
+    .uint32(checks[1])
+    .text(type)
+    .string(point)
+    .string(both)
+    .text("me")
+    .raw(padding);
+  const file = new Writer().raw(utf8(magic)).text(cipher).text(kdf).string(kdfOptions).uint32(count);
+  return textOf(file.string(publicKey).string(secret.finish()).raw(after).finish());
+}
+
+describe("decodePrivateKey", () => {
+  it.each(keyVectors)("%s: reads what ssh-keygen wrote ($comment)", (type, vector) => {
+    const key = decodePrivateKey(vector.privateKey);
+    expect(key.type).toBe(type);
+    expect(formatPublicKey(key.publicKey, key.comment)).toBe(vector.publicLine);
+  });
+
+  it("gives the components as bytes", () => {
+    const ed25519 = decodePrivateKey(vectorOf("ssh-ed25519").privateKey);
+    expect(ed25519).toMatchObject({ seed: { length: 32 }, point: { length: 32 } });
+    const p521 = decodePrivateKey(vectorOf("ecdsa-sha2-nistp521").privateKey);
+    expect(p521).toMatchObject({ scalar: { length: 66 }, point: { length: 133 }, curve: { name: "nistp521" } });
+    const rsa = decodePrivateKey(vectorOf("ssh-rsa").privateKey);
+    expect(rsa).toMatchObject({ modulus: { length: 256 }, prime1: { length: 128 }, exponent: fromHex("010001") });
+  });
+
+  const { privateKey } = vectorOf("ssh-ed25519");
+  it.each([
+    ["CR LF", privateKey.replaceAll("\n", "\r\n")],
+    ["no final newline", privateKey.trimEnd()],
+    ["white space around it", `\n  ${privateKey}\n\n`],
+    ["spaces for newlines", privateKey.trim().replaceAll(/\n/g, " ")],
+  ])("tolerates %s", (_, text) => {
+    expect(decodePrivateKey(text)).toEqual(decodePrivateKey(privateKey));
+  });
+
+  it.each(unreadVectors)("names what came instead: $comment", ({ text, expects }) => {
+    const error = failure(text);
+    expect(error.code).toBe("key");
+    for (const words of expects) expect(error.message).toContain(words);
+  });
+
+  it.each([
+    [
+      "a PuTTY key",
+      "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
+      ["PPK version 3", "puttygen", "ssh-keygen -p -f FILE"],
+    ],
+    ["a public key line", vectorOf("ssh-ed25519").publicLine, ["got a public key"]],
+    ["a public key in PEM", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", ["got a public key"]],
+    ["a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", ["got a CERTIFICATE"]],
+    ["nothing", " \n", ["got nothing"]],
+    ["a path", "/home/me/.ssh/id_ed25519", ["read the file first"]],
+    ["a file cut off", privateKey.slice(0, 200), ["cut off"]],
+    ["text after the end", `${privateKey}more`, ["damaged"]],
+    ["other characters inside", privateKey.replace("b3Bl", "b3*l"), ["OpenSSH format"]],
+    ["too much text", begin + " ".repeat(100_000) + end, ["100068 characters"]],
+  ])("names what came instead: %s", (_, text, words) => {
+    const error = failure(text);
+    expect(error.code).toBe("key");
+    for (const word of words) expect(error.message).toContain(word);
+  });
+
+  it("calls it misuse when it is given no text", () => {
+    expect(failure(utf8(privateKey) as unknown as string).code).toBe("misuse");
+  });
+
+  const key = decodePrivateKey(privateKey);
+  if (key.type !== "ssh-ed25519") throw new Error("expected an Ed25519 vector");
+  const second = decodePrivateKey(keyVectors[1]![1].privateKey) as typeof key;
+
+  it("reads the file that the next test changes", () => {
+    expect(decodePrivateKey(file(key, {}))).toEqual({ ...key, comment: "me" });
+  });
+
+  it.each([
+    ["another magic", { magic: "openssh-key-v2\0" }],
+    ["a cipher", { cipher: "aes256-ctr" }],
+    ["a kdf alone", { kdf: "bcrypt" }],
+    ["options of no kdf", { kdfOptions: Uint8Array.of(1) }],
+    ["no key", { count: 0 }],
+    ["two keys", { count: 2 }],
+    ["different check numbers", { checks: [7, 8] as [number, number] }],
+    ["an unknown type", { type: "ssh-ed25518" }],
+    ["the public key of another pair outside", { publicKey: second.publicKey }],
+    ["the public key of another pair inside", { point: second.point, publicKey: second.publicKey }],
+    ["a seed of another pair", { both: Uint8Array.of(...second.seed, ...key.point) }],
+    ["a whole pair of another key", { both: Uint8Array.of(...second.seed, ...second.point) }],
+    ["short halves", { both: key.seed }],
+    ["no padding", { padding: new Uint8Array(0) }],
+    ["padding of zeros", { padding: Uint8Array.of(0, 0, 0) }],
+    ["padding that starts at 2", { padding: Uint8Array.of(2, 3, 4) }],
+    ["too much padding", { padding: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) }],
+    ["bytes after the end", { after: Uint8Array.of(0) }],
+  ])("refuses %s", (_, change) => {
+    expect(failure(file(key, change)).code).toBe("key");
+  });
+
+  it.each(["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"])(
+    "%s: refuses halves of different pairs",
+    (type) => {
+      const [a, b] = keyVectors.filter(([name]) => name === type).map(([, vector]) => bytesOf(vector.privateKey));
+      if (!a || !b) throw new Error("expected two vectors");
+      const public_ = (bytes: Bytes) => {
+        const view = new DataView(bytes.buffer);
+        return { from: 43, to: 43 + view.getUint32(39) };
+      };
+      // The public section alone from the other file; for ECDSA both have one length.
+      if (type !== "ssh-rsa") {
+        const mixed = Uint8Array.from(a);
+        mixed.set(b.subarray(public_(b).from, public_(b).to), public_(a).from);
+        expect(failure(textOf(mixed)).message).toContain("expected the public key of the private one");
+      }
+      // A changed byte near the end of the public part inside the private section.
+      const hex = toHex(a);
+      const inner = hex.lastIndexOf(hex.slice(2 * (public_(a).to - 24), 2 * public_(a).to));
+      expect(inner).toBeGreaterThan(2 * public_(a).to);
+      const changed = Uint8Array.from(a);
+      for (const at of [inner / 2 + 10, public_(a).to - 14]) changed[at] = changed[at]! ^ 2;
+      expect(failure(textOf(changed)).message).toContain("expected the two halves of one key pair");
+    },
+  );
+
+  const rsaParts = (change: Partial<Record<"e" | "d" | "p" | "q" | "iqmp", Bytes>>) => {
+    const rsa = decodePrivateKey(vectorOf("ssh-rsa").privateKey);
+    if (rsa.type !== "ssh-rsa") throw new Error("expected an RSA vector");
+    const { e, d, p, q, iqmp } = {
+      e: rsa.exponent,
+      d: rsa.privateExponent,
+      p: rsa.prime1,
+      q: rsa.prime2,
+      iqmp: rsa.coefficient,
+      ...change,
+    };
+    const blob = new Writer().text("ssh-rsa").mpint(e).mpint(rsa.modulus).finish();
+    const secret = new Writer()
+      .uint32(1)
+      .uint32(1)
+      .text("ssh-rsa")
+      .mpint(rsa.modulus)
+      .mpint(e)
+      .mpint(d)
+      .mpint(iqmp)
+      .mpint(p)
+      .mpint(q)
+      .text("");
+    const size = new Writer().raw(secret.finish()).finish().length;
+    for (let i = 1; (size + i - 1) % 8 !== 0; i++) secret.byte(i);
+    const file = new Writer().raw(utf8("openssh-key-v1\0")).text("none").text("none").text("").uint32(1);
+    return { rsa, text: textOf(file.string(blob).string(secret.finish()).finish()) };
+  };
+
+  const sum = (a: Bytes, b: Bytes, c: bigint): Bytes => {
+    const hex = (BigInt(`0x${toHex(a)}`) + BigInt(`0x${toHex(b)}`) + c).toString(16);
+    return fromHex(hex.length % 2 === 0 ? hex : `0${hex}`);
+  };
+
+  it("refuses RSA numbers that do not belong together", () => {
+    const { rsa, text } = rsaParts({});
+    expect(decodePrivateKey(text)).toMatchObject({ type: "ssh-rsa", comment: "" });
+    const one = Uint8Array.of(1);
+    const none = new Uint8Array(0);
+    const three = Uint8Array.of(3);
+    for (const change of [
+      { d: three },
+      { d: none },
+      // Right modulo one prime, wrong modulo the other.
+      { d: sum(rsa.privateExponent, rsa.prime1, -1n) },
+      { d: sum(rsa.privateExponent, rsa.prime2, -1n) },
+      { iqmp: one },
+      { p: none },
+      { p: one, q: rsa.modulus },
+      { p: rsa.modulus, q: one },
+      { p: rsa.prime2, q: rsa.prime1 },
+      { e: three },
+      { e: one },
+      { e: Uint8Array.of(2) },
+      { e: none },
+      { e: new Uint8Array(9).fill(0xff) },
+    ]) {
+      expect(failure(rsaParts(change).text).code).toBe("key");
+    }
+  });
+
+  // Only what was checked may pass: a flip in a check number, the comment or the base64's spare bits can go unseen.
+  it.each(keyVectors.filter(([, { id }]) => id === 1))(
+    "%s: never accepts another key, whatever bit is wrong",
+    (type, vector) => {
+      const good = decodePrivateKey(vector.privateKey);
+      const bytes = bytesOf(vector.privateKey);
+      fc.assert(
+        fc.property(fc.nat(8 * bytes.length - 1), (bit) => {
+          const flipped = Uint8Array.from(bytes);
+          flipped[bit >> 3] = flipped[bit >> 3]! ^ (1 << (bit & 7));
+          let key: PrivateKey;
+          try {
+            key = decodePrivateKey(textOf(flipped));
+          } catch (error) {
+            expect(error).toMatchObject({ name: "SshError", code: "key" });
+            return;
+          }
+          expect({ ...key, comment: "" }).toEqual({ ...good, comment: "" });
+        }),
+        { numRuns: type === "ssh-ed25519" ? 400 : 60 },
+      );
+    },
+  );
+
+  it("ends in a key error for every truncation", () => {
+    const bytes = bytesOf(privateKey);
+    for (let size = 0; size < bytes.length; size++) expect(failure(textOf(bytes.subarray(0, size))).code).toBe("key");
+    for (let size = 0; size < privateKey.length - 1; size++)
+      expect(failure(privateKey.slice(0, size)).code).toBe("key");
+  });
+
+  it("ends in a key error for any bytes and any text", () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => failure(textOf(bytes)).code === "key"));
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => failure(text).code === "key"));
+  });
+
+  it("shows no part of the key in an error", () => {
+    const bytes = bytesOf(privateKey);
+    fc.assert(
+      fc.property(fc.nat(8 * bytes.length - 1), fc.nat(bytes.length), (bit, cut) => {
+        const damaged = bytes.slice(0, bit % 2 === 0 ? cut : bytes.length);
+        const at = (bit >> 3) % Math.max(1, damaged.length);
+        damaged[at] = (damaged[at] ?? 0) ^ (1 << (bit & 7));
+        const text = textOf(damaged);
+        let shown = "";
+        try {
+          decodePrivateKey(text);
+        } catch (error) {
+          shown = String((error as Error).stack) + String((error as Error).cause);
+        }
+        const seed = toHex(key.seed);
+        expect(shown).not.toContain(seed.slice(0, 16));
+        expect(shown).not.toContain(toBase64(damaged).slice(140, 156) || "nothing to show");
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,134 @@
+import { concat, fromBase64, SshError, toBase64, toHex, utf8, Writer } from "@postern/wire";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  describePublicKey,
+  formatPublicKey,
+  keyType,
+  parseFingerprint,
+  parsePublicKey,
+  sha256Fingerprint,
+} from "../src/index.ts";
+import { keyVectors, vectorOf } from "./vectors.ts";
+
+const keyError = expect.objectContaining({ name: "SshError", code: "key" });
+const ed25519Blob = parsePublicKey(vectorOf("ssh-ed25519").publicLine).blob;
+
+describe("public keys", () => {
+  it.each(keyVectors)("%s: reads and writes the line of ssh-keygen", (type, { publicLine, bits }) => {
+    const { blob, comment, ...parsed } = parsePublicKey(`${publicLine}\r\n`);
+    expect(parsed).toEqual({ type });
+    expect(publicLine).toBe(`${type} ${toBase64(blob)} ${comment}`.trimEnd());
+    expect(keyType(blob)).toBe(type);
+    expect(formatPublicKey(blob, comment)).toBe(publicLine);
+    expect(describePublicKey(blob)).toBe(type === "ssh-rsa" ? `ssh-rsa of ${bits} bits` : type);
+  });
+
+  it("reads a type it does not know by its name", () => {
+    const blob = new Writer().text("sk-ssh-ed25519@openssh.com").string(new Uint8Array(32)).text("ssh:").finish();
+    const line = `sk-ssh-ed25519@openssh.com ${toBase64(blob)} token`;
+    expect(parsePublicKey(line)).toEqual({ type: "sk-ssh-ed25519@openssh.com", blob, comment: "token" });
+    expect(formatPublicKey(blob, "token")).toBe(line);
+  });
+
+  it("takes the comment word for word, and none", () => {
+    const line = `ssh-ed25519\t${toBase64(ed25519Blob)}  two  words `;
+    expect(parsePublicKey(line).comment).toBe("two  words");
+    expect(parsePublicKey(`ssh-ed25519 ${toBase64(ed25519Blob)}`).comment).toBe("");
+    expect(() => formatPublicKey(ed25519Blob, "a\nb")).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  const p256 = vectorOf("ecdsa-sha2-nistp256").publicLine;
+  const p256Blob = parsePublicKey(p256).blob;
+  const named = (...parts: readonly (string | Uint8Array)[]) =>
+    parts
+      .reduce<Writer>(
+        (writer, part) => (typeof part === "string" ? writer.text(part) : writer.string(part)),
+        new Writer(),
+      )
+      .finish();
+  it.each([
+    ["trailing bytes", concat(ed25519Blob, Uint8Array.of(0))],
+    ["a missing byte", ed25519Blob.subarray(0, -1)],
+    ["no bytes", new Uint8Array(0)],
+    ["no type", named("")],
+    ["a type with a line end", named("ssh\n")],
+    ["an Ed25519 key of 31 bytes", named("ssh-ed25519", new Uint8Array(31))],
+    ["another curve", named("ecdsa-sha2-nistp256", "nistp384", new Uint8Array(65).fill(4))],
+    ["a compressed point", named("ecdsa-sha2-nistp256", "nistp256", new Uint8Array(33).fill(2))],
+    ["trailing bytes after a point", concat(p256Blob, Uint8Array.of(0, 0, 0, 0))],
+    ["an RSA modulus of zero", named("ssh-rsa", Uint8Array.of(3), new Uint8Array(0))],
+    ["a negative RSA modulus", named("ssh-rsa", Uint8Array.of(3), Uint8Array.of(0x80))],
+  ])("refuses %s", (_, blob) => {
+    expect(() => describePublicKey(blob)).toThrow(keyError);
+    expect(() => formatPublicKey(blob)).toThrow(keyError);
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["a type alone", "ssh-ed25519"],
+    ["two lines", `${p256}\n${p256}`],
+    ["broken base64", "ssh-ed25519 AAAA*"],
+    ["a private key", vectorOf("ssh-ed25519").privateKey],
+    ["a type that is not the one inside", p256.replace("nistp256", "nistp384")],
+    ["options before the type", `restrict ${p256}`],
+  ])("refuses a line with %s", (_, line) => {
+    expect(() => parsePublicKey(line)).toThrow(keyError);
+  });
+
+  it("ends in a key error for any bytes and any line", () => {
+    const quiet = (run: () => unknown) => {
+      try {
+        run();
+      } catch (error) {
+        expect(error).toBeInstanceOf(SshError);
+        expect(error).toMatchObject({ code: "key" });
+      }
+    };
+    const blobs = fc.oneof(
+      fc.uint8Array({ maxLength: 100 }),
+      fc.tuple(fc.constantFrom(ed25519Blob, p256Blob), fc.nat(200), fc.nat(255)).map(([blob, at, value]) => {
+        const copy = Uint8Array.from(blob);
+        copy[at % blob.length] = value;
+        return copy;
+      }),
+    );
+    fc.assert(fc.property(blobs, (blob) => quiet(() => keyType(blob))));
+    fc.assert(fc.property(blobs, (blob) => quiet(() => describePublicKey(blob))));
+    fc.assert(fc.property(blobs, (blob) => quiet(() => parsePublicKey(`ssh-ed25519 ${toBase64(blob)}`))));
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (line) => quiet(() => parsePublicKey(line))));
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => quiet(() => parseFingerprint(`SHA256:${text}`))));
+  });
+});
+
+describe("fingerprints", () => {
+  it.each(keyVectors)("%s: are those of ssh-keygen -lf", (_, { publicLine, fingerprint }) => {
+    const { blob } = parsePublicKey(publicLine);
+    expect(sha256Fingerprint(blob)).toBe(fingerprint);
+    const digest = parseFingerprint(fingerprint);
+    expect(`SHA256:${toBase64(digest).slice(0, 43)}`).toBe(fingerprint);
+    expect(parseFingerprint(` ${fingerprint}=\n`)).toEqual(digest);
+  });
+
+  const { fingerprint } = vectorOf("ssh-ed25519");
+  const hex = toHex(fromBase64(fingerprint.slice(7)));
+  it.each([
+    ["an MD5 fingerprint", "MD5:16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48", "MD5"],
+    ["a bare MD5 fingerprint", "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48", "-E sha256"],
+    ["no prefix", fingerprint.slice(7), "without SHA256:"],
+    ["a short one", fingerprint.slice(0, -2), "got 41"],
+    ["a long one", `${fingerprint}AA`, "got 45"],
+    ["bits beyond the digest", `SHA256:${"A".repeat(42)}B`, "last character"],
+    ["hexadecimal", `SHA256:${hex}`, "got 64"],
+    ["other characters", `SHA256:${"-".repeat(43)}`, "other characters"],
+    ["nothing", "", "SHA256:"],
+    ["a lower-case prefix", fingerprint.toLowerCase(), "SHA256:"],
+  ])("refuses %s", (_, text, words) => {
+    expect(() => parseFingerprint(text)).toThrow(keyError);
+    expect(() => parseFingerprint(text)).toThrow(words);
+  });
+
+  it("is of the whole blob", () => {
+    expect(sha256Fingerprint(utf8(""))).toBe("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU");
+  });
+});

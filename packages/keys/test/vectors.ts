@@ -1,0 +1,43 @@
+/** The files of test-vectors/keys. */
+import { readFileSync } from "node:fs";
+
+export interface KeyVector {
+  readonly id: number;
+  /** the command that made it */
+  readonly comment: string;
+  readonly privateKey: string;
+  readonly publicLine: string;
+  readonly fingerprint: string;
+  readonly bits: number;
+  readonly data: string;
+  /** of `data`, by OpenSSH */
+  readonly signature: string;
+}
+
+export interface UnreadVector {
+  readonly comment: string;
+  readonly text: string;
+  readonly expects: readonly string[];
+}
+
+function load<V>(algorithm: string): readonly V[] {
+  const url = new URL(`../../../test-vectors/keys/${algorithm}.json`, import.meta.url);
+  return (JSON.parse(readFileSync(url, "utf8")) as { vectors: V[] }).vectors;
+}
+
+export const keyVectors: readonly (readonly [string, KeyVector])[] = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "ssh-rsa",
+].flatMap((type) => load<KeyVector>(type).map((vector) => [type, vector] as const));
+
+export const unreadVectors: readonly UnreadVector[] = load("unread");
+
+/** The first vector of a type. */
+export function vectorOf(type: string): KeyVector {
+  const found = keyVectors.find(([name]) => name === type);
+  if (!found) throw new Error(`no vector of ${type}`);
+  return found[1];
+}

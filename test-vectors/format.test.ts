@@ -1,0 +1,57 @@
+/** The files of this folder: their form, their provenance, and that the README counts them rightly. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { compatible, sha256, sha384, sha512 } from "@postern/crypto";
+import { loadVectors } from "@postern/testkit/vectors";
+
+const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire"];
+const filesOf = (kind: string) =>
+  readdirSync(new URL(kind, import.meta.url)).map((file) => file.replace(/\.json$/, ""));
+const all = kinds.flatMap((kind) => filesOf(kind).map((algorithm) => [kind, algorithm] as const));
+
+/** Every string under `value` that should be hexadecimal: what is not text by its name. */
+function* hexOf(value: unknown, name = ""): Generator<string> {
+  if (typeof value === "string") {
+    if (!/^(comment|source|error|algorithm|kind|type|message)$/.test(name)) yield value;
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) if (key !== "values" && key !== "value") yield* hexOf(inner, key);
+  }
+}
+
+describe.each(all)("%s/%s.json", (kind, algorithm) => {
+  const { provenance, vectors } = loadVectors(kind, algorithm);
+
+  it("numbers its vectors and names a source for each", () => {
+    expect(vectors.map(({ id }) => id)).toEqual(vectors.map((_, index) => index + 1));
+    expect(new Set(vectors.map(({ source }) => source))).toEqual(new Set(Object.keys(provenance)));
+    for (const { comment } of vectors) expect(comment).not.toBe("");
+  });
+
+  it("holds lower-case hexadecimal", () => {
+    for (const hex of hexOf(vectors)) expect(hex).toMatch(/^([0-9a-f]{2})*$/);
+  });
+
+  it("is counted in the README", () => {
+    const readme = readFileSync(new URL("README.md", import.meta.url), "utf8");
+    const [, count] =
+      readme
+        .split("\n")
+        .find((line) => line.startsWith(`| ${kind}/${algorithm} `))
+        ?.split("|")
+        .slice(1) ?? [];
+    expect(Number(count)).toBe(vectors.length);
+  });
+});
+
+describe("coverage", () => {
+  it.each([
+    ["cipher", compatible.ciphers],
+    ["mac", compatible.macs],
+    ["hash", [sha256, sha384, sha512]],
+    ["kex", compatible.kex],
+    ["hostkey", compatible.hostKeys],
+  ] as const)("%s: a file for each algorithm, an algorithm for each file", (kind, values) => {
+    const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
+    expect(filesOf(kind).toSorted()).toEqual(names.toSorted());
+  });
+});

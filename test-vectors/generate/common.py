@@ -1,0 +1,76 @@
+"""What the generators share: the file format, and the data types of RFC 4251 section 5."""
+
+import hashlib
+import json
+import os
+
+import asyncssh
+import cryptography
+import cryptography_vectors
+from cryptography.hazmat.backends.openssl import backend
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PUBLISHED = os.path.dirname(cryptography_vectors.__file__)
+
+CRYPTOGRAPHY = f"python3-cryptography {cryptography.__version__} over {backend.openssl_version_text()}"
+ASYNCSSH = f"asyncssh {asyncssh.__version__} over {CRYPTOGRAPHY}"
+PUBLISHED_BY = f"as shipped in python3-cryptography-vectors {cryptography_vectors.__version__}"
+
+
+def save(kind, algorithm, sources, vectors):
+    """Each vector names its source by key; ids are made unique and stable here."""
+    for number, vector in enumerate(vectors, 1):
+        assert vector["source"] in sources, vector
+        vectors[number - 1] = {"id": number, **vector}
+    sources = {key: text for key, text in sources.items() if any(vector["source"] == key for vector in vectors)}
+    path = os.path.join(ROOT, kind, f"{algorithm}.json")
+    content = {"algorithm": algorithm, "kind": kind, "provenance": sources, "vectors": vectors}
+    with open(path, "w") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+    print(f"{kind}/{algorithm}.json: {len(vectors)}")
+
+
+def keystream(label, size):
+    """Keys that are reproducible: SHAKE-256 of their label."""
+    return hashlib.shake_256(label.encode()).digest(size)
+
+
+def uint32(value):
+    return value.to_bytes(4, "big")
+
+
+def string(value):
+    value = value.encode() if isinstance(value, str) else value
+    return uint32(len(value)) + value
+
+
+def mpint(value):
+    """RFC 4251 section 5: two's complement, shortest form."""
+    if value == 0:
+        return uint32(0)
+    size = (value.bit_length() if value > 0 else (value + 1).bit_length()) // 8 + 1
+    return string(value.to_bytes(size, "big", signed=True))
+
+
+def flip(data, bit):
+    data = bytearray(data)
+    data[bit // 8] ^= 0x80 >> bit % 8
+    return bytes(data)
+
+
+def blocks(path):
+    """The `name = value` groups of a NIST or RFC vector file, with the headings above them."""
+    group, headings = {}, []
+    with open(os.path.join(PUBLISHED, path)) as file:
+        for line in file:
+            line = line.strip()
+            if line.startswith("["):
+                headings = [line]
+            elif "=" in line and not line.startswith("#"):
+                name, value = (part.strip() for part in line.split("=", 1))
+                group[name] = value
+            elif not line and group:
+                yield headings, group
+                group = {}
+    if group:
+        yield headings, group

@@ -1,0 +1,117 @@
+/** Makes the files of this folder with the system's ssh-keygen: `node test-vectors/keys/generate.mjs`. New keys each time. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const folder = mkdtempSync(join(tmpdir(), "postern-keys-"));
+const run = (command, ...args) =>
+  execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+const version = execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }).trim();
+const message = "the quick brown fox";
+writeFileSync(join(folder, "message"), message);
+
+/** The fields of an SSHSIG (OpenSSH PROTOCOL.sshsig), and from them the bytes that were signed. */
+function signature(name) {
+  rmSync(join(folder, "message.sig"), { force: true });
+  run("ssh-keygen", "-Y", "sign", "-n", "postern", "-f", name, "message");
+  const armour = readFileSync(join(folder, "message.sig"), "utf8");
+  let rest = Buffer.from(armour.replace(/-----.*-----/g, ""), "base64").subarray(6 + 4);
+  const string = () => {
+    const size = rest.readUInt32BE(0);
+    const value = rest.subarray(4, 4 + size);
+    rest = rest.subarray(4 + size);
+    return value;
+  };
+  const [, namespace, reserved, hash, blob] = [string(), string(), string(), string(), string()];
+  const digest = createHash(hash.toString()).update(message).digest();
+  const parts = [namespace, reserved, hash, digest].flatMap((part) => [uint32(part.length), part]);
+  return { data: Buffer.concat([Buffer.from("SSHSIG"), ...parts]).toString("hex"), signature: blob.toString("hex") };
+}
+
+function uint32(value) {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function save(algorithm, provenance, vectors) {
+  const numbered = vectors.map((vector, index) => ({ id: index + 1, ...vector }));
+  const content = { algorithm, kind: "keys", provenance, vectors: numbered };
+  writeFileSync(new URL(`${algorithm}.json`, import.meta.url), `${JSON.stringify(content, null, 1)}\n`);
+}
+
+function pair(comment, ...args) {
+  const name = `key${Math.random()}`;
+  const command = ["-q", ...args, "-N", "", "-C", comment, "-f", name];
+  run("ssh-keygen", ...command);
+  const publicLine = readFileSync(join(folder, `${name}.pub`), "utf8").trim();
+  return {
+    comment: `ssh-keygen ${args.join(" ")} -N '' -C '${comment}'`,
+    source: "OpenSSH",
+    privateKey: readFileSync(join(folder, name), "utf8"),
+    publicLine,
+    fingerprint: run("ssh-keygen", "-lf", name).split(" ")[1],
+    bits: Number(run("ssh-keygen", "-lf", name).split(" ")[0]),
+    ...signature(name),
+  };
+}
+
+const provenance = {
+  OpenSSH: `generate.mjs: the ssh-keygen command in each comment, ssh-keygen -lf, and ssh-keygen -Y sign -n postern of ${version}; data is the signed structure of PROTOCOL.sshsig`,
+};
+save("ssh-ed25519", provenance, [
+  pair("me@laptop", "-t", "ed25519"),
+  pair("", "-t", "ed25519"),
+  pair("näme with spaces", "-t", "ed25519"),
+]);
+for (const bits of [256, 384, 521]) {
+  save(`ecdsa-sha2-nistp${bits}`, provenance, [
+    pair("me@laptop", "-t", "ecdsa", "-b", `${bits}`),
+    pair("", "-t", "ecdsa", "-b", `${bits}`),
+  ]);
+}
+save("ssh-rsa", provenance, [
+  pair("me@laptop", "-t", "rsa", "-b", "2048"),
+  pair("", "-t", "rsa", "-b", "3072"),
+  pair("odd size", "-t", "rsa", "-b", "2049"),
+]);
+
+/** What is not read, and words the error must have. */
+function other(expects, ...args) {
+  const name = `other${Math.random()}`;
+  run("ssh-keygen", "-q", "-C", "x", "-f", name, ...args);
+  const command = `ssh-keygen ${args.map((arg) => arg || "''").join(" ")}`;
+  return { comment: command, source: "OpenSSH", text: readFileSync(join(folder, name), "utf8"), expects };
+}
+save("unread", provenance, [
+  other(
+    ["passphrase", "aes256-ctr", "bcrypt", "ssh-keygen -p -f FILE"],
+    "-t",
+    "ed25519",
+    "-N",
+    "secret words",
+    "-a",
+    "1",
+  ),
+  other(
+    ["passphrase", "aes128-gcm@openssh.com"],
+    "-t",
+    "ed25519",
+    "-N",
+    "secret words",
+    "-a",
+    "1",
+    "-Z",
+    "aes128-gcm@openssh.com",
+  ),
+  other(["RSA PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""),
+  other(["RSA PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret words"),
+  other(["EC PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PEM", "-N", ""),
+  other([" PRIVATE KEY in PEM", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PKCS8", "-N", ""),
+  other(["ENCRYPTED PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PKCS8", "-N", "secret words"),
+  other(["ssh-dss"], "-t", "dsa", "-N", ""),
+  other(["2048", "1024"], "-t", "rsa", "-b", "1024", "-N", ""),
+]);
+rmSync(folder, { recursive: true });
