@@ -1,1 +1,77 @@
-export {};
+/** Floor 5: Postern on Node.js. @module */
+import type { AuthMethod } from "@postern/auth";
+import type { Signer } from "@postern/crypto";
+import { type Platform, ReverseTunnel as PortableTunnel, privateKeyMethod, type TunnelOptions } from "@postern/tunnel";
+import { modern, nodeRandom } from "./crypto.ts";
+import { dial } from "./dial.ts";
+import { nativeSigner } from "./signer.ts";
+import { socketPipe } from "./socket.ts";
+
+const platform: Platform = {
+  dial: async ({ host, port }, { signal, timeoutMs }) => socketPipe(await dial({ host, port, signal, timeoutMs })),
+  algorithms: modern,
+  random: nodeRandom,
+};
+
+/**
+ * A reverse tunnel through an SSH host: dials out over TCP, logs on, asks the host for ports, and serves what arrives there.
+ *
+ * @example
+ * const tunnel = new ReverseTunnel({
+ *   host: "ssh.example.com",
+ *   user: "test",
+ *   auth: [password("secret")],
+ *   hostKey: fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"),
+ * });
+ * await tunnel.logon();
+ * const web = await tunnel.requestForwarding({ port: 7777, target: { host: "127.0.0.1", port: 80 } });
+ */
+export class ReverseTunnel extends PortableTunnel {
+  /** @throws SshError `misuse` for options that are unknown, missing or out of range */
+  constructor(options: TunnelOptions) {
+    super(options, platform);
+  }
+}
+
+/**
+ * Logs on with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ *
+ * @throws SshError `key` when the text is no private key that can be read
+ * @example
+ * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
+ */
+export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyMethod(nativeSigner);
+
+export { type AuthContext, type AuthDialog, type AuthMethod, keyboardInteractive, type PasswordOptions, password } from "@postern/auth";
+export type { Algorithms, Signer } from "@postern/crypto";
+export type { Channel } from "@postern/ssh";
+export {
+  type Authorize,
+  authorizedKeys,
+  ForwardingEvent,
+  HostConnectionEvent,
+  hashPassword,
+  LogonEvent,
+  policy,
+  RefusalEvent,
+  type UserPolicy,
+} from "@postern/host";
+export { readPrivateKey } from "@postern/keys";
+export {
+  type ChannelOpenRequest,
+  type ForwardedChannel,
+  type Forwarding,
+  type ForwardingOptions,
+  fingerprint,
+  type HostKeyCheck,
+  type HostKeyOffer,
+  MessageEvent,
+  StateEvent,
+  type Target,
+  type TunnelOptions,
+  type TunnelState,
+  VisitorErrorEvent,
+} from "@postern/tunnel";
+export { SshError, type SshErrorCode } from "@postern/wire";
+export { compatible, modern } from "./crypto.ts";
+export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";

@@ -1,0 +1,283 @@
+/** Algorithms over `node:crypto`: the values of `@postern/crypto` under the same names on the wire, faster. @module */
+import * as native from "node:crypto";
+import type {
+  Algorithms,
+  Cipher,
+  EphemeralKey,
+  Hash,
+  KexMethod,
+  Mac,
+  PublicKeyAlgorithm,
+  Random,
+} from "@postern/crypto";
+import * as noble from "@postern/crypto";
+import { type Bytes, concat, fromHex } from "@postern/wire";
+
+const poolSize = 8192;
+let pool: Bytes = new Uint8Array(0);
+let poolAt = 0;
+
+/** The operating system's randomness, drawn in batches; what it hands out is copied, and wiped from the batch. */
+export const nodeRandom: Random = (size) => {
+  if (size > poolSize / 8) return native.randomFillSync(new Uint8Array(size));
+  if (poolAt + size > pool.length) {
+    pool = native.randomFillSync(new Uint8Array(poolSize));
+    poolAt = 0;
+  }
+  const bytes = pool.slice(poolAt, poolAt + size);
+  pool.fill(0, poolAt, poolAt + size);
+  poolAt += size;
+  return bytes;
+};
+
+// ---- hashes and MACs
+
+export const nativeSha256: Hash = { name: "sha256", size: 32, digest: (data) => digest("sha256", data) };
+export const nativeSha384: Hash = { name: "sha384", size: 48, digest: (data) => digest("sha384", data) };
+export const nativeSha512: Hash = { name: "sha512", size: 64, digest: (data) => digest("sha512", data) };
+
+function digest(hash: string, data: Bytes): Bytes {
+  return plain(native.createHash(hash).update(data).digest());
+}
+
+const hmac =
+  (hash: string): noble.Hmac =>
+  (key) =>
+  (head, data) =>
+    plain(native.createHmac(hash, key).update(head).update(data).digest());
+
+export const nativeHmacSha2_256: Mac = /* @__PURE__ */ noble.hmacMac(
+  "hmac-sha2-256",
+  32,
+  /* @__PURE__ */ hmac("sha256"),
+);
+export const nativeHmacSha2_512: Mac = /* @__PURE__ */ noble.hmacMac(
+  "hmac-sha2-512",
+  64,
+  /* @__PURE__ */ hmac("sha512"),
+);
+export const nativeHmacSha2_256Etm: Mac = /* @__PURE__ */ noble.hmacMac(
+  "hmac-sha2-256-etm@openssh.com",
+  32,
+  /* @__PURE__ */ hmac("sha256"),
+);
+export const nativeHmacSha2_512Etm: Mac = /* @__PURE__ */ noble.hmacMac(
+  "hmac-sha2-512-etm@openssh.com",
+  64,
+  /* @__PURE__ */ hmac("sha512"),
+);
+
+// ---- ciphers
+
+const tagSize = 16;
+
+function aesGcm(name: string): noble.AesGcm {
+  const algorithm = name as native.CipherGCMTypes;
+  return {
+    seal(key, nonce, packet) {
+      const cipher = native.createCipheriv(algorithm, key, nonce).setAAD(packet.subarray(0, 4));
+      packet.set(cipher.update(packet.subarray(4, -tagSize)), 4);
+      cipher.final();
+      packet.set(cipher.getAuthTag(), packet.length - tagSize);
+    },
+    open(key, nonce, packet) {
+      const cipher = native.createDecipheriv(algorithm, key, nonce, { authTagLength: tagSize });
+      cipher.setAAD(packet.subarray(0, 4)).setAuthTag(packet.subarray(-tagSize));
+      const text = cipher.update(packet.subarray(4, -tagSize));
+      try {
+        cipher.final();
+      } catch {
+        return undefined;
+      }
+      return plain(text);
+    },
+  };
+}
+
+// One object for the whole life of a key: it keeps the block counter.
+const aesCtr =
+  (algorithm: string): noble.AesCtr =>
+  (key, counter) => {
+    const cipher = native.createCipheriv(algorithm, key, counter);
+    return (blocks) => plain(cipher.update(blocks));
+  };
+
+const zeroBlock: Bytes = /* @__PURE__ */ new Uint8Array(64);
+
+const chacha20: noble.ChaCha20 = {
+  // Four bytes: making a cipher object would cost more than computing a block in JavaScript.
+  xor: (key, nonce, data) => noble.nobleChaCha20.xor(key, nonce, data),
+  split(key, nonce, data) {
+    // The IV of OpenSSL's chacha20 is the block counter, little-endian, and then the nonce.
+    const cipher = native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce));
+    return { macKey: cipher.update(zeroBlock).subarray(0, 32), data: plain(cipher.update(data)) };
+  },
+};
+
+export const nativeAes128Gcm: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeAesGcm("aes128-gcm@openssh.com", 16, /* @__PURE__ */ aesGcm("aes-128-gcm")),
+  noble.aes128Gcm,
+  "936ca7ce661bf7544bd2618a36a3700834a6fb8cdf3367d2c13fa985001e56fb",
+);
+export const nativeAes256Gcm: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeAesGcm("aes256-gcm@openssh.com", 32, /* @__PURE__ */ aesGcm("aes-256-gcm")),
+  noble.aes256Gcm,
+  "4702d61bc5e5c21b8d41978bb1e9786da26c3524dd36d0fb1cf19adc330e2dfb",
+);
+export const nativeChaCha20Poly1305: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeChaCha20Poly1305(chacha20, noble.noblePoly1305),
+  noble.chacha20Poly1305,
+  "96c21cb2db1126a9d46d24fca8405a744db1f2b5e8c31c5ec27a825d1a236c65",
+);
+export const nativeAes128Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeAesCtr("aes128-ctr", 16, /* @__PURE__ */ aesCtr("aes-128-ctr")),
+  noble.aes128Ctr,
+  "0a940bb5416ef045f1c39458c653ea5a",
+);
+export const nativeAes192Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeAesCtr("aes192-ctr", 24, /* @__PURE__ */ aesCtr("aes-192-ctr")),
+  noble.aes192Ctr,
+  "0060bffe46834bb8da5cf9a61ff220ae",
+);
+export const nativeAes256Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
+  /* @__PURE__ */ noble.makeAesCtr("aes256-ctr", 32, /* @__PURE__ */ aesCtr("aes-256-ctr")),
+  noble.aes256Ctr,
+  "5a6e045708fb7196f02e553d02c3a692",
+);
+
+// ---- key exchanges
+
+/** PKCS #8 around a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can be wiped. */
+const x25519Prefix = "302e020100300506032b656e04220420";
+
+function x25519(privateKey: Bytes): EphemeralKey {
+  const der = concat(fromHex(x25519Prefix), privateKey);
+  const key = native.createPrivateKey({ key: Buffer.from(der.buffer), format: "der", type: "pkcs8" });
+  der.fill(0);
+  privateKey.fill(0);
+  const { x = "" } = native.createPublicKey(key).export({ format: "jwk" });
+  return {
+    publicKey: plain(Buffer.from(x, "base64url")),
+    agree: (theirPublic) =>
+      plain(native.diffieHellman({ privateKey: key, publicKey: jwk({ kty: "OKP", crv: "X25519", x: theirPublic }) })),
+  };
+}
+
+const ecdh =
+  (curve: string) =>
+  (scalar: Bytes): EphemeralKey => {
+    const key = native.createECDH(curve);
+    key.setPrivateKey(scalar);
+    scalar.fill(0);
+    return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
+  };
+
+export const nativeCurve25519Sha256: KexMethod = /* @__PURE__ */ noble.preferKex(
+  /* @__PURE__ */ noble.makeCurve25519("curve25519-sha256", nativeSha256, x25519),
+  noble.curve25519Sha256,
+);
+export const nativeCurve25519Sha256Libssh: KexMethod = /* @__PURE__ */ noble.preferKex(
+  /* @__PURE__ */ noble.makeCurve25519("curve25519-sha256@libssh.org", nativeSha256, x25519),
+  noble.curve25519Sha256Libssh,
+);
+export const nativeEcdhNistp256: KexMethod = /* @__PURE__ */ noble.preferKex(
+  /* @__PURE__ */ noble.makeEcdh(noble.nistp256, nativeSha256, /* @__PURE__ */ ecdh("prime256v1")),
+  noble.ecdhNistp256,
+);
+export const nativeEcdhNistp384: KexMethod = /* @__PURE__ */ noble.preferKex(
+  /* @__PURE__ */ noble.makeEcdh(noble.nistp384, nativeSha384, /* @__PURE__ */ ecdh("secp384r1")),
+  noble.ecdhNistp384,
+);
+export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ noble.preferKex(
+  /* @__PURE__ */ noble.makeEcdh(noble.nistp521, nativeSha512, /* @__PURE__ */ ecdh("secp521r1")),
+  noble.ecdhNistp521,
+);
+
+// ---- public keys
+
+const verify = (hash: string | null, data: Bytes, key: native.KeyObject, signature: Bytes): boolean =>
+  native.verify(hash, data, { key, dsaEncoding: "ieee-p1363" }, signature);
+
+const ecdsa = (curve: noble.NistCurve, crv: string, hash: string): noble.Ecdsa => {
+  const keyOf = (point: Bytes) =>
+    jwk({ kty: "EC", crv, x: point.subarray(1, 1 + curve.size), y: point.subarray(1 + curve.size) });
+  return {
+    checkPoint: (point) => {
+      keyOf(point);
+    },
+    verify: (point, data, signature) => verify(hash, data, keyOf(point), signature),
+  };
+};
+
+const rsa =
+  (hash: string) =>
+  (key: noble.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
+    native.verify(hash, data, jwk({ kty: "RSA", n: key.modulus, e: key.exponent }), signature);
+
+export const nativeSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeEd25519((publicKey, data, signature) =>
+    native.verify(null, data, jwk({ kty: "OKP", crv: "Ed25519", x: publicKey }), signature),
+  ),
+  noble.sshEd25519,
+);
+export const nativeEcdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeEcdsa(noble.nistp256, /* @__PURE__ */ ecdsa(noble.nistp256, "P-256", "sha256")),
+  noble.ecdsaNistp256,
+);
+export const nativeEcdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeEcdsa(noble.nistp384, /* @__PURE__ */ ecdsa(noble.nistp384, "P-384", "sha384")),
+  noble.ecdsaNistp384,
+);
+export const nativeEcdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeEcdsa(noble.nistp521, /* @__PURE__ */ ecdsa(noble.nistp521, "P-521", "sha512")),
+  noble.ecdsaNistp521,
+);
+export const nativeRsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeRsa("rsa-sha2-256", /* @__PURE__ */ rsa("sha256")),
+  noble.rsaSha2_256,
+);
+export const nativeRsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
+  /* @__PURE__ */ noble.makeRsa("rsa-sha2-512", /* @__PURE__ */ rsa("sha512")),
+  noble.rsaSha2_512,
+);
+
+// ---- sets
+
+/** The default of this platform, with AES-GCM first: twice to ten times as fast as ChaCha20-Poly1305 here. */
+export const modern: Algorithms = {
+  kex: [nativeCurve25519Sha256, nativeCurve25519Sha256Libssh],
+  hostKeys: [
+    nativeSshEd25519,
+    nativeEcdsaNistp256,
+    nativeEcdsaNistp384,
+    nativeEcdsaNistp521,
+    nativeRsaSha2_512,
+    nativeRsaSha2_256,
+  ],
+  ciphers: [nativeAes256Gcm, nativeAes128Gcm, nativeChaCha20Poly1305],
+  macs: [nativeHmacSha2_256Etm, nativeHmacSha2_512Etm],
+};
+
+/** For older peers: {@link modern}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
+export const compatible: Algorithms = {
+  kex: [...modern.kex, nativeEcdhNistp256, nativeEcdhNistp384, nativeEcdhNistp521],
+  hostKeys: modern.hostKeys,
+  ciphers: [...modern.ciphers, nativeAes256Ctr, nativeAes192Ctr, nativeAes128Ctr],
+  macs: [...modern.macs, nativeHmacSha2_256, nativeHmacSha2_512],
+};
+
+// ---- helpers
+
+/** A view of the plain kind, so that no Buffer with its other `slice` gets out. */
+function plain(buffer: Buffer): Bytes {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
+
+/** A public key from its numbers; byte fields become base64url. */
+function jwk(fields: Readonly<Record<string, string | Bytes>>): native.KeyObject {
+  const key: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    key[name] = typeof value === "string" ? value : Buffer.from(value).toString("base64url");
+  }
+  return native.createPublicKey({ key, format: "jwk" });
+}

@@ -1,0 +1,144 @@
+/** The tunnel host on Node.js: real listening sockets. @module */
+import type { Socket } from "node:net";
+import type { Algorithms } from "@postern/crypto";
+import {
+  type Address,
+  type CloseOptions,
+  type HostPlatform,
+  type Listening,
+  TunnelHost as PortableHost,
+  type TunnelHostOptions,
+} from "@postern/host";
+import { SshError } from "@postern/wire";
+import { compatible, modern, nodeRandom } from "./crypto.ts";
+import { dial } from "./dial.ts";
+import { type Listener, listen } from "./listener.ts";
+import { socketPipe } from "./socket.ts";
+
+/** What a host offers: {@link modern}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */
+export const hostAlgorithms: Algorithms = { ...modern, ciphers: compatible.ciphers };
+
+/** Ports the system gives may be taken in the other family: how often another one is tried. */
+const portAttempts = 20;
+
+const platform: HostPlatform = {
+  listen: listenOnAll,
+  dial: async ({ host, port }, { signal, timeoutMs }) => socketPipe(await dial({ host, port, signal, timeoutMs })),
+  algorithms: hostAlgorithms,
+  random: nodeRandom,
+};
+
+/** Options of {@link TunnelHost.listen}. */
+export interface TunnelHostListenOptions extends TunnelHostOptions {
+  /** where clients come to; 0 lets the system choose */
+  readonly port: number;
+  /** the address they come to; default all of both families */
+  readonly address?: string;
+}
+
+/**
+ * A host for reverse tunnels on a TCP port: an SSH server that forwards ports, and nothing else.
+ *
+ * @example
+ * const host = await TunnelHost.listen({
+ *   port: 2222,
+ *   hostKeys: [await readPrivateKey(text)],
+ *   authorize: policy({ test: { password: "secret", permitListen: ["localhost:*"] } }),
+ * });
+ * host.addEventListener("logon", ({ user }) => console.log(user));
+ * await host.close();
+ */
+export class TunnelHost extends PortableHost {
+  #listener: Listener | undefined;
+
+  /** @throws SshError `misuse` for options that are unknown, missing or out of range; use {@link TunnelHost.listen} for a TCP port */
+  constructor(options: TunnelHostOptions) {
+    super(options, platform);
+  }
+
+  /**
+   * Listens for clients.
+   *
+   * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `misuse` for wrong options
+   */
+  static async listen({ port, address = "", ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
+    const host = new TunnelHost(options);
+    host.#listener = await listen({ host: address, port }, (socket) => {
+      void host.serve(socketPipe(socket), { origin: originOf(socket) });
+    });
+    return host;
+  }
+
+  /** The port clients come to; 0 when the host was not made by `listen`. */
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  override async close(options?: CloseOptions): Promise<void> {
+    await this.#listener?.close();
+    await super.close(options);
+  }
+}
+
+async function listenOnAll(
+  hosts: readonly string[],
+  port: number,
+  onVisitor: Parameters<HostPlatform["listen"]>[2],
+): Promise<Listening> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listenOnce(hosts, port, (socket) => onVisitor(socketPipe(socket), originOf(socket)));
+    } catch (error) {
+      if (port !== 0 || attempt >= portAttempts || systemCode(error) !== "EADDRINUSE") throw error;
+    }
+  }
+}
+
+async function listenOnce(
+  hosts: readonly string[],
+  port: number,
+  onSocket: (socket: Socket) => void,
+): Promise<Listening> {
+  const listeners: Listener[] = [];
+  // Nobody is served before all addresses are ours.
+  let early: Socket[] | undefined = [];
+  try {
+    for (const host of hosts) {
+      const chosen = listeners[0]?.port ?? port;
+      try {
+        const taken = (socket: Socket): void => {
+          if (early === undefined) onSocket(socket);
+          else early.push(socket);
+        };
+        listeners.push(await listen({ host, port: chosen, ipv6Only: true }, taken));
+      } catch (error) {
+        // Several addresses stand for families, and a machine may lack one.
+        const lacking = ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemCode(error) ?? "");
+        if (!lacking || hosts.length === 1) throw error;
+      }
+    }
+    const [first] = listeners;
+    if (first === undefined) throw new SshError("connect", `expected to listen on ${hosts.join(", ")}, got no address`);
+    for (const socket of early) onSocket(socket);
+    early = undefined;
+    return {
+      port: first.port,
+      close: async () => {
+        await Promise.all(listeners.map((listener) => listener.close()));
+      },
+    };
+  } catch (error) {
+    for (const socket of early ?? []) socket.destroy();
+    early = undefined;
+    await Promise.all(listeners.map((listener) => listener.close()));
+    throw error;
+  }
+}
+
+function originOf({ remoteAddress = "", remotePort = 0 }: Socket): Address {
+  return { host: remoteAddress, port: remotePort };
+}
+
+function systemCode(error: unknown): string | undefined {
+  return error instanceof SshError ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+}

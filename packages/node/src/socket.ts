@@ -1,0 +1,172 @@
+/** A socket of `node:net` as a byte pipe. @module */
+import type { Socket } from "node:net";
+import { setImmediate } from "node:timers";
+import type { BytePipe, PipeSink } from "@postern/ssh";
+import { type Bytes, SshError, toSshError } from "@postern/wire";
+
+const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
+
+/**
+ * Makes a {@link BytePipe} of a socket (takes it): connected, connecting, or just accepted.
+ *
+ * - Nagle's algorithm is off and half-close is on, whatever the socket was made with.
+ * - What comes before `start` waits for it; an error before `start` waits too, and never becomes an unhandled `error` event.
+ * - `pause` holds back bytes; `end` may still come when no bytes are left.
+ * - `close` sends what was written before it closes the socket.
+ * - `abort` resets a TCP connection, so that the other side sees an error and not the end of the data. Other kinds of sockets are closed.
+ * - After `abort` or `closed`, `write` gives false and drops the bytes.
+ *
+ * @throws SshError `misuse` from `start` when called twice, from `write` after `end`, and here when the socket decodes text
+ * @example
+ * const pipe = socketPipe(await dial({ host: "ssh.example.com", port: 22 }));
+ */
+export function socketPipe(socket: Socket): BytePipe {
+  if (socket.readableEncoding !== null) {
+    throw new SshError("misuse", `expected a socket that reads bytes, got one that decodes ${socket.readableEncoding}`);
+  }
+  return new SocketPipe(socket);
+}
+
+class SocketPipe implements BytePipe {
+  readonly #socket: Socket;
+  #sink: PipeSink | undefined;
+  #paused = false;
+  /** a write gave false and `drain` has not been called since */
+  #owesDrain = false;
+  #ended = false;
+  /** closed by us: what comes in is dropped */
+  #dropping = false;
+  #peer: "sending" | "ended" | "told" = "sending";
+  #aborted: Error | undefined;
+  #life: { at: "open" } | { at: "closed"; error: Error | undefined } | { at: "told" } = { at: "open" };
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.pause();
+    socket.setNoDelay(true);
+    socket.allowHalfOpen = true;
+    // 'close' follows every error and knows it; without a listener Node would throw it instead.
+    socket.on("error", () => {});
+    socket.once("end", () => this.#peerEnded());
+    socket.once("close", () => this.#closed());
+    socket.on("drain", () => this.#report());
+    if (socket.readableEnded) this.#peerEnded();
+    if (socket.closed) this.#closed();
+  }
+
+  start(sink: PipeSink): void {
+    if (this.#sink) throw new SshError("misuse", "expected one start, got another");
+    this.#sink = sink;
+    this.#socket.on("data", (chunk: Bytes) => {
+      // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
+      if (!this.#aborted && !this.#dropping) sink.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    });
+    if (!this.#paused) this.#socket.resume();
+    queueMicrotask(() => this.#report());
+  }
+
+  write(chunk: Bytes): boolean {
+    if (this.#socket.destroyed || this.#aborted) return false;
+    if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
+    if (chunk.length === 0) return !this.#owesDrain;
+    const more = this.#socket.write(chunk);
+    if (!more) this.#owesDrain = true;
+    return more;
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (!this.#socket.destroyed && !this.#aborted) this.#socket.end();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#sink) this.#socket.resume();
+  }
+
+  close(): void {
+    if (this.#dropping || this.#life.at !== "open") return;
+    this.#dropping = true;
+    this.#ended = true;
+    this.#socket.resume();
+    this.#socket.destroySoon();
+  }
+
+  abort(reason?: Error): void {
+    if (this.#aborted || this.#life.at !== "open") return;
+    this.#aborted = reason ?? new SshError("closed", "the pipe was aborted");
+    const { writableEnded, writableFinished, writableLength, connecting } = this.#socket;
+    // libuv cannot reset while its shutdown() is under way (EINVAL), and Node then loses the handle without 'close'.
+    const shuttingDown = writableEnded && !writableFinished && writableLength === 0 && !connecting;
+    if (shuttingDown) this.#socket.once("finish", () => this.#reset());
+    else this.#reset();
+  }
+
+  #reset(): void {
+    // Node would let a connection attempt go on, only to reset what it gives.
+    if (this.#socket.connecting) {
+      this.#socket.destroy();
+      return;
+    }
+    try {
+      this.#socket.resetAndDestroy();
+    } catch {
+      // ERR_INVALID_HANDLE_TYPE: no plain TCP, nothing to reset.
+      this.#socket.destroy();
+    }
+  }
+
+  #peerEnded(): void {
+    const { writable, writableLength, localAddress } = this.#socket;
+    // libuv reports a reset that follows unread bytes as the end of the data; writing, even nothing, tells them apart.
+    // Not so on a Unix socket, where writing to somebody who said everything and left is an error too.
+    if (writable && writableLength === 0 && localAddress !== undefined) this.#socket.write(nothing);
+    setImmediate(() => {
+      if (this.#socket.destroyed || this.#peer !== "sending") return;
+      this.#peer = "ended";
+      this.#report();
+    });
+  }
+
+  #closed(): void {
+    const { readableEnded, writableFinished, errored } = this.#socket;
+    const complete = (readableEnded || this.#dropping) && writableFinished && !errored;
+    const error = this.#aborted ?? (complete ? undefined : lost(errored));
+    if (error) this.#peer = "told";
+    else if (this.#peer === "sending") this.#peer = "ended";
+    this.#life = { at: "closed", error };
+    this.#report();
+  }
+
+  /** Tells the sink what it has not heard yet, in order. */
+  #report(): void {
+    const sink = this.#sink;
+    if (!sink) return;
+    const { writable, writableNeedDrain } = this.#socket;
+    if (this.#owesDrain && writable && !writableNeedDrain) {
+      this.#owesDrain = false;
+      sink.drain();
+    }
+    if (this.#peer === "ended" && !this.#aborted) {
+      this.#peer = "told";
+      sink.end();
+    }
+    if (this.#life.at === "closed") {
+      const { error } = this.#life;
+      this.#life = { at: "told" };
+      sink.closed(error);
+    }
+  }
+}
+
+function lost(cause: Error | null): SshError {
+  if (!cause) return new SshError("closed", "expected both sides to end, got a socket that was destroyed");
+  const { code = cause.name } = cause as NodeJS.ErrnoException;
+  return toSshError(cause, "closed", `expected both sides to end, got ${code}`);
+}

@@ -1,0 +1,26 @@
+/** Every vector of every algorithm against the native values. */
+import { describe, it } from "vitest";
+import {
+  cipherTests,
+  hashTests,
+  hostKeyTests,
+  kexTests,
+  macTests,
+  type VectorTest,
+} from "@postern/testkit/vectors";
+import { compatible, nativeSha256, nativeSha384, nativeSha512 } from "../src/crypto.ts";
+
+function register(title: string, tests: readonly VectorTest[]): void {
+  describe(title, () => {
+    for (const { title, run } of tests) it(title, run);
+  });
+}
+
+register("hashes", [nativeSha256, nativeSha384, nativeSha512].flatMap(hashTests));
+register("MACs", compatible.macs.flatMap(macTests));
+register(
+  "ciphers",
+  compatible.ciphers.flatMap((cipher) => cipherTests(cipher, compatible.macs)),
+);
+register("key exchanges", compatible.kex.flatMap(kexTests));
+register("public keys", compatible.hostKeys.flatMap(hostKeyTests));

@@ -1,0 +1,206 @@
+/** The native values: equal to the pure JavaScript ones byte for byte, and really native. */
+import * as nodeCrypto from "node:crypto";
+import * as noble from "@postern/crypto";
+import { fromHex, putUint32 } from "@postern/wire";
+import fc from "fast-check";
+import { describe, expect, it, vi } from "vitest";
+import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
+import * as native from "../src/crypto.ts";
+
+vi.mock("node:crypto", async (original) => {
+  const real = await original<typeof nodeCrypto>();
+  const watched = [
+    "createCipheriv",
+    "createDecipheriv",
+    "createHmac",
+    "createHash",
+    "createECDH",
+    "diffieHellman",
+    "verify",
+  ];
+  const spies = watched.map((name) => [name, vi.fn(real[name as "verify"])]);
+  return { ...real, ...Object.fromEntries(spies) };
+});
+
+const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
+const callsOf = (...functions: unknown[]) =>
+  functions.reduce<number>((sum, spy) => sum + vi.mocked(spy as () => void).mock.calls.length, 0);
+const byName = <T extends { readonly name: string }>(list: readonly T[], name: string): T =>
+  list.find((value) => value.name === name) ?? expect.unreachable(name);
+
+type Suite = readonly [title: string, cipher: string, mac: string | undefined];
+const suites = native.compatible.ciphers.flatMap((cipher): Suite[] =>
+  cipher.authenticates
+    ? [[cipher.name, cipher.name, undefined]]
+    : native.compatible.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
+);
+
+describe.each(suites)("%s", (_title, cipherName, macName) => {
+  const of = (set: noble.Algorithms) => ({
+    cipher: byName(set.ciphers, cipherName),
+    mac: macName === undefined ? undefined : byName(set.macs, macName),
+  });
+  const [js, own] = [of(noble.compatible), of(native.compatible)];
+
+  it.each([
+    ["native seals, JavaScript opens", own, js],
+    ["JavaScript seals, native opens", js, own],
+  ] as const)("%s, and the packets are equal", (_direction, from, to) => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
+    const keys = fc.tuple(bytes(js.cipher.keySize), bytes(js.cipher.ivSize), bytes(js.mac?.keySize ?? 0));
+    fc.assert(
+      fc.property(keys, fc.nat(0xffff_ffff), sizes, ([key, iv, macKey], first, blocks) => {
+        const take = (mac: noble.Mac | undefined) => ({
+          key: key.slice(),
+          iv: iv.slice(),
+          mac: mac && { algorithm: mac, key: macKey.slice() },
+        });
+        const sealer = from.cipher.sealer(take(from.mac));
+        const twin = to.cipher.sealer(take(to.mac));
+        const opener = to.cipher.opener(take(to.mac));
+        blocks.forEach((count, index) => {
+          const sequence = (first + index) >>> 0;
+          const size = count * sealer.blockSize - (sealer.lengthIsPadded ? 4 : 0);
+          const plain = new Uint8Array(4 + size + sealer.tagSize).fill(index + 1);
+          putUint32(plain, 0, size);
+          const [packet, same] = [plain.slice(), plain.slice()];
+          sealer.seal(sequence, packet);
+          twin.seal(sequence, same);
+          expect(packet).toEqual(same);
+          expect(opener.length(sequence, packet.slice(0, opener.headerSize))).toBe(size);
+          expect(opener.open(sequence, packet)).toEqual(plain.slice(4, 4 + size));
+        });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it("seals and opens with node:crypto, and hands out no Buffer", () => {
+    const { cipher, mac } = own;
+    const take = () => ({
+      key: new Uint8Array(cipher.keySize),
+      iv: new Uint8Array(cipher.ivSize),
+      mac: mac && { algorithm: mac, key: new Uint8Array(mac.keySize) },
+    });
+    cipher.sealer(take()); // the first use is the trial
+    const before = callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv);
+    const hmacs = callsOf(nodeCrypto.createHmac);
+    const sealer = cipher.sealer(take());
+    const opener = cipher.opener(take());
+    const packet = new Uint8Array((sealer.lengthIsPadded ? 16 : 20) + sealer.tagSize);
+    sealer.seal(0, packet);
+    opener.length(0, packet.slice(0, opener.headerSize));
+    expect(Object.getPrototypeOf(opener.open(0, packet))).toBe(Uint8Array.prototype);
+    expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(2);
+    expect(callsOf(nodeCrypto.createHmac) - hmacs).toBe(mac ? 2 : 0);
+  });
+
+  it("refuses a packet with any one bit flipped (RFC 4253 6.4)", () => {
+    const { cipher, mac } = own;
+    const take = () => ({
+      key: new Uint8Array(cipher.keySize).fill(1),
+      iv: new Uint8Array(cipher.ivSize).fill(2),
+      mac: mac && { algorithm: mac, key: new Uint8Array(mac.keySize).fill(3) },
+    });
+    const { tagSize, blockSize, lengthIsPadded } = cipher.sealer(take());
+    const sealed = new Uint8Array((lengthIsPadded ? 0 : 4) + 2 * blockSize + tagSize);
+    cipher.sealer(take()).seal(9, sealed);
+    for (let bit = 0; bit < 8 * sealed.length; bit++) {
+      const packet = sealed.slice();
+      packet[bit >> 3]! ^= 1 << (bit & 7);
+      const opener = cipher.opener(take());
+      opener.length(9, packet.slice(0, opener.headerSize));
+      expect(() => opener.open(9, packet)).toThrow(expect.objectContaining({ code: "mac" }));
+    }
+  });
+});
+
+describe("key exchanges", () => {
+  it.each(native.compatible.kex.map((method) => [method.name, method] as const))(
+    "%s: agrees with the JavaScript one, from the same randomness, with node:crypto",
+    (name, method) => {
+      const js = byName(noble.compatible.kex, name);
+      method.start(native.nodeRandom); // the first use is the trial
+      const before = callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman);
+      fc.assert(
+        fc.property(bytes(66), bytes(66), (a, b) => {
+          // The first byte of P-521 is 0 or 1; a scalar out of range would ask for more.
+          const draw = (from: Uint8Array) => (size: number) => from.slice(0, size).fill(0x5a, 0, 4);
+          const client = method.start(draw(a));
+          expect(client.clientPublic).toEqual(js.start(draw(a)).clientPublic);
+          const server = js.respond(client.clientPublic, draw(b));
+          expect(method.respond(client.clientPublic, draw(b))).toEqual(server);
+          expect(client.finish(server.serverPublic)).toEqual(server.secret);
+          expect(Object.getPrototypeOf(client.clientPublic)).toBe(Uint8Array.prototype);
+        }),
+        { numRuns: 5 },
+      );
+      expect(callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman) - before).toBe(10);
+    },
+  );
+});
+
+describe("sets", () => {
+  const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
+
+  it.each([
+    ["modern", native.modern, noble.modern],
+    ["compatible", native.compatible, noble.compatible],
+  ] as const)("%s has the algorithms of the JavaScript set, AES-GCM first", (_set, own, js) => {
+    expect(names(own.kex)).toEqual(names(js.kex));
+    expect(names(own.hostKeys)).toEqual(names(js.hostKeys));
+    expect(names(own.macs)).toEqual(names(js.macs));
+    expect(names(own.ciphers).toSorted()).toEqual(names(js.ciphers).toSorted());
+    expect(names(own.ciphers).slice(0, 3)).toEqual([
+      "aes256-gcm@openssh.com",
+      "aes128-gcm@openssh.com",
+      "chacha20-poly1305@openssh.com",
+    ]);
+  });
+});
+
+describe("public keys", () => {
+  it.each(native.compatible.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
+    "%s: verifies with node:crypto",
+    (name, algorithm) => {
+      const [valid] = (loadVectors("hostkey", name).vectors as HostKeyVector[]).filter((vector) => vector.valid);
+      const { publicKey = "", data = "", signature = "" } = valid ?? {};
+      const before = callsOf(nodeCrypto.verify);
+      expect(algorithm.verify(fromHex(publicKey), fromHex(data), fromHex(signature))).toBe(true);
+      expect(callsOf(nodeCrypto.verify) - before).toBe(1);
+      expect(algorithm.keyType).toBe(byName(noble.compatible.hostKeys, name).keyType);
+    },
+  );
+});
+
+describe("nodeRandom", () => {
+  it("gives the size asked for, small and large, never the same memory", () => {
+    const given = [0, 1, 8, 16, 32, 66, 1024, 1025, 5000, 70000].map((size) => {
+      const drawn = native.nodeRandom(size);
+      expect(drawn.length).toBe(size);
+      return drawn;
+    });
+    const buffers = new Set(given.map((drawn) => drawn.buffer));
+    expect(buffers.size).toBe(given.length);
+    for (const drawn of given) expect(drawn.buffer.byteLength).toBe(drawn.length);
+  });
+
+  it("never repeats, over many batches", () => {
+    const seen = new Set<string>();
+    for (let i = 0; i < 5000; i++) seen.add(native.nodeRandom(16).join());
+    expect(seen.size).toBe(5000);
+  });
+
+  it("uses each bit", () => {
+    const or = new Uint8Array(32);
+    const and = new Uint8Array(32).fill(0xff);
+    for (let i = 0; i < 200; i++) {
+      native.nodeRandom(32).forEach((byte, at) => {
+        or[at]! |= byte;
+        and[at]! &= byte;
+      });
+    }
+    expect(or).toEqual(new Uint8Array(32).fill(0xff));
+    expect(and).toEqual(new Uint8Array(32));
+  });
+});
