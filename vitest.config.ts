@@ -7,10 +7,30 @@ export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
+    reporters: ["default", "./scripts/vitest-tally.mjs"],
+    // A promise that nobody waits for is a fault of ours, in whatever test it comes up.
+    dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {
         extends: true,
-        test: { name: "unit", environment: "node", include: ["packages/*/test/**/*.test.ts", "test-vectors/**/*.test.ts"] },
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["packages/*/test/**/*.test.ts", "test-vectors/**/*.test.ts"],
+          exclude: ["**/*.browser.test.ts"],
+          testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "scripts",
+          environment: "node",
+          include: ["scripts/test/**/*.test.ts"],
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
@@ -20,8 +40,26 @@ export default defineConfig({
           include: ["integration/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          // Each file starts servers of its own: more of them at once only wait for each other.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
+      // Only on request: `npm run bench`.
+      ...(process.env.BENCH === undefined
+        ? []
+        : [
+            {
+              extends: true as const,
+              test: {
+                name: "bench",
+                environment: "node" as const,
+                include: ["bench/**/*.bench.ts"],
+                testTimeout: 1_800_000,
+                sequence: { groupOrder: 3 },
+              },
+            },
+          ]),
     ],
   },
 });

@@ -1,0 +1,64 @@
+/** Many bytes through a forwarding, with keys exchanged anew while they flow. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fingerprint, modern, privateKey, ReverseTunnel, type TunnelOptions } from "@postern/node";
+import { hashSink, makeKey, missing, patternChunks, patternHash, patternSource, type Sshd, startSshd, type TempDir, tempDir, visit } from "./harness/index.ts";
+
+const MiB = 1024 * 1024;
+
+describe.skipIf(missing("sshd"))("256 MiB each way", () => {
+  let dir: TempDir;
+  let key: Awaited<ReturnType<typeof makeKey>>;
+  beforeAll(async () => {
+    dir = tempDir("postern-bulk");
+    key = await makeKey("ed25519", dir.file("key"));
+  });
+  afterAll(() => dir.remove());
+
+  const run = async (sshd: Sshd, options: Partial<TunnelOptions>): Promise<void> => {
+    const size = 256 * MiB;
+    const tunnel = new ReverseTunnel({
+      host: "127.0.0.1",
+      port: sshd.port,
+      user: sshd.user,
+      auth: [privateKey(key.privateText)],
+      hostKey: fingerprint(sshd.fingerprint()),
+      ...options,
+    });
+    await tunnel.logon();
+    const sink = await hashSink();
+    const source = await patternSource(size, 5);
+    const down = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: sink.port } });
+    const up = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: source.port } });
+    const sender = await visit(down.port);
+    const reader = await visit(up.port);
+    const t = performance.now();
+    const [received] = await Promise.all([reader.hashAll(), sender.sendAll(patternChunks(size, 6)).then(() => sender.end())]);
+    expect(received).toEqual({ bytes: size, sha256: patternHash(size, 5) });
+    expect(await sink.next()).toEqual({ bytes: size, sha256: patternHash(size, 6) });
+    console.log(512 / (performance.now() - t) * 1000, "MB/s");
+    reader.end();
+    await tunnel.logoff();
+    await Promise.all([sink.stop(), source.stop()]);
+  };
+
+  for (const cipher of modern.ciphers) {
+    it(`${cipher.name}, the host exchanges keys every 16 MiB`, async () => {
+      const sshd = await startSshd({ authorizedKeys: [key.publicLine], config: { RekeyLimit: "16M", LogLevel: "DEBUG1" } });
+      try {
+        await run(sshd, { algorithms: { ciphers: [cipher] } });
+        expect(sshd.log().match(/set_newkeys: rekeying/g)?.length).toBeGreaterThan(30);
+      } finally {
+        await sshd.stop();
+      }
+    });
+    it(`${cipher.name}, we exchange keys every 16 MiB`, async () => {
+      const sshd = await startSshd({ authorizedKeys: [key.publicLine], config: { LogLevel: "DEBUG1" } });
+      try {
+        await run(sshd, { algorithms: { ciphers: [cipher] }, rekey: { bytes: 16 * MiB } });
+        expect(sshd.log().match(/set_newkeys: rekeying/g)?.length).toBeGreaterThan(30);
+      } finally {
+        await sshd.stop();
+      }
+    });
+  }
+});

@@ -1,0 +1,326 @@
+/** Forwardings through real hosts: both modes, every address form, and what visitors and targets do to them. */
+import type { ForwardedChannel, Forwarding, VisitorErrorEvent } from "@postern/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  deafTarget,
+  echoTarget,
+  exchange,
+  freePort,
+  halfCloseTarget,
+  httpTarget,
+  isListening,
+  missing,
+  openTunnel,
+  patternChunks,
+  patternHash,
+  patternSource,
+  refusingPort,
+  resettingTarget,
+  type SshServer,
+  startDropbear,
+  startSshd,
+  userKey,
+  visit,
+} from "./harness/index.ts";
+
+interface Host extends SshServer {
+  stop(): Promise<void>;
+}
+const hosts: readonly { readonly name: string; readonly lacks: string | undefined; start(): Promise<Host> }[] = [
+  {
+    name: "OpenSSH",
+    lacks: missing("sshd"),
+    cancels: true,
+    start: async () => startSshd({ authorizedKeys: [(await userKey()).publicLine] }),
+  },
+  {
+    name: "dropbear",
+    lacks: missing("dropbear"),
+    // Its 2022.83 answers every cancel-tcpip-forward with failure.
+    cancels: false,
+    start: async () => startDropbear({ authorizedKeys: [(await userKey()).publicLine] }),
+  },
+];
+
+const local = (port: number): { host: string; port: number } => ({ host: "127.0.0.1", port });
+
+for (const { name, lacks, cancels, start } of hosts) {
+  describe.skipIf(lacks)(`a forwarding through ${name}`, () => {
+    let host: Host;
+    beforeAll(async () => {
+      host = await start();
+    });
+    afterAll(() => host.stop());
+
+    it("carries bytes to a target, and lives on when the forwarding is cancelled", async () => {
+      const echo = await echoTarget();
+      const tunnel = await openTunnel(host);
+      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const visitor = await visit(forwarding.port);
+      await visitor.send("before");
+      expect((await visitor.read(6)).toString()).toBe("before");
+      if (cancels) {
+        await forwarding.cancel();
+        await forwarding.closed;
+      } else await expect(forwarding.cancel()).rejects.toMatchObject({ code: "refused" });
+      expect(isListening(forwarding.port)).toBe(!cancels);
+      // A connection that is open lives on (RFC 4254 section 7.1 cancels the listening only).
+      await visitor.send("after");
+      expect((await visitor.read(5)).toString()).toBe("after");
+      visitor.end();
+      expect((await visitor.readAll()).length).toBe(0);
+      await tunnel.logoff();
+      await echo.stop();
+    });
+
+    it("gives each connection to the program, with its origin, as streams and as a pipe", async () => {
+      const tunnel = await openTunnel(host);
+      const asked: unknown[] = [];
+      const forwarding = await tunnel.requestForwarding({
+        port: 0,
+        onOpen: (request) => {
+          asked.push([typeof request.channelId, request.origin.host, request.address, request.port]);
+          return true;
+        },
+      });
+      const channels = forwarding[Symbol.asyncIterator]();
+      const streams = exchange(forwarding.port, "as streams");
+      const first = await taken(channels);
+      expect(first.origin.host).toBe("127.0.0.1");
+      expect(first.origin.port).toBeGreaterThan(0);
+      await first.readable.pipeTo(first.writable);
+      expect((await streams).toString()).toBe("as streams");
+      await first.closed;
+
+      const pushed = exchange(forwarding.port, "as a pipe");
+      const second = await taken(channels);
+      second.start({
+        data: (chunk) => void second.write(chunk),
+        end: () => second.end(),
+        drain() {},
+        closed() {},
+      });
+      expect((await pushed).toString()).toBe("as a pipe");
+      await second.closed;
+      expect(asked).toEqual(Array(2).fill(["number", "127.0.0.1", "localhost", forwarding.port]));
+      await tunnel.logoff();
+      expect(await channels.next()).toEqual({ done: true, value: undefined });
+    });
+
+    it("serves only the visitors that onOpen lets in", async () => {
+      const echo = await echoTarget();
+      const tunnel = await openTunnel(host);
+      const errors: VisitorErrorEvent[] = [];
+      tunnel.addEventListener("visitorerror", (event) => errors.push(event));
+      const answers = [() => false, () => Promise.resolve(true), () => Promise.reject(new Error("no idea"))];
+      const forwarding = await tunnel.requestForwarding({
+        port: 0,
+        target: local(echo.port),
+        onOpen: () => answers.shift()?.() ?? false,
+      });
+      expect((await exchangeOrNothing(forwarding.port, "one")).toString()).toBe("");
+      expect((await exchangeOrNothing(forwarding.port, "two")).toString()).toBe("two");
+      expect((await exchangeOrNothing(forwarding.port, "three")).toString()).toBe("");
+      expect(errors.map(({ error }) => String(error))).toEqual(["Error: no idea"]);
+      expect(echo.accepted).toBe(1);
+      await tunnel.logoff();
+      await echo.stop();
+    });
+
+    it("half-closes both ways", async () => {
+      const size = 1_000_000;
+      const hashing = await halfCloseTarget();
+      const source = await patternSource(size, 11);
+      const tunnel = await openTunnel(host);
+      const ask = await tunnel.requestForwarding({ port: 0, target: local(hashing.port) });
+      const asking = await visit(ask.port);
+      await asking.sendAll(patternChunks(size, 3));
+      asking.end();
+      // The visitor has ended; the answer still comes.
+      expect((await asking.readAll()).toString()).toBe(patternHash(size, 3));
+
+      const tell = await tunnel.requestForwarding({ port: 0, target: local(source.port) });
+      const listening = await visit(tell.port);
+      expect(await listening.hashAll()).toEqual({ bytes: size, sha256: patternHash(size, 11) });
+      // The target has ended; the visitor may still speak.
+      await listening.send("still here");
+      listening.end();
+      expect(await listening.closed).toBeUndefined();
+      await tunnel.logoff();
+      await Promise.all([hashing.stop(), source.stop()]);
+    });
+
+    it("turns visitors away when the target refuses, and says so", async () => {
+      const port = await refusingPort();
+      const tunnel = await openTunnel(host);
+      const errors: VisitorErrorEvent[] = [];
+      tunnel.addEventListener("visitorerror", (event) => errors.push(event));
+      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(port) });
+      expect((await exchangeOrNothing(forwarding.port, "anybody?")).length).toBe(0);
+      expect(errors[0]?.error).toMatchObject({ code: "connect", message: expect.stringContaining("ECONNREFUSED") });
+      expect(errors[0]?.forwarding).toBe(forwarding);
+      await tunnel.logoff();
+    });
+
+    it("ends the visitor's connection when the target resets, and goes on serving", async () => {
+      const resetting = await resettingTarget("data");
+      const echo = await echoTarget();
+      const tunnel = await openTunnel(host);
+      const bad = await tunnel.requestForwarding({ port: 0, target: local(resetting.port) });
+      const good = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      expect((await exchangeOrNothing(bad.port, "hello")).length).toBe(0);
+      expect((await exchange(good.port, "hello")).toString()).toBe("hello");
+      await tunnel.logoff();
+      await Promise.all([resetting.stop(), echo.stop()]);
+    });
+
+    it("leaves other connections running while a target never reads", async () => {
+      const deaf = await deafTarget();
+      const echo = await echoTarget();
+      const tunnel = await openTunnel(host);
+      const stalled = await tunnel.requestForwarding({ port: 0, target: local(deaf.port) });
+      const running = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const visitor = await visit(stalled.port);
+      // Far more than the window, the sockets' buffers and the host's together.
+      const flood = visitor.sendAll(patternChunks(64 * 1024 * 1024)).catch(() => "cut");
+      const size = 4 * 1024 * 1024;
+      const other = await visit(running.port);
+      const [received] = await Promise.all([
+        other.hashAll(),
+        other.sendAll(patternChunks(size, 2)).then(() => other.end()),
+      ]);
+      expect(received).toEqual({ bytes: size, sha256: patternHash(size, 2) });
+      visitor.reset();
+      await flood;
+      await tunnel.logoff();
+      await Promise.all([deaf.stop(), echo.stop()]);
+    });
+
+    it("serves 200 connections at once", async () => {
+      const echo = await echoTarget();
+      const tunnel = await openTunnel(host);
+      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const visitors = await Promise.all(Array.from({ length: 200 }, () => visit(forwarding.port)));
+      await Promise.all(visitors.map((visitor, i) => visitor.send(`visitor ${i}`)));
+      const answers = await Promise.all(visitors.map((visitor, i) => visitor.read(`visitor ${i}`.length)));
+      expect(answers.map(String)).toEqual(visitors.map((_, i) => `visitor ${i}`));
+      expect(echo.open).toBe(200);
+      for (const visitor of visitors) visitor.end();
+      await Promise.all(visitors.map((visitor) => visitor.closed));
+      await tunnel.logoff();
+      await echo.stop();
+    });
+
+    it("serves a web page over several forwardings of one tunnel", async () => {
+      const web = await httpTarget("through the door\n");
+      const tunnel = await openTunnel(host);
+      const forwardings = await Promise.all(
+        Array.from({ length: 5 }, () => tunnel.requestForwarding({ port: 0, target: local(web.port) })),
+      );
+      expect(new Set(forwardings.map(({ port }) => port)).size).toBe(5);
+      expect(tunnel.forwardings).toHaveLength(5);
+      const pages = forwardings.map(async ({ port }) => (await fetch(`http://127.0.0.1:${port}/`)).text());
+      expect(await Promise.all(pages)).toEqual(Array(5).fill("through the door\n"));
+      await tunnel.logoff();
+      await web.stop();
+    });
+
+    it("is refused with a typed error when the port is taken, and the tunnel goes on", async () => {
+      // On all addresses: a host that may bind one family of two says that it succeeded.
+      const echo = await echoTarget("::");
+      const tunnel = await openTunnel(host);
+      const refused = tunnel.requestForwarding({ address: "127.0.0.1", port: echo.port });
+      await expect(refused).rejects.toMatchObject({
+        code: "refused",
+        message: expect.stringMatching(new RegExp(`expected the host to listen on "127.0.0.1" port ${echo.port}, it refused`)),
+      });
+      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      expect((await exchange(forwarding.port, "hello")).toString()).toBe("hello");
+      await tunnel.logoff();
+      await echo.stop();
+    });
+  });
+}
+
+describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
+  for (const address of ["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"]) {
+    it(`${JSON.stringify(address)} goes to the host word for word`, async () => {
+      const sshd = await startSshd({
+        authorizedKeys: [(await userKey()).publicLine],
+        config: { GatewayPorts: "clientspecified", LogLevel: "DEBUG1" },
+      });
+      const echo = await echoTarget();
+      try {
+        const tunnel = await openTunnel(sshd);
+        const forwarding = await tunnel.requestForwarding({ address, port: 0, target: local(echo.port) });
+        await sshd.logged(new RegExp(`tcpip-forward listen ${address.replaceAll(".", "\\.")} port 0`));
+        // A visitor is served, so the address that came back with the channel found its way.
+        const to = address.includes(":") ? "::1" : "127.0.0.1";
+        expect((await exchange(forwarding.port, "hello", to)).toString()).toBe("hello");
+        await tunnel.logoff();
+      } finally {
+        await sshd.stop();
+        await echo.stop();
+      }
+    });
+  }
+
+  it("keeps the same port on two addresses apart", async () => {
+    const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
+    try {
+      const port = await freePort();
+      const tunnel = await openTunnel(sshd);
+      const serve = async (forwarding: Forwarding): Promise<void> => {
+        for await (const channel of forwarding) channel.end();
+      };
+      const counted: string[] = [];
+      const onOpen = ({ address }: { readonly address: string }): boolean => counted.push(address) > 0;
+      const four = await tunnel.requestForwarding({ address: "127.0.0.1", port, onOpen });
+      const six = await tunnel.requestForwarding({ address: "::1", port, onOpen });
+      const served = Promise.all([serve(four), serve(six)]);
+      await exchange(port, "", "::1");
+      await exchange(port, "", "127.0.0.1");
+      expect(counted).toEqual(["::1", "127.0.0.1"]);
+      await expect(tunnel.requestForwarding({ address: "::1", port })).rejects.toMatchObject({ code: "misuse" });
+      await six.cancel();
+      await exchange(port, "", "127.0.0.1");
+      await tunnel.logoff();
+      await served;
+      expect(counted).toEqual(["::1", "127.0.0.1", "127.0.0.1"]);
+    } finally {
+      await sshd.stop();
+    }
+  });
+});
+
+describe.skipIf(missing("sshd"))("a host that allows no forwarding", () => {
+  for (const [config, said] of [
+    [{ AllowTcpForwarding: "no" }, /forwarding/],
+    [{ PermitListen: "localhost:1" }, /forwarding refused/],
+  ] as const) {
+    it(`says why it refuses (${Object.keys(config)[0]})`, async () => {
+      const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config });
+      try {
+        const tunnel = await openTunnel(sshd);
+        await expect(tunnel.requestForwarding({ port: 0 })).rejects.toMatchObject({
+          code: "refused",
+          message: expect.stringMatching(said),
+        });
+        await tunnel.logoff();
+      } finally {
+        await sshd.stop();
+      }
+    });
+  }
+});
+
+async function taken(channels: AsyncIterator<ForwardedChannel>): Promise<ForwardedChannel> {
+  const next = await channels.next();
+  if (next.done === true) throw new Error("expected a channel, got the end");
+  return next.value;
+}
+
+/** What the visitor of a port hears; a connection that is cut counts as nothing heard. */
+async function exchangeOrNothing(port: number, data: string): Promise<Uint8Array> {
+  return exchange(port, data).catch(() => new Uint8Array(0));
+}

@@ -1,0 +1,76 @@
+/** A user account that exists only for one server: private copies of passwd and shadow, mounted in a namespace of its own. @module */
+import { randomBytes } from "node:crypto";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { run } from "./process.ts";
+import { isRoot, noPrivateAccounts, unshare } from "./requirements.ts";
+import type { TempDir } from "./temp-dir.ts";
+
+export interface Account {
+  readonly user: string;
+  /** Undefined where the account is our own, whose password we do not know. */
+  readonly password: string | undefined;
+  readonly authorizedKeysFile: string;
+  /** What to put before the command line of the server, so that it knows the account. */
+  readonly prefix: readonly string[];
+}
+
+const user = "postern";
+/** Root runs the server, but nobody needs to be root behind it. */
+const otherId = 64_242;
+
+// Everything happens in mount and process namespaces of the server's own: the machine keeps its accounts as they are, and when
+// the first process in the namespace is killed, the kernel kills every session with it.
+const enter = `
+mount --bind "$1/passwd" /etc/passwd &&
+mount --bind "$1/shadow" /etc/shadow &&
+mount --bind "$1/run" /run &&
+if [ -e /etc/pam.d/sshd ]; then mount --bind "$1/pam" /etc/pam.d/sshd; fi &&
+shift && exec "$@"`;
+
+const pam = "auth required pam_unix.so nodelay\naccount required pam_permit.so\nsession required pam_permit.so\n";
+
+/** Makes the account in the folder: a new one where the machine lets us, else the one that runs the tests (keys only). */
+export async function makeAccount(
+  dir: TempDir,
+  options: { readonly password: string | undefined; readonly authorizedKeys: readonly string[] },
+): Promise<Account> {
+  const keys = options.authorizedKeys.map((line) => `${line}\n`).join("");
+  const reason = noPrivateAccounts();
+  if (reason !== undefined) {
+    if (options.password !== undefined) throw new Error(reason);
+    // Debian's sshd wants it, empty and root's.
+    if (isRoot()) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+    const authorizedKeysFile = dir.file("authorized_keys");
+    writeFileSync(authorizedKeysFile, keys, { mode: 0o600 });
+    return { user: userInfo().username, password: undefined, authorizedKeysFile, prefix: [] };
+  }
+  const password = options.password ?? randomBytes(16).toString("base64url");
+  const [uid, gid] = isRoot() ? [otherId, otherId] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const home = dir.file("home");
+  const authorizedKeysFile = dir.file("home", ".ssh", "authorized_keys");
+  mkdirSync(dir.file("home", ".ssh"), { recursive: true, mode: 0o700 });
+  writeFileSync(authorizedKeysFile, keys, { mode: 0o600 });
+  for (const path of [home, dir.file("home", ".ssh"), authorizedKeysFile]) chownSync(path, uid, gid);
+  writeFileSync(
+    dir.file("passwd"),
+    // First, so that it is the name of the number too.
+    `${user}:x:${uid}:${gid}::${home}:/bin/sh\n${readFileSync("/etc/passwd", "utf8")}`,
+  );
+  writeFileSync(dir.file("shadow"), `${user}:${await crypt(password)}:19000:0:99999:7:::\n`, { mode: 0o600 });
+  writeFileSync(dir.file("pam"), pam);
+  mkdirSync(dir.file("run", "sshd"), { recursive: true });
+  return {
+    user,
+    password,
+    authorizedKeysFile,
+    // The capabilities that mounting took are given up again: outside root's hands the server is a program like any other.
+    prefix: [...unshare(), "sh", "-c", enter, "sh", dir.path, "setpriv", "--ambient-caps=-all", "--inh-caps=-all"],
+  };
+}
+
+/** SHA-512 crypt, as shadow wants it. Perl is part of every Debian. */
+async function crypt(password: string): Promise<string> {
+  const salt = randomBytes(6).toString("hex");
+  return run("perl", ["-e", `my $word = <STDIN>; print crypt($word, '$6$${salt}$')`], { input: password });
+}

@@ -1,0 +1,13 @@
+/** Real peers for the tests. @module */
+export * from "./dropbear.ts";
+export * from "./keys.ts";
+export * from "./pattern.ts";
+export * from "./ports.ts";
+export { launch, type Printed, type Running, run } from "./process.ts";
+export { missing, type Requirement } from "./requirements.ts";
+export * from "./ssh-client.ts";
+export * from "./sshd.ts";
+export * from "./targets.ts";
+export * from "./temp-dir.ts";
+export * from "./tunnel.ts";
+export * from "./visitor.ts";

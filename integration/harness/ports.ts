@@ -1,0 +1,51 @@
+/** Ports below the ephemeral range, so that no outgoing connection takes one between our look and its use. @module */
+import { randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const handedOut = new Set<number>();
+
+/** A port that nobody listens on, on any address, IPv4 or IPv6. Never the same twice in one process. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(20_000, 32_768);
+    if (handedOut.has(port)) continue;
+    if ((await canBind(port, "0.0.0.0")) && (await canBind(port, "::"))) {
+      handedOut.add(port);
+      return port;
+    }
+  }
+}
+
+/** Waits until something listens on the port, without connecting to it. */
+export async function listening(port: number, signal: AbortSignal): Promise<void> {
+  while (!isListening(port)) await sleep(10, undefined, { signal });
+}
+
+/** Looks into the kernel's table. */
+export function isListening(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) =>
+    new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A `, "m").test(read(table)),
+  );
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}
+
+function canBind(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      // Without IPv6 there is no one to collide with.
+      resolve(error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL"),
+    );
+    server.listen({ port, host, ipv6Only: host === "::" }, () => server.close(() => resolve(true)));
+  });
+}

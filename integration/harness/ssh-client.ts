@@ -1,0 +1,77 @@
+/** OpenSSH's `ssh`, kept away from the configuration, keys and known hosts of whoever runs the tests. @module */
+import { writeFileSync } from "node:fs";
+import type { KeyPair } from "./keys.ts";
+import { launch, type Running } from "./process.ts";
+import type { SshServer } from "./sshd.ts";
+import { tempDir } from "./temp-dir.ts";
+
+export interface SshClientOptions {
+  /** Whom to talk to: the port on 127.0.0.1, the user, and the host keys that `ssh` is to know. */
+  readonly server: SshServer;
+  readonly identity?: KeyPair | string;
+  /** Answered to whatever `ssh` asks for. */
+  readonly password?: string;
+  /** `-o` options; they go before ours, and the first one counts. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** A command for the host; without one, give `-N` in `args`. */
+  readonly command?: readonly string[];
+  readonly input?: string;
+}
+
+/** Starts `ssh ARGS user@127.0.0.1`. It is verbose (`-v`): `stderr.waitFor(…)` tells how far it came. */
+export async function runSsh(args: readonly string[], options: SshClientOptions): Promise<Running> {
+  const { server, identity, password, config = {}, command = [], input } = options;
+  const dir = tempDir("postern-ssh");
+  const knownHosts = dir.file("known_hosts");
+  const askpass = dir.file("askpass");
+  writeFileSync(
+    knownHosts,
+    Object.values(server.hostKeys)
+      .map(({ publicLine }) => `[127.0.0.1]:${server.port} ${publicLine}\n`)
+      .join(""),
+  );
+  writeFileSync(askpass, '#!/bin/sh\nprintf "%s\\n" "$POSTERN_PASSWORD"\n', { mode: 0o700 });
+  const identityFile = typeof identity === "object" ? identity.file : identity;
+  const settings = {
+    ...config,
+    UserKnownHostsFile: knownHosts,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    UpdateHostKeys: "no",
+    IdentitiesOnly: "yes",
+    IdentityAgent: "none",
+    IdentityFile: identityFile ?? "none",
+    BatchMode: password === undefined ? "yes" : "no",
+    NumberOfPasswordPrompts: "1",
+    ExitOnForwardFailure: "yes",
+    ConnectTimeout: "10",
+  };
+  const process = await launch(
+    "ssh",
+    [
+      "-v",
+      "-F",
+      "none",
+      "-p",
+      String(server.port),
+      ...Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+      ...args,
+      `${server.user}@127.0.0.1`,
+      ...command,
+    ],
+    {
+      ...(input === undefined ? {} : { input }),
+      ...(password === undefined
+        ? {}
+        : { env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: "force", POSTERN_PASSWORD: password } }),
+    },
+  );
+  void process.exited.then(() => dir.remove());
+  return process;
+}
+
+/** Waits until `ssh -R 0:…` has its port, and gives it. */
+export async function allocatedPort(ssh: Running): Promise<number> {
+  const [, port] = await ssh.stderr.waitFor(/Allocated port (\d+) for remote forward/);
+  return Number(port);
+}

@@ -1,0 +1,154 @@
+/** Logging on to OpenSSH: every cipher, host key and method, and several methods together. */
+import {
+  compatible,
+  fingerprint,
+  modern,
+  password,
+  privateKey,
+  ReverseTunnel,
+  type TunnelOptions,
+  type TunnelState,
+} from "@postern/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type KeyPair, type KeyType, makeKey, missing, type Sshd, startSshd, tempDir } from "./harness/index.ts";
+
+const userKeyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048", "rsa4096"] as const;
+const hostKeyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa3072"] as const;
+const hostKeyAlgorithms: Readonly<Record<(typeof hostKeyTypes)[number], readonly string[]>> = {
+  ed25519: ["ssh-ed25519"],
+  ecdsa256: ["ecdsa-sha2-nistp256"],
+  ecdsa384: ["ecdsa-sha2-nistp384"],
+  ecdsa521: ["ecdsa-sha2-nistp521"],
+  rsa3072: ["rsa-sha2-512", "rsa-sha2-256"],
+};
+
+describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
+  const dir = tempDir("postern-logon");
+  const keys = new Map<KeyType, KeyPair>();
+  let sshd: Sshd;
+
+  const key = (type: KeyType): string => keys.get(type)?.privateText ?? "";
+  const options = (host: Sshd, more: Partial<TunnelOptions>): TunnelOptions => ({
+    host: "127.0.0.1",
+    port: host.port,
+    user: host.user,
+    auth: [privateKey(key("ed25519"))],
+    hostKey: fingerprint(host.fingerprint()),
+    ...more,
+  });
+  const start = (config: Record<string, string> = {}): Promise<Sshd> =>
+    startSshd({
+      hostKeyTypes,
+      password: true,
+      authorizedKeys: [...keys.values()].map(({ publicLine }) => publicLine),
+      config,
+    });
+
+  beforeAll(async () => {
+    for (const type of userKeyTypes) keys.set(type, await makeKey(type, dir.file(type)));
+    sshd = await start();
+  });
+  afterAll(async () => {
+    await sshd.stop();
+    dir.remove();
+  });
+
+  for (const cipher of modern.ciphers) {
+    for (const hostKeyType of hostKeyTypes) {
+      for (const algorithm of hostKeyAlgorithms[hostKeyType]) {
+        it(`with ${cipher.name}, a host key for ${algorithm}, and each method`, async () => {
+          const hostKeys = modern.hostKeys.filter(({ name }) => name === algorithm);
+          const methods = [password(sshd.password ?? ""), ...userKeyTypes.map((type) => privateKey(key(type)))];
+          for (const method of methods) {
+            const hostKey = fingerprint(sshd.fingerprint(hostKeyType));
+            const algorithms = { ciphers: [cipher], hostKeys };
+            const tunnel = new ReverseTunnel(options(sshd, { algorithms, hostKey, auth: [method] }));
+            await tunnel.logon();
+            await tunnel.logoff();
+            await tunnel.closed;
+          }
+        });
+      }
+    }
+  }
+
+  it("with the older ciphers, MACs and key exchanges of `compatible`", async () => {
+    const older = compatible.ciphers.filter(({ authenticates }) => !authenticates);
+    const kexes = compatible.kex.filter(({ name }) => name.startsWith("ecdh"));
+    expect([older.length, kexes.length]).toEqual([3, 3]);
+    for (const cipher of older) {
+      for (const mac of compatible.macs) {
+        const algorithms = { ...compatible, ciphers: [cipher], macs: [mac] };
+        const tunnel = new ReverseTunnel(options(sshd, { algorithms }));
+        await tunnel.logon();
+        await tunnel.logoff();
+      }
+    }
+    for (const kex of kexes) {
+      const tunnel = new ReverseTunnel(options(sshd, { algorithms: { kex: [kex] } }));
+      await tunnel.logon();
+      await tunnel.logoff();
+    }
+  });
+
+  it("tells its states, and asks the host key callback once, after the signature was verified", async () => {
+    const states: TunnelState[] = [];
+    const offers: unknown[] = [];
+    const tunnel = new ReverseTunnel(
+      options(sshd, {
+        hostKey: async (offer) => {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          offers.push([offer.fingerprint, offer.keyType, offer.algorithm, offer.host, offer.port]);
+          return true;
+        },
+      }),
+    );
+    tunnel.addEventListener("state", ({ state }) => states.push(state));
+    expect(tunnel.state).toBe("closed");
+    await tunnel.logon();
+    await tunnel.logoff();
+    expect(states).toEqual(["connecting", "authenticating", "open", "closed"]);
+    expect(offers).toEqual([[sshd.fingerprint("ed25519"), "ssh-ed25519", "ssh-ed25519", "127.0.0.1", sshd.port]]);
+  });
+
+  it("hands the banner to the program", async () => {
+    const text = "Authorised visitors only.\nNo exceptions.\n";
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(dir.file("banner"), text);
+    const host = await start({ Banner: dir.file("banner") });
+    try {
+      const banners: string[] = [];
+      const tunnel = new ReverseTunnel(options(host, {}));
+      tunnel.addEventListener("banner", ({ message }) => banners.push(message));
+      await tunnel.logon();
+      await tunnel.logoff();
+      expect(banners).toEqual([text]);
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it("tries methods in order, and goes on when one is refused", async () => {
+    const stranger = await makeKey("ed25519", dir.file("stranger"));
+    const auth = [privateKey(stranger.privateText), password("wrong"), password(sshd.password ?? "")];
+    const tunnel = new ReverseTunnel(options(sshd, { auth }));
+    await tunnel.logon();
+    await tunnel.logoff();
+  });
+
+  for (const order of ["publickey,password", "password,publickey"]) {
+    it(`goes on after partial success when the host wants ${order}`, async () => {
+      const host = await start({ AuthenticationMethods: order });
+      try {
+        const auth = [privateKey(key("ed25519")), password(() => Promise.resolve(host.password ?? ""))];
+        const tunnel = new ReverseTunnel(options(host, { auth }));
+        await tunnel.logon();
+        await tunnel.logoff();
+        const half = new ReverseTunnel(options(host, { auth: auth.slice(0, 1) }));
+        await expect(half.logon()).rejects.toMatchObject({ code: "auth" });
+      } finally {
+        await host.stop();
+      }
+    });
+  }
+});

@@ -1,0 +1,267 @@
+/**
+ * A package imports only lower floors, and below floor 5 nothing of a platform.
+ * `node scripts/check-floors.mjs [root]`
+ * @module
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { join, posix } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readSource, report, sourcesBelow } from "./lib/source.mjs";
+
+const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
+
+/** `below` is what a package may know of the lower floors, where that is not everything. */
+const floors = {
+  wire: { floor: 0 },
+  crypto: { floor: 1, noble: true },
+  keys: { floor: 2, noble: true },
+  transport: { floor: 2 },
+  auth: { floor: 2 },
+  connection: { floor: 2, below: ["wire"] },
+  ssh: { floor: 3, below: ["wire", "crypto", "transport", "auth", "connection", "keys"] },
+  tunnel: { floor: 4 },
+  host: { floor: 4 },
+  node: { floor: 5 },
+  web: { floor: 5 },
+  cli: { floor: 6 },
+  // Tools of the tests stand above everything, and are never shipped.
+  testkit: { floor: 7, noble: true, dev: true },
+};
+const platformFloor = 5;
+const noble = ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"];
+const builtins = new Set(builtinModules);
+const platformGlobals = new Set(["Buffer", "process", "require", "__dirname", "__filename", "setImmediate"]);
+const globalObjects = new Set(["globalThis", "self"]);
+
+/** @type {import("./lib/source.mjs").Violation[]} */
+const violations = [];
+const folders = existsSync(join(root, "packages")) ? readdirSync(join(root, "packages")).sort() : [];
+const manifests = new Map();
+for (const folder of folders) {
+  const file = `packages/${folder}/package.json`;
+  if (!existsSync(join(root, file))) continue;
+  const text = readFileSync(join(root, file), "utf8");
+  manifests.set(folder, { file, json: JSON.parse(text), lineOf: (word) => lineOf(text, word) });
+}
+
+let sources = 0;
+for (const [folder, manifest] of manifests) {
+  if (!(folder in floors)) {
+    add(manifest.file, 1, "unknown-package", `'${folder}' has no floor: give it one in scripts/check-floors.mjs`);
+    continue;
+  }
+  checkManifest(folder, manifest);
+  for (const file of sourcesBelow(root, `packages/${folder}`)) {
+    sources++;
+    const source = readSource(root, file);
+    const shipped = file.startsWith(`packages/${folder}/src/`);
+    for (const { specifier, line } of source.imports) checkImport(folder, manifest, file, line, specifier, shipped);
+    if (shipped && floors[folder].floor < platformFloor) checkGlobals(source);
+  }
+}
+// What is not a package may import any of them, but by name.
+for (const folder of ["integration", "bench", "examples", "test-vectors", "scripts"]) {
+  for (const file of sourcesBelow(root, folder)) {
+    sources++;
+    for (const { specifier, line } of readSource(root, file).imports) checkReach(undefined, file, line, specifier);
+  }
+}
+checkCycles();
+checkVersions();
+checkPins();
+checkReferences();
+violations.sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
+report("check-floors", violations, `${manifests.size} packages, ${sources} files`);
+
+function checkManifest(folder, { file, json, lineOf }) {
+  const expected = folder === "cli" ? "postern" : `@postern/${folder}`;
+  if (json.name !== expected) add(file, lineOf('"name"'), "name", `expected '${expected}', got '${json.name}'`);
+  if (floors[folder].dev && json.private !== true) add(file, 1, "private", `'${folder}' must never be published`);
+  for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
+    for (const [name, range] of Object.entries(json[kind] ?? {})) {
+      const line = lineOf(`"${name}"`);
+      if (kind !== "dependencies") add(file, line, "run-time-dependency", `'${name}' in ${kind}`);
+      const other = posternPackage(name);
+      if (other !== undefined) {
+        checkFloor(folder, other, file, line);
+        if (range !== "workspace:^") add(file, line, "pinned", `expected 'workspace:^' for ${name}, got '${range}'`);
+      } else if (!noble.includes(name)) {
+        add(file, line, "run-time-dependency", `'${name}': only @postern/* and the four @noble packages are shipped`);
+      } else {
+        checkNoble(folder, name, file, line);
+        if (!isExact(range)) add(file, line, "pinned", `expected one exact version of ${name}, got '${range}'`);
+      }
+    }
+  }
+}
+
+function checkImport(folder, { json }, file, line, specifier, shipped) {
+  if (specifier === undefined) {
+    if (shipped) add(file, line, "unreadable-import", "an import whose name is computed");
+    return;
+  }
+  if (checkReach(folder, file, line, specifier)) return;
+  if (/^\.\.?(\/|$)/.test(specifier)) return;
+  if (isBuiltin(specifier)) {
+    if (shipped && floors[folder].floor < platformFloor) {
+      add(file, line, "node-module", `'${specifier}' below floor ${platformFloor}`);
+    }
+    return;
+  }
+  if (!shipped) return;
+  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  const other = posternPackage(name);
+  if (other === folder) return;
+  if (other !== undefined) checkFloor(folder, other, file, line);
+  else if (noble.includes(name)) checkNoble(folder, name, file, line);
+  else if (name.startsWith("cloudflare:") && folder === "web") return;
+  else {
+    add(file, line, "run-time-dependency", `'${name}': only @postern/* and the four @noble packages`);
+    return;
+  }
+  if (json.dependencies?.[name] === undefined) add(file, line, "undeclared", `'${name}' is not in dependencies`);
+}
+
+/** Nobody reaches into the files of another package. */
+function checkReach(folder, file, line, specifier) {
+  if (specifier === undefined) return false;
+  const [, name, subpath] = /^(@postern\/[^/]+|postern)\/(.+)$/.exec(specifier) ?? [];
+  if (subpath !== undefined) {
+    // The tools of the tests have more than one door.
+    const other = posternPackage(name);
+    if (floors[other]?.dev && manifests.get(other)?.json.exports?.[`./${subpath}`]) return false;
+    add(file, line, "reach-in", `'${specifier}': a package is imported by its name alone`);
+    return true;
+  }
+  if (!/^\.\.?(\/|$)/.test(specifier)) return false;
+  const target = posix.join(posix.dirname(file), specifier);
+  const inside = folder === undefined ? !target.startsWith("packages/") : target.startsWith(`packages/${folder}/`);
+  // Test vectors and the like belong to nobody; what is shipped stays at home all the same.
+  const common = !/^(\.\.|packages)(\/|$)/.test(target) && !file.startsWith(`packages/${folder}/src/`);
+  if (inside || common) return false;
+  add(
+    file,
+    line,
+    "reach-in",
+    `'${specifier}' leads out of ${folder === undefined ? "its place" : `packages/${folder}`}`,
+  );
+  return true;
+}
+
+function checkFloor(folder, other, file, line) {
+  const [from, to] = [floors[folder], floors[other]];
+  if (to === undefined) {
+    add(file, line, "floor", `'@postern/${other}' is not a package of this workspace`);
+    return;
+  }
+  if (to.floor < from.floor && (from.below === undefined || from.below.includes(other))) return;
+  const why =
+    to.floor < from.floor
+      ? `may import only ${from.below.join(", ")}`
+      : to.floor === from.floor
+        ? "and packages on one floor do not know each other"
+        : "and imports go down";
+  add(file, line, "floor", `'${folder}' (floor ${from.floor}) imports '${other}' (floor ${to.floor}), ${why}`);
+}
+
+function checkNoble(folder, name, file, line) {
+  if (!floors[folder].noble) add(file, line, "floor", `'${folder}' imports '${name}': algorithms come from 'crypto'`);
+}
+
+function checkGlobals({ file, names, members, nodeTypes }) {
+  const rule = "platform-global";
+  for (const { name, line } of names) {
+    if (platformGlobals.has(name)) add(file, line, rule, `'${name}' below floor ${platformFloor}`);
+  }
+  for (const { object, property, line } of members) {
+    if (globalObjects.has(object) && platformGlobals.has(property)) {
+      add(file, line, rule, `'${object}.${property}' below floor ${platformFloor}`);
+    }
+  }
+  for (const { line } of nodeTypes) add(file, line, "node-module", `types of node below floor ${platformFloor}`);
+}
+
+function checkCycles() {
+  const done = new Set();
+  const visit = (folder, path) => {
+    const at = path.indexOf(folder);
+    if (at >= 0) {
+      const { file, lineOf } = manifests.get(path.at(-1));
+      add(file, lineOf(`"@postern/${folder}"`), "cycle", [...path.slice(at), folder].join(" -> "));
+    }
+    if (at >= 0 || done.has(folder)) return;
+    for (const name of Object.keys(manifests.get(folder)?.json.dependencies ?? {})) {
+      const other = posternPackage(name);
+      if (other !== undefined && manifests.has(other)) visit(other, [...path, folder]);
+    }
+    done.add(folder);
+  };
+  for (const folder of manifests.keys()) visit(folder, []);
+}
+
+/** One version for all of ours, and one of each library. */
+function checkVersions() {
+  const seen = new Map();
+  for (const { file, json, lineOf } of manifests.values()) {
+    const versions = [["the version of the packages", json.version, '"version"']];
+    for (const kind of ["dependencies", "devDependencies"]) {
+      for (const [name, range] of Object.entries(json[kind] ?? {})) {
+        if (posternPackage(name) === undefined) versions.push([name, range, `"${name}"`]);
+      }
+    }
+    for (const [what, version, word] of versions) {
+      const first = seen.get(what) ?? version;
+      seen.set(what, first);
+      if (version !== first) add(file, lineOf(word), "one-version", `${what}: expected '${first}', got '${version}'`);
+    }
+  }
+}
+
+/** Tools are pinned exactly, everywhere. */
+function checkPins() {
+  for (const file of ["package.json", "integration/package.json", ...[...manifests.values()].map((one) => one.file)]) {
+    if (!existsSync(join(root, file))) continue;
+    const text = readFileSync(join(root, file), "utf8");
+    const { devDependencies = {}, dependencies = {}, private: hidden } = JSON.parse(text);
+    for (const [name, range] of Object.entries({ ...devDependencies, ...(hidden ? dependencies : {}) })) {
+      if (isExact(range) || range.startsWith("workspace:")) continue;
+      add(file, lineOf(text, `"${name}"`), "pinned", `expected one exact version of ${name}, got '${range}'`);
+    }
+  }
+}
+
+/** A package that the compiler does not know is neither checked nor built. */
+function checkReferences() {
+  for (const file of ["tsconfig.build.json", "tsconfig.test.json"]) {
+    if (!existsSync(join(root, file))) continue;
+    const { references } = JSON.parse(readFileSync(join(root, file), "utf8"));
+    for (const folder of manifests.keys()) {
+      if (references.some(({ path }) => path === `packages/${folder}`)) continue;
+      add(file, 1, "reference", `'packages/${folder}' is not among the references`);
+    }
+  }
+}
+
+function posternPackage(name) {
+  return name === "postern" ? "cli" : /^@postern\/([^/]+)$/.exec(name)?.[1];
+}
+
+function isBuiltin(specifier) {
+  return specifier.startsWith("node:") || builtins.has(specifier);
+}
+
+function isExact(range) {
+  return /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(range);
+}
+
+function lineOf(text, word) {
+  const at = text.indexOf(word);
+  return at < 0 ? 1 : text.slice(0, at).split("\n").length;
+}
+
+function add(file, line, rule, text) {
+  if (!violations.some((one) => one.file === file && one.line === line && one.rule === rule && one.text === text)) {
+    violations.push({ file, line, rule, text });
+  }
+}

@@ -1,0 +1,36 @@
+/** Runs the tools of the workspace, without a package manager in between. @module */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The environment without what npm exports to its scripts, which would reach pnpm as settings of its own. */
+function cleanEnvironment() {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name)),
+  );
+}
+
+/** Runs a program, with the tools of the workspace on its path, and gives its exit code. It prints for itself. */
+export function run(command, args, { cwd = root, env = {} } = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd,
+    env: {
+      ...cleanEnvironment(),
+      PATH: [join(root, "node_modules", ".bin"), process.env.PATH].join(delimiter),
+      ...env,
+    },
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (error) console.error(`${command}: ${error.message}`);
+  return status ?? 1;
+}
+
+/** Runs the pnpm that package.json pins. */
+export function pnpm(args, options) {
+  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return run("npx", ["--yes", packageManager, ...args], options);
+}
