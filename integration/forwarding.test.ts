@@ -303,7 +303,7 @@ describe.skipIf(missing("sshd"))("a host that allows no forwarding", () => {
       try {
         const tunnel = await openTunnel(sshd);
         await expect(tunnel.requestForwarding({ port: 0 })).rejects.toMatchObject({
-          code: "refused",
+          code: "denied",
           message: expect.stringMatching(said),
         });
         await tunnel.logoff();

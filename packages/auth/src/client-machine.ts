@@ -50,6 +50,7 @@ export class AuthClientMachine {
   /** what the server said it would take; undefined before its first answer */
   #canContinue: readonly string[] | undefined;
   readonly #tried: string[] = [];
+  #refusals = 0;
   #banners = 0;
   #bannerBytes = 0;
 
@@ -62,6 +63,11 @@ export class AuthClientMachine {
   /** False while the program works on a step. */
   get wantsInput(): boolean {
     return this.#state.at !== "step";
+  }
+
+  /** How many requests the server refused so far. */
+  get refusals(): number {
+    return this.#refusals;
   }
 
   /** Sends SERVICE_REQUEST and begins the first method, in the same flight if it needs nothing from the server. */
@@ -146,6 +152,7 @@ export class AuthClientMachine {
   #failed(method: AuthMethod, payload: Bytes): void {
     const { canContinue, partialSuccess } = UserauthFailure.decode(payload);
     this.#canContinue = canContinue;
+    if (!partialSuccess) this.#refusals++;
     this.#tried.push(partialSuccess ? `${method.name} (accepted, not enough)` : `${method.name} (refused)`);
     if (partialSuccess) {
       // RFC 4252 section 5.1: more is needed. What was refused before may be asked for now.

@@ -1,6 +1,7 @@
 /** Floor 2: user authentication as machines. @module */
 export { type AuthClientEvent, AuthClientMachine, type AuthClientOptions } from "./client-machine.ts";
 export type { AuthContext, AuthDialog, AuthMethod, MaybePromise } from "./dialog.ts";
+export { type InteractiveRequest, keyboardInteractive } from "./methods/keyboard-interactive.ts";
 export { type PasswordOptions, password } from "./methods/password.ts";
 export { publickey } from "./methods/publickey.ts";
 export {

@@ -2,9 +2,10 @@
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
   type Bytes,
+  KeyboardInteractiveRequest,
   Limits,
-  type PayloadSink,
   PasswordRequest,
+  type PayloadSink,
   PublickeyProof,
   PublickeyQuery,
   quote,
@@ -14,12 +15,15 @@ import {
   SshError,
   UserauthBanner,
   UserauthFailure,
+  UserauthInfoRequest,
+  UserauthInfoResponse,
   UserauthPkOk,
   UserauthRequest,
   UserauthSuccess,
   type ValuesOf,
 } from "@postern/wire";
 import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
+import type { InteractiveRequest } from "./methods/keyboard-interactive.ts";
 import { signedData } from "./methods/publickey.ts";
 
 /** What a client attempts; the server's program decides. */
@@ -33,7 +37,9 @@ export type AuthAttempt =
       readonly publicKey: Bytes;
       readonly algorithm: string;
       readonly proved: boolean;
-    };
+    }
+  /** ask with `ask`, then decide (RFC 4256); `submethods` are the client's hints */
+  | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
 
 /** The answer to an attempt: accepted, refused, or accepted with more methods wanted (RFC 4252 section 5.1). */
 export type AuthDecision = boolean | { readonly partial: readonly string[] };
@@ -46,18 +52,26 @@ export interface AuthServerOptions {
   /** the public key algorithms user keys may use */
   readonly algorithms: readonly PublicKeyAlgorithm[];
   readonly banner: string | undefined;
+  /** refused attempts before we disconnect; 6 unless told */
+  readonly attempts?: number | undefined;
 }
 
 /** What the server's authentication machine has to tell. */
 export type AuthServerEvent =
   /** answer with `decide` */
   | { readonly type: "attempt"; readonly attempt: AuthAttempt }
+  /** the answers to what `ask` asked: decide, or ask again */
+  | { readonly type: "responses"; readonly responses: readonly string[] }
+  /** the client dropped the attempt that was asking; it is refused already */
+  | { readonly type: "abandoned" }
   | { readonly type: "authenticated"; readonly user: string; readonly method: string };
 
 type State =
   | { readonly at: "expectService" }
   | { readonly at: "expectRequest" }
   | { readonly at: "deciding"; readonly attempt: AuthAttempt }
+  /** INFO_REQUEST is out */
+  | { readonly at: "expectResponses"; readonly attempt: AuthAttempt; readonly prompts: number }
   | { readonly at: "authenticated" };
 
 type Request = ValuesOf<typeof UserauthRequest>;
@@ -100,6 +114,8 @@ export class AuthServerMachine {
         return this.#acceptService(payload);
       case "expectRequest":
         return this.#request(UserauthRequest.decode(payload));
+      case "expectResponses":
+        return this.#responses(state.attempt, state.prompts, payload);
       case "authenticated":
         // RFC 4252 section 5.1: requests after the success are ignored silently.
         return;
@@ -110,7 +126,17 @@ export class AuthServerMachine {
     }
   }
 
-  /** The program's answer to the event `attempt`. */
+  /** Asks the client that attempts `keyboard-interactive`; the event `responses` or `abandoned` follows (RFC 4256 section 3.2). */
+  ask({ name, instruction, prompts }: InteractiveRequest): void {
+    const state = this.#state;
+    if (state.at !== "deciding" || state.attempt.method !== "keyboard-interactive") {
+      throw new SshError("misuse", `expected a keyboard-interactive attempt to decide, got state ${state.at}`);
+    }
+    this.#options.sink.send(UserauthInfoRequest.encode({ name, instruction, language: "", prompts }));
+    this.#state = { at: "expectResponses", attempt: state.attempt, prompts: prompts.length };
+  }
+
+  /** The program's answer to the event `attempt`, or to `responses`. */
   decide(decision: AuthDecision): void {
     const state = this.#state;
     if (state.at !== "deciding") throw new SshError("misuse", `expected an attempt to decide, got state ${state.at}`);
@@ -125,6 +151,25 @@ export class AuthServerMachine {
     if (decision === true) return this.#accept(attempt);
     this.#canContinue = decision.partial;
     this.#fail(true);
+  }
+
+  #responses(attempt: AuthAttempt, prompts: number, payload: Bytes): void {
+    if (payload[0] === UserauthRequest.number) {
+      // RFC 4252 section 5.1: the new request aborts the old one, which MUST NOT be answered with a failure.
+      this.#events.push({ type: "abandoned" });
+      this.#state = { at: "expectRequest" };
+      this.#countFailure();
+      return this.#request(UserauthRequest.decode(payload));
+    }
+    const { responses } = UserauthInfoResponse.decode(payload);
+    if (responses.length !== prompts) {
+      // RFC 4256 section 3.4: MUST be a failure.
+      this.#events.push({ type: "abandoned" });
+      this.#state = { at: "expectRequest" };
+      return this.#refuse(attempt.method);
+    }
+    this.#state = { at: "deciding", attempt };
+    this.#events.push({ type: "responses", responses });
   }
 
   #acceptService(payload: Bytes): void {
@@ -161,6 +206,10 @@ export class AuthServerMachine {
       if (new Reader(specific, "password request").boolean()) return undefined;
       return { method, user, password: PasswordRequest.decode(specific).password };
     }
+    if (method === "keyboard-interactive") {
+      const submethods = KeyboardInteractiveRequest.decode(specific).submethods.split(",");
+      return { method, user, submethods: submethods.filter((name) => name !== "") };
+    }
     return method === "publickey" ? this.#publickey(user, specific) : undefined;
   }
 
@@ -196,10 +245,13 @@ export class AuthServerMachine {
   #refuse(method: string): void {
     // To ask once with "none" is how a client learns the methods (RFC 4252 section 5.2).
     const asked = method === "none" && this.#requests === 1;
-    if (!asked && ++this.#failures >= Limits.authAttempts) {
-      throw new SshError("auth", `expected a valid logon within ${Limits.authAttempts} attempts`);
-    }
+    if (!asked) this.#countFailure();
     this.#fail(false);
+  }
+
+  #countFailure(): void {
+    const { attempts = Limits.authAttempts } = this.#options;
+    if (++this.#failures >= attempts) throw new SshError("auth", `expected a valid logon within ${attempts} attempts`);
   }
 
   #fail(partialSuccess: boolean): void {

@@ -26,15 +26,22 @@ export class ChannelState {
   peerMaxPacket = 0;
   /** bytes we let the peer send, and the largest data string we take */
   receiveWindow: number;
-  readonly maxPacket: number;
+  maxPacket: number;
   /** consumed bytes for which the peer has no credit yet */
   #consumed = 0;
-  readonly #creditStep: number;
+  #creditStep = 0;
 
   constructor(id: number, opener: Opener, window: number, maxPacket: number) {
     this.id = id;
     this.opener = opener;
     this.phase = opener === "ours" ? { at: "opening", abandoned: false } : { at: "deciding" };
+    this.receiveWindow = window;
+    this.maxPacket = maxPacket;
+    this.setLimits(window, maxPacket);
+  }
+
+  /** How much the peer may send; settled when the channel is confirmed. */
+  setLimits(window: number, maxPacket: number): void {
     this.receiveWindow = window;
     this.maxPacket = maxPacket;
     // As OpenSSH: after three packets, or half a window when that is less. Waiting longer halves the speed of a long link.

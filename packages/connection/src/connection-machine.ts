@@ -89,6 +89,8 @@ export class ConnectionMachine {
   readonly #blocked = new Set<number>();
   /** channels done in both directions that wait for the opener's CLOSE, oldest first */
   readonly #lingering = new Map<number, number>();
+  /** those whose wait the next tick begins: calls come at times not told */
+  readonly #lingeringSoon = new Set<number>();
   #nextId = 0;
   #awaitedGlobal = 0;
   #unanswered = 0;
@@ -112,7 +114,7 @@ export class ConnectionMachine {
 
   get deadline(): number | undefined {
     for (const at of this.#lingering.values()) return at;
-    return undefined;
+    return this.#lingeringSoon.size === 0 ? undefined : this.#now + Limits.closeGraceMs;
   }
 
   next(): ConnectionEvent | undefined {
@@ -122,6 +124,8 @@ export class ConnectionMachine {
   /** Tells the time; closes channels whose opener has not closed them in time. */
   tick(now: number): void {
     this.#now = now;
+    for (const id of this.#lingeringSoon) this.#lingering.set(id, now + Limits.closeGraceMs);
+    this.#lingeringSoon.clear();
     for (const [id, at] of this.#lingering) {
       if (at > now) return;
       this.close(id);
@@ -205,9 +209,10 @@ export class ConnectionMachine {
     if (entry?.state.phase.at === "opening") entry.state.phase = { at: "opening", abandoned: true };
   }
 
-  /** Accepts the peer's open. */
-  confirmOpen(id: number, specific: Bytes = new Uint8Array(0)): void {
+  /** Accepts the peer's open; without `limits` it may send as much as `Limits` says. */
+  confirmOpen(id: number, specific: Bytes = new Uint8Array(0), limits?: ChannelLimits): void {
     const { state } = this.#deciding(id);
+    if (limits !== undefined) state.setLimits(limits.window, limits.maxPacket);
     state.phase = { at: "open", in: "data", out: "data" };
     const { peerId: recipientChannel, receiveWindow: initialWindow, maxPacket } = state;
     this.#sink.send(
@@ -267,6 +272,7 @@ export class ConnectionMachine {
     const state = this.#channels.get(id)?.state;
     if (state?.phase.at !== "open") return;
     this.#lingering.delete(id);
+    this.#lingeringSoon.delete(id);
     this.#blocked.delete(id);
     state.phase = { at: "closing" };
     this.#sink.send(ChannelClose.encode({ recipientChannel: state.peerId }));
@@ -294,6 +300,11 @@ export class ConnectionMachine {
   globalRequest(name: string, specific: Bytes, wantReply: boolean): void {
     if (wantReply) this.#awaitedGlobal++;
     this.#sink.send(GlobalRequest.encode({ name, wantReply, specific }));
+  }
+
+  /** The peer sent UNIMPLEMENTED: it knows no global requests, and this is its answer to the oldest that waits. */
+  unimplemented(): void {
+    if (this.#awaitedGlobal > 0) this.#globalReply(false, new Uint8Array(0));
   }
 
   /** Answers the peer's global request; `specific` goes with a success. */
@@ -366,7 +377,7 @@ export class ConnectionMachine {
   #closeIfDone(state: ChannelState): void {
     if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
     if (state.opener === "ours") this.close(state.id);
-    else this.#lingering.set(state.id, this.#now + Limits.closeGraceMs);
+    else this.#lingeringSoon.add(state.id);
   }
 
   #close(id: number): void {

@@ -2,7 +2,9 @@
 import type { ConnectionMachine } from "@postern/connection";
 import { type Bytes, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
-import { type ByteStreams, streamsFromPipe } from "./streams.ts";
+import { ByteQueue } from "./byte-queue.ts";
+import type { IncomingChannelRequest } from "./connection.ts";
+import { type ChannelStreams, openStreams } from "./streams.ts";
 
 /** A full-duplex SSH channel (RFC 4254 section 5). Use either the streams or the push pipe, not both. */
 export interface Channel extends BytePipe {
@@ -14,8 +16,24 @@ export interface Channel extends BytePipe {
   readonly closed: Promise<void>;
   readonly readable: ReadableStream<Bytes>;
   readonly writable: WritableStream<Bytes>;
+  /**
+   * The first `size` bytes that come, without taking them; fewer when the peer ends before. To be called before the channel is started, with a size
+   * below the window.
+   */
+  peek(size: number): Promise<Bytes>;
+  /** bytes of data that came and went, and how often a write had to wait for the peer's window or our output */
+  readonly counters: ChannelCounters;
   /** Sends a channel request and gives the peer's answer (RFC 4254 section 5.4). */
   request(type: string, specific: Bytes, options?: { readonly signal?: AbortSignal }): Promise<boolean>;
+  /** Sends a channel request that wants no reply. Does nothing when the channel is gone. */
+  notify(type: string, specific: Bytes): void;
+}
+
+/** What went over a channel so far. */
+export interface ChannelCounters {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly stalls: number;
 }
 
 /** What a channel needs of its connection. */
@@ -36,24 +54,30 @@ export class SshChannel implements Channel {
   readonly id: number;
   readonly closed: Promise<void>;
   readonly #host: ChannelHost;
+  /** @internal */
+  readonly onRequest: ((request: IncomingChannelRequest) => void) | undefined;
   #resolveClosed: () => void = () => {};
   #rejectClosed: (error: unknown) => void = () => {};
   #sink: PipeSink | undefined;
-  #streams: ByteStreams | undefined;
+  #streams: ChannelStreams | undefined;
   /** data that came while nobody took it; at most the receive window */
-  readonly #queue: Bytes[] = [];
+  readonly #queue = new ByteQueue();
   /** delivered to a consumer that paused while taking it: credited when it resumes */
   #uncredited = 0;
   #paused = false;
-  /** what the peer will still send: data, nothing after its EOF or CLOSE, and whether the sink knows */
-  #input: "data" | "ended" | "told" = "data";
+  /** what the peer will still send: data, nothing after its EOF or CLOSE, and whether the sink knows; or nobody wants it */
+  #input: "data" | "ended" | "told" | "dropped" = "data";
   /** bytes that wait for window or room, and what follows them */
   readonly #pending: Bytes[] = [];
-  #output: "open" | "ending" | "closing" | "done" = "open";
+  #output: "open" | "ending" | "closing" | "done" | "aborted" = "open";
+  #abortReason: Error | undefined;
   #gone: { readonly error: SshError | undefined; told: boolean } | undefined;
   readonly #replies: Waiter[] = [];
+  #peeks: { readonly size: number; resolve(head: Bytes): void }[] = [];
+  readonly #counters = { bytesIn: 0, bytesOut: 0, stalls: 0 };
 
-  constructor(type: string, id: number, host: ChannelHost) {
+  constructor(type: string, id: number, host: ChannelHost, onRequest?: (request: IncomingChannelRequest) => void) {
+    this.onRequest = onRequest;
     this.type = type;
     this.id = id;
     this.#host = host;
@@ -63,6 +87,10 @@ export class SshChannel implements Channel {
     });
     // Nobody has to look at `closed`: the error also reaches the sink or the streams.
     this.closed.catch(() => {});
+  }
+
+  get counters(): ChannelCounters {
+    return this.#counters;
   }
 
   get readable(): ReadableStream<Bytes> {
@@ -80,10 +108,11 @@ export class SshChannel implements Channel {
   }
 
   write(chunk: Bytes): boolean {
-    if (this.#gone !== undefined) throw this.#gone.error ?? new SshError("closed", "expected an open channel to write to");
+    // As with a socket, what comes too late is dropped: the writer cannot know yet.
+    if (this.#gone !== undefined || this.#output === "aborted") return false;
     if (this.#output !== "open") throw new SshError("misuse", "expected no write after the end");
     if (this.#pending.length === 0) {
-      const sent = this.#host.machine.write(this.id, chunk);
+      const sent = this.#write(chunk);
       this.#host.touch();
       if (sent === chunk.length) return true;
       this.#pending.push(chunk.subarray(sent));
@@ -98,14 +127,16 @@ export class SshChannel implements Channel {
   }
 
   close(): void {
-    if (this.#output === "closing" || this.#gone !== undefined) return;
+    if (this.#output === "closing" || this.#output === "aborted" || this.#gone !== undefined) return;
+    // Both directions are done: the side that opened the channel closes it, and the machine sees to that.
+    if (this.#output === "done" && (this.#input === "ended" || this.#input === "told")) return;
     this.#output = "closing";
     this.#drop();
     this.#sendPending();
   }
 
   pause(): void {
-    this.#paused = true;
+    this.#paused = this.#input !== "dropped";
   }
 
   resume(): void {
@@ -116,10 +147,12 @@ export class SshChannel implements Channel {
     this.#deliver();
   }
 
-  abort(_reason?: Error): void {
-    if (this.#gone !== undefined) return;
-    this.#output = "done";
+  abort(reason?: Error): void {
+    if (this.#gone !== undefined || this.#output === "aborted") return;
+    this.#output = "aborted";
+    this.#abortReason = reason ?? new SshError("closed", "the channel was aborted");
     this.#pending.length = 0;
+    this.#streams?.endWriting(this.#abortReason);
     this.#drop();
     this.#host.machine.close(this.id);
     this.#host.touch();
@@ -127,12 +160,13 @@ export class SshChannel implements Channel {
 
   async request(type: string, specific: Bytes, { signal }: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
     if (signal?.aborted) throw new SshError("aborted", "the channel request was aborted", { cause: signal.reason });
+    if (this.#gone !== undefined) throw this.#gone.error ?? new SshError("closed", "expected an open channel for a request");
+    this.#host.machine.request(this.id, type, specific, true);
+    this.#host.touch();
     return await new Promise<boolean>((resolve, reject) => {
       const aborted = (): void => reject(new SshError("aborted", "the channel request was aborted", { cause: signal?.reason }));
       signal?.addEventListener("abort", aborted, { once: true });
       const settled = (): void => signal?.removeEventListener("abort", aborted);
-      this.#host.machine.request(this.id, type, specific, true);
-      this.#host.touch();
       // An aborted waiter stays in the line: the reply it awaits comes all the same.
       this.#replies.push({
         resolve(ok) {
@@ -147,10 +181,33 @@ export class SshChannel implements Channel {
     });
   }
 
+  notify(type: string, specific: Bytes): void {
+    if (this.#gone !== undefined) return;
+    try {
+      this.#host.machine.request(this.id, type, specific, false);
+    } catch {
+      // The peer's CLOSE has been read, and we have not been told yet.
+      return;
+    }
+    this.#host.touch();
+  }
+
+  peek(size: number): Promise<Bytes> {
+    return new Promise((resolve) => {
+      this.#peeks.push({ size, resolve });
+      this.#answerPeeks();
+    });
+  }
+
   /** The machine's event `data`. @internal */
   received(data: Bytes): void {
-    if (this.#sink !== undefined && !this.#paused && this.#queue.length === 0) this.#hand(this.#sink, data);
-    else this.#queue.push(data);
+    this.#counters.bytesIn += data.length;
+    if (this.#input === "dropped") this.#credit(data.length);
+    else if (this.#sink !== undefined && !this.#paused && this.#queue.empty) this.#hand(this.#sink, data);
+    else {
+      this.#queue.push(data);
+      this.#answerPeeks();
+    }
   }
 
   /** Data nobody asks for, such as extended data: dropped, and credited all the same (RFC 4254 section 5.2). @internal */
@@ -161,6 +218,7 @@ export class SshChannel implements Channel {
   /** The machine's event `eof`. @internal */
   receivedEof(): void {
     if (this.#input === "data") this.#input = "ended";
+    this.#answerPeeks();
     this.#deliver();
   }
 
@@ -179,18 +237,24 @@ export class SshChannel implements Channel {
     if (this.#gone !== undefined) return;
     this.#gone = { error, told: false };
     this.#pending.length = 0;
-    if (error !== undefined) this.#queue.length = 0;
+    if (error !== undefined) this.#queue.clear();
+    // A writer learns of the end at once, a reader after what came before it.
+    this.#streams?.endWriting(error);
     if (this.#input === "data") this.#input = "ended";
     for (const waiter of this.#replies.splice(0)) {
       waiter.reject(error ?? new SshError("closed", "the channel closed before the reply came"));
     }
     if (error === undefined) this.#resolveClosed();
     else this.#rejectClosed(error);
+    this.#answerPeeks();
     this.#deliver();
   }
 
-  #view(): ByteStreams {
-    this.#streams ??= streamsFromPipe(this);
+  #view(): ChannelStreams {
+    if (this.#streams === undefined) {
+      this.#streams = openStreams(this);
+      if (this.#gone !== undefined) this.#streams.endWriting(this.#gone.error);
+    }
     return this.#streams;
   }
 
@@ -203,29 +267,33 @@ export class SshChannel implements Channel {
       if (data === undefined) break;
       this.#hand(sink, data);
     }
-    const broken = this.#gone?.error;
-    if (this.#queue.length > 0 && broken === undefined) return;
+    const broken = this.#gone && (this.#gone.error ?? this.#abortReason);
+    if (!this.#queue.empty && broken === undefined) return;
     if (this.#input === "ended" && broken === undefined) {
       this.#input = "told";
-      sink.end();
+      this.#tell(() => sink.end());
     }
     if (this.#gone !== undefined && !this.#gone.told) {
       this.#gone.told = true;
-      sink.closed(broken);
+      this.#tell(() => sink.closed(broken));
     }
   }
 
   #hand(sink: PipeSink, data: Bytes): void {
-    try {
-      sink.data(data);
-    } catch (error) {
-      // A consumer that fails ends its own channel, not the connection.
-      this.#rejectClosed(error);
-      this.abort();
-    }
+    this.#tell(() => sink.data(data));
     // The consumer took it unless it said stop while taking it.
     if (this.#paused) this.#uncredited += data.length;
     else this.#credit(data.length);
+  }
+
+  /** A consumer that fails ends its own channel, not the connection. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#rejectClosed(error);
+      this.abort(error instanceof Error ? error : undefined);
+    }
   }
 
   #credit(size: number): void {
@@ -236,23 +304,37 @@ export class SshChannel implements Channel {
 
   /** What comes in is of no interest any more. */
   #drop(): void {
-    for (const data of this.#queue.splice(0)) this.#credit(data.length);
-    this.#sink = {
-      data() {},
-      end() {},
-      drain() {},
-      closed: this.#sink === undefined ? () => {} : this.#sink.closed.bind(this.#sink),
-    };
-    this.resume();
+    this.#input = "dropped";
+    this.#credit(this.#queue.clear() + this.#uncredited);
+    this.#uncredited = 0;
+    this.#paused = false;
+  }
+
+  #write(chunk: Bytes): number {
+    const sent = this.#host.machine.write(this.id, chunk);
+    this.#counters.bytesOut += sent;
+    if (sent < chunk.length) this.#counters.stalls++;
+    return sent;
+  }
+
+  #answerPeeks(): void {
+    const over = this.#input !== "data" || this.#gone !== undefined;
+    const waiting = this.#peeks;
+    if (waiting.length === 0) return;
+    this.#peeks = [];
+    for (const peek of waiting) {
+      if (over || this.#queue.size >= peek.size) peek.resolve(this.#queue.peek(peek.size));
+      else this.#peeks.push(peek);
+    }
   }
 
   #sendPending(): void {
-    if (this.#gone !== undefined || this.#output === "done") return;
+    if (this.#gone !== undefined || this.#output === "done" || this.#output === "aborted") return;
     const { machine } = this.#host;
     let [first] = this.#pending;
     const waited = first !== undefined;
     while (first !== undefined) {
-      const sent = machine.write(this.id, first);
+      const sent = this.#write(first);
       if (sent < first.length) {
         this.#pending[0] = first.subarray(sent);
         return this.#host.touch();
@@ -261,7 +343,7 @@ export class SshChannel implements Channel {
       [first] = this.#pending;
     }
     if (this.#output === "open") {
-      if (waited) this.#sink?.drain();
+      if (waited) this.#tell(() => this.#sink?.drain());
     } else {
       machine.eof(this.id);
       if (this.#output === "closing") machine.close(this.id);

@@ -1,10 +1,10 @@
 /** The client: host key decision and logon, RFC 4253 section 8 and RFC 4252. @module */
 import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection, type SshConnection } from "./connection.ts";
-import { type ClientOptions, refuseAborted, rekeyLimits } from "./options.ts";
+import { type ClientOptions, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import { defaultSoftware } from "./version.ts";
 
@@ -16,16 +16,20 @@ import { defaultSoftware } from "./version.ts";
 export async function connect(pipe: BytePipe, options: ClientOptions): Promise<SshConnection> {
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
-  const session = new SessionMachine({
-    role: "client",
-    algorithms: options.algorithms,
-    random: options.random,
-    hostKeys: [],
-    version: identification(options.software ?? defaultSoftware),
-    rekey: rekeyLimits(options.rekey),
-    now: now(),
-    logon: { user: options.user, methods: options.auth, signal: options.signal },
-  });
+  const session = orDrop(
+    pipe,
+    () =>
+      new SessionMachine({
+        role: "client",
+        algorithms: options.algorithms,
+        random: options.random,
+        hostKeys: [],
+        version: identification(options.software ?? defaultSoftware),
+        rekey: rekeyLimits(options.rekey),
+        now: now(),
+        logon: { user: options.user, methods: options.auth, signal: options.signal },
+      }),
+  );
   const connection = new Connection(pipe, session, options, now, (event, self) => logonEvent(event, self, session, options));
   return await connection.open(options.user);
 }
@@ -35,7 +39,13 @@ function logonEvent(event: SessionEvent, connection: Connection, session: Sessio
     case "hostKey": {
       const { hostKey, algorithm } = event;
       connection.decide(
-        () => options.hostKey({ hostKey, algorithm }),
+        async () => {
+          try {
+            return await options.hostKey({ hostKey, algorithm });
+          } catch (error) {
+            throw toSshError(error, "hostkey", `the host key (${algorithm}) was refused: the program's check of it failed`);
+          }
+        },
         (trusted) => {
           // Anything but true is a refusal: a forgotten return must not trust a host.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);

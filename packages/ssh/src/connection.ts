@@ -6,6 +6,7 @@ import { type Bytes, disconnectReason, Limits, OpenFailureReason, quote, SshErro
 import type { BytePipe } from "./byte-pipe.ts";
 import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
+import { KeepAlive } from "./keepalive.ts";
 import type { ConnectionOptions } from "./options.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 
@@ -16,9 +17,24 @@ export interface IncomingOpen {
   /** the type-specific part (view) */
   readonly specific: Bytes;
   /** Opens the channel. Throws SshError `closed` when the connection has ended meanwhile. */
-  accept(): Channel;
+  accept(options?: AcceptOptions): Channel;
   /** @param reason of RFC 4254 section 5.1, see `OpenFailureReason` */
   refuse(reason: number, description: string): void;
+}
+
+/** What an accepted channel may be told. */
+export interface AcceptOptions extends Partial<ChannelLimits> {
+  /** The peer sends a request on the channel; without a handler it is answered with failure (RFC 4254 section 5.4). */
+  readonly onRequest?: (request: IncomingChannelRequest) => void;
+}
+
+/** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */
+export interface IncomingChannelRequest {
+  readonly type: string;
+  readonly specific: Bytes;
+  readonly wantReply: boolean;
+  accept(): void;
+  refuse(): void;
 }
 
 /** The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies leave in the right order. */
@@ -46,6 +62,17 @@ export interface PeerInfo {
   readonly sessionId: Bytes;
 }
 
+/** What went over a connection so far. */
+export interface ConnectionStats {
+  /** bytes on the wire, everything included */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly rekeys: number;
+  /** of the last keepalive that was answered, in milliseconds */
+  readonly roundTripMs: number | undefined;
+  readonly channels: number;
+}
+
 /** Options of one call. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -69,6 +96,11 @@ export interface SshConnection {
   openChannel(type: string, specific: Bytes, options?: CallOptions & Partial<ChannelLimits>): Promise<Channel>;
   /** Sends a global request and gives the reply. */
   request(name: string, specific: Bytes, options?: RequestOptions): Promise<GlobalReply>;
+  /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`. */
+  notify(name: string, specific: Bytes): void;
+  /** Explains something to whoever reads the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). */
+  debug(message: string): void;
+  stats(): ConnectionStats;
   /** Exchanges keys anew (RFC 4253 section 9); data goes on when it is done. */
   rekey(): void;
   /** Ends the connection with DISCONNECT. */
@@ -92,6 +124,7 @@ export class Connection implements SshConnection {
   readonly closed: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #driver: Driver;
+  readonly #now: () => number;
   readonly #host: ChannelHost;
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, OpenWaiter>();
@@ -101,6 +134,8 @@ export class Connection implements SshConnection {
   #end: { readonly error: SshError | undefined } | undefined;
   #user = "";
   #peer: Partial<PeerInfo> = {};
+  #rekeys = 0;
+  #roundTripMs: number | undefined;
 
   constructor(
     pipe: BytePipe,
@@ -110,6 +145,7 @@ export class Connection implements SshConnection {
     logonEvent: (event: SessionEvent, connection: Connection) => void,
   ) {
     this.#options = options;
+    this.#now = now;
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
     });
@@ -118,6 +154,7 @@ export class Connection implements SshConnection {
       event: (event) => {
         if (!this.#event(event)) logonEvent(event, this);
       },
+      probe: () => this.#probe(),
       ended: (error) => this.#ended(error),
     });
     this.#host = { machine: session.connection, touch: () => this.#driver.touch() };
@@ -158,6 +195,10 @@ export class Connection implements SshConnection {
   /** The peer is logged on. @internal */
   loggedOn(user: string): void {
     this.#user = user;
+    const { keepAlive } = this.#options;
+    if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
+      this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
+    }
     this.#opened?.resolve();
   }
 
@@ -215,8 +256,12 @@ export class Connection implements SshConnection {
       this.#replies.push({
         resolve(reply) {
           settled();
-          onReply?.(reply);
-          resolve(reply);
+          try {
+            onReply?.(reply);
+            resolve(reply);
+          } catch (error) {
+            reject(error);
+          }
         },
         reject(error) {
           settled();
@@ -226,6 +271,18 @@ export class Connection implements SshConnection {
       this.#host.machine.globalRequest(name, specific, true);
       this.#driver.touch();
     });
+  }
+
+  notify(name: string, specific: Bytes): void {
+    if (this.#end !== undefined) return;
+    this.#host.machine.globalRequest(name, specific, false);
+    this.#driver.touch();
+  }
+
+  debug(message: string): void {
+    if (this.#end !== undefined) return;
+    this.#driver.session.transport.debug(message, true);
+    this.#driver.touch();
   }
 
   rekey(): void {
@@ -241,9 +298,23 @@ export class Connection implements SshConnection {
     this.#driver.fail(error);
   }
 
+  stats(): ConnectionStats {
+    const { bytesIn, bytesOut } = this.#driver;
+    return { bytesIn, bytesOut, rekeys: this.#rekeys, roundTripMs: this.#roundTripMs, channels: this.channelCount };
+  }
+
+  /** Asks the peer for any sign of life. Its answer stands in the one line of replies; nobody waits for it. */
+  #probe(): void {
+    const asked = this.#now();
+    const answered = (): void => {
+      this.#roundTripMs = this.#now() - asked;
+    };
+    this.#replies.push({ resolve: answered, reject() {} });
+    this.#host.machine.globalRequest("keepalive@openssh.com", new Uint8Array(0), true);
+  }
+
   /** Handles what is no matter of a role's logon. */
   #event(event: SessionEvent): boolean {
-    const { machine } = this.#host;
     switch (event.type) {
       case "data":
         if (event.dataType === undefined) this.#channels.get(event.id)?.received(event.data);
@@ -274,8 +345,7 @@ export class Connection implements SshConnection {
         return true;
       }
       case "request":
-        // RFC 4254 section 5.4: a request that is not recognized is answered with failure. sshd probes clients this way.
-        if (event.slot !== undefined) machine.reply(event.id, event.slot, false);
+        this.#channelRequest(event.id, event.requestType, event.specific, event.slot);
         return true;
       case "reply":
         this.#channels.get(event.id)?.replied(event.ok);
@@ -290,10 +360,14 @@ export class Connection implements SshConnection {
         this.#options.onDebug?.(event.message, event.alwaysDisplay);
         return true;
       case "unimplemented":
+        // Some servers answer every global request this way; it stands for a failure (RFC 4253 section 11.4).
+        this.#host.machine.unimplemented();
         return true;
       case "disconnect": {
         const { reason, description } = event;
-        throw new SshError("disconnected", `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
+        // A server that has had enough attempts hangs up instead of refusing one more.
+        const code = this.#driver.session.refusedLogon ? "auth" : "disconnected";
+        throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
         this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
@@ -301,6 +375,7 @@ export class Connection implements SshConnection {
       case "keys": {
         const { sessionId = new Uint8Array(0) } = this.#driver.session.transport;
         this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
+        if (!event.first) this.#rekeys++;
         return true;
       }
       case "hostKey":
@@ -309,6 +384,8 @@ export class Connection implements SshConnection {
       case "banner":
       case "authenticated":
       case "attempt":
+      case "responses":
+      case "abandoned":
         return false;
       default:
         return event satisfies never;
@@ -327,11 +404,11 @@ export class Connection implements SshConnection {
       type,
       id,
       specific,
-      accept: () => {
+      accept: ({ onRequest, window = Limits.window, maxPacket = Limits.maxPacket } = {}) => {
         if (!answer()) throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
-        machine.confirmOpen(id);
+        machine.confirmOpen(id, undefined, { window, maxPacket });
         this.#driver.touch();
-        return this.#addChannel(id, type);
+        return this.#addChannel(id, type, onRequest);
       },
       refuse: (reason, description) => {
         if (!answer()) return;
@@ -364,8 +441,26 @@ export class Connection implements SshConnection {
     else this.#options.onGlobalRequest(request, this);
   }
 
-  #addChannel(id: number, type: string): SshChannel {
-    const channel = new SshChannel(type, id, this.#host);
+  #channelRequest(id: number, type: string, specific: Bytes, slot: ReplySlot | undefined): void {
+    const { machine } = this.#host;
+    let answered = false;
+    const answer = (ok: boolean): void => {
+      if (answered) throw new SshError("misuse", "expected one answer to a channel request");
+      answered = true;
+      if (slot === undefined || this.#end !== undefined) return;
+      machine.reply(id, slot, ok);
+      this.#driver.touch();
+    };
+    const accept = (): void => answer(true);
+    const refuse = (): void => answer(false);
+    const { onRequest } = this.#channels.get(id) ?? {};
+    if (onRequest !== undefined) onRequest({ type, specific, wantReply: slot !== undefined, accept, refuse });
+    // RFC 4254 section 5.4: a request that is not recognized is answered with failure. sshd probes clients this way.
+    else refuse();
+  }
+
+  #addChannel(id: number, type: string, onRequest?: AcceptOptions["onRequest"]): SshChannel {
+    const channel = new SshChannel(type, id, this.#host, onRequest);
     this.#channels.set(id, channel);
     return channel;
   }

@@ -1,12 +1,15 @@
 /** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
 import { type Bytes, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
+import type { KeepAlive } from "./keepalive.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 
 /** What a {@link Driver} calls. */
 export interface DriverHandler {
   /** Called for each event, in order. An error thrown ends the connection. */
   event(event: SessionEvent): void;
+  /** The peer is to be asked whether it is still there. */
+  probe(): void;
   /** Called once: the connection is over. No error: it was closed by us. */
   ended(error: SshError | undefined): void;
 }
@@ -14,6 +17,11 @@ export interface DriverHandler {
 /** Pumps one session over one pipe. */
 export class Driver {
   readonly session: SessionMachine;
+  /** set when the peer is logged on */
+  keepAlive: KeepAlive | undefined;
+  /** bytes read from the pipe and handed to it */
+  bytesIn = 0;
+  bytesOut = 0;
   readonly #pipe: BytePipe;
   readonly #handler: DriverHandler;
   readonly #now: () => number;
@@ -66,7 +74,8 @@ export class Driver {
 
   /** Ends the connection because of an error: DISCONNECT with its reason, every waiter rejected, the pipe dropped. */
   fail(cause: unknown): void {
-    const error = toSshError(cause, "protocol", "unexpected failure");
+    // Not the peer's fault, and none of its business: the program finds the cause in the error.
+    const error = toSshError(cause, "closed", "the program failed, and the connection was closed");
     this.#end(error, disconnectReason(error), error.message);
   }
 
@@ -78,6 +87,8 @@ export class Driver {
 
   #receive(chunk: Bytes): void {
     if (this.#ended) return;
+    this.bytesIn += chunk.length;
+    this.keepAlive?.heard(this.#now());
     this.session.receive(chunk);
     this.#pump();
   }
@@ -85,6 +96,7 @@ export class Driver {
   #inputEnded(cause?: Error): void {
     if (this.#ended) return;
     // What came before the end is handled first: it may hold a DISCONNECT.
+    if (this.#pumping) return queueMicrotask(() => this.#inputEnded(cause));
     this.#pump();
     if (this.#ended) return;
     const error = this.session.transport.inputEnded();
@@ -96,19 +108,31 @@ export class Driver {
     if (this.#pumping || this.#ended) return;
     this.#pumping = true;
     try {
-      this.session.tick(this.#now());
+      this.#tick();
       do {
         for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
           this.#handler.event(event);
           if (this.#ended) return;
         }
       } while (this.#flush());
-      this.#gateInput();
       this.#armTimer();
     } catch (error) {
       this.fail(error);
     } finally {
       this.#pumping = false;
+    }
+    // Last: a channel delivers what waits inside `resume`, and that is pumped in its turn.
+    this.#gateInput();
+  }
+
+  #tick(): void {
+    const now = this.#now();
+    this.session.tick(now);
+    const verdict = this.keepAlive?.tick(now, Date.now());
+    if (verdict === "probe") this.#handler.probe();
+    if (verdict === "lost") {
+      const silent = Math.round(now - (this.keepAlive?.heardAt ?? now));
+      throw new SshError("timeout", `expected the peer to answer keepalives, heard nothing for ${silent} ms`);
     }
   }
 
@@ -117,11 +141,13 @@ export class Driver {
     if (this.#blocked) return false;
     const output = this.session.takeOutput();
     if (output === undefined) return false;
+    this.bytesOut += output.length;
     this.#blocked = !this.#pipe.write(output);
     return true;
   }
 
   #gateInput(): void {
+    if (this.#ended) return;
     const paused = !this.session.wantsInput;
     if (paused === this.#inputPaused) return;
     this.#inputPaused = paused;
@@ -130,8 +156,8 @@ export class Driver {
   }
 
   #armTimer(): void {
-    const at = this.session.deadline;
-    if (at === undefined || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    const at = Math.min(this.session.deadline ?? Number.POSITIVE_INFINITY, this.keepAlive?.deadline ?? Number.POSITIVE_INFINITY);
+    if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
     const delay = Math.min(Math.max(at - this.#now(), 0), 2 ** 31 - 1);
     const id = setTimeout(() => {
@@ -145,10 +171,15 @@ export class Driver {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
-    this.session.transport.disconnect(reason, description);
-    const output = this.session.takeOutput();
-    if (output !== undefined) this.#pipe.write(output);
-    this.#pipe.end();
+    try {
+      this.session.transport.disconnect(reason, description);
+      const output = this.session.takeOutput();
+      if (output !== undefined) this.#pipe.write(output);
+      this.#pipe.end();
+    } catch (failure) {
+      // A pipe that cannot even end is dropped; the waiters are to learn of the end all the same.
+      this.#pipe.abort(failure instanceof Error ? failure : undefined);
+    }
     // A peer that does not close its side, or takes nothing any more, is not waited for.
     const patience = setTimeout(() => this.#pipe.abort(error), error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs);
     void this.#pipeClosed.then(() => clearTimeout(patience));

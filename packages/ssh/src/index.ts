@@ -1,10 +1,13 @@
 /** Floor 3: an SSH connection over any byte pipe. @module */
 export type { BytePipe, PipeSink } from "./byte-pipe.ts";
-export type { Channel } from "./channel.ts";
+export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
 export type {
+  AcceptOptions,
   CallOptions,
+  ConnectionStats,
   GlobalReply,
+  IncomingChannelRequest,
   IncomingOpen,
   IncomingRequest,
   PeerInfo,
@@ -15,10 +18,13 @@ export {
   type ClientOptions,
   type ConnectionOptions,
   checkOptions,
+  type LogonAttempt,
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";
+export { pump } from "./pump.ts";
 export { serve } from "./server.ts";
 export { type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
 export { version } from "./version.ts";
+export type { KeepAliveOptions } from "./keepalive.ts";

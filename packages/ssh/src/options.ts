@@ -1,9 +1,10 @@
 /** What a client and a server are told; checking of options. @module */
-import type { AuthAttempt, AuthDecision, AuthMethod, MaybePromise } from "@postern/auth";
+import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
+import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./connection.ts";
 
 /** What both roles take. */
@@ -18,6 +19,8 @@ export interface ConnectionOptions {
   readonly rekey?: Partial<RekeyLimits>;
   /** milliseconds until the peer must be logged on, decisions of the program included; default 60 s */
   readonly logonTimeoutMs?: number;
+  /** how a peer that has gone is found out, once it is logged on; off unless given */
+  readonly keepAlive?: KeepAliveOptions;
   /** gives the logon up */
   readonly signal?: AbortSignal;
   /** The peer opens a channel; without a handler, and for any type it does not answer, the open is refused. */
@@ -47,13 +50,26 @@ export interface ClientOptions extends ConnectionOptions {
   readonly onBanner?: (message: string) => void;
 }
 
+/** A logon attempt as a server's program sees it. */
+export type LogonAttempt =
+  | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
+  | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
+      /**
+       * Asks the client (RFC 4256 section 3.2); gives one answer for each prompt. May be called several times.
+       * Rejects with SshError `aborted` when the client drops the attempt, and with the connection's error when that ends.
+       */
+      ask(request: InteractiveRequest): Promise<readonly string[]>;
+    });
+
 /** What {@link serve} takes. */
 export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
   /** names of the methods offered; default `publickey`, `password` */
   readonly methods?: readonly string[];
   /** Decides each attempt. An error thrown refuses it. */
-  readonly authenticate: (attempt: AuthAttempt) => MaybePromise<AuthDecision>;
+  readonly authenticate: (attempt: LogonAttempt) => MaybePromise<AuthDecision>;
+  /** refused attempts before the client is disconnected; default 6 */
+  readonly attempts?: number;
   readonly banner?: string;
 }
 
@@ -70,6 +86,16 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
 }
 
+/** Makes something of options, and drops the pipe when they are wrong: nobody else will. */
+export function orDrop<T>(pipe: BytePipe, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    pipe.abort(error instanceof Error ? error : undefined);
+    throw error;
+  }
+}
+
 /** Drops the pipe when the call was aborted before it began: nothing is sent. @throws SshError `aborted` */
 export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
@@ -83,6 +109,7 @@ export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): 
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
+  if (typeof given !== "object" || given === null) throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));

@@ -1,9 +1,10 @@
 /** The server: host key signature and logon decisions. @module */
+import type { AuthAttempt, AuthDecision, InteractiveRequest } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection, type SshConnection } from "./connection.ts";
-import { refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
+import { type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import { defaultSoftware } from "./version.ts";
 
@@ -16,48 +17,118 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
   if (options.hostKeys.length === 0) throw new SshError("misuse", "expected at least one host key");
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
-  const session = new SessionMachine({
-    role: "server",
-    algorithms: options.algorithms,
-    random: options.random,
-    hostKeys: options.hostKeys,
-    version: identification(options.software ?? defaultSoftware),
-    rekey: rekeyLimits(options.rekey),
-    now: now(),
-    logon: {
-      methods: options.methods ?? ["publickey", "password"],
-      algorithms: options.algorithms.hostKeys,
-      banner: options.banner,
-    },
-  });
-  const connection = new Connection(pipe, session, options, now, (event, self) => logonEvent(event, self, session, options));
+  const session = orDrop(
+    pipe,
+    () =>
+      new SessionMachine({
+        role: "server",
+        algorithms: options.algorithms,
+        random: options.random,
+        hostKeys: options.hostKeys,
+        version: identification(options.software ?? defaultSoftware),
+        rekey: rekeyLimits(options.rekey),
+        now: now(),
+        logon: {
+          methods: options.methods ?? ["publickey", "password"],
+          algorithms: options.algorithms.hostKeys,
+          banner: options.banner,
+          attempts: options.attempts,
+        },
+      }),
+  );
+  const logon = new Logon(session, options);
+  const connection = new Connection(pipe, session, options, now, (event, self) => logon.event(event, self));
   return await connection.open("");
 }
 
-function logonEvent(event: SessionEvent, connection: Connection, session: SessionMachine, options: ServerOptions): void {
-  switch (event.type) {
-    case "sign":
-      connection.decide(
-        () => event.signer.sign(event.data, event.algorithm),
-        (signature) => session.transport.signed(signature),
-      );
-      return;
-    case "attempt":
-      connection.decide(
-        async () => {
-          try {
-            return await options.authenticate(event.attempt);
-          } catch {
-            return false;
-          }
-        },
-        (decision) => session.authServer?.decide(decision),
-      );
-      return;
-    case "authenticated":
-      connection.loggedOn(event.user);
-      return;
-    default:
-      throw new SshError("misuse", `expected no event ${event.type} on a server`);
+/** What `ask` waits for. */
+interface Answers {
+  resolve(responses: readonly string[]): void;
+  reject(error: unknown): void;
+}
+
+/** The decisions of one logon. */
+class Logon {
+  readonly #session: SessionMachine;
+  readonly #options: ServerOptions;
+  /** the attempt that is being decided; the decision about any other comes too late */
+  #attempt: AuthAttempt | undefined;
+  #answers: Answers | undefined;
+
+  constructor(session: SessionMachine, options: ServerOptions) {
+    this.#session = session;
+    this.#options = options;
   }
+
+  event(event: SessionEvent, connection: Connection): void {
+    switch (event.type) {
+      case "sign":
+        connection.decide(
+          () => event.signer.sign(event.data, event.algorithm),
+          (signature) => this.#session.transport.signed(signature),
+        );
+        return;
+      case "attempt":
+        this.#decide(event.attempt, connection);
+        return;
+      case "responses":
+        this.#answers?.resolve(event.responses);
+        this.#answers = undefined;
+        return;
+      case "abandoned":
+        this.#attempt = undefined;
+        this.#answers?.reject(new SshError("aborted", "the client dropped its attempt to log on"));
+        this.#answers = undefined;
+        return;
+      case "authenticated":
+        connection.loggedOn(event.user);
+        return;
+      default:
+        throw new SshError("misuse", `expected no event ${event.type} on a server`);
+    }
+  }
+
+  #decide(attempt: AuthAttempt, connection: Connection): void {
+    this.#attempt = attempt;
+    const { authenticate } = this.#options;
+    const shown: LogonAttempt =
+      attempt.method === "keyboard-interactive"
+        ? { ...attempt, ask: (request) => quiet(this.#ask(attempt, request, connection)) }
+        : attempt;
+    connection.decide(
+      async (): Promise<AuthDecision> => {
+        try {
+          return await authenticate(shown);
+        } catch {
+          return false;
+        }
+      },
+      (decision) => {
+        if (this.#attempt !== attempt) return;
+        this.#attempt = undefined;
+        this.#session.authServer?.decide(decision);
+      },
+    );
+  }
+
+  async #ask(attempt: AuthAttempt, request: InteractiveRequest, connection: Connection): Promise<readonly string[]> {
+    if (this.#attempt !== attempt || this.#answers !== undefined) {
+      throw new SshError("misuse", "expected one question at a time, and none when the attempt is over");
+    }
+    return await new Promise((resolve, reject) => {
+      this.#answers = { resolve, reject };
+      const ended = (error: unknown): void => reject(error ?? new SshError("closed", "the connection was closed"));
+      void connection.closed.then(ended, ended);
+      connection.decide(
+        () => undefined,
+        () => this.#session.authServer?.ask(request),
+      );
+    });
+  }
+}
+
+/** A program may have stopped waiting: its question's end must not become an unhandled rejection. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

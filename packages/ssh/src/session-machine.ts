@@ -17,6 +17,7 @@ export interface ServerLogon {
   readonly methods: readonly string[];
   readonly algorithms: readonly PublicKeyAlgorithm[];
   readonly banner: string | undefined;
+  readonly attempts?: number | undefined;
 }
 
 /** What a {@link SessionMachine} is made of: the role is which logon is given. */
@@ -62,6 +63,11 @@ export class SessionMachine {
   /** False while a decision is awaited or a limit is reached: stop reading. */
   get wantsInput(): boolean {
     return this.#wantsPayloads && this.transport.wantsInput && this.transport.outputSize < Limits.outputCeiling;
+  }
+
+  /** Whether we are not logged on, and the server has refused to do so. */
+  get refusedLogon(): boolean {
+    return this.#at === "auth" && (this.authClient?.refusals ?? 0) > 0;
   }
 
   get deadline(): number | undefined {
@@ -143,9 +149,10 @@ export class SessionMachine {
       (this.authClient ?? this.authServer)?.receive(payload);
       return;
     }
-    if (this.#at !== "open") {
+    if (this.#at !== "open" && messageRange(number) === "connection") {
       throw new SshError("protocol", `expected an authentication message before logon, got message ${number}`);
     }
+    // RFC 4253 section 11.4: a number that means nothing is no error, at any time.
     if (!this.connection.receive(payload)) this.transport.unimplemented(sequence);
   }
 

@@ -18,11 +18,23 @@ interface Waiter {
  * done when the pipe took it. Cancelling the reading side throws the rest away; aborting the writing side aborts the pipe.
  */
 export function streamsFromPipe(pipe: BytePipe): ByteStreams {
+  const { readable, writable } = openStreams(pipe);
+  return { readable, writable };
+}
+
+/** Streams of a pipe that may refuse writes before it has delivered everything, as a channel does. */
+export interface ChannelStreams extends ByteStreams {
+  /** Nothing more is sent: a write that waits rejects, and so does every later one. */
+  endWriting(error: Error | undefined): void;
+}
+
+/** {@link streamsFromPipe}, for a channel. */
+export function openStreams(pipe: BytePipe): ChannelStreams {
   let reading = true;
-  let finished = false;
-  let failure: unknown;
+  let failure: Error | undefined;
   let drained: Waiter | undefined;
   let controller: ReadableStreamDefaultController<Bytes> | undefined;
+  let writing: WritableStreamDefaultController | undefined;
   const readable = new ReadableStream<Bytes>(
     {
       start(made) {
@@ -37,8 +49,11 @@ export function streamsFromPipe(pipe: BytePipe): ByteStreams {
     { highWaterMark: 0 },
   );
   const writable = new WritableStream<Bytes>({
+    start(made) {
+      writing = made;
+    },
     write(chunk) {
-      if (finished) throw failure;
+      if (failure !== undefined) throw failure;
       if (pipe.write(chunk)) return undefined;
       return new Promise<void>((resolve, reject) => {
         drained = { resolve, reject };
@@ -47,6 +62,13 @@ export function streamsFromPipe(pipe: BytePipe): ByteStreams {
     close: () => pipe.end(),
     abort: (reason) => pipe.abort(reason instanceof Error ? reason : new SshError("aborted", "the writer was aborted", { cause: reason })),
   });
+  const endWriting = (error: Error | undefined): void => {
+    failure ??= error ?? new SshError("closed", "expected an open pipe, got a write after it closed");
+    drained?.reject(failure);
+    drained = undefined;
+    // Not so after a clean end: to close a writer then is no mistake.
+    if (error !== undefined) writing?.error(error);
+  };
   pipe.pause();
   pipe.start({
     data(chunk) {
@@ -63,16 +85,13 @@ export function streamsFromPipe(pipe: BytePipe): ByteStreams {
       drained = undefined;
     },
     closed(error) {
-      finished = true;
-      failure = error ?? new SshError("closed", "expected an open pipe, got a write after it closed");
+      endWriting(error);
       if (reading && error === undefined) controller?.close();
       else if (reading) controller?.error(error);
       reading = false;
-      drained?.reject(failure);
-      drained = undefined;
     },
   });
-  return { readable, writable };
+  return { readable, writable, endWriting };
 }
 
 /** A pipe over a pair of streams, such as those of a WebSocket or of a runtime's TCP socket. */
@@ -86,10 +105,12 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
   let readDone = false;
   let writeDone = false;
   let closed = false;
+  let failure: Error | undefined;
 
   const finish = (error?: Error): void => {
     if (closed || (error === undefined && !(readDone && writeDone))) return;
     closed = true;
+    failure = error;
     sink?.closed(error);
   };
   const fail = (cause: unknown): void => {
@@ -123,6 +144,7 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
   return {
     start(given) {
       sink = given;
+      if (failure !== undefined) queueMicrotask(() => given.closed(failure));
       void read();
     },
     write(chunk) {

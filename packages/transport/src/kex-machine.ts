@@ -154,7 +154,8 @@ export class KexMachine {
         return this.#begin(state.ours, payload);
       case "expectReply":
       case "expectEcdhInit":
-        if (state.skipGuess) {
+        // A guess is a message of the method; KEXINIT or NEWKEYS in its place is out of turn.
+        if (state.skipGuess && (payload[0] ?? 0) >= KexEcdhInit.number) {
           state.skipGuess = false;
           return undefined;
         }

@@ -74,7 +74,8 @@ export class TransportMachine {
   #strayMessages = 0;
   #extInfos = 0;
   #now: number;
-  #kexSince: number;
+  /** when the exchange, or the use of its keys, began; undefined: at the next tick, for calls come at times not told */
+  #kexSince: number | undefined;
   #disconnected = false;
 
   constructor(options: TransportOptions) {
@@ -112,7 +113,7 @@ export class TransportMachine {
   /** When `tick` is due: the next rekey, or the end of our patience with a key exchange. Decisions have no deadline here. */
   get deadline(): number | undefined {
     if (this.#kex.paused) return undefined;
-    return this.#kexSince + (this.#kex.idle ? this.#options.rekey.ms : Limits.kexTimeoutMs);
+    return (this.#kexSince ?? this.#now) + (this.#kex.idle ? this.#options.rekey.ms : Limits.kexTimeoutMs);
   }
 
   /** Takes the chunk. */
@@ -135,10 +136,12 @@ export class TransportMachine {
 
   /** Tells the time; starts a rekey when it is due. @throws SshError `timeout` when a key exchange takes too long */
   tick(now: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#now = now;
+    this.#kexSince ??= now;
     const { deadline } = this;
     if (deadline === undefined || now < deadline || this.#disconnected) return;
-    if (this.#kex.idle) return this.startRekey();
+    if (this.#kex.idle) return this.#rekeyNow();
     const [what, ms] = [this.#versionReader ? "identification" : "key exchange", Limits.kexTimeoutMs];
     throw this.#fail(new SshError("timeout", `expected the peer to finish the ${what} within ${ms} ms`));
   }
@@ -156,17 +159,16 @@ export class TransportMachine {
     if (this.#disconnected) return;
     if (!this.#kex.blocksOutput) {
       this.#writer.send(head, body);
-      this.#rekeyIfDue();
+      if (this.#rekeyDue()) this.startRekey();
       return;
     }
     const payload = new Uint8Array(head.length + (body?.length ?? 0));
     payload.set(head);
     if (body !== undefined) payload.set(body, head.length);
     this.#heldBytes += payload.length;
-    if (this.#heldBytes > Limits.heldOutput) {
-      throw this.#fail(new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`));
-    }
-    this.#held.push(payload);
+    if (this.#heldBytes <= Limits.heldOutput) this.#held.push(payload);
+    // Thrown by `next`, as all other failures: whoever sends is not to blame.
+    else this.#fail(new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`));
   }
 
   /** Everything for the wire, once; ownership moves to the caller. */
@@ -177,25 +179,30 @@ export class TransportMachine {
   /** Starts a rekey, unless one is on. */
   startRekey(): void {
     if (!this.#kex.idle) return;
-    this.#kexSince = this.#now;
+    this.#kexSince = undefined;
     this.#kex.start();
   }
 
   /** The answer to the event `hostKey`, when the key is accepted. */
   acceptHostKey(): void {
-    this.#kexSince = this.#now;
+    this.#kexSince = undefined;
     this.#take(this.#kex.acceptHostKey());
   }
 
   /** The answer to the event `sign`. */
   signed(signature: Bytes): void {
-    this.#kexSince = this.#now;
+    this.#kexSince = undefined;
     this.#take(this.#kex.signed(signature));
   }
 
   /** Tells the peer that a message means nothing to us (RFC 4253 section 11.4). */
   unimplemented(sequence: number): void {
     this.send(Unimplemented.encode({ sequence }));
+  }
+
+  /** Says something to whoever reads the peer's log (RFC 4253 section 11.3). */
+  debug(message: string, alwaysDisplay: boolean): void {
+    this.send(Debug.encode({ alwaysDisplay, message, language: "" }));
   }
 
   /** Sends DISCONNECT (RFC 4253 section 11.1) and nothing after it. */
@@ -225,14 +232,15 @@ export class TransportMachine {
     for (;;) {
       const event = this.#events.shift();
       if (event !== undefined) return event;
-      if (this.#versionReader !== undefined || this.#kex.paused) return undefined;
+      // RFC 4253 section 11.1: nothing is accepted after DISCONNECT.
+      if (this.#versionReader !== undefined || this.#kex.paused || this.#disconnected) return undefined;
       const { sequence } = this.#reader;
       const payload = this.#reader.next();
       if (payload === undefined) return undefined;
       if (this.#reader.sequence === 0 && !this.#kex.completed) {
         throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
       }
-      this.#rekeyIfDue();
+      if (this.#rekeyDue()) this.#rekeyNow();
       const number = payload[0] ?? 0;
       // The hot path: data for the layers above while no key exchange is on.
       if (number >= 50 && number < 128 && !this.#kex.blocksInput && this.#kex.completed) {
@@ -337,14 +345,21 @@ export class TransportMachine {
     this.#writer.send(ExtInfo.encode({ extensions }));
   }
 
-  #rekeyIfDue(): void {
+  /** In the handling of input and of time, which follows a tick. */
+  #rekeyNow(): void {
+    this.startRekey();
+    this.#kexSince = this.#now;
+  }
+
+  #rekeyDue(): boolean {
+    if (!this.#kex.idle || !this.#kex.completed) return false;
     const { bytes, packets } = this.#options.rekey;
-    const due =
+    return (
       this.#writer.bytes >= bytes ||
       this.#reader.bytes >= bytes ||
       this.#writer.packets >= packets ||
-      this.#reader.packets >= packets;
-    if (due && this.#kex.idle && this.#kex.completed) this.startRekey();
+      this.#reader.packets >= packets
+    );
   }
 
   #fail(error: unknown): SshError {

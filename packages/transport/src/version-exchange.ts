@@ -44,7 +44,8 @@ export class VersionReader {
       if (line.startsWith("SSH-")) return { version: this.#version(line), rest: chunk.subarray(at + 1) };
       this.lines.push(line);
       this.#line = [];
-      if (this.lines.length > Limits.linesBeforeIdentification) throw this.missing();
+      // RFC 4253 4.2: only a server may send other lines first.
+      if (this.#role === "server" || this.lines.length > Limits.linesBeforeIdentification) throw this.missing();
     }
     return undefined;
   }
@@ -53,7 +54,9 @@ export class VersionReader {
   missing(): SshError {
     const heard = [...this.lines, fromUtf8(Uint8Array.from(this.#line))].filter((line) => line !== "");
     const got = heard.length === 0 ? "nothing" : quote(heard.join(" / "));
-    return new SshError("version", `expected an SSH identification line ("SSH-2.0-…"), got ${got}`);
+    // sshd says so in place of its identification when it turns an address away (MaxStartups, PerSourcePenalties).
+    const busy = heard.some((line) => /^(?:Not allowed at this time|Exceeded MaxStartups)/.test(line));
+    return new SshError(busy ? "busy" : "version", `expected an SSH identification line ("SSH-2.0-…"), got ${got}`);
   }
 
   #check(byte: number): void {

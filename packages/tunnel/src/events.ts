@@ -1,10 +1,11 @@
 /** The events of a ReverseTunnel: notifications; no event has to be handled. @module */
 import type { SshError } from "@postern/wire";
-import type { Forwarding } from "./forwarding.ts";
+import type { Forwarding, ForwardingState } from "./forwarding.ts";
 import type { Target } from "./platform.ts";
+import type { ProbeResult } from "./probe.ts";
 
-/** Where a tunnel stands. */
-export type TunnelState = "connecting" | "authenticating" | "open" | "closed";
+/** Where a tunnel stands. `waiting`: the connection is down, an attempt to make it again is due. */
+export type TunnelState = "connecting" | "authenticating" | "open" | "waiting" | "closed";
 
 /** The tunnel's state changed. */
 export class StateEvent extends Event {
@@ -16,6 +17,50 @@ export class StateEvent extends Event {
     super("state");
     this.state = state;
     this.reason = reason;
+  }
+}
+
+/** An attempt to connect again is due in `intervalMs`. `preventDefault()` gives the tunnel up instead. */
+export class ReconnectAttemptEvent extends Event {
+  /** 1 for the first since the connection was lost */
+  readonly attempt: number;
+  readonly maxRetries: number;
+  readonly intervalMs: number;
+  /** why the connection was lost, or the attempt before failed */
+  readonly reason: SshError;
+
+  constructor(attempt: number, maxRetries: number, intervalMs: number, reason: SshError) {
+    super("reconnectattempt", { cancelable: true });
+    this.attempt = attempt;
+    this.maxRetries = maxRetries;
+    this.intervalMs = intervalMs;
+    this.reason = reason;
+  }
+}
+
+/** A forwarding's state changed. */
+export class ForwardingEvent extends Event {
+  readonly forwarding: Forwarding;
+  readonly state: ForwardingState;
+  readonly reason: SshError | undefined;
+
+  constructor(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined) {
+    super("forwarding");
+    this.forwarding = forwarding;
+    this.state = state;
+    this.reason = reason;
+  }
+}
+
+/** A forwarding was probed, as the option `selfCheck` asks. */
+export class SelfCheckEvent extends Event {
+  readonly forwarding: Forwarding;
+  readonly result: ProbeResult;
+
+  constructor(forwarding: Forwarding, result: ProbeResult) {
+    super("selfcheck");
+    this.forwarding = forwarding;
+    this.result = result;
   }
 }
 
@@ -47,6 +92,9 @@ export class VisitorErrorEvent extends Event {
 /** Event types by name. */
 export interface TunnelEvents {
   readonly state: StateEvent;
+  readonly reconnectattempt: ReconnectAttemptEvent;
+  readonly forwarding: ForwardingEvent;
+  readonly selfcheck: SelfCheckEvent;
   readonly banner: MessageEvent;
   readonly debug: MessageEvent;
   readonly visitorerror: VisitorErrorEvent;

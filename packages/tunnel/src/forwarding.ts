@@ -1,83 +1,57 @@
-/** One forwarding as the program sees it: local, or a source of channels. @module */
+/** One forwarding as the program sees it. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
-import { Limits, SshError } from "@postern/wire";
+import type { SshError } from "@postern/wire";
 import type { Target } from "./platform.ts";
+import type { ProbeResult } from "./probe.ts";
 
-/** A port of the host that is ours. Without a target it gives each connection as a channel: `for await (const channel of forwarding)`. */
+/**
+ * Where a forwarding stands. `pending`: the host does not listen for us now, because the connection is down or the port is still held
+ * by somebody, perhaps by our own dead session; the request is repeated until it succeeds.
+ */
+export type ForwardingState = "open" | "pending" | "closed";
+
+/** What went through a forwarding so far. */
+export interface ForwardingStats {
+  /** connections that were let in, and those that are open */
+  readonly accepted: number;
+  readonly open: number;
+  /** visitors that were turned away */
+  readonly refused: number;
+  /** bytes of visitors to us, and back */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** how often a write had to wait for the host's window */
+  readonly stalls: number;
+}
+
+/**
+ * A port of the host that is ours, also after a reconnection. Without a target it gives each connection as a channel:
+ * `for await (const channel of forwarding)`.
+ */
 export interface Forwarding extends AsyncIterable<ForwardedChannel> {
   /** as requested, word for word */
   readonly address: string;
-  /** the port the host listens on; the one it chose when 0 was requested */
+  /** the port the host listens on. When 0 was requested it is the host's choice, and may change with a reconnection. */
   readonly port: number;
   readonly target: Target | undefined;
-  /** Resolves when it was cancelled or the tunnel logged off; rejects when the connection was lost. */
+  readonly state: ForwardingState;
+  /** why it is `pending`, or why it was closed */
+  readonly reason: SshError | undefined;
+  /** Resolves when it was cancelled or the tunnel logged off; rejects when it or the tunnel was given up. */
   readonly closed: Promise<void>;
   /** Frees the port; connections that are open live on. @throws SshError `refused` when the host does not do so */
   cancel(options?: CallOptions): Promise<void>;
+  /**
+   * Asks the host to connect to its own port, and sees who answers. Visitors that come meanwhile are let in before the target is dialled.
+   *
+   * @throws SshError `closed` when the forwarding is not open
+   */
+  probe(options?: CallOptions): Promise<ProbeResult>;
+  stats(): ForwardingStats;
 }
 
 /** A connection of a visitor, in event based mode. */
 export interface ForwardedChannel extends Channel {
   /** where the visitor comes from, as the host tells */
   readonly origin: Target;
-}
-
-interface Reader {
-  resolve(result: IteratorResult<ForwardedChannel>): void;
-  reject(error: unknown): void;
-}
-
-/** Channels that were opened and wait for the program, and programs that wait for a channel. */
-export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
-  readonly closed: Promise<void>;
-  readonly #channels: ForwardedChannel[] = [];
-  readonly #readers: Reader[] = [];
-  #settleClosed: { resolve(): void; reject(error: unknown): void } = { resolve() {}, reject() {} };
-  #end: { readonly error: SshError | undefined } | undefined;
-
-  constructor() {
-    this.closed = new Promise((resolve, reject) => {
-      this.#settleClosed = { resolve, reject };
-    });
-    this.closed.catch(() => {});
-  }
-
-  /** Whether so many channels wait that a further one should be refused. */
-  get full(): boolean {
-    return this.#channels.length >= Limits.acceptQueue;
-  }
-
-  push(channel: ForwardedChannel): void {
-    const reader = this.#readers.shift();
-    if (reader !== undefined) reader.resolve({ done: false, value: channel });
-    else this.#channels.push(channel);
-  }
-
-  /** No more channels come. Those that wait are still given out, unless the connection broke. */
-  end(error: SshError | undefined): void {
-    if (this.#end !== undefined) return;
-    this.#end = { error };
-    if (error !== undefined) this.#channels.length = 0;
-    for (const reader of this.#readers.splice(0)) {
-      if (error === undefined) reader.resolve({ done: true, value: undefined });
-      else reader.reject(error);
-    }
-    if (error === undefined) this.#settleClosed.resolve();
-    else this.#settleClosed.reject(error);
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {
-    return {
-      next: () => this.#next(),
-      return: () => Promise.resolve({ done: true, value: undefined }),
-    };
-  }
-
-  #next(): Promise<IteratorResult<ForwardedChannel>> {
-    const channel = this.#channels.shift();
-    if (channel !== undefined) return Promise.resolve({ done: false, value: channel });
-    if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
-    if (this.#end !== undefined) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
-  }
 }

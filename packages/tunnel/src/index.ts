@@ -1,9 +1,27 @@
 /** Floor 4: the end of a reverse tunnel that dials out. @module */
 export { privateKey, privateKeyMethod } from "./auth-methods.ts";
-export { MessageEvent, StateEvent, type TunnelEvents, type TunnelState, VisitorErrorEvent } from "./events.ts";
-export type { ForwardedChannel, Forwarding } from "./forwarding.ts";
+export {
+  ForwardingEvent,
+  MessageEvent,
+  ReconnectAttemptEvent,
+  SelfCheckEvent,
+  StateEvent,
+  type TunnelEvents,
+  type TunnelState,
+  VisitorErrorEvent,
+} from "./events.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
-export type { ChannelOpenRequest, ForwardingOptions, TunnelOptions } from "./options.ts";
+export type {
+  ChannelOpenRequest,
+  Endpoint,
+  ForwardingOptions,
+  ReconnectChanges,
+  ReconnectInfo,
+  TunnelOptions,
+} from "./options.ts";
 export type { Platform, Target } from "./platform.ts";
-export { pump } from "./pump.ts";
+export type { ProbeAnswer, ProbeResult } from "./probe.ts";
+export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
+export type { TimelineEntry, TunnelStats } from "./stats.ts";

@@ -1,17 +1,41 @@
 /** What a ReverseTunnel is told, and the checking of it. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import { checkOptions } from "@postern/ssh";
-import { Limits, RfcLimits, SshError } from "@postern/wire";
+import { checkOptions, type KeepAliveOptions } from "@postern/ssh";
+import { Limits, quote, RfcLimits, SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
+import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+
+/** An SSH host to dial. */
+export interface Endpoint {
+  readonly host: string;
+  /** default 22 */
+  readonly port: number;
+}
+
+/** What `beforeReconnect` is told, and may change for the attempts from now on. */
+export interface ReconnectInfo {
+  /** 1 for the first attempt after the connection was lost */
+  readonly attempt: number;
+  readonly reason: SshError;
+}
+export interface ReconnectChanges {
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly auth?: readonly AuthMethod[];
+  readonly hostKey?: HostKeyCheck;
+}
 
 /** Options of a ReverseTunnel. */
 export interface TunnelOptions {
-  /** the SSH host: a name or an address */
-  readonly host: string;
+  /** the SSH host: a name or an address; this or `hosts` */
+  readonly host?: string;
   /** default 22 */
   readonly port?: number;
+  /** several hosts, gone through in turn until one can be logged on to */
+  readonly hosts?: readonly (string | { readonly host: string; readonly port?: number })[];
   readonly user: string;
   /** tried in order; see `password`, `privateKey` */
   readonly auth: readonly AuthMethod[];
@@ -21,6 +45,14 @@ export interface TunnelOptions {
   readonly algorithms?: Partial<Algorithms>;
   /** new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
+  /** a host that says nothing for `intervalMs` is asked, and lost after `countMax` questions without an answer; default 30 s, 5; 0 ms: off */
+  readonly keepAlive?: Partial<KeepAliveOptions>;
+  /** what happens when the connection is lost; default `established`, 5 s, without end */
+  readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
+  /** Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail. */
+  readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined | void>;
+  /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
+  readonly selfCheck?: { readonly intervalMs: number };
   /** milliseconds from dialling to logged on, the decision about the host key included; default 60 s */
   readonly logonTimeoutMs?: number;
   /** milliseconds to connect to a target of local forwarding; default 30 s */
@@ -51,16 +83,38 @@ export interface ForwardingOptions {
 }
 
 /** Options with the defaults filled in. */
-export type CheckedOptions = Required<Omit<TunnelOptions, "algorithms">> & { readonly algorithms: Algorithms };
+export interface CheckedOptions {
+  /** at least one */
+  readonly endpoints: readonly Endpoint[];
+  readonly user: string;
+  readonly auth: readonly AuthMethod[];
+  readonly hostKey: HostKeyCheck;
+  readonly algorithms: Algorithms;
+  readonly rekey: NonNullable<TunnelOptions["rekey"]>;
+  readonly keepAlive: KeepAliveOptions;
+  readonly reconnect: ReconnectOptions;
+  readonly beforeReconnect: TunnelOptions["beforeReconnect"];
+  readonly selfCheckMs: number;
+  readonly logonTimeoutMs: number;
+  readonly targetTimeoutMs: number;
+}
+
+/** What `requestForwarding` takes, with the defaults filled in. */
+export type CheckedForwarding = ForwardingOptions & { readonly address: string };
 
 const tunnelOptions = [
   "host",
   "port",
+  "hosts",
   "user",
   "auth",
   "hostKey",
   "algorithms",
   "rekey",
+  "keepAlive",
+  "reconnect",
+  "beforeReconnect",
+  "selfCheck",
   "logonTimeoutMs",
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
@@ -70,24 +124,96 @@ const forwardingOptions = ["address", "port", "target", "onOpen"] as const satis
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
-  const { host, port = 22, user, auth, hostKey, algorithms = {}, rekey = {} } = given;
+  const { user, auth, hostKey, algorithms = {}, rekey = {}, selfCheck = { intervalMs: 0 } } = given;
   checkOptions("algorithms", algorithms, ["kex", "hostKeys", "ciphers", "macs"]);
   checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
-  expectText("host", host);
-  expectPort("port", port, 1);
+  checkOptions("selfCheck", selfCheck, ["intervalMs"]);
+  const { logonTimeoutMs = Limits.logonTimeoutMs, targetTimeoutMs = Limits.targetTimeoutMs } = given;
+  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
+  expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
+  if (given.beforeReconnect !== undefined) expectFunction("beforeReconnect", given.beforeReconnect);
+  const checked = {
+    endpoints: checkEndpoints(given),
+    user,
+    auth,
+    hostKey,
+    algorithms: { ...defaults, ...algorithms },
+    rekey,
+    keepAlive: checkKeepAlive(given.keepAlive),
+    reconnect: checkReconnect(given.reconnect),
+    beforeReconnect: given.beforeReconnect,
+    selfCheckMs: selfCheck.intervalMs,
+    logonTimeoutMs,
+    targetTimeoutMs,
+  };
+  checkIdentity(checked);
+  return checked;
+}
+
+/** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
+export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
+  checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
+  const { host, port, ...identity } = changes;
+  const changed = { ...options, ...identity };
+  checkIdentity(changed);
+  return host === undefined ? changed : { ...changed, endpoints: checkEndpoints({ host, ...(port === undefined ? {} : { port }) }) };
+}
+
+function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
   expectText("user", user);
   if (!Array.isArray(auth) || auth.length === 0) throw new SshError("misuse", "expected auth to hold at least one method");
+  if (!auth.every((method: AuthMethod | undefined) => typeof method?.begin === "function")) {
+    throw new SshError("misuse", "expected auth to hold methods, such as password('…'); got something else");
+  }
   if (typeof hostKey !== "function") {
     throw new SshError("misuse", "expected hostKey to say whom to trust, such as fingerprint('SHA256:…'); got none");
   }
-  const { logonTimeoutMs = Limits.logonTimeoutMs, targetTimeoutMs = Limits.targetTimeoutMs } = given;
-  expectPositive("logonTimeoutMs", logonTimeoutMs);
-  expectPositive("targetTimeoutMs", targetTimeoutMs);
-  return { host, port, user, auth, hostKey, algorithms: { ...defaults, ...algorithms }, rekey, logonTimeoutMs, targetTimeoutMs };
+}
+
+function checkEndpoints({ host, port = 22, hosts }: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
+  if (hosts === undefined) {
+    expectText("host", host);
+    expectPort("port", port, 1);
+    return [{ host: String(host), port }];
+  }
+  if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
+  if (!Array.isArray(hosts) || hosts.length === 0) throw new SshError("misuse", "expected hosts to hold at least one host");
+  return hosts.map((one: string | { readonly host: string; readonly port?: number }) => {
+    const endpoint = typeof one === "string" ? { host: one, port } : { port, ...one };
+    checkOptions("hosts", endpoint, ["host", "port"]);
+    expectText("hosts", endpoint.host);
+    expectPort("port", endpoint.port, 1);
+    return endpoint;
+  });
+}
+
+function checkKeepAlive(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
+  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
+  const { intervalMs = Limits.keepAliveMs, countMax = Limits.keepAliveCount } = given;
+  expectNumber("keepAlive.intervalMs", intervalMs, 0);
+  expectNumber("keepAlive.countMax", countMax, 1);
+  return { intervalMs, countMax };
+}
+
+function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
+  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff"]);
+  const { mode = "established", intervalMs = Limits.reconnectMs, maxRetries = Number.POSITIVE_INFINITY, backoff = {} } = given;
+  checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
+  const { factor = 1, maxIntervalMs = Number.POSITIVE_INFINITY, jitter = 0.1 } = backoff;
+  if (!["never", "established", "always"].includes(mode)) {
+    throw new SshError("misuse", `expected reconnect.mode to be 'never', 'established' or 'always', got ${quote(String(mode))}`);
+  }
+  expectNumber("reconnect.intervalMs", intervalMs, 0);
+  expectNumber("reconnect.maxRetries", maxRetries, 0);
+  expectNumber("reconnect.backoff.factor", factor, 1);
+  expectNumber("reconnect.backoff.maxIntervalMs", maxIntervalMs, 0);
+  expectNumber("reconnect.backoff.jitter", jitter, 0);
+  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter } };
 }
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkForwardingOptions(given: ForwardingOptions): ForwardingOptions & { readonly address: string } {
+export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
   const { address = "localhost", port, target, onOpen } = given;
   if (typeof address !== "string") throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
@@ -97,9 +223,7 @@ export function checkForwardingOptions(given: ForwardingOptions): ForwardingOpti
     expectText("target.host", target.host);
     expectPort("target.port", target.port, 1);
   }
-  if (onOpen !== undefined && typeof onOpen !== "function") {
-    throw new SshError("misuse", `expected onOpen to be a function, got ${typeof onOpen}`);
-  }
+  if (onOpen !== undefined) expectFunction("onOpen", onOpen);
   return { ...given, address };
 }
 
@@ -113,7 +237,11 @@ function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
   throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${String(value)}`);
 }
 
-function expectPositive(name: string, value: unknown): void {
-  if (typeof value === "number" && value > 0) return;
-  throw new SshError("misuse", `expected ${name} to be a positive number of milliseconds, got ${String(value)}`);
+function expectNumber(name: string, value: unknown, lowest: number): void {
+  if (typeof value === "number" && value >= lowest) return;
+  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${String(value)}`);
+}
+
+function expectFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
 }

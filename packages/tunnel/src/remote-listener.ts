@@ -1,5 +1,5 @@
 /** Remote listening, RFC 4254 section 7: requests for ports, and the routing of the channels that come from them. @module */
-import type { CallOptions, IncomingOpen, SshConnection } from "@postern/ssh";
+import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
   ForwardedTcpip,
@@ -43,17 +43,20 @@ export class RemoteListener {
    * Asks the host to listen. `onOpen` is in place before the reply has been handled to its end, for a channel may follow in the same segment.
    * Gives the port.
    *
-   * @throws SshError `refused` with the reason the host gave, `aborted`, `misuse` for an address and port that are ours already
+   * @throws SshError `refused` with the reason the host gave, `denied` when its policy is the reason, `aborted`, `misuse` for an address and port that are ours already
    */
   async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
       throw new SshError("misuse", `expected a port that is not forwarded yet, got ${name(address, port)}`);
     }
-    this.#said = [];
     let bound: number | undefined;
+    let said: readonly string[] = [];
     const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
       signal,
       onReply: ({ ok, specific }) => {
+        // Here, and not when the caller goes on: by then the host may have explained something else.
+        said = this.#said;
+        this.#said = [];
         if (!ok) return;
         bound = port === 0 ? this.#chosenPort(specific) : port;
         if (bound === undefined) return;
@@ -63,20 +66,27 @@ export class RemoteListener {
       },
     });
     if (bound !== undefined) return bound;
-    const said = this.#said.length === 0 ? "no reason; the port may be in use" : this.#said.map((text) => quote(text)).join(", ");
-    this.#said = [];
     const expected = `expected the host to listen on ${name(address, port)}`;
-    throw reply.ok
-      ? new SshError("protocol", `${expected} and tell the port it chose, got none`)
-      : new SshError("refused", `${expected}, it refused and gave ${said}`);
+    if (reply.ok) throw new SshError("protocol", `${expected} and tell the port it chose, got none`);
+    const why = said.length === 0 ? "no reason; the port may be in use" : said.map((text) => quote(text)).join(", ");
+    throw new SshError(said.some(isPolicy) ? "denied" : "refused", `${expected}, it refused and gave ${why}`);
   }
 
-  /** Asks the host to stop listening. The route stays until it has: opens may still come (RFC 4254 section 7.1). */
-  async cancel(address: string, port: number, options: CallOptions): Promise<void> {
-    const { ok } = await this.#sendCancel(address, port, options);
+  /**
+   * Asks the host to stop listening. The route stays until it has: opens may still come (RFC 4254 section 7.1).
+   * `onCancelled` is called when it has, even if the call was aborted meanwhile.
+   */
+  async cancel(address: string, port: number, onCancelled: () => void, options: CallOptions): Promise<void> {
+    const { ok } = await this.#sendCancel(address, port, {
+      ...options,
+      onReply: (reply) => {
+        const route = this.#exact(address, port);
+        if (!reply.ok || route === undefined) return;
+        this.#routes.delete(route);
+        onCancelled();
+      },
+    });
     if (!ok) throw new SshError("refused", `expected the host to stop listening on ${name(address, port)}, it refused`);
-    const route = this.#exact(address, port);
-    if (route !== undefined) this.#routes.delete(route);
   }
 
   /** The host opens a channel. */
@@ -106,7 +116,7 @@ export class RemoteListener {
     return undefined;
   }
 
-  #sendCancel(address: string, port: number, options: CallOptions = {}): ReturnType<SshConnection["request"]> {
+  #sendCancel(address: string, port: number, options: RequestOptions = {}): ReturnType<SshConnection["request"]> {
     return this.#connection.request("cancel-tcpip-forward", TcpipForward.encode({ address, port }), options);
   }
 
@@ -115,6 +125,11 @@ export class RemoteListener {
     const { port } = TcpipForwardReply.decode(specific);
     return port >= 1 && port <= RfcLimits.maxPort ? port : undefined;
   }
+}
+
+/** Whether a host's explanation speaks of its policy: sshd explains those refusals and no others (a busy port gets no word). */
+function isPolicy(said: string): boolean {
+  return /refused|denied|disabled|prohibited|forbidden|not (?:allowed|permitted)/i.test(said);
 }
 
 /** How an address and port are named in messages. */

@@ -67,7 +67,9 @@ export function toBase64(bytes: Bytes): string {
  * @throws RangeError when the text is something else
  */
 export function fromBase64(text: string): Bytes {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.replace(/=+$/, "").length % 4 === 1) {
+  const data = text.replace(/=+$/, "");
+  const padded = data.length !== text.length;
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || data.length % 4 === 1 || (padded && text.length % 4 !== 0)) {
     throw new RangeError("expected base64");
   }
   const binary = atob(text);

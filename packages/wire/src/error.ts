@@ -4,10 +4,12 @@
  * What went wrong, for programs to test:
  *
  * - `protocol`: the peer broke an RFC's rule; `mac`: a packet failed its integrity check; `version`: the peer is no SSH 2 server
+ * - `busy`: the host turns us away for now; it asks to be left alone for a while
  * - `negotiation`: no algorithm in common; `kex`: the key exchange failed
  * - `hostkey`: the host key was refused, changed, or its signature is wrong
  * - `auth`: the host accepted none of the methods
  * - `refused`: the peer refused one request or one channel; the connection goes on
+ * - `denied`: the same, and the host said that its policy is the reason, so asking again does not help
  * - `connect`: the address could not be reached; `timeout`: a deadline passed; `aborted`: a signal fired
  * - `closed`: the connection ended (by us, or by the peer without a reason); `disconnected`: the peer sent DISCONNECT
  * - `limit`: the peer wanted more than our limits allow
@@ -17,11 +19,13 @@ export type SshErrorCode =
   | "protocol"
   | "mac"
   | "version"
+  | "busy"
   | "negotiation"
   | "kex"
   | "hostkey"
   | "auth"
   | "refused"
+  | "denied"
   | "connect"
   | "timeout"
   | "aborted"
@@ -74,11 +78,13 @@ const reasons: Readonly<Record<SshErrorCode, number>> = {
   protocol: DisconnectReason.PROTOCOL_ERROR,
   mac: DisconnectReason.MAC_ERROR,
   version: DisconnectReason.PROTOCOL_VERSION_NOT_SUPPORTED,
+  busy: DisconnectReason.BY_APPLICATION,
   negotiation: DisconnectReason.KEY_EXCHANGE_FAILED,
   kex: DisconnectReason.KEY_EXCHANGE_FAILED,
   hostkey: DisconnectReason.HOST_KEY_NOT_VERIFIABLE,
   auth: DisconnectReason.NO_MORE_AUTH_METHODS_AVAILABLE,
   refused: DisconnectReason.BY_APPLICATION,
+  denied: DisconnectReason.BY_APPLICATION,
   connect: DisconnectReason.CONNECTION_LOST,
   timeout: DisconnectReason.BY_APPLICATION,
   aborted: DisconnectReason.BY_APPLICATION,

@@ -52,6 +52,18 @@ export const Limits = {
   bannerBytes: 64 * 1024,
   /** event based channels that wait for the program to take them; above it they are refused */
   acceptQueue: 1024,
+  /** a host that says nothing is asked after so long, and given up after so many questions */
+  keepAliveMs: 30_000,
+  keepAliveCount: 5,
+  /** before a lost connection is made again */
+  reconnectMs: 5_000,
+  /** how long `drain` waits for connections to finish */
+  drainMs: 30_000,
+  /** how long a probe of our own port may take, and how often a port that is held by somebody is asked for again */
+  probeTimeoutMs: 5_000,
+  pendingRetryMs: 2_000,
+  /** state changes a tunnel remembers */
+  timeline: 100,
   /** to connect to a target of local forwarding */
   targetTimeoutMs: 30_000,
   /** from dialling to logged on */

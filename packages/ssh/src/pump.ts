@@ -1,5 +1,5 @@
 /** Joins two byte pipes. @module */
-import type { BytePipe } from "@postern/ssh";
+import type { BytePipe } from "./byte-pipe.ts";
 
 /**
  * Moves bytes both ways until both pipes are gone (takes both). Each direction half-closes by itself; whoever is slow stops

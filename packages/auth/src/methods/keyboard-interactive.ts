@@ -1,0 +1,63 @@
+/** The method `keyboard-interactive`, RFC 4256. @module */
+import {
+  KeyboardInteractiveRequest,
+  type Prompt,
+  SshError,
+  UserauthInfoRequest,
+  UserauthInfoResponse,
+  UserauthRequest,
+} from "@postern/wire";
+import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
+
+/** What the host wants to know (RFC 4256 section 3.2). All texts come from the network and may hold control characters. */
+export interface InteractiveRequest {
+  /** a title, often empty */
+  readonly name: string;
+  /** words to show before the questions, often empty */
+  readonly instruction: string;
+  /** the questions; `echo` false: do not show what is typed */
+  readonly prompts: readonly Prompt[];
+}
+
+/**
+ * Logs on by answering the host's questions; hosts with PAM ask for the password this way. `answer` gives one text for each prompt.
+ * A request without prompts is an announcement: what `answer` gives then does not count.
+ *
+ * @throws SshError `misuse`, as the reason the method is given up, when there are more or fewer answers than prompts
+ * @example
+ * const auth = [keyboardInteractive(({ prompts }) => prompts.map(() => "secret"))];
+ */
+export function keyboardInteractive(
+  answer: (request: InteractiveRequest) => MaybePromise<readonly string[]>,
+): AuthMethod {
+  return {
+    name: "keyboard-interactive",
+    begin: ({ user }) => ({
+      next(payload) {
+        if (payload === undefined) {
+          const specific = KeyboardInteractiveRequest.encode({ language: "", submethods: "" });
+          return UserauthRequest.encode({
+            user,
+            service: CONNECTION_SERVICE,
+            method: "keyboard-interactive",
+            specific,
+          });
+        }
+        const { name, instruction, prompts } = UserauthInfoRequest.decode(payload);
+        if (prompts.length === 0 && name === "" && instruction === "") return respond(prompts, []);
+        const responses = answer({ name, instruction, prompts });
+        return responses instanceof Promise
+          ? responses.then((given) => respond(prompts, given))
+          : respond(prompts, responses);
+      },
+    }),
+  };
+}
+
+function respond(prompts: readonly Prompt[], responses: readonly string[]): Uint8Array {
+  if (prompts.length === 0) return UserauthInfoResponse.encode({ responses: [] });
+  if (responses.length !== prompts.length) {
+    throw new SshError("misuse", `expected ${prompts.length} answers, one for each prompt, got ${responses.length}`);
+  }
+  return UserauthInfoResponse.encode({ responses });
+}

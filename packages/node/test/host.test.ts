@@ -1,0 +1,138 @@
+import * as net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { decodePrivateKey, signer } from "@postern/keys";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  fingerprint,
+  password,
+  policy,
+  ReverseTunnel,
+  TunnelHost,
+  type TunnelHostListenOptions,
+} from "../src/index.ts";
+
+/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+const hostKey = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
+VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
+AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
+pqr14HCMntUGL64eyfxzAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+`;
+/** ssh-keygen -l of the same */
+const trusted = "SHA256:rr1ev+W69ZCB7nh4k9WnBxY9sXAMoPm58l4oAqxHgt0";
+
+const hosts: TunnelHost[] = [];
+const servers: net.Server[] = [];
+afterEach(async () => {
+  for (const host of hosts.splice(0)) await host.close({ drainMs: 0 });
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function listening(options: Partial<TunnelHostListenOptions> = {}): Promise<TunnelHost> {
+  const host = await TunnelHost.listen({
+    port: 0,
+    hostKeys: [signer(decodePrivateKey(hostKey))],
+    authorize: policy({ test: { password: "secret" } }),
+    ...options,
+  });
+  hosts.push(host);
+  return host;
+}
+
+async function tunnelTo(host: TunnelHost, address = "127.0.0.1"): Promise<ReverseTunnel> {
+  const tunnel = new ReverseTunnel({
+    host: address,
+    port: host.port,
+    user: "test",
+    auth: [password("secret")],
+    hostKey: fingerprint(trusted),
+  });
+  await tunnel.logon();
+  return tunnel;
+}
+
+async function held(address: string): Promise<number> {
+  const server = net.createServer();
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen({ host: address, port: 0, ipv6Only: true }, resolve));
+  return (server.address() as net.AddressInfo).port;
+}
+
+function answers(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ port, host });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+describe("TunnelHost.listen", () => {
+  it("takes clients on all addresses unless told, and knows where they come from", async () => {
+    const host = await listening();
+    for (const address of ["127.0.0.1", "::1"]) {
+      const tunnel = await tunnelTo(host, address);
+      expect(host.connections[0]?.origin?.host).toBe(address);
+      await tunnel.logoff();
+      await expect.poll(() => host.connections).toEqual([]);
+    }
+    const near = await listening({ address: "127.0.0.1" });
+    expect([await answers(near.port, "127.0.0.1"), await answers(near.port, "::1")]).toEqual([true, false]);
+  });
+
+  it("gives one port of both families for port 0, and frees both", async () => {
+    const tunnel = await tunnelTo(await listening());
+    const forwarding = await tunnel.requestForwarding({ address: "localhost", port: 0 });
+    const { port } = forwarding;
+    expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([true, true]);
+    await forwarding.cancel();
+    expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([false, false]);
+    await tunnel.logoff();
+  });
+
+  it.each(["127.0.0.1", "::1"])(
+    "refuses a port that somebody else has on %s alone, and keeps nothing of it",
+    async (address) => {
+      const taken = await held(address);
+      const tunnel = await tunnelTo(await listening());
+      const other = address === "::1" ? "127.0.0.1" : "::1";
+      await expect(
+        tunnel.requestForwarding({ address: "localhost", port: taken }, { signal: AbortSignal.timeout(1000) }),
+      ).rejects.toThrow();
+      expect(await answers(taken, other)).toBe(false);
+      expect((await tunnel.requestForwarding({ address: other, port: taken })).port).toBe(taken);
+      await tunnel.logoff();
+    },
+  );
+
+  it("survives clients and visitors that reset at any moment", async () => {
+    const host = await listening();
+    const tunnel = await tunnelTo(host);
+    const { port } = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: host.port } });
+    for (let i = 0; i < 20; i++) {
+      for (const to of [host.port, port]) {
+        const socket = net.connect({ port: to, host: "127.0.0.1" });
+        socket.on("error", () => {});
+        await delay(i);
+        if (socket.connecting) socket.destroy();
+        else socket.resetAndDestroy();
+      }
+    }
+    await expect.poll(() => host.connections.filter(({ user }) => user === undefined)).toEqual([]);
+    await expect.poll(() => host.connections[0]?.channels).toBe(0);
+    expect(await answers(port, "127.0.0.1")).toBe(true);
+    await tunnel.logoff();
+  });
+
+  it("names the port that is taken", async () => {
+    const port = await held("127.0.0.1");
+    await expect(listening({ port, address: "127.0.0.1" })).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    });
+  });
+});

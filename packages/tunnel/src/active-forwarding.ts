@@ -1,0 +1,267 @@
+/** A forwarding at work: asked for on each new connection, its visitors served. @module */
+import { type BytePipe, type CallOptions, type Channel, type IncomingOpen, pump } from "@postern/ssh";
+import { Limits, OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import { ChannelQueue } from "./channel-queue.ts";
+import type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+import type { Link } from "./link.ts";
+import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
+import type { Platform, Target } from "./platform.ts";
+import { ProbeGate, type ProbeResult, nonceSize, probeAddresses } from "./probe.ts";
+import type { ForwardedOpen } from "./remote-listener.ts";
+
+/** What a forwarding needs of its tunnel, and tells it. */
+export interface ForwardingHost {
+  readonly platform: Platform;
+  readonly targetTimeoutMs: number;
+  changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
+  visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
+}
+
+
+/** The implementation of {@link Forwarding}: one identity over many connections. */
+export class ActiveForwarding implements Forwarding {
+  readonly address: string;
+  readonly target: Target | undefined;
+  readonly #host: ForwardingHost;
+  readonly #options: CheckedForwarding;
+  readonly #queue = new ChannelQueue();
+  readonly #gate = new ProbeGate();
+  readonly #visits = new Set<Channel>();
+  /** the targets that are being dialled; each has a signal of its own, for one signal for thousands would hold as many listeners */
+  readonly #dialling = new Set<AbortController>();
+  readonly #past = { accepted: 0, refused: 0, bytesIn: 0, bytesOut: 0, stalls: 0 };
+  /** fires when no further request is to be made */
+  readonly #given = new AbortController();
+  #state: ForwardingState = "pending";
+  #reason: SshError | undefined;
+  #port: number;
+  #link: Link | undefined;
+  #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
+  #cancelling: Promise<void> | undefined;
+
+  constructor(host: ForwardingHost, options: CheckedForwarding) {
+    this.#host = host;
+    this.#options = options;
+    this.address = options.address;
+    this.target = options.target;
+    this.#port = options.port;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get state(): ForwardingState {
+    return this.#state;
+  }
+
+  get reason(): SshError | undefined {
+    return this.#reason;
+  }
+
+  get closed(): Promise<void> {
+    return this.#queue.closed;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {
+    return this.#queue[Symbol.asyncIterator]();
+  }
+
+  /** The first request: its failure is the caller's. @throws SshError `refused`, `denied`, `aborted`, `closed`, `misuse` */
+  async open(link: Link, call: CallOptions): Promise<void> {
+    this.#link = link;
+    const port = await link.listener.listen(this.address, this.#options.port, this.#onOpen(), call);
+    if (this.#link === link) this.#become("open", undefined, port);
+  }
+
+  /** A new connection: asks for the port, again and again while somebody holds it. */
+  async attach(link: Link): Promise<void> {
+    this.#link = link;
+    while (this.#isAt(link)) {
+      try {
+        const port = await this.#listenAgain(link);
+        if (this.#isAt(link)) this.#become("open", undefined, port);
+        return;
+      } catch (cause) {
+        const error = toSshError(cause, "protocol", "the request for the port failed");
+        if (!this.#isAt(link)) return;
+        if (error.code !== "refused") {
+          // What else can fail is our connection, and then `detach` comes, or a policy, and that is final.
+          if (error.code === "denied") this.end(error);
+          return;
+        }
+        this.#become("pending", error);
+        await this.#pause();
+      }
+    }
+  }
+
+  /** The connection was lost. */
+  detach(error: SshError): void {
+    this.#link = undefined;
+    this.#retry?.go();
+    for (const dialling of this.#dialling) dialling.abort(error);
+    this.#queue.clear();
+    if (this.#state !== "closed") this.#become("pending", error);
+  }
+
+  /** It is over: cancelled, or with an error given up. */
+  end(error: SshError | undefined): void {
+    if (this.#state === "closed") return;
+    this.#given.abort(error);
+    this.#link = undefined;
+    this.#retry?.go();
+    if (error !== undefined) for (const dialling of this.#dialling) dialling.abort(error);
+    this.#queue.end(error);
+    this.#become("closed", error);
+  }
+
+  cancel(call: CallOptions = {}): Promise<void> {
+    const link = this.#link;
+    if (this.#state !== "open" || link === undefined) {
+      // Nothing listens; a request that is under way is taken back when it is answered.
+      this.end(undefined);
+      return Promise.resolve();
+    }
+    this.#cancelling ??= link.listener.cancel(this.address, this.#port, () => this.end(undefined), call).finally(() => {
+      this.#cancelling = undefined;
+    });
+    return this.#cancelling;
+  }
+
+  async probe(call: CallOptions = {}): Promise<ProbeResult> {
+    const link = this.#link;
+    if (this.#state !== "open" || link === undefined) {
+      throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
+    }
+    const asked = probeAddresses(this.address).map(async (host) => {
+      const nonce = this.#host.platform.random(nonceSize);
+      return [host, await this.#gate.ask(link.connection, host, this.#port, nonce, call)] as const;
+    });
+    const answers = new Map(await Promise.all(asked));
+    const known = [...answers.values()].filter((answer) => answer !== "denied");
+    return { ok: known.length > 0 && known.every((answer) => answer === "ours"), answers };
+  }
+
+  stats(): ForwardingStats {
+    const sum = { ...this.#past, open: this.#visits.size };
+    for (const { counters } of this.#visits) {
+      sum.bytesIn += counters.bytesIn;
+      sum.bytesOut += counters.bytesOut;
+      sum.stalls += counters.stalls;
+    }
+    return sum;
+  }
+
+  /** Settles when the visitors that are there now have gone. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([...this.#visits].map(({ closed }) => closed));
+  }
+
+  #isAt(link: Link): boolean {
+    return this.#link === link && this.#state !== "closed";
+  }
+
+  /** When the host chose the port, the same one is asked for first: visitors know it. */
+  async #listenAgain({ listener }: Link): Promise<number> {
+    const call = { signal: this.#given.signal };
+    const requested = this.#options.port;
+    if (requested === 0 && this.#port !== 0) {
+      try {
+        return await listener.listen(this.address, this.#port, this.#onOpen(), call);
+      } catch (error) {
+        if (!(error instanceof SshError) || (error.code !== "refused" && error.code !== "denied")) throw error;
+      }
+    }
+    return await listener.listen(this.address, requested, this.#onOpen(), call);
+  }
+
+  #onOpen(): (open: IncomingOpen, specific: ForwardedOpen) => void {
+    return (open, specific) => void this.#visitor(open, specific);
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const go = (): void => {
+        clearTimeout(this.#retry?.timer);
+        this.#retry = undefined;
+        resolve();
+      };
+      this.#retry = { timer: setTimeout(go, Limits.pendingRetryMs), go };
+    });
+  }
+
+  #become(state: ForwardingState, reason: SshError | undefined, port = this.#port): void {
+    this.#port = port;
+    this.#state = state;
+    this.#reason = reason;
+    this.#host.changed(this, state, reason);
+  }
+
+  /** One visitor: asks `onOpen`, dials the target before the open is confirmed, and joins the two. */
+  async #visitor(open: IncomingOpen, specific: ForwardedOpen): Promise<void> {
+    const origin: Target = { host: specific.originAddress, port: specific.originPort };
+    const { onOpen } = this.#options;
+    let channel: Channel | undefined;
+    const refuse = (reason: number, description: string, error?: unknown): void => {
+      this.#past.refused++;
+      if (channel === undefined) open.refuse(reason, description);
+      else channel.abort();
+      if (error !== undefined) this.#host.visitorError(this, origin, error);
+    };
+    let pipe: BytePipe | undefined;
+    try {
+      if (this.#gate.busy) {
+        channel = open.accept();
+        if (await this.#gate.takes(channel)) return;
+      }
+      const request: ChannelOpenRequest = { channelId: open.id, origin, address: this.address, port: specific.port };
+      try {
+        if (onOpen !== undefined && (await onOpen(request)) !== true) {
+          return refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "refused");
+        }
+      } catch (error) {
+        return refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "refused", error);
+      }
+      if (this.target === undefined && this.#queue.full) {
+        const error = new SshError("limit", "expected the program to take channels, got too many that wait");
+        return refuse(OpenFailureReason.RESOURCE_SHORTAGE, "too many connections wait", error);
+      }
+      try {
+        if (this.target !== undefined) pipe = await this.#dial(this.target);
+      } catch (error) {
+        return refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
+      }
+      channel ??= open.accept();
+      this.#count(channel);
+      if (pipe === undefined) this.#queue.push(Object.assign(channel, { origin }));
+      else pump(channel, pipe);
+    } catch (error) {
+      // The connection ended meanwhile; its own error tells the program.
+      pipe?.abort(toSshError(error, "closed", "the connection ended"));
+    }
+  }
+
+  #count(channel: Channel): void {
+    this.#visits.add(channel);
+    this.#past.accepted++;
+    const gone = (): void => {
+      this.#visits.delete(channel);
+      this.#past.bytesIn += channel.counters.bytesIn;
+      this.#past.bytesOut += channel.counters.bytesOut;
+      this.#past.stalls += channel.counters.stalls;
+    };
+    channel.closed.then(gone, gone);
+  }
+
+  async #dial(target: Target): Promise<BytePipe> {
+    const dialling = new AbortController();
+    this.#dialling.add(dialling);
+    try {
+      const { platform, targetTimeoutMs: timeoutMs } = this.#host;
+      return await platform.dial(target, { signal: dialling.signal, timeoutMs });
+    } finally {
+      this.#dialling.delete(dialling);
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** Channels that were opened and wait for the program, and programs that wait for a channel. @module */
+import { Limits, type SshError } from "@postern/wire";
+import type { ForwardedChannel } from "./forwarding.ts";
+
+interface Reader {
+  resolve(result: IteratorResult<ForwardedChannel>): void;
+  reject(error: unknown): void;
+}
+
+/** The source of `for await (const channel of forwarding)`; several loops share it. */
+export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
+  readonly closed: Promise<void>;
+  readonly #channels: ForwardedChannel[] = [];
+  readonly #readers: Reader[] = [];
+  #settleClosed: { resolve(): void; reject(error: unknown): void } = { resolve() {}, reject() {} };
+  #end: { readonly error: SshError | undefined } | undefined;
+
+  constructor() {
+    this.closed = new Promise((resolve, reject) => {
+      this.#settleClosed = { resolve, reject };
+    });
+    this.closed.catch(() => {});
+  }
+
+  /** Whether so many channels wait that a further one should be refused. */
+  get full(): boolean {
+    return this.#channels.length >= Limits.acceptQueue;
+  }
+
+  push(channel: ForwardedChannel): void {
+    const reader = this.#readers.shift();
+    if (reader !== undefined) reader.resolve({ done: false, value: channel });
+    else this.#channels.push(channel);
+  }
+
+  /** The connection was lost, and the channels that wait with it. */
+  clear(): void {
+    this.#channels.length = 0;
+  }
+
+  /** No more channels come. Those that wait are still given out, unless the connection broke. */
+  end(error: SshError | undefined): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    if (error !== undefined) this.clear();
+    for (const reader of this.#readers.splice(0)) {
+      if (error === undefined) reader.resolve({ done: true, value: undefined });
+      else reader.reject(error);
+    }
+    if (error === undefined) this.#settleClosed.resolve();
+    else this.#settleClosed.reject(error);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {
+    return {
+      next: () => this.#next(),
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
+  }
+
+  #next(): Promise<IteratorResult<ForwardedChannel>> {
+    const channel = this.#channels.shift();
+    if (channel !== undefined) return Promise.resolve({ done: false, value: channel });
+    if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
+    if (this.#end !== undefined) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
+  }
+}

@@ -1,0 +1,83 @@
+/** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
+import { keyType, sha256Fingerprint } from "@postern/keys";
+import { connect, type SshConnection } from "@postern/ssh";
+import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import type { CheckedOptions, Endpoint } from "./options.ts";
+import type { Platform } from "./platform.ts";
+import { RemoteListener } from "./remote-listener.ts";
+
+/** A connection that is logged on, and its listening ports. */
+export interface Link {
+  readonly connection: SshConnection;
+  readonly listener: RemoteListener;
+}
+
+/** What a link tells while it is made, and after. */
+export interface LinkEvents {
+  /** the host key is trusted, the logon begins */
+  authenticating(): void;
+  banner(message: string): void;
+  debug(message: string): void;
+}
+
+/** A link that could not be made. `unseen`: the host was reached, and dropped us before its key was seen. */
+export class LinkFailure {
+  readonly error: SshError;
+  readonly unseen: boolean;
+
+  constructor(error: SshError, unseen: boolean) {
+    this.error = error;
+    this.unseen = unseen;
+  }
+}
+
+/** Dials, verifies the host key, and logs on. @throws LinkFailure */
+export async function openLink(
+  platform: Platform,
+  options: CheckedOptions,
+  { host, port }: Endpoint,
+  events: LinkEvents,
+  signal: AbortSignal,
+): Promise<Link> {
+  const { user, auth, hostKey, algorithms, rekey, keepAlive, logonTimeoutMs } = options;
+  const started = performance.now();
+  let listener: RemoteListener | undefined;
+  let reached = false;
+  let seen = false;
+  try {
+    const pipe = await platform.dial({ host, port }, { signal, timeoutMs: logonTimeoutMs });
+    reached = true;
+    const connection = await connect(pipe, {
+      user,
+      auth,
+      algorithms,
+      rekey,
+      keepAlive,
+      signal,
+      random: platform.random,
+      logonTimeoutMs: Math.max(1, logonTimeoutMs - (performance.now() - started)),
+      hostKey: async ({ hostKey: key, algorithm }) => {
+        seen = true;
+        const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: sha256Fingerprint(key) };
+        if ((await hostKey(offer)) !== true) {
+          throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
+        }
+        if (!signal.aborted) events.authenticating();
+        return true;
+      },
+      onBanner: events.banner,
+      onDebug: (message) => {
+        listener?.debug(message);
+        events.debug(message);
+      },
+      onChannelOpen: (open) => {
+        if (listener !== undefined) listener.incoming(open);
+        else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no port was requested");
+      },
+    });
+    listener = new RemoteListener(connection);
+    return { connection, listener };
+  } catch (cause) {
+    throw new LinkFailure(toSshError(cause, "connect", "the logon failed"), reached && !seen);
+  }
+}

@@ -1,0 +1,91 @@
+/** Who answers on the host's port: us, somebody else, or nobody. @module */
+import type { CallOptions, Channel, SshConnection } from "@postern/ssh";
+import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
+
+/**
+ * `ours`: what we sent to the port came to us. `foreign`: somebody took the connection, but not we. `closed`: nobody listens there.
+ * `denied`: the host does not let us look (`PermitOpen`, `AllowTcpForwarding remote`).
+ */
+export type ProbeAnswer = "ours" | "foreign" | "closed" | "denied";
+
+/** An answer for each address the host was asked to connect to. */
+export interface ProbeResult {
+  /** whether each address that could be looked at is ours, and at least one could */
+  readonly ok: boolean;
+  readonly answers: ReadonlyMap<string, ProbeAnswer>;
+}
+
+/** Tells whether what comes in is a visitor or our own probe. */
+export class ProbeGate {
+  readonly #expected = new Map<string, () => void>();
+  /** channels that are looked at */
+  readonly #held = new Set<() => void>();
+
+  /** Whether a probe is under way, so that an incoming channel has to be looked at. */
+  get busy(): boolean {
+    return this.#expected.size > 0;
+  }
+
+  /** Whether the channel is a probe; it is taken then. Until the probes are over it is not known of a visitor who says nothing. */
+  async takes(channel: Channel): Promise<boolean> {
+    const head = await this.#headOf(channel);
+    const found = head && this.#expected.get(key(head));
+    if (found === undefined) return false;
+    found();
+    channel.abort();
+    return true;
+  }
+
+  /** Connects through the host to `host:port`, says something that nobody can guess, and waits for it to come in. */
+  async ask(connection: SshConnection, host: string, port: number, nonce: Bytes, call: CallOptions): Promise<ProbeAnswer> {
+    let channel: Channel | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      const arrived = new Promise<ProbeAnswer>((resolve) => this.#expected.set(key(nonce), () => resolve("ours")));
+      const specific = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
+      channel = await connection.openChannel("direct-tcpip", specific, call);
+      channel.write(nonce);
+      const silence = new Promise<ProbeAnswer>((resolve) => {
+        timer = setTimeout(() => resolve("foreign"), Limits.probeTimeoutMs);
+      });
+      // Whoever ends the connection, or speaks first, is not us.
+      const foreign = channel.peek(1).then((): ProbeAnswer => "foreign");
+      return await Promise.race([arrived, silence, foreign]);
+    } catch (error) {
+      if (!(error instanceof SshError) || error.reason === undefined) throw error;
+      return error.reason === OpenFailureReason.CONNECT_FAILED ? "closed" : "denied";
+    } finally {
+      clearTimeout(timer);
+      this.#expected.delete(key(nonce));
+      if (!this.busy) for (const release of this.#held) release();
+      channel?.abort();
+    }
+  }
+
+  /** The first bytes of a channel, or undefined when all probes were over before they came. */
+  #headOf(channel: Channel): Promise<Bytes | undefined> {
+    return new Promise((resolve) => {
+      const settle = (head?: Bytes): void => {
+        this.#held.delete(settle);
+        resolve(head);
+      };
+      this.#held.add(settle);
+      void channel.peek(nonceSize).then(settle);
+    });
+  }
+}
+
+/** Bytes of a nonce. */
+export const nonceSize = 32;
+
+/** The addresses at which a listener for `address` should be found on the host itself. */
+export function probeAddresses(address: string): readonly string[] {
+  if (address === "127.0.0.1" || address === "0.0.0.0") return ["127.0.0.1"];
+  if (address === "::1") return ["::1"];
+  if (address === "" || address === "*" || address === "::" || address.toLowerCase() === "localhost") return ["127.0.0.1", "::1"];
+  return [address];
+}
+
+function key(bytes: Bytes): string {
+  return bytes.join();
+}

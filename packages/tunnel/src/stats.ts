@@ -1,0 +1,59 @@
+/** What a tunnel has done so far. @module */
+import { Limits } from "@postern/wire";
+import type { TunnelState } from "./events.ts";
+import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+
+/** Figures since the tunnel was made. */
+export interface TunnelStats extends ForwardingStats {
+  /** bytes on the wire of the connection that is open, everything included */
+  readonly wireBytesIn: number;
+  readonly wireBytesOut: number;
+  /** of the last keepalive that was answered, in milliseconds */
+  readonly roundTripMs: number | undefined;
+  readonly rekeys: number;
+  readonly reconnects: number;
+  readonly forwardings: ReadonlyMap<Forwarding, ForwardingStats>;
+}
+
+/** One state change. */
+export interface TimelineEntry {
+  /** milliseconds since 1970 */
+  readonly at: number;
+  readonly state: TunnelState | ForwardingState;
+  /** the forwarding whose state it is; none: the tunnel's */
+  readonly forwarding: string | undefined;
+  readonly reason: string | undefined;
+}
+
+/** The last state changes, oldest first. */
+export class Timeline {
+  readonly #entries: TimelineEntry[] = [];
+
+  get entries(): readonly TimelineEntry[] {
+    return [...this.#entries];
+  }
+
+  add(state: TunnelState | ForwardingState, reason: Error | undefined, forwarding?: Forwarding): void {
+    const name = forwarding && `${forwarding.address}:${forwarding.port}`;
+    this.#entries.push({ at: Date.now(), state, forwarding: name, reason: reason?.message });
+    if (this.#entries.length > Limits.timeline) this.#entries.shift();
+  }
+}
+
+const nothing: ForwardingStats = { accepted: 0, open: 0, refused: 0, bytesIn: 0, bytesOut: 0, stalls: 0 };
+
+/** The sum of several forwardings' figures. */
+export function sumOf(all: Iterable<ForwardingStats>): ForwardingStats {
+  let sum = nothing;
+  for (const one of all) {
+    sum = {
+      accepted: sum.accepted + one.accepted,
+      open: sum.open + one.open,
+      refused: sum.refused + one.refused,
+      bytesIn: sum.bytesIn + one.bytesIn,
+      bytesOut: sum.bytesOut + one.bytesOut,
+      stalls: sum.stalls + one.stalls,
+    };
+  }
+  return sum;
+}
