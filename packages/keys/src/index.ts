@@ -1,5 +1,6 @@
 /** Key files and fingerprints. @module */
 export * from "./fingerprint.ts";
+export * from "./generate.ts";
 export * from "./jwk.ts";
 export {
   decodePrivateKey,

@@ -1,0 +1,37 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { seededRandom } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import { decodePrivateKey, formatPublicKey, generatePrivateKey } from "../src/index.ts";
+
+const keygen = "/usr/bin/ssh-keygen";
+if (!existsSync(keygen)) process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");
+
+describe("a generated key", () => {
+  it("is read back, whatever the length of its comment", () => {
+    for (let length = 0; length < 20; length++) {
+      const comment = "c".repeat(length);
+      const key = decodePrivateKey(generatePrivateKey({ comment, random: seededRandom("key") }));
+      expect(key).toMatchObject({ type: "ssh-ed25519", comment });
+    }
+  });
+
+  it("differs from the next one", () => {
+    expect(generatePrivateKey()).not.toBe(generatePrivateKey());
+  });
+
+  it.skipIf(!existsSync(keygen))("is read by ssh-keygen", () => {
+    const folder = mkdtempSync(join(tmpdir(), "postern-generate-"));
+    try {
+      const file = join(folder, "key");
+      const text = generatePrivateKey({ comment: "made here" });
+      writeFileSync(file, text, { mode: 0o600 });
+      const line = execFileSync(keygen, ["-y", "-f", file], { encoding: "utf8" }).trim();
+      expect(line).toBe(formatPublicKey(decodePrivateKey(text).publicKey, "made here"));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
