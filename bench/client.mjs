@@ -16,4 +16,5 @@ const tunnel = new ReverseTunnel({
 await tunnel.logon();
 const forwarding = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: targetPort } });
 process.stderr.write(`Allocated port ${forwarding.port} for remote forward\n`);
+process.once("SIGINT", () => process.exit(0));
 await tunnel.closed;

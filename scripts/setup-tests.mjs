@@ -11,6 +11,11 @@ const peers = [
   { program: "ssh", package: "openssh-client", use: "the client of our own server" },
   { program: "ssh-keygen", package: "openssh-client", use: "the keys of every integration test" },
   { program: "dropbear", package: "dropbear-bin", use: "a second SSH host" },
+  { program: "dbclient", package: "dropbear-bin", use: "a client of our own server" },
+  { program: "plink", package: "putty-tools", use: "a client of our own server" },
+  { program: "asyncssh", package: "python3-asyncssh", use: "a client of our own server" },
+  { program: "paramiko", package: "python3-paramiko", use: "a client of our own server" },
+  { program: "ssh-audit", package: "ssh-audit", use: "a look at what our own server offers" },
 ];
 
 let absent = lacking();
@@ -30,10 +35,10 @@ for (const peer of absent) {
     `setup: ${peer.program} is missing (${peer.use}); tests that need it are skipped. ${advice(peer.package)}`,
   );
 }
-if (absent.length === 0) console.log("setup: sshd, ssh, ssh-keygen and dropbear are there");
+if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are there`);
 
 function lacking() {
-  const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
+  const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin", "/usr/lib/python3/dist-packages"];
   return peers.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
 }
 

@@ -111,11 +111,14 @@ export class AuthServerMachine {
     const state = this.#state;
     switch (state.at) {
       case "expectService":
-        return this.#acceptService(payload);
+        this.#acceptService(payload);
+        return;
       case "expectRequest":
-        return this.#request(UserauthRequest.decode(payload));
+        this.#request(UserauthRequest.decode(payload));
+        return;
       case "expectResponses":
-        return this.#responses(state.attempt, state.prompts, payload);
+        this.#responses(state.attempt, state.prompts, payload);
+        return;
       case "authenticated":
         // RFC 4252 section 5.1: requests after the success are ignored silently.
         return;
@@ -142,15 +145,16 @@ export class AuthServerMachine {
     if (state.at !== "deciding") throw new SshError("misuse", `expected an attempt to decide, got state ${state.at}`);
     const { attempt } = state;
     this.#state = { at: "expectRequest" };
-    if (decision === false) return this.#refuse(attempt.method);
-    // Nothing is proved by asking whether a key would do, whatever the program decides.
-    if (attempt.method === "publickey" && !attempt.proved) {
+    if (decision === false) this.#refuse(attempt.method);
+    else if (attempt.method === "publickey" && !attempt.proved) {
+      // Nothing is proved by asking whether a key would do, whatever the program decides.
       const { algorithm, publicKey } = attempt;
-      return this.#options.sink.send(UserauthPkOk.encode({ algorithm, publicKey }));
+      this.#options.sink.send(UserauthPkOk.encode({ algorithm, publicKey }));
+    } else if (decision === true) this.#accept(attempt);
+    else {
+      this.#canContinue = decision.partial;
+      this.#fail(true);
     }
-    if (decision === true) return this.#accept(attempt);
-    this.#canContinue = decision.partial;
-    this.#fail(true);
   }
 
   #responses(attempt: AuthAttempt, prompts: number, payload: Bytes): void {
@@ -159,14 +163,16 @@ export class AuthServerMachine {
       this.#events.push({ type: "abandoned" });
       this.#state = { at: "expectRequest" };
       this.#countFailure();
-      return this.#request(UserauthRequest.decode(payload));
+      this.#request(UserauthRequest.decode(payload));
+      return;
     }
     const { responses } = UserauthInfoResponse.decode(payload);
     if (responses.length !== prompts) {
       // RFC 4256 section 3.4: MUST be a failure.
       this.#events.push({ type: "abandoned" });
       this.#state = { at: "expectRequest" };
-      return this.#refuse(attempt.method);
+      this.#refuse(attempt.method);
+      return;
     }
     this.#state = { at: "deciding", attempt };
     this.#events.push({ type: "responses", responses });
@@ -192,9 +198,11 @@ export class AuthServerMachine {
     if (this.#user !== request.user) throw new SshError("protocol", "expected the user name not to change");
     this.#requests++;
     const attempt = this.#attempt(request);
-    if (attempt === undefined) return this.#refuse(request.method);
-    this.#state = { at: "deciding", attempt };
-    this.#events.push({ type: "attempt", attempt });
+    if (attempt === undefined) this.#refuse(request.method);
+    else {
+      this.#state = { at: "deciding", attempt };
+      this.#events.push({ type: "attempt", attempt });
+    }
   }
 
   /** What the program is asked; undefined when there is nothing to ask. */

@@ -124,6 +124,7 @@ export class ConnectionMachine {
   /** Tells the time; closes channels whose opener has not closed them in time. */
   tick(now: number): void {
     this.#now = now;
+    if (this.#lingeringSoon.size + this.#lingering.size === 0) return;
     for (const id of this.#lingeringSoon) this.#lingering.set(id, now + Limits.closeGraceMs);
     this.#lingeringSoon.clear();
     for (const [id, at] of this.#lingering) {

@@ -42,24 +42,31 @@ export class ReverseTunnel extends PortableTunnel {
  */
 export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyMethod(nativeSigner);
 
-export { type AuthContext, type AuthDialog, type AuthMethod, keyboardInteractive, type PasswordOptions, password } from "@postern/auth";
+export {
+  type AuthContext,
+  type AuthDialog,
+  type AuthMethod,
+  keyboardInteractive,
+  type PasswordOptions,
+  password,
+} from "@postern/auth";
 export type { Algorithms, Signer } from "@postern/crypto";
-export type { Channel } from "@postern/ssh";
 export {
   type Authorize,
   authorizedKeys,
-  ForwardingEvent,
-  HostConnectionEvent,
   type HostConnection,
+  HostConnectionEvent,
   type HostEvents,
   type HostForwarding,
+  HostForwardingEvent,
   hashPassword,
   LogonEvent,
   policy,
   RefusalEvent,
   type UserPolicy,
 } from "@postern/host";
-export { readPrivateKey } from "@postern/keys";
+export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+export type { Channel } from "@postern/ssh";
 export {
   type ChannelOpenRequest,
   type ForwardedChannel,
@@ -71,7 +78,7 @@ export {
   fingerprint,
   type HostKeyCheck,
   type HostKeyOffer,
-  MessageEvent,
+  NoticeEvent,
   type ProbeAnswer,
   type ProbeResult,
   ReconnectAttemptEvent,

@@ -61,31 +61,21 @@ class Logon {
   }
 
   event(event: SessionEvent, connection: Connection): void {
-    switch (event.type) {
-      case "sign":
-        connection.decide(
-          () => event.signer.sign(event.data, event.algorithm),
-          (signature) => this.#session.transport.signed(signature),
-        );
-        return;
-      case "attempt":
-        this.#decide(event.attempt, connection);
-        return;
-      case "responses":
-        this.#answers?.resolve(event.responses);
-        this.#answers = undefined;
-        return;
-      case "abandoned":
-        this.#attempt = undefined;
-        this.#answers?.reject(new SshError("aborted", "the client dropped its attempt to log on"));
-        this.#answers = undefined;
-        return;
-      case "authenticated":
-        connection.loggedOn(event.user);
-        return;
-      default:
-        throw new SshError("misuse", `expected no event ${event.type} on a server`);
-    }
+    if (event.type === "sign") {
+      connection.decide(
+        () => event.signer.sign(event.data, event.algorithm),
+        (signature) => this.#session.transport.signed(signature),
+      );
+    } else if (event.type === "attempt") this.#decide(event.attempt, connection);
+    else if (event.type === "responses") {
+      this.#answers?.resolve(event.responses);
+      this.#answers = undefined;
+    } else if (event.type === "abandoned") {
+      this.#attempt = undefined;
+      this.#answers?.reject(new SshError("aborted", "the client dropped its attempt to log on"));
+      this.#answers = undefined;
+    } else if (event.type === "authenticated") connection.loggedOn(event.user);
+    else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 
   #decide(attempt: AuthAttempt, connection: Connection): void {

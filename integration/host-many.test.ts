@@ -1,0 +1,50 @@
+/** Five hundred clients with one forwarding each on one host. */
+
+import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { afterAll, describe, expect, it } from "vitest";
+import { type RunningHost, startHost } from "./harness/clients/host.ts";
+import { echoTarget, exchange, isListening, missing } from "./harness/index.ts";
+
+const clients = 500;
+
+describe.skipIf(missing("ssh"))("one host", () => {
+  let server: RunningHost;
+  afterAll(() => server?.stop());
+
+  it(`serves ${clients} clients with one forwarding each`, async () => {
+    server = await startHost();
+    const echo = await echoTarget();
+    const target = { host: "127.0.0.1", port: echo.port };
+    const open = async (): Promise<{ readonly tunnel: ReverseTunnel; readonly port: number }> => {
+      const tunnel = new ReverseTunnel({
+        host: "127.0.0.1",
+        port: server.port,
+        user: server.user,
+        auth: [password(server.password)],
+        hostKey: fingerprint(server.fingerprint()),
+      });
+      await tunnel.logon();
+      const { port } = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0, target });
+      return { tunnel, port };
+    };
+    const tunnels = await Promise.all(Array.from({ length: clients }, open));
+    expect(new Set(tunnels.map(({ port }) => port)).size).toBe(clients);
+    expect(server.host.connections).toHaveLength(clients);
+    const answers = await Promise.all(tunnels.map(({ port }) => exchange(port, `through ${port}`)));
+    expect(answers.map(String)).toEqual(tunnels.map(({ port }) => `through ${port}`));
+    expect(server.host.connections.map(({ forwardings }) => forwardings.map(({ visitors }) => visitors))).toEqual(
+      tunnels.map(() => [1]),
+    );
+    // Half of them leave; the others stay served.
+    const [leaving, staying] = [tunnels.slice(0, clients / 2), tunnels.slice(clients / 2)];
+    await Promise.all(leaving.map(({ tunnel }) => tunnel.logoff()));
+    await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(staying.length);
+    expect(leaving.some(({ port }) => isListening(port))).toBe(false);
+    expect((await Promise.all(staying.map(({ port }) => exchange(port, "still")))).map(String)).toEqual(
+      staying.map(() => "still"),
+    );
+    await Promise.all(staying.map(({ tunnel }) => tunnel.logoff()));
+    await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(0);
+    await echo.stop();
+  });
+});

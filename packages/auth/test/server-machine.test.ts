@@ -1,0 +1,147 @@
+import { sshEd25519 } from "@postern/crypto";
+import {
+  type Bytes,
+  KeyboardInteractiveRequest,
+  PasswordRequest,
+  ServiceRequest,
+  SshError,
+  UserauthFailure,
+  UserauthInfoRequest,
+  UserauthInfoResponse,
+  UserauthRequest,
+  UserauthSuccess,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { type AuthServerEvent, AuthServerMachine } from "../src/index.ts";
+
+const methods = ["password", "keyboard-interactive"];
+const prompts = [
+  { prompt: "Password: ", echo: false },
+  { prompt: "Code: ", echo: true },
+];
+const question = { name: "Logon", instruction: "Two things", prompts };
+const failure = UserauthFailure.encode({ canContinue: methods, partialSuccess: false });
+const success = UserauthSuccess.encode({});
+
+const request = (method: string, specific: Bytes = new Uint8Array(0)): Bytes =>
+  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+const interactive = request(
+  "keyboard-interactive",
+  KeyboardInteractiveRequest.encode({ language: "", submethods: "otp,pam" }),
+);
+const byPassword = request("password", PasswordRequest.encode({ isChange: false, password: "x" }));
+const responses = (...given: string[]): Bytes => UserauthInfoResponse.encode({ responses: given });
+
+function start(attempts?: number): { machine: AuthServerMachine; sent: Bytes[]; events: () => AuthServerEvent[] } {
+  const sent: Bytes[] = [];
+  const machine = new AuthServerMachine({
+    sink: { writable: true, send: (head) => void sent.push(head) },
+    methods,
+    algorithms: [sshEd25519],
+    banner: undefined,
+    attempts,
+  });
+  machine.start(new Uint8Array(32));
+  machine.receive(ServiceRequest.encode({ service: "ssh-userauth" }));
+  sent.length = 0;
+  return {
+    machine,
+    sent,
+    events: () => {
+      const events: AuthServerEvent[] = [];
+      for (let event = machine.next(); event !== undefined; event = machine.next()) events.push(event);
+      return events;
+    },
+  };
+}
+
+describe("keyboard-interactive on a server", () => {
+  it("asks, and decides by the answers (RFC 4256 3.2 to 3.4)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    expect(events()).toEqual([
+      { type: "attempt", attempt: { method: "keyboard-interactive", user: "test", submethods: ["otp", "pam"] } },
+    ]);
+    expect(machine.wantsInput).toBe(false);
+    machine.ask(question);
+    expect(machine.wantsInput).toBe(true);
+    expect(sent.splice(0)).toEqual([UserauthInfoRequest.encode({ ...question, language: "" })]);
+    machine.receive(responses("secret", "123"));
+    expect(events()).toEqual([{ type: "responses", responses: ["secret", "123"] }]);
+    machine.ask({ name: "", instruction: "", prompts: [] });
+    machine.receive(responses());
+    expect(events()).toEqual([{ type: "responses", responses: [] }]);
+    sent.length = 0;
+    machine.decide(true);
+    expect(sent).toEqual([success]);
+    expect(events()).toEqual([{ type: "authenticated", user: "test", method: "keyboard-interactive" }]);
+  });
+
+  it("fails when there are not as many answers as prompts (RFC 4256 3.4)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    events();
+    machine.ask(question);
+    sent.length = 0;
+    machine.receive(responses("secret"));
+    expect(sent).toEqual([failure]);
+    expect(events()).toEqual([{ type: "abandoned" }]);
+  });
+
+  it("is aborted by another request, without a failure for it (RFC 4252 5.1)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    events();
+    machine.ask(question);
+    sent.length = 0;
+    machine.receive(byPassword);
+    expect(sent).toEqual([]);
+    expect(events()).toEqual([
+      { type: "abandoned" },
+      { type: "attempt", attempt: { method: "password", user: "test", password: "x" } },
+    ]);
+    machine.decide(false);
+    expect(sent).toEqual([failure]);
+  });
+
+  it("counts what was aborted as a failure: nobody asks for ever", () => {
+    const { machine, events } = start(3);
+    for (let i = 0; i < 3; i++) {
+      machine.receive(interactive);
+      events();
+      machine.ask(question);
+    }
+    expect(() => machine.receive(interactive)).toThrow(expect.objectContaining({ code: "auth" }));
+  });
+
+  it("takes no answers that were not asked for, and asks nobody else", () => {
+    const { machine, events } = start();
+    expect(() => machine.receive(responses("secret"))).toThrow(SshError);
+    machine.receive(byPassword);
+    events();
+    expect(() => machine.ask(question)).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+});
+
+describe("a server", () => {
+  it("disconnects after so many failures; a first none is free (RFC 4252 4 and 5.2)", () => {
+    const { machine, sent, events } = start(2);
+    machine.receive(request("none"));
+    machine.decide(false);
+    machine.receive(byPassword);
+    machine.decide(false);
+    expect(sent).toEqual([failure, failure]);
+    machine.receive(byPassword);
+    expect(() => machine.decide(false)).toThrow(expect.objectContaining({ code: "auth" }));
+    expect(events()).toHaveLength(3);
+  });
+
+  it("ignores requests after the success (RFC 4252 5.1)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(byPassword);
+    machine.decide(true);
+    machine.receive(byPassword);
+    expect(sent).toEqual([success]);
+    expect(events()).toHaveLength(2);
+  });
+});

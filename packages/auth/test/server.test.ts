@@ -1,0 +1,269 @@
+/** The server's side of user authentication, RFC 4252. */
+import { modern } from "@postern/crypto";
+import { decodePrivateKey, signer } from "@postern/keys";
+import {
+  type Bytes,
+  concat,
+  Limits,
+  PasswordChange,
+  PasswordRequest,
+  PublickeyProof,
+  PublickeyQuery,
+  ServiceAccept,
+  ServiceRequest,
+  UserauthBanner,
+  UserauthFailure,
+  UserauthPkOk,
+  UserauthRequest,
+  UserauthSuccess,
+  utf8,
+  Writer,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../src/index.ts";
+
+/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+const key = signer(
+  decodePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
+VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
+AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
+pqr14HCMntUGL64eyfxzAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+`),
+);
+const algorithm = "ssh-ed25519";
+const sessionId = utf8("session");
+const service = ServiceRequest.encode({ service: "ssh-userauth" });
+const request = (method: string, specific: Bytes = new Uint8Array(0), user = "me", wanted = "ssh-connection"): Bytes =>
+  UserauthRequest.encode({ user, service: wanted, method, specific });
+const passwordRequest = (password: string, user?: string): Bytes =>
+  request("password", PasswordRequest.encode({ isChange: false, password }), user);
+const refused = (partialSuccess: boolean, ...canContinue: string[]): Bytes =>
+  UserauthFailure.encode({ canContinue, partialSuccess });
+const success = UserauthSuccess.encode({});
+
+/** A request signed over any session identifier, with any change made to it behind the signature. */
+async function proof({
+  session = sessionId,
+  user = "me",
+  signedUser = user,
+  name = algorithm,
+  publicKey = key.publicKey,
+} = {}): Promise<Bytes> {
+  const asked = (who: string): Bytes =>
+    request("publickey", PublickeyQuery.encode({ hasSignature: true, algorithm: name, publicKey }), who);
+  const signature = await key.sign(new Writer().string(session).raw(asked(signedUser)).finish(), algorithm);
+  return concat(asked(user), new Writer().string(signature).finish());
+}
+const query = (publicKey = key.publicKey, name = algorithm): Bytes =>
+  request("publickey", PublickeyQuery.encode({ hasSignature: false, algorithm: name, publicKey }));
+
+class Server {
+  readonly sent: Bytes[] = [];
+  readonly machine: AuthServerMachine;
+
+  constructor({
+    methods = ["publickey", "password"],
+    banner,
+    attempts,
+  }: { methods?: string[]; banner?: string; attempts?: number } = {}) {
+    const sink = { writable: true, send: (payload: Bytes) => void this.sent.push(payload) };
+    this.machine = new AuthServerMachine({ sink, methods, algorithms: modern.hostKeys, banner, attempts });
+    this.machine.start(sessionId);
+  }
+
+  /** The last event the message leads to. */
+  hear(...payloads: readonly Bytes[]): AuthServerEvent | undefined {
+    let last: AuthServerEvent | undefined;
+    for (const payload of payloads) {
+      this.machine.receive(payload);
+      for (let event = this.machine.next(); event !== undefined; event = this.machine.next()) last = event;
+    }
+    return last;
+  }
+
+  /** What is sent in answer. */
+  decide(decision: AuthDecision): Bytes | undefined {
+    this.machine.decide(decision);
+    return this.sent.at(-1);
+  }
+}
+const begun = (options?: ConstructorParameters<typeof Server>[0]): Server => {
+  const server = new Server(options);
+  server.hear(service);
+  server.sent.length = 0;
+  return server;
+};
+const protocol = expect.objectContaining({ code: "protocol" });
+
+describe("the service", () => {
+  it("is accepted, and the banner follows it", () => {
+    const server = new Server({ banner: "hello\n" });
+    server.hear(service);
+    expect(server.sent).toEqual([
+      ServiceAccept.encode({ service: "ssh-userauth" }),
+      UserauthBanner.encode({ message: "hello\n", language: "" }),
+    ]);
+  });
+
+  it("under another name, twice, or left out is refused", () => {
+    expect(() => new Server().hear(ServiceRequest.encode({ service: "ssh-connection" }))).toThrow(
+      /got "ssh-connection"/,
+    );
+    expect(() => new Server().hear(service, service)).toThrow(protocol);
+    expect(() => new Server().hear(passwordRequest("x"))).toThrow(protocol);
+  });
+
+  it("that the user asks for must be ssh-connection", () => {
+    expect(() => begun().hear(request("none", undefined, "me", "ssh-agent"))).toThrow(/got "ssh-agent"/);
+  });
+});
+
+describe("attempts", () => {
+  it("of the method none tell the methods, and cost nothing the first time (RFC 4252 section 5.2)", () => {
+    const server = begun({ attempts: 1 });
+    expect(server.hear(request("none"))).toEqual({ type: "attempt", attempt: { method: "none", user: "me" } });
+    expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
+    server.hear(request("none"));
+    expect(() => server.decide(false)).toThrow(expect.objectContaining({ code: "auth" }));
+  });
+
+  it("with a password are the program's to decide", () => {
+    const server = begun();
+    expect(server.hear(passwordRequest("wrong"))).toEqual({
+      type: "attempt",
+      attempt: { method: "password", user: "me", password: "wrong" },
+    });
+    expect(server.machine.wantsInput).toBe(false);
+    expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
+    server.hear(passwordRequest("right"));
+    expect(server.decide(true)).toEqual(success);
+    expect(server.machine.next()).toEqual({ type: "authenticated", user: "me", method: "password" });
+    expect(() => server.machine.decide(true)).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  it("with a method that is not offered, or a password change nobody asked for, are refused unseen", () => {
+    const server = begun({ methods: ["password"] });
+    const changed = PasswordChange.encode({ isChange: true, oldPassword: "a", newPassword: "b" });
+    for (const unseen of [request("hostbased"), query(), request("password", changed)]) {
+      expect(server.hear(unseen)).toBeUndefined();
+      expect(server.sent.at(-1)).toEqual(refused(false, "password"));
+    }
+  });
+
+  it("may not change the user (RFC 4252 section 5)", () => {
+    const server = begun();
+    server.hear(passwordRequest("x", "me"));
+    server.decide(false);
+    expect(() => server.hear(passwordRequest("x", "root"))).toThrow("expected the user name not to change");
+  });
+
+  it("are limited", () => {
+    for (const attempts of [undefined, 2]) {
+      const server = begun(attempts === undefined ? {} : { attempts });
+      const most = attempts ?? Limits.authAttempts;
+      for (let n = 1; n < most; n++) {
+        server.hear(passwordRequest("x"));
+        server.decide(false);
+      }
+      server.hear(passwordRequest("x"));
+      expect(() => server.decide(false)).toThrow(
+        expect.objectContaining({ code: "auth", message: `expected a valid logon within ${most} attempts` }),
+      );
+    }
+  });
+
+  it("accepted in part want the methods the program names, and no other (RFC 4252 section 5.1)", async () => {
+    for (const [first, second] of [
+      [passwordRequest("x"), await proof()],
+      [await proof(), passwordRequest("x")],
+    ] as const) {
+      const server = begun();
+      const wanted = UserauthRequest.decode(second).method;
+      server.hear(first);
+      expect(server.decide({ partial: [wanted] })).toEqual(refused(true, wanted));
+      expect(server.hear(first)).toBeUndefined();
+      expect(server.sent.at(-1)).toEqual(refused(false, wanted));
+      expect(server.hear(second)).toMatchObject({ type: "attempt" });
+      expect(server.decide(true)).toEqual(success);
+    }
+  });
+
+  it("after success are ignored silently (RFC 4252 section 5.1)", () => {
+    const server = begun();
+    server.hear(passwordRequest("x"));
+    server.decide(true);
+    server.machine.next();
+    server.sent.length = 0;
+    expect(server.hear(passwordRequest("y"), query(), request("none"))).toBeUndefined();
+    expect(server.sent).toEqual([]);
+  });
+
+  it("that are no USERAUTH_REQUEST are refused", () => {
+    expect(() => begun().hear(success)).toThrow(protocol);
+    expect(() =>
+      begun().hear(
+        UserauthRequest.encode({ user: "me", service: "ssh-connection", method: "password", specific: Uint8Array.of(0) }),
+      ),
+    ).toThrow(protocol);
+  });
+});
+
+describe("public keys (RFC 4252 section 7)", () => {
+  it("with a good signature are proved", async () => {
+    const server = begun();
+    expect(server.hear(await proof())).toEqual({
+      type: "attempt",
+      attempt: { method: "publickey", user: "me", publicKey: key.publicKey, algorithm, proved: true },
+    });
+    expect(server.decide(true)).toEqual(success);
+  });
+
+  it("that are merely asked about never authenticate, whatever the program decides", () => {
+    for (const decision of [true, { partial: ["password"] }] as const) {
+      const server = begun();
+      expect(server.hear(query())).toMatchObject({ attempt: { proved: false } });
+      expect(server.decide(decision)).toEqual(UserauthPkOk.encode({ algorithm, publicKey: key.publicKey }));
+      expect(server.machine.next()).toBeUndefined();
+      expect(server.hear(passwordRequest("x"))).toMatchObject({ type: "attempt" });
+    }
+    const server = begun();
+    server.hear(query());
+    expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
+  });
+
+  it.each([
+    ["another session", { session: utf8("other") }],
+    ["another user", { signedUser: "root" }],
+    ["a key of another type", { name: "rsa-sha2-512" }],
+    ["a malformed key", { publicKey: utf8("?") }],
+    ["an empty key", { publicKey: new Uint8Array(0) }],
+    ["an algorithm we do not have", { name: "ssh-rsa" }],
+    ["an algorithm that does not exist", { name: "x" }],
+  ])("with a signature for %s are refused, and the program is not asked", async (_what, change) => {
+    const server = begun();
+    expect(server.hear(await proof(change))).toBeUndefined();
+    expect(server.sent.at(-1)).toEqual(refused(false, "publickey", "password"));
+    expect(server.hear(await proof())).toMatchObject({ attempt: { proved: true } });
+  });
+
+  it("with a signature that is altered anywhere, or missing, are refused", async () => {
+    const good = await proof();
+    const start = good.length - 64;
+    for (let at = 0; at < 64; at += 7) {
+      const bad = good.slice();
+      bad[start + at] = (bad[start + at] ?? 0) ^ 1;
+      expect(begun().hear(bad), `byte ${at}`).toBeUndefined();
+    }
+    expect(() => begun().hear(good.subarray(0, start - 4 - 4 - 11 - 4))).toThrow(protocol);
+    const empty = PublickeyProof.encode({
+      hasSignature: true,
+      algorithm,
+      publicKey: key.publicKey,
+      signature: new Uint8Array(0),
+    });
+    expect(begun().hear(request("publickey", empty))).toBeUndefined();
+  });
+});

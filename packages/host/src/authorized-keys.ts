@@ -1,0 +1,87 @@
+/** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
+import { parsePublicKey } from "@postern/keys";
+import { type Bytes, SshError, toHex } from "@postern/wire";
+import { type KeyOptions, readKeyOptions } from "./key-options.ts";
+import type { Permissions } from "./permissions.ts";
+
+/** A line that gives nobody access, and why. */
+export interface RefusedLine {
+  /** counted from 1 */
+  readonly line: number;
+  readonly reason: string;
+}
+
+/** The circumstances of a logon that options of a key may depend on. */
+export interface KeyUse {
+  /** the client's address; without one, a key with `from` is refused */
+  readonly host?: string | undefined;
+  /** milliseconds since 1970; default now */
+  readonly time?: number;
+}
+
+/** The keys of a user. */
+export interface AuthorizedKeys {
+  readonly size: number;
+  /** lines that could not be read or have an option this host does not know; show them to whoever wrote the file */
+  readonly refused: readonly RefusedLine[];
+  /** What a key may do; undefined when it is not authorized under the circumstances. */
+  permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
+}
+
+const noOptions: KeyOptions = {
+  portForwarding: true,
+  permitListen: undefined,
+  permitOpen: undefined,
+  from: undefined,
+  expires: undefined,
+};
+
+/**
+ * Reads the text of an authorized_keys file. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
+ * `no-port-forwarding`, `restrict`, `from`, `expiry-time`; those about shells, agents and X11 mean nothing here. A line with any
+ * other option, or one that cannot be read, authorizes nobody and is listed in `refused`.
+ *
+ * @example
+ * const keys = authorizedKeys('restrict,port-forwarding,permitlisten="localhost:8080" ssh-ed25519 AAAA… me@laptop');
+ */
+export function authorizedKeys(text: string): AuthorizedKeys {
+  const keys = new Map<string, KeyOptions[]>();
+  const refused: RefusedLine[] = [];
+  let size = 0;
+  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+    const line = raw.trim();
+    if (line === "" || line.startsWith("#")) continue;
+    try {
+      const { blob, options } = readLine(line);
+      const id = toHex(blob);
+      keys.set(id, [...(keys.get(id) ?? []), options]);
+      size++;
+    } catch (error) {
+      if (!(error instanceof SshError)) throw error;
+      refused.push({ line: index + 1, reason: error.message });
+    }
+  }
+  return {
+    size,
+    refused,
+    permissions(publicKey, { host, time = Date.now() } = {}) {
+      // As sshd: the first line of the key whose conditions hold.
+      const options = keys.get(toHex(publicKey))?.find((one) => holds(one, host, time));
+      if (options === undefined) return undefined;
+      const { portForwarding, permitListen, permitOpen } = options;
+      return portForwarding ? { permitListen, permitOpen } : { permitListen: [], permitOpen: [] };
+    },
+  };
+}
+
+function holds({ from, expires }: KeyOptions, host: string | undefined, time: number): boolean {
+  if (expires !== undefined && expires < time) return false;
+  return from === undefined || (host !== undefined && from.includes(host));
+}
+
+function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOptions } {
+  // A key without options starts with its type, which the blob repeats; anything else starts with options.
+  if (/^[a-z0-9@.-]+[ \t]+AAAA[A-Za-z0-9+/]/.test(line)) return { blob: parsePublicKey(line).blob, options: noOptions };
+  const { options, rest } = readKeyOptions(line);
+  return { blob: parsePublicKey(rest).blob, options };
+}

@@ -1,0 +1,57 @@
+/** How many channels a client may have, and how much it may send on each before somebody took it. @module */
+import { Limits } from "@postern/wire";
+
+/** A channel's share; given back when nothing of the channel is held any more. */
+export interface Share {
+  /** the receive window to open the channel with */
+  readonly window: number;
+  giveBack(): void;
+}
+
+/** The least a channel works with: two packets. */
+const leastWindow = 2 * Limits.maxPacket;
+
+/**
+ * Divides a connection's memory over its channels. Each has at least two packets, kept for it from the start; of the rest each new
+ * channel takes an eighth, up to the usual window. So few channels are fast, many are slow, and all together stay within the memory.
+ */
+export class ChannelBudget {
+  readonly #channels: number;
+  #free: number;
+  #used = 0;
+  readonly #idle: (() => void)[] = [];
+
+  constructor({ channels, memory }: { readonly channels: number; readonly memory: number }) {
+    this.#channels = Math.min(channels, Math.floor(memory / leastWindow));
+    this.#free = memory - this.#channels * leastWindow;
+  }
+
+  /** Channels in use. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Undefined when there are too many. */
+  take(): Share | undefined {
+    if (this.#used >= this.#channels) return undefined;
+    this.#used++;
+    const extra = Math.min(Limits.window - leastWindow, Math.floor(this.#free / 8));
+    this.#free -= extra;
+    let held = true;
+    return {
+      window: leastWindow + extra,
+      giveBack: () => {
+        if (!held) return;
+        held = false;
+        this.#used--;
+        this.#free += extra;
+        if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
+      },
+    };
+  }
+
+  /** Resolves when no channel is in use. */
+  whenIdle(): Promise<void> {
+    return this.#used === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+}

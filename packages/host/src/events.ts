@@ -1,0 +1,91 @@
+/** The events of a TunnelHost: notifications; no event has to be handled. @module */
+import type { SshError } from "@postern/wire";
+import type { HostConnection } from "./host-connection.ts";
+import type { Address } from "./platform.ts";
+
+/** A port of the host that a client listens on. */
+export interface HostForwarding {
+  /** as requested, word for word */
+  readonly address: string;
+  readonly port: number;
+  /** the addresses that are listened on */
+  readonly hosts: readonly string[];
+  /** visitors so far, and now */
+  readonly visitors: number;
+  readonly open: number;
+  /** bytes from visitors, and to them */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** A client came (`connectionopened`), or went (`connectionclosed`). */
+export class HostConnectionEvent extends Event {
+  readonly connection: HostConnection;
+  /** why it went, when it did not just leave or was asked to */
+  readonly reason: SshError | undefined;
+
+  constructor(type: "connectionopened" | "connectionclosed", connection: HostConnection, reason?: SshError) {
+    super(type);
+    this.connection = connection;
+    this.reason = reason;
+  }
+}
+
+/** A client logged on. */
+export class LogonEvent extends Event {
+  readonly connection: HostConnection;
+  readonly user: string;
+  readonly method: string;
+
+  constructor(connection: HostConnection, user: string, method: string) {
+    super("logon");
+    this.connection = connection;
+    this.user = user;
+    this.method = method;
+  }
+}
+
+/** Something was refused: a connection, a logon attempt, a port, a channel of the client, a visitor. */
+export class RefusalEvent extends Event {
+  readonly what: "connection" | "logon" | "forwarding" | "channel" | "visitor";
+  /** in words, such as `permission denied for "localhost" port 80` */
+  readonly reason: string;
+  /** undefined for a connection that was turned away at once */
+  readonly connection: HostConnection | undefined;
+  readonly origin: Address | undefined;
+
+  constructor(
+    what: RefusalEvent["what"],
+    reason: string,
+    connection: HostConnection | undefined,
+    origin: Address | undefined,
+  ) {
+    super("refusal");
+    this.what = what;
+    this.reason = reason;
+    this.connection = connection;
+    this.origin = origin;
+  }
+}
+
+/** A port is listened on (`forwardingopened`), or no longer (`forwardingclosed`). */
+export class HostForwardingEvent extends Event {
+  readonly connection: HostConnection;
+  readonly forwarding: HostForwarding;
+
+  constructor(type: "forwardingopened" | "forwardingclosed", connection: HostConnection, forwarding: HostForwarding) {
+    super(type);
+    this.connection = connection;
+    this.forwarding = forwarding;
+  }
+}
+
+/** Event types by name. */
+export interface HostEvents {
+  readonly connectionopened: HostConnectionEvent;
+  readonly connectionclosed: HostConnectionEvent;
+  readonly logon: LogonEvent;
+  readonly refusal: RefusalEvent;
+  readonly forwardingopened: HostForwardingEvent;
+  readonly forwardingclosed: HostForwardingEvent;
+}

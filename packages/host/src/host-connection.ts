@@ -1,0 +1,206 @@
+/** One client of a host, from its first byte to its end. @module */
+
+import type { AuthDecision } from "@postern/auth";
+import { type BytePipe, type LogonAttempt, type SshConnection, serve } from "@postern/ssh";
+import { quote, SshError, toSshError } from "@postern/wire";
+import type { Admission, Offence } from "./admission.ts";
+import { ClientRequests } from "./client-requests.ts";
+import { countingPipe, type Traffic } from "./counting-pipe.ts";
+import { type HostForwarding, LogonEvent, RefusalEvent } from "./events.ts";
+import { announceHostKeys } from "./host-keys.ts";
+import type { CheckedHostOptions } from "./options.ts";
+import { checkPermissions, type Grants, grantsOf } from "./permissions.ts";
+import type { Address, HostPlatform } from "./platform.ts";
+import type { HostDecision } from "./policy.ts";
+
+/** A client that is connected. */
+export interface HostConnection {
+  readonly id: number;
+  /** where it comes from; undefined on a pipe that does not know */
+  readonly origin: Address | undefined;
+  /** undefined before the logon */
+  readonly user: string | undefined;
+  /** its identification line; "" before it came */
+  readonly version: string;
+  readonly since: Date;
+  /** on the wire, from the client and to it */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly forwardings: readonly HostForwarding[];
+  /** visitors and direct connections that are open */
+  readonly channels: number;
+  /** Sends the client away. */
+  close(): Promise<void>;
+}
+
+/** What a client needs of its host. */
+export interface HostCore {
+  readonly options: CheckedHostOptions;
+  readonly platform: HostPlatform;
+  readonly admission: Admission;
+  readonly now: () => number;
+  emit(event: Event): void;
+}
+
+/** The implementation of {@link HostConnection}. */
+export class Client implements HostConnection {
+  readonly id: number;
+  readonly origin: Address | undefined;
+  readonly since: Date = new Date();
+  readonly #core: HostCore;
+  readonly #traffic: Traffic;
+  readonly #abort = new AbortController();
+  readonly #requests: ClientRequests;
+  #connection: SshConnection | undefined;
+  /** the outcome of the latest attempt; an earlier one that is decided late does not count */
+  #turn = 0;
+  #logon: { readonly method: string; readonly grants: Grants } | undefined;
+  #failures = 0;
+
+  constructor(id: number, origin: Address | undefined, core: HostCore) {
+    this.id = id;
+    this.origin = origin;
+    this.#core = core;
+    this.#traffic = { bytesIn: 0, bytesOut: 0 };
+    this.#requests = new ClientRequests(this, core, () => this.#logon?.grants);
+  }
+
+  get user(): string | undefined {
+    return this.#connection?.user;
+  }
+
+  get version(): string {
+    return this.#connection?.peer.version ?? "";
+  }
+
+  get bytesIn(): number {
+    return this.#traffic.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#traffic.bytesOut;
+  }
+
+  get forwardings(): readonly HostForwarding[] {
+    return this.#requests.forwardings;
+  }
+
+  get channels(): number {
+    return this.#requests.channels;
+  }
+
+  /** Serves the client; resolves when it is gone, with the reason unless it just left, and never rejects. */
+  async run(pipe: BytePipe): Promise<SshError | undefined> {
+    const { admission } = this.#core;
+    let error: SshError | undefined;
+    let loggedOn = false;
+    try {
+      const connection = await this.#serve(countingPipe(pipe, { traffic: this.#traffic }));
+      loggedOn = true;
+      admission.loggedOnOrGone();
+      this.#connection = connection;
+      this.#core.emit(new LogonEvent(this, connection.user, this.#logon?.method ?? ""));
+      announceHostKeys(connection, this.#core.options.hostKeys);
+      // Sent away while it logged on.
+      if (this.#abort.signal.aborted) void connection.close();
+      await connection.closed;
+    } catch (cause) {
+      error = toSshError(cause, "closed", "the connection failed");
+    }
+    if (!loggedOn) {
+      admission.loggedOnOrGone();
+      const offence = this.#offence(error);
+      if (offence !== undefined) admission.punish(this.origin?.host, offence);
+    }
+    await this.#requests.end();
+    return isFarewell(error) ? undefined : error;
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new SshError("closed", "the host closed the connection"));
+    await this.#connection?.close();
+  }
+
+  /** Takes nothing new, and leaves when what is open has ended, or after so many milliseconds. */
+  async drain(ms: number): Promise<void> {
+    if (this.#connection !== undefined) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms);
+      });
+      const gone = this.#connection.closed.catch(() => {});
+      await Promise.race([this.#requests.drain(), patience, gone]);
+      clearTimeout(timer);
+    }
+    await this.close();
+  }
+
+  #serve(pipe: BytePipe): Promise<SshConnection> {
+    const { options, platform, now } = this.#core;
+    const { limits, hostKeys, algorithms, rekey, keepAlive, methods, banner } = options;
+    return serve(pipe, {
+      hostKeys,
+      algorithms,
+      rekey,
+      keepAlive,
+      methods,
+      now,
+      random: platform.random,
+      attempts: limits.attempts,
+      logonTimeoutMs: limits.logonTimeoutMs,
+      signal: this.#abort.signal,
+      authenticate: (attempt) => this.#authenticate(attempt),
+      onChannelOpen: (open) => this.#requests.channel(open),
+      onGlobalRequest: (request, connection) => this.#requests.global(request, connection),
+      ...(banner === undefined ? {} : { banner }),
+    });
+  }
+
+  async #authenticate(attempt: LogonAttempt): Promise<AuthDecision> {
+    const turn = ++this.#turn;
+    let decision: HostDecision = false;
+    let grants: Grants | undefined;
+    let why = "refused";
+    try {
+      decision = await this.#core.options.authorize({ ...attempt, origin: this.origin });
+      if (decision === true || (typeof decision === "object" && !("partial" in decision))) {
+        const permissions = decision === true ? {} : decision;
+        checkPermissions(permissions);
+        grants = grantsOf(permissions);
+      }
+    } catch (error) {
+      decision = false;
+      grants = undefined;
+      why = error instanceof Error ? error.message : String(error);
+    }
+    if (grants !== undefined) {
+      if (turn === this.#turn) this.#logon = { method: attempt.method, grants };
+      return true;
+    }
+    if (typeof decision === "object" && "partial" in decision) return decision;
+    await this.#failed(attempt, why);
+    return false;
+  }
+
+  async #failed(attempt: LogonAttempt, why: string): Promise<void> {
+    if (attempt.method === "none") return;
+    this.#failures++;
+    // A key that is only asked about costs the client nothing, and tells it nothing that is secret.
+    if (attempt.method === "publickey" && !attempt.proved) return;
+    const reason = `${attempt.method} of ${quote(attempt.user, 64)}: ${why}`;
+    this.#core.emit(new RefusalEvent("logon", reason, this, this.origin));
+    const delay = this.#core.admission.failed(this.origin?.host);
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+  }
+
+  #offence(error: SshError | undefined): Offence | undefined {
+    if (this.#abort.signal.aborted) return undefined;
+    if (this.#failures > 0) return "authFail";
+    return error?.code === "timeout" ? "grace" : "noAuth";
+  }
+}
+
+/** A client that says goodbye, with DISCONNECT by its program (RFC 4253 section 11.1). */
+function isFarewell(error: SshError | undefined): boolean {
+  return error?.code === "disconnected" && error.reason === 11;
+}

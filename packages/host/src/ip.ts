@@ -1,0 +1,121 @@
+/** IP addresses, networks, and the pattern lists of ssh_config(5), PATTERNS. @module */
+import { SshError } from "@postern/wire";
+
+/**
+ * The bytes of an IP address, 4 or 16; undefined when the text is something else. An IPv4 address inside of IPv6 (RFC 4291
+ * section 2.5.5.2) is an IPv4 address.
+ */
+export function parseIp(text: string): readonly number[] | undefined {
+  if (!text.includes(":")) return parseIpv4(text);
+  const bytes = parseIpv6(text.replace(/%.*$/, ""));
+  const mapped = bytes?.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? bytes?.slice(12) : bytes;
+}
+
+/** What counts as one source of connections: an IPv4 address, or the /64 an IPv6 address is in. */
+export function sourceOf(host: string): string {
+  const bytes = parseIp(host);
+  if (bytes === undefined) return host;
+  return bytes.length === 4 ? bytes.join(".") : `${bytes.slice(0, 8).join(".")}/64`;
+}
+
+/** An IPv4 address inside of IPv6 as plain IPv4; anything else as it is. */
+export function plainIp(host: string): string {
+  const bytes = host.includes(":") ? parseIp(host) : undefined;
+  return bytes?.length === 4 ? bytes.join(".") : host;
+}
+
+/** Whether a text matches a pattern: `*` is any text, `?` any one character. */
+export function matchPattern(text: string, pattern: string): boolean {
+  let [at, star, resume] = [0, -1, 0];
+  for (let i = 0; i < text.length; ) {
+    const letter = pattern[at];
+    if (letter === "*") {
+      star = at++;
+      resume = i;
+    } else if (letter === "?" || letter === text[i]) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      // The last star takes one character more; an earlier one never has to.
+      at = star + 1;
+      i = ++resume;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(at));
+}
+
+/** A list of addresses, networks (`192.0.2.0/24`) and patterns, as in `from="…"` of sshd(8): `!` before one excludes. */
+export class AddressList {
+  readonly #entries: readonly { readonly excludes: boolean; readonly matches: (host: string) => boolean }[];
+
+  /** @throws SshError `key` when an entry is empty, or a network has bits beyond its mask */
+  constructor(list: string) {
+    this.#entries = list.split(",").map((entry) => {
+      const excludes = entry.startsWith("!");
+      return { excludes, matches: matcher(excludes ? entry.slice(1) : entry) };
+    });
+  }
+
+  /** Whether the address is in the list, and not excluded. */
+  includes(host: string): boolean {
+    const matching = this.#entries.filter(({ matches }) => matches(host));
+    return matching.length > 0 && !matching.some(({ excludes }) => excludes);
+  }
+}
+
+function matcher(entry: string): (host: string) => boolean {
+  const expected = "expected an address, a network or a pattern";
+  if (entry === "") throw new SshError("key", `${expected}, got nothing`);
+  const [, address = entry, mask] = /^(.*)\/(\d{1,3})$/.exec(entry) ?? [];
+  const network = parseIp(address);
+  if (network === undefined) {
+    const pattern = entry.toLowerCase();
+    return (host) => matchPattern(host.toLowerCase(), pattern);
+  }
+  const bits = mask === undefined ? 8 * network.length : Number(mask);
+  const hostBits = network.some((byte, i) => byte !== masked(byte, i, bits));
+  if (bits > 8 * network.length || hostBits) throw new SshError("key", `${expected}, got a network with a wrong mask`);
+  return (host) => {
+    const bytes = parseIp(host);
+    return bytes?.length === network.length && bytes.every((byte, i) => masked(byte, i, bits) === network[i]);
+  };
+}
+
+function masked(byte: number, index: number, bits: number): number {
+  const kept = Math.min(8, Math.max(0, bits - 8 * index));
+  return byte & (0xff00 >> kept) & 0xff;
+}
+
+function parseIpv4(text: string): readonly number[] | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255))
+    return undefined;
+  return parts.map(Number);
+}
+
+/** RFC 4291 section 2.2. */
+function parseIpv6(text: string): readonly number[] | undefined {
+  const [left = "", right, surplus] = text.split("::");
+  if (surplus !== undefined) return undefined;
+  const head = groups(left);
+  const tail = right === undefined ? [] : groups(right);
+  if (head === undefined || tail === undefined) return undefined;
+  const gap = 16 - head.length - tail.length;
+  if (right === undefined ? gap !== 0 : gap < 2) return undefined;
+  return [...head, ...Array.from({ length: gap }, () => 0), ...tail];
+}
+
+function groups(text: string): readonly number[] | undefined {
+  if (text === "") return [];
+  const bytes: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    const ipv4 = index === parts.length - 1 && part.includes(".") ? parseIpv4(part) : undefined;
+    if (ipv4 !== undefined) bytes.push(...ipv4);
+    else if (/^[0-9a-f]{1,4}$/i.test(part))
+      bytes.push(Number.parseInt(part, 16) >> 8, Number.parseInt(part, 16) & 0xff);
+    else return undefined;
+  }
+  return bytes;
+}

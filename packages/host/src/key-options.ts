@@ -1,0 +1,133 @@
+/** The options before a key in an authorized_keys file: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
+import { quote, SshError } from "@postern/wire";
+import { AddressList } from "./ip.ts";
+import { parsePermit } from "./permissions.ts";
+
+/** What the options of one key say. */
+export interface KeyOptions {
+  readonly portForwarding: boolean;
+  /** as they stand in the file; undefined: no such option, everything is permitted */
+  readonly permitListen: readonly string[] | undefined;
+  readonly permitOpen: readonly string[] | undefined;
+  readonly from: AddressList | undefined;
+  /** milliseconds since 1970 */
+  readonly expires: number | undefined;
+}
+
+/** Flags about things this host never does: allowing or forbidding them changes nothing. */
+const moot = ["agent-forwarding", "x11-forwarding", "pty", "user-rc"];
+/** Their values are about commands, which this host never runs. */
+const mootValues = ["command", "environment", "tunnel"];
+
+/**
+ * Reads the options at the start of a line; gives them and what follows.
+ *
+ * @throws SshError `key` that names the option that is unknown, malformed or given twice
+ */
+export function readKeyOptions(line: string): { readonly options: KeyOptions; readonly rest: string } {
+  let portForwarding = true;
+  const permits: Record<"permitlisten" | "permitopen", string[]> = { permitlisten: [], permitopen: [] };
+  let from: AddressList | undefined;
+  let expires: number | undefined;
+  const scanner = new Scanner(line);
+  do {
+    const name = scanner.name();
+    switch (name) {
+      case "restrict":
+      case "no-port-forwarding":
+        portForwarding = false;
+        break;
+      case "port-forwarding":
+        portForwarding = true;
+        break;
+      case "permitlisten":
+      case "permitopen": {
+        const value = scanner.value(name);
+        asKeyError(() => parsePermit(value, name === "permitlisten"));
+        permits[name].push(value);
+        break;
+      }
+      case "from":
+        if (from !== undefined) throw new SshError("key", 'expected "from" once');
+        from = new AddressList(scanner.value(name));
+        break;
+      case "expiry-time":
+        // sshd takes the earliest.
+        expires = Math.min(expires ?? Number.POSITIVE_INFINITY, parseTime(scanner.value(name)));
+        break;
+      default:
+        if (mootValues.includes(name)) scanner.value(name);
+        else if (!moot.includes(name.replace(/^no-/, ""))) {
+          throw new SshError("key", `expected an option this host knows, got ${quote(name, 40)}`);
+        }
+    }
+  } while (scanner.more());
+  const [permitListen, permitOpen] = [permits.permitlisten, permits.permitopen].map((list) =>
+    list.length === 0 ? undefined : list,
+  );
+  return { options: { portForwarding, permitListen, permitOpen, from, expires }, rest: scanner.rest() };
+}
+
+/** `YYYYMMDD[HHMM[SS]]` in local time, or in UTC with a `Z` behind it. @throws SshError `key` for anything else */
+export function parseTime(text: string): number {
+  const [, digits = "", zone = ""] = /^(\d{8}|\d{12}|\d{14})(|Z|UTC)$/i.exec(text) ?? [];
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [
+    digits.slice(0, 4),
+    digits.slice(4, 6),
+    digits.slice(6, 8),
+    digits.slice(8, 10),
+    digits.slice(10, 12),
+    digits.slice(12, 14),
+  ].map(Number);
+  const valid = month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour <= 23 && minute <= 59 && second <= 60;
+  if (digits === "" || !valid || year < 1970) {
+    throw new SshError("key", `expected a time as YYYYMMDD[HHMM[SS]][Z], got ${quote(text, 40)}`);
+  }
+  const parts = [year, month - 1, day, hour, minute, second] as const;
+  return zone === "" ? new Date(...parts).getTime() : Date.UTC(...parts);
+}
+
+function asKeyError(check: () => unknown): void {
+  try {
+    check();
+  } catch (cause) {
+    throw new SshError("key", cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+class Scanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The next option's name, in lower case. */
+  name(): string {
+    const [name = ""] = /^[^\s,="]*/.exec(this.#text.slice(this.#at)) ?? [];
+    this.#at += name.length;
+    return name.toLowerCase();
+  }
+
+  /** `="value"` behind a name; `\"` is a quotation mark. */
+  value(name: string): string {
+    const [whole = "", value] = /^="((?:\\"|[^"\\]|\\(?!"))*)"/.exec(this.#text.slice(this.#at)) ?? [];
+    if (value === undefined) throw new SshError("key", `expected ${name}="…" with quotation marks`);
+    this.#at += whole.length;
+    return value.replaceAll('\\"', '"');
+  }
+
+  /** Whether another option follows. */
+  more(): boolean {
+    const next = this.#text[this.#at];
+    if (next === undefined || next === " " || next === "\t") return false;
+    if (next !== ",") throw new SshError("key", `expected a comma or a blank after an option, got ${quote(next)}`);
+    this.#at++;
+    return true;
+  }
+
+  rest(): string {
+    return this.#text.slice(this.#at);
+  }
+}

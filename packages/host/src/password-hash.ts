@@ -1,0 +1,119 @@
+/** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
+import { argon2id, type Random, scrypt, sha256, webRandom } from "@postern/crypto";
+import { type Bytes, equal, fromBase64, SshError, toBase64, utf8 } from "@postern/wire";
+
+/** A stored password that others can be compared with. */
+export interface StoredPassword {
+  /** passwords of one cost take the same time to compare */
+  readonly cost: string;
+  matches(password: string): Promise<boolean>;
+}
+
+/** The cost of a new hash; the defaults are what OWASP recommends for scrypt, 64 MiB and about half a second here. */
+export interface HashCost {
+  /** the logarithm of N; default 16 */
+  readonly ln?: number;
+  readonly r?: number;
+  readonly p?: number;
+}
+
+const hashSize = 32;
+/** More memory than this for one comparison is a mistake, or an attack on the host. */
+const maxMemory = 1024 ** 3;
+
+/**
+ * Hashes a password for a policy: `$scrypt$ln=16,r=8,p=2$salt$hash`.
+ *
+ * @example
+ * const authorize = policy({ test: { password: await hashPassword("secret") } });
+ */
+export async function hashPassword(
+  password: string,
+  { ln = 16, r = 8, p = 2 }: HashCost = {},
+  random: Random = webRandom,
+): Promise<string> {
+  const salt = random(16);
+  const parameters = scryptParameters({ ln, r, p });
+  const hash = await scrypt(utf8(password), salt, parameters, hashSize);
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
+}
+
+/**
+ * Reads a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, and whatever does not start
+ * with `$` and a word and `$` is the password itself.
+ *
+ * @throws SshError `misuse` when it is a hash of another kind, or malformed; the text is not in the message
+ */
+export function storedPassword(stored: string): StoredPassword {
+  const [, kind] = /^\$([a-z0-9-]+)\$/.exec(stored) ?? [];
+  switch (kind) {
+    case undefined:
+      return plain(stored);
+    case "scrypt":
+      return readScrypt(stored);
+    case "argon2id":
+      return readArgon2(stored);
+    default:
+      throw new SshError("misuse", `expected a password, or a hash of scrypt or argon2id, got one of ${kind}`);
+  }
+}
+
+/** A stored password of the same cost that nothing matches: unknown users take as long as wrong passwords. */
+export function decoyOf(stored: StoredPassword): StoredPassword {
+  return { cost: stored.cost, matches: (password) => stored.matches(password).then(() => false) };
+}
+
+function plain(stored: string): StoredPassword {
+  // Compared as digests, so that the time tells nothing of the length either.
+  const digest = sha256.digest(utf8(stored));
+  return { cost: "plain", matches: (password) => Promise.resolve(equal(sha256.digest(utf8(password)), digest)) };
+}
+
+function readScrypt(stored: string): StoredPassword {
+  const [, ln, r, p, salt, hash] =
+    /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,4}),p=(\d{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(stored) ?? [];
+  if (salt === undefined || hash === undefined) throw malformed("$scrypt$ln=…,r=…,p=…$salt$hash");
+  const cost = scryptParameters({ ln: Number(ln), r: Number(r), p: Number(p) });
+  const expected = read(hash);
+  const salted = read(salt);
+  return {
+    cost: `scrypt ${ln} ${r} ${p} ${expected.length}`,
+    matches: async (password) => equal(await scrypt(utf8(password), salted, cost, expected.length), expected),
+  };
+}
+
+function readArgon2(stored: string): StoredPassword {
+  const [, m, t, p, salt, hash] =
+    /^\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(stored) ?? [];
+  if (salt === undefined || hash === undefined) throw malformed("$argon2id$v=19$m=…,t=…,p=…$salt$hash");
+  const cost = { m: Number(m), t: Number(t), p: Number(p) };
+  if (cost.t < 1 || cost.p < 1 || cost.m < 8 * cost.p || cost.m * 1024 > maxMemory) throw malformed("a cost in range");
+  const expected = read(hash);
+  const salted = read(salt);
+  if (salted.length < 8) throw malformed("a salt of 8 bytes or more");
+  return {
+    cost: `argon2id ${m} ${t} ${p} ${expected.length}`,
+    matches: async (password) => equal(await argon2id(utf8(password), salted, cost, expected.length), expected),
+  };
+}
+
+function scryptParameters({ ln, r, p }: Required<HashCost>): { n: number; r: number; p: number } {
+  const n = 2 ** ln;
+  if (!(ln >= 1 && r >= 1 && p >= 1 && 128 * n * r <= maxMemory && r * p < 2 ** 30)) throw malformed("a cost in range");
+  return { n, r, p };
+}
+
+function read(base64: string): Bytes {
+  const bytes = fromBase64(base64);
+  // A short hash would match by accident.
+  if (bytes.length < 4 || bytes.length > 64) throw malformed("a salt and a hash of up to 64 bytes");
+  return bytes;
+}
+
+function unpadded(bytes: Bytes): string {
+  return toBase64(bytes).replace(/=+$/, "");
+}
+
+function malformed(expected: string): SshError {
+  return new SshError("misuse", `expected a password hash with ${expected}, got another`);
+}

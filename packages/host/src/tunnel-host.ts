@@ -1,0 +1,127 @@
+/** The end of a reverse tunnel that listens: an SSH server that forwards ports, and nothing else. @module */
+import type { BytePipe } from "@postern/ssh";
+import { SshError, utf8 } from "@postern/wire";
+import { Admission, type TurnedAway } from "./admission.ts";
+import { HostConnectionEvent, type HostEvents, RefusalEvent } from "./events.ts";
+import { Client, type HostConnection, type HostCore } from "./host-connection.ts";
+import { plainIp } from "./ip.ts";
+import { type CheckedHostOptions, checkHostOptions, type TunnelHostOptions } from "./options.ts";
+import type { Address, HostPlatform } from "./platform.ts";
+
+/** What `serve` may be told about a pipe. */
+export interface ServeOptions {
+  /** where the client comes from: limits per source and `from` of keys need it */
+  readonly origin?: Address | undefined;
+}
+
+/** What `close` takes. */
+export interface CloseOptions {
+  /** milliseconds for open channels to end by themselves; default 5 s, 0 ends them at once */
+  readonly drainMs?: number;
+}
+
+const reasons: Readonly<Record<TurnedAway, string>> = {
+  closing: "the host is closing",
+  connections: "too many connections",
+  startups: "too many connections that have not logged on",
+  penalty: "this source behaved badly",
+};
+
+/**
+ * A host for reverse tunnels. It serves SSH clients over any byte pipe.
+ *
+ * Events: `connectionopened`, `connectionclosed`, `logon`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
+ * None of them has to be handled.
+ */
+export class TunnelHost extends EventTarget {
+  readonly #platform: HostPlatform;
+  readonly #options: CheckedHostOptions;
+  readonly #admission: Admission;
+  readonly #clients = new Set<Client>();
+  readonly #whenEmpty: (() => void)[] = [];
+  #nextId = 1;
+  #closing = false;
+
+  /** @throws SshError `misuse` for options that are unknown, missing or out of range */
+  constructor(options: TunnelHostOptions, platform: HostPlatform) {
+    super();
+    this.#platform = platform;
+    this.#options = checkHostOptions(options, platform.algorithms);
+    this.#admission = new Admission(this.#options.limits, platform.random, now);
+  }
+
+  /** The clients that are connected, those that have not logged on included. */
+  get connections(): readonly HostConnection[] {
+    return [...this.#clients];
+  }
+
+  override addEventListener<Type extends keyof HostEvents>(
+    type: Type,
+    handler: ((event: HostEvents[Type]) => void) | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+  override addEventListener(
+    type: string,
+    handler: EventListenerOrEventListenerObject | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+  override addEventListener(
+    type: string,
+    handler: ((event: never) => void) | EventListenerOrEventListenerObject | null,
+    options?: AddEventListenerOptions | boolean,
+  ): void {
+    super.addEventListener(type, handler as EventListenerOrEventListenerObject | null, options);
+  }
+
+  /**
+   * Serves the client at the other end of a pipe (takes it). Resolves when the client is gone, and never rejects: the event
+   * `connectionclosed` tells why.
+   *
+   * @example
+   * server.on("connection", (socket) => void host.serve(socketPipe(socket), { origin: { host: socket.remoteAddress, port: socket.remotePort } }));
+   */
+  async serve(pipe: BytePipe, { origin: given }: ServeOptions = {}): Promise<void> {
+    const origin = given && { host: plainIp(given.host), port: given.port };
+    const away = this.#closing ? "closing" : this.#admission.enter(origin?.host, this.#clients.size);
+    if (away !== undefined) return this.#turnAway(pipe, away, origin);
+    const core: HostCore = {
+      options: this.#options,
+      platform: this.#platform,
+      admission: this.#admission,
+      now,
+      emit: (event) => this.dispatchEvent(event),
+    };
+    const client = new Client(this.#nextId++, origin, core);
+    this.#clients.add(client);
+    this.dispatchEvent(new HostConnectionEvent("connectionopened", client));
+    const reason = await client.run(pipe);
+    this.#clients.delete(client);
+    this.dispatchEvent(new HostConnectionEvent("connectionclosed", client, reason));
+    if (this.#clients.size === 0) for (const wake of this.#whenEmpty.splice(0)) wake();
+  }
+
+  /** Takes no more clients and frees all ports; lets open channels end, then sends every client away. Resolves when all are gone. */
+  async close({ drainMs = 5_000 }: CloseOptions = {}): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#clients].map((client) => client.drain(drainMs)));
+    if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  /** `await using host`: closes it at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #turnAway(pipe: BytePipe, why: TurnedAway, origin: Address | undefined): void {
+    const patience = setTimeout(() => pipe.abort(new SshError("closed", "the client was turned away")), 1_000);
+    pipe.start({ data() {}, end() {}, drain() {}, closed: () => clearTimeout(patience) });
+    // In place of the identification, as sshd does: clients show the lines before it (RFC 4253 section 4.2).
+    pipe.write(utf8("Not allowed at this time\r\n"));
+    pipe.close();
+    this.dispatchEvent(new RefusalEvent("connection", reasons[why], undefined, origin));
+  }
+}
+
+function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,133 @@
+import { seededRandom } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import { Admission, Penalties } from "../src/admission.ts";
+import { ChannelBudget, type Share } from "../src/channel-budget.ts";
+import { defaultHostLimits } from "../src/options.ts";
+
+const { penalties } = defaultHostLimits;
+const kib = 1024;
+
+describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
+  const make = (limits = {}) => {
+    const clock = { ms: 0 };
+    return { clock, table: new Penalties({ ...penalties, ...limits }, () => clock.ms) };
+  };
+
+  it("refuses a source whose offences sum up to more than the threshold, until they are over", () => {
+    const { clock, table } = make();
+    for (let i = 0; i < 3; i++) table.add("a", "authFail");
+    expect(table.refuses("a")).toBe(false);
+    table.add("a", "authFail");
+    expect(table.refuses("a")).toBe(true);
+    expect(table.refuses("b")).toBe(false);
+    clock.ms = 19_999;
+    expect(table.refuses("a")).toBe(true);
+    clock.ms = 20_000;
+    expect(table.refuses("a")).toBe(false);
+    table.add("a", "noAuth");
+    expect(table.refuses("a")).toBe(false);
+  });
+
+  it("bears with one who errs every five seconds, and not with three of them", () => {
+    const { clock, table } = make();
+    for (clock.ms = 0; clock.ms < 600_000; clock.ms += 5_000) {
+      table.add("one", "authFail");
+      expect(table.refuses("one")).toBe(false);
+    }
+    const after = clock.ms;
+    for (let i = 0; i < 3; i++) {
+      for (let j = 0; j < 3; j++) table.add("three", "authFail");
+      clock.ms += 5_000;
+    }
+    expect(table.refuses("three")).toBe(true);
+    expect(clock.ms).toBeGreaterThan(after);
+  });
+
+  it("never refuses for longer than the maximum", () => {
+    const { clock, table } = make();
+    for (let i = 0; i < 1000; i++) table.add("a", "grace");
+    clock.ms = penalties.maxMs - 1;
+    expect(table.refuses("a")).toBe(true);
+    clock.ms = penalties.maxMs;
+    expect(table.refuses("a")).toBe(false);
+  });
+
+  it("doubles the delay with each failure of a source, up to the maximum, and forgets", () => {
+    const { clock, table } = make({ delayMs: 100, maxDelayMs: 1000 });
+    expect([1, 2, 3, 4, 5, 6].map(() => table.failed("a"))).toEqual([100, 200, 400, 800, 1000, 1000]);
+    expect(table.failed("b")).toBe(100);
+    expect(table.refuses("a")).toBe(false);
+    clock.ms = 4 * penalties.authFailMs;
+    expect(table.failed("a")).toBe(100);
+  });
+
+  it("remembers so many sources and no more", () => {
+    const { clock, table } = make({ maxSources: 10 });
+    for (let i = 0; i < 100; i++) table.add(`source ${i}`, "authFail");
+    expect(table.size).toBe(10);
+    clock.ms = 5_000;
+    table.add("new", "authFail");
+    expect(table.size).toBe(1);
+  });
+});
+
+describe("Admission", () => {
+  it("drops clients at random between start and full (sshd_config(5), MaxStartups)", () => {
+    const admission = new Admission({ ...defaultHostLimits, penalties: false }, seededRandom("startups"), () => 0);
+    const dropsUntilIn = (): number => {
+      let drops = 0;
+      while (drops < 1000 && admission.enter(undefined, 0) === "startups") drops++;
+      return drops;
+    };
+    const drops = Array.from({ length: 100 }, dropsUntilIn);
+    expect(drops.slice(0, 10)).toEqual(drops.slice(0, 10).map(() => 0));
+    const between = drops.slice(10, 60).reduce((sum, one) => sum + one, 0);
+    // From 30 to 68 percent: 50 clients that come in saw about as many that did not.
+    expect(between).toBeGreaterThan(20);
+    expect(between).toBeLessThan(150);
+    expect(dropsUntilIn()).toBe(1000);
+    admission.loggedOnOrGone();
+    expect(dropsUntilIn()).toBeLessThan(1000);
+  });
+});
+
+describe("ChannelBudget", () => {
+  it("gives few channels the whole window, and all of them together no more than the memory", () => {
+    const random = seededRandom("budget");
+    const memory = 64 * kib * kib;
+    const budget = new ChannelBudget({ channels: 512, memory });
+    const held: Share[] = [];
+    const sum = (): number => held.reduce((total, { window }) => total + window, 0);
+    const first = budget.take();
+    expect(first?.window).toBe(2 * kib * kib);
+    first?.giveBack();
+    for (let step = 0; step < 5000; step++) {
+      const [choice = 0] = random(1);
+      if (choice < 160) {
+        const share = budget.take();
+        if (share === undefined) expect(held).toHaveLength(512);
+        else held.push(share);
+      } else held.splice(choice % Math.max(held.length, 1), 1)[0]?.giveBack();
+      expect(sum()).toBeLessThanOrEqual(memory);
+      expect(held.every(({ window }) => window >= 64 * kib && window <= 2 * kib * kib)).toBe(true);
+      expect(budget.used).toBe(held.length);
+    }
+  });
+
+  it("counts a share that is given back twice once, and tells when all are back", async () => {
+    const budget = new ChannelBudget({ channels: 2, memory: 128 * kib });
+    const [first, second] = [budget.take(), budget.take()];
+    expect(budget.take()).toBeUndefined();
+    first?.giveBack();
+    first?.giveBack();
+    expect(budget.used).toBe(1);
+    let idle = false;
+    const waiting = budget.whenIdle().then(() => {
+      idle = true;
+    });
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    second?.giveBack();
+    await waiting;
+  });
+});

@@ -1,0 +1,145 @@
+import type { AuthMethod } from "@postern/auth";
+import type { SshConnection } from "@postern/ssh";
+import { DirectTcpip, PasswordRequest, UserauthRequest } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { ask, echo, echoing, forward, type HostWorld, heard, hostWorld } from "./world.ts";
+
+describe("a session channel", () => {
+  const session = async (world: HostWorld, ssh: SshConnection, setUp: readonly string[] = []) => {
+    const channel = await ssh.openChannel("session", new Uint8Array(0));
+    for (const type of setUp) expect(await channel.request(type, new Uint8Array(0))).toBe(true);
+    void world;
+    return channel;
+  };
+
+  it("without a port is greeted, and closed with status 1", async () => {
+    const world = hostWorld();
+    const ssh = await world.client();
+    const channel = await session(world, ssh, ["env", "shell"]);
+    expect(await heard(channel)).toEqual({ text: "this host only forwards ports\n", error: undefined });
+    await ssh.close();
+  });
+
+  it("with a port is told of it and of those that follow, until Ctrl-C", async () => {
+    const world = hostWorld();
+    const ssh = await world.client();
+    await forward(ssh, "localhost", 8080);
+    const channel = await session(world, ssh, ["pty-req", "shell"]);
+    expect(await channel.request("shell", new Uint8Array(0))).toBe(false);
+    expect(await channel.request("subsystem", new Uint8Array(0))).toBe(false);
+    await forward(ssh, "", 9090);
+    channel.write(Uint8Array.of(0x61, 3));
+    expect((await heard(channel)).text).toBe(
+      [
+        "this host only forwards ports",
+        'listening on "localhost" port 8080',
+        "press Ctrl-C to leave",
+        'listening on "" port 9090',
+        "",
+      ].join("\r\n"),
+    );
+    expect(await forward(ssh, "localhost", 7070)).toBe(7070);
+    await ssh.close();
+  });
+
+  it("is refused after no-more-sessions@openssh.com", async () => {
+    const { client } = hostWorld();
+    const ssh = await client();
+    expect((await ssh.request("no-more-sessions@openssh.com", new Uint8Array(0))).ok).toBe(true);
+    await expect(ssh.openChannel("session", new Uint8Array(0))).rejects.toMatchObject({ code: "refused" });
+    await ssh.close();
+  });
+});
+
+describe("faults", () => {
+  it("of a client that drops its answers to try another method earn it nothing (RFC 4252 5.1)", async () => {
+    let dropped: unknown;
+    const world = hostWorld({
+      methods: ["password", "keyboard-interactive"],
+      authorize: async (attempt) => {
+        if (attempt.method !== "keyboard-interactive") return false;
+        const prompts = [{ prompt: "Code: ", echo: true }];
+        await attempt.ask({ name: "", instruction: "", prompts }).catch((error: unknown) => {
+          dropped = error;
+        });
+        // Too late: this must not be taken for an answer to the attempt that came after.
+        return true;
+      },
+    });
+    const wrong = PasswordRequest.encode({ isChange: false, password: "wrong" });
+    const request = (method: string, specific: Uint8Array): Uint8Array =>
+      UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+    const rude: AuthMethod = {
+      name: "keyboard-interactive",
+      begin: () => ({
+        next: (answer) =>
+          answer === undefined ? request("keyboard-interactive", new Uint8Array(8)) : request("password", wrong),
+      }),
+    };
+    await expect(world.client({ auth: [rude] })).rejects.toMatchObject({ code: "auth" });
+    expect(dropped).toMatchObject({ code: "aborted" });
+  });
+
+  it("of authorize refuse the logon, and nothing else", async () => {
+    for (const authorize of [
+      () => Promise.reject(new Error("the database is gone")),
+      () => {
+        throw new Error("the database is gone");
+      },
+      () => ({ permitListen: ["nonsense"] }),
+      () => ({ permitListen: "localhost:*" as never }),
+    ]) {
+      const world = hostWorld({ authorize });
+      const refusal = world.event("refusal");
+      await expect(world.client()).rejects.toMatchObject({ code: "auth" });
+      expect(await refusal).toMatchObject({ what: "logon", reason: expect.stringMatching(/database|pattern/) });
+    }
+  });
+
+  it("of permissions refuse the request, and the connection goes on", async () => {
+    const { client, network } = hostWorld({
+      authorize: () => ({
+        permitListen: () => {
+          throw new Error("oops");
+        },
+        permitOpen: () => {
+          throw new Error("oops");
+        },
+      }),
+    });
+    network.targets.set("db:1", echo);
+    const ssh = await client();
+    expect(await forward(ssh, "localhost", 8080)).toBeUndefined();
+    const specific = DirectTcpip.encode({ host: "db", port: 1, originAddress: "", originPort: 0 });
+    await expect(ssh.openChannel("direct-tcpip", specific)).rejects.toMatchObject({ code: "refused", reason: 1 });
+    await ssh.close();
+  });
+
+  it.each(["tcpip-forward", "cancel-tcpip-forward", "hostkeys-prove-00@openssh.com"])(
+    "in a %s request end that connection alone",
+    async (name) => {
+      const world = hostWorld();
+      const other = await world.client({ onChannelOpen: echoing() });
+      await forward(other, "localhost", 8080);
+      const ssh = await world.client();
+      const closed = world.event("connectionclosed");
+      await expect(ssh.request(name, Uint8Array.of(0, 0, 0, 9, 1))).rejects.toMatchObject({
+        code: "disconnected",
+        reason: 2,
+      });
+      expect((await closed).reason).toMatchObject({ code: "protocol" });
+      expect(await ask(world.network.visit(8080), "still served")).toBe("still served");
+      await other.close();
+    },
+  );
+
+  it("of a client that refuses its visitor reset that visitor", async () => {
+    const { client, network, event } = hostWorld();
+    const ssh = await client({ onChannelOpen: (open) => open.refuse(2, "nobody home") });
+    await forward(ssh, "localhost", 8080);
+    const refusal = event("refusal");
+    expect((await heard(network.visit(8080))).error).toBeDefined();
+    expect(await refusal).toMatchObject({ what: "visitor", reason: expect.stringContaining("nobody home") });
+    await ssh.close();
+  });
+});

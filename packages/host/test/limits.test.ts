@@ -1,0 +1,301 @@
+/** Each limit: what is beyond it is refused, and others are served all the same. */
+
+import { password, publickey } from "@postern/auth";
+import { modern } from "@postern/crypto";
+import { type BytePipe, connect } from "@postern/ssh";
+import { pipePair, seededRandom } from "@postern/testkit";
+import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { Address } from "../src/index.ts";
+import { ask, cancel, echoing, forward, type HostWorld, heard, hostKey, hostWorld } from "./world.ts";
+
+const here: Address = { host: "192.0.2.1", port: 1 };
+const elsewhere: Address = { host: "198.51.100.1", port: 1 };
+
+/** Somebody else logs on, listens, and has a visitor. */
+async function othersAreServed(world: HostWorld): Promise<void> {
+  const client = await world.client({ origin: elsewhere, onChannelOpen: echoing() });
+  const port = (await forward(client, "localhost", 0)) ?? 0;
+  expect(await ask(world.network.visit(port), "served")).toBe("served");
+  await client.close();
+}
+
+/** A client that connects and says nothing. */
+function silent(
+  world: HostWorld,
+  origin: Address = here,
+): Promise<{ readonly text: string; readonly error: Error | undefined }> {
+  const [ours, theirs] = pipePair();
+  void world.host.serve(theirs, { origin });
+  return heard(ours);
+}
+
+describe("the limit of", () => {
+  it("connections", async () => {
+    const world = hostWorld({ limits: { connections: 2 } });
+    const first = await world.client();
+    const second = await world.client();
+    const refusal = world.event("refusal");
+    expect((await silent(world)).text).toBe("Not allowed at this time\r\n");
+    expect(await refusal).toMatchObject({ what: "connection", reason: "too many connections", origin: here });
+    const closed = world.event("connectionclosed");
+    await first.close();
+    await closed;
+    await othersAreServed(world);
+    await second.close();
+  });
+
+  it("connections that have not logged on; one that has logged on makes room", async () => {
+    const world = hostWorld({ limits: { startups: { start: 1, full: 1 } } });
+    const [ours, theirs] = pipePair();
+    void world.host.serve(theirs);
+    expect((await silent(world)).text).toBe("Not allowed at this time\r\n");
+    const closed = world.event("connectionclosed");
+    ours.abort();
+    await closed;
+    const client = await world.client();
+    await othersAreServed(world);
+    await client.close();
+  });
+
+  it("time to log on", async () => {
+    const world = hostWorld({ limits: { logonTimeoutMs: 1000 } });
+    const closed = new Promise((resolve) => {
+      world.host.addEventListener("connectionclosed", ({ connection, reason }) => {
+        if (connection.user === undefined) resolve(reason);
+      });
+    });
+    const slow = silent(world);
+    await othersAreServed(world);
+    expect((await slow).text).toMatch(/^SSH-2\.0-/);
+    expect(await closed).toMatchObject({ code: "timeout" });
+  });
+
+  it("time to log on, decisions of the program included", async () => {
+    let waits: Promise<never> | undefined;
+    const world = hostWorld({
+      limits: { logonTimeoutMs: 200 },
+      authorize: (attempt) => {
+        if (attempt.user === "test") return true;
+        waits = new Promise(() => {});
+        return waits;
+      },
+    });
+    const closed = world.event("connectionclosed");
+    await expect(world.client({ user: "slow" })).rejects.toMatchObject({ code: "disconnected" });
+    expect(waits).toBeDefined();
+    expect((await closed).reason).toMatchObject({ code: "timeout" });
+    await othersAreServed(world);
+  });
+
+  it("attempts to log on", async () => {
+    const world = hostWorld({ limits: { attempts: 3, penalties: false } });
+    const wrong = ["one", "two", "three", "secret"].map((text) => password(text));
+    await expect(world.client({ auth: wrong })).rejects.toMatchObject({ reason: 14 });
+    const closed = world.event("connectionclosed");
+    await (await world.client({ auth: wrong.slice(1) })).close();
+    expect((await closed).reason).toBeUndefined();
+    await othersAreServed(world);
+  });
+
+  it("failed logons of a source", async () => {
+    const world = hostWorld({ limits: { penalties: { delayMs: 0 } } });
+    const guess = (): Promise<unknown> => world.client({ origin: here, auth: [password("wrong")] });
+    for (let i = 0; i < 4; i++) await expect(guess()).rejects.toMatchObject({ code: "auth" });
+    const refusal = world.event("refusal");
+    await expect(guess()).rejects.toMatchObject({ message: expect.stringContaining("Not allowed at this time") });
+    expect(await refusal).toMatchObject({ what: "connection", reason: "this source behaved badly" });
+    await othersAreServed(world);
+  });
+
+  it.each([
+    ["tried a key", [publickey(hostKey)]],
+    ["tried nothing", undefined],
+  ])("offences of a source that %s", async (_name, auth) => {
+    const world = hostWorld({
+      authorize: ({ method }) => method === "password",
+      methods: ["publickey", "password"],
+      limits: { penalties: { thresholdMs: 1 } },
+    });
+    const closed = world.event("connectionclosed");
+    if (auth === undefined) {
+      const [ours, theirs] = pipePair();
+      void world.host.serve(theirs, { origin: here });
+      ours.abort();
+    } else await expect(world.client({ origin: here, auth })).rejects.toMatchObject({ code: "auth" });
+    await closed;
+    expect((await silent(world)).text).toBe("Not allowed at this time\r\n");
+    await othersAreServed(world);
+  });
+
+  it("forwardings of one client", async () => {
+    const world = hostWorld({ limits: { forwardings: 2 } });
+    const said: string[] = [];
+    const client = await world.client({ onDebug: (message) => said.push(message) });
+    const ports = [await forward(client, "localhost", 0), await forward(client, "localhost", 0)];
+    expect(await forward(client, "localhost", 0)).toBeUndefined();
+    expect(said).toEqual(['at most 2 ports: "localhost" port 0']);
+    await othersAreServed(world);
+    expect(await cancel(client, "localhost", ports[0] ?? 0)).toBe(true);
+    expect(await forward(client, "localhost", 0)).toBeDefined();
+    await client.close();
+  });
+
+  it("channels of one client, visitors and direct ones together", async () => {
+    const world = hostWorld({ limits: { channels: 2 } });
+    const client = await world.client({ onChannelOpen: echoing() });
+    await forward(client, "localhost", 8080);
+    const first = world.network.visit(8080);
+    const second = world.network.visit(8080);
+    const refusal = world.event("refusal");
+    expect((await heard(world.network.visit(8080))).error).toBeDefined();
+    expect(await refusal).toMatchObject({ what: "visitor", reason: "too many channels of this client" });
+    await othersAreServed(world);
+    expect(await ask(first, "first")).toBe("first");
+    expect(await ask(second, "second")).toBe("second");
+    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    expect(await ask(world.network.visit(8080), "third")).toBe("third");
+    await client.close();
+  });
+
+  it("sessions of one client", async () => {
+    const world = hostWorld({ limits: { sessions: 2 } });
+    const client = await world.client();
+    const open = () => client.openChannel("session", new Uint8Array(0));
+    const first = await open();
+    await open();
+    await expect(open()).rejects.toMatchObject({ code: "refused", reason: 4 });
+    await othersAreServed(world);
+    first.close();
+    await first.closed;
+    await open();
+    await client.close();
+  });
+
+  it("memory: a visitor that reads nothing holds no more than its window", async () => {
+    const world = hostWorld({ limits: { channels: 4, memory: 4 * 64 * 1024 } });
+    let sent = 0;
+    const client = await world.client({
+      onChannelOpen(open) {
+        const channel = open.accept();
+        const chunk = new Uint8Array(16_384);
+        const more = (): void => {
+          do sent += chunk.length;
+          while (channel.write(chunk));
+        };
+        channel.start({ data() {}, end() {}, drain: more, closed() {} });
+        more();
+      },
+    });
+    await forward(client, "localhost", 8080);
+    const visitor = world.network.visit(8080);
+    visitor.pause();
+    visitor.start({ data() {}, end() {}, drain() {}, closed() {} });
+    await othersAreServed(world);
+    // The window, what the visitor's own pipe takes, and the chunk that did not fit.
+    expect(sent).toBeGreaterThan(64 * 1024);
+    expect(sent).toBeLessThanOrEqual(64 * 1024 + 2 * 65_536 + 2 * 16_384);
+    await client.close();
+  });
+
+  it("low ports and addresses outside of the permission, with the reason in a DEBUG", async () => {
+    const world = hostWorld({ authorize: () => ({ permitListen: ["localhost:*", "*:80"] }) });
+    const said: string[] = [];
+    const client = await world.client({ onDebug: (message) => said.push(message) });
+    expect(await forward(client, "localhost", 1023)).toBeUndefined();
+    expect(await forward(client, "", 80)).toBeUndefined();
+    expect(await forward(client, "0.0.0.0", 8080)).toBeUndefined();
+    expect(await forward(client, "localhost", 65_536)).toBeUndefined();
+    expect(await forward(client, "localhost", 1024)).toBe(1024);
+    expect(said).toEqual([
+      'ports below 1024 are not forwarded: "localhost" port 1023',
+      'ports below 1024 are not forwarded: "" port 80',
+      'permission denied: "0.0.0.0" port 8080',
+      'no such port: "localhost" port 65536',
+    ]);
+    expect(await forward(client, "localhost", 1024)).toBeUndefined();
+    await client.close();
+    await othersAreServed(world);
+  });
+
+  it("silence: a client that answers nothing loses its port", async () => {
+    const world = hostWorld({ keepAlive: { intervalMs: 20, countMax: 2 } });
+    const dead = { cut: false };
+    const [ours, theirs] = pipePair();
+    void world.host.serve(theirs, { origin: here });
+    const client = await world.client({ origin: elsewhere, onChannelOpen: echoing() });
+    const port = (await forward(client, "localhost", 0)) ?? 0;
+    const closed = world.event("connectionclosed");
+    const lost = await connect(cutting(ours, dead), {
+      algorithms: modern,
+      random: seededRandom("lost"),
+      user: "test",
+      auth: [password("secret")],
+      hostKey: () => true,
+    });
+    await forward(lost, "localhost", 8080);
+    dead.cut = true;
+    expect((await closed).reason).toMatchObject({ code: "timeout" });
+    expect(world.network.listening).toEqual([port]);
+    expect(await ask(world.network.visit(port), "alive")).toBe("alive");
+    await client.close();
+  });
+
+  it("requests that wait: a flood of them ends that connection alone", async () => {
+    const world = hostWorld();
+    const client = await world.client();
+    const closed = world.event("connectionclosed");
+    for (let port = 10_000; port < 11_000; port++) {
+      client.notify("tcpip-forward", TcpipForward.encode({ address: "localhost", port }));
+    }
+    expect((await closed).reason).toMatchObject({ code: "limit" });
+    expect(world.network.listening).toEqual([]);
+    await othersAreServed(world);
+  });
+
+  it("proofs of the host keys", async () => {
+    const world = hostWorld();
+    const client = await world.client();
+    const prove = async (): Promise<boolean> =>
+      (await client.request("hostkeys-prove-00@openssh.com", new Writer().string(hostKey.publicKey).finish())).ok;
+    expect([await prove(), await prove(), await prove(), await prove(), await prove()]).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    await client.close();
+    await othersAreServed(world);
+  });
+
+  it("patience: whatever comes instead of SSH ends that connection alone", async () => {
+    const world = hostWorld();
+    const [ours, theirs] = pipePair();
+    void world.host.serve(theirs, { origin: here });
+    const closed = world.event("connectionclosed");
+    ours.write(utf8("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"));
+    void heard(ours);
+    expect((await closed).reason).toMatchObject({ code: "version" });
+    await othersAreServed(world);
+  });
+});
+
+/** The pipe of a client whose cable is cut: nothing comes out of it any more, and nobody is told. */
+function cutting(pipe: BytePipe, state: { readonly cut: boolean }): BytePipe {
+  return {
+    start: (sink) =>
+      pipe.start({
+        data: (chunk) => (state.cut ? undefined : sink.data(chunk)),
+        end: () => sink.end(),
+        drain: () => sink.drain(),
+        closed: (error) => sink.closed(error),
+      }),
+    write: (chunk) => (state.cut ? true : pipe.write(chunk)),
+    end() {},
+    pause: () => pipe.pause(),
+    resume: () => pipe.resume(),
+    close() {},
+    abort: (reason) => pipe.abort(reason ?? new SshError("closed", "cut")),
+  };
+}

@@ -1,0 +1,139 @@
+import { parsePublicKey } from "@postern/keys";
+import { describe, expect, it } from "vitest";
+import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
+import { storedPassword } from "../src/password-hash.ts";
+import { grantsOf, type Permissions } from "../src/permissions.ts";
+
+const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HCMntUGL64eyfxz";
+const { blob } = parsePublicKey(key);
+const origin = { host: "192.0.2.1", port: 1 };
+
+const byPassword = (user: string, password: string): HostLogonAttempt => ({
+  method: "password",
+  user,
+  password,
+  origin,
+});
+const byKey = (user: string): HostLogonAttempt => ({
+  method: "publickey",
+  user,
+  publicKey: blob,
+  algorithm: "ssh-ed25519",
+  proved: true,
+  origin,
+});
+const byQuestions = (user: string, ...answers: string[]): HostLogonAttempt => ({
+  method: "keyboard-interactive",
+  user,
+  submethods: [],
+  origin,
+  ask: () => Promise.resolve(answers),
+});
+
+describe("policy", () => {
+  const authorize = policy({
+    ann: { password: "secret", permitListen: ["localhost:*"] },
+    bob: { keys: `permitlisten="8080" ${key}` },
+    eve: { keys: key, permitListen: ["localhost:8080"], permitOpen: ["db:5432"] },
+  });
+
+  it("offers the methods its users have", () => {
+    expect(authorize.methods).toEqual(["publickey", "password", "keyboard-interactive"]);
+    expect(policy({ bob: { keys: key } }).methods).toEqual(["publickey"]);
+    expect(policy({ ann: { password: "secret" } }).methods).toEqual(["password", "keyboard-interactive"]);
+  });
+
+  it.each([
+    [byPassword("ann", "secret"), true],
+    [byPassword("ann", "Secret"), false],
+    [byPassword("ann", ""), false],
+    [byPassword("bob", ""), false],
+    [byPassword("nobody", "secret"), false],
+    [byPassword("__proto__", "secret"), false],
+    [byPassword("constructor", "secret"), false],
+    [byQuestions("ann", "secret"), true],
+    [byQuestions("ann", "wrong"), false],
+    [byQuestions("ann"), false],
+    [byQuestions("nobody", "secret"), false],
+    [byKey("bob"), true],
+    [byKey("ann"), false],
+    [byKey("nobody"), false],
+    [{ method: "none", user: "ann", origin } as const, false],
+  ])("decides %o", async (attempt, accepted) => {
+    expect((await authorize(attempt)) !== false).toBe(accepted);
+  });
+
+  it("gives a user what its own line and its key's line both allow", async () => {
+    const may = async (attempt: HostLogonAttempt) => grantsOf((await authorize(attempt)) as Permissions);
+    const ann = await may(byPassword("ann", "secret"));
+    expect([ann.mayListen("localhost", 0), ann.mayListen("", 0), ann.mayOpen("db", 5432)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const bob = await may(byKey("bob"));
+    expect([bob.mayListen("", 8080), bob.mayListen("", 8081), bob.mayOpen("db", 5432)]).toEqual([true, false, false]);
+    const eve = await may(byKey("eve"));
+    expect([eve.mayListen("localhost", 8080), eve.mayListen("", 8080), eve.mayOpen("db", 5432)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    const both = policy({ eve: { keys: `permitlisten="9090" ${key}`, permitListen: ["localhost:*"] } });
+    const narrow = grantsOf((await both(byKey("eve"))) as Permissions);
+    expect([narrow.mayListen("localhost", 9090), narrow.mayListen("localhost", 8080)]).toEqual([true, false]);
+  });
+
+  it("looks where a client comes from", async () => {
+    const near = policy({ bob: { keys: `from="192.0.2.0/24" ${key}` } });
+    expect(await near(byKey("bob"))).not.toBe(false);
+    expect(await near({ ...byKey("bob"), origin: { host: "198.51.100.1", port: 1 } })).toBe(false);
+    expect(await near({ ...byKey("bob"), origin: undefined })).toBe(false);
+  });
+
+  it.each([
+    [{ ann: { pasword: "secret" } }, /did you mean "password"/],
+    [{ ann: {} }, /expected a password or keys for "ann"/],
+    [{ ann: { password: "" } }, /got an empty one/],
+    [{ ann: { password: "secret", permitListen: ["localhost"] } }, /expected a pattern/],
+    [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected a list of patterns/],
+    [{ ann: { password: "$2b$10$abc" } }, /got one of 2b/],
+    [{ ann: { password: "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2g" } }, /a cost in range/],
+    [{ bob: { keys: `magic ${key}` } }, /a wrong line 1/],
+  ])("refuses the table %o", (users, message) => {
+    expect(() => policy(users as Parameters<typeof policy>[0])).toThrow(
+      expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) }),
+    );
+  });
+
+  it("takes keys that were read before, refused lines and all", async () => {
+    const keys = authorizedKeys(`magic ${key}\n${key}`);
+    expect(await policy({ bob: { keys } })(byKey("bob"))).not.toBe(false);
+  });
+});
+
+describe("password hashes", () => {
+  it.each([
+    // passlib.hash.scrypt's own test vector, RFC 7914's second one in the PHC string format, and the reference argon2.
+    [
+      "password",
+      "$scrypt$ln=10,r=8,p=16$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA",
+    ],
+    ["password", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+  ])("are compared: %s against %s", async (password, stored) => {
+    expect(await storedPassword(stored).matches(password)).toBe(true);
+    expect(await storedPassword(stored).matches(`${password}!`)).toBe(false);
+  });
+
+  it("are made", async () => {
+    const made = await hashPassword("secret", { ln: 4, r: 8, p: 1 });
+    expect(made).toMatch(/^\$scrypt\$ln=4,r=8,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(made).not.toBe(await hashPassword("secret", { ln: 4, r: 8, p: 1 }));
+    expect(await storedPassword(made).matches("secret")).toBe(true);
+    expect(await policy({ ann: { password: made } })(byPassword("ann", "secret"))).not.toBe(false);
+  });
+
+  it("that start with $ but are no hash are the password itself", async () => {
+    expect(await storedPassword("$ecret").matches("$ecret")).toBe(true);
+  });
+});

@@ -1,0 +1,256 @@
+import { keyboardInteractive, password } from "@postern/auth";
+import { sshEd25519 } from "@postern/crypto";
+import type { BytePipe } from "@postern/ssh";
+import { pipePair } from "@postern/testkit";
+import { DirectTcpip, Reader, SshError, TcpipForward, Writer } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { ask, cancel, echo, echoing, forward, heard, hostKey, hostWorld, type Opened } from "./world.ts";
+
+describe("a tunnel host", () => {
+  it("carries visitors to the client that listens, with their true address", async () => {
+    const { client, network } = hostWorld();
+    const opened: Opened[] = [];
+    const ssh = await client({ onChannelOpen: echoing(opened) });
+    expect(await forward(ssh, "localhost", 8080)).toBe(8080);
+    expect(network.hosts(8080)).toEqual(["127.0.0.1", "::1"]);
+    expect(await ask(network.visit(8080, { host: "198.51.100.7", port: 5 }), "hello")).toBe("hello");
+    expect(opened).toEqual([{ address: "localhost", port: 8080, originAddress: "198.51.100.7", originPort: 5 }]);
+    await ssh.close();
+  });
+
+  it("chooses a port for 0, and says so only then (RFC 4254 7.1)", async () => {
+    const { client, network } = hostWorld();
+    const ssh = await client({ onChannelOpen: echoing() });
+    const port = await forward(ssh, "", 0);
+    expect(network.listening).toEqual([port]);
+    const writer = new Writer().text("localhost").uint32(8080).finish();
+    expect(await ssh.request("tcpip-forward", writer)).toMatchObject({ ok: true, specific: new Uint8Array(0) });
+    await ssh.close();
+  });
+
+  it("cancels by the very words of the request and the true port; visitors stay in", async () => {
+    const { client, network } = hostWorld();
+    const ssh = await client({ onChannelOpen: echoing() });
+    const port = (await forward(ssh, "localhost", 0)) ?? 0;
+    const visitor = network.visit(port);
+    expect(await cancel(ssh, "127.0.0.1", port)).toBe(false);
+    expect(await cancel(ssh, "localhost", 0)).toBe(false);
+    expect(await cancel(ssh, "localhost", port)).toBe(true);
+    expect(await cancel(ssh, "localhost", port)).toBe(false);
+    expect(network.listening).toEqual([]);
+    expect(await ask(visitor, "still here")).toBe("still here");
+    await ssh.close();
+  });
+
+  it("answers requests in their order, slow ones too (RFC 4254 4)", async () => {
+    const { client } = hostWorld();
+    const ssh = await client();
+    const replies = await Promise.all([
+      forward(ssh, "localhost", 8080),
+      forward(ssh, "localhost", 8080),
+      ssh.request("keepalive@openssh.com", new Uint8Array(0)).then(({ ok }) => ok),
+      cancel(ssh, "localhost", 8080),
+      forward(ssh, "localhost", 8080),
+    ]);
+    expect(replies).toEqual([8080, undefined, false, true, 8080]);
+    await ssh.close();
+  });
+
+  it("tells of a visitor only after the client knows of the port (RFC 4254 7.1)", async () => {
+    const { client, network } = hostWorld();
+    const { listen } = network;
+    let early: BytePipe | undefined;
+    network.listen = async (hosts, port, onVisitor) => {
+      const [ours, theirs] = pipePair();
+      early = ours;
+      onVisitor(theirs, { host: "192.0.2.1", port: 1 });
+      return await listen(hosts, port, onVisitor);
+    };
+    const order: string[] = [];
+    const echoes = echoing();
+    const ssh = await client({
+      onChannelOpen(open) {
+        order.push("open");
+        echoes(open);
+      },
+    });
+    const specific = TcpipForward.encode({ address: "localhost", port: 8080 });
+    await ssh.request("tcpip-forward", specific, { onReply: () => order.push("reply") });
+    expect(await ask(early!, "early")).toBe("early");
+    expect(order).toEqual(["reply", "open"]);
+    await ssh.close();
+  });
+
+  it("frees the ports of a client that is gone", async () => {
+    const { client, network, event } = hostWorld();
+    const ssh = await client();
+    await forward(ssh, "localhost", 8080);
+    const closed = event("connectionclosed");
+    ssh.abort(new SshError("closed", "power loss"));
+    await closed;
+    expect(network.listening).toEqual([]);
+  });
+
+  it("tells what happens in events, with byte counts", async () => {
+    const world = hostWorld();
+    const seen: string[] = [];
+    const names = [
+      "connectionopened",
+      "logon",
+      "forwardingopened",
+      "forwardingclosed",
+      "connectionclosed",
+      "refusal",
+    ] as const;
+    for (const name of names) world.host.addEventListener(name, () => seen.push(name));
+    const ssh = await world.client({ onChannelOpen: echoing(), origin: { host: "::ffff:192.0.2.1", port: 7 } });
+    await forward(ssh, "localhost", 8080);
+    await forward(ssh, "localhost", 80);
+    await ask(world.network.visit(8080), "12345");
+    const [connection] = world.host.connections;
+    expect(connection).toMatchObject({ user: "test", version: "SSH-2.0-Postern_0.1.0", channels: 0 });
+    expect(connection?.origin).toEqual({ host: "192.0.2.1", port: 7 });
+    expect(connection?.forwardings).toMatchObject([
+      { address: "localhost", port: 8080, visitors: 1, bytesIn: 5, bytesOut: 5 },
+    ]);
+    const closed = world.event("connectionclosed");
+    await ssh.close();
+    const event = await closed;
+    expect(event.reason).toBeUndefined();
+    expect(event.connection.bytesIn).toBeGreaterThan(1000);
+    expect(event.connection.bytesOut).toBeGreaterThan(1000);
+    expect(seen).toEqual([
+      "connectionopened",
+      "logon",
+      "forwardingopened",
+      "refusal",
+      "forwardingclosed",
+      "connectionclosed",
+    ]);
+    expect(world.host.connections).toEqual([]);
+  });
+
+  it("connects to targets where permitOpen allows it", async () => {
+    const authorize = () => ({ permitOpen: ["db:5432", "gone:1"] });
+    const { client, network, event } = hostWorld({ authorize });
+    network.targets.set("db:5432", echo);
+    network.targets.set("other:5432", echo);
+    const ssh = await client();
+    const open = (host: string, port: number) =>
+      ssh.openChannel("direct-tcpip", DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 1 }));
+    expect(await ask(await open("db", 5432), "select")).toBe("select");
+    const refusal = event("refusal");
+    await expect(open("other", 5432)).rejects.toMatchObject({ code: "refused", reason: 1 });
+    expect(await refusal).toMatchObject({ what: "channel", reason: expect.stringContaining("permission denied") });
+    await expect(open("gone", 1)).rejects.toMatchObject({ code: "refused", reason: 2 });
+    await expect(ssh.openChannel("x11", new Uint8Array(0))).rejects.toMatchObject({ code: "refused", reason: 3 });
+    await ssh.close();
+  });
+
+  it("announces its keys and proves them (OpenSSH PROTOCOL 2.5)", async () => {
+    const { client } = hostWorld();
+    let announced: Uint8Array | undefined;
+    const ssh = await client({
+      onGlobalRequest(request) {
+        if (request.name === "hostkeys-00@openssh.com") announced = request.specific;
+      },
+    });
+    const { ok, specific } = await ssh.request(
+      "hostkeys-prove-00@openssh.com",
+      new Writer().string(hostKey.publicKey).finish(),
+    );
+    expect(ok).toBe(true);
+    expect(new Reader(announced ?? new Uint8Array(0), "hostkeys").string()).toEqual(hostKey.publicKey);
+    const signed = new Writer()
+      .text("hostkeys-prove-00@openssh.com")
+      .string(ssh.peer.sessionId)
+      .string(hostKey.publicKey)
+      .finish();
+    expect(sshEd25519.verify(hostKey.publicKey, signed, new Reader(specific, "proof").string())).toBe(true);
+    const foreign = new Writer().string(hostKey.publicKey.map((byte) => byte ^ 1)).finish();
+    expect((await ssh.request("hostkeys-prove-00@openssh.com", foreign)).ok).toBe(false);
+    const twice = new Writer().string(hostKey.publicKey).string(hostKey.publicKey).finish();
+    expect((await ssh.request("hostkeys-prove-00@openssh.com", twice)).ok).toBe(false);
+    await ssh.close();
+  });
+
+  it("takes answers to its questions for a password (RFC 4256)", async () => {
+    const { client, event } = hostWorld();
+    const logon = event("logon");
+    const prompts: unknown[] = [];
+    const answer = (request: { readonly prompts: readonly unknown[] }): string[] => {
+      prompts.push(...request.prompts);
+      return ["secret"];
+    };
+    const ssh = await client({ auth: [keyboardInteractive(answer)] });
+    expect(prompts).toEqual([{ prompt: "Password: ", echo: false }]);
+    expect(await logon).toMatchObject({ user: "test", method: "keyboard-interactive" });
+    await ssh.close();
+  });
+
+  it("may want two methods (RFC 4252 5.1)", async () => {
+    const { client } = hostWorld({
+      methods: ["password", "keyboard-interactive"],
+      authorize: async (attempt) => {
+        if (attempt.method === "password") return { partial: ["keyboard-interactive"] };
+        if (attempt.method !== "keyboard-interactive") return false;
+        const [first] = await attempt.ask({ name: "", instruction: "", prompts: [{ prompt: "Code: ", echo: true }] });
+        const [second] = await attempt.ask({ name: "", instruction: "", prompts: [{ prompt: "Again: ", echo: true }] });
+        return first === "1" && second === "2";
+      },
+    });
+    let asked = 0;
+    const ssh = await client({ auth: [password("x"), keyboardInteractive(() => [String(++asked)])] });
+    expect(asked).toBe(2);
+    await ssh.close();
+  });
+
+  it("drains: takes nothing new, lets visitors finish, then sends clients away", async () => {
+    const { client, host, network } = hostWorld();
+    const ssh = await client({ onChannelOpen: echoing() });
+    await forward(ssh, "localhost", 8080);
+    const visitor = network.visit(8080);
+    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    const closed = host.close({ drainMs: 30_000 });
+    expect(await forward(ssh, "localhost", 9090)).toBeUndefined();
+    expect(network.listening).toEqual([]);
+    const [ours, theirs] = pipePair();
+    void host.serve(theirs);
+    expect((await heard(ours)).text).toBe("Not allowed at this time\r\n");
+    expect(await ask(visitor, "last words")).toBe("last words");
+    await closed;
+    await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
+    expect(host.connections).toEqual([]);
+  });
+
+  it("does not wait for ever for visitors that stay, nor for clients that do not log on", async () => {
+    const { client, host, network } = hostWorld();
+    const ssh = await client({ onChannelOpen: echoing() });
+    await forward(ssh, "localhost", 8080);
+    const visitor = heard(network.visit(8080));
+    const [ours, theirs] = pipePair();
+    void host.serve(theirs);
+    const silent = heard(ours);
+    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    await host.close({ drainMs: 0 });
+    await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
+    expect((await visitor).error).toBeDefined();
+    expect((await silent).text).toMatch(/^SSH-2\.0-Postern/);
+  });
+
+  it.each([
+    [{ hostKey: [] }, /did you mean "hostKeys"/],
+    [{ hostKeys: [] }, /at least one signer/],
+    [{ authorize: { test: {} } }, /expected authorize to be a function/],
+    [{ gatewayPorts: "maybe" }, /no, yes or clientspecified/],
+    [{ limits: { chanels: 1 } }, /did you mean "channels"/],
+    [{ limits: { startups: { begin: 1 } } }, /unknown option "begin"/],
+    [{ limits: { channels: -1 } }, /limits.channels/],
+    [{ limits: { penalties: { maxMs: "long" } } }, /limits.penalties.maxMs/],
+    [{ keepAlive: { interval: 1 } }, /did you mean "intervalMs"/],
+  ])("refuses the options %o", (options, message) => {
+    expect(() => hostWorld(options as never)).toThrow(
+      expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) }),
+    );
+  });
+});
