@@ -198,9 +198,7 @@ export class ConnectionMachine {
       throw new SshError("limit", `expected at most ${Limits.channels} channels on one connection`);
     }
     const { id } = this.#add("ours", window, maxPacket);
-    this.#sink.send(
-      ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specific }),
-    );
+    this.#sink.send(ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specific }));
     return id;
   }
 
@@ -284,9 +282,7 @@ export class ConnectionMachine {
     const entry = this.#channels.get(id);
     if (entry?.state.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
     if (wantReply) entry.awaited++;
-    this.#sink.send(
-      ChannelRequest.encode({ recipientChannel: entry.state.peerId, requestType, wantReply, specific }),
-    );
+    this.#sink.send(ChannelRequest.encode({ recipientChannel: entry.state.peerId, requestType, wantReply, specific }));
   }
 
   /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
@@ -325,14 +321,16 @@ export class ConnectionMachine {
 
   #deciding(id: number): Entry {
     const entry = this.#channels.get(id);
-    if (entry?.state.phase.at !== "deciding") throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
+    if (entry?.state.phase.at !== "deciding")
+      throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
     return entry;
   }
 
   /** The channel a message is for. @throws SshError `protocol` for an id we do not have, or one that is not confirmed */
   #established(id: number, what: string): Entry {
     const entry = this.#channels.get(id);
-    if (entry === undefined) throw new SshError("protocol", `expected a channel of ours, got ${what} for channel ${id}`);
+    if (entry === undefined)
+      throw new SshError("protocol", `expected a channel of ours, got ${what} for channel ${id}`);
     const { at } = entry.state.phase;
     if (at === "open" || at === "closing") return entry;
     throw new SshError("protocol", `expected no ${what} for channel ${id} before it is confirmed`);
@@ -394,7 +392,9 @@ export class ConnectionMachine {
     if (this.#channels.size >= Limits.channels) {
       const description = `at most ${Limits.channels} channels on one connection`;
       const reason = OpenFailureReason.RESOURCE_SHORTAGE;
-      this.#sink.send(ChannelOpenFailure.encode({ recipientChannel: senderChannel, reason, description, language: "" }));
+      this.#sink.send(
+        ChannelOpenFailure.encode({ recipientChannel: senderChannel, reason, description, language: "" }),
+      );
       return;
     }
     const state = this.#add("theirs", Limits.window, Limits.maxPacket);

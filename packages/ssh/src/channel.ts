@@ -3,8 +3,9 @@ import type { ConnectionMachine } from "@postern/connection";
 import { type Bytes, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { ByteQueue } from "./byte-queue.ts";
-import type { IncomingChannelRequest } from "./connection.ts";
+import type { IncomingChannelRequest } from "./ssh-connection.ts";
 import { type ChannelStreams, openStreams } from "./streams.ts";
+import { type WindowBudget, WindowGrowth } from "./window-growth.ts";
 
 /** A full-duplex SSH channel (RFC 4254 section 5). Use either the streams or the push pipe, not both. */
 export interface Channel extends BytePipe {
@@ -41,6 +42,10 @@ export interface ChannelHost {
   readonly machine: ConnectionMachine;
   /** there is output to send */
   touch(): void;
+  readonly now: () => number;
+  /** milliseconds, when the link is long; asked for when it is of use, for it may cost a question to the peer */
+  roundTrip(): number | undefined;
+  readonly windowBudget: WindowBudget;
 }
 
 interface Waiter {
@@ -73,10 +78,18 @@ export class SshChannel implements Channel {
   #abortReason: Error | undefined;
   #gone: { readonly error: SshError | undefined; told: boolean } | undefined;
   readonly #replies: Waiter[] = [];
+  readonly #growth: WindowGrowth;
   #peeks: { readonly size: number; resolve(head: Bytes): void }[] = [];
   readonly #counters = { bytesIn: 0, bytesOut: 0, stalls: 0 };
 
-  constructor(type: string, id: number, host: ChannelHost, onRequest?: (request: IncomingChannelRequest) => void) {
+  constructor(
+    type: string,
+    id: number,
+    window: number,
+    host: ChannelHost,
+    onRequest?: (request: IncomingChannelRequest) => void,
+  ) {
+    this.#growth = new WindowGrowth(window, host.windowBudget, () => host.roundTrip());
     this.onRequest = onRequest;
     this.type = type;
     this.id = id;
@@ -102,7 +115,8 @@ export class SshChannel implements Channel {
   }
 
   start(sink: PipeSink): void {
-    if (this.#sink !== undefined) throw new SshError("misuse", "expected a channel to be started once: as streams or as a pipe");
+    if (this.#sink !== undefined)
+      throw new SshError("misuse", "expected a channel to be started once: as streams or as a pipe");
     this.#sink = sink;
     queueMicrotask(() => this.#deliver());
   }
@@ -160,11 +174,13 @@ export class SshChannel implements Channel {
 
   async request(type: string, specific: Bytes, { signal }: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
     if (signal?.aborted) throw new SshError("aborted", "the channel request was aborted", { cause: signal.reason });
-    if (this.#gone !== undefined) throw this.#gone.error ?? new SshError("closed", "expected an open channel for a request");
+    if (this.#gone !== undefined)
+      throw this.#gone.error ?? new SshError("closed", "expected an open channel for a request");
     this.#host.machine.request(this.id, type, specific, true);
     this.#host.touch();
     return await new Promise<boolean>((resolve, reject) => {
-      const aborted = (): void => reject(new SshError("aborted", "the channel request was aborted", { cause: signal?.reason }));
+      const aborted = (): void =>
+        reject(new SshError("aborted", "the channel request was aborted", { cause: signal?.reason }));
       signal?.addEventListener("abort", aborted, { once: true });
       const settled = (): void => signal?.removeEventListener("abort", aborted);
       // An aborted waiter stays in the line: the reply it awaits comes all the same.
@@ -236,6 +252,7 @@ export class SshChannel implements Channel {
   ended(error: SshError | undefined): void {
     if (this.#gone !== undefined) return;
     this.#gone = { error, told: false };
+    this.#growth.end();
     this.#pending.length = 0;
     if (error !== undefined) this.#queue.clear();
     // A writer learns of the end at once, a reader after what came before it.
@@ -298,7 +315,9 @@ export class SshChannel implements Channel {
 
   #credit(size: number): void {
     if (size === 0 || this.#gone !== undefined) return;
-    this.#host.machine.consumed(this.id, size);
+    const { machine, now } = this.#host;
+    const credit = this.#growth.credit(size, now(), !this.#paused && this.#queue.empty);
+    machine.consumed(this.id, credit);
     this.#host.touch();
   }
 

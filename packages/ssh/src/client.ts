@@ -1,11 +1,12 @@
 /** The client: host key decision and logon, RFC 4253 section 8 and RFC 4252. @module */
 import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { type Bytes, SshError, toSshError } from "@postern/wire";
+import { type Bytes, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Connection, type SshConnection } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type ClientOptions, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
+import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**
@@ -30,11 +31,22 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
         logon: { user: options.user, methods: options.auth, signal: options.signal },
       }),
   );
-  const connection = new Connection(pipe, session, options, now, (event, self) => logonEvent(event, self, session, options));
+  const connection = new Connection(
+    pipe,
+    session,
+    { windowBudget: Limits.windowBudget, ...options },
+    now,
+    (event, self) => logonEvent(event, self, session, options),
+  );
   return await connection.open(options.user);
 }
 
-function logonEvent(event: SessionEvent, connection: Connection, session: SessionMachine, options: ClientOptions): void {
+function logonEvent(
+  event: SessionEvent,
+  connection: Connection,
+  session: SessionMachine,
+  options: ClientOptions,
+): void {
   switch (event.type) {
     case "hostKey": {
       const { hostKey, algorithm } = event;
@@ -43,7 +55,11 @@ function logonEvent(event: SessionEvent, connection: Connection, session: Sessio
           try {
             return await options.hostKey({ hostKey, algorithm });
           } catch (error) {
-            throw toSshError(error, "hostkey", `the host key (${algorithm}) was refused: the program's check of it failed`);
+            throw toSshError(
+              error,
+              "hostkey",
+              `the host key (${algorithm}) was refused: the program's check of it failed`,
+            );
           }
         },
         (trusted) => {

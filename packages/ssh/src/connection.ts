@@ -1,4 +1,4 @@
-/** One SSH connection as programs see it: channels, requests, and its end. @module */
+/** What both roles of an SSH connection share: channels, requests, and the end. @module */
 import type { MaybePromise } from "@postern/auth";
 import type { ChannelLimits, ReplySlot } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
@@ -6,119 +6,29 @@ import { type Bytes, disconnectReason, Limits, OpenFailureReason, quote, SshErro
 import type { BytePipe } from "./byte-pipe.ts";
 import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
+import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
-import type { ConnectionOptions } from "./options.ts";
+import { abortedError, type ConnectionOptions } from "./options.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
-
-/** The peer wants to open a channel (RFC 4254 section 5.1). Answer once, now or later. */
-export interface IncomingOpen {
-  readonly type: string;
-  readonly id: number;
-  /** the type-specific part (view) */
-  readonly specific: Bytes;
-  /** Opens the channel. Throws SshError `closed` when the connection has ended meanwhile. */
-  accept(options?: AcceptOptions): Channel;
-  /** @param reason of RFC 4254 section 5.1, see `OpenFailureReason` */
-  refuse(reason: number, description: string): void;
-}
-
-/** What an accepted channel may be told. */
-export interface AcceptOptions extends Partial<ChannelLimits> {
-  /** The peer sends a request on the channel; without a handler it is answered with failure (RFC 4254 section 5.4). */
-  readonly onRequest?: (request: IncomingChannelRequest) => void;
-}
-
-/** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */
-export interface IncomingChannelRequest {
-  readonly type: string;
-  readonly specific: Bytes;
-  readonly wantReply: boolean;
-  accept(): void;
-  refuse(): void;
-}
-
-/** The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies leave in the right order. */
-export interface IncomingRequest {
-  readonly name: string;
-  readonly specific: Bytes;
-  readonly wantReply: boolean;
-  accept(specific?: Bytes): void;
-  refuse(): void;
-}
-
-/** The peer's answer to a global request. */
-export interface GlobalReply {
-  readonly ok: boolean;
-  readonly specific: Bytes;
-}
-
-/** What became known of the peer. */
-export interface PeerInfo {
-  /** its identification line */
-  readonly version: string;
-  /** what a server said before its identification */
-  readonly lines: readonly string[];
-  readonly algorithms: AlgorithmNames;
-  readonly sessionId: Bytes;
-}
-
-/** What went over a connection so far. */
-export interface ConnectionStats {
-  /** bytes on the wire, everything included */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly rekeys: number;
-  /** of the last keepalive that was answered, in milliseconds */
-  readonly roundTripMs: number | undefined;
-  readonly channels: number;
-}
-
-/** Options of one call. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of a global request. */
-export interface RequestOptions extends CallOptions {
-  /** Called with the reply inside the handler of the message, before any message behind it is looked at. */
-  readonly onReply?: (reply: GlobalReply) => void;
-}
-
-/** An open SSH connection, in either role. */
-export interface SshConnection {
-  readonly peer: PeerInfo;
-  /** the user that logged on */
-  readonly user: string;
-  /** Resolves after `close`; rejects with an SshError when the connection ended in any other way. */
-  readonly closed: Promise<void>;
-  readonly channelCount: number;
-  /** Opens a channel. @throws SshError `refused` with the peer's reason */
-  openChannel(type: string, specific: Bytes, options?: CallOptions & Partial<ChannelLimits>): Promise<Channel>;
-  /** Sends a global request and gives the reply. */
-  request(name: string, specific: Bytes, options?: RequestOptions): Promise<GlobalReply>;
-  /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`. */
-  notify(name: string, specific: Bytes): void;
-  /** Explains something to whoever reads the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). */
-  debug(message: string): void;
-  stats(): ConnectionStats;
-  /** Exchanges keys anew (RFC 4253 section 9); data goes on when it is done. */
-  rekey(): void;
-  /** Ends the connection with DISCONNECT. */
-  close(): Promise<void>;
-  /** Ends the connection because of an error; everything that waits rejects with it. */
-  abort(error: SshError): void;
-}
+import type {
+  AcceptOptions,
+  CallOptions,
+  ConnectionStats,
+  GlobalReply,
+  IncomingOpen,
+  IncomingRequest,
+  PeerInfo,
+  RequestOptions,
+  SshConnection,
+} from "./ssh-connection.ts";
+import { WindowBudget } from "./window-growth.ts";
 
 interface OpenWaiter {
   readonly type: string;
+  readonly window: number;
   resolve(channel: SshChannel): void;
   reject(error: unknown): void;
 }
-interface ReplyWaiter {
-  resolve(reply: GlobalReply): void;
-  reject(error: unknown): void;
-}
-
 /** The part of a connection that both roles share. The roles add the handling of their logon events. */
 export class Connection implements SshConnection {
   readonly closed: Promise<void>;
@@ -128,14 +38,13 @@ export class Connection implements SshConnection {
   readonly #host: ChannelHost;
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, OpenWaiter>();
-  readonly #replies: ReplyWaiter[] = [];
+  readonly #requests: GlobalRequests;
   #settleClosed: { resolve(): void; reject(error: SshError): void } = { resolve() {}, reject() {} };
   #opened: { resolve(): void; reject(error: SshError): void } | undefined;
   #end: { readonly error: SshError | undefined } | undefined;
   #user = "";
   #peer: Partial<PeerInfo> = {};
   #rekeys = 0;
-  #roundTripMs: number | undefined;
 
   constructor(
     pipe: BytePipe,
@@ -154,10 +63,19 @@ export class Connection implements SshConnection {
       event: (event) => {
         if (!this.#event(event)) logonEvent(event, this);
       },
-      probe: () => this.#probe(),
+      probe: () => this.#requests.probe(),
       ended: (error) => this.#ended(error),
     });
-    this.#host = { machine: session.connection, touch: () => this.#driver.touch() };
+    const machine = session.connection;
+    const touch = (): void => this.#driver.touch();
+    this.#requests = new GlobalRequests({ machine, touch, now });
+    this.#host = {
+      machine,
+      touch,
+      now,
+      windowBudget: new WindowBudget(options.windowBudget ?? 0),
+      roundTrip: () => this.#requests.longRoundTrip(),
+    };
   }
 
   get peer(): PeerInfo {
@@ -179,7 +97,7 @@ export class Connection implements SshConnection {
     const aborted = (): void => this.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
     signal?.addEventListener("abort", aborted, { once: true });
     const late = new SshError("timeout", `expected the logon to be done within ${logonTimeoutMs} ms`);
-    const deadline = setTimeout(() => this.abort(late), logonTimeoutMs);
+    const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, 2 ** 31 - 1));
     try {
       await new Promise<void>((resolve, reject) => {
         this.#opened = { resolve, reject };
@@ -234,6 +152,7 @@ export class Connection implements SshConnection {
       signal?.addEventListener("abort", aborted, { once: true });
       this.#opens.set(id, {
         type,
+        window,
         resolve(channel) {
           settled();
           resolve(channel);
@@ -246,37 +165,13 @@ export class Connection implements SshConnection {
     });
   }
 
-  async request(name: string, specific: Bytes, { signal, onReply }: RequestOptions = {}): Promise<GlobalReply> {
-    this.#expectOpen(signal);
-    return await new Promise<GlobalReply>((resolve, reject) => {
-      const aborted = (): void => reject(abortedError(signal));
-      const settled = (): void => signal?.removeEventListener("abort", aborted);
-      signal?.addEventListener("abort", aborted, { once: true });
-      // Every request that wants a reply stands in this one line, an aborted one too.
-      this.#replies.push({
-        resolve(reply) {
-          settled();
-          try {
-            onReply?.(reply);
-            resolve(reply);
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject(error) {
-          settled();
-          reject(error);
-        },
-      });
-      this.#host.machine.globalRequest(name, specific, true);
-      this.#driver.touch();
-    });
+  async request(name: string, specific: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {
+    this.#expectOpen(options.signal);
+    return await this.#requests.send(name, specific, options);
   }
 
   notify(name: string, specific: Bytes): void {
-    if (this.#end !== undefined) return;
-    this.#host.machine.globalRequest(name, specific, false);
-    this.#driver.touch();
+    if (this.#end === undefined) this.#requests.notify(name, specific);
   }
 
   debug(message: string): void {
@@ -300,17 +195,13 @@ export class Connection implements SshConnection {
 
   stats(): ConnectionStats {
     const { bytesIn, bytesOut } = this.#driver;
-    return { bytesIn, bytesOut, rekeys: this.#rekeys, roundTripMs: this.#roundTripMs, channels: this.channelCount };
-  }
-
-  /** Asks the peer for any sign of life. Its answer stands in the one line of replies; nobody waits for it. */
-  #probe(): void {
-    const asked = this.#now();
-    const answered = (): void => {
-      this.#roundTripMs = this.#now() - asked;
+    return {
+      bytesIn,
+      bytesOut,
+      rekeys: this.#rekeys,
+      roundTripMs: this.#requests.lastRoundTripMs,
+      channels: this.channelCount,
     };
-    this.#replies.push({ resolve: answered, reject() {} });
-    this.#host.machine.globalRequest("keepalive@openssh.com", new Uint8Array(0), true);
   }
 
   /** Handles what is no matter of a role's logon. */
@@ -334,8 +225,7 @@ export class Connection implements SshConnection {
         this.#incomingOpen(event.id, event.channelType, event.specific);
         return true;
       case "opened":
-        this.#opens.get(event.id)?.resolve(this.#addChannel(event.id, this.#opens.get(event.id)?.type ?? ""));
-        this.#opens.delete(event.id);
+        this.#channelOpened(event.id);
         return true;
       case "openFailed": {
         const { reason, description } = event;
@@ -354,7 +244,7 @@ export class Connection implements SshConnection {
         this.#incomingRequest(event.name, event.specific, event.slot);
         return true;
       case "globalReply":
-        this.#replies.shift()?.resolve({ ok: event.ok, specific: event.specific });
+        this.#requests.settle({ ok: event.ok, specific: event.specific });
         return true;
       case "debug":
         this.#options.onDebug?.(event.message, event.alwaysDisplay);
@@ -405,10 +295,11 @@ export class Connection implements SshConnection {
       id,
       specific,
       accept: ({ onRequest, window = Limits.window, maxPacket = Limits.maxPacket } = {}) => {
-        if (!answer()) throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
+        if (!answer())
+          throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
         machine.confirmOpen(id, undefined, { window, maxPacket });
         this.#driver.touch();
-        return this.#addChannel(id, type, onRequest);
+        return this.#addChannel(id, type, window, onRequest);
       },
       refuse: (reason, description) => {
         if (!answer()) return;
@@ -459,8 +350,14 @@ export class Connection implements SshConnection {
     else refuse();
   }
 
-  #addChannel(id: number, type: string, onRequest?: AcceptOptions["onRequest"]): SshChannel {
-    const channel = new SshChannel(type, id, this.#host, onRequest);
+  #channelOpened(id: number): void {
+    const waiter = this.#opens.get(id);
+    this.#opens.delete(id);
+    waiter?.resolve(this.#addChannel(id, waiter.type, waiter.window));
+  }
+
+  #addChannel(id: number, type: string, window: number, onRequest?: AcceptOptions["onRequest"]): SshChannel {
+    const channel = new SshChannel(type, id, window, this.#host, onRequest);
     this.#channels.set(id, channel);
     return channel;
   }
@@ -474,7 +371,8 @@ export class Connection implements SshConnection {
   #ended(error: SshError | undefined): void {
     this.#end = { error };
     const reason = error ?? new SshError("closed", "the connection was closed");
-    for (const waiter of [...this.#opens.values(), ...this.#replies.splice(0)]) waiter.reject(reason);
+    for (const waiter of this.#opens.values()) waiter.reject(reason);
+    this.#requests.fail(reason);
     this.#opens.clear();
     for (const channel of this.#channels.values()) channel.ended(reason);
     this.#channels.clear();
@@ -492,7 +390,3 @@ const noAlgorithms: AlgorithmNames = {
   macC2s: undefined,
   macS2c: undefined,
 };
-
-function abortedError(signal: AbortSignal | undefined): SshError {
-  return new SshError("aborted", "the call was aborted", { cause: signal?.reason });
-}

@@ -156,7 +156,10 @@ export class Driver {
   }
 
   #armTimer(): void {
-    const at = Math.min(this.session.deadline ?? Number.POSITIVE_INFINITY, this.keepAlive?.deadline ?? Number.POSITIVE_INFINITY);
+    const at = Math.min(
+      this.session.deadline ?? Number.POSITIVE_INFINITY,
+      this.keepAlive?.deadline ?? Number.POSITIVE_INFINITY,
+    );
     if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
     const delay = Math.min(Math.max(at - this.#now(), 0), 2 ** 31 - 1);
@@ -181,7 +184,10 @@ export class Driver {
       this.#pipe.abort(failure instanceof Error ? failure : undefined);
     }
     // A peer that does not close its side, or takes nothing any more, is not waited for.
-    const patience = setTimeout(() => this.#pipe.abort(error), error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs);
+    const patience = setTimeout(
+      () => this.#pipe.abort(error),
+      error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs,
+    );
     void this.#pipeClosed.then(() => clearTimeout(patience));
     this.#pipe.resume();
     this.#handler.ended(error);

@@ -2,18 +2,7 @@
 export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
-export type {
-  AcceptOptions,
-  CallOptions,
-  ConnectionStats,
-  GlobalReply,
-  IncomingChannelRequest,
-  IncomingOpen,
-  IncomingRequest,
-  PeerInfo,
-  RequestOptions,
-  SshConnection,
-} from "./connection.ts";
+export type { KeepAliveOptions } from "./keepalive.ts";
 export {
   type ClientOptions,
   type ConnectionOptions,
@@ -25,6 +14,17 @@ export {
 export { pump } from "./pump.ts";
 export { serve } from "./server.ts";
 export { type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export type {
+  AcceptOptions,
+  CallOptions,
+  ConnectionStats,
+  GlobalReply,
+  IncomingChannelRequest,
+  IncomingOpen,
+  IncomingRequest,
+  PeerInfo,
+  RequestOptions,
+  SshConnection,
+} from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
 export { version } from "./version.ts";
-export type { KeepAliveOptions } from "./keepalive.ts";

@@ -19,6 +19,8 @@ export class KeepAlive {
   #due: number;
   /** the machine slept: the next time it is due decides */
   #decisive = false;
+  /** the first thing that was heard came long after something was due: it may have waited in a buffer while the machine slept */
+  #heardLate = false;
   #now: number;
   #wall: number;
 
@@ -43,6 +45,7 @@ export class KeepAlive {
 
   /** Bytes came in. */
   heard(now: number): void {
+    if (now - this.#due > this.#options.intervalMs) this.#heardLate = true;
     this.#heardAt = now;
     this.#missed = 0;
     this.#decisive = false;
@@ -53,10 +56,13 @@ export class KeepAlive {
   tick(now: number, wall: number): "probe" | "lost" | undefined {
     const { intervalMs, countMax } = this.#options;
     // A monotonic clock may stand still while the machine sleeps, and then only the other one knows.
-    const slept = Math.max(wall - this.#wall - (now - this.#now), now - this.#due);
+    const late = Math.max(wall - this.#wall - (now - this.#now), now - this.#due);
     this.#now = now;
     this.#wall = wall;
-    if (slept > intervalMs && !this.#decisive) {
+    // A machine that wakes for a moment only, and sleeps again before the peer could answer, is to ask once more.
+    const slept = this.#heardLate || late > (this.#decisive ? Math.max(intervalMs, afterSleepMs) : intervalMs);
+    if (slept) {
+      this.#heardLate = false;
       this.#decisive = true;
       this.#due = now + afterSleepMs;
       return "probe";

@@ -5,7 +5,7 @@ import type { RekeyLimits } from "@postern/transport";
 import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
-import type { IncomingOpen, IncomingRequest, SshConnection } from "./connection.ts";
+import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
 
 /** What both roles take. */
 export interface ConnectionOptions {
@@ -21,6 +21,11 @@ export interface ConnectionOptions {
   readonly logonTimeoutMs?: number;
   /** how a peer that has gone is found out, once it is logged on; off unless given */
   readonly keepAlive?: KeepAliveOptions;
+  /**
+   * bytes by which the receive windows of all channels together may grow on a long link; default 64 MiB for a client. A server's default is 0:
+   * what its clients may make it hold is its own to decide.
+   */
+  readonly windowBudget?: number;
   /** gives the logon up */
   readonly signal?: AbortSignal;
   /** The peer opens a channel; without a handler, and for any type it does not answer, the open is refused. */
@@ -96,6 +101,11 @@ export function orDrop<T>(pipe: BytePipe, make: () => T): T {
   }
 }
 
+/** The error of a call whose signal has fired. */
+export function abortedError(signal: AbortSignal | undefined): SshError {
+  return new SshError("aborted", "the call was aborted", { cause: signal?.reason });
+}
+
 /** Drops the pipe when the call was aborted before it began: nothing is sent. @throws SshError `aborted` */
 export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
@@ -109,11 +119,15 @@ export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): 
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
-  if (typeof given !== "object" || given === null) throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
+  if (typeof given !== "object" || given === null)
+    throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));
-    const hint = nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 2) ? `: did you mean "${nearest}"?` : "";
+    const hint =
+      nearest !== undefined && distance(name, nearest) <= Math.max(2, name.length / 2)
+        ? `: did you mean "${nearest}"?`
+        : "";
     throw new SshError("misuse", `unknown option "${name}" of ${what}${hint}`);
   }
 }

@@ -3,9 +3,10 @@ import type { AuthAttempt, AuthDecision, InteractiveRequest } from "@postern/aut
 import { identification } from "@postern/transport";
 import { SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Connection, type SshConnection } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
+import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**

@@ -1,9 +1,24 @@
 /** Joins the transport, authentication and connection machines by message number. @module */
-import { AuthClientMachine, type AuthClientEvent, type AuthMethod, type AuthServerEvent, AuthServerMachine } from "@postern/auth";
-import type { PublicKeyAlgorithm } from "@postern/crypto";
+import {
+  type AuthClientEvent,
+  AuthClientMachine,
+  type AuthMethod,
+  type AuthServerEvent,
+  AuthServerMachine,
+} from "@postern/auth";
 import { type ConnectionEvent, ConnectionMachine } from "@postern/connection";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
-import { type Bytes, fromUtf8, Limits, messageRange, type PayloadSink, ServiceAccept, ServiceRequest, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  fromUtf8,
+  Limits,
+  messageRange,
+  type PayloadSink,
+  ServiceAccept,
+  ServiceRequest,
+  SshError,
+} from "@postern/wire";
 
 /** What the client's logon needs. */
 export interface ClientLogon {

@@ -60,7 +60,10 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
       });
     },
     close: () => pipe.end(),
-    abort: (reason) => pipe.abort(reason instanceof Error ? reason : new SshError("aborted", "the writer was aborted", { cause: reason })),
+    abort: (reason) =>
+      pipe.abort(
+        reason instanceof Error ? reason : new SshError("aborted", "the writer was aborted", { cause: reason }),
+      ),
   });
   const endWriting = (error: Error | undefined): void => {
     failure ??= error ?? new SshError("closed", "expected an open pipe, got a write after it closed");
@@ -102,6 +105,7 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
   let paused = false;
   let reading = false;
   let blocked = false;
+  let writing = 0;
   let readDone = false;
   let writeDone = false;
   let closed = false;
@@ -119,6 +123,13 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
     reader.cancel(error).catch(ignore);
     writer.abort(error).catch(ignore);
     finish(error);
+  };
+  // Not the writer's `ready`: now and then workerd never settles it, with everything written and room again.
+  const wrote = (): void => {
+    writing--;
+    if (!blocked || closed || (writing > 0 && (writer.desiredSize ?? 0) <= 0)) return;
+    blocked = false;
+    sink?.drain();
   };
   const read = async (): Promise<void> => {
     if (reading) return;
@@ -148,16 +159,10 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
       void read();
     },
     write(chunk) {
-      writer.write(chunk).catch(fail);
-      if ((writer.desiredSize ?? 0) > 0) return true;
-      if (!blocked) {
-        blocked = true;
-        writer.ready.then(() => {
-          blocked = false;
-          if (!closed) sink?.drain();
-        }, fail);
-      }
-      return false;
+      writing++;
+      writer.write(chunk).then(wrote, fail);
+      blocked ||= (writer.desiredSize ?? 0) <= 0;
+      return !blocked;
     },
     end() {
       if (writeDone) return;

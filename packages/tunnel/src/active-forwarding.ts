@@ -6,7 +6,7 @@ import type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } f
 import type { Link } from "./link.ts";
 import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
 import type { Platform, Target } from "./platform.ts";
-import { ProbeGate, type ProbeResult, nonceSize, probeAddresses } from "./probe.ts";
+import { nonceSize, ProbeGate, type ProbeResult, probeAddresses } from "./probe.ts";
 import type { ForwardedOpen } from "./remote-listener.ts";
 
 /** What a forwarding needs of its tunnel, and tells it. */
@@ -17,7 +17,6 @@ export interface ForwardingHost {
   visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
 }
 
-
 /** The implementation of {@link Forwarding}: one identity over many connections. */
 export class ActiveForwarding implements Forwarding {
   readonly address: string;
@@ -27,6 +26,10 @@ export class ActiveForwarding implements Forwarding {
   readonly #queue = new ChannelQueue();
   readonly #gate = new ProbeGate();
   readonly #visits = new Set<Channel>();
+  /** visitors that are let in or turned away soon */
+  readonly #arriving = new Set<IncomingOpen>();
+  /** told when there are no visitors any more */
+  #onIdle: (() => void)[] = [];
   /** the targets that are being dialled; each has a signal of its own, for one signal for thousands would hold as many listeners */
   readonly #dialling = new Set<AbortController>();
   readonly #past = { accepted: 0, refused: 0, bytesIn: 0, bytesOut: 0, stalls: 0 };
@@ -85,11 +88,8 @@ export class ActiveForwarding implements Forwarding {
       } catch (cause) {
         const error = toSshError(cause, "protocol", "the request for the port failed");
         if (!this.#isAt(link)) return;
-        if (error.code !== "refused") {
-          // What else can fail is our connection, and then `detach` comes, or a policy, and that is final.
-          if (error.code === "denied") this.end(error);
-          return;
-        }
+        // Had it been the connection, `detach` would have come. A policy is final, and so is a host that makes no sense.
+        if (error.code !== "refused") return this.end(error);
         this.#become("pending", error);
         await this.#pause();
       }
@@ -98,32 +98,29 @@ export class ActiveForwarding implements Forwarding {
 
   /** The connection was lost. */
   detach(error: SshError): void {
+    this.#drop(error);
+    this.#queue.clear();
+    // Nothing listens any more, and that is what `cancel` was to bring about.
+    if (this.#cancelling !== undefined) return this.#close(undefined);
     this.#link = undefined;
     this.#retry?.go();
-    for (const dialling of this.#dialling) dialling.abort(error);
-    this.#queue.clear();
     if (this.#state !== "closed") this.#become("pending", error);
   }
 
-  /** It is over: cancelled, or with an error given up. */
+  /** The tunnel is over, or the forwarding is given up; visitors that wait are not served. */
   end(error: SshError | undefined): void {
-    if (this.#state === "closed") return;
-    this.#given.abort(error);
-    this.#link = undefined;
-    this.#retry?.go();
-    if (error !== undefined) for (const dialling of this.#dialling) dialling.abort(error);
-    this.#queue.end(error);
-    this.#become("closed", error);
+    this.#drop(error);
+    this.#close(error);
   }
 
   cancel(call: CallOptions = {}): Promise<void> {
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       // Nothing listens; a request that is under way is taken back when it is answered.
-      this.end(undefined);
+      this.#close(undefined);
       return Promise.resolve();
     }
-    this.#cancelling ??= link.listener.cancel(this.address, this.#port, () => this.end(undefined), call).finally(() => {
+    this.#cancelling ??= this.#cancel(link, call).finally(() => {
       this.#cancelling = undefined;
     });
     return this.#cancelling;
@@ -153,9 +150,44 @@ export class ActiveForwarding implements Forwarding {
     return sum;
   }
 
-  /** Settles when the visitors that are there now have gone. */
-  async idle(): Promise<void> {
-    await Promise.allSettled([...this.#visits].map(({ closed }) => closed));
+  /** Resolves when there are no visitors, nor any that are about to be let in. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve);
+      this.#tellIdle();
+    });
+  }
+
+  #tellIdle(): void {
+    if (this.#visits.size + this.#arriving.size > 0) return;
+    for (const tell of this.#onIdle.splice(0)) tell();
+  }
+
+  /** The connection is gone: nobody waits for a target any more. */
+  #drop(error: SshError | undefined): void {
+    for (const dialling of this.#dialling) dialling.abort(error);
+    this.#arriving.clear();
+    this.#tellIdle();
+  }
+
+  #close(error: SshError | undefined): void {
+    if (this.#state === "closed") return;
+    this.#given.abort(error);
+    this.#link = undefined;
+    this.#retry?.go();
+    this.#queue.end(error);
+    this.#become("closed", error);
+  }
+
+  async #cancel({ listener }: Link, call: CallOptions): Promise<void> {
+    try {
+      await listener.cancel(this.address, this.#port, () => this.#close(undefined), call);
+    } catch (error) {
+      if (this.#state === "closed") return;
+      // A host that refuses goes on listening; a connection that is lost has freed the port.
+      if (error instanceof SshError && (error.code === "refused" || error.code === "aborted")) throw error;
+      this.#close(undefined);
+    }
   }
 
   #isAt(link: Link): boolean {
@@ -210,6 +242,7 @@ export class ActiveForwarding implements Forwarding {
       if (error !== undefined) this.#host.visitorError(this, origin, error);
     };
     let pipe: BytePipe | undefined;
+    this.#arriving.add(open);
     try {
       if (this.#gate.busy) {
         channel = open.accept();
@@ -230,6 +263,8 @@ export class ActiveForwarding implements Forwarding {
       try {
         if (this.target !== undefined) pipe = await this.#dial(this.target);
       } catch (error) {
+        // Only we abort a dial: the connection is gone, and nobody was turned away.
+        if (error instanceof SshError && error.code === "aborted") return;
         return refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
       }
       channel ??= open.accept();
@@ -239,6 +274,9 @@ export class ActiveForwarding implements Forwarding {
     } catch (error) {
       // The connection ended meanwhile; its own error tells the program.
       pipe?.abort(toSshError(error, "closed", "the connection ended"));
+    } finally {
+      this.#arriving.delete(open);
+      this.#tellIdle();
     }
   }
 
@@ -250,6 +288,7 @@ export class ActiveForwarding implements Forwarding {
       this.#past.bytesIn += channel.counters.bytesIn;
       this.#past.bytesOut += channel.counters.bytesOut;
       this.#past.stalls += channel.counters.stalls;
+      this.#tellIdle();
     };
     channel.closed.then(gone, gone);
   }
@@ -259,7 +298,8 @@ export class ActiveForwarding implements Forwarding {
     this.#dialling.add(dialling);
     try {
       const { platform, targetTimeoutMs: timeoutMs } = this.#host;
-      return await platform.dial(target, { signal: dialling.signal, timeoutMs });
+      const dial = platform.dialTarget || platform.dial;
+      return await dial(target, { signal: dialling.signal, timeoutMs });
     } finally {
       this.#dialling.delete(dialling);
     }

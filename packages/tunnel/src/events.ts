@@ -65,7 +65,7 @@ export class SelfCheckEvent extends Event {
 }
 
 /** The host sent a text: `banner` before logon (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). */
-export class MessageEvent extends Event {
+export class NoticeEvent extends Event {
   /** from the network: it may hold control characters, see RFC 4252 section 5.4 on displaying it */
   readonly message: string;
 
@@ -95,7 +95,33 @@ export interface TunnelEvents {
   readonly reconnectattempt: ReconnectAttemptEvent;
   readonly forwarding: ForwardingEvent;
   readonly selfcheck: SelfCheckEvent;
-  readonly banner: MessageEvent;
-  readonly debug: MessageEvent;
+  readonly banner: NoticeEvent;
+  readonly debug: NoticeEvent;
   readonly visitorerror: VisitorErrorEvent;
+}
+
+type Handler<Type extends keyof TunnelEvents> = ((event: TunnelEvents[Type]) => void) | null;
+type AnyHandler = EventListenerOrEventListenerObject | null;
+
+/** An EventTarget whose handlers know the event they get. */
+export class TunnelEventTarget extends EventTarget {
+  override addEventListener<Type extends keyof TunnelEvents>(
+    type: Type,
+    handler: Handler<Type>,
+    options?: AddEventListenerOptions | boolean,
+  ): void;
+  override addEventListener(type: string, handler: AnyHandler, options?: AddEventListenerOptions | boolean): void;
+  override addEventListener(type: string, handler: unknown, options?: AddEventListenerOptions | boolean): void {
+    super.addEventListener(type, handler as AnyHandler, options);
+  }
+
+  override removeEventListener<Type extends keyof TunnelEvents>(
+    type: Type,
+    handler: Handler<Type>,
+    options?: EventListenerOptions | boolean,
+  ): void;
+  override removeEventListener(type: string, handler: AnyHandler, options?: EventListenerOptions | boolean): void;
+  override removeEventListener(type: string, handler: unknown, options?: EventListenerOptions | boolean): void {
+    super.removeEventListener(type, handler as AnyHandler, options);
+  }
 }

@@ -2,7 +2,7 @@
 export { privateKey, privateKeyMethod } from "./auth-methods.ts";
 export {
   ForwardingEvent,
-  MessageEvent,
+  NoticeEvent,
   ReconnectAttemptEvent,
   SelfCheckEvent,
   StateEvent,
@@ -14,14 +14,15 @@ export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } f
 export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
 export type {
   ChannelOpenRequest,
+  DrainOptions,
   Endpoint,
   ForwardingOptions,
   ReconnectChanges,
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
-export type { Platform, Target } from "./platform.ts";
+export type { Dial, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
-export type { TimelineEntry, TunnelStats } from "./stats.ts";
+export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";

@@ -55,7 +55,7 @@ export async function openLink(
       keepAlive,
       signal,
       random: platform.random,
-      logonTimeoutMs: Math.max(1, logonTimeoutMs - (performance.now() - started)),
+      logonTimeoutMs: Math.max(1, Math.round(logonTimeoutMs - (performance.now() - started))),
       hostKey: async ({ hostKey: key, algorithm }) => {
         seen = true;
         const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: sha256Fingerprint(key) };
@@ -65,7 +65,7 @@ export async function openLink(
         if (!signal.aborted) events.authenticating();
         return true;
       },
-      onBanner: events.banner,
+      onBanner: (message) => events.banner(message),
       onDebug: (message) => {
         listener?.debug(message);
         events.debug(message);
@@ -78,6 +78,8 @@ export async function openLink(
     listener = new RemoteListener(connection);
     return { connection, listener };
   } catch (cause) {
-    throw new LinkFailure(toSshError(cause, "connect", "the logon failed"), reached && !seen);
+    const error = toSshError(cause, "connect", "the logon failed");
+    // A host that says nothing at all is frozen or far away: that is no sign of a penalty.
+    throw new LinkFailure(error, reached && !seen && error.code !== "timeout");
   }
 }

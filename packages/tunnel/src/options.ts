@@ -82,6 +82,12 @@ export interface ForwardingOptions {
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
 }
 
+/** What `drain` takes. */
+export interface DrainOptions {
+  /** milliseconds that connections may take to finish; default 30 s */
+  readonly deadlineMs?: number;
+}
+
 /** Options with the defaults filled in. */
 export interface CheckedOptions {
   /** at least one */
@@ -119,7 +125,12 @@ const tunnelOptions = [
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
-const forwardingOptions = ["address", "port", "target", "onOpen"] as const satisfies readonly (keyof ForwardingOptions)[];
+const forwardingOptions = [
+  "address",
+  "port",
+  "target",
+  "onOpen",
+] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
@@ -154,15 +165,22 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
 /** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
 export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
   checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
-  const { host, port, ...identity } = changes;
-  const changed = { ...options, ...identity };
+  const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
+  const changed = { ...options, user, auth, hostKey };
   checkIdentity(changed);
-  return host === undefined ? changed : { ...changed, endpoints: checkEndpoints({ host, ...(port === undefined ? {} : { port }) }) };
+  if (changes.host === undefined && changes.port === undefined) return changed;
+  // With several hosts there is no one host to keep, nor a port.
+  const [only] = options.endpoints.length === 1 ? options.endpoints : [];
+  const { host = only?.host, port = only?.port ?? 22 } = changes;
+  if (host === undefined)
+    throw new SshError("misuse", "expected beforeReconnect to name the host of the port, got none");
+  return { ...changed, endpoints: checkEndpoints({ host, port }) };
 }
 
 function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
   expectText("user", user);
-  if (!Array.isArray(auth) || auth.length === 0) throw new SshError("misuse", "expected auth to hold at least one method");
+  if (!Array.isArray(auth) || auth.length === 0)
+    throw new SshError("misuse", "expected auth to hold at least one method");
   if (!auth.every((method: AuthMethod | undefined) => typeof method?.begin === "function")) {
     throw new SshError("misuse", "expected auth to hold methods, such as password('…'); got something else");
   }
@@ -171,16 +189,21 @@ function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "a
   }
 }
 
-function checkEndpoints({ host, port = 22, hosts }: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
+function checkEndpoints({
+  host,
+  port = 22,
+  hosts,
+}: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
   if (hosts === undefined) {
     expectText("host", host);
     expectPort("port", port, 1);
     return [{ host: String(host), port }];
   }
   if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
-  if (!Array.isArray(hosts) || hosts.length === 0) throw new SshError("misuse", "expected hosts to hold at least one host");
+  if (!Array.isArray(hosts) || hosts.length === 0)
+    throw new SshError("misuse", "expected hosts to hold at least one host");
   return hosts.map((one: string | { readonly host: string; readonly port?: number }) => {
-    const endpoint = typeof one === "string" ? { host: one, port } : { port, ...one };
+    const endpoint = typeof one === "string" ? { host: one, port } : { ...one, port: one.port ?? port };
     checkOptions("hosts", endpoint, ["host", "port"]);
     expectText("hosts", endpoint.host);
     expectPort("port", endpoint.port, 1);
@@ -198,11 +221,19 @@ function checkKeepAlive(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions
 
 function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
   checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff"]);
-  const { mode = "established", intervalMs = Limits.reconnectMs, maxRetries = Number.POSITIVE_INFINITY, backoff = {} } = given;
+  const {
+    mode = "established",
+    intervalMs = Limits.reconnectMs,
+    maxRetries = Number.POSITIVE_INFINITY,
+    backoff = {},
+  } = given;
   checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
   const { factor = 1, maxIntervalMs = Number.POSITIVE_INFINITY, jitter = 0.1 } = backoff;
   if (!["never", "established", "always"].includes(mode)) {
-    throw new SshError("misuse", `expected reconnect.mode to be 'never', 'established' or 'always', got ${quote(String(mode))}`);
+    throw new SshError(
+      "misuse",
+      `expected reconnect.mode to be 'never', 'established' or 'always', got ${quote(String(mode))}`,
+    );
   }
   expectNumber("reconnect.intervalMs", intervalMs, 0);
   expectNumber("reconnect.maxRetries", maxRetries, 0);
@@ -216,7 +247,8 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
   const { address = "localhost", port, target, onOpen } = given;
-  if (typeof address !== "string") throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
+  if (typeof address !== "string")
+    throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
   expectPort("port", port, 0);
   if (target !== undefined) {
     checkOptions("target", target, ["host", "port"]);
@@ -225,6 +257,14 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
   }
   if (onOpen !== undefined) expectFunction("onOpen", onOpen);
   return { ...given, address };
+}
+
+/** The deadline. @throws SshError `misuse` */
+export function checkDrainOptions(given: DrainOptions): number {
+  checkOptions("drain", given, ["deadlineMs"]);
+  const { deadlineMs = Limits.drainMs } = given;
+  expectNumber("deadlineMs", deadlineMs, 0);
+  return deadlineMs;
 }
 
 function expectText(name: string, value: unknown): void {
@@ -243,5 +283,6 @@ function expectNumber(name: string, value: unknown, lowest: number): void {
 }
 
 function expectFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
+  if (typeof value !== "function")
+    throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
 }

@@ -8,10 +8,18 @@ export interface Target {
   readonly port: number;
 }
 
+/** Connects to an address. @throws SshError `connect`, `timeout` or `aborted` */
+export type Dial = (
+  target: Target,
+  options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
+) => Promise<BytePipe>;
+
 /** Everything that differs between runtimes. */
 export interface Platform {
-  /** Connects to a TCP address. @throws SshError `connect`, `timeout` or `aborted` */
-  dial(target: Target, options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number }): Promise<BytePipe>;
+  /** Connects to the SSH host. */
+  readonly dial: Dial;
+  /** Connects to a target of local forwarding; `dial` when left out. `false`: this runtime connects to none, so a target is refused. */
+  readonly dialTarget?: Dial | false | undefined;
   /** the default algorithms, fastest first on this platform */
   readonly algorithms: Algorithms;
   readonly random: Random;

@@ -37,25 +37,45 @@ export class ProbeGate {
   }
 
   /** Connects through the host to `host:port`, says something that nobody can guess, and waits for it to come in. */
-  async ask(connection: SshConnection, host: string, port: number, nonce: Bytes, call: CallOptions): Promise<ProbeAnswer> {
+  async ask(
+    connection: SshConnection,
+    host: string,
+    port: number,
+    nonce: Bytes,
+    call: CallOptions,
+  ): Promise<ProbeAnswer> {
     let channel: Channel | undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), Limits.probeTimeoutMs);
+    const stop = (): void => patience.abort();
+    call.signal?.addEventListener("abort", stop, { once: true });
     try {
+      if (call.signal?.aborted) stop();
       const arrived = new Promise<ProbeAnswer>((resolve) => this.#expected.set(key(nonce), () => resolve("ours")));
       const specific = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
-      channel = await connection.openChannel("direct-tcpip", specific, call);
+      channel = await connection.openChannel("direct-tcpip", specific, { signal: patience.signal });
       channel.write(nonce);
       const silence = new Promise<ProbeAnswer>((resolve) => {
-        timer = setTimeout(() => resolve("foreign"), Limits.probeTimeoutMs);
+        patience.signal.addEventListener("abort", () => resolve("foreign"), { once: true });
       });
-      // Whoever ends the connection, or speaks first, is not us.
-      const foreign = channel.peek(1).then((): ProbeAnswer => "foreign");
-      return await Promise.race([arrived, silence, foreign]);
+      // Whoever ends the connection, or speaks first, is not us; unless it is the connection below that ended.
+      const { closed } = channel;
+      const foreign = channel.peek(1).then(async (): Promise<ProbeAnswer> => {
+        await Promise.race([closed, Promise.resolve()]);
+        return "foreign";
+      });
+      const answer = await Promise.race([arrived, silence, foreign]);
+      if (call.signal?.aborted) throw new SshError("aborted", "the probe was aborted", { cause: call.signal.reason });
+      return answer;
     } catch (error) {
-      if (!(error instanceof SshError) || error.reason === undefined) throw error;
+      if (!(error instanceof SshError)) throw error;
+      // The host did not even say whether it could connect: nobody answers there.
+      if (error.code === "aborted" && !call.signal?.aborted) return "closed";
+      if (error.code !== "refused") throw error;
       return error.reason === OpenFailureReason.CONNECT_FAILED ? "closed" : "denied";
     } finally {
       clearTimeout(timer);
+      call.signal?.removeEventListener("abort", stop);
       this.#expected.delete(key(nonce));
       if (!this.busy) for (const release of this.#held) release();
       channel?.abort();
@@ -82,7 +102,8 @@ export const nonceSize = 32;
 export function probeAddresses(address: string): readonly string[] {
   if (address === "127.0.0.1" || address === "0.0.0.0") return ["127.0.0.1"];
   if (address === "::1") return ["::1"];
-  if (address === "" || address === "*" || address === "::" || address.toLowerCase() === "localhost") return ["127.0.0.1", "::1"];
+  if (address === "" || address === "*" || address === "::" || address.toLowerCase() === "localhost")
+    return ["127.0.0.1", "::1"];
   return [address];
 }
 

@@ -5,7 +5,7 @@ import type { SshError } from "@postern/wire";
 export interface BackoffOptions {
   /** each attempt waits so many times as long as the one before; default 1 */
   readonly factor: number;
-  /** but never longer than this */
+  /** but never longer than this, what is added at random aside; default unlimited */
   readonly maxIntervalMs: number;
   /** up to this part of the time is added at random, so that a fleet does not come back in one instant; default 0.1 */
   readonly jitter: number;
@@ -37,9 +37,17 @@ export function isFinal(error: SshError): boolean {
  * @param turnedAway how often in a row the host dropped us before it said who it is
  * @param chance from 0 to 1
  */
-export function waitBefore(options: ReconnectOptions, attempt: number, error: SshError, turnedAway: number, chance: number): number {
+export function waitBefore(
+  options: ReconnectOptions,
+  attempt: number,
+  error: SshError,
+  turnedAway: number,
+  chance: number,
+): number {
   const { factor, maxIntervalMs, jitter } = options.backoff;
-  const grown = Math.min(options.intervalMs * factor ** (attempt - 1), Math.max(maxIntervalMs, options.intervalMs));
+  // 0 ms stay 0 ms however often the factor is applied: without the limit they would be NaN in the end.
+  const times = Math.min(factor ** (attempt - 1), Number.MAX_VALUE);
+  const grown = Math.min(options.intervalMs * times, Math.max(maxIntervalMs, options.intervalMs));
   // A client that is being punished may see only a reset: once is chance, twice is a sign.
   const punished = error.code === "busy" || turnedAway > 1;
   return Math.round(Math.max(grown, punished ? penaltyMs : 0) * (1 + jitter * chance));

@@ -27,8 +27,10 @@ interface Route {
 export class RemoteListener {
   readonly #connection: SshConnection;
   readonly #routes = new Set<Route>();
-  /** what the host said in SSH_MSG_DEBUG since its last reply: OpenSSH explains a refusal that way, just before it */
+  /** what the host said in SSH_MSG_DEBUG since it was asked, or replied last: OpenSSH explains a refusal that way, just before it */
   #said: string[] = [];
+  /** requests the host has not answered */
+  #asked = 0;
 
   constructor(connection: SshConnection) {
     this.#connection = connection;
@@ -36,7 +38,7 @@ export class RemoteListener {
 
   /** The host sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    if (this.#said.length < 8) this.#said.push(message);
+    if (this.#asked > 0 && this.#said.length < 8) this.#said.push(message);
   }
 
   /**
@@ -51,10 +53,12 @@ export class RemoteListener {
     }
     let bound: number | undefined;
     let said: readonly string[] = [];
+    if (signal?.aborted !== true) this.#asked++;
     const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
       signal,
       onReply: ({ ok, specific }) => {
         // Here, and not when the caller goes on: by then the host may have explained something else.
+        this.#asked--;
         said = this.#said;
         this.#said = [];
         if (!ok) return;

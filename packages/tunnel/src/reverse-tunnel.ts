@@ -1,14 +1,14 @@
 /** The facade: dial out, log on, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
 import type { CallOptions } from "@postern/ssh";
-import { Limits, SshError, toSshError } from "@postern/wire";
+import { SshError, toSshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import {
   ForwardingEvent,
-  MessageEvent,
+  NoticeEvent,
   ReconnectAttemptEvent,
   SelfCheckEvent,
   StateEvent,
-  type TunnelEvents,
+  TunnelEventTarget,
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
@@ -17,14 +17,25 @@ import { type Link, LinkFailure, openLink } from "./link.ts";
 import {
   type CheckedOptions,
   changeOptions,
+  checkDrainOptions,
   checkForwardingOptions,
   checkTunnelOptions,
+  type DrainOptions,
   type ForwardingOptions,
   type TunnelOptions,
 } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { isFinal, waitBefore } from "./reconnect.ts";
-import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
+import {
+  nothingOnTheWire,
+  sumOf,
+  sumOfWires,
+  Timeline,
+  type TimelineEntry,
+  type TunnelStats,
+  type WireStats,
+} from "./stats.ts";
+import { longestTimerMs, settleable, sleep, unlessAborted } from "./waiting.ts";
 
 /** One life of the tunnel, from `logon` to its end. `abort` ends what is under way: a dial, a logon, a wait. */
 interface Life {
@@ -38,13 +49,15 @@ interface Life {
 /**
  * A reverse tunnel through an SSH host.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see {@link TunnelEvents}).
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see `TunnelEvents`).
  * None of them has to be handled.
  */
-export class ReverseTunnel extends EventTarget {
+export class ReverseTunnel extends TunnelEventTarget {
   readonly #platform: Platform;
   #options: CheckedOptions;
   readonly #forwardings = new Set<ActiveForwarding>();
+  /** cancelled, with connections that live on */
+  readonly #leaving = new Set<ActiveForwarding>();
   readonly #timeline = new Timeline();
   #life: Life | undefined;
   #closed = settleable();
@@ -54,7 +67,10 @@ export class ReverseTunnel extends EventTarget {
   /** how often in a row the host dropped us before its key was seen */
   #turnedAway = 0;
   #past: ForwardingStats = sumOf([]);
+  /** what went over connections that have ended */
+  #pastWire: WireStats = nothingOnTheWire;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
+  #checking = false;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions, platform: Platform) {
@@ -83,24 +99,6 @@ export class ReverseTunnel extends EventTarget {
     return this.#timeline.entries;
   }
 
-  override addEventListener<Type extends keyof TunnelEvents>(
-    type: Type,
-    handler: ((event: TunnelEvents[Type]) => void) | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  override addEventListener(
-    type: string,
-    handler: EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  override addEventListener(
-    type: string,
-    handler: ((event: never) => void) | EventListenerOrEventListenerObject | null,
-    options?: AddEventListenerOptions | boolean,
-  ): void {
-    super.addEventListener(type, handler as EventListenerOrEventListenerObject | null, options);
-  }
-
   /**
    * Dials the host, verifies its key, and logs on. With `reconnect.mode` `always` a failure is tried again until it is final.
    *
@@ -109,16 +107,20 @@ export class ReverseTunnel extends EventTarget {
    * await tunnel.logon({ signal: AbortSignal.timeout(10_000) });
    */
   async logon({ signal }: CallOptions = {}): Promise<void> {
-    if (this.#life !== undefined) throw new SshError("misuse", `expected a closed tunnel to log on, got one that is ${this.state}`);
+    if (this.#life !== undefined)
+      throw new SshError("misuse", `expected a closed tunnel to log on, got one that is ${this.state}`);
     const life: Life = { abort: new AbortController(), state: "connecting", link: undefined, established: false };
-    const aborted = (): void => life.abort.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
+    const aborted = (): void => {
+      if (life.established) return;
+      life.abort.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
+    };
     if (signal?.aborted) aborted();
     signal?.addEventListener("abort", aborted, { once: true });
     this.#life = life;
     this.#closed = settleable();
     this.#turnedAway = 0;
     try {
-      const failure = await this.#connect(life);
+      const failure = await this.#connectToAny(life);
       if (failure !== undefined) {
         const again = this.#options.reconnect.mode === "always" ? await this.#reconnect(life, failure) : failure;
         if (again !== undefined) throw again;
@@ -142,6 +144,10 @@ export class ReverseTunnel extends EventTarget {
    */
   async requestForwarding(options: ForwardingOptions, call: CallOptions = {}): Promise<Forwarding> {
     const checked = checkForwardingOptions(options);
+    if (checked.target !== undefined && this.#platform.dialTarget === false) {
+      const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
+      throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
+    }
     const link = this.#life?.link;
     if (link === undefined) throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
     const forwarding = new ActiveForwarding(
@@ -184,15 +190,20 @@ export class ReverseTunnel extends EventTarget {
   }
 
   /**
-   * Ends the tunnel without cutting anybody off: frees the ports, lets connections finish for at most `deadlineMs` (default 30 s), logs off.
+   * Ends the tunnel without cutting anybody off: frees the ports, lets connections finish for at most `deadlineMs`, logs off.
+   *
+   * @throws SshError `misuse` for options that are unknown or out of range
    */
-  async drain({ deadlineMs = Limits.drainMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
+  async drain(options: DrainOptions = {}): Promise<void> {
+    const deadlineMs = checkDrainOptions(options);
     const leaving = [...this.#forwardings];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, deadlineMs);
+      timer = setTimeout(resolve, Math.min(deadlineMs, longestTimerMs));
     });
-    const finished = Promise.allSettled(leaving.map((one) => one.cancel())).then(() => Promise.all(leaving.map((one) => one.idle())));
+    const finished = Promise.allSettled(leaving.map((one) => one.cancel())).then(() =>
+      Promise.all(leaving.map((one) => one.idle())),
+    );
     await Promise.race([finished, deadline, this.closed.catch(() => {})]);
     clearTimeout(timer);
     await this.logoff();
@@ -201,13 +212,12 @@ export class ReverseTunnel extends EventTarget {
   /** Figures since the tunnel was made. */
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
+    const leaving = [...this.#leaving].map((one) => one.stats());
     const wire = this.#life?.link?.connection.stats();
     return {
-      ...sumOf([this.#past, ...forwardings.values()]),
-      wireBytesIn: wire?.bytesIn ?? 0,
-      wireBytesOut: wire?.bytesOut ?? 0,
+      ...sumOf([this.#past, ...leaving, ...forwardings.values()]),
+      ...sumOfWires(this.#pastWire, wire),
       roundTripMs: wire?.roundTripMs,
-      rekeys: wire?.rekeys ?? 0,
       reconnects: this.#reconnects,
       forwardings,
     };
@@ -218,17 +228,28 @@ export class ReverseTunnel extends EventTarget {
     await this.logoff();
   }
 
+  /** The first attempt: each host once, in turn, while it is of any use. */
+  async #connectToAny(life: Life): Promise<SshError | undefined> {
+    let failure = await this.#connect(life);
+    for (let left = this.#options.endpoints.length - 1; left > 0; left--) {
+      if (failure === undefined || isFinal(failure)) break;
+      failure = await this.#connect(life, failure);
+    }
+    return failure;
+  }
+
   /** One attempt. Gives the failure, or undefined when the tunnel is open. */
-  async #connect(life: Life): Promise<SshError | undefined> {
-    this.#become(life, "connecting");
+  async #connect(life: Life, reason?: SshError): Promise<SshError | undefined> {
+    this.#become(life, "connecting", reason);
+    if (life.abort.signal.aborted) return abortReason(life);
     const { endpoints } = this.#options;
     const endpoint = endpoints[this.#endpoint % endpoints.length];
     if (endpoint === undefined) throw new SshError("misuse", "expected a host");
     try {
       const events = {
         authenticating: () => this.#become(life, "authenticating"),
-        banner: (message: string) => void this.dispatchEvent(new MessageEvent("banner", message)),
-        debug: (message: string) => void this.dispatchEvent(new MessageEvent("debug", message)),
+        banner: (message: string) => void this.dispatchEvent(new NoticeEvent("banner", message)),
+        debug: (message: string) => void this.dispatchEvent(new NoticeEvent("debug", message)),
       };
       const link = await openLink(this.#platform, this.#options, endpoint, events, life.abort.signal);
       if (life.abort.signal.aborted) {
@@ -253,19 +274,23 @@ export class ReverseTunnel extends EventTarget {
       () => this.#end(life, undefined),
       (error: SshError) => void this.#lost(life, link, error),
     );
-    this.#become(life, "open");
     const { selfCheckMs } = this.#options;
-    if (selfCheckMs > 0) this.#selfCheck = setInterval(() => void this.#checkSelf(), selfCheckMs);
+    if (selfCheckMs > 0) {
+      this.#selfCheck = setInterval(() => void this.#checkSelf(), Math.min(selfCheckMs, longestTimerMs));
+    }
+    this.#become(life, "open");
   }
 
   /** The connection broke: makes it again, if that is wanted and of any use. */
   async #lost(life: Life, link: Link, error: SshError): Promise<void> {
     if (this.#life !== life || life.link !== link) return;
-    life.link = undefined;
-    clearInterval(this.#selfCheck);
+    const { mode, maxRetries } = this.#options.reconnect;
+    if (mode === "never" || maxRetries < 1 || isFinal(error)) return this.#end(life, error);
+    this.#unlink(life);
+    this.#become(life, "waiting", error);
     for (const forwarding of this.#forwardings) forwarding.detach(error);
     try {
-      const again = this.#options.reconnect.mode === "never" ? error : await this.#reconnect(life, error);
+      const again = await this.#reconnect(life, error);
       if (again !== undefined) return this.#end(life, again);
       this.#reconnects++;
     } catch (cause) {
@@ -273,7 +298,7 @@ export class ReverseTunnel extends EventTarget {
     }
     const now = life.link as Link | undefined;
     if (now === undefined) return;
-    for (const forwarding of [...this.#forwardings]) void forwarding.attach(now);
+    for (const forwarding of this.#forwardings) void forwarding.attach(now);
   }
 
   /** Attempts in a row, until one succeeds (undefined) or it is time to give up (the reason). */
@@ -281,18 +306,21 @@ export class ReverseTunnel extends EventTarget {
     let reason = lost;
     for (let attempt = 1; ; attempt++) {
       const { reconnect, beforeReconnect } = this.#options;
+      if (life.abort.signal.aborted) return abortReason(life);
       if (isFinal(reason) || attempt > reconnect.maxRetries) return reason;
+      // Said before the event, for by then the connection is down.
+      if (attempt > 1 || life.state !== "waiting") this.#become(life, "waiting", reason);
       const intervalMs = waitBefore(reconnect, attempt, reason, this.#turnedAway, this.#chance());
       const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
-      if (!this.dispatchEvent(event) || life.abort.signal.aborted) return abortReason(life) ?? reason;
-      this.#become(life, "waiting", reason);
+      if (!this.dispatchEvent(event)) return reason;
       await sleep(intervalMs, life.abort.signal);
       if (life.abort.signal.aborted) return abortReason(life);
       try {
-        const changes = await beforeReconnect?.({ attempt, reason });
+        const changes = await unlessAborted(beforeReconnect?.({ attempt, reason }), life.abort.signal);
+        if (life.abort.signal.aborted) return abortReason(life);
         if (changes) this.#options = changeOptions(this.#options, changes);
       } catch (cause) {
-        reason = new SshError("connect", "beforeReconnect failed", { cause });
+        reason = toSshError(cause, "connect", "beforeReconnect failed");
         continue;
       }
       const failure = await this.#connect(life);
@@ -302,6 +330,9 @@ export class ReverseTunnel extends EventTarget {
   }
 
   async #checkSelf(): Promise<void> {
+    // One round at a time: a probe may take longer than the interval.
+    if (this.#checking) return;
+    this.#checking = true;
     for (const forwarding of this.#forwardings) {
       if (forwarding.state !== "open") continue;
       try {
@@ -310,6 +341,7 @@ export class ReverseTunnel extends EventTarget {
         // The connection was lost meanwhile, and that is told otherwise.
       }
     }
+    this.#checking = false;
   }
 
   /** A fraction from 0 to 1, of the platform's randomness. */
@@ -318,7 +350,19 @@ export class ReverseTunnel extends EventTarget {
   }
 
   #forget(forwarding: ActiveForwarding): void {
-    if (this.#forwardings.delete(forwarding)) this.#past = sumOf([this.#past, forwarding.stats()]);
+    if (!this.#forwardings.delete(forwarding)) return;
+    this.#leaving.add(forwarding);
+    void forwarding.idle().then(() => {
+      this.#leaving.delete(forwarding);
+      this.#past = sumOf([this.#past, forwarding.stats()]);
+    });
+  }
+
+  /** The connection is of no use any more. */
+  #unlink(life: Life): void {
+    this.#pastWire = sumOfWires(this.#pastWire, life.link?.connection.stats());
+    life.link = undefined;
+    clearInterval(this.#selfCheck);
   }
 
   #become(life: Life, state: Life["state"], reason?: SshError): void {
@@ -331,10 +375,9 @@ export class ReverseTunnel extends EventTarget {
   #end(life: Life, error: SshError | undefined): void {
     if (this.#life !== life) return;
     this.#life = undefined;
-    life.link = undefined;
-    clearInterval(this.#selfCheck);
+    this.#unlink(life);
     life.abort.abort(error);
-    for (const forwarding of [...this.#forwardings]) forwarding.end(error);
+    for (const forwarding of [...this.#forwardings, ...this.#leaving]) forwarding.end(error);
     this.#timeline.add("closed", error);
     this.dispatchEvent(new StateEvent("closed", error));
     this.#closed.settle(error);
@@ -343,31 +386,4 @@ export class ReverseTunnel extends EventTarget {
 
 function abortReason({ abort }: Life): SshError {
   return toSshError(abort.signal.reason, "aborted", "the logon was aborted");
-}
-
-/** Waits; a signal ends the wait early. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
-    signal.addEventListener("abort", done, { once: true });
-  });
-}
-
-/** A promise that nobody has to look at, and what settles it. */
-function settleable(): { readonly promise: Promise<void>; settle(error: SshError | undefined): void } {
-  let settle: (error: SshError | undefined) => void = () => {};
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = (error) => {
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-  });
-  promise.catch(() => {});
-  return { promise, settle };
 }

@@ -1,16 +1,21 @@
 /** What a tunnel has done so far. @module */
+import type { ConnectionStats } from "@postern/ssh";
 import { Limits } from "@postern/wire";
 import type { TunnelState } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 
-/** Figures since the tunnel was made. */
-export interface TunnelStats extends ForwardingStats {
-  /** bytes on the wire of the connection that is open, everything included */
+/** What went over the connections to the host. */
+export interface WireStats {
+  /** bytes on the wire of all connections that were open, everything included */
   readonly wireBytesIn: number;
   readonly wireBytesOut: number;
-  /** of the last keepalive that was answered, in milliseconds */
-  readonly roundTripMs: number | undefined;
   readonly rekeys: number;
+}
+
+/** Figures since the tunnel was made. They only grow, but for `open` and `roundTripMs`. */
+export interface TunnelStats extends ForwardingStats, WireStats {
+  /** of the last keepalive that was answered on the connection that is open, in milliseconds */
+  readonly roundTripMs: number | undefined;
   readonly reconnects: number;
   readonly forwardings: ReadonlyMap<Forwarding, ForwardingStats>;
 }
@@ -41,6 +46,17 @@ export class Timeline {
 }
 
 const nothing: ForwardingStats = { accepted: 0, open: 0, refused: 0, bytesIn: 0, bytesOut: 0, stalls: 0 };
+
+export const nothingOnTheWire: WireStats = { wireBytesIn: 0, wireBytesOut: 0, rekeys: 0 };
+
+/** With what went over one more connection. */
+export function sumOfWires(past: WireStats, connection: ConnectionStats | undefined): WireStats {
+  return {
+    wireBytesIn: past.wireBytesIn + (connection?.bytesIn ?? 0),
+    wireBytesOut: past.wireBytesOut + (connection?.bytesOut ?? 0),
+    rekeys: past.rekeys + (connection?.rekeys ?? 0),
+  };
+}
 
 /** The sum of several forwardings' figures. */
 export function sumOf(all: Iterable<ForwardingStats>): ForwardingStats {

@@ -37,6 +37,14 @@ export const Limits = {
   /** the receive window of a channel and its largest data string, as OpenSSH has them */
   window: 2 * 1024 * 1024,
   maxPacket: 32 * 1024,
+  /** on a long link a window grows up to the first, and all windows of a connection together by the second */
+  largestWindow: 32 * 1024 * 1024,
+  windowBudget: 64 * 1024 * 1024,
+  /** a link is long from so many milliseconds of round trip, measured so many times; a large window on a short one ruins sshd */
+  longRoundTripMs: 30,
+  roundTrips: 3,
+  /** a channel without data for so long goes back to its first window */
+  windowIdleMs: 5_000,
   /** channels of one connection */
   channels: 16 * 1024,
   /** requests of the peer that wait for our answer: above it no input is read */

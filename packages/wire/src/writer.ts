@@ -50,7 +50,11 @@ export class Writer {
     while (start < value.length && value[start] === 0) start++;
     const magnitude = value.subarray(start);
     const [first = 0] = magnitude;
-    return first > 0x7f ? this.uint32(magnitude.length + 1).byte(0).raw(magnitude) : this.string(magnitude);
+    return first > 0x7f
+      ? this.uint32(magnitude.length + 1)
+          .byte(0)
+          .raw(magnitude)
+      : this.string(magnitude);
   }
 
   nameList(names: readonly string[]): this {
@@ -93,6 +97,10 @@ export function putUint32(target: Bytes, at: number, value: number): void {
 /** Loads a big-endian uint32 from an offset. */
 export function getUint32(source: Bytes, at: number): number {
   return (
-    (((source[at] ?? 0) << 24) | ((source[at + 1] ?? 0) << 16) | ((source[at + 2] ?? 0) << 8) | (source[at + 3] ?? 0)) >>> 0
+    (((source[at] ?? 0) << 24) |
+      ((source[at + 1] ?? 0) << 16) |
+      ((source[at + 2] ?? 0) << 8) |
+      (source[at + 3] ?? 0)) >>>
+    0
   );
 }

@@ -14,7 +14,12 @@ import {
 import { SshError } from "../error.ts";
 
 /** RFC 4252 section 5 */
-export const UserauthRequest = message(50, "USERAUTH_REQUEST", { user: text, service: text, method: text, specific: rest });
+export const UserauthRequest = message(50, "USERAUTH_REQUEST", {
+  user: text,
+  service: text,
+  method: text,
+  specific: rest,
+});
 /** RFC 4252 section 5.1 */
 export const UserauthFailure = message(51, "USERAUTH_FAILURE", { canContinue: nameList, partialSuccess: boolean });
 /** RFC 4252 section 5.1 */
@@ -39,7 +44,10 @@ export const PasswordRequest = record("password request", { isChange: boolean, p
 /** RFC 4252 section 8: the method-specific part of a password change */
 export const PasswordChange = record("password change", { isChange: boolean, oldPassword: text, newPassword: text });
 /** RFC 4252 section 8 */
-export const UserauthPasswdChangereq = message(60, "USERAUTH_PASSWD_CHANGEREQ", { prompt: text, language: optionalText });
+export const UserauthPasswdChangereq = message(60, "USERAUTH_PASSWD_CHANGEREQ", {
+  prompt: text,
+  language: optionalText,
+});
 
 /** RFC 4256 section 3.1: the method-specific part */
 export const KeyboardInteractiveRequest: Codec<{ readonly language: string; readonly submethods: string }> = record(

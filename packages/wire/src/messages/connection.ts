@@ -31,7 +31,10 @@ export const ChannelOpenFailure = message(92, "CHANNEL_OPEN_FAILURE", {
   language: optionalText,
 });
 /** RFC 4254 section 5.2 */
-export const ChannelWindowAdjust = message(93, "CHANNEL_WINDOW_ADJUST", { recipientChannel: uint32, bytesToAdd: uint32 });
+export const ChannelWindowAdjust = message(93, "CHANNEL_WINDOW_ADJUST", {
+  recipientChannel: uint32,
+  bytesToAdd: uint32,
+});
 /** RFC 4254 section 5.2 */
 export const ChannelData = message(94, "CHANNEL_DATA", { recipientChannel: uint32, data: string });
 /** RFC 4254 section 5.2 */

@@ -1,5 +1,16 @@
 /** Messages 1 to 49 and OpenSSH's 192, 193, in the order of RFC 4253. @module */
-import { boolean, type Field, fixed, type Message, message, nameList, optionalText, string, text, uint32 } from "../codec.ts";
+import {
+  boolean,
+  type Field,
+  fixed,
+  type Message,
+  message,
+  nameList,
+  optionalText,
+  string,
+  text,
+  uint32,
+} from "../codec.ts";
 
 /** RFC 4253 section 11.1 */
 export const Disconnect = message(1, "DISCONNECT", { reason: uint32, description: text, language: optionalText });

@@ -1,0 +1,105 @@
+/** Our global requests: one line of waiters, for replies carry no id (RFC 4254 section 4). @module */
+import type { ConnectionMachine } from "@postern/connection";
+import type { Bytes } from "@postern/wire";
+import { abortedError } from "./options.ts";
+import type { GlobalReply, RequestOptions } from "./ssh-connection.ts";
+import { RoundTrip } from "./window-growth.ts";
+
+/** Answered with a failure by whoever does not know it, and that is an answer. */
+const keepAlive = "keepalive@openssh.com";
+
+interface Waiter {
+  resolve(reply: GlobalReply): void;
+  reject(error: unknown): void;
+}
+
+/** What {@link GlobalRequests} needs of its connection. */
+export interface RequestHost {
+  readonly machine: ConnectionMachine;
+  /** there is output to send */
+  touch(): void;
+  readonly now: () => number;
+}
+
+/** Every request that wants a reply stands in this one line: those of the program, keepalives, and those nobody waits for any more. */
+export class GlobalRequests {
+  readonly #roundTrip = new RoundTrip();
+  #measuring = false;
+  /** of the last keepalive that was answered */
+  lastRoundTripMs: number | undefined;
+  readonly #host: RequestHost;
+  readonly #waiters: { readonly waiter: Waiter; readonly askedAt: number }[] = [];
+
+  constructor(host: RequestHost) {
+    this.#host = host;
+  }
+
+  send(name: string, specific: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
+    return new Promise<GlobalReply>((resolve, reject) => {
+      const aborted = (): void => reject(abortedError(signal));
+      const settled = (): void => signal?.removeEventListener("abort", aborted);
+      signal?.addEventListener("abort", aborted, { once: true });
+      this.#ask(name, specific, {
+        resolve(reply) {
+          settled();
+          try {
+            onReply?.(reply);
+            resolve(reply);
+          } catch (error) {
+            reject(error);
+          }
+        },
+        reject(error) {
+          settled();
+          reject(error);
+        },
+      });
+    });
+  }
+
+  /** A request that wants no reply. */
+  notify(name: string, specific: Bytes): void {
+    this.#host.machine.globalRequest(name, specific, false);
+    this.#host.touch();
+  }
+
+  /** Asks the peer for any sign of life. Nobody waits for the answer. */
+  probe(): void {
+    const askedAt = this.#host.now();
+    const answered = (): void => {
+      this.lastRoundTripMs = this.#host.now() - askedAt;
+    };
+    this.#ask(keepAlive, new Uint8Array(0), { resolve: answered, reject() {} });
+  }
+
+  /** The round trip in milliseconds, when the link is known to be long; asks the peer if that is not known yet. */
+  longRoundTrip(): number | undefined {
+    if (this.#roundTrip.wanted && !this.#measuring) {
+      this.#measuring = true;
+      const measured = (): void => {
+        this.#measuring = false;
+      };
+      this.#ask(keepAlive, new Uint8Array(0), { resolve: measured, reject() {} });
+    }
+    return this.#roundTrip.long;
+  }
+
+  /** The reply to the oldest request. */
+  settle(reply: GlobalReply): void {
+    const first = this.#waiters.shift();
+    if (first === undefined) return;
+    this.#roundTrip.add(this.#host.now() - first.askedAt);
+    first.waiter.resolve(reply);
+  }
+
+  /** No replies come any more. */
+  fail(error: unknown): void {
+    for (const { waiter } of this.#waiters.splice(0)) waiter.reject(error);
+  }
+
+  #ask(name: string, specific: Bytes, waiter: Waiter): void {
+    this.#waiters.push({ waiter, askedAt: this.#host.now() });
+    this.#host.machine.globalRequest(name, specific, true);
+    this.#host.touch();
+  }
+}

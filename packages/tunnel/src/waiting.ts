@@ -1,0 +1,44 @@
+/** Waiting that ends early. @module */
+import type { SshError } from "@postern/wire";
+
+/** A longer timer fires at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
+/** Waits; a signal ends the wait early. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.min(ms, longestTimerMs));
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** What the program answers; undefined when the signal fires first. */
+export function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void Promise.resolve(answer)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/** A promise that nobody has to look at, and what settles it. */
+export function settleable(): { readonly promise: Promise<void>; settle(error: SshError | undefined): void } {
+  let settle: (error: SshError | undefined) => void = () => {};
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = (error) => {
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+  });
+  promise.catch(() => {});
+  return { promise, settle };
+}

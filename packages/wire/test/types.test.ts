@@ -1,0 +1,175 @@
+/** The data types of RFC 4251 section 5, and the helpers around them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import * as wire from "../src/index.ts";
+import { bytes, names, text, uint32 } from "./arbitraries.ts";
+
+const { fromHex, Reader, toHex, Writer } = wire;
+const reader = (hex: string): wire.Reader => new Reader(fromHex(hex), "example");
+
+describe("RFC 4251 section 5, the examples", () => {
+  it("uint32: 699921578 is 29 b7 f4 aa", () => {
+    expect(toHex(new Writer().uint32(699_921_578).finish())).toBe("29b7f4aa");
+    expect(reader("29b7f4aa").uint32()).toBe(699_921_578);
+  });
+
+  it('string: "testing" is 00 00 00 07 t e s t i n g', () => {
+    expect(toHex(new Writer().text("testing").finish())).toBe("0000000774657374696e67");
+    expect(reader("0000000774657374696e67").text()).toBe("testing");
+  });
+
+  it.each([
+    ["00", "00000000"],
+    ["09a378f9b2e332a7", "0000000809a378f9b2e332a7"],
+    ["80", "000000020080"],
+  ])("mpint: %s is %s", (value, encoded) => {
+    expect(toHex(new Writer().mpint(fromHex(value)).finish())).toBe(encoded);
+    expect(toHex(reader(encoded).mpint())).toBe(value.replace(/^00$/, ""));
+  });
+
+  it.each(["00000002edcc", "00000005ff21524111"])(
+    "mpint: the negative %s is refused, we have no use for one",
+    (encoded) => {
+      expect(() => reader(encoded).mpint()).toThrow(expect.objectContaining({ code: "protocol" }));
+    },
+  );
+
+  it.each(["0000000100", "000000020001", "00000003000080"])("mpint: the needless zero in %s is refused", (encoded) => {
+    expect(() => reader(encoded).mpint()).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
+  it.each([
+    [[], "00000000"],
+    [["zlib"], "000000047a6c6962"],
+    [["zlib", "none"], "000000097a6c69622c6e6f6e65"],
+  ])("name-list: %j is %s", (list, encoded) => {
+    expect(toHex(new Writer().nameList(list).finish())).toBe(encoded);
+    expect(reader(encoded).nameList()).toEqual(list);
+  });
+
+  it.each(["2c", "2c61", "612c", "612c2c62"])("name-list: an empty name (%s) is refused", (hex) => {
+    const encoded = new Writer().string(fromHex(hex)).finish();
+    expect(() => new Reader(encoded, "list").nameList()).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
+  it("boolean: every value but 0 reads as true, and 1 is written", () => {
+    for (let value = 0; value < 256; value++)
+      expect(new Reader(Uint8Array.of(value), "boolean").boolean()).toBe(value !== 0);
+    expect(toHex(new Writer().boolean(true).boolean(false).finish())).toBe("0100");
+  });
+});
+
+describe("readers and writers", () => {
+  it("give back what they were given", () => {
+    fc.assert(
+      fc.property(
+        uint32,
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        bytes,
+        names,
+        text,
+        (number, long, data, list, words) => {
+          const written = new Writer(1)
+            .uint32(number)
+            .uint64(long)
+            .string(data)
+            .nameList(list)
+            .text(words)
+            .raw(data)
+            .finish();
+          const read = new Reader(written, "all");
+          expect([read.uint32(), read.uint64(), read.string(), read.nameList(), read.text()]).toEqual([
+            number,
+            long,
+            data,
+            list,
+            words,
+          ]);
+          expect(read.rest()).toEqual(data);
+          read.end();
+        },
+      ),
+    );
+  });
+
+  it("hand out views of what they read, and nothing beyond its end", () => {
+    const source = fromHex("00000002aabbcc");
+    const read = new Reader(source, "view");
+    const view = read.string();
+    source[4] = 0x11;
+    expect(toHex(view)).toBe("11bb");
+    expect(() => read.uint32()).toThrow("view: expected 4 bytes, got 1");
+    expect(() => new Reader(fromHex("ffffffff00"), "huge").string()).toThrow("huge: expected 4294967295 bytes, got 1");
+  });
+
+  it("refuse an algorithm name that is too long, empty, or holds a comma (RFC 4251 section 6)", () => {
+    for (const name of ["", "a,b", "a b", "é", "a".repeat(65)]) {
+      expect(() => new Writer().nameList([name])).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
+  });
+
+  it("malformed UTF-8 reads as U+FFFD, for names and notices come in any charset", () => {
+    expect(new Reader(fromHex("00000003ff41fe"), "latin").text()).toBe("�A�");
+  });
+});
+
+describe("bytes", () => {
+  it("hexadecimal and base64 round-trip, and what is neither is refused", () => {
+    fc.assert(
+      fc.property(bytes, (data) => {
+        expect(fromHex(toHex(data))).toEqual(data);
+        expect(wire.fromBase64(wire.toBase64(data))).toEqual(data);
+        expect(wire.fromBase64(wire.toBase64(data).replaceAll("=", ""))).toEqual(data);
+      }),
+    );
+    for (const bad of ["0", "0g", " 00"]) expect(() => fromHex(bad)).toThrow(RangeError);
+    for (const bad of ["A", "AA*A", "AAAA="]) expect(() => wire.fromBase64(bad), bad).toThrow(RangeError);
+  });
+
+  it("equal compares content, whatever the place in memory", () => {
+    fc.assert(fc.property(bytes, bytes, (a, b) => wire.equal(a, b) === (toHex(a) === toHex(b))));
+    fc.assert(fc.property(bytes, (a) => wire.equal(a, wire.concat(Uint8Array.of(1), a).subarray(1))));
+  });
+
+  it("quote shows control characters as dots and cuts what is long", () => {
+    expect(wire.quote("a\u0000\u001b[31m\u009fb")).toBe('"a..[31m.b"');
+    expect(wire.quote("x".repeat(500))).toHaveLength(123);
+  });
+});
+
+describe("errors", () => {
+  it.each([
+    ["protocol", 2],
+    ["mac", 5],
+    ["negotiation", 3],
+    ["kex", 3],
+    ["hostkey", 9],
+    ["version", 8],
+    ["auth", 14],
+    ["limit", 12],
+    ["aborted", 11],
+    ["closed", 11],
+    ["timeout", 11],
+  ] as const)("%s is told to the peer as reason %i (RFC 4253 section 11.1)", (code, reason) => {
+    expect(wire.disconnectReason(new wire.SshError(code, "…"))).toBe(reason);
+  });
+
+  it("an error that is none of ours is wrapped with its cause, one of ours is kept", () => {
+    const ours = new wire.SshError("mac", "…");
+    expect(wire.toSshError(ours, "protocol", "…")).toBe(ours);
+    const cause = new TypeError("…");
+    expect(wire.toSshError(cause, "kex", "words")).toMatchObject({
+      name: "SshError",
+      code: "kex",
+      message: "words",
+      cause,
+    });
+  });
+
+  it("message numbers fall into the ranges of RFC 4251 section 7", () => {
+    const range = (number: number): string => wire.messageRange(number);
+    expect([0, 1, 19, 20, 49, 50, 79, 80, 127, 128, 192, 255].map(range)).toEqual(
+      "local transport transport kex kex auth auth connection connection local local local".split(" "),
+    );
+  });
+});
