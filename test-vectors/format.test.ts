@@ -1,8 +1,8 @@
 /** The files of this folder: their form, their provenance, and that the README counts them rightly. */
 import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
 import { compatible, sha256, sha384, sha512 } from "@postern/crypto";
 import { loadVectors } from "@postern/testkit/vectors";
+import { describe, expect, it } from "vitest";
 
 const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire"];
 const filesOf = (kind: string) =>

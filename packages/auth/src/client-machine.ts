@@ -70,6 +70,11 @@ export class AuthClientMachine {
     return this.#refusals;
   }
 
+  /** Whether a request is with the server. */
+  get awaitsAnswer(): boolean {
+    return this.#state.at === "awaitAnswer";
+  }
+
   /** Sends SERVICE_REQUEST and begins the first method, in the same flight if it needs nothing from the server. */
   start(context: AuthContext): void {
     this.#context = context;
@@ -109,7 +114,8 @@ export class AuthClientMachine {
       case UserauthFailure.number:
         return this.#failed(state.method, payload);
       default:
-        if (number < 60) throw new SshError("protocol", `expected an answer to USERAUTH_REQUEST, got message ${number}`);
+        if (number < 60)
+          throw new SshError("protocol", `expected an answer to USERAUTH_REQUEST, got message ${number}`);
         this.#step(state.method, state.dialog, payload);
     }
   }
@@ -134,7 +140,10 @@ export class AuthClientMachine {
   #acceptService(payload: Bytes): void {
     const { service } = ServiceAccept.decode(payload);
     if (this.#serviceAccepted || this.#state.at === "fresh" || service !== USERAUTH_SERVICE) {
-      throw new SshError("protocol", `expected one SERVICE_ACCEPT of ${USERAUTH_SERVICE}, got another of ${quote(service)}`);
+      throw new SshError(
+        "protocol",
+        `expected one SERVICE_ACCEPT of ${USERAUTH_SERVICE}, got another of ${quote(service)}`,
+      );
     }
     this.#serviceAccepted = true;
     if (this.#state.at === "awaitService") this.#beginNext();

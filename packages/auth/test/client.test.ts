@@ -240,7 +240,11 @@ describe("password (RFC 4252 section 8)", () => {
 
   it("that has to be changed is changed, when the program can", async () => {
     const prompts: string[] = [];
-    const method = password("old", { change: (prompt) => (prompts.push(prompt), "new") });
+    const change60 = (prompt: string): string => {
+      prompts.push(prompt);
+      return "new";
+    };
+    const method = password("old", { change: change60 });
     const client = await new Client(method).start();
     await client.hear(accept, change);
     expect(prompts).toEqual(["too old"]);

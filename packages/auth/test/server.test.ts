@@ -47,15 +47,14 @@ const success = UserauthSuccess.encode({});
 /** A request signed over any session identifier, with any change made to it behind the signature. */
 async function proof({
   session = sessionId,
-  user = "me",
-  signedUser = user,
+  signedUser = "me",
   name = algorithm,
   publicKey = key.publicKey,
 } = {}): Promise<Bytes> {
   const asked = (who: string): Bytes =>
     request("publickey", PublickeyQuery.encode({ hasSignature: true, algorithm: name, publicKey }), who);
   const signature = await key.sign(new Writer().string(session).raw(asked(signedUser)).finish(), algorithm);
-  return concat(asked(user), new Writer().string(signature).finish());
+  return concat(asked("me"), new Writer().string(signature).finish());
 }
 const query = (publicKey = key.publicKey, name = algorithm): Bytes =>
   request("publickey", PublickeyQuery.encode({ hasSignature: false, algorithm: name, publicKey }));
@@ -205,7 +204,12 @@ describe("attempts", () => {
     expect(() => begun().hear(success)).toThrow(protocol);
     expect(() =>
       begun().hear(
-        UserauthRequest.encode({ user: "me", service: "ssh-connection", method: "password", specific: Uint8Array.of(0) }),
+        UserauthRequest.encode({
+          user: "me",
+          service: "ssh-connection",
+          method: "password",
+          specific: Uint8Array.of(0),
+        }),
       ),
     ).toThrow(protocol);
   });

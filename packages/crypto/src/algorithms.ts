@@ -30,9 +30,19 @@ export const modern: Algorithms = {
 };
 
 /** For older peers: {@link modern}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
-export const compatible: Algorithms = {
-  kex: [...modern.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
-  hostKeys: modern.hostKeys,
-  ciphers: [...modern.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
-  macs: [...modern.macs, hmacSha2_256, hmacSha2_512],
-};
+export const compatible: Algorithms = /* @__PURE__ */ after(modern, {
+  kex: [ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  hostKeys: [],
+  ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],
+  macs: [hmacSha2_256, hmacSha2_512],
+});
+
+/** A call, for bundlers drop unused calls marked pure, and keep every spread. */
+function after(first: Algorithms, then: Algorithms): Algorithms {
+  return {
+    kex: [...first.kex, ...then.kex],
+    hostKeys: [...first.hostKeys, ...then.hostKeys],
+    ciphers: [...first.ciphers, ...then.ciphers],
+    macs: [...first.macs, ...then.macs],
+  };
+}

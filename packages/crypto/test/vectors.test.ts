@@ -1,13 +1,7 @@
 /** Every vector of every algorithm against the pure JavaScript values. */
+
+import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
 import { describe, it } from "vitest";
-import {
-  cipherTests,
-  hashTests,
-  hostKeyTests,
-  kexTests,
-  macTests,
-  type VectorTest,
-} from "@postern/testkit/vectors";
 import { compatible, sha256, sha384, sha512 } from "../src/index.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {

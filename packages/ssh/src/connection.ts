@@ -2,7 +2,7 @@
 import type { MaybePromise } from "@postern/auth";
 import type { ChannelLimits, ReplySlot } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
-import { type Bytes, disconnectReason, Limits, OpenFailureReason, quote, SshError } from "@postern/wire";
+import { type Bytes, disconnectReason, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
@@ -139,6 +139,8 @@ export class Connection implements SshConnection {
     { signal, window = Limits.window, maxPacket = Limits.maxPacket }: CallOptions & Partial<ChannelLimits> = {},
   ): Promise<Channel> {
     this.#expectOpen(signal);
+    expectUint32("window", window);
+    expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;
     return await new Promise<Channel>((resolve, reject) => {
       const id = machine.openChannel(type, specific, { window, maxPacket });
@@ -185,8 +187,8 @@ export class Connection implements SshConnection {
     this.#driver.touch();
   }
 
-  async close(): Promise<void> {
-    await this.#driver.close(disconnectReason(undefined), "closed by the program");
+  async close({ signal }: CallOptions = {}): Promise<void> {
+    await this.#driver.close(disconnectReason(undefined), "closed by the program", signal);
   }
 
   abort(error: SshError): void {
@@ -256,7 +258,7 @@ export class Connection implements SshConnection {
       case "disconnect": {
         const { reason, description } = event;
         // A server that has had enough attempts hangs up instead of refusing one more.
-        const code = this.#driver.session.refusedLogon ? "auth" : "disconnected";
+        const code = this.#driver.session.refusesLogon(reason) ? "auth" : "disconnected";
         throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
@@ -390,3 +392,8 @@ const noAlgorithms: AlgorithmNames = {
   macC2s: undefined,
   macS2c: undefined,
 };
+
+function expectUint32(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= RfcLimits.maxWindow) return;
+  throw new SshError("misuse", `expected ${name} to be a uint32, got ${value}`);
+}

@@ -76,13 +76,19 @@ export class Driver {
   fail(cause: unknown): void {
     // Not the peer's fault, and none of its business: the program finds the cause in the error.
     const error = toSshError(cause, "closed", "the program failed, and the connection was closed");
-    this.#end(error, disconnectReason(error), error.message);
+    // Why a method of ours gave up may name things of this machine.
+    const told = error.code === "auth" ? "no logon method of ours was accepted" : error.message;
+    this.#end(error, disconnectReason(error), told);
   }
 
   /** Ends the connection as the program wishes; resolves when the pipe is gone. */
-  async close(reason: number, description: string): Promise<void> {
+  async close(reason: number, description: string, signal: AbortSignal | undefined): Promise<void> {
     this.#end(undefined, reason, description);
+    const drop = (): void => this.#pipe.abort();
+    if (signal?.aborted) drop();
+    signal?.addEventListener("abort", drop, { once: true });
     await this.#pipeClosed;
+    signal?.removeEventListener("abort", drop);
   }
 
   #receive(chunk: Bytes): void {

@@ -13,7 +13,8 @@ export {
 } from "./options.ts";
 export { pump } from "./pump.ts";
 export { serve } from "./server.ts";
-export { type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export { type ServerLogonOptions, serverLogon } from "./server-logon.ts";
+export { type ServerLogon, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
 export type {
   AcceptOptions,
   CallOptions,

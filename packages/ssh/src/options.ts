@@ -136,10 +136,10 @@ export function checkOptions(what: string, given: object, known: readonly string
 function distance(a: string, b: string): number {
   const [left, right] = [a.toLowerCase(), b.toLowerCase()];
   let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...left].entries()) {
+  for (let i = 0; i < left.length; i++) {
     const next = [i + 1];
     for (let j = 0; j < right.length; j++) {
-      const replaced = (row[j] ?? 0) + (right[j] === letter ? 0 : 1);
+      const replaced = (row[j] ?? 0) + (right[j] === left[i] ? 0 : 1);
       next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
     }
     row = next;

@@ -5,6 +5,7 @@ import { SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
 import { type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
+import { serverLogon } from "./server-logon.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
@@ -29,12 +30,12 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),
-        logon: {
+        logon: serverLogon({
           methods: options.methods ?? ["publickey", "password"],
           algorithms: options.algorithms.hostKeys,
           banner: options.banner,
           attempts: options.attempts,
-        },
+        }),
       }),
   );
   const logon = new Logon(session, options);

@@ -4,13 +4,13 @@ import {
   AuthClientMachine,
   type AuthMethod,
   type AuthServerEvent,
-  AuthServerMachine,
+  type AuthServerMachine,
 } from "@postern/auth";
 import { type ConnectionEvent, ConnectionMachine } from "@postern/connection";
-import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
   type Bytes,
+  DisconnectReason,
   fromUtf8,
   Limits,
   messageRange,
@@ -27,13 +27,8 @@ export interface ClientLogon {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What the server's logon needs. */
-export interface ServerLogon {
-  readonly methods: readonly string[];
-  readonly algorithms: readonly PublicKeyAlgorithm[];
-  readonly banner: string | undefined;
-  readonly attempts?: number | undefined;
-}
+/** Makes a server's side of the logon, see `serverLogon`. It is passed in so that a client's bundle holds none of it. */
+export type ServerLogon = (sink: PayloadSink) => AuthServerMachine;
 
 /** What a {@link SessionMachine} is made of: the role is which logon is given. */
 export type SessionOptions = Omit<TransportOptions, "role"> &
@@ -72,7 +67,7 @@ export class SessionMachine {
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
       options.role === "client" ? new AuthClientMachine({ sink, methods: options.logon.methods }) : undefined;
-    this.authServer = options.role === "server" ? new AuthServerMachine({ sink, ...options.logon }) : undefined;
+    this.authServer = options.role === "server" ? options.logon(sink) : undefined;
   }
 
   /** False while a decision is awaited or a limit is reached: stop reading. */
@@ -80,9 +75,12 @@ export class SessionMachine {
     return this.#wantsPayloads && this.transport.wantsInput && this.transport.outputSize < Limits.outputCeiling;
   }
 
-  /** Whether we are not logged on, and the server has refused to do so. */
-  get refusedLogon(): boolean {
-    return this.#at === "auth" && (this.authClient?.refusals ?? 0) > 0;
+  /** Whether a DISCONNECT with that reason means that the server does not let us in, and will not the next time. */
+  refusesLogon(reason: number): boolean {
+    const { authClient } = this;
+    if (this.#at !== "auth" || authClient === undefined) return false;
+    // sshd answers the last attempt it allows (MaxAuthTries) with DISCONNECT alone, perhaps the first.
+    return authClient.refusals > 0 || (authClient.awaitsAnswer && mayRefuse(reason));
   }
 
   get deadline(): number | undefined {
@@ -186,5 +184,19 @@ export class SessionMachine {
   #extInfo(extensions: ReadonlyMap<string, Bytes>): void {
     const names = extensions.get("server-sig-algs");
     if (names !== undefined) this.authClient?.setServerAlgorithms(fromUtf8(names).split(","));
+  }
+}
+
+/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a logon; the others speak of the moment. */
+function mayRefuse(reason: number): boolean {
+  switch (reason) {
+    case DisconnectReason.HOST_NOT_ALLOWED_TO_CONNECT:
+    case DisconnectReason.PROTOCOL_ERROR:
+    case DisconnectReason.AUTH_CANCELLED_BY_USER:
+    case DisconnectReason.NO_MORE_AUTH_METHODS_AVAILABLE:
+    case DisconnectReason.ILLEGAL_USER_NAME:
+      return true;
+    default:
+      return false;
   }
 }

@@ -97,8 +97,8 @@ export interface SshConnection {
   stats(): ConnectionStats;
   /** Exchanges keys anew (RFC 4253 section 9); data goes on when it is done. */
   rekey(): void;
-  /** Ends the connection with DISCONNECT. */
-  close(): Promise<void>;
+  /** Ends the connection with DISCONNECT; resolves when the peer has closed its side. A signal drops the connection at once. */
+  close(options?: CallOptions): Promise<void>;
   /** Ends the connection because of an error; everything that waits rejects with it. */
   abort(error: SshError): void;
 }

@@ -1,18 +1,285 @@
+/** A client and a server of ours: channels, requests, and how a connection ends. */
+import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
+import {
+  GlobalRequest,
+  OpenFailureReason,
+  RequestFailure,
+  RequestSuccess,
+  SshError,
+  Unimplemented,
+  utf8,
+} from "@postern/wire";
 import { describe, expect, it } from "vitest";
+import type { Channel, IncomingOpen, IncomingRequest, SshConnection } from "../src/index.ts";
+import { loggedOn, nothing, recorder, rejection, turns } from "./helpers.ts";
 import { world } from "./world.ts";
 
+/** Reads a stream to its end. */
+async function readAll(channel: Channel): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(channel.readable).arrayBuffer());
+}
+const echo = (open: IncomingOpen): void => {
+  const channel = open.accept();
+  channel.readable.pipeTo(channel.writable).catch(() => {});
+};
+
 describe("a client and a server of ours", () => {
-  it("log on and open a channel that carries bytes both ways", async () => {
+  it.each(["whole", "cut and delayed"])("carry bytes both ways and half-close, the link being %s", async (how) => {
+    const random = seededRandom("noise");
+    const [left, right] = pipePair();
+    const pipes = how === "whole" ? [left, right] : [noisyPipe(left, random), noisyPipe(right, random)];
     const { client, server } = await world({
-      server: { onChannelOpen: (open) => void open.accept().readable.pipeTo(new WritableStream()) },
+      server: { onChannelOpen: echo },
+      pipes: pipes as [typeof left, typeof right],
     });
-    expect(client.peer.version).toBe("SSH-2.0-Postern_0.1.0");
-    expect(server.user).toBe("test");
-    const channel = await client.openChannel("test", new Uint8Array(0));
+    expect(client.peer).toMatchObject({
+      version: "SSH-2.0-Postern_0.1.0",
+      lines: [],
+      algorithms: { kex: "curve25519-sha256", hostKey: "ssh-ed25519" },
+    });
+    expect(client.peer.sessionId).toEqual(server.peer.sessionId);
+    expect([client.user, server.user]).toEqual(["test", "test"]);
+    const channel = await client.openChannel("test", nothing);
+    const sent = seededRandom("bytes")(300_000);
+    const received = readAll(channel);
     const writer = channel.writable.getWriter();
-    await writer.write(new Uint8Array(100_000));
+    await writer.write(sent);
     await writer.close();
+    expect(await received).toEqual(sent);
+    await channel.closed;
+    expect([client.channelCount, server.channelCount]).toEqual([0, 0]);
     await client.close();
+    await client.closed;
     await expect(server.closed).rejects.toMatchObject({ code: "disconnected", reason: 11 });
+  });
+
+  it("exchange keys anew, by either side and both at once, while bytes flow", async () => {
+    const { client, server } = await world({
+      server: { onChannelOpen: echo, rekey: { bytes: 100_000 } },
+      client: { rekey: { bytes: 70_000 } },
+    });
+    const channel = await client.openChannel("test", nothing);
+    const received = readAll(channel);
+    const sent = seededRandom("rekey")(500_000);
+    const writer = channel.writable.getWriter();
+    for (let at = 0; at < sent.length; at += 50_000) {
+      await writer.write(sent.subarray(at, at + 50_000));
+      if (at % 100_000 === 0) for (const side of [client, server]) side.rekey();
+    }
+    await writer.close();
+    expect(await received).toEqual(sent);
+    await client.close();
+  });
+
+  it("refuse channels and requests that nobody handles", async () => {
+    const { client, server } = await world();
+    for (const side of [client, server]) {
+      await expect(side.openChannel("test", nothing)).rejects.toMatchObject({
+        code: "refused",
+        reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
+      });
+      expect(await side.request("test", nothing)).toEqual({ ok: false, specific: nothing });
+    }
+    await client.close();
+  });
+
+  it("answer a channel request nobody handles with failure: sshd probes clients this way", async () => {
+    const { client } = await world({ server: { onChannelOpen: echo } });
+    const channel = await client.openChannel("test", nothing);
+    expect(await channel.request("keepalive@openssh.com", nothing)).toBe(false);
+    await client.close();
+  });
+
+  it("let a program answer late, once, and in any order", async () => {
+    const requests: IncomingRequest[] = [];
+    const onGlobalRequest = (request: IncomingRequest): void => {
+      if (request.name === "keepalive@openssh.com") request.refuse();
+      else requests.push(request);
+    };
+    const { client } = await world({ server: { onGlobalRequest } });
+    const order: string[] = [];
+    const asked = ["a", "b", "c"].map(async (name) => {
+      const { specific } = await client.request(name, utf8(name));
+      order.push(`${name}:${String.fromCharCode(...specific)}`);
+    });
+    await turns();
+    expect(requests.map(({ name, wantReply }) => [name, wantReply])).toEqual([
+      ["a", true],
+      ["b", true],
+      ["c", true],
+    ]);
+    for (const request of requests.toReversed()) request.accept(utf8(request.name));
+    await Promise.all(asked);
+    expect(order).toEqual(["a:a", "b:b", "c:c"]);
+    expect(() => requests[0]?.refuse()).toThrow(expect.objectContaining({ code: "misuse" }));
+    await client.close();
+  });
+
+  it("call onReply before they look at the next message", async () => {
+    const { liar, client } = await loggedOn();
+    const order: string[] = [];
+    const asked = client.request("ask", nothing, { onReply: () => void order.push("reply") });
+    await liar.until(GlobalRequest.number);
+    liar.send(
+      RequestSuccess.encode({ specific: nothing }),
+      GlobalRequest.encode({ name: "next", wantReply: true, specific: nothing }),
+    );
+    await asked;
+    expect(order).toEqual(["reply"]);
+    const failing = client.request("ask", nothing, {
+      onReply: () => {
+        throw new TypeError("of the program");
+      },
+    });
+    await liar.until(GlobalRequest.number);
+    liar.send(RequestSuccess.encode({ specific: nothing }));
+    await expect(failing).rejects.toThrow("of the program");
+    liar.abort();
+    await expect(client.closed).rejects.toBeInstanceOf(SshError);
+  });
+
+  it("take UNIMPLEMENTED for an answer to a global request: some peers know none", async () => {
+    const { liar, client } = await loggedOn();
+    const asked = client.request("test", nothing);
+    await liar.until(GlobalRequest.number);
+    liar.send(Unimplemented.encode({ sequence: 5 }));
+    expect(await asked).toMatchObject({ ok: false });
+    liar.abort();
+  });
+});
+
+describe("an aborted call", () => {
+  it("before it begins sends nothing", async () => {
+    const { liar, client } = await loggedOn();
+    const signal = AbortSignal.abort(new Error("why"));
+    for (const call of [client.openChannel("x", nothing, { signal }), client.request("x", nothing, { signal })]) {
+      expect(await rejection(call)).toMatchObject({ code: "aborted", cause: { message: "why" } });
+    }
+    void client.request("marker", nothing).catch(() => {});
+    expect(GlobalRequest.decode((await liar.next()) ?? nothing).name).toBe("marker");
+    liar.abort();
+  });
+
+  it("rejects at once; the reply that comes late is not taken for another's", async () => {
+    const { liar, client } = await loggedOn();
+    const abort = new AbortController();
+    const [first, second] = [
+      client.request("first", nothing, { signal: abort.signal }),
+      client.request("second", nothing),
+    ];
+    abort.abort();
+    expect(await rejection(first)).toMatchObject({ code: "aborted" });
+    await liar.until(GlobalRequest.number);
+    liar.send(RequestSuccess.encode({ specific: utf8("first") }), RequestFailure.encode({}));
+    expect(await second).toEqual({ ok: false, specific: nothing });
+    liar.abort();
+  });
+
+  it("while the host decides about a channel closes it when it opens after all", async () => {
+    const opens: IncomingOpen[] = [];
+    const { client, server } = await world({ server: { onChannelOpen: (open) => void opens.push(open) } });
+    const abort = new AbortController();
+    const opening = client.openChannel("test", nothing, { signal: abort.signal });
+    await turns();
+    abort.abort();
+    expect(await rejection(opening)).toMatchObject({ code: "aborted" });
+    expect(client.channelCount).toBe(1);
+    const late = opens[0]?.accept() ?? expect.unreachable();
+    await late.closed;
+    expect([client.channelCount, server.channelCount]).toEqual([0, 0]);
+    await client.close();
+  });
+});
+
+describe("the end of a connection", () => {
+  const waiters = (client: SshConnection, channel: Channel): Promise<unknown>[] => [
+    client.closed,
+    client.openChannel("test", nothing),
+    client.request("test", nothing),
+    channel.closed,
+    channel.request("test", nothing),
+    channel.readable.getReader().read(),
+    channel.writable.getWriter().write(new Uint8Array(10_000_000)),
+  ];
+  /** Everything that can wait for a peer, waiting. */
+  const waiting = async (): Promise<{
+    client: SshConnection;
+    server: SshConnection;
+    channel: Channel;
+    all: Promise<PromiseSettledResult<unknown>[]>;
+  }> => {
+    // The first channel opens, and everything after it is left without an answer.
+    let opened = 0;
+    const { client, server } = await world({
+      server: {
+        onChannelOpen: (open) => void (opened++ === 0 && open.accept({ onRequest() {} })),
+        onGlobalRequest() {},
+      },
+    });
+    const channel = await client.openChannel("test", nothing);
+    const all = Promise.allSettled(waiters(client, channel));
+    await turns();
+    return { client, server, channel, all };
+  };
+
+  const ends: [string, string, (client: SshConnection, server: SshConnection) => void][] = [
+    ["by our close", "closed", (client) => void client.close()],
+    ["by our error", "limit", (client) => client.abort(new SshError("limit", "enough"))],
+    ["by the peer's close", "disconnected", (_client, server) => void server.close()],
+    ["by the peer's error", "disconnected", (_client, server) => server.abort(new SshError("protocol", "…"))],
+  ];
+  it.each(ends)("%s settles everything that waits, with the code %s", async (_how, code, end) => {
+    const { client, server, channel, all } = await waiting();
+    end(client, server);
+    const [closed, ...rest] = await all;
+    if (code === "closed") expect(closed?.status).toBe("fulfilled");
+    else expect(closed).toMatchObject({ status: "rejected", reason: { code } });
+    for (const one of rest) expect(one).toMatchObject({ status: "rejected", reason: { code } });
+    // And everything that is asked later.
+    const late = [client.openChannel("x", nothing), client.request("x", nothing), channel.request("x", nothing)];
+    for (const one of await Promise.allSettled(late))
+      expect(one).toMatchObject({ status: "rejected", reason: { code } });
+    expect(channel.write(new Uint8Array(1))).toBe(false);
+    client.rekey();
+    client.abort(new SshError("limit", "again"));
+    await client.close();
+  });
+
+  it("lets a late decision about a channel or a request do no harm", async () => {
+    const opens: IncomingOpen[] = [];
+    const requests: IncomingRequest[] = [];
+    const { client, server } = await world({
+      server: {
+        onChannelOpen: (open) => void opens.push(open),
+        onGlobalRequest: (request) => void requests.push(request),
+      },
+    });
+    const asked = Promise.allSettled([
+      client.openChannel("a", nothing),
+      client.openChannel("b", nothing),
+      client.request("c", nothing),
+    ]);
+    await turns();
+    await client.close();
+    await rejection(server.closed);
+    await asked;
+    expect(() => opens[0]?.accept()).toThrow(expect.objectContaining({ code: "disconnected" }));
+    opens[1]?.refuse(1, "late");
+    requests[0]?.accept();
+  });
+
+  it("is told to a push sink once, last, with the error", async () => {
+    const { client, channel, all } = await waiting();
+    const { client: other } = await world({ server: { onChannelOpen: (open) => void open.accept() } });
+    const pushed = await other.openChannel("test", nothing);
+    const sink = recorder();
+    pushed.start(sink);
+    await turns();
+    await other.close();
+    await turns();
+    expect(sink.told).toEqual(["closed: the connection was closed"]);
+    await client.close();
+    await all;
+    expect(channel.id).toBe(0);
   });
 });

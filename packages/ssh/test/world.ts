@@ -3,10 +3,17 @@ import { password } from "@postern/auth";
 import { modern, type Signer } from "@postern/crypto";
 import { decodePrivateKey, signer } from "@postern/keys";
 import { pipePair, seededRandom } from "@postern/testkit";
-import { type BytePipe, type ClientOptions, connect, type ServerOptions, type SshConnection, serve } from "../src/index.ts";
+import {
+  type BytePipe,
+  type ClientOptions,
+  connect,
+  type ServerOptions,
+  type SshConnection,
+  serve,
+} from "../src/index.ts";
 
 /** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
-export const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
+const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
 VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
@@ -15,7 +22,7 @@ pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
 
-export const hostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
+const hostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
 
 export interface World {
   readonly client: SshConnection;

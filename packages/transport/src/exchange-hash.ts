@@ -4,8 +4,9 @@ import { type Bytes, concat, utf8, Writer } from "@postern/wire";
 
 /** What is hashed into H, in the words of RFC 4253 section 8 and RFC 5656 section 4. */
 export interface ExchangeInputs {
-  readonly clientVersion: string;
-  readonly serverVersion: string;
+  /** V_C and V_S: the very bytes of the identification lines, without CR LF */
+  readonly clientVersion: Bytes;
+  readonly serverVersion: Bytes;
   readonly clientInit: Bytes;
   readonly serverInit: Bytes;
   readonly hostKey: Bytes;
@@ -18,7 +19,7 @@ export interface ExchangeInputs {
 /** H of RFC 4253 section 8. */
 export function exchangeHash(hash: Hash, inputs: ExchangeInputs): Bytes {
   const writer = new Writer(4096);
-  writer.string(utf8(inputs.clientVersion)).string(utf8(inputs.serverVersion));
+  writer.string(inputs.clientVersion).string(inputs.serverVersion);
   writer.string(inputs.clientInit).string(inputs.serverInit).string(inputs.hostKey);
   writer.string(inputs.clientPublic).string(inputs.serverPublic).raw(inputs.secret);
   const hashed = writer.finish();

@@ -1,15 +1,6 @@
 /** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
 import type { Algorithms, DirectionKeys, Random, Signer } from "@postern/crypto";
-import {
-  type Bytes,
-  equal,
-  KexEcdhInit,
-  KexEcdhReply,
-  KexInit,
-  NewKeys,
-  SshError,
-  type ValuesOf,
-} from "@postern/wire";
+import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
@@ -76,7 +67,7 @@ export class KexMachine {
   readonly #reader: PacketReader;
   readonly #writer: PacketWriter;
   #state: State = { at: "idle" };
-  #versions: { readonly ours: string; readonly theirs: string } | undefined;
+  #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
   #sessionId: Bytes | undefined;
   #hostKey: Bytes | undefined;
   #strict = false;
@@ -135,7 +126,7 @@ export class KexMachine {
     return this.#state.at === "decideHostKey" || this.#state.at === "awaitSignature";
   }
 
-  setVersions(ours: string, theirs: string): void {
+  setVersions(ours: Bytes, theirs: Bytes): void {
     this.#versions = { ours, theirs };
   }
 
@@ -173,7 +164,8 @@ export class KexMachine {
   /** The client's answer to the step `hostKey`. A refusal ends the connection instead. */
   acceptHostKey(): KexStep {
     const state = this.#state;
-    if (state.at !== "decideHostKey") throw new SshError("misuse", `expected a host key to decide, got state ${state.at}`);
+    if (state.at !== "decideHostKey")
+      throw new SshError("misuse", `expected a host key to decide, got state ${state.at}`);
     this.#hostKey = state.hostKey;
     return this.#sendNewKeys(state);
   }
@@ -181,7 +173,8 @@ export class KexMachine {
   /** The server's answer to the step `sign`. */
   signed(signature: Bytes): KexStep {
     const state = this.#state;
-    if (state.at !== "awaitSignature") throw new SshError("misuse", `expected a signature to be due, got state ${state.at}`);
+    if (state.at !== "awaitSignature")
+      throw new SshError("misuse", `expected a signature to be due, got state ${state.at}`);
     const { hostKey, serverPublic } = state;
     this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
@@ -237,9 +230,16 @@ export class KexMachine {
     const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
     const { hostKeyAlgorithm } = state.negotiated;
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
-    const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, state.finish(serverPublic));
+    const agreed = this.#agree(
+      state,
+      { hostKey, clientPublic: state.clientPublic, serverPublic },
+      state.finish(serverPublic),
+    );
     if (!verifier?.verify(hostKey, agreed.exchangeHash, signature)) {
-      throw new SshError("hostkey", `expected a valid ${hostKeyAlgorithm} signature by the host key, got one that does not verify`);
+      throw new SshError(
+        "hostkey",
+        `expected a valid ${hostKeyAlgorithm} signature by the host key, got one that does not verify`,
+      );
     }
     this.#state = { at: "decideHostKey", hostKey, ...agreed };
     if (this.#hostKey === undefined) return { type: "hostKey", hostKey, algorithm: hostKeyAlgorithm };
@@ -286,10 +286,7 @@ export class KexMachine {
     const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
     const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
     this.#writer.send(NewKeys.encode({}));
-    this.#writer.setSealer(
-      negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])),
-      this.#strict,
-    );
+    this.#writer.setSealer(negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])), this.#strict);
     const keys = deriveKeys(into, source, negotiated[into]);
     secret.fill(0);
     this.#state = { at: "expectNewKeys", negotiated, keys };

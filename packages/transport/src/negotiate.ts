@@ -58,7 +58,11 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
       `expected a common ${what}: we offer ${list(ours)}, the ${role === "client" ? "host" : "client"} offers ${list(peers)}`,
     );
   };
-  const pickValue = <T extends { readonly name: string }>(what: string, ours: readonly T[], peers: readonly string[]): T => {
+  const pickValue = <T extends { readonly name: string }>(
+    what: string,
+    ours: readonly T[],
+    peers: readonly string[],
+  ): T => {
     const name = pick(what, names(ours), peers);
     return find(ours, name);
   };

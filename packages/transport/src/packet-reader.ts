@@ -100,7 +100,10 @@ export class PacketReader {
       throw new SshError("protocol", `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`);
     }
     if (((lengthIsPadded ? 4 : 0) + length) % Math.max(blockSize, RfcLimits.minBlock) !== 0) {
-      throw new SshError("protocol", `expected a packet padded to a multiple of ${blockSize}, got packet_length ${length}`);
+      throw new SshError(
+        "protocol",
+        `expected a packet padded to a multiple of ${blockSize}, got packet_length ${length}`,
+      );
     }
     return 4 + length + tagSize;
   }

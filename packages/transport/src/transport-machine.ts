@@ -168,7 +168,10 @@ export class TransportMachine {
     this.#heldBytes += payload.length;
     if (this.#heldBytes <= Limits.heldOutput) this.#held.push(payload);
     // Thrown by `next`, as all other failures: whoever sends is not to blame.
-    else this.#fail(new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`));
+    else
+      this.#fail(
+        new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`),
+      );
   }
 
   /** Everything for the wire, once; ownership moves to the caller. */
@@ -218,7 +221,7 @@ export class TransportMachine {
       const read = reader.read(chunk);
       if (read === undefined) return chunk.subarray(chunk.length);
       this.#versionReader = undefined;
-      this.#kex.setVersions(this.#options.version, read.version);
+      this.#kex.setVersions(utf8(this.#options.version), read.bytes);
       this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
       return read.rest;
     } catch (error) {
@@ -307,7 +310,10 @@ export class TransportMachine {
       throw new SshError("protocol", `expected a key exchange message, got message ${number} before the first NEWKEYS`);
     }
     if (++this.#strayMessages > Limits.strayBeforeLogon) {
-      throw new SshError("protocol", `expected at most ${Limits.strayBeforeLogon} messages beside the first key exchange`);
+      throw new SshError(
+        "protocol",
+        `expected at most ${Limits.strayBeforeLogon} messages beside the first key exchange`,
+      );
     }
   }
 

@@ -10,7 +10,10 @@ export type Role = "client" | "server";
  */
 export function identification(software: string): string {
   if (!/^[!-,.-~]{1,200}$/.test(software)) {
-    throw new SshError("misuse", `expected a software version of printable US-ASCII without "-", got ${quote(software)}`);
+    throw new SshError(
+      "misuse",
+      `expected a software version of printable US-ASCII without "-", got ${quote(software)}`,
+    );
   }
   return `SSH-2.0-${software}`;
 }
@@ -29,10 +32,10 @@ export class VersionReader {
   }
 
   /**
-   * Reads on. Gives the peer's identification without CR LF and what follows it (view), or undefined when more is needed.
+   * Reads on. Gives the peer's identification without CR LF, its very bytes, and what follows it (view); undefined when more is needed.
    * @throws SshError `version` when this is no SSH 2 peer
    */
-  read(chunk: Bytes): { readonly version: string; readonly rest: Bytes } | undefined {
+  read(chunk: Bytes): { readonly version: string; readonly bytes: Bytes; readonly rest: Bytes } | undefined {
     for (const [at, byte] of chunk.entries()) {
       this.#bytes++;
       if (byte !== 0x0a) {
@@ -41,7 +44,14 @@ export class VersionReader {
         continue;
       }
       const line = fromUtf8(Uint8Array.from(this.#line)).replace(/\r$/, "");
-      if (line.startsWith("SSH-")) return { version: this.#version(line), rest: chunk.subarray(at + 1) };
+      if (line.startsWith("SSH-")) {
+        const end = this.#line.at(-1) === 0x0d ? -1 : this.#line.length;
+        return {
+          version: this.#version(line),
+          bytes: Uint8Array.from(this.#line.slice(0, end)),
+          rest: chunk.subarray(at + 1),
+        };
+      }
       this.lines.push(line);
       this.#line = [];
       // RFC 4253 4.2: only a server may send other lines first.

@@ -248,9 +248,13 @@ export class ActiveForwarding implements Forwarding {
         channel = open.accept();
         if (await this.#gate.takes(channel)) return;
       }
+      const gone = (): boolean => !this.#arriving.has(open);
+      if (gone()) return;
       const request: ChannelOpenRequest = { channelId: open.id, origin, address: this.address, port: specific.port };
       try {
-        if (onOpen !== undefined && (await onOpen(request)) !== true) {
+        const wanted = onOpen === undefined || (await onOpen(request)) === true;
+        if (gone()) return;
+        if (!wanted) {
           return refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "refused");
         }
       } catch (error) {

@@ -50,7 +50,7 @@ export interface TunnelOptions {
   /** what happens when the connection is lost; default `established`, 5 s, without end */
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
   /** Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail. */
-  readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined | void>;
+  readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
   /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /** milliseconds from dialling to logged on, the decision about the host key included; default 60 s */
@@ -84,6 +84,8 @@ export interface ForwardingOptions {
 
 /** What `drain` takes. */
 export interface DrainOptions {
+  /** ends the wait early */
+  readonly signal?: AbortSignal;
   /** milliseconds that connections may take to finish; default 30 s */
   readonly deadlineMs?: number;
 }
@@ -261,7 +263,7 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
 
 /** The deadline. @throws SshError `misuse` */
 export function checkDrainOptions(given: DrainOptions): number {
-  checkOptions("drain", given, ["deadlineMs"]);
+  checkOptions("drain", given, ["deadlineMs", "signal"]);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
   return deadlineMs;

@@ -35,7 +35,7 @@ import {
   type TunnelStats,
   type WireStats,
 } from "./stats.ts";
-import { longestTimerMs, settleable, sleep, unlessAborted } from "./waiting.ts";
+import { fired, longestTimerMs, settleable, sleep, unlessAborted } from "./waiting.ts";
 
 /** One life of the tunnel, from `logon` to its end. `abort` ends what is under way: a dial, a logon, a wait. */
 interface Life {
@@ -173,14 +173,17 @@ export class ReverseTunnel extends TunnelEventTarget {
     return forwarding;
   }
 
-  /** Ends the tunnel; its connections end with it. Does nothing when it is closed; ends a logon that is under way. */
-  async logoff(): Promise<void> {
+  /**
+   * Ends the tunnel; its connections end with it. Does nothing when it is closed; ends a logon that is under way. Resolves when the
+   * host has taken our goodbye; a signal that fires drops the connection without waiting for that.
+   */
+  async logoff({ signal }: CallOptions = {}): Promise<void> {
     const life = this.#life;
     if (life === undefined) return;
     const { link } = life;
     if (link !== undefined) {
       this.#end(life, undefined);
-      await link.connection.close();
+      await link.connection.close({ signal });
       return;
     }
     // A first logon that is under way fails with this error; a tunnel that was open is merely told to stop.
@@ -190,7 +193,8 @@ export class ReverseTunnel extends TunnelEventTarget {
   }
 
   /**
-   * Ends the tunnel without cutting anybody off: frees the ports, lets connections finish for at most `deadlineMs`, logs off.
+   * Ends the tunnel without cutting anybody off: frees the ports, lets connections finish for at most `deadlineMs` or until the signal
+   * fires, logs off.
    *
    * @throws SshError `misuse` for options that are unknown or out of range
    */
@@ -204,9 +208,9 @@ export class ReverseTunnel extends TunnelEventTarget {
     const finished = Promise.allSettled(leaving.map((one) => one.cancel())).then(() =>
       Promise.all(leaving.map((one) => one.idle())),
     );
-    await Promise.race([finished, deadline, this.closed.catch(() => {})]);
+    await Promise.race([finished, deadline, fired(options.signal), this.closed.catch(() => {})]);
     clearTimeout(timer);
-    await this.logoff();
+    await this.logoff(options.signal === undefined ? {} : { signal: options.signal });
   }
 
   /** Figures since the tunnel was made. */

@@ -42,3 +42,11 @@ export function settleable(): { readonly promise: Promise<void>; settle(error: S
   promise.catch(() => {});
   return { promise, settle };
 }
+
+/** Resolves when the signal fires; one that is not there never does. */
+export function fired(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve();
+    signal?.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

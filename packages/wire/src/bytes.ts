@@ -80,7 +80,6 @@ export function fromBase64(text: string): Bytes {
 
 /** A peer's text made fit for an error message: control characters shown as dots, at most `limit` characters, in quotes. */
 export function quote(text: string, limit = 120): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ".");
+  const plain = text.replace(/\p{Cc}/gu, ".");
   return `"${plain.length > limit ? `${plain.slice(0, limit)}…` : plain}"`;
 }

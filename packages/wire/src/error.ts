@@ -74,30 +74,23 @@ export const DisconnectReason = {
   ILLEGAL_USER_NAME: 15,
 } as const;
 
-const reasons: Readonly<Record<SshErrorCode, number>> = {
+/** Of the codes that have one of their own; a program ended the connection for any other. */
+const reasons: Readonly<Partial<Record<SshErrorCode, number>>> = {
   protocol: DisconnectReason.PROTOCOL_ERROR,
   mac: DisconnectReason.MAC_ERROR,
   version: DisconnectReason.PROTOCOL_VERSION_NOT_SUPPORTED,
-  busy: DisconnectReason.BY_APPLICATION,
   negotiation: DisconnectReason.KEY_EXCHANGE_FAILED,
   kex: DisconnectReason.KEY_EXCHANGE_FAILED,
   hostkey: DisconnectReason.HOST_KEY_NOT_VERIFIABLE,
   auth: DisconnectReason.NO_MORE_AUTH_METHODS_AVAILABLE,
-  refused: DisconnectReason.BY_APPLICATION,
-  denied: DisconnectReason.BY_APPLICATION,
   connect: DisconnectReason.CONNECTION_LOST,
-  timeout: DisconnectReason.BY_APPLICATION,
-  aborted: DisconnectReason.BY_APPLICATION,
-  closed: DisconnectReason.BY_APPLICATION,
-  disconnected: DisconnectReason.BY_APPLICATION,
   limit: DisconnectReason.TOO_MANY_CONNECTIONS,
   key: DisconnectReason.PROTOCOL_ERROR,
-  misuse: DisconnectReason.BY_APPLICATION,
 };
 
 /** The DISCONNECT reason code to send for an error (RFC 4253 section 11.1). */
 export function disconnectReason(error: unknown): number {
-  return error instanceof SshError ? reasons[error.code] : DisconnectReason.BY_APPLICATION;
+  return (error instanceof SshError ? reasons[error.code] : undefined) ?? DisconnectReason.BY_APPLICATION;
 }
 
 /** The error itself when it is an {@link SshError}, else a new one of the given code with it as the cause. */

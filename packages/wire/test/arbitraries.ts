@@ -5,7 +5,7 @@ import * as wire from "../src/index.ts";
 export const bytes = fc.uint8Array({ maxLength: 40 });
 export const text = fc.string({ unit: "binary", maxLength: 20 });
 export const uint32 = fc.nat({ max: 0xffff_ffff });
-export const name = fc.stringMatching(/^[!-+\--~]{1,64}$/);
+const name = fc.stringMatching(/^[!-+\--~]{1,64}$/);
 export const names = fc.array(name, { maxLength: 5 });
 const boolean = fc.boolean();
 

@@ -21,7 +21,8 @@ export function password(secret: string | (() => MaybePromise<string>), options:
       const request = (specific: Uint8Array): Uint8Array =>
         UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specific });
       const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
-      const first = (value: string): Uint8Array => request(PasswordRequest.encode({ isChange: false, password: value }));
+      const first = (value: string): Uint8Array =>
+        request(PasswordRequest.encode({ isChange: false, password: value }));
       return {
         next(answer) {
           if (answer !== undefined) return change(answer);

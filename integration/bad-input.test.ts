@@ -1,0 +1,323 @@
+/** What goes wrong between a tunnel and its host: each ends in one SshError that says what was expected and what came. */
+import { createServer, connect as dial, type Server, type Socket } from "node:net";
+import { fingerprint, modern, password, privateKey, ReverseTunnel, SshError, type TunnelOptions } from "@postern/node";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  deafTarget,
+  echoTarget,
+  exchange,
+  httpTarget,
+  type KeyPair,
+  makeKey,
+  missing,
+  refusingPort,
+  resettingTarget,
+  type Sshd,
+  startSshd,
+  type TempDir,
+  target,
+  tempDir,
+} from "./harness/index.ts";
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown): void => void unhandled.push(reason);
+
+/** The one error a logon ends in. */
+async function failure(options: TunnelOptions): Promise<SshError> {
+  const tunnel = new ReverseTunnel(options);
+  const told: string[] = [];
+  tunnel.addEventListener("state", ({ state }) => void told.push(state));
+  const error: unknown = await tunnel.logon().then(
+    () => new Error("expected the logon to fail"),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof SshError)) throw error;
+  expect(told.at(-1)).toBe("closed");
+  await expect(tunnel.closed).rejects.toBe(error);
+  await tunnel.logoff();
+  return error;
+}
+
+/** A proxy to a port that does something to what the host sends, counted in bytes. */
+async function between(
+  port: number,
+  meddle: (chunk: Buffer, sent: number, visitor: Socket) => Buffer | undefined,
+): Promise<{ readonly port: number; stop(): void }> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer({ noDelay: true }, (visitor) => {
+    const host = dial({ port, host: "127.0.0.1", noDelay: true });
+    let sent = 0;
+    for (const socket of [visitor, host]) sockets.add(socket.on("error", () => {}));
+    visitor.on("data", (chunk) => void host.write(chunk)).on("close", () => host.destroy());
+    host.on("close", () => visitor.end());
+    host.on("data", (chunk) => {
+      const passed = meddle(Buffer.from(chunk), sent, visitor);
+      sent += chunk.length;
+      if (passed !== undefined && passed.length > 0) visitor.write(passed);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("expected a port");
+  return {
+    port: address.port,
+    stop() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+beforeAll(() => void process.on("unhandledRejection", note));
+afterEach(() => expect(unhandled).toEqual([]));
+afterAll(() => void process.off("unhandledRejection", note));
+
+describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
+  let dir: TempDir;
+  let key: KeyPair;
+  let sshd: Sshd;
+  const options = (more: Partial<TunnelOptions> = {}): TunnelOptions => ({
+    host: "127.0.0.1",
+    port: sshd.port,
+    user: sshd.user,
+    auth: [privateKey(key.privateText)],
+    hostKey: fingerprint(sshd.fingerprint()),
+    logonTimeoutMs: 20_000,
+    ...more,
+  });
+  beforeAll(async () => {
+    dir = tempDir("postern-bad");
+    key = await makeKey("ed25519", dir.file("key"));
+    sshd = await startSshd({ authorizedKeys: [key.publicLine], password: true });
+  });
+  afterAll(async () => {
+    await sshd?.stop();
+    dir?.remove();
+  });
+
+  it("a wrong password: says what was tried and what the host takes, and not the password", async () => {
+    const error = await failure(options({ auth: [password("no secret at all")] }));
+    expect(error).toMatchObject({
+      code: "auth",
+      message:
+        'expected the host to accept a logon method: tried password (refused); the host takes "publickey,password"',
+    });
+  });
+
+  it("a changed host key: names the one that was expected and the one that came", async () => {
+    const other = await makeKey("ed25519", dir.file("other"));
+    const error = await failure(options({ hostKey: fingerprint(other.fingerprint) }));
+    expect(error.code).toBe("hostkey");
+    expect(error.message).toContain(
+      `to have the host key ${other.fingerprint}, got ${sshd.fingerprint()} (ssh-ed25519)`,
+    );
+  });
+
+  it("no common algorithm: names both lists", async () => {
+    const narrow = await startSshd({
+      authorizedKeys: [key.publicLine],
+      config: { Ciphers: "aes128-ctr,aes192-ctr", KexAlgorithms: "curve25519-sha256" },
+    });
+    try {
+      const error = await failure(options({ port: narrow.port, hostKey: () => true }));
+      expect(error).toMatchObject({ code: "negotiation" });
+      expect(error.message).toContain(
+        `we offer "${modern.ciphers.map(({ name }) => name).join(",")}", the host offers "aes128-ctr,aes192-ctr"`,
+      );
+    } finally {
+      await narrow.stop();
+    }
+  });
+
+  it("a port already in use: refuses that forwarding, and the tunnel goes on", async () => {
+    const holder = await echoTarget();
+    const tunnel = new ReverseTunnel(options());
+    await tunnel.logon();
+    const busy = tunnel.requestForwarding({
+      address: "127.0.0.1",
+      port: holder.port,
+      target: { host: "127.0.0.1", port: 1 },
+    });
+    await expect(busy).rejects.toMatchObject({
+      code: "refused",
+      message: `expected the host to listen on "127.0.0.1" port ${holder.port}, it refused and gave no reason; the port may be in use`,
+    });
+    const free = await tunnel.requestForwarding({
+      address: "127.0.0.1",
+      port: 0,
+      target: { host: "127.0.0.1", port: holder.port },
+    });
+    expect((await exchange(free.port, "still here")).toString()).toBe("still here");
+    await tunnel.logoff();
+    await holder.stop();
+  });
+
+  /** How many bytes the host sends until the logon is done. */
+  const handshake = async (): Promise<number> => {
+    let total = 0;
+    const proxy = await between(sshd.port, (chunk) => {
+      total += chunk.length;
+      return chunk;
+    });
+    const tunnel = new ReverseTunnel(options({ port: proxy.port }));
+    await tunnel.logon();
+    const done = total;
+    await tunnel.logoff();
+    proxy.stop();
+    return done;
+  };
+
+  it.each(["ends", "resets"])("a host that %s the connection during the handshake, at any point", async (how) => {
+    const whole = await handshake();
+    // The last packets may come with what follows the logon: the cuts stay before USERAUTH_SUCCESS.
+    for (let most = 0; most < whole - 700; most += 130) {
+      const proxy = await between(sshd.port, (chunk, sent, visitor) => {
+        if (sent + chunk.length <= most) return chunk;
+        setImmediate(() => (how === "ends" ? visitor.end() : visitor.resetAndDestroy()));
+        return sent >= most ? undefined : chunk.subarray(0, most - sent);
+      });
+      const error = await failure(options({ port: proxy.port }));
+      expect(["closed", "version"], `after ${most} bytes: ${error.message}`).toContain(error.code);
+      proxy.stop();
+    }
+  });
+
+  it("a corrupted byte, wherever it is in what the host sends", async () => {
+    const whole = await handshake();
+    for (let at = 0; at < whole; at += 97) {
+      const proxy = await between(sshd.port, (chunk, sent) => {
+        const spot = at - sent;
+        if (spot >= 0 && spot < chunk.length) chunk.writeUInt8(chunk.readUInt8(spot) ^ 0x04, spot);
+        return chunk;
+      });
+      const tunnel = new ReverseTunnel(options({ port: proxy.port, logonTimeoutMs: 1_000 }));
+      const error: unknown = await tunnel.logon().then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      // What is not signed is the padding in the clear: a change there changes nothing.
+      if (error !== undefined) expect(error, `byte ${at}`).toBeInstanceOf(SshError);
+      await tunnel.logoff();
+      proxy.stop();
+    }
+  });
+
+  it("a truncated packet, and a corrupted one, after logon", async () => {
+    for (const [how, code] of [
+      ["cut", "closed"],
+      ["flip", "mac"],
+    ] as const) {
+      let armed = false;
+      const proxy = await between(sshd.port, (chunk, _sent, visitor) => {
+        if (!armed) return chunk;
+        if (how === "flip") {
+          chunk.writeUInt8(chunk.readUInt8(chunk.length - 1) ^ 1, chunk.length - 1);
+          return chunk;
+        }
+        setImmediate(() => visitor.end());
+        return chunk.subarray(0, chunk.length - 1);
+      });
+      const tunnel = new ReverseTunnel(options({ port: proxy.port, reconnect: { mode: "never" } }));
+      await tunnel.logon();
+      // Whatever sshd has to say after the logon has been said when it answers this.
+      await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+      armed = true;
+      await expect(tunnel.requestForwarding({ address: "127.0.0.1", port: 0 })).rejects.toMatchObject({
+        name: "SshError",
+        code,
+      });
+      await expect(tunnel.closed).rejects.toMatchObject({ name: "SshError", code });
+      proxy.stop();
+    }
+  });
+});
+
+describe("with a host that is none", () => {
+  const options = (port: number, more: Partial<TunnelOptions> = {}): TunnelOptions => ({
+    host: "127.0.0.1",
+    port,
+    user: "test",
+    auth: [password("secret")],
+    hostKey: () => true,
+    logonTimeoutMs: 20_000,
+    ...more,
+  });
+
+  it("nobody listens", async () => {
+    const port = await refusingPort();
+    expect(await failure(options(port))).toMatchObject({
+      code: "connect",
+      message: expect.stringContaining(`127.0.0.1:${port} ECONNREFUSED`),
+    });
+  });
+
+  it("a web server", async () => {
+    const web = await httpTarget();
+    expect(await failure(options(web.port))).toMatchObject({
+      code: "version",
+      message: expect.stringMatching(/expected an SSH identification line .*, got "HTTP\/1\.1 400 Bad Request/),
+    });
+    await web.stop();
+  });
+
+  it("a server that sends back what it gets: our own words are no host's", async () => {
+    const echo = await echoTarget();
+    const error = await failure(options(echo.port));
+    expect(["protocol", "negotiation"]).toContain(error.code);
+    await echo.stop();
+  });
+
+  it("a server that takes everything and says nothing: the logon has a deadline", async () => {
+    const deaf = await deafTarget();
+    expect(await failure(options(deaf.port, { logonTimeoutMs: 300 }))).toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(/^expected the logon to be done within \d+ ms$/),
+    });
+    await deaf.stop();
+  });
+
+  it("a server that resets", async () => {
+    const resetting = await resettingTarget("data");
+    expect(["closed", "version"]).toContain((await failure(options(resetting.port))).code);
+    await resetting.stop();
+  });
+
+  it("a packet of 4 GiB", async () => {
+    const liar = await target((socket) =>
+      socket.write(Buffer.concat([Buffer.from("SSH-2.0-huge\r\n"), Buffer.alloc(4096, 0xff)])),
+    );
+    expect(await failure(options(liar.port))).toMatchObject({
+      code: "protocol",
+      message: "expected a packet_length of 5 to 262144, got 4294967295",
+    });
+    await liar.stop();
+  });
+
+  it.each([
+    ["lines", "", Buffer.from("hello there\r\n".repeat(1000))],
+    ["one line", "", Buffer.alloc(16_384, "x")],
+    [
+      "packets",
+      "SSH-2.0-flood\r\n",
+      Buffer.concat(Array.from({ length: 100 }, () => Buffer.from("0000000c0602000000000000000000ff", "hex"))),
+    ],
+  ])("a flood of %s before logon ends, and is not kept", async (_what, greeting, block) => {
+    let written = 0;
+    const flood = await target((socket) => {
+      socket.write(greeting);
+      const pour = (): void => {
+        while (!socket.destroyed && written < 64 * 1024 * 1024) {
+          written += block.length;
+          if (!socket.write(block)) return void socket.once("drain", pour);
+        }
+      };
+      pour();
+    });
+    const error = await failure(options(flood.port));
+    expect(["version", "protocol", "limit"]).toContain(error.code);
+    expect(error.message.length).toBeLessThan(300);
+    // What the kernel holds on both sides is all that was taken.
+    expect(written).toBeLessThan(32 * 1024 * 1024);
+    await flood.stop();
+  });
+});

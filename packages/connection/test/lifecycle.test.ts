@@ -1,0 +1,303 @@
+/** Opening, half-closing and closing channels, RFC 4254 sections 5.1 and 5.3. */
+
+import {
+  ChannelClose,
+  ChannelData,
+  ChannelEof,
+  ChannelFailure,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  ChannelOpenFailure,
+  ChannelRequest,
+  ChannelSuccess,
+  Limits,
+  OpenFailureReason,
+  SshError,
+} from "@postern/wire";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { accepted, limits, nothing, opened, Side, settle } from "./twins.ts";
+
+const eof = (recipientChannel: number): Uint8Array => ChannelEof.encode({ recipientChannel });
+const close = (recipientChannel: number): Uint8Array => ChannelClose.encode({ recipientChannel });
+const data = (recipientChannel: number): Uint8Array => ChannelData.encode({ recipientChannel, data: Uint8Array.of(1) });
+const confirm = (recipientChannel: number): Uint8Array =>
+  ChannelOpenConfirmation.encode({
+    recipientChannel,
+    senderChannel: 7,
+    initialWindow: 10,
+    maxPacket: 10,
+    specific: nothing,
+  });
+const fail = (recipientChannel: number): Uint8Array =>
+  ChannelOpenFailure.encode({ recipientChannel, reason: 2, description: "no", language: "" });
+const openOf = (senderChannel: number): Uint8Array =>
+  ChannelOpen.encode({ channelType: "test", senderChannel, initialWindow: 10, maxPacket: 10, specific: nothing });
+const protocol = expect.objectContaining({ code: "protocol" });
+
+describe("opening a channel", () => {
+  it("tells our number, window and largest packet, and the peer's confirmation opens it (RFC 4254 section 5.1)", () => {
+    const side = new Side();
+    const id = side.machine.openChannel("direct-tcpip", Uint8Array.of(1, 2), limits);
+    expect(side.take()).toEqual([
+      ChannelOpen.encode({
+        channelType: "direct-tcpip",
+        senderChannel: id,
+        initialWindow: 1000,
+        maxPacket: 100,
+        specific: Uint8Array.of(1, 2),
+      }),
+    ]);
+    expect(side.hear(confirm(id))).toEqual([{ type: "opened", id, specific: nothing }]);
+    side.machine.eof(id);
+    expect(side.take()).toEqual([eof(7)]);
+  });
+
+  it("that the peer refuses gives its reason, and the number is forgotten", () => {
+    const side = new Side();
+    const id = side.machine.openChannel("test", nothing, limits);
+    expect(side.hear(fail(id))).toEqual([{ type: "openFailed", id, reason: 2, description: "no" }]);
+    expect(side.machine.channelCount).toBe(0);
+    expect(() => side.hear(fail(id))).toThrow(protocol);
+  });
+
+  it("is answered once: a confirmation nobody asked for is refused, and so is a second one", () => {
+    expect(() => new Side().hear(confirm(0))).toThrow(protocol);
+    expect(() => new Side().hear(fail(3))).toThrow(protocol);
+    const { side, id } = opened();
+    expect(() => side.hear(confirm(id))).toThrow("it was not asked for");
+    const theirs = accepted();
+    expect(() => theirs.side.hear(confirm(theirs.id))).toThrow(protocol);
+  });
+
+  it("that was abandoned: a late confirmation is answered with CLOSE, and the peer may send until it has that", () => {
+    const side = new Side();
+    const id = side.machine.openChannel("test", nothing, limits);
+    side.machine.abandonOpen(id);
+    expect(side.machine.channelCount).toBe(1);
+    side.take();
+    expect(side.hear(confirm(id), data(id), eof(id))).toEqual([]);
+    expect(side.take()).toEqual([close(7)]);
+    side.hear(close(id));
+    expect(side.machine.channelCount).toBe(0);
+    expect(side.take()).toEqual([]);
+  });
+
+  it("that was abandoned: a late refusal is forgotten, and nothing is sent", () => {
+    const side = new Side();
+    const id = side.machine.openChannel("test", nothing, limits);
+    side.machine.abandonOpen(id);
+    side.take();
+    expect(side.hear(fail(id))).toEqual([]);
+    expect([side.machine.channelCount, side.take()]).toEqual([0, []]);
+  });
+
+  it("by the peer is decided by the program, once", () => {
+    const side = new Side();
+    const [event] = side.hear(openOf(7));
+    expect(event).toEqual({ type: "open", id: 0, channelType: "test", specific: nothing });
+    side.machine.refuseOpen(0, OpenFailureReason.CONNECT_FAILED, "the target is gone");
+    expect(side.take()).toEqual([
+      ChannelOpenFailure.encode({ recipientChannel: 7, reason: 2, description: "the target is gone", language: "" }),
+    ]);
+    expect(() => side.machine.confirmOpen(0)).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(() => accepted().side.machine.refuseOpen(0, 1, "")).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  it("is refused beyond the limit, by us with RESOURCE_SHORTAGE and for us with an error", () => {
+    const side = new Side();
+    for (let n = 0; n < Limits.channels; n++) side.hear(openOf(n));
+    expect(side.hear(openOf(99_999))).toEqual([]);
+    expect(ChannelOpenFailure.decode(side.take()[0] ?? nothing)).toMatchObject({ recipientChannel: 99_999, reason: 4 });
+    expect(() => side.machine.openChannel("test", nothing, limits)).toThrow(expect.objectContaining({ code: "limit" }));
+    side.machine.refuseOpen(5, 1, "");
+    expect(side.hear(openOf(100_000))).toHaveLength(1);
+  });
+
+  it("never gives a number that is taken, and not at once one that was", () => {
+    const side = new Side();
+    const ids = new Set<number>();
+    for (let n = 0; n < 50; n++) ids.add(side.machine.openChannel("test", nothing, limits));
+    expect(ids.size).toBe(50);
+    side.hear(fail(10));
+    expect(side.machine.openChannel("test", nothing, limits)).toBe(50);
+  });
+});
+
+describe("before a channel is confirmed", () => {
+  it.each([
+    ["data", data],
+    ["EOF", eof],
+    ["CLOSE", close],
+    [
+      "a request",
+      (id: number) =>
+        ChannelRequest.encode({ recipientChannel: id, requestType: "x", wantReply: false, specific: nothing }),
+    ],
+  ])("%s is refused", (_what, make) => {
+    const side = new Side();
+    const ours = side.machine.openChannel("test", nothing, limits);
+    expect(() => side.hear(make(ours))).toThrow(protocol);
+    const theirs = new Side();
+    theirs.hear(openOf(7));
+    expect(() => theirs.hear(make(0))).toThrow(protocol);
+  });
+});
+
+describe("for a channel we do not have", () => {
+  it.each([
+    ["data", data],
+    ["EOF", eof],
+    ["CLOSE", close],
+    ["success", (recipientChannel: number) => ChannelSuccess.encode({ recipientChannel })],
+    ["failure", (recipientChannel: number) => ChannelFailure.encode({ recipientChannel })],
+  ])("%s is a protocol error, before it ever was and after it is gone", (_what, make) => {
+    expect(() => new Side().hear(make(3))).toThrow(
+      expect.objectContaining({ code: "protocol", message: expect.stringContaining("channel 3") }),
+    );
+    const { side, id } = opened();
+    side.hear(close(id));
+    expect(() => side.hear(make(id))).toThrow(protocol);
+  });
+});
+
+describe("closing", () => {
+  it("answers CLOSE with CLOSE (RFC 4254 section 5.3)", () => {
+    for (const { side, id } of [opened(), accepted()]) {
+      expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+      expect(side.take()).toEqual([close(7)]);
+      expect(side.machine.channelCount).toBe(0);
+    }
+  });
+
+  it("sends CLOSE once, and forgets the channel only when the peer's has come", () => {
+    const { side, id } = opened();
+    side.machine.close(id);
+    side.machine.close(id);
+    expect(side.take()).toEqual([close(7)]);
+    expect(side.machine.channelCount).toBe(1);
+    expect(side.hear(data(id), eof(id))).toEqual([]);
+    expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+    expect(side.take()).toEqual([]);
+  });
+
+  it("sends no data and no EOF after EOF, and nothing at all after CLOSE", () => {
+    const { side, id } = opened();
+    side.machine.eof(id);
+    side.machine.eof(id);
+    expect(side.machine.write(id, Uint8Array.of(1))).toBe(0);
+    expect(side.take()).toEqual([eof(7)]);
+    side.machine.close(id);
+    side.take();
+    side.machine.eof(id);
+    expect(side.machine.write(id, Uint8Array.of(1))).toBe(0);
+    expect(() => side.machine.request(id, "x", nothing, true)).toThrow(expect.objectContaining({ code: "closed" }));
+    expect(side.take()).toEqual([]);
+  });
+
+  it("refuses a second EOF", () => {
+    const { side, id } = opened();
+    side.hear(eof(id));
+    expect(() => side.hear(eof(id))).toThrow("expected EOF once");
+  });
+
+  it("half: after the peer's EOF we still send, after ours it still may", () => {
+    const { side, id } = opened();
+    expect(side.hear(eof(id))).toEqual([{ type: "eof", id }]);
+    expect(side.machine.write(id, Uint8Array.of(1))).toBe(1);
+    expect(side.numbers()).toEqual([94]);
+    const other = opened();
+    other.side.machine.eof(other.id);
+    expect(other.side.hear(data(other.id))).toHaveLength(1);
+  });
+
+  it("is done by the side that opened the channel when both directions have ended, whichever ended first", () => {
+    for (const order of ["ours first", "theirs first"]) {
+      const { side, id } = opened();
+      if (order === "ours first") side.machine.eof(id);
+      side.hear(eof(id));
+      if (order !== "ours first") side.machine.eof(id);
+      expect(side.numbers(), order).toEqual([96, 97]);
+      expect(side.machine.deadline).toBeUndefined();
+    }
+  });
+
+  it("is left to the peer that opened the channel for one second, which begins at the next tick", () => {
+    for (const order of ["ours first", "theirs first"]) {
+      const { side, id } = accepted();
+      if (order === "ours first") side.machine.eof(id);
+      side.hear(eof(id));
+      if (order !== "ours first") side.machine.eof(id);
+      expect(side.numbers(), order).toEqual([96]);
+      // The machine has not heard of the time for an hour.
+      side.machine.tick(3_600_000);
+      expect(side.machine.deadline).toBe(3_600_000 + Limits.closeGraceMs);
+      side.machine.tick(3_600_000 + Limits.closeGraceMs - 1);
+      expect(side.take()).toEqual([]);
+      side.machine.tick(3_600_000 + Limits.closeGraceMs);
+      expect(side.take()).toEqual([close(7)]);
+      expect(side.machine.deadline).toBeUndefined();
+      expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+    }
+  });
+
+  it("by the peer within that second leaves nothing to wait for", () => {
+    const { side, id } = accepted();
+    side.machine.eof(id);
+    side.hear(eof(id), close(id));
+    expect(side.numbers()).toEqual([96, 97]);
+    side.machine.tick(10);
+    expect(side.machine.deadline).toBeUndefined();
+  });
+
+  it("by both at once leaves nothing on either side", () => {
+    const [one, other] = [new Side(), new Side()];
+    const id = one.machine.openChannel("test", nothing, limits);
+    settle(one, other, (event, side) => event.type === "open" && side.machine.confirmOpen(event.id));
+    one.machine.close(id);
+    other.machine.close(0);
+    const [ofOne, ofOther] = settle(one, other);
+    expect([ofOne, ofOther].map((heard) => heard.map(({ type }) => type))).toEqual([["closed"], ["closed"]]);
+    expect([one.machine.channelCount, other.machine.channelCount]).toEqual([0, 0]);
+  });
+});
+
+describe("two machines", () => {
+  it("end every channel cleanly, whatever the order of writes, ends and closes", () => {
+    const act = fc.tuple(fc.constantFrom("write", "eof", "close", "carry"), fc.boolean(), fc.nat(3));
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 40 }), (acts) => {
+        const [one, other] = [new Side(), new Side()];
+        const decide = (event: { type: string; id?: number }, side: Side): void => {
+          if (event.type === "open") side.machine.confirmOpen(event.id ?? -1);
+        };
+        for (let n = 0; n < 4; n++) (n % 2 === 0 ? one : other).machine.openChannel("test", nothing, limits);
+        settle(one, other, decide);
+        for (const [what, first, id] of acts) {
+          const { machine } = first ? one : other;
+          if (what === "write") machine.write(id, new Uint8Array(30));
+          else if (what === "carry") settle(one, other, decide);
+          else machine[what](id);
+        }
+        for (const side of [one, other]) for (let id = 0; id < 4; id++) side.machine.close(id);
+        settle(one, other, decide);
+        expect([one.machine.channelCount, other.machine.channelCount]).toEqual([0, 0]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("of any bytes make events or an SshError", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 80, max: 127 }), fc.uint8Array({ maxLength: 60 }), (number, noise) => {
+        const { side } = opened();
+        try {
+          side.hear(Uint8Array.from([number, ...noise]));
+        } catch (error) {
+          expect(error).toBeInstanceOf(SshError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

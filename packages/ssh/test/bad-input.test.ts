@@ -1,0 +1,297 @@
+/** Peers that misbehave before and after logon: each ends in one SshError that says what was expected and what came. */
+import { password } from "@postern/auth";
+import { aes128Gcm, aes256Gcm, chacha20Poly1305, modern } from "@postern/crypto";
+import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
+import {
+  type Bytes,
+  Debug,
+  fromHex,
+  Ignore,
+  Limits,
+  Ping,
+  ServiceAccept,
+  SshError,
+  UserauthSuccess,
+  utf8,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { type ClientOptions, connect, serve } from "../src/index.ts";
+import { loggedOn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { clientOptions, serverOptions, world } from "./world.ts";
+
+/** A client of ours whose server sends these bytes and ends. */
+async function against(bytes: Bytes, options: Partial<ClientOptions> = {}): Promise<SshError> {
+  const [left, right] = pipePair();
+  right.start({ data() {}, end() {}, drain() {}, closed() {} });
+  const failed = rejection(connect(left, { ...clientOptions("bad"), ...options }));
+  if (bytes.length > 0) right.write(bytes);
+  right.end();
+  return await failed;
+}
+
+/** Counts what a liar sends. */
+function counter(): { readonly bytes: number; readonly wire: (bytes: Bytes) => Bytes } {
+  const count = {
+    bytes: 0,
+    wire(bytes: Bytes): Bytes {
+      count.bytes += bytes.length;
+      return bytes;
+    },
+  };
+  return count;
+}
+
+describe("a client", () => {
+  it("with a wrong password: the host accepts none of the methods", async () => {
+    const [left, right] = pipePair();
+    const served = rejection(serve(right, serverOptions("bad")));
+    const error = await rejection(
+      connect(left, { ...clientOptions("bad"), auth: [password("wrong"), password("worse")] }),
+    );
+    expect(error).toMatchObject({
+      code: "auth",
+      message:
+        'expected the host to accept a logon method: tried password (refused), password (refused); the host takes "publickey,password"',
+    });
+    expect(error.message).not.toContain("wrong");
+    expect(await served).toMatchObject({ code: "disconnected", reason: 14 });
+  });
+
+  it("that is shown another host key than it trusts: the program refuses it, and no password is sent", async () => {
+    const { liar, connected } = lyingServer({}, { hostKey: () => false });
+    expect(await rejection(connected)).toMatchObject({
+      code: "hostkey",
+      message: "the host key (ssh-ed25519) was refused by the program",
+    });
+    liar.end();
+    expect(await liar.next()).toBeUndefined();
+  });
+
+  it.each([
+    [
+      "a web server",
+      utf8("HTTP/1.1 400 Bad Request\r\n\r\n"),
+      /expected an SSH identification line .*, got "HTTP\/1.1 400 Bad Request"/,
+    ],
+    ["a TLS server", fromHex("15030100020246"), /expected an SSH identification line/],
+    ["a server that says nothing", nothing, /expected an SSH identification line .*, got nothing/],
+    ["an SSH 1 server", utf8("SSH-1.5-old\r\n"), /expected protocol version 2.0, got "SSH-1.5-old"/],
+    [
+      "a server that talks and talks",
+      utf8("la ".repeat(Limits.bytesBeforeIdentification)),
+      /expected an SSH identification line/,
+    ],
+  ])("of %s: it speaks no SSH", async (_who, bytes, message) => {
+    const error = await against(bytes);
+    expect(error).toMatchObject({ name: "SshError", code: "version", message: expect.stringMatching(message) });
+    expect(error.message.length).toBeLessThan(300);
+  });
+
+  it("of a server with no algorithm in common: both lists are named", async () => {
+    for (const [ours, theirs] of [
+      [{ ciphers: [aes128Gcm] }, { ciphers: [aes256Gcm] }],
+      [{ kex: modern.kex.slice(0, 1) }, { kex: modern.kex.slice(1) }],
+      [{ hostKeys: modern.hostKeys.slice(1) }, {}],
+    ] as const) {
+      const { liar, connected } = lyingServer(
+        { algorithms: { ...modern, ...theirs } },
+        { algorithms: { ...modern, ...ours } },
+      );
+      expect(await rejection(connected)).toMatchObject({
+        code: "negotiation",
+        message: expect.stringMatching(/^expected a common .*: we offer ".+", the host offers ".+"$/),
+      });
+      liar.end();
+    }
+  });
+
+  it("of a server that closes after any byte of the handshake: the end is an error, wherever it comes", async () => {
+    // How much a server sends until we are logged on.
+    const counted = counter();
+    const { client, liar } = await loggedOn({}, { wire: counted.wire });
+    liar.abort();
+    await rejection(client.closed);
+    const whole = counted.bytes;
+    const step = Math.ceil(whole / 60);
+    for (let most = 0; most < whole; most += step) {
+      let left = most;
+      const { liar: cut, connected } = lyingServer({
+        wire(bytes) {
+          const sent = bytes.slice(0, left);
+          left -= sent.length;
+          if (left === 0) setImmediate(() => cut.end());
+          return sent.length === 0 ? undefined : sent;
+        },
+      });
+      cut.letIn().catch(() => {});
+      expect(await rejection(connected), `after ${most} bytes`).toMatchObject({
+        name: "SshError",
+        code: most < 22 ? "version" : "closed",
+      });
+      await cut.closed;
+    }
+  });
+});
+
+describe("a truncated packet", () => {
+  it("is waited for; the end that comes instead is an error", async () => {
+    const { liar, client } = await loggedOn();
+    liar.transport.send(Ignore.encode({ data: utf8("x") }));
+    const packet = liar.transport.takeOutput() ?? expect.unreachable();
+    liar.raw(packet.slice(0, -1));
+    await turns();
+    liar.end();
+    expect(await rejection(client.closed)).toMatchObject({ code: "closed" });
+  });
+});
+
+describe("a corrupted packet", () => {
+  it.each([chacha20Poly1305, aes256Gcm])("fails the connection under $name, wherever the bit is", async (cipher) => {
+    const algorithms = { ...modern, ciphers: [cipher] };
+    const spots = [0, 3, 4, 5, 20, 21, 30, 35, 36];
+    for (const at of spots) {
+      const { liar, client } = await loggedOn({ algorithms }, { algorithms });
+      liar.transport.send(Debug.encode({ alwaysDisplay: true, message: "payload", language: "" }));
+      const packet = liar.transport.takeOutput() ?? expect.unreachable();
+      packet[at] = (packet[at] ?? 0) ^ 0x10;
+      liar.raw(packet);
+      // A length made larger waits for more; more does come.
+      liar.raw(new Uint8Array(Limits.packetLength + 64));
+      const error = await rejection(client.closed);
+      expect(["mac", "protocol"], `byte ${at}: ${error.message}`).toContain(error.code);
+      if (at > 3) expect(error.message).toMatch(/^packet \d+: expected its own tag, got another$/);
+    }
+  });
+
+  it("of any byte a server sends, from the first on, ends in one error or changes nothing", async () => {
+    for (let at = 0; at < 1100; at += 23) {
+      const [left, right] = pipePair();
+      const served = serve(right, serverOptions("noise"));
+      const connected = connect(noisyPipe(left, seededRandom(`noise ${at}`), { corruptAt: at }), {
+        ...clientOptions("noise"),
+        logonTimeoutMs: 200,
+      });
+      const [ours, theirs] = await Promise.allSettled([connected, served]);
+      if (ours.status === "rejected") expect(ours.reason, `byte ${at}`).toBeInstanceOf(SshError);
+      else await ours.value.close();
+      if (theirs.status === "rejected") expect(theirs.reason).toBeInstanceOf(SshError);
+      else expect(await rejection(theirs.value.closed)).toBeInstanceOf(SshError);
+    }
+  });
+});
+
+describe("a packet of 4 GiB", () => {
+  it("is refused by its length before the keys", async () => {
+    const bytes = new Uint8Array(22);
+    bytes.set(utf8("SSH-2.0-x\r\n"));
+    bytes.fill(0xff, 11);
+    expect(await against(bytes)).toMatchObject({
+      code: "protocol",
+      message: "expected a packet_length of 5 to 262144, got 4294967295",
+    });
+  });
+
+  it("is refused by its length after logon, and nothing is allocated for it", async () => {
+    const algorithms = { ...modern, ciphers: [aes256Gcm] };
+    const { liar, client } = await loggedOn({ algorithms }, { algorithms });
+    const before = process.memoryUsage().arrayBuffers;
+    liar.raw(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+    expect(await rejection(client.closed)).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining("got 4294967295"),
+    });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50_000_000);
+  });
+});
+
+describe("a flood before logon", () => {
+  const pieces: [string, Bytes][] = [
+    ["IGNORE", Ignore.encode({ data: new Uint8Array(30_000) })],
+    ["DEBUG", Debug.encode({ alwaysDisplay: true, message: "x".repeat(30_000), language: "" })],
+    ["PING", Ping.encode({ data: new Uint8Array(30_000) })],
+    ["unknown messages", new Uint8Array(30_000).fill(200)],
+  ];
+
+  it.each(pieces)("of %s ends in `limit`, for a client and for a server", async (_what, payload) => {
+    for (const role of ["client", "server"] as const) {
+      const sent = counter();
+      const { wire } = sent;
+      const [liar, call] =
+        role === "client"
+          ? (({ liar, connected }) => [liar, connected] as const)(lyingServer({ wire }))
+          : (({ liar, served }) => [liar, served] as const)(lyingClient({}, { wire }));
+      const failed = rejection(call);
+      let over = false;
+      void failed.then(() => (over = true));
+      if (role === "client") await liar.until(5);
+      while (!over && sent.bytes < 10 * Limits.bytesBeforeLogon) {
+        liar.send(payload);
+        await turns(5);
+      }
+      expect(await failed, role).toMatchObject({
+        code: "limit",
+        message: `expected at most ${Limits.bytesBeforeLogon} bytes before logon`,
+      });
+      expect(sent.bytes).toBeLessThan(1.5 * Limits.bytesBeforeLogon);
+      liar.end();
+    }
+  });
+
+  it("of packets before the first keys ends in an error", async () => {
+    const [left, right] = pipePair();
+    const failed = rejection(serve(right, serverOptions("flood")));
+    left.start({ data() {}, end() {}, drain() {}, closed() {} });
+    left.write(utf8("SSH-2.0-flood\r\n"));
+    const ignore = new Uint8Array(16).fill(4);
+    ignore.set([0, 0, 0, 12, 6, 2, 0, 0, 0, 0]);
+    for (let n = 0; n < 200; n++) left.write(ignore.slice());
+    expect(await failed).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining("messages beside the first key exchange"),
+    });
+    left.end();
+  });
+
+  it("is not what a peer does that logs on and then sends much", async () => {
+    const { client, server } = await world({
+      server: {
+        onChannelOpen: (open) =>
+          void open
+            .accept()
+            .readable.pipeTo(new WritableStream())
+            .catch(() => {}),
+      },
+    });
+    const writer = (await client.openChannel("x", nothing)).writable.getWriter();
+    for (let n = 0; n < 3; n++) await writer.write(new Uint8Array(Limits.bytesBeforeLogon));
+    await client.close();
+    await rejection(server.closed);
+  });
+});
+
+describe("messages of the connection layer before logon", () => {
+  it.each([80, 90, 94, 100, 127])("message %i is refused", async (number) => {
+    const { liar, connected } = lyingServer();
+    const failed = rejection(connected);
+    await liar.until(5);
+    liar.send(Uint8Array.of(number, 0, 0, 0, 0));
+    expect(await failed).toMatchObject({
+      code: "protocol",
+      message: `expected an authentication message before logon, got message ${number}`,
+    });
+    liar.end();
+  });
+
+  it("an unknown one is answered with UNIMPLEMENTED, before and after logon (RFC 4253 section 11.4)", async () => {
+    const { liar, connected } = lyingServer();
+    await liar.until(5);
+    liar.send(Uint8Array.of(200), ServiceAccept.encode({ service: "ssh-userauth" }), UserauthSuccess.encode({}));
+    await connected;
+    liar.send(Uint8Array.of(200), Uint8Array.of(101));
+    await turns();
+    // EXT_INFO was number 0 under the new keys, SERVICE_ACCEPT and SUCCESS 2 and 3.
+    const told = liar.events.flatMap((event) => (event.type === "unimplemented" ? [event.sequence] : []));
+    expect(told).toEqual([1, 4, 5]);
+    liar.abort();
+  });
+});

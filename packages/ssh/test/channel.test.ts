@@ -1,0 +1,298 @@
+/** A channel as a push pipe and as streams, RFC 4254 section 5. */
+
+import type { Liar } from "@postern/testkit";
+import {
+  type Bytes,
+  ChannelClose,
+  ChannelData,
+  ChannelEof,
+  ChannelExtendedData,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  ChannelRequest,
+  ChannelWindowAdjust,
+  concat,
+  GlobalRequest,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { ByteQueue } from "../src/byte-queue.ts";
+import type { SshConnection } from "../src/index.ts";
+import { lyingChannel, nothing, recorder, rejection, turns } from "./helpers.ts";
+
+const data = (size: number, fill = 1): Bytes =>
+  ChannelData.encode({ recipientChannel: 0, data: new Uint8Array(size).fill(fill) });
+const eof = ChannelEof.encode({ recipientChannel: 0 });
+const close = ChannelClose.encode({ recipientChannel: 0 });
+const ours = { window: 1000, maxPacket: 100 };
+
+/** The messages that have come to the liar until now, told by a request that follows them. */
+async function sentBy(client: SshConnection, liar: Liar): Promise<Bytes[]> {
+  void client.request("marker", nothing).catch(() => {});
+  const all: Bytes[] = [];
+  for (
+    let payload = await liar.next();
+    payload !== undefined && payload[0] !== GlobalRequest.number;
+    payload = await liar.next()
+  )
+    all.push(payload);
+  return all;
+}
+const numbers = (payloads: readonly Bytes[]): (number | undefined)[] => payloads.map(([number]) => number);
+const credit = (payloads: readonly Bytes[]): number =>
+  payloads.reduce((sum, payload) => sum + (payload[0] === 93 ? ChannelWindowAdjust.decode(payload).bytesToAdd : 0), 0);
+
+describe("a channel as a push pipe", () => {
+  it("delivers what came before it was started, then data, the end and the close, each once", async () => {
+    const { liar, channel } = await lyingChannel();
+    liar.send(data(3), data(2));
+    await turns();
+    const sink = recorder();
+    channel.start(sink);
+    expect(sink.told).toEqual([]);
+    await turns();
+    liar.send(data(1), eof, close);
+    await turns();
+    expect(sink.bytes.reduce((sum, { length }) => sum + length, 0)).toBe(6);
+    expect(sink.told.slice(-2)).toEqual(["end", "closed"]);
+    await channel.closed;
+    expect(() => channel.start(sink)).toThrow(expect.objectContaining({ code: "misuse" }));
+    liar.abort();
+  });
+
+  it("credits what the consumer took, and while it pauses nothing but what it had before", async () => {
+    const { liar, client, channel } = await lyingChannel({ ours });
+    const sink = recorder();
+    channel.start({
+      ...sink,
+      data(chunk) {
+        sink.data(chunk);
+        if (sink.bytes.length === 4) channel.pause();
+      },
+    });
+    for (let n = 0; n < 10; n++) liar.send(data(100));
+    await turns();
+    expect(sink.told).toHaveLength(4);
+    // Three chunks were taken; the fourth was taken by a consumer that said stop while taking it.
+    expect(credit(await sentBy(client, liar))).toBe(300);
+    channel.resume();
+    await turns();
+    expect(sink.bytes.reduce((sum, { length }) => sum + length, 0)).toBe(1000);
+    expect(credit(await sentBy(client, liar))).toBe(600);
+    liar.abort();
+  });
+
+  it("holds at most its window for a consumer that never takes anything, and then ends the connection", async () => {
+    const { liar, client } = await lyingChannel({ ours });
+    for (let n = 0; n < 10; n++) liar.send(data(100));
+    expect(credit(await sentBy(client, liar))).toBe(0);
+    liar.send(data(1));
+    expect(await rejection(client.closed)).toMatchObject({
+      code: "protocol",
+      message: "expected data within the window of 0 bytes, got 1",
+    });
+  });
+
+  it("gives false when the peer's window is used up, and drains when it all went out", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 10 });
+    const sink = recorder();
+    channel.start(sink);
+    expect(channel.write(new Uint8Array(4))).toBe(true);
+    expect(channel.write(new Uint8Array(8))).toBe(false);
+    expect(channel.write(new Uint8Array(3))).toBe(false);
+    liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 4 }));
+    await turns();
+    expect(sink.told).toEqual([]);
+    liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 1 }));
+    await turns();
+    expect(sink.told).toEqual(["drain"]);
+    expect((await sentBy(client, liar)).map((payload) => ChannelData.decode(payload).data.length)).toEqual([
+      4, 6, 2, 2, 1,
+    ]);
+    liar.abort();
+  });
+
+  it("sends EOF after all data, however long that waits (RFC 4254 section 5.3)", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 5 });
+    channel.write(new Uint8Array(8));
+    channel.end();
+    channel.end();
+    expect(() => channel.write(new Uint8Array(1))).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(numbers(await sentBy(client, liar))).toEqual([94]);
+    liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 9 }));
+    await turns();
+    expect(numbers(await sentBy(client, liar))).toEqual([94, 96]);
+    liar.abort();
+  });
+
+  it("close() sends what was written, then EOF and CLOSE, and drops and credits what still comes", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 5, ours });
+    const sink = recorder();
+    channel.start(sink);
+    channel.write(new Uint8Array(8));
+    channel.close();
+    for (let n = 0; n < 9; n++) liar.send(data(100));
+    await turns();
+    const waiting = await sentBy(client, liar);
+    expect(numbers(waiting).filter((number) => number !== 93)).toEqual([94]);
+    expect(credit(waiting)).toBe(900);
+    expect(sink.told).toEqual([]);
+    liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 9 }));
+    await turns();
+    expect(numbers(await sentBy(client, liar))).toEqual([94, 96, 97]);
+    liar.send(close);
+    await channel.closed;
+    await turns();
+    expect(sink.told).toEqual(["closed"]);
+    liar.abort();
+  });
+
+  it("abort() sends CLOSE at once; its own sink hears of the reason, and writes are dropped", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 5 });
+    const sink = recorder();
+    channel.start(sink);
+    channel.write(new Uint8Array(8));
+    channel.abort(new Error("why"));
+    channel.abort();
+    expect(channel.write(new Uint8Array(1))).toBe(false);
+    channel.end();
+    channel.close();
+    expect(numbers(await sentBy(client, liar))).toEqual([94, 97]);
+    liar.send(data(5), eof, close);
+    await turns();
+    expect(sink.told).toEqual(["closed: why"]);
+    liar.abort();
+  });
+
+  it("answers CLOSE with CLOSE (RFC 4254 section 5.3), and what the consumer has not taken yet is still there for it", async () => {
+    const { liar, client, channel } = await lyingChannel();
+    channel.pause();
+    const sink = recorder();
+    channel.start(sink);
+    liar.send(data(7), close);
+    await turns();
+    expect(numbers(await sentBy(client, liar))).toEqual([97]);
+    // The channel is gone, and its consumer is behind: a target that answers now must not be hurt.
+    expect(channel.write(new Uint8Array(5))).toBe(false);
+    expect(sink.told).toEqual([]);
+    channel.resume();
+    expect(sink.told).toEqual(["data 7", "end", "closed"]);
+    liar.abort();
+  });
+
+  it("extended data, which nobody asks for, is dropped and credited, or the peer would stall", async () => {
+    const { liar, client, channel } = await lyingChannel({ ours });
+    const sink = recorder();
+    channel.start(sink);
+    for (let n = 0; n < 6; n++)
+      liar.send(ChannelExtendedData.encode({ recipientChannel: 0, dataType: 1, data: new Uint8Array(100) }));
+    await turns();
+    expect(credit(await sentBy(client, liar))).toBe(600);
+    expect(sink.told).toEqual([]);
+    liar.abort();
+  });
+
+  it.each(["data", "end", "closed", "drain"] as const)(
+    "a consumer that throws in %s ends its own channel, not the connection",
+    async (where) => {
+      const { liar, client, channel } = await lyingChannel({ window: 1 });
+      channel.start({
+        ...recorder(),
+        [where]: () => {
+          throw new TypeError("of the program");
+        },
+      });
+      channel.write(new Uint8Array(2));
+      liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 5 }), data(1), eof, close);
+      await turns();
+      if (where !== "closed") expect(await rejection(channel.closed)).toBeInstanceOf(TypeError);
+      expect(client.channelCount).toBe(0);
+      expect(numbers(await sentBy(client, liar))).toContain(97);
+      liar.abort();
+    },
+  );
+
+  it("one that stalls leaves the others running, both ways", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 1, ours });
+    channel.start(recorder());
+    channel.pause();
+    channel.write(new Uint8Array(1000));
+    liar.send(data(100), data(100));
+    const opening = client.openChannel("other", nothing);
+    const { senderChannel } = ChannelOpen.decode(await liar.until(ChannelOpen.number));
+    liar.send(
+      ChannelOpenConfirmation.encode({
+        recipientChannel: senderChannel,
+        senderChannel: 8,
+        initialWindow: 500,
+        maxPacket: 100,
+        specific: nothing,
+      }),
+    );
+    const other = await opening;
+    const sink = recorder();
+    other.start(sink);
+    expect(other.write(new Uint8Array(400))).toBe(true);
+    liar.send(ChannelData.encode({ recipientChannel: senderChannel, data: new Uint8Array(30) }));
+    await turns();
+    expect(sink.told).toEqual(["data 30"]);
+    expect(numbers(await sentBy(client, liar))).toEqual([94, 94, 94, 94]);
+    liar.abort();
+  });
+});
+
+describe("channel requests", () => {
+  it("get the peer's answers in order, and an aborted one keeps its place", async () => {
+    const { liar, client, channel } = await lyingChannel();
+    const abort = new AbortController();
+    const [first, second] = [
+      channel.request("one", nothing, { signal: abort.signal }),
+      channel.request("two", nothing),
+    ];
+    abort.abort(new Error("why"));
+    expect(await rejection(first)).toMatchObject({ code: "aborted", cause: { message: "why" } });
+    expect((await sentBy(client, liar)).map((payload) => ChannelRequest.decode(payload).requestType)).toEqual([
+      "one",
+      "two",
+    ]);
+    liar.send(Uint8Array.of(100, 0, 0, 0, 0), Uint8Array.of(99, 0, 0, 0, 0));
+    expect(await second).toBe(true);
+    liar.abort();
+  });
+
+  it("reject when the channel closes first, and at once when it is gone", async () => {
+    const { liar, channel } = await lyingChannel();
+    const asked = channel.request("one", nothing);
+    liar.send(close);
+    expect(await rejection(asked)).toMatchObject({ code: "closed" });
+    expect(await rejection(channel.request("two", nothing))).toMatchObject({ code: "closed" });
+    liar.abort();
+  });
+});
+
+describe("bytes that wait for a consumer", () => {
+  it("are held in memory of about their own size, however small the pieces they came in", () => {
+    const queue = new ByteQueue();
+    const window = 20_000;
+    for (let n = 0; n < window; n++) queue.push(new Uint8Array(1024).subarray(n % 256, (n % 256) + 1).fill(n));
+    const chunks: Bytes[] = [];
+    for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) chunks.push(chunk);
+    expect(concat(...chunks)).toEqual(Uint8Array.from({ length: window }, (_, n) => n));
+    expect(chunks.length).toBeLessThan(window / 1000);
+    expect(chunks.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)).toBeLessThan(1.3 * window);
+  });
+
+  it("keep their order, also when some are taken meanwhile, and are counted when dropped", () => {
+    const queue = new ByteQueue();
+    const small = (fill: number): Bytes => new Uint8Array(100).fill(fill).subarray(0, 10);
+    queue.push(small(1));
+    const first = queue.shift();
+    queue.push(small(2));
+    queue.push(new Uint8Array(5000).fill(3));
+    queue.push(small(4));
+    queue.push(new Uint8Array(20_000).fill(5).subarray(0, 9000));
+    expect(first).toEqual(new Uint8Array(10).fill(1));
+    expect([queue.shift()?.[0], queue.shift()?.[0], queue.empty]).toEqual([2, 3, false]);
+    expect(queue.clear()).toBe(9010);
+    expect([queue.empty, queue.shift()]).toEqual([true, undefined]);
+  });
+});

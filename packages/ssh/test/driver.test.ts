@@ -1,0 +1,378 @@
+/** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
+import { Liar, pipePair, seededRandom } from "@postern/testkit";
+import {
+  type Bytes,
+  ChannelOpen,
+  Debug,
+  Disconnect,
+  GlobalRequest,
+  Limits,
+  PasswordRequest,
+  Ping,
+  ServiceAccept,
+  ServiceRequest,
+  SshError,
+  UserauthBanner,
+  UserauthRequest,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { type BytePipe, type ClientOptions, connect, type PipeSink, type SshConnection, serve } from "../src/index.ts";
+import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { clientOptions, serverOptions, world } from "./world.ts";
+
+describe("what the peer is told when a connection fails", () => {
+  const reasons: [string, number, Partial<ClientOptions>, Uint8Array | undefined][] = [
+    ["hostkey", 9, { hostKey: () => false }, undefined],
+    ["protocol", 2, {}, Uint8Array.of(94, 0)],
+    ["auth", 14, { auth: [] }, undefined],
+  ];
+  it.each(reasons)("%s is reason %i (RFC 4253 section 11.1)", async (code, reason, options, payload) => {
+    const { liar, connected } = lyingServer({}, options);
+    const failed =
+      payload === undefined
+        ? connected
+        : liar.letIn().then(async () => {
+            const { closed } = await connected;
+            liar.send(payload);
+            await closed;
+          });
+    expect(await rejection(failed)).toMatchObject({ code });
+    await turns();
+    expect(liar.events.find(({ type }) => type === "disconnect")).toMatchObject({ reason });
+    liar.end();
+    await liar.closed;
+  });
+
+  it("our own close is BY_APPLICATION, and the last thing we send", async () => {
+    const { liar, client } = await loggedOn();
+    const closing = client.close();
+    await turns();
+    expect(liar.events.at(-1)).toEqual({ type: "disconnect", reason: 11, description: "closed by the program" });
+    liar.end();
+    await closing;
+    await client.closed;
+  });
+
+  it("the peer's DISCONNECT is the error, with its reason, even when the pipe ends right behind it", async () => {
+    const { liar, client } = await loggedOn();
+    liar.send(Disconnect.encode({ reason: 12, description: "too many\u001b", language: "" }));
+    liar.end();
+    expect(await rejection(client.closed)).toMatchObject({
+      code: "disconnected",
+      reason: 12,
+      message: 'the peer disconnected: "too many." (reason 12)',
+    });
+  });
+
+  it("a pipe that ends without one is told apart from a pipe that breaks, and the cause is kept", async () => {
+    const ended = await loggedOn();
+    ended.liar.end();
+    expect(await rejection(ended.client.closed)).toMatchObject({
+      code: "closed",
+      message: "the peer closed the connection without a reason",
+    });
+    const broken = await loggedOn();
+    broken.liar.abort();
+    expect(await rejection(broken.client.closed)).toMatchObject({
+      code: "closed",
+      message: expect.stringMatching(/^the connection was lost: /),
+      cause: expect.any(Error),
+    });
+  });
+});
+
+describe("a callback of the program that throws", () => {
+  const fail = (): never => {
+    throw new TypeError("of the program");
+  };
+  it.each([
+    [
+      "onChannelOpen",
+      ChannelOpen.encode({ channelType: "x", senderChannel: 1, initialWindow: 1, maxPacket: 1, specific: nothing }),
+    ],
+    ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specific: nothing })],
+    ["onDebug", Debug.encode({ alwaysDisplay: true, message: "x", language: "" })],
+  ])("(%s) ends the connection with that cause, and the peer is told no more than that", async (name, payload) => {
+    const { liar, client } = await loggedOn({ [name]: fail });
+    liar.send(payload);
+    expect(await rejection(client.closed)).toMatchObject({ code: "closed", cause: expect.any(TypeError) });
+    await turns();
+    expect(liar.events.at(-1)).toMatchObject({ type: "disconnect", reason: 11 });
+    expect(JSON.stringify(liar.events.at(-1))).not.toContain("of the program");
+    liar.end();
+  });
+
+  it("(hostKey) refuses the host", async () => {
+    for (const hostKey of [fail, () => Promise.reject(new TypeError("of the program"))]) {
+      const { liar, connected } = lyingServer({}, { hostKey });
+      expect(await rejection(connected)).toMatchObject({ code: "hostkey", cause: expect.any(TypeError) });
+      liar.end();
+    }
+  });
+
+  it("(hostKey that forgets to return) refuses the host too", async () => {
+    for (const hostKey of [() => undefined, () => 1, () => "yes"] as unknown as ClientOptions["hostKey"][]) {
+      const { liar, connected } = lyingServer({}, { hostKey });
+      expect(await rejection(connected)).toMatchObject({ code: "hostkey" });
+      liar.end();
+    }
+  });
+
+  it("(authenticate) refuses the attempt", async () => {
+    const [left, right] = pipePair();
+    const served = rejection(serve(right, { ...serverOptions("x"), authenticate: fail }));
+    expect(await rejection(connect(left, clientOptions("x")))).toMatchObject({ code: "auth" });
+    await served;
+  });
+
+  it("(onBanner) ends the logon", async () => {
+    const { liar, connected } = lyingServer({}, { onBanner: fail });
+    const failed = rejection(connected);
+    await liar.until(5);
+    liar.send(UserauthBanner.encode({ message: "x", language: "" }));
+    expect(await failed).toMatchObject({ cause: expect.any(TypeError) });
+    liar.end();
+  });
+});
+
+describe("options that are wrong", () => {
+  it("are refused, and the pipe is dropped: nobody else would", async () => {
+    for (const wrong of [{ rekey: { bytes: -1 } }, { rekey: { ms: Number.NaN } }, { software: "a b" }]) {
+      for (const role of ["client", "server"] as const) {
+        const [left, right] = pipePair();
+        const gone = new Promise((resolve) => right.start({ data() {}, end() {}, drain() {}, closed: resolve }));
+        const call =
+          role === "client"
+            ? connect(left, { ...clientOptions("x"), ...wrong })
+            : serve(left, { ...serverOptions("x"), ...wrong });
+        expect(await rejection(call)).toMatchObject({ code: "misuse" });
+        expect(await gone).toBeInstanceOf(SshError);
+      }
+    }
+  });
+});
+
+describe("back-pressure", () => {
+  it("of the pipe stops the producers: what waits does not grow with what they have to send", async () => {
+    let written = 0;
+    let stuck = false;
+    let sink: PipeSink | undefined;
+    const [left, right] = pipePair();
+    const blocking: BytePipe = {
+      ...wrapped(left),
+      start(given) {
+        sink = given;
+        left.start({ ...given, drain() {} });
+      },
+      write(chunk) {
+        written += chunk.length;
+        left.write(chunk);
+        return !stuck;
+      },
+    };
+    const { client, server } = await world({
+      pipes: [blocking, right],
+      server: { onChannelOpen: (open) => open.accept().start({ data() {}, end() {}, drain() {}, closed() {} }) },
+    });
+    const channels = await Promise.all([1, 2, 3].map(() => client.openChannel("test", nothing)));
+    written = 0;
+    stuck = true;
+    const pushed = channels.map((channel) => channel.writable.getWriter());
+    const all = pushed.map((writer) => writer.write(new Uint8Array(1_500_000)));
+    await turns();
+    expect(written).toBeLessThan(2 * Limits.outputHighWater);
+    stuck = false;
+    sink?.drain();
+    await Promise.all(all);
+    expect(written).toBeGreaterThan(4_500_000);
+    await client.close();
+    await rejection(server.closed);
+  });
+
+  it("of a peer that asks much and reads nothing stops our reading: what waits has a ceiling", async () => {
+    let written = 0;
+    let paused = false;
+    const [left, right] = pipePair();
+    const blocking: BytePipe = {
+      ...wrapped(left),
+      start: (sink) => left.start({ ...sink, drain() {} }),
+      write(chunk) {
+        written += chunk.length;
+        left.write(chunk);
+        return written < 10_000;
+      },
+      pause() {
+        paused = true;
+        left.pause();
+      },
+    };
+    const liar = new Liar("client", right);
+    const [server] = await Promise.all([serve(blocking, serverOptions("x")), liar.logOn()]);
+    // From here on, and not by the decisions of the logon.
+    paused = false;
+    const ping = Ping.encode({ data: new Uint8Array(100_000) });
+    let sent = 0;
+    for (; !paused && sent < 4 * Limits.outputCeiling; sent += 100_000) {
+      liar.send(ping);
+      await turns(3);
+    }
+    expect(paused).toBe(true);
+    // One answer is out, and those that wait reach the ceiling.
+    expect(sent).toBeLessThan(Limits.outputCeiling + 300_000);
+    expect(written).toBeLessThan(300_000);
+    server.abort(new SshError("limit", "enough"));
+    liar.abort();
+  });
+});
+
+describe("a pipe that delivers what waits inside resume(), as a channel does", () => {
+  /** What comes while it is paused is handed on within the call that resumes it. */
+  const eager = (pipe: BytePipe): BytePipe => {
+    const waiting: ((sink: PipeSink) => void)[] = [];
+    let sink: PipeSink | undefined;
+    let paused = false;
+    const hand = (call: (sink: PipeSink) => void): void => {
+      waiting.push(call);
+      while (!paused && sink !== undefined && waiting.length > 0) waiting.shift()?.(sink);
+    };
+    return {
+      ...wrapped(pipe),
+      start(given) {
+        sink = given;
+        pipe.start({
+          data: (chunk) => hand((to) => to.data(chunk)),
+          end: () => hand((to) => to.end()),
+          drain: () => given.drain(),
+          closed: (error) => hand((to) => to.closed(error)),
+        });
+      },
+      pause() {
+        paused = true;
+      },
+      resume() {
+        paused = false;
+        hand(() => {});
+      },
+    };
+  };
+  /** A server that takes its time to decide, and a client that says all it has to say meanwhile. */
+  const impatient = async (...payloads: readonly Bytes[]): Promise<SshConnection> => {
+    const [left, right] = pipePair();
+    const authenticate = async (attempt: { method: string; password?: string }): Promise<boolean> => {
+      await turns();
+      return attempt.password === "secret";
+    };
+    const served = serve(eager(left), { ...serverOptions("eager"), authenticate });
+    const liar = new Liar("client", right);
+    const specific = PasswordRequest.encode({ isChange: false, password: "wrong" });
+    liar.send(ServiceRequest.encode({ service: "ssh-userauth" }));
+    await liar.until(ServiceAccept.number);
+    liar.send(UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specific }));
+    await turns(2);
+    liar.send(...payloads);
+    liar.end();
+    return served;
+  };
+
+  it("loses nothing that came while a decision was awaited", async () => {
+    const specific = PasswordRequest.encode({ isChange: false, password: "secret" });
+    const right = UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specific });
+    const server = await impatient(right);
+    expect(server.user).toBe("test");
+    expect(await rejection(server.closed)).toMatchObject({ code: "closed" });
+  });
+
+  it("hears the DISCONNECT that came before the end", async () => {
+    const bye = Disconnect.encode({ reason: 13, description: "never mind", language: "" });
+    expect(await rejection(impatient(bye))).toMatchObject({ code: "disconnected", reason: 13 });
+  });
+});
+
+/** The methods of a pipe, as a plain object. */
+function wrapped(pipe: BytePipe): Omit<BytePipe, "start"> {
+  return {
+    write: (chunk) => pipe.write(chunk),
+    end: () => pipe.end(),
+    pause: () => pipe.pause(),
+    resume: () => pipe.resume(),
+    close: () => pipe.close(),
+    abort: (reason) => pipe.abort(reason),
+  };
+}
+
+describe("a jump host", () => {
+  it("costs no code: a channel is a pipe, and a whole connection fits into it", async () => {
+    const outer = await world({
+      server: {
+        onChannelOpen(open) {
+          const inner = serve(open.accept(), {
+            ...serverOptions("inner"),
+            onChannelOpen(request) {
+              const channel = request.accept();
+              channel.readable.pipeTo(channel.writable).catch(() => {});
+            },
+          });
+          inner.then(({ closed }) => closed).catch(() => {});
+        },
+      },
+    });
+    const inner = await connect(await outer.client.openChannel("jump", nothing), clientOptions("inner"));
+    const channel = await inner.openChannel("test", nothing);
+    const sent = seededRandom("jump")(300_000);
+    const received = new Response(channel.readable).arrayBuffer();
+    const writer = channel.writable.getWriter();
+    await writer.write(sent);
+    await writer.close();
+    expect(new Uint8Array(await received)).toEqual(sent);
+    inner.rekey();
+    expect(await inner.request("after a rekey", nothing)).toMatchObject({ ok: false });
+    await inner.close();
+    await inner.closed;
+    expect(outer.client.channelCount).toBe(0);
+    await outer.client.close();
+  });
+
+  it("that is lost takes the inner connection with it, and everything that waits in both is settled", async () => {
+    const outer = await world({
+      server: {
+        onChannelOpen: (open) =>
+          void serve(open.accept(), { ...serverOptions("inner"), onGlobalRequest() {} })
+            .then(({ closed }) => closed)
+            .catch(() => {}),
+      },
+    });
+    const inner = await connect(await outer.client.openChannel("jump", nothing), clientOptions("inner"));
+    const waiting = Promise.allSettled([
+      inner.closed,
+      inner.request("x", nothing),
+      outer.client.closed,
+      outer.client.request("y", nothing),
+    ]);
+    outer.client.abort(new SshError("limit", "enough"));
+    for (const [at, one] of (await waiting).entries())
+      expect(one).toMatchObject({ status: "rejected", reason: { code: at < 2 ? "closed" : "limit" } });
+    await inner.close();
+  });
+
+  it("whose inner host key is decided late loses nothing that came meanwhile", async () => {
+    const outer = await world({
+      server: {
+        onChannelOpen: (open) =>
+          void serve(open.accept(), serverOptions("inner"))
+            .then(({ closed }) => closed)
+            .catch(() => {}),
+      },
+    });
+    const channel = await outer.client.openChannel("jump", nothing);
+    const inner = await connect(channel, {
+      ...clientOptions("inner"),
+      async hostKey() {
+        await turns();
+        return true;
+      },
+    });
+    expect(await inner.request("x", nothing)).toMatchObject({ ok: false });
+    await inner.close();
+    await outer.client.close();
+  });
+});

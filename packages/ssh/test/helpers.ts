@@ -1,0 +1,131 @@
+/** What the tests of this package share beside the world. */
+import { Liar, type LiarOptions, pipePair } from "@postern/testkit";
+import { type Bytes, ChannelOpen, ChannelOpenConfirmation, type SshError } from "@postern/wire";
+import {
+  type BytePipe,
+  type Channel,
+  type ClientOptions,
+  connect,
+  type PipeSink,
+  type ServerOptions,
+  type SshConnection,
+  serve,
+} from "../src/index.ts";
+import { clientOptions, serverOptions } from "./world.ts";
+
+export const nothing = new Uint8Array(0);
+
+/** A pipe that tells of each chunk before it is delivered; `pieces` of that size, if given. */
+export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: number): BytePipe {
+  return {
+    start: (sink) =>
+      pipe.start({
+        data(chunk) {
+          for (let at = 0; at < chunk.length; at += pieces ?? chunk.length) {
+            const piece = chunk.slice(at, at + (pieces ?? chunk.length));
+            tell(piece);
+            sink.data(piece);
+          }
+        },
+        end: () => sink.end(),
+        drain: () => sink.drain(),
+        closed: (error) => sink.closed(error),
+      }),
+    write: (chunk) => pipe.write(chunk),
+    end: () => pipe.end(),
+    pause: () => pipe.pause(),
+    resume: () => pipe.resume(),
+    close: () => pipe.close(),
+    abort: (reason) => pipe.abort(reason),
+  };
+}
+
+/** A client of ours whose server lies; it is logged on when `connected` resolves, if the server lets it. */
+export function lyingServer(
+  options: LiarOptions = {},
+  client: Partial<ClientOptions> = {},
+): { readonly liar: Liar; readonly connected: Promise<SshConnection> } {
+  const [left, right] = pipePair();
+  const liar = new Liar("server", right, options);
+  return { liar, connected: connect(left, { ...clientOptions("lied to"), ...client }) };
+}
+
+/** The same, logged on. */
+export async function loggedOn(
+  client: Partial<ClientOptions> = {},
+  options: LiarOptions = {},
+): Promise<{ readonly liar: Liar; readonly client: SshConnection }> {
+  const { liar, connected } = lyingServer(options, client);
+  await liar.letIn();
+  return { liar, client: await connected };
+}
+
+/** A server of ours whose client lies. */
+export function lyingClient(
+  server: Partial<ServerOptions> = {},
+  options: LiarOptions = {},
+): { readonly liar: Liar; readonly served: Promise<SshConnection> } {
+  const [left, right] = pipePair();
+  return { liar: new Liar("client", left, options), served: serve(right, { ...serverOptions("lied to"), ...server }) };
+}
+
+/** An open channel of ours to a lying server, whose channel 7 it is. */
+export async function lyingChannel({
+  window = 1_000_000,
+  maxPacket = 32_768,
+  ours = {} as { window?: number; maxPacket?: number },
+} = {}): Promise<{
+  readonly liar: Liar;
+  readonly client: SshConnection;
+  readonly channel: Channel;
+}> {
+  const both = await loggedOn();
+  const opening = both.client.openChannel("test", nothing, ours);
+  const { senderChannel } = ChannelOpen.decode(await both.liar.until(ChannelOpen.number));
+  both.liar.send(
+    ChannelOpenConfirmation.encode({
+      recipientChannel: senderChannel,
+      senderChannel: 7,
+      initialWindow: window,
+      maxPacket,
+      specific: nothing,
+    }),
+  );
+  return { ...both, channel: await opening };
+}
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<SshError> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as SshError;
+  }
+  throw new Error("expected a rejection, got a value");
+}
+
+/** Lets everything run that waits for nothing but its turn. */
+export async function turns(count = 50): Promise<void> {
+  for (let n = 0; n < count; n++) await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Timers that are set and keep the process alive. */
+export const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+
+/** A sink that keeps what it is told, in words and bytes. */
+export function recorder(): PipeSink & { readonly told: string[]; readonly bytes: Bytes[] } {
+  const told: string[] = [];
+  const bytes: Bytes[] = [];
+  return {
+    told,
+    bytes,
+    data(chunk) {
+      bytes.push(chunk);
+      told.push(`data ${chunk.length}`);
+    },
+    end: () => void told.push("end"),
+    drain: () => void told.push("drain"),
+    closed: (error) => void told.push(error === undefined ? "closed" : `closed: ${error.message}`),
+  };
+}

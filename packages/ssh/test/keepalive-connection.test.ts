@@ -1,0 +1,293 @@
+/** Keepalives on a connection: what counts as an answer, and how they stand in line with everything else. */
+import { type Liar, pipePair } from "@postern/testkit";
+import {
+  type Bytes,
+  Debug,
+  GlobalRequest,
+  Ignore,
+  RequestFailure,
+  RequestSuccess,
+  SshError,
+  TcpipForward,
+  Unimplemented,
+} from "@postern/wire";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BytePipe, ClientOptions, SshConnection } from "../src/index.ts";
+import { loggedOn, nothing } from "./helpers.ts";
+import { world } from "./world.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["performance", "Date", "setTimeout", "clearTimeout"], now: Date.UTC(2026, 0, 1) });
+});
+afterEach(() => void vi.useRealTimers());
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+async function advance(ms: number): Promise<void> {
+  await settle();
+  await vi.advanceTimersByTimeAsync(ms);
+  await settle();
+}
+
+/** How a connection ended, so far. */
+function endOf(connection: SshConnection): { code: string | undefined } {
+  const end: { code: string | undefined } = { code: undefined };
+  connection.closed.then(
+    () => {
+      end.code = "none";
+    },
+    (error: unknown) => {
+      end.code = error instanceof SshError ? error.code : String(error);
+    },
+  );
+  return end;
+}
+
+interface Deaf {
+  readonly liar: Liar;
+  readonly client: SshConnection;
+  /** names of the global requests that came and want a reply */
+  readonly asked: string[];
+  readonly end: { readonly code: string | undefined };
+  /** whether the server's bytes get lost on the way */
+  lost: boolean;
+}
+
+/** A client whose server answers nothing by itself. */
+async function deaf(options: Partial<ClientOptions> = {}): Promise<Deaf> {
+  const keepAlive = { intervalMs: 1_000, countMax: 2 };
+  const wire = (bytes: Bytes): Bytes | undefined => (so.lost ? undefined : bytes);
+  const so = { lost: false };
+  const { liar, client } = await loggedOn({ keepAlive, ...options }, { wire, deaf: true });
+  const asked: string[] = [];
+  void (async () => {
+    for (let payload = await liar.next(); payload !== undefined; payload = await liar.next()) {
+      const request = payload[0] === GlobalRequest.number ? GlobalRequest.decode(payload) : undefined;
+      if (request?.wantReply === true) asked.push(request.name);
+    }
+  })();
+  await settle();
+  // What it asked at logon is answered, and the line is empty.
+  for (const _ of asked.splice(0)) liar.send(RequestFailure.encode({}));
+  await settle();
+  return Object.assign(so, { liar, client, asked, end: endOf(client) });
+}
+
+describe("a server that says nothing", () => {
+  it("is asked with keepalive@openssh.com, and given up after countMax more intervals", async () => {
+    const { asked, end, client } = await deaf();
+    await advance(999);
+    expect(asked).toEqual([]);
+    await advance(1);
+    expect(asked).toEqual(["keepalive@openssh.com"]);
+    await advance(1_000);
+    expect(asked).toHaveLength(2);
+    await advance(999);
+    expect(end.code).toBeUndefined();
+    await advance(1);
+    expect(end.code).toBe("timeout");
+    await expect(client.closed).rejects.toThrow(/keepalives.*3000 ms/);
+    await advance(5_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is left alone with intervalMs 0", async () => {
+    const { asked, end } = await deaf({ keepAlive: { intervalMs: 0, countMax: 1 } });
+    await advance(600_000);
+    expect(asked).toEqual([]);
+    expect(end.code).toBeUndefined();
+  });
+
+  it("rejects whatever waits for it when it is given up", async () => {
+    const { client } = await deaf();
+    const waiting = [client.request("hello@example.com", nothing), client.openChannel("session", nothing)];
+    const codes = Promise.all(waiting.map((call) => call.then(String, (error: SshError) => error.code)));
+    await advance(3_000);
+    expect(await codes).toEqual(["timeout", "timeout"]);
+  });
+});
+
+describe("a sign of life", () => {
+  it.each([
+    ["REQUEST_SUCCESS", RequestSuccess.encode({ specific: nothing })],
+    ["REQUEST_FAILURE, as of sshd", RequestFailure.encode({})],
+    ["UNIMPLEMENTED, as of servers that know no global requests", Unimplemented.encode({ sequence: 7 })],
+  ])("is the answer %s", async (_, answer) => {
+    const { liar, asked, end, client } = await deaf();
+    for (let i = 1; i <= 10; i++) {
+      await advance(1_000);
+      expect(asked).toHaveLength(i);
+      liar.send(answer);
+    }
+    await advance(999);
+    expect(end.code).toBeUndefined();
+    expect(client.stats().roundTripMs).toBe(0);
+  });
+
+  it.each([
+    ["IGNORE", Ignore.encode({ data: nothing })],
+    ["DEBUG", Debug.encode({ alwaysDisplay: false, message: "still here", language: "" })],
+    [
+      "a global request",
+      GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing }),
+    ],
+  ])("is %s, though the questions go without an answer", async (_, message) => {
+    const { liar, asked, end } = await deaf();
+    for (let i = 1; i <= 10; i++) {
+      await advance(2_999);
+      liar.send(message);
+    }
+    expect(asked).toHaveLength(20);
+    await advance(2_999);
+    expect(end.code).toBeUndefined();
+    await advance(1);
+    expect(end.code).toBe("timeout");
+  });
+
+  it("is a single byte of a packet that never becomes whole", async () => {
+    const { liar, end } = await deaf();
+    for (let i = 0; i < 3; i++) {
+      await advance(2_999);
+      liar.raw(new Uint8Array([0]));
+    }
+    await advance(2_999);
+    expect(end.code).toBeUndefined();
+  });
+});
+
+describe("the line of replies (RFC 4254 section 4)", () => {
+  it("holds keepalives and requests in the order in which they were sent", async () => {
+    const { liar, client, asked } = await deaf();
+    const port = (number: number): Bytes => TcpipForward.encode({ address: "", port: number });
+    await advance(1_000);
+    const first = client.request("tcpip-forward", port(1));
+    await advance(1_000);
+    const second = client.request("tcpip-forward", port(2));
+    await settle();
+    expect(asked).toEqual(["keepalive@openssh.com", "tcpip-forward", "keepalive@openssh.com", "tcpip-forward"]);
+    const reply = (text: string): Bytes => RequestSuccess.encode({ specific: new TextEncoder().encode(text) });
+    liar.send(RequestFailure.encode({}), reply("first"), RequestFailure.encode({}), reply("second"));
+    const texts = (await Promise.all([first, second])).map(({ ok, specific }) => [
+      ok,
+      new TextDecoder().decode(specific),
+    ]);
+    expect(texts).toEqual([
+      [true, "first"],
+      [true, "second"],
+    ]);
+  });
+
+  it("holds the place of a request that was aborted", async () => {
+    const { liar, client } = await deaf();
+    const controller = new AbortController();
+    const aborted = client.request("one@example.com", nothing, { signal: controller.signal });
+    aborted.catch(() => {});
+    await advance(1_000);
+    const kept = client.request("two@example.com", nothing);
+    controller.abort();
+    await expect(aborted).rejects.toMatchObject({ code: "aborted" });
+    const success = RequestSuccess.encode({ specific: new Uint8Array([1]) });
+    liar.send(success, RequestFailure.encode({}), RequestSuccess.encode({ specific: new Uint8Array([2]) }));
+    expect(await kept).toEqual({ ok: true, specific: new Uint8Array([2]) });
+  });
+});
+
+describe("a key exchange", () => {
+  it("holds the questions back: nothing but its own messages leaves (RFC 4253 section 7.1)", async () => {
+    const so = await deaf({ keepAlive: { intervalMs: 1_000, countMax: 5 } });
+    const { client, asked, end } = so;
+    so.lost = true;
+    client.rekey();
+    await settle();
+    const sent = client.stats().bytesOut;
+    await advance(5_999);
+    expect(client.stats().bytesOut).toBe(sent);
+    expect(asked).toEqual([]);
+    // They counted all the same: what hears nothing for so long is gone.
+    expect(end.code).toBeUndefined();
+    await advance(1);
+    expect(end.code).toBe("timeout");
+  });
+
+  it("is followed by the questions that waited for it, and their answers", async () => {
+    let held: (() => void)[] | undefined;
+    const { client, server } = await world({
+      client: { keepAlive: { intervalMs: 1_000, countMax: 5 } },
+      pipes: slowly((deliver) => {
+        if (held === undefined) deliver();
+        else held.push(deliver);
+      }),
+    });
+    const end = endOf(client);
+    held = [];
+    client.rekey();
+    await advance(3_500);
+    for (const deliver of held.splice(0)) deliver();
+    held = undefined;
+    await settle();
+    expect(client.stats()).toMatchObject({ rekeys: 1, roundTripMs: 500 });
+    await advance(60_000);
+    expect(end.code).toBeUndefined();
+    await Promise.all([client.close(), server.closed.catch(() => {})]);
+  });
+});
+
+describe("a machine that slept", () => {
+  /** A monotonic clock that goes on while no timer runs. */
+  async function sleeper(): Promise<Deaf & { readonly sleep: (ms: number) => void }> {
+    let slept = 0;
+    const keepAlive = { intervalMs: 30_000, countMax: 5 };
+    const so = await deaf({ keepAlive, now: () => performance.now() + slept });
+    return Object.assign(so, {
+      sleep(ms: number) {
+        slept += ms;
+      },
+    });
+  }
+
+  it("asks at once, and gives the server up after 10 s", async () => {
+    const { asked, end, sleep } = await sleeper();
+    await advance(29_000);
+    sleep(3_600_000 / 2);
+    await advance(1_000);
+    expect(asked).toHaveLength(1);
+    await advance(9_999);
+    expect(end.code).toBeUndefined();
+    await advance(1);
+    expect(end.code).toBe("timeout");
+  });
+
+  it("goes on when the server answers", async () => {
+    const { asked, end, liar, sleep } = await sleeper();
+    await advance(29_000);
+    sleep(3_600_000 / 2);
+    await advance(1_000);
+    liar.send(RequestFailure.encode({}));
+    await advance(29_999);
+    expect(asked).toHaveLength(1);
+    expect(end.code).toBeUndefined();
+  });
+});
+
+/** Pipes that deliver to the client when the test says so. */
+function slowly(deliver: (now: () => void) => void): [BytePipe, BytePipe] {
+  const [pipe, right] = pipePair();
+  const left: BytePipe = {
+    start: (sink) =>
+      pipe.start({
+        data: (chunk) => deliver(() => sink.data(chunk)),
+        end: () => sink.end(),
+        drain: () => sink.drain(),
+        closed: (error) => sink.closed(error),
+      }),
+    write: (chunk) => pipe.write(chunk),
+    end: () => pipe.end(),
+    pause: () => pipe.pause(),
+    resume: () => pipe.resume(),
+    close: () => pipe.close(),
+    abort: (reason) => pipe.abort(reason),
+  };
+  return [left, right];
+}

@@ -1,0 +1,227 @@
+/** Keepalive as a timer and a counter: what is decided, and when. */
+import { fakeClock } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import { KeepAlive, type KeepAliveOptions } from "../src/keepalive.ts";
+
+/** A keepalive on a clock that a test moves; it is ticked when it says so, as the driver does, and whenever else the test wants. */
+class Bench {
+  readonly clock = fakeClock(1_000);
+  /** how far the clock on the wall is ahead of the other one */
+  wallAhead = 1_750_000_000_000;
+  readonly keepAlive: KeepAlive;
+  /** what was decided, with the milliseconds since the start */
+  readonly decided: string[] = [];
+
+  constructor(options: KeepAliveOptions) {
+    this.keepAlive = new KeepAlive(options, this.clock.now(), this.#wall);
+  }
+
+  get #wall(): number {
+    return this.clock.now() + this.wallAhead;
+  }
+
+  tick(): void {
+    const verdict = this.keepAlive.tick(this.clock.now(), this.#wall);
+    if (verdict !== undefined) this.decided.push(`${verdict} ${this.clock.now() - 1_000}`);
+  }
+
+  hear(): void {
+    this.keepAlive.heard(this.clock.now());
+    this.tick();
+  }
+
+  /** Time passes, and timers run when they are due. */
+  pass(ms: number): void {
+    const until = this.clock.now() + ms;
+    while (!this.lost && this.keepAlive.deadline <= until) {
+      this.clock.advance(Math.max(this.keepAlive.deadline - this.clock.now(), 0));
+      this.tick();
+    }
+    this.clock.advance(until - this.clock.now());
+  }
+
+  /** Time passes, and no timer runs: the machine sleeps, or is too busy. */
+  sleep(ms: number): void {
+    this.clock.advance(ms);
+  }
+
+  get lost(): boolean {
+    return this.decided.at(-1)?.startsWith("lost") === true;
+  }
+}
+
+describe("a peer that says nothing", () => {
+  it("is asked after intervalMs, countMax times, and lost when one more has passed", () => {
+    const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
+    bench.pass(600_000);
+    expect(bench.decided).toEqual([
+      "probe 30000",
+      "probe 60000",
+      "probe 90000",
+      "probe 120000",
+      "probe 150000",
+      "lost 180000",
+    ]);
+  });
+
+  it("is not asked before the interval is over, however often the time is told", () => {
+    const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
+    for (let i = 0; i < 29; i++) {
+      bench.sleep(1_000);
+      bench.tick();
+    }
+    expect(bench.decided).toEqual([]);
+    bench.sleep(1_000);
+    bench.tick();
+    bench.tick();
+    expect(bench.decided).toEqual(["probe 30000"]);
+  });
+
+  it("is never lost with countMax Infinity", () => {
+    const bench = new Bench({ intervalMs: 1_000, countMax: Number.POSITIVE_INFINITY });
+    bench.pass(100_000);
+    expect(bench.decided).toHaveLength(100);
+    expect(bench.lost).toBe(false);
+  });
+
+  it("is never asked with intervalMs Infinity", () => {
+    const bench = new Bench({ intervalMs: Number.POSITIVE_INFINITY, countMax: 1 });
+    expect(bench.keepAlive.deadline).toBe(Number.POSITIVE_INFINITY);
+    bench.sleep(1e9);
+    bench.tick();
+    expect(bench.decided).toEqual([]);
+  });
+});
+
+describe("any byte", () => {
+  it("puts off the question by a whole interval", () => {
+    const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
+    for (let i = 0; i < 10; i++) {
+      bench.pass(29_999);
+      bench.hear();
+    }
+    expect(bench.decided).toEqual([]);
+    bench.pass(30_000);
+    expect(bench.decided).toEqual(["probe 329990"]);
+  });
+
+  it.each([1, 2, 3, 4, 5])("begins the count anew after %i questions", (questions) => {
+    const bench = new Bench({ intervalMs: 1_000, countMax: 5 });
+    bench.pass(questions * 1_000 + 999);
+    expect(bench.decided).toHaveLength(questions);
+    bench.hear();
+    bench.pass(5_999);
+    expect(bench.decided).toHaveLength(questions + 5);
+    bench.pass(1);
+    expect(bench.lost).toBe(true);
+  });
+});
+
+describe("a machine that slept", () => {
+  const intervals = { intervalMs: 30_000, countMax: 5 };
+
+  it("asks at once when its timer is late by more than an interval, and decides 10 s later", () => {
+    const bench = new Bench(intervals);
+    bench.sleep(60_001);
+    bench.tick();
+    expect(bench.decided).toEqual(["probe 60001"]);
+    bench.pass(9_999);
+    expect(bench.lost).toBe(false);
+    bench.pass(1);
+    expect(bench.decided).toEqual(["probe 60001", "lost 70001"]);
+  });
+
+  it("goes on as before when its timer is late by no more than an interval", () => {
+    const bench = new Bench(intervals);
+    bench.sleep(60_000);
+    bench.tick();
+    expect(bench.decided).toEqual(["probe 60000"]);
+    bench.pass(30_000);
+    expect(bench.decided).toEqual(["probe 60000", "probe 90000"]);
+  });
+
+  it("does the same when the monotonic clock stood still, and only that on the wall went on", () => {
+    const bench = new Bench(intervals);
+    bench.pass(10_000);
+    bench.wallAhead += 3_600_000;
+    bench.pass(20_000);
+    expect(bench.decided).toEqual(["probe 30000"]);
+    bench.pass(10_000);
+    expect(bench.decided).toEqual(["probe 30000", "lost 40000"]);
+  });
+
+  it("keeps its connection when the peer answers, and counts from the beginning", () => {
+    const bench = new Bench(intervals);
+    bench.pass(150_000);
+    bench.sleep(3_600_000);
+    bench.tick();
+    bench.sleep(200);
+    bench.hear();
+    const before = bench.decided.length;
+    bench.pass(179_999);
+    expect(bench.decided.slice(before)).toHaveLength(5);
+    expect(bench.lost).toBe(false);
+    bench.pass(1);
+    expect(bench.lost).toBe(true);
+  });
+
+  it("is not deceived by bytes that waited in a buffer while it slept: it asks, and decides within 10 s", () => {
+    const bench = new Bench(intervals);
+    bench.sleep(3_600_000);
+    bench.hear();
+    expect(bench.decided).toEqual(["probe 3600000"]);
+    bench.pass(10_000);
+    expect(bench.decided.at(-1)).toBe("lost 3610000");
+  });
+
+  it("that woke for a moment only asks again, and does not blame the peer for its own sleep", () => {
+    const bench = new Bench(intervals);
+    for (const minutes of [60, 120, 180]) {
+      bench.sleep(3_600_000);
+      bench.tick();
+      bench.sleep(2_000);
+      bench.tick();
+      expect(bench.decided).toHaveLength(minutes / 60);
+    }
+    expect(bench.lost).toBe(false);
+    bench.pass(8_000);
+    expect(bench.lost).toBe(true);
+  });
+
+  it("decides even where timers are always late", () => {
+    const bench = new Bench({ intervalMs: 10, countMax: 2 });
+    for (let i = 0; i < 300 && !bench.lost; i++) {
+      bench.sleep(45);
+      bench.tick();
+    }
+    expect(bench.lost).toBe(true);
+  });
+});
+
+describe("a clock that is set", () => {
+  it.each([-3_600_000, -1_000, 1_000, 30_000])("by %i ms on the wall changes nothing", (ms) => {
+    const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
+    bench.pass(10_000);
+    bench.wallAhead += ms;
+    bench.pass(170_000);
+    expect(bench.decided).toEqual([
+      "probe 30000",
+      "probe 60000",
+      "probe 90000",
+      "probe 120000",
+      "probe 150000",
+      "lost 180000",
+    ]);
+  });
+
+  it("forward by hours on the wall costs one question, and no connection whose peer answers", () => {
+    const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
+    bench.wallAhead += 24 * 3_600_000;
+    bench.tick();
+    expect(bench.decided).toEqual(["probe 0"]);
+    bench.sleep(100);
+    bench.hear();
+    bench.pass(29_999);
+    expect(bench.decided).toEqual(["probe 0"]);
+  });
+});

@@ -1,0 +1,48 @@
+/** Test vectors of key files: what ssh-keygen wrote is read, and signed with. Runs wherever JavaScript does. @module */
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { decodePrivateKey, formatPublicKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+import { fromHex, Reader, toHex } from "@postern/wire";
+import { equal, ok, testsOf, throwsCode, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
+
+export interface KeyVector extends Vector {
+  readonly privateKey: string;
+  readonly publicLine: string;
+  readonly fingerprint: string;
+  readonly bits: number;
+  readonly data: string;
+  /** of `data`, by OpenSSH */
+  readonly signature: string;
+}
+
+export interface UnreadVector extends Vector {
+  readonly text: string;
+  readonly expects: readonly string[];
+}
+
+/** The key is the one of the `.pub` file; OpenSSH's signature is one of it, and ours equals it where that is determined. */
+export function keyTests(file: VectorFile, algorithms: readonly PublicKeyAlgorithm[]): VectorTest[] {
+  return testsOf<KeyVector>(file, file.algorithm, async (vector) => {
+    const key = decodePrivateKey(vector.privateKey);
+    equal(key.type, file.algorithm);
+    equal(formatPublicKey(key.publicKey, key.comment), vector.publicLine);
+    equal(sha256Fingerprint(key.publicKey), vector.fingerprint);
+    const signer = await readPrivateKey(vector.privateKey);
+    const [data, theirs] = [fromHex(vector.data), fromHex(vector.signature)];
+    const name = new Reader(theirs, "signature").text();
+    const algorithm = algorithms.find((one) => one.name === name);
+    ok(algorithm, `expected the algorithm ${name}`);
+    ok(algorithm.verify(key.publicKey, data, theirs), "expected the signature of OpenSSH to be one of the key");
+    const ours = await signer.sign(data, name);
+    ok(algorithm.verify(key.publicKey, data, ours), "expected our signature to be one of the key");
+    // RFC 8032 section 5.1.6, RFC 8017 section 8.2.1.
+    if (!name.startsWith("ecdsa-")) equal(toHex(ours), vector.signature);
+  });
+}
+
+/** What is refused is refused with the words that help. */
+export function unreadTests(file: VectorFile): VectorTest[] {
+  return testsOf<UnreadVector>(file, "unread", ({ text, expects }) => {
+    const { message } = throwsCode("key", () => decodePrivateKey(text));
+    for (const words of expects) ok(message.includes(words), `expected "${words}" in "${message}"`);
+  });
+}

@@ -1,0 +1,61 @@
+/** The part of the tools that runs in every runtime. @module */
+import type { Algorithms, Hash } from "@postern/crypto";
+import { toHex } from "@postern/wire";
+import { keyTests, unreadTests } from "./key-checks.ts";
+import { bytesOf, Player, type Transcript } from "./transcript.ts";
+import {
+  cipherTests,
+  equal,
+  hashTests,
+  hostKeyTests,
+  kexTests,
+  macTests,
+  type VectorFile,
+  type VectorTest,
+} from "./vector-checks.ts";
+import { messageTests, typeTests } from "./wire-checks.ts";
+
+export type { Transcript } from "./transcript.ts";
+export type { VectorFile, VectorTest } from "./vector-checks.ts";
+
+/** The tests of any file of `test-vectors/`. Throws when nothing here knows its kind, or no value implements its algorithm. */
+export function testsOfFile(
+  file: VectorFile | Transcript,
+  algorithms: Algorithms,
+  hashes: readonly Hash[],
+): VectorTest[] {
+  if ("events" in file) return [{ title: file.title, run: () => replay(file) }];
+  const value = <T extends { readonly name: string }>(values: readonly T[]): T => {
+    const found = values.find(({ name }) => name === file.algorithm);
+    if (found === undefined) throw new Error(`expected an implementation of ${file.kind} ${file.algorithm}, got none`);
+    return found;
+  };
+  switch (file.kind) {
+    case "cipher":
+      return cipherTests(file, value(algorithms.ciphers), algorithms.macs);
+    case "mac":
+      return macTests(file, value(algorithms.macs));
+    case "hash":
+      return hashTests(file, value(hashes));
+    case "kex":
+      return kexTests(file, value(algorithms.kex));
+    case "hostkey":
+      return hostKeyTests(file, value(algorithms.hostKeys));
+    case "keys":
+      return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
+    case "wire":
+      return file.algorithm === "types" ? typeTests(file) : messageTests(file);
+    default:
+      throw new Error(`nothing knows what to do with test vectors of the kind ${file.kind}`);
+  }
+}
+
+/** The same seed and the same input give the same output and events. */
+function replay(transcript: Transcript): void {
+  const { input, output } = bytesOf(transcript);
+  const player = new Player(transcript);
+  player.take();
+  player.receive(input);
+  equal(player.events.join("\n"), transcript.events.join("\n"));
+  equal(toHex(player.out), toHex(output));
+}

@@ -1,0 +1,115 @@
+/** The programs of transcripts: they react to events at once, so that the same events give the same bytes. @module */
+import type { SessionEvent, SessionMachine } from "@postern/ssh";
+import { type Bytes, ForwardedTcpip, TcpipForward, TcpipForwardReply } from "@postern/wire";
+
+/** Takes each event that is no matter of the logon. */
+export type Program = (event: SessionEvent) => void;
+
+/** What a program is told. */
+export interface Inputs {
+  /** what the peer may send on a channel, and in one message */
+  readonly window: number;
+  readonly maxPacket: number;
+  /** bytes that `visit` sends */
+  readonly size?: number;
+}
+
+/** The port that `visit` pretends to listen on. */
+const pretendedPort = 40_001;
+
+/** Asks the host for a port, sends back what its first visitor says, lets the port go, and leaves. */
+function echo({ connection, transport }: SessionMachine, { window, maxPacket }: Inputs): Program {
+  const queue: Bytes[] = [];
+  let ended = false;
+  let port: number | undefined;
+  const flush = (id: number): void => {
+    for (let [first] = queue; first !== undefined; [first] = queue) {
+      const sent = connection.write(id, first);
+      // Credit is for what has gone on its way back.
+      connection.consumed(id, sent);
+      if (sent < first.length) {
+        queue[0] = first.subarray(sent);
+        return;
+      }
+      queue.shift();
+    }
+    if (ended) connection.eof(id);
+  };
+  return (event) => {
+    switch (event.type) {
+      case "authenticated":
+        return connection.globalRequest("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 0 }), true);
+      case "globalReply":
+        if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specific));
+        else transport.disconnect(11, "done");
+        return;
+      case "open":
+        return connection.confirmOpen(event.id, undefined, { window, maxPacket });
+      case "data":
+        queue.push(event.data);
+        return flush(event.id);
+      case "writable":
+        return flush(event.id);
+      case "eof":
+        ended = true;
+        return flush(event.id);
+      case "closed":
+        return connection.globalRequest(
+          "cancel-tcpip-forward",
+          TcpipForward.encode({ address: "localhost", port: port ?? 0 }),
+          true,
+        );
+      default:
+        return answerNothing(connection, event);
+    }
+  };
+}
+
+/** Grants the client a port, visits it at once, says something, listens to the end of the answer, and leaves. */
+function visit({ connection, transport }: SessionMachine, { window, maxPacket, size = 0 }: Inputs): Program {
+  const words = Uint8Array.from({ length: size }, (_, at) => (at * 7 + (at >> 8)) & 0xff);
+  let sent = 0;
+  const speak = (id: number): void => {
+    sent += connection.write(id, words.subarray(sent));
+    if (sent === size) connection.eof(id);
+  };
+  return (event) => {
+    switch (event.type) {
+      case "globalRequest": {
+        if (event.name !== "tcpip-forward" || event.slot === undefined) return answerNothing(connection, event);
+        const { address } = TcpipForward.decode(event.specific);
+        connection.replyGlobal(event.slot, true, TcpipForwardReply.encode({ port: pretendedPort }));
+        const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
+        const specific = ForwardedTcpip.encode({ address, port: pretendedPort, ...origin });
+        connection.openChannel("forwarded-tcpip", specific, { window, maxPacket });
+        return;
+      }
+      case "opened":
+      case "writable":
+        return speak(event.id);
+      case "data":
+        return connection.consumed(event.id, event.data.length);
+      case "closed":
+        return transport.disconnect(11, "done");
+      default:
+        return answerNothing(connection, event);
+    }
+  };
+}
+
+/** Logs on, and leaves. */
+function leave({ connection, transport }: SessionMachine): Program {
+  return (event) => {
+    if (event.type === "authenticated") transport.disconnect(11, "done");
+    else answerNothing(connection, event);
+  };
+}
+
+function answerNothing(connection: SessionMachine["connection"], event: SessionEvent): void {
+  if (event.type === "globalRequest" && event.slot !== undefined) connection.replyGlobal(event.slot, false);
+}
+
+/** By name, as transcripts tell it. */
+export const programs: Readonly<
+  Record<"echo" | "visit" | "leave", (session: SessionMachine, inputs: Inputs) => Program>
+> = { echo, visit, leave };

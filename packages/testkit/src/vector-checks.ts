@@ -1,0 +1,233 @@
+/** Test vectors: holds one implementation against the vectors of a file. Runs wherever JavaScript does. @module */
+import {
+  type Cipher,
+  type DirectionKeys,
+  type Hash,
+  type KexMethod,
+  type Mac,
+  type PublicKeyAlgorithm,
+  sha256,
+} from "@postern/crypto";
+import { type Bytes, concat, fromHex, putUint32, SshError, toHex } from "@postern/wire";
+
+/** A file of `test-vectors/`; its README describes the fields. */
+export interface VectorFile {
+  readonly algorithm: string;
+  readonly kind: string;
+  readonly provenance: Readonly<Record<string, string>>;
+  readonly vectors: readonly Vector[];
+}
+
+/** What all vectors have; byte fields are hexadecimal. */
+export interface Vector {
+  readonly id: number;
+  readonly comment: string;
+  /** a key of `provenance` */
+  readonly source: string;
+  /** the code of the SshError that is expected */
+  readonly error?: string;
+}
+
+export interface CipherVector extends Vector {
+  readonly key: string;
+  readonly iv: string;
+  readonly mac?: { readonly algorithm: string; readonly key: string };
+  readonly packets?: readonly PacketVector[];
+  readonly blocks?: string;
+  readonly sealed?: string;
+}
+
+interface PacketVector {
+  readonly sequence: number;
+  readonly payload?: string;
+  readonly payloadSize?: number;
+  readonly padding?: string;
+  readonly sealed?: string;
+  readonly sealedSha256?: string;
+  readonly error?: string;
+}
+
+export interface MacVector extends Vector {
+  readonly key: string;
+  readonly sequence: number;
+  readonly data: string;
+  readonly tag: string;
+}
+
+export interface HashVector extends Vector {
+  readonly data: string;
+  readonly digest: string;
+}
+
+export interface KexVector extends Vector {
+  readonly random: string;
+  readonly ours: string;
+  readonly theirs: string;
+  readonly secret: string;
+}
+
+export interface HostKeyVector extends Vector {
+  readonly publicKey: string;
+  readonly data: string;
+  readonly signature: string;
+  readonly valid?: boolean;
+}
+
+/** A test to run: its name cites the clause, and running it throws when the implementation is wrong. */
+export interface VectorTest {
+  readonly title: string;
+  readonly run: () => void | Promise<void>;
+}
+
+/** Every whole packet, sealed and opened; `macs` are those of the same platform. */
+export function cipherTests(file: VectorFile, cipher: Cipher, macs: readonly Mac[]): VectorTest[] {
+  return testsOf<CipherVector>(file, cipher.name, (vector) =>
+    vector.blocks === undefined ? checkPackets(cipher, macs, vector) : checkBlocks(cipher, vector),
+  );
+}
+
+export function macTests(file: VectorFile, mac: Mac): VectorTest[] {
+  return testsOf<MacVector>(file, mac.name, (vector) => {
+    const tagOf = mac.keyed(fromHex(vector.key));
+    // Twice: the first must leave nothing behind.
+    for (let round = 0; round < 2; round++) equal(toHex(tagOf(vector.sequence, fromHex(vector.data))), vector.tag);
+    equal(mac.tagSize, vector.tag.length / 2);
+  });
+}
+
+export function hashTests(file: VectorFile, hash: Hash): VectorTest[] {
+  return testsOf<HashVector>(file, hash.name, (vector) => {
+    equal(toHex(hash.digest(fromHex(vector.data))), vector.digest);
+    equal(hash.size, vector.digest.length / 2);
+  });
+}
+
+/** Both roles: the client's and the server's half give the same from the same randomness. */
+export function kexTests(file: VectorFile, method: KexMethod): VectorTest[] {
+  return testsOf<KexVector>(file, method.name, (vector) => {
+    const theirs = fromHex(vector.theirs);
+    const client = method.start(scripted(fromHex(vector.random)));
+    if (vector.error !== undefined) {
+      throwsCode(vector.error, () => client.finish(theirs));
+      throwsCode(vector.error, () => method.respond(theirs, scripted(fromHex(vector.random))));
+      return;
+    }
+    equal(toHex(client.clientPublic), vector.ours);
+    equal(toHex(client.finish(theirs)), vector.secret);
+    const server = method.respond(theirs, scripted(fromHex(vector.random)));
+    equal(toHex(server.serverPublic), vector.ours);
+    equal(toHex(server.secret), vector.secret);
+  });
+}
+
+export function hostKeyTests(file: VectorFile, algorithm: PublicKeyAlgorithm): VectorTest[] {
+  return testsOf<HostKeyVector>(file, algorithm.name, (vector) => {
+    const verify = () => algorithm.verify(fromHex(vector.publicKey), fromHex(vector.data), fromHex(vector.signature));
+    if (vector.error !== undefined) throwsCode(vector.error, verify);
+    else equal(verify(), vector.valid);
+  });
+}
+
+/** Expects an {@link SshError} of one code, and gives it. */
+export function throwsCode(code: string, run: () => unknown): SshError {
+  try {
+    run();
+  } catch (error) {
+    ok(error instanceof SshError, `expected an SshError, got ${String(error)}`);
+    equal(error.code, code, error.message);
+    return error;
+  }
+  throw new Error(`expected an SshError of the code ${code}, got none`);
+}
+
+/** The tests of a file's vectors, for one implementation of its algorithm. */
+export function testsOf<V extends Vector>(
+  file: VectorFile,
+  algorithm: string,
+  check: (vector: V) => void | Promise<void>,
+): VectorTest[] {
+  equal(file.algorithm, algorithm);
+  ok(file.vectors.length > 0, "expected vectors, got none");
+  return file.vectors.map((vector) => ({
+    title: `${algorithm} #${vector.id} ${vector.comment} (${vector.source})`,
+    run: () => check(vector as V),
+  }));
+}
+
+export function ok(value: unknown, message = "expected it to hold"): asserts value {
+  if (!value) throw new Error(message);
+}
+
+export function equal(got: unknown, expected: unknown, message = ""): void {
+  if (!Object.is(got, expected)) throw new Error(`expected ${String(expected)}, got ${String(got)}; ${message}`);
+}
+
+function checkPackets(cipher: Cipher, macs: readonly Mac[], vector: CipherVector): void {
+  const sealer = cipher.sealer(directionKeys(vector, macs));
+  const opener = cipher.opener(directionKeys(vector, macs));
+  const { packets = [] } = vector;
+  ok(packets.length > 0);
+  for (const packet of packets) {
+    if (packet.error !== undefined) {
+      const spoilt = fromHex(packet.sealed ?? "");
+      opener.length(packet.sequence, spoilt.slice(0, opener.headerSize));
+      throwsCode(packet.error, () => opener.open(packet.sequence, spoilt));
+      continue;
+    }
+    const plain = layOut(packet, sealer.tagSize);
+    const sealed = plain.slice();
+    sealer.seal(packet.sequence, sealed);
+    if (packet.sealed !== undefined) equal(toHex(sealed), packet.sealed);
+    else equal(toHex(sha256.digest(sealed)), packet.sealedSha256);
+    const body = plain.subarray(4, plain.length - sealer.tagSize);
+    equal(opener.length(packet.sequence, sealed.slice(0, opener.headerSize)), body.length);
+    equal(toHex(opener.open(packet.sequence, sealed)), toHex(body));
+  }
+}
+
+/** length || padding_length || payload || padding || room for the tag, RFC 4253 section 6. */
+function layOut(packet: PacketVector, tagSize: number): Bytes {
+  const payload =
+    packet.payload === undefined
+      ? Uint8Array.from({ length: packet.payloadSize ?? 0 }, (_, index) => index % 256)
+      : fromHex(packet.payload);
+  const padding = fromHex(packet.padding ?? "");
+  const length = new Uint8Array(4);
+  putUint32(length, 0, 1 + payload.length + padding.length);
+  return concat(length, Uint8Array.of(padding.length), payload, padding, new Uint8Array(tagSize));
+}
+
+/** The key stream alone: a packet without a tag, whose length stays clear. */
+function checkBlocks(cipher: Cipher, vector: CipherVector): void {
+  const none = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => new Uint8Array(0) };
+  const keys = () => ({
+    key: fromHex(vector.key),
+    iv: fromHex(vector.iv),
+    mac: { algorithm: none, key: new Uint8Array(0) },
+  });
+  const packet = concat(new Uint8Array(4), fromHex(vector.blocks ?? ""));
+  cipher.sealer(keys()).seal(0, packet);
+  equal(toHex(packet.subarray(4)), vector.sealed);
+  equal(toHex(cipher.opener(keys()).open(0, packet)), vector.blocks);
+}
+
+function directionKeys(vector: CipherVector, macs: readonly Mac[]): DirectionKeys {
+  const { mac } = vector;
+  const algorithm = macs.find(({ name }) => name === mac?.algorithm);
+  ok((mac === undefined) === (algorithm === undefined), `expected the MAC ${mac?.algorithm}, got none`);
+  return {
+    key: fromHex(vector.key),
+    iv: fromHex(vector.iv),
+    mac: mac && algorithm && { algorithm, key: fromHex(mac.key) },
+  };
+}
+
+/** Randomness that is read off a script; it is an error to want more. */
+function scripted(bytes: Bytes): (size: number) => Bytes {
+  let at = 0;
+  return (size) => {
+    ok(at + size <= bytes.length, "expected no more randomness to be drawn");
+    at += size;
+    return bytes.slice(at - size, at);
+  };
+}

@@ -1,0 +1,109 @@
+/** Test vectors of the data types and messages: read and written. Runs wherever JavaScript does. @module */
+import * as wire from "@postern/wire";
+import { equal, ok, testsOf, throwsCode, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
+
+export interface TypeVector extends Vector {
+  readonly type: string;
+  readonly value: unknown;
+  readonly encoded: string;
+}
+
+export interface MessageVector extends Vector {
+  readonly message: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly encoded: string;
+}
+
+interface TypeCodec {
+  read(reader: wire.Reader): unknown;
+  write(writer: wire.Writer, value: unknown): wire.Writer;
+}
+
+/** How each type is written from the JSON value, and read back to it. */
+const types: Readonly<Record<string, TypeCodec>> = {
+  boolean: {
+    read: (reader) => reader.boolean(),
+    write: (writer, value) => writer.boolean(value as boolean),
+  },
+  uint32: {
+    read: (reader) => reader.uint32(),
+    write: (writer, value) => writer.uint32(value as number),
+  },
+  uint64: {
+    read: (reader) => reader.uint64().toString(),
+    write: (writer, value) => writer.uint64(BigInt(value as string)),
+  },
+  string: {
+    read: (reader) => wire.toHex(reader.string()),
+    write: (writer, value) => writer.string(wire.fromHex(value as string)),
+  },
+  text: {
+    read: (reader) => reader.text(),
+    write: (writer, value) => writer.text(value as string),
+  },
+  mpint: {
+    read: (reader) => wire.toHex(reader.mpint()),
+    write: (writer, value) => writer.mpint(wire.fromHex(value as string)),
+  },
+  nameList: {
+    read: (reader) => reader.nameList(),
+    write: (writer, value) => writer.nameList(value as string[]),
+  },
+};
+
+/** RFC 4251 section 5: each value is written as it should, and read back. */
+export function typeTests(file: VectorFile): VectorTest[] {
+  return testsOf<TypeVector>(file, "types", (vector) => {
+    const type = types[vector.type];
+    ok(type, `expected a data type, got ${vector.type}`);
+    const decode = () => {
+      const reader = new wire.Reader(wire.fromHex(vector.encoded), vector.type);
+      const value = type.read(reader);
+      reader.end();
+      return value;
+    };
+    if (vector.error !== undefined) {
+      throwsCode(vector.error, decode);
+      return;
+    }
+    equal(shown(decode()), shown(vector.value));
+    equal(wire.toHex(type.write(new wire.Writer(), vector.value).finish()), vector.encoded);
+  });
+}
+
+/** Each message is written as it should, and read back. */
+export function messageTests(file: VectorFile): VectorTest[] {
+  const codecs = messageCodecs();
+  return testsOf<MessageVector>(file, "messages", (vector) => {
+    const codec = codecs.get(vector.message);
+    ok(codec, `expected ${vector.message} to be a message`);
+    const values = Object.fromEntries(
+      Object.entries(vector.values).map(([name, value]) => [name, isHex(value) ? wire.fromHex(value.hex) : value]),
+    );
+    equal(shown(codec.decode(wire.fromHex(vector.encoded))), shown(values));
+    equal(wire.toHex(codec.encode(values)), vector.encoded);
+  });
+}
+
+/** Every message and record of `@postern/wire`, by its name. */
+export function messageCodecs(): Map<string, wire.Codec<unknown>> {
+  return new Map(Object.entries<unknown>({ ...wire }).filter(isCodec));
+}
+
+function isCodec(entry: [string, unknown]): entry is [string, wire.Codec<unknown>] {
+  const [, value] = entry;
+  return typeof value === "object" && value !== null && "encode" in value && "decode" in value;
+}
+
+function isHex(value: unknown): value is { readonly hex: string } {
+  return typeof value === "object" && value !== null && "hex" in value;
+}
+
+/** The same text for the same value: bytes in hexadecimal, fields in one order. */
+function shown(value: unknown): string {
+  if (value instanceof Uint8Array) return `bytes ${wire.toHex(value)}`;
+  if (Array.isArray(value)) return `[${value.map(shown).join()}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? String(value);
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([name, inner]) => `${name}:${shown(inner)}`).join()}}`;
+}

@@ -1,0 +1,293 @@
+/** The first key exchange, RFC 4253 section 8, and strict kex (OpenSSH PROTOCOL section 1.9). */
+import { randomChunks, seededRandom } from "@postern/testkit";
+import {
+  Debug,
+  Disconnect,
+  ExtInfo,
+  GlobalRequest,
+  Ignore,
+  KexEcdhInit,
+  KexEcdhReply,
+  KexInit,
+  Limits,
+  NewKeys,
+  ServiceRequest,
+  SshError,
+  Unimplemented,
+  utf8,
+  type ValuesOf,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { initFor } from "../src/negotiate.ts";
+import type { Role } from "../src/version-exchange.ts";
+import { converse, events, failure, hostKey, machine, options, RawPeer, settle } from "./raw-peer.ts";
+
+const roles: Role[] = ["client", "server"];
+const other = (role: Role): Role => (role === "client" ? "server" : "client");
+const ignore = Ignore.encode({ data: utf8("x") });
+const debug = Debug.encode({ alwaysDisplay: false, message: "x", language: "" });
+const unimplemented = Unimplemented.encode({ sequence: 0 });
+
+/** A KEXINIT by hand. */
+const init = (more: Partial<ValuesOf<typeof KexInit>> = {}): Uint8Array => {
+  const made = options("server");
+  return KexInit.encode({
+    ...initFor({ ...made.algorithms, hostKeyAlgorithms: ["ssh-ed25519"] }, new Uint8Array(16), []),
+    ...more,
+  });
+};
+
+describe("the first key exchange", () => {
+  it("gives both sides the same session identifier, under every chunking", () => {
+    const cuts = [
+      (bytes: Uint8Array) => [bytes],
+      (bytes: Uint8Array) => Array.from(bytes, (byte) => Uint8Array.of(byte)),
+      (bytes: Uint8Array) => randomChunks(bytes, seededRandom("cuts")),
+    ];
+    const ids = cuts.map((cut) => {
+      const [client, server] = [machine("client"), machine("server")];
+      const [heard] = settle(client, server, cut);
+      expect(heard.map(({ type }) => type)).toEqual(["identified", "hostKey", "resumed", "keys", "extInfo"]);
+      expect(client.sessionId).toEqual(server.sessionId);
+      return client.sessionId ?? expect.unreachable();
+    });
+    for (const id of ids) expect(id).toEqual(ids[0]);
+  });
+
+  it("is one flight each way after the versions: nothing waits without need", () => {
+    const [client, server] = [machine("client"), machine("server")];
+    const turns = [];
+    for (let turn = 0; turn < 3; turn++) {
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        const output = from.takeOutput();
+        if (output !== undefined) to.receive(output);
+        events(to);
+        turns.push(output !== undefined);
+      }
+    }
+    // Versions and KEXINITs; KEX_ECDH_INIT; reply, NEWKEYS and EXT_INFO; NEWKEYS.
+    expect(turns).toEqual([true, true, true, true, true, false]);
+  });
+
+  it("asks about the host key only when its signature is good, and waits for the answer", () => {
+    const [client, server] = [machine("client"), machine("server")];
+    const peek: unknown[] = [];
+    for (let turn = 0; turn < 2; turn++) {
+      server.receive(client.takeOutput() ?? expect.unreachable());
+      events(server);
+      client.receive(server.takeOutput() ?? expect.unreachable());
+      for (let event = client.next(); event !== undefined; event = client.next()) peek.push(event);
+    }
+    expect(peek.at(-1)).toMatchObject({ type: "hostKey", algorithm: "ssh-ed25519", hostKey: hostKey().publicKey });
+    expect([client.wantsInput, client.writable, client.deadline]).toEqual([false, false, undefined]);
+    expect(client.takeOutput()).toBeUndefined();
+    client.acceptHostKey();
+    expect([client.wantsInput, client.writable]).toEqual([true, true]);
+    expect(() => client.acceptHostKey()).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  it("with a forged signature fails and asks nobody", () => {
+    const forger = { ...hostKey(), sign: (data: Uint8Array) => hostKey().sign(data.slice(1), "ssh-ed25519") };
+    const [client, server] = [machine("client"), machine("server", { hostKeys: [forger] })];
+    expect(() => settle(client, server)).toThrow(
+      expect.objectContaining({ code: "hostkey", message: expect.stringContaining("valid ssh-ed25519 signature") }),
+    );
+  });
+
+  it("with any byte of KEX_ECDH_REPLY or of either KEXINIT altered on the way fails: all of them are signed", () => {
+    for (let at = 0; at < 20; at++) {
+      const client = machine("client");
+      const server = machine("server");
+      server.receive(client.takeOutput() ?? expect.unreachable());
+      events(server);
+      const inits = server.takeOutput() ?? expect.unreachable();
+      // Bytes of the cookie and of the names, past the version line and the packet header.
+      const spot = inits.indexOf(10) + 8 + at;
+      inits[spot] = (inits[spot] ?? 0) ^ 1;
+      client.receive(inits);
+      expect(() => {
+        events(client);
+        settle(client, server);
+      }, `byte ${at}`).toThrow(SshError);
+    }
+  });
+
+  it("refuses a public value of small order (RFC 8731 section 3)", () => {
+    const server = machine("server");
+    const peer = new RawPeer("client").send(
+      init({ kexAlgorithms: ["curve25519-sha256"] }),
+      KexEcdhInit.encode({ clientPublic: new Uint8Array(32) }),
+    );
+    expect(failure(server, peer)).toMatchObject({ code: "kex" });
+    const short = new RawPeer("client").send(init(), KexEcdhInit.encode({ clientPublic: new Uint8Array(31) }));
+    expect(failure(machine("server"), short)).toMatchObject({ code: "kex" });
+  });
+
+  it("has a deadline, and none while the program decides", () => {
+    const [client, server] = [machine("client"), machine("server")];
+    server.receive(client.takeOutput() ?? expect.unreachable());
+    events(server);
+    expect(() => server.tick(Limits.kexTimeoutMs)).toThrow(
+      expect.objectContaining({ code: "timeout", message: expect.stringContaining("key exchange") }),
+    );
+  });
+
+  it("gives the peer its full time after a decision that took long", () => {
+    const client = machine("client");
+    const peer = new RawPeer("server");
+    peer.start();
+    client.receive(peer.writer.take() ?? expect.unreachable());
+    expect(client.next()?.type).toBe("identified");
+    expect(client.next()).toBeUndefined();
+    peer.receive(client.takeOutput());
+    client.receive(peer.writer.take() ?? expect.unreachable());
+    expect(client.next()?.type).toBe("hostKey");
+    const decided = 10 * Limits.kexTimeoutMs;
+    client.acceptHostKey();
+    client.tick(decided);
+    expect(client.deadline).toBe(decided + Limits.kexTimeoutMs);
+  });
+
+  it("ends without the peer's NEWKEYS in an error that says so", () => {
+    const client = machine("client");
+    expect(failure(client)).toMatch("no failure");
+    client.receive(utf8("SSH-2.0-x\r\n"));
+    events(client);
+    expect(client.inputEnded()).toMatchObject({
+      code: "closed",
+      message: expect.stringContaining("during the first key exchange"),
+    });
+  });
+});
+
+describe.each(roles)("out of turn, at a %s of ours", (role) => {
+  /** Nothing but the version line has come. */
+  const fresh = (): [ReturnType<typeof machine>, RawPeer] => [machine(role), new RawPeer(other(role))];
+
+  it.each([
+    ["NEWKEYS", NewKeys.encode({})],
+    ["KEX_ECDH_INIT", KexEcdhInit.encode({ clientPublic: new Uint8Array(32) })],
+    ["SERVICE_REQUEST", ServiceRequest.encode({ service: "ssh-userauth" })],
+    ["EXT_INFO", ExtInfo.encode({ extensions: new Map() })],
+    ["GLOBAL_REQUEST", GlobalRequest.encode({ name: "x", wantReply: false, specific: new Uint8Array(0) })],
+    ["an unknown message", Uint8Array.of(200)],
+    ["message 0", Uint8Array.of(0)],
+  ])("%s before KEXINIT is refused", (_name, payload) => {
+    const [ours, peer] = fresh();
+    expect(failure(ours, peer.send(payload))).toMatchObject({ code: "protocol" });
+  });
+
+  it("a second KEXINIT is refused, and so is one in place of a guessed packet", () => {
+    const [ours, peer] = fresh();
+    expect(failure(ours, peer.send(init(), init()))).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining("got message 20"),
+    });
+    const [again, guesser] = fresh();
+    const wrong = init({ firstKexPacketFollows: true, kexAlgorithms: ["x", "curve25519-sha256"] });
+    expect(failure(again, guesser.send(wrong, init()))).toMatchObject({ code: "protocol" });
+  });
+
+  it("NEWKEYS in place of the method's message is refused: no encryption with keys nobody agreed on", () => {
+    const [ours, peer] = fresh();
+    expect(failure(ours, peer.send(init(), NewKeys.encode({})))).toMatchObject({ code: "protocol" });
+  });
+
+  it("the other role's message is refused", () => {
+    const [ours, peer] = fresh();
+    const wrong =
+      role === "client"
+        ? KexEcdhInit.encode({ clientPublic: new Uint8Array(32) })
+        : KexEcdhReply.encode({
+            hostKey: new Uint8Array(1),
+            serverPublic: new Uint8Array(32),
+            signature: new Uint8Array(1),
+          });
+    expect(failure(ours, peer.send(init(), wrong))).toMatchObject({ code: "protocol" });
+  });
+
+  it("without strict kex IGNORE, DEBUG and UNIMPLEMENTED may stand anywhere, within a limit (RFC 4253 section 11)", () => {
+    const [ours, peer] = fresh();
+    peer.send(ignore, debug, unimplemented, init(), debug, ignore);
+    expect(failure(ours, peer)).toMatch(/"identified","debug","unimplemented","debug"/);
+    for (let n = 5; n < Limits.strayBeforeLogon; n++) peer.send(ignore);
+    expect(failure(ours, peer)).toMatch("no failure");
+    expect(failure(ours, peer.send(ignore))).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining(`at most ${Limits.strayBeforeLogon}`),
+    });
+  });
+
+  it("with strict kex KEXINIT must be the first packet", () => {
+    for (const stray of [ignore, debug, unimplemented]) {
+      const [ours, peer] = fresh();
+      peer.send(stray);
+      peer.start();
+      expect(failure(ours, peer)).toMatchObject({
+        code: "protocol",
+        message: expect.stringContaining("KEXINIT first (strict kex)"),
+      });
+    }
+  });
+
+  it("with strict kex no message may stand between, at any point of the first exchange", () => {
+    for (const stray of [ignore, debug, unimplemented, Uint8Array.of(200)]) {
+      for (const point of [0, 1, 2]) {
+        const [ours, peer] = fresh();
+        peer.start();
+        // What the peer sends goes out one packet at a time, the stray one after `point` packets.
+        const error = sendBetween(ours, peer, stray, point);
+        if (point < (role === "client" ? 3 : 2)) expect(error, `after ${point}`).toMatchObject({ code: "protocol" });
+      }
+    }
+  });
+
+  it("DISCONNECT is understood at any point, and nothing behind it is looked at", () => {
+    const [ours, peer] = fresh();
+    peer.send(Disconnect.encode({ reason: 2, description: "no", language: "" }), Uint8Array.of(200));
+    ours.receive(peer.writer.take() ?? expect.unreachable());
+    expect(events(ours).at(-1)).toEqual({ type: "disconnect", reason: 2, description: "no" });
+    expect(events(ours)).toEqual([]);
+  });
+});
+
+/** Runs the exchange and puts `stray` into the peer's packets after its first `point` ones. */
+function sendBetween(ours: ReturnType<typeof machine>, peer: RawPeer, stray: Uint8Array, point: number): unknown {
+  const send = peer.writer.send.bind(peer.writer);
+  // The KEXINIT is out already.
+  let sent = 1;
+  if (point === 0) send(stray);
+  peer.writer.send = (head, body) => {
+    send(head, body);
+    if (sent++ === point) send(stray);
+  };
+  try {
+    converse(ours, peer);
+    return "no failure";
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("a guessed key exchange packet (RFC 4253 section 7)", () => {
+  const clientPublic =
+    options("client").algorithms.kex[0]?.start(seededRandom("guess")).clientPublic ?? expect.unreachable();
+  const guess = KexEcdhInit.encode({ clientPublic });
+
+  it("that is right is used", () => {
+    const server = machine("server");
+    const peer = new RawPeer("client").send(init({ firstKexPacketFollows: true }), guess);
+    expect(failure(server, peer)).toMatch('["identified","sign","resumed"]');
+  });
+
+  it("that is wrong is ignored, whatever it holds, and the next one is used", () => {
+    const server = machine("server");
+    const wrong = init({ firstKexPacketFollows: true, kexAlgorithms: ["ecdh-sha2-nistp256", "curve25519-sha256"] });
+    const peer = new RawPeer("client").send(wrong, KexEcdhInit.encode({ clientPublic: new Uint8Array(65) }));
+    expect(failure(server, peer)).toMatch('["identified"]');
+    expect(failure(server, peer.send(guess))).toMatch('["sign","resumed"]');
+  });
+});

@@ -1,0 +1,132 @@
+/** Algorithm negotiation, RFC 4253 section 7.1. */
+import { type Algorithms, aes128Ctr, aes256Gcm, compatible, hmacSha2_256, modern } from "@postern/crypto";
+import { KexInit, type ValuesOf } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { initFor, negotiate, type Offer } from "../src/negotiate.ts";
+import { events, failure, machine, settle } from "./raw-peer.ts";
+
+type Init = ValuesOf<typeof KexInit>;
+const offer: Offer = { ...compatible, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
+const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
+
+describe("negotiation", () => {
+  it("takes the client's first name that the server has, for each list and in either role", () => {
+    const theirs = init({
+      kexAlgorithms: ["ecdh-sha2-nistp521", "curve25519-sha256"],
+      serverHostKeyAlgorithms: ["rsa-sha2-512", "ssh-ed25519"],
+      encryptionC2s: ["aes128-ctr", "aes256-ctr"],
+      encryptionS2c: ["aes256-gcm@openssh.com", "aes128-ctr"],
+      macC2s: ["hmac-sha2-512", "hmac-sha2-256"],
+    });
+    const asServer = negotiate("server", offer, theirs);
+    expect([asServer.kex.name, asServer.hostKeyAlgorithm]).toEqual(["ecdh-sha2-nistp521", "rsa-sha2-512"]);
+    expect([asServer.c2s.cipher.name, asServer.c2s.mac?.name, asServer.s2c.cipher.name]).toEqual([
+      "aes128-ctr",
+      "hmac-sha2-512",
+      "aes256-gcm@openssh.com",
+    ]);
+    const asClient = negotiate("client", offer, theirs);
+    expect([asClient.kex.name, asClient.hostKeyAlgorithm]).toEqual(["curve25519-sha256", "ssh-ed25519"]);
+    expect([asClient.c2s.cipher.name, asClient.c2s.mac?.name]).toEqual(["aes256-ctr", "hmac-sha2-256"]);
+  });
+
+  it("needs no MAC in common when the cipher authenticates, whatever the lists say (RFC 5647 section 5.1)", () => {
+    const aead = { ...offer, ciphers: [aes256Gcm], macs: [hmacSha2_256] };
+    expect(negotiate("client", aead, init({ macC2s: ["umac-64"], macS2c: [] })).c2s.mac).toBeUndefined();
+    const ctr = { ...offer, ciphers: [aes128Ctr], macs: [hmacSha2_256] };
+    expect(() => negotiate("client", ctr, init({ macC2s: ["umac-64"] }))).toThrow(
+      'expected a common MAC (client to server): we offer "hmac-sha2-256", the host offers "umac-64"',
+    );
+  });
+
+  it.each([
+    [
+      "key exchange method",
+      { kexAlgorithms: ["sntrup761x25519-sha512"] },
+      /key exchange method: we offer "curve25519-sha256,.*", the host offers "sntrup761x25519-sha512"/,
+    ],
+    [
+      "host key algorithm",
+      { serverHostKeyAlgorithms: ["ssh-dss"] },
+      /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the host offers "ssh-dss"/,
+    ],
+    [
+      "cipher",
+      { encryptionC2s: ["3des-cbc"] },
+      /cipher \(client to server\): we offer "chacha20.*", the host offers "3des-cbc"/,
+    ],
+    ["cipher back", { encryptionS2c: ["arcfour"] }, /cipher \(server to client\): .*"arcfour"/],
+    ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the host offers "zlib"/],
+    ["compression back", { compressionS2c: [] }, /compression: we offer "none", the host offers nothing/],
+  ])("without a common %s names both lists", (_what, theirs, message) => {
+    expect(() => negotiate("client", offer, init(theirs))).toThrow(expect.objectContaining({ code: "negotiation" }));
+    expect(() => negotiate("client", offer, init(theirs))).toThrow(message);
+  });
+
+  it("names the client's list on a server", () => {
+    expect(() => negotiate("server", offer, init({ kexAlgorithms: ["x"] }))).toThrow(/the client offers "x"/);
+  });
+
+  it("never chooses a marker, even when both sides name it", () => {
+    const marked = init({ kexAlgorithms: ["ext-info-c", "kex-strict-c-v00@openssh.com", "ext-info-s"] });
+    const odd = { ...offer, kex: [{ ...(modern.kex[0] ?? expect.unreachable()), name: "ext-info-c" }] };
+    expect(() => negotiate("server", odd, marked)).toThrow(/the client offers nothing/);
+  });
+
+  it("finds a guess right only when both sides put the same method and host key algorithm first", () => {
+    const guess = (more: Partial<Init>): boolean =>
+      negotiate("server", offer, init({ firstKexPacketFollows: true, ...more })).ignoreGuess;
+    expect(guess({})).toBe(false);
+    expect(guess({ kexAlgorithms: ["ecdh-sha2-nistp256", "curve25519-sha256"] })).toBe(true);
+    expect(guess({ serverHostKeyAlgorithms: ["rsa-sha2-512", "ssh-ed25519"] })).toBe(true);
+    expect(guess({ kexAlgorithms: ["ecdh-sha2-nistp256"], firstKexPacketFollows: false })).toBe(false);
+  });
+});
+
+describe("machines", () => {
+  it("agree on every combination of cipher and MAC, each direction by itself", () => {
+    for (const cipher of compatible.ciphers) {
+      for (const mac of cipher.authenticates ? [undefined] : compatible.macs) {
+        const algorithms: Algorithms = { ...compatible, ciphers: [cipher], ...(mac && { macs: [mac] }) };
+        const [client, server] = [machine("client", { algorithms }), machine("server", { algorithms: compatible })];
+        const [heard] = settle(client, server);
+        const names = { cipherC2s: cipher.name, cipherS2c: cipher.name, macC2s: mac?.name, macS2c: mac?.name };
+        expect(heard.find(({ type }) => type === "keys")).toMatchObject({ first: true, names });
+      }
+    }
+  });
+
+  it("agree on every key exchange method", () => {
+    for (const kex of compatible.kex) {
+      const [client, server] = [
+        machine("client", { algorithms: { ...compatible, kex: [kex] } }),
+        machine("server", { algorithms: compatible }),
+      ];
+      settle(client, server);
+      expect(client.sessionId).toEqual(server.sessionId);
+      expect(client.sessionId).toHaveLength(kex.hash.size);
+    }
+  });
+
+  it("that have nothing in common fail on both sides, each with both lists", () => {
+    const client = machine("client", { algorithms: { ...compatible, ciphers: [aes128Ctr] } });
+    const server = machine("server", { algorithms: { ...compatible, ciphers: [aes256Gcm] } });
+    server.receive(client.takeOutput() ?? expect.unreachable());
+    client.receive(server.takeOutput() ?? expect.unreachable());
+    for (const side of [client, server]) {
+      const error = failure(side);
+      expect(error).toMatchObject({ code: "negotiation" });
+      expect(String(error)).toMatch(/"aes(128-ctr|256-gcm@openssh.com)".*"aes(128-ctr|256-gcm@openssh.com)"/);
+    }
+  });
+
+  it("a server offers only the host key algorithms it can sign with", () => {
+    const server = machine("server");
+    const output = server.takeOutput() ?? expect.unreachable();
+    const start = output.indexOf(10) + 1;
+    const length = new DataView(output.buffer, output.byteOffset + start).getUint32(0);
+    const payload = output.subarray(start + 5, start + 4 + length - (output[start + 4] ?? 0));
+    expect(KexInit.decode(payload).serverHostKeyAlgorithms).toEqual(["ssh-ed25519"]);
+    expect(events(server)).toEqual([]);
+  });
+});

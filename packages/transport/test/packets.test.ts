@@ -1,0 +1,221 @@
+/** The binary packet protocol, RFC 4253 section 6: cutting, limits, padding, tampering. */
+import { type Cipher, compatible, type DirectionKeys, type Mac } from "@postern/crypto";
+import { allFlips, chunkings, seededRandom } from "@postern/testkit";
+import { type Bytes, concat, Limits, putUint32, SshError } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { PacketReader } from "../src/packet-reader.ts";
+import { PacketWriter } from "../src/packet-writer.ts";
+
+const numbered = (size: number): Bytes => Uint8Array.from({ length: size }, (_, at) => at % 251);
+const sizes = [1, 2, 3, 4, 5, 8, 11, 12, 13, 16, 100, 1000, 9000];
+
+const readAll = (reader: PacketReader): Bytes[] => {
+  const payloads: Bytes[] = [];
+  for (let payload = reader.next(); payload !== undefined; payload = reader.next()) payloads.push(payload);
+  return payloads;
+};
+
+/** A plain packet by hand: length, padding length, and what follows. */
+const plain = (packetLength: number, paddingLength: number, rest = packetLength - 1): Bytes => {
+  const packet = new Uint8Array(5 + Math.max(0, rest)).fill(7);
+  putUint32(packet, 0, packetLength);
+  packet[4] = paddingLength;
+  return packet;
+};
+
+const opened = (packet: Bytes): Bytes[] => {
+  const reader = new PacketReader();
+  reader.receive(packet);
+  return readAll(reader);
+};
+
+interface Suite {
+  readonly name: string;
+  readonly cipher: Cipher;
+  readonly mac: Mac | undefined;
+}
+const suites = compatible.ciphers.flatMap((cipher): Suite[] =>
+  cipher.authenticates
+    ? [{ name: cipher.name, cipher, mac: undefined }]
+    : compatible.macs.map((mac) => ({ name: `${cipher.name} ${mac.name}`, cipher, mac })),
+);
+const keysFor = ({ cipher, mac }: Suite): DirectionKeys => {
+  const random = seededRandom("keys");
+  return {
+    key: random(cipher.keySize),
+    iv: random(cipher.ivSize),
+    mac: mac && { algorithm: mac, key: random(mac.keySize) },
+  };
+};
+/** A writer and a reader with the same keys. */
+const link = (suite: Suite): { writer: PacketWriter; reader: PacketReader } => {
+  const writer = new PacketWriter(seededRandom("padding"));
+  const reader = new PacketReader();
+  writer.setSealer(suite.cipher.sealer(keysFor(suite)), true);
+  reader.setOpener(suite.cipher.opener(keysFor(suite)), true);
+  return { writer, reader };
+};
+
+describe("packets without a cipher", () => {
+  it("arrive whole under every chunking", () => {
+    const writer = new PacketWriter(seededRandom("plain"));
+    for (const size of sizes) writer.send(numbered(size));
+    const stream = writer.take() ?? expect.unreachable();
+    for (const { name, chunks } of chunkings(stream, seededRandom("cuts"))) {
+      const reader = new PacketReader();
+      const payloads = chunks.flatMap((chunk) => {
+        reader.receive(chunk);
+        return readAll(reader);
+      });
+      expect(payloads, name).toEqual(sizes.map(numbered));
+      expect(reader.sequence).toBe(sizes.length);
+    }
+  });
+
+  it.each([0, 1, 2, 3, 4])("a packet_length of %i is refused", (length) => {
+    expect(() => opened(plain(length, 4, 20))).toThrow(
+      `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`,
+    );
+  });
+
+  it("a packet of 4 GiB is refused by its length, and nothing is allocated or awaited", () => {
+    const reader = new PacketReader();
+    reader.receive(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+    expect(() => reader.next()).toThrow(
+      expect.objectContaining({ code: "protocol", message: expect.stringContaining("got 4294967295") }),
+    );
+  });
+
+  it("packets of 35000 bytes (RFC 4253 section 6.1) and up to 256 KiB are accepted, one block more is not", () => {
+    const small = 35_004;
+    expect(opened(plain(small, 4))[0]).toHaveLength(small - 5);
+    const largest = Limits.packetLength - 4;
+    expect(opened(plain(largest, 4))[0]).toHaveLength(largest - 5);
+    expect(() => opened(plain(largest + 8, 4))).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
+  it("a packet that is no multiple of eight bytes is refused (RFC 4253 section 6)", () => {
+    for (let length = 13; length < 20; length++) {
+      expect(() => opened(plain(length, 4)), String(length)).toThrow("expected a packet padded to a multiple of 8");
+    }
+    expect(opened(plain(20, 4))).toHaveLength(1);
+  });
+
+  it.each([
+    ["less than four bytes of padding", 12, 3],
+    ["no padding", 12, 0],
+    ["as much padding as packet", 12, 12],
+    ["padding that leaves no payload", 12, 11],
+    ["padding beyond the packet", 12, 255],
+  ])("%s is refused", (_what, length, padding) => {
+    expect(() => opened(plain(length, padding))).toThrow(
+      /expected a payload and at least 4 bytes of padding, got padding_length/,
+    );
+  });
+
+  it("255 bytes of padding are accepted", () => {
+    expect(opened(plain(268, 255))[0]).toHaveLength(12);
+  });
+});
+
+describe.each(suites)("packets under $name", (suite) => {
+  const { cipher } = suite;
+
+  it("are padded with 4 to 255 bytes to a multiple of the block (RFC 4253 section 6)", () => {
+    const { writer } = link(suite);
+    const { blockSize, tagSize, lengthIsPadded } = cipher.sealer(keysFor(suite));
+    for (let size = 1; size < 70; size++) {
+      writer.send(numbered(size));
+      const packet = writer.take() ?? expect.unreachable();
+      const padded = packet.length - tagSize - (lengthIsPadded ? 0 : 4);
+      expect(padded % Math.max(8, blockSize)).toBe(0);
+      const padding = packet.length - tagSize - 5 - size;
+      expect(padding).toBeGreaterThanOrEqual(4);
+      expect(padding).toBeLessThan(4 + Math.max(8, blockSize));
+    }
+  });
+
+  it("arrive whole under every chunking, in one part or two", () => {
+    const { writer } = link(suite);
+    for (const size of sizes) writer.send(numbered(size));
+    for (const size of sizes) writer.send(numbered(size).subarray(0, 1), numbered(size).subarray(1));
+    const stream = writer.take() ?? expect.unreachable();
+    for (const { name, chunks } of chunkings(stream, seededRandom("cuts"))) {
+      const { reader } = link(suite);
+      const payloads = chunks.flatMap((chunk) => {
+        reader.receive(chunk);
+        return readAll(reader);
+      });
+      expect(payloads, name).toEqual([...sizes, ...sizes].map(numbered));
+    }
+  });
+
+  it("never give a payload when any one bit is wrong", () => {
+    const { writer } = link(suite);
+    writer.send(numbered(9));
+    const packet = writer.take() ?? expect.unreachable();
+    const unharmed = link(suite).reader;
+    unharmed.receive(packet.slice());
+    expect(unharmed.next()).toEqual(numbered(9));
+    for (const { bit, bytes } of allFlips(packet)) {
+      const { reader } = link(suite);
+      // A length made larger waits for more; what comes must not complete it into a payload.
+      reader.receive(concat(bytes, new Uint8Array(300_000)));
+      expect(() => reader.next(), `bit ${bit}`).toThrow(SshError);
+    }
+  });
+
+  it("never give a payload out of order, twice, or from another direction's sequence number", () => {
+    const { writer } = link(suite);
+    writer.send(numbered(20));
+    const first = writer.take() ?? expect.unreachable();
+    writer.send(numbered(20));
+    const second = writer.take() ?? expect.unreachable();
+    for (const stream of [[second.slice()], [first.slice(), first.slice()]]) {
+      const { reader } = link(suite);
+      for (const packet of stream) reader.receive(packet);
+      expect(() => readAll(reader)).toThrow(SshError);
+    }
+  });
+
+  it("count their bytes and numbers, which new keys reset, the sequence number only when told (strict kex)", () => {
+    const { writer, reader } = link(suite);
+    writer.send(numbered(20));
+    const packet = writer.take() ?? expect.unreachable();
+    reader.receive(packet);
+    readAll(reader);
+    expect([writer.sequence, writer.packets, writer.bytes]).toEqual([1, 1, packet.length]);
+    expect([reader.sequence, reader.packets, reader.bytes]).toEqual([1, 1, packet.length]);
+    writer.setSealer(cipher.sealer(keysFor(suite)), false);
+    reader.setOpener(cipher.opener(keysFor(suite)), false);
+    expect([writer.sequence, writer.packets, writer.bytes]).toEqual([1, 0, 0]);
+    expect([reader.sequence, reader.packets, reader.bytes]).toEqual([1, 0, 0]);
+    writer.setSealer(cipher.sealer(keysFor(suite)), true);
+    reader.setOpener(cipher.opener(keysFor(suite)), true);
+    expect([writer.sequence, reader.sequence]).toEqual([0, 0]);
+  });
+
+  it("accept a packet_length of 256 KiB or what fits below it, and refuse one block more", () => {
+    const { writer, reader } = link(suite);
+    const unit = Math.max(8, cipher.sealer(keysFor(suite)).blockSize);
+    writer.send(numbered(Limits.packetLength - unit - 8));
+    writer.send(numbered(Limits.packetLength));
+    reader.receive(writer.take() ?? expect.unreachable());
+    expect(reader.next()).toHaveLength(Limits.packetLength - unit - 8);
+    expect(() => reader.next()).toThrow(/expected a packet_length of 5 to 262144/);
+  });
+});
+
+describe("the sequence number", () => {
+  it("wraps from 2^32 - 1 to 0 in both directions (RFC 4253 section 6.4)", () => {
+    const suite = suites[0] ?? expect.unreachable();
+    const { writer, reader } = link(suite);
+    writer.sequence = 0xffff_ffff;
+    reader.sequence = 0xffff_ffff;
+    writer.send(numbered(5));
+    writer.send(numbered(6));
+    reader.receive(writer.take() ?? expect.unreachable());
+    expect(readAll(reader)).toEqual([numbered(5), numbered(6)]);
+    expect([writer.sequence, reader.sequence]).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,227 @@
+/** A peer that keeps no rule unless told to: the parts of the transport layer, worked by hand. */
+import { modern, type Signer } from "@postern/crypto";
+import { decodePrivateKey, signer } from "@postern/keys";
+import { seededRandom } from "@postern/testkit";
+import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
+import { KexMachine, type KexOptions, type KexStep } from "../src/kex-machine.ts";
+import { PacketReader } from "../src/packet-reader.ts";
+import { PacketWriter } from "../src/packet-writer.ts";
+import { type TransportEvent, TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
+import type { Role } from "../src/version-exchange.ts";
+
+/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
+VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
+AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
+pqr14HCMntUGL64eyfxzAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+`;
+export const hostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
+
+const otherKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACAHEtVLBZ0YUbastuRutBgwUiG5qhzUJ3drBhqQR3xrHAAAAIiTZENRk2RD
+UQAAAAtzc2gtZWQyNTUxOQAAACAHEtVLBZ0YUbastuRutBgwUiG5qhzUJ3drBhqQR3xrHA
+AAAEB1F2EtK/qzeeJMJLnIZD0MKINsZcRnzQ82twzGpXRtfAcS1UsFnRhRtqy25G60GDBS
+IbmqHNQnd2sGGpBHfGscAAAABHRlc3QB
+-----END OPENSSH PRIVATE KEY-----
+`;
+export const otherHostKey = (): Signer => signer(decodePrivateKey(otherKeyText));
+
+export const noRekey = { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 };
+
+export const options = (role: Role, more: Partial<TransportOptions> = {}): TransportOptions => ({
+  role,
+  algorithms: modern,
+  random: seededRandom(`${role} of the transport tests`),
+  hostKeys: role === "server" ? [hostKey()] : [],
+  version: `SSH-2.0-${role}`,
+  rekey: noRekey,
+  now: 0,
+  ...more,
+});
+
+export const machine = (role: Role, more: Partial<TransportOptions> = {}): TransportMachine =>
+  new TransportMachine(options(role, more));
+
+/** What a signer of an ed25519 key gives at once. */
+function signNow(by: Signer, data: Bytes, algorithm: string): Bytes {
+  const signature = by.sign(data, algorithm);
+  if (signature instanceof Promise) throw new Error("expected a synchronous signer");
+  return signature;
+}
+
+/** All events there are now, with the decisions taken: every host key is trusted, every signature made. */
+export function events(of: TransportMachine): TransportEvent[] {
+  const all: TransportEvent[] = [];
+  for (let event = of.next(); event !== undefined; event = of.next()) {
+    all.push(event);
+    if (event.type === "hostKey") of.acceptHostKey();
+    if (event.type === "sign") of.signed(signNow(event.signer, event.data, event.algorithm));
+  }
+  return all;
+}
+
+/** Carries output to and fro until both are silent. `cut` says in what pieces it arrives. */
+export function settle(
+  one: TransportMachine,
+  other: TransportMachine,
+  cut = (bytes: Bytes): Iterable<Bytes> => [bytes],
+): [TransportEvent[], TransportEvent[]] {
+  const [ofOne, ofOther]: [TransportEvent[], TransportEvent[]] = [[], []];
+  for (let moved = true; moved; ) {
+    moved = false;
+    for (const [from, to, heard] of [
+      [one, other, ofOther],
+      [other, one, ofOne],
+    ] as const) {
+      const output = from.takeOutput();
+      if (output === undefined) continue;
+      moved = true;
+      for (const chunk of cut(output)) {
+        to.receive(chunk);
+        heard.push(...events(to));
+      }
+    }
+  }
+  return [ofOne, ofOther];
+}
+
+/** Both ends after their first key exchange. */
+export function pair(
+  client: Partial<TransportOptions> = {},
+  server: Partial<TransportOptions> = {},
+): { readonly client: TransportMachine; readonly server: TransportMachine } {
+  const both = { client: machine("client", client), server: machine("server", server) };
+  settle(both.client, both.server);
+  return both;
+}
+
+/** Sends anything at any time. Key exchange messages it gets are answered as they should be, unless `manual`. */
+export class RawPeer {
+  readonly reader = new PacketReader();
+  readonly writer: PacketWriter;
+  readonly kex: KexMachine;
+  /** payloads that came, key exchange included */
+  readonly got: Bytes[] = [];
+  readonly steps: KexStep["type"][] = [];
+  #version: number[] | undefined = [];
+  readonly #ours: string;
+  readonly #old: boolean;
+
+  /** @param old a peer that knows neither strict kex nor EXT_INFO */
+  constructor(role: Role, more: Partial<KexOptions> = {}, old = false) {
+    this.#old = old;
+    const made = options(role, more);
+    this.#ours = `SSH-2.0-raw_${role}`;
+    this.writer = new PacketWriter(made.random);
+    this.kex = new KexMachine(made, this.reader, this.writer);
+    this.writer.sendRaw(utf8(`${this.#ours}\r\n`));
+  }
+
+  /** The numbers of the messages that came. */
+  get numbers(): number[] {
+    return this.got.map(([number = 0]) => number);
+  }
+
+  /** Sends KEXINIT. */
+  start(): this {
+    if (this.#old) withoutMarkers(() => this.kex.start());
+    else this.kex.start();
+    return this;
+  }
+
+  send(...payloads: readonly Bytes[]): this {
+    for (const payload of payloads) this.writer.send(payload);
+    return this;
+  }
+
+  receive(bytes: Bytes | undefined): this {
+    if (bytes === undefined) return this;
+    let rest = bytes;
+    while (this.#version !== undefined && rest.length > 0) {
+      const [byte = 0] = rest;
+      rest = rest.subarray(1);
+      if (byte !== 10) this.#version.push(byte);
+      else {
+        this.kex.setVersions(utf8(this.#ours), utf8(String.fromCharCode(...this.#version).trimEnd()));
+        this.#version = undefined;
+      }
+    }
+    this.reader.receive(rest);
+    for (let payload = this.reader.next(); payload !== undefined; payload = this.reader.next()) {
+      this.got.push(payload);
+      const [number = 0] = payload;
+      const handle = (): void => this.#take(this.kex.receive(payload));
+      if (number < 20 || number >= 50) continue;
+      if (this.#old && number === KexInit.number) withoutMarkers(handle);
+      else handle();
+    }
+    return this;
+  }
+
+  #take(step: KexStep | undefined): void {
+    if (step === undefined) return;
+    this.steps.push(step.type);
+    if (step.type === "hostKey") this.#take(this.kex.acceptHostKey());
+    if (step.type === "sign") this.#take(this.kex.signed(signNow(step.signer, step.data, step.algorithm)));
+  }
+}
+
+/** Runs code to which no KEXINIT has markers, neither the one it writes nor the one it reads. */
+function withoutMarkers(run: () => void): void {
+  const real = { ...KexInit };
+  type Values = ValuesOf<typeof KexInit>;
+  const strip = (values: Values): Values => ({
+    ...values,
+    kexAlgorithms: values.kexAlgorithms.filter((name) => !/^(ext-info|kex-strict)-/.test(name)),
+  });
+  try {
+    Object.assign(KexInit, {
+      encode: (values: Values) => real.encode(strip(values)),
+      decode: (payload: Bytes) => strip(real.decode(payload)),
+    });
+    run();
+  } finally {
+    Object.assign(KexInit, real);
+  }
+}
+
+/** Carries output between a machine of ours and a raw peer until both are silent; gives our events. */
+export function converse(ours: TransportMachine, peer: RawPeer): TransportEvent[] {
+  const heard: TransportEvent[] = [];
+  for (;;) {
+    const out = ours.takeOutput();
+    peer.receive(out);
+    const back = peer.writer.take();
+    if (out === undefined && back === undefined) return heard;
+    if (back !== undefined) ours.receive(back);
+    heard.push(...events(ours));
+  }
+}
+
+/** A machine of ours and a raw peer after their first key exchange. */
+export function withRaw(
+  role: Role,
+  more: Partial<TransportOptions> = {},
+  old = false,
+): { readonly ours: TransportMachine; readonly peer: RawPeer } {
+  const ours = machine(role, more);
+  const peer = new RawPeer(role === "client" ? "server" : "client", {}, old).start();
+  converse(ours, peer);
+  return { ours, peer };
+}
+
+/** What goes wrong when `ours` looks at what the peer sent. */
+export function failure(ours: TransportMachine, peer?: RawPeer): unknown {
+  const bytes = peer?.writer.take();
+  if (bytes !== undefined) ours.receive(bytes);
+  try {
+    const got = events(ours);
+    return `no failure, but ${JSON.stringify(got.map(({ type }) => type))}`;
+  } catch (error) {
+    return error;
+  }
+}

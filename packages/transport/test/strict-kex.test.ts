@@ -1,0 +1,124 @@
+import { Debug, ExtInfo, Ignore, KexInit, SshError, utf8 } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { Marker } from "../src/negotiate.ts";
+import type { Role } from "../src/version-exchange.ts";
+import { converse, events, failure, machine, pair, RawPeer, settle, withRaw } from "./raw-peer.ts";
+
+const roles: Role[] = ["client", "server"];
+const ignore = Ignore.encode({ data: utf8("x") });
+const debug = Debug.encode({ alwaysDisplay: false, message: "x", language: "" });
+
+describe("strict kex", () => {
+  it.each(roles)("of a %s resets both sequence numbers at every NEWKEYS, those of rekeys too", (role) => {
+    const { ours, peer } = withRaw(role);
+    const sequences = (): number[] => [peer.writer.sequence, peer.reader.sequence];
+    // Behind NEWKEYS a server sends EXT_INFO the first time.
+    expect(sequences()).toEqual([0, role === "server" ? 1 : 0]);
+    for (let round = 0; round < 3; round++) {
+      ours.send(debug);
+      peer.send(debug);
+      converse(ours, peer);
+      expect(peer.reader.sequence).toBeGreaterThan(0);
+      ours.startRekey();
+      converse(ours, peer);
+      expect(sequences()).toEqual([0, 0]);
+    }
+  });
+
+  it.each(roles)("is not imposed on a peer that does not offer it: a %s counts on", (role) => {
+    const { ours, peer } = withRaw(role, {}, true);
+    const before = [peer.writer.sequence, peer.reader.sequence];
+    // KEXINIT, the method's message and NEWKEYS.
+    expect(before).toEqual([3, 3]);
+    ours.send(debug);
+    peer.send(debug, ignore);
+    expect(converse(ours, peer).map(({ type }) => type)).toEqual(["debug"]);
+    expect([peer.writer.sequence, peer.reader.sequence]).toEqual([5, 4]);
+    peer.start();
+    expect(converse(ours, peer).map(({ type }) => type)).toContain("keys");
+    expect([peer.writer.sequence, peer.reader.sequence]).toEqual([8, 7]);
+  });
+
+  it.each(roles)("and EXT_INFO are asked for by a %s in the first KEXINIT alone", (role) => {
+    const { ours, peer } = withRaw(role);
+    ours.startRekey();
+    converse(ours, peer);
+    const [first = [], second = []] = peer.got
+      .filter(([number]) => number === 20)
+      .map((payload) => KexInit.decode(payload).kexAlgorithms);
+    const markers = role === "client" ? [Marker.extInfoClient, Marker.strictClient] : [Marker.strictServer];
+    expect(first.filter((name) => !second.includes(name))).toEqual(markers);
+    expect(peer.kex.strict).toBe(true);
+  });
+
+  it("finds out a packet that was taken away or put in (Terrapin)", () => {
+    for (const attack of ["inject", "drop"] as const) {
+      const [client, server] = [machine("client"), machine("server")];
+      server.receive(client.takeOutput() ?? expect.unreachable());
+      events(server);
+      client.receive(server.takeOutput() ?? expect.unreachable());
+      events(client);
+      server.receive(client.takeOutput() ?? expect.unreachable());
+      events(server);
+      const flight = server.takeOutput() ?? expect.unreachable();
+      const packets = splitPlain(flight, 2);
+      const [reply, newKeys, extInfo] = packets;
+      const injected = new RawPeer("server").writer;
+      injected.take();
+      injected.send(ignore);
+      const altered =
+        attack === "inject" ? [injected.take(), reply, newKeys, /* dropped behind */ undefined] : [reply, newKeys];
+      expect(extInfo?.length).toBeGreaterThan(0);
+      for (const chunk of altered) if (chunk !== undefined) client.receive(chunk);
+      if (attack === "inject") {
+        expect(() => events(client)).toThrow(expect.objectContaining({ code: "protocol" }));
+        continue;
+      }
+      events(client);
+      // The truncated message was number 0 under the new keys: the next one does not verify.
+      server.send(ignore);
+      client.receive(server.takeOutput() ?? expect.unreachable());
+      expect(() => events(client)).toThrow(SshError);
+    }
+  });
+});
+
+/** The first `count` packets, which are plain, one by one, and the rest. */
+function splitPlain(bytes: Uint8Array, count: number): Uint8Array[] {
+  const parts = [];
+  let at = 0;
+  for (let n = 0; n < count; n++) {
+    const size = 4 + new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
+    parts.push(bytes.slice(at, at + size));
+    at += size;
+  }
+  return [...parts, bytes.slice(at)];
+}
+
+describe("EXT_INFO (RFC 8308)", () => {
+  it("is the server's first message under its new keys, with its signature algorithms, when the client asks for it", () => {
+    const { client } = pair();
+    expect(client.sessionId).toBeDefined();
+    const again = machine("client");
+    const [heard] = settle(again, machine("server"));
+    const info = heard.find((event) => event.type === "extInfo");
+    expect(
+      new TextDecoder().decode(info?.type === "extInfo" ? info.extensions.get("server-sig-algs") : undefined),
+    ).toContain("rsa-sha2-512");
+  });
+
+  it("is not sent to a client that does not ask", () => {
+    expect(withRaw("server").peer.numbers).toContain(ExtInfo.number);
+    expect(withRaw("server", {}, true).peer.numbers).not.toContain(ExtInfo.number);
+  });
+
+  it("may come twice (RFC 8308 section 2.4), not three times", () => {
+    const { ours, peer } = withRaw("client");
+    const extInfo = ExtInfo.encode({ extensions: new Map([["server-sig-algs", utf8("ssh-ed25519")]]) });
+    expect(failure(ours, peer.send(extInfo, extInfo))).toMatch('["extInfo","extInfo"]');
+    expect(failure(ours, peer.send(extInfo))).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining("EXT_INFO at most 2 times"),
+    });
+  });
+});

@@ -1,0 +1,239 @@
+/** Requests for ports and their visitors, RFC 4254 section 7. */
+import { ChannelOpen, Debug, OpenFailureReason, RequestSuccess, utf8 } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { Forwarding } from "../src/index.ts";
+import { confirmation, denied, forwarded, granted, nothing, opening, Rig, refusal, rejection, turns } from "./rig.ts";
+
+describe("a request for a port (RFC 4254 section 7.1)", () => {
+  it.each(["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "LOCALHOST"])(
+    "sends the address %j word for word",
+    async (address) => {
+      const rig = await new Rig().logOn();
+      const asking = rig.tunnel.requestForwarding({ address, port: 8080 });
+      expect(await rig.asked()).toEqual({ name: "tcpip-forward", address, port: 8080 });
+      rig.host.send(granted());
+      expect(await asking).toMatchObject({ address, port: 8080, target: undefined });
+      rig.host.abort();
+    },
+  );
+
+  it("without an address asks for localhost, as ssh does", async () => {
+    const rig = await new Rig().logOn();
+    void rig.tunnel.requestForwarding({ port: 1 }).catch(() => {});
+    expect((await rig.asked()).address).toBe("localhost");
+    rig.host.abort();
+  });
+
+  it("for port 0 gives the port the host chose", async () => {
+    const { rig, forwarding } = await forwarded({ port: 0 }, 40_001);
+    expect(forwarding.port).toBe(40_001);
+    rig.host.abort();
+  });
+
+  it.each([
+    ["no port", nothing],
+    ["port 0", granted(0).slice(1)],
+    ["port 65536", granted(65_536).slice(1)],
+    ["half a port", Uint8Array.of(0, 0)],
+    ["more than a port", new Uint8Array(8)],
+  ])("for port 0 that is granted with %s is a protocol error of that call", async (_what, specific) => {
+    const rig = await new Rig().logOn();
+    const asking = rejection(rig.tunnel.requestForwarding({ port: 0 }));
+    await rig.asked();
+    rig.host.send(RequestSuccess.encode({ specific }));
+    expect(await asking).toMatchObject({
+      code: "protocol",
+      message: expect.stringContaining("tell the port it chose"),
+    });
+    expect(rig.tunnel.state).toBe("open");
+    rig.host.abort();
+  });
+
+  it("for another port may be granted with bytes behind: some hosts tell the port, or zeros", async () => {
+    for (const specific of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
+      const rig = await new Rig().logOn();
+      const asking = rig.tunnel.requestForwarding({ port: 8080 });
+      await rig.asked();
+      rig.host.send(RequestSuccess.encode({ specific }));
+      expect((await asking).port).toBe(8080);
+      rig.host.abort();
+    }
+  });
+
+  it("that the host refuses names the address, the port and the reason the host gave just before", async () => {
+    const rig = await new Rig().logOn();
+    const busy = rejection(rig.tunnel.requestForwarding({ address: "::1", port: 80 }));
+    await rig.asked();
+    rig.host.send(denied);
+    expect(await busy).toMatchObject({
+      code: "refused",
+      message: 'expected the host to listen on "::1" port 80, it refused and gave no reason; the port may be in use',
+    });
+    const policy = rejection(rig.tunnel.requestForwarding({ port: 81 }));
+    await rig.asked();
+    rig.host.send(
+      Debug.encode({ alwaysDisplay: true, message: "Server has disabled port forwarding.", language: "" }),
+      denied,
+    );
+    expect(await policy).toMatchObject({
+      code: "denied",
+      message: expect.stringContaining('gave "Server has disabled port forwarding."'),
+    });
+    expect(rig.tunnel.forwardings).toEqual([]);
+    rig.host.abort();
+  });
+
+  it("that the host refuses is not explained by what the host said before it was asked", async () => {
+    const rig = await new Rig().logOn();
+    rig.host.send(
+      Debug.encode({
+        alwaysDisplay: false,
+        message: "authorized_keys:1: key options: agent-forwarding not permitted",
+        language: "",
+      }),
+    );
+    await turns();
+    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+    await rig.asked();
+    rig.host.send(denied);
+    expect(await busy).toMatchObject({
+      code: "refused",
+      message: expect.stringContaining("no reason; the port may be in use"),
+    });
+    rig.host.abort();
+  });
+
+  it("for an address and port that are ours already is the caller's mistake", async () => {
+    const { rig } = await forwarded({ address: "::1", port: 80 });
+    expect(await rejection(rig.tunnel.requestForwarding({ address: "::1", port: 80 }))).toMatchObject({
+      code: "misuse",
+    });
+    rig.host.abort();
+  });
+
+  it("that is aborted rejects at once; when the host grants it after all, it is asked to let go", async () => {
+    const rig = await new Rig().logOn();
+    const abort = new AbortController();
+    const asking = rejection(rig.tunnel.requestForwarding({ port: 0 }, { signal: abort.signal }));
+    await rig.asked();
+    abort.abort(new Error("why"));
+    expect(await asking).toMatchObject({ code: "aborted" });
+    rig.host.send(granted(40_001), opening("localhost", 40_001));
+    expect(await rig.asked()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
+    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
+    rig.host.send(granted());
+    await turns();
+    expect([rig.tunnel.state, rig.tunnel.forwardings]).toEqual(["open", []]);
+    rig.host.abort();
+  });
+});
+
+describe("a visitor", () => {
+  it("who comes in the same segment as the grant is served", async () => {
+    for (const port of [8080, 0]) {
+      const rig = await new Rig().logOn();
+      const asking = rig.tunnel.requestForwarding({ port });
+      await rig.asked();
+      rig.host.transport.send(granted(port === 0 ? 40_001 : undefined));
+      rig.host.send(opening("localhost", port === 0 ? 40_001 : port));
+      await confirmation(rig);
+      const { value: channel } = await (await asking)[Symbol.asyncIterator]().next();
+      expect(channel).toMatchObject({ type: "forwarded-tcpip", origin: { host: "192.0.2.7", port: 4242 } });
+      rig.host.abort();
+    }
+  });
+
+  it("is routed by address and port exactly, then by a port that is only one forwarding's, else refused", async () => {
+    const rig = await new Rig().logOn();
+    const all: Forwarding[] = [];
+    for (const [address, port] of [
+      ["127.0.0.1", 80],
+      ["::1", 80],
+      ["localhost", 81],
+    ] as const) {
+      const asking = rig.tunnel.requestForwarding({ address, port });
+      await rig.asked();
+      rig.host.send(granted());
+      all.push(await asking);
+    }
+    const routed: [string, number, number | undefined][] = [
+      ["127.0.0.1", 80, 0],
+      ["::1", 80, 1],
+      ["localhost", 81, 2],
+      ["0.0.0.0", 81, 2],
+      ["LOCALHOST", 81, 2],
+      ["localhost", 80, undefined],
+      ["127.0.0.1", 82, undefined],
+      ["127.0.0.1", 0, undefined],
+    ];
+    for (const [address, port, which] of routed) {
+      const readers = all.map((forwarding) => forwarding[Symbol.asyncIterator]().next());
+      rig.visit(address, port);
+      if (which === undefined) {
+        expect(await refusal(rig), `${address} ${port}`).toMatchObject({
+          reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
+          description: "this port was not requested",
+        });
+        rig.visit("127.0.0.1", 80);
+      }
+      await confirmation(rig);
+      const winner = await Promise.race(readers.map((reader, at) => reader.then(() => at)));
+      expect(winner, `${address} ${port}`).toBe(which ?? 0);
+      // The other readers are given what they wait for.
+      for (const [at, [to, of]] of (
+        [
+          ["127.0.0.1", 80],
+          ["::1", 80],
+          ["localhost", 81],
+        ] as const
+      ).entries())
+        if (at !== winner) rig.visit(to, of);
+      await Promise.all(readers);
+    }
+    rig.host.abort();
+  });
+
+  it("of a port that was never requested is refused (RFC 4254 section 7.2), and so is another type of channel", async () => {
+    const rig = await new Rig().logOn();
+    rig.visit("localhost", 80);
+    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
+    rig.host.send(
+      ChannelOpen.encode({
+        channelType: "session",
+        senderChannel: 1,
+        initialWindow: 1,
+        maxPacket: 1,
+        specific: nothing,
+      }),
+    );
+    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE });
+    rig.host.abort();
+  });
+
+  it("may come from anywhere: the originator is told, and never judged", async () => {
+    const { rig, forwarding } = await forwarded({ port: 80 });
+    const iterator = forwarding[Symbol.asyncIterator]();
+    for (const origin of [
+      { originAddress: "", originPort: 0 },
+      { originAddress: "not an address", originPort: 4_294_967_295 },
+    ]) {
+      rig.visit("localhost", 80, 5, origin);
+      expect((await iterator.next()).value?.origin).toEqual({ host: origin.originAddress, port: origin.originPort });
+    }
+    rig.host.abort();
+  });
+
+  it("whose open is malformed ends the connection", async () => {
+    const { rig } = await forwarded({ port: 80 });
+    rig.host.send(
+      ChannelOpen.encode({
+        channelType: "forwarded-tcpip",
+        senderChannel: 1,
+        initialWindow: 1,
+        maxPacket: 1,
+        specific: utf8("?"),
+      }),
+    );
+    expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "protocol" });
+  });
+});

@@ -1,0 +1,363 @@
+/** An SSH host in memory that does what a test wants, on a clock that stands still until the test moves it. */
+import { password } from "@postern/auth";
+import { modern, type Signer } from "@postern/crypto";
+import { type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection, serve } from "@postern/ssh";
+import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
+import {
+  type Bytes,
+  DirectTcpip,
+  ForwardedTcpip,
+  fromUtf8,
+  OpenFailureReason,
+  SshError,
+  TcpipForward,
+  TcpipForwardReply,
+  utf8,
+} from "@postern/wire";
+import { afterEach, beforeEach, expect, vi } from "vitest";
+import { type Platform, ReverseTunnel, type Target, type TunnelOptions } from "../src/index.ts";
+
+/**
+ * What a dial meets. `refuse`: nobody listens; `hang`: no answer at all; `mute`: connected, and the host says nothing; `reset`: dropped before the
+ * host said who it is; `busy`: turned away with sshd's words; `accept`: a host.
+ */
+export type Fate = "accept" | "refuse" | "hang" | "mute" | "reset" | "busy";
+/** How the host answers a request for a port; `hold` waits for `release`. */
+export type PortAnswer = "listen" | "busy" | "denied" | "hold" | "no port";
+/** What a `direct-tcpip` open meets; `own`: the host's own listeners. */
+export type DirectAnswer = "own" | "foreign" | "closed" | "denied" | "hang" | "mute";
+
+/** One connection, seen from the host. */
+export interface HostLink {
+  readonly connection: SshConnection;
+  /** the ports it listens on for this client, `address:port` */
+  readonly ports: Set<string>;
+  /** The network breaks. */
+  cut(): void;
+  /** The network swallows everything, both ways, and says nothing. */
+  silence(): void;
+}
+
+/** What a test made, and what is ended after it. */
+const tunnels: ReverseTunnel[] = [];
+const worlds: HostWorld[] = [];
+
+export class HostWorld implements Platform {
+  readonly algorithms = modern;
+  readonly random = seededRandom("host world");
+  /** who was dialled, `host:port`, targets included */
+  readonly dials: string[] = [];
+  /** dials that have not come to an end */
+  dialling = 0;
+  /** what the next dials of a host meet; when it is empty, `fate` */
+  readonly fates: Fate[] = [];
+  fate: Fate = "accept";
+  /** the connections that were logged on, the newest last */
+  readonly links: HostLink[] = [];
+  /** how long anything takes on the network, one way */
+  delayMs = 0;
+  secret = "secret";
+  hostKey: Signer = liarHostKey();
+  /** what it was asked, `forward localhost:7777` and `cancel localhost:7777`, in order */
+  readonly requests: string[] = [];
+  portAnswer: (address: string, port: number, attempt: number) => PortAnswer = () => "listen";
+  cancelAnswer: "ok" | "refuse" | "hold" = "ok";
+  directAnswer: (host: string, port: number) => DirectAnswer = () => "own";
+  /** targets of local forwarding; `hang`: their dial never ends */
+  readonly targets = new Map<string, ((pipe: BytePipe) => void) | "hang">();
+  readonly #held: (() => void)[] = [];
+  readonly #pipes: BytePipe[] = [];
+  #nextPort = 40_000;
+
+  constructor() {
+    worlds.push(this);
+  }
+
+  /** The network breaks for everybody, logged on or not. */
+  cutAll(): void {
+    for (const pipe of this.#pipes) pipe.abort(new Error("ECONNRESET"));
+  }
+
+  /** The host and all that it keeps are gone. */
+  end(): void {
+    for (const pipe of this.#pipes) pipe.abort();
+  }
+
+  /** The connection that came last. */
+  get link(): HostLink {
+    const link = this.links.at(-1);
+    if (link === undefined) throw new Error("nobody has logged on");
+    return link;
+  }
+
+  dial: Platform["dial"] = async ({ host, port }, { signal, timeoutMs }) => {
+    this.dials.push(`${host}:${port}`);
+    const target = this.targets.get(`${host}:${port}`);
+    const fate = target === "hang" ? "hang" : target !== undefined ? "accept" : (this.fates.shift() ?? this.fate);
+    if (signal?.aborted) throw aborted(signal);
+    if (fate === "hang") await this.#never(signal, timeoutMs);
+    // A dial takes its time: never done at once.
+    await Promise.resolve();
+    if (fate === "refuse") throw new SshError("connect", `expected ${host}:${port} to accept, got ECONNREFUSED`);
+    const [ours, theirs] = pipePair();
+    if (typeof target === "function") target(theirs);
+    else this.#arrive(theirs, fate);
+    return ours;
+  };
+
+  /** Answers what was held, oldest first. */
+  release(): void {
+    for (const answer of this.#held.splice(0)) answer();
+  }
+
+  /** A visitor comes to a port of the link that came last; the channel as the host sees it. */
+  async visit(port: number, { address = "localhost", link = this.link } = {}): Promise<Channel> {
+    const specific = ForwardedTcpip.encode({ address, port, originAddress: "192.0.2.99", originPort: 4711 });
+    return await link.connection.openChannel("forwarded-tcpip", specific);
+  }
+
+  async #never(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+    this.dialling++;
+    await new Promise<void>((_, reject) => {
+      const timer = setTimeout(
+        () => end(new SshError("timeout", `expected a connection within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      const end = (error: SshError): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", stop);
+        this.dialling--;
+        reject(error);
+      };
+      const stop = (): void => end(aborted(signal));
+      signal?.addEventListener("abort", stop, { once: true });
+    });
+  }
+
+  #arrive(pipe: BytePipe, fate: Fate): void {
+    if (fate === "accept") return this.#serve(pipe);
+    pipe.start({ data() {}, end: () => pipe.end(), drain() {}, closed() {} });
+    if (fate === "reset") pipe.abort(new Error("ECONNRESET"));
+    if (fate !== "busy") return;
+    pipe.write(utf8("Not allowed at this time\r\n"));
+    pipe.end();
+  }
+
+  #serve(outer: BytePipe): void {
+    const [near, far] = pipePair();
+    this.#pipes.push(far);
+    let silent = false;
+    const pass = (what: () => void): void => {
+      if (silent) return;
+      if (this.delayMs > 0) setTimeout(what, this.delayMs);
+      else what();
+    };
+    const relay = (from: BytePipe, to: BytePipe): void =>
+      from.start({
+        data: (chunk) => pass(() => to.write(chunk)),
+        end: () => pass(() => to.end()),
+        drain() {},
+        closed: (error) => pass(() => error && to.abort(error)),
+      });
+    relay(outer, near);
+    relay(near, outer);
+    const ports = new Set<string>();
+    const cut = (): void => {
+      outer.abort(new Error("ECONNRESET"));
+      far.abort(new Error("ECONNRESET"));
+    };
+    const silence = (): void => {
+      silent = true;
+    };
+    serve(far, {
+      algorithms: modern,
+      random: seededRandom(`host link ${this.dials.length}`),
+      hostKeys: [this.hostKey],
+      banner: "welcome",
+      authenticate: (attempt) => attempt.method === "password" && attempt.password === this.secret,
+      onGlobalRequest: (request, connection) => this.#request(request, { connection, ports, cut, silence }),
+      onChannelOpen: (open, connection) => this.#direct(open, { connection, ports, cut, silence }),
+    }).then(
+      (connection) => void this.links.push({ connection, ports, cut, silence }),
+      () => {},
+    );
+  }
+
+  #request(request: Parameters<NonNullable<Parameters<typeof serve>[1]["onGlobalRequest"]>>[0], link: HostLink): void {
+    if (request.name === "tcpip-forward") {
+      const { address, port } = TcpipForward.decode(request.specific);
+      const attempt = this.requests.push(`forward ${address}:${port}`);
+      const answer = (how: PortAnswer): void => {
+        if (how === "hold") this.#held.push(() => answer("listen"));
+        else if (how === "denied") {
+          link.connection.debug("Server has disabled port forwarding.");
+          request.refuse();
+        } else if (how === "busy") request.refuse();
+        else if (how === "no port") request.accept();
+        else {
+          const bound = port === 0 ? this.#nextPort++ : port;
+          link.ports.add(`${address}:${bound}`);
+          request.accept(port === 0 ? TcpipForwardReply.encode({ port: bound }) : new Uint8Array(0));
+        }
+      };
+      answer(this.portAnswer(address, port, attempt));
+    } else if (request.name === "cancel-tcpip-forward") {
+      const { address, port } = TcpipForward.decode(request.specific);
+      this.requests.push(`cancel ${address}:${port}`);
+      const answer = (): void => {
+        if (link.ports.delete(`${address}:${port}`)) request.accept();
+        else request.refuse();
+      };
+      if (this.cancelAnswer === "hold") this.#held.push(answer);
+      else if (this.cancelAnswer === "refuse") request.refuse();
+      else answer();
+    } else request.refuse();
+  }
+
+  #direct(open: IncomingOpen, link: HostLink): void {
+    const { host, port } = DirectTcpip.decode(open.specific);
+    const how = this.directAnswer(host, port);
+    if (how === "hang") return;
+    if (how === "denied") return open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "open failed");
+    const listener = [...link.ports].find((name) => name.endsWith(`:${port}`));
+    if (how === "closed" || (how === "own" && listener === undefined)) {
+      return open.refuse(OpenFailureReason.CONNECT_FAILED, "Connection refused");
+    }
+    const channel = open.accept();
+    if (how === "mute") return;
+    if (how === "foreign") {
+      channel.write(utf8("220 somebody else's server\r\n"));
+      return;
+    }
+    const address = listener?.slice(0, listener.lastIndexOf(":")) ?? "";
+    const specific = ForwardedTcpip.encode({ address, port, originAddress: host, originPort: 50_000 });
+    link.connection.openChannel("forwarded-tcpip", specific).then(
+      (visitor) => pump(channel, visitor),
+      () => channel.abort(),
+    );
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): SshError {
+  return new SshError("aborted", "the dial was aborted", { cause: signal?.reason });
+}
+
+/** Whatever can happen without the clock moving has happened. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** Moves the clock. */
+export async function advance(ms: number): Promise<void> {
+  await settle();
+  await vi.advanceTimersByTimeAsync(ms);
+  await settle();
+}
+
+/** For each test of a file: a clock that stands still, and after it nothing may be left that waits for it. */
+export function onVirtualClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers({
+      toFake: ["performance", "Date", "setTimeout", "clearTimeout", "setInterval", "clearInterval"],
+      now: Date.UTC(2026, 0, 1),
+    });
+  });
+  afterEach(async () => {
+    for (const tunnel of tunnels.splice(0)) void tunnel.logoff();
+    await settle();
+    for (const world of worlds.splice(0)) world.end();
+    // The longest that a connection is given to end.
+    await advance(5_000);
+    const left = vi.getTimerCount();
+    vi.useRealTimers();
+    expect(left, "timers left behind").toBe(0);
+  });
+}
+
+/** A tunnel through a host of that world; every event it tells is written down. */
+export function tunnelTo(
+  world: HostWorld,
+  options: Partial<TunnelOptions> = {},
+): { tunnel: ReverseTunnel; told: string[] } {
+  const tunnel = new ReverseTunnel(
+    {
+      ...(options.hosts === undefined ? { host: "host" } : {}),
+      user: "test",
+      auth: [password("secret")],
+      hostKey: () => true,
+      ...options,
+      reconnect: { ...options.reconnect, backoff: { jitter: 0, ...options.reconnect?.backoff } },
+    },
+    world,
+  );
+  tunnels.push(tunnel);
+  const told: string[] = [];
+  const tell = (text: string, reason: SshError | undefined): void =>
+    void told.push(reason ? `${text} (${reason.code})` : text);
+  tunnel.addEventListener("state", ({ state, reason }) => tell(state, reason));
+  tunnel.addEventListener("reconnectattempt", ({ attempt, intervalMs, reason }) =>
+    tell(`attempt ${attempt} in ${intervalMs}`, reason),
+  );
+  tunnel.addEventListener("forwarding", ({ forwarding, state, reason }) =>
+    tell(`${forwarding.address}:${forwarding.port} ${state}`, reason),
+  );
+  return { tunnel, told };
+}
+
+/** A tunnel that is open. */
+export async function openTunnel(
+  world: HostWorld,
+  options: Partial<TunnelOptions> = {},
+): Promise<{ tunnel: ReverseTunnel; told: string[] }> {
+  const made = tunnelTo(world, options);
+  await made.tunnel.logon();
+  await settle();
+  made.told.length = 0;
+  return made;
+}
+
+/** The code of the SshError a promise rejects with; `resolved` and `unsettled` otherwise. The clock does not move. */
+export async function outcome(promise: Promise<unknown>): Promise<string> {
+  let text = "unsettled";
+  promise.then(
+    () => {
+      text = "resolved";
+    },
+    (error: unknown) => {
+      text = error instanceof SshError ? error.code : String(error);
+    },
+  );
+  await settle();
+  return text;
+}
+
+/** Everything that comes over a pipe, as text. */
+export function heard(pipe: BytePipe): { text: string; ended: boolean; closed: boolean; error: Error | undefined } {
+  const so = { text: "", ended: false, closed: false, error: undefined as Error | undefined };
+  pipe.start({
+    data(chunk: Bytes) {
+      so.text += fromUtf8(chunk);
+    },
+    end() {
+      so.ended = true;
+    },
+    drain() {},
+    closed(error) {
+      so.closed = true;
+      so.error = error;
+    },
+  });
+  return so;
+}
+
+/** A target that sends back what comes. */
+export function echo(pipe: BytePipe): void {
+  pipe.start({
+    data: (chunk) => void pipe.write(chunk),
+    end: () => pipe.end(),
+    drain() {},
+    closed() {},
+  });
+}
+
+export const target: Target = { host: "target", port: 80 };

@@ -1,0 +1,346 @@
+/** Logon, logoff and abort at every moment of a tunnel's life: what is told of it, and what is left behind. */
+import { password } from "@postern/auth";
+import { describe, expect, it, vi } from "vitest";
+import type { TunnelState } from "../src/index.ts";
+import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo } from "./host-world.ts";
+
+onVirtualClock();
+
+describe("the states of a tunnel", () => {
+  it("are closed, connecting, authenticating, open, and closed again", async () => {
+    const { tunnel, told } = tunnelTo(new HostWorld());
+    expect(tunnel.state).toBe("closed");
+    await tunnel.logon();
+    expect(tunnel.state).toBe("open");
+    await tunnel.logoff();
+    expect(tunnel.state).toBe("closed");
+    expect(told).toEqual(["connecting", "authenticating", "open", "closed"]);
+  });
+
+  it("never say open when the connection is down: waiting comes before anything else is told", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    await tunnel.requestForwarding({ port: 7777 });
+    const seen: TunnelState[] = [];
+    for (const type of ["state", "forwarding", "reconnectattempt"] as const) {
+      tunnel.addEventListener(type, () => seen.push(tunnel.state));
+    }
+    told.length = 0;
+    world.link.cut();
+    await settle();
+    expect(told).toEqual(["waiting (closed)", "localhost:7777 pending (closed)", "attempt 1 in 5000 (closed)"]);
+    expect(seen).toEqual(["waiting", "waiting", "waiting"]);
+  });
+
+  it("go straight to closed when nothing is tried again", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, { reconnect: { mode: "never" } });
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    told.length = 0;
+    world.link.cut();
+    expect(await outcome(tunnel.closed)).toBe("closed");
+    expect(await outcome(forwarding.closed)).toBe("closed");
+    expect(told).toEqual(["localhost:7777 closed (closed)", "closed (closed)"]);
+  });
+
+  it("are followed by a handler until it is removed", async () => {
+    const { tunnel } = tunnelTo(new HostWorld());
+    const seen: TunnelState[] = [];
+    const handler = ({ state }: { readonly state: TunnelState }): void => void seen.push(state);
+    tunnel.addEventListener("state", handler);
+    await tunnel.logon();
+    tunnel.removeEventListener("state", handler);
+    await tunnel.logoff();
+    expect(seen).toEqual(["connecting", "authenticating", "open"]);
+  });
+});
+
+describe("`closed`", () => {
+  it("resolves after a logoff, and not before", async () => {
+    const { tunnel } = await openTunnel(new HostWorld());
+    const { closed } = tunnel;
+    expect(await outcome(closed)).toBe("unsettled");
+    await tunnel.logoff();
+    expect(await outcome(closed)).toBe("resolved");
+  });
+
+  it("resolves at the end of an `await using` block", async () => {
+    const world = new HostWorld();
+    let closed: Promise<void>;
+    {
+      await using tunnel = (await openTunnel(world)).tunnel;
+      ({ closed } = tunnel);
+    }
+    expect(await outcome(closed)).toBe("resolved");
+  });
+});
+
+describe("logon", () => {
+  it("is refused while another is under way, and when the tunnel is open", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world);
+    const first = tunnel.logon();
+    expect(await outcome(tunnel.logon())).toBe("misuse");
+    await first;
+    expect(await outcome(tunnel.logon())).toBe("misuse");
+    expect(world.dials).toHaveLength(1);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("may be called again when the tunnel is closed, with a new `closed`", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const before = tunnel.closed;
+    await tunnel.logoff();
+    await tunnel.logon();
+    expect(tunnel.state).toBe("open");
+    expect(await outcome(before)).toBe("resolved");
+    expect(await outcome(tunnel.closed)).toBe("unsettled");
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    expect(forwarding.state).toBe("open");
+  });
+
+  it("dials nobody when its signal has fired before", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
+    expect(await outcome(tunnel.logon({ signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(world.dials).toEqual([]);
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("is done when the tunnel is open: its signal means nothing from then on", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world);
+    const controller = new AbortController();
+    tunnel.addEventListener("state", ({ state }) => state === "open" && controller.abort());
+    await tunnel.logon({ signal: controller.signal });
+    world.link.cut();
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.links).toHaveLength(2);
+  });
+
+  it("gives up after logonTimeoutMs", async () => {
+    const world = new HostWorld();
+    world.fate = "mute";
+    const { tunnel } = tunnelTo(world, { logonTimeoutMs: 3_000 });
+    const logon = tunnel.logon();
+    logon.catch(() => {});
+    await advance(2_999);
+    expect(tunnel.state).toBe("connecting");
+    await advance(1);
+    expect(await outcome(logon)).toBe("timeout");
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("has no time limit of ours with logonTimeoutMs Infinity", async () => {
+    const { tunnel } = tunnelTo(new HostWorld(), {
+      logonTimeoutMs: Number.POSITIVE_INFINITY,
+      auth: [password(() => new Promise<string>(() => {}))],
+    });
+    tunnel.logon().catch(() => {});
+    await advance(50_000);
+    expect(tunnel.state).toBe("authenticating");
+  });
+});
+
+interface Moment {
+  readonly name: string;
+  readonly state: TunnelState;
+  readonly make: (world: HostWorld) => ReturnType<typeof tunnelTo>;
+}
+
+const beforeOpen: readonly Moment[] = [
+  {
+    name: "while it dials",
+    state: "connecting",
+    make(world) {
+      world.fate = "hang";
+      return tunnelTo(world);
+    },
+  },
+  {
+    name: "while the host says nothing",
+    state: "connecting",
+    make(world) {
+      world.fate = "mute";
+      return tunnelTo(world);
+    },
+  },
+  {
+    name: "while the host key is decided on",
+    state: "connecting",
+    make: (world) => tunnelTo(world, { hostKey: () => new Promise(() => {}) }),
+  },
+  {
+    name: "while it authenticates",
+    state: "authenticating",
+    make: (world) => tunnelTo(world, { auth: [password(() => new Promise<string>(() => {}))] }),
+  },
+  {
+    name: "while it waits to try again (always)",
+    state: "waiting",
+    make(world) {
+      world.fate = "refuse";
+      return tunnelTo(world, { reconnect: { mode: "always" } });
+    },
+  },
+  {
+    name: "while beforeReconnect takes its time (always)",
+    state: "waiting",
+    make(world) {
+      world.fate = "refuse";
+      const reconnect = { mode: "always", intervalMs: 0 } as const;
+      return tunnelTo(world, { reconnect, beforeReconnect: () => new Promise(() => {}) });
+    },
+  },
+];
+
+describe.each(beforeOpen)("a first logon $name", ({ state, make }) => {
+  it("is ended by logoff", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = make(world);
+    const logon = tunnel.logon();
+    logon.catch(() => {});
+    await advance(1);
+    expect(tunnel.state).toBe(state);
+    expect(await outcome(logon)).toBe("unsettled");
+    told.length = 0;
+    expect(await outcome(tunnel.logoff())).toBe("resolved");
+    expect(await outcome(logon)).toBe("aborted");
+    expect(await outcome(tunnel.closed)).toBe("aborted");
+    expect(told).toEqual(["closed (aborted)"]);
+    expect(world.dialling).toBe(0);
+    await advance(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("is ended by its signal, whose reason is the cause", async () => {
+    const world = new HostWorld();
+    const { tunnel } = make(world);
+    const controller = new AbortController();
+    const logon = tunnel.logon({ signal: controller.signal });
+    logon.catch(() => {});
+    await advance(1);
+    expect(tunnel.state).toBe(state);
+    controller.abort(new Error("enough"));
+    expect(await outcome(logon)).toBe("aborted");
+    await expect(logon).rejects.toMatchObject({ cause: { message: "enough" } });
+    expect(tunnel.state).toBe("closed");
+    expect(world.dialling).toBe(0);
+    await advance(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+interface LaterMoment {
+  readonly name: string;
+  readonly state: TunnelState;
+  readonly fate?: HostWorld["fate"];
+  readonly options: Parameters<typeof openTunnel>[1];
+}
+
+const afterLoss: readonly LaterMoment[] = [
+  { name: "while it waits to try again", state: "waiting", options: {} },
+  { name: "while it dials again", state: "connecting", fate: "hang", options: { reconnect: { intervalMs: 0 } } },
+  { name: "while the host says nothing", state: "connecting", fate: "mute", options: { reconnect: { intervalMs: 0 } } },
+  {
+    name: "while beforeReconnect takes its time",
+    state: "waiting",
+    options: { reconnect: { intervalMs: 0 }, beforeReconnect: () => new Promise(() => {}) },
+  },
+];
+
+describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, fate, options }) => {
+  it("is ended by logoff without an error, and its forwardings with it", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, options);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const next = forwarding[Symbol.asyncIterator]().next();
+    if (fate !== undefined) world.fate = fate;
+    world.link.cut();
+    await advance(1);
+    expect(tunnel.state).toBe(state);
+    expect(forwarding.state).toBe("pending");
+    expect(await outcome(tunnel.logoff())).toBe("resolved");
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+    expect(await outcome(forwarding.closed)).toBe("resolved");
+    expect(await next).toEqual({ done: true, value: undefined });
+    expect(told.at(-1)).toBe("closed");
+    expect(world.dialling).toBe(0);
+    await advance(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("logoff", () => {
+  it("does nothing when the tunnel is closed, and may be called twice", async () => {
+    const { tunnel, told } = tunnelTo(new HostWorld());
+    await tunnel.logoff();
+    expect(told).toEqual([]);
+    await tunnel.logon();
+    await Promise.all([tunnel.logoff(), tunnel.logoff()]);
+    expect(told.filter((text) => text === "closed")).toHaveLength(1);
+  });
+
+  it("waits for a host that is gone for 5 s, and no longer", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    world.link.silence();
+    const logoff = tunnel.logoff();
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+    await advance(4_999);
+    expect(await outcome(logoff)).toBe("unsettled");
+    await advance(1);
+    expect(await outcome(logoff)).toBe("resolved");
+  });
+
+  it.each(["connecting", "authenticating", "open"])("inside the event `state` %s leaves nothing behind", async (at) => {
+    const { tunnel, told } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
+    tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.logoff());
+    expect(await outcome(tunnel.logon())).toBe(at === "open" ? "resolved" : "aborted");
+    await advance(1_000);
+    expect(tunnel.state).toBe("closed");
+    expect(told.filter((text) => text.startsWith("closed"))).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("inside the event `reconnectattempt` ends the tunnel without an error", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    tunnel.addEventListener("reconnectattempt", () => void tunnel.logoff());
+    world.link.cut();
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+    await advance(1_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("gives up the dial of a target, also that of a forwarding that was cancelled, and tells of no visitor's error", async () => {
+    const world = new HostWorld();
+    world.targets.set("target:80", "hang");
+    const { tunnel } = await openTunnel(world);
+    let errors = 0;
+    tunnel.addEventListener("visitorerror", () => errors++);
+    const one = await tunnel.requestForwarding({ port: 7777, target });
+    await tunnel.requestForwarding({ port: 8888, target });
+    for (const port of [7777, 8888]) world.visit(port).catch(() => {});
+    await settle();
+    await one.cancel();
+    expect(world.dialling).toBe(2);
+    await tunnel.logoff();
+    await settle();
+    expect(world.dialling).toBe(0);
+    expect(errors).toBe(0);
+  });
+
+  it("settles a requestForwarding that is under way", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "hold";
+    const { tunnel } = await openTunnel(world);
+    const request = tunnel.requestForwarding({ port: 7777 });
+    expect(await outcome(request)).toBe("unsettled");
+    await tunnel.logoff();
+    expect(await outcome(request)).toBe("closed");
+    expect(tunnel.forwardings).toEqual([]);
+  });
+});

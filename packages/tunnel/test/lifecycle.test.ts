@@ -1,0 +1,198 @@
+/** Logon, cancel, logoff, and the events of a tunnel. */
+import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { Forwarding } from "../src/index.ts";
+import { denied, granted, Rig, rejection, turns } from "./rig.ts";
+
+async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
+  const rig = await new Rig().logOn();
+  const asking = rig.tunnel.requestForwarding({ port });
+  await rig.asked();
+  rig.host.send(granted());
+  return { rig, forwarding: await asking };
+}
+
+describe("logon", () => {
+  it("goes through its states, and off again", async () => {
+    const rig = await new Rig().logOn();
+    expect(rig.tunnel.state).toBe("open");
+    expect(await rejection(rig.tunnel.logon())).toMatchObject({ code: "misuse" });
+    const leaving = rig.tunnel.logoff();
+    await turns();
+    rig.host.end();
+    await leaving;
+    await rig.tunnel.closed;
+    expect(rig.states).toEqual(["connecting", "authenticating", "open", "closed"]);
+    await rig.tunnel.logoff();
+    await rig.logOn();
+    expect(rig.tunnel.state).toBe("open");
+    rig.host.abort();
+    expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "closed" });
+  });
+
+  it("tells of banners and of what the host says in DEBUG", async () => {
+    const rig = new Rig();
+    const told: string[] = [];
+    for (const type of ["banner", "debug"] as const)
+      rig.tunnel.addEventListener(type, (event) => void told.push(`${event.type}: ${event.message}`));
+    const logon = rig.tunnel.logon();
+    await turns();
+    await rig.host.until(5);
+    rig.host.send(
+      UserauthBanner.encode({ message: "hello", language: "" }),
+      Debug.encode({ alwaysDisplay: true, message: "words", language: "" }),
+    );
+    await turns();
+    expect(told).toEqual(["banner: hello", "debug: words"]);
+    rig.host.abort();
+    await rejection(logon);
+  });
+
+  it("shows the host key to the program, and what is not true is a refusal", async () => {
+    const rig = new Rig({ hostKey: () => undefined as unknown as boolean });
+    expect(await rejection(rig.tunnel.logon())).toMatchObject({
+      code: "hostkey",
+      message: expect.stringMatching(/^the host key SHA256:\S{43} \(ssh-ed25519\) was refused$/),
+    });
+    expect(rig.states).toEqual(["connecting", "closed"]);
+    rig.host.end();
+  });
+
+  it("that is aborted, or logged off, while it dials, or while the host key is decided, ends and may be begun again", async () => {
+    for (const moment of ["dial", "hostKey"] as const) {
+      for (const how of ["abort", "logoff"] as const) {
+        let decide: (trusted: boolean) => void = () => {};
+        const rig = new Rig({
+          hostKey: () => (moment === "hostKey" ? new Promise<boolean>((resolve) => (decide = resolve)) : true),
+        });
+        if (moment === "dial") {
+          rig.onHost = (signal) =>
+            new Promise((_, reject) =>
+              signal?.addEventListener("abort", () => reject(new SshError("aborted", "…", { cause: signal.reason }))),
+            );
+        }
+        const abort = new AbortController();
+        const logon = rejection(rig.tunnel.logon({ signal: abort.signal }));
+        await turns();
+        if (how === "abort") abort.abort(new Error("why"));
+        else await rig.tunnel.logoff();
+        expect(await logon, `${moment} ${how}`).toMatchObject({ code: "aborted" });
+        expect(rig.tunnel.state).toBe("closed");
+        expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "aborted" });
+        // A decision that comes too late brings nothing back to life.
+        decide(true);
+        await turns();
+        expect(rig.tunnel.state, `${moment} ${how}`).toBe("closed");
+        if (moment === "hostKey") rig.host.end();
+      }
+    }
+  });
+
+  it("before it there is nothing to log off from", async () => {
+    const rig = new Rig();
+    await rig.tunnel.logoff();
+    expect(rig.states).toEqual([]);
+  });
+});
+
+describe("cancel", () => {
+  it("asks the host with the address and the port it has, and serves visitors until the host agrees (RFC 4254 section 7.1)", async () => {
+    const rig = await new Rig().logOn();
+    const asking = rig.tunnel.requestForwarding({ address: "", port: 0 });
+    await rig.asked();
+    rig.host.send(granted(40_001));
+    const forwarding = await asking;
+    const cancelling = forwarding.cancel();
+    expect(await rig.asked()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
+    rig.visit("", 40_001);
+    await rig.host.until(ChannelOpenConfirmation.number);
+    rig.host.send(granted());
+    await cancelling;
+    await forwarding.closed;
+    rig.visit("", 40_001);
+    expect(ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number))).toMatchObject({ reason: 1 });
+    expect(rig.tunnel.forwardings).toEqual([]);
+    // The visitor who came before is still given to the program, and then comes the end.
+    const seen = [];
+    for await (const channel of forwarding) seen.push(channel.origin.host);
+    expect(seen).toEqual(["192.0.2.7"]);
+    await forwarding.cancel();
+    rig.host.abort();
+  });
+
+  it("that the host refuses is an error, and the forwarding lives on", async () => {
+    const { rig, forwarding } = await withPort();
+    const cancelling = rejection(forwarding.cancel());
+    await rig.asked();
+    rig.host.send(denied);
+    expect(await cancelling).toMatchObject({ code: "refused" });
+    rig.visit("localhost", 80);
+    await rig.host.until(ChannelOpenConfirmation.number);
+    expect(rig.tunnel.forwardings).toEqual([forwarding]);
+    rig.host.abort();
+  });
+
+  it("that is aborted rejects at once, and still counts when the host agrees", async () => {
+    const { rig, forwarding } = await withPort();
+    const abort = new AbortController();
+    const cancelling = rejection(forwarding.cancel({ signal: abort.signal }));
+    await rig.asked();
+    abort.abort();
+    expect(await cancelling).toMatchObject({ code: "aborted" });
+    rig.host.send(granted());
+    await forwarding.closed;
+    expect(rig.tunnel.forwardings).toEqual([]);
+    rig.host.abort();
+  });
+
+  it("twice asks once", async () => {
+    const { rig, forwarding } = await withPort();
+    const both = Promise.all([forwarding.cancel(), forwarding.cancel()]);
+    await rig.asked();
+    rig.host.send(granted());
+    await both;
+    rig.host.abort();
+  });
+});
+
+describe("the end of a tunnel", () => {
+  it("by logoff ends its forwardings and their loops cleanly", async () => {
+    const { rig, forwarding } = await withPort();
+    const loop = (async () => {
+      for await (const channel of forwarding) channel.abort();
+      return "over";
+    })();
+    const leaving = rig.tunnel.logoff();
+    await turns();
+    rig.host.end();
+    await leaving;
+    expect(await loop).toBe("over");
+    await forwarding.closed;
+    expect(rig.tunnel.forwardings).toEqual([]);
+  });
+
+  it("by a loss ends them with the error, and so every request that waits", async () => {
+    const { rig, forwarding } = await withPort();
+    const waiting = Promise.allSettled([
+      forwarding.closed,
+      rig.tunnel.closed,
+      rig.tunnel.requestForwarding({ port: 81 }),
+      forwarding[Symbol.asyncIterator]().next(),
+    ]);
+    await turns();
+    rig.host.abort();
+    for (const [at, one] of (await waiting).entries())
+      expect(one, `waiter ${at}`).toMatchObject({ status: "rejected", reason: { code: "closed" } });
+    expect(rig.states.at(-1)).toBe("closed");
+    await rig.tunnel.logoff();
+  });
+
+  it("by the end of a block: await using", async () => {
+    const rig = await new Rig().logOn();
+    const leaving = rig.tunnel[Symbol.asyncDispose]();
+    await turns();
+    rig.host.end();
+    await leaving;
+    expect(rig.tunnel.state).toBe("closed");
+  });
+});

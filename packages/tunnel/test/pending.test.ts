@@ -1,0 +1,360 @@
+/** Forwardings over a reconnection: one identity, asked for again until the host lets go of the port. */
+import { describe, expect, it, vi } from "vitest";
+import type { ForwardedChannel } from "../src/index.ts";
+import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+
+onVirtualClock();
+
+/** Cuts, and waits until the tunnel is open again. */
+async function comeBack(world: HostWorld): Promise<void> {
+  world.link.cut();
+  await advance(5_000);
+}
+
+describe("a forwarding", () => {
+  it("is the same object after a reconnection, and says what becomes of it", async () => {
+    const world = new HostWorld();
+    world.targets.set("target:80", echo);
+    const { tunnel, told } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    told.length = 0;
+    world.link.cut();
+    await settle();
+    expect(forwarding.state).toBe("pending");
+    expect(forwarding.reason).toMatchObject({ code: "closed" });
+    await advance(5_000);
+    expect(forwarding.state).toBe("open");
+    expect(forwarding.reason).toBeUndefined();
+    expect(tunnel.forwardings).toEqual([forwarding]);
+    expect(told).toEqual([
+      "waiting (closed)",
+      "localhost:7777 pending (closed)",
+      "attempt 1 in 5000 (closed)",
+      "connecting",
+      "authenticating",
+      "open",
+      "localhost:7777 open",
+    ]);
+    const visitor = await world.visit(7777);
+    const answer = heard(visitor);
+    visitor.write(new TextEncoder().encode("hello again"));
+    await settle();
+    expect(answer.text).toBe("hello again");
+  });
+
+  it("goes on giving channels to a loop that waits since before", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const taken: ForwardedChannel[] = [];
+    const loop = (async () => {
+      for await (const channel of forwarding) taken.push(channel);
+    })();
+    await world.visit(7777);
+    await settle();
+    await comeBack(world);
+    await world.visit(7777);
+    await settle();
+    expect(taken).toHaveLength(2);
+    expect(await outcome(taken[0]?.closed ?? Promise.resolve())).toBe("closed");
+    expect(await outcome(taken[1]?.closed ?? Promise.resolve())).toBe("unsettled");
+    await tunnel.logoff();
+    expect(await outcome(loop)).toBe("resolved");
+  });
+
+  it("does not give out channels that waited when the connection broke", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    await world.visit(7777);
+    await settle();
+    await comeBack(world);
+    expect(await outcome(forwarding[Symbol.asyncIterator]().next())).toBe("unsettled");
+  });
+
+  it("is asked for again beside all others, each for itself", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const wanted = [
+      { address: "localhost", port: 7001 },
+      { address: "", port: 7002 },
+      { address: "::1", port: 7003 },
+    ];
+    const forwardings = await Promise.all(wanted.map((one) => tunnel.requestForwarding(one)));
+    world.requests.length = 0;
+    world.portAnswer = (_, port) => (port === 7002 ? "busy" : "listen");
+    await comeBack(world);
+    expect(world.requests).toEqual(["forward localhost:7001", "forward :7002", "forward ::1:7003"]);
+    expect(forwardings.map(({ state }) => state)).toEqual(["open", "pending", "open"]);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("of a first request that is refused is the caller's to repeat", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "busy";
+    const { tunnel } = await openTunnel(world);
+    expect(await outcome(tunnel.requestForwarding({ port: 7777 }))).toBe("refused");
+    await advance(10_000);
+    expect(world.requests).toHaveLength(1);
+    expect(tunnel.forwardings).toEqual([]);
+  });
+});
+
+describe("a port that our own dead session still holds", () => {
+  it("is asked for every 2 s on the same connection, until the host lets go", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "busy";
+    await comeBack(world);
+    expect(tunnel.state).toBe("open");
+    expect(forwarding.state).toBe("pending");
+    expect(forwarding.reason).toMatchObject({ code: "refused", message: expect.stringContaining("may be in use") });
+    expect(world.requests).toHaveLength(2);
+    await advance(1_999);
+    expect(world.requests).toHaveLength(2);
+    await advance(1);
+    expect(world.requests).toHaveLength(3);
+    await advance(18_000);
+    expect(world.requests).toHaveLength(12);
+    world.portAnswer = () => "listen";
+    await advance(2_000);
+    expect(forwarding.state).toBe("open");
+    expect(told.at(-1)).toBe("localhost:7777 open");
+    expect(world.links).toHaveLength(2);
+    await advance(10_000);
+    expect(world.requests).toHaveLength(13);
+  });
+
+  it("is asked for on the next connection when this one breaks, too", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "busy";
+    await comeBack(world);
+    await advance(1_000);
+    world.portAnswer = () => "listen";
+    const asked = world.requests.length;
+    await comeBack(world);
+    expect(forwarding.state).toBe("open");
+    // The wait of the connection before does not go on beside.
+    await advance(10_000);
+    expect(world.requests).toHaveLength(asked + 1);
+  });
+});
+
+describe("port 0", () => {
+  it("asks for the port the host chose before, for visitors know it", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    expect(forwarding.port).toBe(40_000);
+    await comeBack(world);
+    expect(forwarding.port).toBe(40_000);
+    expect(world.requests).toEqual(["forward localhost:0", "forward localhost:40000"]);
+  });
+
+  it.each(["busy", "denied"] as const)("asks for any port when that one is %s", async (answer) => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    world.portAnswer = (_, port) => (port === 40_000 ? answer : "listen");
+    await comeBack(world);
+    expect(world.requests.slice(1)).toEqual(["forward localhost:40000", "forward localhost:0"]);
+    expect(forwarding).toMatchObject({ state: "open", port: 40_001 });
+    expect(told.at(-1)).toBe("localhost:40001 open");
+    await comeBack(world);
+    expect(world.requests.at(-1)).toBe("forward localhost:40001");
+  });
+});
+
+describe("a forwarding that cannot be had again", () => {
+  it("because the host's policy denies it ends with that error, and no other does", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    const denied = await tunnel.requestForwarding({ port: 7001 });
+    const other = await tunnel.requestForwarding({ port: 7002 });
+    const loop = denied[Symbol.asyncIterator]().next();
+    loop.catch(() => {});
+    world.portAnswer = (_, port) => (port === 7001 ? "denied" : "listen");
+    await comeBack(world);
+    expect(denied).toMatchObject({ state: "closed", reason: { code: "denied" } });
+    expect(await outcome(denied.closed)).toBe("denied");
+    expect(await outcome(loop)).toBe("denied");
+    expect(told).toContain("localhost:7001 closed (denied)");
+    expect(other.state).toBe("open");
+    expect(tunnel.state).toBe("open");
+    expect(tunnel.forwardings).toEqual([other]);
+    await advance(10_000);
+    expect(world.requests.filter((text) => text.endsWith("7001"))).toHaveLength(2);
+  });
+
+  it("because the host tells no port ends, and is not left pending for ever", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
+    await comeBack(world);
+    expect(forwarding).toMatchObject({ state: "closed", reason: { code: "protocol" } });
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("because the program has the port in another forwarding by now ends, too", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const old = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "busy";
+    await comeBack(world);
+    world.portAnswer = () => "listen";
+    const fresh = await tunnel.requestForwarding({ port: 7777 });
+    await advance(2_000);
+    expect(old).toMatchObject({ state: "closed", reason: { code: "misuse" } });
+    expect(fresh.state).toBe("open");
+  });
+});
+
+describe("cancel", () => {
+  it("while the tunnel is down ends the forwarding: it is not asked for again", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.link.cut();
+    await advance(1_000);
+    await forwarding.cancel();
+    expect(await outcome(forwarding.closed)).toBe("resolved");
+    expect(told.at(-1)).toBe("localhost:7777 closed");
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.requests).toEqual(["forward localhost:7777"]);
+  });
+
+  it("while the port is held by somebody ends the retries", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "busy";
+    await comeBack(world);
+    const timers = vi.getTimerCount();
+    await forwarding.cancel();
+    expect(vi.getTimerCount()).toBe(timers - 1);
+    await advance(10_000);
+    expect(world.requests).toHaveLength(2);
+  });
+
+  it("while the request is under way takes back a success that comes late (cancel-tcpip-forward)", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "hold";
+    await comeBack(world);
+    expect(forwarding.state).toBe("pending");
+    await forwarding.cancel();
+    expect(await outcome(forwarding.closed)).toBe("resolved");
+    world.release();
+    await settle();
+    expect(world.requests.slice(1)).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
+    expect([...world.link.ports]).toEqual([]);
+  });
+
+  it("whose answer is lost with the connection has done its work: the port is free, and stays so", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.cancelAnswer = "hold";
+    const cancelled = forwarding.cancel();
+    await settle();
+    told.length = 0;
+    world.link.cut();
+    expect(await outcome(cancelled)).toBe("resolved");
+    expect(await outcome(forwarding.closed)).toBe("resolved");
+    expect(told.filter((text) => text.startsWith("localhost"))).toEqual(["localhost:7777 closed"]);
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.requests).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
+  });
+
+  it("that the host refuses leaves the forwarding open, also over a reconnection", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.cancelAnswer = "refuse";
+    expect(await outcome(forwarding.cancel())).toBe("refused");
+    expect(forwarding.state).toBe("open");
+    await comeBack(world);
+    expect(forwarding.state).toBe("open");
+    expect(tunnel.forwardings).toEqual([forwarding]);
+  });
+
+  it("does nothing when the forwarding is closed", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    await forwarding.cancel();
+    await forwarding.cancel();
+    await tunnel.logoff();
+    await forwarding.cancel();
+    expect(world.requests).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
+  });
+});
+
+describe("a visitor of a connection that is lost", () => {
+  it("while onOpen decides is forgotten: no target is dialled, and nobody was refused", async () => {
+    const world = new HostWorld();
+    world.targets.set("target:80", echo);
+    const { tunnel } = await openTunnel(world);
+    const answers: ((taken: boolean) => void)[] = [];
+    const onOpen = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    for (let i = 0; i < 2; i++) world.visit(7777).catch(() => {});
+    await settle();
+    await comeBack(world);
+    for (const [at, answer] of answers.entries()) answer(at === 0);
+    await settle();
+    expect(answers).toHaveLength(2);
+    expect(world.dials).not.toContain("target:80");
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, refused: 0, open: 0 });
+  });
+});
+
+describe("a request for a port", () => {
+  it("rejects when the connection is lost while it is under way, and is not made again", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "hold";
+    const { tunnel } = await openTunnel(world);
+    const request = tunnel.requestForwarding({ port: 7777 });
+    await settle();
+    world.link.cut();
+    expect(await outcome(request)).toBe("closed");
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.requests).toHaveLength(1);
+    expect(tunnel.forwardings).toEqual([]);
+  });
+
+  it("that is under way again when the connection is lost once more is made on the third one", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    world.portAnswer = () => "hold";
+    await comeBack(world);
+    world.portAnswer = () => "listen";
+    await comeBack(world);
+    expect(forwarding.state).toBe("open");
+    expect(world.requests).toHaveLength(3);
+    // The answer of the second connection comes too late for anybody.
+    world.release();
+    await settle();
+    expect(forwarding.state).toBe("open");
+  });
+
+  it("says closed, and what the tunnel does instead, while the connection is down", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    world.link.cut();
+    await settle();
+    await expect(tunnel.requestForwarding({ port: 7777 })).rejects.toMatchObject({
+      code: "closed",
+      message: expect.stringContaining("waiting"),
+    });
+  });
+});

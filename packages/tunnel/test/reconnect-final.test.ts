@@ -1,0 +1,252 @@
+/** What is never tried again, whatever the mode; and what a program may change between attempts. */
+import { password } from "@postern/auth";
+import { sha256Fingerprint } from "@postern/keys";
+import { liarHostKey } from "@postern/testkit";
+import { SshError } from "@postern/wire";
+import { describe, expect, it, vi } from "vitest";
+import { fingerprint, privateKey, type ReconnectInfo } from "../src/index.ts";
+import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+import { otherHostKey } from "./other-host-key.ts";
+
+onVirtualClock();
+
+const modes = ["never", "established", "always"] as const;
+
+describe.each(modes)("final failures (%s)", (mode) => {
+  it("a wrong password at the first logon", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { reconnect: { mode }, auth: [password("wrong")] });
+    expect(await outcome(tunnel.logon())).toBe("auth");
+    await advance(60_000);
+    expect(world.dials).toHaveLength(1);
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("a refused host key at the first logon", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { reconnect: { mode }, hostKey: () => false });
+    expect(await outcome(tunnel.logon())).toBe("hostkey");
+    await advance(60_000);
+    expect(world.dials).toHaveLength(1);
+  });
+
+  it("a caller's mistake", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, {
+      reconnect: { mode },
+      hostKey: () => {
+        throw new SshError("misuse", "expected known hosts, got none");
+      },
+    });
+    expect(await outcome(tunnel.logon())).toBe("misuse");
+    await advance(60_000);
+    expect(world.dials).toHaveLength(1);
+  });
+});
+
+describe.each(["established", "always"] as const)("final failures of a reconnection (%s)", (mode) => {
+  it("a password that is not accepted any more", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, { reconnect: { mode } });
+    world.secret = "changed";
+    world.link.cut();
+    await advance(60_000);
+    expect(world.dials).toHaveLength(2);
+    expect(await outcome(tunnel.closed)).toBe("auth");
+    expect(told.at(-1)).toBe("closed (auth)");
+  });
+
+  it("a host that came back with another key", async () => {
+    const world = new HostWorld();
+    const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
+    const { tunnel } = await openTunnel(world, { reconnect: { mode }, hostKey });
+    world.hostKey = otherHostKey();
+    world.link.cut();
+    await advance(60_000);
+    expect(world.dials).toHaveLength(2);
+    expect(await outcome(tunnel.closed)).toBe("hostkey");
+  });
+
+  it("a host that hangs up because it has had enough attempts", async () => {
+    const world = new HostWorld();
+    let ours = "secret";
+    const { tunnel } = await openTunnel(world, { reconnect: { mode }, auth: Array(9).fill(password(() => ours)) });
+    ours = "wrong";
+    world.link.cut();
+    await advance(60_000);
+    expect(world.dials).toHaveLength(2);
+    expect(await outcome(tunnel.closed)).toBe("auth");
+  });
+});
+
+describe("beforeReconnect", () => {
+  it("is asked before each attempt, with its number and why", async () => {
+    const world = new HostWorld();
+    const asked: ReconnectInfo[] = [];
+    const { tunnel } = await openTunnel(world, { beforeReconnect: (info) => void asked.push(info) });
+    world.fates.push("refuse");
+    world.link.cut();
+    await advance(4_999);
+    expect(asked).toEqual([]);
+    await advance(5_001);
+    expect(asked).toMatchObject([
+      { attempt: 1, reason: { code: "closed" } },
+      { attempt: 2, reason: { code: "connect" } },
+    ]);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("gives fresh credentials, from then on", async () => {
+    const world = new HostWorld();
+    let asked = 0;
+    const { tunnel } = await openTunnel(world, {
+      beforeReconnect: async () => {
+        await Promise.resolve();
+        return asked++ === 0 ? { auth: [password("fresh")] } : undefined;
+      },
+    });
+    world.secret = "fresh";
+    for (let i = 1; i <= 2; i++) {
+      world.link.cut();
+      await advance(5_000);
+      expect(tunnel.state).toBe("open");
+      expect(asked).toBe(i);
+    }
+  });
+
+  it("gives another host, on the port as before; another port, of the host as before; and both", async () => {
+    const world = new HostWorld();
+    const changes = [
+      { host: "other" },
+      { port: 2022 },
+      { host: "third", port: 22 },
+      {},
+      { host: undefined, user: undefined },
+    ];
+    const { tunnel } = await openTunnel(world, { port: 2222, beforeReconnect: () => changes.shift() as object });
+    for (let i = 0; i < 5; i++) {
+      world.link.cut();
+      await advance(5_000);
+    }
+    expect(world.dials).toEqual(["host:2222", "other:2222", "other:2022", "third:22", "third:22", "third:22"]);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("that throws fails the attempt, and the next one asks again", async () => {
+    const world = new HostWorld();
+    let asked = 0;
+    const { tunnel, told } = await openTunnel(world, {
+      beforeReconnect: () => {
+        if (asked++ === 0) throw new Error("the vault is sealed");
+      },
+    });
+    const reasons: SshError[] = [];
+    tunnel.addEventListener("reconnectattempt", ({ reason }) => reasons.push(reason));
+    world.link.cut();
+    await advance(5_000);
+    expect(world.dials).toHaveLength(1);
+    expect(told.slice(-2)).toEqual(["waiting (connect)", "attempt 2 in 5000 (connect)"]);
+    expect(reasons[1]).toMatchObject({ cause: { message: "the vault is sealed" } });
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it.each([
+    ["unknown options", { hots: "other" }, "misuse"],
+    ["a port of no host in particular", { port: 2222 }, "misuse"],
+    ["no method", { auth: [] }, "misuse"],
+  ])("that answers with %s is a mistake, and nothing is tried again", async (_, changes, code) => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], beforeReconnect: () => changes as object });
+    world.link.cut();
+    await advance(60_000);
+    expect(await outcome(tunnel.closed)).toBe(code);
+    expect(world.dials).toHaveLength(1);
+  });
+
+  it("that cannot read its key is final", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { beforeReconnect: () => ({ auth: [privateKey("no key")] }) });
+    world.link.cut();
+    await advance(60_000);
+    expect(await outcome(tunnel.closed)).toBe("key");
+    expect(world.dials).toHaveLength(1);
+  });
+
+  it("that answers after the logoff is asked for nothing: no dial, and no change of options", async () => {
+    const world = new HostWorld();
+    let answer: (changes: { host: string }) => void = () => {};
+    const { tunnel } = await openTunnel(world, {
+      reconnect: { intervalMs: 0 },
+      beforeReconnect: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    });
+    world.link.cut();
+    await advance(1);
+    await tunnel.logoff();
+    answer({ host: "elsewhere" });
+    await settle();
+    await tunnel.logon();
+    expect(world.dials).toEqual(["host:22", "host:22"]);
+  });
+
+  it("that fails after the logoff harms nobody", async () => {
+    const world = new HostWorld();
+    let fail: (error: Error) => void = () => {};
+    const { tunnel } = await openTunnel(world, {
+      reconnect: { intervalMs: 0 },
+      beforeReconnect: () =>
+        new Promise((_, reject) => {
+          fail = reject;
+        }),
+    });
+    world.link.cut();
+    await advance(1);
+    await tunnel.logoff();
+    // Nobody handles it but the tunnel: an unhandled rejection would fail this run.
+    fail(new Error("too late"));
+    await advance(1_000);
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("hosts", () => {
+  const hosts = ["a", { host: "b", port: 2222 }, { host: "c" }];
+
+  it("are gone through in turn at the first logon, each once, until one can be logged on to", async () => {
+    const world = new HostWorld();
+    world.fates.push("refuse", "reset");
+    const { tunnel, told } = tunnelTo(world, { hosts, port: 2200 });
+    await tunnel.logon();
+    expect(world.dials).toEqual(["a:2200", "b:2222", "c:2200"]);
+    expect(told).toEqual(["connecting", "connecting (connect)", "connecting (version)", "authenticating", "open"]);
+  });
+
+  it("that all fail fail the logon with the last failure", async () => {
+    const world = new HostWorld();
+    world.fates.push("reset", "reset", "refuse");
+    const { tunnel } = tunnelTo(world, { hosts });
+    expect(await outcome(tunnel.logon())).toBe("connect");
+    expect(world.dials).toHaveLength(3);
+  });
+
+  it("are not gone through when a failure is final", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
+    expect(await outcome(tunnel.logon())).toBe("auth");
+    expect(world.dials).toEqual(["a:22"]);
+  });
+
+  it("are gone through at a reconnection, one an attempt, from the one that was open", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { hosts });
+    world.fates.push("refuse", "refuse", "refuse");
+    world.link.cut();
+    await advance(20_000);
+    expect(world.dials).toEqual(["a:22", "a:22", "b:2222", "c:22", "a:22"]);
+    expect(tunnel.state).toBe("open");
+  });
+});

@@ -1,0 +1,163 @@
+/** A tunnel in one process: its host lies as it is told, and its targets are pipes in memory. */
+import { password } from "@postern/auth";
+import { modern } from "@postern/crypto";
+import type { BytePipe } from "@postern/ssh";
+import { Liar, pipePair, seededRandom } from "@postern/testkit";
+import {
+  type Bytes,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  ChannelOpenFailure,
+  ForwardedTcpip,
+  GlobalRequest,
+  RequestFailure,
+  RequestSuccess,
+  SshError,
+  TcpipForward,
+  TcpipForwardReply,
+} from "@postern/wire";
+import {
+  type Forwarding,
+  type ForwardingOptions,
+  type Platform,
+  ReverseTunnel,
+  type Target,
+  type TunnelOptions,
+} from "../src/index.ts";
+
+export const nothing = new Uint8Array(0);
+
+/** What the rig's world looks like from the tunnel. */
+export class Rig {
+  /** one for each time the host was dialled */
+  readonly hosts: Liar[] = [];
+  /** our ends of the targets that were dialled */
+  readonly targets: BytePipe[] = [];
+  readonly dialled: Target[] = [];
+  /** what a dial to a target does; a pipe is made when it gives nothing else */
+  onTarget: (target: Target, signal: AbortSignal | undefined) => Promise<void> = async () => {};
+  /** what a dial to the host does before it succeeds */
+  onHost: (signal: AbortSignal | undefined) => Promise<void> = async () => {};
+  readonly tunnel: ReverseTunnel;
+  readonly states: string[] = [];
+
+  constructor(options: Partial<TunnelOptions> = {}) {
+    const platform: Platform = {
+      algorithms: modern,
+      random: seededRandom("rig"),
+      dial: async (target, { signal }) => {
+        const [left, right] = pipePair();
+        if (target.host === "host.example") {
+          await this.onHost(signal);
+          this.hosts.push(new Liar("server", right));
+        } else {
+          this.dialled.push(target);
+          await this.onTarget(target, signal);
+          this.targets.push(right);
+        }
+        return left;
+      },
+    };
+    this.tunnel = new ReverseTunnel(
+      {
+        host: "host.example",
+        user: "test",
+        auth: [password("secret")],
+        hostKey: () => true,
+        reconnect: { mode: "never" },
+        keepAlive: { intervalMs: 0 },
+        ...options,
+      },
+      platform,
+    );
+    this.tunnel.addEventListener("state", ({ state }) => void this.states.push(state));
+  }
+
+  /** The host of the connection at hand. */
+  get host(): Liar {
+    const host = this.hosts.at(-1);
+    if (host === undefined) throw new Error("expected the host to be dialled first");
+    return host;
+  }
+
+  /** Logs on; the host lets everybody in. */
+  async logOn(): Promise<this> {
+    const logon = this.tunnel.logon();
+    await turns();
+    await this.host.letIn();
+    await logon;
+    return this;
+  }
+
+  /** The next request of a forwarding that the host gets; others, such as keepalives, it answers as sshd does. */
+  async asked(): Promise<{ readonly name: string; readonly address: string; readonly port: number }> {
+    for (;;) {
+      const { name, specific, wantReply } = GlobalRequest.decode(await this.host.until(GlobalRequest.number));
+      if (name.endsWith("tcpip-forward")) return { name, ...TcpipForward.decode(specific) };
+      if (wantReply) this.host.send(denied);
+    }
+  }
+
+  /** Visits a port, as the host tells of it; gives the host's number of the channel. */
+  visit(
+    address: string,
+    port: number,
+    senderChannel = 5,
+    origin = { originAddress: "192.0.2.7", originPort: 4242 },
+  ): void {
+    this.host.send(opening(address, port, senderChannel, origin));
+  }
+}
+
+export const opening = (
+  address: string,
+  port: number,
+  senderChannel = 5,
+  origin = { originAddress: "192.0.2.7", originPort: 4242 },
+): Bytes =>
+  ChannelOpen.encode({
+    channelType: "forwarded-tcpip",
+    senderChannel,
+    initialWindow: 100_000,
+    maxPacket: 32_768,
+    specific: ForwardedTcpip.encode({ address, port, ...origin }),
+  });
+
+export const granted = (port?: number): Bytes =>
+  RequestSuccess.encode({ specific: port === undefined ? nothing : TcpipForwardReply.encode({ port }) });
+export const denied: Bytes = RequestFailure.encode({});
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<SshError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof SshError) return error;
+    throw error;
+  }
+  throw new Error("expected a rejection, got a value");
+}
+
+/** Lets everything run that waits for nothing but its turn. */
+export async function turns(count = 50): Promise<void> {
+  for (let n = 0; n < count; n++) await Promise.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A rig with one forwarding, as granted. */
+export async function forwarded(
+  options: ForwardingOptions,
+  port = options.port,
+): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
+  const rig = await new Rig().logOn();
+  const asking = rig.tunnel.requestForwarding(options);
+  await rig.asked();
+  rig.host.send(granted(options.port === 0 ? port : undefined));
+  return { rig, forwarding: await asking };
+}
+/** The host's next refusal of a visitor. */
+export const refusal = async (rig: Rig): Promise<{ reason: number; description: string }> =>
+  ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number));
+/** Our number of the next channel the host gets. */
+export const confirmation = async (rig: Rig): Promise<number> =>
+  ChannelOpenConfirmation.decode(await rig.host.until(ChannelOpenConfirmation.number)).senderChannel;

@@ -1,0 +1,145 @@
+/** What becomes of visitors: the program decides, the target is dialled, and the two are joined. */
+import { type Bytes, ChannelClose, ChannelData, ChannelEof, OpenFailureReason, SshError, utf8 } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { confirmation, forwarded, nothing, refusal, rejection, turns } from "./rig.ts";
+
+describe("onOpen", () => {
+  const fail = (): never => {
+    throw new TypeError("of the program");
+  };
+  it.each([
+    ["true", () => true, true],
+    ["a promise of true", async () => true, true],
+    ["false", () => false, false],
+    ["a promise of false", async () => false, false],
+    ["nothing", () => undefined as unknown as boolean, false],
+    ["something that is not true", () => 1 as unknown as boolean, false],
+    ["an error", fail, false],
+    ["a rejection", () => Promise.reject(new TypeError("of the program")), false],
+  ])("that gives %s", async (what, onOpen, taken) => {
+    const seen: unknown[] = [];
+    const errors: unknown[] = [];
+    const { rig } = await forwarded({
+      address: "::1",
+      port: 80,
+      onOpen(request) {
+        seen.push(request);
+        return onOpen();
+      },
+    });
+    rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
+    rig.visit("::1", 80);
+    if (taken) await confirmation(rig);
+    else
+      expect(await refusal(rig)).toEqual(
+        expect.objectContaining({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, description: "refused" }),
+      );
+    expect(seen).toEqual([
+      { channelId: expect.any(Number), origin: { host: "192.0.2.7", port: 4242 }, address: "::1", port: 80 },
+    ]);
+    expect(errors).toHaveLength(/error|rejection/.test(what) ? 1 : 0);
+    expect(rig.tunnel.state).toBe("open");
+    rig.host.abort();
+  });
+
+  it("that decides when the connection is gone does no harm", async () => {
+    let decide: (taken: boolean) => void = () => {};
+    const { rig } = await forwarded({ port: 80, onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)) });
+    rig.visit("localhost", 80);
+    await turns();
+    rig.host.abort();
+    await rejection(rig.tunnel.closed);
+    decide(true);
+    await turns();
+  });
+});
+
+describe("local forwarding", () => {
+  const target = { host: "127.0.0.1", port: 3000 };
+
+  it("dials the target before it takes the visitor, and joins the two with half-close both ways", async () => {
+    const { rig } = await forwarded({ port: 80, target });
+    const heard: string[] = [];
+    rig.visit("localhost", 80);
+    const ours = await confirmation(rig);
+    expect(rig.dialled).toEqual([target]);
+    const [pipe] = rig.targets;
+    pipe?.start({
+      data: (chunk) => void heard.push(String.fromCharCode(...chunk)),
+      end: () => void heard.push("end"),
+      drain() {},
+      closed: (error) => void heard.push(`closed ${error === undefined}`),
+    });
+    rig.host.send(
+      ChannelData.encode({ recipientChannel: ours, data: utf8("question") }),
+      ChannelEof.encode({ recipientChannel: ours }),
+    );
+    await turns();
+    expect(heard).toEqual(["question", "end"]);
+    pipe?.write(utf8("answer"));
+    pipe?.end();
+    expect(ChannelData.decode(await rig.host.until(ChannelData.number)).data).toEqual(utf8("answer"));
+    await rig.host.until(ChannelEof.number);
+    rig.host.send(ChannelClose.encode({ recipientChannel: ours }));
+    await rig.host.until(ChannelClose.number);
+    await turns();
+    expect(heard).toEqual(["question", "end", "closed true"]);
+    rig.host.abort();
+  });
+
+  it("whose target cannot be reached refuses the visitor with reason 2, tells so, and stays open", async () => {
+    const { rig, forwarding } = await forwarded({ port: 80, target });
+    const errors: unknown[] = [];
+    rig.tunnel.addEventListener(
+      "visitorerror",
+      (event) => void errors.push([event.forwarding === forwarding, event.origin, event.error]),
+    );
+    const refused = new SshError("connect", "expected a connection to 127.0.0.1:3000, got ECONNREFUSED");
+    rig.onTarget = () => Promise.reject(refused);
+    rig.visit("localhost", 80);
+    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.CONNECT_FAILED });
+    await turns();
+    expect(errors).toEqual([[true, { host: "192.0.2.7", port: 4242 }, refused]]);
+    rig.onTarget = async () => {};
+    rig.visit("localhost", 80);
+    await confirmation(rig);
+    rig.host.abort();
+  });
+
+  it("whose target breaks closes the channel without an EOF, and whose visitor breaks resets the target", async () => {
+    const { rig } = await forwarded({ port: 80, target });
+    rig.visit("localhost", 80);
+    await confirmation(rig);
+    rig.targets[0]?.abort(new Error("reset"));
+    const numbers: number[] = [];
+    for (let payload: Bytes | undefined = nothing; payload !== undefined && payload[0] !== ChannelClose.number; ) {
+      payload = await rig.host.next();
+      numbers.push(payload?.[0] ?? -1);
+    }
+    expect(numbers).toEqual([ChannelClose.number]);
+    rig.visit("localhost", 80);
+    await confirmation(rig);
+    const closed = new Promise((resolve) =>
+      rig.targets[1]?.start({ data() {}, end() {}, drain() {}, closed: resolve }),
+    );
+    rig.host.abort();
+    expect(await closed).toBeInstanceOf(Error);
+  });
+
+  it("gives up a dial that is under way when the connection ends", async () => {
+    const { rig } = await forwarded({ port: 80, target });
+    const aborted = new Promise<unknown>((resolve) => {
+      rig.onTarget = (_target, signal) =>
+        new Promise<void>((_, reject) =>
+          signal?.addEventListener("abort", () => {
+            resolve(signal.reason);
+            reject(new SshError("aborted", "…"));
+          }),
+        );
+    });
+    rig.visit("localhost", 80);
+    await turns();
+    rig.host.abort();
+    expect(await aborted).toBeInstanceOf(SshError);
+  });
+});

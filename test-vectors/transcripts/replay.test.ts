@@ -1,0 +1,79 @@
+/** Each recorded session again, offline: the same seed and the same input give the same output and events, however the input is cut. */
+import { readdirSync, readFileSync } from "node:fs";
+import { bytesOf, chunkings, Player, seededRandom, type Transcript } from "@postern/testkit";
+import { SshError, toHex } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+
+const folder = new URL(".", import.meta.url);
+const transcripts = readdirSync(folder)
+  .filter((name) => name.endsWith(".json"))
+  .map(
+    (name) =>
+      [name.replace(/\.json$/, ""), JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Transcript] as const,
+  );
+
+const cuts = ["whole", "1 byte", "7 bytes", "random"];
+
+describe.each(transcripts)("%s", (name, transcript) => {
+  const { input, output } = bytesOf(transcript);
+
+  it.each(cuts)(`${transcript.title}; the input cut: %s`, (cut) => {
+    const player = new Player(transcript);
+    player.take();
+    const { chunks } =
+      [...chunkings(input, seededRandom(name))].find((one) => one.name === cut) ?? expect.unreachable();
+    for (const chunk of chunks) player.receive(chunk);
+    expect(player.events).toEqual(transcript.events);
+    expect(toHex(player.out)).toBe(toHex(output));
+  });
+});
+
+describe("the transcripts", () => {
+  const has = (role: string, wanted: (transcript: Transcript) => boolean): boolean =>
+    transcripts.some(([, one]) => one.role === role && wanted(one));
+  const keys = ({ events }: Transcript): number => events.filter((line) => line.startsWith("keys first=false")).length;
+
+  it("hold every family in both roles", () => {
+    for (const role of ["client", "server"]) {
+      for (const cipher of [
+        "chacha20-poly1305@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes128-gcm@openssh.com",
+        "aes256-ctr",
+      ]) {
+        expect(
+          has(role, ({ algorithms }) => algorithms.ciphers.length === 1 && algorithms.ciphers[0] === cipher) ||
+            has(role, ({ events }) => events.some((line) => line.includes(`cipherC2s=${cipher}`))),
+          `${role} ${cipher}`,
+        ).toBe(true);
+      }
+      expect(
+        has(role, (one) => one.rekeyBytes < 10_000 && keys(one) > 1),
+        `${role}: rekeys begun by us`,
+      ).toBe(true);
+      expect(
+        has(role, (one) => one.rekeyBytes > 10_000 && keys(one) > 1),
+        `${role}: rekeys begun by the peer`,
+      ).toBe(true);
+      expect(
+        has(
+          role,
+          ({ events }) =>
+            events.some((line) => line.startsWith("eof")) && events.some((line) => line.startsWith("closed")),
+        ),
+        `${role}: half-close`,
+      ).toBe(true);
+    }
+    expect(has("client", ({ logon }) => logon.password !== undefined)).toBe(true);
+  });
+
+  it("depend on their seed", () => {
+    for (const [name, transcript] of transcripts) {
+      const player = new Player({ ...transcript, seed: `${transcript.seed} and more` });
+      player.take();
+      // The peer's answers do not fit what we said: its signature, or its first sealed packet, is not for us.
+      expect(() => player.receive(bytesOf(transcript).input), name).toThrow(SshError);
+      expect(player.events).not.toContain("authenticated");
+    }
+  });
+});
