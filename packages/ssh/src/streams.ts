@@ -97,7 +97,12 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
   return { readable, writable, endWriting };
 }
 
-/** A pipe over a pair of streams, such as those of a WebSocket or of a runtime's TCP socket. */
+/**
+ * A pipe over a pair of streams (takes both), such as those of a runtime's TCP socket.
+ *
+ * @example
+ * const pipe = pipeFromStreams(await Deno.connect({ hostname: "ssh.example.com", port: 22 }));
+ */
 export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
   const reader = readable.getReader();
   const writer = writable.getWriter();

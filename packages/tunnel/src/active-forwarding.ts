@@ -8,6 +8,7 @@ import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
 import type { Platform, Target } from "./platform.ts";
 import { nonceSize, ProbeGate, type ProbeResult, probeAddresses } from "./probe.ts";
 import type { ForwardedOpen } from "./remote-listener.ts";
+import { sleep } from "./waiting.ts";
 
 /** What a forwarding needs of its tunnel, and tells it. */
 export interface ForwardingHost {
@@ -70,11 +71,23 @@ export class ActiveForwarding implements Forwarding {
     return this.#queue[Symbol.asyncIterator]();
   }
 
-  /** The first request: its failure is the caller's. @throws SshError `refused`, `denied`, `aborted`, `closed`, `misuse` */
-  async open(link: Link, call: CallOptions): Promise<void> {
+  /**
+   * The first request: its failure is the caller's. With `wait` a port that is taken is asked for until `given` fires.
+   *
+   * @throws SshError `refused`, `denied`, `aborted`, `closed`, `misuse`
+   */
+  async open(link: Link, call: CallOptions, given: AbortSignal): Promise<void> {
     this.#link = link;
-    const port = await link.listener.listen(this.address, this.#options.port, this.#onOpen(), call);
-    if (this.#link === link) this.#become("open", undefined, port);
+    for (;;) {
+      try {
+        const port = await link.listener.listen(this.address, this.#options.port, this.#onOpen(), call);
+        if (this.#link === link) this.#become("open", undefined, port);
+        return;
+      } catch (error) {
+        if (this.#options.wait !== true || !(error instanceof SshError) || error.code !== "refused") throw error;
+        await sleep(Limits.pendingRetryMs, given);
+      }
+    }
   }
 
   /** A new connection: asks for the port, again and again while somebody holds it. */

@@ -80,6 +80,8 @@ export interface ForwardingOptions {
   readonly target?: Target;
   /** Whether to take a visitor; default all. An error, or anything but `true`, refuses. */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
+  /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; default false */
+  readonly wait?: boolean;
 }
 
 /** What `drain` takes. */
@@ -132,6 +134,7 @@ const forwardingOptions = [
   "port",
   "target",
   "onOpen",
+  "wait",
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
@@ -230,7 +233,7 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
     backoff = {},
   } = given;
   checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
-  const { factor = 1, maxIntervalMs = Number.POSITIVE_INFINITY, jitter = 0.1 } = backoff;
+  const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
   if (!["never", "established", "always"].includes(mode)) {
     throw new SshError(
       "misuse",

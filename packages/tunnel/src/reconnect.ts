@@ -5,7 +5,7 @@ import type { SshError } from "@postern/wire";
 export interface BackoffOptions {
   /** each attempt waits so many times as long as the one before; default 1 */
   readonly factor: number;
-  /** but never longer than this, what is added at random aside; default unlimited */
+  /** but never longer than this, what is added at random aside; default 5 minutes */
   readonly maxIntervalMs: number;
   /** up to this part of the time is added at random, so that a fleet does not come back in one instant; default 0.1 */
   readonly jitter: number;

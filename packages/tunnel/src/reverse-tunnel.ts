@@ -136,7 +136,7 @@ export class ReverseTunnel extends TunnelEventTarget {
 
   /**
    * Asks the host to listen on a port. With `target`, bytes flow between each visitor and the target; without it, iterate
-   * the forwarding for the channels. After a reconnection the same forwarding is asked for again.
+   * the forwarding for the channels. After a reconnection the same forwarding is asked for again. With `wait`, a port that is taken is waited for.
    *
    * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`
    * @example
@@ -148,8 +148,11 @@ export class ReverseTunnel extends TunnelEventTarget {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
     }
-    const link = this.#life?.link;
-    if (link === undefined) throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
+    const life = this.#life;
+    const link = life?.link;
+    if (life === undefined || link === undefined) {
+      throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
+    }
     const forwarding = new ActiveForwarding(
       {
         platform: this.#platform,
@@ -163,7 +166,8 @@ export class ReverseTunnel extends TunnelEventTarget {
       },
       checked,
     );
-    await forwarding.open(link, call);
+    const given = call.signal === undefined ? life.abort.signal : AbortSignal.any([life.abort.signal, call.signal]);
+    await forwarding.open(link, call, given);
     if (this.#life?.link !== link) {
       const error = new SshError("closed", "the connection ended when the host had just begun to listen");
       forwarding.end(error);

@@ -98,6 +98,35 @@ describe("a forwarding", () => {
     expect(world.requests).toHaveLength(1);
     expect(tunnel.forwardings).toEqual([]);
   });
+
+  it("of a first request that may wait is asked for until the port is free", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "busy";
+    const { tunnel } = await openTunnel(world);
+    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    await advance(5_000);
+    expect(world.requests).toHaveLength(3);
+    world.portAnswer = () => "listen";
+    await advance(2_000);
+    expect((await waiting).state).toBe("open");
+    world.portAnswer = () => "denied";
+    expect(await outcome(tunnel.requestForwarding({ port: 7778, wait: true }))).toBe("denied");
+  });
+
+  it("of a first request that may wait ends with its signal, and with the tunnel", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "busy";
+    const { tunnel } = await openTunnel(world);
+    const abort = new AbortController();
+    const aborted = tunnel.requestForwarding({ port: 7777, wait: true }, { signal: abort.signal });
+    const ended = tunnel.requestForwarding({ port: 7778, wait: true });
+    await advance(1_000);
+    abort.abort();
+    expect(await outcome(aborted)).toBe("aborted");
+    await tunnel.logoff();
+    expect(await outcome(ended)).toBe("closed");
+    expect(tunnel.forwardings).toEqual([]);
+  });
 });
 
 describe("a port that our own dead session still holds", () => {

@@ -65,6 +65,7 @@ export const Limits = {
   keepAliveCount: 5,
   /** before a lost connection is made again */
   reconnectMs: 5_000,
+  longestReconnectMs: 300_000,
   /** how long `drain` waits for connections to finish */
   drainMs: 30_000,
   /** how long a probe of our own port may take, and how often a port that is held by somebody is asked for again */
