@@ -45,21 +45,6 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
-      // Only on request: `npm run bench`.
-      ...(process.env.BENCH === undefined
-        ? []
-        : [
-            {
-              extends: true as const,
-              test: {
-                name: "bench",
-                environment: "node" as const,
-                include: ["bench/**/*.bench.ts"],
-                testTimeout: 1_800_000,
-                sequence: { groupOrder: 3 },
-              },
-            },
-          ]),
     ],
   },
 });

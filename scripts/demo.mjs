@@ -58,7 +58,9 @@ say("5. A visitor fetches the page from the host's port.");
 const response = await fetch(`http://127.0.0.1:${forwarding.port}/`);
 const received = Buffer.from(await response.arrayBuffer());
 const right = sha256(received) === sha256(page);
-say(`   ${received.length} bytes came through the tunnel; they are ${right ? "the right ones" : "NOT the right ones"}.`);
+say(
+  `   ${received.length} bytes came through the tunnel; they are ${right ? "the right ones" : "NOT the right ones"}.`,
+);
 
 say("6. The tunnel logs off, and the port is free again.");
 await tunnel.logoff();

@@ -15,6 +15,7 @@ const peers = [
   { program: "plink", package: "putty-tools", use: "a client of our own server" },
   { program: "asyncssh", package: "python3-asyncssh", use: "a client of our own server" },
   { program: "paramiko", package: "python3-paramiko", use: "a client of our own server" },
+  { program: "chromium", package: "chromium", use: "the runtime of a page" },
   { program: "ssh-audit", package: "ssh-audit", use: "a look at what our own server offers" },
 ];
 
@@ -38,7 +39,15 @@ for (const peer of absent) {
 if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are there`);
 
 function lacking() {
-  const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin", "/usr/lib/python3/dist-packages"];
+  const folders = [
+    "/usr/sbin",
+    "/usr/bin",
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/sbin",
+    "/bin",
+    "/usr/lib/python3/dist-packages",
+  ];
   return peers.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
 }
 

@@ -24,6 +24,7 @@ const inWire: [name: string, text: string, rule: string][] = [
   ["Buffer", "export const b = Buffer.alloc(1);", "platform-global"],
   ["Buffer as a type", "export type B = Buffer;", "platform-global"],
   ["process", "export const p = process.env;", "platform-global"],
+  ["eval", "export const e = eval('1');", "platform-global"],
   ["process through the global object", "export const p = globalThis.process;", "platform-global"],
   ["process taken out of the global object", "export const { process: p } = globalThis;", "platform-global"],
   ["a reach into another package", 'import "@postern/crypto/src/cipher.ts";', "reach-in"],

@@ -1,4 +1,4 @@
-/** Floor 5: Postern on Node.js. @module */
+/** Floor 6: Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { type Platform, ReverseTunnel as PortableTunnel, privateKeyMethod, type TunnelOptions } from "@postern/tunnel";
@@ -93,6 +93,17 @@ export {
   type TunnelStats,
   VisitorErrorEvent,
 } from "@postern/tunnel";
+export {
+  HandlerErrorEvent,
+  type HttpHandler,
+  HttpService,
+  type ServeOptions,
+  serve,
+  type VisitorInfo,
+  type VisitorSource,
+} from "@postern/web";
 export { SshError, type SshErrorCode } from "@postern/wire";
+export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
+export { ChannelSocket } from "./channel-socket.ts";
 export { compatible, modern } from "./crypto.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";

@@ -1,6 +1,7 @@
 /** On a platform whose `node:crypto` lacks the algorithms, the same values still work, in JavaScript. */
-import { describe, expect, it, vi } from "vitest";
+
 import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
+import { describe, expect, it, vi } from "vitest";
 import { compatible } from "../src/crypto.ts";
 
 const refuse = vi.hoisted(() => (): never => {
@@ -40,6 +41,6 @@ describe("with a chacha20 that reads its IV otherwise", () => {
     const { nativeChaCha20Poly1305 } = await import("../src/crypto.ts");
     const [first] = cipherTests(nativeChaCha20Poly1305, []);
     expect(first?.title).toContain("chacha20-poly1305@openssh.com");
-    first?.run();
+    await first?.run();
   });
 });

@@ -1,13 +1,7 @@
 /** Every vector of every algorithm against the native values. */
+
+import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
 import { describe, it } from "vitest";
-import {
-  cipherTests,
-  hashTests,
-  hostKeyTests,
-  kexTests,
-  macTests,
-  type VectorTest,
-} from "@postern/testkit/vectors";
 import { compatible, nativeSha256, nativeSha384, nativeSha512 } from "../src/crypto.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {

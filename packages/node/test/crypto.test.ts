@@ -1,10 +1,10 @@
 /** The native values: equal to the pure JavaScript ones byte for byte, and really native. */
 import * as nodeCrypto from "node:crypto";
 import * as noble from "@postern/crypto";
+import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
 import { fromHex, putUint32 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
 import * as native from "../src/crypto.ts";
 
 vi.mock("node:crypto", async (original) => {

@@ -1,0 +1,20 @@
+/** Makes one module of the worker and all it needs: `node build.mjs [file]`, `dist/worker.mjs` unless told. @module */
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const outfile = resolve(process.argv[2] ?? join(here, "dist", "worker.mjs"));
+
+await build({
+  entryPoints: [join(here, "src", "worker.mjs")],
+  outfile,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  // The packages of this repository as they are, without building them first.
+  conditions: ["@postern/source", "workerd", "worker"],
+  external: ["cloudflare:*"],
+  logLevel: "warning",
+});
+console.log(`worker: ${outfile}`);

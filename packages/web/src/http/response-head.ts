@@ -1,0 +1,107 @@
+/** The head of a response, RFC 9112 sections 4 to 6: a Response -> status line, fields, and how its content is framed. @module */
+import { type Bytes, SshError } from "@postern/wire";
+
+/** How a response's content is delimited, RFC 9112 section 6.3. */
+export type ResponseFraming =
+  | { readonly by: "nothing" }
+  | { readonly by: "length"; readonly length: number }
+  | { readonly by: "chunked" }
+  /** for HTTP/1.0, which knows no chunks */
+  | { readonly by: "close" };
+
+/** What a response is an answer to. */
+export interface ResponseContext {
+  /** undefined where the request could not be read */
+  readonly method: string | undefined;
+  readonly minorVersion: 0 | 1;
+  /** whether visitor and server would let the connection go on */
+  readonly keepAlive: boolean;
+  /** how long we will wait for the next request */
+  readonly keepAliveTimeoutMs: number;
+  readonly date: Date;
+}
+
+/** A response ready to be sent, but for its content. */
+export interface ResponseHead {
+  readonly bytes: Bytes;
+  readonly framing: ResponseFraming;
+  readonly keepAlive: boolean;
+}
+
+/** What belongs to one connection and not to a message that passes on (RFC 9110 section 7.6.1), and what we write ourselves. */
+export const connectionFields: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** @throws SshError `misuse` for what is no Response, or one whose content is gone */
+export function makeResponseHead(response: Response, context: ResponseContext): ResponseHead {
+  checkResponse(response);
+  const { status, headers, body } = response;
+  const head = context.method === "HEAD";
+  // RFC 9112 section 6.3, RFC 9110 sections 15.3.5 and 15.4.5
+  const empty = head || status === 204 || status === 304;
+  const length = contentLength(headers);
+  let framing: ResponseFraming;
+  if (empty || body === null) framing = { by: "nothing" };
+  else if (length !== undefined) framing = { by: "length", length };
+  else framing = { by: context.minorVersion === 1 ? "chunked" : "close" };
+  const wantsClose = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(headers.get("connection") ?? "");
+  const keepAlive = context.keepAlive && !wantsClose && framing.by !== "close";
+
+  let text = `HTTP/1.1 ${status} ${fieldText.test(response.statusText) ? response.statusText : ""}\r\n`;
+  const add = (name: string, value: string | number): void => {
+    text += `${name}: ${value}\r\n`;
+  };
+  for (const [name, value] of headers) {
+    if (connectionFields.has(name.toLowerCase()) || name.toLowerCase() === "content-length") continue;
+    if (!fieldName.test(name) || !fieldText.test(value))
+      throw new SshError("misuse", "expected a field that can be sent");
+    add(name, value);
+  }
+  // RFC 9110 section 6.6.1
+  if (!headers.has("date")) add("date", context.date.toUTCString());
+  // RFC 9110 section 8.6: never with 204; with HEAD and 304 what it would have been, if that is known.
+  if (framing.by === "chunked") add("transfer-encoding", "chunked");
+  else if (framing.by === "length") add("content-length", framing.length);
+  else if ((head || status === 304) && length !== undefined) add("content-length", length);
+  else if (!empty && framing.by === "nothing") add("content-length", 0);
+  if (!keepAlive) add("connection", "close");
+  else {
+    add("connection", "keep-alive");
+    add("keep-alive", `timeout=${Math.floor(context.keepAliveTimeoutMs / 1000)}`);
+  }
+  return { bytes: latin1(`${text}\r\n`), framing, keepAlive };
+}
+
+/** By its shape and not by its class: a program may bring a Response of its own. */
+function checkResponse(response: Response): void {
+  const { status, headers, body } = (response ?? {}) as Partial<Response>;
+  if (typeof headers?.get !== "function" || typeof status !== "number" || body === undefined) {
+    throw new SshError("misuse", "expected the handler to give a Response");
+  }
+  // Response.error() has 0; 101 is an upgrade, which is not served here.
+  if (!(status >= 200 && status <= 599))
+    throw new SshError("misuse", `expected a status from 200 to 599, got ${status}`);
+  if (response.bodyUsed || body?.locked) throw new SshError("misuse", "expected a Response whose body is not in use");
+}
+
+function contentLength(headers: Headers): number | undefined {
+  const value = headers.get("content-length");
+  return value !== null && /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+/** One byte for each character, as field values are written. */
+export function latin1(text: string): Bytes {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}

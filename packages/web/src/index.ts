@@ -1,0 +1,66 @@
+/** Floor 5: Postern wherever JavaScript runs, over any byte pipe. @module */
+export {
+  type AuthContext,
+  type AuthDialog,
+  type AuthMethod,
+  keyboardInteractive,
+  type PasswordOptions,
+  password,
+} from "@postern/auth";
+export {
+  type Algorithms,
+  compatible,
+  modern,
+  type Signer,
+  webRandom,
+} from "@postern/crypto";
+export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+export {
+  type BytePipe,
+  type ByteStreams,
+  type Channel,
+  type PipeSink,
+  pipeFromStreams,
+  streamsFromPipe,
+} from "@postern/ssh";
+export {
+  type ChannelOpenRequest,
+  type Endpoint,
+  type ForwardedChannel,
+  type Forwarding,
+  ForwardingEvent,
+  type ForwardingOptions,
+  type ForwardingState,
+  type ForwardingStats,
+  fingerprint,
+  type HostKeyCheck,
+  type HostKeyOffer,
+  NoticeEvent,
+  type ProbeAnswer,
+  type ProbeResult,
+  privateKey,
+  ReconnectAttemptEvent,
+  type ReconnectChanges,
+  type ReconnectInfo,
+  SelfCheckEvent,
+  StateEvent,
+  type Target,
+  type TimelineEntry,
+  type TunnelOptions,
+  type TunnelState,
+  type TunnelStats,
+  VisitorErrorEvent,
+} from "@postern/tunnel";
+export { SshError, type SshErrorCode } from "@postern/wire";
+export type { DialPipe } from "./dial.ts";
+export {
+  HandlerErrorEvent,
+  type HttpHandler,
+  HttpService,
+  type ServeOptions,
+  serve,
+  type VisitorInfo,
+  type VisitorSource,
+} from "./http/index.ts";
+export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
+export { type WebSocketPipeOptions, webSocketPipe } from "./websocket.ts";

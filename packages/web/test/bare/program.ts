@@ -1,0 +1,99 @@
+/** Runs in a context that has nothing but what WinterTC asks of every runtime: a tunnel in memory against our own server. @module */
+import { type IncomingOpen, type SshConnection, serve } from "@postern/ssh";
+import {
+  type BytePipe,
+  type ByteStreams,
+  fingerprint,
+  generatePrivateKey,
+  modern,
+  pipeFromStreams,
+  privateKey,
+  ReverseTunnel,
+  readPrivateKey,
+  SshError,
+  sha256Fingerprint,
+  streamsFromPipe,
+  type Target,
+  webRandom,
+} from "@postern/web";
+import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
+
+const hostPort = 4242;
+
+/** Gives what a visitor of the tunnel got back; `local` has the tunnel dial a target instead. Called by the test, not at import. */
+export async function runTunnel(
+  text: string,
+  local = false,
+): Promise<{ readonly echoed: string; readonly refused: string }> {
+  const hostKey = await readPrivateKey(generatePrivateKey());
+  const userKey = generatePrivateKey();
+  const [ours, theirs] = link();
+  let answered: (connection: SshConnection) => void = () => {};
+  const listening = new Promise<SshConnection>((resolve) => {
+    answered = resolve;
+  });
+  const served = serve(theirs, {
+    algorithms: modern,
+    random: webRandom,
+    hostKeys: [hostKey],
+    authenticate: ({ method }) => method === "publickey",
+    onGlobalRequest(request, connection) {
+      request.accept(TcpipForwardReply.encode({ port: hostPort }));
+      answered(connection);
+    },
+    onChannelOpen: (open: IncomingOpen) => open.refuse(1, "no"),
+  });
+  const target = { host: "127.0.0.1", port: 80 };
+  const tunnel = new ReverseTunnel({
+    dial: () => ours,
+    ...(local ? { dialTarget: echoAt(target) } : {}),
+    host: "host.example",
+    user: "test",
+    auth: [privateKey(userKey)],
+    hostKey: fingerprint(sha256Fingerprint(hostKey.publicKey)),
+  });
+  await tunnel.logon();
+  await served;
+  let refused = "";
+  const asked = tunnel.requestForwarding({ port: 0, target }).catch((error: unknown) => {
+    if (error instanceof SshError) refused = error.code;
+  });
+  const forwarding = (await asked) ?? (await tunnel.requestForwarding({ port: 0 }));
+  const host = await listening;
+  const specific = { address: forwarding.address, port: forwarding.port, originAddress: "192.0.2.1", originPort: 1 };
+  const visitor = host.openChannel("forwarded-tcpip", ForwardedTcpip.encode(specific));
+  for await (const channel of local ? [] : forwarding) {
+    void channel.readable.pipeTo(channel.writable);
+    break;
+  }
+  const { readable, writable } = await visitor;
+  const writer = writable.getWriter();
+  void writer.write(new TextEncoder().encode(text));
+  void writer.close();
+  let echoed = "";
+  const decoder = new TextDecoder();
+  const reader = readable.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    echoed += decoder.decode(next.value, { stream: true });
+  }
+  await tunnel.logoff();
+  return { echoed, refused };
+}
+
+function echoAt(expected: Target): (target: Target) => BytePipe {
+  return ({ host, port }) => {
+    if (host !== expected.host || port !== expected.port) throw new Error("expected another target");
+    const [ours, theirs] = link();
+    const { readable, writable } = streamsFromPipe(theirs);
+    void readable.pipeTo(writable);
+    return ours;
+  };
+}
+
+function link(): [BytePipe, BytePipe] {
+  const [there, back] = [new TransformStream<Uint8Array>(), new TransformStream<Uint8Array>()];
+  return [
+    pipeFromStreams({ readable: back.readable, writable: there.writable } as ByteStreams),
+    pipeFromStreams({ readable: there.readable, writable: back.writable } as ByteStreams),
+  ];
+}

@@ -1,0 +1,239 @@
+/** A WebSocket as a byte pipe, against a WebSocket that does what the test says. */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type BytePipe, type WebSocketPipeOptions, webSocketPipe } from "../src/index.ts";
+
+/** The part of a WebSocket that is used, in the hands of the test. */
+class FakeWebSocket extends EventTarget {
+  binaryType = "blob";
+  bufferedAmount = 0;
+  readyState = 0;
+  readonly sent: Uint8Array[] = [];
+  readonly closes: unknown[][] = [];
+
+  send(chunk: Uint8Array): void {
+    this.sent.push(chunk);
+    this.bufferedAmount += chunk.length;
+  }
+
+  close(...how: unknown[]): void {
+    this.readyState = 2;
+    this.closes.push(how);
+  }
+
+  opens(): void {
+    this.readyState = 1;
+    this.dispatchEvent(new Event("open"));
+  }
+
+  receives(data: unknown): void {
+    this.dispatchEvent(Object.assign(new Event("message"), { data }));
+  }
+
+  closed(code: number, reason = "", wasClean = code !== 1006): void {
+    this.readyState = 3;
+    this.dispatchEvent(Object.assign(new Event("close"), { code, reason, wasClean }));
+  }
+}
+
+let socket: FakeWebSocket;
+beforeEach(() => {
+  vi.useFakeTimers();
+  socket = new FakeWebSocket();
+});
+afterEach(() => void vi.useRealTimers());
+
+const pipeOf = (options?: WebSocketPipeOptions) => webSocketPipe(socket as unknown as WebSocket, options);
+const bytes = (size: number) => new Uint8Array(size).buffer;
+
+async function openPipe(options?: WebSocketPipeOptions): Promise<{ pipe: BytePipe; told: string[] }> {
+  const opening = pipeOf(options);
+  socket.opens();
+  const pipe = await opening;
+  const told: string[] = [];
+  pipe.start({
+    data: (chunk) => told.push(`data ${chunk.length}`),
+    end: () => told.push("end"),
+    drain: () => told.push("drain"),
+    closed: (error) => told.push(error === undefined ? "closed" : `closed: ${error.message}`),
+  });
+  return { pipe, told };
+}
+
+const turns = () => vi.advanceTimersByTimeAsync(0);
+
+describe("a WebSocket that opens", () => {
+  it("gives a pipe then, which takes binary messages as bytes", async () => {
+    let there = false;
+    const opening = pipeOf().then(() => {
+      there = true;
+    });
+    await turns();
+    expect(there).toBe(false);
+    expect(socket.binaryType).toBe("arraybuffer");
+    socket.opens();
+    await opening;
+    expect(there).toBe(true);
+  });
+
+  it("gives a pipe at once when it is open already, and keeps what came before the start", async () => {
+    socket.opens();
+    const pipe = await pipeOf();
+    socket.receives(bytes(3));
+    const told: number[] = [];
+    pipe.start({ data: ({ length }) => told.push(length), end() {}, drain() {}, closed() {} });
+    await turns();
+    expect(told).toEqual([3]);
+  });
+
+  it("fails with its code when it is closed instead", async () => {
+    const opening = pipeOf();
+    socket.closed(1006);
+    await expect(opening).rejects.toMatchObject({ code: "connect", message: expect.stringContaining("1006") });
+  });
+
+  it("is given up by a signal, and is not bound to it later", async () => {
+    const controller = new AbortController();
+    const opening = pipeOf({ signal: controller.signal });
+    controller.abort();
+    await expect(opening).rejects.toMatchObject({ code: "aborted" });
+    expect(socket.closes).toHaveLength(1);
+    await expect(pipeOf({ signal: controller.signal })).rejects.toMatchObject({ code: "aborted" });
+
+    socket = new FakeWebSocket();
+    const later = new AbortController();
+    const { told } = await openPipe({ signal: later.signal });
+    later.abort();
+    await turns();
+    expect(told).toEqual([]);
+  });
+
+  it("must not be closed, and its URL and options must be right", async () => {
+    socket.readyState = 3;
+    const misuse = expect.objectContaining({ code: "misuse" });
+    await expect(pipeOf()).rejects.toEqual(misuse);
+    await expect(webSocketPipe("wss://example.com", { highWaterMark: 0 })).rejects.toEqual(misuse);
+    vi.stubGlobal(
+      "WebSocket",
+      class {
+        constructor() {
+          throw new SyntaxError("no URL");
+        }
+      },
+    );
+    await expect(webSocketPipe("nonsense")).rejects.toEqual(misuse);
+    vi.unstubAllGlobals();
+  });
+});
+
+describe("back-pressure", () => {
+  it("says stop at the high-water mark, and drain when half of it has gone", async () => {
+    const { pipe, told } = await openPipe({ highWaterMark: 100 });
+    expect(pipe.write(new Uint8Array(99))).toBe(true);
+    expect(pipe.write(new Uint8Array(1))).toBe(false);
+    expect(pipe.write(new Uint8Array(1))).toBe(false);
+    await vi.advanceTimersByTimeAsync(100);
+    socket.bufferedAmount = 50;
+    await vi.advanceTimersByTimeAsync(100);
+    expect(told).toEqual([]);
+    socket.bufferedAmount = 49;
+    await vi.advanceTimersByTimeAsync(100);
+    expect(told).toEqual(["drain"]);
+    expect(pipe.write(new Uint8Array(1))).toBe(true);
+    expect(socket.sent).toHaveLength(4);
+  });
+
+  it("drains when a message comes, also where timers hardly run", async () => {
+    const { pipe, told } = await openPipe({ highWaterMark: 100 });
+    pipe.write(new Uint8Array(100));
+    socket.bufferedAmount = 0;
+    socket.receives(bytes(1));
+    expect(told).toEqual(["drain", "data 1"]);
+  });
+
+  it("holds what comes while paused, the end too, and not without bound", async () => {
+    const { pipe, told } = await openPipe();
+    pipe.pause();
+    socket.receives(bytes(1));
+    socket.receives(bytes(2));
+    socket.closed(1000);
+    await turns();
+    expect(told).toEqual([]);
+    pipe.resume();
+    expect(told).toEqual(["data 1", "data 2", "end", "closed"]);
+
+    socket = new FakeWebSocket();
+    const flooded = await openPipe();
+    flooded.pipe.pause();
+    const chunk = bytes(16 * 1024 * 1024);
+    for (let n = 0; n < 5; n++) socket.receives(chunk);
+    flooded.pipe.resume();
+    await turns();
+    expect(flooded.told).toEqual([expect.stringMatching(/^closed: expected at most 67108864 bytes/)]);
+  });
+});
+
+describe("the end", () => {
+  it.each([
+    [1000, "", ["end", "closed"]],
+    [1005, "", ["end", "closed"]],
+    [1001, "", ["closed: the WebSocket was closed with the code 1001"]],
+    [1006, "", ["closed: the WebSocket was closed with the code 1006"]],
+    [4001, "no such host", ["closed: the WebSocket was closed with the code 4001: no such host"]],
+  ])("by the other side with the code %i is told as it is", async (code, reason, expected) => {
+    const { pipe, told } = await openPipe();
+    socket.closed(code, reason);
+    await turns();
+    expect(told).toEqual(expected);
+    expect(pipe.write(new Uint8Array(1))).toBe(false);
+    expect(socket.sent).toEqual([]);
+  });
+
+  it("by the other side while bytes wait to be sent is none", async () => {
+    const { pipe, told } = await openPipe();
+    pipe.write(new Uint8Array(1));
+    socket.closed(1000);
+    await turns();
+    expect(told).toEqual(["closed: the WebSocket was closed with the code 1000"]);
+  });
+
+  it("by us closes it, once, and takes no write", async () => {
+    const { pipe, told } = await openPipe();
+    pipe.end();
+    pipe.end();
+    expect(socket.closes).toEqual([[1000]]);
+    expect(() => pipe.write(new Uint8Array(1))).toThrow(expect.objectContaining({ code: "misuse" }));
+    socket.closed(1005);
+    await turns();
+    expect(told).toEqual(["end", "closed"]);
+  });
+
+  it("by close drops what still comes in", async () => {
+    const { pipe, told } = await openPipe();
+    pipe.close();
+    socket.receives(bytes(1));
+    socket.closed(1000);
+    await turns();
+    expect(told).toEqual(["closed"]);
+  });
+
+  it("by abort tells the reason here and a code of its own there", async () => {
+    const { pipe, told } = await openPipe();
+    pipe.pause();
+    socket.receives(bytes(1));
+    pipe.resume();
+    pipe.abort(new Error("why"));
+    socket.receives(bytes(1));
+    socket.closed(1006);
+    pipe.abort();
+    await turns();
+    expect(told).toEqual(["data 1", "closed: why"]);
+    expect(socket.closes).toEqual([[4000, "aborted"]]);
+  });
+
+  it("comes with a message that is text", async () => {
+    const { told } = await openPipe();
+    socket.receives("SSH-2.0");
+    await turns();
+    expect(told).toEqual(["closed: expected binary messages of the WebSocket, got string"]);
+  });
+});

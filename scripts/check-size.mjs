@@ -1,0 +1,93 @@
+/**
+ * What a user downloads: the built packages, bundled and minified by esbuild, and packed by gzip -9, stay below what we promise.
+ * `npm run check:size` wants the build; `node scripts/check-size.mjs --why` also tells what the bytes are.
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { root } from "./lib/run.mjs";
+
+const minimal = `
+  import { chacha20Poly1305, curve25519Sha256, sshEd25519, webRandom } from "@postern/crypto";
+  export { password } from "@postern/auth";
+  const algorithms = { kex: [curve25519Sha256], hostKeys: [sshEd25519], ciphers: [chacha20Poly1305], macs: [] };`;
+
+/** Without a limit: printed for those who want to know. */
+const clients = [
+  {
+    name: "client: ReverseTunnel with its default algorithms, password and fingerprint",
+    limit: 60_000,
+    source: 'export { ReverseTunnel, password, fingerprint } from "@postern/web";',
+  },
+  {
+    name: "the same with webSocketPipe",
+    source: 'export { ReverseTunnel, webSocketPipe, password, fingerprint } from "@postern/web";',
+  },
+  {
+    name: "the same with webSocketPipe and privateKey",
+    source: 'export { ReverseTunnel, webSocketPipe, password, fingerprint, privateKey } from "@postern/web";',
+  },
+  { name: "everything @postern/web exports", source: 'export * from "@postern/web";' },
+  {
+    name: "minimal: ReverseTunnel with curve25519, ed25519 and chacha20-poly1305 alone",
+    limit: 48_000,
+    source: `${minimal}
+      import { fingerprint, ReverseTunnel } from "@postern/tunnel";
+      export const tunnel = (dial, options) =>
+        new ReverseTunnel(options, { dial, dialTarget: false, algorithms, random: webRandom });
+      export { fingerprint };`,
+  },
+  {
+    name: "minimal connection: connect() with the same algorithms",
+    limit: 40_000,
+    source: `${minimal}
+      import { connect } from "@postern/ssh";
+      export const open = (pipe, options) => connect(pipe, { ...options, algorithms, random: webRandom });`,
+  },
+  {
+    name: "of which the three algorithms",
+    source: 'export { chacha20Poly1305, curve25519Sha256, sshEd25519 } from "@postern/crypto";',
+  },
+];
+
+const why = process.argv.includes("--why");
+if (!existsSync(join(root, "packages", "web", "dist", "index.js"))) fail("the packages are not built: npm run build");
+let over = 0;
+for (const { name, limit, source } of clients) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: source, resolveDir: root, loader: "js" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    platform: "browser",
+    metafile: true,
+    write: false,
+  });
+  const [{ contents }] = outputFiles;
+  const packed = gzipSync(contents, { level: 9 }).length;
+  if (packed > limit) over++;
+  const verdict = limit === undefined ? "" : packed > limit ? `, MORE THAN ${kB(limit)}` : `, of at most ${kB(limit)}`;
+  console.log(`${name}: ${kB(contents.length)} minified, ${kB(packed)} gzip${verdict}`);
+  if (why) explain(Object.values(metafile.outputs)[0].inputs);
+}
+if (over > 0) fail(`${over} are too large`);
+console.log(`check-size: ${clients.length} bundles`);
+
+function explain(inputs) {
+  const rows = Object.entries(inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput);
+  for (const [file, { bytesInOutput }] of rows) {
+    if (bytesInOutput > 500) console.log(`  ${String(bytesInOutput).padStart(7)}  ${file}`);
+  }
+}
+
+function kB(bytes) {
+  return `${(bytes / 1000).toFixed(1)} kB`;
+}
+
+function fail(message) {
+  console.error(`check-size: ${message}`);
+  process.exit(1);
+}
