@@ -1,0 +1,51 @@
+/** Makes one file of the program and everything it needs, from the sources. @module */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const vectorFolder = fileURLToPath(new URL("../../test-vectors/", import.meta.url));
+
+/** The files of `test-vectors/`, as `<kind>/<algorithm>.json`. */
+function vectorFiles(): readonly string[] {
+  return readdirSync(vectorFolder, { recursive: true })
+    .map(String)
+    .filter((name) => name.endsWith(".json"))
+    .sort();
+}
+
+/** How many vectors there are; a transcript is one. */
+export function countVectors(): number {
+  const read = (name: string) => JSON.parse(readFileSync(join(vectorFolder, name), "utf8")) as { vectors?: unknown[] };
+  return vectorFiles().reduce((sum, name) => sum + (read(name).vectors?.length ?? 1), 0);
+}
+
+/** Bundles an entry of this folder as an ES module. */
+export async function bundle(entry: string, outfile: string, { node = false } = {}): Promise<void> {
+  await esbuild.build({
+    entryPoints: [join(here, "entries", `${entry}.ts`)],
+    outfile,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    platform: node ? "node" : "browser",
+    conditions: ["@postern/source"],
+    external: ["cloudflare:*"],
+    plugins: [vectors],
+    logLevel: "warning",
+  });
+}
+
+const vectors: esbuild.Plugin = {
+  name: "vectors",
+  setup(build) {
+    build.onResolve({ filter: /^virtual:vectors$/ }, () => ({ path: "all", namespace: "vectors" }));
+    build.onLoad({ filter: /.*/, namespace: "vectors" }, () => {
+      const names = vectorFiles();
+      const imports = names.map((name, index) => `import file${index} from ${JSON.stringify(`./${name}`)};`);
+      const list = names.map((_, index) => `file${index}`).join(", ");
+      return { contents: [...imports, `export const files = [${list}];`].join("\n"), resolveDir: vectorFolder };
+    });
+  },
+};

@@ -1,0 +1,16 @@
+/** `@postern/web` over `Deno.connect`. @module */
+import { type ByteStreams, pipeFromStreams } from "@postern/web";
+import { runProgram } from "../program.ts";
+import { webPlatform } from "../scenario.ts";
+
+declare const Deno: {
+  readonly args: readonly string[];
+  readonly version: { readonly deno: string };
+  connect(address: { readonly hostname: string; readonly port: number }): Promise<ByteStreams>;
+};
+
+await runProgram(
+  Deno.args[0] ?? "",
+  Deno.version.deno,
+  webPlatform(async ({ host, port }) => pipeFromStreams(await Deno.connect({ hostname: host, port }))),
+);

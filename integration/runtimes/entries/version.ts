@@ -1,0 +1,6 @@
+/** The version of the runtime, where there is `process`. @module */
+
+export function nodeVersion(): string {
+  const { versions } = process as { readonly versions: Readonly<Record<string, string | undefined>> };
+  return versions.bun ?? versions.deno ?? versions.node ?? "?";
+}

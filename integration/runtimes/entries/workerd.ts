@@ -1,0 +1,14 @@
+/** `@postern/web` over `cloudflare:sockets`, in workerd. @module */
+import { workerdSocket } from "@postern/web/workerd";
+import { runProgram } from "../program.ts";
+import { webPlatform } from "../scenario.ts";
+
+/** A request, with the URL of the test process in its query, runs the program. */
+export default {
+  async fetch(request: Request): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const dial = webPlatform(({ host, port }, { signal }) => workerdSocket({ hostname: host, port }, { signal }));
+    await runProgram(query.get("control") ?? "", query.get("version") ?? "?", dial);
+    return new Response("done\n");
+  },
+};

@@ -1,0 +1,49 @@
+/** The program that runs in every runtime: the scenario, then all vectors, then the report. @module */
+
+import { files } from "virtual:vectors";
+import { type Algorithms, compatible, sha256, sha384, sha512 } from "@postern/crypto";
+import { testsOfFile } from "@postern/testkit/portable";
+import { takeOrders, type VectorsReport } from "./orders.ts";
+import { type Platform, scenario } from "./scenario.ts";
+
+/** Never rejects for what it finds: that is reported. */
+export async function runProgram(
+  url: string,
+  version: string,
+  platform: Platform,
+  algorithms: Algorithms = compatible,
+): Promise<void> {
+  const control = await takeOrders(url);
+  const outcome = await scenario(platform, control).catch((error: unknown) => ({ error: describe(error) }));
+  await control.report({ version, scenario: outcome, vectors: await runVectors(files, algorithms) });
+}
+
+async function runVectors(all: typeof files, algorithms: Algorithms): Promise<VectorsReport> {
+  let passed = 0;
+  const failed: string[] = [];
+  for (const file of all) {
+    try {
+      for (const { title, run } of testsOfFile(file, algorithms, [sha256, sha384, sha512])) {
+        try {
+          await run();
+          passed++;
+        } catch (error) {
+          failed.push(`${nameOf(file)}, ${title}: ${describe(error)}`);
+        }
+      }
+    } catch (error) {
+      failed.push(`${nameOf(file)}: ${describe(error)}`);
+    }
+  }
+  return { passed, failed };
+}
+
+function nameOf(file: (typeof files)[number]): string {
+  return "events" in file ? "transcript" : `${file.kind}/${file.algorithm}`;
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by ${describe(error.cause)}`;
+  return `${error.name}: ${error.message}\n${error.stack ?? ""}${cause}`;
+}

@@ -1,0 +1,177 @@
+/** The runtimes: how each starts the program, and what is missing where it cannot. @module */
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { chromium } from "playwright-core";
+import { launch, type Running } from "../harness/index.ts";
+import { program } from "../harness/requirements.ts";
+
+/** One way to run the program. */
+export interface Runtime {
+  readonly name: string;
+  /** which Postern, and over what */
+  readonly over: string;
+  /** the entry of the program */
+  readonly entry: string;
+  /** a bundle for `node:` modules */
+  readonly node: boolean;
+  /** why it cannot run here */
+  readonly missing?: string | undefined;
+  /** whether the program is a page of the control server */
+  readonly page?: boolean;
+  /** Runs the program at `file`; resolves when it was started. `folder` is the runtime's own. */
+  start(file: string, control: string, folder: string): Promise<Started>;
+}
+
+export interface Started {
+  /** resolves, with everything that was printed, when it ends by itself */
+  readonly ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+const require = createRequire(import.meta.url);
+const workerd = (require("workerd") as { readonly default: string }).default;
+
+/** The runtimes of `npm test`, and the Nodes asked for: POSTERN_NODES=22,24,26. */
+export function runtimes(nodes: readonly string[]): readonly Runtime[] {
+  const deno = binary("deno", `@deno/${process.platform}-${process.arch}-glibc`, "deno");
+  const bun = join(dirname(require.resolve("bun/package.json")), "bin", "bun.exe");
+  const onNode = (name: string, command: readonly string[]): Runtime[] => [
+    {
+      name,
+      over: "@postern/node",
+      entry: "node",
+      node: true,
+      start: commandLine([...command]),
+    },
+    {
+      name,
+      over: "@postern/web, Duplex.toWeb",
+      entry: "node-streams",
+      node: true,
+      start: commandLine([...command]),
+    },
+  ];
+  return [
+    ...onNode("Node", [process.execPath]),
+    ...nodes.flatMap((version) => onNode(`Node ${version}`, ["npx", "--yes", `node@${version}`])),
+    { name: "Deno", over: "@postern/node", entry: "node", node: true, start: commandLine([deno, "run", "-A"]) },
+    {
+      name: "Deno",
+      over: "@postern/web, Deno.connect",
+      entry: "deno",
+      node: false,
+      start: commandLine([deno, "run", "-A"]),
+    },
+    { name: "Bun", over: "@postern/node", entry: "node", node: true, start: commandLine([bun, "run"]) },
+    {
+      name: "Bun",
+      over: "@postern/web, Duplex.toWeb",
+      entry: "node-streams",
+      node: true,
+      start: commandLine([bun, "run"]),
+    },
+    {
+      name: "workerd",
+      over: "@postern/web, cloudflare:sockets",
+      entry: "workerd",
+      node: false,
+      start: worker("2025-06-01"),
+    },
+    {
+      name: "workerd nodejs_compat",
+      over: "@postern/web, cloudflare:sockets",
+      entry: "workerd",
+      node: false,
+      start: worker("2026-11-01"),
+    },
+    {
+      name: "Chromium",
+      over: "@postern/web, WebSocket bridge",
+      entry: "chromium",
+      node: false,
+      page: true,
+      missing: program("chromium") === undefined ? "chromium is not installed: apt-get install chromium" : undefined,
+      start: startChromium,
+    },
+  ];
+}
+
+/** A program of the command line: its first argument is the URL of the control server. */
+function commandLine([command = "", ...args]: readonly string[]): Runtime["start"] {
+  return async (file, control, folder) => {
+    const path = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
+    // npm keeps what it downloads where it always does.
+    const home = command === "npx" ? (process.env.HOME ?? folder) : folder;
+    const running = await launch(command, [...args, file, control], {
+      env: { PATH: path, HOME: home, DENO_DIR: join(folder, "deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    });
+    return started(running);
+  };
+}
+
+/** From compatibility date 2026-08-04 on, `nodejs_compat` is on by itself. */
+function worker(compatibilityDate: string): Runtime["start"] {
+  return async (file, control, folder) => {
+    const config = join(folder, "worker.capnp");
+    writeFileSync(join(folder, "worker.mjs"), readFileSync(file));
+    writeFileSync(
+      config,
+      `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .program),
+    (name = "internet", network = (allow = ["private"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+const program :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "worker.mjs")],
+  compatibilityDate = "${compatibilityDate}",
+  globalOutbound = "internet",
+);
+`,
+    );
+    const running = await launch(workerd, ["serve", "--control-fd=1", config]);
+    try {
+      const [, port] = await running.stdout.waitFor(/"socket":"http","port":(\d+)/);
+      const query = new URLSearchParams({ control, version: require("workerd/package.json").version });
+      const answer = fetch(`http://127.0.0.1:${port}/?${query}`).then((response) => response.text());
+      return { ...started(running), ended: Promise.race([started(running).ended, answer]) };
+    } catch (error) {
+      await running.stop();
+      throw error;
+    }
+  };
+}
+
+async function startChromium(_file: string, control: string): Promise<Started> {
+  const browser = await chromium.launch({
+    executablePath: program("chromium") ?? "chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+  });
+  const printed: string[] = [];
+  const page = await browser.newPage();
+  page.on("console", (message) => printed.push(message.text()));
+  page.on("pageerror", (error) => printed.push(String(error)));
+  const ended = new Promise<string>((resolve) => {
+    page.on("pageerror", () => resolve(printed.join("\n")));
+    page.on("crash", () => resolve(`the page crashed\n${printed.join("\n")}`));
+    browser.on("disconnected", () => resolve(`the browser ended\n${printed.join("\n")}`));
+  });
+  await page.goto(`${control}?version=${browser.version()}`);
+  return { ended, stop: () => browser.close() };
+}
+
+function started(running: Running): Started {
+  return {
+    ended: running.exited.then((code) => `exit ${code}\n${running.stdout.text()}${running.stderr.text()}`),
+    stop: () => running.stop(),
+  };
+}
+
+/** The program itself, not the script around it, whose end would leave it running. */
+function binary(name: string, platformPackage: string, file: string): string {
+  const own = createRequire(require.resolve(`${name}/package.json`));
+  return join(dirname(own.resolve(`${platformPackage}/package.json`)), file);
+}

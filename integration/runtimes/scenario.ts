@@ -1,0 +1,119 @@
+/** One reverse tunnel from its logon to its end, written against what every runtime has. @module */
+import {
+  type AuthMethod,
+  type ForwardedChannel,
+  type Forwarding,
+  fingerprint,
+  type TunnelOptions,
+  ReverseTunnel as WebTunnel,
+  type WebTunnelOptions,
+  privateKey as webPrivateKey,
+} from "@postern/web";
+import type { Control, ScenarioReport } from "./orders.ts";
+
+type Tunnel = Omit<WebTunnel, "addEventListener">;
+
+/** A platform of Postern in a runtime. */
+export interface Platform {
+  /** makes a tunnel that is not logged on */
+  readonly tunnel: (options: TunnelOptions) => Tunnel;
+  readonly privateKey: (text: string) => AuthMethod;
+  /** whether it connects to targets by itself */
+  readonly dialsTargets: boolean;
+}
+
+/** `@postern/web` over what `dial` gives. */
+export function webPlatform(dial: WebTunnelOptions["dial"]): Platform {
+  return {
+    tunnel: (options) => new WebTunnel({ ...options, dial }),
+    privateKey: webPrivateKey,
+    dialsTargets: false,
+  };
+}
+
+/** Throws when anything is not as it should be. */
+export async function scenario(platform: Platform, control: Control): Promise<ScenarioReport> {
+  const { orders } = control;
+  const options: TunnelOptions = {
+    host: "127.0.0.1",
+    port: orders.port,
+    user: orders.user,
+    auth: [platform.privateKey(orders.privateKey)],
+    hostKey: fingerprint(orders.fingerprint),
+    rekey: { bytes: orders.rekeyBytes },
+    reconnect: { mode: "never" },
+  };
+
+  const deceived = platform.tunnel({ ...options, hostKey: fingerprint(orders.wrongFingerprint) });
+  await expectCode("hostkey", deceived.logon());
+
+  const tunnel = platform.tunnel(options);
+  await tunnel.logon();
+  expect(tunnel.state === "open", `expected the tunnel to be open, got ${tunnel.state}`);
+  if (!platform.dialsTargets) {
+    const target = { host: "127.0.0.1", port: 1 };
+    await expectCode("misuse", tunnel.requestForwarding({ port: 0, target }));
+  }
+
+  const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+  expect(forwarding.port > 0, `expected the host to choose a port, got ${forwarding.port}`);
+  const served = serveVisitors(forwarding, orders.bytes);
+  const started = Date.now();
+  await Promise.race([
+    control.visit(forwarding.port),
+    tunnel.closed.then(() => expect(false, "the tunnel ended early")),
+  ]);
+  const ms = Date.now() - started;
+  const { rekeys, accepted } = tunnel.stats();
+  expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
+  expect(rekeys > 0, "expected new keys in the middle, got none");
+
+  await forwarding.cancel();
+  expect(!(await control.isListening(forwarding.port)), "expected the port to be free after the cancel");
+  await served;
+  await forwarding.closed;
+  await tunnel.logoff();
+  await tunnel.closed;
+  expect(tunnel.state === "closed", `expected the tunnel to be closed, got ${tunnel.state}`);
+  return { ms, bytes: 2 * orders.visitors * orders.bytes, rekeys };
+}
+
+/** Until the forwarding ends. */
+async function serveVisitors(forwarding: Forwarding, bytes: number): Promise<void> {
+  const visits: Promise<void>[] = [];
+  for await (const channel of forwarding) visits.push(echo(channel, bytes));
+  await Promise.all(visits);
+}
+
+/** Gives back what comes; after the visitor's half-close, the SHA-256 of all of it, and then our own. */
+async function echo(channel: ForwardedChannel, bytes: number): Promise<void> {
+  expect(channel.origin.host === "127.0.0.1", `expected the visitor's address, got ${channel.origin.host}`);
+  const received = new Uint8Array(bytes);
+  let size = 0;
+  const reader = channel.readable.getReader();
+  const writer = channel.writable.getWriter();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    received.set(next.value, size);
+    size += next.value.length;
+    await writer.write(next.value);
+  }
+  expect(size === bytes, `expected ${bytes} bytes of the visitor, got ${size}`);
+  await writer.write(new Uint8Array(await crypto.subtle.digest("SHA-256", received)));
+  await writer.close();
+  await channel.closed;
+}
+
+async function expectCode(code: string, promise: Promise<unknown>): Promise<void> {
+  let got: unknown = "success";
+  try {
+    await promise;
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === code) return;
+    got = error;
+  }
+  throw new Error(`expected an error of the code ${code}, got ${String(got)}`, { cause: got });
+}
+
+function expect(truth: boolean, message: string): void {
+  if (!truth) throw new Error(message);
+}
