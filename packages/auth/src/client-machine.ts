@@ -51,6 +51,8 @@ export class AuthClientMachine {
   #canContinue: readonly string[] | undefined;
   readonly #tried: string[] = [];
   #refusals = 0;
+  /** why a method of ours could not go on, the last one */
+  #failure: unknown;
   #banners = 0;
   #bannerBytes = 0;
 
@@ -129,11 +131,12 @@ export class AuthClientMachine {
     this.#state = { at: "awaitAnswer", method: state.method, dialog: state.dialog };
   }
 
-  /** The method at work cannot go on; the next one is tried. */
-  giveUp(why: string): void {
+  /** The method at work cannot go on; the next one is tried. `cause` is the error, when there was one. */
+  giveUp(why: string, cause?: unknown): void {
     const state = this.#state;
     if (state.at !== "step") throw new SshError("misuse", `expected a step to be due, got state ${state.at}`);
     this.#tried.push(`${state.method.name} (${why})`);
+    this.#failure ??= cause;
     this.#beginNext();
   }
 
@@ -178,7 +181,11 @@ export class AuthClientMachine {
     if (method === undefined || context === undefined) {
       const tried = this.#tried.length === 0 ? "none was tried" : `tried ${this.#tried.join(", ")}`;
       const takes = allowed === undefined ? "" : `; the host takes ${quote(allowed.join(",") || "no method")}`;
-      throw new SshError("auth", `expected the host to accept a logon method: ${tried}${takes}`);
+      // When the host has refused nothing, it is a vault or an agent of ours that failed, and that may pass.
+      const refused = this.#refusals > 0 || (this.#failure instanceof SshError && this.#failure.code === "auth");
+      const code = this.#failure === undefined || refused ? "auth" : "credentials";
+      const options = this.#failure === undefined ? undefined : { cause: this.#failure };
+      throw new SshError(code, `expected the host to accept a logon method: ${tried}${takes}`, options);
     }
     this.#candidates = this.#candidates.filter((one) => one !== method);
     this.#step(method, method.begin(context), undefined);

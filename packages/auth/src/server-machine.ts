@@ -41,7 +41,10 @@ export type AuthAttempt =
   /** ask with `ask`, then decide (RFC 4256); `submethods` are the client's hints */
   | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
 
-/** The answer to an attempt: accepted, refused, or accepted with more methods wanted (RFC 4252 section 5.1). */
+/**
+ * The answer to an attempt: accepted, refused, or accepted with more methods wanted (RFC 4252 section 5.1). `partial` does not say
+ * what comes first: whoever accepts the second method looks at what has `passed`.
+ */
 export type AuthDecision = boolean | { readonly partial: readonly string[] };
 
 /** What an {@link AuthServerMachine} is made of. */
@@ -80,6 +83,7 @@ type Request = ValuesOf<typeof UserauthRequest>;
 export class AuthServerMachine {
   readonly #options: AuthServerOptions;
   readonly #events: AuthServerEvent[] = [];
+  readonly #passed: string[] = [];
   #state: State = { at: "expectService" };
   #sessionId: Bytes | undefined;
   #user: string | undefined;
@@ -95,6 +99,11 @@ export class AuthServerMachine {
   /** False while a decision is awaited. */
   get wantsInput(): boolean {
     return this.#state.at !== "deciding";
+  }
+
+  /** The methods that were accepted in part so far, in their order. */
+  get passed(): readonly string[] {
+    return [...this.#passed];
   }
 
   /** The first key exchange is over. */
@@ -139,20 +148,23 @@ export class AuthServerMachine {
     this.#state = { at: "expectResponses", attempt: state.attempt, prompts: prompts.length };
   }
 
-  /** The program's answer to the event `attempt`, or to `responses`. */
+  /** The program's answer to the event `attempt`, or to `responses`. Whatever is neither `true` nor a list of methods refuses. */
   decide(decision: AuthDecision): void {
     const state = this.#state;
     if (state.at !== "deciding") throw new SshError("misuse", `expected an attempt to decide, got state ${state.at}`);
     const { attempt } = state;
     this.#state = { at: "expectRequest" };
-    if (decision === false) this.#refuse(attempt.method);
+    const wanted = wantedMethods(decision);
+    if (decision !== true && wanted === undefined) this.#refuse(attempt.method);
     else if (attempt.method === "publickey" && !attempt.proved) {
       // Nothing is proved by asking whether a key would do, whatever the program decides.
       const { algorithm, publicKey } = attempt;
       this.#options.sink.send(UserauthPkOk.encode({ algorithm, publicKey }));
-    } else if (decision === true) this.#accept(attempt);
+    } else if (wanted === undefined) this.#accept(attempt);
     else {
-      this.#canContinue = decision.partial;
+      this.#canContinue = wanted;
+      // Nothing is proved by the method none.
+      if (attempt.method !== "none") this.#passed.push(attempt.method);
       this.#fail(true);
     }
   }
@@ -224,6 +236,7 @@ export class AuthServerMachine {
   #publickey(user: string, specific: Bytes): AuthAttempt | undefined {
     const proved = new Reader(specific, "publickey request").boolean();
     const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specific);
+    if (publicKey.length > Limits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined) return undefined;
     if (proved && !this.#verifies(verifier, user, specific)) return undefined;
@@ -265,4 +278,13 @@ export class AuthServerMachine {
   #fail(partialSuccess: boolean): void {
     this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
   }
+}
+
+/** The methods of a decision that accepts in part. A program in JavaScript may give anything: what is no such decision is none. */
+function wantedMethods(decision: unknown): readonly string[] | undefined {
+  if (typeof decision !== "object" || decision === null || !("partial" in decision)) return undefined;
+  const { partial } = decision;
+  if (!Array.isArray(partial)) return undefined;
+  const names: readonly unknown[] = partial;
+  return names.length > 0 && names.every((name) => typeof name === "string") ? names : undefined;
 }

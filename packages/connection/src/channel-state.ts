@@ -48,8 +48,9 @@ export class ChannelState {
     this.#creditStep = Math.min(3 * maxPacket, Math.ceil(window / 2));
   }
 
-  /** The peer's side of the channel, as its open or its confirmation tells. */
+  /** The peer's side of the channel, as its open or its confirmation tells. @throws SshError `protocol` when it takes no data at all */
   setPeer(peerId: number, window: number, maxPacket: number): void {
+    if (maxPacket === 0) throw new SshError("protocol", "expected a max packet of at least 1 byte, got 0");
     this.peerId = peerId;
     this.sendWindow = window;
     this.peerMaxPacket = maxPacket;

@@ -24,9 +24,9 @@ export class ByteQueue {
 
   /** Appends (takes). */
   push(chunk: Bytes): void {
-    if (2 * chunk.length >= chunk.buffer.byteLength) this.#append(chunk);
-    else if (chunk.length >= blockSize) this.#append(chunk.slice());
-    else this.#join(chunk);
+    if (chunk.length === 0) return;
+    if (chunk.length < blockSize) this.#join(chunk);
+    else this.#append(2 * chunk.length >= chunk.buffer.byteLength ? chunk : chunk.slice());
   }
 
   /** The oldest bytes, perhaps several chunks in one (view). */

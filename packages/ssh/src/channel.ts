@@ -170,6 +170,8 @@ export class SshChannel implements Channel {
     this.#drop();
     this.#host.machine.close(this.id);
     this.#host.touch();
+    // For us it is over now. The machine keeps the id until the peer's CLOSE, which may never come.
+    queueMicrotask(() => this.ended(undefined));
   }
 
   async request(type: string, specific: Bytes, { signal }: { readonly signal?: AbortSignal } = {}): Promise<boolean> {

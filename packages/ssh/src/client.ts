@@ -75,7 +75,7 @@ function logonEvent(
       connection.decide(
         () => runStep(event.dialog, event.answer),
         (step) => {
-          if ("why" in step) auth?.giveUp(step.why);
+          if ("why" in step) auth?.giveUp(step.why, step.cause);
           else auth?.proceed(step.payload);
         },
       );
@@ -92,14 +92,14 @@ function logonEvent(
   }
 }
 
-type Step = { readonly payload: Bytes | undefined } | { readonly why: string };
+type Step = { readonly payload: Bytes | undefined } | { readonly why: string; readonly cause: unknown };
 
 /** Synchronous when the method is: then the logon leaves in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
   const failed = (error: unknown): Step => {
     // The next method may do; a peer that breaks the protocol may not.
     if (error instanceof SshError && error.code === "protocol") throw error;
-    return { why: error instanceof Error ? error.message : String(error) };
+    return { why: error instanceof Error ? error.message : String(error), cause: error };
   };
   try {
     const payload = dialog.next(answer);

@@ -391,6 +391,7 @@ const noAlgorithms: AlgorithmNames = {
   cipherS2c: "",
   macC2s: undefined,
   macS2c: undefined,
+  strict: false,
 };
 
 function expectUint32(name: string, value: number): void {

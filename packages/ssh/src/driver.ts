@@ -77,7 +77,8 @@ export class Driver {
     // Not the peer's fault, and none of its business: the program finds the cause in the error.
     const error = toSshError(cause, "closed", "the program failed, and the connection was closed");
     // Why a method of ours gave up may name things of this machine.
-    const told = error.code === "auth" ? "no logon method of ours was accepted" : error.message;
+    const told =
+      error.code === "auth" || error.code === "credentials" ? "no logon method of ours was accepted" : error.message;
     this.#end(error, disconnectReason(error), told);
   }
 

@@ -4,8 +4,10 @@ export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
 export {
+  type AttemptContext,
   type ClientOptions,
   type ConnectionOptions,
+  checkHostKeys,
   checkOptions,
   type LogonAttempt,
   type ServerOptions,
@@ -29,3 +31,4 @@ export type {
 } from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
 export { version } from "./version.ts";
+export { firstWindow } from "./window-growth.ts";

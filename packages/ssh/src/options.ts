@@ -55,23 +55,33 @@ export interface ClientOptions extends ConnectionOptions {
   readonly onBanner?: (message: string) => void;
 }
 
+/** What a server's program is told with each attempt. */
+export interface AttemptContext {
+  /** the methods that were accepted in part on this connection, in their order */
+  readonly passed: readonly string[];
+  /** fires when the client drops the attempt, or the connection ends: nobody waits for the decision any more */
+  readonly signal: AbortSignal;
+}
+
 /** A logon attempt as a server's program sees it. */
-export type LogonAttempt =
-  | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
-  | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
-      /**
-       * Asks the client (RFC 4256 section 3.2); gives one answer for each prompt. May be called several times.
-       * Rejects with SshError `aborted` when the client drops the attempt, and with the connection's error when that ends.
-       */
-      ask(request: InteractiveRequest): Promise<readonly string[]>;
-    });
+export type LogonAttempt = AttemptContext &
+  (
+    | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
+    | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
+        /**
+         * Asks the client (RFC 4256 section 3.2); gives one answer for each prompt. May be called several times.
+         * Rejects with SshError `aborted` when the client drops the attempt, and with the connection's error when that ends.
+         */
+        ask(request: InteractiveRequest): Promise<readonly string[]>;
+      })
+  );
 
 /** What {@link serve} takes. */
 export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
   /** names of the methods offered; default `publickey`, `password` */
   readonly methods?: readonly string[];
-  /** Decides each attempt. An error thrown refuses it. */
+  /** Decides each attempt. An error thrown refuses it, and so does whatever is no {@link AuthDecision}. */
   readonly authenticate: (attempt: LogonAttempt) => MaybePromise<AuthDecision>;
   /** refused attempts before the client is disconnected; default 6 */
   readonly attempts?: number;
@@ -89,6 +99,18 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
     if (!(value > 0)) throw new SshError("misuse", `expected rekey.${name} to be positive, got ${value}`);
   }
   return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
+}
+
+/**
+ * Checks that a server has a host key for one of the algorithms it offers: without one no client could be served.
+ * @throws SshError `misuse`
+ */
+export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
+  if (hostKeys.length === 0) throw new SshError("misuse", "expected at least one host key");
+  const names = offered.map(({ name }) => name);
+  const ours = hostKeys.flatMap(({ algorithms }) => algorithms);
+  if (ours.some((name) => names.includes(name))) return;
+  throw new SshError("misuse", `expected a host key for one of ${names.join(", ")}, got keys for ${ours.join(", ")}`);
 }
 
 /** Makes something of options, and drops the pipe when they are wrong: nobody else will. */

@@ -4,7 +4,7 @@ import { identification } from "@postern/transport";
 import { SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
+import { checkHostKeys, type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
 import { serverLogon } from "./server-logon.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
@@ -16,7 +16,7 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError when it does not
  */
 export async function serve(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  if (options.hostKeys.length === 0) throw new SshError("misuse", "expected at least one host key");
+  orDrop(pipe, () => checkHostKeys(options.hostKeys, options.algorithms.hostKeys));
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
@@ -40,6 +40,8 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
   );
   const logon = new Logon(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => logon.event(event, self));
+  const ended = (error?: unknown): void => logon.ended(error ?? new SshError("closed", "the connection was closed"));
+  void connection.closed.then(() => ended(), ended);
   return await connection.open("");
 }
 
@@ -56,6 +58,8 @@ class Logon {
   /** the attempt that is being decided; the decision about any other comes too late */
   #attempt: AuthAttempt | undefined;
   #answers: Answers | undefined;
+  /** of the attempt that is being decided */
+  #abort = new AbortController();
 
   constructor(session: SessionMachine, options: ServerOptions) {
     this.#session = session;
@@ -73,20 +77,28 @@ class Logon {
       this.#answers?.resolve(event.responses);
       this.#answers = undefined;
     } else if (event.type === "abandoned") {
-      this.#attempt = undefined;
-      this.#answers?.reject(new SshError("aborted", "the client dropped its attempt to log on"));
-      this.#answers = undefined;
+      this.ended(new SshError("aborted", "the client dropped its attempt to log on"));
     } else if (event.type === "authenticated") connection.loggedOn(event.user);
     else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 
+  /** Nobody waits for the decision any more. */
+  ended(why: unknown): void {
+    this.#attempt = undefined;
+    this.#answers?.reject(why);
+    this.#answers = undefined;
+    this.#abort.abort(why);
+  }
+
   #decide(attempt: AuthAttempt, connection: Connection): void {
     this.#attempt = attempt;
+    this.#abort = new AbortController();
     const { authenticate } = this.#options;
+    const context = { passed: this.#session.authServer?.passed ?? [], signal: this.#abort.signal };
     const shown: LogonAttempt =
       attempt.method === "keyboard-interactive"
-        ? { ...attempt, ask: (request) => quiet(this.#ask(attempt, request, connection)) }
-        : attempt;
+        ? { ...attempt, ...context, ask: (request) => quiet(this.#ask(attempt, request, connection)) }
+        : { ...attempt, ...context };
     connection.decide(
       async (): Promise<AuthDecision> => {
         try {
@@ -109,8 +121,6 @@ class Logon {
     }
     return await new Promise((resolve, reject) => {
       this.#answers = { resolve, reject };
-      const ended = (error: unknown): void => reject(error ?? new SshError("closed", "the connection was closed"));
-      void connection.closed.then(ended, ended);
       connection.decide(
         () => undefined,
         () => this.#session.authServer?.ask(request),

@@ -50,7 +50,6 @@ export class SessionMachine {
   readonly authServer: AuthServerMachine | undefined;
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
-  #serverAlgorithms: readonly string[] | undefined;
   #bytesBeforeLogon = 0;
   #failure: SshError | undefined;
 
@@ -63,6 +62,8 @@ export class SessionMachine {
       },
       send: (head, body) => transport.send(head, body),
     };
+    // Nobody may make a server sign again and again before it is known who asks.
+    if (options.role === "server") transport.limitPeerRekeys(Limits.kexBeforeLogon);
     this.transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
@@ -125,7 +126,10 @@ export class SessionMachine {
     for (;;) {
       const own = this.authClient?.next() ?? this.authServer?.next() ?? this.connection.next();
       if (own !== undefined) {
-        if (own.type === "authenticated") this.#at = "open";
+        if (own.type === "authenticated") {
+          this.#at = "open";
+          this.transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
+        }
         return own;
       }
       if (!this.#wantsPayloads) return undefined;
@@ -177,7 +181,7 @@ export class SessionMachine {
     this.authServer?.start(sessionId);
     if (this.#options.role === "client") {
       const { user, signal } = this.#options.logon;
-      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: this.#serverAlgorithms });
+      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined });
     }
   }
 

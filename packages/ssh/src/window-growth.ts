@@ -26,6 +26,15 @@ export class RoundTrip {
   }
 }
 
+/**
+ * The first window of a channel that is opened beside so many others. The peer may fill them all, so that many channels get less each:
+ * all windows of a connection together stay within a few times `Limits.windows`.
+ */
+export function firstWindow(channels: number): number {
+  const share = Math.floor(Limits.windows / (2 * (channels + 1)));
+  return Math.min(Limits.window, Math.max(Limits.maxPacket, share));
+}
+
 /** What all channels of a connection may add to their first windows together. */
 export class WindowBudget {
   #left: number;

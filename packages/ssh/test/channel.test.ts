@@ -59,6 +59,16 @@ describe("a channel as a push pipe", () => {
     liar.abort();
   });
 
+  it("abort() is over at once, though the peer never answers with CLOSE", async () => {
+    const { liar, channel } = await lyingChannel({ ours });
+    const sink = recorder();
+    channel.start(sink);
+    channel.abort(new Error("enough"));
+    await channel.closed;
+    expect(sink.told).toEqual(["closed: enough"]);
+    liar.abort();
+  });
+
   it("credits what the consumer took, and while it pauses nothing but what it had before", async () => {
     const { liar, client, channel } = await lyingChannel({ ours });
     const sink = recorder();
@@ -77,7 +87,8 @@ describe("a channel as a push pipe", () => {
     channel.resume();
     await turns();
     expect(sink.bytes.reduce((sum, { length }) => sum + length, 0)).toBe(1000);
-    expect(credit(await sentBy(client, liar))).toBe(600);
+    // The one that was held back, and the six that had waited, in one piece.
+    expect(credit(await sentBy(client, liar))).toBe(700);
     liar.abort();
   });
 
@@ -142,7 +153,7 @@ describe("a channel as a push pipe", () => {
     liar.send(close);
     await channel.closed;
     await turns();
-    expect(sink.told).toEqual(["closed"]);
+    expect(sink.told).toEqual(["closed: enough"]);
     liar.abort();
   });
 

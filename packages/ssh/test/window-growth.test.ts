@@ -1,7 +1,7 @@
 /** When receive windows grow, and when they must not. */
 import { Limits } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { RoundTrip, WindowBudget, WindowGrowth } from "../src/window-growth.ts";
+import { firstWindow, RoundTrip, WindowBudget, WindowGrowth } from "../src/window-growth.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -92,5 +92,19 @@ describe("a round trip", () => {
     expect([link.wanted, link.long]).toEqual([false, 90]);
     link.add(1);
     expect(link.long).toBeUndefined();
+  });
+});
+
+describe("the first windows of many channels", () => {
+  it("together come to about a gigabyte at the most, and each takes a packet", () => {
+    let sum = 0;
+    for (let channels = 0; channels < Limits.channels; channels++) {
+      const window = firstWindow(channels);
+      expect(window).toBeGreaterThanOrEqual(Limits.maxPacket);
+      sum += window;
+    }
+    expect(firstWindow(0)).toBe(2 * MiB);
+    expect(firstWindow(63)).toBe(2 * MiB);
+    expect(sum).toBeLessThan(1100 * MiB);
   });
 });

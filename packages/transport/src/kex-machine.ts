@@ -24,6 +24,8 @@ export interface AlgorithmNames {
   readonly cipherS2c: string;
   readonly macC2s: string | undefined;
   readonly macS2c: string | undefined;
+  /** whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.9), which an attacker in the middle needs to be absent */
+  readonly strict: boolean;
 }
 
 /** What the transport machine must do after a step. */
@@ -300,11 +302,11 @@ export class KexMachine {
     const first = !this.#completed;
     this.#completed = true;
     this.#state = { at: "idle" };
-    return { type: "done", first, names: algorithmNames(negotiated) };
+    return { type: "done", first, names: algorithmNames(negotiated, this.#strict) };
   }
 }
 
-function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated): AlgorithmNames {
+function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, strict: boolean): AlgorithmNames {
   return {
     kex: kex.name,
     hostKey: hostKeyAlgorithm,
@@ -312,5 +314,6 @@ function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated): Algori
     cipherS2c: s2c.cipher.name,
     macC2s: c2s.mac?.name,
     macS2c: s2c.mac?.name,
+    strict,
   };
 }

@@ -77,6 +77,7 @@ export class TransportMachine {
   /** when the exchange, or the use of its keys, began; undefined: at the next tick, for calls come at times not told */
   #kexSince: number | undefined;
   #disconnected = false;
+  #peerRekeys = Number.POSITIVE_INFINITY;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -184,6 +185,11 @@ export class TransportMachine {
     if (!this.#kex.idle) return;
     this.#kexSince = undefined;
     this.#kex.start();
+  }
+
+  /** How many more exchanges the peer may begin. @throws SshError `limit`, by `next`, when it begins another */
+  limitPeerRekeys(count: number): void {
+    this.#peerRekeys = count;
   }
 
   /** The answer to the event `hostKey`, when the key is accepted. */
@@ -299,6 +305,9 @@ export class TransportMachine {
       throw new SshError("protocol", `expected KEXINIT before message ${number}`);
     }
     const wasIdle = this.#kex.idle;
+    if (wasIdle && this.#kex.completed && --this.#peerRekeys < 0) {
+      throw new SshError("limit", "expected no more key exchanges for now, got another KEXINIT");
+    }
     const step = this.#kex.receive(payload);
     if (wasIdle) this.#kexSince = this.#now;
     if (step !== undefined) this.#take(step);

@@ -1,5 +1,5 @@
 /** A forwarding at work: asked for on each new connection, its visitors served. @module */
-import { type BytePipe, type CallOptions, type Channel, type IncomingOpen, pump } from "@postern/ssh";
+import { type BytePipe, type CallOptions, type Channel, firstWindow, type IncomingOpen, pump } from "@postern/ssh";
 import { Limits, OpenFailureReason, SshError, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
@@ -258,7 +258,7 @@ export class ActiveForwarding implements Forwarding {
     this.#arriving.add(open);
     try {
       if (this.#gate.busy) {
-        channel = open.accept();
+        channel = this.#accept(open);
         if (await this.#gate.takes(channel)) return;
       }
       const gone = (): boolean => !this.#arriving.has(open);
@@ -284,7 +284,7 @@ export class ActiveForwarding implements Forwarding {
         if (error instanceof SshError && error.code === "aborted") return;
         return refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
       }
-      channel ??= open.accept();
+      channel ??= this.#accept(open);
       this.#count(channel);
       if (pipe === undefined) this.#queue.push(Object.assign(channel, { origin }));
       else pump(channel, pipe);
@@ -295,6 +295,10 @@ export class ActiveForwarding implements Forwarding {
       this.#arriving.delete(open);
       this.#tellIdle();
     }
+  }
+
+  #accept(open: IncomingOpen): Channel {
+    return open.accept({ window: firstWindow(this.#link?.connection.channelCount ?? 0) });
   }
 
   #count(channel: Channel): void {

@@ -1,7 +1,7 @@
 /** Whom to trust: the decision about a host key. @module */
 import type { MaybePromise } from "@postern/auth";
 import { parseFingerprint, sha256Fingerprint } from "@postern/keys";
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, equal, SshError } from "@postern/wire";
 
 /** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */
 export interface HostKeyOffer {
@@ -29,10 +29,10 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */
 export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
-  for (const text of trusted) parseFingerprint(text);
+  const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
     const got = sha256Fingerprint(offer.key);
-    if (trusted.includes(got)) return true;
+    if (digests.some((digest) => equal(digest, parseFingerprint(got)))) return true;
     throw new SshError(
       "hostkey",
       `expected ${offer.host} to have the host key ${trusted.join(" or ")}, got ${got} (${offer.keyType})`,

@@ -250,3 +250,35 @@ describe("hosts", () => {
     expect(tunnel.state).toBe("open");
   });
 });
+
+describe("credentials that cannot be had", () => {
+  it("are no refusal: a vault that fails once is asked again", async () => {
+    const world = new HostWorld();
+    let failures = 0;
+    const secret = (): string => {
+      if (world.dials.length === 2 && failures++ === 0) throw new Error("503");
+      return "secret";
+    };
+    const { tunnel } = await openTunnel(world, { auth: [password(secret)] });
+    const reasons: unknown[] = [];
+    tunnel.addEventListener("reconnectattempt", ({ reason }) =>
+      reasons.push([reason.code, reason.cause instanceof Error]),
+    );
+    world.link.cut();
+    await advance(20_000);
+    expect(reasons).toEqual([
+      ["closed", expect.any(Boolean)],
+      ["credentials", true],
+    ]);
+    expect(tunnel.state).toBe("open");
+  });
+});
+
+describe("fingerprint()", () => {
+  it("matches what it accepts: white space around the text, as of a file, does not matter", async () => {
+    const text = sha256Fingerprint(liarHostKey().publicKey);
+    const check = fingerprint(`  ${text}\n`);
+    const offer = { host: "host", port: 22, key: liarHostKey().publicKey, keyType: "", algorithm: "", fingerprint: text };
+    expect(await check(offer)).toBe(true);
+  });
+});

@@ -7,7 +7,7 @@
  * - `busy`: the host turns us away for now; it asks to be left alone for a while
  * - `negotiation`: no algorithm in common; `kex`: the key exchange failed
  * - `hostkey`: the host key was refused, changed, or its signature is wrong
- * - `auth`: the host accepted none of the methods
+ * - `auth`: the host accepted none of the methods; `credentials`: a method of ours failed (a vault, an agent), and the host refused nothing
  * - `refused`: the peer refused one request or one channel; the connection goes on
  * - `denied`: the same, and the host said that its policy is the reason, so asking again does not help
  * - `connect`: the address could not be reached; `timeout`: a deadline passed; `aborted`: a signal fired
@@ -24,6 +24,7 @@ export type SshErrorCode =
   | "kex"
   | "hostkey"
   | "auth"
+  | "credentials"
   | "refused"
   | "denied"
   | "connect"
@@ -83,6 +84,7 @@ const reasons: Readonly<Partial<Record<SshErrorCode, number>>> = {
   kex: DisconnectReason.KEY_EXCHANGE_FAILED,
   hostkey: DisconnectReason.HOST_KEY_NOT_VERIFIABLE,
   auth: DisconnectReason.NO_MORE_AUTH_METHODS_AVAILABLE,
+  credentials: DisconnectReason.AUTH_CANCELLED_BY_USER,
   connect: DisconnectReason.CONNECTION_LOST,
   limit: DisconnectReason.TOO_MANY_CONNECTIONS,
   key: DisconnectReason.PROTOCOL_ERROR,

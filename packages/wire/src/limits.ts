@@ -37,6 +37,8 @@ export const Limits = {
   /** the receive window of a channel and its largest data string, as OpenSSH has them */
   window: 2 * 1024 * 1024,
   maxPacket: 32 * 1024,
+  /** what the first windows of all channels of a tunnel together come to: with more than 64 channels each gets less */
+  windows: 256 * 1024 * 1024,
   /** on a long link a window grows up to the first, and all windows of a connection together by the second */
   largestWindow: 32 * 1024 * 1024,
   windowBudget: 64 * 1024 * 1024,
@@ -54,6 +56,13 @@ export const Limits = {
   /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged on */
   strayBeforeLogon: 64,
   bytesBeforeLogon: 1024 * 1024,
+  /** key exchanges a client may begin after the first and before it is logged on: each costs its server a signature */
+  kexBeforeLogon: 2,
+  /** a user's public key: RSA of 8192 bits fits; what is larger takes seconds to verify, for whoever asks */
+  userKeyBytes: 1024 + 64,
+  /** a password, in UTF-8; OpenSSH takes as much. How many wait for their turn to be compared */
+  passwordBytes: 1024,
+  waitingPasswords: 64,
   /** refused attempts before a server disconnects, and banners a client accepts */
   authAttempts: 6,
   banners: 16,
