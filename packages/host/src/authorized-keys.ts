@@ -1,6 +1,6 @@
 /** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
-import { parsePublicKey } from "@postern/keys";
-import { type Bytes, SshError, toHex } from "@postern/wire";
+import { describePublicKey, parsePublicKey } from "@postern/keys";
+import { type Bytes, Limits, quote, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -10,6 +10,9 @@ export interface RefusedLine {
   readonly line: number;
   readonly reason: string;
 }
+
+/** What users can log on with; the plain types of RFC 4253, 5656 and 8709. Certificates and hardware keys are of other types. */
+const keyTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
 
 /** The circumstances of a logon that options of a key may depend on. */
 export interface KeyUse {
@@ -24,7 +27,10 @@ export interface AuthorizedKeys {
   readonly size: number;
   /** lines that could not be read or have an option this host does not know; show them to whoever wrote the file */
   readonly refused: readonly RefusedLine[];
-  /** What a key may do; undefined when it is not authorized under the circumstances. */
+  /**
+   * The most a key may do; undefined when it is not authorized under the circumstances. As in the file: `permitopen` is what remains
+   * of a permission, so that a host which gives this as its decision also decides that the file may permit connections.
+   */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
 
@@ -39,7 +45,7 @@ const noOptions: KeyOptions = {
 /**
  * Reads the text of an authorized_keys file. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
  * `no-port-forwarding`, `restrict`, `from`, `expiry-time`; those about shells, agents and X11 mean nothing here. A line with any
- * other option, or one that cannot be read, authorizes nobody and is listed in `refused`.
+ * other option, a key of a type nobody can log on with here, or one that cannot be read, authorizes nobody and is listed in `refused`.
  *
  * @example
  * const keys = authorizedKeys('restrict,port-forwarding,permitlisten="localhost:8080" ssh-ed25519 AAAA… me@laptop');
@@ -81,7 +87,18 @@ function holds({ from, expires }: KeyOptions, host: string | undefined, time: nu
 
 function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOptions } {
   // A key without options starts with its type, which the blob repeats; anything else starts with options.
-  if (/^[a-z0-9@.-]+[ \t]+AAAA[A-Za-z0-9+/]/.test(line)) return { blob: parsePublicKey(line).blob, options: noOptions };
+  if (/^[a-z0-9@.-]+[ \t]+AAAA[A-Za-z0-9+/]/.test(line)) return { blob: readKey(line), options: noOptions };
   const { options, rest } = readKeyOptions(line);
-  return { blob: parsePublicKey(rest).blob, options };
+  return { blob: readKey(rest), options };
+}
+
+function readKey(text: string): Bytes {
+  const { type, blob } = parsePublicKey(text);
+  if (!keyTypes.includes(type)) {
+    throw new SshError("key", `expected a key of a type one can log on with here, got ${quote(type, 64)}`);
+  }
+  if (blob.length > Limits.userKeyBytes) {
+    throw new SshError("key", `expected a key of at most ${Limits.userKeyBytes} bytes, got ${describePublicKey(blob)}`);
+  }
+  return blob;
 }

@@ -4,6 +4,7 @@ import {
   type Bytes,
   Limits,
   OpenFailureReason,
+  RfcLimits,
   SshError,
   TcpipForward,
   TcpipForwardReply,
@@ -219,16 +220,19 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     this.#core.emit(new HostForwardingEvent("forwardingopened", this.#client, forwarding));
   }
 
-  /** Why the client may never listen there. */
+  /**
+   * Why the client may not listen there. What is final says "not permitted" or "denied": clients tell a policy by these words of sshd,
+   * and ask again for a port that is merely in use.
+   */
   #refusal({ address, port }: AddressAndPort, wantReply: boolean): string | undefined {
     const { lowestPort, forwardings } = this.#core.options.limits;
-    if (port > 65_535) return "no such port";
+    if (port > RfcLimits.maxPort) return `ports above ${RfcLimits.maxPort} are not permitted`;
     // As sshd: the client would never learn the port.
-    if (port === 0 && !wantReply) return "port 0 needs a reply";
+    if (port === 0 && !wantReply) return "port 0 without a reply is not permitted";
     if (this.#find(address, port) !== undefined) return "already forwarded";
-    if (port !== 0 && port < lowestPort) return `ports below ${lowestPort} are not forwarded`;
+    if (port !== 0 && port < lowestPort) return `ports below ${lowestPort} are not permitted`;
     if (this.#grants()?.mayListen(address, port) !== true) return "permission denied";
-    if (this.#forwardings.size >= forwardings) return `at most ${forwardings} ports`;
+    if (this.#forwardings.size >= forwardings) return `more than ${forwardings} ports are not permitted`;
     return undefined;
   }
 

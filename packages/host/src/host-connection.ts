@@ -6,12 +6,14 @@ import { quote, SshError, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
+import { type Acceptance, readDecision } from "./decision.ts";
 import { type HostForwarding, LogonEvent, RefusalEvent } from "./events.ts";
 import { announceHostKeys } from "./host-keys.ts";
 import type { CheckedHostOptions } from "./options.ts";
-import { checkPermissions, type Grants, grantsOf } from "./permissions.ts";
+import { expectPassword } from "./password-hash.ts";
+import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
-import type { HostDecision } from "./policy.ts";
+import type { HostLogonAttempt } from "./policy.ts";
 
 /** A client that is connected. */
 export interface HostConnection {
@@ -56,6 +58,10 @@ export class Client implements HostConnection {
   #turn = 0;
   #logon: { readonly method: string; readonly grants: Grants } | undefined;
   #failures = 0;
+  /** what the methods that were accepted in part leave to the last one */
+  readonly #factors: Permissions[] = [];
+  /** the turn of an attempt whose password is being looked at */
+  #guess: number | undefined;
 
   constructor(id: number, origin: Address | undefined, core: HostCore) {
     this.id = id;
@@ -158,28 +164,45 @@ export class Client implements HostConnection {
 
   async #authenticate(attempt: LogonAttempt): Promise<AuthDecision> {
     const turn = ++this.#turn;
-    let decision: HostDecision = false;
-    let grants: Grants | undefined;
     let why = "refused";
     try {
-      decision = await this.#core.options.authorize({ ...attempt, origin: this.origin });
-      if (decision === true || (typeof decision === "object" && !("partial" in decision))) {
-        const permissions = decision === true ? {} : decision;
-        checkPermissions(permissions);
-        grants = grantsOf(permissions);
-      }
+      if (attempt.method === "password") expectPassword(attempt.password);
+      const decision = readDecision(await this.#core.options.authorize(this.#shown(attempt, turn)));
+      if (decision !== undefined) return this.#accept(attempt, decision, turn);
     } catch (error) {
-      decision = false;
-      grants = undefined;
       why = error instanceof Error ? error.message : String(error);
+    } finally {
+      if (this.#guess === turn) this.#guess = undefined;
     }
-    if (grants !== undefined) {
-      if (turn === this.#turn) this.#logon = { method: attempt.method, grants };
-      return true;
-    }
-    if (typeof decision === "object" && "partial" in decision) return decision;
     await this.#failed(attempt, why);
     return false;
+  }
+
+  /** The attempt as `authorize` sees it; notes when the client has shown a password. */
+  #shown(attempt: LogonAttempt, turn: number): HostLogonAttempt {
+    const { origin } = this;
+    if (attempt.method === "password") this.#guess = turn;
+    if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
+    const ask: typeof attempt.ask = async (request) => {
+      this.#guess = undefined;
+      const answers = await attempt.ask(request);
+      this.#guess = turn;
+      return answers;
+    };
+    return { ...attempt, origin, ask };
+  }
+
+  #accept(attempt: LogonAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
+    // An attempt that was dropped counts for nothing, and a key that is only asked about proves nothing.
+    const counts = turn === this.#turn && !attempt.signal.aborted;
+    if (partial === undefined) {
+      const grants = grantsOf(this.#factors.reduce(restrict, permissions));
+      if (counts) this.#logon = { method: attempt.method, grants };
+      return true;
+    }
+    const proves = attempt.method === "publickey" ? attempt.proved : attempt.method !== "none";
+    if (counts && proves) this.#factors.push(permissions);
+    return { partial };
   }
 
   async #failed(attempt: LogonAttempt, why: string): Promise<void> {
@@ -196,7 +219,9 @@ export class Client implements HostConnection {
   #offence(error: SshError | undefined): Offence | undefined {
     if (this.#abort.signal.aborted) return undefined;
     if (this.#failures > 0) return "authFail";
-    return error?.code === "timeout" ? "grace" : "noAuth";
+    if (error?.code === "timeout") return "grace";
+    // Who hangs up before its password has been looked at has guessed all the same.
+    return this.#guess === undefined ? "noAuth" : "authFail";
   }
 }
 

@@ -19,5 +19,12 @@ export type {
 export { type HashCost, hashPassword } from "./password-hash.ts";
 export type { Permissions, Permit } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
-export { type Authorize, type HostDecision, type HostLogonAttempt, policy, type UserPolicy } from "./policy.ts";
+export {
+  type Authorize,
+  type HostDecision,
+  type HostLogonAttempt,
+  type PartialDecision,
+  policy,
+  type UserPolicy,
+} from "./policy.ts";
 export { type CloseOptions, type ServeOptions, TunnelHost } from "./tunnel-host.ts";

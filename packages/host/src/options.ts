@@ -1,6 +1,6 @@
 /** What a TunnelHost is told, and the checking of it. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
-import { checkOptions } from "@postern/ssh";
+import { checkHostKeys, checkOptions } from "@postern/ssh";
 import { Limits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import type { Authorize } from "./policy.ts";
@@ -52,7 +52,7 @@ export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">
 
 /** Options of a TunnelHost. */
 export interface TunnelHostOptions {
-  /** at least one; see `readPrivateKey` */
+  /** at least one, for one of the algorithms offered; see `readPrivateKey` */
   readonly hostKeys: readonly Signer[];
   /** who may log on and what they may do; see `policy` */
   readonly authorize: Authorize;
@@ -120,12 +120,14 @@ const hostOptions = [
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms): CheckedHostOptions {
   checkOptions("TunnelHost", given, hostOptions);
-  const { hostKeys, authorize, gatewayPorts = "no", algorithms = {}, rekey = {}, banner } = given;
-  checkOptions("algorithms", algorithms, ["kex", "hostKeys", "ciphers", "macs"]);
+  const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;
+  checkOptions("algorithms", givenAlgorithms, ["kex", "hostKeys", "ciphers", "macs"]);
   checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
   if (!Array.isArray(hostKeys) || hostKeys.length === 0) {
     throw new SshError("misuse", "expected hostKeys to hold at least one signer, see readPrivateKey");
   }
+  const algorithms = { ...defaults, ...givenAlgorithms };
+  checkHostKeys(hostKeys, algorithms.hostKeys);
   if (typeof authorize !== "function") {
     throw new SshError("misuse", `expected authorize to be a function such as policy({ … }), got ${typeof authorize}`);
   }
@@ -144,7 +146,7 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
     rekey,
     banner,
     keepAlive,
-    algorithms: { ...defaults, ...algorithms },
+    algorithms,
     limits: checkLimits(given.limits ?? {}),
   };
 }

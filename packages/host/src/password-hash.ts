@@ -1,6 +1,6 @@
 /** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { argon2id, type Random, scrypt, sha256, webRandom } from "@postern/crypto";
-import { type Bytes, equal, fromBase64, SshError, toBase64, utf8 } from "@postern/wire";
+import { type Bytes, equal, fromBase64, Limits, SshError, toBase64, utf8 } from "@postern/wire";
 
 /** A stored password that others can be compared with. */
 export interface StoredPassword {
@@ -56,6 +56,12 @@ export function storedPassword(stored: string): StoredPassword {
     default:
       throw new SshError("misuse", `expected a password, or a hash of scrypt or argon2id, got one of ${kind}`);
   }
+}
+
+/** Refuses what nobody's password is, before it is worked on. @throws SshError `limit` */
+export function expectPassword(given: string): void {
+  if (utf8(given).length <= Limits.passwordBytes) return;
+  throw new SshError("limit", `expected a password of at most ${Limits.passwordBytes} bytes, got a longer one`);
 }
 
 /** A stored password of the same cost that nothing matches: unknown users take as long as wrong passwords. */

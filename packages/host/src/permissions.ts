@@ -30,8 +30,17 @@ export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
   };
 }
 
+/** What is left of permissions when others apply as well: these only ever take away, as the options of a key do for sshd. */
+export function restrict(granted: Permissions, by: Permissions): Permissions {
+  return {
+    permitListen: both(granted.permitListen, by.permitListen, "listen"),
+    // Nothing is what stands for no word about it, and of nothing nothing is left.
+    permitOpen: granted.permitOpen === undefined ? undefined : both(granted.permitOpen, by.permitOpen, "open"),
+  };
+}
+
 /** Allows what both allow; one that says nothing leaves it to the other. */
-export function both(one: Permit | undefined, other: Permit | undefined, kind: "listen" | "open"): Permit | undefined {
+function both(one: Permit | undefined, other: Permit | undefined, kind: "listen" | "open"): Permit | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   const matcher = kind === "listen" ? listenMatcher : openMatcher;
   const [first, second] = [compile(one, matcher), compile(other, matcher)];

@@ -1,10 +1,10 @@
 /** Who may log on, and what they may do then: the ready-made policy. @module */
-import type { AuthDecision, MaybePromise } from "@postern/auth";
+import type { MaybePromise } from "@postern/auth";
 import { checkOptions, type LogonAttempt } from "@postern/ssh";
-import { SshError } from "@postern/wire";
+import { Limits, SshError } from "@postern/wire";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
-import { decoyOf, type StoredPassword, storedPassword } from "./password-hash.ts";
-import { both, checkPermissions, type Permissions, type Permit } from "./permissions.ts";
+import { decoyOf, expectPassword, type StoredPassword, storedPassword } from "./password-hash.ts";
+import { checkPermissions, type Permissions, restrict } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 
 /** An attempt to log on to a host. */
@@ -13,10 +13,31 @@ export type HostLogonAttempt = LogonAttempt & {
   readonly origin: Address | undefined;
 };
 
-/** `true` gives the default permissions; `{ partial: [methods] }` asks for another method (RFC 4252 section 5.1). */
-export type HostDecision = Exclude<AuthDecision, true> | true | Permissions;
+/** A yes that is not enough: another method must follow (RFC 4252 section 5.1). */
+export interface PartialDecision extends Permissions {
+  /**
+   * The methods of which one must follow. This asks for more; it forbids nothing. A client may begin with any of the host's `methods`,
+   * so that a function which accepts the second method must look at `attempt.passed`, the methods that were accepted so on this
+   * connection. Permissions beside it take away from what the last method grants, as the options of a key do for sshd.
+   *
+   * @example
+   * // A key, and then a password; neither is enough alone.
+   * const authorize: Authorize = (attempt) => {
+   *   if (attempt.method === "publickey") return isKnown(attempt.publicKey) && { partial: ["password"] };
+   *   return attempt.method === "password" && attempt.passed.includes("publickey") && isRight(attempt.password);
+   * };
+   * // And no password is even looked at before the key when the host offers `methods: ["publickey"]` alone.
+   */
+  readonly partial: readonly string[];
+}
 
-/** Decides who may log on. Anything thrown refuses. `methods` are those it can say yes to. */
+/** `true` gives the default permissions. Whatever is none of these refuses, with a `refusal` event that says why. */
+export type HostDecision = boolean | Permissions | PartialDecision;
+
+/**
+ * Decides who may log on. Anything thrown refuses. `methods` are those it can say yes to. Work that takes long should end when
+ * `attempt.signal` fires: the client is gone.
+ */
 export interface Authorize {
   (attempt: HostLogonAttempt): MaybePromise<HostDecision>;
   readonly methods?: readonly string[];
@@ -41,7 +62,8 @@ const prompt = { prompt: "Password: ", echo: false };
 
 /**
  * A policy from a table of users. Passwords are taken by the methods `password` and `keyboard-interactive`; an unknown user takes
- * as long as a wrong password. A key may do what both its line and its user allow.
+ * as long as a wrong password. A key may do what its user may, as far as its line does not take that away: `permitopen` permits nothing
+ * to a user without `permitOpen`.
  *
  * @throws SshError `misuse` for an option that is not known, a user without a way to log on, a malformed hash, pattern or key file
  * @example
@@ -56,15 +78,16 @@ export function policy(users: Readonly<Record<string, UserPolicy>>): Authorize {
     ...(all.some(({ keys }) => keys !== undefined) ? ["publickey"] : []),
     ...(costs.size > 0 ? ["password", "keyboard-interactive"] : []),
   ];
-  const turns = new Turns(2);
+  const turns = new Turns(2, Limits.waitingPasswords);
 
-  const passwordIsRight = async (user: User | undefined, given: string): Promise<boolean> => {
+  const passwordIsRight = async (user: User | undefined, given: string, signal: AbortSignal): Promise<boolean> => {
+    expectPassword(given);
     const own = user?.password;
     let right = false;
     // Every cost that exists is paid every time: the time tells neither whether the user exists nor how the password is kept.
     for (const [cost, decoy] of costs) {
       const stored = own?.cost === cost ? own : decoy;
-      if (await turns.take(() => stored.matches(given))) right = true;
+      if (await turns.take(() => stored.matches(given), signal)) right = true;
     }
     return right;
   };
@@ -76,13 +99,15 @@ export function policy(users: Readonly<Record<string, UserPolicy>>): Authorize {
         return false;
       case "publickey": {
         const granted = user?.keys?.permissions(attempt.publicKey, { host: attempt.origin?.host });
-        return granted !== undefined && user !== undefined && combine(user.permissions, granted);
+        return granted !== undefined && user !== undefined && restrict(user.permissions, granted);
       }
       case "password":
-        return (await passwordIsRight(user, attempt.password)) && user !== undefined && user.permissions;
+        return (
+          (await passwordIsRight(user, attempt.password, attempt.signal)) && user !== undefined && user.permissions
+        );
       case "keyboard-interactive": {
         const [given = ""] = await attempt.ask({ name: "", instruction: "", prompts: [prompt] });
-        return (await passwordIsRight(user, given)) && user !== undefined && user.permissions;
+        return (await passwordIsRight(user, given, attempt.signal)) && user !== undefined && user.permissions;
       }
     }
   };
@@ -106,33 +131,59 @@ function readUser(name: string, given: UserPolicy): User {
       `expected authorized keys of "${name}", got a wrong line ${refused.line}: ${refused.reason}`,
     );
   }
+  if (password === undefined && keys?.size === 0) {
+    throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a key to log on with`);
+  }
   const stored = password === undefined ? undefined : storedPassword(password);
   return { password: stored, keys, permissions: { permitListen, permitOpen } };
 }
 
-function combine(user: Permissions, key: Permissions): Permissions {
-  const listen: Permit | undefined = both(user.permitListen, key.permitListen, "listen");
-  return { permitListen: listen, permitOpen: both(user.permitOpen, key.permitOpen, "open") };
-}
-
-/** Lets so many run at once: comparing a password takes memory, and guesses may come in crowds. */
+/** Lets so many run at once, and so many wait: comparing a password takes memory and time, and guesses may come in crowds. */
 class Turns {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #room: number;
+  readonly #waiting = new Set<() => void>();
 
-  constructor(atOnce: number) {
+  constructor(atOnce: number, room: number) {
     this.#free = atOnce;
+    this.#room = room;
   }
 
-  async take<T>(work: () => Promise<T>): Promise<T> {
+  /** @throws SshError `limit` when too many wait, `aborted` when the signal fires before the work has begun */
+  async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (signal.aborted) throw gone(signal);
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#turn(signal);
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
+      const [next] = this.#waiting;
       if (next === undefined) this.#free++;
       else next();
     }
   }
+
+  #turn(signal: AbortSignal): Promise<void> {
+    if (this.#waiting.size >= this.#room) throw new SshError("limit", "too many passwords wait to be compared");
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        this.#waiting.delete(enter);
+        signal.removeEventListener("abort", leave);
+      };
+      const enter = (): void => {
+        settle();
+        resolve();
+      };
+      const leave = (): void => {
+        settle();
+        reject(gone(signal));
+      };
+      this.#waiting.add(enter);
+      signal.addEventListener("abort", leave, { once: true });
+    });
+  }
+}
+
+function gone(signal: AbortSignal): SshError {
+  return new SshError("aborted", "the client did not wait for the decision", { cause: signal.reason });
 }

@@ -34,6 +34,8 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
   readonly port: number;
   /** the address they come to; default all of both families */
   readonly address?: string;
+  /** gives up listening, before `listen` has resolved; `close` ends it afterwards */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -59,11 +61,11 @@ export class TunnelHost extends PortableHost {
   /**
    * Listens for clients.
    *
-   * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `misuse` for wrong options
+   * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for wrong options
    */
-  static async listen({ port, address = "", ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
+  static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);
-    host.#listener = await listen({ host: address, port }, (socket) => {
+    host.#listener = await listen({ host: address, port, signal }, (socket) => {
       void host.serve(socketPipe(socket), { origin: originOf(socket) });
     });
     return host;
