@@ -26,7 +26,13 @@ import {
 interface Host extends SshServer {
   stop(): Promise<void>;
 }
-const hosts: readonly { readonly name: string; readonly lacks: string | undefined; start(): Promise<Host> }[] = [
+interface HostKind {
+  readonly name: string;
+  readonly lacks: string | undefined;
+  readonly cancels: boolean;
+  readonly start: () => Promise<Host>;
+}
+const hosts: readonly HostKind[] = [
   {
     name: "OpenSSH",
     lacks: missing("sshd"),
@@ -232,7 +238,9 @@ for (const { name, lacks, cancels, start } of hosts) {
       const refused = tunnel.requestForwarding({ address: "127.0.0.1", port: echo.port });
       await expect(refused).rejects.toMatchObject({
         code: "refused",
-        message: expect.stringMatching(new RegExp(`expected the host to listen on "127.0.0.1" port ${echo.port}, it refused`)),
+        message: expect.stringMatching(
+          new RegExp(`expected the host to listen on "127.0.0.1" port ${echo.port}, it refused`),
+        ),
       });
       const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
       expect((await exchange(forwarding.port, "hello")).toString()).toBe("hello");

@@ -105,5 +105,5 @@ export {
 export { SshError, type SshErrorCode } from "@postern/wire";
 export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
-export { compatible, modern } from "./crypto.ts";
+export * from "./crypto.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";

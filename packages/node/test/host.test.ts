@@ -7,6 +7,7 @@ import {
   password,
   policy,
   ReverseTunnel,
+  type SshError,
   TunnelHost,
   type TunnelHostListenOptions,
 } from "../src/index.ts";
@@ -126,6 +127,37 @@ describe("TunnelHost.listen", () => {
     await expect.poll(() => host.connections[0]?.channels).toBe(0);
     expect(await answers(port, "127.0.0.1")).toBe(true);
     await tunnel.logoff();
+  });
+
+  it("refuses for good in words that a tunnel takes for a policy, and a busy port in none", async () => {
+    const authorize = (): { permitListen: string[] } => ({ permitListen: ["localhost:*", "*:80"] });
+    const tunnel = await tunnelTo(await listening({ authorize, limits: { forwardings: 1 } }));
+    const taken = await held("127.0.0.1");
+    const code = (port: number, address = "localhost"): Promise<unknown> =>
+      tunnel.requestForwarding({ address, port }).then(
+        () => "granted",
+        (error: unknown) => (error as SshError).code,
+      );
+    expect(await code(taken)).toBe("refused");
+    expect(await code(80)).toBe("denied");
+    expect(await code(0, "")).toBe("denied");
+    expect(await code(0)).toBe("granted");
+    expect(await code(0)).toBe("denied");
+    await tunnel.logoff();
+  });
+
+  it("is given up when its signal fires", async () => {
+    await expect(listening({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toMatchObject({
+      code: "aborted",
+    });
+    const late = new AbortController();
+    const host = await listening({ signal: late.signal });
+    late.abort();
+    expect(await answers(host.port, "127.0.0.1")).toBe(true);
+    const early = new AbortController();
+    const starting = listening({ signal: early.signal });
+    early.abort();
+    await expect(starting).rejects.toMatchObject({ code: "aborted" });
   });
 
   it("names the port that is taken", async () => {
