@@ -24,14 +24,15 @@ async function serve() {
   const authorize = policy({ test: { password: "secret" } });
   const limits = { startups: { start: 10_000, full: 10_000 }, connections: 10_000 };
   const host = await TunnelHost.listen({ port: 0, address: "127.0.0.1", hostKeys, authorize, limits });
-  process.on("message", async () => {
+  const tell = async () => {
     for (let i = 0; i < 4; i++) {
       globalThis.gc();
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
     process.send({ rss, heapUsed, external, arrayBuffers, connections: host.connections.length });
-  });
+  };
+  process.on("message", () => void tell());
   process.on("disconnect", () => process.exit());
   process.send({ port: host.port });
 }

@@ -1,13 +1,16 @@
 /** Real peers for the tests. @module */
+export * from "./aftermath.ts";
 export * from "./dropbear.ts";
 export * from "./keys.ts";
+export * from "./middlebox.ts";
 export * from "./pattern.ts";
 export * from "./ports.ts";
 export { launch, type Printed, type Running, run } from "./process.ts";
-export { missing, type Requirement } from "./requirements.ts";
+export { missing, type Requirement, sshdKnows } from "./requirements.ts";
 export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";
 export * from "./temp-dir.ts";
 export * from "./tunnel.ts";
 export * from "./visitor.ts";
+export * from "./watch.ts";

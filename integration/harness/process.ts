@@ -21,6 +21,8 @@ export interface Running {
   stop(): Promise<void>;
   /** Kills the descendants that `pid` has below `depth` generations, and leaves the rest running. */
   stopDescendants(depth: number): void;
+  /** Sends a signal to the descendants whose command line matches; gives how many they are. */
+  signalDescendants(signal: NodeJS.Signals, commandLine: RegExp): number;
 }
 
 export interface LaunchOptions {
@@ -82,6 +84,11 @@ export async function launch(command: string, args: readonly string[], options: 
     },
     stopDescendants(depth) {
       for (const [descendant, generation] of descendants(pid)) if (generation >= depth) kill(descendant);
+    },
+    signalDescendants(signal, wanted) {
+      const meant = descendants(pid).filter(([descendant]) => wanted.test(commandLine(descendant)));
+      for (const [descendant] of meant) kill(descendant, signal);
+      return meant.length;
     },
   };
 }
@@ -177,6 +184,15 @@ function descendants(pid: number): [pid: number, generation: number][] {
     for (const one of all) if (one.parent === parent) found.push([one.pid, generation + 1]);
   }
   return found.slice(1);
+}
+
+/** What `ps` would show; a server may have put a title there. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
 }
 
 interface ProcessEntry {

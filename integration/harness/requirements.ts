@@ -24,6 +24,20 @@ export function missing(...needed: readonly Requirement[]): string | undefined {
   return reason;
 }
 
+/** Whether the installed sshd knows a directive of sshd_config(5). */
+export function sshdKnows(directive: string, value = "no"): boolean {
+  const path = program("sshd");
+  return (
+    once(`sshd ${directive}`, () => {
+      if (path === undefined) return "no sshd";
+      const { stderr } = spawnSync(path, ["-t", "-f", "/dev/null", "-o", `${directive}=${value}`], {
+        encoding: "utf8",
+      });
+      return /Bad configuration option/.test(stderr) ? "unknown" : undefined;
+    }) === undefined
+  );
+}
+
 /** Undefined when a server can be given an account of its own, with a password and a home in a temporary folder; otherwise why not. */
 export function noPrivateAccounts(): string | undefined {
   return once("accounts", () => {

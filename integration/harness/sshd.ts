@@ -1,10 +1,10 @@
 /** OpenSSH's `sshd` on a loopback port, with its own keys, configuration and user. @module */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { type Account, makeAccount } from "./account.ts";
 import { type KeyType, makeKey, type PublicKeyInfo } from "./keys.ts";
 import { freePort } from "./ports.ts";
 import { launch, type Running } from "./process.ts";
-import { program } from "./requirements.ts";
+import { program, sshdKnows } from "./requirements.ts";
 import { type TempDir, tempDir } from "./temp-dir.ts";
 
 export interface SshdOptions {
@@ -15,7 +15,12 @@ export interface SshdOptions {
   readonly hostKeyTypes?: readonly KeyType[];
   /** Allows logon by password; `true` makes one up. Needs `missing("password") === undefined`. */
   readonly password?: string | true;
+  /** The connections live on when the process that listens is killed. Needs `missing("password") === undefined`. */
+  readonly sessionsOutlive?: boolean;
 }
+
+/** The process that listens, those of the connections, or all of them. */
+export type SshdPart = "listener" | "sessions" | "all";
 
 /** A real SSH server to talk to: what a client has to know of it. */
 export interface SshServer {
@@ -37,18 +42,35 @@ export interface Sshd extends SshServer {
   readonly logged: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpMatchArray>;
   /** Breaks every connection; the server goes on listening. */
   dropConnections(): void;
+  /** Sends a signal to a part of the server. Without `sessionsOutlive` the connections die with the listener. */
+  signal(signal: NodeJS.Signals, part: SshdPart): void;
+  /** Ends the server and its connections at once, until `restart`. */
+  kill(): Promise<void>;
+  /** Starts what was killed again, on the same port, if wished with new host keys. */
+  restart(options?: { readonly newHostKeys?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
+const titles: Readonly<Record<SshdPart, RegExp>> = {
+  listener: /^sshd: .*\[listener\]/,
+  sessions: /^sshd(?:-session|-auth)?: (?!.*\[listener\])/,
+  all: /^sshd(?:-session|-auth)?: /,
+};
+
 /** Starts sshd and waits until it listens. */
 export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
-  const path = program("sshd");
-  if (path === undefined) throw new Error("sshd is not installed: apt-get install openssh-server");
+  if (program("sshd") === undefined) throw new Error("sshd is not installed: apt-get install openssh-server");
   const dir = tempDir("postern-sshd");
   try {
     const types = options.hostKeyTypes ?? ["ed25519"];
     const hostKeys: Partial<Record<KeyType, PublicKeyInfo>> = {};
-    for (const type of types) hostKeys[type] = await makeKey(type, dir.file(`host_${type}`));
+    const makeKeys = async (): Promise<void> => {
+      for (const type of types) {
+        rmSync(dir.file(`host_${type}`), { force: true });
+        hostKeys[type] = await makeKey(type, dir.file(`host_${type}`));
+      }
+    };
+    await makeKeys();
     const account = await makeAccount(dir, {
       password: options.password === true ? undefined : options.password,
       authorizedKeys: options.authorizedKeys ?? [],
@@ -56,7 +78,11 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     if (options.password !== undefined && account.password === undefined) {
       throw new Error("a logon by password needs a private account");
     }
-    const { port, process } = await listen(path, dir, account, options, types);
+    let { port, process } = await listen(dir, account, options, types);
+    const past: Running[] = [];
+    const kill = async (): Promise<void> => {
+      for (const one of [process, ...past.splice(0)]) await one.stop();
+    };
     return {
       port,
       user: account.user,
@@ -68,12 +94,22 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
         if (!key) throw new Error(`this sshd has no ${type} host key`);
         return key.fingerprint;
       },
-      log: process.stderr.text,
-      logged: process.stderr.waitFor,
-      // In a namespace, sshd itself is the child of `unshare`.
-      dropConnections: () => process.stopDescendants(account.prefix.length > 0 ? 2 : 1),
+      log: () => process.stderr.text(),
+      logged: (pattern, timeoutMs) => process.stderr.waitFor(pattern, timeoutMs),
+      dropConnections: () => void process.signalDescendants("SIGKILL", titles.sessions),
+      signal(signal, part) {
+        const reached = [process, ...past].map((one) => one.signalDescendants(signal, titles[part]));
+        if (reached.every((count) => count === 0))
+          throw new Error(`expected processes to send ${signal} to, found none`);
+      },
+      kill,
+      async restart({ newHostKeys = false } = {}) {
+        if (newHostKeys) await makeKeys();
+        past.push(process);
+        ({ process } = await listen(dir, account, options, types, port));
+      },
       async stop() {
-        await process.stop();
+        await kill();
         dir.remove();
       },
     };
@@ -83,19 +119,24 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   }
 }
 
+/** The first process of the namespace ends it and all in it, so it must not be the one that listens. */
+const outlived = ["sh", "-c", '"$@"; exec sleep infinity', "sh"];
+
 async function listen(
-  path: string,
   dir: TempDir,
   account: Account,
   options: SshdOptions,
   types: readonly KeyType[],
+  fixedPort?: number,
 ): Promise<{ port: number; process: Running }> {
+  const path = program("sshd") ?? "sshd";
+  const prefix = options.sessionsOutlive === true ? [...account.prefix, ...outlived] : account.prefix;
   // Another test may take the port between the look and the bind: try again with another one.
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
+    const port = fixedPort ?? (await freePort());
     const file = dir.file("sshd_config");
     writeFileSync(file, configuration(port, dir, account, options, types));
-    const process = await launch(path, ["-D", "-e", "-f", file], { prefix: account.prefix });
+    const process = await launch(path, ["-D", "-e", "-f", file], { prefix });
     try {
       await process.stderr.waitFor(/Server listening on \S+ port \d+/);
       return { port, process };
@@ -131,6 +172,8 @@ function configuration(
     LogLevel: "VERBOSE",
     // A test may open many connections at once.
     MaxStartups: "1000",
+    // What OpenSSH 9.8 and later do to clients that break off.
+    ...(sshdKnows("PerSourcePenalties") ? { PerSourcePenalties: "no" } : {}),
   };
   const given = Object.entries(options.config ?? {});
   const names = new Set(given.map(([name]) => name.toLowerCase()));

@@ -190,6 +190,49 @@ describe("attempts", () => {
     }
   });
 
+  it("are told what has passed: what was accepted in part and proved, and nothing else", async () => {
+    const server = begun();
+    server.hear(request("none"));
+    server.decide({ partial: ["publickey", "password"] });
+    server.hear(query());
+    server.decide({ partial: ["password"] });
+    server.hear(passwordRequest("x"));
+    server.decide(false);
+    expect(server.machine.passed).toEqual([]);
+    server.hear(await proof());
+    server.decide({ partial: ["password"] });
+    expect(server.machine.passed).toEqual(["publickey"]);
+    server.hear(passwordRequest("x"));
+    server.decide({ partial: ["keyboard-interactive"] });
+    expect(server.machine.passed).toEqual(["publickey", "password"]);
+  });
+
+  // A program in JavaScript may give anything.
+  it.each([
+    undefined,
+    null,
+    0,
+    1,
+    "yes",
+    {},
+    [],
+    { ok: false },
+    { partial: undefined },
+    { partial: "password" },
+    { partial: [] },
+    { partial: [1] },
+    new Error("no"),
+  ])("are refused by what is no decision: %o", async (decision) => {
+    const server = begun();
+    for (const attempt of [request("none"), query(), await proof(), passwordRequest("x")]) {
+      server.hear(attempt);
+      expect(server.decide(decision as AuthDecision)).toEqual(refused(false, "publickey", "password"));
+      expect(server.machine.next()).toBeUndefined();
+    }
+    server.hear(passwordRequest("x"));
+    expect(server.decide(true)).toEqual(success);
+  });
+
   it("after success are ignored silently (RFC 4252 section 5.1)", () => {
     const server = begun();
     server.hear(passwordRequest("x"));
@@ -251,6 +294,21 @@ describe("public keys (RFC 4252 section 7)", () => {
     expect(server.hear(await proof(change))).toBeUndefined();
     expect(server.sent.at(-1)).toEqual(refused(false, "publickey", "password"));
     expect(server.hear(await proof())).toMatchObject({ attempt: { proved: true } });
+  });
+
+  it("that take seconds to verify are refused unseen: RSA of more than 8192 bits", () => {
+    for (const [bits, seen] of [
+      [8192, true],
+      [16_384, false],
+    ] as const) {
+      const modulus = new Uint8Array(bits / 8).fill(0xff);
+      const large = new Writer()
+        .text("ssh-rsa")
+        .mpint(Uint8Array.of(1, 0, 1))
+        .mpint(modulus)
+        .finish();
+      expect(begun().hear(query(large, "rsa-sha2-512")) !== undefined).toBe(seen);
+    }
   });
 
   it("with a signature that is altered anywhere, or missing, are refused", async () => {

@@ -1,6 +1,7 @@
 /** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
+import { checkRsaKey } from "@postern/crypto";
 import { describePublicKey, parsePublicKey } from "@postern/keys";
-import { type Bytes, Limits, quote, SshError, toHex } from "@postern/wire";
+import { type Bytes, Limits, quote, Reader, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -12,7 +13,13 @@ export interface RefusedLine {
 }
 
 /** What users can log on with; the plain types of RFC 4253, 5656 and 8709. Certificates and hardware keys are of other types. */
-const keyTypes = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
+export const userKeyTypes: readonly string[] = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "ssh-rsa",
+];
 
 /** The circumstances of a logon that options of a key may depend on. */
 export interface KeyUse {
@@ -28,8 +35,8 @@ export interface AuthorizedKeys {
   /** lines that could not be read or have an option this host does not know; show them to whoever wrote the file */
   readonly refused: readonly RefusedLine[];
   /**
-   * The most a key may do; undefined when it is not authorized under the circumstances. As in the file: `permitopen` is what remains
-   * of a permission, so that a host which gives this as its decision also decides that the file may permit connections.
+   * The most a key may do, as its line says; undefined when it is not authorized under the circumstances. `policy` lets the line only take
+   * away from what the user may. Given as a decision as it is, its `permitopen` permits.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -94,11 +101,17 @@ function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOp
 
 function readKey(text: string): Bytes {
   const { type, blob } = parsePublicKey(text);
-  if (!keyTypes.includes(type)) {
+  if (!userKeyTypes.includes(type)) {
     throw new SshError("key", `expected a key of a type one can log on with here, got ${quote(type, 64)}`);
   }
   if (blob.length > Limits.userKeyBytes) {
     throw new SshError("key", `expected a key of at most ${Limits.userKeyBytes} bytes, got ${describePublicKey(blob)}`);
+  }
+  if (type === "ssh-rsa") {
+    const reader = new Reader(blob, "public key");
+    reader.text();
+    const exponent = reader.mpint();
+    checkRsaKey({ exponent, modulus: reader.mpint() });
   }
   return blob;
 }

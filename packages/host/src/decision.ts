@@ -44,6 +44,7 @@ function isPlain(given: unknown): given is object {
 }
 
 function nameOf(given: unknown): string {
-  if (typeof given !== "object" || given === null) return given === undefined ? "undefined" : `a ${typeof given}`;
+  if (given === undefined || given === null) return String(given);
+  if (typeof given !== "object") return `a ${typeof given}`;
   return given instanceof Error ? "an Error" : Array.isArray(given) ? "an array" : "an object of a class";
 }

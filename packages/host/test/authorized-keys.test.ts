@@ -1,5 +1,8 @@
+import { compatible } from "@postern/crypto";
 import { parsePublicKey } from "@postern/keys";
+import { toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
+import { userKeyTypes } from "../src/authorized-keys.ts";
 import { authorizedKeys } from "../src/index.ts";
 import { parseTime } from "../src/key-options.ts";
 import { grantsOf } from "../src/permissions.ts";
@@ -119,6 +122,42 @@ describe("authorizedKeys", () => {
     expect(keys.permissions(blob)).toBeUndefined();
     expect(keys.size).toBe(1);
     expect(keys.refused).toEqual([{ line: 2, reason: expect.any(String) }]);
+  });
+
+  it.each([
+    ["sk-ssh-ed25519@openssh.com", "a hardware key"],
+    ["sk-ecdsa-sha2-nistp256@openssh.com", "a hardware key"],
+    ["ssh-ed25519-cert-v01@openssh.com", "a certificate"],
+    ["ssh-dss", "DSA"],
+  ])("refuses %s: nobody can log on with %s", (type) => {
+    const stranger = new Writer().text(type).string(new Uint8Array(32)).finish();
+    for (const options of ["", "restrict,port-forwarding "]) {
+      const keys = authorizedKeys(`${options}${type} ${toBase64(stranger)} me@laptop`);
+      expect(keys.size).toBe(0);
+      expect(keys.permissions(stranger)).toBeUndefined();
+      expect(keys.refused).toEqual([{ line: 1, reason: expect.stringContaining(`got "${type}"`) }]);
+    }
+  });
+
+  it.each([
+    [1024, false],
+    [2048, true],
+    [8192, true],
+    [16_384, false],
+  ])("takes an RSA key of %d bits: %s", (bits, taken) => {
+    const modulus = new Uint8Array(bits / 8).fill(0xff);
+    const rsa = new Writer()
+      .text("ssh-rsa")
+      .mpint(Uint8Array.of(1, 0, 1))
+      .mpint(modulus)
+      .finish();
+    expect(authorizedKeys(`ssh-rsa ${toBase64(rsa)}`)).toMatchObject(
+      taken ? { size: 1, refused: [] } : { size: 0, refused: [{ line: 1, reason: expect.stringMatching(/bits/) }] },
+    );
+  });
+
+  it("takes a key of every type there is an algorithm for", () => {
+    for (const { keyType } of compatible.hostKeys) expect(userKeyTypes).toContain(keyType);
   });
 
   it("takes the first line of a key whose conditions hold", () => {

@@ -134,7 +134,7 @@ describe("the limit of", () => {
     const client = await world.client({ onDebug: (message) => said.push(message) });
     const ports = [await forward(client, "localhost", 0), await forward(client, "localhost", 0)];
     expect(await forward(client, "localhost", 0)).toBeUndefined();
-    expect(said).toEqual(['at most 2 ports: "localhost" port 0']);
+    expect(said).toEqual(['more than 2 ports are not permitted: "localhost" port 0']);
     await othersAreServed(world);
     expect(await cancel(client, "localhost", ports[0] ?? 0)).toBe(true);
     expect(await forward(client, "localhost", 0)).toBeDefined();
@@ -208,10 +208,10 @@ describe("the limit of", () => {
     expect(await forward(client, "localhost", 65_536)).toBeUndefined();
     expect(await forward(client, "localhost", 1024)).toBe(1024);
     expect(said).toEqual([
-      'ports below 1024 are not forwarded: "localhost" port 1023',
-      'ports below 1024 are not forwarded: "" port 80',
+      'ports below 1024 are not permitted: "localhost" port 1023',
+      'ports below 1024 are not permitted: "" port 80',
       'permission denied: "0.0.0.0" port 8080',
-      'no such port: "localhost" port 65536',
+      'ports above 65535 are not permitted: "localhost" port 65536',
     ]);
     expect(await forward(client, "localhost", 1024)).toBeUndefined();
     await client.close();

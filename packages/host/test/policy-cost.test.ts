@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { hashPassword, policy } from "../src/index.ts";
 
+const context = { origin: undefined, passed: [], signal: new AbortController().signal };
 const derived: string[] = [];
 vi.mock("@postern/crypto", async (load) => {
   const real = await load<typeof import("@postern/crypto")>();
@@ -23,7 +24,7 @@ describe("a policy", () => {
     for (const user of ["plain", "cheap", "dear", "nobody"]) {
       for (const password of ["secret", "wrong"]) {
         derived.length = 0;
-        const decision = await authorize({ method: "password", user, password, origin: undefined });
+        const decision = await authorize({ method: "password", user, password, ...context });
         expect(decision !== false).toBe(user !== "nobody" && password === "secret");
         expect(derived.toSorted()).toEqual(["n=16", "n=32"]);
       }
@@ -36,7 +37,7 @@ describe("a policy", () => {
     derived.length = 0;
     const attempts = Array.from(
       { length: 6 },
-      async () => await authorize({ method: "password", user: "ann", password: "secret", origin: undefined }),
+      async () => await authorize({ method: "password", user: "ann", password: "secret", ...context }),
     );
     await Promise.resolve();
     expect(derived.length).toBeLessThanOrEqual(2);

@@ -1,4 +1,5 @@
 import { parsePublicKey } from "@postern/keys";
+import { Limits, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
 import { storedPassword } from "../src/password-hash.ts";
@@ -6,13 +7,16 @@ import { grantsOf, type Permissions } from "../src/permissions.ts";
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HCMntUGL64eyfxz";
 const { blob } = parsePublicKey(key);
+const securityType = "sk-ssh-ed25519@openssh.com";
+const securityKey = `${securityType} ${toBase64(new Writer().text(securityType).string(new Uint8Array(32)).text("ssh:").finish())}`;
 const origin = { host: "192.0.2.1", port: 1 };
+const context = { origin, passed: [], signal: new AbortController().signal };
 
 const byPassword = (user: string, password: string): HostLogonAttempt => ({
   method: "password",
   user,
   password,
-  origin,
+  ...context,
 });
 const byKey = (user: string): HostLogonAttempt => ({
   method: "publickey",
@@ -20,13 +24,13 @@ const byKey = (user: string): HostLogonAttempt => ({
   publicKey: blob,
   algorithm: "ssh-ed25519",
   proved: true,
-  origin,
+  ...context,
 });
 const byQuestions = (user: string, ...answers: string[]): HostLogonAttempt => ({
   method: "keyboard-interactive",
   user,
   submethods: [],
-  origin,
+  ...context,
   ask: () => Promise.resolve(answers),
 });
 
@@ -58,7 +62,7 @@ describe("policy", () => {
     [byKey("bob"), true],
     [byKey("ann"), false],
     [byKey("nobody"), false],
-    [{ method: "none", user: "ann", origin } as const, false],
+    [{ method: "none", user: "ann", ...context } as const, false],
   ])("decides %o", async (attempt, accepted) => {
     expect((await authorize(attempt)) !== false).toBe(accepted);
   });
@@ -94,6 +98,9 @@ describe("policy", () => {
   it.each([
     [{ ann: { pasword: "secret" } }, /did you mean "password"/],
     [{ ann: {} }, /expected a password or keys for "ann"/],
+    [{ ann: { keys: "# none" } }, /expected a password or keys for "ann"/],
+    [{ ann: { keys: authorizedKeys(securityKey) } }, /expected a password or keys for "ann"/],
+    [{ ann: { password: "secret", keys: securityKey } }, /a wrong line 1: .* got "sk-ssh-ed25519@openssh.com"/],
     [{ ann: { password: "" } }, /got an empty one/],
     [{ ann: { password: "secret", permitListen: ["localhost"] } }, /expected a pattern/],
     [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected a list of patterns/],
@@ -109,6 +116,74 @@ describe("policy", () => {
   it("takes keys that were read before, refused lines and all", async () => {
     const keys = authorizedKeys(`magic ${key}\n${key}`);
     expect(await policy({ bob: { keys } })(byKey("bob"))).not.toBe(false);
+  });
+});
+
+describe("permitopen of a key (sshd(8))", () => {
+  const open = async (user: Permissions, options: string): Promise<boolean> => {
+    const decision = await policy({ ann: { keys: `${options}${key}`, ...user } })(byKey("ann"));
+    return grantsOf(decision as Permissions).mayOpen("db", 5432);
+  };
+
+  it.each([
+    // What the user may not, no line of a key may: whoever adds keys to a file does not write the policy.
+    [{}, 'permitopen="db:5432" ', false],
+    [{}, 'permitopen="*:*" ', false],
+    [{ permitOpen: [] }, 'permitopen="db:5432" ', false],
+    [{ permitOpen: ["db:*"] }, 'permitopen="db:5432" ', true],
+    [{ permitOpen: ["db:*"] }, 'permitopen="other:5432" ', false],
+    [{ permitOpen: ["db:*"] }, "", true],
+    [{ permitOpen: ["db:*"] }, "restrict ", false],
+  ])("takes away from what the user may, and never adds: %o with %s: %s", async (user, options, allowed) => {
+    expect(await open(user, options)).toBe(allowed);
+  });
+});
+
+describe("passwords that wait to be compared", () => {
+  const dear = hashPassword("secret", { ln: 12, r: 8, p: 1 });
+  const attempt = (signal: AbortSignal): HostLogonAttempt => ({
+    method: "password",
+    user: "ann",
+    password: "secret",
+    origin,
+    passed: [],
+    signal,
+  });
+
+  it("are forgotten when their client goes", async () => {
+    const authorize = policy({ ann: { password: await dear } });
+    const stays = new AbortController();
+    const working = [authorize(attempt(stays.signal)), authorize(attempt(stays.signal))];
+    const leaves = new AbortController();
+    const waiting = Array.from({ length: 20 }, async () => await authorize(attempt(AbortSignal.any([leaves.signal]))));
+    const last = authorize(attempt(stays.signal));
+    leaves.abort();
+    for (const one of await Promise.allSettled(waiting)) {
+      expect(one).toMatchObject({ status: "rejected", reason: { code: "aborted" } });
+    }
+    for (const one of [...working, last]) expect(await one).not.toBe(false);
+    await expect(authorize(attempt(AbortSignal.any([leaves.signal])))).rejects.toMatchObject({ code: "aborted" });
+  });
+
+  it("are so many and no more, and others are served when these are done", async () => {
+    const authorize = policy({ ann: { password: await dear } });
+    const { signal } = new AbortController();
+    const crowd = Array.from(
+      { length: Limits.waitingPasswords + 2 },
+      async () => await authorize(attempt(AbortSignal.any([signal]))),
+    );
+    await expect(authorize(attempt(signal))).rejects.toMatchObject({ code: "limit" });
+    expect((await Promise.all(crowd)).every((decision) => decision !== false)).toBe(true);
+    expect(await authorize(attempt(signal))).not.toBe(false);
+  });
+
+  it("are of 1 KiB at most", async () => {
+    const longest = "é".repeat(512);
+    const authorize = policy({ ann: { password: longest } });
+    expect(await authorize(byPassword("ann", longest))).not.toBe(false);
+    for (const given of [byPassword("ann", `${longest}!`), byQuestions("ann", `${longest}!`)]) {
+      await expect(authorize(given)).rejects.toMatchObject({ code: "limit" });
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import { keyboardInteractive, password } from "@postern/auth";
-import { sshEd25519 } from "@postern/crypto";
+import { rsaSha2_512, sshEd25519 } from "@postern/crypto";
 import type { BytePipe } from "@postern/ssh";
 import { pipePair } from "@postern/testkit";
 import { DirectTcpip, Reader, SshError, TcpipForward, Writer } from "@postern/wire";
@@ -241,6 +241,7 @@ describe("a tunnel host", () => {
   it.each([
     [{ hostKey: [] }, /did you mean "hostKeys"/],
     [{ hostKeys: [] }, /at least one signer/],
+    [{ algorithms: { hostKeys: [rsaSha2_512] } }, /a host key for one of rsa-sha2-512, got keys for ssh-ed25519/],
     [{ authorize: { test: {} } }, /expected authorize to be a function/],
     [{ gatewayPorts: "maybe" }, /no, yes or clientspecified/],
     [{ limits: { chanels: 1 } }, /did you mean "channels"/],

@@ -1,4 +1,5 @@
 /** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
+import { modern, rsaSha2_512 } from "@postern/crypto";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
@@ -16,7 +17,15 @@ import {
   UserauthRequest,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type BytePipe, type ClientOptions, connect, type PipeSink, type SshConnection, serve } from "../src/index.ts";
+import {
+  type BytePipe,
+  type ClientOptions,
+  connect,
+  type PipeSink,
+  type ServerOptions,
+  type SshConnection,
+  serve,
+} from "../src/index.ts";
 import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
@@ -149,6 +158,20 @@ describe("options that are wrong", () => {
         expect(await gone).toBeInstanceOf(SshError);
       }
     }
+  });
+});
+
+describe("host keys that can serve nobody", () => {
+  it.each<[string, Partial<ServerOptions>]>([
+    ["none", { hostKeys: [] }],
+    ["none for the algorithms offered", { algorithms: { ...modern, hostKeys: [rsaSha2_512] } }],
+  ])("(%s) are misuse, and the pipe is dropped", async (_which, wrong) => {
+    const [left, right] = pipePair();
+    const gone = new Promise<void>((resolve) => {
+      left.start({ data() {}, end() {}, drain() {}, closed: () => resolve() });
+    });
+    expect(await rejection(serve(right, { ...serverOptions("x"), ...wrong }))).toMatchObject({ code: "misuse" });
+    await gone;
   });
 });
 

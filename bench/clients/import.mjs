@@ -1,0 +1,6 @@
+/** Milliseconds and CPU milliseconds that importing a module takes in a fresh process: `node import.mjs MODULE...` @module */
+const began = performance.now();
+const { user, system } = process.cpuUsage();
+for (const module of process.argv.slice(2)) await import(module);
+const used = process.cpuUsage({ user, system });
+console.log(JSON.stringify({ ms: performance.now() - began, cpuMs: (used.user + used.system) / 1000 }));

@@ -1,0 +1,29 @@
+/** The client under measurement: one tunnel, one forwarding. `node postern.mjs ORDERS`, see src/clients.ts. @module */
+import { readFileSync } from "node:fs";
+import { fingerprint, modern, privateKey, ReverseTunnel } from "@postern/node";
+
+const { host, port, user, keyFile, hostKey, cipher, listenPort, targetPort, implementation } = JSON.parse(
+  process.argv[2],
+);
+const text = readFileSync(keyFile, "utf8");
+const [algorithms, key] = implementation === "noble" ? await portable() : [modern, text];
+const tunnel = new ReverseTunnel({
+  host,
+  port,
+  user,
+  auth: [privateKey(key)],
+  hostKey: fingerprint(hostKey),
+  algorithms: { ...algorithms, ciphers: algorithms.ciphers.filter(({ name }) => name === cipher) },
+});
+// The way out that leaves a profile behind, where one is made.
+process.once("SIGINT", () => process.exit(0));
+await tunnel.logon();
+await tunnel.requestForwarding({ port: listenPort, target: { host: "127.0.0.1", port: targetPort } });
+await tunnel.closed;
+
+/** What a browser has: no algorithm of node:crypto, neither on the path nor before it. */
+async function portable() {
+  const { modern: noble } = await import("@postern/crypto");
+  const { readPrivateKey } = await import("@postern/keys");
+  return [noble, await readPrivateKey(text)];
+}

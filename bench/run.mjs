@@ -1,0 +1,29 @@
+/** `npm run bench`: makes plain JavaScript of src/ and runs it, helpers in processes of their own; see README.md. @module */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const outdir = join(folder, "node_modules", ".cache", "postern-bench", "programs");
+rmSync(outdir, { recursive: true, force: true });
+await build({
+  absWorkingDir: folder,
+  entryPoints: ["main", "targets", "visitors", "link", "micro"].map((name) => `src/${name}.ts`),
+  outdir,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  // What is measured is what would be published.
+  packages: "external",
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  logLevel: "warning",
+});
+const { main } = await import(join(outdir, "main.mjs"));
+try {
+  await main(folder);
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,220 @@
+/** Who is compared, and how each is started: always the same forwarding, in a process of its own. @module */
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../integration/harness/ports.ts";
+import { launch, type Running, run } from "../../integration/harness/process.ts";
+import { clockMs } from "./orders.ts";
+import { nativeSsh2, plainSsh2 } from "./ssh2-binding.ts";
+import type { Stage } from "./stage.ts";
+
+export type ClientName = "ssh" | "postern" | "postern-noble" | "ssh2" | "ssh2-js" | "dev-tunnels" | "relay";
+
+export interface Client {
+  readonly name: ClientName;
+  readonly title: string;
+  readonly version: string;
+  /** Undefined where there is no cipher at all. */
+  readonly ciphers: readonly string[] | undefined;
+  /** What `import.mjs` is to import; undefined for what is not JavaScript. */
+  readonly modules: readonly string[] | undefined;
+  /** The command line; `port` is that of sshd or of a link in front of it. */
+  command(stage: Stage, told: Told): readonly [command: string, ...args: string[]];
+}
+
+export interface Told {
+  readonly port: number;
+  readonly cipher: string;
+  readonly listenPort: number;
+}
+
+export interface Started {
+  readonly pid: number;
+  /** Where visitors go. */
+  readonly port: number;
+  /** `clockMs` when it was started, and when somebody could connect to the port. */
+  readonly startedAt: number;
+  readonly openAt: number;
+  readonly process: Running;
+}
+
+export const aes128 = "aes128-gcm@openssh.com";
+export const aes256 = "aes256-gcm@openssh.com";
+export const chacha20 = "chacha20-poly1305@openssh.com";
+const all = [aes128, aes256, chacha20];
+
+/** Everybody who can take part here; `absent` says why others cannot. */
+export async function findClients(
+  folder: string,
+  cache: string,
+): Promise<{ readonly clients: readonly Client[]; readonly absent: readonly string[] }> {
+  const file = (name: string): string => join(folder, "clients", `${name}.mjs`);
+  const node = (name: string, orders: object): readonly [string, ...string[]] => [
+    process.execPath,
+    file(name),
+    JSON.stringify(orders),
+  ];
+  const native = nativeSsh2(folder, cache);
+  const postern = versionOf(folder, "@postern/node");
+  const ssh2 = (name: ClientName, title: string, module: string): Client => ({
+    name,
+    title,
+    version: versionOf(folder, "ssh2"),
+    ciphers: all,
+    modules: [module],
+    command: (stage, told) => node("ssh2", { ...common(stage, told), module }),
+  });
+  const clients: Client[] = [
+    { name: "ssh", title: "ssh -R", version: await sshVersion(), ciphers: all, modules: undefined, command: openssh },
+    {
+      name: "postern",
+      title: "Postern, node:crypto",
+      version: postern,
+      ciphers: all,
+      modules: ["@postern/node"],
+      command: (stage, told) => node("postern", common(stage, told)),
+    },
+    {
+      name: "postern-noble",
+      title: "Postern, noble only",
+      version: postern,
+      ciphers: all,
+      modules: ["@postern/node", "@postern/crypto", "@postern/keys"],
+      command: (stage, told) => node("postern", { ...common(stage, told), implementation: "noble" }),
+    },
+    ...("module" in native ? [ssh2("ssh2", "ssh2, native binding", native.module)] : []),
+    ssh2("ssh2-js", "ssh2, no binding", plainSsh2(folder)),
+    {
+      name: "dev-tunnels",
+      title: "dev-tunnels (AES-256)",
+      version: versionOf(folder, "@microsoft/dev-tunnels-ssh-tcp"),
+      ciphers: [aes256],
+      modules: ["@microsoft/dev-tunnels-ssh", "@microsoft/dev-tunnels-ssh-keys", "@microsoft/dev-tunnels-ssh-tcp"],
+      command: (stage, told) =>
+        node("dev-tunnels", {
+          ...common(stage, told),
+          keyFile: stage.keys.ecdsa256.file,
+          hostKey: stage.sshd.fingerprint("ecdsa256"),
+        }),
+    },
+    {
+      name: "relay",
+      title: "Node relay, no SSH",
+      version: process.version,
+      ciphers: undefined,
+      modules: undefined,
+      command: ({ targetPort }, { listenPort }) => node("relay", { targetPort, listenPort }),
+    },
+  ];
+  return { clients, absent: "missing" in native ? [`ssh2, native binding: ${native.missing}`] : [] };
+}
+
+/** Starts a client and waits until its port is open; {@link stop} ends it. */
+export async function start(stage: Stage, client: Client, cipher: string, port = stage.sshd.port): Promise<Started> {
+  const listenPort = await freePort();
+  const [command, ...args] = client.command(stage, { port, cipher, listenPort });
+  if (stage.profiles !== undefined && client.name.startsWith("postern")) {
+    const name = `${client.name}-${Date.now()}.cpuprofile`;
+    args.unshift("--cpu-prof", `--cpu-prof-dir=${stage.profiles}`, `--cpu-prof-name=${name}`);
+  }
+  stage.signal.throwIfAborted();
+  const startedAt = clockMs();
+  const process = await launch(command, args);
+  stage.running.add(process);
+  try {
+    const openAt = await Promise.race([
+      stage.visitors.waitOpen(listenPort, 15_000),
+      process.exited.then((code) => {
+        throw new Error(`it ended with ${code}`);
+      }),
+    ]);
+    return { pid: process.pid, port: listenPort, startedAt, openAt, process };
+  } catch (error) {
+    await stop(stage, process);
+    const said = process.stderr.text().trim().split("\n").slice(0, 8).join("\n");
+    throw new Error(`${client.title} did not open its port: ${String(error)}\n${said}`);
+  }
+}
+
+/** Ends a client; one that makes a profile gets the time to write it. */
+export async function stop(stage: Stage, process: Running): Promise<void> {
+  if (stage.profiles !== undefined) {
+    try {
+      globalThis.process.kill(process.pid, "SIGINT");
+      await Promise.race([process.exited, sleep(5_000)]);
+    } catch {
+      // It ended by itself.
+    }
+  }
+  await process.stop();
+  stage.running.delete(process);
+}
+
+/** The cipher a client takes part with where others use that one: dev-tunnels has one alone, the relay none. */
+export function cipherFor(client: Client, cipher: string): string | undefined {
+  if (client.ciphers?.includes(cipher)) return cipher;
+  return cipher === aes128 ? (client.ciphers?.[0] ?? cipher) : undefined;
+}
+
+function common({ sshd, keys, targetPort }: Stage, told: Told): object {
+  return {
+    host: "127.0.0.1",
+    user: sshd.user,
+    keyFile: keys.ed25519.file,
+    hostKey: sshd.fingerprint("ed25519"),
+    targetPort,
+    ...told,
+  };
+}
+
+/** Without `-v`, and with the key exchange that the others use too: OpenSSH's own default takes 130 ms of CPU. */
+function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [string, ...string[]] {
+  const knownHosts = dir.file(`known_hosts_${told.port}`);
+  writeFileSync(knownHosts, `[127.0.0.1]:${told.port} ${sshd.hostKeys.ed25519?.publicLine}\n`);
+  const settings = {
+    Ciphers: told.cipher,
+    KexAlgorithms: "curve25519-sha256",
+    HostKeyAlgorithms: "ssh-ed25519",
+    UserKnownHostsFile: knownHosts,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    UpdateHostKeys: "no",
+    IdentitiesOnly: "yes",
+    IdentityAgent: "none",
+    IdentityFile: keys.ed25519.file,
+    BatchMode: "yes",
+    ExitOnForwardFailure: "yes",
+  };
+  return [
+    "ssh",
+    "-N",
+    "-T",
+    "-F",
+    "none",
+    "-p",
+    String(told.port),
+    ...Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+    "-R",
+    `localhost:${told.listenPort}:127.0.0.1:${targetPort}`,
+    `${sshd.user}@127.0.0.1`,
+  ];
+}
+
+async function sshVersion(): Promise<string> {
+  // `ssh -V` prints to its standard error.
+  return (await run("sh", ["-c", "ssh -V 2>&1"])).trim().split(",")[0] ?? "";
+}
+
+function versionOf(folder: string, name: string): string {
+  const require = createRequire(join(folder, "package.json"));
+  const paths = require.resolve.paths(name) ?? [];
+  for (const path of paths) {
+    try {
+      return JSON.parse(readFileSync(join(path, name, "package.json"), "utf8")).version;
+    } catch {
+      // It is not in that folder.
+    }
+  }
+  return "?";
+}

@@ -1,0 +1,308 @@
+/** The runner: `npm run bench -- --help` @module */
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, release } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { run } from "../../integration/harness/process.ts";
+import { missing } from "../../integration/harness/requirements.ts";
+import { type Client, type ClientName, cipherFor, findClients, stop } from "./clients.ts";
+import { type Case, type Metric, takesPart } from "./metric.ts";
+import { bulk, eight, growth, roundTrip, short } from "./metrics-load.ts";
+import { memory } from "./metrics-memory.ts";
+import { longWay, startUp } from "./metrics-start.ts";
+import type { MicroRow } from "./micro.ts";
+import { type Failure, markdown, type Sample, table } from "./report.ts";
+import { type Stage, startStage } from "./stage.ts";
+
+const usage = `npm run bench [-- OPTIONS]
+  --quick        less than three minutes: fewer ciphers, sizes and rounds
+  --only NAME    a metric or a client; again or with commas for several
+  --rounds N     how often each is measured, in turn; default 5, with --quick as the metric says
+  --json FILE    all figures, not only the medians
+  --readme       put the tables into bench/README.md
+  --profile DIR  leave a CPU profile of each process of ours there; the figures are then worth little
+  --limit MIN    stop after so many minutes; default 90, with --quick 3`;
+
+const figuresMark = "## Figures";
+const programs = dirname(fileURLToPath(import.meta.url));
+const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth];
+const clientNames: readonly ClientName[] = [
+  "ssh",
+  "postern",
+  "postern-noble",
+  "ssh2",
+  "ssh2-js",
+  "dev-tunnels",
+  "relay",
+];
+
+interface Options {
+  readonly quick: boolean;
+  readonly rounds: number | undefined;
+  readonly json: string | undefined;
+  readonly readme: boolean;
+  readonly profiles: string | undefined;
+  readonly limitMs: number;
+  readonly metrics: readonly Metric[];
+  readonly micro: boolean;
+  readonly clients: readonly ClientName[];
+}
+
+/** Runs it all; `folder` is that of this package. */
+export async function main(folder: string): Promise<void> {
+  const options = readOptions();
+  if (options === undefined) return;
+  const lacking = missing("sshd", "ssh");
+  if (process.platform !== "linux") throw new Error("the benchmark reads /proc, so it needs Linux");
+  if (lacking !== undefined) throw new Error(lacking);
+  const began = Date.now();
+  const load = loadavg()[0] ?? 0;
+  const found = await findClients(folder, join(programs, ".."));
+  const clients = found.clients.filter(({ name }) => options.clients.includes(name));
+  for (const line of found.absent) progress(`not measured: ${line}`);
+  const samples: Sample[] = [];
+  const failures: Failure[] = [];
+  const stage = await startStage(folder, programs, options.profiles);
+  const interrupted = new AbortController();
+  // The first time it ends with what has been measured.
+  const interrupt = (): void => {
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
+  };
+  process.on("SIGINT", interrupt);
+  try {
+    const until = began + options.limitMs;
+    await measureAll(stage, clients, options, {
+      samples,
+      failures,
+      over: () => (interrupted.signal.aborted ? "interrupted" : Date.now() > until ? "the time is over" : undefined),
+    });
+  } finally {
+    await stage.stop();
+    process.off("SIGINT", interrupt);
+  }
+  const micro: readonly MicroRow[] =
+    options.micro && !interrupted.signal.aborted
+      ? JSON.parse(await run(process.execPath, [join(programs, "micro.mjs"), options.quick ? "quick" : "whole"]))
+      : [];
+  const machine = await describeMachine(found.clients, load);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  const text = report({ machine, seconds, samples, failures, micro, clients, absent: found.absent, options });
+  console.log(text);
+  if (options.readme) intoReadme(join(folder, "README.md"), text);
+  if (options.json !== undefined) {
+    writeFileSync(
+      options.json,
+      JSON.stringify({ machine, seconds, absent: found.absent, samples, failures, micro }, undefined, 1),
+    );
+  }
+}
+
+function readOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string" },
+      json: { type: "string" },
+      profile: { type: "string" },
+      readme: { type: "boolean", default: false },
+      limit: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const names = [...metrics.map(({ name }) => name), "micro"];
+  if (values.help) {
+    console.log(`${usage}\nmetrics: ${names.join(", ")}\nclients: ${clientNames.join(", ")}`);
+    return undefined;
+  }
+  const only = values.only.flatMap((one) => one.split(","));
+  const stranger = only.find((name) => !names.includes(name) && !clientNames.includes(name as ClientName));
+  if (stranger !== undefined)
+    throw new Error(`expected --only to name a metric or a client, got '${stranger}'; see --help`);
+  const chosen = names.filter((name) => only.includes(name));
+  const chosenMetrics = chosen.length > 0 ? chosen : names;
+  const chosenClients = clientNames.filter((name) => only.includes(name));
+  return {
+    quick: values.quick,
+    rounds: values.rounds === undefined ? undefined : natural("rounds", values.rounds),
+    json: values.json,
+    readme: values.readme,
+    profiles: values.profile === undefined ? undefined : resolve(values.profile),
+    limitMs: natural("limit", values.limit ?? (values.quick ? "3" : "90")) * 60_000 - (values.quick ? 20_000 : 0),
+    metrics: metrics.filter(({ name }) => chosenMetrics.includes(name)),
+    micro: chosenMetrics.includes("micro"),
+    clients: chosenClients.length > 0 ? chosenClients : clientNames,
+  };
+}
+
+function natural(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`expected --${name} to be a whole number above 0, got '${text}'`);
+}
+
+interface Run {
+  readonly samples: Sample[];
+  readonly failures: Failure[];
+  /** Why no more is to be measured. */
+  readonly over: () => string | undefined;
+}
+
+/** Round after round, in each every case once for every client, beginning with another one each time. */
+async function measureAll(stage: Stage, clients: readonly Client[], options: Options, run: Run): Promise<void> {
+  const roundsOf = ({ rounds }: Metric): number =>
+    options.quick ? (options.rounds ?? rounds.quick) : Math.min(options.rounds ?? 5, rounds.most);
+  const rounds = Math.max(0, ...options.metrics.map(roundsOf));
+  for (let round = 0; round < rounds; round++) {
+    for (const metric of options.metrics) {
+      if (round >= roundsOf(metric)) continue;
+      for (const one of metric.cases(options)) {
+        if (round >= (options.rounds ?? one.most ?? rounds)) continue;
+        const all = clients.filter((client) => takesPart(one, client));
+        for (const client of rotated(all, round)) {
+          const over = run.over();
+          if (over !== undefined) return progress(`${over}: what follows is left out`);
+          progress(`round ${round + 1}/${rounds}: ${metric.name}, ${one.title}, ${client.title}`);
+          await measure(stage, metric, one, client, round, run);
+        }
+      }
+    }
+  }
+}
+
+function rotated<T>(list: readonly T[], by: number): T[] {
+  return list.map((_, i) => list[(i + by) % list.length] as T);
+}
+
+async function measure(
+  stage: Stage,
+  metric: Metric,
+  one: Case,
+  client: Client,
+  round: number,
+  run: Run,
+): Promise<void> {
+  const where = { metric: metric.name, case: one.title, client: client.name, round };
+  const [timeout, givenUp] = [new AbortController(), new AbortController()];
+  const limited: Stage = { ...stage, signal: givenUp.signal };
+  try {
+    await Promise.race([
+      one.run(limited, client, cipherFor(client, one.cipher) ?? one.cipher, (column, value, digits = 0) =>
+        run.samples.push({ ...where, column, value, digits }),
+      ),
+      sleep(one.timeoutMs ?? 40_000, undefined, { signal: timeout.signal }).then(() => {
+        throw new Error("it took too long");
+      }),
+    ]);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    run.failures.push({ ...where, reason });
+    progress(`  failed: ${reason}`);
+    givenUp.abort();
+    for (const process of stage.running) await stop(stage, process);
+    await stage.reset();
+  } finally {
+    timeout.abort();
+  }
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${process.uptime().toFixed(0).padStart(4)} s  ${text}\n`);
+}
+
+interface Machine {
+  readonly date: string;
+  readonly processor: string;
+  readonly cores: number;
+  readonly system: string;
+  readonly node: string;
+  readonly sshd: string;
+  readonly load: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+async function describeMachine(clients: readonly Client[], load: number): Promise<Machine> {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    processor: cpus()[0]?.model ?? "?",
+    cores: cpus().length,
+    system: `Linux ${release()}`,
+    node: process.version,
+    sshd:
+      (await run("sh", ["-c", "$(command -v sshd || echo /usr/sbin/sshd) -V 2>&1 || true"])).match(
+        /OpenSSH_[^\s,]+/,
+      )?.[0] ?? "?",
+    load,
+    versions: Object.fromEntries(clients.map(({ title, version }) => [title, version])),
+  };
+}
+
+interface Report {
+  readonly machine: Machine;
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+  readonly failures: readonly Failure[];
+  readonly micro: readonly MicroRow[];
+  readonly clients: readonly Client[];
+  readonly absent: readonly string[];
+  readonly options: Options;
+}
+
+function report({ machine, seconds, samples, failures, micro, clients, absent, options }: Report): string {
+  const { date, processor, cores, system, node, sshd, load, versions } = machine;
+  const lines = [
+    `${date}, ${processor}, ${cores} cores, ${system}, Node.js ${node}, sshd ${sshd}; ${seconds} s${options.quick ? " (--quick)" : ""}; load average before it ${load.toFixed(1)}`,
+    Object.entries(versions)
+      .map(([title, version]) => `${title}: ${version}`)
+      .join("; "),
+    "Median ±half of the range (times `ssh -R`, times ssh2 with its binding, of the same rounds).",
+    ...absent.map((line) => `Not measured: ${line}`),
+  ];
+  for (const { name, title } of options.metrics) {
+    const own = samples.filter(({ metric }) => metric === name);
+    if (own.length === 0) continue;
+    lines.push("", `### ${title} (${name})`);
+    for (const one of new Set(own.map((sample) => sample.case))) {
+      lines.push(
+        "",
+        one,
+        "",
+        table(
+          own.filter((sample) => sample.case === one),
+          clients,
+        ),
+      );
+    }
+  }
+  if (micro.length > 0) lines.push("", "### Parts alone (micro)", "", microTable(micro));
+  if (failures.length > 0) {
+    lines.push("", "### Failed", "");
+    for (const { metric, case: one, client, round, reason } of failures) {
+      lines.push(`- ${metric}, ${one}, ${client}, round ${round + 1}: ${reason.split("\n").join(" / ")}`);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** The tables take the place of those of the run before. */
+function intoReadme(file: string, text: string): void {
+  const [head] = readFileSync(file, "utf8").split(figuresMark);
+  writeFileSync(file, `${head}${figuresMark}\n\n${text}\n`);
+}
+
+function microTable(rows: readonly MicroRow[]): string {
+  return markdown(
+    ["Part", "bytes", "with", "us each", "MB/s", "repeated"],
+    rows.map(({ part, size, implementation, us, count }) => [
+      part,
+      String(size),
+      implementation,
+      us.toFixed(us < 10 ? 2 : 0),
+      (size / us).toFixed(0),
+      String(count),
+    ]),
+  );
+}

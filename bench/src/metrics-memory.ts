@@ -1,0 +1,121 @@
+/** Metric 6: resident memory, and whether others notice. @module */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { launch } from "../../integration/harness/process.ts";
+import { aes128, type ClientName } from "./clients.ts";
+import { type Case, everybodySsh, type Metric, type Put, type Settings, withClient } from "./metric.ts";
+import { clockMs } from "./orders.ts";
+import { residentBytes } from "./proc.ts";
+
+export const memory: Metric = {
+  name: "memory",
+  title: "Resident memory, MB; growth is the highest value above the one before",
+  rounds: { quick: 1, most: 2 },
+  cases: (settings) => [bare, idle(settings), stopped(settings), hanging(settings)],
+};
+
+/** Who takes part in a quick run. */
+const fewer: readonly ClientName[] = ["ssh", "postern", "ssh2"];
+
+const bare: Case = {
+  title: "Node.js alone",
+  cipher: aes128,
+  clients: ["relay"],
+  async run(stage, _client, _cipher, put) {
+    const file = join(stage.folder, "clients", "bare.mjs");
+    const process = await launch(globalThis.process.execPath, [file]);
+    await sleep(500);
+    put("bare Node", residentBytes(process.pid) / 1e6, 1);
+    await process.stop();
+  },
+};
+
+const idle = ({ quick }: Settings): Case => ({
+  title: "idle connections",
+  cipher: aes128,
+  clients: quick ? fewer : [...everybodySsh, "relay"],
+  timeoutMs: quick ? 30_000 : 240_000,
+  async run(stage, client, cipher, put) {
+    await withClient(stage, client, { cipher }, async ({ pid, port }) => {
+      await sleep(400);
+      const before = residentBytes(pid);
+      put("idle", before / 1e6, 1);
+      let open = 0;
+      for (const count of quick ? [1_000] : [1_000, 10_000]) {
+        await stage.visitors.idle(port, count - open);
+        open = count;
+        await sleep(300);
+        put(`${count} connections, growth`, (residentBytes(pid) - before) / 1e6, 1);
+        put(`${count} connections, ping p50 us`, (await stage.visitors.ping(port, quick ? 300 : 1_000)).p50);
+      }
+    });
+  },
+});
+
+const stopped = ({ quick }: Settings): Case => ({
+  title: "a reader that stops",
+  cipher: aes128,
+  clients: quick ? fewer : everybodySsh,
+  async run(stage, client, cipher, put) {
+    for (const who of ["target", "visitor"] as const) {
+      await withClient(stage, client, { cipher }, async ({ pid, port }) => {
+        // The ping comes first: its own code is not what the growth is about.
+        await stage.visitors.ping(port, quick ? 200 : 500);
+        const growth = watchGrowth(pid);
+        await stage.visitors.stopped(port, who);
+        await sleep(200);
+        const { p50, max } = await stage.visitors.ping(port, quick ? 500 : 2_000);
+        put(`${who} stops, growth`, growth.stop(), 1);
+        put(`${who} stops, ping p50 us`, p50);
+        put(`${who} stops, ping max us`, max);
+      });
+    }
+  },
+});
+
+const hanging = ({ quick }: Settings): Case => ({
+  title: "the SSH link hangs for 3 s while 64 targets write",
+  cipher: aes128,
+  clients: quick ? fewer : everybodySsh,
+  async run(stage, client, cipher, put) {
+    await withClient(stage, client, { cipher, port: stage.linkPort }, async ({ pid, port }) => {
+      await stage.visitors.waiting(port, 64, 0);
+      await sleep(200);
+      const growth = watchGrowth(pid);
+      await stage.link.hang();
+      await stage.targets.go();
+      await sleep(3_000);
+      put("growth", growth.stop(), 1);
+      await stage.link.heal();
+      await flowing(() => stage.visitors.count(), put);
+    });
+  },
+});
+
+/** Bytes must flow again once the link does. */
+async function flowing(count: () => Promise<{ readonly bytes: number }>, put: Put): Promise<void> {
+  const began = clockMs();
+  const { bytes } = await count();
+  while ((await count()).bytes < bytes + 1e6) {
+    if (clockMs() - began > 10_000) throw new Error("nothing flows after the link is back");
+    await sleep(5);
+  }
+  put("ms until 1 MB after it", clockMs() - began);
+}
+
+/** Looks every 20 ms. */
+function watchGrowth(pid: number): { readonly stop: () => number } {
+  const before = residentBytes(pid);
+  let highest = before;
+  const look = (): void => {
+    highest = Math.max(highest, residentBytes(pid));
+  };
+  const timer = setInterval(look, 20);
+  return {
+    stop() {
+      clearInterval(timer);
+      look();
+      return (highest - before) / 1e6;
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** Metrics 5 and 7: until the port is open, and over a long way. @module */
+import { join } from "node:path";
+import { run } from "../../integration/harness/process.ts";
+import { aes128, type Client } from "./clients.ts";
+import { everybodySsh, type Metric, measureStreams, type Put, withClient } from "./metric.ts";
+import { cpuNs } from "./proc.ts";
+import type { Stage } from "./stage.ts";
+
+export const startUp: Metric = {
+  name: "start",
+  title: "Until the port is open",
+  rounds: { quick: 2, most: Number.POSITIVE_INFINITY },
+  cases: ({ quick }) => [
+    {
+      title: "loopback",
+      cipher: aes128,
+      clients: everybodySsh,
+      async run(stage, client, cipher, put) {
+        for (let i = 0; i < (quick ? 1 : 3); i++) {
+          await withClient(stage, client, { cipher, port: stage.linkPort }, async ({ pid, startedAt, openAt }) => {
+            put("process start to open ms", openAt - startedAt);
+            put("connect to open ms", openAt - (await stage.link.accepted()));
+            put("client CPU ms", cpuNs([pid]) / 1e6);
+          });
+        }
+        await imports(stage, client, put);
+      },
+    },
+  ],
+};
+
+/** The modules alone, in a process of their own. */
+async function imports(stage: Stage, client: Client, put: Put): Promise<void> {
+  if (client.modules === undefined) return;
+  const file = join(stage.folder, "clients", "import.mjs");
+  const { ms, cpuMs } = JSON.parse(await run(process.execPath, [file, ...client.modules]));
+  put("import ms", ms);
+  put("import CPU ms", cpuMs);
+}
+
+export const longWay: Metric = {
+  name: "wan",
+  title: "A long way without a limit of bandwidth (the link adds the round trip)",
+  rounds: { quick: 1, most: 3 },
+  cases: ({ quick }) => [
+    {
+      title: aes128,
+      cipher: aes128,
+      clients: quick ? ["ssh", "postern"] : everybodySsh,
+      timeoutMs: 120_000,
+      async run(stage, client, cipher, put) {
+        const opened = new Map<number, number>();
+        for (const ms of quick ? [20, 100] : [20, 100, 250]) {
+          opened.set(ms, await openOver(stage, client, cipher, ms, quick && ms === 20 ? () => undefined : put));
+        }
+        const [[near, nearMs] = [0, 0], [far, farMs] = [0, 0]] = [[...opened][0], [...opened].at(-1)];
+        // What does not grow with the way (the work of both ends) falls out of the difference. One more is TCP's own.
+        put("round trips until open", 1 + (farMs - nearMs) / (far - near), 1);
+      },
+    },
+  ],
+};
+
+/** Streams both ways over that round trip, for a `put` to hear of; gives the milliseconds from connect to open. */
+async function openOver(
+  stage: Stage,
+  client: Client,
+  cipher: string,
+  ms: number,
+  put: Put | (() => undefined),
+): Promise<number> {
+  await stage.link.roundTrip(ms);
+  return withClient(stage, client, { cipher, port: stage.linkPort }, async (started) => {
+    const took = started.openAt - (await stage.link.accepted());
+    if (put.length === 0) return took;
+    for (const direction of ["up", "down"] as const) {
+      // Windows that grow need round trips to do it.
+      const times = { warmMs: 700 + 12 * ms, ms: Math.max(1_500, 8 * ms) };
+      const { megabytesPerSecond } = await measureStreams(stage, started, { direction, count: 1, ...times });
+      put(`${ms} ms ${direction} MB/s`, megabytesPerSecond, 1);
+    }
+    return took;
+  });
+}

@@ -1,0 +1,57 @@
+/** What the kernel tells of processes, by number (Linux). @module */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** CPU time of all threads so far, in nanoseconds. */
+export function cpuNs(pids: readonly number[]): number {
+  let sum = 0;
+  for (const pid of pids) {
+    for (const thread of list(`/proc/${pid}/task`)) {
+      sum += Number(read(`/proc/${pid}/task/${thread}/schedstat`).split(" ")[0] ?? 0);
+    }
+  }
+  return sum;
+}
+
+/** Resident memory in bytes. */
+export function residentBytes(pid: number): number {
+  const [, kib = "0"] = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`)) ?? [];
+  return Number(kib) * 1024;
+}
+
+/** The processes whose command line has the text, and all their descendants. */
+export function familyOf(text: string): number[] {
+  const parents = new Map<number, number>();
+  const found = new Set<number>();
+  for (const name of list("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const stat = read(`/proc/${name}/stat`);
+    parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+    if (read(`/proc/${name}/cmdline`).includes(text)) found.add(Number(name));
+  }
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [pid, parent] of parents) {
+      if (found.has(parent) && !found.has(pid)) {
+        found.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return [...found];
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return "";
+  }
+}

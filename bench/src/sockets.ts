@@ -1,0 +1,102 @@
+/** Sockets of the load generator: one fixed buffer for all reads, so that its own cost is small and the same for everybody. @module */
+import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
+
+/** Gets a view that is valid for the time of the call; false stops the reading until `socket.resume()`. */
+export type OnBytes = (bytes: Uint8Array, socket: Socket) => boolean;
+
+const buffer = Buffer.allocUnsafeSlow(1 << 20);
+
+/** Connects to a port on loopback. */
+export function open(port: number, onBytes: OnBytes): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect({
+      host: "127.0.0.1",
+      port,
+      noDelay: true,
+      onread: { buffer, callback: (size) => onBytes(buffer.subarray(0, size), socket) },
+    });
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", reject);
+    // What the error means shows in the bytes that are missing.
+    socket.on("error", () => undefined);
+  });
+}
+
+/** Listens on a free port of loopback. */
+export function listen(
+  serve: (socket: Socket) => OnBytes,
+): Promise<{ readonly server: Server; readonly port: number }> {
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (accepted) => {
+    let onBytes: OnBytes = () => true;
+    const socket = withFixedBuffer(accepted, (size) => onBytes(buffer.subarray(0, size), socket));
+    socket.on("error", () => undefined);
+    onBytes = serve(socket);
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => {
+      resolve({ server, port: (server.address() as AddressInfo).port });
+    });
+  });
+}
+
+/** Node takes `onread` for outgoing connections alone: the handle of the incoming one gets a new owner. */
+function withFixedBuffer(accepted: Socket, callback: (size: number) => boolean): Socket {
+  const inside = accepted as unknown as { _handle: object | null };
+  const handle = inside._handle;
+  inside._handle = null;
+  return new Socket({ handle, onread: { buffer, callback } } as ConstructorParameters<typeof Socket>[0]);
+}
+
+/** As many bytes as the other side takes, from the pattern, until the socket closes. */
+export function writeForEver(socket: Socket): void {
+  const more = (): void => {
+    while (!socket.destroyed && socket.write(pattern));
+  };
+  socket.on("drain", more);
+  more();
+}
+
+/** Random bytes, with a length that no packet size divides: a stream repeats them from its start. */
+export const pattern: Uint8Array = makePattern(250_007);
+
+/** Compares a stream with the pattern, chunk after chunk. @throws Error at the first byte that is another */
+export class Verifier {
+  #at = 0;
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** False when all that was to be compared has been. */
+  get busy(): boolean {
+    return this.#left > 0;
+  }
+
+  check(bytes: Uint8Array): void {
+    let from = 0;
+    while (from < bytes.length && this.#left > 0) {
+      const size = Math.min(bytes.length - from, pattern.length - this.#at, this.#left);
+      const expected = pattern.subarray(this.#at, this.#at + size);
+      if (Buffer.compare(expected, bytes.subarray(from, from + size)) !== 0)
+        throw new Error("the stream has wrong bytes");
+      from += size;
+      this.#left -= size;
+      this.#at = (this.#at + size) % pattern.length;
+    }
+  }
+}
+
+/** xorshift32: the processes of the load must agree on it. */
+function makePattern(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let state = 0x9e3779b9;
+  for (let i = 0; i < size; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}

@@ -1,0 +1,88 @@
+/** What all clients share in a run: sshd, keys, the two ends of the load, the network in between. @module */
+import { join } from "node:path";
+import { type KeyPair, makeKey } from "../../integration/harness/keys.ts";
+import type { Running } from "../../integration/harness/process.ts";
+import { type Sshd, startSshd } from "../../integration/harness/sshd.ts";
+import { type TempDir, tempDir } from "../../integration/harness/temp-dir.ts";
+import type { Link } from "./link.ts";
+import { familyOf } from "./proc.ts";
+import { type Remote, startHelper } from "./rpc.ts";
+import type { Targets } from "./targets.ts";
+import type { Visitors } from "./visitors.ts";
+
+export interface Stage {
+  /** Of this package. */
+  readonly folder: string;
+  readonly sshd: Sshd;
+  readonly dir: TempDir;
+  readonly keys: { readonly ed25519: KeyPair; readonly ecdsa256: KeyPair };
+  readonly targetPort: number;
+  /** The port of the link in front of sshd. */
+  readonly linkPort: number;
+  readonly targets: Remote<Targets>;
+  readonly visitors: Remote<Visitors>;
+  readonly link: Remote<Link>;
+  /** Aborted when the case under way is given up. */
+  readonly signal: AbortSignal;
+  /** Clients that run now. */
+  readonly running: Set<Running>;
+  /** Where clients in JavaScript of ours leave a profile; undefined: they do not make one. */
+  readonly profiles: string | undefined;
+  /** The processes of sshd that live now. */
+  sshdPids(): readonly number[];
+  /** Closes every connection of the load. */
+  reset(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything; `programs` is where the bundled helpers lie. */
+export async function startStage(folder: string, programs: string, profiles: string | undefined): Promise<Stage> {
+  const dir = tempDir("postern-bench");
+  const helpers: { stop(): void }[] = [];
+  const helper = <H extends { stop(): void }>(one: H): H => {
+    helpers.push(one);
+    return one;
+  };
+  try {
+    const keys = {
+      ed25519: await makeKey("ed25519", dir.file("ed25519")),
+      ecdsa256: await makeKey("ecdsa256", dir.file("ecdsa256"), { format: "PKCS8" }),
+    };
+    const sshd = await startSshd({
+      authorizedKeys: [keys.ed25519.publicLine, keys.ecdsa256.publicLine],
+      hostKeyTypes: ["ed25519", "ecdsa256"],
+      // The log of a connection is not part of the comparison.
+      config: { LogLevel: "INFO" },
+    });
+    const targets = helper(startHelper<Targets>(join(programs, "targets.mjs")));
+    const visitors = helper(startHelper<Visitors>(join(programs, "visitors.mjs")));
+    const link = helper(startHelper<Link>(join(programs, "link.mjs")));
+    return {
+      folder,
+      sshd,
+      dir,
+      keys,
+      targetPort: await targets.call.listen(),
+      linkPort: await link.call.start(sshd.port),
+      targets: targets.call,
+      visitors: visitors.call,
+      link: link.call,
+      signal: new AbortController().signal,
+      running: new Set(),
+      profiles,
+      sshdPids: () => familyOf(sshd.dir),
+      async reset() {
+        await Promise.all([visitors.call.reset(), targets.call.reset(), link.call.heal(), link.call.roundTrip(0)]);
+      },
+      async stop() {
+        for (const one of helpers) one.stop();
+        await sshd.stop();
+        dir.remove();
+      },
+    };
+  } catch (error) {
+    for (const one of helpers) one.stop();
+    dir.remove();
+    throw error;
+  }
+}

@@ -1,0 +1,258 @@
+/** Helper process: those who come to the forwarded port. @module */
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Count, clockMs, orders, verifiedBytes } from "./orders.ts";
+import { answer } from "./rpc.ts";
+import { open, pattern, Verifier, writeForEver } from "./sockets.ts";
+
+export interface Pings {
+  readonly count: number;
+  /** microseconds */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+export interface Shorts {
+  readonly count: number;
+  readonly failed: number;
+  readonly ms: number;
+}
+
+export type Visitors = typeof procedures;
+
+const sockets = new Set<Socket>();
+let bytes = 0;
+let fault: string | undefined;
+
+const procedures = {
+  /** Tries until somebody listens, and gives the moment. */
+  async waitOpen(port: number, timeoutMs: number): Promise<number> {
+    const limit = clockMs() + timeoutMs;
+    while (clockMs() < limit) {
+      if (await accepts(port)) return clockMs();
+      await sleep(1);
+    }
+    throw new Error(`nobody listens on the port after ${timeoutMs} ms`);
+  },
+
+  /** Streams without end: `up` from the target to us, `down` the other way. */
+  async stream(port: number, direction: "up" | "down", count: number): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => stream(port, direction)));
+  },
+
+  count(): Count {
+    if (fault !== undefined) throw new Error(fault);
+    return { bytes, at: clockMs() };
+  },
+
+  /** One byte there and back, again and again. */
+  async ping(port: number, ms: number): Promise<Pings> {
+    let wake: () => void = () => undefined;
+    const socket = add(
+      await open(port, () => {
+        wake();
+        return true;
+      }),
+    );
+    socket.write(Uint8Array.of(orders.echo));
+    const byte = Uint8Array.of(0x21);
+    const times: number[] = [];
+    const limit = clockMs() + ms;
+    socket.once("close", () => wake());
+    for (let began = clockMs(); began < limit && !socket.destroyed; began = clockMs()) {
+      const back = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      socket.write(byte);
+      await back;
+      times.push((clockMs() - began) * 1000);
+    }
+    if (socket.destroyed) throw new Error("the connection of the ping was closed");
+    socket.destroy();
+    times.sort((a, b) => a - b);
+    const at = (share: number): number =>
+      times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
+    return { count: times.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+  },
+
+  /** Connect, 64 bytes there, 64 back, end; `parallel` at a time. */
+  async short(port: number, parallel: number, ms: number): Promise<Shorts> {
+    const began = clockMs();
+    let count = 0;
+    let failed = 0;
+    const visitAll = async (): Promise<void> => {
+      while (clockMs() - began < ms) {
+        if (await short(port)) count++;
+        else failed++;
+      }
+    };
+    await Promise.all(Array.from({ length: parallel }, visitAll));
+    return { count, failed, ms: clockMs() - began };
+  },
+
+  /** Connections that reached the target and then say nothing. */
+  async idle(port: number, count: number): Promise<void> {
+    await inParallel(count, 32, async () => {
+      let wake: () => void = () => undefined;
+      const answered = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const socket = add(
+        await open(port, () => {
+          wake();
+          return true;
+        }),
+      );
+      socket.write(Uint8Array.of(orders.idle));
+      await Promise.race([answered, closed(socket)]);
+      if (socket.destroyed) throw new Error("an idle connection was closed");
+    });
+  },
+
+  /** A stream of which one end does not read: the target, or we. */
+  async stopped(port: number, who: "target" | "visitor"): Promise<void> {
+    const socket = add(await open(port, () => who === "target"));
+    if (who === "visitor") socket.write(Uint8Array.of(orders.write));
+    else {
+      socket.write(Uint8Array.of(orders.deaf));
+      await sleep(50);
+      writeForEver(socket);
+    }
+  },
+
+  /** Connections whose targets wait for their `go`, to write so many bytes each; 0 without end. */
+  async waiting(port: number, count: number, size: number): Promise<void> {
+    const order = Buffer.alloc(5);
+    order[0] = orders.writeLater;
+    order.writeUInt32BE(size, 1);
+    await inParallel(count, 32, async () => {
+      let ready = false;
+      let wake: () => void = () => undefined;
+      const answered = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const socket = add(
+        await open(port, (chunk) => {
+          if (ready) bytes += chunk.length;
+          ready = true;
+          wake();
+          return true;
+        }),
+      );
+      socket.write(order);
+      await answered;
+    });
+  },
+
+  /** Connections that wait for `send`. */
+  async senders(port: number, count: number): Promise<void> {
+    await inParallel(count, 32, async () => {
+      add(await open(port, () => true)).write(Uint8Array.of(orders.count));
+    });
+  },
+  /** Every connection sends so many bytes. */
+  send(size: number): void {
+    for (const socket of sockets) {
+      for (let at = 0; at < size; at += pattern.length) {
+        socket.write(pattern.subarray(0, Math.min(pattern.length, size - at)));
+      }
+    }
+  },
+
+  /** Waits until so many bytes have come to us, or the time is over, and tells how many. */
+  async received(total: number, timeoutMs: number): Promise<number> {
+    const limit = clockMs() + timeoutMs;
+    while (bytes < total && clockMs() < limit) await sleep(2);
+    return bytes;
+  },
+
+  /** Closes and forgets everything. */
+  reset(): void {
+    for (const socket of sockets) socket.destroy();
+    bytes = 0;
+    fault = undefined;
+  },
+};
+
+answer(procedures);
+
+function add(socket: Socket): Socket {
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+  return socket;
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.once("close", () => resolve());
+  });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("connect", () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function stream(port: number, direction: "up" | "down"): Promise<void> {
+  const verifier = new Verifier(verifiedBytes);
+  const socket = add(
+    await open(port, (chunk) => {
+      bytes += chunk.length;
+      if (verifier.busy) {
+        try {
+          verifier.check(chunk);
+        } catch (error) {
+          fault = String(error);
+        }
+      }
+      return true;
+    }),
+  );
+  socket.write(Uint8Array.of(direction === "up" ? orders.write : orders.swallow));
+  if (direction === "down") writeForEver(socket);
+}
+
+const request = Buffer.concat([Uint8Array.of(orders.short), pattern.subarray(0, 63)]);
+
+function short(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let left = 64;
+    const socket = connect({
+      host: "127.0.0.1",
+      port,
+      noDelay: true,
+      onread: {
+        buffer: Buffer.allocUnsafe(256),
+        callback(size) {
+          left -= size;
+          if (left > 0) return true;
+          // The next one does not wait until this one is closed, as with a browser.
+          socket.end();
+          resolve(true);
+          return true;
+        },
+      },
+    });
+    add(socket);
+    socket.write(request);
+    socket.setTimeout(10_000, () => socket.destroy());
+    socket.on("error", () => undefined);
+    socket.once("close", () => resolve(false));
+  });
+}
+
+async function inParallel(count: number, parallel: number, one: () => Promise<void>): Promise<void> {
+  let started = 0;
+  const worker = async (): Promise<void> => {
+    while (started++ < count) await one();
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, count) }, worker));
+}

@@ -1,0 +1,122 @@
+/** A network that fails while the tunnel logs on: at each step of the handshake, and at bytes in the midst of them. */
+import { SshError } from "@postern/node";
+import { randomBelow, seededRandom } from "@postern/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { echoes } from "./harness/clients/host.ts";
+import {
+  behind,
+  type CutPoint,
+  echo,
+  forwardTo,
+  leavesNothing,
+  missing,
+  mustSettle,
+  patience,
+  type Sshd,
+  startSshd,
+  userKey,
+  watched,
+  watchedOpen,
+} from "./harness/index.ts";
+
+/** The messages of a logon by public key, each way, as somebody in the middle sees them. */
+const steps = {
+  c2s: ["the identification", "KEXINIT", "the key exchange", "NEWKEYS", "the first encrypted segment"],
+  s2c: [
+    "the identification",
+    "KEXINIT",
+    "the key exchange",
+    "NEWKEYS",
+    "the first encrypted segment",
+    "the second encrypted segment",
+  ],
+} as const;
+
+const points: { readonly name: string; readonly point: CutPoint }[] = (["c2s", "s2c"] as const).flatMap((way) =>
+  steps[way].flatMap((step, index) =>
+    (["close", "reset", "silence"] as const).map((cut) => ({
+      name: `${cut} after ${step} of the ${way === "c2s" ? "client" : "host"}`,
+      point: { way, cut, after: { steps: index + 1 } },
+    })),
+  ),
+);
+
+/** A connection that ends by itself is `closed`; a host that never says who it is is `version`; silence is found out by the deadline. */
+const endings: Readonly<Record<CutPoint["cut"], readonly string[]>> = {
+  close: ["closed", "version", "disconnected"],
+  reset: ["closed", "version", "disconnected"],
+  silence: ["timeout"],
+};
+
+describe.skipIf(missing("sshd", "password"))("a logon through a network that fails", () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
+  });
+  afterAll(() => sshd.stop());
+  leavesNothing();
+
+  for (const { name, point } of points) {
+    it(`${name}: one typed error in mode \`never\` and \`established\`, and success later in mode \`always\``, async () => {
+      const server = await behind(sshd);
+      const deadline = { logonTimeoutMs: point.cut === "silence" ? 400 : 10_000 };
+      for (const mode of ["never", "established"] as const) {
+        const { tunnel, attempts } = await watched(server, { reconnect: { mode }, ...deadline });
+        server.box.cutNext(point);
+        const error: unknown = await mustSettle("logon", tunnel.logon()).catch((cause: unknown) => cause);
+        expect(error).toBeInstanceOf(SshError);
+        expect(endings[point.cut]).toContain((error as SshError).code);
+        await expect(tunnel.closed).rejects.toBe(error);
+        expect([tunnel.state, attempts]).toEqual(["closed", []]);
+        await server.box.reached;
+      }
+      const { tunnel, attempts } = await watched(server, { reconnect: { mode: "always" }, ...deadline });
+      server.box.cutNext(point);
+      await mustSettle("logon", tunnel.logon());
+      await server.box.reached;
+      expect(tunnel.state).toBe("open");
+      expect(endings[point.cut]).toContain(attempts[0]?.reason);
+    });
+  }
+
+  it("cut at bytes all over the handshake: one typed error, whatever the byte", async () => {
+    const server = await behind(sshd);
+    const { box } = server;
+    await (await watchedOpen(server)).tunnel.logoff();
+    const whole = { ...box.bytes };
+    const random = seededRandom("bytes of a handshake");
+    const outcomes = new Map<string, number>();
+    for (let round = 0; round < 60; round++) {
+      const way = round % 2 === 0 ? "c2s" : "s2c";
+      // The last bytes are of the logoff or the host's words after the logon.
+      const bytes = randomBelow(random, Math.floor(whole[way] * 0.8));
+      const { tunnel } = await watched(server, { reconnect: { mode: "never" } });
+      box.cutNext({ way, cut: round % 4 < 2 ? "close" : "reset", after: { bytes } });
+      const error: unknown = await mustSettle("logon", tunnel.logon()).catch((cause: unknown) => cause);
+      const outcome = error instanceof SshError ? error.code : "a logon";
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      await tunnel.logoff();
+    }
+    expect([...outcomes.keys()].filter((code) => !endings.close.includes(code))).toEqual([]);
+  });
+
+  it("cut at bytes all over the reconnection: it comes back all the same", async () => {
+    const server = await behind(sshd);
+    const { box } = server;
+    const record = await watchedOpen(server);
+    const web = await forwardTo(record, await echo());
+    const whole = { ...box.bytes };
+    const random = seededRandom("bytes of a reconnection");
+    for (let round = 0; round < 20; round++) {
+      const way = round % 2 === 0 ? "c2s" : "s2c";
+      const bytes = randomBelow(random, Math.floor(whole[way] * 0.8));
+      box.cutNext({ way, cut: round % 4 < 2 ? "close" : "reset", after: { bytes } });
+      box.reset();
+      await box.reached;
+      await expect.poll(() => [record.tunnel.state, web.state, box.open], patience).toEqual(["open", "open", 1]);
+      expect(await echoes(web.port, 10_000)).toBe(true);
+    }
+    // Each was cut twice: once when it was open, once when it came back.
+    expect(record.attempts.length).toBe(40);
+  });
+});

@@ -1,0 +1,126 @@
+/** A thousand cycles of connecting and being cut off: the memory of the process stays what it was. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { describe, expect, it } from "vitest";
+import { startHost } from "./harness/clients/host.ts";
+import {
+  atEnd,
+  echo,
+  exchange,
+  leavesNothing,
+  missing,
+  patience,
+  resources,
+  startMiddlebox,
+  surplus,
+} from "./harness/index.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+const MiB = 1024 * 1024;
+const cycles = 1_000;
+/** What caches and compiled code may take. A connection that is kept takes more than 10 KiB, and there are a thousand. */
+const allowed = 4 * MiB;
+
+/** Bytes in use after everything that can go has gone. */
+async function heap(): Promise<number> {
+  for (let round = 0; round < 4; round++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+/** `expect.poll` would do, but it remembers each call as long as the test runs. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + patience.timeout;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`expected the tunnel to come back within ${patience.timeout} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+// Both ends live in this process, so what either of them kept would be seen.
+describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
+  leavesNothing();
+
+  it("leave the heap as it was, and no handle", async () => {
+    const server = await startHost();
+    atEnd(() => server.stop());
+    const box = await startMiddlebox(server.port);
+    atEnd(() => box.stop());
+    const { port } = await echo();
+    const tunnel = new ReverseTunnel({
+      host: "127.0.0.1",
+      port: box.port,
+      user: server.user,
+      auth: [password(server.password)],
+      hostKey: fingerprint(server.fingerprint()),
+      reconnect: { intervalMs: 0 },
+    });
+    atEnd(() => tunnel.logoff());
+    await tunnel.logon();
+    const web = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
+    const raw = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+    const loop = (async () => {
+      for await (const channel of raw) channel.readable.pipeTo(channel.writable).catch(() => undefined);
+    })();
+    let done = 0;
+    const cycle = async (): Promise<void> => {
+      const visit = (to: number): Promise<unknown> =>
+        exchange(to, "a visitor who may be cut off").catch(() => undefined);
+      // Some visitors are served first, some are in the midst of it, and most cycles have none: there are many to come.
+      const visits = done % 4 < 2 ? [visit(web.port), visit(raw.port)] : [];
+      if (done % 4 === 0) await Promise.all(visits);
+      if (done % 3 === 0) box.close();
+      else box.reset();
+      done++;
+      await Promise.all(visits);
+      await until(() => tunnel.stats().reconnects === done && web.state === "open" && raw.state === "open");
+    };
+    // The first ones fill caches and warm the compiler up.
+    for (let warm = 0; warm < 100; warm++) await cycle();
+    const [before, handles] = [await heap(), resources()];
+    for (let i = 0; i < cycles; i++) await cycle();
+    const after = await heap();
+    expect(after - before).toBeLessThan(allowed);
+    expect(surplus(handles)).toEqual([]);
+    expect([tunnel.stats().reconnects, tunnel.timeline.length]).toEqual([cycles + 100, 100]);
+    await tunnel.logoff();
+    await loop;
+  });
+
+  it("in which the logon fails leave the heap as it was, too", async () => {
+    const server = await startHost();
+    atEnd(() => server.stop());
+    const box = await startMiddlebox(server.port);
+    atEnd(() => box.stop());
+    const outcomes = new Map<string, number>();
+    const attempt = async (round: number): Promise<void> => {
+      const tunnel = new ReverseTunnel({
+        host: "127.0.0.1",
+        port: box.port,
+        user: server.user,
+        auth: [password(server.password)],
+        hostKey: fingerprint(server.fingerprint()),
+        reconnect: { mode: "never" },
+      });
+      const way = round % 2 === 0 ? "c2s" : "s2c";
+      box.cutNext({ way, cut: round % 3 === 0 ? "close" : "reset", after: { bytes: (round * 37) % 700 } });
+      const code = await tunnel.logon().then(
+        () => "open",
+        (error: { readonly code: string }) => error.code,
+      );
+      outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
+      await tunnel.logoff();
+    };
+    for (let warm = 0; warm < 100; warm++) await attempt(warm);
+    const [before, handles] = [await heap(), resources()];
+    for (let round = 0; round < cycles; round++) await attempt(round);
+    expect((await heap()) - before).toBeLessThan(allowed);
+    expect(surplus(handles)).toEqual([]);
+    expect([...outcomes.keys()].filter((code) => !["closed", "version"].includes(code))).toEqual([]);
+  });
+});

@@ -1,0 +1,237 @@
+/** Ports that others hold, names that do not resolve, targets that are down, and credentials that do not do. */
+import { createServer } from "node:net";
+import { password, type TunnelOptions } from "@postern/node";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { echoes } from "./harness/clients/host.ts";
+import {
+  atEnd,
+  back,
+  behind,
+  echo,
+  exchange,
+  forwardTo,
+  freePort,
+  leavesNothing,
+  lost,
+  missing,
+  mustSettle,
+  patience,
+  refusingPort,
+  type Sshd,
+  type SshdOptions,
+  startSshd,
+  target,
+  userKey,
+  watched,
+  watchedOpen,
+} from "./harness/index.ts";
+
+/** Names that resolve to 127.0.0.1, or do not: the resolver of the system stands behind it for all others. */
+const resolver = vi.hoisted(() => ({ fails: true, asked: 0 }));
+vi.mock("node:dns/promises", async (original) => {
+  const real = await original<typeof import("node:dns/promises")>();
+  return {
+    ...real,
+    lookup: (name: string, options: object) => {
+      if (name !== "ssh.example.test") return real.lookup(name, options);
+      resolver.asked++;
+      if (!resolver.fails) return Promise.resolve([{ address: "127.0.0.1", family: 4 }]);
+      return Promise.reject(Object.assign(new Error("getaddrinfo EAI_AGAIN"), { code: "EAI_AGAIN" }));
+    },
+  };
+});
+
+const start = async (options: SshdOptions = {}): Promise<Sshd> => {
+  const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], ...options });
+  atEnd(() => sshd.stop());
+  return sshd;
+};
+
+/** Another program of the host's machine takes the port; the function lets go. */
+const occupy = async (port: number, host = "127.0.0.1"): Promise<() => Promise<void>> => {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.resume().end("somebody else\n");
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, resolve);
+  });
+  const leave = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  atEnd(() => (server.listening ? leave() : undefined));
+  return leave;
+};
+
+describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
+  beforeAll(() => userKey());
+  leavesNothing();
+
+  it("whose port another program took meanwhile waits for it on the connection it has, and says so", async () => {
+    const sshd = await start();
+    const record = await watchedOpen(sshd);
+    const web = await forwardTo(record, await echo(), { address: "127.0.0.1", port: await freePort() });
+    const other = await forwardTo(record, await echo(), { address: "127.0.0.1", port: await freePort() });
+    await sshd.kill();
+    const leave = await occupy(web.port);
+    await sshd.restart();
+    await back(record, other);
+    await expect.poll(() => web.reason?.code, patience).toBe("refused");
+    expect([record.tunnel.state, web.state]).toEqual(["open", "pending"]);
+    // The other forwarding is none the worse, and visitors of the taken port reach whoever took it.
+    expect(await echoes(other.port)).toBe(true);
+    expect((await exchange(web.port, "")).toString()).toBe("somebody else\n");
+    await leave();
+    await back(record, web, 1);
+    expect(await echoes(web.port)).toBe(true);
+    expect(record.attempts.filter(({ attempt }) => attempt === 1)).toHaveLength(1);
+  });
+
+  it("whose port is taken on one family only is told by a probe: the host says nothing", async () => {
+    const sshd = await start();
+    const record = await watchedOpen(sshd);
+    const web = await forwardTo(record, await echo(), { address: "localhost", port: await freePort() });
+    expect(await web.probe()).toMatchObject({ ok: true });
+    await sshd.kill();
+    await occupy(web.port);
+    await sshd.restart();
+    await back(record, web);
+    const { ok, answers } = await web.probe();
+    expect([ok, Object.fromEntries(answers)]).toEqual([false, { "127.0.0.1": "foreign", "::1": "ours" }]);
+  });
+
+  it("whose port is taken at the first request is told at once", async () => {
+    const sshd = await start();
+    const { tunnel } = await watchedOpen(sshd);
+    const port = await freePort();
+    const leave = await occupy(port);
+    const request = (): Promise<unknown> => tunnel.requestForwarding({ address: "127.0.0.1", port });
+    await expect(mustSettle("request", request())).rejects.toMatchObject({ code: "refused" });
+    expect(tunnel.forwardings).toEqual([]);
+    await leave();
+    await request();
+  });
+
+  it("whose own dead session holds the port waits until the host lets go of it", async () => {
+    const sshd = await start({ config: { ClientAliveInterval: "1", ClientAliveCountMax: "2" } });
+    const { box, ...server } = await behind(sshd);
+    const record = await watchedOpen(server);
+    const web = await forwardTo(record, await echo(), { port: await freePort() });
+    box.silence("both", "open");
+    await lost(record);
+    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
+    await sshd.logged(/Timeout, client not responding/, 30_000);
+    await back(record, web, 1);
+    expect(await echoes(web.port)).toBe(true);
+    expect([record.attempts.length, box.accepted]).toEqual([1, 2]);
+  });
+
+  it("whose host has no address for a while waits for the name to resolve", async () => {
+    const sshd = await start();
+    const { box, port, ...server } = await behind(sshd);
+    resolver.fails = true;
+    const hosts = [{ host: "ssh.example.test", port }];
+    const early = await watched({ ...server, port }, { hosts });
+    await expect(mustSettle("logon", early.tunnel.logon())).rejects.toMatchObject({ code: "connect" });
+    const record = await watched({ ...server, port }, { hosts, reconnect: { mode: "always" } });
+    const logon = mustSettle("logon", record.tunnel.logon());
+    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    resolver.fails = false;
+    await logon;
+
+    const web = await forwardTo(record, await echo());
+    record.attempts.length = 0;
+    resolver.fails = true;
+    box.reset();
+    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
+    const { asked } = resolver;
+    resolver.fails = false;
+    await back(record, web);
+    expect(await echoes(web.port)).toBe(true);
+    expect(resolver.asked).toBeGreaterThan(asked);
+  });
+
+  it("with a host of no name at all and another one gets to the other", async () => {
+    const sshd = await start();
+    resolver.fails = true;
+    const hosts = [{ host: "ssh.example.test" }, { host: "127.0.0.1", port: sshd.port }];
+    const record = await watched(sshd, { hosts, reconnect: { mode: "always" } });
+    await mustSettle("logon", record.tunnel.logon());
+    expect(record.tunnel.state).toBe("open");
+  });
+
+  it("whose target is down tells its visitors so, and serves them when it is up", async () => {
+    const sshd = await start();
+    const record = await watchedOpen(sshd);
+    const errors: unknown[] = [];
+    record.tunnel.addEventListener("visitorerror", ({ error }) => errors.push(error));
+    const port = await refusingPort();
+    const web = await forwardTo(record, { port });
+    for (let visitor = 0; visitor < 3; visitor++) {
+      expect((await exchange(web.port, "anybody?").catch(() => Buffer.alloc(0))).length).toBe(0);
+    }
+    expect(errors).toHaveLength(3);
+    for (const error of errors) expect(error).toMatchObject({ name: "SshError", code: "connect" });
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+    atEnd(() => void server.close());
+    expect(await echoes(web.port)).toBe(true);
+    expect([record.attempts, web.stats().refused]).toEqual([[], 3]);
+  });
+
+  it("whose target dies under its visitors lets them know, and the others live on", async () => {
+    const sshd = await start();
+    const record = await watchedOpen(sshd);
+    const dying = await target((socket) => void socket.once("data", () => socket.resetAndDestroy()));
+    atEnd(() => dying.stop());
+    const [bad, good] = [await forwardTo(record, dying), await forwardTo(record, await echo())];
+    expect((await exchange(bad.port, "are you well?").catch(() => Buffer.alloc(0))).length).toBe(0);
+    expect(await echoes(good.port)).toBe(true);
+    expect(record.attempts).toEqual([]);
+  });
+});
+
+describe.skipIf(missing("sshd", "password"))("a wrong password is final", () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await startSshd({ password: true });
+  });
+  afterAll(() => sshd.stop());
+  leavesNothing();
+
+  const wrong: Partial<TunnelOptions> = { auth: [password("wrong")] };
+  for (const mode of ["never", "established", "always"] as const) {
+    it(`at the first logon in mode \`${mode}\``, async () => {
+      const { box, ...server } = await behind(sshd);
+      const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode } });
+      await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "auth" });
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      expect([tunnel.state, attempts, box.accepted]).toEqual(["closed", [], 1]);
+    });
+  }
+
+  it("also for a host that hangs up at the first one (MaxAuthTries 1)", async () => {
+    const strict = await start({ password: true, config: { MaxAuthTries: "1" } });
+    const { box, ...server } = await behind(strict);
+    const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode: "always" } });
+    await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "auth" });
+    expect([attempts, box.accepted]).toEqual([[], 1]);
+  });
+
+  it("when it was changed while the connection was down", async () => {
+    let given = sshd.password ?? "";
+    const { box, ...server } = await behind(sshd);
+    const record = await watchedOpen(server, {
+      auth: [password(given)],
+      reconnect: { mode: "always" },
+      beforeReconnect: () => ({ auth: [password(given)] }),
+    });
+    box.reset();
+    await expect.poll(() => record.tunnel.stats().reconnects, patience).toBe(1);
+    given = "no more";
+    box.reset();
+    await expect(mustSettle("closed", record.tunnel.closed)).rejects.toMatchObject({ code: "auth" });
+    expect([record.attempts.length, box.accepted]).toEqual([2, 3]);
+  });
+});

@@ -1,0 +1,240 @@
+/** What happens to a tunnel when the sshd at its other end is killed, restarted, or frozen. */
+import type { Forwarding } from "@postern/node";
+import { beforeEach, describe, expect, it } from "vitest";
+import { echoes } from "./harness/clients/host.ts";
+import {
+  atEnd,
+  back,
+  behind,
+  echo,
+  exchange,
+  forwardTo,
+  freePort,
+  isListening,
+  leavesNothing,
+  lost,
+  missing,
+  mustSettle,
+  patience,
+  type Sshd,
+  type SshdOptions,
+  startSshd,
+  userKey,
+  visit,
+  type Watched,
+  watched,
+  watchedOpen,
+} from "./harness/index.ts";
+
+describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
+  leavesNothing();
+  let sshd: Sshd;
+  let record: Watched;
+  let web: Forwarding;
+  /** Beside the usual host, a forwarding of a fixed port. */
+  const open = async (options: SshdOptions = {}, more: Parameters<typeof watchedOpen>[1] = {}): Promise<void> => {
+    sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], ...options });
+    atEnd(() => sshd.stop());
+    record = await watchedOpen(sshd, more);
+    web = await forwardTo(record, await echo(), { port: await freePort() });
+  };
+  const comesBack = async (times = 1): Promise<void> => {
+    await back(record, web, times);
+    expect(await echoes(web.port)).toBe(true);
+  };
+  beforeEach(() => userKey());
+
+  it("whose process for the connection is killed comes back, and says what it does", async () => {
+    await open();
+    const { tunnel, states, attempts, forwardings } = record;
+    const { port } = web;
+    const visitor = await visit(port);
+    await visitor.send("before");
+    await visitor.read(6);
+    states.length = forwardings.length = 0;
+    sshd.signal("SIGKILL", "sessions");
+    await comesBack();
+    expect(states).toEqual(["waiting", "connecting", "authenticating", "open"]);
+    expect(attempts).toEqual([{ attempt: 1, maxRetries: Number.POSITIVE_INFINITY, intervalMs: 100, reason: "closed" }]);
+    expect(forwardings.at(0)).toBe("pending closed");
+    expect(forwardings.at(-1)).toBe("open");
+    expect([web.port, tunnel.forwardings]).toEqual([port, [web]]);
+    // What was in flight is lost with a stock sshd, and nobody waits for it for ever.
+    await visitor.readAll().catch(() => undefined);
+    visitor.socket.destroy();
+  });
+
+  it("comes back as often as it has to", async () => {
+    await open();
+    for (let times = 1; times <= 5; times++) {
+      sshd.signal("SIGKILL", "sessions");
+      await comesBack(times);
+    }
+    expect(record.attempts.filter(({ attempt }) => attempt === 1)).toHaveLength(5);
+  });
+
+  it("whose listener alone is killed goes on as if nothing had happened", async () => {
+    await open({ sessionsOutlive: true });
+    sshd.signal("SIGKILL", "listener");
+    await expect.poll(() => isListening(sshd.port), patience).toBe(false);
+    expect(await echoes(web.port)).toBe(true);
+    expect([record.tunnel.state, record.attempts]).toEqual(["open", []]);
+
+    // Now the connection dies too, and nobody listens; the attempts go on until somebody does.
+    sshd.signal("SIGKILL", "sessions");
+    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
+    expect(record.attempts.map(({ attempt }) => attempt).slice(0, 3)).toEqual([1, 2, 3]);
+    await sshd.restart();
+    await comesBack();
+  });
+
+  it("that is killed and restarted with the same key comes back", async () => {
+    await open();
+    await sshd.kill();
+    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
+    await expect(web.probe()).rejects.toMatchObject({ code: "closed" });
+    await sshd.restart();
+    await comesBack();
+  });
+
+  it("that is restarted with another key is given up for good: a changed host key is final", async () => {
+    await open({}, { reconnect: { mode: "always" } });
+    await sshd.kill();
+    await sshd.restart({ newHostKeys: true });
+    await expect(mustSettle("closed", record.tunnel.closed)).rejects.toMatchObject({ code: "hostkey" });
+    await expect(mustSettle("closed", web.closed)).rejects.toMatchObject({ code: "hostkey" });
+    expect([record.tunnel.state, web.state, record.states.at(-1)]).toEqual(["closed", "closed", "closed"]);
+    const { length } = record.attempts;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(record.attempts).toHaveLength(length);
+    expect(sshd.log().match(/Connection from/g)).toHaveLength(1);
+  });
+
+  it("that stops for longer than the keepalive allows is lost, and found again when it goes on", async () => {
+    await open({}, { logonTimeoutMs: 1_000 });
+    sshd.signal("SIGSTOP", "all");
+    // Its kernel still takes our connections, but nobody answers.
+    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    const { attempts } = record;
+    expect(attempts.slice(0, 4).map(({ reason }) => reason)).toEqual(["timeout", "timeout", "timeout", "timeout"]);
+    // Silence is no penalty: the host did not turn us away.
+    expect(attempts.slice(0, 4).map(({ intervalMs }) => intervalMs)).toEqual([100, 100, 100, 100]);
+    sshd.signal("SIGCONT", "all");
+    await comesBack();
+  });
+
+  it("whose connection alone stops comes back at once, and waits on the new connection for its port", async () => {
+    await open();
+    sshd.signal("SIGSTOP", "sessions");
+    await lost(record);
+    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
+    sshd.signal("SIGCONT", "sessions");
+    await comesBack(1);
+    expect(record.attempts).toHaveLength(1);
+  });
+
+  it("that stops for a moment loses nothing", async () => {
+    await open({}, { keepAlive: { intervalMs: 1_000, countMax: 5 } });
+    const visitor = await visit(web.port);
+    await visitor.send("before");
+    await visitor.read(6);
+    sshd.signal("SIGSTOP", "all");
+    await visitor.send(" and after");
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    sshd.signal("SIGCONT", "all");
+    expect((await visitor.read(10)).toString()).toBe(" and after");
+    expect(record.attempts).toEqual([]);
+    visitor.socket.destroy();
+  });
+
+  it("gives an event based program its channels before and after, in one loop", async () => {
+    await open();
+    const raw = await mustSettle("requestForwarding", record.tunnel.requestForwarding({ port: await freePort() }));
+    const served: string[] = [];
+    const loop = (async () => {
+      for await (const channel of raw) {
+        served.push(raw.state);
+        await channel.readable.pipeTo(channel.writable).catch(() => undefined);
+      }
+      return "over";
+    })();
+    const done = mustSettle("the loop over channels", loop);
+    expect((await exchange(raw.port, "one")).toString()).toBe("one");
+    sshd.signal("SIGKILL", "sessions");
+    await comesBack();
+    await back(record, raw);
+    expect((await exchange(raw.port, "two")).toString()).toBe("two");
+    expect(served).toHaveLength(2);
+    await record.tunnel.logoff();
+    expect(await done).toBe("over");
+  });
+
+  it("ends with the connection's error, and so do its forwardings, when it is never to come back", async () => {
+    await open({}, { reconnect: { mode: "never" } });
+    const raw = await record.tunnel.requestForwarding({ port: 0 });
+    const next = mustSettle("next", raw[Symbol.asyncIterator]().next());
+    sshd.signal("SIGKILL", "sessions");
+    for (const end of [record.tunnel.closed, web.closed, raw.closed, next]) {
+      await expect(end).rejects.toMatchObject({ code: "closed" });
+    }
+    expect([record.tunnel.state, record.attempts]).toEqual(["closed", []]);
+    // It is over, but not for ever.
+    await record.tunnel.logon();
+    expect(record.tunnel.state).toBe("open");
+  });
+
+  it("gives up after maxRetries attempts, with the last reason", async () => {
+    await open({}, { reconnect: { maxRetries: 3 } });
+    await sshd.kill();
+    await expect(record.tunnel.closed).rejects.toMatchObject({ code: "connect" });
+    expect(record.attempts.map(({ attempt, maxRetries }) => `${attempt} of ${maxRetries}`)).toEqual([
+      "1 of 3",
+      "2 of 3",
+      "3 of 3",
+    ]);
+  });
+
+  it("stops trying when the program prevents it", async () => {
+    await open();
+    record.tunnel.addEventListener("reconnectattempt", (event) => {
+      if (event.attempt === 2) event.preventDefault();
+    });
+    await sshd.kill();
+    await expect(record.tunnel.closed).rejects.toMatchObject({ name: "SshError" });
+    expect(record.attempts.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
+  it("that is not there at first is waited for in mode `always`, and only there", async () => {
+    await open();
+    await record.tunnel.logoff();
+    await sshd.kill();
+    for (const mode of ["never", "established"] as const) {
+      const { tunnel, attempts } = await watched(sshd, { reconnect: { mode } });
+      await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "connect" });
+      expect([tunnel.state, attempts]).toEqual(["closed", []]);
+    }
+    const waiting = await watched(sshd, { reconnect: { mode: "always" } });
+    const logon = mustSettle("logon", waiting.tunnel.logon());
+    await expect.poll(() => waiting.attempts.length, patience).toBeGreaterThan(2);
+    await sshd.restart();
+    await logon;
+    expect(waiting.tunnel.state).toBe("open");
+  });
+
+  it("goes to the next of its hosts when one has died", async () => {
+    await open();
+    await record.tunnel.logoff();
+    const [first, second] = [await behind(sshd), await behind(sshd)];
+    const hosts = [first, second].map(({ port }) => ({ host: "127.0.0.1", port }));
+    const { tunnel, attempts } = await watched(sshd, { hosts });
+    await tunnel.logon();
+    await first.box.down();
+    first.box.reset();
+    await expect.poll(() => tunnel.stats().reconnects, patience).toBe(1);
+    expect([first.box.open, second.box.open]).toEqual([0, 1]);
+    expect(attempts.map(({ reason }) => reason)).toEqual(["closed", "connect"]);
+  });
+});

@@ -1,0 +1,21 @@
+/** Decisions that repeat: the same seed gives the same ones, in the same order. @module */
+import { randomBelow, seededRandom } from "@postern/testkit";
+
+export class Dice {
+  readonly #random: ReturnType<typeof seededRandom>;
+
+  constructor(seed: string) {
+    this.#random = seededRandom(seed);
+  }
+
+  /** A whole number from `lowest` to `highest`, both included. */
+  between(lowest: number, highest: number): number {
+    return lowest + randomBelow(this.#random, highest - lowest + 1);
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    const item = items[this.between(0, items.length - 1)];
+    if (item === undefined) throw new Error("expected something to choose from");
+    return item;
+  }
+}

@@ -1,0 +1,263 @@
+/** What `authorize` may say and what comes of it: only a clear yes lets anybody in. */
+import { password, publickey } from "@postern/auth";
+import { Liar, pipePair } from "@postern/testkit";
+import {
+  DirectTcpip,
+  PasswordRequest,
+  PublickeyQuery,
+  ServiceRequest,
+  UserauthFailure,
+  UserauthPkOk,
+  UserauthRequest,
+  UserauthSuccess,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { Authorize, HostDecision, HostLogonAttempt, TunnelHostOptions } from "../src/index.ts";
+import { forward, hostKey, hostWorld } from "./world.ts";
+
+const here = { host: "192.0.2.1", port: 1 };
+const ask = (method: string, specific: Uint8Array): Uint8Array =>
+  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+const byPassword = (text: string): Uint8Array =>
+  ask("password", PasswordRequest.encode({ isChange: false, password: text }));
+
+/** A client that says what it is told. */
+function liar(options: Partial<TunnelHostOptions>, origin = here): { liar: Liar; world: ReturnType<typeof hostWorld> } {
+  const world = hostWorld(options);
+  const [ours, theirs] = pipePair();
+  void world.host.serve(theirs, { origin });
+  const client = new Liar("client", ours);
+  client.send(ServiceRequest.encode({ service: "ssh-userauth" }));
+  return { liar: client, world };
+}
+
+describe("a decision", () => {
+  class Answer {
+    readonly permitListen = ["*:*"];
+  }
+
+  it.each<[string, unknown, RegExp]>([
+    ["an object that is none", { ok: false }, /unknown option "ok"/],
+    ["a misspelt permission", { permit: [] }, /unknown option "permit"/],
+    ["an empty list", [], /an array/],
+    ["an Error that is returned", new Error("no"), /an Error/],
+    ["an object of a class", new Answer(), /an object of a class/],
+    ["undefined", undefined, /undefined/],
+    ["null", null, /got null/],
+    ["a text", "yes", /a string/],
+    ["a number", 1, /a number/],
+    ["partial without methods", { partial: [] }, /expected partial/],
+    ["partial without a list", { partial: "password" }, /expected partial/],
+    ["partial with undefined", { partial: undefined }, /expected partial/],
+    ["partial with a method nobody has", { partial: ["pasword"] }, /expected partial/],
+    ["partial with more than is known", { partial: ["password"], ok: true }, /unknown option "ok"/],
+    ["a wrong permission", { permitListen: "localhost:*" }, /expected a list of patterns/],
+  ])("that is %s refuses, and the refusal says why", async (_what, decision, why) => {
+    for (const auth of [password("secret"), publickey(hostKey)]) {
+      const world = hostWorld({ authorize: () => decision as HostDecision });
+      const refusal = world.event("refusal");
+      await expect(world.client({ auth: [auth] })).rejects.toMatchObject({ code: "auth" });
+      // A key that is only asked about is refused without a word.
+      if (auth.name === "password")
+        expect(await refusal).toMatchObject({ what: "logon", reason: expect.stringMatching(why) });
+    }
+  });
+
+  it.each<[string, HostDecision]>([
+    ["true", true],
+    ["no permissions", {}],
+    ["permissions", { permitListen: ["localhost:*"] }],
+    [
+      "an object without a prototype",
+      Object.assign(Object.create(null), { permitListen: ["localhost:*"] }) as HostDecision,
+    ],
+  ])("that is %s accepts", async (_what, decision) => {
+    const world = hostWorld({ authorize: () => decision });
+    const ssh = await world.client();
+    expect(await forward(ssh, "localhost", 8080)).toBe(8080);
+    await ssh.close();
+  });
+});
+
+describe("two methods (RFC 4252 5.1)", () => {
+  /** As README and JSDoc have it. */
+  const both: Authorize = (attempt) => {
+    if (attempt.method === "publickey") return { partial: ["password"] };
+    return attempt.method === "password" && attempt.passed.includes("publickey") && attempt.password === "secret";
+  };
+  const naive: Authorize = (attempt) =>
+    attempt.method === "publickey"
+      ? { partial: ["password"] }
+      : attempt.method === "password" && attempt.password === "secret";
+
+  it.each<[string, Partial<TunnelHostOptions>]>([
+    ["where authorize looks at what has passed", { authorize: both }],
+    ["where the host offers the first method alone", { authorize: naive, methods: ["publickey"] }],
+  ])("are both needed %s", async (_how, options) => {
+    const { client } = hostWorld(options);
+    await expect(client({ auth: [password("secret")] })).rejects.toMatchObject({ code: "auth" });
+    await expect(client({ auth: [publickey(hostKey)] })).rejects.toMatchObject({ code: "auth" });
+    await expect(client({ auth: [publickey(hostKey), password("wrong")] })).rejects.toMatchObject({ code: "auth" });
+    await (await client({ auth: [publickey(hostKey), password("secret")] })).close();
+  });
+
+  it("are not had by asking whether a key would do", async () => {
+    const passed: (readonly string[])[] = [];
+    const { liar: client } = liar({
+      authorize: (attempt) => {
+        passed.push(attempt.passed);
+        return both(attempt);
+      },
+    });
+    const { publicKey } = hostKey;
+    client.send(ask("publickey", PublickeyQuery.encode({ hasSignature: false, algorithm: "ssh-ed25519", publicKey })));
+    await client.until(UserauthPkOk.number);
+    client.send(byPassword("secret"));
+    expect(UserauthFailure.decode(await client.until(UserauthFailure.number)).partialSuccess).toBe(false);
+    expect(passed).toEqual([[], []]);
+    client.abort();
+  });
+
+  it("give what both allow, and the first grants nothing by itself", async () => {
+    const last: HostDecision[] = [
+      { permitListen: ["*:8080", "*:9090"], permitOpen: ["db:1", "db:2"] },
+      { permitListen: ["*:8080", "*:9090"] },
+      true,
+    ];
+    const seen: boolean[][] = [];
+    for (const decision of last) {
+      const { client, network } = hostWorld({
+        authorize: ({ method, passed }) => {
+          if (method === "publickey") {
+            return { partial: ["password"], permitListen: ["*:9090", "*:7070"], permitOpen: ["db:2", "db:3"] };
+          }
+          return method === "password" && passed.includes("publickey") && decision;
+        },
+      });
+      for (const port of [1, 2, 3]) network.targets.set(`db:${port}`, () => {});
+      const ssh = await client({ auth: [publickey(hostKey), password("x")] });
+      const may: boolean[] = [];
+      for (const port of [7070, 8080, 9090]) may.push((await forward(ssh, "localhost", port)) !== undefined);
+      for (const port of [1, 2, 3]) {
+        const specific = DirectTcpip.encode({ host: "db", port, originAddress: "", originPort: 0 });
+        may.push(
+          await ssh.openChannel("direct-tcpip", specific).then(
+            () => true,
+            () => false,
+          ),
+        );
+      }
+      seen.push(may);
+      await ssh.close();
+    }
+    expect(seen).toEqual([
+      [false, false, true, false, true, false],
+      [false, false, true, false, false, false],
+      [true, false, true, false, false, false],
+    ]);
+  });
+});
+
+describe("the signal of an attempt", () => {
+  it("fires when the client goes before it is decided, and its password counts as a failed one", async () => {
+    let attempt: HostLogonAttempt | undefined;
+    const { liar: client, world } = liar({
+      // Above what a connection that tried nothing costs, and below what a failed one does.
+      limits: { penalties: { thresholdMs: 2_000 } },
+      authorize: (given) => {
+        attempt = given;
+        return new Promise(() => {});
+      },
+    });
+    const closed = world.event("connectionclosed");
+    client.send(byPassword("guess"));
+    await expect.poll(() => attempt).toBeDefined();
+    expect(attempt?.signal.aborted).toBe(false);
+    client.abort();
+    await closed;
+    expect(attempt?.signal.aborted).toBe(true);
+    const refusal = world.event("refusal");
+    await expect(world.client({ origin: here })).rejects.toThrow("Not allowed at this time");
+    expect(await refusal).toMatchObject({ reason: "this source behaved badly" });
+  });
+
+  it("does not fire while the client waits, and a client that never guessed is no guesser", async () => {
+    const signals: AbortSignal[] = [];
+    const { liar: client, world } = liar({
+      limits: { penalties: { thresholdMs: 2_000 } },
+      authorize: ({ method, signal }) => {
+        signals.push(signal);
+        return method === "password";
+      },
+    });
+    client.send(ask("none", new Uint8Array(0)));
+    await client.until(UserauthFailure.number);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    const closed = world.event("connectionclosed");
+    client.abort();
+    await closed;
+    await (await world.client({ origin: here })).close();
+  });
+
+  it("fires when the client drops its attempt for another (RFC 4252 5.1)", async () => {
+    const seen: HostLogonAttempt[] = [];
+    const { liar: client } = liar({
+      methods: ["password", "keyboard-interactive"],
+      authorize: async (attempt) => {
+        seen.push(attempt);
+        if (attempt.method !== "keyboard-interactive") return false;
+        await attempt.ask({ name: "", instruction: "", prompts: [{ prompt: "Code: ", echo: true }] });
+        return true;
+      },
+    });
+    client.send(ask("keyboard-interactive", new Uint8Array(8)));
+    await client.until(60);
+    expect(seen[0]?.signal.aborted).toBe(false);
+    client.send(byPassword("x"));
+    await client.until(UserauthFailure.number);
+    expect(seen.map(({ method, signal }) => [method, signal.aborted])).toEqual([
+      ["keyboard-interactive", true],
+      ["password", false],
+    ]);
+    client.abort();
+  });
+});
+
+describe("a password", () => {
+  it("of more than 1 KiB is refused, and authorize is not asked", async () => {
+    let asked = 0;
+    const world = hostWorld({ authorize: ({ method }) => method === "password" && ++asked > 0 });
+    const refusal = world.event("refusal");
+    await expect(world.client({ auth: [password("x".repeat(1025))] })).rejects.toMatchObject({ code: "auth" });
+    expect((await refusal).reason).toMatch(/at most 1024 bytes/);
+    expect(asked).toBe(0);
+    await (await world.client({ auth: [password("x".repeat(1024))] })).close();
+  });
+});
+
+describe("key exchanges before logon", () => {
+  it("are so many and no more; afterwards they are free", async () => {
+    const keys = (client: Liar): number => client.events.filter(({ type }) => type === "keys").length;
+    const rekey = async (client: Liar, until: number): Promise<void> => {
+      client.transport.startRekey();
+      client.send();
+      await expect.poll(() => keys(client)).toBe(until);
+    };
+    const { liar: good } = liar({});
+    await expect.poll(() => keys(good)).toBe(1);
+    for (const until of [2, 3]) await rekey(good, until);
+    good.send(byPassword("secret"));
+    await good.until(UserauthSuccess.number);
+    for (const until of [4, 5, 6]) await rekey(good, until);
+    good.abort();
+
+    const { liar: bad, world } = liar({});
+    const closed = world.event("connectionclosed");
+    await expect.poll(() => keys(bad)).toBe(1);
+    for (const until of [2, 3]) await rekey(bad, until);
+    bad.transport.startRekey();
+    bad.send();
+    expect((await closed).reason).toMatchObject({ code: "limit" });
+    expect(keys(bad)).toBe(3);
+  });
+});
