@@ -11,7 +11,7 @@ interface Watched {
   settled: boolean;
 }
 
-const duties: (() => Promise<unknown> | void)[] = [];
+const duties: (() => unknown)[] = [];
 let promises: Watched[] = [];
 
 /** Has every test that follows in the file end its own things (see {@link atEnd}) and looks at what is left then. */
@@ -37,7 +37,7 @@ export function leavesNothing(): void {
 }
 
 /** Has something done when the test is over, the latest first. */
-export function atEnd(duty: () => Promise<unknown> | void): void {
+export function atEnd(duty: () => unknown): void {
   duties.push(duty);
 }
 

@@ -44,7 +44,7 @@ export async function watched(server: SshServer, more: Partial<TunnelOptions> = 
   const { mode } = more.reconnect ?? {};
   const options = { ...impatient, ...more, reconnect: { ...impatient.reconnect, ...more.reconnect } };
   const given = await tunnelOptions(server, options);
-  const { host, port, ...elsewhere } = given;
+  const { host: _host, port: _port, ...elsewhere } = given;
   const tunnel = new ReverseTunnel(options.hosts === undefined ? given : { ...elsewhere, hosts: options.hosts });
   const record: Watched = { tunnel, states: [], attempts: [], forwardings: [] };
   tunnel.addEventListener("state", ({ state }) => {

@@ -18,4 +18,12 @@ export class Dice {
     if (item === undefined) throw new Error("expected something to choose from");
     return item;
   }
+
+  /** The items over and over, each time in another order. */
+  *rounds<Item>(items: readonly Item[]): Generator<Item, never> {
+    for (;;) {
+      const left = [...items];
+      while (left.length > 0) yield* left.splice(this.between(0, left.length - 1), 1);
+    }
+  }
 }

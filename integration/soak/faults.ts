@@ -164,7 +164,7 @@ export const faults: readonly SoakFault[] = [
 ];
 
 /** Waits until something is so. @throws when it is not so within a minute */
-export async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`expected ${condition.toString()} within a minute`);

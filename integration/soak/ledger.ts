@@ -65,9 +65,7 @@ export class Ledger {
   }
 
   #last(): string {
-    const window = this.#windows.at(-1);
-    return window === undefined
-      ? "no fault yet"
-      : `the last fault that cuts: ${window.name}, ${Date.now() - window.from} ms ago`;
+    const { name, from } = this.#latest;
+    return `the latest fault, ${Date.now() - from} ms before: ${name}`;
   }
 }

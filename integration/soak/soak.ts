@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Conversations, type Talk } from "./conversation.ts";
 import { Dice } from "./dice.ts";
-import { faults } from "./faults.ts";
+import { faults, type SoakFault } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -45,10 +45,18 @@ export async function soak({ minutes, seed }: SoakOptions): Promise<SoakReport> 
     await sleep(2_000);
     const before = memory();
     const dice = new Dice(`${seed}: faults`);
+    const order = dice.rounds(faults);
     try {
       while (performance.now() - started < minutes * 60_000) {
         await sleep(dice.between(500, 4_000));
-        await oneFault(world, conversations, talks, ledger, dice);
+        await oneFault(
+          order.next().value,
+          new Dice(`${seed}: fault ${ledger.recoveries.length}`),
+          world,
+          conversations,
+          talks,
+          ledger,
+        );
       }
     } catch (error) {
       ledger.fail(error instanceof Error ? error.message : String(error));
@@ -101,7 +109,7 @@ class Talks {
       id,
       up: dice.between(0, most),
       down: dice.between(0, most),
-      chunk: dice.between(500, 32_768),
+      chunk: dice.between(4_000, 32_768),
       pauseMs: dice.between(1, 60),
     };
   }
@@ -127,15 +135,15 @@ async function visitAgainAndAgain(
 }
 
 async function oneFault(
+  fault: SoakFault,
+  dice: Dice,
   world: World,
   conversations: Conversations,
   talks: Talks,
   ledger: Ledger,
-  dice: Dice,
 ): Promise<void> {
-  const fault = dice.pick(faults);
   const over = ledger.fault(fault.name, fault.cuts);
-  await fault.run(world, new Dice(`${fault.name} ${dice.between(0, 2 ** 31)}`));
+  await fault.run(world, dice);
   const gone = performance.now();
   for (const forwarding of world.forwardings) {
     while (!(await conversations.visit(forwarding.port, talks.probe()))) {

@@ -278,7 +278,14 @@ describe("fingerprint()", () => {
   it("matches what it accepts: white space around the text, as of a file, does not matter", async () => {
     const text = sha256Fingerprint(liarHostKey().publicKey);
     const check = fingerprint(`  ${text}\n`);
-    const offer = { host: "host", port: 22, key: liarHostKey().publicKey, keyType: "", algorithm: "", fingerprint: text };
+    const offer = {
+      host: "host",
+      port: 22,
+      key: liarHostKey().publicKey,
+      keyType: "",
+      algorithm: "",
+      fingerprint: text,
+    };
     expect(await check(offer)).toBe(true);
   });
 });
