@@ -1,4 +1,5 @@
 /** Floor 2: the transport layer as a machine. @module */
 export type { AlgorithmNames, KexOptions } from "./kex-machine.ts";
-export { type RekeyLimits, type TransportEvent, TransportMachine, type TransportOptions } from "./transport-machine.ts";
+export type { TransportEvent } from "./transport-events.ts";
+export { type RekeyLimits, TransportMachine, type TransportOptions } from "./transport-machine.ts";
 export { identification, type Role } from "./version-exchange.ts";

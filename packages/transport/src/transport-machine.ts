@@ -1,5 +1,4 @@
 /** The transport layer, RFC 4253: versions, packets, key exchange, and the messages 1 to 49. @module */
-import type { Signer } from "@postern/crypto";
 import {
   type Bytes,
   Debug,
@@ -16,9 +15,10 @@ import {
   Unimplemented,
   utf8,
 } from "@postern/wire";
-import { type AlgorithmNames, KexMachine, type KexOptions, type KexStep } from "./kex-machine.ts";
+import { KexMachine, type KexOptions, type KexStep } from "./kex-machine.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
+import type { TransportEvent } from "./transport-events.ts";
 import { VersionReader } from "./version-exchange.ts";
 
 /** When to exchange keys anew; whichever comes first. */
@@ -38,26 +38,6 @@ export interface TransportOptions extends KexOptions {
   /** milliseconds on the clock that `tick` tells */
   readonly now: number;
 }
-
-/** What a transport machine has to tell. */
-export type TransportEvent =
-  /** the peer's identification, and what a server said before it */
-  | { readonly type: "identified"; readonly version: string; readonly lines: readonly string[] }
-  /** first exchange, client: the signature is good, the decision is open; answer with `acceptHostKey` */
-  | { readonly type: "hostKey"; readonly hostKey: Bytes; readonly algorithm: string }
-  /** server: answer with `signed` */
-  | { readonly type: "sign"; readonly signer: Signer; readonly data: Bytes; readonly algorithm: string }
-  /** new keys are in place in both directions */
-  | { readonly type: "keys"; readonly first: boolean; readonly names: AlgorithmNames }
-  /** our keys are new: data may be sent again */
-  | { readonly type: "resumed" }
-  | { readonly type: "extInfo"; readonly extensions: ReadonlyMap<string, Bytes> }
-  /** a message for the layers above (view); `sequence` is for UNIMPLEMENTED */
-  | { readonly type: "payload"; readonly payload: Bytes; readonly sequence: number }
-  | { readonly type: "debug"; readonly message: string; readonly alwaysDisplay: boolean }
-  /** the peer knows nothing of the message we sent with this sequence number */
-  | { readonly type: "unimplemented"; readonly sequence: number }
-  | { readonly type: "disconnect"; readonly reason: number; readonly description: string };
 
 /** The transport layer of one connection, in either role. */
 export class TransportMachine {

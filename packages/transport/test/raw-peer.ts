@@ -6,7 +6,8 @@ import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
 import { KexMachine, type KexOptions, type KexStep } from "../src/kex-machine.ts";
 import { PacketReader } from "../src/packet-reader.ts";
 import { PacketWriter } from "../src/packet-writer.ts";
-import { type TransportEvent, TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
+import type { TransportEvent } from "../src/transport-events.ts";
+import { TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";
 
 /** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */

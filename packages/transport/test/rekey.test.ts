@@ -3,7 +3,8 @@ import { modern } from "@postern/crypto";
 import { randomChunks, seededRandom } from "@postern/testkit";
 import { Debug, ExtInfo, Ignore, KexInit, Limits, NewKeys, Ping, ServiceRequest, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { TransportEvent, TransportMachine } from "../src/transport-machine.ts";
+import type { TransportEvent } from "../src/transport-events.ts";
+import type { TransportMachine } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";
 import {
   converse,
