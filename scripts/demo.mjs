@@ -22,12 +22,13 @@ say("1. The public machine: a tunnel host, an SSH server that forwards ports and
 const hostKey = await readPrivateKey(generatePrivateKey());
 const userKeyText = generatePrivateKey({ comment: "demo" });
 const userKey = await readPrivateKey(userKeyText);
+const password = randomBytes(6).toString("hex");
 const authorizedKey = `ssh-ed25519 ${Buffer.from(userKey.publicKey).toString("base64")} demo`;
 const host = await TunnelHost.listen({
   address: "127.0.0.1",
   port: 0,
   hostKeys: [hostKey],
-  authorize: policy({ demo: { keys: authorizedKey } }),
+  authorize: policy({ demo: { keys: authorizedKey, password } }),
 });
 const trusted = sha256Fingerprint(hostKey.publicKey);
 say(`   It listens on port ${host.port}; its key is ${trusted}.`);
@@ -52,7 +53,8 @@ await tunnel.logon();
 
 say("4. It asks the host to listen, and to send here whoever comes.");
 const forwarding = await tunnel.requestForwarding({ port: 0, target });
-say(`   The host listens on port ${forwarding.port}.`);
+say(`   The host listens on port ${forwarding.port}. OpenSSH would reach the same host, while it is there, with:`);
+say(`   ssh -N -p ${host.port} -R 0:${target.host}:${target.port} demo@127.0.0.1     (password ${password})`);
 
 say("5. A visitor fetches the page from the host's port.");
 const response = await fetch(`http://127.0.0.1:${forwarding.port}/`);
@@ -68,7 +70,4 @@ await host.close();
 web.closeAllConnections();
 web.close();
 
-say("");
-say("With OpenSSH the same tunnel, to a host that listens on port 2222, would be:");
-say(`   ssh -N -p 2222 -R 0:${target.host}:${target.port} demo@host`);
 if (right) process.exitCode = 0;
