@@ -1,4 +1,5 @@
 /** What a test must leave behind: nothing. No socket, timer or listener, no promise that waits, no error that nobody took. @module */
+import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect } from "vitest";
 
@@ -28,7 +29,7 @@ export function leavesNothing(): void {
     for (const duty of duties.splice(0).reverse()) await duty();
     const deadline = Date.now() + settlingMs;
     while (Date.now() < deadline && (surplus(before).length > 0 || waiting().length > 0)) await sleep(20);
-    const left = { resources: surplus(before), promises: waiting(), surprises: surprises.splice(0) };
+    const left = { resources: described(surplus(before)), promises: waiting(), surprises: surprises.splice(0) };
     promises = [];
     process.off("unhandledRejection", surprised);
     process.off("uncaughtExceptionMonitor", surprised);
@@ -67,6 +68,19 @@ export function surplus(before: ReadonlyMap<string, number>): string[] {
     .map(([kind, count]): [string, number] => [kind, count - (before.get(kind) ?? 0)])
     .filter(([, more]) => more > 0)
     .map(([kind, more]) => `${more} ${kind}`);
+}
+
+/** With the sockets there are, for whoever has to find out whose they are. */
+function described(left: string[]): string[] {
+  if (left.length === 0) return left;
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles?(): unknown[] };
+  const sockets = (handles?.() ?? []).filter((handle) => handle instanceof Socket);
+  return [
+    ...left,
+    ...sockets.map(({ localPort, remotePort, destroyed, readyState, bytesRead, bytesWritten }) =>
+      JSON.stringify({ localPort, remotePort, destroyed, readyState, bytesRead, bytesWritten }),
+    ),
+  ];
 }
 
 function waiting(): string[] {

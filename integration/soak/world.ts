@@ -5,6 +5,7 @@ import { type Forwarding, ReverseTunnel } from "@postern/node";
 import {
   freePort,
   type Middlebox,
+  resetNow,
   type Sshd,
   startMiddlebox,
   startSshd,
@@ -100,7 +101,7 @@ async function soakTarget(conversations: Conversations): Promise<SoakTarget> {
     up,
     down() {
       server?.close();
-      for (const socket of sockets) socket.resetAndDestroy();
+      for (const socket of sockets) resetNow(socket);
     },
   };
 }
