@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
   KeyboardInteractiveRequest,
@@ -52,7 +52,7 @@ export interface AuthServerOptions {
   readonly sink: PayloadSink;
   /** names of the methods a client may try */
   readonly methods: readonly string[];
-  /** the public key algorithms user keys may use */
+  /** the public key algorithms user keys may use; they verify at once */
   readonly algorithms: readonly PublicKeyAlgorithm[];
   readonly banner: string | undefined;
   /** refused attempts before we disconnect; 6 unless told */
@@ -249,7 +249,8 @@ export class AuthServerMachine {
     const request = { user, service: CONNECTION_SERVICE, method: "publickey", specific: signed };
     if (this.#sessionId === undefined) throw new SshError("misuse", "expected the session identifier to be known");
     try {
-      return verifier.verify(publicKey, signedData(this.#sessionId, UserauthRequest.encode(request)), signature);
+      const data = signedData(this.#sessionId, UserauthRequest.encode(request));
+      return verifyNow(verifier, publicKey, data, signature);
     } catch (error) {
       // A malformed key is a refused key: the client may have a better one.
       if (error instanceof SshError && error.code === "key") return false;

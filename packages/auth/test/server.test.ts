@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. */
-import { modern } from "@postern/crypto";
+import { modern, type PublicKeyAlgorithm, sshEd25519, webSshEd25519 } from "@postern/crypto";
 import { decodePrivateKey, signer } from "@postern/keys";
 import {
   type Bytes,
@@ -67,9 +67,10 @@ class Server {
     methods = ["publickey", "password"],
     banner,
     attempts,
-  }: { methods?: string[]; banner?: string; attempts?: number } = {}) {
+    algorithms = modern.hostKeys,
+  }: { methods?: string[]; banner?: string; attempts?: number; algorithms?: readonly PublicKeyAlgorithm[] } = {}) {
     const sink = { writable: true, send: (payload: Bytes) => void this.sent.push(payload) };
-    this.machine = new AuthServerMachine({ sink, methods, algorithms: modern.hostKeys, banner, attempts });
+    this.machine = new AuthServerMachine({ sink, methods, algorithms, banner, attempts });
     this.machine.start(sessionId);
   }
 
@@ -294,6 +295,18 @@ describe("public keys (RFC 4252 section 7)", () => {
     expect(server.hear(await proof(change))).toBeUndefined();
     expect(server.sent.at(-1)).toEqual(refused(false, "publickey", "password"));
     expect(server.hear(await proof())).toMatchObject({ attempt: { proved: true } });
+  });
+
+  it.each([
+    ["WebCrypto", webSshEd25519],
+    ["one that says yes later", { ...sshEd25519, verify: () => Promise.resolve(true) }],
+    ["one that says yes in words", { ...sshEd25519, verify: () => "yes" as unknown as boolean }],
+  ])("are not verified by an algorithm that gives no verdict at once: %s", async (_which, later) => {
+    const server = begun({ algorithms: [later] });
+    const signed = await proof();
+    expect(() => server.hear(signed)).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(server.machine.next()).toBeUndefined();
+    expect(server.sent).toEqual([]);
   });
 
   it("that take seconds to verify are refused unseen: RSA of more than 8192 bits", () => {

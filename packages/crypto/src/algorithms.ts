@@ -4,13 +4,13 @@ import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
 import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
 import type { Cipher } from "./cipher.ts";
 import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./hostkey/ecdsa.ts";
-import { sshEd25519 } from "./hostkey/ed25519.ts";
 import { rsaSha2_256, rsaSha2_512 } from "./hostkey/rsa.ts";
 import type { PublicKeyAlgorithm } from "./hostkey.ts";
 import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
 import type { KexMethod } from "./kex.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm, type Mac } from "./mac.ts";
+import { sshEd25519 } from "./noble/ed25519.ts";
 
 /** What one side offers in its KEXINIT (RFC 4253 section 7.1), best first in each list. */
 export interface Algorithms {

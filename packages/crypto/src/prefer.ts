@@ -37,13 +37,15 @@ export function preferKex(own: KexMethod, otherwise: KexMethod): KexMethod {
   };
 }
 
-/** `own`, unless it throws: whether the key or the platform is unfit, `otherwise` says. */
+/** `own`, unless it throws or its promise rejects: whether the key or the platform is unfit, `otherwise` says. */
 export function preferKey(own: PublicKeyAlgorithm, otherwise: PublicKeyAlgorithm): PublicKeyAlgorithm {
   return {
     ...own,
     verify(publicKey, data, signature) {
       try {
-        return own.verify(publicKey, data, signature);
+        const verdict = own.verify(publicKey, data, signature);
+        if (typeof verdict === "boolean") return verdict;
+        return verdict.then(undefined, () => otherwise.verify(publicKey, data, signature));
       } catch {
         return otherwise.verify(publicKey, data, signature);
       }

@@ -9,10 +9,12 @@ import {
   curve25519Sha256,
   ecdhNistp256,
   modern,
+  type PublicKeyAlgorithm,
   preferCipher,
   preferKex,
   preferKey,
   sshEd25519,
+  verifyNow,
   webRandom,
 } from "../src/index.ts";
 
@@ -119,6 +121,37 @@ describe("preferring a platform's own value", () => {
     const none = new Uint8Array(0);
     expect(preferKey(throwing, answer(true)).verify(none, none, none)).toBe(true);
     expect(preferKey(answer(false), answer(true)).verify(none, none, none)).toBe(false);
+  });
+});
+
+describe("a verdict that comes later", () => {
+  const none = new Uint8Array(0);
+  const giving = (verdict: unknown): PublicKeyAlgorithm => ({ ...sshEd25519, verify: () => verdict as boolean });
+
+  it.each([
+    () => Promise.resolve(true),
+    () => Promise.reject(new Error("no such curve")),
+    () => ({}),
+    () => 1,
+    () => "yes",
+    () => undefined,
+  ])("is never taken for a yes where nobody can wait (%s)", (verdict) => {
+    expect(() => verifyNow(giving(verdict()), none, none, none)).toThrow(
+      expect.objectContaining({ code: "misuse", message: expect.stringContaining("verdict of ssh-ed25519 at once") }),
+    );
+  });
+
+  it("is no such thing when it is a boolean", () => {
+    for (const verdict of [true, false]) expect(verifyNow(giving(verdict), none, none, none)).toBe(verdict);
+  });
+
+  it("of a platform's own value is taken, unless it rejects", async () => {
+    const good = giving(Promise.resolve(true));
+    expect(await preferKey(good, giving(false)).verify(none, none, none)).toBe(true);
+    expect(await preferKey(giving(Promise.resolve(false)), good).verify(none, none, none)).toBe(false);
+    expect(await preferKey(giving(Promise.reject(new Error("no such curve"))), good).verify(none, none, none)).toBe(
+      true,
+    );
   });
 });
 

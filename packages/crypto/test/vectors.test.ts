@@ -1,8 +1,8 @@
-/** Every vector of every algorithm against the pure JavaScript values. */
+/** Every vector of every algorithm against the pure JavaScript values, and against those of WebCrypto. */
 
 import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
 import { describe, it } from "vitest";
-import { compatible, sha256, sha384, sha512 } from "../src/index.ts";
+import { compatible, sha256, sha384, sha512, webSshEd25519 } from "../src/index.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {
   describe(title, () => {
@@ -18,3 +18,4 @@ register(
 );
 register("key exchanges", compatible.kex.flatMap(kexTests));
 register("public keys", compatible.hostKeys.flatMap(hostKeyTests));
+register("public keys, by WebCrypto", hostKeyTests(webSshEd25519));

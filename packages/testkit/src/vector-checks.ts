@@ -121,10 +121,10 @@ export function kexTests(file: VectorFile, method: KexMethod): VectorTest[] {
 }
 
 export function hostKeyTests(file: VectorFile, algorithm: PublicKeyAlgorithm): VectorTest[] {
-  return testsOf<HostKeyVector>(file, algorithm.name, (vector) => {
+  return testsOf<HostKeyVector>(file, algorithm.name, async (vector) => {
     const verify = () => algorithm.verify(fromHex(vector.publicKey), fromHex(vector.data), fromHex(vector.signature));
     if (vector.error !== undefined) throwsCode(vector.error, verify);
-    else equal(verify(), vector.valid);
+    else equal(await verify(), vector.valid);
   });
 }
 
