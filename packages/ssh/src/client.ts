@@ -48,6 +48,21 @@ function logonEvent(
   options: ClientOptions,
 ): void {
   switch (event.type) {
+    case "verify": {
+      const { verdict, algorithm } = event;
+      connection.decide(
+        async () => {
+          try {
+            return await verdict;
+          } catch (cause) {
+            const message = `expected a verdict on the ${algorithm} signature by the host key, but its verification failed`;
+            throw new SshError("hostkey", message, { cause });
+          }
+        },
+        (good) => session.transport.verified(good),
+      );
+      return;
+    }
     case "hostKey": {
       const { hostKey, algorithm } = event;
       connection.decide(

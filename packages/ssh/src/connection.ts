@@ -270,6 +270,7 @@ export class Connection implements SshConnection {
         if (!event.first) this.#rekeys++;
         return true;
       }
+      case "verify":
       case "hostKey":
       case "sign":
       case "step":

@@ -1,5 +1,5 @@
 /** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
-import type { Algorithms, DirectionKeys, Random, Signer } from "@postern/crypto";
+import type { Algorithms, DirectionKeys, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
@@ -30,6 +30,8 @@ export interface AlgorithmNames {
 
 /** What the transport machine must do after a step. */
 export type KexStep =
+  /** the client's verdict about the host's signature comes later: wait for it, and answer with `verified` */
+  | { readonly type: "verify"; readonly verdict: Exclude<Verdict, boolean>; readonly algorithm: string }
   /** the client's decision about a host key whose signature is good; answer with `acceptHostKey` */
   | { readonly type: "hostKey"; readonly hostKey: Bytes; readonly algorithm: string }
   /** the server's signature over the exchange hash; answer with `signed` */
@@ -58,6 +60,7 @@ type State =
   | { readonly at: "expectInit"; readonly ours: Bytes }
   | ({ readonly at: "expectReply"; skipGuess: boolean } & Exchange & ReturnType<Negotiated["kex"]["start"]>)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
+  | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
   | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys };
@@ -123,9 +126,10 @@ export class KexMachine {
     return this.#state.at !== "idle" && this.#state.at !== "expectInit";
   }
 
-  /** Whether a decision of the program is awaited. */
+  /** Whether a verdict, a decision of the program or its signature is awaited. */
   get paused(): boolean {
-    return this.#state.at === "decideHostKey" || this.#state.at === "awaitSignature";
+    const { at } = this.#state;
+    return at === "awaitVerdict" || at === "decideHostKey" || at === "awaitSignature";
   }
 
   setVersions(ours: Bytes, theirs: Bytes): void {
@@ -155,12 +159,36 @@ export class KexMachine {
         return state.at === "expectReply" ? this.#reply(state, payload) : this.#respond(state, payload);
       case "expectNewKeys":
         return this.#newKeys(state, payload);
+      case "awaitVerdict":
       case "decideHostKey":
       case "awaitSignature":
         throw new SshError("misuse", `expected no input while at ${state.at}`);
       default:
         return state satisfies never;
     }
+  }
+
+  /**
+   * The answer to the step `verify`: what the verdict was.
+   * @throws SshError `hostkey` for anything but true, and for a host key that is not the first one (RFC 4253 section 9)
+   */
+  verified(good: boolean): KexStep {
+    const state = this.#state;
+    if (state.at !== "awaitVerdict")
+      throw new SshError("misuse", `expected a verdict to be due, got state ${state.at}`);
+    const { hostKey, negotiated } = state;
+    const algorithm = negotiated.hostKeyAlgorithm;
+    if (good !== true) {
+      throw new SshError(
+        "hostkey",
+        `expected a valid ${algorithm} signature by the host key, got one that does not verify`,
+      );
+    }
+    if (this.#hostKey !== undefined && !equal(this.#hostKey, hostKey)) {
+      throw new SshError("hostkey", "expected the host key of the first key exchange, got another one on rekey");
+    }
+    this.#state = { ...state, at: "decideHostKey" };
+    return this.#hostKey === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
   }
 
   /** The client's answer to the step `hostKey`. A refusal ends the connection instead. */
@@ -237,16 +265,11 @@ export class KexMachine {
       { hostKey, clientPublic: state.clientPublic, serverPublic },
       state.finish(serverPublic),
     );
-    if (!verifier?.verify(hostKey, agreed.exchangeHash, signature)) {
-      throw new SshError(
-        "hostkey",
-        `expected a valid ${hostKeyAlgorithm} signature by the host key, got one that does not verify`,
-      );
-    }
-    this.#state = { at: "decideHostKey", hostKey, ...agreed };
-    if (this.#hostKey === undefined) return { type: "hostKey", hostKey, algorithm: hostKeyAlgorithm };
-    if (equal(this.#hostKey, hostKey)) return this.acceptHostKey();
-    throw new SshError("hostkey", "expected the host key of the first key exchange, got another one on rekey");
+    const verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;
+    this.#state = { at: "awaitVerdict", hostKey, ...agreed };
+    return typeof verdict === "boolean"
+      ? this.verified(verdict)
+      : { type: "verify", verdict, algorithm: hostKeyAlgorithm };
   }
 
   #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexStep {

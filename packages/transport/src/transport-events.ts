@@ -1,5 +1,5 @@
 /** What the transport machine tells. @module */
-import type { Signer } from "@postern/crypto";
+import type { Signer, Verdict } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import type { AlgorithmNames } from "./kex-machine.ts";
 
@@ -7,6 +7,8 @@ import type { AlgorithmNames } from "./kex-machine.ts";
 export type TransportEvent =
   /** the peer's identification, and what a server said before it */
   | { readonly type: "identified"; readonly version: string; readonly lines: readonly string[] }
+  /** client: the verdict about the host's signature comes later; answer with `verified` */
+  | { readonly type: "verify"; readonly verdict: Exclude<Verdict, boolean>; readonly algorithm: string }
   /** first exchange, client: the signature is good, the decision is open; answer with `acceptHostKey` */
   | { readonly type: "hostKey"; readonly hostKey: Bytes; readonly algorithm: string }
   /** server: answer with `signed` */

@@ -172,6 +172,21 @@ export class TransportMachine {
     this.#peerRekeys = count;
   }
 
+  /**
+   * The answer to the event `verify`: what the verdict was.
+   * @throws SshError `hostkey` for anything but true, and for another host key than the first; `next` throws it ever after
+   */
+  verified(good: boolean): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#kexSince = undefined;
+    try {
+      this.#take(this.#kex.verified(good));
+    } catch (error) {
+      // An answer out of turn is the caller's mistake. Any other error is the end: what was refused stays refused.
+      throw error instanceof SshError && error.code === "misuse" ? error : this.#fail(error);
+    }
+  }
+
   /** The answer to the event `hostKey`, when the key is accepted. */
   acceptHostKey(): void {
     this.#kexSince = undefined;
@@ -308,6 +323,7 @@ export class TransportMachine {
 
   #take(step: KexStep): void {
     switch (step.type) {
+      case "verify":
       case "hostKey":
       case "sign":
         this.#events.push(step);

@@ -1,0 +1,122 @@
+/** Host keys whose signature is verified by WebCrypto, or by anything else that takes its time. */
+import { publickey } from "@postern/auth";
+import { modern, type PublicKeyAlgorithm, sshEd25519, webSshEd25519 } from "@postern/crypto";
+import { liarHostKey, pipePair } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import { connect, serve } from "../src/index.ts";
+import { lyingServer, nothing, rejection, tapped, turns } from "./helpers.ts";
+import { clientOptions, serverOptions, world } from "./world.ts";
+
+const withKey = (hostKey: PublicKeyAlgorithm) => ({ algorithms: { ...modern, hostKeys: [hostKey] } });
+const web = withKey(webSshEd25519);
+const giving = (verdict: () => unknown) => withKey({ ...sshEd25519, verify: () => verdict() as boolean });
+
+describe("a client that verifies host keys by WebCrypto", () => {
+  it("logs on, carries bytes, and exchanges keys anew", async () => {
+    const asked: string[] = [];
+    const { client, server } = await world({
+      client: {
+        ...web,
+        hostKey: ({ algorithm }) => asked.push(algorithm) === 1,
+      },
+      server: {
+        onChannelOpen: (open) => {
+          open
+            .accept()
+            .readable.pipeTo(new WritableStream())
+            .catch(() => {});
+        },
+      },
+    });
+    expect(client.peer.algorithms.hostKey).toBe("ssh-ed25519");
+    const channel = await client.openChannel("test", nothing);
+    const writer = channel.writable.getWriter();
+    for (const side of [client, server]) {
+      side.rekey();
+      await writer.write(new Uint8Array(100_000));
+      await client.request("x", nothing);
+    }
+    expect([client.stats().rekeys, server.stats().rekeys]).toEqual([2, 2]);
+    expect(asked).toEqual(["ssh-ed25519"]);
+    await client.close();
+  });
+
+  it("refuses a signature that is not one of the host key, and asks nobody", async () => {
+    const forger = { ...liarHostKey(), sign: (data: Uint8Array) => liarHostKey().sign(data.slice(1), "ssh-ed25519") };
+    const { liar, connected } = lyingServer(
+      { hostKeys: [forger] },
+      { ...web, hostKey: () => expect.unreachable("nobody is to be asked") },
+    );
+    expect(await rejection(connected)).toMatchObject({
+      code: "hostkey",
+      message: expect.stringContaining("does not verify"),
+    });
+    await turns();
+    expect(liar.events.at(-1)).toMatchObject({ type: "disconnect", reason: 9 });
+    liar.end();
+  });
+
+  it("sends its logon in one write with its NEWKEYS", async () => {
+    const [left, right] = pipePair();
+    const chunks: Uint8Array[] = [];
+    const served = serve(
+      tapped(right, (chunk) => chunks.push(chunk)),
+      serverOptions("writes"),
+    );
+    const [client] = await Promise.all([connect(left, { ...clientOptions("writes"), ...web }), served]);
+    // Version and KEXINIT; KEX_ECDH_INIT; NEWKEYS, SERVICE_REQUEST and USERAUTH_REQUEST.
+    expect(chunks).toHaveLength(3);
+    await client.close();
+  });
+});
+
+describe("a verdict that comes later", () => {
+  it.each<[string, () => unknown]>([
+    ["false", () => Promise.resolve(false)],
+    ["something truthy", () => Promise.resolve("yes")],
+    ["something truthy at once", () => 1],
+    ["nothing", () => Promise.resolve(undefined)],
+  ])("of %s refuses the host", async (_what, verdict) => {
+    const { liar, connected } = lyingServer(
+      {},
+      { ...giving(verdict), hostKey: () => expect.unreachable("nobody is to be asked") },
+    );
+    expect(await rejection(connected)).toMatchObject({ code: "hostkey" });
+    liar.end();
+  });
+
+  it("that never comes because the platform cannot verify refuses the host, and names the cause", async () => {
+    const { liar, connected } = lyingServer(
+      {},
+      giving(() => Promise.reject(new TypeError("no such algorithm"))),
+    );
+    expect(await rejection(connected)).toMatchObject({
+      code: "hostkey",
+      message: expect.stringContaining("verification failed"),
+      cause: expect.any(TypeError),
+    });
+    liar.end();
+  });
+
+  it("is waited for within the time of the logon, and comes too late for a connection that is over", async () => {
+    let settle = (_good: boolean): void => {};
+    const slow = giving(() => new Promise<boolean>((resolve) => (settle = resolve)));
+    const { liar, connected } = lyingServer({}, { ...slow, logonTimeoutMs: 20 });
+    expect(await rejection(connected)).toMatchObject({ code: "timeout" });
+    settle(true);
+    await turns();
+    liar.end();
+  });
+});
+
+describe("a server whose algorithms give their verdict later", () => {
+  it("lets no user key in", async () => {
+    const [left, right] = pipePair();
+    const served = rejection(
+      serve(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
+    );
+    const connected = rejection(connect(left, { ...clientOptions("later"), auth: [publickey(liarHostKey())] }));
+    expect(await served).toMatchObject({ code: "misuse", message: expect.stringContaining("ssh-ed25519") });
+    expect(await connected).toMatchObject({ code: "disconnected" });
+  });
+});
