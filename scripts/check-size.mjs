@@ -10,9 +10,9 @@ import { build } from "esbuild";
 import { root } from "./lib/run.mjs";
 
 const minimal = `
-  import { chacha20Poly1305, curve25519Sha256, sshEd25519, webRandom } from "@postern/crypto";
+  import { chacha20Poly1305, curve25519Sha256, webRandom, webSshEd25519 } from "@postern/crypto";
   export { password } from "@postern/auth";
-  const algorithms = { kex: [curve25519Sha256], hostKeys: [sshEd25519], ciphers: [chacha20Poly1305], macs: [] };`;
+  const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };`;
 
 /** Without a limit: printed for those who want to know. */
 const clients = [
@@ -48,7 +48,7 @@ const clients = [
   },
   {
     name: "of which the three algorithms",
-    source: 'export { chacha20Poly1305, curve25519Sha256, sshEd25519 } from "@postern/crypto";',
+    source: 'export { chacha20Poly1305, curve25519Sha256, webSshEd25519 } from "@postern/crypto";',
   },
 ];
 

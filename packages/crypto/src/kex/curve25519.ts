@@ -1,8 +1,8 @@
 /** `curve25519-sha256`, RFC 8731. @module */
-import { x25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, SshError } from "@postern/wire";
 import { sha256 } from "../hash.ts";
 import type { Hash, KexMethod } from "../kex.ts";
+import { x25519 } from "../noble/x25519.ts";
 import type { Random } from "../random.ts";
 import { type EphemeralKey, type Group, makeDiffieHellman } from "./diffie-hellman.ts";
 

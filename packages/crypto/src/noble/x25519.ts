@@ -1,0 +1,24 @@
+/** X25519, RFC 7748 section 5, on noble's Montgomery ladder and nothing else. @module */
+import { pow } from "@noble/curves/abstract/modular.js";
+import { type MontgomeryECDH, montgomery } from "@noble/curves/abstract/montgomery.js";
+import type { Bytes } from "@postern/wire";
+
+/**
+ * X25519 in pure JavaScript. noble's own goes through Ed25519 to make a public key, with tables that take 30 ms to build and 5 kB of
+ * a bundle; that pays for those who make many. We make one for each key exchange, and the ladder does that as well as the agreement.
+ */
+export const x25519: MontgomeryECDH = /* @__PURE__ */ (() => {
+  // RFC 7748 section 4.1.
+  const P = 2n ** 255n - 19n;
+  return montgomery({
+    P,
+    type: "x25519",
+    // decodeScalar25519, RFC 7748 section 5.
+    adjustScalarBytes(scalar: Bytes): Bytes {
+      scalar[0] = (scalar[0] ?? 0) & 248;
+      scalar[31] = ((scalar[31] ?? 0) & 127) | 64;
+      return scalar;
+    },
+    powPminus2: (x) => pow(x, P - 2n, P),
+  });
+})();
