@@ -27,33 +27,41 @@ export const UserauthSuccess = message(52, "USERAUTH_SUCCESS", {});
 /** RFC 4252 section 5.4 */
 export const UserauthBanner = message(53, "USERAUTH_BANNER", { message: text, language: optionalText });
 
+// From here on what one method needs. Marked pure, for a bundle without the method to drop it.
+
 /** RFC 4252 section 7: the method-specific part that asks whether a key would do */
-export const PublickeyQuery = record("publickey query", { hasSignature: boolean, algorithm: text, publicKey: string });
+export const PublickeyQuery = /* @__PURE__ */ record("publickey query", {
+  hasSignature: boolean,
+  algorithm: text,
+  publicKey: string,
+});
 /** RFC 4252 section 7: the method-specific part with its signature */
-export const PublickeyProof = record("publickey request", {
+export const PublickeyProof = /* @__PURE__ */ record("publickey request", {
   hasSignature: boolean,
   algorithm: text,
   publicKey: string,
   signature: string,
 });
 /** RFC 4252 section 7 */
-export const UserauthPkOk = message(60, "USERAUTH_PK_OK", { algorithm: text, publicKey: string });
+export const UserauthPkOk = /* @__PURE__ */ message(60, "USERAUTH_PK_OK", { algorithm: text, publicKey: string });
 
 /** RFC 4252 section 8: the method-specific part */
-export const PasswordRequest = record("password request", { isChange: boolean, password: text });
+export const PasswordRequest = /* @__PURE__ */ record("password request", { isChange: boolean, password: text });
 /** RFC 4252 section 8: the method-specific part of a password change */
-export const PasswordChange = record("password change", { isChange: boolean, oldPassword: text, newPassword: text });
+export const PasswordChange = /* @__PURE__ */ record("password change", {
+  isChange: boolean,
+  oldPassword: text,
+  newPassword: text,
+});
 /** RFC 4252 section 8 */
-export const UserauthPasswdChangereq = message(60, "USERAUTH_PASSWD_CHANGEREQ", {
+export const UserauthPasswdChangereq = /* @__PURE__ */ message(60, "USERAUTH_PASSWD_CHANGEREQ", {
   prompt: text,
   language: optionalText,
 });
 
 /** RFC 4256 section 3.1: the method-specific part */
-export const KeyboardInteractiveRequest: Codec<{ readonly language: string; readonly submethods: string }> = record(
-  "keyboard-interactive request",
-  { language: text, submethods: text },
-);
+export const KeyboardInteractiveRequest: Codec<{ readonly language: string; readonly submethods: string }> =
+  /* @__PURE__ */ record("keyboard-interactive request", { language: text, submethods: text });
 
 /** One question of RFC 4256 section 3.2. */
 export interface Prompt {
@@ -80,11 +88,13 @@ const prompt: Field<Prompt> = {
   write: (writer, value) => writer.text(value.prompt).boolean(value.echo),
 };
 /** RFC 4256 section 3.2 */
-export const UserauthInfoRequest = message(60, "USERAUTH_INFO_REQUEST", {
+export const UserauthInfoRequest = /* @__PURE__ */ message(60, "USERAUTH_INFO_REQUEST", {
   name: text,
   instruction: text,
   language: optionalText,
-  prompts: counted(prompt),
+  prompts: /* @__PURE__ */ counted(prompt),
 });
 /** RFC 4256 section 3.4 */
-export const UserauthInfoResponse = message(61, "USERAUTH_INFO_RESPONSE", { responses: counted(text) });
+export const UserauthInfoResponse = /* @__PURE__ */ message(61, "USERAUTH_INFO_RESPONSE", {
+  responses: /* @__PURE__ */ counted(text),
+});
