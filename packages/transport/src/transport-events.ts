@@ -1,7 +1,7 @@
 /** What the transport machine tells. @module */
 import type { Signer, Verdict } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
-import type { AlgorithmNames } from "./kex-machine.ts";
+import type { AlgorithmNames } from "./kex-step.ts";
 
 /** What a transport machine has to tell. */
 export type TransportEvent =

@@ -15,7 +15,8 @@ import {
   Unimplemented,
   utf8,
 } from "@postern/wire";
-import { KexMachine, type KexOptions, type KexStep } from "./kex-machine.ts";
+import { KexMachine } from "./kex-machine.ts";
+import type { KexOptions, KexStep } from "./kex-step.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import type { TransportEvent } from "./transport-events.ts";
