@@ -1,4 +1,5 @@
 /** Logging on to OpenSSH: every cipher, host key and method, and several methods together. */
+import { modern as portable, webSshEd25519 } from "@postern/crypto";
 import {
   compatible,
   fingerprint,
@@ -71,6 +72,17 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
       }
     }
   }
+
+  it("with a host key that WebCrypto verifies, by all algorithms of JavaScript, and new keys", async () => {
+    const algorithms = { ...portable, hostKeys: [webSshEd25519] };
+    const tunnel = new ReverseTunnel(options(sshd, { algorithms, rekey: { ms: 20 } }));
+    await tunnel.logon();
+    await expect.poll(() => tunnel.stats().rekeys).toBeGreaterThan(1);
+    await tunnel.logoff();
+    await tunnel.closed;
+    const other = new ReverseTunnel(options(sshd, { algorithms, hostKey: fingerprint(sshd.fingerprint("ecdsa256")) }));
+    await expect(other.logon()).rejects.toMatchObject({ code: "hostkey" });
+  });
 
   it("with the older ciphers, MACs and key exchanges of `compatible`", async () => {
     const older = compatible.ciphers.filter(({ authenticates }) => !authenticates);

@@ -15,10 +15,13 @@ function vectorFiles(): readonly string[] {
     .sort();
 }
 
-/** How many vectors there are; a transcript is one. */
+/** How many vectors the program goes through; a transcript is one, and Ed25519 is done twice. */
 export function countVectors(): number {
   const read = (name: string) => JSON.parse(readFileSync(join(vectorFolder, name), "utf8")) as { vectors?: unknown[] };
-  return vectorFiles().reduce((sum, name) => sum + (read(name).vectors?.length ?? 1), 0);
+  return [...vectorFiles(), "hostkey/ssh-ed25519.json"].reduce(
+    (sum, name) => sum + (read(name).vectors?.length ?? 1),
+    0,
+  );
 }
 
 /** Bundles an entry of this folder as an ES module. */

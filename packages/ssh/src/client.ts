@@ -50,15 +50,12 @@ function logonEvent(
   switch (event.type) {
     case "verify": {
       const { verdict, algorithm } = event;
+      const failed = (cause: unknown): never => {
+        const message = `expected a verdict on the ${algorithm} signature by the host key, got an error`;
+        throw new SshError("hostkey", message, { cause });
+      };
       connection.decide(
-        async () => {
-          try {
-            return await verdict;
-          } catch (cause) {
-            const message = `expected a verdict on the ${algorithm} signature by the host key, but its verification failed`;
-            throw new SshError("hostkey", message, { cause });
-          }
-        },
+        () => Promise.resolve(verdict).catch(failed),
         (good) => session.transport.verified(good),
       );
       return;
