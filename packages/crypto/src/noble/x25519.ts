@@ -4,8 +4,8 @@ import { type MontgomeryECDH, montgomery } from "@noble/curves/abstract/montgome
 import type { Bytes } from "@postern/wire";
 
 /**
- * X25519 in pure JavaScript. noble's own goes through Ed25519 to make a public key, with tables that take 30 ms to build and 5 kB of
- * a bundle; that pays for those who make many. We make one for each key exchange, and the ladder does that as well as the agreement.
+ * X25519 in pure JavaScript. noble's own value makes public keys by Ed25519: 1 ms faster once its tables are there, which takes tens of
+ * milliseconds, and 7 kB of a bundle without another use for it. We make one key for an exchange, and the ladder is at hand for that.
  */
 export const x25519: MontgomeryECDH = /* @__PURE__ */ (() => {
   // RFC 7748 section 4.1.
