@@ -4,7 +4,8 @@ import { makeEd25519 } from "./ed25519.ts";
 
 /**
  * `ssh-ed25519` (RFC 8709) by `crypto.subtle`, for host keys a client checks: it takes and refuses what `sshEd25519` does, and gives a
- * promise. Chrome from 137, Firefox from 129, Safari from 17, workerd, Deno, Bun and Node.js have Ed25519; elsewhere the promise rejects.
+ * promise. Chrome from 137, Firefox from 129, Safari from 17, workerd, Deno, Bun and Node.js have Ed25519; elsewhere, and in a page that is
+ * no secure context, the promise rejects.
  *
  * @example
  * const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };
