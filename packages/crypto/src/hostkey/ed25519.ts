@@ -1,5 +1,4 @@
 /** `ssh-ed25519`, RFC 8709. @module */
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, SshError, toHex } from "@postern/wire";
 import type { PublicKeyAlgorithm } from "../hostkey.ts";
 import { readKey, readSignature } from "./blobs.ts";
@@ -43,8 +42,3 @@ const smallOrder: readonly string[] = [
   "05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826",
   "7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7",
 ];
-
-/** `ssh-ed25519` in pure JavaScript. Without `zip215: false` noble would accept what RFC 8032 refuses. */
-export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ makeEd25519((publicKey, data, signature) =>
-  ed25519.verify(signature, data, publicKey, { zip215: false }),
-);
