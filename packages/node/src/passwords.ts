@@ -23,7 +23,7 @@ const functions: PasswordFunctions = {
       return javascript.scrypt(password, salt, cost, size);
     }
   },
-  // Node.js has it from version 24 on.
+  // Node.js has none before version 24.
   async argon2id(password, salt, cost, size) {
     const javascript = await import("@postern/crypto");
     return javascript.argon2id(password, salt, cost, size);
