@@ -1,8 +1,10 @@
 /** `@postern/node`, in Node, Deno and Bun. @module */
-import { compatible, privateKey, ReverseTunnel } from "@postern/node";
+import { compatible, prepareAlgorithms, privateKey, ReverseTunnel } from "@postern/node";
 import { runProgram } from "../program.ts";
 import { nodeVersion } from "./version.ts";
 
+// The tunnel does this for its own algorithms; the vectors use all of them, directly.
+await prepareAlgorithms(compatible);
 await runProgram(
   process.argv[2] ?? "",
   nodeVersion(),

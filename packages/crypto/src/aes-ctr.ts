@@ -1,5 +1,4 @@
 /** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4) with a MAC, before or after encrypting. @module */
-import { ctr } from "@noble/ciphers/aes.js";
 import { type Bytes, concat, getUint32, SshError } from "@postern/wire";
 import { type Cipher, checkKeys, checkRoom, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
 import { checkTag, type Mac } from "./mac.ts";
@@ -111,33 +110,3 @@ function wholeBlocks(bytes: Bytes): Bytes {
   if (bytes.length % blockSize === 0) return bytes;
   throw new SshError("misuse", `expected whole blocks of ${blockSize} bytes, got ${bytes.length} bytes`);
 }
-
-const nobleAesCtr: AesCtr = (key, counter) => {
-  let block = counter;
-  return (blocks) => {
-    const text = ctr(key, block).encrypt(blocks);
-    block = advanced(block, blocks.length / blockSize);
-    return text;
-  };
-};
-
-/** The counter block after so many blocks: a big-endian integer modulo 2^128 (NIST SP 800-38A appendix B.1). */
-function advanced(block: Bytes, blocks: number): Bytes {
-  const next = block.slice();
-  let carry = blocks;
-  for (let at = blockSize - 1; at >= 0 && carry > 0; at--) {
-    carry += next[at] ?? 0;
-    next[at] = carry;
-    carry = Math.floor(carry / 256);
-  }
-  return next;
-}
-
-/** `aes128-ctr` in pure JavaScript. */
-export const aes128Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes128-ctr", 16, nobleAesCtr);
-
-/** `aes192-ctr` in pure JavaScript. */
-export const aes192Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes192-ctr", 24, nobleAesCtr);
-
-/** `aes256-ctr` in pure JavaScript. */
-export const aes256Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes256-ctr", 32, nobleAesCtr);

@@ -1,5 +1,4 @@
 /** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: RFC 5647 as OpenSSH negotiates it (PROTOCOL section 1.6). @module */
-import { gcm } from "@noble/ciphers/aes.js";
 import { type Bytes, getUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkRoom } from "./cipher.ts";
 import { wrongTag } from "./mac.ts";
@@ -62,23 +61,3 @@ function countInvocation(nonce: Bytes): void {
     if (next !== 0) return;
   }
 }
-
-const nobleAesGcm: AesGcm = {
-  seal(key, nonce, packet) {
-    packet.set(gcm(key, nonce, packet.subarray(0, 4)).encrypt(packet.subarray(4, -tagSize)), 4);
-  },
-  open(key, nonce, packet) {
-    try {
-      return gcm(key, nonce, packet.subarray(0, 4)).decrypt(packet.subarray(4));
-    } catch {
-      // All sizes were checked before: only the tag is left to be wrong.
-      return undefined;
-    }
-  },
-};
-
-/** `aes128-gcm@openssh.com` in pure JavaScript. */
-export const aes128Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes128-gcm@openssh.com", 16, nobleAesGcm);
-
-/** `aes256-gcm@openssh.com` in pure JavaScript. */
-export const aes256Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes256-gcm@openssh.com", 32, nobleAesGcm);

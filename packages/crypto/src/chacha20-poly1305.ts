@@ -1,6 +1,4 @@
 /** `chacha20-poly1305@openssh.com`, OpenSSH PROTOCOL.chacha20poly1305. @module */
-import { poly1305 } from "@noble/ciphers/_poly1305.js";
-import { chacha20orig } from "@noble/ciphers/chacha.js";
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkRoom, type DirectionKeys } from "./cipher.ts";
 import { checkTag } from "./mac.ts";
@@ -77,21 +75,3 @@ function nonceOf(sequence: number): Bytes {
   putUint32(nonce, 4, sequence);
   return nonce;
 }
-
-/** ChaCha20 in pure JavaScript. */
-export const nobleChaCha20: ChaCha20 = {
-  xor: (key, nonce, data) => chacha20orig(key, nonce, data),
-  split(key, nonce, data) {
-    // Block 0 is the run over these zeros. A buffer of our own is also aligned, which noble's fast path asks for.
-    const blocks = new Uint8Array(64 + data.length);
-    blocks.set(data, 64);
-    chacha20orig(key, nonce, blocks, blocks);
-    return { macKey: blocks.subarray(0, 32), data: blocks.subarray(64) };
-  },
-};
-
-/** Poly1305 in pure JavaScript. */
-export const noblePoly1305: Poly1305 = (data, key) => poly1305(data, key);
-
-/** `chacha20-poly1305@openssh.com` in pure JavaScript. */
-export const chacha20Poly1305: Cipher = /* @__PURE__ */ makeChaCha20Poly1305(nobleChaCha20, noblePoly1305);

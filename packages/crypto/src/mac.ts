@@ -1,6 +1,4 @@
 /** MAC algorithms: HMAC with SHA-2 (RFC 6668), in both orders of encrypting and authenticating. @module */
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { type Bytes, equal, putUint32, SshError } from "@postern/wire";
 
 /** A MAC (RFC 4253 section 6.4) as a value. */
@@ -46,23 +44,3 @@ export function checkTag(sequence: number, expected: Bytes, got: Bytes): void {
 export function wrongTag(sequence: number): SshError {
   return new SshError("mac", `packet ${sequence}: expected its own tag, got another`);
 }
-
-const hmacSha256: Hmac = (key) => prepared(hmac.create(sha256, key));
-const hmacSha512: Hmac = (key) => prepared(hmac.create(sha512, key));
-
-// The key's two blocks are hashed once, and cloned for each packet.
-function prepared(keyed: ReturnType<typeof hmac.create>): ReturnType<Hmac> {
-  return (head, data) => keyed.clone().update(head).update(data).digest();
-}
-
-/** `hmac-sha2-256`, RFC 6668 section 2. */
-export const hmacSha2_256: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-256", 32, hmacSha256);
-
-/** `hmac-sha2-512`, RFC 6668 section 2. */
-export const hmacSha2_512: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-512", 64, hmacSha512);
-
-/** `hmac-sha2-256-etm@openssh.com`, OpenSSH PROTOCOL section 1.5. */
-export const hmacSha2_256Etm: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-256-etm@openssh.com", 32, hmacSha256);
-
-/** `hmac-sha2-512-etm@openssh.com`, OpenSSH PROTOCOL section 1.5. */
-export const hmacSha2_512Etm: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-512-etm@openssh.com", 64, hmacSha512);

@@ -5,31 +5,15 @@ import type { PublicKeyAlgorithm } from "./hostkey.ts";
 import type { KexMethod } from "./kex.ts";
 import type { Random } from "./random.ts";
 
-/**
- * `own` where it gives the known answer, else `otherwise`. The answer is what follows the length when a packet of 16
- * zeros is sealed as number 0x01020304; key and IV count up from zero, and a cipher without a tag of its own has none.
- */
+/** `own` where it gives the known answer of {@link cipherWorks}, else `otherwise`. */
 export function preferCipher(own: Cipher, otherwise: Cipher, answer: string): Cipher {
-  const choose = lazily(own, otherwise, () => {
-    const counting = (size: number) => Uint8Array.from({ length: size }, (_, index) => index);
-    const noMac = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => counting(0) } as const;
-    const mac = own.authenticates ? undefined : { algorithm: noMac, key: counting(0) };
-    const sealer = own.sealer({ key: counting(own.keySize), iv: counting(own.ivSize), mac });
-    const packet = new Uint8Array(4 + 16 + sealer.tagSize);
-    sealer.seal(0x01020304, packet);
-    return equal(packet.subarray(4), fromHex(answer));
-  });
+  const choose = lazily(own, otherwise, () => cipherWorks(own, answer));
   return { ...own, sealer: (keys) => choose().sealer(keys), opener: (keys) => choose().opener(keys) };
 }
 
 /** `own` where it can agree with itself, else `otherwise`. */
 export function preferKex(own: KexMethod, otherwise: KexMethod): KexMethod {
-  const choose = lazily(own, otherwise, () => {
-    const fixed: Random = (size) => new Uint8Array(size).fill(1);
-    const client = own.start(fixed);
-    const { serverPublic, secret } = own.respond(client.clientPublic, fixed);
-    return equal(client.finish(serverPublic), secret);
-  });
+  const choose = lazily(own, otherwise, () => kexWorks(own));
   return {
     ...own,
     start: (random) => choose().start(random),
@@ -56,7 +40,33 @@ export function preferKey(own: PublicKeyAlgorithm, otherwise: PublicKeyAlgorithm
 /** Decides at the first use, and once. */
 function lazily<T>(preferred: T, otherwise: T, works: () => boolean): () => T {
   let choice: T | undefined;
-  return () => (choice ??= succeeds(works) ? preferred : otherwise);
+  return () => (choice ??= works() ? preferred : otherwise);
+}
+
+/**
+ * Whether a platform's cipher gives the known answer: what follows the length when a packet of 16 zeros is sealed as
+ * number 0x01020304; key and IV count up from zero, and a cipher without a tag of its own has none.
+ */
+export function cipherWorks(cipher: Cipher, answer: string): boolean {
+  return succeeds(() => {
+    const counting = (size: number) => Uint8Array.from({ length: size }, (_, index) => index);
+    const noMac = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => counting(0) } as const;
+    const mac = cipher.authenticates ? undefined : { algorithm: noMac, key: counting(0) };
+    const sealer = cipher.sealer({ key: counting(cipher.keySize), iv: counting(cipher.ivSize), mac });
+    const packet = new Uint8Array(4 + 16 + sealer.tagSize);
+    sealer.seal(0x01020304, packet);
+    return equal(packet.subarray(4), fromHex(answer));
+  });
+}
+
+/** Whether a platform's key exchange can agree with itself. */
+export function kexWorks(method: KexMethod): boolean {
+  return succeeds(() => {
+    const fixed: Random = (size) => new Uint8Array(size).fill(1);
+    const client = method.start(fixed);
+    const { serverPublic, secret } = method.respond(client.clientPublic, fixed);
+    return equal(client.finish(serverPublic), secret);
+  });
 }
 
 function succeeds(works: () => boolean): boolean {

@@ -1,5 +1,5 @@
 /** What a TunnelHost is told, and the checking of it. @module */
-import type { Algorithms, Signer } from "@postern/crypto";
+import type { Algorithms, Signer } from "@postern/crypto/platform";
 import { checkHostKeys, checkOptions } from "@postern/ssh";
 import { Limits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";

@@ -1,5 +1,5 @@
 /** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
-import { argon2id, type Random, scrypt, sha256, webRandom } from "@postern/crypto";
+import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto/platform";
 import { type Bytes, equal, fromBase64, Limits, SshError, toBase64, utf8 } from "@postern/wire";
 
 /** A stored password that others can be compared with. */
@@ -21,21 +21,26 @@ const hashSize = 32;
 /** More memory than this for one comparison is a mistake, or an attack on the host. */
 const maxMemory = 1024 ** 3;
 
-/**
- * Hashes a password for a policy: `$scrypt$ln=16,r=8,p=2$salt$hash`.
- *
- * @example
- * const authorize = policy({ test: { password: await hashPassword("secret") } });
- */
-export async function hashPassword(
-  password: string,
-  { ln = 16, r = 8, p = 2 }: HashCost = {},
-  random: Random = webRandom,
-): Promise<string> {
-  const salt = random(16);
-  const parameters = scryptParameters({ ln, r, p });
-  const hash = await scrypt(utf8(password), salt, parameters, hashSize);
-  return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
+/** What comparing passwords asks of a platform. */
+export interface PasswordFunctions {
+  readonly sha256: Hash;
+  /** Derives `size` bytes with scrypt (RFC 7914). */
+  readonly scrypt: (password: Bytes, salt: Bytes, cost: ScryptCost, size: number) => Promise<Bytes>;
+  /** Derives `size` bytes with Argon2id version 1.3 (RFC 9106). */
+  readonly argon2id: (password: Bytes, salt: Bytes, cost: Argon2Cost, size: number) => Promise<Bytes>;
+}
+
+/** A function that hashes a password, such as `hashPassword`. */
+export type HashPassword = (password: string, cost?: HashCost, random?: Random) => Promise<string>;
+
+/** Makes the function `hashPassword` of a platform. */
+export function hashPasswordWith({ scrypt }: Pick<PasswordFunctions, "scrypt">): HashPassword {
+  return async (password, { ln = 16, r = 8, p = 2 } = {}, random = webRandom) => {
+    const salt = random(16);
+    const parameters = scryptParameters({ ln, r, p });
+    const hash = await scrypt(utf8(password), salt, parameters, hashSize);
+    return `$scrypt$ln=${ln},r=${r},p=${p}$${unpadded(salt)}$${unpadded(hash)}`;
+  };
 }
 
 /**
@@ -44,15 +49,15 @@ export async function hashPassword(
  *
  * @throws SshError `misuse` when it is a hash of another kind, or malformed; the text is not in the message
  */
-export function storedPassword(stored: string): StoredPassword {
+export function storedPassword(stored: string, functions: PasswordFunctions): StoredPassword {
   const [, kind] = /^\$([a-z0-9-]+)\$/.exec(stored) ?? [];
   switch (kind) {
     case undefined:
-      return plain(stored);
+      return plain(stored, functions);
     case "scrypt":
-      return readScrypt(stored);
+      return readScrypt(stored, functions);
     case "argon2id":
-      return readArgon2(stored);
+      return readArgon2(stored, functions);
     default:
       throw new SshError("misuse", `expected a password, or a hash of scrypt or argon2id, got one of ${kind}`);
   }
@@ -69,13 +74,13 @@ export function decoyOf(stored: StoredPassword): StoredPassword {
   return { cost: stored.cost, matches: (password) => stored.matches(password).then(() => false) };
 }
 
-function plain(stored: string): StoredPassword {
+function plain(stored: string, { sha256 }: PasswordFunctions): StoredPassword {
   // Compared as digests, so that the time tells nothing of the length either.
   const digest = sha256.digest(utf8(stored));
   return { cost: "plain", matches: (password) => Promise.resolve(equal(sha256.digest(utf8(password)), digest)) };
 }
 
-function readScrypt(stored: string): StoredPassword {
+function readScrypt(stored: string, { scrypt }: PasswordFunctions): StoredPassword {
   const [, ln, r, p, salt, hash] =
     /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,4}),p=(\d{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(stored) ?? [];
   if (salt === undefined || hash === undefined) throw malformed("$scrypt$ln=…,r=…,p=…$salt$hash");
@@ -88,7 +93,7 @@ function readScrypt(stored: string): StoredPassword {
   };
 }
 
-function readArgon2(stored: string): StoredPassword {
+function readArgon2(stored: string, { argon2id }: PasswordFunctions): StoredPassword {
   const [, m, t, p, salt, hash] =
     /^\$argon2id\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(stored) ?? [];
   if (salt === undefined || hash === undefined) throw malformed("$argon2id$v=19$m=…,t=…,p=…$salt$hash");

@@ -3,7 +3,13 @@ import type { MaybePromise } from "@postern/auth";
 import { checkOptions, type LogonAttempt } from "@postern/ssh";
 import { Limits, SshError } from "@postern/wire";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
-import { decoyOf, expectPassword, type StoredPassword, storedPassword } from "./password-hash.ts";
+import {
+  decoyOf,
+  expectPassword,
+  type PasswordFunctions,
+  type StoredPassword,
+  storedPassword,
+} from "./password-hash.ts";
 import { checkPermissions, type Permissions, restrict } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 
@@ -60,17 +66,13 @@ interface User {
 const userOptions = ["password", "keys", "permitListen", "permitOpen"] as const satisfies readonly (keyof UserPolicy)[];
 const prompt = { prompt: "Password: ", echo: false };
 
-/**
- * A policy from a table of users. Passwords are taken by the methods `password` and `keyboard-interactive`; an unknown user takes
- * as long as a wrong password. A key may do what its user may, as far as its line does not take that away: `permitopen` permits nothing
- * to a user without `permitOpen`.
- *
- * @throws SshError `misuse` for an option that is not known, a user without a way to log on, a malformed hash, pattern or key file
- * @example
- * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
- */
-export function policy(users: Readonly<Record<string, UserPolicy>>): Authorize {
-  const table = new Map(Object.entries(users).map(([name, user]) => [name, readUser(name, user)]));
+/** Makes the function `policy` of a platform. */
+export function policyWith(functions: PasswordFunctions): (users: Readonly<Record<string, UserPolicy>>) => Authorize {
+  return (users) => makePolicy(users, functions);
+}
+
+function makePolicy(users: Readonly<Record<string, UserPolicy>>, functions: PasswordFunctions): Authorize {
+  const table = new Map(Object.entries(users).map(([name, user]) => [name, readUser(name, user, functions)]));
   const all = [...table.values()];
   const costs = new Map<string, StoredPassword>();
   for (const { password } of all) if (password !== undefined) costs.set(password.cost, decoyOf(password));
@@ -114,7 +116,7 @@ export function policy(users: Readonly<Record<string, UserPolicy>>): Authorize {
   return Object.assign(authorize, { methods });
 }
 
-function readUser(name: string, given: UserPolicy): User {
+function readUser(name: string, given: UserPolicy, functions: PasswordFunctions): User {
   checkOptions(`the policy of "${name}"`, given, userOptions);
   const { password, keys: text, permitListen, permitOpen } = given;
   if (password === undefined && text === undefined) {
@@ -134,7 +136,7 @@ function readUser(name: string, given: UserPolicy): User {
   if (password === undefined && keys?.size === 0) {
     throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a key to log on with`);
   }
-  const stored = password === undefined ? undefined : storedPassword(password);
+  const stored = password === undefined ? undefined : storedPassword(password, functions);
   return { password: stored, keys, permissions: { permitListen, permitOpen } };
 }
 

@@ -2,7 +2,8 @@ import { parsePublicKey } from "@postern/keys";
 import { Limits, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
-import { storedPassword } from "../src/password-hash.ts";
+import { noblePasswordFunctions } from "../src/noble/password-hash.ts";
+import { storedPassword as storedPasswordWith } from "../src/password-hash.ts";
 import { grantsOf, type Permissions } from "../src/permissions.ts";
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HCMntUGL64eyfxz";
@@ -188,6 +189,8 @@ describe("passwords that wait to be compared", () => {
 });
 
 describe("password hashes", () => {
+  const storedPassword = (text: string) => storedPasswordWith(text, noblePasswordFunctions);
+
   it.each([
     // passlib.hash.scrypt's own test vector, RFC 7914's second one in the PHC string format, and the reference argon2.
     [

@@ -1,17 +1,12 @@
 /** Fingerprints of public keys, as `ssh-keygen -lf` prints them. @module */
-import { sha256 } from "@postern/crypto";
+import type { Hash } from "@postern/crypto/platform";
 import { type Bytes, fromBase64, SshError, toBase64 } from "@postern/wire";
 
 const prefix = "SHA256:";
 
-/**
- * `SHA256:` and the digest of the public key blob in base64 without padding.
- *
- * @example
- * sha256Fingerprint(blob); // "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDdmAnzFHUPbDjwm6o"
- */
-export function sha256Fingerprint(blob: Bytes): string {
-  return prefix + unpadded(sha256.digest(blob));
+/** Makes the function `sha256Fingerprint` of a platform's SHA-256. */
+export function fingerprintWith(sha256: Hash): (blob: Bytes) => string {
+  return (blob) => prefix + unpadded(sha256.digest(blob));
 }
 
 /**

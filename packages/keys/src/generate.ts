@@ -1,21 +1,26 @@
 /** Making a private key, in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { type Random, webRandom } from "@postern/crypto";
+import { type Random, webRandom } from "@postern/crypto/platform";
 import { concat, toBase64, utf8, Writer } from "@postern/wire";
+import type { PublicHalf } from "./public-half.ts";
 
 const lineLength = 70;
 const blockSize = 8;
 
-/**
- * Makes an Ed25519 key, such as a host key. Keep the text where nobody else can read it; `readPrivateKey` and `ssh` read it.
- *
- * @example
- * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });
- */
-export function generatePrivateKey(options: { readonly comment?: string; readonly random?: Random } = {}): string {
+/** How to make a private key. */
+export interface GenerateOptions {
+  readonly comment?: string;
+  readonly random?: Random;
+}
+
+/** Makes the function `generatePrivateKey` of a platform. */
+export function generatorWith(publicHalf: PublicHalf): (options?: GenerateOptions) => string {
+  return (options = {}) => generate(options, publicHalf);
+}
+
+function generate(options: GenerateOptions, publicHalf: PublicHalf): string {
   const { comment = "", random = webRandom } = options;
   const seed = random(32);
-  const point = ed25519.getPublicKey(seed);
+  const point = publicHalf.ed25519(seed);
   const publicKey = new Writer().text("ssh-ed25519").string(point).finish();
   // The same number twice: how a reader of a protected file sees that it has the right passphrase.
   const check = random(4);

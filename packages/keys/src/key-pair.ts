@@ -1,9 +1,8 @@
 /** The two halves of a key pair, and that they belong together. @module */
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { checkPointForm, checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto";
+import { checkPointForm, checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto/platform";
 import { equal, quote, type Reader, SshError, Writer } from "@postern/wire";
-import { ecdsaOf } from "./noble-ecdsa.ts";
 import type { EcdsaPrivateKey, Ed25519PrivateKey, PrivateKey, RsaPrivateKey } from "./private-key.ts";
+import type { PublicHalf } from "./public-half.ts";
 import { curveOf } from "./public-key.ts";
 
 type Pair<K extends PrivateKey> = Omit<K, "comment">;
@@ -15,28 +14,28 @@ export type AnyPair = Pair<Ed25519PrivateKey> | Pair<EcdsaPrivateKey> | Pair<Rsa
  * Reads a key type and the private fields of that type (the form of SSH_AGENTC_ADD_IDENTITY, PROTOCOL.key section 3).
  * @throws SshError `key` when the type is another, or the halves do not belong together
  */
-export function readKeyPair(reader: Reader): AnyPair {
+export function readKeyPair(reader: Reader, publicHalf: PublicHalf): AnyPair {
   const type = reader.text();
-  if (type === "ssh-ed25519") return readEd25519(reader);
+  if (type === "ssh-ed25519") return readEd25519(reader, publicHalf);
   if (type === "ssh-rsa") return readRsa(reader);
   const curve = curveOf(type);
-  if (curve) return readEcdsa(reader, curve);
+  if (curve) return readEcdsa(reader, curve, publicHalf);
   throw new SshError("key", `expected an Ed25519, ECDSA or RSA key, got one of type ${quote(type, 64)}`);
 }
 
-function readEd25519(reader: Reader): Pair<Ed25519PrivateKey> {
+function readEd25519(reader: Reader, publicHalf: PublicHalf): Pair<Ed25519PrivateKey> {
   const point = reader.string();
   const both = reader.string();
   if (point.length !== 32 || both.length !== 64) {
     throw new SshError("key", `expected Ed25519 keys of 32 and 64 bytes, got ${point.length} and ${both.length}`);
   }
   const seed = both.subarray(0, 32);
-  if (!equal(both.subarray(32), point) || !equal(ed25519.getPublicKey(seed), point)) throw strangers();
+  if (!equal(both.subarray(32), point) || !equal(publicHalf.ed25519(seed), point)) throw strangers();
   const publicKey = new Writer().text("ssh-ed25519").string(point).finish();
   return { type: "ssh-ed25519", publicKey, point, seed };
 }
 
-function readEcdsa(reader: Reader, curve: NistCurve): Pair<EcdsaPrivateKey> {
+function readEcdsa(reader: Reader, curve: NistCurve, publicHalf: PublicHalf): Pair<EcdsaPrivateKey> {
   const name = reader.text();
   if (name !== curve.name) throw new SshError("key", `expected the curve ${curve.name}, got ${quote(name, 64)}`);
   const point = reader.string();
@@ -47,7 +46,7 @@ function readEcdsa(reader: Reader, curve: NistCurve): Pair<EcdsaPrivateKey> {
   }
   const scalar = new Uint8Array(curve.size);
   scalar.set(short, curve.size - short.length);
-  if (!equal(ecdsaOf(curve).getPublicKey(scalar, false), point)) throw strangers();
+  if (!equal(publicHalf.ecdsa(curve, scalar), point)) throw strangers();
   const type = `ecdsa-sha2-${curve.name}` as const;
   const publicKey = new Writer().text(type).text(curve.name).string(point).finish();
   return { type, publicKey, curve, point, scalar };

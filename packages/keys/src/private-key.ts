@@ -1,7 +1,8 @@
 /** Private keys in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
-import type { NistCurve, RsaPublicKey } from "@postern/crypto";
+import type { NistCurve, RsaPublicKey } from "@postern/crypto/platform";
 import { type Bytes, equal, fromBase64, quote, Reader, SshError, utf8 } from "@postern/wire";
 import { readKeyPair } from "./key-pair.ts";
+import type { PublicHalf } from "./public-half.ts";
 import { reading } from "./reading.ts";
 
 interface KeyPair {
@@ -44,21 +45,19 @@ const magic = "openssh-key-v1\0";
 /** A key of 16384 bits has 13 KB of text. */
 const maxText = 64 * 1024;
 
-/**
- * Reads the text of a private key file: Ed25519, ECDSA on the three NIST curves, RSA from 2048 to 16384 bits.
- * The public half is checked against the private one. Any white space between the lines is allowed.
- *
- * @throws SshError `key` when it is malformed, protected by a passphrase, of another format (with the command that converts it)
- *   or of another type; no part of the text is in the message
- */
-export function decodePrivateKey(text: string): PrivateKey {
+/** Makes the function `decodePrivateKey` of a platform. */
+export function decoderWith(publicHalf: PublicHalf): (text: string) => PrivateKey {
+  return (text) => decode(text, publicHalf);
+}
+
+function decode(text: string, publicHalf: PublicHalf): PrivateKey {
   if (typeof text !== "string") {
     throw new SshError("misuse", `expected the text of a private key, got a value of type ${typeof text}`);
   }
   if (text.length > maxText) throw new SshError("key", `${expected}, got ${text.length} characters`);
   return reading(expected, () => {
     const { publicKey, secret } = openEnvelope(fromBase64(unwrap(text)));
-    return readSecret(secret, publicKey);
+    return readSecret(secret, publicKey, publicHalf);
   });
 }
 
@@ -114,11 +113,11 @@ function openEnvelope(bytes: Bytes): { publicKey: Bytes; secret: Bytes } {
 }
 
 /** PROTOCOL.key section 3. */
-function readSecret(secret: Bytes, publicKey: Bytes): PrivateKey {
+function readSecret(secret: Bytes, publicKey: Bytes, publicHalf: PublicHalf): PrivateKey {
   const reader = new Reader(secret, "private key");
   const checks = [reader.uint32(), reader.uint32()];
   if (checks[0] !== checks[1]) throw new SshError("key", "expected equal check numbers, got a damaged key");
-  const pair = readKeyPair(reader);
+  const pair = readKeyPair(reader, publicHalf);
   const comment = reader.text();
   checkPadding(secret.length, reader.rest());
   if (!equal(pair.publicKey, publicKey)) {

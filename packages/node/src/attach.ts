@@ -1,7 +1,7 @@
 /** Visitors of the host's port, given to a server of Node. @module */
 import type { Duplex } from "node:stream";
 import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import type { Target } from "@postern/tunnel/platform";
 import { SshError } from "@postern/wire";
 import { ChannelSocket } from "./channel-socket.ts";
 

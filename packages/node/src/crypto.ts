@@ -1,5 +1,6 @@
 /** Algorithms over `node:crypto`: the values of `@postern/crypto` under the same names on the wire, faster. @module */
 import * as native from "node:crypto";
+import type * as noble from "@postern/crypto/platform";
 import type {
   Algorithms,
   Cipher,
@@ -9,9 +10,12 @@ import type {
   Mac,
   PublicKeyAlgorithm,
   Random,
-} from "@postern/crypto";
-import * as noble from "@postern/crypto";
+} from "@postern/crypto/platform";
+import * as make from "@postern/crypto/platform";
 import { type Bytes, concat, fromHex } from "@postern/wire";
+import { goodKeys } from "./good-keys.ts";
+import { lateCipher, lateKex, lateKey } from "./late.ts";
+import { poly1305 } from "./poly1305.ts";
 
 const poolSize = 8192;
 let pool: Bytes = new Uint8Array(0);
@@ -46,22 +50,22 @@ const hmac =
   (head, data) =>
     plain(native.createHmac(hash, key).update(head).update(data).digest());
 
-export const nativeHmacSha2_256: Mac = /* @__PURE__ */ noble.hmacMac(
+export const nativeHmacSha2_256: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-256",
   32,
   /* @__PURE__ */ hmac("sha256"),
 );
-export const nativeHmacSha2_512: Mac = /* @__PURE__ */ noble.hmacMac(
+export const nativeHmacSha2_512: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-512",
   64,
   /* @__PURE__ */ hmac("sha512"),
 );
-export const nativeHmacSha2_256Etm: Mac = /* @__PURE__ */ noble.hmacMac(
+export const nativeHmacSha2_256Etm: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-256-etm@openssh.com",
   32,
   /* @__PURE__ */ hmac("sha256"),
 );
-export const nativeHmacSha2_512Etm: Mac = /* @__PURE__ */ noble.hmacMac(
+export const nativeHmacSha2_512Etm: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-512-etm@openssh.com",
   64,
   /* @__PURE__ */ hmac("sha512"),
@@ -105,8 +109,8 @@ const aesCtr =
 const zeroBlock: Bytes = /* @__PURE__ */ new Uint8Array(64);
 
 const chacha20: noble.ChaCha20 = {
-  // Four bytes: making a cipher object would cost more than computing a block in JavaScript.
-  xor: (key, nonce, data) => noble.nobleChaCha20.xor(key, nonce, data),
+  xor: (key, nonce, data) =>
+    plain(native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce)).update(data)),
   split(key, nonce, data) {
     // The IV of OpenSSL's chacha20 is the block counter, little-endian, and then the nonce.
     const cipher = native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce));
@@ -114,34 +118,28 @@ const chacha20: noble.ChaCha20 = {
   },
 };
 
-export const nativeAes128Gcm: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeAesGcm("aes128-gcm@openssh.com", 16, /* @__PURE__ */ aesGcm("aes-128-gcm")),
-  noble.aes128Gcm,
+export const nativeAes128Gcm: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeAesGcm("aes128-gcm@openssh.com", 16, /* @__PURE__ */ aesGcm("aes-128-gcm")),
   "936ca7ce661bf7544bd2618a36a3700834a6fb8cdf3367d2c13fa985001e56fb",
 );
-export const nativeAes256Gcm: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeAesGcm("aes256-gcm@openssh.com", 32, /* @__PURE__ */ aesGcm("aes-256-gcm")),
-  noble.aes256Gcm,
+export const nativeAes256Gcm: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeAesGcm("aes256-gcm@openssh.com", 32, /* @__PURE__ */ aesGcm("aes-256-gcm")),
   "4702d61bc5e5c21b8d41978bb1e9786da26c3524dd36d0fb1cf19adc330e2dfb",
 );
-export const nativeChaCha20Poly1305: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeChaCha20Poly1305(chacha20, noble.noblePoly1305),
-  noble.chacha20Poly1305,
+export const nativeChaCha20Poly1305: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeChaCha20Poly1305(chacha20, poly1305),
   "96c21cb2db1126a9d46d24fca8405a744db1f2b5e8c31c5ec27a825d1a236c65",
 );
-export const nativeAes128Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeAesCtr("aes128-ctr", 16, /* @__PURE__ */ aesCtr("aes-128-ctr")),
-  noble.aes128Ctr,
+export const nativeAes128Ctr: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeAesCtr("aes128-ctr", 16, /* @__PURE__ */ aesCtr("aes-128-ctr")),
   "0a940bb5416ef045f1c39458c653ea5a",
 );
-export const nativeAes192Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeAesCtr("aes192-ctr", 24, /* @__PURE__ */ aesCtr("aes-192-ctr")),
-  noble.aes192Ctr,
+export const nativeAes192Ctr: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeAesCtr("aes192-ctr", 24, /* @__PURE__ */ aesCtr("aes-192-ctr")),
   "0060bffe46834bb8da5cf9a61ff220ae",
 );
-export const nativeAes256Ctr: Cipher = /* @__PURE__ */ noble.preferCipher(
-  /* @__PURE__ */ noble.makeAesCtr("aes256-ctr", 32, /* @__PURE__ */ aesCtr("aes-256-ctr")),
-  noble.aes256Ctr,
+export const nativeAes256Ctr: Cipher = /* @__PURE__ */ lateCipher(
+  /* @__PURE__ */ make.makeAesCtr("aes256-ctr", 32, /* @__PURE__ */ aesCtr("aes-256-ctr")),
   "5a6e045708fb7196f02e553d02c3a692",
 );
 
@@ -172,25 +170,21 @@ const ecdh =
     return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
   };
 
-export const nativeCurve25519Sha256: KexMethod = /* @__PURE__ */ noble.preferKex(
-  /* @__PURE__ */ noble.makeCurve25519("curve25519-sha256", nativeSha256, x25519),
-  noble.curve25519Sha256,
+export const nativeCurve25519Sha256: KexMethod = /* @__PURE__ */ lateKex(
+  /* @__PURE__ */ make.makeCurve25519("curve25519-sha256", nativeSha256, x25519),
 );
-export const nativeCurve25519Sha256Libssh: KexMethod = /* @__PURE__ */ noble.preferKex(
-  /* @__PURE__ */ noble.makeCurve25519("curve25519-sha256@libssh.org", nativeSha256, x25519),
-  noble.curve25519Sha256Libssh,
+export const nativeCurve25519Sha256Libssh: KexMethod = /* @__PURE__ */ lateKex(
+  /* @__PURE__ */ make.makeCurve25519("curve25519-sha256@libssh.org", nativeSha256, x25519),
+  nativeCurve25519Sha256,
 );
-export const nativeEcdhNistp256: KexMethod = /* @__PURE__ */ noble.preferKex(
-  /* @__PURE__ */ noble.makeEcdh(noble.nistp256, nativeSha256, /* @__PURE__ */ ecdh("prime256v1")),
-  noble.ecdhNistp256,
+export const nativeEcdhNistp256: KexMethod = /* @__PURE__ */ lateKex(
+  /* @__PURE__ */ make.makeEcdh(make.nistp256, nativeSha256, /* @__PURE__ */ ecdh("prime256v1")),
 );
-export const nativeEcdhNistp384: KexMethod = /* @__PURE__ */ noble.preferKex(
-  /* @__PURE__ */ noble.makeEcdh(noble.nistp384, nativeSha384, /* @__PURE__ */ ecdh("secp384r1")),
-  noble.ecdhNistp384,
+export const nativeEcdhNistp384: KexMethod = /* @__PURE__ */ lateKex(
+  /* @__PURE__ */ make.makeEcdh(make.nistp384, nativeSha384, /* @__PURE__ */ ecdh("secp384r1")),
 );
-export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ noble.preferKex(
-  /* @__PURE__ */ noble.makeEcdh(noble.nistp521, nativeSha512, /* @__PURE__ */ ecdh("secp521r1")),
-  noble.ecdhNistp521,
+export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ lateKex(
+  /* @__PURE__ */ make.makeEcdh(make.nistp521, nativeSha512, /* @__PURE__ */ ecdh("secp521r1")),
 );
 
 // ---- public keys
@@ -209,37 +203,37 @@ const ecdsa = (curve: noble.NistCurve, crv: string, hash: string): noble.Ecdsa =
   };
 };
 
+const rsaKey = ({ modulus, exponent }: noble.RsaPublicKey) => jwk({ kty: "RSA", n: modulus, e: exponent });
+
 const rsa =
   (hash: string) =>
   (key: noble.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
-    native.verify(hash, data, jwk({ kty: "RSA", n: key.modulus, e: key.exponent }), signature);
+    native.verify(hash, data, rsaKey(key), signature);
 
-export const nativeSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeEd25519((publicKey, data, signature) =>
-    native.verify(null, data, jwk({ kty: "OKP", crv: "Ed25519", x: publicKey }), signature),
+const ed25519Key = (publicKey: Bytes) => jwk({ kty: "OKP", crv: "Ed25519", x: publicKey });
+
+export const nativeSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ lateKey(
+  /* @__PURE__ */ make.makeEd25519((publicKey, data, signature) =>
+    native.verify(null, data, ed25519Key(publicKey), signature),
   ),
-  noble.sshEd25519,
+  () => ed25519Key(fromHex(goodKeys.ed25519)),
 );
-export const nativeEcdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeEcdsa(noble.nistp256, /* @__PURE__ */ ecdsa(noble.nistp256, "P-256", "sha256")),
-  noble.ecdsaNistp256,
-);
-export const nativeEcdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeEcdsa(noble.nistp384, /* @__PURE__ */ ecdsa(noble.nistp384, "P-384", "sha384")),
-  noble.ecdsaNistp384,
-);
-export const nativeEcdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeEcdsa(noble.nistp521, /* @__PURE__ */ ecdsa(noble.nistp521, "P-521", "sha512")),
-  noble.ecdsaNistp521,
-);
-export const nativeRsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeRsa("rsa-sha2-256", /* @__PURE__ */ rsa("sha256")),
-  noble.rsaSha2_256,
-);
-export const nativeRsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ noble.preferKey(
-  /* @__PURE__ */ noble.makeRsa("rsa-sha2-512", /* @__PURE__ */ rsa("sha512")),
-  noble.rsaSha2_512,
-);
+export const nativeEcdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp256, "P-256", "sha256");
+export const nativeEcdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp384, "P-384", "sha384");
+export const nativeEcdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp521, "P-521", "sha512");
+export const nativeRsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-256", "sha256");
+export const nativeRsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
+
+function nativeEcdsa(curve: noble.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
+  const own = ecdsa(curve, crv, hash);
+  return lateKey(make.makeEcdsa(curve, own), () => own.checkPoint(fromHex(goodKeys[curve.name])));
+}
+
+function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicKeyAlgorithm {
+  // Any odd modulus of 2048 bits will do.
+  const good = () => rsaKey({ modulus: new Uint8Array(256).fill(0xff), exponent: Uint8Array.of(3) });
+  return lateKey(make.makeRsa(name, rsa(hash)), good);
+}
 
 // ---- sets
 

@@ -1,17 +1,20 @@
 /** The tunnel host on Node.js: real listening sockets. @module */
 import type { Socket } from "node:net";
-import type { Algorithms } from "@postern/crypto";
+import type { Algorithms } from "@postern/crypto/platform";
 import {
   type Address,
   type CloseOptions,
   type HostPlatform,
   type Listening,
   TunnelHost as PortableHost,
+  type ServeOptions,
   type TunnelHostOptions,
-} from "@postern/host";
+} from "@postern/host/platform";
+import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { compatible, modern, nodeRandom } from "./crypto.ts";
 import { dial } from "./dial.ts";
+import { preparing } from "./late.ts";
 import { type Listener, listen } from "./listener.ts";
 import { socketPipe } from "./socket.ts";
 
@@ -52,10 +55,12 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
  */
 export class TunnelHost extends PortableHost {
   #listener: Listener | undefined;
+  readonly #algorithms: Algorithms;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range; use {@link TunnelHost.listen} for a TCP port */
   constructor(options: TunnelHostOptions) {
     super(options, platform);
+    this.#algorithms = { ...hostAlgorithms, ...options.algorithms };
   }
 
   /**
@@ -65,6 +70,7 @@ export class TunnelHost extends PortableHost {
    */
   static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);
+    await preparing(host.#algorithms);
     host.#listener = await listen({ host: address, port, signal }, (socket) => {
       void host.serve(socketPipe(socket), { origin: originOf(socket) });
     });
@@ -74,6 +80,12 @@ export class TunnelHost extends PortableHost {
   /** The port clients come to; 0 when the host was not made by `listen`. */
   get port(): number {
     return this.#listener?.port ?? 0;
+  }
+
+  override async serve(pipe: BytePipe, options?: ServeOptions): Promise<void> {
+    const prepared = preparing(this.#algorithms);
+    if (prepared !== undefined) await prepared;
+    await super.serve(pipe, options);
   }
 
   override async close(options?: CloseOptions): Promise<void> {

@@ -1,17 +1,20 @@
 /** Floor 6: Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
-import type { Signer } from "@postern/crypto";
-import { type Platform, ReverseTunnel as PortableTunnel, privateKeyMethod, type TunnelOptions } from "@postern/tunnel";
-import { modern, nodeRandom } from "./crypto.ts";
+import type { Signer } from "@postern/crypto/platform";
+import {
+  type Dial,
+  ReverseTunnel as PortableTunnel,
+  privateKeyWith,
+  type TunnelOptions,
+} from "@postern/tunnel/platform";
+import { modern, nativeSha256, nodeRandom } from "./crypto.ts";
 import { dial } from "./dial.ts";
-import { nativeSigner } from "./signer.ts";
+import { readNativeSigner } from "./keys.ts";
+import { prepareAlgorithms } from "./late.ts";
 import { socketPipe } from "./socket.ts";
 
-const platform: Platform = {
-  dial: async ({ host, port }, { signal, timeoutMs }) => socketPipe(await dial({ host, port, signal, timeoutMs })),
-  algorithms: modern,
-  random: nodeRandom,
-};
+const dialPipe: Dial = async ({ host, port }, { signal, timeoutMs }) =>
+  socketPipe(await dial({ host, port, signal, timeoutMs }));
 
 /**
  * A reverse tunnel through an SSH host: dials out over TCP, logs on, asks the host for ports, and serves what arrives there.
@@ -29,7 +32,17 @@ const platform: Platform = {
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions) {
-    super(options, platform);
+    const algorithms = { ...modern, ...options?.algorithms };
+    super(options, {
+      dial: async (target, limits) => {
+        await prepareAlgorithms(algorithms);
+        return dialPipe(target, limits);
+      },
+      dialTarget: dialPipe,
+      algorithms: modern,
+      random: nodeRandom,
+      sha256: nativeSha256,
+    });
   }
 }
 
@@ -40,7 +53,7 @@ export class ReverseTunnel extends PortableTunnel {
  * @example
  * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
  */
-export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyMethod(nativeSigner);
+export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyWith(readNativeSigner);
 
 export {
   type AuthContext,
@@ -50,7 +63,7 @@ export {
   type PasswordOptions,
   password,
 } from "@postern/auth";
-export type { Algorithms, Signer } from "@postern/crypto";
+export type { Algorithms, Signer } from "@postern/crypto/platform";
 export {
   type Authorize,
   authorizedKeys,
@@ -59,13 +72,10 @@ export {
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,
-  hashPassword,
   LogonEvent,
-  policy,
   RefusalEvent,
   type UserPolicy,
-} from "@postern/host";
-export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+} from "@postern/host/platform";
 export type { Channel } from "@postern/ssh";
 export {
   type ChannelOpenRequest,
@@ -92,7 +102,7 @@ export {
   type TunnelState,
   type TunnelStats,
   VisitorErrorEvent,
-} from "@postern/tunnel";
+} from "@postern/tunnel/platform";
 export {
   HandlerErrorEvent,
   type HttpHandler,
@@ -101,9 +111,12 @@ export {
   serve,
   type VisitorInfo,
   type VisitorSource,
-} from "@postern/web";
+} from "@postern/web/http";
 export { SshError, type SshErrorCode } from "@postern/wire";
 export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
 export * from "./crypto.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
+export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
+export { prepareAlgorithms } from "./late.ts";
+export { hashPassword, policy } from "./passwords.ts";

@@ -1,6 +1,6 @@
 /** Signing with `node:crypto`. @module */
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
-import type { Signer } from "@postern/crypto";
+import type { Signer } from "@postern/crypto/platform";
 import {
   checkAlgorithm,
   encodeEcdsaPair,
@@ -8,7 +8,7 @@ import {
   type PrivateKey,
   privateKeyJwk,
   signatureAlgorithms,
-} from "@postern/keys";
+} from "@postern/keys/platform";
 import { type Bytes, SshError } from "@postern/wire";
 
 /** RFC 5656 section 6.2.1 and RFC 8332 section 3; Ed25519 hashes by itself. */
@@ -47,8 +47,8 @@ function signWith(key: KeyObject, data: Bytes, hash: string | undefined): Bytes 
   return sign(hash, data, { key, dsaEncoding: "ieee-p1363" });
 }
 
-/** OpenSSL's own words stay in the cause. */
-function trying<T>(what: string, run: () => T): T {
+/** What the platform refuses is an SshError `key`; its own words stay in the cause. */
+export function trying<T>(what: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {

@@ -91,7 +91,9 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     sealer.seal(0, packet);
     opener.length(0, packet.slice(0, opener.headerSize));
     expect(Object.getPrototypeOf(opener.open(0, packet))).toBe(Uint8Array.prototype);
-    expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(2);
+    // ChaCha20 takes another object for the length, in sealing, length() and open.
+    const objects = cipher.name.startsWith("chacha20") ? 4 : 2;
+    expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(objects);
     expect(callsOf(nodeCrypto.createHmac) - hmacs).toBe(mac ? 2 : 0);
   });
 

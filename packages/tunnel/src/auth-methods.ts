@@ -1,22 +1,12 @@
 /** Logon methods from what users have at hand. @module */
 import { type AuthMethod, publickey } from "@postern/auth";
-import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, type PrivateKey, signer } from "@postern/keys";
+import type { Signer } from "@postern/crypto/platform";
 
 /**
- * Makes the function `privateKey` of a platform: `sign` turns a decoded key into a signer.
+ * Makes the function `privateKey` of a platform: `read` turns the text of a key file into a signer.
  *
  * @throws SshError `key`, from the function made, when the text is no private key that can be read
  */
-export function privateKeyMethod(sign: (key: PrivateKey) => Signer): (key: string | Signer) => AuthMethod {
-  return (key) => publickey(typeof key === "string" ? sign(decodePrivateKey(key)) : key);
+export function privateKeyWith(read: (text: string) => Signer): (key: string | Signer) => AuthMethod {
+  return (key) => publickey(typeof key === "string" ? read(key) : key);
 }
-
-/**
- * Logs on with a private key: the text of an unencrypted OpenSSH key file, or any signer.
- *
- * @throws SshError `key` when the text is no private key that can be read
- * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
- */
-export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyMethod(signer);

@@ -1,6 +1,6 @@
 /** Whom to trust: the decision about a host key. @module */
 import type { MaybePromise } from "@postern/auth";
-import { parseFingerprint, sha256Fingerprint } from "@postern/keys";
+import { parseFingerprint } from "@postern/keys/platform";
 import { type Bytes, equal, SshError } from "@postern/wire";
 
 /** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */
@@ -31,7 +31,7 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
 export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
   const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
-    const got = sha256Fingerprint(offer.key);
+    const { fingerprint: got } = offer;
     if (digests.some((digest) => equal(digest, parseFingerprint(got)))) return true;
     throw new SshError(
       "hostkey",

@@ -1,9 +1,9 @@
 /** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
-import { keyType, sha256Fingerprint } from "@postern/keys";
+import { fingerprintWith, keyType } from "@postern/keys/platform";
 import { connect, type SshConnection } from "@postern/ssh";
 import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
-import type { Platform } from "./platform.ts";
+import type { HashingPlatform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
 
 /** A connection that is logged on, and its listening ports. */
@@ -33,7 +33,7 @@ export class LinkFailure {
 
 /** Dials, verifies the host key, and logs on. @throws LinkFailure */
 export async function openLink(
-  platform: Platform,
+  platform: HashingPlatform,
   options: CheckedOptions,
   { host, port }: Endpoint,
   events: LinkEvents,
@@ -58,7 +58,8 @@ export async function openLink(
       logonTimeoutMs: Math.max(1, Math.round(logonTimeoutMs - (performance.now() - started))),
       hostKey: async ({ hostKey: key, algorithm }) => {
         seen = true;
-        const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: sha256Fingerprint(key) };
+        const text = fingerprintWith(platform.sha256)(key);
+        const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
         if ((await hostKey(offer)) !== true) {
           throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
         }

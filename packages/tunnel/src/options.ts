@@ -1,6 +1,6 @@
 /** What a ReverseTunnel is told, and the checking of it. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
-import type { Algorithms } from "@postern/crypto";
+import type { Algorithms } from "@postern/crypto/platform";
 import { checkOptions, type KeepAliveOptions } from "@postern/ssh";
 import { Limits, quote, RfcLimits, SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";

@@ -1,5 +1,5 @@
 /** What a platform gives the facade: sockets, randomness and its own algorithm values. @module */
-import type { Algorithms, Random } from "@postern/crypto";
+import type { Algorithms, Hash, Random } from "@postern/crypto/platform";
 import type { BytePipe } from "@postern/ssh";
 
 /** A TCP address to connect to. */
@@ -23,4 +23,11 @@ export interface Platform {
   /** the default algorithms, fastest first on this platform */
   readonly algorithms: Algorithms;
   readonly random: Random;
+  /** SHA-256, for fingerprints; in pure JavaScript when left out */
+  readonly sha256?: Hash | undefined;
+}
+
+/** A platform that leaves nothing to pure JavaScript. */
+export interface HashingPlatform extends Platform {
+  readonly sha256: Hash;
 }

@@ -24,7 +24,7 @@ import {
   type ForwardingOptions,
   type TunnelOptions,
 } from "./options.ts";
-import type { Platform } from "./platform.ts";
+import type { HashingPlatform } from "./platform.ts";
 import { isFinal, waitBefore } from "./reconnect.ts";
 import {
   nothingOnTheWire,
@@ -53,7 +53,7 @@ interface Life {
  * None of them has to be handled.
  */
 export class ReverseTunnel extends TunnelEventTarget {
-  readonly #platform: Platform;
+  readonly #platform: HashingPlatform;
   #options: CheckedOptions;
   readonly #forwardings = new Set<ActiveForwarding>();
   /** cancelled, with connections that live on */
@@ -73,7 +73,7 @@ export class ReverseTunnel extends TunnelEventTarget {
   #checking = false;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
-  constructor(options: TunnelOptions, platform: Platform) {
+  constructor(options: TunnelOptions, platform: HashingPlatform) {
     super();
     this.#platform = platform;
     this.#options = checkTunnelOptions(options, platform.algorithms);

@@ -1,6 +1,11 @@
 /** ReverseTunnel over any byte pipe, with the algorithms in pure JavaScript. @module */
-import { modern, webRandom } from "@postern/crypto";
-import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
+import { modern, sha256, webRandom } from "@postern/crypto";
+import {
+  type Endpoint,
+  ReverseTunnel as PortableTunnel,
+  type Target,
+  type TunnelOptions,
+} from "@postern/tunnel/platform";
 import { SshError } from "@postern/wire";
 import { type DialPipe, dialWith } from "./dial.ts";
 
@@ -47,6 +52,7 @@ export class ReverseTunnel extends PortableTunnel {
       dialTarget: dialTarget !== undefined && dialWith("target", dialTarget),
       algorithms: modern,
       random: webRandom,
+      sha256,
     });
   }
 }

@@ -30,6 +30,7 @@ export interface Message<V> extends Codec<V> {
 export type ValuesOf<C> = C extends Codec<infer V> ? V : never;
 
 /** A table without a message number: the type-specific part of a request or a channel open, or a blob. */
+// @__NO_SIDE_EFFECTS__
 export function record<F extends Fields>(name: string, fields: F): Codec<Values<F>> {
   return {
     name,
@@ -39,6 +40,7 @@ export function record<F extends Fields>(name: string, fields: F): Codec<Values<
 }
 
 /** A table with its message number. */
+// @__NO_SIDE_EFFECTS__
 export function message<F extends Fields>(number: number, name: string, fields: F): Message<Values<F>> {
   return {
     number,
@@ -94,6 +96,7 @@ export const nameList: Field<readonly string[]> = {
 /** whatever follows, uninterpreted */
 export const rest: Field<Bytes> = { read: (reader) => reader.rest(), write: (writer, value) => writer.raw(value) };
 /** exactly `size` bytes without a length */
+// @__NO_SIDE_EFFECTS__
 export function fixed(size: number): Field<Bytes> {
   return {
     read: (reader) => reader.raw(size),

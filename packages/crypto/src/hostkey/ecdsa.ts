@@ -1,8 +1,7 @@
 /** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 3. @module */
-import { p256, p384, p521 } from "@noble/curves/nist.js";
 import { type Bytes, Reader, SshError } from "@postern/wire";
 import type { PublicKeyAlgorithm } from "../hostkey.ts";
-import { checkPointForm, isScalar, type NistCurve, nistp256, nistp384, nistp521 } from "../nist.ts";
+import { checkPointForm, isScalar, type NistCurve } from "../nist.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
 /** ECDSA on one curve, as a platform provides it. */
@@ -60,22 +59,3 @@ function readPair(curve: NistCurve, blob: Bytes): Bytes | undefined {
     return undefined;
   }
 }
-
-function noble(curve: typeof p256): Ecdsa {
-  return {
-    checkPoint: (point) => {
-      curve.Point.fromBytes(point);
-    },
-    // prehash: noble hashes data with the hash it ties to the curve, which is the one RFC 5656 asks for.
-    verify: (point, data, signature) => curve.verify(signature, data, point, { lowS: false, prehash: true }),
-  };
-}
-
-/** `ecdsa-sha2-nistp256` in pure JavaScript. */
-export const ecdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp256, /* @__PURE__ */ noble(p256));
-
-/** `ecdsa-sha2-nistp384` in pure JavaScript. */
-export const ecdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp384, /* @__PURE__ */ noble(p384));
-
-/** `ecdsa-sha2-nistp521` in pure JavaScript. */
-export const ecdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ makeEcdsa(nistp521, /* @__PURE__ */ noble(p521));

@@ -1,8 +1,6 @@
 /** `curve25519-sha256`, RFC 8731. @module */
 import { type Bytes, SshError } from "@postern/wire";
-import { sha256 } from "../hash.ts";
 import type { Hash, KexMethod } from "../kex.ts";
-import { x25519 } from "../noble/x25519.ts";
 import type { Random } from "../random.ts";
 import { type EphemeralKey, type Group, makeDiffieHellman } from "./diffie-hellman.ts";
 
@@ -34,26 +32,3 @@ export function makeCurve25519(name: string, hash: Hash, ephemeral: (privateKey:
   };
   return makeDiffieHellman(name, hash, group);
 }
-
-function nobleX25519(privateKey: Bytes): EphemeralKey {
-  return {
-    publicKey: x25519.getPublicKey(privateKey),
-    agree(theirPublic) {
-      try {
-        return x25519.getSharedSecret(privateKey, theirPublic);
-      } finally {
-        privateKey.fill(0);
-      }
-    },
-  };
-}
-
-/** `curve25519-sha256`, RFC 8731, in pure JavaScript. */
-export const curve25519Sha256: KexMethod = /* @__PURE__ */ makeCurve25519("curve25519-sha256", sha256, nobleX25519);
-
-/** The same under the name it had before the RFC. */
-export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ makeCurve25519(
-  "curve25519-sha256@libssh.org",
-  sha256,
-  nobleX25519,
-);

@@ -1,9 +1,7 @@
 /** `ecdh-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 4. @module */
-import { p256, p384, p521 } from "@noble/curves/nist.js";
 import type { Bytes } from "@postern/wire";
-import { sha256, sha384, sha512 } from "../hash.ts";
 import type { Hash, KexMethod } from "../kex.ts";
-import { checkPointForm, drawScalar, type NistCurve, nistp256, nistp384, nistp521 } from "../nist.ts";
+import { checkPointForm, drawScalar, type NistCurve } from "../nist.ts";
 import { type EphemeralKey, makeDiffieHellman } from "./diffie-hellman.ts";
 
 /**
@@ -16,26 +14,3 @@ export function makeEcdh(curve: NistCurve, hash: Hash, ephemeral: (scalar: Bytes
     generate: (random) => ephemeral(drawScalar(curve, random)),
   });
 }
-
-function noble(curve: typeof p256): (scalar: Bytes) => EphemeralKey {
-  return (scalar) => ({
-    publicKey: curve.getPublicKey(scalar, false),
-    agree(theirPublic) {
-      try {
-        // A compressed point: one byte of sign, then x.
-        return curve.getSharedSecret(scalar, theirPublic, true).slice(1);
-      } finally {
-        scalar.fill(0);
-      }
-    },
-  });
-}
-
-/** `ecdh-sha2-nistp256` in pure JavaScript. */
-export const ecdhNistp256: KexMethod = /* @__PURE__ */ makeEcdh(nistp256, sha256, /* @__PURE__ */ noble(p256));
-
-/** `ecdh-sha2-nistp384` in pure JavaScript. */
-export const ecdhNistp384: KexMethod = /* @__PURE__ */ makeEcdh(nistp384, sha384, /* @__PURE__ */ noble(p384));
-
-/** `ecdh-sha2-nistp521` in pure JavaScript. */
-export const ecdhNistp521: KexMethod = /* @__PURE__ */ makeEcdh(nistp521, sha512, /* @__PURE__ */ noble(p521));

@@ -1,6 +1,6 @@
 /** Visitors of the host's port, answered by a handler of the web standard. @module */
 import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import type { Target } from "@postern/tunnel/platform";
 import { SshError, toSshError } from "@postern/wire";
 import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";

@@ -70,6 +70,7 @@ export interface Prompt {
 }
 
 const maxPrompts = 64;
+// @__NO_SIDE_EFFECTS__
 function counted<T>(item: Field<T>): Field<readonly T[]> {
   return {
     read(reader) {

@@ -1,6 +1,6 @@
-/** The hash functions of key exchanges and fingerprints, FIPS 180-4. @module */
+/** The hash functions of key exchanges and fingerprints, FIPS 180-4, in pure JavaScript. @module */
 import { sha256 as nobleSha256, sha384 as nobleSha384, sha512 as nobleSha512 } from "@noble/hashes/sha2.js";
-import type { Hash } from "./kex.ts";
+import type { Hash } from "../kex.ts";
 
 /** SHA-256, 32 bytes. */
 export const sha256: Hash = { name: "sha256", size: 32, digest: (data) => nobleSha256(data) };

@@ -1,7 +1,7 @@
 /** The NIST curves in pure JavaScript. @module */
 import type { ECDSA } from "@noble/curves/abstract/weierstrass.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
-import type { NistCurve } from "@postern/crypto";
+import type { NistCurve } from "@postern/crypto/platform";
 
 /** noble's curve for ours. */
 export function ecdsaOf(curve: NistCurve): ECDSA {

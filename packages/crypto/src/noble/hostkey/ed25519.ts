@@ -1,7 +1,7 @@
-/** `ssh-ed25519` in pure JavaScript. @module */
+/** Ed25519 in pure JavaScript. @module */
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { makeEd25519 } from "../hostkey/ed25519.ts";
-import type { PublicKeyAlgorithm } from "../hostkey.ts";
+import { makeEd25519 } from "../../hostkey/ed25519.ts";
+import type { PublicKeyAlgorithm } from "../../hostkey.ts";
 
 /** `ssh-ed25519` in pure JavaScript. Without `zip215: false` noble would accept what RFC 8032 refuses. */
 export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ makeEd25519((publicKey, data, signature) =>

@@ -1,0 +1,30 @@
+/** X25519 in pure JavaScript. @module */
+import type { Bytes } from "@postern/wire";
+import { makeCurve25519 } from "../../kex/curve25519.ts";
+import type { EphemeralKey } from "../../kex/diffie-hellman.ts";
+import type { KexMethod } from "../../kex.ts";
+import { sha256 } from "../hash.ts";
+import { x25519 } from "../x25519.ts";
+
+function nobleX25519(privateKey: Bytes): EphemeralKey {
+  return {
+    publicKey: x25519.getPublicKey(privateKey),
+    agree(theirPublic) {
+      try {
+        return x25519.getSharedSecret(privateKey, theirPublic);
+      } finally {
+        privateKey.fill(0);
+      }
+    },
+  };
+}
+
+/** `curve25519-sha256`, RFC 8731, in pure JavaScript. */
+export const curve25519Sha256: KexMethod = /* @__PURE__ */ makeCurve25519("curve25519-sha256", sha256, nobleX25519);
+
+/** The same under the name it had before the RFC. */
+export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ makeCurve25519(
+  "curve25519-sha256@libssh.org",
+  sha256,
+  nobleX25519,
+);

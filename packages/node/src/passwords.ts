@@ -1,0 +1,61 @@
+/** Passwords of a host's policy, hashed with `node:crypto`. @module */
+import { scrypt } from "node:crypto";
+import type { ScryptCost } from "@postern/crypto/platform";
+import {
+  type Authorize,
+  type HashPassword,
+  hashPasswordWith,
+  type PasswordFunctions,
+  policyWith,
+  type UserPolicy,
+} from "@postern/host/platform";
+import type { Bytes } from "@postern/wire";
+import { nativeSha256 } from "./crypto.ts";
+
+const functions: PasswordFunctions = {
+  sha256: nativeSha256,
+  async scrypt(password, salt, cost, size) {
+    try {
+      return await nativeScrypt(password, salt, cost, size);
+    } catch {
+      // OpenSSL has limits of its own on the cost, and a platform may have none of it.
+      const javascript = await import("@postern/crypto");
+      return javascript.scrypt(password, salt, cost, size);
+    }
+  },
+  // Node.js has none before version 24.
+  async argon2id(password, salt, cost, size) {
+    const javascript = await import("@postern/crypto");
+    return javascript.argon2id(password, salt, cost, size);
+  },
+};
+
+function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
+  // What it takes (RFC 7914 section 5), with room for what OpenSSL counts beside.
+  const maxmem = 128 * r * (n + p + 2) + 4096;
+  return new Promise((resolve, reject) => {
+    scrypt(password, salt, size, { N: n, r, p, maxmem }, (error, key) => {
+      if (error) reject(error);
+      else resolve(Uint8Array.from(key));
+    });
+  });
+}
+
+/**
+ * Hashes a password for a policy: `$scrypt$ln=16,r=8,p=2$salt$hash`.
+ *
+ * @example
+ * const authorize = policy({ test: { password: await hashPassword("secret") } });
+ */
+export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(functions);
+
+/**
+ * A policy from a table of users. Passwords are taken by the methods `password` and `keyboard-interactive`; an unknown user takes
+ * as long as a wrong password. A key may do what its user may, as far as its line does not take that away: `permitopen` permits nothing
+ * to a user without `permitOpen`.
+ *
+ * @throws SshError `misuse` for an option that is not known, a user without a way to log on, a malformed hash, pattern or key file
+ * @example
+ * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
+ */
+export const policy: (users: Readonly<Record<string, UserPolicy>>) => Authorize = /* @__PURE__ */ policyWith(functions);

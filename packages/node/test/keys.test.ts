@@ -1,0 +1,71 @@
+/** Keys and passwords with `node:crypto`: as the packages below have them in JavaScript. */
+import * as host from "@postern/host";
+import * as portable from "@postern/keys";
+import { loadVectors, type UnreadVector } from "@postern/testkit/vectors";
+import { describe, expect, it } from "vitest";
+import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "../src/keys.ts";
+import { hashPassword, policy } from "../src/passwords.ts";
+import { keyVectors } from "./key-vectors.ts";
+
+const attempt = (password: string) =>
+  ({ method: "password", user: "ann", password, signal: new AbortController().signal }) as never;
+
+describe("keys", () => {
+  it.each(keyVectors)("are read: %s", async (_title, { privateKey, publicKey, fingerprint }) => {
+    const signer = await readPrivateKey(privateKey);
+    expect(signer.publicKey).toEqual(publicKey);
+    expect(sha256Fingerprint(signer.publicKey)).toBe(fingerprint);
+  });
+
+  it.each((loadVectors("keys", "unread").vectors as UnreadVector[]).map((vector) => [vector.comment, vector] as const))(
+    "are refused: %s",
+    async (_title, { text, expects }) => {
+      const error = await readPrivateKey(text).catch((reason: Error) => reason);
+      expect(error).toMatchObject({ code: "key" });
+      for (const words of expects) expect(error).toMatchObject({ message: expect.stringContaining(words) });
+    },
+  );
+
+  it("of Ed25519 and ECDSA are refused when their halves are of different pairs", async () => {
+    for (const [type, { privateKey }] of keyVectors) {
+      if (type.startsWith("ssh-rsa")) continue;
+      const key = portable.decodePrivateKey(privateKey);
+      const secret = "seed" in key ? key.seed : "scalar" in key ? key.scalar : expect.unreachable();
+      // The last bytes of the secret, as they stand in the file.
+      const file = Buffer.from(privateKey.replace(/-----.*-----|\s/g, ""), "base64");
+      file[file.lastIndexOf(secret.subarray(-8)) + 7]! ^= 1;
+      const text = `-----BEGIN OPENSSH PRIVATE KEY-----\n${file.toString("base64")}\n-----END OPENSSH PRIVATE KEY-----\n`;
+      await expect(readPrivateKey(text)).rejects.toMatchObject({ code: "key" });
+    }
+  });
+
+  it("are made, the same from the same randomness", () => {
+    const options = { comment: "me", random: (size: number) => new Uint8Array(size).fill(7) };
+    expect(generatePrivateKey(options)).toBe(portable.generatePrivateKey(options));
+  });
+});
+
+describe("passwords", () => {
+  it("hashed here are known there, and the other way round", async () => {
+    const cost = { ln: 4, r: 8, p: 2 };
+    const [here, there] = [await hashPassword("secret", cost), await host.hashPassword("secret", cost)];
+    for (const authorize of [host.policy({ ann: { password: here } }), policy({ ann: { password: there } })]) {
+      expect(await authorize(attempt("secret"))).not.toBe(false);
+      expect(await authorize(attempt("Secret"))).toBe(false);
+    }
+  });
+
+  it.each([
+    ["plain", "password"],
+    ["argon2id", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
+  ])("%s are compared", async (_title, stored) => {
+    const authorize = policy({ ann: { password: stored } });
+    expect(await authorize(attempt("password"))).not.toBe(false);
+    expect(await authorize(attempt("Password"))).toBe(false);
+  });
+
+  it("are hashed with a cost that OpenSSL does not take", async () => {
+    const stored = await hashPassword("secret", { ln: 17, r: 1, p: 1 });
+    expect(await policy({ ann: { password: stored } })(attempt("secret"))).not.toBe(false);
+  });
+});

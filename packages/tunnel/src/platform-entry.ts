@@ -1,0 +1,28 @@
+/** What needs no @noble: the tunnel for a platform that brings its own hash and signers. @module */
+export { privateKeyWith } from "./auth-methods.ts";
+export {
+  ForwardingEvent,
+  NoticeEvent,
+  ReconnectAttemptEvent,
+  SelfCheckEvent,
+  StateEvent,
+  type TunnelEvents,
+  type TunnelState,
+  VisitorErrorEvent,
+} from "./events.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
+export type {
+  ChannelOpenRequest,
+  DrainOptions,
+  Endpoint,
+  ForwardingOptions,
+  ReconnectChanges,
+  ReconnectInfo,
+  TunnelOptions,
+} from "./options.ts";
+export type { Dial, HashingPlatform, Platform, Target } from "./platform.ts";
+export type { ProbeAnswer, ProbeResult } from "./probe.ts";
+export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+export { ReverseTunnel } from "./reverse-tunnel.ts";
+export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
