@@ -46,8 +46,10 @@ export class ConnectionMachine {
   readonly #events: ConnectionEvent[] = [];
   readonly #channels = new Map<number, Entry>();
   readonly #globalReplies: ReplyQueue;
-  /** channels whose `write` came up short, in the order in which they will be woken */
-  readonly #blocked = new Set<number>();
+  /** channels that wait for the peer's credit */
+  readonly #starved = new Set<number>();
+  /** channels that wait for room in the sink, in the order in which they will be woken */
+  readonly #waiting = new Set<number>();
   /** channels done in both directions that wait for the opener's CLOSE, oldest first */
   readonly #lingering = new Map<number, number>();
   /** those whose wait the next tick begins: calls come at times not told */
@@ -96,7 +98,8 @@ export class ConnectionMachine {
 
   /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
   resumed(): void {
-    for (const id of [...this.#blocked]) this.#wake(id);
+    for (const id of this.#waiting) this.#events.push({ type: "writable", id });
+    this.#waiting.clear();
   }
 
   /** A message numbered 80 to 127 (view). False: the number means nothing to this layer. */
@@ -189,7 +192,7 @@ export class ConnectionMachine {
 
   /**
    * Sends as much of `data` (copies) as the peer's window and the sink allow, and gives that number of bytes.
-   * When it is less than all, the event `writable` follows.
+   * When it is less than all, the event `writable` follows once there is window and room.
    */
   write(id: number, data: Bytes): number {
     const entry = this.#channels.get(id);
@@ -200,7 +203,7 @@ export class ConnectionMachine {
     while (sent < data.length) {
       const size = Math.min(data.length - sent, state.sendWindow, largest);
       if (size === 0 || !this.#sink.writable) {
-        this.#blocked.add(id);
+        (size === 0 ? this.#starved : this.#waiting).add(id);
         break;
       }
       this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
@@ -208,6 +211,13 @@ export class ConnectionMachine {
       sent += size;
     }
     return sent;
+  }
+
+  /** Whether the sink has room for more; when not, the event `writable` follows. */
+  hasRoom(id: number): boolean {
+    if (this.#sink.writable) return true;
+    this.#waiting.add(id);
+    return false;
   }
 
   /** The consumer took `size` bytes of data, or they were thrown away: both give the peer credit. */
@@ -233,7 +243,8 @@ export class ConnectionMachine {
     if (state?.phase.at !== "open") return;
     this.#lingering.delete(id);
     this.#lingeringSoon.delete(id);
-    this.#blocked.delete(id);
+    this.#starved.delete(id);
+    this.#waiting.delete(id);
     state.phase = { at: "closing" };
     this.#sink.send(ChannelClose.encode({ recipientChannel: state.peerId }));
   }
@@ -316,12 +327,8 @@ export class ConnectionMachine {
     // It may cross our CLOSE on the wire, and so it is the one message that may name a forgotten channel.
     if (!this.#channels.has(recipientChannel)) return;
     this.#established(recipientChannel, "WINDOW_ADJUST").state.adjust(bytesToAdd);
-    if (this.#sink.writable) this.#wake(recipientChannel);
-  }
-
-  #wake(id: number): void {
-    const window = this.#channels.get(id)?.state.sendWindow ?? 0;
-    if (window > 0 && this.#blocked.delete(id)) this.#events.push({ type: "writable", id });
+    if (bytesToAdd === 0 || !this.#starved.delete(recipientChannel)) return;
+    if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
   }
 
   #eof(id: number): void {

@@ -9,6 +9,8 @@ export interface AesGcm {
   seal(key: Bytes, nonce: Bytes, packet: Bytes): void;
   /** The plaintext, in place or copied; undefined when the tag is wrong. */
   open(key: Bytes, nonce: Bytes, packet: Bytes): Bytes | undefined;
+  /** Takes back the buffer of what `open` gave, once nobody reads it any more. */
+  readonly reuse?: (text: Bytes) => void;
 }
 
 const tagSize = 16;
@@ -48,6 +50,7 @@ export function makeAesGcm(name: string, keySize: number, aes: AesGcm): Cipher {
           countInvocation(nonce);
           return text;
         },
+        ...(aes.reuse && { reuse: aes.reuse }),
       };
     },
   };

@@ -9,6 +9,8 @@ export interface ChaCha20 {
   xor(key: Bytes, nonce: Bytes, data: Bytes): Bytes;
   /** The first 32 bytes of block 0, and `data` XORed with the key stream from block 1 on (copies both). */
   split(key: Bytes, nonce: Bytes, data: Bytes): { readonly macKey: Bytes; readonly data: Bytes };
+  /** Takes back the buffer of the data that `split` gave, once nobody reads it any more. */
+  readonly reuse?: (data: Bytes) => void;
 }
 
 /** Poly1305 (RFC 8439 section 2.5) of a platform: the tag of `data` under a key of 32 bytes that is used once. */
@@ -39,6 +41,7 @@ export function makeChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
           packet.set(chacha.xor(lengthKey, nonce, packet.subarray(0, 4)));
           const { macKey, data } = chacha.split(payloadKey, nonce, packet.subarray(4, end));
           packet.set(data, 4);
+          chacha.reuse?.(data);
           packet.set(mac(packet.subarray(0, end), macKey), end);
           macKey.fill(0);
         },
@@ -59,6 +62,7 @@ export function makeChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
           checkTag(sequence, expected, packet.subarray(end));
           return data;
         },
+        ...(chacha.reuse && { reuse: chacha.reuse }),
       };
     },
   };

@@ -39,6 +39,8 @@ export interface Opener extends PacketShape {
    * @throws SshError `mac` when the tag is wrong; the opener is of no use after that
    */
   open(sequence: number, packet: Bytes): Bytes;
+  /** Takes back the buffer of what `open` gave, once nobody reads it any more. */
+  reuse?(text: Bytes): void;
 }
 
 /** A packet cipher (RFC 4253 section 6.3) as a value. */

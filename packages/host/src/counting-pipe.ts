@@ -19,6 +19,9 @@ export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): 
   return {
     start(sink) {
       pipe.start({
+        borrows: sink.borrows === true,
+        gathers: sink.gathers === true,
+        ...(sink.written && { written: (chunk) => sink.written?.(chunk) }),
         data(chunk) {
           traffic.bytesIn += chunk.length;
           sink.data(chunk);
@@ -34,6 +37,8 @@ export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): 
         },
       });
     },
+    copies: pipe.copies === true,
+    ...(pipe.reuse && { reuse: (chunk) => pipe.reuse?.(chunk) }),
     write(chunk) {
       traffic.bytesOut += chunk.length;
       return pipe.write(chunk);

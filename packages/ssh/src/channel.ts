@@ -46,6 +46,8 @@ export interface ChannelHost {
   /** milliseconds, when the link is long; asked for when it is of use, for it may cost a question to the peer */
   roundTrip(): number | undefined;
   readonly windowBudget: WindowBudget;
+  /** the buffer of a chunk is free again */
+  reuse(chunk: Bytes): void;
 }
 
 interface Waiter {
@@ -55,6 +57,7 @@ interface Waiter {
 
 /** The implementation of {@link Channel}. The connection tells it what the machine tells. */
 export class SshChannel implements Channel {
+  readonly copies = true;
   readonly type: string;
   readonly id: number;
   readonly closed: Promise<void>;
@@ -74,6 +77,8 @@ export class SshChannel implements Channel {
   #input: "data" | "ended" | "told" | "dropped" = "data";
   /** bytes that wait for window or room, and what follows them */
   readonly #pending: Bytes[] = [];
+  /** a write gave false and `drain` has not been called since */
+  #owesDrain = false;
   #output: "open" | "ending" | "closing" | "done" | "aborted" = "open";
   #abortReason: Error | undefined;
   #gone: { readonly error: SshError | undefined; told: boolean } | undefined;
@@ -125,12 +130,12 @@ export class SshChannel implements Channel {
     // As with a socket, what comes too late is dropped: the writer cannot know yet.
     if (this.#gone !== undefined || this.#output === "aborted") return false;
     if (this.#output !== "open") throw new SshError("misuse", "expected no write after the end");
-    if (this.#pending.length === 0) {
-      const sent = this.#write(chunk);
-      this.#host.touch();
-      if (sent === chunk.length) return true;
-      this.#pending.push(chunk.subarray(sent));
-    } else this.#pending.push(chunk);
+    const sent = this.#pending.length === 0 ? this.#write(chunk) : 0;
+    this.#host.touch();
+    if (sent < chunk.length) this.#pending.push(chunk.slice(sent));
+    else if (this.#host.machine.hasRoom(this.id)) return true;
+    this.#owesDrain = true;
+    this.#counters.stalls++;
     return false;
   }
 
@@ -151,6 +156,10 @@ export class SshChannel implements Channel {
 
   pause(): void {
     this.#paused = this.#input !== "dropped";
+  }
+
+  reuse(chunk: Bytes): void {
+    this.#host.reuse(chunk);
   }
 
   resume(): void {
@@ -299,10 +308,16 @@ export class SshChannel implements Channel {
   }
 
   #hand(sink: PipeSink, data: Bytes): void {
-    this.#tell(() => sink.data(data));
+    // Asked for now: the consumer may give the memory back at once.
+    const size = data.length;
+    try {
+      sink.data(data);
+    } catch (error) {
+      this.#consumerFailed(error);
+    }
     // The consumer took it unless it said stop while taking it.
-    if (this.#paused) this.#uncredited += data.length;
-    else this.#credit(data.length);
+    if (this.#paused) this.#uncredited += size;
+    else this.#credit(size);
   }
 
   /** A consumer that fails ends its own channel, not the connection. */
@@ -310,9 +325,13 @@ export class SshChannel implements Channel {
     try {
       call();
     } catch (error) {
-      this.#rejectClosed(error);
-      this.abort(error instanceof Error ? error : undefined);
+      this.#consumerFailed(error);
     }
+  }
+
+  #consumerFailed(error: unknown): void {
+    this.#rejectClosed(error);
+    this.abort(error instanceof Error ? error : undefined);
   }
 
   #credit(size: number): void {
@@ -334,7 +353,6 @@ export class SshChannel implements Channel {
   #write(chunk: Bytes): number {
     const sent = this.#host.machine.write(this.id, chunk);
     this.#counters.bytesOut += sent;
-    if (sent < chunk.length) this.#counters.stalls++;
     return sent;
   }
 
@@ -353,7 +371,6 @@ export class SshChannel implements Channel {
     if (this.#gone !== undefined || this.#output === "done" || this.#output === "aborted") return;
     const { machine } = this.#host;
     let [first] = this.#pending;
-    const waited = first !== undefined;
     while (first !== undefined) {
       const sent = this.#write(first);
       if (sent < first.length) {
@@ -364,7 +381,9 @@ export class SshChannel implements Channel {
       [first] = this.#pending;
     }
     if (this.#output === "open") {
-      if (waited) this.#tell(() => this.#sink?.drain());
+      if (!this.#owesDrain || !machine.hasRoom(this.id)) return;
+      this.#owesDrain = false;
+      this.#tell(() => this.#sink?.drain());
     } else {
       machine.eof(this.id);
       if (this.#output === "closing") machine.close(this.id);

@@ -75,6 +75,7 @@ export class Connection implements SshConnection {
       now,
       windowBudget: new WindowBudget(options.windowBudget ?? 0),
       roundTrip: () => this.#requests.longRoundTrip(),
+      reuse: (chunk) => session.transport.reuseInput(chunk),
     };
   }
 

@@ -48,7 +48,10 @@ export class Driver {
   /** Begins to read and write. */
   start(): void {
     this.#pipe.start({
+      borrows: true,
+      gathers: true,
       data: (chunk) => this.#receive(chunk),
+      written: (chunk) => this.session.transport.reuseOutput(chunk),
       end: () => this.#inputEnded(),
       drain: () => {
         this.#blocked = false;
@@ -98,6 +101,7 @@ export class Driver {
     this.keepAlive?.heard(this.#now());
     this.session.receive(chunk);
     this.#pump();
+    this.session.transport.keepInput();
   }
 
   #inputEnded(cause?: Error): void {

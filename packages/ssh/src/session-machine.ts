@@ -15,6 +15,7 @@ import {
   Limits,
   messageRange,
   type PayloadSink,
+  ServerLimits,
   ServiceAccept,
   ServiceRequest,
   SshError,
@@ -63,7 +64,7 @@ export class SessionMachine {
       send: (head, body) => transport.send(head, body),
     };
     // Nobody may make a server sign again and again before it is known who asks.
-    if (options.role === "server") transport.limitPeerRekeys(Limits.kexBeforeLogon);
+    if (options.role === "server") transport.limitPeerRekeys(ServerLimits.kexBeforeLogon);
     this.transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
@@ -89,7 +90,7 @@ export class SessionMachine {
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
-  /** Takes the chunk. */
+  /** Takes the chunk, or borrows it until `transport.keepInput`. */
   receive(chunk: Bytes): void {
     if (this.#at !== "open") this.#bytesBeforeLogon += chunk.length;
     this.transport.receive(chunk);

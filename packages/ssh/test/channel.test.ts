@@ -13,6 +13,7 @@ import {
   ChannelWindowAdjust,
   concat,
   GlobalRequest,
+  Limits,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { ByteQueue } from "../src/byte-queue.ts";
@@ -76,19 +77,19 @@ describe("a channel as a push pipe", () => {
       ...sink,
       data(chunk) {
         sink.data(chunk);
-        if (sink.bytes.length === 4) channel.pause();
+        if (sink.bytes.length === 6) channel.pause();
       },
     });
     for (let n = 0; n < 10; n++) liar.send(data(100));
     await turns();
-    expect(sink.told).toHaveLength(4);
-    // Three chunks were taken; the fourth was taken by a consumer that said stop while taking it.
-    expect(credit(await sentBy(client, liar))).toBe(300);
+    expect(sink.told).toHaveLength(6);
+    // Five chunks were taken; the sixth was taken by a consumer that said stop while taking it.
+    expect(credit(await sentBy(client, liar))).toBe(500);
     channel.resume();
     await turns();
     expect(sink.bytes.reduce((sum, { length }) => sum + length, 0)).toBe(1000);
-    // The one that was held back, and the six that had waited, in one piece.
-    expect(credit(await sentBy(client, liar))).toBe(700);
+    // The one that was held back, and the four that had waited, in one piece.
+    expect(credit(await sentBy(client, liar))).toBe(500);
     liar.abort();
   });
 
@@ -135,17 +136,58 @@ describe("a channel as a push pipe", () => {
     liar.abort();
   });
 
+  it("copies what it is given to write: the chunk may be overwritten, whether it was sent or waits for the window", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 5 });
+    const chunk = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    expect([channel.copies, channel.write(chunk)]).toEqual([true, false]);
+    chunk.fill(0xee);
+    const later = Uint8Array.of(9);
+    expect(channel.write(later)).toBe(false);
+    later.fill(0xee);
+    channel.end();
+    liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 9 }));
+    await turns();
+    const sent = (await sentBy(client, liar)).filter(([number]) => number === ChannelData.number);
+    expect(concat(...sent.map((payload) => ChannelData.decode(payload).data))).toEqual(
+      Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    );
+    liar.abort();
+  });
+
+  it("stops its writer when our output is full, before it has to hold anything, and wakes it when there is room", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 2 ** 30 });
+    const sink = recorder();
+    channel.start(sink);
+    const chunk = new Uint8Array(32 * 1024);
+    let taken = 0;
+    while (channel.write(chunk)) taken += chunk.length;
+    expect(taken + chunk.length).toBe(Limits.outputHighWater);
+    expect(channel.counters).toEqual({ bytesIn: 0, bytesOut: Limits.outputHighWater, stalls: 1 });
+    await turns();
+    await sentBy(client, liar);
+    expect(sink.told).toEqual(["drain"]);
+    liar.abort();
+  });
+
+  it("says that it took a chunk that fills the window to the last byte: nothing waits, and no drain may come before the end", async () => {
+    const { liar, client, channel } = await lyingChannel({ window: 5 });
+    expect(channel.write(new Uint8Array(5))).toBe(true);
+    channel.end();
+    expect(numbers(await sentBy(client, liar))).toEqual([94, 96]);
+    liar.abort();
+  });
+
   it("close() sends what was written, then EOF and CLOSE, and drops and credits what still comes", async () => {
     const { liar, client, channel } = await lyingChannel({ window: 5, ours });
     const sink = recorder();
     channel.start(sink);
     channel.write(new Uint8Array(8));
     channel.close();
-    for (let n = 0; n < 9; n++) liar.send(data(100));
+    for (let n = 0; n < 10; n++) liar.send(data(100));
     await turns();
     const waiting = await sentBy(client, liar);
     expect(numbers(waiting).filter((number) => number !== 93)).toEqual([94]);
-    expect(credit(waiting)).toBe(900);
+    expect(credit(waiting)).toBe(1000);
     expect(sink.told).toEqual([]);
     liar.send(ChannelWindowAdjust.encode({ recipientChannel: 0, bytesToAdd: 9 }));
     await turns();
@@ -194,10 +236,10 @@ describe("a channel as a push pipe", () => {
     const { liar, client, channel } = await lyingChannel({ ours });
     const sink = recorder();
     channel.start(sink);
-    for (let n = 0; n < 6; n++)
+    for (let n = 0; n < 10; n++)
       liar.send(ChannelExtendedData.encode({ recipientChannel: 0, dataType: 1, data: new Uint8Array(100) }));
     await turns();
-    expect(credit(await sentBy(client, liar))).toBe(600);
+    expect(credit(await sentBy(client, liar))).toBe(1000);
     expect(sink.told).toEqual([]);
     liar.abort();
   });

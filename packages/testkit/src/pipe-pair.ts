@@ -11,6 +11,7 @@ export interface PipePairOptions {
 /**
  * A full-duplex link in memory, as strict as a socket: everything is delivered by a microtask of its own, never inside the call that
  * caused it, and one chunk a microtask. A chunk arrives as the very array that was written, so a writer that touches it again is found out.
+ * A sink that borrows has it for the time of the call: then it is overwritten, and given back to a writer that wants to hear of it.
  *
  * - `write` gives false from `highWater` bytes on; `drain` comes when all of them have been delivered.
  * - `end` follows the bytes before it; `closed` comes when both directions have ended.
@@ -155,6 +156,10 @@ class PipeEnd implements BytePipe {
     const chunk = this.#incoming.shift() as Bytes;
     this.#incomingSize -= chunk.length;
     if (this.#incomingSize === 0) this.#peer.#schedule();
-    if (!this.#dropping) sink.data(chunk);
+    if (this.#dropping) return;
+    sink.data(chunk);
+    if (sink.borrows !== true) return;
+    chunk.fill(0xee);
+    this.#peer.#sink?.written?.(chunk);
   }
 }

@@ -3,6 +3,8 @@ import type { Opener } from "@postern/crypto/platform";
 import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
+/** room for a packet of the usual size, so that a long stream allocates once */
+const smallestScratch = 1024;
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
 const plain: Opener = {
@@ -14,7 +16,7 @@ const plain: Opener = {
   open: (_sequence, packet) => packet.subarray(4),
 };
 
-/** Cuts the incoming stream into packets. A packet that lies within one chunk is opened where it lies. */
+/** Cuts the incoming stream into packets. A packet that lies within one chunk is opened where it lies; a chunk may be borrowed. */
 export class PacketReader {
   /** the sequence number of the next packet */
   sequence = 0;
@@ -28,12 +30,24 @@ export class PacketReader {
   /** a packet that spans chunks, filled so far */
   #partial: Bytes | undefined;
   #filled = 0;
+  /** memory of packets that spanned chunks */
+  #scratch: Bytes = nothing;
   /** size of the whole packet, once its length is known */
   #size: number | undefined;
 
-  /** Takes the chunk. */
+  /** Takes the chunk, or borrows it until {@link keep}. */
   receive(chunk: Bytes): void {
     if (chunk.length > 0) this.#queue.push(chunk);
+  }
+
+  /** Copies what is left of the chunk that was received last. */
+  keep(): void {
+    const last = this.#queue.pop();
+    if (last !== undefined) this.#queue.push(last.slice());
+    else if (this.#at < this.#chunk.length) {
+      this.#chunk = this.#chunk.slice(this.#at);
+      this.#at = 0;
+    }
   }
 
   /** The next payload (view), or undefined when bytes are missing. */
@@ -45,14 +59,25 @@ export class PacketReader {
     }
     const packet = this.#gather(this.#size);
     if (packet === undefined) return undefined;
-    if (this.#partial === undefined) this.#at += this.#size;
+    const spanned = this.#partial !== undefined;
+    if (!spanned) this.#at += this.#size;
     this.#partial = undefined;
     this.#size = undefined;
     this.bytes += packet.length;
     this.packets++;
-    const payload = payloadOf(this.#opener.open(this.sequence, packet));
+    const opened = this.#opener.open(this.sequence, packet);
     this.sequence = (this.sequence + 1) >>> 0;
+    const payload = payloadOf(opened);
+    // The payload outlives the packet. Few openers open in place, so that it seldom has to be moved out of the way.
+    if (opened.buffer !== packet.buffer) return payload;
+    if (!spanned) return payload.slice();
+    this.#scratch = nothing;
     return payload;
+  }
+
+  /** Takes back the buffer of a payload, once nobody reads it any more. */
+  reuse(payload: Bytes): void {
+    this.#opener.reuse?.(payload);
   }
 
   /** From the next packet on: the peer's NEWKEYS has been read. */
@@ -70,11 +95,11 @@ export class PacketReader {
     }
     if (this.#partial === undefined) {
       if (this.#chunk.length - this.#at >= need) return this.#chunk.subarray(this.#at, this.#at + need);
-      this.#partial = new Uint8Array(need);
+      this.#partial = this.#room(need);
       this.#filled = 0;
     } else if (this.#partial.length < need) {
-      const larger = new Uint8Array(need);
-      larger.set(this.#partial.subarray(0, this.#filled));
+      const larger = this.#room(need);
+      if (larger.buffer !== this.#partial.buffer) larger.set(this.#partial.subarray(0, this.#filled));
       this.#partial = larger;
     }
     while (this.#filled < need && (this.#at < this.#chunk.length || this.#nextChunk())) {
@@ -84,6 +109,12 @@ export class PacketReader {
       this.#at += part.length;
     }
     return this.#filled >= need ? this.#partial : undefined;
+  }
+
+  /** Memory for a packet that spans chunks; what it held before stays in place. */
+  #room(need: number): Bytes {
+    if (this.#scratch.length < need) this.#scratch = new Uint8Array(Math.max(need, smallestScratch));
+    return this.#scratch.subarray(0, need);
   }
 
   #nextChunk(): boolean {

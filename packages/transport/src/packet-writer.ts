@@ -1,6 +1,6 @@
 /** Binary packet protocol, RFC 4253 section 6: payloads -> bytes. @module */
 import type { Random, Sealer } from "@postern/crypto/platform";
-import { type Bytes, putUint32, RfcLimits } from "@postern/wire";
+import { type Bytes, Limits, putUint32, RfcLimits } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 
@@ -8,8 +8,11 @@ const nothing = /* @__PURE__ */ new Uint8Array(0);
 const plain: Sealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
 
 const smallestBatch = 1024;
+/** What a batch grows to at once when it is to hold data: all that is taken for one write, and the packet that exceeds it. */
+const dataBatch = Limits.outputHighWater + 2 * Limits.maxPacket;
+const mostSpare = 2;
 
-/** Frames and seals payloads into one growing batch, which the driver takes whole. */
+/** Frames and seals payloads into one growing batch, which the driver takes whole, and may give back when it is sent. */
 export class PacketWriter {
   /** the sequence number of the next packet */
   sequence = 0;
@@ -22,6 +25,8 @@ export class PacketWriter {
   #used = 0;
   /** the size of the last batch: a good guess for the next */
   #guess = smallestBatch;
+  /** batches of data that have been sent: memory of that size costs more to get than to fill */
+  readonly #spare: Bytes[] = [];
 
   constructor(random: Random) {
     this.#random = random;
@@ -34,7 +39,8 @@ export class PacketWriter {
 
   /** Appends bytes that are no packet: the identification line (copies). */
   sendRaw(bytes: Bytes): void {
-    this.#reserve(bytes.length).set(bytes);
+    const at = this.#reserve(bytes.length);
+    this.#batch.set(bytes, at);
   }
 
   /** Appends one packet; the payload comes in up to two parts (copies). */
@@ -45,7 +51,8 @@ export class PacketWriter {
     const lead = (lengthIsPadded ? 5 : 1) + size;
     let padding = unit - (lead % unit);
     if (padding < RfcLimits.minPadding) padding += unit;
-    const packet = this.#reserve(5 + size + padding + tagSize);
+    const at = this.#reserve(5 + size + padding + tagSize);
+    const packet = this.#batch.subarray(at, this.#used);
     putUint32(packet, 0, 1 + size + padding);
     packet[4] = padding;
     packet.set(head, 5);
@@ -62,9 +69,17 @@ export class PacketWriter {
     if (this.#used === 0) return undefined;
     const batch = this.#batch.subarray(0, this.#used);
     this.#guess = Math.max(smallestBatch, this.#used);
+    // Nobody keeps memory for data while little is sent.
+    if (this.#used < Limits.maxPacket) this.#spare.length = 0;
     this.#batch = nothing;
     this.#used = 0;
     return batch;
+  }
+
+  /** Takes back what `take` gave, once nobody reads it any more. */
+  reuse(batch: Bytes): void {
+    const { buffer } = batch;
+    if (buffer.byteLength === dataBatch && this.#spare.length < mostSpare) this.#spare.push(new Uint8Array(buffer));
   }
 
   /** From the next packet on: our NEWKEYS has been sent. */
@@ -75,15 +90,21 @@ export class PacketWriter {
     if (resetSequence) this.sequence = 0;
   }
 
-  #reserve(size: number): Bytes {
-    const end = this.#used + size;
+  /** Makes room at the end of the batch, and says where it begins. */
+  #reserve(size: number): number {
+    const at = this.#used;
+    const end = at + size;
     if (end > this.#batch.length) {
-      const larger = new Uint8Array(Math.max(end, this.#used === 0 ? this.#guess : 2 * this.#batch.length));
-      larger.set(this.#batch.subarray(0, this.#used));
+      const larger = this.#room(Math.max(end, at === 0 ? this.#guess : 2 * this.#batch.length));
+      larger.set(this.#batch.subarray(0, at));
       this.#batch = larger;
     }
-    const view = this.#batch.subarray(this.#used, end);
     this.#used = end;
-    return view;
+    return at;
+  }
+
+  #room(size: number): Bytes {
+    if (size <= Limits.maxPacket || size > dataBatch) return new Uint8Array(size);
+    return this.#spare.pop() ?? new Uint8Array(dataBatch);
   }
 }

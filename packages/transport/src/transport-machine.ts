@@ -98,7 +98,7 @@ export class TransportMachine {
     return (this.#kexSince ?? this.#now) + (this.#kex.idle ? this.#options.rekey.ms : Limits.kexTimeoutMs);
   }
 
-  /** Takes the chunk. */
+  /** Takes the chunk, or borrows it until {@link keepInput}. */
   receive(chunk: Bytes): void {
     this.#reader.receive(this.#versionReader === undefined ? chunk : this.#readVersion(this.#versionReader, chunk));
   }
@@ -114,6 +114,11 @@ export class TransportMachine {
     } catch (error) {
       throw this.#fail(error);
     }
+  }
+
+  /** Copies what is left of the chunk received last, so that its memory may be used again. */
+  keepInput(): void {
+    this.#reader.keep();
   }
 
   /** Tells the time; starts a rekey when it is due. @throws SshError `timeout` when a key exchange takes too long */
@@ -159,6 +164,16 @@ export class TransportMachine {
   /** Everything for the wire, once; ownership moves to the caller. */
   takeOutput(): Bytes | undefined {
     return this.#writer.take();
+  }
+
+  /** Takes back what `takeOutput` gave, once it is on the wire. */
+  reuseOutput(output: Bytes): void {
+    this.#writer.reuse(output);
+  }
+
+  /** Takes back the buffer of a payload, once nobody reads it any more. */
+  reuseInput(payload: Bytes): void {
+    this.#reader.reuse(payload);
   }
 
   /** Starts a rekey, unless one is on. */
