@@ -44,8 +44,8 @@ export class ChannelState {
   setLimits(window: number, maxPacket: number): void {
     this.receiveWindow = window;
     this.maxPacket = maxPacket;
-    // As OpenSSH: after three packets, or half a window when that is less. Waiting longer halves the speed of a long link.
-    this.#creditStep = Math.min(3 * maxPacket, Math.ceil(window / 2));
+    // Each credit costs both sides a packet and a system call; waiting for half of a large window would halve the speed of a long link.
+    this.#creditStep = Math.min(8 * maxPacket, Math.ceil(window / 2));
   }
 
   /** The peer's side of the channel, as its open or its confirmation tells. @throws SshError `protocol` when it takes no data at all */

@@ -75,21 +75,22 @@ describe("credit", () => {
     const { side, id } = accepted();
     side.hear(data(id, 100), data(id, 100), data(id, 100), data(id, 100));
     expect(side.take()).toEqual([]);
-    side.machine.consumed(id, 299);
+    side.machine.consumed(id, 399);
     expect(side.take()).toEqual([]);
-    side.machine.consumed(id, 1);
-    expect(side.take()).toEqual([adjust(7, 300)]);
+    side.hear(data(id, 100), data(id, 1));
+    side.machine.consumed(id, 101);
+    expect(side.take()).toEqual([adjust(7, 500)]);
     side.machine.consumed(id, 100);
     expect(side.take()).toEqual([]);
   });
 
-  it("comes after three packets, or half a window when that is less: a stream never stalls for a late credit", () => {
+  it("comes after eight packets, or half a window when that is less: a stream never stalls for a late credit", () => {
     for (const [window, maxPacket, step] of [
-      [1000, 100, 300],
-      [400, 100, 200],
+      [1000, 100, 500],
+      [4000, 100, 800],
       [10, 100, 5],
       [1, 100, 1],
-      [Limits.window, Limits.maxPacket, 3 * Limits.maxPacket],
+      [Limits.window, Limits.maxPacket, 8 * Limits.maxPacket],
     ] as const) {
       const { side, id } = accepted({}, { window, maxPacket });
       side.machine.consumed(id, step - 1);

@@ -70,7 +70,7 @@ describe("a channel's readable", () => {
     await channel.readable.cancel();
     for (let n = 0; n < 9; n++) liar.send(data(100));
     await turns();
-    expect(await credited(client, liar)).toBe(900);
+    expect(await credited(client, liar)).toBe(1000);
     await channel.writable.getWriter().write(new Uint8Array(3));
     expect((await liar.until(ChannelData.number)).length).toBe(9 + 3);
     liar.send(eof, close);
