@@ -74,6 +74,9 @@ export class WindowGrowth {
   /** bytes delivered since then */
   #bytes = 0;
   #since: number | undefined;
+  /** how long the consumer was behind since then, and since when it is */
+  #behindMs = 0;
+  #behind: number | undefined;
   #last = 0;
 
   /** @param roundTrip milliseconds when the link is long; asked for only when a window's worth of bytes has come */
@@ -88,25 +91,29 @@ export class WindowGrowth {
     if (this.#extra > 0 && now - this.#last > Limits.windowIdleMs) this.#excess = this.#extra;
     this.#last = now;
     if (this.#excess > 0) return this.#shrink(size);
-    if (!keepsUp || this.#since === undefined) {
-      this.#bytes = 0;
-      this.#since = now;
-      return size;
-    }
-    this.#bytes += size;
+    if (this.#since === undefined) this.#begin(now);
+    else this.#bytes += size;
+    if (this.#behind !== undefined) this.#behindMs += now - this.#behind;
+    this.#behind = keepsUp ? undefined : now;
     const window = this.#first + this.#extra;
-    if (this.#bytes < window / 2 || !this.#budget.open) return size;
+    if (!keepsUp || this.#bytes < window / 2 || !this.#budget.open) return size;
     const roundTripMs = this.#roundTrip();
-    const elapsed = now - this.#since;
+    const elapsed = now - (this.#since ?? now);
     if (elapsed < (roundTripMs ?? 0)) return size;
-    // A window limits a link to one window a round trip.
+    // A window limits a link to one window a round trip. What came in one burst may take a moment to be written; more than that is a slow consumer.
     const limited = roundTripMs !== undefined && (this.#bytes * roundTripMs) / elapsed >= 0.7 * window;
-    this.#bytes = 0;
-    this.#since = now;
-    if (!limited) return size;
+    const keptUp = this.#behindMs <= elapsed / 4;
+    this.#begin(now);
+    if (!limited || !keptUp) return size;
     const more = this.#budget.take(Math.min(window, Math.max(0, Limits.largestWindow - window)));
     this.#extra += more;
     return size + more;
+  }
+
+  #begin(now: number): void {
+    this.#bytes = 0;
+    this.#behindMs = 0;
+    this.#since = now;
   }
 
   /** The channel is gone. */

@@ -9,7 +9,8 @@ const MiB = 1024 * KiB;
 interface Link {
   readonly roundTripMs: number | undefined;
   readonly bytesPerMs: number;
-  readonly keepsUp?: boolean;
+  /** whether the consumer has taken everything by the time of the n-th credit */
+  readonly keepsUp?: (n: number) => boolean;
 }
 
 /** A peer that always has more to send, over a link of that speed; the window in the end. */
@@ -17,14 +18,14 @@ function transfer(
   growth: WindowGrowth,
   first: number,
   bytes: number,
-  { bytesPerMs, roundTripMs, keepsUp = true }: Link,
+  { bytesPerMs, roundTripMs, keepsUp = () => true }: Link,
 ): number {
   let window = first;
   let now = 0;
   for (let sent = 0; sent < bytes; sent += 32 * KiB) {
     // No faster than the link, and no more than a window each round trip.
     now += (32 * KiB) / Math.min(bytesPerMs, window / (roundTripMs ?? 1));
-    window += growth.credit(32 * KiB, now, keepsUp) - 32 * KiB;
+    window += growth.credit(32 * KiB, now, keepsUp(sent / (32 * KiB))) - 32 * KiB;
   }
   return window;
 }
@@ -54,8 +55,18 @@ describe("a receive window", () => {
 
   it("stays as it is when the consumer is slow", () => {
     const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
-    const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: false };
+    const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: () => false };
     expect(transfer(growth, 2 * MiB, 64 * MiB, link)).toBe(2 * MiB);
+  });
+
+  it("grows though the consumer needs a moment for what comes in one burst, and not when it is behind half of the time", () => {
+    const behindOneIn = (count: number): number => {
+      const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
+      const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: (n: number) => n % count !== 0 };
+      return transfer(growth, 2 * MiB, 200 * MiB, link);
+    };
+    expect(behindOneIn(20)).toBe(16 * MiB);
+    expect(behindOneIn(2)).toBe(2 * MiB);
   });
 
   it("shares one budget with all others of its connection, and gives it back", () => {
