@@ -1,6 +1,5 @@
 /** Algorithms over `node:crypto`: the values of `@postern/crypto` under the same names on the wire, faster. @module */
 import * as native from "node:crypto";
-import type * as noble from "@postern/crypto/platform";
 import type {
   Algorithms,
   Cipher,
@@ -13,6 +12,7 @@ import type {
 } from "@postern/crypto/platform";
 import * as make from "@postern/crypto/platform";
 import { type Bytes, concat, fromHex } from "@postern/wire";
+import { free } from "./free.ts";
 import { goodKeys } from "./good-keys.ts";
 import { lateCipher, lateKex, lateKey } from "./late.ts";
 import { poly1305 } from "./poly1305.ts";
@@ -45,7 +45,7 @@ function digest(hash: string, data: Bytes): Bytes {
 }
 
 const hmac =
-  (hash: string): noble.Hmac =>
+  (hash: string): make.Hmac =>
   (key) =>
   (head, data) =>
     plain(native.createHmac(hash, key).update(head).update(data).digest());
@@ -75,12 +75,14 @@ export const nativeHmacSha2_512Etm: Mac = /* @__PURE__ */ make.hmacMac(
 
 const tagSize = 16;
 
-function aesGcm(name: string): noble.AesGcm {
+function aesGcm(name: string): make.AesGcm {
   const algorithm = name as native.CipherGCMTypes;
   return {
     seal(key, nonce, packet) {
       const cipher = native.createCipheriv(algorithm, key, nonce).setAAD(packet.subarray(0, 4));
-      packet.set(cipher.update(packet.subarray(4, -tagSize)), 4);
+      const text = cipher.update(packet.subarray(4, -tagSize));
+      packet.set(text, 4);
+      free(text);
       cipher.final();
       packet.set(cipher.getAuthTag(), packet.length - tagSize);
     },
@@ -95,12 +97,13 @@ function aesGcm(name: string): noble.AesGcm {
       }
       return plain(text);
     },
+    reuse: free,
   };
 }
 
 // One object for the whole life of a key: it keeps the block counter.
 const aesCtr =
-  (algorithm: string): noble.AesCtr =>
+  (algorithm: string): make.AesCtr =>
   (key, counter) => {
     const cipher = native.createCipheriv(algorithm, key, counter);
     return (blocks) => plain(cipher.update(blocks));
@@ -108,7 +111,7 @@ const aesCtr =
 
 const zeroBlock: Bytes = /* @__PURE__ */ new Uint8Array(64);
 
-const chacha20: noble.ChaCha20 = {
+const chacha20: make.ChaCha20 = {
   xor: (key, nonce, data) =>
     plain(native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce)).update(data)),
   split(key, nonce, data) {
@@ -116,6 +119,7 @@ const chacha20: noble.ChaCha20 = {
     const cipher = native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce));
     return { macKey: cipher.update(zeroBlock).subarray(0, 32), data: plain(cipher.update(data)) };
   },
+  reuse: free,
 };
 
 export const nativeAes128Gcm: Cipher = /* @__PURE__ */ lateCipher(
@@ -192,7 +196,7 @@ export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ lateKex(
 const verify = (hash: string | null, data: Bytes, key: native.KeyObject, signature: Bytes): boolean =>
   native.verify(hash, data, { key, dsaEncoding: "ieee-p1363" }, signature);
 
-const ecdsa = (curve: noble.NistCurve, crv: string, hash: string): noble.Ecdsa => {
+const ecdsa = (curve: make.NistCurve, crv: string, hash: string): make.Ecdsa => {
   const keyOf = (point: Bytes) =>
     jwk({ kty: "EC", crv, x: point.subarray(1, 1 + curve.size), y: point.subarray(1 + curve.size) });
   return {
@@ -203,11 +207,11 @@ const ecdsa = (curve: noble.NistCurve, crv: string, hash: string): noble.Ecdsa =
   };
 };
 
-const rsaKey = ({ modulus, exponent }: noble.RsaPublicKey) => jwk({ kty: "RSA", n: modulus, e: exponent });
+const rsaKey = ({ modulus, exponent }: make.RsaPublicKey) => jwk({ kty: "RSA", n: modulus, e: exponent });
 
 const rsa =
   (hash: string) =>
-  (key: noble.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
+  (key: make.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
     native.verify(hash, data, rsaKey(key), signature);
 
 const ed25519Key = (publicKey: Bytes) => jwk({ kty: "OKP", crv: "Ed25519", x: publicKey });
@@ -224,7 +228,7 @@ export const nativeEcdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcd
 export const nativeRsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-256", "sha256");
 export const nativeRsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
 
-function nativeEcdsa(curve: noble.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
+function nativeEcdsa(curve: make.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
   const own = ecdsa(curve, crv, hash);
   return lateKey(make.makeEcdsa(curve, own), () => own.checkPoint(fromHex(goodKeys[curve.name])));
 }

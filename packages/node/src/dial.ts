@@ -1,14 +1,19 @@
 /** Dialling all addresses of a host, the quickest wins: Happy Eyeballs (RFC 8305). @module */
 import { lookup as dnsLookup } from "node:dns/promises";
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
+import type { BytePipe } from "@postern/ssh";
 import { RfcLimits, SshError } from "@postern/wire";
+import { sharedReads } from "./shared-reads.ts";
+import { socketPipe } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
 /** Loopback answers at once or never: `localhost` may be ::1, 127.0.0.1 or both, and the server on either. */
 const loopbackDelayMs = 10;
 const longestTimerMs = 2 ** 31 - 1;
+
+function nothing(): void {}
 
 /** One address of a host, as `node:dns` gives it. */
 export interface HostAddress {
@@ -30,6 +35,8 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
   /** the system's resolver by default */
   readonly lookup?: Lookup | undefined;
+  /** true: the socket reads into a buffer that all share, and emits no `data`; it is for `socketPipe` alone */
+  readonly sharedReads?: boolean | undefined;
 }
 
 /**
@@ -42,27 +49,39 @@ export interface DialOptions {
  * const socket = await dial({ host: "localhost", port: 8080, timeoutMs: 10_000 });
  */
 export async function dial(options: DialOptions): Promise<Socket> {
-  const { host, port, signal, timeoutMs, lookup = systemLookup } = options;
+  const { host, port, signal, timeoutMs, lookup = systemLookup, sharedReads = false } = options;
   checkPort(port, 1);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new SshError("misuse", `expected a positive timeoutMs, got ${timeoutMs}`);
   }
-  const race = new Race(host, port);
+  const race = new Race(host, port, sharedReads);
   const abort = () => race.lose(aborted(host, port, signal?.reason));
   if (signal?.aborted) throw aborted(host, port, signal.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const deadline =
     timeoutMs === undefined ? undefined : setTimeout(() => race.expire(timeoutMs), Math.min(timeoutMs, longestTimerMs));
   try {
-    findAddresses(host, port, lookup).then(
-      (addresses) => race.run(addresses),
-      (error: SshError) => race.lose(error),
-    );
+    const family = isIP(host);
+    if (family !== 0) race.run([{ address: host, family }]);
+    else {
+      findAddresses(host, port, lookup).then(
+        (addresses) => race.run(addresses),
+        (error: SshError) => race.lose(error),
+      );
+    }
     return await race.result;
   } finally {
     clearTimeout(deadline);
     signal?.removeEventListener("abort", abort);
   }
+}
+
+/** {@link dial}, for a byte pipe: how this platform reaches a host or a target. */
+export async function dialPipe(
+  { host, port }: { readonly host: string; readonly port: number },
+  { signal, timeoutMs }: Pick<DialOptions, "signal" | "timeoutMs">,
+): Promise<BytePipe> {
+  return socketPipe(await dial({ host, port, signal, timeoutMs, sharedReads: true }));
 }
 
 /** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
@@ -87,6 +106,7 @@ class Race {
   readonly result: Promise<Socket>;
   readonly #host: string;
   readonly #port: number;
+  readonly #sharedReads: boolean;
   readonly #running = new Map<Socket, HostAddress>();
   readonly #failed: { readonly at: HostAddress; readonly error: Error }[] = [];
   #waiting: HostAddress[] = [];
@@ -96,9 +116,10 @@ class Race {
   #resolve: (socket: Socket) => void = () => {};
   #reject: (error: SshError) => void = () => {};
 
-  constructor(host: string, port: number) {
+  constructor(host: string, port: number, shared: boolean) {
     this.#host = host;
     this.#port = port;
+    this.#sharedReads = shared;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -136,12 +157,20 @@ class Race {
       if (this.#running.size === 0) this.lose(this.#failure());
       return;
     }
-    const socket = connect({ host: at.address, port: this.#port, allowHalfOpen: true, noDelay: true });
+    const reads = this.#sharedReads ? sharedReads() : undefined;
+    const onread = reads && { onread: reads.onread };
+    const socket = connect({ host: at.address, port: this.#port, allowHalfOpen: true, noDelay: true, ...onread });
+    reads?.of(socket);
     this.#running.set(socket, at);
     socket.pause();
     // It stays: a socket nobody has taken yet must not end the process with an unhandled 'error'.
-    socket.on("error", (error) => this.#attemptFailed(socket, error));
-    socket.once("connect", () => this.#finish(socket));
+    socket.on("error", nothing);
+    const failed = (error: Error): void => this.#attemptFailed(socket, error);
+    socket.once("error", failed);
+    socket.once("connect", () => {
+      socket.off("error", failed);
+      this.#finish(socket);
+    });
     if (this.#waiting.length > 0) this.#next = setTimeout(() => this.#attempt(), this.#delayMs);
   }
 

@@ -13,7 +13,7 @@ import {
 import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { compatible, modern, nodeRandom } from "./crypto.ts";
-import { dial } from "./dial.ts";
+import { dialPipe } from "./dial.ts";
 import { preparing } from "./late.ts";
 import { type Listener, listen } from "./listener.ts";
 import { socketPipe } from "./socket.ts";
@@ -26,7 +26,7 @@ const portAttempts = 20;
 
 const platform: HostPlatform = {
   listen: listenOnAll,
-  dial: async ({ host, port }, { signal, timeoutMs }) => socketPipe(await dial({ host, port, signal, timeoutMs })),
+  dial: dialPipe,
   algorithms: hostAlgorithms,
   random: nodeRandom,
 };

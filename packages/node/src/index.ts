@@ -1,20 +1,11 @@
 /** Floor 6: Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto/platform";
-import {
-  type Dial,
-  ReverseTunnel as PortableTunnel,
-  privateKeyWith,
-  type TunnelOptions,
-} from "@postern/tunnel/platform";
+import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel/platform";
 import { modern, nativeSha256, nodeRandom } from "./crypto.ts";
-import { dial } from "./dial.ts";
+import { dialPipe } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./late.ts";
-import { socketPipe } from "./socket.ts";
-
-const dialPipe: Dial = async ({ host, port }, { signal, timeoutMs }) =>
-  socketPipe(await dial({ host, port, signal, timeoutMs }));
 
 /**
  * A reverse tunnel through an SSH host: dials out over TCP, logs on, asks the host for ports, and serves what arrives there.

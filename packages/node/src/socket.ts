@@ -3,6 +3,13 @@ import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
+import { borrowReads } from "./shared-reads.ts";
+
+/** bytes that wait for the end of a turn of the event loop */
+const mostGathered = 256 * 1024;
+/** a first write of fewer bytes is not to wait for the others of its turn, and one of more bytes gains nothing by it */
+const smallWrite = 4096;
+const largeWrite = 64 * 1024;
 
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 
@@ -18,13 +25,24 @@ const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
  *
  * @throws SshError `misuse` from `start` when called twice, from `write` after `end`, and here when the socket decodes text
  * @example
- * const pipe = socketPipe(await dial({ host: "ssh.example.com", port: 22 }));
+ * server.on("connection", (socket) => void connection(socketPipe(socket)));
  */
 export function socketPipe(socket: Socket): BytePipe {
   if (socket.readableEncoding !== null) {
     throw new SshError("misuse", `expected a socket that reads bytes, got one that decodes ${socket.readableEncoding}`);
   }
   return new SocketPipe(socket);
+}
+
+/** What is to be called when the event loop has seen to all sockets that were ready. */
+const turnEnds: (() => void)[] = [];
+
+function atEndOfTurn(call: () => void): void {
+  if (turnEnds.push(call) > 1) return;
+  setImmediate(() => {
+    // Each by itself, so that one that fails takes no other with it.
+    for (const each of turnEnds.splice(0)) queueMicrotask(each);
+  });
 }
 
 class SocketPipe implements BytePipe {
@@ -34,6 +52,10 @@ class SocketPipe implements BytePipe {
   /** a write gave false and `drain` has not been called since */
   #owesDrain = false;
   #ended = false;
+  /** handed to the socket, which may still read them */
+  readonly #unwritten: Bytes[] = [];
+  /** writes of this turn of the event loop */
+  #wrote = 0;
   /** closed by us: what comes in is dropped */
   #dropping = false;
   #peer: "sending" | "ended" | "told" = "sending";
@@ -49,7 +71,10 @@ class SocketPipe implements BytePipe {
     socket.on("error", () => {});
     socket.once("end", () => this.#peerEnded());
     socket.once("close", () => this.#closed());
-    socket.on("drain", () => this.#report());
+    socket.on("drain", () => {
+      this.#tellWritten();
+      this.#report();
+    });
     if (socket.readableEnded) this.#peerEnded();
     if (socket.closed) this.#closed();
   }
@@ -57,10 +82,16 @@ class SocketPipe implements BytePipe {
   start(sink: PipeSink): void {
     if (this.#sink) throw new SshError("misuse", "expected one start, got another");
     this.#sink = sink;
-    this.#socket.on("data", (chunk: Bytes) => {
-      // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
-      if (!this.#aborted && !this.#dropping) sink.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    const { borrows = false } = sink;
+    const shared = borrowReads(this.#socket, (chunk) => {
+      if (!this.#aborted && !this.#dropping) sink.data(borrows ? chunk : chunk.slice());
     });
+    if (!shared) {
+      this.#socket.on("data", (chunk: Bytes) => {
+        // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
+        if (!this.#aborted && !this.#dropping) sink.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+      });
+    }
     if (!this.#paused) this.#socket.resume();
     queueMicrotask(() => this.#report());
   }
@@ -69,8 +100,12 @@ class SocketPipe implements BytePipe {
     if (this.#socket.destroyed || this.#aborted) return false;
     if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
     if (chunk.length === 0) return !this.#owesDrain;
-    const more = this.#socket.write(chunk);
+    const more = this.#gather(chunk);
     if (!more) this.#owesDrain = true;
+    if (this.#sink?.written !== undefined) {
+      this.#unwritten.push(chunk);
+      this.#tellWritten();
+    }
     return more;
   }
 
@@ -142,6 +177,37 @@ class SocketPipe implements BytePipe {
     else if (this.#peer === "sending") this.#peer = "ended";
     this.#life = { at: "closed", error };
     this.#report();
+  }
+
+  /** What is written in one turn of the event loop leaves in one system call, within limits. */
+  #gather(chunk: Bytes): boolean {
+    const socket = this.#socket;
+    if (this.#wrote === 0) atEndOfTurn(this.#turnIsOver);
+    this.#wrote++;
+    const gathered = this.#sink?.gathers === true;
+    const small = chunk.length < smallWrite;
+    const first = this.#wrote === 1;
+    const waits = gathered ? small && !first : !(small && first) && chunk.length < largeWrite;
+    if (waits && socket.writableCorked === 0) socket.cork();
+    const more = socket.write(chunk);
+    if (gathered || socket.writableCorked === 0) return more;
+    // What merely waits for the end of the turn is no reason to stop: a writer who has to stop counts as slow.
+    if (socket.writableLength < mostGathered) return true;
+    socket.uncork();
+    return socket.writableLength === 0;
+  }
+
+  readonly #turnIsOver = (): void => {
+    this.#wrote = 0;
+    if (this.#socket.writableCorked === 0) return;
+    this.#socket.uncork();
+    this.#tellWritten();
+    this.#report();
+  };
+
+  #tellWritten(): void {
+    if (this.#socket.writableLength > 0) return;
+    for (const chunk of this.#unwritten.splice(0)) this.#sink?.written?.(chunk);
   }
 
   /** Tells the sink what it has not heard yet, in order. */
