@@ -1,9 +1,12 @@
 /** Poly1305: RFC 8439, and equal to noble's on anything. */
+import { readFile } from "node:fs/promises";
 import { noblePoly1305 } from "@postern/crypto";
 import { type Bytes, fromHex, toHex, utf8 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import loadWabt from "wabt";
 import { poly1305 } from "../src/poly1305.ts";
+import { code } from "../src/poly1305-code.ts";
 
 const key = (r: string, s = "00".repeat(16)): Bytes => fromHex(r.padEnd(32, "0") + s);
 const ones = "ff".repeat(16);
@@ -29,6 +32,22 @@ describe("poly1305", () => {
     ["#11: h is below the prime", "02", `fd${"ff".repeat(15)}`, "00".repeat(16), `fa${"ff".repeat(15)}`],
   ])("RFC 8439 appendix A.3 %s", (_title, r, data, s, tag) => {
     expect(toHex(poly1305(fromHex(data), key(r, s)))).toBe(tag.padEnd(32, "0"));
+  });
+
+  it.each([65_407, 65_408, 65_409, 200_000])(
+    "equals noble's for %i bytes, more than its memory holds at once",
+    (size) => {
+      const data = Uint8Array.from({ length: size }, (_, at) => (at * 7) & 0xff);
+      const secret = new Uint8Array(32).fill(0xfe);
+      expect(poly1305(data, secret)).toEqual(noblePoly1305(data, secret));
+    },
+  );
+
+  it("runs what poly1305.wat says", async () => {
+    const wat = await readFile(new URL("../src/poly1305.wat", import.meta.url), "utf8");
+    const wabt = await loadWabt();
+    const { buffer } = wabt.parseWat("poly1305.wat", wat, { bulk_memory: true }).toBinary({});
+    expect(code).toBe(Buffer.from(buffer).toString("base64"));
   });
 
   it("equals noble's, whatever data, key and alignment", () => {
