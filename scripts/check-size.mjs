@@ -3,6 +3,7 @@
  * `npm run check:size` wants the build; `node scripts/check-size.mjs --why` also tells what the bytes are.
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -67,7 +68,7 @@ for (const { name, limit, source } of clients) {
     write: false,
   });
   const [{ contents }] = outputFiles;
-  const packed = gzipSync(contents, { level: 9 }).length;
+  const packed = gzip(contents);
   if (packed > limit) over++;
   const verdict = limit === undefined ? "" : packed > limit ? `, MORE THAN ${kB(limit)}` : `, of at most ${kB(limit)}`;
   console.log(`${name}: ${kB(contents.length)} minified, ${kB(packed)} gzip${verdict}`);
@@ -81,6 +82,12 @@ function explain(inputs) {
   for (const [file, { bytesInOutput }] of rows) {
     if (bytesInOutput > 500) console.log(`  ${String(bytesInOutput).padStart(7)}  ${file}`);
   }
+}
+
+/** As the program packs it. Node.js has a zlib of its own, faster and almost 1 % worse. */
+function gzip(contents) {
+  const { status, stdout } = spawnSync("gzip", ["-9", "-c"], { input: contents, maxBuffer: contents.length });
+  return (status === 0 ? stdout : gzipSync(contents, { level: 9 })).length;
 }
 
 function kB(bytes) {

@@ -3,13 +3,13 @@ import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto/platform";
 import {
   type Bytes,
   KeyboardInteractiveRequest,
-  Limits,
   PasswordRequest,
   type PayloadSink,
   PublickeyProof,
   PublickeyQuery,
   quote,
   Reader,
+  ServerLimits,
   ServiceAccept,
   ServiceRequest,
   SshError,
@@ -236,7 +236,7 @@ export class AuthServerMachine {
   #publickey(user: string, specific: Bytes): AuthAttempt | undefined {
     const proved = new Reader(specific, "publickey request").boolean();
     const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specific);
-    if (publicKey.length > Limits.userKeyBytes) return undefined;
+    if (publicKey.length > ServerLimits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined) return undefined;
     if (proved && !this.#verifies(verifier, user, specific)) return undefined;
@@ -272,7 +272,7 @@ export class AuthServerMachine {
   }
 
   #countFailure(): void {
-    const { attempts = Limits.authAttempts } = this.#options;
+    const { attempts = ServerLimits.authAttempts } = this.#options;
     if (++this.#failures >= attempts) throw new SshError("auth", `expected a valid logon within ${attempts} attempts`);
   }
 

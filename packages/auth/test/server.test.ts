@@ -4,11 +4,11 @@ import { decodePrivateKey, signer } from "@postern/keys";
 import {
   type Bytes,
   concat,
-  Limits,
   PasswordChange,
   PasswordRequest,
   PublickeyProof,
   PublickeyQuery,
+  ServerLimits,
   ServiceAccept,
   ServiceRequest,
   UserauthBanner,
@@ -163,7 +163,7 @@ describe("attempts", () => {
   it("are limited", () => {
     for (const attempts of [undefined, 2]) {
       const server = begun(attempts === undefined ? {} : { attempts });
-      const most = attempts ?? Limits.authAttempts;
+      const most = attempts ?? ServerLimits.authAttempts;
       for (let n = 1; n < most; n++) {
         server.hear(passwordRequest("x"));
         server.decide(false);

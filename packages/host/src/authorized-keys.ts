@@ -1,7 +1,7 @@
 /** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
 import { checkRsaKey } from "@postern/crypto/platform";
 import { describePublicKey, parsePublicKey } from "@postern/keys/platform";
-import { type Bytes, Limits, quote, Reader, SshError, toHex } from "@postern/wire";
+import { type Bytes, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -104,8 +104,11 @@ function readKey(text: string): Bytes {
   if (!userKeyTypes.includes(type)) {
     throw new SshError("key", `expected a key of a type one can log on with here, got ${quote(type, 64)}`);
   }
-  if (blob.length > Limits.userKeyBytes) {
-    throw new SshError("key", `expected a key of at most ${Limits.userKeyBytes} bytes, got ${describePublicKey(blob)}`);
+  if (blob.length > ServerLimits.userKeyBytes) {
+    throw new SshError(
+      "key",
+      `expected a key of at most ${ServerLimits.userKeyBytes} bytes, got ${describePublicKey(blob)}`,
+    );
   }
   if (type === "ssh-rsa") {
     const reader = new Reader(blob, "public key");

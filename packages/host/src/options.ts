@@ -1,7 +1,7 @@
 /** What a TunnelHost is told, and the checking of it. @module */
 import type { Algorithms, Signer } from "@postern/crypto/platform";
 import { checkHostKeys, checkOptions } from "@postern/ssh";
-import { Limits, SshError } from "@postern/wire";
+import { Limits, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import type { Authorize } from "./policy.ts";
 
@@ -94,7 +94,7 @@ export const defaultHostLimits: HostLimits & { readonly penalties: PenaltyLimits
     maxSources: 16_384,
   },
   logonTimeoutMs: 120_000,
-  attempts: Limits.authAttempts,
+  attempts: ServerLimits.authAttempts,
   channels: 512,
   forwardings: 64,
   sessions: 10,

@@ -1,6 +1,6 @@
 /** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto/platform";
-import { type Bytes, equal, fromBase64, Limits, SshError, toBase64, utf8 } from "@postern/wire";
+import { type Bytes, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
 
 /** A stored password that others can be compared with. */
 export interface StoredPassword {
@@ -65,8 +65,8 @@ export function storedPassword(stored: string, functions: PasswordFunctions): St
 
 /** Refuses what nobody's password is, before it is worked on. @throws SshError `limit` */
 export function expectPassword(given: string): void {
-  if (utf8(given).length <= Limits.passwordBytes) return;
-  throw new SshError("limit", `expected a password of at most ${Limits.passwordBytes} bytes, got a longer one`);
+  if (utf8(given).length <= ServerLimits.passwordBytes) return;
+  throw new SshError("limit", `expected a password of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);
 }
 
 /** A stored password of the same cost that nothing matches: unknown users take as long as wrong passwords. */

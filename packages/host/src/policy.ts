@@ -1,7 +1,7 @@
 /** Who may log on, and what they may do then: the ready-made policy. @module */
 import type { MaybePromise } from "@postern/auth";
 import { checkOptions, type LogonAttempt } from "@postern/ssh";
-import { Limits, SshError } from "@postern/wire";
+import { ServerLimits, SshError } from "@postern/wire";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
 import {
   decoyOf,
@@ -80,7 +80,7 @@ function makePolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pass
     ...(all.some(({ keys }) => keys !== undefined) ? ["publickey"] : []),
     ...(costs.size > 0 ? ["password", "keyboard-interactive"] : []),
   ];
-  const turns = new Turns(2, Limits.waitingPasswords);
+  const turns = new Turns(2, ServerLimits.waitingPasswords);
 
   const passwordIsRight = async (user: User | undefined, given: string, signal: AbortSignal): Promise<boolean> => {
     expectPassword(given);

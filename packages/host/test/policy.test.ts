@@ -1,5 +1,5 @@
 import { parsePublicKey } from "@postern/keys";
-import { Limits, toBase64, Writer } from "@postern/wire";
+import { ServerLimits, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
 import { noblePasswordFunctions } from "../src/noble/password-hash.ts";
@@ -170,7 +170,7 @@ describe("passwords that wait to be compared", () => {
     const authorize = policy({ ann: { password: await dear } });
     const { signal } = new AbortController();
     const crowd = Array.from(
-      { length: Limits.waitingPasswords + 2 },
+      { length: ServerLimits.waitingPasswords + 2 },
       async () => await authorize(attempt(AbortSignal.any([signal]))),
     );
     await expect(authorize(attempt(signal))).rejects.toMatchObject({ code: "limit" });

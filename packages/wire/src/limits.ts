@@ -39,8 +39,8 @@ export const Limits = {
   maxPacket: 32 * 1024,
   /** what the first windows of all channels of a tunnel together come to: with more than 64 channels each gets less */
   windows: 256 * 1024 * 1024,
-  /** on a long link a window grows up to the first, and all windows of a connection together by the second */
-  largestWindow: 32 * 1024 * 1024,
+  /** on a long link a window grows up to the first, and all windows of a connection together by the second; sshd buffers 16 MiB a channel, and is lost near it */
+  largestWindow: 16 * 1024 * 1024,
   windowBudget: 64 * 1024 * 1024,
   /** a link is long from so many milliseconds of round trip, measured so many times; a large window on a short one ruins sshd */
   longRoundTripMs: 30,
@@ -56,15 +56,7 @@ export const Limits = {
   /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged on */
   strayBeforeLogon: 64,
   bytesBeforeLogon: 1024 * 1024,
-  /** key exchanges a client may begin after the first and before it is logged on: each costs its server a signature */
-  kexBeforeLogon: 2,
-  /** a user's public key: RSA of 8192 bits fits; what is larger takes seconds to verify, for whoever asks */
-  userKeyBytes: 1024 + 64,
-  /** a password, in UTF-8; OpenSSH takes as much. How many wait for their turn to be compared */
-  passwordBytes: 1024,
-  waitingPasswords: 64,
-  /** refused attempts before a server disconnects, and banners a client accepts */
-  authAttempts: 6,
+  /** banners a client accepts, and their bytes in all */
   banners: 16,
   bannerBytes: 64 * 1024,
   /** event based channels that wait for the program to take them; above it they are refused */
@@ -88,4 +80,17 @@ export const Limits = {
   logonTimeoutMs: 60_000,
   /** how long logoff waits for the peer to take our last bytes */
   logoffTimeoutMs: 5_000,
+} as const;
+
+/** Ours, for a server; apart, so that a client's bundle holds none of them. */
+export const ServerLimits = {
+  /** key exchanges a client may begin after the first and before it is logged on: each costs its server a signature */
+  kexBeforeLogon: 2,
+  /** a user's public key: RSA of 8192 bits fits; what is larger takes seconds to verify, for whoever asks */
+  userKeyBytes: 1024 + 64,
+  /** a password, in UTF-8; OpenSSH takes as much. How many wait for their turn to be compared */
+  passwordBytes: 1024,
+  waitingPasswords: 64,
+  /** refused attempts before a client is disconnected */
+  authAttempts: 6,
 } as const;
