@@ -1,5 +1,6 @@
 /** What all clients share in a run: sshd, keys, the two ends of the load, the network in between. @module */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type KeyPair, makeKey } from "../../integration/harness/keys.ts";
 import type { Running } from "../../integration/harness/process.ts";
 import { type Sshd, startSshd } from "../../integration/harness/sshd.ts";
@@ -30,7 +31,7 @@ export interface Stage {
   readonly profiles: string | undefined;
   /** The processes of sshd that live now. */
   sshdPids(): readonly number[];
-  /** Closes every connection of the load. */
+  /** Closes every connection of the load, and ends what sshd still does for a client that has gone. */
   reset(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -54,6 +55,7 @@ export async function startStage(folder: string, programs: string, profiles: str
       // The log of a connection is not part of the comparison.
       config: { LogLevel: "INFO" },
     });
+    const listening = new Set(familyOf(sshd.dir));
     const targets = helper(startHelper<Targets>(join(programs, "targets.mjs")));
     const visitors = helper(startHelper<Visitors>(join(programs, "visitors.mjs")));
     const link = helper(startHelper<Link>(join(programs, "link.mjs")));
@@ -73,6 +75,7 @@ export async function startStage(folder: string, programs: string, profiles: str
       sshdPids: () => familyOf(sshd.dir),
       async reset() {
         await Promise.all([visitors.call.reset(), targets.call.reset(), link.call.heal(), link.call.roundTrip(0)]);
+        await endSessions(() => familyOf(sshd.dir).filter((pid) => !listening.has(pid)));
       },
       async stop() {
         for (const one of helpers) one.stop();
@@ -84,5 +87,21 @@ export async function startStage(folder: string, programs: string, profiles: str
     for (const one of helpers) one.stop();
     dir.remove();
     throw error;
+  }
+}
+
+/** With thousands of connections sshd works on for minutes, and would take the processor from whoever comes next. */
+async function endSessions(sessions: () => readonly number[]): Promise<void> {
+  for (let waited = 0; waited < 2_000 && sessions().length > 0; waited += 50) {
+    if (waited >= 1_000) for (const pid of sessions()) tryKill(pid);
+    await sleep(50);
+  }
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has just ended.
   }
 }
