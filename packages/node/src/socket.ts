@@ -54,6 +54,7 @@ class SocketPipe implements BytePipe {
   #ended = false;
   /** handed to the socket, which may still read them */
   readonly #unwritten: Bytes[] = [];
+  #unwrittenSize = 0;
   /** writes of this turn of the event loop */
   #wrote = 0;
   /** closed by us: what comes in is dropped */
@@ -104,6 +105,7 @@ class SocketPipe implements BytePipe {
     if (!more) this.#owesDrain = true;
     if (this.#sink?.written !== undefined) {
       this.#unwritten.push(chunk);
+      this.#unwrittenSize += chunk.length;
       this.#tellWritten();
     }
     return more;
@@ -206,8 +208,13 @@ class SocketPipe implements BytePipe {
   };
 
   #tellWritten(): void {
-    if (this.#socket.writableLength > 0) return;
-    for (const chunk of this.#unwritten.splice(0)) this.#sink?.written?.(chunk);
+    // In order: what the socket still counts is the end of what it was given. A steady trickle may never let it count nothing.
+    for (let [first] = this.#unwritten; first !== undefined; [first] = this.#unwritten) {
+      if (this.#unwrittenSize - first.length < this.#socket.writableLength) return;
+      this.#unwritten.shift();
+      this.#unwrittenSize -= first.length;
+      this.#sink?.written?.(first);
+    }
   }
 
   /** Tells the sink what it has not heard yet, in order. */
