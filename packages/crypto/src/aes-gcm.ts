@@ -3,12 +3,12 @@ import { type Bytes, getUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkRoom } from "./cipher.ts";
 import { wrongTag } from "./mac.ts";
 
-/** AES-GCM of a platform, over a packet: 4 bytes of additional data, text, a tag of 16 bytes. */
+/** AES-GCM of a platform under one key, over packets: 4 bytes of additional data, text, a tag of 16 bytes. */
 export interface AesGcm {
   /** Encrypts the text in place and writes the tag. */
-  seal(key: Bytes, nonce: Bytes, packet: Bytes): void;
+  seal(nonce: Bytes, packet: Bytes): void;
   /** The plaintext, in place or copied; undefined when the tag is wrong. */
-  open(key: Bytes, nonce: Bytes, packet: Bytes): Bytes | undefined;
+  open(nonce: Bytes, packet: Bytes): Bytes | undefined;
   /** Takes back the buffer of what `open` gave, once nobody reads it any more. */
   readonly reuse?: (text: Bytes) => void;
 }
@@ -17,7 +17,7 @@ const tagSize = 16;
 const ivSize = 12;
 
 /** Makes a cipher of a platform's AES-GCM. The length is additional data, in the clear (RFC 5647 section 7.3). */
-export function makeAesGcm(name: string, keySize: number, aes: AesGcm): Cipher {
+export function makeAesGcm(name: string, keySize: number, withKey: (key: Bytes) => AesGcm): Cipher {
   const shape = { blockSize: 16, tagSize, lengthIsPadded: false } as const;
   return {
     name,
@@ -27,11 +27,12 @@ export function makeAesGcm(name: string, keySize: number, aes: AesGcm): Cipher {
     sealer(keys) {
       checkKeys(name, keys, keySize, ivSize);
       const nonce = keys.iv.slice();
+      const aes = withKey(keys.key);
       return {
         ...shape,
         seal(_sequence, packet) {
           checkRoom(packet, tagSize);
-          aes.seal(keys.key, nonce, packet);
+          aes.seal(nonce, packet);
           countInvocation(nonce);
         },
       };
@@ -39,13 +40,14 @@ export function makeAesGcm(name: string, keySize: number, aes: AesGcm): Cipher {
     opener(keys) {
       checkKeys(name, keys, keySize, ivSize);
       const nonce = keys.iv.slice();
+      const aes = withKey(keys.key);
       return {
         ...shape,
         headerSize: 4,
         length: (_sequence, header) => getUint32(header, 0),
         open(sequence, packet) {
           checkRoom(packet, tagSize);
-          const text = aes.open(keys.key, nonce, packet);
+          const text = aes.open(nonce, packet);
           if (text === undefined) throw wrongTag(sequence);
           countInvocation(nonce);
           return text;

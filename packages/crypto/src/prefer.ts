@@ -1,5 +1,5 @@
 /** A platform's own values, where the platform has what they need. Nothing is tried before the first use. @module */
-import { equal, fromHex } from "@postern/wire";
+import { concat, equal, fromHex } from "@postern/wire";
 import type { Cipher } from "./cipher.ts";
 import type { PublicKeyAlgorithm } from "./hostkey.ts";
 import type { KexMethod } from "./kex.ts";
@@ -44,8 +44,9 @@ function lazily<T>(preferred: T, otherwise: T, works: () => boolean): () => T {
 }
 
 /**
- * Whether a platform's cipher gives the known answer: what follows the length when a packet of 16 zeros is sealed as
- * number 0x01020304; key and IV count up from zero, and a cipher without a tag of its own has none.
+ * Whether a platform's cipher gives the known answer: the last 16 bytes of a packet of 16 zeros sealed as number 0x01020304, and of one of
+ * 256 zeros after it, for a platform may have a way of its own for short ones; key and IV count up from zero, and a cipher without a tag of its
+ * own has none.
  */
 export function cipherWorks(cipher: Cipher, answer: string): boolean {
   return succeeds(() => {
@@ -53,9 +54,12 @@ export function cipherWorks(cipher: Cipher, answer: string): boolean {
     const noMac = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => counting(0) } as const;
     const mac = cipher.authenticates ? undefined : { algorithm: noMac, key: counting(0) };
     const sealer = cipher.sealer({ key: counting(cipher.keySize), iv: counting(cipher.ivSize), mac });
-    const packet = new Uint8Array(4 + 16 + sealer.tagSize);
-    sealer.seal(0x01020304, packet);
-    return equal(packet.subarray(4), fromHex(answer));
+    const ends = [16, 256].map((size, index) => {
+      const packet = new Uint8Array(4 + size + sealer.tagSize);
+      sealer.seal(0x01020304 + index, packet);
+      return packet.subarray(-16);
+    });
+    return equal(concat(...ends), fromHex(answer));
   });
 }
 

@@ -1,15 +1,16 @@
 /** AES-GCM in pure JavaScript. @module */
 import { gcm } from "@noble/ciphers/aes.js";
+import type { Bytes } from "@postern/wire";
 import { type AesGcm, makeAesGcm } from "../aes-gcm.ts";
 import type { Cipher } from "../cipher.ts";
 
 const tagSize = 16;
 
-const nobleAesGcm: AesGcm = {
-  seal(key, nonce, packet) {
+const nobleAesGcm = (key: Bytes): AesGcm => ({
+  seal(nonce, packet) {
     packet.set(gcm(key, nonce, packet.subarray(0, 4)).encrypt(packet.subarray(4, -tagSize)), 4);
   },
-  open(key, nonce, packet) {
+  open(nonce, packet) {
     try {
       return gcm(key, nonce, packet.subarray(0, 4)).decrypt(packet.subarray(4));
     } catch {
@@ -17,7 +18,7 @@ const nobleAesGcm: AesGcm = {
       return undefined;
     }
   },
-};
+});
 
 /** `aes128-gcm@openssh.com` in pure JavaScript. */
 export const aes128Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes128-gcm@openssh.com", 16, nobleAesGcm);
