@@ -98,6 +98,7 @@ export class ConnectionMachine {
 
   /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
   resumed(): void {
+    if (this.#waiting.size === 0) return;
     for (const id of this.#waiting) this.#events.push({ type: "writable", id });
     this.#waiting.clear();
   }
@@ -421,9 +422,11 @@ export class ConnectionMachine {
   }
 }
 
+/** The sink copies it before the next one is made. */
+const head: Bytes = /* @__PURE__ */ new Uint8Array(9);
+
 /** The first nine bytes of CHANNEL_DATA, by hand. */
 function dataHead(peerId: number, size: number): Bytes {
-  const head = new Uint8Array(9);
   head[0] = ChannelData.number;
   putUint32(head, 1, peerId);
   putUint32(head, 5, size);

@@ -27,6 +27,8 @@ export class PacketWriter {
   #guess = smallestBatch;
   /** batches of data that have been sent: memory of that size costs more to get than to fill */
   readonly #spare: Bytes[] = [];
+  /** one of the smallest size that has been sent: it is all that single small messages take */
+  #smallSpare: Bytes | undefined;
 
   constructor(random: Random) {
     this.#random = random;
@@ -79,7 +81,9 @@ export class PacketWriter {
   /** Takes back what `take` gave, once nobody reads it any more. */
   reuse(batch: Bytes): void {
     const { buffer } = batch;
-    if (buffer.byteLength === dataBatch && this.#spare.length < mostSpare) this.#spare.push(new Uint8Array(buffer));
+    if (buffer.byteLength === smallestBatch) this.#smallSpare = new Uint8Array(buffer);
+    else if (buffer.byteLength === dataBatch && this.#spare.length < mostSpare)
+      this.#spare.push(new Uint8Array(buffer));
   }
 
   /** From the next packet on: our NEWKEYS has been sent. */
@@ -104,6 +108,11 @@ export class PacketWriter {
   }
 
   #room(size: number): Bytes {
+    if (size === smallestBatch && this.#smallSpare !== undefined) {
+      const spare = this.#smallSpare;
+      this.#smallSpare = undefined;
+      return spare;
+    }
     if (size <= Limits.maxPacket || size > dataBatch) return new Uint8Array(size);
     return this.#spare.pop() ?? new Uint8Array(dataBatch);
   }
