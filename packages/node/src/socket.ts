@@ -10,6 +10,8 @@ const mostGathered = 256 * 1024;
 /** a first write of fewer bytes is not to wait for the others of its turn, and one of more bytes gains nothing by it */
 const smallWrite = 4096;
 const largeWrite = 64 * 1024;
+/** a small write that comes later than this after the last one is no part of a burst, and nothing is arranged for those that follow */
+const burstMs = 0.05;
 
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 
@@ -55,8 +57,9 @@ class SocketPipe implements BytePipe {
   /** handed to the socket, which may still read them */
   readonly #unwritten: Bytes[] = [];
   #unwrittenSize = 0;
-  /** writes of this turn of the event loop */
+  /** writes of this turn of the event loop, without a small one that came alone */
   #wrote = 0;
+  #lastSmallAt = 0;
   /** closed by us: what comes in is dropped */
   #dropping = false;
   #peer: "sending" | "ended" | "told" = "sending";
@@ -184,10 +187,13 @@ class SocketPipe implements BytePipe {
   /** What is written in one turn of the event loop leaves in one system call, within limits. */
   #gather(chunk: Bytes): boolean {
     const socket = this.#socket;
-    if (this.#wrote === 0) atEndOfTurn(this.#turnIsOver);
+    const small = chunk.length < smallWrite;
+    if (this.#wrote === 0) {
+      if (small && this.#comesAlone()) return socket.write(chunk);
+      atEndOfTurn(this.#turnIsOver);
+    }
     this.#wrote++;
     const gathered = this.#sink?.gathers === true;
-    const small = chunk.length < smallWrite;
     const first = this.#wrote === 1;
     const waits = gathered ? small && !first : !(small && first) && chunk.length < largeWrite;
     if (waits && socket.writableCorked === 0) socket.cork();
@@ -197,6 +203,13 @@ class SocketPipe implements BytePipe {
     if (socket.writableLength < mostGathered) return true;
     socket.uncork();
     return socket.writableLength === 0;
+  }
+
+  #comesAlone(): boolean {
+    const now = performance.now();
+    const alone = now - this.#lastSmallAt > burstMs;
+    this.#lastSmallAt = now;
+    return alone;
   }
 
   readonly #turnIsOver = (): void => {

@@ -4,6 +4,8 @@ import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 
+const settled: Promise<void> = /* @__PURE__ */ Promise.resolve();
+
 /** What a {@link Driver} calls. */
 export interface DriverHandler {
   /** Called for each event, in order. An error thrown ends the connection. */
@@ -69,10 +71,8 @@ export class Driver {
   touch(): void {
     if (this.#scheduled || this.#pumping || this.#ended) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    // Node's queueMicrotask makes an async resource for each call.
+    void settled.then(this.#scheduledPump);
   }
 
   /** Ends the connection because of an error: DISCONNECT with its reason, every waiter rejected, the pipe dropped. */
@@ -114,6 +114,11 @@ export class Driver {
     const known = error.code !== "closed" || cause === undefined;
     this.fail(known ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
   }
+
+  readonly #scheduledPump = (): void => {
+    this.#scheduled = false;
+    this.#pump();
+  };
 
   #pump(): void {
     if (this.#pumping || this.#ended) return;
