@@ -1,5 +1,5 @@
 /** Helper process: the network between client and sshd. It adds time, or stands still; it has no limit of its own. @module */
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, Socket } from "node:net";
 import { clockMs } from "./orders.ts";
 import { answer } from "./rpc.ts";
 
@@ -13,10 +13,13 @@ const ways = new Set<Way>();
 const procedures = {
   /** Listens in front of a port of loopback, and gives its own. */
   start(target: number): Promise<number> {
-    const server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, (near) => {
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
       acceptedAt = clockMs();
-      // The last third of a TCP handshake reaches the host half a round trip after the client has finished its own.
-      after(roundTripMs / 2, () => join(near, target));
+      const far = new Socket({ allowHalfOpen: true });
+      // The last third of a TCP handshake reaches the host half a round trip after the client has finished its own, and what the client says
+      // at once comes right behind it.
+      after(roundTripMs / 2, () => far.connect({ host: "127.0.0.1", port: target, noDelay: true }));
+      join(near, far);
     });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
@@ -49,8 +52,7 @@ function after(ms: number, action: () => void): void {
   else setTimeout(action, ms);
 }
 
-function join(near: Socket, target: number): void {
-  const far = connect({ host: "127.0.0.1", port: target, noDelay: true, allowHalfOpen: true });
+function join(near: Socket, far: Socket): void {
   const both = [new Way(near, far, roundTripMs / 2), new Way(far, near, roundTripMs / 2)];
   for (const socket of [near, far]) {
     socket.on("error", () => undefined);
