@@ -77,6 +77,11 @@ export class AuthClientMachine {
     return this.#state.at === "awaitAnswer";
   }
 
+  /** Whether the request that is with the server decides it all: its answer is SUCCESS, or the end of the logon. */
+  get lastRequestIsOut(): boolean {
+    return this.#state.at === "awaitAnswer" && this.#state.method.oneRequest === true && this.#unused.length === 1;
+  }
+
   /** Sends SERVICE_REQUEST and begins the first method, in the same flight if it needs nothing from the server. */
   start(context: AuthContext): void {
     this.#context = context;

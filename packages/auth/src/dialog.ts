@@ -25,6 +25,8 @@ export interface AuthMethod {
   readonly name: string;
   /** true: begin only when the server has had the occasion to send server-sig-algs */
   readonly needsServerAlgorithms?: boolean;
+  /** true: the server answers the first request with SUCCESS or FAILURE, and asks nothing */
+  readonly oneRequest?: boolean;
   begin(context: AuthContext): AuthDialog;
 }
 

@@ -78,6 +78,7 @@ function logonEvent(
           // Anything but true is a refusal: a forgotten return must not trust a host.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
           session.transport.acceptHostKey();
+          options.onLogon?.(connection);
         },
       );
       return;

@@ -119,6 +119,7 @@ export class Connection implements SshConnection {
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
     }
     this.#opened?.resolve();
+    if (this.#requests.waiting) this.#driver.session.hurry();
   }
 
   /** Works on a decision of the program and goes on with its outcome; an error ends the connection. @internal */
@@ -317,6 +318,7 @@ export class Connection implements SshConnection {
 
   #incomingRequest(name: string, specific: Bytes, slot: ReplySlot | undefined): void {
     const { machine } = this.#host;
+    if (slot === undefined && this.#requests.waiting) this.#driver.session.hurry();
     let answered = false;
     const answer = (ok: boolean, reply?: Bytes): void => {
       if (answered) throw new SshError("misuse", "expected one answer to a global request");

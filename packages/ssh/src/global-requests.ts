@@ -34,6 +34,11 @@ export class GlobalRequests {
     this.#host = host;
   }
 
+  /** Whether a reply is due. */
+  get waiting(): boolean {
+    return this.#waiters.length > 0;
+  }
+
   send(name: string, specific: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
     return new Promise<GlobalReply>((resolve, reject) => {
       const aborted = (): void => reject(abortedError(signal));

@@ -220,6 +220,11 @@ export class TransportMachine {
     this.send(Unimplemented.encode({ sequence }));
   }
 
+  /** Sends something that means nothing (RFC 4253 section 11.2). */
+  ignore(): void {
+    this.send(Ignore.encode({ data: new Uint8Array(0) }));
+  }
+
   /** Says something to whoever reads the peer's log (RFC 4253 section 11.3). */
   debug(message: string, alwaysDisplay: boolean): void {
     this.send(Debug.encode({ alwaysDisplay, message, language: "" }));

@@ -16,6 +16,7 @@ export function publickey(signer: Signer): AuthMethod {
     name: "publickey",
     // With one algorithm there is nothing to choose, so nothing to wait for.
     needsServerAlgorithms: signer.algorithms.length > 1,
+    oneRequest: true,
     begin({ user, sessionId, serverAlgorithms }) {
       // A list without any of ours is no reason to give up: OpenSSH 7.4 leaves rsa-sha2-* out although it takes them.
       const algorithm = signer.algorithms.find((name) => serverAlgorithms?.includes(name)) ?? best;

@@ -1,0 +1,168 @@
+/** What is asked during the logon: when it leaves, what comes of it, and that nobody's delayed acknowledgement holds its answer back. */
+import { type AuthMethod, password, publickey } from "@postern/auth";
+import { type Liar, liarHostKey } from "@postern/testkit";
+import {
+  type Bytes,
+  GlobalRequest,
+  Limits,
+  RequestFailure,
+  RequestSuccess,
+  ServiceAccept,
+  ServiceRequest,
+  UserauthFailure,
+  UserauthRequest,
+  UserauthSuccess,
+} from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { GlobalReply, SshConnection } from "../src/index.ts";
+import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+
+const key = (): AuthMethod => publickey(liarHostKey());
+const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
+const accept = ServiceAccept.encode({ service: "ssh-userauth" });
+
+/** A client that asks `first` and `second` as soon as the logon begins, and what became of it. */
+function asking({ version = openSsh, auth = [key()], ask = ["first", "second"], size = 0 } = {}) {
+  const replies: Promise<GlobalReply>[] = [];
+  let connection: SshConnection | undefined;
+  const { liar, connected } = lyingServer(
+    { version },
+    {
+      auth,
+      onLogon: (logging) => {
+        connection = logging;
+        for (const name of ask) {
+          const reply = logging.request(name, new Uint8Array(size));
+          reply.catch(() => {});
+          replies.push(reply);
+        }
+      },
+    },
+  );
+  connected.catch(() => {});
+  return { liar, connected, replies, said: hear(liar), bytesOut: () => connection?.stats().bytesOut ?? 0 };
+}
+
+/** Gives what the client has said since the last call, as message numbers. */
+function hear(liar: Liar): () => Promise<number[]> {
+  const numbers: number[] = [];
+  void (async () => {
+    for (let next = await liar.next(); next !== undefined; next = await liar.next()) numbers.push(next[0] ?? 0);
+  })();
+  return async () => {
+    await turns();
+    return numbers.splice(0);
+  };
+}
+
+const success = (text: string): Bytes => RequestSuccess.encode({ specific: new TextEncoder().encode(text) });
+const [service, logon, request] = [ServiceRequest.number, UserauthRequest.number, GlobalRequest.number];
+
+describe("a request made during the logon", () => {
+  it.each([openSsh, "SSH-2.0-dropbear_2022.83", "SSH-2.0-Postern_0.1.0"])(
+    "leaves right behind it when a key decides and the server is %s",
+    async (version) => {
+      const { liar, connected, replies, said } = asking({ version });
+      expect(await said()).toEqual([service, logon, request, request]);
+      // One segment may hold all answers.
+      liar.send(accept, UserauthSuccess.encode({}), success("1"), RequestFailure.encode({}));
+      const client = await connected;
+      expect(await Promise.all(replies)).toMatchObject([{ ok: true, specific: Uint8Array.of(0x31) }, { ok: false }]);
+      const later = client.request("third", nothing);
+      expect(await said()).toEqual([request]);
+      liar.send(success(""));
+      expect(await later).toMatchObject({ ok: true });
+    },
+  );
+
+  it.each([
+    ["a server that may look at it before the logon is decided", { version: "SSH-2.0-AsyncSSH_2.10.1" }],
+    ["one that only calls itself alike", { version: "SSH-2.0-MyOpenSSH_9.2" }],
+    ["a password, for the server may ask for another one", { auth: [password("secret")] }],
+    ["a key that another method follows", { auth: [key(), password("secret")] }],
+  ])("waits for the end of the logon with %s", async (_title, options) => {
+    const { liar, connected, replies, said } = asking(options);
+    expect(await said()).toEqual([service, logon]);
+    liar.send(accept, UserauthSuccess.encode({}));
+    await connected;
+    expect(await said()).toEqual([request, request]);
+    liar.send(success(""), success(""));
+    expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
+  });
+
+  it("leaves behind the second of two logons when the first one was accepted and is not enough", async () => {
+    const { liar, connected, replies, said } = asking({ auth: [password("secret"), key()], ask: ["first"] });
+    expect(await said()).toEqual([service, logon]);
+    liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: true }));
+    expect(await said()).toEqual([logon, request]);
+    liar.send(UserauthSuccess.encode({}), success(""));
+    await connected;
+    expect(await replies[0]).toMatchObject({ ok: true });
+  });
+
+  it("fails with the logon's error when that is refused", async () => {
+    const { liar, connected, replies, said } = asking();
+    expect(await said()).toEqual([service, logon, request, request]);
+    liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: false }));
+    const error = await rejection(connected);
+    expect(error).toMatchObject({ code: "auth", message: expect.stringContaining("publickey (refused)") });
+    for (const reply of replies) expect(await rejection(reply)).toBe(error);
+  });
+
+  it("may not be larger than what is kept for others too", async () => {
+    const { connected } = asking({ ask: ["large"], size: Limits.heldOutput });
+    expect(await rejection(connected)).toMatchObject({ code: "limit" });
+  });
+
+  it("ends the connection when the program's own handler fails", async () => {
+    const { connected } = lyingServer(
+      {},
+      {
+        onLogon: () => {
+          throw new Error("no");
+        },
+      },
+    );
+    expect(await rejection(connected)).toMatchObject({ code: "closed" });
+  });
+});
+
+describe("an answer that Nagle's algorithm would hold back", () => {
+  it("is hurried by a message of ours when the service is accepted and the logon's answer is due", async () => {
+    const { liar, said, bytesOut } = asking();
+    await said();
+    const before = bytesOut();
+    liar.send(accept);
+    await turns();
+    expect(bytesOut()).toBeGreaterThan(before);
+  });
+
+  it("is hurried when a request that wants no reply comes before it, and only then", async () => {
+    const { liar, client } = await loggedOn({}, { version: openSsh });
+    const hostKeys = GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing });
+    const before = client.stats().bytesOut;
+    liar.send(hostKeys);
+    await turns();
+    expect(client.stats().bytesOut).toBe(before);
+    const reply = client.request("tcpip-forward", nothing);
+    await turns();
+    const asked = client.stats().bytesOut;
+    liar.send(hostKeys);
+    await turns();
+    expect(client.stats().bytesOut).toBeGreaterThan(asked);
+    liar.send(success(""));
+    await reply;
+  });
+
+  it("is not hurried at a server that is not known to need it", async () => {
+    const { liar, client } = await loggedOn();
+    const reply = client.request("tcpip-forward", nothing);
+    await turns();
+    const asked = client.stats().bytesOut;
+    liar.send(GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing }));
+    await turns();
+    expect(client.stats().bytesOut).toBe(asked);
+    liar.send(success(""));
+    await reply;
+  });
+});
