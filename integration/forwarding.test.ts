@@ -1,5 +1,11 @@
 /** Forwardings through real hosts: both modes, every address form, and what visitors and targets do to them. */
-import type { ForwardedChannel, Forwarding, VisitorErrorEvent } from "@postern/node";
+import {
+  type ForwardedChannel,
+  type Forwarding,
+  privateKey,
+  ReverseTunnel,
+  type VisitorErrorEvent,
+} from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   deafTarget,
@@ -9,6 +15,7 @@ import {
   halfCloseTarget,
   httpTarget,
   isListening,
+  makeKey,
   missing,
   openTunnel,
   patternChunks,
@@ -19,6 +26,8 @@ import {
   type SshServer,
   startDropbear,
   startSshd,
+  tempDir,
+  tunnelOptions,
   userKey,
   visit,
 } from "./harness/index.ts";
@@ -77,6 +86,36 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect((await visitor.readAll()).length).toBe(0);
       await tunnel.logoff();
       await echo.stop();
+    });
+
+    it("listens when it is asked during the logon, and is refused like any other", async () => {
+      const [echo, taken] = await Promise.all([echoTarget(), echoTarget()]);
+      const tunnel = new ReverseTunnel(await tunnelOptions(host));
+      const target = local(echo.port);
+      const logon = tunnel.logon();
+      const asked = [0, 0].map((port) => tunnel.requestForwarding({ port, target }));
+      const busy = tunnel.requestForwarding({ address: "127.0.0.1", port: taken.port, target });
+      busy.catch(() => {});
+      await logon;
+      const forwardings = await Promise.all(asked);
+      // dropbear listens on what addresses it can, and is content with ::1.
+      if (name === "OpenSSH") await expect(busy).rejects.toMatchObject({ code: "refused" });
+      for (const { port } of forwardings) expect((await exchange(port, "early")).toString()).toBe("early");
+      await tunnel.logoff();
+      await Promise.all([echo.stop(), taken.stop()]);
+    });
+
+    it("listens nowhere when the logon that it was asked with is refused", async () => {
+      const port = await freePort();
+      const stranger = await makeKey("ed25519", tempDir("postern-stranger").file("key"));
+      const tunnel = new ReverseTunnel(await tunnelOptions(host, { auth: [privateKey(stranger.privateText)] }));
+      const logon = tunnel.logon();
+      const forwarding = tunnel.requestForwarding({ port, target: local(port) });
+      const auth = { code: "auth", message: expect.stringContaining("publickey (refused)") };
+      forwarding.catch(() => {});
+      await expect(logon).rejects.toMatchObject(auth);
+      await expect(forwarding).rejects.toMatchObject(auth);
+      expect(isListening(port)).toBe(false);
     });
 
     it("gives each connection to the program, with its origin, as streams and as a pipe", async () => {

@@ -17,8 +17,8 @@ const tunnel = new ReverseTunnel({
 });
 // The way out that leaves a profile behind, where one is made.
 process.once("SIGINT", () => process.exit(0));
-await tunnel.logon();
-await tunnel.requestForwarding({ port: listenPort, target: { host: "127.0.0.1", port: targetPort } });
+const target = { host: "127.0.0.1", port: targetPort };
+await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: listenPort, target })]);
 await tunnel.closed;
 
 /** What a browser has: no algorithm of node:crypto, neither on the path nor before it. */

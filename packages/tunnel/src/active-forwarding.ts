@@ -81,6 +81,8 @@ export class ActiveForwarding implements Forwarding {
     for (;;) {
       try {
         const port = await link.listener.listen(this.address, this.#options.port, this.#onOpen(), call);
+        // The host may answer this together with the logon: the tunnel is open first.
+        await link.up;
         if (this.#link === link) this.#become("open", undefined, port);
         return;
       } catch (error) {
@@ -96,11 +98,11 @@ export class ActiveForwarding implements Forwarding {
     while (this.#isAt(link)) {
       try {
         const port = await this.#listenAgain(link);
-        if (this.#isAt(link)) this.#become("open", undefined, port);
+        if ((await link.up) && this.#isAt(link)) this.#become("open", undefined, port);
         return;
       } catch (cause) {
         const error = toSshError(cause, "protocol", "the request for the port failed");
-        if (!this.#isAt(link)) return;
+        if (!(await link.up) || !this.#isAt(link)) return;
         // Had it been the connection, `detach` would have come. A policy is final, and so is a host that makes no sense.
         if (error.code !== "refused") return this.end(error);
         this.#become("pending", error);

@@ -6,16 +6,18 @@ import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
 
-/** A connection that is logged on, and its listening ports. */
+/** A connection that is logged on or about to be, and its listening ports. */
 export interface Link {
   readonly connection: SshConnection;
   readonly listener: RemoteListener;
+  /** whether it came to be: settles when the tunnel is open with it, or the logon has failed */
+  readonly up: Promise<boolean>;
 }
 
 /** What a link tells while it is made, and after. */
 export interface LinkEvents {
-  /** the host key is trusted, the logon begins */
-  authenticating(): void;
+  /** the host key is trusted, the logon begins: ports may be asked for, and it depends on the host when that is sent */
+  authenticating(link: Link): void;
   banner(message: string): void;
   debug(message: string): void;
 }
@@ -31,23 +33,23 @@ export class LinkFailure {
   }
 }
 
-/** Dials, verifies the host key, and logs on. @throws LinkFailure */
+/** Dials, verifies the host key, and logs on. `up` is to become what the link's `up` does. @throws LinkFailure */
 export async function openLink(
   platform: HashingPlatform,
   options: CheckedOptions,
   { host, port }: Endpoint,
   events: LinkEvents,
-  signal: AbortSignal,
+  { signal, up }: { readonly signal: AbortSignal; readonly up: Promise<boolean> },
 ): Promise<Link> {
   const { user, auth, hostKey, algorithms, rekey, keepAlive, logonTimeoutMs } = options;
   const started = performance.now();
-  let listener: RemoteListener | undefined;
+  let link = undefined as Link | undefined;
   let reached = false;
   let seen = false;
   try {
     const pipe = await platform.dial({ host, port }, { signal, timeoutMs: logonTimeoutMs });
     reached = true;
-    const connection = await connect(pipe, {
+    await connect(pipe, {
       user,
       auth,
       algorithms,
@@ -63,21 +65,24 @@ export async function openLink(
         if ((await hostKey(offer)) !== true) {
           throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
         }
-        if (!signal.aborted) events.authenticating();
         return true;
+      },
+      onLogon: (logging) => {
+        link = { connection: logging, listener: new RemoteListener(logging), up };
+        if (!signal.aborted) events.authenticating(link);
       },
       onBanner: (message) => events.banner(message),
       onDebug: (message) => {
-        listener?.debug(message);
+        link?.listener.debug(message);
         events.debug(message);
       },
       onChannelOpen: (open) => {
-        if (listener !== undefined) listener.incoming(open);
+        if (link !== undefined) link.listener.incoming(open);
         else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no port was requested");
       },
     });
-    listener = new RemoteListener(connection);
-    return { connection, listener };
+    if (link === undefined) throw new SshError("misuse", "expected a logon before its end");
+    return link;
   } catch (cause) {
     const error = toSshError(cause, "connect", "the logon failed");
     // A host that says nothing at all is frozen or far away: that is no sign of a penalty.

@@ -57,6 +57,8 @@ export class HostWorld implements Platform {
   /** how long anything takes on the network, one way */
   delayMs = 0;
   secret = "secret";
+  /** whether it lets in who has a key, whatever key */
+  keys = true;
   hostKey: Signer = liarHostKey();
   /** what it was asked, `forward localhost:7777` and `cancel localhost:7777`, in order */
   readonly requests: string[] = [];
@@ -174,7 +176,8 @@ export class HostWorld implements Platform {
       random: seededRandom(`host link ${this.dials.length}`),
       hostKeys: [this.hostKey],
       banner: "welcome",
-      authenticate: (attempt) => attempt.method === "password" && attempt.password === this.secret,
+      authenticate: (attempt) =>
+        attempt.method === "publickey" ? this.keys : attempt.method === "password" && attempt.password === this.secret,
       onGlobalRequest: (request, connection) => this.#request(request, { connection, ports, cut, silence }),
       onChannelOpen: (open, connection) => this.#direct(open, { connection, ports, cut, silence }),
     }).then(

@@ -1,0 +1,160 @@
+/** Ports that are asked for before the tunnel is open: with the logon, or at its end. */
+import { publickey } from "@postern/auth";
+import { liarHostKey } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import type { ReverseTunnel } from "../src/index.ts";
+import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo } from "./host-world.ts";
+
+onVirtualClock();
+
+/** The network breaks when the request for the logon, and whatever goes with it, has just left. */
+function cutNextLogon(tunnel: ReverseTunnel, world: HostWorld): void {
+  const cut = ({ state }: { readonly state: string }): void => {
+    if (state !== "authenticating") return;
+    tunnel.removeEventListener("state", cut);
+    queueMicrotask(() => world.cutAll());
+  };
+  tunnel.addEventListener("state", cut);
+}
+
+const key = { auth: [publickey(liarHostKey())] };
+
+describe("a port asked for during the logon", () => {
+  it.each([
+    ["with it, by key", key],
+    ["after it, by password", {}],
+  ])("is there, the tunnel first: %s", async (_title, options) => {
+    const world = new HostWorld();
+    const { tunnel, told } = tunnelTo(world, options);
+    const [, forwarding] = await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    await settle();
+    expect(forwarding.state).toBe("open");
+    expect(tunnel.forwardings).toEqual([forwarding]);
+    expect(told).toEqual(["connecting", "authenticating", "open", "localhost:7777 open"]);
+    expect(world.requests).toEqual(["forward localhost:7777"]);
+  });
+
+  it("saves a round trip by key", async () => {
+    const took = async (options: object): Promise<number> => {
+      const world = new HostWorld();
+      world.delayMs = 50;
+      const { tunnel } = tunnelTo(world, options);
+      const began = performance.now();
+      const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+      for (let ms = 0; ms < 1_000 && (await outcome(both)) === "unsettled"; ms += 50) await advance(50);
+      await both;
+      return performance.now() - began;
+    };
+    expect((await took({})) - (await took(key))).toBe(100);
+  });
+
+  it("is refused by itself: the tunnel is open all the same", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "busy";
+    const { tunnel } = tunnelTo(world, key);
+    const logon = tunnel.logon();
+    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    expect(await outcome(forwarding)).toBe("refused");
+    await logon;
+    expect(tunnel.state).toBe("open");
+    expect(tunnel.forwardings).toEqual([]);
+  });
+
+  it("fails with the logon", async () => {
+    const world = new HostWorld();
+    world.keys = false;
+    const { tunnel } = tunnelTo(world, key);
+    const logon = tunnel.logon();
+    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    expect(await Promise.all([outcome(logon), outcome(forwarding)])).toEqual(["auth", "auth"]);
+    expect(tunnel.state).toBe("closed");
+    expect(tunnel.forwardings).toEqual([]);
+    expect(world.requests).toEqual([]);
+  });
+
+  it("fails with a logon that does not reach the host, or is given up", async () => {
+    const world = new HostWorld();
+    world.fate = "hang";
+    const { tunnel } = tunnelTo(world, key);
+    const logon = tunnel.logon();
+    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    expect(await outcome(forwarding)).toBe("unsettled");
+    await tunnel.logoff();
+    expect(await Promise.all([outcome(logon), outcome(forwarding)])).toEqual(["aborted", "aborted"]);
+  });
+
+  it("is asked for again with the next logon when the first one breaks under it", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
+    cutNextLogon(tunnel, world);
+    const logon = tunnel.logon();
+    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    expect(await outcome(forwarding)).toBe("unsettled");
+    await advance(5_000);
+    await logon;
+    expect((await forwarding).state).toBe("open");
+    expect(world.requests).toEqual(["forward localhost:7777"]);
+  });
+
+  it("fails with a connection that breaks under it when the tunnel is open, as any other", async () => {
+    const world = new HostWorld();
+    world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
+    const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
+    const logon = tunnel.logon();
+    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    await logon;
+    world.link.cut();
+    expect(await outcome(forwarding)).toBe("closed");
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    expect(tunnel.forwardings).toEqual([]);
+  });
+
+  it("may be given up by itself, before the host is reached and after", async () => {
+    const world = new HostWorld();
+    world.delayMs = 50;
+    const { tunnel } = tunnelTo(world, key);
+    const logon = tunnel.logon();
+    const early = new AbortController();
+    const late = new AbortController();
+    const first = tunnel.requestForwarding({ port: 7777, target }, { signal: early.signal });
+    const second = tunnel.requestForwarding({ port: 7778, target }, { signal: late.signal });
+    early.abort();
+    expect(await outcome(first)).toBe("aborted");
+    for (let ms = 0; ms < 1_000 && tunnel.state !== "authenticating"; ms += 10) await advance(10);
+    late.abort();
+    expect(await outcome(second)).toBe("aborted");
+    await advance(500);
+    await logon;
+    // What the host had been asked it was asked to let go of.
+    expect(world.requests).toEqual(["forward localhost:7778", "cancel localhost:7778"]);
+    expect([...world.link.ports]).toEqual([]);
+    expect(tunnel.forwardings).toEqual([]);
+  });
+
+  it("is not asked for on a tunnel that nobody logs on", async () => {
+    const { tunnel } = tunnelTo(new HostWorld(), key);
+    expect(await outcome(tunnel.requestForwarding({ port: 7777, target }))).toBe("closed");
+  });
+});
+
+describe("a forwarding that comes back by key", () => {
+  it("stays pending through a logon that fails, and is there after the next one", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, key);
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    told.length = 0;
+    world.link.cut();
+    await settle();
+    cutNextLogon(tunnel, world);
+    await advance(5_000);
+    expect(forwarding.state).toBe("pending");
+    await advance(5_000);
+    expect(forwarding.state).toBe("open");
+    expect(told.at(-1)).toBe("localhost:7777 open");
+    expect(told.filter((one) => one.startsWith("localhost"))).toEqual([
+      "localhost:7777 pending (closed)",
+      "localhost:7777 open",
+    ]);
+  });
+});
