@@ -1,5 +1,4 @@
 /** Gives back the memory of large buffers at once, without waiting for the garbage collector. @module */
-import { MessageChannel } from "node:worker_threads";
 import type { Bytes } from "@postern/wire";
 
 /** below it the call costs more than the memory */

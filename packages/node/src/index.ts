@@ -26,8 +26,12 @@ export class ReverseTunnel extends PortableTunnel {
     const algorithms = { ...modern, ...options?.algorithms };
     super(options, {
       dial: async (target, limits) => {
-        await prepareAlgorithms(algorithms);
-        return dialPipe(target, limits);
+        // The algorithms are tried out while the network and the host do their part.
+        const [dialled, prepared] = await Promise.allSettled([dialPipe(target, limits), prepareAlgorithms(algorithms)]);
+        if (dialled.status === "rejected") throw dialled.reason;
+        if (prepared.status === "fulfilled") return dialled.value;
+        dialled.value.abort();
+        throw prepared.reason;
       },
       dialTarget: dialPipe,
       algorithms: modern,
