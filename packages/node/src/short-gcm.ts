@@ -26,8 +26,8 @@ interface Exports {
 }
 
 let shared: { readonly exports: Exports; readonly memory: Bytes } | undefined;
-/** whose hash key lies in the memory */
-let owner: ShortGcm | undefined;
+/** the hash key that lies in the memory */
+let loaded: Bytes | undefined;
 
 /** AES-GCM under one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
 export class ShortGcm {
@@ -84,8 +84,8 @@ export class ShortGcm {
     const memory = this.#memory;
     const size = packet.length - tagSize - 4;
     const end = dataAt + block + Math.ceil(size / block) * block;
-    if (owner !== this) memory.set(this.#hashKey);
-    owner = this;
+    if (loaded !== this.#hashKey) memory.set(this.#hashKey);
+    loaded = this.#hashKey;
     for (let i = 0; i < block; i++) {
       memory[dataAt + i] = i < 4 ? (packet[i] ?? 0) : 0;
       memory[end - block + i] = 0;
