@@ -32,39 +32,44 @@ export type ValuesOf<C> = C extends Codec<infer V> ? V : never;
 /** A table without a message number: the type-specific part of a request or a channel open, or a blob. */
 // @__NO_SIDE_EFFECTS__
 export function record<F extends Fields>(name: string, fields: F): Codec<Values<F>> {
+  const listed = Object.entries(fields);
   return {
     name,
-    encode: (values) => writeFields(new Writer(), fields, values).finish(),
-    decode: (bytes) => readFields(new Reader(bytes, name), fields),
+    encode: (values) => writeFields(new Writer(), listed, values).finish(),
+    decode: (bytes) => readFields<Values<F>>(new Reader(bytes, name), listed),
   };
 }
 
 /** A table with its message number. */
 // @__NO_SIDE_EFFECTS__
 export function message<F extends Fields>(number: number, name: string, fields: F): Message<Values<F>> {
+  const listed = Object.entries(fields);
   return {
     number,
     name,
-    encode: (values) => writeFields(new Writer().byte(number), fields, values).finish(),
+    encode: (values) => writeFields(new Writer().byte(number), listed, values).finish(),
     decode(payload) {
       const reader = new Reader(payload, name);
       const got = reader.byte();
       if (got !== number) throw new SshError("protocol", `expected ${name} (${number}), got message ${got}`);
-      return readFields(reader, fields);
+      return readFields<Values<F>>(reader, listed);
     },
   };
 }
 
-function writeFields<F extends Fields>(writer: Writer, fields: F, values: Values<F>): Writer {
-  for (const [name, field] of Object.entries(fields)) field.write(writer, values[name]);
+/** The fields of a table in their order, listed once. */
+type Listed = readonly (readonly [name: string, field: Field<unknown>])[];
+
+function writeFields(writer: Writer, fields: Listed, values: Readonly<Record<string, unknown>>): Writer {
+  for (const [name, field] of fields) field.write(writer, values[name]);
   return writer;
 }
 
-function readFields<F extends Fields>(reader: Reader, fields: F): Values<F> {
+function readFields<V>(reader: Reader, fields: Listed): V {
   const values: Record<string, unknown> = {};
-  for (const [name, field] of Object.entries(fields)) values[name] = field.read(reader);
+  for (const [name, field] of fields) values[name] = field.read(reader);
   reader.end();
-  return values as Values<F>;
+  return values as V;
 }
 
 export const byte: Field<number> = { read: (reader) => reader.byte(), write: (writer, value) => writer.byte(value) };

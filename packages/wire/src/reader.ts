@@ -1,6 +1,7 @@
 /** Reads the data types of RFC 4251 section 5. @module */
 import { type Bytes, fromUtf8 } from "./bytes.ts";
 import { SshError } from "./error.ts";
+import { getUint32 } from "./writer.ts";
 
 /** A cursor over bytes. What it hands out are views; running out of bytes is a `protocol` error that names the reading. */
 export class Reader {
@@ -20,7 +21,7 @@ export class Reader {
   }
 
   byte(): number {
-    return this.raw(1)[0] ?? 0;
+    return this.#bytes[this.#take(1)] ?? 0;
   }
 
   /** Any value but 0 is true, as the RFC asks of readers. */
@@ -29,8 +30,7 @@ export class Reader {
   }
 
   uint32(): number {
-    const [a = 0, b = 0, c = 0, d = 0] = this.raw(4);
-    return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    return getUint32(this.#bytes, this.#take(4));
   }
 
   uint64(): bigint {
@@ -70,10 +70,8 @@ export class Reader {
 
   /** Exactly `size` bytes (view). */
   raw(size: number): Bytes {
-    if (size > this.remaining) throw this.#error(`${size} bytes`, `${this.remaining}`);
-    const view = this.#bytes.subarray(this.#at, this.#at + size);
-    this.#at += size;
-    return view;
+    const at = this.#take(size);
+    return this.#bytes.subarray(at, at + size);
   }
 
   /** All that is left (view). */
@@ -84,6 +82,14 @@ export class Reader {
   /** @throws SshError `protocol` when bytes are left over */
   end(): void {
     if (this.remaining > 0) throw this.#error("its end", `${this.remaining} more bytes`);
+  }
+
+  /** Where the next `size` bytes begin. */
+  #take(size: number): number {
+    if (size > this.remaining) throw this.#error(`${size} bytes`, `${this.remaining}`);
+    const at = this.#at;
+    this.#at += size;
+    return at;
   }
 
   #error(expected: string, got: string): SshError {
