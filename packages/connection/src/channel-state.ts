@@ -1,5 +1,6 @@
 /** One channel: its phase and its two windows, RFC 4254 section 5. Knows neither role nor type. @module */
 import { RfcLimits, SshError } from "@postern/wire";
+import type { ReplyQueue } from "./replies.ts";
 
 /** Who sent CHANNEL_OPEN. */
 export type Opener = "ours" | "theirs";
@@ -15,7 +16,10 @@ export type Phase =
   /** we sent CLOSE; only the peer's CLOSE matters (RFC 4254 section 5.3) */
   | { readonly at: "closing" };
 
-/** The windows and the phase of one channel. */
+/** The phase that thousands of channels are in: they share it. */
+export const flowing: Phase = { at: "open", in: "data", out: "data" };
+
+/** The windows and the phase of one channel, and what its requests wait for. */
 export class ChannelState {
   readonly id: number;
   readonly opener: Opener;
@@ -27,6 +31,10 @@ export class ChannelState {
   /** bytes we let the peer send, and the largest data string we take */
   receiveWindow: number;
   maxPacket: number;
+  /** our requests that wait for an answer */
+  awaited = 0;
+  /** the peer's requests that wait for ours; most channels never have one */
+  replies: ReplyQueue | undefined;
   /** consumed bytes for which the peer has no credit yet */
   #consumed = 0;
   #creditStep = 0;

@@ -22,7 +22,7 @@ import {
   RequestSuccess,
   SshError,
 } from "@postern/wire";
-import { ChannelState } from "./channel-state.ts";
+import { ChannelState, flowing } from "./channel-state.ts";
 import type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";
 import { ReplyQueue, type ReplySlot } from "./replies.ts";
 
@@ -33,18 +33,11 @@ export interface ConnectionOptions {
   readonly now: number;
 }
 
-interface Entry {
-  readonly state: ChannelState;
-  readonly replies: ReplyQueue;
-  /** our requests that wait for an answer */
-  awaited: number;
-}
-
 /** All channels and requests of one connection. */
 export class ConnectionMachine {
   readonly #sink: PayloadSink;
   readonly #events: ConnectionEvent[] = [];
-  readonly #channels = new Map<number, Entry>();
+  readonly #channels = new Map<number, ChannelState>();
   readonly #globalReplies: ReplyQueue;
   /** channels that wait for the peer's credit */
   readonly #starved = new Set<number>();
@@ -76,7 +69,7 @@ export class ConnectionMachine {
   }
 
   get deadline(): number | undefined {
-    for (const at of this.#lingering.values()) return at;
+    if (this.#lingering.size > 0) for (const at of this.#lingering.values()) return at;
     return this.#lingeringSoon.size === 0 ? undefined : this.#now + Limits.closeGraceMs;
   }
 
@@ -169,15 +162,15 @@ export class ConnectionMachine {
 
   /** Nobody waits for the channel any more. The id stays taken until the peer has answered. */
   abandonOpen(id: number): void {
-    const entry = this.#channels.get(id);
-    if (entry?.state.phase.at === "opening") entry.state.phase = { at: "opening", abandoned: true };
+    const state = this.#channels.get(id);
+    if (state?.phase.at === "opening") state.phase = { at: "opening", abandoned: true };
   }
 
   /** Accepts the peer's open; without `limits` it may send as much as `Limits` says. */
   confirmOpen(id: number, specific: Bytes = new Uint8Array(0), limits?: ChannelLimits): void {
-    const { state } = this.#deciding(id);
+    const state = this.#deciding(id);
     if (limits !== undefined) state.setLimits(limits.window, limits.maxPacket);
-    state.phase = { at: "open", in: "data", out: "data" };
+    state.phase = flowing;
     const { peerId: recipientChannel, receiveWindow: initialWindow, maxPacket } = state;
     this.#sink.send(
       ChannelOpenConfirmation.encode({ recipientChannel, senderChannel: id, initialWindow, maxPacket, specific }),
@@ -186,9 +179,9 @@ export class ConnectionMachine {
 
   /** Refuses the peer's open with a reason of RFC 4254 section 5.1. */
   refuseOpen(id: number, reason: number, description: string): void {
-    const { state } = this.#deciding(id);
+    const state = this.#deciding(id);
     this.#channels.delete(id);
-    this.#sink.send(ChannelOpenFailure.encode({ recipientChannel: state.peerId, reason, description, language: "" }));
+    this.#sendOpenFailure(state.peerId, reason, description);
   }
 
   /**
@@ -196,9 +189,8 @@ export class ConnectionMachine {
    * When it is less than all, the event `writable` follows once there is window and room.
    */
   write(id: number, data: Bytes): number {
-    const entry = this.#channels.get(id);
-    if (entry === undefined || entry.state.phase.at !== "open" || entry.state.phase.out !== "data") return 0;
-    const { state } = entry;
+    const state = this.#channels.get(id);
+    if (state?.phase.at !== "open" || state.phase.out !== "data") return 0;
     const largest = Math.min(state.peerMaxPacket, Limits.maxPacket);
     let sent = 0;
     while (sent < data.length) {
@@ -223,7 +215,7 @@ export class ConnectionMachine {
 
   /** The consumer took `size` bytes of data, or they were thrown away: both give the peer credit. */
   consumed(id: number, size: number): void {
-    const state = this.#channels.get(id)?.state;
+    const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.in !== "data") return;
     const bytesToAdd = state.consumed(size);
     if (bytesToAdd > 0) this.#sink.send(ChannelWindowAdjust.encode({ recipientChannel: state.peerId, bytesToAdd }));
@@ -231,7 +223,7 @@ export class ConnectionMachine {
 
   /** Sends EOF, after all data. Does nothing when that has been done. */
   eof(id: number): void {
-    const state = this.#channels.get(id)?.state;
+    const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.out !== "data") return;
     state.phase = { ...state.phase, out: "eof" };
     this.#sink.send(ChannelEof.encode({ recipientChannel: state.peerId }));
@@ -240,7 +232,7 @@ export class ConnectionMachine {
 
   /** Sends CLOSE now, whatever is under way. Does nothing when that has been done. */
   close(id: number): void {
-    const state = this.#channels.get(id)?.state;
+    const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
     this.#lingering.delete(id);
     this.#lingeringSoon.delete(id);
@@ -252,18 +244,18 @@ export class ConnectionMachine {
 
   /** Sends a channel request. With `wantReply` the event `reply` follows, in the order of the requests. */
   request(id: number, requestType: string, specific: Bytes, wantReply: boolean): void {
-    const entry = this.#channels.get(id);
-    if (entry?.state.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
-    if (wantReply) entry.awaited++;
-    this.#sink.send(ChannelRequest.encode({ recipientChannel: entry.state.peerId, requestType, wantReply, specific }));
+    const state = this.#channels.get(id);
+    if (state?.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
+    if (wantReply) state.awaited++;
+    this.#sink.send(ChannelRequest.encode({ recipientChannel: state.peerId, requestType, wantReply, specific }));
   }
 
   /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
   reply(id: number, slot: ReplySlot, ok: boolean): void {
     this.#unanswered--;
-    const entry = this.#channels.get(id);
-    if (entry?.state.phase.at !== "open") return;
-    entry.replies.settle(slot, (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: entry.state.peerId }));
+    const state = this.#channels.get(id);
+    if (state?.phase.at !== "open") return;
+    state.replies?.settle(slot, (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state.peerId }));
   }
 
   /** Sends a global request. With `wantReply` the event `globalReply` follows, in the order of the requests. */
@@ -288,24 +280,23 @@ export class ConnectionMachine {
     while (this.#channels.has(this.#nextId)) this.#nextId = (this.#nextId + 1) >>> 0;
     const state = new ChannelState(this.#nextId, opener, window, maxPacket);
     this.#nextId = (this.#nextId + 1) >>> 0;
-    this.#channels.set(state.id, { state, replies: new ReplyQueue((payload) => this.#sink.send(payload)), awaited: 0 });
+    this.#channels.set(state.id, state);
     return state;
   }
 
-  #deciding(id: number): Entry {
-    const entry = this.#channels.get(id);
-    if (entry?.state.phase.at !== "deciding")
-      throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
-    return entry;
+  #deciding(id: number): ChannelState {
+    const state = this.#channels.get(id);
+    if (state?.phase.at !== "deciding") throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
+    return state;
   }
 
   /** The channel a message is for. @throws SshError `protocol` for an id we do not have, or one that is not confirmed */
-  #established(id: number, what: string): Entry {
-    const entry = this.#channels.get(id);
-    if (entry === undefined)
+  #established(id: number, what: string): ChannelState {
+    const state = this.#channels.get(id);
+    if (state === undefined)
       throw new SshError("protocol", `expected a channel of ours, got ${what} for channel ${id}`);
-    const { at } = entry.state.phase;
-    if (at === "open" || at === "closing") return entry;
+    const { at } = state.phase;
+    if (at === "open" || at === "closing") return state;
     throw new SshError("protocol", `expected no ${what} for channel ${id} before it is confirmed`);
   }
 
@@ -317,7 +308,7 @@ export class ConnectionMachine {
   }
 
   #deliver(id: number, data: Bytes, dataType: number | undefined): void {
-    const { state } = this.#established(id, "data");
+    const state = this.#established(id, "data");
     state.received(data.length);
     // After our CLOSE there is no consumer, and the peer needs no more credit.
     if (state.phase.at === "open") this.#events.push({ type: "data", id, data, dataType });
@@ -327,13 +318,13 @@ export class ConnectionMachine {
     const { recipientChannel, bytesToAdd } = ChannelWindowAdjust.decode(payload);
     // It may cross our CLOSE on the wire, and so it is the one message that may name a forgotten channel.
     if (!this.#channels.has(recipientChannel)) return;
-    this.#established(recipientChannel, "WINDOW_ADJUST").state.adjust(bytesToAdd);
+    this.#established(recipientChannel, "WINDOW_ADJUST").adjust(bytesToAdd);
     if (bytesToAdd === 0 || !this.#starved.delete(recipientChannel)) return;
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
   }
 
   #eof(id: number): void {
-    const { state } = this.#established(id, "EOF");
+    const state = this.#established(id, "EOF");
     if (state.phase.at !== "open") return;
     if (state.phase.in === "eof") throw new SshError("protocol", "expected EOF once");
     state.phase = { ...state.phase, in: "eof" };
@@ -349,7 +340,7 @@ export class ConnectionMachine {
   }
 
   #close(id: number): void {
-    const { state } = this.#established(id, "CLOSE");
+    const state = this.#established(id, "CLOSE");
     // RFC 4254 section 5.3: CLOSE is answered with CLOSE, unless it has been sent.
     this.close(id);
     this.#channels.delete(state.id);
@@ -360,20 +351,20 @@ export class ConnectionMachine {
     const { channelType, senderChannel, initialWindow, maxPacket, specific } = ChannelOpen.decode(payload);
     if (this.#channels.size >= Limits.channels) {
       const description = `at most ${Limits.channels} channels on one connection`;
-      const reason = OpenFailureReason.RESOURCE_SHORTAGE;
-      this.#sink.send(
-        ChannelOpenFailure.encode({ recipientChannel: senderChannel, reason, description, language: "" }),
-      );
-      return;
+      return this.#sendOpenFailure(senderChannel, OpenFailureReason.RESOURCE_SHORTAGE, description);
     }
     const state = this.#add("theirs", Limits.window, Limits.maxPacket);
     state.setPeer(senderChannel, initialWindow, maxPacket);
     this.#events.push({ type: "open", id: state.id, channelType, specific });
   }
 
-  #opening(id: number, what: string): Entry & { readonly abandoned: boolean } {
-    const entry = this.#channels.get(id);
-    if (entry?.state.phase.at === "opening") return { ...entry, abandoned: entry.state.phase.abandoned };
+  #sendOpenFailure(recipientChannel: number, reason: number, description: string): void {
+    this.#sink.send(ChannelOpenFailure.encode({ recipientChannel, reason, description, language: "" }));
+  }
+
+  #opening(id: number, what: string): { readonly state: ChannelState; readonly abandoned: boolean } {
+    const state = this.#channels.get(id);
+    if (state?.phase.at === "opening") return { state, abandoned: state.phase.abandoned };
     throw new SshError("protocol", `expected no ${what} for channel ${id}: it was not asked for`);
   }
 
@@ -381,7 +372,7 @@ export class ConnectionMachine {
     const message = ChannelOpenConfirmation.decode(payload);
     const { state, abandoned } = this.#opening(message.recipientChannel, "CHANNEL_OPEN_CONFIRMATION");
     state.setPeer(message.senderChannel, message.initialWindow, message.maxPacket);
-    state.phase = { at: "open", in: "data", out: "data" };
+    state.phase = flowing;
     if (abandoned) this.close(state.id);
     else this.#events.push({ type: "opened", id: state.id, specific: message.specific });
   }
@@ -395,16 +386,22 @@ export class ConnectionMachine {
 
   #request(payload: Bytes): void {
     const { recipientChannel: id, requestType, wantReply, specific } = ChannelRequest.decode(payload);
-    const { state, replies } = this.#established(id, "CHANNEL_REQUEST");
+    const state = this.#established(id, "CHANNEL_REQUEST");
     if (state.phase.at !== "open") return;
     if (wantReply) this.#unanswered++;
-    this.#events.push({ type: "request", id, requestType, specific, slot: wantReply ? replies.add() : undefined });
+    const slot = wantReply ? this.#repliesOf(state).add() : undefined;
+    this.#events.push({ type: "request", id, requestType, specific, slot });
+  }
+
+  #repliesOf(state: ChannelState): ReplyQueue {
+    state.replies ??= new ReplyQueue((payload) => this.#sink.send(payload));
+    return state.replies;
   }
 
   #reply(id: number, ok: boolean): void {
-    const entry = this.#established(id, ok ? "CHANNEL_SUCCESS" : "CHANNEL_FAILURE");
-    if (entry.awaited === 0) throw new SshError("protocol", `expected no reply on channel ${id}: nothing was asked`);
-    entry.awaited--;
+    const state = this.#established(id, ok ? "CHANNEL_SUCCESS" : "CHANNEL_FAILURE");
+    if (state.awaited === 0) throw new SshError("protocol", `expected no reply on channel ${id}: nothing was asked`);
+    state.awaited--;
     this.#events.push({ type: "reply", id, ok });
   }
 
