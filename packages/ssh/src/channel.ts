@@ -3,8 +3,10 @@ import type { ConnectionMachine } from "@postern/connection";
 import { type Bytes, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { ByteQueue } from "./byte-queue.ts";
-import type { IncomingChannelRequest } from "./ssh-connection.ts";
+import { type Settleable, settleable } from "./settleable.ts";
+import type { AcceptOptions } from "./ssh-connection.ts";
 import { type ChannelStreams, openStreams } from "./streams.ts";
+import { type Waiter, waiter } from "./waiter.ts";
 import { type WindowBudget, WindowGrowth } from "./window-growth.ts";
 
 /** A full-duplex SSH channel (RFC 4254 section 5). Use either the streams or the push pipe, not both. */
@@ -44,32 +46,35 @@ export interface ChannelHost {
   touch(): void;
   readonly now: () => number;
   /** milliseconds, when the link is long; asked for when it is of use, for it may cost a question to the peer */
-  roundTrip(): number | undefined;
+  readonly roundTrip: () => number | undefined;
   readonly windowBudget: WindowBudget;
   /** the buffer of a chunk is free again */
   reuse(chunk: Bytes): void;
 }
 
-interface Waiter {
-  resolve(ok: boolean): void;
-  reject(error: unknown): void;
-}
+/** Those of all channels that have nothing in them: nothing is ever put into these. */
+const nothingWaits = /* @__PURE__ */ new ByteQueue();
+const none: never[] = [];
 
-/** The implementation of {@link Channel}. The connection tells it what the machine tells. */
+/**
+ * The implementation of {@link Channel}. The connection tells it what the machine tells. There may be thousands of them, so that what few
+ * need is made when it is asked for.
+ */
 export class SshChannel implements Channel {
   readonly copies = true;
   readonly type: string;
   readonly id: number;
-  readonly closed: Promise<void>;
   readonly #host: ChannelHost;
   /** @internal */
-  readonly onRequest: ((request: IncomingChannelRequest) => void) | undefined;
-  #resolveClosed: () => void = () => {};
-  #rejectClosed: (error: unknown) => void = () => {};
+  readonly onRequest: AcceptOptions["onRequest"];
+  readonly #onGone: AcceptOptions["onGone"];
+  #closed: Settleable | undefined;
+  /** why the channel did not end well */
+  #failure: unknown;
   #sink: PipeSink | undefined;
   #streams: ChannelStreams | undefined;
   /** data that came while nobody took it; at most the receive window */
-  readonly #queue = new ByteQueue();
+  #queue = nothingWaits;
   /** delivered to a consumer that paused while taking it: credited when it resumes */
   #uncredited = 0;
   #paused = false;
@@ -82,29 +87,26 @@ export class SshChannel implements Channel {
   #output: "open" | "ending" | "closing" | "done" | "aborted" = "open";
   #abortReason: Error | undefined;
   #gone: { readonly error: SshError | undefined; told: boolean } | undefined;
-  readonly #replies: Waiter[] = [];
+  #replies: Waiter<boolean>[] = none;
   readonly #growth: WindowGrowth;
-  #peeks: { readonly size: number; resolve(head: Bytes): void }[] = [];
+  #peeks: { readonly size: number; resolve(head: Bytes): void }[] = none;
   readonly #counters = { bytesIn: 0, bytesOut: 0, stalls: 0 };
 
-  constructor(
-    type: string,
-    id: number,
-    window: number,
-    host: ChannelHost,
-    onRequest?: (request: IncomingChannelRequest) => void,
-  ) {
-    this.#growth = new WindowGrowth(window, host.windowBudget, () => host.roundTrip());
+  constructor(type: string, id: number, window: number, host: ChannelHost, { onRequest, onGone }: AcceptOptions = {}) {
+    this.#growth = new WindowGrowth(window, host.windowBudget, host.roundTrip);
     this.onRequest = onRequest;
+    this.#onGone = onGone;
     this.type = type;
     this.id = id;
     this.#host = host;
-    this.closed = new Promise((resolve, reject) => {
-      this.#resolveClosed = resolve;
-      this.#rejectClosed = reject;
-    });
-    // Nobody has to look at `closed`: the error also reaches the sink or the streams.
-    this.closed.catch(() => {});
+  }
+
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = settleable();
+      if (this.#gone !== undefined) this.#closed.settle(this.#failure);
+    }
+    return this.#closed.promise;
   }
 
   get counters(): ChannelCounters {
@@ -192,19 +194,8 @@ export class SshChannel implements Channel {
     return await new Promise<boolean>((resolve, reject) => {
       const aborted = (): void =>
         reject(new SshError("aborted", "the channel request was aborted", { cause: signal?.reason }));
-      signal?.addEventListener("abort", aborted, { once: true });
-      const settled = (): void => signal?.removeEventListener("abort", aborted);
       // An aborted waiter stays in the line: the reply it awaits comes all the same.
-      this.#replies.push({
-        resolve(ok) {
-          settled();
-          resolve(ok);
-        },
-        reject(error) {
-          settled();
-          reject(error);
-        },
-      });
+      this.#replies = [...this.#replies, waiter(signal, { resolve, reject }, aborted)];
     });
   }
 
@@ -221,7 +212,7 @@ export class SshChannel implements Channel {
 
   peek(size: number): Promise<Bytes> {
     return new Promise((resolve) => {
-      this.#peeks.push({ size, resolve });
+      this.#peeks = [...this.#peeks, { size, resolve }];
       this.#answerPeeks();
     });
   }
@@ -232,6 +223,7 @@ export class SshChannel implements Channel {
     if (this.#input === "dropped") this.#credit(data.length);
     else if (this.#sink !== undefined && !this.#paused && this.#queue.empty) this.#hand(this.#sink, data);
     else {
+      if (this.#queue === nothingWaits) this.#queue = new ByteQueue();
       this.#queue.push(data);
       this.#answerPeeks();
     }
@@ -269,11 +261,12 @@ export class SshChannel implements Channel {
     // A writer learns of the end at once, a reader after what came before it.
     this.#streams?.endWriting(error);
     if (this.#input === "data") this.#input = "ended";
-    for (const waiter of this.#replies.splice(0)) {
-      waiter.reject(error ?? new SshError("closed", "the channel closed before the reply came"));
+    for (const { reject } of this.#replies.splice(0)) {
+      reject(error ?? new SshError("closed", "the channel closed before the reply came"));
     }
-    if (error === undefined) this.#resolveClosed();
-    else this.#rejectClosed(error);
+    this.#failure ??= error;
+    this.#closed?.settle(this.#failure);
+    this.#onGone?.(this);
     this.#answerPeeks();
     this.#deliver();
   }
@@ -330,7 +323,7 @@ export class SshChannel implements Channel {
   }
 
   #consumerFailed(error: unknown): void {
-    this.#rejectClosed(error);
+    if (this.#gone === undefined) this.#failure ??= error;
     this.abort(error instanceof Error ? error : undefined);
   }
 
@@ -360,10 +353,10 @@ export class SshChannel implements Channel {
     const over = this.#input !== "data" || this.#gone !== undefined;
     const waiting = this.#peeks;
     if (waiting.length === 0) return;
-    this.#peeks = [];
+    this.#peeks = none;
     for (const peek of waiting) {
       if (over || this.#queue.size >= peek.size) peek.resolve(this.#queue.peek(peek.size));
-      else this.#peeks.push(peek);
+      else this.#peeks = [...this.#peeks, peek];
     }
   }
 

@@ -10,6 +10,7 @@ import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
 import { abortedError, type ConnectionOptions } from "./options.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
+import { settleable } from "./settleable.ts";
 import type {
   AcceptOptions,
   CallOptions,
@@ -21,17 +22,28 @@ import type {
   RequestOptions,
   SshConnection,
 } from "./ssh-connection.ts";
+import { type Waiter, waiter } from "./waiter.ts";
 import { WindowBudget } from "./window-growth.ts";
 
-interface OpenWaiter {
+/** What only a role knows how to handle. */
+type LogonEventType =
+  | "verify"
+  | "hostKey"
+  | "sign"
+  | "step"
+  | "banner"
+  | "authenticated"
+  | "attempt"
+  | "responses"
+  | "abandoned";
+
+interface OpenWaiter extends Waiter<SshChannel> {
   readonly type: string;
   readonly window: number;
-  resolve(channel: SshChannel): void;
-  reject(error: unknown): void;
 }
+
 /** The part of a connection that both roles share. The roles add the handling of their logon events. */
 export class Connection implements SshConnection {
-  readonly closed: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #driver: Driver;
   readonly #now: () => number;
@@ -39,8 +51,8 @@ export class Connection implements SshConnection {
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, OpenWaiter>();
   readonly #requests: GlobalRequests;
-  #settleClosed: { resolve(): void; reject(error: SshError): void } = { resolve() {}, reject() {} };
-  #opened: { resolve(): void; reject(error: SshError): void } | undefined;
+  readonly #closed = settleable();
+  readonly #opened = settleable();
   #end: { readonly error: SshError | undefined } | undefined;
   #user = "";
   #peer: Partial<PeerInfo> = {};
@@ -55,10 +67,6 @@ export class Connection implements SshConnection {
   ) {
     this.#options = options;
     this.#now = now;
-    this.closed = new Promise((resolve, reject) => {
-      this.#settleClosed = { resolve, reject };
-    });
-    this.closed.catch(() => {});
     this.#driver = new Driver(pipe, session, now, {
       event: (event) => {
         if (!this.#event(event)) logonEvent(event, this);
@@ -77,6 +85,10 @@ export class Connection implements SshConnection {
       roundTrip: () => this.#requests.longRoundTrip(),
       reuse: (chunk) => session.transport.reuseInput(chunk),
     };
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   get peer(): PeerInfo {
@@ -100,10 +112,8 @@ export class Connection implements SshConnection {
     const late = new SshError("timeout", `expected the logon to be done within ${logonTimeoutMs} ms`);
     const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, 2 ** 31 - 1));
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#opened = { resolve, reject };
-        this.#driver.start();
-      });
+      this.#driver.start();
+      await this.#opened.promise;
     } finally {
       signal?.removeEventListener("abort", aborted);
       clearTimeout(deadline);
@@ -118,7 +128,7 @@ export class Connection implements SshConnection {
     if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
     }
-    this.#opened?.resolve();
+    this.#opened.settle();
     if (this.#requests.waiting) this.#driver.session.hurry();
   }
 
@@ -152,20 +162,7 @@ export class Connection implements SshConnection {
         machine.abandonOpen(id);
         reject(abortedError(signal));
       };
-      const settled = (): void => signal?.removeEventListener("abort", aborted);
-      signal?.addEventListener("abort", aborted, { once: true });
-      this.#opens.set(id, {
-        type,
-        window,
-        resolve(channel) {
-          settled();
-          resolve(channel);
-        },
-        reject(error) {
-          settled();
-          reject(error);
-        },
-      });
+      this.#opens.set(id, { type, window, ...waiter(signal, { resolve, reject }, aborted) });
     });
   }
 
@@ -272,61 +269,48 @@ export class Connection implements SshConnection {
         if (!event.first) this.#rekeys++;
         return true;
       }
-      case "verify":
-      case "hostKey":
-      case "sign":
-      case "step":
-      case "banner":
-      case "authenticated":
-      case "attempt":
-      case "responses":
-      case "abandoned":
-        return false;
       default:
-        return event satisfies never;
+        event satisfies { readonly type: LogonEventType };
+        return false;
     }
   }
 
   #incomingOpen(id: number, type: string, specific: Bytes): void {
     const { machine } = this.#host;
-    let answered = false;
-    const answer = (): boolean => {
-      if (answered) throw new SshError("misuse", "expected one answer to a channel open");
-      answered = true;
-      return this.#end === undefined;
-    };
+    const once = this.#once("a channel open");
     const open: IncomingOpen = {
       type,
       id,
       specific,
-      accept: ({ onRequest, window = Limits.window, maxPacket = Limits.maxPacket } = {}) => {
-        if (!answer())
-          throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
-        machine.confirmOpen(id, undefined, { window, maxPacket });
-        this.#driver.touch();
-        return this.#addChannel(id, type, window, onRequest);
+      accept: (options = {}) => {
+        const { window = Limits.window, maxPacket = Limits.maxPacket } = options;
+        once(() => machine.confirmOpen(id, undefined, { window, maxPacket }));
+        this.#expectOpen(undefined, "expected an open connection to accept a channel on");
+        return this.#addChannel(id, type, window, options);
       },
-      refuse: (reason, description) => {
-        if (!answer()) return;
-        machine.refuseOpen(id, reason, description);
-        this.#driver.touch();
-      },
+      refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
     };
     if (this.#options.onChannelOpen !== undefined) this.#options.onChannelOpen(open, this);
     else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no channels are accepted");
   }
 
+  /** Does what answers the peer, and throws when it is to be done again. It is not done when the connection has ended. */
+  #once(what: string): (answer: () => void) => void {
+    let answered = false;
+    return (answer) => {
+      if (answered) throw new SshError("misuse", `expected one answer to ${what}`);
+      answered = true;
+      if (this.#end !== undefined) return;
+      answer();
+      this.#driver.touch();
+    };
+  }
+
   #incomingRequest(name: string, specific: Bytes, slot: ReplySlot | undefined): void {
     const { machine } = this.#host;
     if (slot === undefined && this.#requests.waiting) this.#driver.session.hurry();
-    let answered = false;
-    const answer = (ok: boolean, reply?: Bytes): void => {
-      if (answered) throw new SshError("misuse", "expected one answer to a global request");
-      answered = true;
-      if (slot === undefined || this.#end !== undefined) return;
-      machine.replyGlobal(slot, ok, reply);
-      this.#driver.touch();
-    };
+    const once = this.#once("a global request");
+    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
     const request: IncomingRequest = {
       name,
       specific,
@@ -340,14 +324,8 @@ export class Connection implements SshConnection {
 
   #channelRequest(id: number, type: string, specific: Bytes, slot: ReplySlot | undefined): void {
     const { machine } = this.#host;
-    let answered = false;
-    const answer = (ok: boolean): void => {
-      if (answered) throw new SshError("misuse", "expected one answer to a channel request");
-      answered = true;
-      if (slot === undefined || this.#end !== undefined) return;
-      machine.reply(id, slot, ok);
-      this.#driver.touch();
-    };
+    const once = this.#once("a channel request");
+    const answer = (ok: boolean): void => once(() => slot && machine.reply(id, slot, ok));
     const accept = (): void => answer(true);
     const refuse = (): void => answer(false);
     const { onRequest } = this.#channels.get(id) ?? {};
@@ -362,15 +340,15 @@ export class Connection implements SshConnection {
     waiter?.resolve(this.#addChannel(id, waiter.type, waiter.window));
   }
 
-  #addChannel(id: number, type: string, window: number, onRequest?: AcceptOptions["onRequest"]): SshChannel {
-    const channel = new SshChannel(type, id, window, this.#host, onRequest);
+  #addChannel(id: number, type: string, window: number, handlers?: AcceptOptions): SshChannel {
+    const channel = new SshChannel(type, id, window, this.#host, handlers);
     this.#channels.set(id, channel);
     return channel;
   }
 
-  #expectOpen(signal: AbortSignal | undefined): void {
+  #expectOpen(signal: AbortSignal | undefined, otherwise = "the connection was closed"): void {
     if (signal?.aborted) throw abortedError(signal);
-    if (this.#end !== undefined) throw this.#end.error ?? new SshError("closed", "the connection was closed");
+    if (this.#end !== undefined) throw this.#end.error ?? new SshError("closed", otherwise);
   }
 
   /** Every waiter learns of the end. */
@@ -382,9 +360,8 @@ export class Connection implements SshConnection {
     this.#opens.clear();
     for (const channel of this.#channels.values()) channel.ended(reason);
     this.#channels.clear();
-    this.#opened?.reject(reason);
-    if (error === undefined) this.#settleClosed.resolve();
-    else this.#settleClosed.reject(error);
+    this.#opened.settle(reason);
+    this.#closed.settle(error);
   }
 }
 

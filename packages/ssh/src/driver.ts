@@ -3,6 +3,7 @@ import { type Bytes, disconnectReason, Limits, SshError, toSshError } from "@pos
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
+import { settleable } from "./settleable.ts";
 
 const settled: Promise<void> = /* @__PURE__ */ Promise.resolve();
 
@@ -34,17 +35,13 @@ export class Driver {
   #blocked = false;
   #inputPaused = false;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
-  readonly #pipeClosed: Promise<void>;
-  #resolvePipeClosed: () => void = () => {};
+  readonly #pipeClosed = settleable();
 
   constructor(pipe: BytePipe, session: SessionMachine, now: () => number, handler: DriverHandler) {
     this.#pipe = pipe;
     this.session = session;
     this.#now = now;
     this.#handler = handler;
-    this.#pipeClosed = new Promise((resolve) => {
-      this.#resolvePipeClosed = resolve;
-    });
   }
 
   /** Begins to read and write. */
@@ -60,7 +57,7 @@ export class Driver {
         this.#pump();
       },
       closed: (error) => {
-        this.#resolvePipeClosed();
+        this.#pipeClosed.settle();
         this.#inputEnded(error);
       },
     });
@@ -91,7 +88,7 @@ export class Driver {
     const drop = (): void => this.#pipe.abort();
     if (signal?.aborted) drop();
     signal?.addEventListener("abort", drop, { once: true });
-    await this.#pipeClosed;
+    await this.#pipeClosed.promise;
     signal?.removeEventListener("abort", drop);
   }
 
@@ -204,7 +201,7 @@ export class Driver {
       () => this.#pipe.abort(error),
       error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs,
     );
-    void this.#pipeClosed.then(() => clearTimeout(patience));
+    void this.#pipeClosed.promise.then(() => clearTimeout(patience));
     this.#pipe.resume();
     this.#handler.ended(error);
   }

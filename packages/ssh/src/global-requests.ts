@@ -3,15 +3,11 @@ import type { ConnectionMachine } from "@postern/connection";
 import type { Bytes } from "@postern/wire";
 import { abortedError } from "./options.ts";
 import type { GlobalReply, RequestOptions } from "./ssh-connection.ts";
+import { type Waiter, waiter } from "./waiter.ts";
 import { RoundTrip } from "./window-growth.ts";
 
 /** Answered with a failure by whoever does not know it, and that is an answer. */
 const keepAlive = "keepalive@openssh.com";
-
-interface Waiter {
-  resolve(reply: GlobalReply): void;
-  reject(error: unknown): void;
-}
 
 /** What {@link GlobalRequests} needs of its connection. */
 export interface RequestHost {
@@ -28,7 +24,7 @@ export class GlobalRequests {
   /** of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
   readonly #host: RequestHost;
-  readonly #waiters: { readonly waiter: Waiter; readonly askedAt: number }[] = [];
+  readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number }[] = [];
 
   constructor(host: RequestHost) {
     this.#host = host;
@@ -42,23 +38,15 @@ export class GlobalRequests {
   send(name: string, specific: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
     return new Promise<GlobalReply>((resolve, reject) => {
       const aborted = (): void => reject(abortedError(signal));
-      const settled = (): void => signal?.removeEventListener("abort", aborted);
-      signal?.addEventListener("abort", aborted, { once: true });
-      this.#ask(name, specific, {
-        resolve(reply) {
-          settled();
-          try {
-            onReply?.(reply);
-            resolve(reply);
-          } catch (error) {
-            reject(error);
-          }
-        },
-        reject(error) {
-          settled();
+      const answered = (reply: GlobalReply): void => {
+        try {
+          onReply?.(reply);
+          resolve(reply);
+        } catch (error) {
           reject(error);
-        },
-      });
+        }
+      };
+      this.#ask(name, specific, waiter(signal, { resolve: answered, reject }, aborted));
     });
   }
 
@@ -102,7 +90,7 @@ export class GlobalRequests {
     for (const { waiter } of this.#waiters.splice(0)) waiter.reject(error);
   }
 
-  #ask(name: string, specific: Bytes, waiter: Waiter): void {
+  #ask(name: string, specific: Bytes, waiter: Waiter<GlobalReply>): void {
     this.#waiters.push({ waiter, askedAt: this.#host.now() });
     this.#host.machine.globalRequest(name, specific, true);
     this.#host.touch();

@@ -17,6 +17,7 @@ export { pump } from "./pump.ts";
 export { serve } from "./server.ts";
 export { type ServerLogonOptions, serverLogon } from "./server-logon.ts";
 export { type ServerLogon, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export { type Settleable, settleable } from "./settleable.ts";
 export type {
   AcceptOptions,
   CallOptions,

@@ -109,7 +109,8 @@ export class SessionMachine {
   }
 
   get deadline(): number | undefined {
-    const [a, b] = [this.transport.deadline, this.connection.deadline];
+    const a = this.transport.deadline;
+    const b = this.connection.deadline;
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 

@@ -19,7 +19,9 @@ export interface IncomingOpen {
 /** What an accepted channel may be told. */
 export interface AcceptOptions extends Partial<ChannelLimits> {
   /** The peer sends a request on the channel; without a handler it is answered with failure (RFC 4254 section 5.4). */
-  readonly onRequest?: (request: IncomingChannelRequest) => void;
+  readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
+  /** The channel is gone, well or not: what `closed` tells, for who keeps many channels and needs no promise for each. */
+  readonly onGone?: ((channel: Channel) => void) | undefined;
 }
 
 /** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */

@@ -1,0 +1,27 @@
+/** Those who wait for an answer of the peer. @module */
+
+/** One of the two is called, once; whatever comes later is dropped. */
+export interface Waiter<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A waiter who may lose patience: `aborted` is called when the signal fires before the answer is there. */
+export function waiter<T>(
+  signal: AbortSignal | undefined,
+  { resolve, reject }: Waiter<T>,
+  aborted: () => void,
+): Waiter<T> {
+  const settled = (): void => signal?.removeEventListener("abort", aborted);
+  signal?.addEventListener("abort", aborted, { once: true });
+  return {
+    resolve(value) {
+      settled();
+      resolve(value);
+    },
+    reject(error) {
+      settled();
+      reject(error);
+    },
+  };
+}
