@@ -1,4 +1,5 @@
 /** Channels that were opened and wait for the program, and programs that wait for a channel. @module */
+import { settleable } from "@postern/ssh";
 import { Limits, type SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
 
@@ -9,17 +10,13 @@ interface Reader {
 
 /** The source of `for await (const channel of forwarding)`; several loops share it. */
 export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
-  readonly closed: Promise<void>;
   readonly #channels: ForwardedChannel[] = [];
   readonly #readers: Reader[] = [];
-  #settleClosed: { resolve(): void; reject(error: unknown): void } = { resolve() {}, reject() {} };
+  readonly #closed = settleable();
   #end: { readonly error: SshError | undefined } | undefined;
 
-  constructor() {
-    this.closed = new Promise((resolve, reject) => {
-      this.#settleClosed = { resolve, reject };
-    });
-    this.closed.catch(() => {});
+  get closed(): Promise<void> {
+    return this.#closed.promise;
   }
 
   /** Whether so many channels wait that a further one should be refused. */
@@ -47,8 +44,7 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
       if (error === undefined) reader.resolve({ done: true, value: undefined });
       else reader.reject(error);
     }
-    if (error === undefined) this.#settleClosed.resolve();
-    else this.#settleClosed.reject(error);
+    this.#closed.settle(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {

@@ -1,7 +1,7 @@
 /** One forwarding as the program sees it. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
-import type { Target } from "./platform.ts";
+import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
@@ -54,4 +54,12 @@ export interface Forwarding extends AsyncIterable<ForwardedChannel> {
 export interface ForwardedChannel extends Channel {
   /** where the visitor comes from, as the host tells */
   readonly origin: Target;
+}
+
+/** What a forwarding needs of its tunnel, and tells it. */
+export interface ForwardingHost {
+  readonly platform: Platform;
+  readonly targetTimeoutMs: number;
+  changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
+  visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
 }

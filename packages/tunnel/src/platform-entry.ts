@@ -21,7 +21,7 @@ export type {
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
-export type { Dial, HashingPlatform, Platform, Target } from "./platform.ts";
+export type { Dial, DialTelling, HashingPlatform, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";

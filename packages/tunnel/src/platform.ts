@@ -14,12 +14,28 @@ export type Dial = (
   options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
 ) => Promise<BytePipe>;
 
+/** A dial under way. */
+export interface Dialling {
+  /** Ends it with `aborted`; once it has succeeded or failed, it does nothing. */
+  abort(reason: unknown): void;
+}
+
+/** {@link Dial} for one of many visitors, who needs neither a promise nor a signal: one of the two functions is called later, once. */
+export type DialTelling = (
+  target: Target,
+  timeoutMs: number,
+  connected: (pipe: BytePipe) => void,
+  failed: (error: unknown) => void,
+) => Dialling;
+
 /** Everything that differs between runtimes. */
 export interface Platform {
   /** Connects to the SSH host. */
   readonly dial: Dial;
   /** Connects to a target of local forwarding; `dial` when left out. `false`: this runtime connects to none, so a target is refused. */
   readonly dialTarget?: Dial | false | undefined;
+  /** `dialTarget` at less cost, where the platform knows how */
+  readonly dialTelling?: DialTelling | undefined;
   /** the default algorithms, fastest first on this platform */
   readonly algorithms: Algorithms;
   readonly random: Random;
@@ -30,4 +46,13 @@ export interface Platform {
 /** A platform that leaves nothing to pure JavaScript. */
 export interface HashingPlatform extends Platform {
   readonly sha256: Hash;
+}
+
+/** Any dial, told by its promise. Each has a signal of its own: one for thousands would hold as many listeners. */
+export function telling(dial: Dial): DialTelling {
+  return (target, timeoutMs, connected, failed) => {
+    const dialling = new AbortController();
+    dial(target, { signal: dialling.signal, timeoutMs }).then(connected, failed);
+    return dialling;
+  };
 }

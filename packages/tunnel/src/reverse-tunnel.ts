@@ -1,5 +1,5 @@
 /** The facade: dial out, log on, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
-import type { CallOptions } from "@postern/ssh";
+import { type CallOptions, settleable } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import {
@@ -35,7 +35,7 @@ import {
   type TunnelStats,
   type WireStats,
 } from "./stats.ts";
-import { fired, longestTimerMs, settleable, sleep, unlessAborted } from "./waiting.ts";
+import { fired, longestTimerMs, sleep, unlessAborted } from "./waiting.ts";
 
 /** One life of the tunnel, from `logon` to its end. `abort` ends what is under way: a dial, a logon, a wait. */
 interface Life {

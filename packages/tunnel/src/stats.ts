@@ -60,16 +60,15 @@ export function sumOfWires(past: WireStats, connection: ConnectionStats | undefi
 
 /** The sum of several forwardings' figures. */
 export function sumOf(all: Iterable<ForwardingStats>): ForwardingStats {
-  let sum = nothing;
-  for (const one of all) {
-    sum = {
-      accepted: sum.accepted + one.accepted,
-      open: sum.open + one.open,
-      refused: sum.refused + one.refused,
-      bytesIn: sum.bytesIn + one.bytesIn,
-      bytesOut: sum.bytesOut + one.bytesOut,
-      stalls: sum.stalls + one.stalls,
-    };
-  }
+  const sum = { ...nothing };
+  for (const one of all) addFigures(sum, one);
   return sum;
+}
+
+/** Adds figures to those of the same names. */
+export function addFigures<F extends Readonly<Record<keyof F, number>>>(
+  sum: { -readonly [name in keyof F]: number },
+  more: F,
+): void {
+  for (const name of Object.keys(more) as (keyof F)[]) sum[name] += more[name];
 }

@@ -1,6 +1,4 @@
 /** Waiting that ends early. @module */
-import type { SshError } from "@postern/wire";
-
 /** A longer timer fires at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;
 
@@ -28,19 +26,6 @@ export function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): P
       .then(resolve, reject)
       .finally(() => signal.removeEventListener("abort", stop));
   });
-}
-
-/** A promise that nobody has to look at, and what settles it. */
-export function settleable(): { readonly promise: Promise<void>; settle(error: SshError | undefined): void } {
-  let settle: (error: SshError | undefined) => void = () => {};
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = (error) => {
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-  });
-  promise.catch(() => {});
-  return { promise, settle };
 }
 
 /** Resolves when the signal fires; one that is not there never does. */

@@ -1,0 +1,180 @@
+/** Those who come to a forwarding: let in or turned away, joined to the target or handed to the program, and counted. @module */
+import { type BytePipe, type Channel, type IncomingOpen, pump, type Settleable, settleable } from "@postern/ssh";
+import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import { ChannelQueue } from "./channel-queue.ts";
+import type { Forwarding, ForwardingHost, ForwardingStats } from "./forwarding.ts";
+import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
+import { type Dialling, type DialTelling, type Target, telling } from "./platform.ts";
+import { ProbeGate } from "./probe.ts";
+import type { OpenHandler } from "./remote-listener.ts";
+import { addFigures, sumOf } from "./stats.ts";
+
+/** One on the way in. */
+interface Visitor {
+  readonly open: IncomingOpen;
+  readonly origin: Target;
+  /** the port they came to */
+  readonly port: number;
+  /** there already when somebody has to look whether it is a probe */
+  channel: Channel | undefined;
+  dialling: Dialling | undefined;
+}
+
+/** All visitors of one forwarding. */
+export class Visitors {
+  /** those who have no target wait here for the program */
+  readonly queue: ChannelQueue = new ChannelQueue();
+  readonly gate: ProbeGate = new ProbeGate();
+  readonly #host: ForwardingHost;
+  readonly #forwarding: Forwarding;
+  readonly #options: CheckedForwarding;
+  readonly #window: () => number;
+  readonly #dial: DialTelling;
+  readonly #inside = new Set<Channel>();
+  /** those who are let in or turned away soon */
+  readonly #arriving = new Set<Visitor>();
+  /** told when there are no visitors any more */
+  #onIdle: Settleable | undefined;
+  readonly #past = { ...sumOf([]) };
+
+  /** @param window gives the first receive window of the next channel */
+  constructor(host: ForwardingHost, forwarding: Forwarding, options: CheckedForwarding, window: () => number) {
+    const { dialTelling, dialTarget, dial } = host.platform;
+    this.#host = host;
+    this.#forwarding = forwarding;
+    this.#options = options;
+    this.#window = window;
+    this.#dial = dialTelling ?? telling(dialTarget || dial);
+  }
+
+  /** One visitor: asks `onOpen`, dials the target before the open is confirmed, and joins the two. */
+  readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
+    const origin = { host: originAddress, port: originPort };
+    const visitor: Visitor = { open, origin, port, channel: undefined, dialling: undefined };
+    this.#arriving.add(visitor);
+    // Most wait for nobody but the target.
+    if (this.gate.busy || this.#options.onOpen !== undefined) void this.#ask(visitor);
+    else this.#letIn(visitor);
+  };
+
+  stats(): ForwardingStats {
+    const sum = { ...this.#past, open: this.#inside.size };
+    for (const { counters } of this.#inside) addFigures(sum, counters);
+    return sum;
+  }
+
+  /** Resolves when there are no visitors, nor any that are about to be let in. */
+  idle(): Promise<void> {
+    this.#onIdle ??= settleable();
+    const { promise } = this.#onIdle;
+    this.#tellIdle();
+    return promise;
+  }
+
+  /** The connection is gone: nobody waits for a target any more. */
+  abort(error: SshError | undefined): void {
+    for (const { dialling } of this.#arriving) dialling?.abort(error);
+    this.#arriving.clear();
+    this.#tellIdle();
+  }
+
+  async #ask(visitor: Visitor): Promise<void> {
+    try {
+      if (await this.#isWanted(visitor)) return this.#letIn(visitor);
+    } catch {
+      // The connection ended meanwhile; its own error tells the program.
+    }
+    this.#settled(visitor);
+  }
+
+  /** False: it is a probe, it was refused, or the connection is gone. */
+  async #isWanted(visitor: Visitor): Promise<boolean> {
+    const { open, origin, port } = visitor;
+    if (this.gate.busy) {
+      visitor.channel = this.#accept(open);
+      if (await this.gate.takes(visitor.channel)) return false;
+    }
+    const gone = (): boolean => !this.#arriving.has(visitor);
+    if (gone()) return false;
+    const { onOpen, address } = this.#options;
+    const request: ChannelOpenRequest = { channelId: open.id, origin, address, port };
+    let failure: unknown;
+    try {
+      if (onOpen === undefined || (await onOpen(request)) === true) return !gone();
+    } catch (error) {
+      failure = error;
+    }
+    if (failure !== undefined || !gone())
+      this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "refused", failure);
+    return false;
+  }
+
+  #letIn(visitor: Visitor): void {
+    const { target } = this.#options;
+    if (target !== undefined) {
+      visitor.dialling = this.#dial(
+        target,
+        this.#host.targetTimeoutMs,
+        (pipe) => this.#join(visitor, pipe),
+        (error) => this.#targetFailed(visitor, error),
+      );
+    } else if (this.queue.full) {
+      const error = new SshError("limit", "expected the program to take channels, got too many that wait");
+      this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections wait", error);
+      this.#settled(visitor);
+    } else this.#join(visitor, undefined);
+  }
+
+  #targetFailed(visitor: Visitor, error: unknown): void {
+    // Only we abort a dial: the connection is gone, and nobody was turned away.
+    if (!(error instanceof SshError) || error.code !== "aborted")
+      this.#refuse(visitor, OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
+    this.#settled(visitor);
+  }
+
+  #join(visitor: Visitor, pipe: BytePipe | undefined): void {
+    try {
+      const channel = visitor.channel ?? this.#accept(visitor.open);
+      this.#inside.add(channel);
+      this.#past.accepted++;
+      // While it was looked at it may have left.
+      if (visitor.channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#gone(channel));
+      if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
+      else pump(channel, pipe);
+    } catch (error) {
+      // The connection ended meanwhile; its own error tells the program.
+      pipe?.abort(toSshError(error, "closed", "the connection ended"));
+    }
+    this.#settled(visitor);
+  }
+
+  #refuse(visitor: Visitor, reason: number, description: string, error?: unknown): void {
+    this.#past.refused++;
+    if (visitor.channel === undefined) visitor.open.refuse(reason, description);
+    else visitor.channel.abort();
+    if (error !== undefined) this.#host.visitorError(this.#forwarding, visitor.origin, error);
+  }
+
+  #accept(open: IncomingOpen): Channel {
+    return open.accept({ window: this.#window(), onGone: this.#gone });
+  }
+
+  /** One for all channels; those of probes never came in. */
+  readonly #gone = (channel: Channel): void => {
+    if (!this.#inside.delete(channel)) return;
+    addFigures(this.#past, channel.counters);
+    this.#tellIdle();
+  };
+
+  /** The visitor is in, or will not come in. */
+  #settled(visitor: Visitor): void {
+    this.#arriving.delete(visitor);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#inside.size + this.#arriving.size > 0) return;
+    this.#onIdle?.settle();
+    this.#onIdle = undefined;
+  }
+}
