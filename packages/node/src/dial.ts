@@ -1,11 +1,11 @@
 /** Dialling all addresses of a host, the quickest wins: Happy Eyeballs (RFC 8305). @module */
 import { lookup as dnsLookup } from "node:dns/promises";
-import { connect, isIP, type Socket } from "node:net";
+import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { BytePipe } from "@postern/ssh";
+import type { DialTelling, Target } from "@postern/tunnel/platform";
 import { RfcLimits, SshError } from "@postern/wire";
-import { sharedReads } from "./shared-reads.ts";
-import { socketPipe } from "./socket.ts";
+import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
@@ -35,8 +35,6 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
   /** the system's resolver by default */
   readonly lookup?: Lookup | undefined;
-  /** true: the socket reads into a buffer that all share, and emits no `data`; it is for `socketPipe` alone */
-  readonly sharedReads?: boolean | undefined;
 }
 
 /**
@@ -48,40 +46,37 @@ export interface DialOptions {
  * @example
  * const socket = await dial({ host: "localhost", port: 8080, timeoutMs: 10_000 });
  */
-export async function dial(options: DialOptions): Promise<Socket> {
-  const { host, port, signal, timeoutMs, lookup = systemLookup, sharedReads = false } = options;
+export function dial(options: DialOptions): Promise<Socket> {
+  return new Promise((connected, failed) => race(options, bare, connected, failed));
+}
+
+/** {@link dial}, for a byte pipe: how this platform reaches a host or a target. */
+export function dialPipe(
+  { host, port }: Target,
+  { signal, timeoutMs }: Pick<DialOptions, "signal" | "timeoutMs">,
+): Promise<BytePipe> {
+  return new Promise((connected, failed) => race({ host, port, signal, timeoutMs }, piped, connected, failed));
+}
+
+/** {@link dialPipe} for one of many, who is told by a call and ends it by one; the target has been checked. */
+export const dialTelling: DialTelling = ({ host, port }, timeoutMs, connected, failed) =>
+  race({ host, port, timeoutMs }, piped, connected, failed);
+
+function race<T>(
+  options: DialOptions,
+  kind: Kind<T>,
+  connected: (winner: T) => void,
+  failed: (error: SshError) => void,
+): Race<T> {
+  const { host, port, signal, timeoutMs } = options;
   checkPort(port, 1);
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new SshError("misuse", `expected a positive timeoutMs, got ${timeoutMs}`);
   }
-  const race = new Race(host, port, sharedReads);
-  const abort = () => race.lose(aborted(host, port, signal?.reason));
   if (signal?.aborted) throw aborted(host, port, signal.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  const deadline =
-    timeoutMs === undefined ? undefined : setTimeout(() => race.expire(timeoutMs), Math.min(timeoutMs, longestTimerMs));
-  try {
-    const family = isIP(host);
-    if (family !== 0) race.run([{ address: host, family }]);
-    else {
-      findAddresses(host, port, lookup).then(
-        (addresses) => race.run(addresses),
-        (error: SshError) => race.lose(error),
-      );
-    }
-    return await race.result;
-  } finally {
-    clearTimeout(deadline);
-    signal?.removeEventListener("abort", abort);
-  }
-}
-
-/** {@link dial}, for a byte pipe: how this platform reaches a host or a target. */
-export async function dialPipe(
-  { host, port }: { readonly host: string; readonly port: number },
-  { signal, timeoutMs }: Pick<DialOptions, "signal" | "timeoutMs">,
-): Promise<BytePipe> {
-  return socketPipe(await dial({ host, port, signal, timeoutMs, sharedReads: true }));
+  const attempts = new Race(options, kind, connected, failed);
+  attempts.start();
+  return attempts;
 }
 
 /** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
@@ -101,84 +96,117 @@ export function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? error.message;
 }
 
+/** What an attempt makes. */
+interface Kind<T> {
+  /** a socket that begins to connect, reads nothing, and never ends the process with an unhandled 'error' */
+  open(options: TcpNetConnectOpts): Socket;
+  of(socket: Socket): T;
+}
+
+const bare: Kind<Socket> = {
+  open: (options) => connect(options).pause().on("error", nothing),
+  of: (socket) => socket,
+};
+
+const piped: Kind<BytePipe> = { open: connectPiped, of: pipeOf };
+
+interface Attempt {
+  readonly at: HostAddress;
+  readonly socket: Socket;
+}
+
 /** The attempts of one call. Each ends as a socket that won, failed, or was dropped. */
-class Race {
-  readonly result: Promise<Socket>;
-  readonly #host: string;
-  readonly #port: number;
-  readonly #sharedReads: boolean;
-  readonly #running = new Map<Socket, HostAddress>();
+class Race<T> {
+  readonly #options: DialOptions;
+  readonly #kind: Kind<T>;
+  readonly #connected: (winner: T) => void;
+  readonly #lost: (error: SshError) => void;
+  #running: Attempt[] = [];
   readonly #failed: { readonly at: HostAddress; readonly error: Error }[] = [];
   #waiting: HostAddress[] = [];
   #delayMs = attemptDelayMs;
   #next: NodeJS.Timeout | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #onAbort: (() => void) | undefined;
   #over = false;
-  #resolve: (socket: Socket) => void = () => {};
-  #reject: (error: SshError) => void = () => {};
 
-  constructor(host: string, port: number, shared: boolean) {
-    this.#host = host;
-    this.#port = port;
-    this.#sharedReads = shared;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+  constructor(options: DialOptions, kind: Kind<T>, connected: (winner: T) => void, failed: (error: SshError) => void) {
+    this.#options = options;
+    this.#kind = kind;
+    this.#connected = connected;
+    this.#lost = failed;
   }
 
-  run(addresses: readonly HostAddress[]): void {
+  start(): void {
+    const { host, port, signal, timeoutMs, lookup = systemLookup } = this.#options;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.abort(signal.reason);
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
+    if (timeoutMs !== undefined) {
+      this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, longestTimerMs));
+    }
+    const family = isIP(host);
+    if (family !== 0) this.#run([{ address: host, family }]);
+    else {
+      findAddresses(host, port, lookup).then(
+        (addresses) => this.#run(addresses),
+        (error: SshError) => this.#lose(error),
+      );
+    }
+  }
+
+  abort(reason: unknown): void {
+    this.#lose(aborted(this.#options.host, this.#options.port, reason));
+  }
+
+  #run(addresses: readonly HostAddress[]): void {
     if (this.#over) return;
     this.#waiting = interleave(addresses);
-    const near = isLocalhost(this.#host) || addresses.every(isLoopback);
+    const near = isLocalhost(this.#options.host) || addresses.every(isLoopback);
     this.#delayMs = near ? loopbackDelayMs : attemptDelayMs;
     this.#attempt();
   }
 
-  lose(error: SshError): void {
-    if (!this.#over) this.#reject(error);
+  #lose(error: SshError): void {
+    if (this.#over) return;
     this.#finish(undefined);
+    this.#lost(error);
   }
 
-  expire(timeoutMs: number): void {
-    const tried = [...this.#outcomes(), ...[...this.#running.values()].map((at) => `${this.#name(at)} no answer`)];
+  #expire(timeoutMs: number): void {
+    const tried = [...this.#outcomes(), ...this.#running.map(({ at }) => `${this.#name(at)} no answer`)];
     const got = tried.length === 0 ? "no address" : tried.join(", ");
-    this.lose(
-      new SshError(
-        "timeout",
-        `expected a connection to ${hostPort(this.#host, this.#port)} within ${timeoutMs} ms, got ${got}`,
-      ),
-    );
+    this.#lose(new SshError("timeout", `${this.#expected()} within ${timeoutMs} ms, got ${got}`));
   }
 
   #attempt(): void {
     clearTimeout(this.#next);
     const at = this.#waiting.shift();
     if (at === undefined) {
-      if (this.#running.size === 0) this.lose(this.#failure());
+      if (this.#running.length === 0) this.#lose(this.#failure());
       return;
     }
-    const reads = this.#sharedReads ? sharedReads() : undefined;
-    const onread = reads && { onread: reads.onread };
-    const socket = connect({ host: at.address, port: this.#port, allowHalfOpen: true, noDelay: true, ...onread });
-    reads?.of(socket);
-    this.#running.set(socket, at);
-    socket.pause();
-    // It stays: a socket nobody has taken yet must not end the process with an unhandled 'error'.
-    socket.on("error", nothing);
-    const failed = (error: Error): void => this.#attemptFailed(socket, error);
-    socket.once("error", failed);
-    socket.once("connect", () => {
-      socket.off("error", failed);
+    const { port } = this.#options;
+    const socket = this.#kind.open({ host: at.address, port, allowHalfOpen: true, noDelay: true });
+    const attempt = { at, socket };
+    this.#running.push(attempt);
+    const connected = (): void => {
+      socket.off("connect", connected).off("error", failed);
       this.#finish(socket);
-    });
+    };
+    const failed = (error: Error): void => {
+      socket.off("connect", connected).off("error", failed);
+      this.#attemptFailed(attempt, error);
+    };
+    socket.on("connect", connected).on("error", failed);
     if (this.#waiting.length > 0) this.#next = setTimeout(() => this.#attempt(), this.#delayMs);
   }
 
-  #attemptFailed(socket: Socket, error: Error): void {
-    const at = this.#running.get(socket);
-    if (at === undefined) return;
-    this.#running.delete(socket);
-    this.#failed.push({ at, error });
+  #attemptFailed(attempt: Attempt, error: Error): void {
+    if (this.#over) return;
+    this.#running = this.#running.filter((one) => one !== attempt);
+    this.#failed.push({ at: attempt.at, error });
     // RFC 8305 section 5: the next attempt need not wait when the one before has failed.
     this.#attempt();
   }
@@ -187,10 +215,10 @@ class Race {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#next);
-    const losers = [...this.#running.keys()].filter((socket) => socket !== winner);
-    this.#running.clear();
-    for (const socket of losers) socket.destroy();
-    if (winner) this.#resolve(winner);
+    clearTimeout(this.#deadline);
+    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
+    if (winner) this.#connected(this.#kind.of(winner));
   }
 
   #outcomes(): string[] {
@@ -200,13 +228,15 @@ class Race {
   #failure(): SshError {
     const got = this.#outcomes().join(", ");
     const cause = new AggregateError(this.#failed.map(({ error }) => error));
-    return new SshError("connect", `expected a connection to ${hostPort(this.#host, this.#port)}, got ${got}`, {
-      cause,
-    });
+    return new SshError("connect", `${this.#expected()}, got ${got}`, { cause });
+  }
+
+  #expected(): string {
+    return `expected a connection to ${hostPort(this.#options.host, this.#options.port)}`;
   }
 
   #name(at: HostAddress): string {
-    return hostPort(at.address, this.#port);
+    return hostPort(at.address, this.#options.port);
   }
 }
 
@@ -224,6 +254,7 @@ async function findAddresses(host: string, port: number, lookup: Lookup): Promis
 
 /** RFC 8305 section 4: the families in turn, in the resolver's order otherwise. */
 function interleave(addresses: readonly HostAddress[]): HostAddress[] {
+  if (addresses.length === 1) return [...addresses];
   const first = addresses.filter(({ family }) => family === addresses[0]?.family);
   const second = addresses.filter((at) => !first.includes(at));
   const mixed: HostAddress[] = [];

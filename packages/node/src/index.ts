@@ -3,7 +3,7 @@ import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto/platform";
 import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel/platform";
 import { modern, nativeSha256, nodeRandom } from "./crypto.ts";
-import { dialPipe } from "./dial.ts";
+import { dialPipe, dialTelling } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./late.ts";
 
@@ -34,6 +34,7 @@ export class ReverseTunnel extends PortableTunnel {
         throw prepared.reason;
       },
       dialTarget: dialPipe,
+      dialTelling,
       algorithms: modern,
       random: nodeRandom,
       sha256: nativeSha256,

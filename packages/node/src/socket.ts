@@ -1,10 +1,12 @@
 /** A socket of `node:net` as a byte pipe. @module */
-import type { Socket } from "node:net";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
-import { borrowReads } from "./shared-reads.ts";
+import { atEndOfTurn, type TurnListener } from "./end-of-turn.ts";
 
+/** What sockets read at once: large enough that a busy one is read in few turns of the event loop, small enough to stay in a processor's cache. */
+const readSize = 64 * 1024;
 /** bytes that wait for the end of a turn of the event loop */
 const mostGathered = 256 * 1024;
 /** a first write of fewer bytes is not to wait for the others of its turn, and one of more bytes gains nothing by it */
@@ -33,29 +35,66 @@ export function socketPipe(socket: Socket): BytePipe {
   if (socket.readableEncoding !== null) {
     throw new SshError("misuse", `expected a socket that reads bytes, got one that decodes ${socket.readableEncoding}`);
   }
-  return new SocketPipe(socket);
+  return new SocketPipe(socket, false);
 }
 
-/** What is to be called when the event loop has seen to all sockets that were ready. */
-const turnEnds: (() => void)[] = [];
+/** All sockets of {@link connectPiped} read into it, and each read is handed on before the next one begins. */
+let readBuffer: Bytes | undefined;
 
-function atEndOfTurn(call: () => void): void {
-  if (turnEnds.push(call) > 1) return;
-  setImmediate(() => {
-    // Each by itself, so that one that fails takes no other with it.
-    for (const each of turnEnds.splice(0)) queueMicrotask(each);
-  });
+/** Begins to connect; the socket has a pipe, see {@link pipeOf}, and emits no `data`. */
+export function connectPiped(options: TcpNetConnectOpts): Socket {
+  readBuffer ??= new Uint8Array(readSize);
+  const buffer = readBuffer;
+  const callback = (size: number): boolean => {
+    pipe.read(buffer.subarray(0, size));
+    return true;
+  };
+  const socket = connect({ ...options, onread: { buffer, callback } });
+  const pipe = new SocketPipe(socket, true);
+  return socket;
 }
 
-class SocketPipe implements BytePipe {
+/** Where a socket keeps its pipe, so that thousands of sockets share their listeners. */
+const pipeKey = /* @__PURE__ */ Symbol("pipe");
+type PipedSocket = Socket & { [pipeKey]: SocketPipe };
+
+/** The pipe of a socket that has one. */
+export function pipeOf(socket: Socket): BytePipe {
+  return (socket as PipedSocket)[pipeKey];
+}
+
+function onError(): void {}
+
+function onEnd(this: Socket): void {
+  (this as PipedSocket)[pipeKey].peerEnded();
+}
+
+function onClose(this: Socket): void {
+  (this as PipedSocket)[pipeKey].gone();
+}
+
+function onDrain(this: Socket): void {
+  (this as PipedSocket)[pipeKey].drained();
+}
+
+type Life =
+  | { readonly at: "open" }
+  | { readonly at: "closed"; readonly error: Error | undefined }
+  | { readonly at: "told" };
+const open: Life = { at: "open" };
+const told: Life = { at: "told" };
+
+class SocketPipe implements BytePipe, TurnListener {
   readonly #socket: Socket;
+  /** made by us: it is TCP, and reads come by `read` */
+  readonly #dialled: boolean;
   #sink: PipeSink | undefined;
   #paused = false;
   /** a write gave false and `drain` has not been called since */
   #owesDrain = false;
   #ended = false;
   /** handed to the socket, which may still read them */
-  readonly #unwritten: Bytes[] = [];
+  #unwritten: Bytes[] | undefined;
   #unwrittenSize = 0;
   /** writes of this turn of the event loop, without a small one that came alone */
   #wrote = 0;
@@ -64,40 +103,40 @@ class SocketPipe implements BytePipe {
   #dropping = false;
   #peer: "sending" | "ended" | "told" = "sending";
   #aborted: Error | undefined;
-  #life: { at: "open" } | { at: "closed"; error: Error | undefined } | { at: "told" } = { at: "open" };
+  #life = open;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, dialled: boolean) {
     this.#socket = socket;
+    this.#dialled = dialled;
+    (socket as PipedSocket)[pipeKey] = this;
     socket.pause();
     socket.setNoDelay(true);
     socket.allowHalfOpen = true;
     // 'close' follows every error and knows it; without a listener Node would throw it instead.
-    socket.on("error", () => {});
-    socket.once("end", () => this.#peerEnded());
-    socket.once("close", () => this.#closed());
-    socket.on("drain", () => {
-      this.#tellWritten();
-      this.#report();
-    });
-    if (socket.readableEnded) this.#peerEnded();
-    if (socket.closed) this.#closed();
+    socket.on("error", onError);
+    socket.on("end", onEnd);
+    socket.on("close", onClose);
+    socket.on("drain", onDrain);
+    if (socket.readableEnded) this.peerEnded();
+    if (socket.closed) this.gone();
   }
 
   start(sink: PipeSink): void {
     if (this.#sink) throw new SshError("misuse", "expected one start, got another");
     this.#sink = sink;
-    const { borrows = false } = sink;
-    const shared = borrowReads(this.#socket, (chunk) => {
-      if (!this.#aborted && !this.#dropping) sink.data(borrows ? chunk : chunk.slice());
-    });
-    if (!shared) {
-      this.#socket.on("data", (chunk: Bytes) => {
-        // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
-        if (!this.#aborted && !this.#dropping) sink.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
-      });
+    if (!this.#dialled) {
+      // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
+      this.#socket.on("data", (chunk: Bytes) =>
+        this.#deliver(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
+      );
     }
     if (!this.#paused) this.#socket.resume();
     queueMicrotask(() => this.#report());
+  }
+
+  /** What a socket of {@link connectPiped} read; the memory is used again. */
+  read(chunk: Bytes): void {
+    this.#deliver(this.#sink?.borrows === true ? chunk : chunk.slice());
   }
 
   write(chunk: Bytes): boolean {
@@ -106,11 +145,7 @@ class SocketPipe implements BytePipe {
     if (chunk.length === 0) return !this.#owesDrain;
     const more = this.#gather(chunk);
     if (!more) this.#owesDrain = true;
-    if (this.#sink?.written !== undefined) {
-      this.#unwritten.push(chunk);
-      this.#unwrittenSize += chunk.length;
-      this.#tellWritten();
-    }
+    if (this.#sink?.written !== undefined) this.#tellOnceWritten(chunk, this.#sink);
     return more;
   }
 
@@ -162,11 +197,16 @@ class SocketPipe implements BytePipe {
     }
   }
 
-  #peerEnded(): void {
-    const { writable, writableLength, localAddress } = this.#socket;
+  #deliver(chunk: Bytes): void {
+    if (!this.#aborted && !this.#dropping) this.#sink?.data(chunk);
+  }
+
+  /** The socket's `end`. */
+  peerEnded(): void {
+    const { writable, writableLength } = this.#socket;
     // libuv reports a reset that follows unread bytes as the end of the data; writing, even nothing, tells them apart.
     // Not so on a Unix socket, where writing to somebody who said everything and left is an error too.
-    if (writable && writableLength === 0 && localAddress !== undefined) this.#socket.write(nothing);
+    if (writable && writableLength === 0 && this.#isTcp()) this.#socket.write(nothing);
     setImmediate(() => {
       if (this.#socket.destroyed || this.#peer !== "sending") return;
       this.#peer = "ended";
@@ -174,7 +214,12 @@ class SocketPipe implements BytePipe {
     });
   }
 
-  #closed(): void {
+  #isTcp(): boolean {
+    return this.#dialled || this.#socket.localAddress !== undefined;
+  }
+
+  /** The socket's `close`. */
+  gone(): void {
     const { readableEnded, writableFinished, errored } = this.#socket;
     const complete = (readableEnded || this.#dropping) && writableFinished && !errored;
     const error = this.#aborted ?? (complete ? undefined : lost(errored));
@@ -190,7 +235,7 @@ class SocketPipe implements BytePipe {
     const small = chunk.length < smallWrite;
     if (this.#wrote === 0) {
       if (small && this.#comesAlone()) return socket.write(chunk);
-      atEndOfTurn(this.#turnIsOver);
+      atEndOfTurn(this);
     }
     this.#wrote++;
     const gathered = this.#sink?.gathers === true;
@@ -212,19 +257,35 @@ class SocketPipe implements BytePipe {
     return alone;
   }
 
-  readonly #turnIsOver = (): void => {
+  /** The event loop has seen to all sockets that were ready. */
+  turnIsOver(): void {
     this.#wrote = 0;
     if (this.#socket.writableCorked === 0) return;
     this.#socket.uncork();
+    this.drained();
+  }
+
+  /** The socket's `drain`, or what may be as much. */
+  drained(): void {
     this.#tellWritten();
     this.#report();
-  };
+  }
+
+  #tellOnceWritten(chunk: Bytes, sink: PipeSink): void {
+    // Mostly the system has taken it by now.
+    if (this.#unwrittenSize + this.#socket.writableLength === 0) return sink.written?.(chunk);
+    this.#unwritten ??= [];
+    this.#unwritten.push(chunk);
+    this.#unwrittenSize += chunk.length;
+    this.#tellWritten();
+  }
 
   #tellWritten(): void {
     // In order: what the socket still counts is the end of what it was given. A steady trickle may never let it count nothing.
-    for (let [first] = this.#unwritten; first !== undefined; [first] = this.#unwritten) {
+    const unwritten = this.#unwritten;
+    for (let first = unwritten?.[0]; first !== undefined; first = unwritten?.[0]) {
       if (this.#unwrittenSize - first.length < this.#socket.writableLength) return;
-      this.#unwritten.shift();
+      unwritten?.shift();
       this.#unwrittenSize -= first.length;
       this.#sink?.written?.(first);
     }
@@ -245,7 +306,7 @@ class SocketPipe implements BytePipe {
     }
     if (this.#life.at === "closed") {
       const { error } = this.#life;
-      this.#life = { at: "told" };
+      this.#life = told;
       sink.closed(error);
     }
   }
