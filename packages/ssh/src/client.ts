@@ -90,6 +90,7 @@ function logonEvent(
         (step) => {
           if ("why" in step) auth?.giveUp(step.why, step.cause);
           else auth?.proceed(step.payload);
+          if (session.takesEarly) connection.releaseRequests();
         },
       );
       return;

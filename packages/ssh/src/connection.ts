@@ -128,8 +128,14 @@ export class Connection implements SshConnection {
     if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
     }
+    this.releaseRequests();
     this.#opened.settle();
     if (this.#requests.waiting) this.#driver.session.hurry();
+  }
+
+  /** What was asked during the logon may be sent. @internal */
+  releaseRequests(): void {
+    this.#requests.release();
   }
 
   /** Works on a decision of the program and goes on with its outcome; an error ends the connection. @internal */
@@ -151,6 +157,7 @@ export class Connection implements SshConnection {
     { signal, window = Limits.window, maxPacket = Limits.maxPacket }: CallOptions & Partial<ChannelLimits> = {},
   ): Promise<Channel> {
     this.#expectOpen(signal);
+    if (this.#requests.held) throw new SshError("misuse", "expected the logon to be over before a channel is opened");
     expectUint32("window", window);
     expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;

@@ -23,11 +23,25 @@ export class GlobalRequests {
   #measuring = false;
   /** of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
+  /** what was asked during the logon and is not sent yet; undefined: everything leaves at once */
+  #early: (() => void)[] | undefined = [];
   readonly #host: RequestHost;
   readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number }[] = [];
 
   constructor(host: RequestHost) {
     this.#host = host;
+  }
+
+  /** Whether what is asked waits for the logon. */
+  get held(): boolean {
+    return this.#early !== undefined;
+  }
+
+  /** The peer takes requests from now on. */
+  release(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const send of early) send();
   }
 
   /** Whether a reply is due. */
@@ -52,8 +66,7 @@ export class GlobalRequests {
 
   /** A request that wants no reply. */
   notify(name: string, specific: Bytes): void {
-    this.#host.machine.globalRequest(name, specific, false);
-    this.#host.touch();
+    this.#send(name, specific, false);
   }
 
   /** Asks the peer for any sign of life. Nobody waits for the answer. */
@@ -92,7 +105,13 @@ export class GlobalRequests {
 
   #ask(name: string, specific: Bytes, waiter: Waiter<GlobalReply>): void {
     this.#waiters.push({ waiter, askedAt: this.#host.now() });
-    this.#host.machine.globalRequest(name, specific, true);
+    this.#send(name, specific, true);
+  }
+
+  #send(name: string, specific: Bytes, wantReply: boolean): void {
+    const send = (): void => this.#host.machine.globalRequest(name, specific, wantReply);
+    if (this.#early === undefined) send();
+    else this.#early.push(send);
     this.#host.touch();
   }
 }

@@ -1,7 +1,7 @@
 /** The server: host key signature and logon decisions. @module */
 import type { AuthAttempt, AuthDecision, InteractiveRequest } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { SshError } from "@postern/wire";
+import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
 import { checkHostKeys, type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
@@ -38,6 +38,8 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
         }),
       }),
   );
+  // Nobody may make a server sign again and again before it is known who asks.
+  session.transport.limitPeerRekeys(ServerLimits.kexBeforeLogon);
   const logon = new Logon(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => logon.event(event, self));
   const ended = (error?: unknown): void => logon.ended(error ?? new SshError("closed", "the connection was closed"));

@@ -10,13 +10,11 @@ import { type ConnectionEvent, ConnectionMachine } from "@postern/connection";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
   type Bytes,
-  concat,
   DisconnectReason,
   fromUtf8,
   Limits,
   messageRange,
   type PayloadSink,
-  ServerLimits,
   ServiceAccept,
   ServiceRequest,
   SshError,
@@ -48,8 +46,6 @@ export type SessionEvent =
  * would take a request that comes early for one without a logon.
  */
 const worksInOrder = /^SSH-2\.0-(?:OpenSSH_|dropbear|Postern_)/;
-/** sshd; since 10.1 it has it no more. */
-const hasNagle = /^SSH-2\.0-OpenSSH_/;
 
 /** One SSH session without I/O, in either role. */
 export class SessionMachine {
@@ -61,10 +57,7 @@ export class SessionMachine {
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogon = 0;
-  /** messages of the connection layer that wait for the end of the logon, whole payloads; undefined: they wait no more */
-  #early: Bytes[] | undefined = [];
-  #earlyBytes = 0;
-  /** the peer's identification; what else could tell a server's ways comes too late */
+  /** the peer's identification */
   #peerVersion = "";
   #failure: SshError | undefined;
 
@@ -77,19 +70,8 @@ export class SessionMachine {
       },
       send: (head, body) => transport.send(head, body),
     };
-    // Nobody may make a server sign again and again before it is known who asks.
-    if (options.role === "server") transport.limitPeerRekeys(ServerLimits.kexBeforeLogon);
     this.transport = transport;
-    const gate: PayloadSink = {
-      get writable() {
-        return sink.writable;
-      },
-      send: (head, body) => {
-        if (this.#early === undefined) sink.send(head, body);
-        else this.#keep(this.#early, head, body);
-      },
-    };
-    this.connection = new ConnectionMachine({ sink: gate, now: options.now });
+    this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
       options.role === "client" ? new AuthClientMachine({ sink, methods: options.logon.methods }) : undefined;
     this.authServer = options.role === "server" ? options.logon(sink) : undefined;
@@ -144,11 +126,19 @@ export class SessionMachine {
   }
 
   /**
-   * Sends IGNORE, for it carries an acknowledgement: we wait for an answer, and what has come is none. A server that has Nagle's algorithm on sends
-   * the answer when that is acknowledged, and our system would take 40 ms to do it.
+   * Whether messages of the connection layer may be sent right behind the logon's request: what follows the one that succeeds is passed on to the
+   * service that runs then (RFC 4252 section 5.3), and this one succeeds or is the last.
+   */
+  get takesEarly(): boolean {
+    return this.authClient?.lastRequestIsOut === true && worksInOrder.test(this.#peerVersion);
+  }
+
+  /**
+   * Sends IGNORE, for it carries an acknowledgement: we wait for an answer, and what has come is none. A server that has Nagle's algorithm on, as
+   * sshd before 10.1, sends the answer when that is acknowledged, and our system would take 40 ms to do it.
    */
   hurry(): void {
-    if (hasNagle.test(this.#peerVersion)) this.transport.ignore();
+    if (this.#peerVersion.startsWith("SSH-2.0-OpenSSH_")) this.transport.ignore();
   }
 
   get #wantsPayloads(): boolean {
@@ -156,14 +146,11 @@ export class SessionMachine {
   }
 
   #next(): SessionEvent | undefined {
-    // RFC 4252 section 5.3: what follows the request that succeeds is passed to the service that runs then.
-    if (this.authClient?.lastRequestIsOut === true && worksInOrder.test(this.#peerVersion)) this.#sendEarly();
     for (;;) {
       const own = this.authClient?.next() ?? this.authServer?.next() ?? this.connection.next();
       if (own !== undefined) {
         if (own.type === "authenticated") {
           this.#at = "open";
-          this.#sendEarly();
           this.transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
         }
         return own;
@@ -191,20 +178,6 @@ export class SessionMachine {
           return event;
       }
     }
-  }
-
-  #keep(early: Bytes[], head: Bytes, body: Bytes = new Uint8Array(0)): void {
-    this.#earlyBytes += head.length + body.length;
-    if (this.#earlyBytes <= Limits.heldOutput) early.push(concat(head, body));
-    // Thrown by `next`: whoever sends is not to blame.
-    else this.#failure ??= new SshError("limit", `expected at most ${Limits.heldOutput} bytes to wait for the logon`);
-  }
-
-  /** From here on the messages of the connection layer leave at once. */
-  #sendEarly(): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const payload of early) this.transport.send(payload);
   }
 
   #limitBeforeLogon(): void {

@@ -4,7 +4,6 @@ import { type Liar, liarHostKey } from "@postern/testkit";
 import {
   type Bytes,
   GlobalRequest,
-  Limits,
   RequestFailure,
   RequestSuccess,
   ServiceAccept,
@@ -22,7 +21,7 @@ const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
 const accept = ServiceAccept.encode({ service: "ssh-userauth" });
 
 /** A client that asks `first` and `second` as soon as the logon begins, and what became of it. */
-function asking({ version = openSsh, auth = [key()], ask = ["first", "second"], size = 0 } = {}) {
+function asking({ version = openSsh, auth = [key()], ask = ["first", "second"] } = {}) {
   const replies: Promise<GlobalReply>[] = [];
   let connection: SshConnection | undefined;
   const { liar, connected } = lyingServer(
@@ -32,7 +31,7 @@ function asking({ version = openSsh, auth = [key()], ask = ["first", "second"], 
       onLogon: (logging) => {
         connection = logging;
         for (const name of ask) {
-          const reply = logging.request(name, new Uint8Array(size));
+          const reply = logging.request(name, nothing);
           reply.catch(() => {});
           replies.push(reply);
         }
@@ -109,9 +108,15 @@ describe("a request made during the logon", () => {
     for (const reply of replies) expect(await rejection(reply)).toBe(error);
   });
 
-  it("may not be larger than what is kept for others too", async () => {
-    const { connected } = asking({ ask: ["large"], size: Limits.heldOutput });
-    expect(await rejection(connected)).toMatchObject({ code: "limit" });
+  it("is no channel: one may be opened when the logon is over", async () => {
+    let opened: Promise<unknown> | undefined;
+    const onLogon = (logging: SshConnection): void => {
+      opened = rejection(logging.openChannel("x", nothing));
+    };
+    const { liar, connected } = lyingServer({}, { onLogon });
+    await liar.letIn();
+    await connected;
+    expect(await opened).toMatchObject({ code: "misuse" });
   });
 
   it("ends the connection when the program's own handler fails", async () => {
