@@ -10,29 +10,18 @@ export interface NistCurve {
   readonly size: number;
   /** bits of the order */
   readonly bits: number;
-  /** the order of the base point, FIPS 186-4 appendix D.1.2 */
-  readonly order: bigint;
 }
 
-export const nistp256: NistCurve = {
-  name: "nistp256",
-  size: 32,
-  bits: 256,
-  order: 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n,
-};
+export const nistp256: NistCurve = { name: "nistp256", size: 32, bits: 256 };
+export const nistp384: NistCurve = { name: "nistp384", size: 48, bits: 384 };
+export const nistp521: NistCurve = { name: "nistp521", size: 66, bits: 521 };
 
-export const nistp384: NistCurve = {
-  name: "nistp384",
-  size: 48,
-  bits: 384,
-  order: 0xffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_c7634d81_f4372ddf_581a0db2_48b0a77a_ecec196a_ccc52973n,
-};
-
-export const nistp521: NistCurve = {
-  name: "nistp521",
-  size: 66,
-  bits: 521,
-  order:
+/** The orders of the base points, FIPS 186-4 appendix D.1.2; apart from the curves, for who only verifies needs none of them. */
+export const orders: Readonly<Record<NistCurve["name"], bigint>> = {
+  nistp256: 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n,
+  nistp384:
+    0xffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_c7634d81_f4372ddf_581a0db2_48b0a77a_ecec196a_ccc52973n,
+  nistp521:
     0x01ff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_ffffffff_fffffffa_51868783_bf2f966b_7fcc0148_f709a5d0_3bb5c9b8_899c47ae_bb6fb71e_91386409n,
 };
 
@@ -54,7 +43,7 @@ export function drawScalar(curve: NistCurve, random: Random): Bytes {
 /** Whether big-endian bytes are an integer d with 0 < d < order. */
 export function isScalar(curve: NistCurve, bytes: Bytes): boolean {
   const value = toBigInt(bytes);
-  return value > 0n && value < curve.order;
+  return value > 0n && value < orders[curve.name];
 }
 
 /** @throws SshError unless the bytes have the form of an uncompressed point (SEC 1 section 2.3.3), the one form OpenSSH takes */

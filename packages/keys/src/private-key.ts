@@ -40,10 +40,11 @@ export interface RsaPrivateKey extends KeyPair, RsaPublicKey {
 export type PrivateKey = Ed25519PrivateKey | EcdsaPrivateKey | RsaPrivateKey;
 
 const label = "OPENSSH PRIVATE KEY";
-const expected = `expected a private key in the OpenSSH format (-----BEGIN ${label}-----)`;
+// No template: a bundler would keep it where no key is read.
+const expected = "expected a private key in the OpenSSH format (-----BEGIN OPENSSH PRIVATE KEY-----)";
 const magic = "openssh-key-v1\0";
 /** A key of 16384 bits has 13 KB of text. */
-const maxText = 64 * 1024;
+const maxText = 65_536;
 
 /** Makes the function `decodePrivateKey` of a platform. */
 export function decoderWith(publicHalf: PublicHalf): (text: string) => PrivateKey {

@@ -12,8 +12,8 @@ export interface WebSocketPipeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A WebSocket cannot be told to stop reading: what comes while the pipe is paused is held, up to here. */
-const maxHeld = 64 * 1024 * 1024;
+/** A WebSocket cannot be told to stop reading: what comes while the pipe is paused is held, up to here (64 MiB). */
+const maxHeld = 67_108_864;
 const pollMs = 5;
 /** Application codes start at 4000 (RFC 6455 section 7.4.2). */
 const abortCode = 4000;

@@ -1,14 +1,17 @@
 /** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 3. @module */
 import { type Bytes, Reader, SshError } from "@postern/wire";
 import type { PublicKeyAlgorithm } from "../hostkey.ts";
-import { checkPointForm, isScalar, type NistCurve } from "../nist.ts";
+import { checkPointForm, type NistCurve } from "../nist.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
 /** ECDSA on one curve, as a platform provides it. */
 export interface Ecdsa {
   /** Throws for an uncompressed point that is not on the curve. */
   checkPoint(point: Bytes): void;
-  /** Hashes `data` with the curve's hash (RFC 5656 section 6.2.1); the signature is r || s, each of the curve's size. */
+  /**
+   * Hashes `data` with the curve's hash (RFC 5656 section 6.2.1); the signature is r || s, each of the curve's size. False too when one of them is not
+   * between 1 and the order (FIPS 186-5 section 6.4.2).
+   */
   verify(point: Bytes, data: Bytes, signature: Bytes): boolean;
 }
 
@@ -43,14 +46,14 @@ function readPoint(curve: NistCurve, ecdsa: Ecdsa, reader: Reader): Bytes {
   return point;
 }
 
-/** RFC 5656 section 3.1.2: mpint r, mpint s, both between 1 and the order; undefined when they are anything else. */
+/** RFC 5656 section 3.1.2: mpint r, mpint s; undefined when they are anything else, or too long for the curve. */
 function readPair(curve: NistCurve, blob: Bytes): Bytes | undefined {
   const reader = new Reader(blob, "ECDSA signature");
   const pair = new Uint8Array(2 * curve.size);
   try {
     for (const end of [curve.size, 2 * curve.size]) {
       const value = reader.mpint();
-      if (value.length > curve.size || !isScalar(curve, value)) return undefined;
+      if (value.length > curve.size) return undefined;
       pair.set(value, end - value.length);
     }
     reader.end();
