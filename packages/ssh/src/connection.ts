@@ -8,6 +8,7 @@ import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
+import { onAbort } from "./on-abort.ts";
 import { abortedError, type ConnectionOptions } from "./options.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 import { settleable } from "./settleable.ts";
@@ -108,14 +109,14 @@ export class Connection implements SshConnection {
     this.#user = user;
     const { signal, logonTimeoutMs = Limits.logonTimeoutMs } = this.#options;
     const aborted = (): void => this.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
-    signal?.addEventListener("abort", aborted, { once: true });
+    const settled = onAbort(signal, aborted);
     const late = new SshError("timeout", `expected the logon to be done within ${logonTimeoutMs} ms`);
     const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, 2 ** 31 - 1));
     try {
       this.#driver.start();
       await this.#opened.promise;
     } finally {
-      signal?.removeEventListener("abort", aborted);
+      settled();
       clearTimeout(deadline);
     }
     return this;
@@ -157,7 +158,7 @@ export class Connection implements SshConnection {
     { signal, window = Limits.window, maxPacket = Limits.maxPacket }: CallOptions & Partial<ChannelLimits> = {},
   ): Promise<Channel> {
     this.#expectOpen(signal);
-    if (this.#requests.held) throw new SshError("misuse", "expected the logon to be over before a channel is opened");
+    if (this.#requests.held) throw new SshError("misuse", "expected the logon to be over");
     expectUint32("window", window);
     expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;

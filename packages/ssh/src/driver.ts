@@ -2,6 +2,7 @@
 import { type Bytes, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
+import { onAbort } from "./on-abort.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 import { settleable } from "./settleable.ts";
 
@@ -85,11 +86,9 @@ export class Driver {
   /** Ends the connection as the program wishes; resolves when the pipe is gone. */
   async close(reason: number, description: string, signal: AbortSignal | undefined): Promise<void> {
     this.#end(undefined, reason, description);
-    const drop = (): void => this.#pipe.abort();
-    if (signal?.aborted) drop();
-    signal?.addEventListener("abort", drop, { once: true });
+    const settled = onAbort(signal, () => this.#pipe.abort());
     await this.#pipeClosed.promise;
-    signal?.removeEventListener("abort", drop);
+    settled();
   }
 
   #receive(chunk: Bytes): void {

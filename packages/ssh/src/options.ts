@@ -160,17 +160,14 @@ export function checkOptions(what: string, given: object, known: readonly string
   }
 }
 
-/** Levenshtein distance without regard to case. */
+/** How many letters of the two have no counterpart in the other, in whatever order and case. */
 function distance(a: string, b: string): number {
-  const [left, right] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
-  for (let i = 0; i < left.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < right.length; j++) {
-      const replaced = (row[j] ?? 0) + (right[j] === left[i] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
+  const left = b.toLowerCase().split("");
+  let alone = 0;
+  for (const letter of a.toLowerCase()) {
+    const at = left.indexOf(letter);
+    if (at < 0) alone++;
+    else left.splice(at, 1);
   }
-  return row[right.length] ?? 0;
+  return alone + left.length;
 }

@@ -45,7 +45,7 @@ export type SessionEvent =
  * Servers known to finish with one message before they look at the next, the logon's among them. Others, which check a key while they go on reading,
  * would take a request that comes early for one without a logon.
  */
-const worksInOrder = /^SSH-2\.0-(?:OpenSSH_|dropbear|Postern_)/;
+const worksInOrder = /^SSH-2\.0-(OpenSSH|dropbear|Postern)_/;
 
 /** One SSH session without I/O, in either role. */
 export class SessionMachine {
@@ -57,8 +57,8 @@ export class SessionMachine {
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogon = 0;
-  /** the peer's identification */
-  #peerVersion = "";
+  /** the peer's software, when it works in order */
+  #software: string | undefined;
   #failure: SshError | undefined;
 
   constructor(options: SessionOptions) {
@@ -130,7 +130,7 @@ export class SessionMachine {
    * service that runs then (RFC 4252 section 5.3), and this one succeeds or is the last.
    */
   get takesEarly(): boolean {
-    return this.authClient?.lastRequestIsOut === true && worksInOrder.test(this.#peerVersion);
+    return this.authClient?.lastRequestIsOut === true && this.#software !== undefined;
   }
 
   /**
@@ -138,7 +138,7 @@ export class SessionMachine {
    * sshd before 10.1, sends the answer when that is acknowledged, and our system would take 40 ms to do it.
    */
   hurry(): void {
-    if (this.#peerVersion.startsWith("SSH-2.0-OpenSSH_")) this.transport.ignore();
+    if (this.#software === "OpenSSH") this.transport.ignore();
   }
 
   get #wantsPayloads(): boolean {
@@ -172,7 +172,7 @@ export class SessionMachine {
           this.#extInfo(event.extensions);
           break;
         case "identified":
-          this.#peerVersion = event.version;
+          this.#software = worksInOrder.exec(event.version)?.[1];
           return event;
         default:
           return event;
@@ -218,16 +218,8 @@ export class SessionMachine {
   }
 }
 
-/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a logon; the others speak of the moment. */
+/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a logon: 1, 2 and 13 to 15. The others speak of the moment. */
 function mayRefuse(reason: number): boolean {
-  switch (reason) {
-    case DisconnectReason.HOST_NOT_ALLOWED_TO_CONNECT:
-    case DisconnectReason.PROTOCOL_ERROR:
-    case DisconnectReason.AUTH_CANCELLED_BY_USER:
-    case DisconnectReason.NO_MORE_AUTH_METHODS_AVAILABLE:
-    case DisconnectReason.ILLEGAL_USER_NAME:
-      return true;
-    default:
-      return false;
-  }
+  const { PROTOCOL_ERROR, AUTH_CANCELLED_BY_USER, ILLEGAL_USER_NAME } = DisconnectReason;
+  return (reason > 0 && reason <= PROTOCOL_ERROR) || (reason >= AUTH_CANCELLED_BY_USER && reason <= ILLEGAL_USER_NAME);
 }

@@ -1,4 +1,5 @@
 /** Those who wait for an answer of the peer. @module */
+import { onAbort } from "./on-abort.ts";
 
 /** One of the two is called, once; whatever comes later is dropped. */
 export interface Waiter<T> {
@@ -12,8 +13,7 @@ export function waiter<T>(
   { resolve, reject }: Waiter<T>,
   aborted: () => void,
 ): Waiter<T> {
-  const settled = (): void => signal?.removeEventListener("abort", aborted);
-  signal?.addEventListener("abort", aborted, { once: true });
+  const settled = onAbort(signal, aborted);
   return {
     resolve(value) {
       settled();

@@ -104,24 +104,20 @@ type Handler<Type extends keyof TunnelEvents> = ((event: TunnelEvents[Type]) => 
 type AnyHandler = EventListenerOrEventListenerObject | null;
 
 /** An EventTarget whose handlers know the event they get. */
-export class TunnelEventTarget extends EventTarget {
-  override addEventListener<Type extends keyof TunnelEvents>(
+export interface TunnelEventTarget extends EventTarget {
+  addEventListener<Type extends keyof TunnelEvents>(
     type: Type,
     handler: Handler<Type>,
     options?: AddEventListenerOptions | boolean,
   ): void;
-  override addEventListener(type: string, handler: AnyHandler, options?: AddEventListenerOptions | boolean): void;
-  override addEventListener(type: string, handler: unknown, options?: AddEventListenerOptions | boolean): void {
-    super.addEventListener(type, handler as AnyHandler, options);
-  }
-
-  override removeEventListener<Type extends keyof TunnelEvents>(
+  addEventListener(type: string, handler: AnyHandler, options?: AddEventListenerOptions | boolean): void;
+  removeEventListener<Type extends keyof TunnelEvents>(
     type: Type,
     handler: Handler<Type>,
     options?: EventListenerOptions | boolean,
   ): void;
-  override removeEventListener(type: string, handler: AnyHandler, options?: EventListenerOptions | boolean): void;
-  override removeEventListener(type: string, handler: unknown, options?: EventListenerOptions | boolean): void {
-    super.removeEventListener(type, handler as AnyHandler, options);
-  }
+  removeEventListener(type: string, handler: AnyHandler, options?: EventListenerOptions | boolean): void;
 }
+
+/** EventTarget itself: the types are all there is to add. */
+export const TunnelEventTarget: new () => TunnelEventTarget = EventTarget;

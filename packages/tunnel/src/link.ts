@@ -1,7 +1,7 @@
 /** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
 import { fingerprintWith, keyType } from "@postern/keys/platform";
 import { connect, type SshConnection } from "@postern/ssh";
-import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import { SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
@@ -43,7 +43,7 @@ export async function openLink(
 ): Promise<Link> {
   const { user, auth, hostKey, algorithms, rekey, keepAlive, logonTimeoutMs } = options;
   const started = performance.now();
-  let link = undefined as Link | undefined;
+  let link: Link | undefined;
   let reached = false;
   let seen = false;
   try {
@@ -76,13 +76,10 @@ export async function openLink(
         link?.listener.debug(message);
         events.debug(message);
       },
-      onChannelOpen: (open) => {
-        if (link !== undefined) link.listener.incoming(open);
-        else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no port was requested");
-      },
+      // There since the logon began, and nobody opens a channel before its end.
+      onChannelOpen: (open) => link?.listener.incoming(open),
     });
-    if (link === undefined) throw new SshError("misuse", "expected a logon before its end");
-    return link;
+    return link as Link;
   } catch (cause) {
     const error = toSshError(cause, "connect", "the logon failed");
     // A host that says nothing at all is frozen or far away: that is no sign of a penalty.

@@ -1,6 +1,7 @@
 /** Who answers on the host's port: us, somebody else, or nobody. @module */
-import type { CallOptions, Channel, SshConnection } from "@postern/ssh";
+import { type CallOptions, type Channel, onAbort, type SshConnection } from "@postern/ssh";
 import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
+import { fired } from "./waiting.ts";
 
 /**
  * `ours`: what we sent to the port came to us. `foreign`: somebody took the connection, but not we. `closed`: nobody listens there.
@@ -47,17 +48,13 @@ export class ProbeGate {
     let channel: Channel | undefined;
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), Limits.probeTimeoutMs);
-    const stop = (): void => patience.abort();
-    call.signal?.addEventListener("abort", stop, { once: true });
+    const settled = onAbort(call.signal, () => patience.abort());
     try {
-      if (call.signal?.aborted) stop();
       const arrived = new Promise<ProbeAnswer>((resolve) => this.#expected.set(key(nonce), () => resolve("ours")));
       const specific = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
       channel = await connection.openChannel("direct-tcpip", specific, { signal: patience.signal });
       channel.write(nonce);
-      const silence = new Promise<ProbeAnswer>((resolve) => {
-        patience.signal.addEventListener("abort", () => resolve("foreign"), { once: true });
-      });
+      const silence = fired(patience.signal).then((): ProbeAnswer => "foreign");
       // Whoever ends the connection, or speaks first, is not us; unless it is the connection below that ended.
       const { closed } = channel;
       const foreign = channel.peek(1).then(async (): Promise<ProbeAnswer> => {
@@ -75,7 +72,7 @@ export class ProbeGate {
       return error.reason === OpenFailureReason.CONNECT_FAILED ? "closed" : "denied";
     } finally {
       clearTimeout(timer);
-      call.signal?.removeEventListener("abort", stop);
+      settled();
       this.#expected.delete(key(nonce));
       if (!this.busy) for (const release of this.#held) release();
       channel?.abort();

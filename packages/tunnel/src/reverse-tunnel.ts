@@ -1,5 +1,5 @@
 /** The facade: dial out, log on, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
-import { type CallOptions, settleable } from "@postern/ssh";
+import { type CallOptions, onAbort, settleable } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import {
@@ -35,7 +35,7 @@ import {
   type TunnelStats,
   type WireStats,
 } from "./stats.ts";
-import { fired, longestTimerMs, sleep, unlessAborted } from "./waiting.ts";
+import { fired, type Later, later, longestTimerMs, sleep, unlessAborted } from "./waiting.ts";
 
 /** One life of the tunnel, from `logon` to its end. `abort` ends what is under way: a dial, a logon, a wait. */
 interface Life {
@@ -43,8 +43,7 @@ interface Life {
   state: Exclude<TunnelState, "closed">;
   link: Link | undefined;
   /** the next link, from the moment that its logon begins */
-  coming: Promise<Link>;
-  come: (link: Link) => void;
+  coming: Later<Link>;
   /** whether it was open once: then an end that the program asked for is no failure */
   established: boolean;
 }
@@ -116,15 +115,14 @@ export class ReverseTunnel extends TunnelEventTarget {
       abort: new AbortController(),
       state: "connecting",
       link: undefined,
-      ...awaitLink(),
+      coming: later(),
       established: false,
     };
     const aborted = (): void => {
       if (life.established) return;
       life.abort.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
     };
-    if (signal?.aborted) aborted();
-    signal?.addEventListener("abort", aborted, { once: true });
+    const settled = onAbort(signal, aborted);
     this.#life = life;
     this.#closed = settleable();
     this.#turnedAway = 0;
@@ -139,7 +137,7 @@ export class ReverseTunnel extends TunnelEventTarget {
       this.#end(life, error);
       throw error;
     } finally {
-      signal?.removeEventListener("abort", aborted);
+      settled();
     }
   }
 
@@ -164,7 +162,7 @@ export class ReverseTunnel extends TunnelEventTarget {
     }
     const life = this.#life;
     if (life === undefined || (life.established && life.link === undefined)) {
-      throw new SshError("closed", `expected an open tunnel, or one that logs on, got one that is ${this.state}`);
+      throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
     }
     const forwarding = new ActiveForwarding(
       {
@@ -257,8 +255,8 @@ export class ReverseTunnel extends TunnelEventTarget {
     given: AbortSignal,
   ): Promise<Link> {
     for (;;) {
-      const link = life.link ?? (await unlessAborted(life.coming, given));
-      if (link === undefined) throw toSshError(given.reason, "aborted", "the request for the port was aborted");
+      const link = life.link ?? (await unlessAborted(life.coming.promise, given));
+      if (link === undefined) throw toSshError(given.reason, "aborted", "the call was aborted");
       try {
         await forwarding.open(link, call, given);
         return link;
@@ -285,35 +283,34 @@ export class ReverseTunnel extends TunnelEventTarget {
     const { endpoints } = this.#options;
     const endpoint = endpoints[this.#endpoint % endpoints.length];
     if (endpoint === undefined) throw new SshError("misuse", "expected a host");
-    const outcome = settleable();
-    const up = outcome.promise.then(
-      () => true,
-      () => false,
-    );
+    const up = later<boolean>();
     try {
       const events = {
         authenticating: (link: Link) => {
           this.#become(life, "authenticating");
           for (const forwarding of this.#forwardings) void forwarding.attach(link);
-          life.come(link);
+          life.coming.resolve(link);
         },
         banner: (message: string) => void this.dispatchEvent(new NoticeEvent("banner", message)),
         debug: (message: string) => void this.dispatchEvent(new NoticeEvent("debug", message)),
       };
-      const link = await openLink(this.#platform, this.#options, endpoint, events, { signal: life.abort.signal, up });
+      const link = await openLink(this.#platform, this.#options, endpoint, events, {
+        signal: life.abort.signal,
+        up: up.promise,
+      });
       if (life.abort.signal.aborted) {
-        outcome.settle(abortReason(life));
+        up.resolve(false);
         await link.connection.close();
         return abortReason(life);
       }
       this.#turnedAway = 0;
       this.#opened(life, link);
-      outcome.settle(undefined);
+      up.resolve(true);
       return undefined;
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
-      outcome.settle(cause.error);
-      Object.assign(life, awaitLink());
+      up.resolve(false);
+      life.coming = later();
       this.#endpoint++;
       this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
       return life.abort.signal.aborted ? abortReason(life) : cause.error;
@@ -412,7 +409,7 @@ export class ReverseTunnel extends TunnelEventTarget {
   #unlink(life: Life): void {
     this.#pastWire = sumOfWires(this.#pastWire, life.link?.connection.stats());
     life.link = undefined;
-    Object.assign(life, awaitLink());
+    life.coming = later();
     clearInterval(this.#selfCheck);
   }
 
@@ -433,15 +430,6 @@ export class ReverseTunnel extends TunnelEventTarget {
     this.dispatchEvent(new StateEvent("closed", error));
     this.#closed.settle(error);
   }
-}
-
-/** The part of a life that waits for a link. */
-function awaitLink(): Pick<Life, "coming" | "come"> {
-  let come: (link: Link) => void = () => {};
-  const coming = new Promise<Link>((resolve) => {
-    come = resolve;
-  });
-  return { coming, come };
 }
 
 function abortReason({ abort }: Life): SshError {

@@ -1,4 +1,6 @@
 /** Waiting that ends early. @module */
+import { onAbort } from "@postern/ssh";
+
 /** A longer timer fires at once. */
 export const longestTimerMs: number = 2 ** 31 - 1;
 
@@ -19,19 +21,28 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
 /** What the program answers; undefined when the signal fires first. */
 export function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const stop = (): void => resolve(undefined);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    void Promise.resolve(answer)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", stop));
+    const settled = onAbort(signal, () => resolve(undefined));
+    void Promise.resolve(answer).then(resolve, reject).finally(settled);
   });
+}
+
+/** A promise of a value, and what gives it. */
+export interface Later<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+}
+
+export function later<T>(): Later<T> {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((give) => {
+    resolve = give;
+  });
+  return { promise, resolve };
 }
 
 /** Resolves when the signal fires; one that is not there never does. */
 export function fired(signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) resolve();
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    onAbort(signal, resolve);
   });
 }
