@@ -38,7 +38,8 @@ export class RemoteListener {
 
   /** The host sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    if (this.#asked > 0 && this.#said.length < 8) this.#said.push(message);
+    // sshd tells with the logon what the line of the key allows: `file:line: key options: …`.
+    if (this.#asked > 0 && this.#said.length < 8 && !/^\S+:\d+: /.test(message)) this.#said.push(message);
   }
 
   /**

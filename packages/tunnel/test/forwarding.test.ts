@@ -83,6 +83,16 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
+  it("that the host refuses is not explained by what the host says of the key that logged on", async () => {
+    const rig = await new Rig().logOn();
+    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+    await rig.asked();
+    const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
+    rig.host.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
+    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
+    rig.host.abort();
+  });
+
   it("that the host refuses is not explained by what the host said before it was asked", async () => {
     const rig = await new Rig().logOn();
     rig.host.send(
