@@ -94,7 +94,7 @@ export const short: Metric = {
 export const growth: Metric = {
   name: "growth",
   title: "The same bytes over more connections: client CPU ms per MB (flat is good)",
-  rounds: { quick: 1, most: 2 },
+  rounds: { quick: 1, most: 1 },
   cases: ({ quick }) => [
     {
       title: `${quick ? 32 : 64} MB up, then down`,

@@ -10,7 +10,7 @@ import { residentBytes } from "./proc.ts";
 export const memory: Metric = {
   name: "memory",
   title: "Resident memory, MB; growth is the highest value above the one before",
-  rounds: { quick: 1, most: 2 },
+  rounds: { quick: 1, most: 1 },
   cases: (settings) => [bare, idle(settings), stopped(settings), hanging(settings)],
 };
 

@@ -41,7 +41,7 @@ async function imports(stage: Stage, client: Client, put: Put): Promise<void> {
 export const longWay: Metric = {
   name: "wan",
   title: "A long way without a limit of bandwidth (the link adds the round trip)",
-  rounds: { quick: 1, most: 3 },
+  rounds: { quick: 1, most: 2 },
   cases: ({ quick }) => [
     {
       title: aes128,

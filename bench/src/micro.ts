@@ -1,4 +1,6 @@
 /** Helper program: small parts alone, a fixed number of times; prints JSON. `node micro.mjs [quick]` @module */
+import { gcm } from "@noble/ciphers/aes.js";
+import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ConnectionMachine } from "@postern/connection";
 import * as noble from "@postern/crypto";
 import * as node from "@postern/node";
@@ -19,6 +21,7 @@ const quick = process.argv[2] === "quick";
 const rows: MicroRow[] = [];
 
 ciphers();
+nobleItself();
 codec();
 dispatch();
 process.stdout.write(JSON.stringify(rows));
@@ -58,6 +61,24 @@ function ciphers(): void {
         };
         measure(`open ${cipher.name}`, size, implementation, count, open, prepare);
       }
+    }
+  }
+}
+
+/** What noble's own AEADs take for as many bytes: what is above it is ours. */
+function nobleItself(): void {
+  const [key, nonce, head] = [new Uint8Array(32).fill(1), new Uint8Array(12).fill(2), new Uint8Array(4)];
+  const aeads = {
+    "chacha20-poly1305 (RFC 8439)": chacha20poly1305,
+    "aes256-gcm": gcm,
+  };
+  for (const [name, aead] of Object.entries(aeads)) {
+    for (const size of [64, 1_024, 32_768]) {
+      const text = new Uint8Array(size + 16);
+      const count = Math.max(8, Math.min(2_000, Math.round((quick ? 250_000 : 1_000_000) / size)));
+      measure(`seal ${name}`, size, "noble itself", count, () => {
+        for (let i = 0; i < count; i++) aead(key, nonce, head).encrypt(text);
+      });
     }
   }
 }
