@@ -26,8 +26,6 @@ interface Exports {
 }
 
 let shared: { readonly exports: Exports; readonly memory: Bytes } | undefined;
-/** the hash key that lies in the memory */
-let loaded: Bytes | undefined;
 
 /** AES-GCM under one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
 export class ShortGcm {
@@ -57,6 +55,7 @@ export class ShortGcm {
     this.#xor(at + block, packet, 4, packet, 4, end - 4);
     this.#hash(packet);
     this.#xor(at, this.#memory, hashAt, packet, end, tagSize);
+    this.#wipe();
   }
 
   /** The plaintext in a buffer of its own; undefined when the tag is wrong. */
@@ -68,6 +67,7 @@ export class ShortGcm {
     for (let i = 0; i < tagSize; i++) {
       difference |= (this.#memory[hashAt + i] ?? 0) ^ (this.#provided[at + i] ?? 0) ^ (packet[end + i] ?? 0);
     }
+    this.#wipe();
     if (difference !== 0) return undefined;
     const text = new Uint8Array(end - 4);
     this.#xor(at + block, packet, 4, text, 0, text.length);
@@ -84,9 +84,8 @@ export class ShortGcm {
     const memory = this.#memory;
     const size = packet.length - tagSize - 4;
     const end = dataAt + block + Math.ceil(size / block) * block;
-    if (loaded !== this.#hashKey) memory.set(this.#hashKey);
-    loaded = this.#hashKey;
     for (let i = 0; i < block; i++) {
+      memory[i] = this.#hashKey[i] ?? 0;
       memory[dataAt + i] = i < 4 ? (packet[i] ?? 0) : 0;
       memory[end - block + i] = 0;
       memory[end + i] = 0;
@@ -96,6 +95,11 @@ export class ShortGcm {
     memory[end + 7] = 32;
     putUint32(memory, end + 12, size * 8);
     this.#exports.ghash(end + block);
+  }
+
+  /** Of what would forge nothing stays in the memory, which all connections share. */
+  #wipe(): void {
+    for (let i = 0; i < dataAt; i++) this.#memory[i] = 0;
   }
 
   /** Where what a packet needs begins: the mask of its tag, then its key stream. */
