@@ -266,7 +266,7 @@ export class SshChannel implements Channel {
     }
     this.#failure ??= error;
     this.#closed?.settle(this.#failure);
-    this.#onGone?.(this);
+    this.#tell(() => this.#onGone?.(this));
     this.#answerPeeks();
     this.#deliver();
   }

@@ -99,7 +99,7 @@ function logonEvent(
       options.onBanner?.(event.message);
       return;
     case "authenticated":
-      connection.loggedOn(options.user);
+      connection.logonDone(options.user);
       return;
     default:
       throw new SshError("misuse", `expected no event ${event.type} on a client`);

@@ -100,6 +100,10 @@ export class Connection implements SshConnection {
     return this.#user;
   }
 
+  get loggedOn(): boolean {
+    return this.#requests.loggedOn;
+  }
+
   get channelCount(): number {
     return this.#host.machine.channelCount;
   }
@@ -123,15 +127,17 @@ export class Connection implements SshConnection {
   }
 
   /** The peer is logged on. @internal */
-  loggedOn(user: string): void {
+  logonDone(user: string): void {
     this.#user = user;
     const { keepAlive } = this.#options;
     if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
     }
+    // What leaves now carries the acknowledgement itself.
+    if (this.#requests.waiting) this.#driver.session.hurry();
+    this.#requests.loggedOn = true;
     this.releaseRequests();
     this.#opened.settle();
-    if (this.#requests.waiting) this.#driver.session.hurry();
   }
 
   /** What was asked during the logon may be sent. @internal */
@@ -158,7 +164,7 @@ export class Connection implements SshConnection {
     { signal, window = Limits.window, maxPacket = Limits.maxPacket }: CallOptions & Partial<ChannelLimits> = {},
   ): Promise<Channel> {
     this.#expectOpen(signal);
-    if (this.#requests.held) throw new SshError("misuse", "expected the logon to be over");
+    if (!this.loggedOn) throw new SshError("misuse", "expected the logon to be over");
     expectUint32("window", window);
     expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;
@@ -180,7 +186,7 @@ export class Connection implements SshConnection {
   }
 
   notify(name: string, specific: Bytes): void {
-    if (this.#end === undefined) this.#requests.notify(name, specific);
+    if (this.#end === undefined && this.loggedOn) this.#requests.notify(name, specific);
   }
 
   debug(message: string): void {

@@ -86,9 +86,9 @@ export class Driver {
   /** Ends the connection as the program wishes; resolves when the pipe is gone. */
   async close(reason: number, description: string, signal: AbortSignal | undefined): Promise<void> {
     this.#end(undefined, reason, description);
-    const settled = onAbort(signal, () => this.#pipe.abort());
+    const stopListening = onAbort(signal, () => this.#pipe.abort());
     await this.#pipeClosed.promise;
-    settled();
+    stopListening();
   }
 
   #receive(chunk: Bytes): void {

@@ -23,25 +23,22 @@ export class GlobalRequests {
   #measuring = false;
   /** of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
-  /** what was asked during the logon and is not sent yet; undefined: everything leaves at once */
-  #early: (() => void)[] | undefined = [];
+  /** what sends that which was asked during the logon, and who waits for it; undefined: everything leaves at once */
+  #early: Map<() => void, Waiter<GlobalReply>> | undefined = new Map();
+  /** whether the logon is over: until then an answer takes as long as that does, and tells nothing of the way */
+  loggedOn = false;
   readonly #host: RequestHost;
-  readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number }[] = [];
+  readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number | undefined }[] = [];
 
   constructor(host: RequestHost) {
     this.#host = host;
   }
 
-  /** Whether what is asked waits for the logon. */
-  get held(): boolean {
-    return this.#early !== undefined;
-  }
-
   /** The peer takes requests from now on. */
   release(): void {
-    const early = this.#early ?? [];
+    const early = this.#early;
     this.#early = undefined;
-    for (const send of early) send();
+    for (const ask of early?.keys() ?? []) ask();
   }
 
   /** Whether a reply is due. */
@@ -51,7 +48,11 @@ export class GlobalRequests {
 
   send(name: string, specific: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
     return new Promise<GlobalReply>((resolve, reject) => {
-      const aborted = (): void => reject(abortedError(signal));
+      const ask = (): void => this.#ask(name, specific, asking);
+      const aborted = (): void => {
+        this.#early?.delete(ask);
+        reject(abortedError(signal));
+      };
       const answered = (reply: GlobalReply): void => {
         try {
           onReply?.(reply);
@@ -60,13 +61,16 @@ export class GlobalRequests {
           reject(error);
         }
       };
-      this.#ask(name, specific, waiter(signal, { resolve: answered, reject }, aborted));
+      const asking = waiter(signal, { resolve: answered, reject }, aborted);
+      if (this.#early === undefined) ask();
+      else this.#early.set(ask, asking);
     });
   }
 
   /** A request that wants no reply. */
   notify(name: string, specific: Bytes): void {
-    this.#send(name, specific, false);
+    this.#host.machine.globalRequest(name, specific, false);
+    this.#host.touch();
   }
 
   /** Asks the peer for any sign of life. Nobody waits for the answer. */
@@ -94,24 +98,19 @@ export class GlobalRequests {
   settle(reply: GlobalReply): void {
     const first = this.#waiters.shift();
     if (first === undefined) return;
-    this.#roundTrip.add(this.#host.now() - first.askedAt);
+    if (first.askedAt !== undefined) this.#roundTrip.add(this.#host.now() - first.askedAt);
     first.waiter.resolve(reply);
   }
 
   /** No replies come any more. */
   fail(error: unknown): void {
     for (const { waiter } of this.#waiters.splice(0)) waiter.reject(error);
+    for (const waiter of this.#early?.values() ?? []) waiter.reject(error);
   }
 
   #ask(name: string, specific: Bytes, waiter: Waiter<GlobalReply>): void {
-    this.#waiters.push({ waiter, askedAt: this.#host.now() });
-    this.#send(name, specific, true);
-  }
-
-  #send(name: string, specific: Bytes, wantReply: boolean): void {
-    const send = (): void => this.#host.machine.globalRequest(name, specific, wantReply);
-    if (this.#early === undefined) send();
-    else this.#early.push(send);
+    this.#waiters.push({ waiter, askedAt: this.loggedOn ? this.#host.now() : undefined });
+    this.#host.machine.globalRequest(name, specific, true);
     this.#host.touch();
   }
 }

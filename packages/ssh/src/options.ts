@@ -54,7 +54,7 @@ export interface ClientOptions extends ConnectionOptions {
   /**
    * Called when the host is trusted and the logon begins. Global requests may be made from now on. They leave when the logon has succeeded; or, when
    * a key is all there is to log on with and the server is known to work in order (OpenSSH, dropbear, our own), right behind the logon's
-   * request, which saves a round trip (RFC 4252 section 5.3). When the logon fails they fail with the same error.
+   * request, which saves a round trip (RFC 4252 section 5.1). When the logon fails they fail with the same error.
    */
   readonly onLogon?: (connection: SshConnection) => void;
   /** USERAUTH_BANNER; the text comes from the network and may hold control characters */

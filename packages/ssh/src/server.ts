@@ -80,7 +80,7 @@ class Logon {
       this.#answers = undefined;
     } else if (event.type === "abandoned") {
       this.ended(new SshError("aborted", "the client dropped its attempt to log on"));
-    } else if (event.type === "authenticated") connection.loggedOn(event.user);
+    } else if (event.type === "authenticated") connection.logonDone(event.user);
     else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 

@@ -57,7 +57,7 @@ export class SessionMachine {
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogon = 0;
-  /** the peer's software, when it works in order */
+  /** a server's software, when it works in order */
   #software: string | undefined;
   #failure: SshError | undefined;
 
@@ -127,7 +127,7 @@ export class SessionMachine {
 
   /**
    * Whether messages of the connection layer may be sent right behind the logon's request: what follows the one that succeeds is passed on to the
-   * service that runs then (RFC 4252 section 5.3), and this one succeeds or is the last.
+   * service that runs then (RFC 4252 section 5.1), and this one succeeds or is the last.
    */
   get takesEarly(): boolean {
     return this.authClient?.lastRequestIsOut === true && this.#software !== undefined;
@@ -172,7 +172,7 @@ export class SessionMachine {
           this.#extInfo(event.extensions);
           break;
         case "identified":
-          this.#software = worksInOrder.exec(event.version)?.[1];
+          if (this.authClient !== undefined) this.#software = worksInOrder.exec(event.version)?.[1];
           return event;
         default:
           return event;

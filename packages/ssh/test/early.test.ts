@@ -1,9 +1,11 @@
 /** What is asked during the logon: when it leaves, what comes of it, and that nobody's delayed acknowledgement holds its answer back. */
 import { type AuthMethod, password, publickey } from "@postern/auth";
+import type { ConnectionMachine } from "@postern/connection";
 import { type Liar, liarHostKey } from "@postern/testkit";
 import {
   type Bytes,
   GlobalRequest,
+  Limits,
   RequestFailure,
   RequestSuccess,
   ServiceAccept,
@@ -13,6 +15,7 @@ import {
   UserauthSuccess,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
+import { GlobalRequests } from "../src/global-requests.ts";
 import type { GlobalReply, SshConnection } from "../src/index.ts";
 import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 
@@ -106,6 +109,21 @@ describe("a request made during the logon", () => {
     const error = await rejection(connected);
     expect(error).toMatchObject({ code: "auth", message: expect.stringContaining("publickey (refused)") });
     for (const reply of replies) expect(await rejection(reply)).toBe(error);
+  });
+
+  it("tells nothing of the round trip: the logon takes its own time", () => {
+    const asked: string[] = [];
+    const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
+    let now = 0;
+    const requests = new GlobalRequests({ machine, touch() {}, now: () => now });
+    for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});
+    requests.release();
+    now = 500;
+    requests.loggedOn = true;
+    for (let i = 0; i < Limits.roundTrips; i++) requests.settle({ ok: true, specific: nothing });
+    // Had they counted, this would be a link of 500 ms. It asks instead.
+    expect(requests.longRoundTrip()).toBeUndefined();
+    expect(asked.at(-1)).toBe("keepalive@openssh.com");
   });
 
   it("is no channel: one may be opened when the logon is over", async () => {

@@ -65,7 +65,7 @@ export class ActiveForwarding implements Forwarding {
       try {
         const port = await link.listener.listen(this.address, this.#options.port, this.#visitors.incoming, call);
         // The host may answer this together with the logon: the tunnel is open first.
-        await link.up;
+        if (!(await link.up)) throw toSshError(given.reason, "closed", "the logon failed");
         if (this.#link === link) this.#become("open", undefined, port);
         return;
       } catch (error) {
@@ -81,7 +81,10 @@ export class ActiveForwarding implements Forwarding {
     while (this.#isAt(link)) {
       try {
         const port = await this.#listenAgain(link);
-        if ((await link.up) && this.#isAt(link)) this.#become("open", undefined, port);
+        if (!(await link.up)) return;
+        if (this.#isAt(link)) this.#become("open", undefined, port);
+        // Cancelled when the host had just begun to listen.
+        else await link.listener.cancel(this.address, port, () => {}, {});
         return;
       } catch (cause) {
         const error = toSshError(cause, "protocol", "the request for the port failed");

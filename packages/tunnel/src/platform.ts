@@ -52,7 +52,8 @@ export interface HashingPlatform extends Platform {
 export function telling(dial: Dial): DialTelling {
   return (target, timeoutMs, connected, failed) => {
     const dialling = new AbortController();
-    dial(target, { signal: dialling.signal, timeoutMs }).then(connected, failed);
+    const dialled = async (): Promise<BytePipe> => await dial(target, { signal: dialling.signal, timeoutMs });
+    dialled().then(connected, failed);
     return dialling;
   };
 }

@@ -27,10 +27,8 @@ interface Route {
 export class RemoteListener {
   readonly #connection: SshConnection;
   readonly #routes = new Set<Route>();
-  /** what the host said in SSH_MSG_DEBUG since it was asked, or replied last: OpenSSH explains a refusal that way, just before it */
+  /** what the host said in SSH_MSG_DEBUG since it was asked last, or replied: OpenSSH explains a refusal that way, just before it */
   #said: string[] = [];
-  /** requests the host has not answered */
-  #asked = 0;
 
   constructor(connection: SshConnection) {
     this.#connection = connection;
@@ -38,8 +36,8 @@ export class RemoteListener {
 
   /** The host sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    // sshd tells with the logon what the line of the key allows: `file:line: key options: …`.
-    if (this.#asked > 0 && this.#said.length < 8 && !/^\S+:\d+: /.test(message)) this.#said.push(message);
+    // With the logon sshd tells what the line of the key allows: before its end, or after it as `file:line: key options: …`.
+    if (this.#connection.loggedOn && this.#said.length < 8 && !/^.+:\d+: /.test(message)) this.#said.push(message);
   }
 
   /**
@@ -54,12 +52,11 @@ export class RemoteListener {
     }
     let bound: number | undefined;
     let said: readonly string[] = [];
-    if (signal?.aborted !== true) this.#asked++;
+    this.#said = [];
     const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
       signal,
       onReply: ({ ok, specific }) => {
         // Here, and not when the caller goes on: by then the host may have explained something else.
-        this.#asked--;
         said = this.#said;
         this.#said = [];
         if (!ok) return;

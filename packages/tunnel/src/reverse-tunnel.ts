@@ -146,7 +146,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    * the forwarding for the channels. After a reconnection the same forwarding is asked for again. With `wait`, a port that is taken is waited for.
    *
    * During the logon the request waits for its end. Where a key is all there is to log on with and the host is known to
-   * work in order (OpenSSH, dropbear, our own), it travels with the logon and saves a round trip (RFC 4252 section 5.3).
+   * work in order (OpenSSH, dropbear, our own), it travels with the logon and saves a round trip (RFC 4252 section 5.1).
    *
    * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the logon's error when that fails
    * @example
@@ -284,9 +284,11 @@ export class ReverseTunnel extends TunnelEventTarget {
     const endpoint = endpoints[this.#endpoint % endpoints.length];
     if (endpoint === undefined) throw new SshError("misuse", "expected a host");
     const up = later<boolean>();
+    let begun = false;
     try {
       const events = {
         authenticating: (link: Link) => {
+          begun = true;
           this.#become(life, "authenticating");
           for (const forwarding of this.#forwardings) void forwarding.attach(link);
           life.coming.resolve(link);
@@ -310,7 +312,8 @@ export class ReverseTunnel extends TunnelEventTarget {
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
       up.resolve(false);
-      life.coming = later();
+      // Those who had this link look for the next one; those who wait still do.
+      if (begun) life.coming = later();
       this.#endpoint++;
       this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
       return life.abort.signal.aborted ? abortReason(life) : cause.error;
@@ -409,7 +412,6 @@ export class ReverseTunnel extends TunnelEventTarget {
   #unlink(life: Life): void {
     this.#pastWire = sumOfWires(this.#pastWire, life.link?.connection.stats());
     life.link = undefined;
-    life.coming = later();
     clearInterval(this.#selfCheck);
   }
 

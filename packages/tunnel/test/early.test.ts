@@ -96,6 +96,38 @@ describe("a port asked for during the logon", () => {
     expect(world.requests).toEqual(["forward localhost:7777"]);
   });
 
+  it.each([
+    ["the next of several hosts", { hosts: ["bad", "good"] }, "refuse"],
+    ["the same host, later", { reconnect: { mode: "always" } }, "refuse"],
+    ["a host that turned us away first", { reconnect: { mode: "always" } }, "reset"],
+  ] as const)("is there when the first attempt does not come as far as a logon: %s", async (_title, options, fate) => {
+    const world = new HostWorld();
+    world.fates.push(fate);
+    const { tunnel } = tunnelTo(world, { ...key, ...options });
+    const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    for (let waited = 0; waited < 60_000 && (await outcome(both)) === "unsettled"; waited += 5_000)
+      await advance(5_000);
+    const [, forwarding] = await both;
+    expect(forwarding.state).toBe("open");
+    expect(world.requests).toEqual(["forward localhost:7777"]);
+  });
+
+  it("is not asked for when it was given up before that left", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world);
+    const abort = new AbortController();
+    tunnel.addEventListener("state", ({ state }) => {
+      if (state === "authenticating") queueMicrotask(() => abort.abort());
+    });
+    const logon = tunnel.logon();
+    const given = tunnel.requestForwarding({ port: 7777, target }, { signal: abort.signal });
+    const kept = tunnel.requestForwarding({ port: 7778, target });
+    expect(await outcome(given)).toBe("aborted");
+    await logon;
+    expect((await kept).state).toBe("open");
+    expect(world.requests).toEqual(["forward localhost:7778"]);
+  });
+
   it("fails with a connection that breaks under it when the tunnel is open, as any other", async () => {
     const world = new HostWorld();
     world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
@@ -139,6 +171,21 @@ describe("a port asked for during the logon", () => {
 });
 
 describe("a forwarding that comes back by key", () => {
+  it("frees its port when it is cancelled as soon as the tunnel is open again", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, key);
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    tunnel.addEventListener("state", ({ state }) => {
+      if (state === "open") void forwarding.cancel();
+    });
+    world.link.cut();
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    expect(forwarding.state).toBe("closed");
+    expect([...world.link.ports]).toEqual([]);
+    expect(await outcome(tunnel.requestForwarding({ port: 7777, target }))).toBe("resolved");
+  });
+
   it("stays pending through a logon that fails, and is there after the next one", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, key);
