@@ -1,5 +1,15 @@
 /** Floor 5: Postern wherever JavaScript runs, over any byte pipe. @module */
 export {
+  type Algorithms,
+  compatible,
+  modern,
+  type Signer,
+  webRandom,
+} from "@postern/crypto";
+
+// Algorithms come first: in that order a bundle packs best.
+
+export {
   type AuthContext,
   type AuthDialog,
   type AuthMethod,
@@ -7,13 +17,6 @@ export {
   type PasswordOptions,
   password,
 } from "@postern/auth";
-export {
-  type Algorithms,
-  compatible,
-  modern,
-  type Signer,
-  webRandom,
-} from "@postern/crypto";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
 export {
   type BytePipe,
