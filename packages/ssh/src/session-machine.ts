@@ -43,9 +43,9 @@ export type SessionEvent =
 
 /**
  * Servers known to finish with one message before they look at the next, the logon's among them. Others, which check a key while they go on reading,
- * would take a request that comes early for one without a logon.
+ * would take a request that comes early for one without a logon. OpenSSH_for_Windows goes its own way from the logon to the session, and was not seen.
  */
-const worksInOrder = /^SSH-2\.0-(OpenSSH|dropbear|Postern)_/;
+const worksInOrder = /^SSH-2\.0-(OpenSSH|dropbear|Postern)_(?!for_W)/;
 
 /** One SSH session without I/O, in either role. */
 export class SessionMachine {

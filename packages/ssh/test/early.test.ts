@@ -80,6 +80,7 @@ describe("a request made during the logon", () => {
   it.each([
     ["a server that may look at it before the logon is decided", { version: "SSH-2.0-AsyncSSH_2.10.1" }],
     ["one that only calls itself alike", { version: "SSH-2.0-MyOpenSSH_9.2" }],
+    ["OpenSSH on Windows, whose way nobody here has seen", { version: "SSH-2.0-OpenSSH_for_Windows_9.5" }],
     ["a password, for the server may ask for another one", { auth: [password("secret")] }],
     ["a key that another method follows", { auth: [key(), password("secret")] }],
   ])("waits for the end of the logon with %s", async (_title, options) => {
