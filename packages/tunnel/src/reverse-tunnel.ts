@@ -21,6 +21,7 @@ import {
   checkForwardingOptions,
   checkTunnelOptions,
   type DrainOptions,
+  type Endpoint,
   type ForwardingOptions,
   type TunnelOptions,
 } from "./options.ts";
@@ -68,6 +69,8 @@ export class ReverseTunnel extends TunnelEventTarget {
   #reconnects = 0;
   /** how often in a row the host dropped us before its key was seen */
   #turnedAway = 0;
+  /** a logon has failed that requests may have gone with: from then on they wait for its end, in case the host hung up on them */
+  #patient = false;
   #past: ForwardingStats = sumOf([]);
   /** what went over connections that have ended */
   #pastWire: WireStats = nothingOnTheWire;
@@ -281,17 +284,16 @@ export class ReverseTunnel extends TunnelEventTarget {
     this.#become(life, "connecting", reason);
     if (life.abort.signal.aborted) return abortReason(life);
     const { endpoints } = this.#options;
-    const endpoint = endpoints[this.#endpoint % endpoints.length];
-    if (endpoint === undefined) throw new SshError("misuse", "expected a host");
+    // There is one: the options were checked.
+    const endpoint = endpoints[this.#endpoint % endpoints.length] as Endpoint;
     const up = later<boolean>();
-    let begun = false;
+    let met = false;
     try {
       const events = {
         authenticating: (link: Link) => {
-          begun = true;
+          met = !this.#patient;
           this.#become(life, "authenticating");
-          for (const forwarding of this.#forwardings) void forwarding.attach(link);
-          life.coming.resolve(link);
+          if (met) this.#meet(life, link);
         },
         banner: (message: string) => void this.dispatchEvent(new NoticeEvent("banner", message)),
         debug: (message: string) => void this.dispatchEvent(new NoticeEvent("debug", message)),
@@ -308,16 +310,26 @@ export class ReverseTunnel extends TunnelEventTarget {
       this.#turnedAway = 0;
       this.#opened(life, link);
       up.resolve(true);
+      if (!met) this.#meet(life, link);
       return undefined;
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
       up.resolve(false);
-      // Those who had this link look for the next one; those who wait still do.
-      if (begun) life.coming = later();
+      if (met) {
+        // Those who had this link look for the next one; those who wait still do.
+        life.coming = later();
+        this.#patient = true;
+      }
       this.#endpoint++;
       this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
       return life.abort.signal.aborted ? abortReason(life) : cause.error;
     }
+  }
+
+  /** Ports are asked for on that link. */
+  #meet(life: Life, link: Link): void {
+    life.coming.resolve(link);
+    for (const forwarding of this.#forwardings) void forwarding.attach(link);
   }
 
   #opened(life: Life, link: Link): void {

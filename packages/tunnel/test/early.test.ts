@@ -142,6 +142,23 @@ describe("a port asked for during the logon", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
+  it("waits for the end of the logon from then on when the host hung up on one that it went with", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
+    cutNextLogon(tunnel, world);
+    const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    await outcome(both);
+    world.delayMs = 50;
+    const at = new Map<string, number>();
+    tunnel.addEventListener("state", ({ state }) => void at.set(state, performance.now()));
+    tunnel.addEventListener("forwarding", () => void at.set("port", performance.now()));
+    for (let ms = 0; ms < 7_000 && !at.has("port"); ms += 10) await advance(10);
+    await both;
+    // A round trip later than the tunnel, and not with it.
+    expect((at.get("port") ?? 0) - (at.get("open") ?? 0)).toBe(100);
+    expect(told.at(-1)).toBe("localhost:7777 open");
+  });
+
   it("may be given up by itself, before the host is reached and after", async () => {
     const world = new HostWorld();
     world.delayMs = 50;
