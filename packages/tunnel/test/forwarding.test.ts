@@ -1,5 +1,15 @@
 /** Requests for ports and their visitors, RFC 4254 section 7. */
-import { ChannelOpen, Debug, OpenFailureReason, RequestSuccess, utf8 } from "@postern/wire";
+import {
+  ChannelOpen,
+  Debug,
+  OpenFailureReason,
+  RequestSuccess,
+  ServiceAccept,
+  ServiceRequest,
+  UserauthRequest,
+  UserauthSuccess,
+  utf8,
+} from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Forwarding } from "../src/index.ts";
 import { confirmation, denied, forwarded, granted, nothing, opening, Rig, refusal, rejection, turns } from "./rig.ts";
@@ -89,6 +99,27 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     await rig.asked();
     const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
     rig.host.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
+    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
+    rig.host.abort();
+  });
+
+  it("that the host refuses is not explained by what an old sshd says before the end of the logon", async () => {
+    const rig = new Rig();
+    const logon = rig.tunnel.logon();
+    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+    await turns();
+    await rig.host.until(ServiceRequest.number);
+    rig.host.send(ServiceAccept.encode({ service: "ssh-userauth" }));
+    await rig.host.until(UserauthRequest.number);
+    // OpenSSH up to 7.6: what the line of the key forbids, without saying where it stands.
+    rig.host.send(
+      Debug.encode({ alwaysDisplay: false, message: "X11 forwarding disabled.", language: "" }),
+      UserauthSuccess.encode({}),
+    );
+    await logon;
+    await rig.asked();
+    rig.host.send(denied);
+    // Not `denied`, which would be final.
     expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
     rig.host.abort();
   });
