@@ -2,7 +2,7 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { BytePipe } from "@postern/ssh";
+import { type BytePipe, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel/platform";
 import { RfcLimits, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
@@ -127,7 +127,8 @@ class Race<T> {
   #delayMs = attemptDelayMs;
   #next: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  #onAbort: (() => void) | undefined;
+  /** stops listening to the signal */
+  #settled: (() => void) | undefined;
   #over = false;
 
   constructor(options: DialOptions, kind: Kind<T>, connected: (winner: T) => void, failed: (error: SshError) => void) {
@@ -139,10 +140,7 @@ class Race<T> {
 
   start(): void {
     const { host, port, signal, timeoutMs, lookup = systemLookup } = this.#options;
-    if (signal !== undefined) {
-      this.#onAbort = () => this.abort(signal.reason);
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    }
+    if (signal !== undefined) this.#settled = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, longestTimerMs));
     }
@@ -216,7 +214,7 @@ class Race<T> {
     this.#over = true;
     clearTimeout(this.#next);
     clearTimeout(this.#deadline);
-    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#settled?.();
     for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
     if (winner) this.#connected(this.#kind.of(winner));
   }

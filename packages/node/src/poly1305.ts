@@ -5,9 +5,9 @@
  */
 import type { Bytes } from "@postern/wire";
 import { code } from "./poly1305-code.ts";
+import { instantiate, type Wasm } from "./wasm.ts";
 
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer };
   start(): void;
   blocks(at: number, end: number, above: number): void;
   finish(): void;
@@ -20,11 +20,11 @@ const mostData = 65_536 - dataAt;
 /** the bit above a whole block, in the highest limb */
 const above = 2 ** 24;
 
-let made: { readonly exports: Exports; readonly memory: Bytes } | undefined;
+let made: Wasm<Exports> | undefined;
 
 /** The tag of `data` under a key of 32 bytes that is used once. No branch and no address depends on a secret. */
 export function poly1305(data: Bytes, key: Bytes): Bytes {
-  made ??= make();
+  made ??= instantiate(code);
   const { exports, memory } = made;
   memory.set(key);
   exports.start();
@@ -46,10 +46,4 @@ export function poly1305(data: Bytes, key: Bytes): Bytes {
   // What would tell the key, or forge with it.
   memory.fill(0, 0, dataAt);
   return tag;
-}
-
-function make(): { readonly exports: Exports; readonly memory: Bytes } {
-  const module = new WebAssembly.Module(Buffer.from(code, "base64"));
-  const exports = new WebAssembly.Instance(module).exports as unknown as Exports;
-  return { exports, memory: new Uint8Array(exports.memory.buffer) };
 }

@@ -7,6 +7,7 @@
 import { createCipheriv } from "node:crypto";
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
 import { code } from "./ghash-code.ts";
+import { instantiate, type Wasm } from "./wasm.ts";
 
 const block = 16;
 const tagSize = 16;
@@ -21,11 +22,10 @@ const hashAt = 16;
 const dataAt = 32;
 
 interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer };
   ghash(end: number): void;
 }
 
-let shared: { readonly exports: Exports; readonly memory: Bytes } | undefined;
+let shared: Wasm<Exports> | undefined;
 
 /** AES-GCM under one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
 export class ShortGcm {
@@ -40,7 +40,7 @@ export class ShortGcm {
 
   /** @throws Error where the platform has no AES of single blocks, or no WebAssembly */
   constructor(key: Bytes) {
-    shared ??= instantiate();
+    shared ??= instantiate(code);
     this.#exports = shared.exports;
     this.#memory = shared.memory;
     const cipher = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
@@ -126,10 +126,4 @@ export class ShortGcm {
     this.#first.set(nonce);
     this.#provided = this.#aes(blocks);
   }
-}
-
-function instantiate(): { readonly exports: Exports; readonly memory: Bytes } {
-  const module = new WebAssembly.Module(Buffer.from(code, "base64"));
-  const exports = new WebAssembly.Instance(module).exports as unknown as Exports;
-  return { exports, memory: new Uint8Array(exports.memory.buffer) };
 }

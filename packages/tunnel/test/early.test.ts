@@ -128,7 +128,7 @@ describe("a port asked for during the logon", () => {
     expect(world.requests).toEqual(["forward localhost:7778"]);
   });
 
-  it("fails with a connection that breaks under it when the tunnel is open, as any other", async () => {
+  it("fails with a connection that breaks under it when the tunnel is open", async () => {
     const world = new HostWorld();
     world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
