@@ -23,12 +23,22 @@ export interface Visitor {
   readonly closed: Promise<string | undefined>;
 }
 
-/** Connects to a port on loopback, half-open: our end stays open until `end()`. Nothing is read before you ask. */
-export async function visit(port: number, host = "127.0.0.1"): Promise<Visitor> {
+/** A connected socket. */
+async function reach(port: number, host: string): Promise<Socket> {
   const socket = connect({ port, host, allowHalfOpen: true, noDelay: true });
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("error", reject);
+  });
+  return socket;
+}
+
+/** Connects to a port on loopback, half-open: our end stays open until `end()`. Nothing is read before you ask. */
+export async function visit(port: number, host?: string): Promise<Visitor> {
+  // sshd is content to listen on ::1 alone when a port of its choice is that of somebody's outgoing IPv4 connection.
+  const socket = await reach(port, host ?? "127.0.0.1").catch((error: unknown) => {
+    if (host !== undefined) throw error;
+    return reach(port, "::1");
   });
   let errorCode: string | undefined;
   socket.on("error", (error: NodeJS.ErrnoException) => {
