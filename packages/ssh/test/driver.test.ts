@@ -69,7 +69,7 @@ describe("what the peer is told when a connection fails", () => {
     expect(await rejection(client.closed)).toMatchObject({
       code: "disconnected",
       reason: 12,
-      message: 'the peer disconnected: "too many." (reason 12)',
+      message: 'the peer disconnected: "too many\\u{1b}" (reason 12)',
     });
   });
 

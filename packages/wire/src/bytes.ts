@@ -78,8 +78,21 @@ export function fromBase64(text: string): Bytes {
   return bytes;
 }
 
-/** A peer's text made fit for an error message: control characters shown as dots, at most `limit` characters, in quotes. */
+/** Control and format characters (bidi, zero width), separators, lone surrogates, private and unassigned code points, and all that leaves no mark. */
+const unprintable = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/**
+ * Makes a peer's text safe to print: every code point that moves the cursor, reorders the text or leaves no mark becomes `\u{…}`.
+ * `multiline` keeps LF and tab, for texts that may have several lines, and reads CR LF as LF.
+ */
+export function sanitizeText(text: string, multiline = false): string {
+  const lines = multiline ? text.replaceAll("\r\n", "\n") : text;
+  return lines.replace(unprintable, (char) =>
+    multiline && (char === "\n" || char === "\t") ? char : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** Quotes a peer's text for an error message: {@link sanitizeText}, and at most `limit` characters of the text. */
 export function quote(text: string, limit = 120): string {
-  const plain = text.replace(/\p{Cc}/gu, ".");
-  return `"${plain.length > limit ? `${plain.slice(0, limit)}…` : plain}"`;
+  return `"${sanitizeText(text.slice(0, limit))}${text.length > limit ? "…" : ""}"`;
 }
