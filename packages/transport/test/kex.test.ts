@@ -11,11 +11,13 @@ import {
   KexInit,
   Limits,
   NewKeys,
+  Reader,
   ServiceRequest,
   SshError,
   Unimplemented,
   utf8,
   type ValuesOf,
+  Writer,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { initFor } from "../src/negotiate.ts";
@@ -271,6 +273,29 @@ function sendBetween(ours: ReturnType<typeof machine>, peer: RawPeer, stray: Uin
     return error;
   }
 }
+
+/** The same KEXINIT with a comma at the end of each of its lists. */
+function withCommas(payload: Uint8Array): Uint8Array {
+  const reader = new Reader(payload, "KEXINIT");
+  const writer = new Writer().raw(reader.raw(17));
+  for (let list = 0; list < 10; list++) writer.text(`${reader.text()},`);
+  return writer.raw(reader.rest()).finish();
+}
+
+describe.each(roles)("KEXINIT with empty names, as libssh before 0.11 sends it, at a %s of ours", (role) => {
+  it("is negotiated as if they were not there, and hashed as it came", () => {
+    const [ours, peer] = [machine(role), new RawPeer(other(role))];
+    const { encode } = KexInit;
+    try {
+      Object.assign(KexInit, { encode: (values: ValuesOf<typeof KexInit>) => withCommas(encode(values)) });
+      peer.start();
+    } finally {
+      Object.assign(KexInit, { encode });
+    }
+    expect(converse(ours, peer).map(({ type }) => type)).toContain("keys");
+    expect(ours.sessionId).toEqual(peer.kex.sessionId);
+  });
+});
 
 describe("a guessed key exchange packet (RFC 4253 section 7)", () => {
   const clientPublic =

@@ -50,6 +50,8 @@ describe("RFC 4251 section 5, the examples", () => {
   it.each(["2c", "2c61", "612c", "612c2c62"])("name-list: an empty name (%s) is refused", (hex) => {
     const encoded = new Writer().string(fromHex(hex)).finish();
     expect(() => new Reader(encoded, "list").nameList()).toThrow(expect.objectContaining({ code: "protocol" }));
+    const failure = new Writer().byte(51).string(fromHex(hex)).boolean(false).finish();
+    expect(() => wire.UserauthFailure.decode(failure)).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
   it("boolean: every value but 0 reads as true, and 1 is written", () => {

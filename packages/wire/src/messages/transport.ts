@@ -1,16 +1,5 @@
 /** Messages 1 to 49 and OpenSSH's 192, 193, in the order of RFC 4253. @module */
-import {
-  boolean,
-  type Field,
-  fixed,
-  type Message,
-  message,
-  nameList,
-  optionalText,
-  string,
-  text,
-  uint32,
-} from "../codec.ts";
+import { boolean, type Field, fixed, type Message, message, optionalText, string, text, uint32 } from "../codec.ts";
 
 /** RFC 4253 section 11.1 */
 export const Disconnect = message(1, "DISCONNECT", { reason: uint32, description: text, language: optionalText });
@@ -41,19 +30,28 @@ export const ExtInfo: Message<{ readonly extensions: ReadonlyMap<string, Uint8Ar
   extensions: extensionPairs,
 });
 
+/** A name-list of KEXINIT. Empty names are ignored, as OpenSSH does: libssh before 0.11 ends its cipher lists with a comma. */
+const offered: Field<readonly string[]> = {
+  read: (reader) =>
+    reader
+      .text()
+      .split(",")
+      .filter((name) => name !== ""),
+  write: (writer, names) => writer.nameList(names),
+};
 /** RFC 4253 section 7.1 */
 export const KexInit = message(20, "KEXINIT", {
   cookie: fixed(16),
-  kexAlgorithms: nameList,
-  serverHostKeyAlgorithms: nameList,
-  encryptionC2s: nameList,
-  encryptionS2c: nameList,
-  macC2s: nameList,
-  macS2c: nameList,
-  compressionC2s: nameList,
-  compressionS2c: nameList,
-  languagesC2s: nameList,
-  languagesS2c: nameList,
+  kexAlgorithms: offered,
+  serverHostKeyAlgorithms: offered,
+  encryptionC2s: offered,
+  encryptionS2c: offered,
+  macC2s: offered,
+  macS2c: offered,
+  compressionC2s: offered,
+  compressionS2c: offered,
+  languagesC2s: offered,
+  languagesS2c: offered,
   firstKexPacketFollows: boolean,
   reserved: uint32,
 });
