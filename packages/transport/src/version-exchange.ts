@@ -1,5 +1,5 @@
 /** Protocol version exchange, RFC 4253 section 4.2. @module */
-import { type Bytes, fromUtf8, Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, fromUtf8, Limits, quote, RfcLimits, SshError, sanitizeText } from "@postern/wire";
 
 /** Which end of the connection a machine is. */
 export type Role = "client" | "server";
@@ -20,7 +20,7 @@ export function identification(software: string): string {
 
 /** Reads the peer's identification line and, from a server, the lines before it. */
 export class VersionReader {
-  /** the lines a server sent first; a server that turns us away puts its reason here */
+  /** The lines a server sent first, made printable. A server that turns us away puts its reason here. */
   readonly lines: string[] = [];
   readonly #role: Role;
   #line: number[] = [];
@@ -52,7 +52,7 @@ export class VersionReader {
           rest: chunk.subarray(at + 1),
         };
       }
-      this.lines.push(line);
+      this.lines.push(sanitizeText(line));
       this.#line = [];
       // RFC 4253 4.2: only a server may send other lines first.
       if (this.#role === "server" || this.lines.length > Limits.linesBeforeIdentification) throw this.missing();
@@ -84,6 +84,10 @@ export class VersionReader {
   }
 
   #version(line: string): string {
+    // RFC 4253 4.2: printable US-ASCII. Programs log this line, so nothing else may reach them.
+    if (!/^[ -~]*$/.test(line)) {
+      throw new SshError("version", `expected an identification line of printable US-ASCII, got ${quote(line)}`);
+    }
     // RFC 4253 5.1: 1.99 is a server that also speaks version 1.
     if (/^SSH-(?:2\.0|1\.99)-/.test(line)) return line;
     throw new SshError("version", `expected protocol version 2.0, got ${quote(line)}`);

@@ -41,8 +41,19 @@ describe("the identification line", () => {
     expect(read(`${version}\r\n`)).toEqual({ version, rest: "", lines: [] });
   });
 
-  it("loses one CR and no more: V_S is hashed without CR LF", () => {
-    expect(read("SSH-2.0-odd\r\r\n")).toMatchObject({ version: "SSH-2.0-odd\r" });
+  it.each([
+    ["an escape sequence", "SSH-2.0-a\x1b[2J"],
+    ["a second CR", "SSH-2.0-odd\r"],
+    ["a tab", "SSH-2.0-a\tb"],
+    ["DEL", "SSH-2.0-a\x7f"],
+    ["UTF-8", "SSH-2.0-é"],
+    ["a bidirectional control", "SSH-2.0-a\u202eb"],
+    ["malformed UTF-8 in its comment", Uint8Array.of(...utf8("SSH-2.0-a "), 0xff)],
+  ])("is printable US-ASCII: %s is refused in either role (RFC 4253 section 4.2)", (_what, line) => {
+    const stream = concat(typeof line === "string" ? utf8(line) : line, utf8("\r\n"));
+    for (const role of ["client", "server"] as const) {
+      expect(read(stream, role)).toMatch(/^expected an identification line of printable US-ASCII, got "[ -~…�é]+"$/);
+    }
   });
 
   it("may follow other lines of a server, which are kept: a server that turns us away says why there", () => {
@@ -53,6 +64,14 @@ describe("the identification line", () => {
     expect(read("Not allowed at this time\r\n")).toBe(
       'waits; expected an SSH identification line ("SSH-2.0-…"), got "Not allowed at this time"',
     );
+  });
+
+  it("may follow lines of any bytes, which reach errors and events as printable text", () => {
+    expect(read("\x1b[2J\u202eevil\xff\r\nSSH-2.0-x\r\n")).toMatchObject({
+      version: "SSH-2.0-x",
+      lines: ["\\u{1b}[2J\\u{202e}evilÿ"],
+    });
+    expect(read("\x1b[2J\r\n\x07")).toMatch(/got "\\u\{1b\}\[2J \/ \\u\{7\}"$/);
   });
 
   it("of a client comes first: a server accepts no line before it, not even an empty one", () => {
