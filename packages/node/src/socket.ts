@@ -313,7 +313,8 @@ class SocketPipe implements BytePipe, TurnListener {
 }
 
 function lost(cause: Error | null): SshError {
-  if (!cause) return new SshError("closed", "expected both sides to end, got a socket that was destroyed");
+  if (!cause) return new SshError("closed", "the socket was destroyed before both sides had ended");
   const { code = cause.name } = cause as NodeJS.ErrnoException;
-  return toSshError(cause, "closed", `expected both sides to end, got ${code}`);
+  const hungUp = code === "ECONNRESET" || code === "EPIPE";
+  return toSshError(cause, "closed", `${hungUp ? "the peer reset the connection" : "the connection failed"} (${code})`);
 }

@@ -95,6 +95,9 @@ function logonEvent(
       );
       return;
     }
+    case "notice":
+      options.onNotice?.(event.message);
+      return;
     case "banner":
       options.onBanner?.(event.message);
       return;

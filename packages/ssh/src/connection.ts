@@ -28,6 +28,7 @@ import { WindowBudget } from "./window-growth.ts";
 
 /** What only a role knows how to handle. */
 type LogonEventType =
+  | "notice"
   | "verify"
   | "hostKey"
   | "sign"

@@ -57,6 +57,8 @@ export interface ClientOptions extends ConnectionOptions {
    * request, which saves a round trip (RFC 4252 section 5.1). When the logon fails they fail with the same error.
    */
   readonly onLogon?: (connection: SshConnection) => void;
+  /** A line that the server sent before its identification (RFC 4253 section 4.2), made printable. A busy server explains itself there. */
+  readonly onNotice?: (message: string) => void;
   /** USERAUTH_BANNER; the text comes from the network and may hold control characters */
   readonly onBanner?: (message: string) => void;
 }

@@ -41,6 +41,16 @@ function counter(): { readonly bytes: number; readonly wire: (bytes: Bytes) => B
   return count;
 }
 
+describe("lines before the identification of a server", () => {
+  it.each(["Not allowed at this time", "Exceeded MaxStartups"])("reach onNotice and the error: %s", async (line) => {
+    const notices: string[] = [];
+    const error = await against(utf8(`${line}\r\n`), { onNotice: (message) => void notices.push(message) });
+    expect(notices).toEqual([line]);
+    expect(error.code).toBe("busy");
+    expect(error.message).toContain(line);
+  });
+});
+
 describe("a client", () => {
   it("with a wrong password: the host accepts none of the methods", async () => {
     const [left, right] = pipePair();

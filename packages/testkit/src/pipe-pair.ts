@@ -102,7 +102,7 @@ class PipeEnd implements BytePipe {
   abort(reason?: Error): void {
     if (this.#gone) return;
     this.#leave(reason ?? new SshError("closed", "the pipe was aborted"));
-    this.#peer.#leave(new SshError("closed", "expected both sides to end, got an abort", { cause: reason }));
+    this.#peer.#leave(new SshError("closed", "the peer reset the connection", { cause: reason }));
   }
 
   #arrive(chunk: Bytes): void {

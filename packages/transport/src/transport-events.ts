@@ -5,6 +5,8 @@ import type { AlgorithmNames } from "./kex-step.ts";
 
 /** What a transport machine has to tell. */
 export type TransportEvent =
+  /** a line that a server sent before its identification (RFC 4253 section 4.2), made printable; never empty */
+  | { readonly type: "notice"; readonly message: string }
   /** the peer's identification, and what a server said before it */
   | { readonly type: "identified"; readonly version: string; readonly lines: readonly string[] }
   /** client: the verdict about the host's signature comes later; answer with `verified` */

@@ -240,7 +240,10 @@ export class TransportMachine {
   #readVersion(reader: VersionReader, chunk: Bytes): Bytes {
     if (this.#failure !== undefined) return chunk.subarray(chunk.length);
     try {
+      const heard = reader.lines.length;
       const read = reader.read(chunk);
+      for (const message of reader.lines.slice(heard))
+        if (message !== "") this.#events.push({ type: "notice", message });
       if (read === undefined) return chunk.subarray(chunk.length);
       this.#versionReader = undefined;
       this.#kex.setVersions(utf8(this.#options.version), read.bytes);

@@ -3,7 +3,7 @@ import { chunkings, seededRandom } from "@postern/testkit";
 import { concat, fromHex, Limits, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { identification, VersionReader } from "../src/version-exchange.ts";
-import { failure, machine, options } from "./raw-peer.ts";
+import { events, failure, machine, options } from "./raw-peer.ts";
 
 /** Reads a stream under every chunking, and gives what is the same under all. */
 function read(
@@ -130,6 +130,17 @@ describe("a machine", () => {
     const output = machine("client").takeOutput() ?? expect.unreachable();
     expect(String.fromCharCode(...output.subarray(0, 16))).toBe("SSH-2.0-client\r\n");
     expect(output[16 + 5]).toBe(20);
+  });
+
+  it("reports each line before the identification at once, made printable, and empty ones never", () => {
+    const client = machine("client");
+    client.receive(utf8("Welcome\r\n\r\nNot allowed\x07 at"));
+    expect(events(client)).toEqual([{ type: "notice", message: "Welcome" }]);
+    client.receive(utf8(" this time\r\nSSH-2.0-x\r\n"));
+    expect(events(client)).toEqual([
+      { type: "notice", message: "Not allowed\\u{7} at this time" },
+      { type: "identified", version: "SSH-2.0-x", lines: ["Welcome", "", "Not allowed\\u{7} at this time"] },
+    ]);
   });
 
   it("throws the same error ever after", () => {

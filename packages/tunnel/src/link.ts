@@ -71,6 +71,7 @@ export async function openLink(
         link = { connection: logging, listener: new RemoteListener(logging), up };
         if (!signal.aborted) events.authenticating(link);
       },
+      onNotice: (message) => events.debug(message),
       onBanner: (message) => events.banner(message),
       onDebug: (message) => {
         link?.listener.debug(message);

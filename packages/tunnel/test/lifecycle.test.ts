@@ -1,7 +1,10 @@
 /** Logon, cancel, logoff, and the events of a tunnel. */
-import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner } from "@postern/wire";
+import { password } from "@postern/auth";
+import { modern } from "@postern/crypto";
+import { pipePair, seededRandom } from "@postern/testkit";
+import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { Forwarding } from "../src/index.ts";
+import { type Forwarding, ReverseTunnel } from "../src/index.ts";
 import { denied, granted, Rig, rejection, turns } from "./rig.ts";
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
@@ -46,6 +49,24 @@ describe("logon", () => {
     expect(told).toEqual(["banner: hello", "debug: words"]);
     rig.host.abort();
     await rejection(logon);
+  });
+
+  it("reports the lines a host sends before its identification as debug events", async () => {
+    const [left, right] = pipePair();
+    const platform = { algorithms: modern, random: seededRandom("lines"), dial: () => Promise.resolve(left) };
+    const options = { host: "h", user: "u", auth: [password("x")], hostKey: () => true };
+    const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } }, platform);
+    const heard: string[] = [];
+    tunnel.addEventListener("debug", ({ message }) => void heard.push(message));
+    const logon = tunnel.logon();
+    right.start({ data() {}, end() {}, drain() {}, closed() {} });
+    right.write(utf8("Not allowed at this time\r\n"));
+    right.end();
+    expect(await rejection(logon)).toMatchObject({
+      code: "busy",
+      message: expect.stringContaining("Not allowed at this time"),
+    });
+    expect(heard).toEqual(["Not allowed at this time"]);
   });
 
   it("shows the host key to the program, and what is not true is a refusal", async () => {
