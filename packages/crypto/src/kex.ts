@@ -17,8 +17,11 @@ export interface Hash {
 export interface KexMethod {
   readonly name: string;
   readonly hash: Hash;
-  /** The client's half: its public value, and what finishes with the server's. `finish` throws SshError `kex`. */
-  start(random: Random): { readonly clientPublic: Bytes; finish(serverPublic: Bytes): Bytes };
+  /**
+   * The client's half: its public value, and what finishes with the server's. `finish` throws SshError `kex`. `discard` forgets the private key of
+   * an exchange that does not get that far.
+   */
+  start(random: Random): { readonly clientPublic: Bytes; finish(serverPublic: Bytes): Bytes; discard(): void };
   /** The server's half. @throws SshError `kex` when the client's public value is unfit */
   respond(clientPublic: Bytes, random: Random): { readonly serverPublic: Bytes; readonly secret: Bytes };
 }

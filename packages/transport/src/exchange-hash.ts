@@ -38,10 +38,15 @@ export function deriveKeys(
   algorithms: { readonly cipher: Cipher; readonly mac: Mac | undefined },
 ): DirectionKeys {
   const [ivLetter, keyLetter, macLetter] = letters[direction];
+  const digest = (...rest: readonly Bytes[]): Bytes => {
+    const hashed = concat(source.secret, source.exchangeHash, ...rest);
+    const bytes = source.hash.digest(hashed);
+    hashed.fill(0);
+    return bytes;
+  };
   const derive = (letter: string, size: number): Bytes => {
-    const { hash, secret } = source;
-    let bytes = hash.digest(concat(secret, source.exchangeHash, utf8(letter), source.sessionId));
-    while (bytes.length < size) bytes = concat(bytes, hash.digest(concat(secret, source.exchangeHash, bytes)));
+    let bytes = digest(utf8(letter), source.sessionId);
+    while (bytes.length < size) bytes = concat(bytes, digest(bytes));
     return bytes.slice(0, size);
   };
   const { cipher, mac } = algorithms;

@@ -15,9 +15,8 @@ interface Exchange {
   readonly theirs: Bytes;
   readonly negotiated: Negotiated;
 }
-/** The exchange hash is known; `secret` is wiped when the keys are derived. */
+/** The exchange hash is known. */
 interface Agreed extends Exchange {
-  readonly secret: Bytes;
   readonly exchangeHash: Bytes;
 }
 
@@ -29,7 +28,9 @@ type State =
   | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
-  | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys };
+  | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys }
+  /** the connection ended during an exchange */
+  | { readonly at: "ended" };
 
 /** One key exchange after the other, in either role. */
 export class KexMachine {
@@ -38,6 +39,8 @@ export class KexMachine {
   readonly #reader: PacketReader;
   readonly #writer: PacketWriter;
   #state: State = { at: "idle" };
+  /** K, from the moment it is known until the keys are derived, or until `wipe` */
+  #secret: Bytes | undefined;
   #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
   #sessionId: Bytes | undefined;
   #hostKey: Bytes | undefined;
@@ -128,6 +131,7 @@ export class KexMachine {
       case "awaitVerdict":
       case "decideHostKey":
       case "awaitSignature":
+      case "ended":
         throw new SshError("misuse", `expected no input while at ${state.at}`);
       default:
         return state satisfies never;
@@ -176,6 +180,17 @@ export class KexMachine {
     return this.#sendNewKeys(state);
   }
 
+  /** The connection is over: overwrites K, the ephemeral private key, and keys that nobody has taken yet. Does nothing between exchanges. */
+  wipe(): void {
+    const state = this.#state;
+    if (state.at === "idle") return;
+    if (state.at === "expectReply") state.discard();
+    if (state.at === "expectNewKeys") for (const key of keyBytes(state.keys)) key.fill(0);
+    this.#secret?.fill(0);
+    this.#secret = undefined;
+    this.#state = { at: "ended" };
+  }
+
   #sendInit(): Bytes {
     const { role, random } = this.#options;
     // The markers stand in the first KEXINIT only (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
@@ -209,6 +224,7 @@ export class KexMachine {
       ...exchange,
       clientPublic: started.clientPublic,
       finish: (serverPublic) => started.finish(serverPublic),
+      discard: () => started.discard(),
     };
     return undefined;
   }
@@ -226,11 +242,8 @@ export class KexMachine {
     const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
     const { hostKeyAlgorithm } = state.negotiated;
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
-    const agreed = this.#agree(
-      state,
-      { hostKey, clientPublic: state.clientPublic, serverPublic },
-      state.finish(serverPublic),
-    );
+    this.#secret = state.finish(serverPublic);
+    const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, this.#secret);
     const verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;
     this.#state = { at: "awaitVerdict", hostKey, ...agreed };
     return typeof verdict === "boolean"
@@ -245,6 +258,7 @@ export class KexMachine {
     const signer = hostKeys.find(({ algorithms }) => algorithms.includes(algorithm));
     if (signer === undefined) throw new SshError("misuse", `expected a host key for ${algorithm}`);
     const { serverPublic, secret } = state.negotiated.kex.respond(clientPublic, random);
+    this.#secret = secret;
     const hostKey = signer.publicKey;
     const agreed = this.#agree(state, { hostKey, clientPublic, serverPublic }, secret);
     this.#state = { at: "awaitSignature", hostKey, serverPublic, ...agreed };
@@ -269,17 +283,20 @@ export class KexMachine {
       secret,
     });
     this.#sessionId ??= hash;
-    return { ours, theirs, negotiated, secret, exchangeHash: hash };
+    return { ours, theirs, negotiated, exchangeHash: hash };
   }
 
-  #sendNewKeys({ negotiated, secret, exchangeHash }: Agreed): KexStep {
+  #sendNewKeys({ negotiated, exchangeHash }: Agreed): KexStep {
     const sessionId = this.#sessionId ?? exchangeHash;
+    const secret = this.#secret;
+    if (secret === undefined) throw new SshError("misuse", "expected K to be known");
     const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
     const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
     this.#writer.send(NewKeys.encode({}));
     this.#writer.setSealer(negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])), this.#strict);
     const keys = deriveKeys(into, source, negotiated[into]);
     secret.fill(0);
+    this.#secret = undefined;
     this.#state = { at: "expectNewKeys", negotiated, keys };
     return { type: "resumed" };
   }
@@ -293,4 +310,8 @@ export class KexMachine {
     this.#state = { at: "idle" };
     return { type: "done", first, names: algorithmNames(negotiated, this.#strict) };
   }
+}
+
+function keyBytes({ key, iv, mac }: DirectionKeys): Bytes[] {
+  return mac === undefined ? [key, iv] : [key, iv, mac.key];
 }

@@ -20,6 +20,7 @@ export function makeCurve25519(name: string, hash: Hash, ephemeral: (privateKey:
       const key = ephemeral(random(32));
       return {
         publicKey: key.publicKey,
+        discard: () => key.discard?.(),
         agree(theirPublic) {
           const shared = key.agree(theirPublic);
           let bits = 0;

@@ -8,6 +8,8 @@ export interface EphemeralKey {
   readonly publicKey: Bytes;
   /** The shared secret, big-endian (copies); forgets the private key. Throws for a public value that is unfit. */
   agree(theirPublic: Bytes): Bytes;
+  /** Overwrites the private key. Absent where the platform holds it and clears its memory itself. */
+  discard?(): void;
 }
 
 /** A group for Diffie-Hellman, as a platform provides it. */
@@ -42,11 +44,16 @@ export function makeDiffieHellman(name: string, hash: Hash, group: Group): KexMe
       return {
         clientPublic: key.publicKey,
         finish(serverPublic) {
-          if (key === undefined) throw new SshError("misuse", `${name}: expected one finish(), got a second`);
+          if (key === undefined)
+            throw new SshError("misuse", `${name}: expected one finish(), and none after discard()`);
           group.check(serverPublic);
           const own = key;
           key = undefined;
           return agree(own, serverPublic);
+        },
+        discard() {
+          key?.discard?.();
+          key = undefined;
         },
       };
     },

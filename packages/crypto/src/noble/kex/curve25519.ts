@@ -9,6 +9,7 @@ import { x25519 } from "../x25519.ts";
 function nobleX25519(privateKey: Bytes): EphemeralKey {
   return {
     publicKey: x25519.getPublicKey(privateKey),
+    discard: () => void privateKey.fill(0),
     agree(theirPublic) {
       try {
         return x25519.getSharedSecret(privateKey, theirPublic);

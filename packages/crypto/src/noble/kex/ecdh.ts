@@ -10,6 +10,7 @@ import { sha256, sha384, sha512 } from "../hash.ts";
 function noble(curve: typeof p256): (scalar: Bytes) => EphemeralKey {
   return (scalar) => ({
     publicKey: curve.getPublicKey(scalar, false),
+    discard: () => void scalar.fill(0),
     agree(theirPublic) {
       try {
         // A compressed point: one byte of sign, then x.
