@@ -67,6 +67,10 @@ export class PacketReader {
     this.packets++;
     const opened = this.#opener.open(this.sequence, packet);
     this.sequence = (this.sequence + 1) >>> 0;
+    // Strict kex (OpenSSH PROTOCOL section 1.9): otherwise unauthenticated packets could bring the number back to any value.
+    if (this.sequence === 0 && this.#opener === plain) {
+      throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
+    }
     const payload = payloadOf(opened);
     // The payload outlives the packet. Few openers open in place, so that it seldom has to be moved out of the way.
     if (opened.buffer !== packet.buffer) return payload;

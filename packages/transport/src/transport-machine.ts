@@ -11,9 +11,11 @@ import {
   Ping,
   Pong,
   quote,
+  Reader,
   SshError,
   Unimplemented,
   utf8,
+  Writer,
 } from "@postern/wire";
 import { KexMachine } from "./kex-machine.ts";
 import type { KexOptions, KexStep } from "./kex-step.ts";
@@ -21,6 +23,8 @@ import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import type { TransportEvent } from "./transport-events.ts";
 import { VersionReader } from "./version-exchange.ts";
+
+const nothing = /* @__PURE__ */ new Uint8Array(0);
 
 /** When to exchange keys anew; whichever comes first. */
 export interface RekeyLimits {
@@ -49,9 +53,12 @@ export class TransportMachine {
   #versionReader: VersionReader | undefined;
   readonly #events: TransportEvent[] = [];
   #failure: SshError | undefined;
-  /** control messages that wait for our NEWKEYS, whole payloads */
-  #held: Bytes[] = [];
-  #heldBytes = 0;
+  /** Control messages that wait for our NEWKEYS: one buffer of length-prefixed payloads, because objects would cost more than most payloads. */
+  #held = new Writer();
+  #heldCharge = 0;
+  /** `onSent` of held messages, by their place in the queue */
+  readonly #heldOnSent = new Map<number, (sequence: number) => void>();
+  #heldCount = 0;
   #strayMessages = 0;
   #extInfos = 0;
   #now: number;
@@ -141,24 +148,30 @@ export class TransportMachine {
     return this.#fail(new SshError("closed", `the peer closed the connection${when} without a reason`));
   }
 
-  /** Sends a payload in up to two parts (copies). During a key exchange it is held, within a limit. */
-  send(head: Bytes, body?: Bytes): void {
+  /** Sends a payload in up to two parts (copies), see `PayloadSink`. During a key exchange it is held, within a limit. */
+  send(head: Bytes, body: Bytes = nothing, onSent?: (sequence: number) => void): void {
     if (this.#disconnected) return;
     if (!this.#kex.blocksOutput) {
+      onSent?.(this.#writer.sequence);
       this.#writer.send(head, body);
       if (this.#rekeyDue()) this.startRekey();
       return;
     }
-    const payload = new Uint8Array(head.length + (body?.length ?? 0));
-    payload.set(head);
-    if (body !== undefined) payload.set(body, head.length);
-    this.#heldBytes += payload.length;
-    if (this.#heldBytes <= Limits.heldOutput) this.#held.push(payload);
-    // Thrown by `next`, as all other failures: whoever sends is not to blame.
-    else
+    const size = head.length + body.length;
+    this.#heldCharge += size + Limits.heldOverhead;
+    if (this.#heldCharge > Limits.heldOutput) {
+      // The peer's KEXINIT is behind what it asks for, so to stop reading would end in a deadlock. Thrown by `next`: the sender is not to blame.
       this.#fail(
-        new SshError("limit", `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange`),
+        new SshError(
+          "limit",
+          `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange, with ${Limits.heldOverhead} for each`,
+        ),
       );
+      return;
+    }
+    if (onSent !== undefined) this.#heldOnSent.set(this.#heldCount, onSent);
+    this.#heldCount++;
+    this.#held.uint32(size).raw(head).raw(body);
   }
 
   /** Everything for the wire, once; ownership moves to the caller. */
@@ -234,6 +247,7 @@ export class TransportMachine {
   disconnect(reason: number, description: string): void {
     if (this.#disconnected) return;
     this.#disconnected = true;
+    this.#end();
     this.#writer.send(Disconnect.encode({ reason, description, language: "" }));
   }
 
@@ -265,9 +279,6 @@ export class TransportMachine {
       const { sequence } = this.#reader;
       const payload = this.#reader.next();
       if (payload === undefined) return undefined;
-      if (this.#reader.sequence === 0 && !this.#kex.completed) {
-        throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
-      }
       if (this.#rekeyDue()) this.#rekeyNow();
       const number = payload[0] ?? 0;
       // The hot path: data for the layers above while no key exchange is on.
@@ -283,6 +294,7 @@ export class TransportMachine {
     if (number === Disconnect.number) {
       const { reason, description } = Disconnect.decode(payload);
       this.#disconnected = true;
+      this.#end();
       this.#events.push({ type: "disconnect", reason, description });
       return;
     }
@@ -354,10 +366,7 @@ export class TransportMachine {
         return;
       case "resumed": {
         if (!this.#kex.completed && this.#kex.peerTakesExtInfo) this.#sendExtInfo();
-        const held = this.#held;
-        this.#held = [];
-        this.#heldBytes = 0;
-        for (const payload of held) this.#writer.send(payload);
+        this.#sendHeld();
         this.#events.push(step);
         return;
       }
@@ -368,6 +377,23 @@ export class TransportMachine {
       default:
         step satisfies never;
     }
+  }
+
+  #sendHeld(): void {
+    const held = new Reader(this.#held.finish(), "held messages");
+    for (let n = 0; n < this.#heldCount; n++) {
+      const payload = held.string();
+      this.#heldOnSent.get(n)?.(this.#writer.sequence);
+      this.#writer.send(payload);
+    }
+    this.#dropHeld();
+  }
+
+  #dropHeld(): void {
+    this.#held = new Writer();
+    this.#heldCharge = 0;
+    this.#heldCount = 0;
+    this.#heldOnSent.clear();
   }
 
   /** RFC 8308 section 2.4: the first message after the server's first NEWKEYS. */
@@ -397,11 +423,18 @@ export class TransportMachine {
     );
   }
 
+  /** The connection is over, however: nothing that is secret or large is kept. */
+  #end(): void {
+    this.#kex.wipe();
+    this.#dropHeld();
+  }
+
   #fail(error: unknown): SshError {
     this.#failure ??=
       error instanceof SshError
         ? error
         : new SshError("protocol", `expected a well-formed message (${quote(String(error))})`, { cause: error });
+    this.#end();
     return this.#failure;
   }
 }

@@ -198,6 +198,27 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     expect(failure(ours, peer.send(init(), NewKeys.encode({})))).toMatchObject({ code: "protocol" });
   });
 
+  it.each(
+    ["the first exchange", "a rekey"].flatMap((when) => [
+      [when, "KEX_ECDH_INIT", KexEcdhInit.encode({ clientPublic: new Uint8Array(32) })] as const,
+      [when, "an unknown message of the method", Uint8Array.of(49)] as const,
+      [when, "NEWKEYS with a byte behind it", Uint8Array.of(NewKeys.number, 0)] as const,
+    ]),
+  )("in %s %s in place of NEWKEYS is refused", (when, _name, wrong) => {
+    const [ours, peer] = fresh();
+    let replace = true;
+    const send = peer.writer.send.bind(peer.writer);
+    peer.writer.send = (head, body) => send(replace && head[0] === NewKeys.number ? wrong : head, body);
+    peer.start();
+    if (when === "a rekey") {
+      replace = false;
+      converse(ours, peer);
+      replace = true;
+      ours.startRekey();
+    }
+    expect(() => converse(ours, peer)).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
   it("the other role's message is refused", () => {
     const [ours, peer] = fresh();
     const wrong =

@@ -207,6 +207,16 @@ describe.each(suites)("packets under $name", (suite) => {
 });
 
 describe("the sequence number", () => {
+  it("must not wrap before the first NEWKEYS: whoever is in between could bring it back to any value (strict kex)", () => {
+    const writer = new PacketWriter(seededRandom("padding"));
+    const reader = new PacketReader();
+    reader.sequence = 0xffff_fffe;
+    for (let n = 0; n < 2; n++) writer.send(numbered(5));
+    reader.receive(writer.take() ?? expect.unreachable());
+    expect(reader.next()).toEqual(numbered(5));
+    expect(() => reader.next()).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
   it("wraps from 2^32 - 1 to 0 in both directions (RFC 4253 section 6.4)", () => {
     const suite = suites[0] ?? expect.unreachable();
     const { writer, reader } = link(suite);

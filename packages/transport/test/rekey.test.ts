@@ -187,9 +187,9 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     expect(ours.writable).toBe(true);
   });
 
-  it("holds at most its limit, and fails in the next turn, not in the call", () => {
+  it("charges each message it holds for its overhead, keeps within its limit, and fails in the next turn, not in the call", () => {
     const { ours, peer } = begun();
-    const block = new Uint8Array(Limits.heldOutput / 4);
+    const block = new Uint8Array(Limits.heldOutput / 4 - Limits.heldOverhead);
     for (let n = 0; n < 4; n++) ours.send(block);
     expect(failure(ours, peer)).toMatch("no failure");
     ours.send(Uint8Array.of(93));
@@ -197,6 +197,15 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
       code: "limit",
       message: expect.stringContaining(`${Limits.heldOutput} bytes`),
     });
+  });
+
+  it("holds no more messages of one byte than their overhead allows", () => {
+    const { ours, peer } = begun();
+    const most = Math.floor(Limits.heldOutput / (1 + Limits.heldOverhead));
+    for (let n = 0; n < most; n++) ours.send(Uint8Array.of(82));
+    expect(failure(ours, peer)).toMatch("no failure");
+    ours.send(Uint8Array.of(82));
+    expect(failure(ours, peer)).toMatchObject({ code: "limit" });
   });
 
   it("accepts what the peer sent before its KEXINIT, and refuses what it sends behind", () => {

@@ -29,8 +29,12 @@ export const Limits = {
   kexTimeoutMs: 60_000,
   /** EXT_INFO messages a peer may send: after its first NEWKEYS and before USERAUTH_SUCCESS (RFC 8308 2.4) */
   extInfos: 2,
-  /** bytes of control messages held back while a key exchange is on */
+  /**
+   * bytes of control messages held back while a key exchange is on, and what each of them is charged beside its own: a peer can ask for
+   * thousands of answers of one byte. 8000 fit, as many as thousands of channels need that end while keys are exchanged.
+   */
   heldOutput: 1024 * 1024,
+  heldOverhead: 128,
   /** our output waits for the pipe: above the first no data is taken, above the second no input is read */
   outputHighWater: 256 * 1024,
   outputCeiling: 2 * 1024 * 1024,

@@ -1,0 +1,70 @@
+/** What a peer can make us hold while our KEXINIT is out and its own has not come, in either role. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Liar } from "@postern/testkit";
+import { GlobalRequest, Limits } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { SshConnection } from "../src/index.ts";
+import { loggedOn, lyingClient, nothing, rejection, turns } from "./helpers.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+const heap = (): number => {
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+};
+
+interface Attack {
+  readonly ours: SshConnection;
+  readonly liar: Liar;
+}
+const attacks: readonly [role: string, begin: () => Promise<Attack>][] = [
+  [
+    "client",
+    async () => {
+      const { liar, client } = await loggedOn();
+      return { liar, ours: client };
+    },
+  ],
+  [
+    "server",
+    async () => {
+      const { liar, served } = lyingClient();
+      await liar.logOn();
+      return { liar, ours: await served };
+    },
+  ],
+];
+
+const request = GlobalRequest.encode({ name: "x", wantReply: true, specific: nothing });
+
+describe.each(attacks)("a %s of ours that rekeys", (_role, begin) => {
+  it("holds 2 MiB at most when the peer pushes requests instead of its KEXINIT, then ends the connection", async () => {
+    const { ours, liar } = await begin();
+    const ended = rejection(ours.closed);
+    ours.rekey();
+    // The peer never sees our KEXINIT.
+    liar.transport.receive = () => {};
+    await turns();
+    const before = heap();
+    let most = 0;
+    let sent = 0;
+    let failed: unknown;
+    void ended.then((error) => {
+      failed = error;
+    });
+    const batch = Array.from({ length: 1000 }, () => request);
+    while (failed === undefined && sent < 20_000) {
+      liar.send(...batch);
+      sent += batch.length;
+      await turns(2);
+      if (sent % 4000 === 0 && failed === undefined) most = Math.max(most, heap() - before);
+    }
+    expect(failed).toMatchObject({ code: "limit" });
+    expect(sent * Limits.heldOverhead).toBeLessThanOrEqual(Limits.heldOutput + 1000 * Limits.heldOverhead);
+    expect(most).toBeLessThan(2 * 2 ** 20);
+    liar.abort();
+  });
+});

@@ -1,0 +1,158 @@
+/** K and the ephemeral private key are overwritten, however an exchange ends. */
+import { ecdhNistp256, type KexMethod, modern, sshEd25519 } from "@postern/crypto";
+import { seededRandom } from "@postern/testkit";
+import { type Bytes, Disconnect, KexEcdhReply, Limits } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import type { TransportMachine, TransportOptions } from "../src/transport-machine.ts";
+import type { Role } from "../src/version-exchange.ts";
+import { events, machine, otherHostKey, RawPeer } from "./raw-peer.ts";
+
+/** A machine, and all secrets of its exchanges: what was drawn for private keys, and each K. */
+function watched(role: Role, method: KexMethod, more: Partial<TransportOptions> = {}) {
+  const secrets: Bytes[] = [];
+  const random = seededRandom(`secrets of a ${role}`);
+  const drawing = (size: number): Bytes => {
+    const drawn = random(size);
+    secrets.push(drawn);
+    return drawn;
+  };
+  const kex: KexMethod = {
+    ...method,
+    start() {
+      const started = method.start(drawing);
+      const finish = (theirs: Bytes): Bytes => {
+        const secret = started.finish(theirs);
+        secrets.push(secret);
+        return secret;
+      };
+      return { ...started, finish };
+    },
+    respond(theirs) {
+      const answer = method.respond(theirs, drawing);
+      secrets.push(answer.secret);
+      return answer;
+    },
+  };
+  const algorithms = { ...modern, ...more.algorithms, kex: [kex] };
+  return { ours: machine(role, { ...more, algorithms }), secrets };
+}
+
+/** Takes events until `type` is there; decides nothing. */
+function until(ours: TransportMachine, type: string): void {
+  for (let event = ours.next(); event !== undefined; event = ours.next()) if (event.type === type) return;
+  throw new Error(`expected the event ${type}`);
+}
+
+const disconnect = Disconnect.encode({ reason: 11, description: "", language: "" });
+const ends: Record<string, (ours: TransportMachine) => void> = {
+  "is closed by us": (ours) => ours.disconnect(11, ""),
+  "is lost": (ours) => void ours.inputEnded(),
+};
+
+describe.each([modern.kex[0], ecdhNistp256].map((method) => method ?? expect.unreachable()))("$name", (method) => {
+  const peerOptions = { algorithms: { ...modern, kex: [method] } };
+  const expectWiped = (secrets: readonly Bytes[], most: number): void => {
+    expect(secrets.length).toBeGreaterThan(0);
+    expect(secrets.length).toBeLessThanOrEqual(most);
+    for (const secret of secrets) expect(secret).toEqual(new Uint8Array(secret.length));
+  };
+
+  /** A client that has the server's KEXINIT and has sent its public value. */
+  const started = (more: Partial<TransportOptions> = {}, server = peerOptions) => {
+    const { ours, secrets } = watched("client", method, more);
+    const peer = new RawPeer("server", server).start();
+    ours.receive(peer.writer.take() ?? expect.unreachable());
+    events(ours);
+    expect(secrets.some((secret) => secret.some((byte) => byte !== 0))).toBe(true);
+    return { ours, secrets, peer };
+  };
+  /** The same with KEX_ECDH_REPLY received and not looked at. */
+  const replied = (more: Partial<TransportOptions> = {}, server = peerOptions) => {
+    const all = started(more, server);
+    all.peer.receive(all.ours.takeOutput());
+    all.ours.receive(all.peer.writer.take() ?? expect.unreachable());
+    return all;
+  };
+
+  it("leaves nothing at a client after its exchange", () => {
+    const { ours, secrets } = replied();
+    events(ours);
+    expectWiped(secrets, 2);
+  });
+
+  it.each(Object.entries(ends))("leaves nothing at a client whose connection %s before the reply", (_how, end) => {
+    const { ours, secrets } = started();
+    end(ours);
+    expectWiped(secrets, 1);
+  });
+
+  it("leaves nothing at a client whose peer disconnects, or does not answer in time", () => {
+    const gone = started();
+    gone.peer.send(disconnect);
+    gone.ours.receive(gone.peer.writer.take() ?? expect.unreachable());
+    until(gone.ours, "disconnect");
+    expectWiped(gone.secrets, 1);
+    const silent = started();
+    expect(() => silent.ours.tick(Limits.kexTimeoutMs)).toThrow(expect.objectContaining({ code: "timeout" }));
+    expectWiped(silent.secrets, 1);
+  });
+
+  it.each(Object.entries(ends))(
+    "leaves nothing at a client whose connection %s while the program decides",
+    (_how, end) => {
+      const { ours, secrets } = replied();
+      until(ours, "hostKey");
+      expect(secrets.at(-1)?.some((byte) => byte !== 0)).toBe(true);
+      end(ours);
+      expectWiped(secrets, 2);
+      expect(() => ours.acceptHostKey()).toThrow(expect.objectContaining({ code: "misuse" }));
+    },
+  );
+
+  it.each(Object.entries(ends))("leaves nothing at a client whose connection %s before the verdict", (_how, end) => {
+    const verify = () => new Promise<boolean>(() => {});
+    const { ours, secrets } = replied({ algorithms: { ...modern, hostKeys: [{ ...sshEd25519, verify }] } });
+    until(ours, "verify");
+    end(ours);
+    expectWiped(secrets, 2);
+  });
+
+  it("leaves nothing at a client that refuses a signature, now or later", () => {
+    for (const verify of [() => false, () => new Promise<boolean>(() => {})]) {
+      const { ours, secrets } = replied({ algorithms: { ...modern, hostKeys: [{ ...sshEd25519, verify }] } });
+      expect(() => {
+        until(ours, "verify");
+        ours.verified(false);
+      }).toThrow(expect.objectContaining({ code: "hostkey" }));
+      expectWiped(secrets, 2);
+    }
+  });
+
+  it.each([
+    ["host key", { hostKey: Uint8Array.of(1, 2, 3) }],
+    ["public value", { serverPublic: Uint8Array.of(4) }],
+  ])("leaves nothing at a client that gets a malformed %s", (_what, wrong) => {
+    const { ours, secrets, peer } = started();
+    const good = { hostKey: otherHostKey().publicKey, signature: new Uint8Array(83) };
+    const serverPublic = method.start(seededRandom("server")).clientPublic;
+    peer.send(KexEcdhReply.encode({ ...good, serverPublic, ...wrong }));
+    ours.receive(peer.writer.take() ?? expect.unreachable());
+    expect(() => events(ours)).toThrow();
+    expectWiped(secrets, 2);
+  });
+
+  it.each(Object.entries(ends))(
+    "leaves nothing at a server whose connection %s while the host key signs",
+    (_how, end) => {
+      const { ours, secrets } = watched("server", method);
+      const peer = new RawPeer("client", peerOptions).start();
+      peer.receive(ours.takeOutput());
+      ours.receive(peer.writer.take() ?? expect.unreachable());
+      until(ours, "sign");
+      expect(secrets.at(-1)?.some((byte) => byte !== 0)).toBe(true);
+      end(ours);
+      expectWiped(secrets, 2);
+      expect(() => ours.signed(new Uint8Array(83))).toThrow(expect.objectContaining({ code: "misuse" }));
+    },
+  );
+});
