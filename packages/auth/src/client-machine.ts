@@ -82,12 +82,15 @@ export class AuthClientMachine {
     return this.#state.at === "awaitAnswer" && this.#state.method.oneRequest === true && this.#unused.length === 1;
   }
 
-  /** Sends SERVICE_REQUEST and begins the first method, in the same flight if it needs nothing from the server. */
-  start(context: AuthContext): void {
+  /**
+   * Sends SERVICE_REQUEST and begins the first method: in the same flight if the server takes that and the method needs nothing from it, otherwise
+   * once SERVICE_ACCEPT is here.
+   */
+  start(context: AuthContext, oneFlight: boolean): void {
     this.#context = context;
     this.#options.sink.send(ServiceRequest.encode({ service: USERAUTH_SERVICE }));
     const [first] = this.#candidates;
-    if (first?.needsServerAlgorithms) this.#state = { at: "awaitService" };
+    if (first !== undefined && (!oneFlight || first.needsServerAlgorithms)) this.#state = { at: "awaitService" };
     else this.#beginNext();
   }
 
@@ -111,10 +114,11 @@ export class AuthClientMachine {
     if (state.at !== "awaitAnswer") {
       throw new SshError("protocol", `expected no authentication message while at ${state.at}, got message ${number}`);
     }
+    // RFC 4252 section 4. A banner decides nothing, so an early one is let through.
+    if (!this.#serviceAccepted) throw new SshError("protocol", `expected SERVICE_ACCEPT before message ${number}`);
     switch (number) {
       case UserauthSuccess.number:
         UserauthSuccess.decode(payload);
-        if (!this.#serviceAccepted) throw new SshError("protocol", "expected SERVICE_ACCEPT before USERAUTH_SUCCESS");
         this.#state = { at: "authenticated" };
         this.#events.push({ type: "authenticated", user: this.#context?.user ?? "", method: state.method.name });
         return;

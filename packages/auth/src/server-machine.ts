@@ -129,8 +129,9 @@ export class AuthServerMachine {
         this.#responses(state.attempt, state.prompts, payload);
         return;
       case "authenticated":
-        // RFC 4252 section 5.1: requests after the success are ignored silently.
-        return;
+        // RFC 4252 section 5.1: requests after the success are ignored silently. That is said of no other message.
+        if (payload[0] === UserauthRequest.number) return;
+        throw new SshError("protocol", `expected no message ${payload[0]} after USERAUTH_SUCCESS`);
       case "deciding":
         throw new SshError("misuse", "expected no input while an attempt is decided");
       default:

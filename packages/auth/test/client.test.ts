@@ -9,6 +9,7 @@ import {
   PublickeyProof,
   ServiceAccept,
   ServiceRequest,
+  SshError,
   UserauthBanner,
   UserauthFailure,
   UserauthPasswdChangereq,
@@ -51,8 +52,8 @@ class Client {
     });
   }
 
-  async start(serverAlgorithms?: readonly string[]): Promise<this> {
-    this.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined });
+  async start(serverAlgorithms?: readonly string[], oneFlight = true): Promise<this> {
+    this.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, oneFlight);
     if (serverAlgorithms !== undefined) this.machine.setServerAlgorithms(serverAlgorithms);
     return await this.work();
   }
@@ -92,6 +93,22 @@ describe("the service", () => {
     expect(client.sent[0]).toEqual(ServiceRequest.encode({ service: "ssh-userauth" }));
     expect(client.tried()).toEqual(["password"]);
     await expect(client.hear(success)).rejects.toThrow("expected SERVICE_ACCEPT");
+  });
+
+  it("must be accepted before any answer to a method, and before a message of one", async () => {
+    for (const early of [success, refused(false, "password"), change]) {
+      const client = await new Client(method("password")).start();
+      await expect(client.hear(early)).rejects.toThrow(protocol);
+    }
+  });
+
+  it("is waited for by every method when the server does not take both in one flight", async () => {
+    const client = await new Client(method("password")).start(undefined, false);
+    expect(client.sent).toEqual([ServiceRequest.encode({ service: "ssh-userauth" })]);
+    await client.hear(accept);
+    expect(client.tried()).toEqual(["password"]);
+    await client.hear(success);
+    expect(client.heard.at(-1)).toMatchObject({ type: "authenticated" });
   });
 
   it("that is accepted twice, or under another name, is refused", async () => {
@@ -141,6 +158,25 @@ describe("methods", () => {
       code: "auth",
       message: expect.stringContaining("none was tried"),
     });
+  });
+
+  it("that are refused by a host that takes none are told so", async () => {
+    const client = await new Client(method("a"), method("b")).start();
+    await expect(client.hear(accept, refused(false))).rejects.toMatchObject({
+      code: "auth",
+      message: expect.stringContaining('the host takes "no method"'),
+    });
+  });
+
+  it.each([
+    ["auth", new SshError("auth", "the agent has no such key"), "auth"],
+    ["another code", new SshError("timeout", "the vault does not answer"), "credentials"],
+    ["no code", new Error("no agent"), "credentials"],
+  ])("that fail with %s before the host refused any end in that, or in credentials", async (_what, cause, code) => {
+    const client = new Client(method("a"));
+    client.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, true);
+    expect(client.machine.next()?.type).toBe("step");
+    expect(() => client.machine.giveUp(cause.message, cause)).toThrow(expect.objectContaining({ code, cause }));
   });
 
   it("that give up, or throw, make way for the next, and the error says why", async () => {
@@ -280,8 +316,14 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
     return PublickeyProof.decode(UserauthRequest.decode(client.sent.at(-1) ?? accept).specific).algorithm;
   };
 
-  it("signs the session identifier and the whole request", async () => {
-    const client = await new Client(publickey(signer("ssh-ed25519"))).start();
+  it.each([
+    ["at once", signer("ssh-ed25519")],
+    [
+      "later",
+      { ...signer("ssh-ed25519"), sign: async (data: Bytes, algorithm: string) => signer("").sign(data, algorithm) },
+    ],
+  ])("signs the session identifier and the whole request, %s", async (_when, signer) => {
+    const client = await new Client(publickey(signer)).start();
     const request = client.sent.at(-1) ?? accept;
     const { specific } = UserauthRequest.decode(request);
     expect(PublickeyProof.decode(specific)).toEqual({

@@ -153,6 +153,13 @@ describe("attempts", () => {
     }
   });
 
+  it("with a method that is offered and that this machine does not know are refused", () => {
+    const server = begun({ methods: ["hostbased", "password"] });
+    expect(server.hear(request("hostbased"))).toBeUndefined();
+    expect(server.sent.at(-1)).toEqual(refused(false, "hostbased", "password"));
+    expect(server.hear(passwordRequest("x"))).toMatchObject({ type: "attempt" });
+  });
+
   it("may not change the user (RFC 4252 section 5)", () => {
     const server = begun();
     server.hear(passwordRequest("x", "me"));
@@ -243,6 +250,16 @@ describe("attempts", () => {
     expect(server.hear(passwordRequest("y"), query(), request("none"))).toBeUndefined();
     expect(server.sent).toEqual([]);
   });
+
+  it.each([51, 52, 53, 60, 61, 79])(
+    "after success do not excuse message %i, which no clause says to ignore",
+    (number) => {
+      const server = begun();
+      server.hear(passwordRequest("x"));
+      server.decide(true);
+      expect(() => server.hear(Uint8Array.of(number))).toThrow(protocol);
+    },
+  );
 
   it("that are no USERAUTH_REQUEST are refused", () => {
     expect(() => begun().hear(success)).toThrow(protocol);

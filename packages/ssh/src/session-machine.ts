@@ -19,6 +19,7 @@ import {
   ServiceRequest,
   SshError,
 } from "@postern/wire";
+import { type ServerTraits, serverTraits } from "./server-traits.ts";
 
 /** What the client's logon needs. */
 export interface ClientLogon {
@@ -41,12 +42,6 @@ export type SessionEvent =
   | AuthServerEvent
   | ConnectionEvent;
 
-/**
- * Servers known to finish with one message before they look at the next, the logon's among them. Others, which check a key while they go on reading,
- * would take a request that comes early for one without a logon. OpenSSH_for_Windows goes its own way from the logon to the session, and was not seen.
- */
-const worksInOrder = /^SSH-2\.0-(OpenSSH|dropbear|Postern)_(?!for_W)/;
-
 /** One SSH session without I/O, in either role. */
 export class SessionMachine {
   readonly transport: TransportMachine;
@@ -57,8 +52,8 @@ export class SessionMachine {
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogon = 0;
-  /** a server's software, when it works in order */
-  #software: string | undefined;
+  /** of the server, once a client has its identification */
+  #traits: ServerTraits | undefined;
   #failure: SshError | undefined;
 
   constructor(options: SessionOptions) {
@@ -68,7 +63,7 @@ export class SessionMachine {
       get writable() {
         return transport.writable && transport.outputSize < Limits.outputHighWater;
       },
-      send: (head, body) => transport.send(head, body),
+      send: (head, body, onSent) => transport.send(head, body, onSent),
     };
     this.transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
@@ -130,7 +125,7 @@ export class SessionMachine {
    * service that runs then (RFC 4252 section 5.1), and this one succeeds or is the last.
    */
   get takesEarly(): boolean {
-    return this.authClient?.lastRequestIsOut === true && this.#software !== undefined;
+    return this.authClient?.lastRequestIsOut === true && this.#traits?.inOrder === true;
   }
 
   /**
@@ -138,7 +133,7 @@ export class SessionMachine {
    * sshd before 10.1, sends the answer when that is acknowledged, and our system would take 40 ms to do it.
    */
   hurry(): void {
-    if (this.#software === "OpenSSH") this.transport.ignore();
+    if (this.#traits?.delaysAnswers) this.transport.ignore();
   }
 
   get #wantsPayloads(): boolean {
@@ -172,8 +167,10 @@ export class SessionMachine {
           this.#extInfo(event.extensions);
           break;
         case "identified":
-          if (this.authClient !== undefined) this.#software = worksInOrder.exec(event.version)?.[1];
+          if (this.authClient !== undefined) this.#traits = serverTraits(event.version);
           return event;
+        case "unimplemented":
+          return this.#traits?.namesNextPacket ? { ...event, sequence: (event.sequence - 1) >>> 0 } : event;
         default:
           return event;
       }
@@ -208,7 +205,8 @@ export class SessionMachine {
     this.authServer?.start(sessionId);
     if (this.#options.role === "client") {
       const { user, signal } = this.#options.logon;
-      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined });
+      const oneFlight = this.#traits?.oneFlight === true;
+      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined }, oneFlight);
     }
   }
 

@@ -78,8 +78,7 @@ describe("a request made during the logon", () => {
   );
 
   it.each([
-    ["a server that may look at it before the logon is decided", { version: "SSH-2.0-AsyncSSH_2.10.1" }],
-    ["one that only calls itself alike", { version: "SSH-2.0-MyOpenSSH_9.2" }],
+    ["a server that may look at it before the logon is decided", { version: "SSH-2.0-Go" }],
     ["OpenSSH on Windows, whose way nobody here has seen", { version: "SSH-2.0-OpenSSH_for_Windows_9.5" }],
     ["a password, for the server may ask for another one", { auth: [password("secret")] }],
     ["a key that another method follows", { auth: [key(), password("secret")] }],
@@ -87,6 +86,18 @@ describe("a request made during the logon", () => {
     const { liar, connected, replies, said } = asking(options);
     expect(await said()).toEqual([service, logon]);
     liar.send(accept, UserauthSuccess.encode({}));
+    await connected;
+    expect(await said()).toEqual([request, request]);
+    liar.send(success(""), success(""));
+    expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
+  });
+
+  it("waits for the end of the logon with a server that is not known", async () => {
+    const { liar, connected, replies, said } = asking({ version: "SSH-2.0-MyOpenSSH_9.2" });
+    expect(await said()).toEqual([service]);
+    liar.send(accept);
+    expect(await said()).toEqual([logon]);
+    liar.send(UserauthSuccess.encode({}));
     await connected;
     expect(await said()).toEqual([request, request]);
     liar.send(success(""), success(""));
@@ -121,7 +132,7 @@ describe("a request made during the logon", () => {
     requests.release();
     now = 500;
     requests.loggedOn = true;
-    for (let i = 0; i < Limits.roundTrips; i++) requests.settle({ ok: true, specific: nothing });
+    for (let i = 0; i < Limits.roundTrips; i++) requests.settle(0, { ok: true, specific: nothing });
     // Had they counted, this would be a link of 500 ms. It asks instead.
     expect(requests.longRoundTrip()).toBeUndefined();
     expect(asked.at(-1)).toBe("keepalive@openssh.com");
@@ -188,5 +199,54 @@ describe("an answer that Nagle's algorithm would hold back", () => {
     expect(client.stats().bytesOut).toBe(asked);
     liar.send(success(""));
     await reply;
+  });
+});
+
+describe("the logon's request", () => {
+  it.each([
+    openSsh,
+    "SSH-2.0-OpenSSH_for_Windows_9.5",
+    "SSH-2.0-dropbear_2022.83",
+    "SSH-2.0-Postern_0.1.0",
+    "SSH-2.0-Go",
+  ])("leaves in one flight with the request for the service when the server is %s", async (version) => {
+    const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
+    expect(await said()).toEqual([service, logon]);
+    liar.send(accept, UserauthSuccess.encode({}));
+    await connected;
+  });
+
+  it.each([
+    "SSH-2.0-libssh_0.10.6",
+    "SSH-2.0-libssh_0.8.7",
+    "SSH-2.0-mod_sftp",
+    "SSH-2.0-Golang",
+    "SSH-2.0-OpenSSHd",
+    "SSH-1.99-OpenSSH_2.9",
+    "SSH-2.0-x SSH-2.0-OpenSSH_9.2",
+  ])("waits for SERVICE_ACCEPT when the server is %s, which may not take both at once", async (version) => {
+    const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
+    expect(await said()).toEqual([service]);
+    liar.send(accept);
+    expect(await said()).toEqual([logon]);
+    liar.send(UserauthSuccess.encode({}));
+    await connected;
+  });
+
+  it.each([
+    ["success", UserauthSuccess.encode({})],
+    ["a failure", UserauthFailure.encode({ canContinue: ["password"], partialSuccess: false })],
+  ])("that was not sent is not answered: %s in place of SERVICE_ACCEPT is refused", async (_what, answer) => {
+    const { liar, connected, said } = asking({ version: "SSH-2.0-libssh_0.10.6", auth: [password("secret")], ask: [] });
+    expect(await said()).toEqual([service]);
+    liar.send(answer);
+    expect(await rejection(connected)).toMatchObject({ code: "protocol" });
+  });
+
+  it("is not sent while the server keeps SERVICE_ACCEPT back, and the logon ends by its deadline", async () => {
+    const { liar, connected } = lyingServer({ version: "SSH-2.0-libssh_0.10.6" }, { logonTimeoutMs: 50 });
+    const said = hear(liar);
+    expect(await rejection(connected)).toMatchObject({ code: "timeout" });
+    expect(await said()).toEqual([service]);
   });
 });
