@@ -13,8 +13,8 @@ export type Phase =
   | { readonly at: "deciding" }
   /** data flows, in each direction until its EOF */
   | { readonly at: "open"; readonly in: "data" | "eof"; readonly out: "data" | "eof" }
-  /** we sent CLOSE; only the peer's CLOSE matters (RFC 4254 section 5.3) */
-  | { readonly at: "closing" };
+  /** we sent CLOSE; the peer may send data until its EOF or CLOSE, which nobody takes (RFC 4254 section 5.3) */
+  | { readonly at: "closing"; readonly in: "data" | "eof" };
 
 /** The phase that thousands of channels are in: they share it. */
 export const flowing: Phase = { at: "open", in: "data", out: "data" };
@@ -72,7 +72,7 @@ export class ChannelState {
     if (size > this.receiveWindow) {
       throw new SshError("protocol", `expected data within the window of ${this.receiveWindow} bytes, got ${size}`);
     }
-    if (this.phase.at === "open" && this.phase.in === "eof") {
+    if ("in" in this.phase && this.phase.in === "eof") {
       throw new SshError("protocol", "expected no data after EOF");
     }
     this.receiveWindow -= size;

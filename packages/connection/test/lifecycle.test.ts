@@ -195,6 +195,19 @@ describe("closing", () => {
     expect(side.take()).toEqual([]);
   });
 
+  it.each(["before", "after"])(
+    "refuses data and EOF after an EOF that came %s our CLOSE (RFC 4254 section 5.3)",
+    (when) => {
+      for (const late of [data, eof]) {
+        const { side, id } = opened();
+        if (when === "before") side.hear(eof(id));
+        side.machine.close(id);
+        if (when === "after") expect(side.hear(data(id), eof(id))).toEqual([]);
+        expect(() => side.hear(late(id))).toThrow(protocol);
+      }
+    },
+  );
+
   it("refuses a second EOF", () => {
     const { side, id } = opened();
     side.hear(eof(id));

@@ -100,6 +100,15 @@ describe("credit", () => {
     }
   });
 
+  it("reopens the window by its own size, and not by a byte more", () => {
+    const { side, id } = accepted({}, { window: 1000, maxPacket: 1000 });
+    side.hear(data(id, 600));
+    side.machine.consumed(id, 600);
+    expect(creditOf(side.take())).toBe(600);
+    side.hear(data(id, 1000));
+    expect(() => side.hear(data(id, 1))).toThrow(protocol);
+  });
+
   it("adds up: what came, what was credited and what is left is the window, at any time", () => {
     fc.assert(
       fc.property(

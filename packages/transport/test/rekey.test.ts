@@ -276,6 +276,31 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     expect(new Set(peer.numbers.slice(newKeys + 1))).toEqual(new Set([193, 3, 94]));
   });
 
+  it("has no more time when it is asked for another exchange meanwhile", () => {
+    const { ours } = withRaw(role);
+    ours.startRekey();
+    ours.tick(10);
+    const { deadline } = ours;
+    ours.startRekey();
+    ours.tick(20);
+    expect(ours.deadline).toBe(deadline);
+  });
+
+  it("begins no second exchange when it is asked for one, at any point before the end of the first", () => {
+    const { ours, peer } = withRaw(role);
+    const inits = (): number => peer.numbers.filter((number) => number === KexInit.number).length;
+    const before = inits();
+    ours.startRekey();
+    ours.startRekey();
+    peer.receive(ours.takeOutput());
+    ours.startRekey();
+    converse(ours, peer);
+    expect(inits()).toBe(before + 1);
+    ours.startRekey();
+    converse(ours, peer);
+    expect(inits()).toBe(before + 2);
+  });
+
   it("gives a peer that does not answer up", () => {
     const { ours } = begun();
     ours.tick(5);

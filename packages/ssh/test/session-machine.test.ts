@@ -1,0 +1,54 @@
+/** The session without a driver, which would stop at the first error. */
+import { password } from "@postern/auth";
+import { modern } from "@postern/crypto";
+import { liarHostKey, seededRandom } from "@postern/testkit";
+import { TransportMachine } from "@postern/transport";
+import { GlobalRequest, ServiceAccept } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { SessionMachine } from "../src/index.ts";
+import { nothing } from "./helpers.ts";
+
+const common = {
+  algorithms: modern,
+  random: seededRandom("session"),
+  rekey: { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 },
+  now: 0,
+};
+
+/** A client's session whose login has begun, and the server's transport. */
+function begun(): { readonly session: SessionMachine; readonly server: TransportMachine } {
+  const logon = { user: "me", methods: [password("x")], signal: undefined };
+  const session = new SessionMachine({ ...common, role: "client", hostKeys: [], version: "SSH-2.0-x", logon });
+  const server = new TransportMachine({ ...common, role: "server", hostKeys: [liarHostKey()], version: "SSH-2.0-y" });
+  for (let turn = 0; turn < 4; turn++) {
+    server.receive(session.takeOutput() ?? nothing);
+    for (let event = server.next(); event !== undefined; event = server.next()) {
+      if (event.type === "sign") server.signed(event.signer.sign(event.data, event.algorithm) as Uint8Array);
+    }
+    session.receive(server.takeOutput() ?? nothing);
+    for (let event = session.next(); event !== undefined; event = session.next()) {
+      if (event.type === "hostKey") session.transport.acceptHostKey();
+    }
+  }
+  return { session, server };
+}
+
+describe("a session that has failed", () => {
+  it("throws the same error ever after, and handles nothing that comes later", () => {
+    const { session, server } = begun();
+    server.send(GlobalRequest.encode({ name: "x", wantReply: false, specific: nothing }));
+    server.send(ServiceAccept.encode({ service: "ssh-userauth" }));
+    session.receive(server.takeOutput() ?? expect.unreachable());
+    const thrown = (): unknown => {
+      try {
+        return session.next();
+      } catch (error) {
+        return error;
+      }
+    };
+    const first = thrown();
+    expect(first).toMatchObject({ code: "protocol" });
+    expect(thrown()).toBe(first);
+    expect(thrown()).toBe(first);
+  });
+});
