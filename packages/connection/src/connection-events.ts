@@ -39,5 +39,5 @@ export type ConnectionEvent =
       readonly specific: Bytes;
       readonly slot: ReplySlot | undefined;
     }
-  /** the answer to our oldest `globalRequest` */
-  | { readonly type: "globalReply"; readonly ok: boolean; readonly specific: Bytes };
+  /** the answer to one of our `globalRequest`s that wait; `index` is its place among them, 0 the oldest */
+  | { readonly type: "globalReply"; readonly index: number; readonly ok: boolean; readonly specific: Bytes };

@@ -48,7 +48,8 @@ export class ConnectionMachine {
   /** those whose wait the next tick begins: calls come at times not told */
   readonly #lingeringSoon = new Set<number>();
   #nextId = 0;
-  #awaitedGlobal = 0;
+  /** our global requests that wait for an answer, oldest first; the number of its packet is known once it has left */
+  readonly #awaitedGlobal: { sequence: number | undefined }[] = [];
   #unanswered = 0;
   #now: number;
 
@@ -63,7 +64,7 @@ export class ConnectionMachine {
     return this.#channels.size;
   }
 
-  /** False while the peer has asked more than we have answered. */
+  /** False while the peer has asked much that we have not answered. An answer that waits for an older one counts: it takes memory until it leaves. */
   get wantsInput(): boolean {
     return this.#unanswered < Limits.unansweredRequests;
   }
@@ -138,11 +139,11 @@ export class ConnectionMachine {
         this.#globalRequest(payload);
         break;
       case RequestSuccess.number:
-        this.#globalReply(true, RequestSuccess.decode(payload).specific);
+        this.#globalReply(0, true, RequestSuccess.decode(payload).specific);
         break;
       case RequestFailure.number:
         RequestFailure.decode(payload);
-        this.#globalReply(false, new Uint8Array(0));
+        this.#globalReply(0, false, new Uint8Array(0));
         break;
       default:
         return false;
@@ -238,7 +239,8 @@ export class ConnectionMachine {
     this.#lingeringSoon.delete(id);
     this.#starved.delete(id);
     this.#waiting.delete(id);
-    state.phase = { at: "closing" };
+    state.phase = { at: "closing", in: state.phase.in };
+    this.#unanswered -= state.replies?.drop() ?? 0;
     this.#sink.send(ChannelClose.encode({ recipientChannel: state.peerId }));
   }
 
@@ -252,27 +254,34 @@ export class ConnectionMachine {
 
   /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
   reply(id: number, slot: ReplySlot, ok: boolean): void {
-    this.#unanswered--;
     const state = this.#channels.get(id);
-    if (state?.phase.at !== "open") return;
-    state.replies?.settle(slot, (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state.peerId }));
+    const payload = (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state?.peerId ?? 0 });
+    this.#unanswered -= state?.phase.at === "open" ? this.#repliesOf(state).settle(slot, payload) : 1;
   }
 
   /** Sends a global request. With `wantReply` the event `globalReply` follows, in the order of the requests. */
   globalRequest(name: string, specific: Bytes, wantReply: boolean): void {
-    if (wantReply) this.#awaitedGlobal++;
-    this.#sink.send(GlobalRequest.encode({ name, wantReply, specific }));
+    const payload = GlobalRequest.encode({ name, wantReply, specific });
+    if (!wantReply) return this.#sink.send(payload);
+    const request: { sequence: number | undefined } = { sequence: undefined };
+    this.#awaitedGlobal.push(request);
+    this.#sink.send(payload, undefined, (sequence) => {
+      request.sequence = sequence;
+    });
   }
 
-  /** The peer sent UNIMPLEMENTED: it knows no global requests, and this is its answer to the oldest that waits. */
-  unimplemented(): void {
-    if (this.#awaitedGlobal > 0) this.#globalReply(false, new Uint8Array(0));
+  /**
+   * The peer sent UNIMPLEMENTED (RFC 4253 section 11.4): a failure, if it names a global request that waits. Numbers start again with new keys
+   * (strict kex), so two may be the same: the peer reads the older one first.
+   */
+  unimplemented(sequence: number): void {
+    const index = this.#awaitedGlobal.findIndex((request) => request.sequence === sequence);
+    if (index >= 0) this.#globalReply(index, false, new Uint8Array(0));
   }
 
   /** Answers the peer's global request; `specific` goes with a success. */
   replyGlobal(slot: ReplySlot, ok: boolean, specific: Bytes = new Uint8Array(0)): void {
-    this.#unanswered--;
-    this.#globalReplies.settle(slot, ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}));
+    this.#unanswered -= this.#globalReplies.settle(slot, ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}));
   }
 
   #add(opener: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
@@ -325,9 +334,10 @@ export class ConnectionMachine {
 
   #eof(id: number): void {
     const state = this.#established(id, "EOF");
-    if (state.phase.at !== "open") return;
+    if (!("in" in state.phase)) return;
     if (state.phase.in === "eof") throw new SshError("protocol", "expected EOF once");
     state.phase = { ...state.phase, in: "eof" };
+    if (state.phase.at !== "open") return;
     this.#events.push({ type: "eof", id });
     this.#closeIfDone(state);
   }
@@ -412,10 +422,11 @@ export class ConnectionMachine {
     this.#events.push({ type: "globalRequest", name, specific, slot });
   }
 
-  #globalReply(ok: boolean, specific: Bytes): void {
-    if (this.#awaitedGlobal === 0) throw new SshError("protocol", "expected no reply: nothing was asked");
-    this.#awaitedGlobal--;
-    this.#events.push({ type: "globalReply", ok, specific });
+  #globalReply(index: number, ok: boolean, specific: Bytes): void {
+    if (this.#awaitedGlobal.splice(index, 1).length === 0) {
+      throw new SshError("protocol", "expected no reply: nothing was asked");
+    }
+    this.#events.push({ type: "globalReply", index, ok, specific });
   }
 }
 

@@ -26,14 +26,20 @@ export class ReplyQueue {
     return slot;
   }
 
-  /** Answers; sends this and all that waited behind it. */
-  settle(slot: ReplySlot, payload: Bytes): void {
+  /** Answers; sends this and all that waited behind it, unless an older one is not answered yet. Returns how many were sent. */
+  settle(slot: ReplySlot, payload: Bytes): number {
     slot.payload = payload;
-    let [first] = this.#slots;
-    while (first?.payload !== undefined) {
+    let sent = 0;
+    for (let [first] = this.#slots; first?.payload !== undefined; [first] = this.#slots) {
       this.#slots.shift();
       this.#send(first.payload);
-      [first] = this.#slots;
+      sent++;
     }
+    return sent;
+  }
+
+  /** Nothing is sent any more. Returns how many answers were ready and waited for an older one. */
+  drop(): number {
+    return this.#slots.splice(0).filter(({ payload }) => payload !== undefined).length;
   }
 }

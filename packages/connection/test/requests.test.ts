@@ -51,6 +51,19 @@ describe("the peer's global requests", () => {
     side.machine.replyGlobal(first ?? expect.unreachable(), true);
     expect(side.machine.wantsInput).toBe(true);
   });
+
+  it("that are answered count until their answers leave, which wait for an older one", () => {
+    const side = new Side();
+    const [first, ...others] = Array.from({ length: Limits.unansweredRequests }, () =>
+      slots(side.hear(global("a"))),
+    ).flat();
+    for (const slot of others) side.machine.replyGlobal(slot, false);
+    expect([side.take(), side.machine.wantsInput]).toEqual([[], false]);
+    side.machine.replyGlobal(first ?? expect.unreachable(), false);
+    expect(side.numbers()).toHaveLength(Limits.unansweredRequests);
+    for (const slot of slots(side.hear(global("a")))) side.machine.replyGlobal(slot, false);
+    expect([side.numbers().length, side.machine.wantsInput]).toEqual([1, true]);
+  });
 });
 
 describe("our global requests", () => {
@@ -61,11 +74,64 @@ describe("our global requests", () => {
     side.machine.globalRequest("b", nothing, true);
     expect(side.take()).toEqual([global("a"), global("quiet", false), global("b")]);
     expect(side.hear(success(9), failure)).toEqual([
-      { type: "globalReply", ok: true, specific: Uint8Array.of(9) },
-      { type: "globalReply", ok: false, specific: nothing },
+      { type: "globalReply", index: 0, ok: true, specific: Uint8Array.of(9) },
+      { type: "globalReply", index: 0, ok: false, specific: nothing },
     ]);
     expect(() => side.hear(success())).toThrow(protocol);
     expect(() => new Side().hear(failure)).toThrow("expected no reply: nothing was asked");
+  });
+
+  /** What UNIMPLEMENTED with that number leads to. */
+  const unimplemented = (side: Side, sequence: number): ConnectionEvent[] => {
+    side.machine.unimplemented(sequence);
+    return side.events();
+  };
+  const failed = (index: number) => [{ type: "globalReply", index, ok: false, specific: nothing }];
+
+  it("fail one by one by UNIMPLEMENTED, which names the packet of one (RFC 4253 section 11.4)", () => {
+    const side = new Side();
+    side.sequence = 41;
+    side.machine.globalRequest("a", nothing, true);
+    side.machine.globalRequest("quiet", nothing, false);
+    side.machine.globalRequest("b", nothing, true);
+    side.machine.globalRequest("c", nothing, true);
+    for (const other of [0, 40, 42, 45]) expect(unimplemented(side, other)).toEqual([]);
+    expect(unimplemented(side, 43)).toEqual(failed(1));
+    expect(unimplemented(side, 43)).toEqual([]);
+    expect(side.hear(success(1))).toEqual([{ type: "globalReply", index: 0, ok: true, specific: Uint8Array.of(1) }]);
+    expect(unimplemented(side, 44)).toEqual(failed(0));
+    expect(() => side.hear(failure)).toThrow(protocol);
+  });
+
+  it("are left alone by UNIMPLEMENTED while none waits", () => {
+    const side = new Side();
+    expect(unimplemented(side, 0)).toEqual([]);
+    side.machine.globalRequest("a", nothing, true);
+    side.hear(success());
+    expect(unimplemented(side, 0)).toEqual([]);
+  });
+
+  it("that are held during a key exchange have a number once they leave", () => {
+    const side = new Side();
+    side.sequence = 7;
+    side.machine.globalRequest("a", nothing, true);
+    side.held = [];
+    side.machine.globalRequest("b", nothing, true);
+    for (const early of [8, 0]) expect(unimplemented(side, early)).toEqual([]);
+    // Under strict kex the numbers start again behind NEWKEYS.
+    side.sequence = 0;
+    for (const leave of side.held) leave();
+    expect(unimplemented(side, 0)).toEqual(failed(1));
+    expect(unimplemented(side, 7)).toEqual(failed(0));
+  });
+
+  it("of two with the same number, from before and after a key exchange, fail in their order", () => {
+    const side = new Side();
+    side.machine.globalRequest("a", nothing, true);
+    side.sequence = 0;
+    side.machine.globalRequest("b", nothing, true);
+    expect(unimplemented(side, 0)).toEqual(failed(0));
+    expect(unimplemented(side, 0)).toEqual(failed(0));
   });
 });
 
@@ -81,6 +147,25 @@ describe("the peer's channel requests", () => {
       ChannelFailure.encode({ recipientChannel: 7 }),
       ChannelSuccess.encode({ recipientChannel: 7 }),
     ]);
+  });
+
+  it.each(["ours", "the peer's"])("that are answered count until their answers leave, or until CLOSE (%s)", (whose) => {
+    const { side, id } = accepted();
+    const [first, ...others] = Array.from({ length: Limits.unansweredRequests }, () =>
+      slots(side.hear(channel(id, "a"))),
+    ).flat();
+    for (const slot of others) side.machine.reply(id, slot, false);
+    expect([side.take(), side.machine.wantsInput]).toEqual([[], false]);
+    if (whose === "ours") side.machine.close(id);
+    else side.hear(ChannelClose.encode({ recipientChannel: id }));
+    expect(side.machine.wantsInput).toBe(true);
+    side.machine.reply(id, first ?? expect.unreachable(), false);
+    expect(side.numbers()).toEqual([ChannelClose.number]);
+    // Each request was counted off once: the limit is what it was.
+    const again = Array.from({ length: Limits.unansweredRequests - 1 }, () => slots(side.hear(global("a")))).flat();
+    expect([again.length, side.machine.wantsInput]).toEqual([Limits.unansweredRequests - 1, true]);
+    side.hear(global("a"));
+    expect(side.machine.wantsInput).toBe(false);
   });
 
   it("are not answered once our CLOSE is out, and no longer hold up the input", () => {

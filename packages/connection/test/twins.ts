@@ -8,6 +8,10 @@ export class Side {
   readonly machine: ConnectionMachine;
   /** whether the sink takes user data */
   writable = true;
+  /** the sequence number of the next packet */
+  sequence = 0;
+  /** set: a key exchange is on, and sequence numbers become known when each of these is called */
+  held: (() => void)[] | undefined;
 
   constructor(now = 0) {
     const writable = (): boolean => this.writable;
@@ -15,7 +19,15 @@ export class Side {
       get writable() {
         return writable();
       },
-      send: (head, body = nothing) => void this.sent.push(concat(head, body)),
+      send: (head, body = nothing, onSent) => {
+        this.sent.push(concat(head, body));
+        const leave = (): void => {
+          onSent?.(this.sequence);
+          this.sequence++;
+        };
+        if (this.held === undefined) leave();
+        else this.held.push(leave);
+      },
     };
     this.machine = new ConnectionMachine({ sink, now });
   }

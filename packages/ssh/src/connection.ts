@@ -260,14 +260,14 @@ export class Connection implements SshConnection {
         this.#incomingRequest(event.name, event.specific, event.slot);
         return true;
       case "globalReply":
-        this.#requests.settle({ ok: event.ok, specific: event.specific });
+        this.#requests.settle(event.index, { ok: event.ok, specific: event.specific });
         return true;
       case "debug":
         this.#options.onDebug?.(event.message, event.alwaysDisplay);
         return true;
       case "unimplemented":
         // Some servers answer every global request this way; it stands for a failure (RFC 4253 section 11.4).
-        this.#host.machine.unimplemented();
+        this.#host.machine.unimplemented(event.sequence);
         return true;
       case "disconnect": {
         const { reason, description } = event;

@@ -94,12 +94,12 @@ export class GlobalRequests {
     return this.#roundTrip.long;
   }
 
-  /** The reply to the oldest request. */
-  settle(reply: GlobalReply): void {
-    const first = this.#waiters.shift();
-    if (first === undefined) return;
-    if (first.askedAt !== undefined) this.#roundTrip.add(this.#host.now() - first.askedAt);
-    first.waiter.resolve(reply);
+  /** The reply to the request at that place in the queue, 0 the oldest. */
+  settle(index: number, reply: GlobalReply): void {
+    const [answered] = this.#waiters.splice(index, 1);
+    if (answered === undefined) return;
+    if (answered.askedAt !== undefined) this.#roundTrip.add(this.#host.now() - answered.askedAt);
+    answered.waiter.resolve(reply);
   }
 
   /** No replies come any more. */
