@@ -22,8 +22,8 @@ const careful: ServerTraits = { oneFlight: false, inOrder: false, delaysAnswers:
 
 /** The first pattern that matches the rest of the line after `SSH-2.0-` decides. */
 const known: readonly (readonly [RegExp, Partial<ServerTraits>])[] = [
-  // Goes its own way from the login to the session, and was not tested with early requests.
-  [/^OpenSSH_for_W/, { oneFlight: true, delaysAnswers: true }],
+  // Its code for logins is that of OpenSSH; early requests were not tested with it.
+  [/^OpenSSH_for_W/, { oneFlight: true }],
   [/^OpenSSH_/, { oneFlight: true, inOrder: true, delaysAnswers: true }],
   [/^(?:dropbear|Postern)_/, { oneFlight: true, inOrder: true }],
   [/^Go$/, { oneFlight: true }],
