@@ -1,5 +1,5 @@
 /** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
-import { type Bytes, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
+import { type Bytes, disconnectDescription, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
 import { onAbort } from "./on-abort.ts";
@@ -77,10 +77,8 @@ export class Driver {
   fail(cause: unknown): void {
     // Not the peer's fault, and none of its business: the program finds the cause in the error.
     const error = toSshError(cause, "closed", "the program failed, and the connection was closed");
-    // Why a method of ours gave up may name things of this machine.
-    const told =
-      error.code === "auth" || error.code === "credentials" ? "no logon method of ours was accepted" : error.message;
-    this.#end(error, disconnectReason(error), told);
+    const reason = disconnectReason(error);
+    this.#end(error, reason, disconnectDescription(reason));
   }
 
   /** Ends the connection as the program wishes; resolves when the pipe is gone. */

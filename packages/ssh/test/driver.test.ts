@@ -52,6 +52,30 @@ describe("what the peer is told when a connection fails", () => {
     await liar.closed;
   });
 
+  const secret = "expected vault.internal to have the host key SHA256:pinned";
+  it.each<[string, string, Partial<ClientOptions>]>([
+    [
+      "a refused host key",
+      "host key not verifiable",
+      { hostKey: () => Promise.reject(new SshError("hostkey", secret)) },
+    ],
+    ["a host key check that fails", "host key not verifiable", { hostKey: () => Promise.reject(new Error(secret)) }],
+    [
+      "a method that fails",
+      "auth cancelled by user",
+      { auth: [{ name: "password", begin: () => ({ next: () => Promise.reject(new SshError("refused", secret)) }) }] },
+    ],
+  ])("sends a fixed description after %s, and the program gets the full error", async (_, description, options) => {
+    const { liar, connected } = lyingServer({}, options);
+    const error = await rejection(connected);
+    expect([error.message, String(error.cause)].join()).toContain(secret);
+    await turns();
+    const sent = liar.events.find(({ type }) => type === "disconnect");
+    expect(sent).toMatchObject({ description });
+    expect(JSON.stringify(liar.events)).not.toContain("pinned");
+    liar.end();
+  });
+
   it("our own close is BY_APPLICATION, and the last thing we send", async () => {
     const { liar, client } = await loggedOn();
     const closing = client.close();

@@ -95,6 +95,15 @@ export function disconnectReason(error: unknown): number {
   return (error instanceof SshError ? reasons[error.code] : undefined) ?? DisconnectReason.BY_APPLICATION;
 }
 
+/**
+ * The fixed text to send with a reason code: the RFC's name of it. Messages of errors are for the program alone, because they name
+ * keys, hosts and files of this machine, and the peer may not even be authenticated.
+ */
+export function disconnectDescription(reason: number): string {
+  const [name = "unknown reason"] = Object.entries(DisconnectReason).find(([, code]) => code === reason) ?? [];
+  return name.toLowerCase().replaceAll("_", " ");
+}
+
 /** The error itself when it is an {@link SshError}, else a new one of the given code with it as the cause. */
 export function toSshError(error: unknown, code: SshErrorCode, message: string): SshError {
   return error instanceof SshError ? error : new SshError(code, message, { cause: error });

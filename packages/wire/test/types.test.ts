@@ -151,6 +151,13 @@ describe("errors", () => {
     expect(wire.disconnectReason(new wire.SshError(code, "…"))).toBe(reason);
   });
 
+  it("describes each reason with the name the RFC gives it, and nothing else", () => {
+    expect(wire.disconnectDescription(9)).toBe("host key not verifiable");
+    for (const reason of Object.values(wire.DisconnectReason)) {
+      expect(wire.disconnectDescription(reason)).toMatch(/^[a-z ]{8,40}$/);
+    }
+  });
+
   it("an error that is none of ours is wrapped with its cause, one of ours is kept", () => {
     const ours = new wire.SshError("mac", "…");
     expect(wire.toSshError(ours, "protocol", "…")).toBe(ours);
