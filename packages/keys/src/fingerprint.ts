@@ -1,12 +1,15 @@
 /** Fingerprints of public keys, as `ssh-keygen -lf` prints them. @module */
 import type { Hash } from "@postern/crypto/platform";
-import { type Bytes, fromBase64, SshError, toBase64 } from "@postern/wire";
+import { type Bytes, expectType, fromBase64, SshError, toBase64 } from "@postern/wire";
 
 const prefix = "SHA256:";
 
 /** Makes the function `sha256Fingerprint` of a platform's SHA-256. */
 export function fingerprintWith(sha256: Hash): (blob: Bytes) => string {
-  return (blob) => prefix + unpadded(sha256.digest(blob));
+  return (blob) => {
+    expectType("a public key", blob, "Uint8Array");
+    return prefix + unpadded(sha256.digest(blob));
+  };
 }
 
 /**
@@ -16,6 +19,7 @@ export function fingerprintWith(sha256: Hash): (blob: Bytes) => string {
  * @throws SshError `key` for an MD5 fingerprint, a missing `SHA256:`, or a wrong length
  */
 export function parseFingerprint(text: string): Bytes {
+  expectType("a fingerprint", text, "string");
   const fingerprint = text.trim();
   const expected = "expected a fingerprint such as SHA256:… with 43 characters of base64";
   if (/^(?:MD5:)?(?:[0-9a-f]{2}:){15}[0-9a-f]{2}$/i.test(fingerprint)) {

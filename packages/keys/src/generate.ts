@@ -1,6 +1,6 @@
 /** Making a private key, in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
 import { type Random, webRandom } from "@postern/crypto/platform";
-import { concat, toBase64, utf8, Writer } from "@postern/wire";
+import { concat, expectType, toBase64, utf8, Writer } from "@postern/wire";
 import type { PublicHalf } from "./public-half.ts";
 
 const lineLength = 70;
@@ -18,7 +18,10 @@ export function generatorWith(publicHalf: PublicHalf): (options?: GenerateOption
 }
 
 function generate(options: GenerateOptions, publicHalf: PublicHalf): string {
+  expectType("the options of generatePrivateKey", options, "object");
   const { comment = "", random = webRandom } = options;
+  expectType("comment", comment, "string");
+  expectType("random", random, "function");
   const seed = random(32);
   const point = publicHalf.ed25519(seed);
   const publicKey = new Writer().text("ssh-ed25519").string(point).finish();

@@ -1,9 +1,9 @@
 /** The two halves of a key pair, and that they belong together. @module */
-import { checkPointForm, checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto/platform";
-import { equal, quote, type Reader, SshError, Writer } from "@postern/wire";
+import { checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto/platform";
+import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 import type { EcdsaPrivateKey, Ed25519PrivateKey, PrivateKey, RsaPrivateKey } from "./private-key.ts";
 import type { PublicHalf } from "./public-half.ts";
-import { curveOf } from "./public-key.ts";
+import { curveOf, isName } from "./public-key.ts";
 
 type Pair<K extends PrivateKey> = Omit<K, "comment">;
 
@@ -11,68 +11,77 @@ type Pair<K extends PrivateKey> = Omit<K, "comment">;
 export type AnyPair = Pair<Ed25519PrivateKey> | Pair<EcdsaPrivateKey> | Pair<RsaPrivateKey>;
 
 /**
- * Reads a key type and the private fields of that type (the form of SSH_AGENTC_ADD_IDENTITY, PROTOCOL.key section 3).
+ * Reads a key type and the private fields of that type (the form of SSH_AGENTC_ADD_IDENTITY, PROTOCOL.key section 3), the private
+ * half of a public key. The errors name the type and the size that the public key has, and nothing that `reader` reads.
  * @throws SshError `key` when the type is another, or the halves do not belong together
  */
-export function readKeyPair(reader: Reader, publicHalf: PublicHalf): AnyPair {
-  const type = reader.text();
-  if (type === "ssh-ed25519") return readEd25519(reader, publicHalf);
-  if (type === "ssh-rsa") return readRsa(reader);
+export function readKeyPair(reader: Reader, publicKey: Bytes, publicHalf: PublicHalf): AnyPair {
+  const outside = new Reader(publicKey, "public key");
+  const type = outside.text();
   const curve = curveOf(type);
-  if (curve) return readEcdsa(reader, curve, publicHalf);
-  throw new SshError("key", `expected an Ed25519, ECDSA or RSA key, got one of type ${quote(type, 64)}`);
+  if (curve === undefined && type !== "ssh-ed25519" && type !== "ssh-rsa") {
+    const got = isName(type) ? `one of type ${type}` : "another";
+    throw new SshError("key", `expected an Ed25519, ECDSA or RSA key, got ${got}`);
+  }
+  if (type === "ssh-rsa") {
+    const exponent = outside.mpint();
+    const modulus = outside.mpint();
+    outside.end();
+    checkRsaKey({ exponent, modulus });
+  }
+  if (reader.text() !== type) throw mismatch();
+  if (curve) return readEcdsa(reader, curve, publicKey, publicHalf);
+  return type === "ssh-rsa" ? readRsa(reader, publicKey) : readEd25519(reader, publicKey, publicHalf);
 }
 
-function readEd25519(reader: Reader, publicHalf: PublicHalf): Pair<Ed25519PrivateKey> {
+function readEd25519(reader: Reader, publicKey: Bytes, publicHalf: PublicHalf): Pair<Ed25519PrivateKey> {
   const point = reader.string();
+  expectEqual(publicKey, new Writer().text("ssh-ed25519").string(point));
   const both = reader.string();
-  if (point.length !== 32 || both.length !== 64) {
-    throw new SshError("key", `expected Ed25519 keys of 32 and 64 bytes, got ${point.length} and ${both.length}`);
-  }
   const seed = both.subarray(0, 32);
+  if (point.length !== 32 || both.length !== 64) throw strangers();
   if (!equal(both.subarray(32), point) || !equal(publicHalf.ed25519(seed), point)) throw strangers();
-  const publicKey = new Writer().text("ssh-ed25519").string(point).finish();
   return { type: "ssh-ed25519", publicKey, point, seed };
 }
 
-function readEcdsa(reader: Reader, curve: NistCurve, publicHalf: PublicHalf): Pair<EcdsaPrivateKey> {
+function readEcdsa(reader: Reader, curve: NistCurve, publicKey: Bytes, publicHalf: PublicHalf): Pair<EcdsaPrivateKey> {
+  const type = `ecdsa-sha2-${curve.name}` as const;
   const name = reader.text();
-  if (name !== curve.name) throw new SshError("key", `expected the curve ${curve.name}, got ${quote(name, 64)}`);
   const point = reader.string();
-  checkPointForm(curve, point, "key");
+  expectEqual(publicKey, new Writer().text(type).text(name).string(point));
   const short = reader.mpint();
-  if (short.length > curve.size || !isScalar(curve, short)) {
-    throw new SshError("key", `expected a private scalar of ${curve.name}, got one out of range`);
-  }
+  if (name !== curve.name || short.length > curve.size || !isScalar(curve, short)) throw strangers();
   const scalar = new Uint8Array(curve.size);
   scalar.set(short, curve.size - short.length);
   if (!equal(publicHalf.ecdsa(curve, scalar), point)) throw strangers();
-  const type = `ecdsa-sha2-${curve.name}` as const;
-  const publicKey = new Writer().text(type).text(curve.name).string(point).finish();
   return { type, publicKey, curve, point, scalar };
 }
 
-function readRsa(reader: Reader): Pair<RsaPrivateKey> {
+function readRsa(reader: Reader, publicKey: Bytes): Pair<RsaPrivateKey> {
   const modulus = reader.mpint();
   const exponent = reader.mpint();
-  checkRsaKey({ modulus, exponent });
-  const privateExponent = reader.mpint();
-  const coefficient = reader.mpint();
-  const prime1 = reader.mpint();
-  const prime2 = reader.mpint();
-  const publicKey = new Writer().text("ssh-rsa").mpint(exponent).mpint(modulus).finish();
+  expectEqual(publicKey, new Writer().text("ssh-rsa").mpint(exponent).mpint(modulus));
   const pair: Pair<RsaPrivateKey> = {
     type: "ssh-rsa",
     publicKey,
     modulus,
     exponent,
-    privateExponent,
-    coefficient,
-    prime1,
-    prime2,
+    privateExponent: reader.mpint(),
+    coefficient: reader.mpint(),
+    prime1: reader.mpint(),
+    prime2: reader.mpint(),
   };
   if (!belongTogether(pair)) throw strangers();
   return pair;
+}
+
+/** The public key is in the file twice. */
+function expectEqual(publicKey: Bytes, inside: Writer): void {
+  if (!equal(inside.finish(), publicKey)) throw mismatch();
+}
+
+function mismatch(): SshError {
+  return new SshError("key", "expected the public key of the private one, got another");
 }
 
 /** RFC 8017 section 3.2. A pair that breaks these rules would give away a prime with its first signature. */

@@ -1,6 +1,6 @@
 /** What a signer is made of, on any platform. @module */
 import type { Signer } from "@postern/crypto/platform";
-import { type Bytes, SshError, Writer } from "@postern/wire";
+import { type Bytes, expectType, SshError, Writer } from "@postern/wire";
 import type { PrivateKey } from "./private-key.ts";
 
 /** How to read a private key; there is nothing to choose yet. */
@@ -11,6 +11,7 @@ export function readerWith(
   read: (text: string) => Signer | Promise<Signer>,
 ): (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> {
   return async (text, options = {}) => {
+    expectType("the options of readPrivateKey", options, "object");
     const [unknown] = Object.keys(options);
     if (unknown === undefined) return read(text);
     throw new SshError("misuse", `expected no options to read a private key, got ${unknown}`);

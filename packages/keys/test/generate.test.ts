@@ -18,6 +18,12 @@ describe("a generated key", () => {
     }
   });
 
+  it("calls it misuse when an option has another type", () => {
+    for (const options of [{ comment: 7 }, { comment: null }, { random: 7 }, null, "me@laptop"]) {
+      expect(() => generatePrivateKey(options as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
+  });
+
   it("differs from the next one", () => {
     expect(generatePrivateKey()).not.toBe(generatePrivateKey());
   });

@@ -76,6 +76,47 @@ describe("public keys", () => {
     expect(() => parsePublicKey(line)).toThrow(keyError);
   });
 
+  it("refuses a line longer than 16 KiB, whatever it holds", () => {
+    const [type, base64] = p256.split(" ");
+    const padded = `${type} ${base64} `.padEnd(16_384, "c");
+    expect(parsePublicKey(padded).comment).toHaveLength(16_384 - `${type} ${base64} `.length);
+    for (const line of [
+      `${padded}c`,
+      `ssh-ed25519 ${"=".repeat(80_000)}A`,
+      `a b${" ".repeat(62_000)}\nc`,
+      `a${"\t".repeat(2 ** 22)}`,
+      " ".repeat(2 ** 24),
+    ]) {
+      expect(() => parsePublicKey(line)).toThrow(keyError);
+    }
+  });
+
+  it("calls it misuse when a text or a blob is none, and names the type", () => {
+    const calls: readonly (() => unknown)[] = [
+      () => parsePublicKey(undefined as never),
+      () => parsePublicKey(ed25519Blob as never),
+      () => parseFingerprint(null as never),
+      () => parseFingerprint(["SHA256:"] as never),
+      () => keyType("ssh-ed25519" as never),
+      () => describePublicKey(null as never),
+      () => formatPublicKey(Promise.resolve(ed25519Blob) as never),
+      () => formatPublicKey(ed25519Blob, 7 as never),
+      () => sha256Fingerprint("AAAA" as never),
+    ];
+    const got = calls.map((call) => {
+      try {
+        return call();
+      } catch (error) {
+        return error instanceof SshError ? `${error.code} ${error.message.split(", got ")[1]}` : error;
+      }
+    });
+    expect(got).toEqual(
+      ["undefined", "Uint8Array", "null", "Array", "string", "null", "Promise", "number", "string"].map(
+        (type) => `misuse ${type}`,
+      ),
+    );
+  });
+
   it("ends in a key error for any bytes and any line", () => {
     const quiet = (run: () => unknown) => {
       try {

@@ -180,5 +180,8 @@ describe("readPrivateKey", () => {
     const options = { passphrase: "x" } as unknown as Record<string, never>;
     const promise = readPrivateKey(vectorOf("ssh-ed25519").privateKey, options);
     await expect(promise).rejects.toMatchObject({ code: "misuse", message: expect.stringContaining("passphrase") });
+    await expect(readPrivateKey(vectorOf("ssh-ed25519").privateKey, null as never)).rejects.toMatchObject({
+      code: "misuse",
+    });
   });
 });

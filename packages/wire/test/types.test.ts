@@ -125,7 +125,16 @@ describe("bytes", () => {
       }),
     );
     for (const bad of ["0", "0g", " 00"]) expect(() => fromHex(bad)).toThrow(RangeError);
-    for (const bad of ["A", "AA*A", "AAAA="]) expect(() => wire.fromBase64(bad), bad).toThrow(RangeError);
+    for (const bad of ["A", "AA*A", "AAAA=", "AA=", "A===", "=", "==", "AA==AA==", "AAA=A"]) {
+      expect(() => wire.fromBase64(bad), bad).toThrow(RangeError);
+    }
+  });
+
+  it("refuses a megabyte that is almost base64 in linear time", () => {
+    // Quadratic, each of these takes more than half an hour.
+    for (const bad of [`${"=".repeat(2 ** 20)}A`, `${"A".repeat(2 ** 20)}*`, `${"A=".repeat(2 ** 19)}`]) {
+      expect(() => wire.fromBase64(bad)).toThrow(RangeError);
+    }
   });
 
   it("equal compares content, whatever the place in memory", () => {

@@ -1,0 +1,15 @@
+/** Checks of values that a program passes; the types of TypeScript do not hold them in JavaScript. @module */
+import { SshError } from "./error.ts";
+
+/** The type of a value for an error message, such as `string`, `null`, `Array` or `Promise`; never its content. */
+export function typeName(value: unknown): string {
+  if (value === null) return "null";
+  return typeof value === "object" ? Object.prototype.toString.call(value).slice(8, -1) : typeof value;
+}
+
+/** @throws SshError `misuse` unless the value is of the type; converting it could fail open */
+export function expectType(name: string, value: unknown, type: "string" | "function" | "object" | "Uint8Array"): void {
+  // oxlint-disable-next-line valid-typeof
+  if (type === "Uint8Array" ? value instanceof Uint8Array : typeof value === type && value !== null) return;
+  throw new SshError("misuse", `expected ${name} to be of type ${type}, got ${typeName(value)}`);
+}
