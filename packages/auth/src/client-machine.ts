@@ -7,6 +7,7 @@ import {
   ServiceAccept,
   ServiceRequest,
   SshError,
+  sanitizeText,
   UserauthBanner,
   UserauthFailure,
   UserauthSuccess,
@@ -24,6 +25,7 @@ export interface AuthClientOptions {
 export type AuthClientEvent =
   /** call `dialog.next(answer)` and give what it gives to `proceed`, or its error to `giveUp` */
   | { readonly type: "step"; readonly dialog: AuthDialog; readonly answer: Bytes | undefined }
+  /** RFC 4252 section 5.4: control characters are escaped, except line ends and tabs */
   | { readonly type: "banner"; readonly message: string }
   | { readonly type: "authenticated"; readonly user: string; readonly method: string };
 
@@ -167,7 +169,7 @@ export class AuthClientMachine {
     if (++this.#banners > Limits.banners || this.#bannerBytes > Limits.bannerBytes) {
       throw new SshError("limit", `expected at most ${Limits.banners} banners of ${Limits.bannerBytes} bytes in all`);
     }
-    this.#events.push({ type: "banner", message });
+    this.#events.push({ type: "banner", message: sanitizeText(message, true) });
   }
 
   #failed(method: AuthMethod, payload: Bytes): void {

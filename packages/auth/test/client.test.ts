@@ -249,6 +249,12 @@ describe("banners", () => {
     ]);
   });
 
+  it("keep line ends and tabs, and no other control character (RFC 4252 section 5.4)", async () => {
+    const client = await new Client(method("a")).start();
+    await client.hear(banner("one\r\n\ttwo\u001b[2J\u202e"));
+    expect(client.heard.at(-1)).toEqual({ type: "banner", message: "one\n\ttwo\\u{1b}[2J\\u{202e}" });
+  });
+
   it("are limited in number and in size", async () => {
     const many = await new Client(method("a")).start();
     for (let n = 0; n < Limits.banners; n++) await many.hear(banner("x"));
@@ -289,6 +295,13 @@ describe("password (RFC 4252 section 8)", () => {
     );
     await client.hear(success);
     expect(client.heard.at(-1)).toMatchObject({ method: "password" });
+  });
+
+  it("shows the prompt for a change without control characters", async () => {
+    const prompts: string[] = [];
+    const client = await new Client(password("old", { change: (prompt) => `new${prompts.push(prompt)}` })).start();
+    await client.hear(accept, UserauthPasswdChangereq.encode({ prompt: "too\u001b[2J\nold", language: "" }));
+    expect(prompts).toEqual(["too\\u{1b}[2J\nold"]);
   });
 
   it("that has to be changed is a failure when the program cannot", async () => {

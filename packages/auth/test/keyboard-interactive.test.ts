@@ -44,6 +44,22 @@ describe("keyboardInteractive", () => {
     expect(shown).toEqual(["Your password expires tomorrow"]);
   });
 
+  it("shows names, instructions and prompts without control characters (RFC 4256 3.3)", async () => {
+    const shown: unknown[] = [];
+    const dialog = keyboardInteractive((request) => [String(shown.push(request))]).begin(context);
+    const prompts = [{ prompt: "1. phone\n2. \u001b]0;x\u0007", echo: true }];
+    await dialog.next(
+      UserauthInfoRequest.encode({ name: "a\nb\u009b", instruction: "one\r\n\u202etwo", language: "", prompts }),
+    );
+    expect(shown).toEqual([
+      {
+        name: "a\\u{a}b\\u{9b}",
+        instruction: "one\n\\u{202e}two",
+        prompts: [{ prompt: "1. phone\n2. \\u{1b}]0;x\\u{7}", echo: true }],
+      },
+    ]);
+  });
+
   it("is given up when the answers do not fit the prompts", async () => {
     const dialog = keyboardInteractive(() => ["one"]).begin(context);
     expect(() => dialog.next(asks("", "one", "two"))).toThrow(expect.objectContaining({ code: "misuse" }));

@@ -155,6 +155,13 @@ describe("a verdict that comes later", () => {
   });
 });
 
+describe("a key of another type", () => {
+  it("is named in printable characters", () => {
+    const blob = Uint8Array.of(0, 0, 0, 4, 0x1b, 0x5b, 0x32, 0x4a);
+    expect(() => sshEd25519.verify(blob, blob, blob)).toThrow('got "\\u{1b}[2J"');
+  });
+});
+
 describe("webRandom", () => {
   it("gives fresh bytes of the size asked for", () => {
     expect(webRandom(0)).toEqual(new Uint8Array(0));

@@ -6,6 +6,7 @@ import {
   OpenFailureReason,
   RfcLimits,
   SshError,
+  sanitizeText,
   TcpipForward,
   TcpipForwardReply,
   toSshError,
@@ -229,6 +230,8 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     if (port > RfcLimits.maxPort) return `ports above ${RfcLimits.maxPort} are not permitted`;
     // As sshd: the client would never learn the port.
     if (port === 0 && !wantReply) return "port 0 without a reply is not permitted";
+    // The address reaches events as it is.
+    if (sanitizeText(address) !== address) return "unprintable characters are not permitted";
     if (this.#find(address, port) !== undefined) return "already forwarded";
     if (port !== 0 && port < lowestPort) return `ports below ${lowestPort} are not permitted`;
     if (this.#grants()?.mayListen(address, port) !== true) return "permission denied";

@@ -2,7 +2,7 @@
 
 import type { AuthDecision } from "@postern/auth";
 import { type BytePipe, type LogonAttempt, type SshConnection, serve } from "@postern/ssh";
-import { quote, SshError, toSshError } from "@postern/wire";
+import { quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
@@ -20,7 +20,7 @@ export interface HostConnection {
   readonly id: number;
   /** where it comes from; undefined on a pipe that does not know */
   readonly origin: Address | undefined;
-  /** undefined before the logon */
+  /** undefined before the logon; unprintable characters are escaped as `\u{…}`, only `authorize` gets the exact name */
   readonly user: string | undefined;
   /** its identification line; "" before it came */
   readonly version: string;
@@ -72,7 +72,7 @@ export class Client implements HostConnection {
   }
 
   get user(): string | undefined {
-    return this.#connection?.user;
+    return this.#connection && sanitizeText(this.#connection.user);
   }
 
   get version(): string {
@@ -105,7 +105,7 @@ export class Client implements HostConnection {
       loggedOn = true;
       admission.loggedOnOrGone();
       this.#connection = connection;
-      this.#core.emit(new LogonEvent(this, connection.user, this.#logon?.method ?? ""));
+      this.#core.emit(new LogonEvent(this, sanitizeText(connection.user), this.#logon?.method ?? ""));
       announceHostKeys(connection, this.#core.options.hostKeys);
       // Sent away while it logged on.
       if (this.#abort.signal.aborted) void connection.close();

@@ -188,6 +188,33 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
+  it("shows a user name in printable characters, and exactly to authorize alone", async () => {
+    const asked: string[] = [];
+    const { client, event, host } = hostWorld({
+      authorize: ({ user, method }) => {
+        asked.push(user);
+        return method === "password";
+      },
+    });
+    const [opened, logon] = [event("connectionopened"), event("logon")];
+    const ssh = await client({ user: "a\u001b[2J\n\u202eb" });
+    const shown = "a\\u{1b}[2J\\u{a}\\u{202e}b";
+    expect((await logon).user).toBe(shown);
+    expect((await opened).connection.user).toBe(shown);
+    expect(host.connections.map(({ user }) => user)).toEqual([shown]);
+    expect(asked).toEqual(["a\u001b[2J\n\u202eb"]);
+    await ssh.close();
+  });
+
+  it("refuses to listen on an address with unprintable characters", async () => {
+    const { client, event } = hostWorld();
+    const refusal = event("refusal");
+    const ssh = await client();
+    expect(await forward(ssh, "localhost\u001b[2J", 8080)).toBeUndefined();
+    expect((await refusal).reason).toMatch(/^"localhost\\u\{1b\}\[2J" port 8080: /);
+    await ssh.close();
+  });
+
   it("may want two methods (RFC 4252 5.1)", async () => {
     const { client } = hostWorld({
       methods: ["password", "keyboard-interactive"],

@@ -2,7 +2,16 @@
 import type { MaybePromise } from "@postern/auth";
 import type { ChannelLimits, ReplySlot } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
-import { type Bytes, disconnectReason, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  disconnectReason,
+  Limits,
+  OpenFailureReason,
+  quote,
+  RfcLimits,
+  SshError,
+  sanitizeText,
+} from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
@@ -263,7 +272,8 @@ export class Connection implements SshConnection {
         this.#requests.settle(event.index, { ok: event.ok, specific: event.specific });
         return true;
       case "debug":
-        this.#options.onDebug?.(event.message, event.alwaysDisplay);
+        // RFC 4253 section 11.3: control characters are filtered.
+        this.#options.onDebug?.(sanitizeText(event.message.slice(0, Limits.debugCharacters)), event.alwaysDisplay);
         return true;
       case "unimplemented":
         // Some servers answer every global request this way; it stands for a failure (RFC 4253 section 11.4).
@@ -276,7 +286,7 @@ export class Connection implements SshConnection {
         throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
-        this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
+        this.#peer = { ...this.#peer, version: event.version, lines: event.lines.map((line) => sanitizeText(line)) };
         return true;
       case "keys": {
         const { sessionId = new Uint8Array(0) } = this.#driver.session.transport;

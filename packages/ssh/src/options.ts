@@ -32,7 +32,7 @@ export interface ConnectionOptions {
   readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
   /** The peer sends a global request; without a handler it is answered with failure. */
   readonly onGlobalRequest?: (request: IncomingRequest, connection: SshConnection) => void;
-  /** SSH_MSG_DEBUG of the peer: OpenSSH explains refused forwardings this way. */
+  /** SSH_MSG_DEBUG of the peer, with unprintable characters escaped: OpenSSH explains refused forwardings this way. */
   readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
 }
 
@@ -59,7 +59,7 @@ export interface ClientOptions extends ConnectionOptions {
   readonly onLogon?: (connection: SshConnection) => void;
   /** A line that the server sent before its identification (RFC 4253 section 4.2), made printable. A busy server explains itself there. */
   readonly onNotice?: (message: string) => void;
-  /** USERAUTH_BANNER; the text comes from the network and may hold control characters */
+  /** USERAUTH_BANNER; control characters are escaped, except line ends and tabs */
   readonly onBanner?: (message: string) => void;
 }
 

@@ -4,6 +4,7 @@ import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
   ChannelOpen,
+  concat,
   Debug,
   Disconnect,
   GlobalRequest,
@@ -15,6 +16,7 @@ import {
   SshError,
   UserauthBanner,
   UserauthRequest,
+  utf8,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
@@ -111,6 +113,33 @@ describe("what the peer is told when a connection fails", () => {
       message: expect.stringMatching(/^the connection was lost: /),
       cause: expect.any(Error),
     });
+  });
+});
+
+describe("texts of the peer", () => {
+  it("in SSH_MSG_DEBUG are one line of printable text, and at most 1024 characters count (RFC 4253 section 11.3)", async () => {
+    const heard: string[] = [];
+    const { liar, client } = await loggedOn({ onDebug: (message) => void heard.push(message) });
+    for (const message of ["a\n\u001b[2J\u202eb", "x".repeat(30_000)]) {
+      liar.send(Debug.encode({ alwaysDisplay: true, message, language: "" }));
+    }
+    await turns();
+    expect(heard).toEqual(["a\\u{a}\\u{1b}[2J\\u{202e}b", "x".repeat(1024)]);
+    liar.abort();
+    await rejection(client.closed);
+  });
+
+  it("before its identification are printable text", async () => {
+    let first = utf8("Hello\u001b[2J\r\n");
+    const wire = (bytes: Bytes): Bytes => {
+      const sent = concat(first, bytes);
+      first = nothing;
+      return sent;
+    };
+    const { liar, client } = await loggedOn({}, { wire });
+    expect(client.peer.lines).toEqual(["Hello\\u{1b}[2J"]);
+    liar.abort();
+    await rejection(client.closed);
   });
 });
 

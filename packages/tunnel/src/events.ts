@@ -69,7 +69,7 @@ export class SelfCheckEvent extends Event {
  * its identification (RFC 4253 section 4.2) is a `debug` event, too.
  */
 export class NoticeEvent extends Event {
-  /** from the network: it may hold control characters, see RFC 4252 section 5.4 on displaying it */
+  /** from the network; unprintable characters are escaped as `\u{…}`, except line ends and tabs in a banner */
   readonly message: string;
 
   constructor(type: "banner" | "debug", message: string) {

@@ -1,6 +1,6 @@
 /** Those who come to a forwarding: let in or turned away, joined to the target or handed to the program, and counted. @module */
 import { type BytePipe, type Channel, type IncomingOpen, pump, type Settleable, settleable } from "@postern/ssh";
-import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import { Limits, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { Forwarding, ForwardingHost, ForwardingStats } from "./forwarding.ts";
 import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
@@ -49,7 +49,7 @@ export class Visitors {
 
   /** One visitor: asks `onOpen`, dials the target before the open is confirmed, and joins the two. */
   readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
-    const origin = { host: originAddress, port: originPort };
+    const origin = { host: sanitizeText(originAddress.slice(0, Limits.addressCharacters)), port: originPort };
     const visitor: Visitor = { open, origin, port, channel: undefined, dialling: undefined };
     this.#arriving.add(visitor);
     // Most wait for nobody but the target.

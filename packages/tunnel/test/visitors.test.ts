@@ -42,6 +42,18 @@ describe("onOpen", () => {
     rig.host.abort();
   });
 
+  it("is told where a visitor comes from in printable characters, at most 255", async () => {
+    const seen: string[] = [];
+    const { rig } = await forwarded({ port: 80, onOpen: ({ origin }) => seen.push(origin.host) > 2 });
+    for (const host of ["\u001b[2J\u202e", "x".repeat(30_000)]) {
+      rig.visit("localhost", 80, seen.length, { originAddress: host, originPort: 1 });
+    }
+    await turns();
+    expect(seen).toEqual(["\\u{1b}[2J\\u{202e}", "x".repeat(255)]);
+    rig.host.abort();
+    await rejection(rig.tunnel.closed);
+  });
+
   it("that decides when the connection is gone does no harm", async () => {
     let decide: (taken: boolean) => void = () => {};
     const { rig } = await forwarded({ port: 80, onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)) });

@@ -1,6 +1,6 @@
 /** A WebSocket as a byte pipe: how a browser reaches an SSH host, through a bridge that relays to TCP. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, quote, SshError } from "@postern/wire";
 
 /** What {@link webSocketPipe} is told. */
 export interface WebSocketPipeOptions {
@@ -172,7 +172,7 @@ class WebSocketPipe implements BytePipe {
   #closed({ code, reason, wasClean }: CloseEvent): void {
     const ours = this.#ended && wasClean;
     const theirs = (code === normalClosure || code === noStatus) && this.#buffered === 0;
-    const words = reason === "" ? "" : `: ${reason}`;
+    const words = reason === "" ? "" : `: ${quote(reason)}`;
     const error = new SshError("closed", `the WebSocket was closed with the code ${code}${words}`);
     if (this.#opening)
       this.#leave(new SshError("connect", `expected a WebSocket to open, got the code ${code}${words}`));

@@ -178,7 +178,8 @@ describe("the end", () => {
     [1005, "", ["end", "closed"]],
     [1001, "", ["closed: the WebSocket was closed with the code 1001"]],
     [1006, "", ["closed: the WebSocket was closed with the code 1006"]],
-    [4001, "no such host", ["closed: the WebSocket was closed with the code 4001: no such host"]],
+    [4001, "a\u001b[2J", ['closed: the WebSocket was closed with the code 4001: "a\\u{1b}[2J"']],
+    [4001, "no such host", ['closed: the WebSocket was closed with the code 4001: "no such host"']],
   ])("by the other side with the code %i is told as it is", async (code, reason, expected) => {
     const { pipe, told } = await openPipe();
     socket.closed(code, reason);

@@ -63,6 +63,9 @@ export const Limits = {
   /** banners a client accepts, and their bytes in all */
   banners: 16,
   bannerBytes: 64 * 1024,
+  /** characters of SSH_MSG_DEBUG, and of a visitor's address, that the program is shown */
+  debugCharacters: 1024,
+  addressCharacters: 255,
   /** event based channels that wait for the program to take them; above it they are refused */
   acceptQueue: 1024,
   /** a host that says nothing is asked after so long, and given up after so many questions */

@@ -3,13 +3,17 @@ import {
   KeyboardInteractiveRequest,
   type Prompt,
   SshError,
+  sanitizeText,
   UserauthInfoRequest,
   UserauthInfoResponse,
   UserauthRequest,
 } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
-/** What the host wants to know (RFC 4256 section 3.2). All texts come from the network and may hold control characters. */
+/**
+ * What the host wants to know (RFC 4256 section 3.2). All texts come from the network. Control characters are escaped (section 3.3),
+ * except line ends and tabs in the instruction and the prompts.
+ */
 export interface InteractiveRequest {
   /** a title, often empty */
   readonly name: string;
@@ -43,7 +47,10 @@ export function keyboardInteractive(
             specific,
           });
         }
-        const { name, instruction, prompts } = UserauthInfoRequest.decode(payload);
+        const request = UserauthInfoRequest.decode(payload);
+        const name = sanitizeText(request.name);
+        const instruction = sanitizeText(request.instruction, true);
+        const prompts = request.prompts.map(({ prompt, echo }) => ({ prompt: sanitizeText(prompt, true), echo }));
         if (prompts.length === 0 && name === "" && instruction === "") return respond(prompts, []);
         const responses = answer({ name, instruction, prompts });
         return responses instanceof Promise

@@ -1,5 +1,12 @@
 /** The method `password`, RFC 4252 section 8. @module */
-import { PasswordChange, PasswordRequest, SshError, UserauthPasswdChangereq, UserauthRequest } from "@postern/wire";
+import {
+  PasswordChange,
+  PasswordRequest,
+  SshError,
+  sanitizeText,
+  UserauthPasswdChangereq,
+  UserauthRequest,
+} from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
 /** What {@link password} may be told beside the password. */
@@ -33,7 +40,7 @@ export function password(secret: string | (() => MaybePromise<string>), options:
       async function change(answer: Uint8Array): Promise<Uint8Array> {
         const { prompt } = UserauthPasswdChangereq.decode(answer);
         if (options.change === undefined) throw new SshError("auth", "the host wants the password to be changed first");
-        const newPassword = await options.change(prompt);
+        const newPassword = await options.change(sanitizeText(prompt, true));
         return request(PasswordChange.encode({ isChange: true, oldPassword: await current(), newPassword }));
       }
     },

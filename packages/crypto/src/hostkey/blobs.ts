@@ -1,5 +1,5 @@
 /** The two blobs of public key algorithms: keys and signatures, RFC 4253 section 6.6. @module */
-import { type Bytes, Reader, SshError, toSshError } from "@postern/wire";
+import { type Bytes, quote, Reader, SshError, toSshError } from "@postern/wire";
 
 /**
  * Reads a public key blob: its type, then what `read` takes, then its end.
@@ -9,7 +9,7 @@ export function readKey<T>(blob: Bytes, keyType: string, read: (reader: Reader) 
   const reader = new Reader(blob, `${keyType} key`);
   try {
     const type = reader.text();
-    if (type !== keyType) throw new SshError("key", `expected a key of type ${keyType}, got ${type.slice(0, 64)}`);
+    if (type !== keyType) throw new SshError("key", `expected a key of type ${keyType}, got ${quote(type, 64)}`);
     const key = read(reader);
     reader.end();
     return key;
