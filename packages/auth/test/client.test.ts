@@ -28,6 +28,7 @@ const refused = (partialSuccess: boolean, ...canContinue: string[]): Bytes =>
   UserauthFailure.encode({ canContinue, partialSuccess });
 const banner = (message: string): Bytes => UserauthBanner.encode({ message, language: "" });
 const change = UserauthPasswdChangereq.encode({ prompt: "too old", language: "" });
+const misuse = expect.objectContaining({ code: "misuse" });
 const protocol = expect.objectContaining({ code: "protocol" });
 
 /** A method that sends its name and gives up when told. */
@@ -280,6 +281,24 @@ describe("password (RFC 4252 section 8)", () => {
     }
   });
 
+  it("calls it misuse when a password is no text: a forgotten await must not log on with another one", async () => {
+    for (const wrong of [undefined, null, 7, [], {}, Promise.resolve("secret")]) {
+      expect(() => password(wrong as never)).toThrow(misuse);
+      const given = new Client(password(() => wrong as never));
+      const later = new Client(password(() => Promise.resolve(wrong) as never));
+      const changed = new Client(password("old", { change: () => wrong as never }));
+      if (!(wrong instanceof Promise)) {
+        await expect(given.start()).rejects.toMatchObject({ message: expect.stringContaining("expected a password") });
+        await expect(later.start()).rejects.toMatchObject({ message: expect.stringContaining("expected a password") });
+        await expect((await changed.start()).hear(accept, change)).rejects.toMatchObject({
+          message: expect.stringContaining("expected a password"),
+        });
+      }
+    }
+    expect(() => password("secret", { change: "new" } as never)).toThrow(misuse);
+    expect(() => password("secret", null as never)).toThrow(misuse);
+  });
+
   it("that has to be changed is changed, when the program can", async () => {
     const prompts: string[] = [];
     const change60 = (prompt: string): string => {
@@ -371,6 +390,16 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
   });
 
   it("needs a signer with an algorithm", () => {
-    expect(() => publickey(signer())).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(() => publickey(signer())).toThrow(misuse);
+    for (const wrong of [undefined, null, "key", Promise.resolve(signer("x")), { ...signer("x"), algorithms: "x" }]) {
+      expect(() => publickey(wrong as never)).toThrow(misuse);
+    }
+  });
+
+  it("takes a signature of bytes alone", async () => {
+    for (const signature of ["text", null, [1, 2], Promise.resolve("text")]) {
+      const client = new Client(publickey({ ...signer("ssh-ed25519"), sign: () => signature as never }));
+      await expect(client.start()).rejects.toThrow("expected a signature");
+    }
   });
 });

@@ -60,6 +60,16 @@ describe("keyboardInteractive", () => {
     ]);
   });
 
+  it("is given up when the answers are no texts", async () => {
+    expect(() => keyboardInteractive(["secret"] as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    for (const answers of [null, "s", [null], [7], [Promise.resolve("secret")], { length: 1 }]) {
+      const dialog = keyboardInteractive(() => answers as never).begin(context);
+      expect(() => dialog.next(asks("", "one"))).toThrow(expect.objectContaining({ code: "misuse" }));
+      const later = keyboardInteractive(() => Promise.resolve(answers as never)).begin(context);
+      await expect(later.next(asks("", "one"))).rejects.toMatchObject({ code: "misuse" });
+    }
+  });
+
   it("is given up when the answers do not fit the prompts", async () => {
     const dialog = keyboardInteractive(() => ["one"]).begin(context);
     expect(() => dialog.next(asks("", "one", "two"))).toThrow(expect.objectContaining({ code: "misuse" }));

@@ -20,11 +20,13 @@ export function readerWith(
 
 /** The signature algorithms a private key can make, best first. */
 export function signatureAlgorithms(key: PrivateKey): readonly string[] {
+  expectType("a private key", key, "object");
   return key.type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [key.type];
 }
 
-/** @throws SshError `misuse` unless `algorithm` is one of the list */
-export function checkAlgorithm(algorithm: string, algorithms: readonly string[]): string {
+/** @throws SshError `misuse` unless `data` is bytes and `algorithm` is one of the list */
+export function checkAlgorithm(data: Bytes, algorithm: string, algorithms: readonly string[]): string {
+  expectType("the data to sign", data, "Uint8Array");
   if (algorithms.includes(algorithm)) return algorithm;
   throw new SshError("misuse", `expected a signature algorithm of ${algorithms.join(", ")}, got ${algorithm}`);
 }

@@ -162,7 +162,10 @@ describe("signer", () => {
     for (const type of ["ssh-ed25519", "ecdsa-sha2-nistp384"]) {
       const by = signer(decodePrivateKey(vectorOf(type).privateKey));
       expect(() => by.sign(utf8("x"), "ecdsa-sha2-nistp256")).toThrow(misuse);
+      expect(() => by.sign("1234" as never, type)).toThrow(misuse);
     }
+    await expect(rsa.sign("1234" as never, "rsa-sha2-256")).rejects.toEqual(misuse);
+    expect(() => signer(null as never)).toThrow(misuse);
   });
 
   it("signs with RSA what the data were when it was asked", async () => {

@@ -4,7 +4,7 @@ import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel/platform";
-import { RfcLimits, SshError } from "@postern/wire";
+import { expectType, RfcLimits, SshError, typeName } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
@@ -68,10 +68,17 @@ function race<T>(
   connected: (winner: T) => void,
   failed: (error: SshError) => void,
 ): Race<T> {
-  const { host, port, signal, timeoutMs } = options;
+  expectType("the options of dial", options, "object");
+  const { host, port, signal, timeoutMs, lookup } = options;
+  expectType("host", host, "string");
+  if (host === "") throw new SshError("misuse", "expected a host, got an empty name");
   checkPort(port, 1);
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-    throw new SshError("misuse", `expected a positive timeoutMs, got ${timeoutMs}`);
+  if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || !(timeoutMs > 0))) {
+    throw new SshError("misuse", `expected timeoutMs to be a positive number, got ${String(timeoutMs)}`);
+  }
+  if (lookup !== undefined) expectType("lookup", lookup, "function");
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new SshError("misuse", `expected signal to be an AbortSignal, got ${typeName(signal)}`);
   }
   if (signal?.aborted) throw aborted(host, port, signal.reason);
   const attempts = new Race(options, kind, connected, failed);
@@ -82,7 +89,7 @@ function race<T>(
 /** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
 export function checkPort(port: number, lowest: 0 | 1): void {
   if (Number.isInteger(port) && port >= lowest && port <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${port}`);
+  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${String(port)}`);
 }
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
@@ -245,6 +252,10 @@ async function findAddresses(host: string, port: number, lookup: Lookup): Promis
     addresses = await lookup(host);
   } catch (cause) {
     throw new SshError("connect", `${expected}, got ${reasonOf(cause)}`, { cause });
+  }
+  // Without an address, node:net would connect to this machine.
+  if (!Array.isArray(addresses) || !addresses.every((at: HostAddress | null) => isIP(at?.address ?? "") !== 0)) {
+    throw new SshError("misuse", `${expected}: a list of IP addresses from lookup, got something else`);
   }
   if (addresses.length === 0) throw new SshError("connect", `${expected}, got none`);
   return addresses;

@@ -35,7 +35,7 @@ export function nativeSigner(key: PrivateKey): Signer {
     publicKey: key.publicKey,
     algorithms,
     sign(data, algorithm) {
-      checkAlgorithm(algorithm, algorithms);
+      checkAlgorithm(data, algorithm, algorithms);
       const raw = trying("a signature", () => signWith(object, data, hashes[algorithm]));
       return encodeSignature(algorithm, key.type.startsWith("ecdsa-") ? encodeEcdsaPair(raw) : raw);
     },

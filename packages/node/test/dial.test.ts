@@ -148,6 +148,32 @@ describe("dial", () => {
     expect(await failure(dial({ host: "127.0.0.1", port: 22, timeoutMs }))).toMatchObject({ code: "misuse" });
   });
 
+  it("refuses values of other types, which node:net would take for this machine", async () => {
+    const at = { host: "127.0.0.1", port: 22 };
+    for (const options of [
+      undefined,
+      null,
+      { port: 22 },
+      { ...at, host: "" },
+      { ...at, host: 5 },
+      { ...at, host: null },
+      { ...at, host: ["127.0.0.1"] },
+      { ...at, port: "22" },
+      { ...at, port: null },
+      { ...at, timeoutMs: "100" },
+      { ...at, timeoutMs: null },
+      { ...at, lookup: [] },
+      { ...at, signal: {} },
+      ...[undefined, null, "::1", [null], [{}], [{ address: "localhost", family: 4 }]].map((found) => ({
+        ...at,
+        host: "no.example",
+        lookup: async () => found,
+      })),
+    ]) {
+      expect(await failure(dial(options as never))).toMatchObject({ code: "misuse" });
+    }
+  });
+
   it("does nothing for a signal that has fired already", async () => {
     let asked = false;
     const reason = new Error("never mind");

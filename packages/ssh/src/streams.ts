@@ -1,5 +1,5 @@
 /** Between byte pipes (push) and WHATWG streams (pull), in both directions. @module */
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, SshError, typeName } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 
 /** A byte pipe as a pair of streams. */
@@ -98,14 +98,15 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
 }
 
 /**
- * A pipe over a pair of streams (takes both), such as those of a runtime's TCP socket.
+ * A pipe over a pair of streams (takes both), such as those of a runtime's TCP socket. The pipe breaks with `misuse` when the readable
+ * one holds other chunks than `Uint8Array`.
  *
+ * @throws SshError `misuse` when there are no two streams, or one of them is locked
  * @example
  * const pipe = pipeFromStreams(await Deno.connect({ hostname: "ssh.example.com", port: 22 }));
  */
-export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
-  const reader = readable.getReader();
-  const writer = writable.getWriter();
+export function pipeFromStreams(streams: ByteStreams): BytePipe {
+  const [reader, writer] = lock(streams);
   let sink: PipeSink | undefined;
   let paused = false;
   let reading = false;
@@ -143,8 +144,12 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
       while (!paused && !readDone && !closed) {
         const { done, value } = await reader.read();
         if (closed) return;
-        if (!done) sink?.data(value);
-        else {
+        if (!done) {
+          if (!(value instanceof Uint8Array)) {
+            throw new SshError("misuse", `expected chunks of type Uint8Array, got ${typeName(value)}`);
+          }
+          sink?.data(value);
+        } else {
           readDone = true;
           sink?.end();
           finish();
@@ -190,6 +195,17 @@ export function pipeFromStreams({ readable, writable }: ByteStreams): BytePipe {
     },
     abort: (reason) => fail(reason ?? new SshError("aborted", "the pipe was aborted")),
   };
+}
+
+function lock(streams: ByteStreams) {
+  try {
+    return [streams.readable.getReader(), streams.writable.getWriter()] as const;
+  } catch (cause) {
+    const got = [streams?.readable, streams?.writable].map(typeName).join(" and ");
+    throw new SshError("misuse", `expected a readable and a writable stream that are not locked, got ${got}`, {
+      cause,
+    });
+  }
 }
 
 function ignore(): void {}

@@ -241,6 +241,21 @@ describe("a pipe over streams", () => {
     expect(pipe.write(new Uint8Array(1))).toBe(true);
   });
 
+  it("takes two streams that are not locked, and chunks of bytes alone", async () => {
+    const { readable, writable } = new TransformStream<Bytes>();
+    const locked = new TransformStream<Bytes>();
+    locked.readable.getReader();
+    for (const streams of [undefined, null, {}, { readable }, { writable }, { readable: locked.readable, writable }]) {
+      expect(() => pipeFromStreams(streams as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
+    const texts = new ReadableStream({ pull: (controller) => controller.enqueue("SSH-2.0-text\r\n") });
+    const pipe = pipeFromStreams({ readable: texts, writable: new WritableStream() } as never);
+    const told = recorder();
+    pipe.start(told);
+    await turns();
+    expect(told.told).toEqual(["closed: expected chunks of type Uint8Array, got string"]);
+  });
+
   it("tells of an abort once, here and there, before or after it was started", async () => {
     const [left, right] = overStreams();
     const [ofLeft, ofRight] = [recorder(), recorder()];

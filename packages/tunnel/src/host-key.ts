@@ -24,11 +24,12 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
  * Trusts a host by the SHA256 fingerprint of its key, or of one of its keys. On the host:
  * `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
  *
- * @throws SshError `key` when a text is no SHA256 fingerprint
+ * @throws SshError `key` when a text is no SHA256 fingerprint, `misuse` for other values or none
  * @example
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */
 export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
+  if ((trusted as readonly string[]).length === 0) throw new SshError("misuse", "expected a fingerprint, got none");
   const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
     const { fingerprint: got } = offer;

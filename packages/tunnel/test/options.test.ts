@@ -1,9 +1,22 @@
 /** What a tunnel and a forwarding may be told. */
+import { liarHostKey } from "@postern/testkit";
+import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type ForwardingOptions, fingerprint, type TunnelOptions } from "../src/index.ts";
+import { type ForwardingOptions, fingerprint, privateKey, type TunnelOptions } from "../src/index.ts";
 import { Rig, rejection } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
+/** The code of an error, and what came. */
+const thrown = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    const { code, message } = error as SshError;
+    return `${code} ${message.split(", got ")[1]}`;
+  }
+  return "nothing";
+};
+
 const misuse = (message: string | RegExp): unknown =>
   expect.objectContaining({
     name: "SshError",
@@ -66,6 +79,32 @@ describe("options of a tunnel", () => {
   it("a fingerprint that is none is refused before anything is dialled", () => {
     for (const text of ["", "SHA256:", "MD5:00:11", "uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"]) {
       expect(() => fingerprint(text)).toThrow(expect.objectContaining({ code: "key" }));
+    }
+  });
+
+  it("are no values of other types: fingerprint() and privateKey() name what came", () => {
+    const wrong = [[], [null], [["SHA256:"]], [Promise.resolve("")]];
+    expect(wrong.map((values) => thrown(() => fingerprint(...(values as unknown as [string]))))).toEqual([
+      "misuse none",
+      "misuse null",
+      "misuse Array",
+      "misuse Promise",
+    ]);
+    const keys = [undefined, null, 7, new Uint8Array(1), Promise.resolve("")];
+    expect(keys.map((key) => thrown(() => privateKey(key as never)))).toEqual([
+      "misuse undefined",
+      "misuse null",
+      "misuse number",
+      "misuse bytes; read the file as UTF-8",
+      "misuse undefined",
+    ]);
+    const { publicKey, sign } = liarHostKey();
+    for (const signer of [
+      { publicKey, sign, algorithms: "ssh-ed25519" },
+      { publicKey, sign },
+      { publicKey, algorithms: ["x"] },
+    ]) {
+      expect(thrown(() => privateKey(signer as never))).toMatch(/^misuse/);
     }
   });
 });

@@ -1,7 +1,7 @@
 /** TCP in workerd: Cloudflare Workers and whatever else runs it. An entry of its own, for nobody else has `cloudflare:sockets`. @module */
 import { connect } from "cloudflare:sockets";
 import { type BytePipe, pipeFromStreams } from "@postern/ssh";
-import { SshError } from "@postern/wire";
+import { expectType, RfcLimits, SshError } from "@postern/wire";
 
 /** What may be on its way out before `write` gives false. */
 const highWaterMark = 256 * 1024;
@@ -20,7 +20,12 @@ export async function workerdSocket(
   address: { readonly hostname: string; readonly port: number },
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<BytePipe> {
+  expectType("an address", address, "object");
   const { hostname, port } = address;
+  expectType("hostname", hostname, "string");
+  if (!Number.isInteger(port) || port < 1 || port > RfcLimits.maxPort) {
+    throw new SshError("misuse", `expected a port from 1 to ${RfcLimits.maxPort}, got ${String(port)}`);
+  }
   const name = `${hostname}, port ${port}`;
   const aborted = () => new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();

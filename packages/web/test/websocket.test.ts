@@ -112,6 +112,10 @@ describe("a WebSocket that opens", () => {
     const misuse = expect.objectContaining({ code: "misuse" });
     await expect(pipeOf()).rejects.toEqual(misuse);
     await expect(webSocketPipe("wss://example.com", { highWaterMark: 0 })).rejects.toEqual(misuse);
+    for (const target of [null, undefined, 7, {}]) await expect(webSocketPipe(target as never)).rejects.toEqual(misuse);
+    for (const options of [null, { highWaterMark: "5" }, { highWaterMark: null }, { signal: {} }, { signal: null }]) {
+      await expect(webSocketPipe("wss://example.com", options as never)).rejects.toEqual(misuse);
+    }
     vi.stubGlobal(
       "WebSocket",
       class {

@@ -9,7 +9,8 @@ export function typeName(value: unknown): string {
 
 /** @throws SshError `misuse` unless the value is of the type; converting it could fail open */
 export function expectType(name: string, value: unknown, type: "string" | "function" | "object" | "Uint8Array"): void {
-  // oxlint-disable-next-line valid-typeof
-  if (type === "Uint8Array" ? value instanceof Uint8Array : typeof value === type && value !== null) return;
-  throw new SshError("misuse", `expected ${name} to be of type ${type}, got ${typeName(value)}`);
+  // By name, because arrays of another realm are arrays, too.
+  const got = typeName(value);
+  if (got === type || (type === "object" && typeof value === "object" && value !== null)) return;
+  throw new SshError("misuse", `expected ${name} to be of type ${type}, got ${got}`);
 }

@@ -143,6 +143,26 @@ describe("bytes", () => {
   });
 });
 
+describe("expectType", () => {
+  it("names the type of a value and never its content", () => {
+    const values = [null, undefined, 7, "secret", ["secret"], Promise.resolve(), new Uint8Array(1), new Map(), () => 0];
+    const names = "null undefined number string Array Promise Uint8Array Map function".split(" ");
+    expect(values.map((value) => wire.typeName(value))).toEqual(names);
+    for (const value of [...values.slice(0, 3), ...values.slice(4)]) {
+      expect(() => wire.expectType("x", value, "string")).toThrow(
+        expect.objectContaining({
+          code: "misuse",
+          message: expect.stringMatching(/^expected x to be of type string, got \w+$/),
+        }),
+      );
+    }
+    wire.expectType("x", "", "string");
+    wire.expectType("x", [], "object");
+    wire.expectType("x", Buffer.alloc(1), "Uint8Array");
+    for (const value of [null, "x", undefined]) expect(() => wire.expectType("x", value, "object")).toThrow(/got/);
+  });
+});
+
 describe("errors", () => {
   it.each([
     ["protocol", 2],

@@ -1,9 +1,11 @@
 /** The method `keyboard-interactive`, RFC 4256. @module */
 import {
+  expectType,
   KeyboardInteractiveRequest,
   type Prompt,
   SshError,
   sanitizeText,
+  typeName,
   UserauthInfoRequest,
   UserauthInfoResponse,
   UserauthRequest,
@@ -27,13 +29,15 @@ export interface InteractiveRequest {
  * Logs on by answering the host's questions; hosts with PAM ask for the password this way. `answer` gives one text for each prompt.
  * A request without prompts is an announcement: what `answer` gives then does not count.
  *
- * @throws SshError `misuse`, as the reason the method is given up, when there are more or fewer answers than prompts
+ * @throws SshError `misuse` when `answer` is no function; as the reason the method is given up, when there are more or fewer
+ *   answers than prompts, or other values than texts
  * @example
  * const auth = [keyboardInteractive(({ prompts }) => prompts.map(() => "secret"))];
  */
 export function keyboardInteractive(
   answer: (request: InteractiveRequest) => MaybePromise<readonly string[]>,
 ): AuthMethod {
+  expectType("the function that answers", answer, "function");
   return {
     name: "keyboard-interactive",
     begin: ({ user }) => ({
@@ -63,6 +67,8 @@ export function keyboardInteractive(
 
 function respond(prompts: readonly Prompt[], responses: readonly string[]): Uint8Array {
   if (prompts.length === 0) return UserauthInfoResponse.encode({ responses: [] });
+  if (!Array.isArray(responses)) throw new SshError("misuse", `expected a list of answers, got ${typeName(responses)}`);
+  for (const response of responses) expectType("an answer", response, "string");
   if (responses.length !== prompts.length) {
     throw new SshError("misuse", `expected ${prompts.length} answers, one for each prompt, got ${responses.length}`);
   }

@@ -1,5 +1,6 @@
 /** The method `password`, RFC 4252 section 8. @module */
 import {
+  expectType,
   PasswordChange,
   PasswordRequest,
   SshError,
@@ -18,10 +19,14 @@ export interface PasswordOptions {
 /**
  * Logs on with a password, or with what a function gives when it is needed.
  *
+ * @throws SshError `misuse` for values of other types, such as a promise; from the function it is the reason the method is given up
  * @example
  * const auth = [password("secret")];
  */
 export function password(secret: string | (() => MaybePromise<string>), options: PasswordOptions = {}): AuthMethod {
+  if (typeof secret !== "function") expectType("a password", secret, "string");
+  expectType("the options of password", options, "object");
+  if (options.change !== undefined) expectType("change", options.change, "function");
   return {
     name: "password",
     begin({ user }) {
@@ -29,20 +34,27 @@ export function password(secret: string | (() => MaybePromise<string>), options:
         UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specific });
       const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
       const first = (value: string): Uint8Array =>
-        request(PasswordRequest.encode({ isChange: false, password: value }));
+        request(PasswordRequest.encode({ isChange: false, password: expectPassword(value) }));
       return {
         next(answer) {
           if (answer !== undefined) return change(answer);
           const value = current();
-          return typeof value === "string" ? first(value) : value.then(first);
+          return value instanceof Promise ? value.then(first) : first(value);
         },
       };
       async function change(answer: Uint8Array): Promise<Uint8Array> {
         const { prompt } = UserauthPasswdChangereq.decode(answer);
         if (options.change === undefined) throw new SshError("auth", "the host wants the password to be changed first");
-        const newPassword = await options.change(sanitizeText(prompt, true));
-        return request(PasswordChange.encode({ isChange: true, oldPassword: await current(), newPassword }));
+        const newPassword = expectPassword(await options.change(sanitizeText(prompt, true)));
+        const oldPassword = expectPassword(await current());
+        return request(PasswordChange.encode({ isChange: true, oldPassword, newPassword }));
       }
     },
   };
+}
+
+/** Encoding would make a password of any value, such as "null". */
+function expectPassword(value: string): string {
+  expectType("a password", value, "string");
+  return value;
 }

@@ -1,6 +1,6 @@
 /** The method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
 import type { Signer } from "@postern/crypto/platform";
-import { type Bytes, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
+import { type Bytes, expectType, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE } from "../dialog.ts";
 
 /** What is signed (RFC 4252 section 7): the session identifier and the request up to the public key. */
@@ -10,8 +10,11 @@ export function signedData(sessionId: Bytes, request: Bytes): Bytes {
 
 /** Logs on with a key. It is offered with its signature at once: the identity is known, a question would cost a round trip. */
 export function publickey(signer: Signer): AuthMethod {
-  const [best] = signer?.algorithms ?? [];
-  if (best === undefined) throw new SshError("misuse", "expected a signer with at least one algorithm, got none");
+  expectType("a signer", signer, "object");
+  expectType("the public key of a signer", signer.publicKey, "Uint8Array");
+  expectType("the function sign of a signer", signer.sign, "function");
+  const [best] = Array.isArray(signer.algorithms) ? signer.algorithms : [];
+  if (best === undefined) throw new SshError("misuse", "expected a signer with a list of algorithms, got none");
   return {
     name: "publickey",
     // With one algorithm there is nothing to choose, so nothing to wait for.
@@ -23,14 +26,17 @@ export function publickey(signer: Signer): AuthMethod {
       const { publicKey } = signer;
       const specific = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
       const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specific });
-      const withSignature = (signature: Bytes): Bytes => new Writer(1024).raw(request).string(signature).finish();
+      const withSignature = (signature: Bytes): Bytes => {
+        expectType("a signature", signature, "Uint8Array");
+        return new Writer(1024).raw(request).string(signature).finish();
+      };
       return {
         next(answer) {
           if (answer !== undefined) {
             throw new SshError("protocol", `expected an answer to a signed request, got message ${answer[0]}`);
           }
           const signature = signer.sign(signedData(sessionId, request), algorithm);
-          return signature instanceof Uint8Array ? withSignature(signature) : signature.then(withSignature);
+          return signature instanceof Promise ? signature.then(withSignature) : withSignature(signature);
         },
       };
     },

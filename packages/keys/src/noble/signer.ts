@@ -30,8 +30,8 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
  * of RFC 6979), asynchronously for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
  */
 export function signer(key: PrivateKey): Signer {
-  const { publicKey } = key;
   const algorithms = signatureAlgorithms(key);
+  const { publicKey } = key;
   switch (key.type) {
     case "ssh-rsa":
       return { publicKey, algorithms, sign: rsaSigner(key, algorithms) };
@@ -39,7 +39,8 @@ export function signer(key: PrivateKey): Signer {
       return {
         publicKey,
         algorithms,
-        sign: (data, algorithm) => encodeSignature(checkAlgorithm(algorithm, algorithms), ed25519.sign(data, key.seed)),
+        sign: (data, algorithm) =>
+          encodeSignature(checkAlgorithm(data, algorithm, algorithms), ed25519.sign(data, key.seed)),
       };
     case "ecdsa-sha2-nistp256":
     case "ecdsa-sha2-nistp384":
@@ -48,7 +49,7 @@ export function signer(key: PrivateKey): Signer {
         publicKey,
         algorithms,
         sign(data, algorithm) {
-          checkAlgorithm(algorithm, algorithms);
+          checkAlgorithm(data, algorithm, algorithms);
           // noble hashes with the curve's own hash, as RFC 5656 section 6.2.1 asks; SSH knows no rule of low s.
           const pair = ecdsaOf(key.curve).sign(data, key.scalar, { prehash: true, lowS: false });
           return encodeSignature(algorithm, encodeEcdsaPair(pair));
@@ -70,7 +71,7 @@ function rsaSigner(key: RsaPrivateKey, algorithms: readonly string[]): Signer["s
     return promise;
   };
   return async (data, algorithm) => {
-    checkAlgorithm(algorithm, algorithms);
+    checkAlgorithm(data, algorithm, algorithms);
     try {
       // A copy: WebCrypto refuses shared memory, and reads after we return.
       const copy = Uint8Array.from(data);
