@@ -111,9 +111,17 @@ describe("public keys", () => {
       }
     });
     expect(got).toEqual(
-      ["undefined", "Uint8Array", "null", "Array", "string", "null", "Promise", "number", "string"].map(
-        (type) => `misuse ${type}`,
-      ),
+      [
+        "undefined",
+        "an instance of Uint8Array",
+        "null",
+        "an array",
+        "a string",
+        "null",
+        "a Promise; did you forget await?",
+        "a number",
+        "a string",
+      ].map((type) => `misuse ${type}`),
     );
   });
 

@@ -2,9 +2,9 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type BytePipe, onAbort } from "@postern/ssh";
+import { type BytePipe, expectSignal, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel/platform";
-import { expectType, RfcLimits, SshError, typeName } from "@postern/wire";
+import { expectType, RfcLimits, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
@@ -77,9 +77,7 @@ function race<T>(
     throw new SshError("misuse", `expected timeoutMs to be a positive number, got ${String(timeoutMs)}`);
   }
   if (lookup !== undefined) expectType("lookup", lookup, "function");
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
-    throw new SshError("misuse", `expected signal to be an AbortSignal, got ${typeName(signal)}`);
-  }
+  expectSignal(signal);
   if (signal?.aborted) throw aborted(host, port, signal.reason);
   const attempts = new Race(options, kind, connected, failed);
   attempts.start();

@@ -286,7 +286,7 @@ export class Connection implements SshConnection {
         throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
-        this.#peer = { ...this.#peer, version: event.version, lines: event.lines.map((line) => sanitizeText(line)) };
+        this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
         return true;
       case "keys": {
         const { sessionId = new Uint8Array(0) } = this.#driver.session.transport;

@@ -104,9 +104,7 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
     ms: given.ms ?? Limits.rekeyMs,
   };
   for (const [name, value] of Object.entries(limits)) {
-    if (typeof value !== "number" || !(value > 0)) {
-      throw new SshError("misuse", `expected rekey.${name} to be a positive number, got ${String(value)}`);
-    }
+    if (!(value > 0)) throw new SshError("misuse", `expected rekey.${name} to be positive, got ${value}`);
   }
   return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
 }

@@ -1,5 +1,5 @@
 /** Between byte pipes (push) and WHATWG streams (pull), in both directions. @module */
-import { type Bytes, SshError, typeName } from "@postern/wire";
+import { type Bytes, describeType, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 
 /** A byte pipe as a pair of streams. */
@@ -146,7 +146,7 @@ export function pipeFromStreams(streams: ByteStreams): BytePipe {
         if (closed) return;
         if (!done) {
           if (!(value instanceof Uint8Array)) {
-            throw new SshError("misuse", `expected chunks of type Uint8Array, got ${typeName(value)}`);
+            throw new SshError("misuse", `expected chunks of type Uint8Array, got ${describeType(value)}`);
           }
           sink?.data(value);
         } else {
@@ -201,7 +201,7 @@ function lock(streams: ByteStreams) {
   try {
     return [streams.readable.getReader(), streams.writable.getWriter()] as const;
   } catch (cause) {
-    const got = [streams?.readable, streams?.writable].map(typeName).join(" and ");
+    const got = [streams?.readable, streams?.writable].map(describeType).join(" and ");
     throw new SshError("misuse", `expected a readable and a writable stream that are not locked, got ${got}`, {
       cause,
     });

@@ -4,7 +4,6 @@ import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
   ChannelOpen,
-  concat,
   Debug,
   Disconnect,
   GlobalRequest,
@@ -16,7 +15,6 @@ import {
   SshError,
   UserauthBanner,
   UserauthRequest,
-  utf8,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
@@ -125,19 +123,6 @@ describe("texts of the peer", () => {
     }
     await turns();
     expect(heard).toEqual(["a\\u{a}\\u{1b}[2J\\u{202e}b", "x".repeat(1024)]);
-    liar.abort();
-    await rejection(client.closed);
-  });
-
-  it("before its identification are printable text", async () => {
-    let first = utf8("Hello\u001b[2J\r\n");
-    const wire = (bytes: Bytes): Bytes => {
-      const sent = concat(first, bytes);
-      first = nothing;
-      return sent;
-    };
-    const { liar, client } = await loggedOn({}, { wire });
-    expect(client.peer.lines).toEqual(["Hello\\u{1b}[2J"]);
     liar.abort();
     await rejection(client.closed);
   });

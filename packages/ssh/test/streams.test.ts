@@ -253,7 +253,7 @@ describe("a pipe over streams", () => {
     const told = recorder();
     pipe.start(told);
     await turns();
-    expect(told.told).toEqual(["closed: expected chunks of type Uint8Array, got string"]);
+    expect(told.told).toEqual(["closed: expected chunks of type Uint8Array, got a string"]);
   });
 
   it("tells of an abort once, here and there, before or after it was started", async () => {

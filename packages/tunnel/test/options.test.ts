@@ -87,14 +87,14 @@ describe("options of a tunnel", () => {
     expect(wrong.map((values) => thrown(() => fingerprint(...(values as unknown as [string]))))).toEqual([
       "misuse none",
       "misuse null",
-      "misuse Array",
-      "misuse Promise",
+      "misuse an array",
+      "misuse a Promise; did you forget await?",
     ]);
     const keys = [undefined, null, 7, new Uint8Array(1), Promise.resolve("")];
     expect(keys.map((key) => thrown(() => privateKey(key as never)))).toEqual([
       "misuse undefined",
       "misuse null",
-      "misuse number",
+      "misuse a number",
       "misuse bytes; read the file as UTF-8",
       "misuse undefined",
     ]);

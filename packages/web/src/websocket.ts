@@ -1,6 +1,6 @@
 /** A WebSocket as a byte pipe: how a browser reaches an SSH host, through a bridge that relays to TCP. @module */
-import type { BytePipe, PipeSink } from "@postern/ssh";
-import { type Bytes, expectType, quote, SshError, typeName } from "@postern/wire";
+import { type BytePipe, expectSignal, type PipeSink } from "@postern/ssh";
+import { type Bytes, describeType, expectType, quote, SshError } from "@postern/wire";
 
 /** What {@link webSocketPipe} is told. */
 export interface WebSocketPipeOptions {
@@ -41,13 +41,12 @@ export async function webSocketPipe(
   const { protocols, highWaterMark = 1024 * 1024, signal } = options;
   if (typeof highWaterMark !== "number" || !(highWaterMark >= 1))
     throw new SshError("misuse", `expected a highWaterMark of 1 or more, got ${String(highWaterMark)}`);
-  if (signal !== undefined && typeof signal?.addEventListener !== "function")
-    throw new SshError("misuse", `expected signal to be an AbortSignal, got ${typeName(signal)}`);
+  expectSignal(signal);
   const aborted = () => new SshError("aborted", "the WebSocket was aborted", { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   const socket = typeof target === "string" || target instanceof URL ? open(target, protocols) : target;
   if (typeof socket?.addEventListener !== "function")
-    throw new SshError("misuse", `expected a URL or a WebSocket, got ${typeName(target)}`);
+    throw new SshError("misuse", `expected a URL or a WebSocket, got ${describeType(target)}`);
   socket.binaryType = "arraybuffer";
   const pipe = new WebSocketPipe(socket, highWaterMark);
   const abort = (): void => pipe.abort(aborted());

@@ -1,6 +1,6 @@
 /** TCP in workerd: Cloudflare Workers and whatever else runs it. An entry of its own, for nobody else has `cloudflare:sockets`. @module */
 import { connect } from "cloudflare:sockets";
-import { type BytePipe, pipeFromStreams } from "@postern/ssh";
+import { type BytePipe, expectSignal, pipeFromStreams } from "@postern/ssh";
 import { expectType, RfcLimits, SshError } from "@postern/wire";
 
 /** What may be on its way out before `write` gives false. */
@@ -27,6 +27,7 @@ export async function workerdSocket(
     throw new SshError("misuse", `expected a port from 1 to ${RfcLimits.maxPort}, got ${String(port)}`);
   }
   const name = `${hostname}, port ${port}`;
+  expectSignal(signal);
   const aborted = () => new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   const failed = (cause: unknown) => {

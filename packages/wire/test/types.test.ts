@@ -145,21 +145,30 @@ describe("bytes", () => {
 
 describe("expectType", () => {
   it("names the type of a value and never its content", () => {
-    const values = [null, undefined, 7, "secret", ["secret"], Promise.resolve(), new Uint8Array(1), new Map(), () => 0];
-    const names = "null undefined number string Array Promise Uint8Array Map function".split(" ");
-    expect(values.map((value) => wire.typeName(value))).toEqual(names);
-    for (const value of [...values.slice(0, 3), ...values.slice(4)]) {
+    const wrong = [
+      null,
+      undefined,
+      7,
+      ["secret"],
+      Promise.resolve("secret"),
+      new Uint8Array(1),
+      { secret: 1 },
+      () => 0,
+    ];
+    for (const value of wrong) {
       expect(() => wire.expectType("x", value, "string")).toThrow(
-        expect.objectContaining({
-          code: "misuse",
-          message: expect.stringMatching(/^expected x to be of type string, got \w+$/),
-        }),
+        expect.objectContaining({ code: "misuse", message: expect.not.stringContaining("secret") }),
       );
     }
+    expect(() => wire.expectType("x", wrong[4], "string")).toThrow("await");
     wire.expectType("x", "", "string");
     wire.expectType("x", [], "object");
+    wire.expectType("x", async () => {}, "function");
     wire.expectType("x", Buffer.alloc(1), "Uint8Array");
     for (const value of [null, "x", undefined]) expect(() => wire.expectType("x", value, "object")).toThrow(/got/);
+    for (const value of ["x", [1], new Uint16Array(1)]) {
+      expect(() => wire.expectType("x", value, "Uint8Array")).toThrow(/got/);
+    }
   });
 });
 

@@ -1,11 +1,11 @@
 /** The method `keyboard-interactive`, RFC 4256. @module */
 import {
+  describeType,
   expectType,
   KeyboardInteractiveRequest,
   type Prompt,
   SshError,
   sanitizeText,
-  typeName,
   UserauthInfoRequest,
   UserauthInfoResponse,
   UserauthRequest,
@@ -67,7 +67,8 @@ export function keyboardInteractive(
 
 function respond(prompts: readonly Prompt[], responses: readonly string[]): Uint8Array {
   if (prompts.length === 0) return UserauthInfoResponse.encode({ responses: [] });
-  if (!Array.isArray(responses)) throw new SshError("misuse", `expected a list of answers, got ${typeName(responses)}`);
+  if (!Array.isArray(responses))
+    throw new SshError("misuse", `expected a list of answers, got ${describeType(responses)}`);
   for (const response of responses) expectType("an answer", response, "string");
   if (responses.length !== prompts.length) {
     throw new SshError("misuse", `expected ${prompts.length} answers, one for each prompt, got ${responses.length}`);
