@@ -1,6 +1,7 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { SshError } from "@postern/wire";
+import { expectSignal } from "@postern/ssh";
+import { expectType, SshError } from "@postern/wire";
 import { checkPort, hostPort, reasonOf } from "./dial.ts";
 
 /** What {@link listen} is told. */
@@ -28,7 +29,8 @@ export interface Listener {
  * Listens. A socket given to `onSocket` may half-close, has Nagle's algorithm off, and nothing has been read from it: whoever takes it
  * starts it, as `socketPipe` does. The signal counts until the port is listened on.
  *
- * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for a wrong port
+ * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for a wrong port, or a
+ *   value of another type
  * @example
  * const listener = await listen({ host: "127.0.0.1", port: 0 }, (socket) => serveOver(socketPipe(socket)));
  * console.log(listener.port);
@@ -36,7 +38,9 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
   const { host, port, backlog, ipv6Only = false, signal } = options;
+  expectType("address", host, "string");
   checkPort(port, 0);
+  expectSignal(signal);
   const name = hostPort(host, port);
   const aborted = () => new SshError("aborted", `listening on ${name} was aborted`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();

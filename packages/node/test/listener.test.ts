@@ -29,6 +29,20 @@ async function connected(port: number): Promise<net.Socket> {
 }
 
 describe("listen", () => {
+  it("refuses values of other types", async () => {
+    const at = { host: "127.0.0.1", port: 0 };
+    for (const wrong of [
+      { host: undefined },
+      { host: null },
+      { host: 7 },
+      { port: "0" },
+      { port: null },
+      { signal: {} },
+    ]) {
+      await expect(listen({ ...at, ...wrong } as never, () => {})).rejects.toMatchObject({ code: "misuse" });
+    }
+  });
+
   it("gives the port the system chose, and loses nothing that comes before the pipe starts", async () => {
     const accepted: net.Socket[] = [];
     const { address, port } = await listening((socket) => accepted.push(socket));

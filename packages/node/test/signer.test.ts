@@ -90,6 +90,14 @@ describe("nativeSigner", () => {
     }
   });
 
+  it("refuses to sign anything but bytes, and to be made of no key", () => {
+    const [, vector] = vectors.find(([type]) => type === "ssh-ed25519")!;
+    const by = nativeSigner(decodePrivateKey(vector.privateKey));
+    const misuse = expect.objectContaining({ code: "misuse" });
+    for (const data of ["1234", null, [1, 2]]) expect(() => by.sign(data as never, "ssh-ed25519")).toThrow(misuse);
+    expect(() => nativeSigner(null as never)).toThrow(misuse);
+  });
+
   it("calls it a key error when the platform does not take the key", () => {
     const [, vector] = vectors.find(([type]) => type === "ecdsa-sha2-nistp256")!;
     const key = decodePrivateKey(vector.privateKey);

@@ -12,9 +12,10 @@ export function signedData(sessionId: Bytes, request: Bytes): Bytes {
 export function publickey(signer: Signer): AuthMethod {
   expectType("a signer", signer, "object");
   expectType("the public key of a signer", signer.publicKey, "Uint8Array");
-  expectType("the function sign of a signer", signer.sign, "function");
   const [best] = Array.isArray(signer.algorithms) ? signer.algorithms : [];
-  if (best === undefined) throw new SshError("misuse", "expected a signer with a list of algorithms, got none");
+  if (best === undefined || typeof signer.sign !== "function") {
+    throw new SshError("misuse", "expected a signer with a list of algorithms and a function to sign with, got none");
+  }
   return {
     name: "publickey",
     // With one algorithm there is nothing to choose, so nothing to wait for.
