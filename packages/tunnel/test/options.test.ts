@@ -1,11 +1,23 @@
 /** What a tunnel and a forwarding may be told. */
+import { sha256Fingerprint } from "@postern/keys";
 import { liarHostKey } from "@postern/testkit";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { type ForwardingOptions, fingerprint, privateKey, type TunnelOptions } from "../src/index.ts";
-import { Rig, rejection } from "./rig.ts";
+import { otherHostKey } from "./other-host-key.ts";
+import { Rig, rejection, turns } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
+/** A rig whose host has been dialled and refused. */
+const refused = async (options: object): Promise<Rig> => {
+  const made = rig(options);
+  void made.tunnel.logon().catch(() => {});
+  await turns();
+  await rejection(made.tunnel.closed);
+  await turns();
+  return made;
+};
+
 /** The code of an error, and what came. */
 const thrown = (run: () => unknown): string => {
   try {
@@ -80,6 +92,17 @@ describe("options of a tunnel", () => {
     for (const text of ["", "SHA256:", "MD5:00:11", "uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"]) {
       expect(() => fingerprint(text)).toThrow(expect.objectContaining({ code: "key" }));
     }
+  });
+
+  it("are not sent to a host whose key is another, nor is the host's name", async () => {
+    const trusted = sha256Fingerprint(otherHostKey().publicKey);
+    const { tunnel, hosts } = await refused({ hostKey: fingerprint(trusted) });
+    const error = await rejection(tunnel.closed);
+    for (const words of [trusted, "host.example", sha256Fingerprint(liarHostKey().publicKey)]) {
+      expect(error.message).toContain(words);
+    }
+    const sent = hosts[0]?.events.at(-1);
+    expect(sent).toEqual({ type: "disconnect", reason: 9, description: "host key not verifiable" });
   });
 
   it("are no values of other types: fingerprint() and privateKey() name what came", () => {
