@@ -1,13 +1,16 @@
 /** Bytes: joining, comparing, text and hexadecimal. @module */
 
+import { expectType } from "./checks.ts";
+
 /** The one byte type of the project. */
 export type Bytes = Uint8Array;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Encodes a string as UTF-8. */
+/** Encodes a string as UTF-8. @throws SshError `misuse` for another value, which TextEncoder would convert: `null` to "null" */
 export function utf8(value: string): Bytes {
+  expectType("a text to encode", value, "string");
   return encoder.encode(value);
 }
 

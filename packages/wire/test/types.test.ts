@@ -130,6 +130,13 @@ describe("bytes", () => {
     }
   });
 
+  it("encodes text alone: a missing user name must not become the user null (RFC 4251 section 5)", () => {
+    for (const user of [null, undefined, 7, ["root"], Promise.resolve("root")]) {
+      const request = { user, service: "ssh-connection", method: "none", specific: new Uint8Array(0) };
+      expect(() => wire.UserauthRequest.encode(request as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
+  });
+
   it("refuses a megabyte that is almost base64 in linear time", () => {
     // Quadratic, each of these takes more than half an hour.
     for (const bad of [`${"=".repeat(2 ** 20)}A`, `${"A".repeat(2 ** 20)}*`, `${"A=".repeat(2 ** 19)}`]) {
