@@ -31,29 +31,31 @@ export class ChannelState {
   /** bytes we let the peer send, and the largest data string we take */
   receiveWindow: number;
   maxPacket: number;
+  /** CLOSE follows what waits for the peer's credit */
+  closesAfterWrite = false;
   /** our requests that wait for an answer */
   awaited = 0;
   /** the peer's requests that wait for ours; most channels never have one */
   replies: ReplyQueue | undefined;
-  /** consumed bytes for which the peer has no credit yet */
-  #consumed = 0;
-  #creditStep = 0;
+  /** the whole window: what the peer may send, and what it sent that the consumer has not taken */
+  #window: number;
+  /** credit that is due but not sent yet */
+  #due = 0;
 
   constructor(id: number, opener: Opener, window: number, maxPacket: number) {
     this.id = id;
     this.opener = opener;
     this.phase = opener === "ours" ? { at: "opening", abandoned: false } : { at: "deciding" };
+    this.#window = window;
     this.receiveWindow = window;
     this.maxPacket = maxPacket;
-    this.setLimits(window, maxPacket);
   }
 
   /** How much the peer may send; settled when the channel is confirmed. */
   setLimits(window: number, maxPacket: number): void {
+    this.#window = window;
     this.receiveWindow = window;
     this.maxPacket = maxPacket;
-    // Each credit costs both sides a packet and a system call; waiting for half of a large window would halve the speed of a long link.
-    this.#creditStep = Math.min(8 * maxPacket, Math.ceil(window / 2));
   }
 
   /** The peer's side of the channel, as its open or its confirmation tells. @throws SshError `protocol` when it takes no data at all */
@@ -78,14 +80,19 @@ export class ChannelState {
     this.receiveWindow -= size;
   }
 
-  /** The consumer took `size` bytes. Gives the credit that is due now, or 0. */
-  consumed(size: number): number {
-    this.#consumed += size;
-    if (this.#consumed < this.#creditStep) return 0;
-    const credit = this.#consumed;
-    this.#consumed = 0;
-    this.receiveWindow += credit;
-    return credit;
+  /**
+   * The consumer took `size` bytes, and the peer gets `credit` for them: more if the window grows, less if it shrinks.
+   * Returns the credit to send now, or 0.
+   */
+  consumed(size: number, credit: number): number {
+    this.#window += credit - size;
+    this.#due += credit;
+    // Each credit costs both sides a packet and a system call; waiting for half of a large window would halve the speed of a long link.
+    if (this.#due < Math.min(8 * this.maxPacket, Math.ceil(this.#window / 2))) return 0;
+    const due = this.#due;
+    this.#due = 0;
+    this.receiveWindow += due;
+    return due;
   }
 
   /** The peer gives us credit. @throws SshError `protocol` when the window exceeds 2^32 - 1 (RFC 4254 section 5.2) */

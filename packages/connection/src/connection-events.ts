@@ -20,6 +20,8 @@ export type ConnectionEvent =
   | { readonly type: "eof"; readonly id: number }
   /** both CLOSEs have passed; the id is forgotten */
   | { readonly type: "closed"; readonly id: number }
+  /** after `closeAfterWrite` the peer gave no credit in time; close the channel */
+  | { readonly type: "stalled"; readonly id: number }
   /** `write` took less than it was given; now it will take more */
   | { readonly type: "writable"; readonly id: number }
   /** answer with `reply` when a slot is given */

@@ -24,6 +24,7 @@ import {
 } from "@postern/wire";
 import { ChannelState, flowing } from "./channel-state.ts";
 import type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";
+import { Deadlines } from "./deadlines.ts";
 import { ReplyQueue, type ReplySlot } from "./replies.ts";
 
 /** What a {@link ConnectionMachine} is made of. */
@@ -43,10 +44,10 @@ export class ConnectionMachine {
   readonly #starved = new Set<number>();
   /** channels that wait for room in the sink, in the order in which they will be woken */
   readonly #waiting = new Set<number>();
-  /** channels done in both directions that wait for the opener's CLOSE, oldest first */
-  readonly #lingering = new Map<number, number>();
-  /** those whose wait the next tick begins: calls come at times not told */
-  readonly #lingeringSoon = new Set<number>();
+  /** channels done in both directions that wait for the opener's CLOSE */
+  readonly #lingering = new Deadlines(Limits.closeGraceMs);
+  /** channels whose CLOSE waits for the peer's credit */
+  readonly #stalled = new Deadlines(Limits.closeStallMs);
   #nextId = 0;
   /** our global requests that wait for an answer, oldest first; the number of its packet is known once it has left */
   readonly #awaitedGlobal: { sequence: number | undefined }[] = [];
@@ -70,24 +71,20 @@ export class ConnectionMachine {
   }
 
   get deadline(): number | undefined {
-    if (this.#lingering.size > 0) for (const at of this.#lingering.values()) return at;
-    return this.#lingeringSoon.size === 0 ? undefined : this.#now + Limits.closeGraceMs;
+    const a = this.#lingering.next(this.#now);
+    const b = this.#stalled.next(this.#now);
+    return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
   next(): ConnectionEvent | undefined {
     return this.#events.shift();
   }
 
-  /** Tells the time; closes channels whose opener has not closed them in time. */
+  /** Sets the time; closes channels whose opener did not close them in time, and reports those whose CLOSE stalls. */
   tick(now: number): void {
     this.#now = now;
-    if (this.#lingeringSoon.size + this.#lingering.size === 0) return;
-    for (const id of this.#lingeringSoon) this.#lingering.set(id, now + Limits.closeGraceMs);
-    this.#lingeringSoon.clear();
-    for (const [id, at] of this.#lingering) {
-      if (at > now) return;
-      this.close(id);
-    }
+    for (const id of this.#lingering.due(now)) this.close(id);
+    for (const id of this.#stalled.due(now)) this.#events.push({ type: "stalled", id });
   }
 
   /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
@@ -198,6 +195,7 @@ export class ConnectionMachine {
       const size = Math.min(data.length - sent, state.sendWindow, largest);
       if (size === 0 || !this.#sink.writable) {
         (size === 0 ? this.#starved : this.#waiting).add(id);
+        if (size === 0 && state.closesAfterWrite) this.#stalled.add(id);
         break;
       }
       this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
@@ -214,11 +212,11 @@ export class ConnectionMachine {
     return false;
   }
 
-  /** The consumer took `size` bytes of data, or they were thrown away: both give the peer credit. */
-  consumed(id: number, size: number): void {
+  /** The consumer took `size` bytes of data, or they were dropped: the peer gets that much credit, or `credit` to resize the window. */
+  consumed(id: number, size: number, credit: number = size): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.in !== "data") return;
-    const bytesToAdd = state.consumed(size);
+    const bytesToAdd = state.consumed(size, credit);
     if (bytesToAdd > 0) this.#sink.send(ChannelWindowAdjust.encode({ recipientChannel: state.peerId, bytesToAdd }));
   }
 
@@ -231,12 +229,20 @@ export class ConnectionMachine {
     this.#closeIfDone(state);
   }
 
+  /** The channel is closed once all has been written. If the peer gives no credit for that, the event `stalled` follows. */
+  closeAfterWrite(id: number): void {
+    const state = this.#channels.get(id);
+    if (state?.phase.at !== "open") return;
+    state.closesAfterWrite = true;
+    if (this.#starved.has(id)) this.#stalled.add(id);
+  }
+
   /** Sends CLOSE now, whatever is under way. Does nothing when that has been done. */
   close(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
     this.#lingering.delete(id);
-    this.#lingeringSoon.delete(id);
+    this.#stalled.delete(id);
     this.#starved.delete(id);
     this.#waiting.delete(id);
     state.phase = { at: "closing", in: state.phase.in };
@@ -329,6 +335,7 @@ export class ConnectionMachine {
     if (!this.#channels.has(recipientChannel)) return;
     this.#established(recipientChannel, "WINDOW_ADJUST").adjust(bytesToAdd);
     if (bytesToAdd === 0 || !this.#starved.delete(recipientChannel)) return;
+    this.#stalled.delete(recipientChannel);
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
   }
 
@@ -346,7 +353,7 @@ export class ConnectionMachine {
   #closeIfDone(state: ChannelState): void {
     if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
     if (state.opener === "ours") this.close(state.id);
-    else this.#lingeringSoon.add(state.id);
+    else this.#lingering.add(state.id);
   }
 
   #close(id: number): void {

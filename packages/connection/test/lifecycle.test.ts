@@ -10,6 +10,7 @@ import {
   ChannelOpenFailure,
   ChannelRequest,
   ChannelSuccess,
+  ChannelWindowAdjust,
   Limits,
   OpenFailureReason,
   SshError,
@@ -252,6 +253,39 @@ describe("closing", () => {
       expect(side.machine.deadline).toBeUndefined();
       expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
     }
+  });
+
+  it("that waits for credit is reported as stalled when the peer gives none for a minute", () => {
+    for (const order of ["written first", "closed first"]) {
+      const { side, id } = opened({ window: 0 });
+      if (order === "closed first") side.machine.closeAfterWrite(id);
+      expect(side.machine.write(id, new Uint8Array(10))).toBe(0);
+      if (order === "written first") side.machine.closeAfterWrite(id);
+      side.machine.tick(3_600_000);
+      expect(side.machine.deadline).toBe(3_600_000 + Limits.closeStallMs);
+      side.machine.tick(3_600_000 + Limits.closeStallMs - 1);
+      expect(side.events()).toEqual([]);
+      side.machine.tick(3_600_000 + Limits.closeStallMs);
+      expect(side.events(), order).toEqual([{ type: "stalled", id }]);
+      expect(side.machine.deadline).toBeUndefined();
+    }
+  });
+
+  it("that waits for credit has another minute after each credit, and none is left when it is sent", () => {
+    const { side, id } = opened({ window: 0 });
+    side.machine.closeAfterWrite(id);
+    side.machine.write(id, new Uint8Array(10));
+    side.machine.tick(0);
+    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 9 }));
+    expect(side.machine.deadline).toBeUndefined();
+    expect(side.machine.write(id, new Uint8Array(10))).toBe(9);
+    side.machine.tick(Limits.closeStallMs);
+    expect(side.events()).toEqual([]);
+    expect(side.machine.deadline).toBe(2 * Limits.closeStallMs);
+    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 0 }));
+    expect(side.machine.deadline).toBe(2 * Limits.closeStallMs);
+    side.machine.close(id);
+    expect(side.machine.deadline).toBeUndefined();
   });
 
   it("by the peer within that second leaves nothing to wait for", () => {

@@ -1,13 +1,13 @@
 /** A channel as a byte pipe, with the stream view users take. @module */
 import type { ConnectionMachine } from "@postern/connection";
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, Limits, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { type Settleable, settleable } from "./settleable.ts";
 import type { AcceptOptions } from "./ssh-connection.ts";
 import { type ChannelStreams, openStreams } from "./streams.ts";
 import { type Waiter, waiter } from "./waiter.ts";
-import { type WindowBudget, WindowGrowth } from "./window-growth.ts";
+import type { WindowGrowth } from "./window-growth.ts";
 
 /** A full-duplex SSH channel (RFC 4254 section 5). Use either the streams or the push pipe, not both. */
 export interface Channel extends BytePipe {
@@ -45,9 +45,8 @@ export interface ChannelHost {
   /** there is output to send */
   touch(): void;
   readonly now: () => number;
-  /** milliseconds, when the link is long; asked for when it is of use, for it may cost a question to the peer */
-  readonly roundTrip: () => number | undefined;
-  readonly windowBudget: WindowBudget;
+  /** bytes of all channels that wait for the peer's credit or our output */
+  unsent: number;
   /** the buffer of a chunk is free again */
   reuse(chunk: Bytes): void;
 }
@@ -55,6 +54,16 @@ export interface ChannelHost {
 /** Those of all channels that have nothing in them: nothing is ever put into these. */
 const nothingWaits = /* @__PURE__ */ new ByteQueue();
 const none: never[] = [];
+
+let unread: FinalizationRegistry<WindowGrowth> | undefined;
+
+/** A program may drop a channel that is gone without reading it: its bytes are freed with it, and count no more. */
+function releaseWhenCollected(channel: object, growth: WindowGrowth): void {
+  // Older versions of workerd have none; there such bytes count until the connection ends.
+  if (typeof FinalizationRegistry === "undefined") return;
+  unread ??= new FinalizationRegistry((left) => left.release());
+  unread.register(channel, growth);
+}
 
 /**
  * The implementation of {@link Channel}. The connection tells it what the machine tells. There may be thousands of them, so that what few
@@ -68,6 +77,7 @@ export class SshChannel implements Channel {
   /** @internal */
   readonly onRequest: AcceptOptions["onRequest"];
   readonly #onGone: AcceptOptions["onGone"];
+  readonly #onReleased: AcceptOptions["onReleased"];
   #closed: Settleable | undefined;
   /** why the channel did not end well */
   #failure: unknown;
@@ -82,6 +92,8 @@ export class SshChannel implements Channel {
   #input: "data" | "ended" | "told" | "dropped" = "data";
   /** bytes that wait for window or room, and what follows them */
   readonly #pending: Bytes[] = [];
+  /** how many they are */
+  #unsent = 0;
   /** a write gave false and `drain` has not been called since */
   #owesDrain = false;
   #output: "open" | "ending" | "closing" | "done" | "aborted" = "open";
@@ -92,10 +104,17 @@ export class SshChannel implements Channel {
   #peeks: { readonly size: number; resolve(head: Bytes): void }[] = none;
   readonly #counters = { bytesIn: 0, bytesOut: 0, stalls: 0 };
 
-  constructor(type: string, id: number, window: number, host: ChannelHost, { onRequest, onGone }: AcceptOptions = {}) {
-    this.#growth = new WindowGrowth(window, host.windowBudget, host.roundTrip);
+  constructor(
+    type: string,
+    id: number,
+    growth: WindowGrowth,
+    host: ChannelHost,
+    { onRequest, onGone, onReleased }: AcceptOptions = {},
+  ) {
+    this.#growth = growth;
     this.onRequest = onRequest;
     this.#onGone = onGone;
+    this.#onReleased = onReleased;
     this.type = type;
     this.id = id;
     this.#host = host;
@@ -134,8 +153,10 @@ export class SshChannel implements Channel {
     if (this.#output !== "open") throw new SshError("misuse", "expected no write after the end");
     const sent = this.#pending.length === 0 ? this.#write(chunk) : 0;
     this.#host.touch();
-    if (sent < chunk.length) this.#pending.push(chunk.slice(sent));
-    else if (this.#host.machine.hasRoom(this.id)) return true;
+    if (sent < chunk.length) {
+      this.#pending.push(chunk.slice(sent));
+      this.#countUnsent(this.#unsent + chunk.length - sent);
+    } else if (this.#host.machine.hasRoom(this.id)) return true;
     this.#owesDrain = true;
     this.#counters.stalls++;
     return false;
@@ -148,11 +169,13 @@ export class SshChannel implements Channel {
   }
 
   close(): void {
-    if (this.#output === "closing" || this.#output === "aborted" || this.#gone !== undefined) return;
+    if (this.#gone !== undefined) return this.#dropAfterEnd();
+    if (this.#output === "closing" || this.#output === "aborted") return;
     // Both directions are done: the side that opened the channel closes it, and the machine sees to that.
     if (this.#output === "done" && (this.#input === "ended" || this.#input === "told")) return;
     this.#output = "closing";
     this.#drop();
+    this.#host.machine.closeAfterWrite(this.id);
     this.#sendPending();
   }
 
@@ -173,10 +196,11 @@ export class SshChannel implements Channel {
   }
 
   abort(reason?: Error): void {
-    if (this.#gone !== undefined || this.#output === "aborted") return;
+    if (this.#gone !== undefined) return this.#dropAfterEnd();
+    if (this.#output === "aborted") return;
     this.#output = "aborted";
     this.#abortReason = reason ?? new SshError("closed", "the channel was aborted");
-    this.#pending.length = 0;
+    this.#dropPending();
     this.#streams?.endWriting(this.#abortReason);
     this.#drop();
     this.#host.machine.close(this.id);
@@ -246,6 +270,17 @@ export class SshChannel implements Channel {
     this.#sendPending();
   }
 
+  /** The machine's event `stalled`. @internal */
+  stalled(): void {
+    const ms = Limits.closeStallMs;
+    const error = new SshError(
+      "timeout",
+      `expected the peer to take what was sent before the close, got none for ${ms} ms`,
+    );
+    this.#failure ??= error;
+    this.abort(error);
+  }
+
   /** The machine's event `reply`. @internal */
   replied(ok: boolean): void {
     this.#replies.shift()?.resolve(ok);
@@ -255,9 +290,11 @@ export class SshChannel implements Channel {
   ended(error: SshError | undefined): void {
     if (this.#gone !== undefined) return;
     this.#gone = { error, told: false };
-    this.#growth.end();
-    this.#pending.length = 0;
+    this.#dropPending();
     if (error !== undefined) this.#queue.clear();
+    const held = this.#queue.size;
+    this.#growth.end(held);
+    if (held > 0) releaseWhenCollected(this, this.#growth);
     // A writer learns of the end at once, a reader after what came before it.
     this.#streams?.endWriting(error);
     if (this.#input === "data") this.#input = "ended";
@@ -269,6 +306,12 @@ export class SshChannel implements Channel {
     this.#tell(() => this.#onGone?.(this));
     this.#answerPeeks();
     this.#deliver();
+  }
+
+  /** The machine has forgotten the channel, or the connection has ended. @internal */
+  released(error: SshError | undefined): void {
+    this.ended(error);
+    this.#tell(() => this.#onReleased?.());
   }
 
   #view(): ChannelStreams {
@@ -308,8 +351,9 @@ export class SshChannel implements Channel {
     } catch (error) {
       this.#consumerFailed(error);
     }
+    if (this.#gone !== undefined) this.#growth.release(size);
     // The consumer took it unless it said stop while taking it.
-    if (this.#paused) this.#uncredited += size;
+    else if (this.#paused) this.#uncredited += size;
     else this.#credit(size);
   }
 
@@ -331,7 +375,7 @@ export class SshChannel implements Channel {
     if (size === 0 || this.#gone !== undefined) return;
     const { machine, now } = this.#host;
     const credit = this.#growth.credit(size, now(), !this.#paused && this.#queue.empty);
-    machine.consumed(this.id, credit);
+    machine.consumed(this.id, size, credit);
     this.#host.touch();
   }
 
@@ -341,6 +385,23 @@ export class SshChannel implements Channel {
     this.#credit(this.#queue.clear() + this.#uncredited);
     this.#uncredited = 0;
     this.#paused = false;
+  }
+
+  /** The channel is gone, and nobody takes what is left of it. */
+  #dropAfterEnd(): void {
+    this.#growth.release(this.#queue.clear());
+    this.#deliver();
+  }
+
+  #dropPending(): void {
+    this.#pending.length = 0;
+    this.#countUnsent(0);
+  }
+
+  /** The connection's limit is for what a peer makes us hold: a large write of the program counts as little as a read of a socket. */
+  #countUnsent(bytes: number): void {
+    this.#host.unsent += Math.min(bytes, Limits.unsentOfChannel) - Math.min(this.#unsent, Limits.unsentOfChannel);
+    this.#unsent = bytes;
   }
 
   #write(chunk: Bytes): number {
@@ -366,6 +427,7 @@ export class SshChannel implements Channel {
     let [first] = this.#pending;
     while (first !== undefined) {
       const sent = this.#write(first);
+      this.#countUnsent(this.#unsent - sent);
       if (sent < first.length) {
         this.#pending[0] = first.subarray(sent);
         return this.#host.touch();

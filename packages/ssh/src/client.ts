@@ -1,7 +1,7 @@
 /** The client: host key decision and logon, RFC 4253 section 8 and RFC 4252. @module */
 import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { type Bytes, Limits, SshError, toSshError } from "@postern/wire";
+import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
 import { type ClientOptions, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
@@ -31,12 +31,8 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
         logon: { user: options.user, methods: options.auth, signal: options.signal },
       }),
   );
-  const connection = new Connection(
-    pipe,
-    session,
-    { windowBudget: Limits.windowBudget, ...options },
-    now,
-    (event, self) => logonEvent(event, self, session, options),
+  const connection = new Connection(pipe, session, options, now, (event, self) =>
+    logonEvent(event, self, session, options),
   );
   return await connection.open(options.user);
 }

@@ -1,6 +1,6 @@
 /** What both roles of an SSH connection share: channels, requests, and the end. @module */
 import type { MaybePromise } from "@postern/auth";
-import type { ChannelLimits, ReplySlot } from "@postern/connection";
+import type { ReplySlot } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import {
   type Bytes,
@@ -24,6 +24,7 @@ import { settleable } from "./settleable.ts";
 import type {
   AcceptOptions,
   CallOptions,
+  ChannelOptions,
   ConnectionStats,
   GlobalReply,
   IncomingOpen,
@@ -33,7 +34,7 @@ import type {
   SshConnection,
 } from "./ssh-connection.ts";
 import { type Waiter, waiter } from "./waiter.ts";
-import { WindowBudget } from "./window-growth.ts";
+import { WindowBudget, WindowGrowth } from "./window-growth.ts";
 
 /** What only a role knows how to handle. */
 type LogonEventType =
@@ -50,7 +51,8 @@ type LogonEventType =
 
 interface OpenWaiter extends Waiter<SshChannel> {
   readonly type: string;
-  readonly window: number;
+  readonly growth: WindowGrowth;
+  readonly options: ChannelOptions;
 }
 
 /** The part of a connection that both roles share. The roles add the handling of their logon events. */
@@ -62,6 +64,7 @@ export class Connection implements SshConnection {
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, OpenWaiter>();
   readonly #requests: GlobalRequests;
+  readonly #windows: WindowBudget;
   readonly #closed = settleable();
   readonly #opened = settleable();
   #end: { readonly error: SshError | undefined } | undefined;
@@ -85,6 +88,7 @@ export class Connection implements SshConnection {
       probe: () => this.#requests.probe(),
       ended: (error) => this.#ended(error),
     });
+    this.#windows = new WindowBudget(options.windowBudget ?? Limits.windows);
     const machine = session.connection;
     const touch = (): void => this.#driver.touch();
     this.#requests = new GlobalRequests({ machine, touch, now });
@@ -92,8 +96,7 @@ export class Connection implements SshConnection {
       machine,
       touch,
       now,
-      windowBudget: new WindowBudget(options.windowBudget ?? 0),
-      roundTrip: () => this.#requests.longRoundTrip(),
+      unsent: 0,
       reuse: (chunk) => session.transport.reuseInput(chunk),
     };
   }
@@ -168,25 +171,30 @@ export class Connection implements SshConnection {
     } else proceed(outcome);
   }
 
-  async openChannel(
-    type: string,
-    specific: Bytes,
-    { signal, window = Limits.window, maxPacket = Limits.maxPacket }: CallOptions & Partial<ChannelLimits> = {},
-  ): Promise<Channel> {
+  async openChannel(type: string, specific: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
+    const { signal, window, maxPacket = Limits.maxPacket } = options;
     this.#expectOpen(signal);
     if (!this.loggedOn) throw new SshError("misuse", "expected the logon to be over");
-    expectUint32("window", window);
+    expectUint32("window", window ?? Limits.window);
     expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;
     return await new Promise<Channel>((resolve, reject) => {
-      const id = machine.openChannel(type, specific, { window, maxPacket });
+      const growth = this.#window(window);
+      let id: number;
+      try {
+        id = machine.openChannel(type, specific, { window: growth.size, maxPacket });
+      } catch (error) {
+        growth.end(0);
+        throw error;
+      }
       this.#driver.touch();
       const aborted = (): void => {
         this.#opens.delete(id);
         machine.abandonOpen(id);
+        growth.end(0);
         reject(abortedError(signal));
       };
-      this.#opens.set(id, { type, window, ...waiter(signal, { resolve, reject }, aborted) });
+      this.#opens.set(id, { type, growth, options, ...waiter(signal, { resolve, reject }, aborted) });
     });
   }
 
@@ -242,10 +250,15 @@ export class Connection implements SshConnection {
       case "eof":
         this.#channels.get(event.id)?.receivedEof();
         return true;
-      case "closed":
-        this.#channels.get(event.id)?.ended(undefined);
-        this.#channels.delete(event.id);
+      case "stalled":
+        this.#channels.get(event.id)?.stalled();
         return true;
+      case "closed": {
+        const channel = this.#channels.get(event.id);
+        this.#channels.delete(event.id);
+        channel?.released(undefined);
+        return true;
+      }
       case "open":
         this.#incomingOpen(event.id, event.channelType, event.specific);
         return true;
@@ -255,8 +268,10 @@ export class Connection implements SshConnection {
       case "openFailed": {
         const { reason, description } = event;
         const message = `the peer refused the channel: ${quote(description)} (reason ${reason})`;
-        this.#opens.get(event.id)?.reject(new SshError("refused", message, { reason }));
+        const waiting = this.#opens.get(event.id);
         this.#opens.delete(event.id);
+        waiting?.growth.end(0);
+        waiting?.reject(new SshError("refused", message, { reason }));
         return true;
       }
       case "request":
@@ -301,17 +316,25 @@ export class Connection implements SshConnection {
   }
 
   #incomingOpen(id: number, type: string, specific: Bytes): void {
-    const { machine } = this.#host;
+    const { machine, unsent } = this.#host;
+    if (unsent > Limits.unsent) {
+      machine.refuseOpen(id, OpenFailureReason.RESOURCE_SHORTAGE, "too many bytes wait for a window");
+      return;
+    }
     const once = this.#once("a channel open");
     const open: IncomingOpen = {
       type,
       id,
       specific,
       accept: (options = {}) => {
-        const { window = Limits.window, maxPacket = Limits.maxPacket } = options;
-        once(() => machine.confirmOpen(id, undefined, { window, maxPacket }));
-        this.#expectOpen(undefined, "expected an open connection to accept a channel on");
-        return this.#addChannel(id, type, window, options);
+        const { window, maxPacket = Limits.maxPacket } = options;
+        const channel = once(() => {
+          const growth = this.#window(window);
+          machine.confirmOpen(id, undefined, { window: growth.size, maxPacket });
+          return this.#addChannel(id, type, growth, options);
+        });
+        if (channel !== undefined) return channel;
+        throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
       },
       refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
     };
@@ -320,14 +343,15 @@ export class Connection implements SshConnection {
   }
 
   /** Does what answers the peer, and throws when it is to be done again. It is not done when the connection has ended. */
-  #once(what: string): (answer: () => void) => void {
+  #once(what: string): <T>(answer: () => T) => T | undefined {
     let answered = false;
     return (answer) => {
       if (answered) throw new SshError("misuse", `expected one answer to ${what}`);
       answered = true;
-      if (this.#end !== undefined) return;
-      answer();
+      if (this.#end !== undefined) return undefined;
+      const result = answer();
       this.#driver.touch();
+      return result;
     };
   }
 
@@ -362,18 +386,25 @@ export class Connection implements SshConnection {
   #channelOpened(id: number): void {
     const waiter = this.#opens.get(id);
     this.#opens.delete(id);
-    waiter?.resolve(this.#addChannel(id, waiter.type, waiter.window));
+    waiter?.resolve(this.#addChannel(id, waiter.type, waiter.growth, waiter.options));
   }
 
-  #addChannel(id: number, type: string, window: number, handlers?: AcceptOptions): SshChannel {
-    const channel = new SshChannel(type, id, window, this.#host, handlers);
+  #window(fixed: number | undefined): WindowGrowth {
+    return new WindowGrowth(this.#windows, this.#roundTrip, fixed);
+  }
+
+  /** Milliseconds when the link is long. Called only when it matters, because it may cost a request to the peer. */
+  readonly #roundTrip = (): number | undefined => this.#requests.longRoundTrip();
+
+  #addChannel(id: number, type: string, growth: WindowGrowth, handlers: AcceptOptions): SshChannel {
+    const channel = new SshChannel(type, id, growth, this.#host, handlers);
     this.#channels.set(id, channel);
     return channel;
   }
 
-  #expectOpen(signal: AbortSignal | undefined, otherwise = "the connection was closed"): void {
+  #expectOpen(signal: AbortSignal | undefined): void {
     if (signal?.aborted) throw abortedError(signal);
-    if (this.#end !== undefined) throw this.#end.error ?? new SshError("closed", otherwise);
+    if (this.#end !== undefined) throw this.#end.error ?? new SshError("closed", "the connection was closed");
   }
 
   /** Every waiter learns of the end. */
@@ -383,7 +414,7 @@ export class Connection implements SshConnection {
     for (const waiter of this.#opens.values()) waiter.reject(reason);
     this.#requests.fail(reason);
     this.#opens.clear();
-    for (const channel of this.#channels.values()) channel.ended(reason);
+    for (const channel of this.#channels.values()) channel.released(reason);
     this.#channels.clear();
     this.#opened.settle(reason);
     this.#closed.settle(error);

@@ -22,6 +22,7 @@ export { type Settleable, settleable } from "./settleable.ts";
 export type {
   AcceptOptions,
   CallOptions,
+  ChannelOptions,
   ConnectionStats,
   GlobalReply,
   IncomingChannelRequest,
@@ -33,4 +34,3 @@ export type {
 } from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
 export { version } from "./version.ts";
-export { firstWindow } from "./window-growth.ts";

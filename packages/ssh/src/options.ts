@@ -22,8 +22,8 @@ export interface ConnectionOptions {
   /** how a peer that has gone is found out, once it is logged on; off unless given */
   readonly keepAlive?: KeepAliveOptions;
   /**
-   * bytes by which the receive windows of all channels together may grow on a long link; default 64 MiB for a client. A server's default is 0:
-   * what its clients may make it hold is its own to decide.
+   * bytes that all receive windows together may take: what the peer may send, and what it sent that nobody has taken; default 256 MiB. With many
+   * channels each gets less. A channel opened or accepted with a `window` of its own takes that much in any case.
    */
   readonly windowBudget?: number;
   /** gives the logon up */

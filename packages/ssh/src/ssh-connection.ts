@@ -16,8 +16,14 @@ export interface IncomingOpen {
   refuse(reason: number, description: string): void;
 }
 
+/** What a channel is opened with, in either direction. A `window` given here never grows or shrinks. */
+export interface ChannelOptions extends Partial<ChannelLimits> {
+  /** Called when nothing is left of the channel: both sides have sent CLOSE (RFC 4254 section 5.3), or the connection has ended. */
+  readonly onReleased?: (() => void) | undefined;
+}
+
 /** What an accepted channel may be told. */
-export interface AcceptOptions extends Partial<ChannelLimits> {
+export interface AcceptOptions extends ChannelOptions {
   /** The peer sends a request on the channel; without a handler it is answered with failure (RFC 4254 section 5.4). */
   readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
   /** The channel is gone, well or not: what `closed` tells, for who keeps many channels and needs no promise for each. */
@@ -91,7 +97,7 @@ export interface SshConnection {
   readonly closed: Promise<void>;
   readonly channelCount: number;
   /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before the end of the logon */
-  openChannel(type: string, specific: Bytes, options?: CallOptions & Partial<ChannelLimits>): Promise<Channel>;
+  openChannel(type: string, specific: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
   /** Sends a global request and gives the reply. */
   request(name: string, specific: Bytes, options?: RequestOptions): Promise<GlobalReply>;
   /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`; nor before the end of the logon. */

@@ -1,4 +1,4 @@
-/** Receive windows that grow on a long link, and on no other. @module */
+/** Receive windows: all of a connection draw from one budget, and on a long link they grow. @module */
 import { Limits } from "@postern/wire";
 
 /**
@@ -27,50 +27,74 @@ export class RoundTrip {
 }
 
 /**
- * The first window of a channel that is opened beside so many others. The peer may fill them all, so that many channels get less each:
- * all windows of a connection together stay within a few times `Limits.windows`.
+ * The memory of all receive windows of a connection: what the peer may still send, and what it sent that nobody has taken. Each channel can
+ * rely on a least window, reserved from the start. The rest is shared: a new channel takes a part of what is free, a busy one
+ * grows or shrinks to an equal share.
  */
-export function firstWindow(channels: number): number {
-  const share = Math.floor(Limits.windows / (2 * (channels + 1)));
-  return Math.min(Limits.window, Math.max(Limits.maxPacket, share));
-}
-
-/** What all channels of a connection may add to their first windows together. */
 export class WindowBudget {
-  #left: number;
+  readonly #least: number;
+  readonly #shared: number;
+  #free: number;
+  /** what windows may still grow beyond `Limits.window` */
+  #growth: number = Limits.windowGrowth;
+  #channels = 0;
 
   constructor(bytes: number) {
-    this.#left = bytes;
+    this.#least = Math.min(Limits.leastWindow, Math.floor(bytes / (4 * Limits.channels)));
+    this.#shared = bytes - this.#least * Limits.channels;
+    this.#free = this.#shared;
   }
 
-  /** Whether there is anything left. */
-  get open(): boolean {
-    return this.#left > 0;
+  /** An equal share of all channels. */
+  get share(): number {
+    return this.#least + Math.floor(this.#shared / Math.max(1, this.#channels));
   }
 
-  /** Gives at most what is left. */
-  take(bytes: number): number {
-    const taken = Math.min(bytes, this.#left);
-    this.#left -= taken;
-    return taken;
+  /** A channel opens. Returns its first window: `fixed`, or what the budget allows. */
+  open(fixed?: number): number {
+    this.#channels++;
+    // An advertised window cannot be taken back (RFC 4254 section 5.2), so something always stays free for later channels.
+    const part = Math.floor(Math.max(0, this.#free) / this.#channels);
+    const window = fixed ?? Math.min(Limits.window, this.#least + part);
+    this.#free -= window - this.#least;
+    return window;
   }
 
-  give(bytes: number): void {
-    this.#left += bytes;
+  /** A window is to change its size. Returns the size that the budget allows. */
+  resize(from: number, to: number): number {
+    const grown = Math.max(from, Limits.window);
+    const size = Math.min(to, from + Math.max(0, this.#free), grown + this.#growth);
+    const result = to > from ? Math.max(from, size) : to;
+    this.#free -= result - from;
+    this.#growth -= Math.max(0, result - Limits.window) - Math.max(0, from - Limits.window);
+    return result;
+  }
+
+  /** A channel of that window is gone; `held` bytes of it wait for the consumer until `release`. */
+  close(window: number, held: number): void {
+    this.#channels--;
+    this.resize(window, Math.min(window, Limits.window));
+    this.#free += Math.min(window, Limits.window) - this.#least - held;
+  }
+
+  /** Bytes of a channel that is gone were taken or dropped. */
+  release(bytes: number): void {
+    this.#free += bytes;
   }
 }
 
 /**
- * Says how much credit goes with bytes that were consumed. A window limits a link to one window a round trip: when so much was
- * delivered, and the consumer kept up, the window was the limit, and it doubles. After a pause it goes back to its first size.
+ * The receive window of one channel: says how much credit goes with bytes that were consumed. A window limits a link to one window a round trip:
+ * when so much was delivered, and the consumer kept up, the window was the limit, and it doubles. After a pause it goes back to the usual size.
  */
 export class WindowGrowth {
-  readonly #first: number;
   readonly #budget: WindowBudget;
   readonly #roundTrip: () => number | undefined;
-  #extra = 0;
-  /** extra that is taken back by giving no credit */
-  #excess = 0;
+  readonly #fixed: boolean;
+  #size: number;
+  #held = 0;
+  /** the size that the window shrinks to after a pause, by giving no credit */
+  #goal: number | undefined;
   /** bytes delivered since then */
   #bytes = 0;
   #since: number | undefined;
@@ -79,24 +103,59 @@ export class WindowGrowth {
   #behind: number | undefined;
   #last = 0;
 
-  /** @param roundTrip milliseconds when the link is long; asked for only when a window's worth of bytes has come */
-  constructor(first: number, budget: WindowBudget, roundTrip: () => number | undefined) {
-    this.#first = first;
+  /**
+   * @param roundTrip milliseconds when the link is long; asked for only when a window's worth of bytes has come
+   * @param fixed the size of a window that neither grows nor shrinks
+   */
+  constructor(budget: WindowBudget, roundTrip: () => number | undefined, fixed?: number) {
     this.#budget = budget;
     this.#roundTrip = roundTrip;
+    this.#fixed = fixed !== undefined;
+    this.#size = budget.open(fixed);
+  }
+
+  /** What the peer may send, together with what it sent that nobody has taken. */
+  get size(): number {
+    return this.#size;
   }
 
   /** The credit for `size` bytes: as much, more to grow, or less to shrink. `keepsUp`: the consumer has taken all that came. */
   credit(size: number, now: number, keepsUp: boolean): number {
-    if (this.#extra > 0 && now - this.#last > Limits.windowIdleMs) this.#excess = this.#extra;
+    if (this.#fixed) return size;
+    const { share } = this.#budget;
+    const usual = Math.min(Limits.window, share);
+    if (now - this.#last > Limits.windowIdleMs) this.#goal = usual;
     this.#last = now;
-    if (this.#excess > 0) return this.#shrink(size);
+    const goal = Math.min(share, this.#goal ?? share);
+    if (this.#size > goal) {
+      this.#since = undefined;
+      return this.#resize(size, Math.max(goal, this.#size - size));
+    }
+    this.#goal = undefined;
+    // Opened beside many others: whoever takes what comes gets its share.
+    if (this.#size < usual) return this.#resize(size, Math.min(usual, 2 * this.#size));
+    return this.#grow(size, now, keepsUp, Math.min(Limits.largestWindow, share));
+  }
+
+  /** The channel is gone; so many bytes of it wait for the consumer. */
+  end(held: number): void {
+    this.#held = held;
+    this.#budget.close(this.#size, held);
+  }
+
+  /** Bytes that outlived the channel were taken or dropped: so many, or all that are left. */
+  release(bytes: number = this.#held): void {
+    this.#held -= bytes;
+    this.#budget.release(bytes);
+  }
+
+  #grow(size: number, now: number, keepsUp: boolean, largest: number): number {
     if (this.#since === undefined) this.#begin(now);
     else this.#bytes += size;
     if (this.#behind !== undefined) this.#behindMs += now - this.#behind;
     this.#behind = keepsUp ? undefined : now;
-    const window = this.#first + this.#extra;
-    if (!keepsUp || this.#bytes < window / 2 || !this.#budget.open) return size;
+    const window = this.#size;
+    if (!keepsUp || this.#bytes < window / 2 || window >= largest) return size;
     const roundTripMs = this.#roundTrip();
     const elapsed = now - (this.#since ?? now);
     if (elapsed < (roundTripMs ?? 0)) return size;
@@ -104,10 +163,7 @@ export class WindowGrowth {
     const limited = roundTripMs !== undefined && (this.#bytes * roundTripMs) / elapsed >= 0.7 * window;
     const keptUp = this.#behindMs <= elapsed / 4;
     this.#begin(now);
-    if (!limited || !keptUp) return size;
-    const more = this.#budget.take(Math.min(window, Math.max(0, Limits.largestWindow - window)));
-    this.#extra += more;
-    return size + more;
+    return limited && keptUp ? this.#resize(size, Math.min(2 * window, largest)) : size;
   }
 
   #begin(now: number): void {
@@ -116,19 +172,10 @@ export class WindowGrowth {
     this.#since = now;
   }
 
-  /** The channel is gone. */
-  end(): void {
-    this.#budget.give(this.#extra);
-    this.#extra = 0;
-    this.#excess = 0;
-  }
-
-  #shrink(size: number): number {
-    const kept = Math.min(size, this.#excess);
-    this.#excess -= kept;
-    this.#extra -= kept;
-    this.#budget.give(kept);
-    this.#since = undefined;
-    return size - kept;
+  /** The credit for `size` bytes that brings the window to a new size, as far as the budget allows. */
+  #resize(size: number, to: number): number {
+    const from = this.#size;
+    this.#size = this.#budget.resize(from, to);
+    return size + this.#size - from;
   }
 }

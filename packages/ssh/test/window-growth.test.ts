@@ -1,7 +1,8 @@
-/** When receive windows grow, and when they must not. */
+/** The budget of all receive windows; when windows grow, and when they must not. */
 import { Limits } from "@postern/wire";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { firstWindow, RoundTrip, WindowBudget, WindowGrowth } from "../src/window-growth.ts";
+import { RoundTrip, WindowBudget, WindowGrowth } from "../src/window-growth.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -16,11 +17,10 @@ interface Link {
 /** A peer that always has more to send, over a link of that speed; the window in the end. */
 function transfer(
   growth: WindowGrowth,
-  first: number,
   bytes: number,
   { bytesPerMs, roundTripMs, keepsUp = () => true }: Link,
 ): number {
-  let window = first;
+  let window = growth.size;
   let now = 0;
   for (let sent = 0; sent < bytes; sent += 32 * KiB) {
     // No faster than the link, and no more than a window each round trip.
@@ -32,65 +32,132 @@ function transfer(
 
 describe("a receive window", () => {
   it("grows on a long link until it is no longer the limit", () => {
-    const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
     // 100 MB/s over 100 ms need 10 MB on the way.
-    expect(transfer(growth, 2 * MiB, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 })).toBe(16 * MiB);
+    expect(transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 })).toBe(16 * MiB);
   });
 
   it("never grows beyond the largest window", () => {
-    const growth = new WindowGrowth(2 * MiB, new WindowBudget(1024 * MiB), () => 500);
-    const window = transfer(growth, 2 * MiB, 1024 * MiB, { roundTripMs: 500, bytesPerMs: 1_000_000 });
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 500);
+    const window = transfer(growth, 1024 * MiB, { roundTripMs: 500, bytesPerMs: 1_000_000 });
     expect(window).toBe(Limits.largestWindow);
   });
 
   it("stays as it is on a short link, however fast", () => {
-    const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => undefined);
-    expect(transfer(growth, 2 * MiB, 256 * MiB, { roundTripMs: undefined, bytesPerMs: 1_000_000 })).toBe(2 * MiB);
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => undefined);
+    expect(transfer(growth, 256 * MiB, { roundTripMs: undefined, bytesPerMs: 1_000_000 })).toBe(2 * MiB);
   });
 
   it("stays as it is when the link is slow, and the window not its limit", () => {
-    const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
-    expect(transfer(growth, 2 * MiB, 64 * MiB, { roundTripMs: 100, bytesPerMs: 5_000 })).toBe(2 * MiB);
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
+    expect(transfer(growth, 64 * MiB, { roundTripMs: 100, bytesPerMs: 5_000 })).toBe(2 * MiB);
   });
 
   it("stays as it is when the consumer is slow", () => {
-    const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
     const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: () => false };
-    expect(transfer(growth, 2 * MiB, 64 * MiB, link)).toBe(2 * MiB);
+    expect(transfer(growth, 64 * MiB, link)).toBe(2 * MiB);
   });
 
   it("grows though the consumer needs a moment for what comes in one burst, and not when it is behind half of the time", () => {
     const behindOneIn = (count: number): number => {
-      const growth = new WindowGrowth(2 * MiB, new WindowBudget(64 * MiB), () => 100);
+      const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
       const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: (n: number) => n % count !== 0 };
-      return transfer(growth, 2 * MiB, 200 * MiB, link);
+      return transfer(growth, 200 * MiB, link);
     };
     expect(behindOneIn(20)).toBe(16 * MiB);
     expect(behindOneIn(2)).toBe(2 * MiB);
   });
 
-  it("shares one budget with all others of its connection, and gives it back", () => {
-    const budget = new WindowBudget(64 * MiB);
+  it("grows by 64 MiB together with all others of its connection, and returns them", () => {
+    const budget = new WindowBudget(256 * MiB);
     const link = { roundTripMs: 100, bytesPerMs: 1_000_000 };
-    const all = Array.from({ length: 1000 }, () => new WindowGrowth(2 * MiB, budget, () => 100));
-    const windows = all.map((growth) => transfer(growth, 2 * MiB, 64 * MiB, link));
-    const extra = windows.reduce((sum, window) => sum + window - 2 * MiB, 0);
-    expect(extra).toBe(64 * MiB);
-    expect(budget.open).toBe(false);
-    for (const growth of all) growth.end();
-    expect(budget.take(1024 * MiB)).toBe(64 * MiB);
+    const open = (count: number): WindowGrowth[] =>
+      Array.from({ length: count }, () => new WindowGrowth(budget, () => 100));
+    const grow = (all: readonly WindowGrowth[]): number =>
+      all.reduce((sum, growth) => sum + transfer(growth, 64 * MiB, link) - 2 * MiB, 0);
+    const all = open(8);
+    expect(grow(all)).toBe(64 * MiB);
+    for (const growth of all.slice(0, 4)) growth.end(0);
+    expect(grow(open(4))).toBe(4 * 14 * MiB);
   });
 
   it("goes back to its first size after a pause, by giving no credit", () => {
-    const budget = new WindowBudget(64 * MiB);
-    const growth = new WindowGrowth(2 * MiB, budget, () => 100);
-    const window = transfer(growth, 2 * MiB, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 });
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
+    const window = transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 });
     const later = 1e6;
     let after = window;
     for (let i = 0; i < (window - 2 * MiB) / (32 * KiB); i++)
       after += growth.credit(32 * KiB, later + i, true) - 32 * KiB;
     expect(after).toBe(2 * MiB);
-    expect(budget.take(1024 * MiB)).toBe(64 * MiB);
+    expect(growth.size).toBe(2 * MiB);
+  });
+
+  it("of a size that the program chose stays as it is", () => {
+    const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100, MiB);
+    expect(transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 })).toBe(MiB);
+  });
+});
+
+describe("the windows of many channels", () => {
+  const noLink = (): undefined => undefined;
+  const open = (budget: WindowBudget, count: number): WindowGrowth[] =>
+    Array.from({ length: count }, () => new WindowGrowth(budget, noLink));
+  const sum = (all: readonly WindowGrowth[]): number => all.reduce((total, { size }) => total + size, 0);
+  /** Every channel takes a megabyte in turn, until nothing changes any more. */
+  const busy = (all: readonly WindowGrowth[]): void => {
+    for (let round = 0; round < 100; round++) for (const one of all) one.credit(32 * KiB, round, true);
+  };
+
+  it("are 2 MiB each for the first 48, and together within the budget for as many as there may be", () => {
+    const all = open(new WindowBudget(256 * MiB), Limits.channels);
+    expect(all.slice(0, 48).every(({ size }) => size === 2 * MiB)).toBe(true);
+    expect(all.every(({ size }) => size >= Limits.leastWindow)).toBe(true);
+    expect(sum(all)).toBeLessThanOrEqual(256 * MiB);
+  });
+
+  it("become equal when all are busy: the first ones shrink, by giving no credit, and the others grow", () => {
+    const all = open(new WindowBudget(256 * MiB), 1000);
+    busy(all);
+    for (const { size } of all) expect(size).toBeGreaterThan(190 * KiB);
+    expect(sum(all)).toBeLessThanOrEqual(256 * MiB);
+    for (const one of all.splice(10)) one.end(0);
+    busy(all);
+    for (const { size } of all) expect(size).toBe(2 * MiB);
+  });
+
+  it("stay within the budget, whatever opens, grows, shrinks and ends, and all of it returns", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(2 * MiB)), { maxLength: 400 }), (steps) => {
+        const budget = new WindowBudget(256 * MiB);
+        const all: WindowGrowth[] = [];
+        let held = 0;
+        steps.forEach(([what, which, bytes], at) => {
+          const [one] = what === 0 ? [] : all.slice(which % Math.max(1, all.length)).slice(0, 1);
+          if (one === undefined) all.push(...open(budget, 1 + (which % 20)));
+          else if (what === 1) {
+            all.splice(all.indexOf(one), 1);
+            const left = Math.min(bytes, one.size);
+            one.end(left);
+            held += left;
+          } else if (what === 2) {
+            const size = Math.min(bytes, one.size);
+            expect(one.credit(size, 10 * at, true)).toBeGreaterThanOrEqual(0);
+          } else {
+            const taken = Math.min(bytes, held);
+            one.release(taken);
+            held -= taken;
+          }
+          // What outlived its channel may exceed its share by the least window of each.
+          expect(sum(all) + held).toBeLessThanOrEqual(256 * MiB);
+        });
+        for (const one of all) one.end(0);
+        budget.release(held);
+        expect(budget.open()).toBe(2 * MiB);
+        expect(budget.share).toBe(192 * MiB + Limits.leastWindow);
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 
@@ -103,19 +170,5 @@ describe("a round trip", () => {
     expect([link.wanted, link.long]).toEqual([false, 90]);
     link.add(1);
     expect(link.long).toBeUndefined();
-  });
-});
-
-describe("the first windows of many channels", () => {
-  it("together come to about a gigabyte at the most, and each takes a packet", () => {
-    let sum = 0;
-    for (let channels = 0; channels < Limits.channels; channels++) {
-      const window = firstWindow(channels);
-      expect(window).toBeGreaterThanOrEqual(Limits.maxPacket);
-      sum += window;
-    }
-    expect(firstWindow(0)).toBe(2 * MiB);
-    expect(firstWindow(63)).toBe(2 * MiB);
-    expect(sum).toBeLessThan(1100 * MiB);
   });
 });

@@ -1,5 +1,5 @@
 /** A forwarding at work: asked for on each new connection, its visitors served. @module */
-import { type CallOptions, firstWindow } from "@postern/ssh";
+import type { CallOptions } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, Forwarding, ForwardingHost, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import type { Link } from "./link.ts";
@@ -31,7 +31,7 @@ export class ActiveForwarding implements Forwarding {
     this.address = options.address;
     this.target = options.target;
     this.#port = options.port;
-    this.#visitors = new Visitors(host, this, options, () => firstWindow(this.#link?.connection.channelCount ?? 0));
+    this.#visitors = new Visitors(host, this, options);
   }
 
   get port(): number {

@@ -1,6 +1,6 @@
 /** Channels that were opened and wait for the program, and programs that wait for a channel. @module */
 import { settleable } from "@postern/ssh";
-import { Limits, type SshError } from "@postern/wire";
+import type { SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
 
 interface Reader {
@@ -13,7 +13,13 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
   readonly #channels: ForwardedChannel[] = [];
   readonly #readers: Reader[] = [];
   readonly #closed = settleable();
+  readonly #backlog: number;
   #end: { readonly error: SshError | undefined } | undefined;
+
+  /** @param backlog how many channels may wait */
+  constructor(backlog: number) {
+    this.#backlog = backlog;
+  }
 
   get closed(): Promise<void> {
     return this.#closed.promise;
@@ -21,7 +27,7 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
 
   /** Whether so many channels wait that a further one should be refused. */
   get full(): boolean {
-    return this.#channels.length >= Limits.acceptQueue;
+    return this.#channels.length >= this.#backlog;
   }
 
   push(channel: ForwardedChannel): void {

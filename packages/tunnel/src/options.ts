@@ -80,6 +80,8 @@ export interface ForwardingOptions {
   readonly target?: Target;
   /** Whether to take a visitor; default all. An error, or anything but `true`, refuses. */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
+  /** how many visitors may wait for the program to take them, without a target; further ones are refused; default 1024 */
+  readonly backlog?: number;
   /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; default false */
   readonly wait?: boolean;
 }
@@ -110,7 +112,7 @@ export interface CheckedOptions {
 }
 
 /** What `requestForwarding` takes, with the defaults filled in. */
-export type CheckedForwarding = ForwardingOptions & { readonly address: string };
+export type CheckedForwarding = ForwardingOptions & { readonly address: string; readonly backlog: number };
 
 const tunnelOptions = [
   "host",
@@ -134,6 +136,7 @@ const forwardingOptions = [
   "port",
   "target",
   "onOpen",
+  "backlog",
   "wait",
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
@@ -251,7 +254,7 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
-  const { address = "localhost", port, target, onOpen } = given;
+  const { address = "localhost", port, target, onOpen, backlog = Limits.backlog } = given;
   if (typeof address !== "string")
     throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
   expectPort("port", port, 0);
@@ -261,7 +264,10 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
     expectPort("target.port", target.port, 1);
   }
   if (onOpen !== undefined) expectFunction("onOpen", onOpen);
-  return { ...given, address };
+  if (!Number.isInteger(backlog) || backlog < 1) {
+    throw new SshError("misuse", `expected backlog to be an integer from 1 on, got ${String(backlog)}`);
+  }
+  return { ...given, address, backlog };
 }
 
 /** The deadline. @throws SshError `misuse` */

@@ -23,12 +23,11 @@ interface Visitor {
 /** All visitors of one forwarding. */
 export class Visitors {
   /** those who have no target wait here for the program */
-  readonly queue: ChannelQueue = new ChannelQueue();
+  readonly queue: ChannelQueue;
   readonly gate: ProbeGate = new ProbeGate();
   readonly #host: ForwardingHost;
   readonly #forwarding: Forwarding;
   readonly #options: CheckedForwarding;
-  readonly #window: () => number;
   readonly #dial: DialTelling;
   readonly #inside = new Set<Channel>();
   /** those who are let in or turned away soon */
@@ -37,13 +36,12 @@ export class Visitors {
   #onIdle: Settleable | undefined;
   readonly #past = { ...sumOf([]) };
 
-  /** @param window gives the first receive window of the next channel */
-  constructor(host: ForwardingHost, forwarding: Forwarding, options: CheckedForwarding, window: () => number) {
+  constructor(host: ForwardingHost, forwarding: Forwarding, options: CheckedForwarding) {
     const { dialTelling, dialTarget, dial } = host.platform;
     this.#host = host;
     this.#forwarding = forwarding;
     this.#options = options;
-    this.#window = window;
+    this.queue = new ChannelQueue(options.backlog);
     this.#dial = dialTelling ?? telling(dialTarget || dial);
   }
 
@@ -156,7 +154,7 @@ export class Visitors {
   }
 
   #accept(open: IncomingOpen): Channel {
-    return open.accept({ window: this.#window(), onGone: this.#gone });
+    return open.accept({ onGone: this.#gone });
   }
 
   /** One for all channels; those of probes never came in. */

@@ -144,6 +144,9 @@ describe("options of a forwarding", () => {
     [{ port: 80, target: { host: "x", port: 0 } }, "expected target.port to be from 1 to 65535, got 0"],
     [{ port: 80, target: { hots: "x", port: 1 } }, /"hots" of target: did you mean "host"\?/],
     [{ port: 80, target: "x:1" }, /expected options of target/],
+    [{ port: 80, backlog: 0 }, "expected backlog to be an integer from 1 on, got 0"],
+    [{ port: 80, backlog: 1.5 }, /expected backlog/],
+    [{ port: 80, backlog: "10" }, /expected backlog/],
     [{ port: 80, onOpen: true }, "expected onOpen to be a function, got boolean"],
   ])("%j: %s", async (options, message) => {
     expect(await rejection(new Rig().tunnel.requestForwarding(options as ForwardingOptions))).toEqual(misuse(message));

@@ -66,6 +66,34 @@ describe("onOpen", () => {
   });
 });
 
+describe("the backlog", () => {
+  it("limits how many visitors wait for the program, and one that is taken makes room", async () => {
+    const { rig, forwarding } = await forwarded({ port: 80, backlog: 2 });
+    const errors: unknown[] = [];
+    rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
+    for (const number of [1, 2]) {
+      rig.visit("localhost", 80, number);
+      await confirmation(rig);
+    }
+    rig.visit("localhost", 80, 3);
+    expect((await refusal(rig)).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
+    expect(errors).toEqual([expect.objectContaining({ code: "limit" })]);
+    await forwarding[Symbol.asyncIterator]().next();
+    rig.visit("localhost", 80, 4);
+    await confirmation(rig);
+    expect(forwarding.stats()).toMatchObject({ accepted: 3, refused: 1 });
+    rig.host.abort();
+  });
+
+  it("is 1024 by default", async () => {
+    const { rig, forwarding } = await forwarded({ port: 80 });
+    for (let number = 0; number <= 1024; number++) rig.visit("localhost", 80, number);
+    expect((await refusal(rig)).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
+    expect(forwarding.stats()).toMatchObject({ accepted: 1024, refused: 1 });
+    rig.host.abort();
+  });
+});
+
 describe("local forwarding", () => {
   const target = { host: "127.0.0.1", port: 3000 };
 

@@ -41,11 +41,15 @@ export const Limits = {
   /** the receive window of a channel and its largest data string, as OpenSSH has them */
   window: 2 * 1024 * 1024,
   maxPacket: 32 * 1024,
-  /** what the first windows of all channels of a tunnel together come to: with more than 64 channels each gets less */
+  /** all receive windows of a connection together, with the bytes that nobody has taken yet, and the least that each channel can rely on */
   windows: 256 * 1024 * 1024,
+  leastWindow: 4 * 1024,
+  /** unsent bytes of all channels of a connection: above it the peer's opens are refused; and how many of them count for one channel */
+  unsent: 128 * 1024 * 1024,
+  unsentOfChannel: 64 * 1024,
   /** on a long link a window grows up to the first, and all windows of a connection together by the second; sshd buffers 16 MiB a channel, and is lost near it */
   largestWindow: 16 * 1024 * 1024,
-  windowBudget: 64 * 1024 * 1024,
+  windowGrowth: 64 * 1024 * 1024,
   /** a link is long from so many milliseconds of round trip, measured so many times; a large window on a short one ruins sshd */
   longRoundTripMs: 30,
   roundTrips: 3,
@@ -57,6 +61,8 @@ export const Limits = {
   unansweredRequests: 256,
   /** how long we wait for the CLOSE of the side that opened the channel */
   closeGraceMs: 1000,
+  /** how long CLOSE waits without any credit from the peer for the bytes before it; Linux keeps an orphaned socket about as long */
+  closeStallMs: 60_000,
   /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged on */
   strayBeforeLogon: 64,
   bytesBeforeLogon: 1024 * 1024,
@@ -67,7 +73,7 @@ export const Limits = {
   debugCharacters: 1024,
   addressCharacters: 255,
   /** event based channels that wait for the program to take them; above it they are refused */
-  acceptQueue: 1024,
+  backlog: 1024,
   /** a host that says nothing is asked after so long, and given up after so many questions */
   keepAliveMs: 30_000,
   keepAliveCount: 5,

@@ -1,0 +1,88 @@
+/** Visitors of a forwarding that nobody reads: what they send stays within the budget of all windows. */
+import * as net from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Liar } from "@postern/testkit";
+import {
+  ChannelData,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  ForwardedTcpip,
+  GlobalRequest,
+  Limits,
+  RequestSuccess,
+} from "@postern/wire";
+import { expect, it } from "vitest";
+import { hostAlgorithms, password, ReverseTunnel } from "../src/index.ts";
+import { socketPipe } from "../src/socket.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+const MiB = 1024 * 1024;
+const nothing = new Uint8Array(0);
+
+/** Bytes in use after a garbage collection. */
+async function memory(): Promise<number> {
+  for (let round = 0; round < 4; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    collect();
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+it("1,000 visitors that push into a forwarding nobody reads hold no more than 256 MiB, and little beside it", async () => {
+  const server = net.createServer({ allowHalfOpen: true });
+  const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const options = { host: "127.0.0.1", port, user: "test", auth: [password("secret")], hostKey: () => true };
+  const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } });
+  const logon = tunnel.logon();
+  const liar = new Liar("server", socketPipe(await accepted), { algorithms: hostAlgorithms });
+  await liar.letIn();
+  await logon;
+  const asking = tunnel.requestForwarding({ port: 8080 });
+  for (;;) {
+    const { name } = GlobalRequest.decode(await liar.until(GlobalRequest.number));
+    if (name === "tcpip-forward") break;
+  }
+  liar.send(RequestSuccess.encode({ specific: nothing }));
+  await asking;
+
+  const before = await memory();
+  const specific = ForwardedTcpip.encode({
+    address: "localhost",
+    port: 8080,
+    originAddress: "192.0.2.1",
+    originPort: 1,
+  });
+  let windows = 0;
+  for (let senderChannel = 0; senderChannel < 1000; senderChannel++) {
+    liar.send(
+      ChannelOpen.encode({
+        channelType: "forwarded-tcpip",
+        senderChannel,
+        initialWindow: 2 ** 21,
+        maxPacket: 2 ** 15,
+        specific,
+      }),
+    );
+    const confirmation = ChannelOpenConfirmation.decode(await liar.until(ChannelOpenConfirmation.number));
+    windows += confirmation.initialWindow;
+    // All that the window allows; the next confirmation comes when it has been read.
+    for (let left = confirmation.initialWindow; left > 0; left -= 2 ** 15) {
+      const data = new Uint8Array(Math.min(left, 2 ** 15));
+      liar.send(ChannelData.encode({ recipientChannel: confirmation.senderChannel, data }));
+    }
+  }
+  const held = (await memory()) - before;
+  expect(windows).toBeLessThanOrEqual(Limits.windows);
+  expect(held).toBeLessThan(1.1 * Limits.windows);
+  expect(held).toBeGreaterThan(windows / 2);
+  expect(tunnel.state).toBe("open");
+  liar.abort();
+  server.close();
+  await tunnel.closed.catch(() => {});
+  expect((await memory()) - before).toBeLessThan(16 * MiB);
+}, 60_000);
