@@ -1,11 +1,14 @@
 /** How many channels a client may have, and how much it may send on each before somebody took it. @module */
 import { Limits } from "@postern/wire";
 
-/** A channel's share; given back when nothing of the channel is held any more. */
+/** A channel's share. It returns when both the channel and the pipe it is joined to are gone. */
 export interface Share {
   /** the receive window to open the channel with */
   readonly window: number;
-  giveBack(): void;
+  /** the channel was released, or never opened */
+  readonly channelGone: () => void;
+  /** the pipe has closed, or there never was one */
+  readonly pipeGone: () => void;
 }
 
 /** The least a channel works with: two packets. */
@@ -37,16 +40,19 @@ export class ChannelBudget {
     this.#used++;
     const extra = Math.min(Limits.window - leastWindow, Math.floor(this.#free / 8));
     this.#free -= extra;
-    let held = true;
+    const giveBack = (): void => {
+      this.#used--;
+      this.#free += extra;
+      if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
+    };
+    const held = new Set(["channel", "pipe"]);
+    const gone = (what: string): void => {
+      if (held.delete(what) && held.size === 0) giveBack();
+    };
     return {
       window: leastWindow + extra,
-      giveBack: () => {
-        if (!held) return;
-        held = false;
-        this.#used--;
-        this.#free += extra;
-        if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
-      },
+      channelGone: () => gone("channel"),
+      pipeGone: () => gone("pipe"),
     };
   }
 

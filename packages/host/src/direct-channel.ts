@@ -43,7 +43,8 @@ async function connectTo(target: Address, open: IncomingOpen, owner: DirectOwner
   try {
     pipe = await owner.dial(target);
   } catch {
-    share.giveBack();
+    share.channelGone();
+    share.pipeGone();
     // The words of the system would tell what is behind the host.
     refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached");
     return;
@@ -51,12 +52,14 @@ async function connectTo(target: Address, open: IncomingOpen, owner: DirectOwner
   const disown = owner.adopt(pipe);
   const closed = (): void => {
     disown();
-    share.giveBack();
+    share.pipeGone();
   };
   try {
     const traffic = { bytesIn: 0, bytesOut: 0 };
-    pump(open.accept({ window: share.window }), countingPipe(pipe, { traffic, closed }));
+    const channel = open.accept({ window: share.window, onReleased: share.channelGone });
+    pump(channel, countingPipe(pipe, { traffic, closed }));
   } catch (error) {
+    share.channelGone();
     pipe.abort(toSshError(error, "closed", "the client is gone"));
     closed();
   }

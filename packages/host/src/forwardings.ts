@@ -82,7 +82,7 @@ export class Forwarding implements HostForwarding {
     const disown = this.#owner.adopt(visitor);
     const gone = (): void => {
       disown();
-      share.giveBack();
+      share.pipeGone();
       this.open--;
     };
     // RFC 4254 section 7.2: the address as requested, the port that was connected to, and who connected.
@@ -92,11 +92,13 @@ export class Forwarding implements HostForwarding {
       originAddress: origin.host,
       originPort: origin.port,
     });
-    this.#connection.openChannel("forwarded-tcpip", specific, { window: share.window }).then(
+    const options = { window: share.window, onReleased: share.channelGone };
+    this.#connection.openChannel("forwarded-tcpip", specific, options).then(
       (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: gone })),
       (error: SshError) => {
         // As sshd, but with a reset: a target that refused is no empty answer.
         visitor.abort(error);
+        share.channelGone();
         gone();
         if (error.code === "refused") this.#owner.refusedVisitor(this, origin, error.message);
       },

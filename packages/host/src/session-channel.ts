@@ -27,7 +27,11 @@ export function acceptSession(open: IncomingOpen, info: SessionInfo, closed: () 
   /** the client takes no more text: further lines are dropped, not kept */
   let full = false;
   let left = false;
-  const channel = open.accept({ window: 2 * Limits.maxPacket, onRequest: (request) => answer(request) });
+  const channel = open.accept({
+    window: 2 * Limits.maxPacket,
+    onRequest: (request) => answer(request),
+    onReleased: closed,
+  });
   const write = (line: string): void => {
     if (!left && !full) full = !channel.write(utf8(line + newLine));
   };
@@ -49,7 +53,6 @@ export function acceptSession(open: IncomingOpen, info: SessionInfo, closed: () 
     },
     closed() {
       left = true;
-      closed();
     },
   });
 

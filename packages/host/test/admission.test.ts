@@ -91,6 +91,12 @@ describe("Admission", () => {
   });
 });
 
+/** Both the channel and its pipe are gone. */
+function giveBack(share: Share | undefined): void {
+  share?.channelGone();
+  share?.pipeGone();
+}
+
 describe("ChannelBudget", () => {
   it("gives few channels the whole window, and all of them together no more than the memory", () => {
     const random = seededRandom("budget");
@@ -100,26 +106,27 @@ describe("ChannelBudget", () => {
     const sum = (): number => held.reduce((total, { window }) => total + window, 0);
     const first = budget.take();
     expect(first?.window).toBe(2 * kib * kib);
-    first?.giveBack();
+    giveBack(first);
     for (let step = 0; step < 5000; step++) {
       const [choice = 0] = random(1);
       if (choice < 160) {
         const share = budget.take();
         if (share === undefined) expect(held).toHaveLength(512);
         else held.push(share);
-      } else held.splice(choice % Math.max(held.length, 1), 1)[0]?.giveBack();
+      } else giveBack(held.splice(choice % Math.max(held.length, 1), 1)[0]);
       expect(sum()).toBeLessThanOrEqual(memory);
       expect(held.every(({ window }) => window >= 64 * kib && window <= 2 * kib * kib)).toBe(true);
       expect(budget.used).toBe(held.length);
     }
   });
 
-  it("counts a share that is given back twice once, and tells when all are back", async () => {
+  it("takes a share back once, when both the channel and its pipe are gone, and reports when all are back", async () => {
     const budget = new ChannelBudget({ channels: 2, memory: 128 * kib });
     const [first, second] = [budget.take(), budget.take()];
     expect(budget.take()).toBeUndefined();
-    first?.giveBack();
-    first?.giveBack();
+    for (const gone of [first?.pipeGone, first?.pipeGone]) gone?.();
+    expect(budget.used).toBe(2);
+    for (const gone of [first?.channelGone, first?.channelGone, first?.pipeGone]) gone?.();
     expect(budget.used).toBe(1);
     let idle = false;
     const waiting = budget.whenIdle().then(() => {
@@ -127,7 +134,7 @@ describe("ChannelBudget", () => {
     });
     await Promise.resolve();
     expect(idle).toBe(false);
-    second?.giveBack();
+    giveBack(second);
     await waiting;
   });
 });
