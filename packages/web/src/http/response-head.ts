@@ -39,6 +39,8 @@ export const connectionFields: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "upgrade",
 ]);
 
+const fetchCodings: ReadonlySet<string> = /* @__PURE__ */ new Set(["gzip", "x-gzip", "deflate", "br"]);
+
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -49,7 +51,8 @@ export function makeResponseHead(response: Response, context: ResponseContext): 
   const head = context.method === "HEAD";
   // RFC 9112 section 6.3, RFC 9110 sections 15.3.5 and 15.4.5
   const empty = head || status === 204 || status === 304;
-  const length = contentLength(headers);
+  const decoded = wasDecoded(response);
+  const length = decoded ? undefined : contentLength(headers);
   let framing: ResponseFraming;
   if (empty || body === null) framing = { by: "nothing" };
   else if (length !== undefined) framing = { by: "length", length };
@@ -63,6 +66,7 @@ export function makeResponseHead(response: Response, context: ResponseContext): 
   };
   for (const [name, value] of headers) {
     if (connectionFields.has(name.toLowerCase()) || name.toLowerCase() === "content-length") continue;
+    if (decoded && name.toLowerCase() === "content-encoding") continue;
     if (!fieldName.test(name) || !fieldText.test(value))
       throw new SshError("misuse", "expected a field that can be sent");
     add(name, value);
@@ -92,6 +96,15 @@ function checkResponse(response: Response): void {
   if (!(status >= 200 && status <= 599))
     throw new SshError("misuse", `expected a status from 200 to 599, got ${status}`);
   if (response.bodyUsed || body?.locked) throw new SshError("misuse", "expected a Response whose body is not in use");
+}
+
+/**
+ * Whether `fetch` decoded the body. It keeps the fields of the encoded one (Fetch section 4.6), which would contradict the body. Only a
+ * fetched Response has a URL. `zstd` is missing because some runtimes decode it and others do not.
+ */
+function wasDecoded({ url, headers }: Response): boolean {
+  const codings = headers.get("content-encoding")?.split(",") ?? [];
+  return Boolean(url) && codings.length > 0 && codings.every((coding) => fetchCodings.has(coding.trim().toLowerCase()));
 }
 
 function contentLength(headers: Headers): number | undefined {
