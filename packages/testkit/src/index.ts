@@ -8,3 +8,4 @@ export * from "./pipe-pair.ts";
 export * from "./seeded-random.ts";
 export * from "./transcript.ts";
 export * from "./vectors.ts";
+export * from "./visitor-queue.ts";

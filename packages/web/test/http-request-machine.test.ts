@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type HeadLimits, type RequestEvent, RequestMachine } from "../src/http/request-machine.ts";
 
-const limits: HeadLimits = { maxHeaderBytes: 2048, maxHeaders: 10 };
+const limits: HeadLimits = { maxHeaderBytes: 2048, maxHeaders: 10, maxBodyBytes: 10_000_000 };
 
 function latin1(text: string): Bytes {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
@@ -51,6 +51,59 @@ function readAll(text: string, end = false, given?: HeadLimits): unknown[] {
 
 const get = "GET / HTTP/1.1\r\nHost: a\r\n";
 const post = "POST / HTTP/1.1\r\nHost: a\r\n";
+
+describe("the objects that content costs", () => {
+  const chunk = "1\r\nx\r\n";
+  const head = `${post}Transfer-Encoding: chunked\r\n\r\n`;
+
+  it("are few for small chunks that are received together", () => {
+    const machine = new RequestMachine(limits);
+    machine.receive(latin1(`${head}${chunk.repeat(10_000)}0\r\n\r\n`));
+    const seen: (string | number)[] = [];
+    for (let event = machine.next(); event; event = machine.next()) {
+      seen.push(event.type === "data" ? event.data.length : event.type);
+    }
+    expect(seen).toEqual(["head", 4096, 4096, 1808, "end"]);
+    expect(machine.idle).toBe(true);
+  });
+
+  it("are limited for small chunks that are received one at a time (RFC 9110 15.5.14)", () => {
+    const maxBodyBytes = 1024 * 1024;
+    const machine = new RequestMachine({ ...limits, maxBodyBytes });
+    machine.receive(latin1(head));
+    machine.next();
+    let pieces = 0;
+    let last: RequestEvent | undefined;
+    while (last?.type !== "fault" && pieces < maxBodyBytes) {
+      machine.receive(latin1(chunk));
+      last = machine.next();
+      if (last?.type === "data") pieces++;
+    }
+    expect(last).toMatchObject({ type: "fault", fault: { status: 413 } });
+    expect(pieces).toBe(1024 + maxBodyBytes / 256);
+  });
+
+  it("are counted for each request anew", () => {
+    const machine = new RequestMachine({ ...limits, maxBodyBytes: 4 });
+    for (let request = 0; request < 1000; request++) {
+      machine.receive(latin1(`${head}4\r\nabcd\r\n0\r\n\r\n${post}Content-Length: 4\r\n\r\nabcd`));
+      for (const type of ["head", "data", "end", "head", "data", "end"]) expect(machine.next()?.type).toBe(type);
+    }
+  });
+});
+
+describe("content above maxBodyBytes", () => {
+  const small: HeadLimits = { ...limits, maxBodyBytes: 3 };
+  it("is refused with 413 before any of it is read if its length is announced (RFC 9110 15.5.14)", () => {
+    expect(readAll(`${post}Content-Length: 4\r\n\r\nabcd`, false, small)).toEqual([413]);
+    expect(readAll(`${post}Content-Length: 3\r\n\r\nabc`, false, small).at(-1)).toBe("end");
+  });
+  it("is refused with 413 at the chunk that exceeds it", () => {
+    const chunked = `${post}Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n`;
+    expect(readAll(`${chunked}2\r\ncd\r\n`, false, small).slice(1)).toEqual(["data ab", 413]);
+    expect(readAll(`${chunked}1\r\nc\r\n0\r\n\r\n`, false, small).at(-1)).toBe("end");
+  });
+});
 
 describe("requests that are read", () => {
   const cases: [name: string, text: string, events: unknown[]][] = [
@@ -287,7 +340,7 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
 });
 
 describe("limits", () => {
-  const small: HeadLimits = { maxHeaderBytes: 64, maxHeaders: 2 };
+  const small: HeadLimits = { ...limits, maxHeaderBytes: 64, maxHeaders: 2 };
   it("a target that is too long is 414 (RFC 9110 15.5.15)", () => {
     expect(readAll(`GET /${"a".repeat(64)}`, false, small)).toEqual([414]);
   });

@@ -1,8 +1,12 @@
 /** The service as a visitor sees it: bytes in, bytes out, over a pipe in memory. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import type { BytePipe } from "@postern/ssh";
-import { pipePair } from "@postern/testkit";
+import { pipePair, visitorQueue } from "@postern/testkit";
 import { type Bytes, concat, fromUtf8, utf8 } from "@postern/wire";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type HandlerErrorEvent,
   type HttpHandler,
@@ -79,6 +83,7 @@ class Client {
 }
 
 interface Place {
+  readonly forwarding: AsyncIterable<BytePipe & { readonly origin: typeof origin }>;
   readonly service: HttpService;
   readonly visit: (highWater?: number) => Client;
   readonly end: () => void;
@@ -91,32 +96,16 @@ afterEach(() => {
 });
 
 function open(handler: HttpHandler, options?: ServeOptions): Place {
-  const waiting: (BytePipe & { readonly origin: typeof origin })[] = [];
-  let wake = (): void => {};
-  let over = false;
-  async function* channels(): AsyncGenerator<BytePipe & { readonly origin: typeof origin }> {
-    while (!over) {
-      const next = waiting.shift();
-      if (next) yield next;
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  }
+  const forwarding = visitorQueue<BytePipe & { readonly origin: typeof origin }>();
   const place: Place = {
-    service: serve(channels(), handler, options),
+    forwarding,
+    service: serve(forwarding, handler, options),
     visit(highWater) {
       const [ours, theirs] = pipePair({ highWater });
-      waiting.push(Object.assign(ours, { origin }));
-      wake();
+      forwarding.push(Object.assign(ours, { origin }));
       return new Client(theirs);
     },
-    end() {
-      over = true;
-      wake();
-    },
+    end: () => forwarding.end(),
   };
   places.push(place);
   return place;
@@ -554,6 +543,51 @@ describe("time", () => {
     expect(await visitor.all()).toMatch(/keep-alive: timeout=1\r\n\r\n$/);
     expect(Date.now() - start).toBeGreaterThan(900);
   });
+  const drips: [name: string, head: string, drip: string, reads: boolean][] = [
+    ["content", "Content-Length: 100000\r\n", "x", true],
+    [
+      "a chunk extension",
+      "Transfer-Encoding: chunked\r\n",
+      "1;a=bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+      true,
+    ],
+    [
+      "a trailer",
+      "Transfer-Encoding: chunked\r\n",
+      "0\r\na: bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+      true,
+    ],
+    ["content the handler does not read", "Content-Length: 100000\r\n", "x", false],
+  ];
+  for (const [name, head, drip, reads] of drips) {
+    it(`ends a request that sends ${name} one byte at a time, at requestTimeoutMs`, async () => {
+      const answer = async (request: Request): Promise<Response> => new Response(reads ? await request.text() : null);
+      const place = open(answer, { requestTimeoutMs: 150 });
+      const visitor = place.visit();
+      visitor.send(post(head));
+      let sent = 0;
+      const timer = setInterval(() => visitor.ended || visitor.send(drip[sent++ % drip.length] ?? ""), 10);
+      try {
+        expect(await visitor.all()).toMatch(reads ? /^HTTP\/1.1 408 [\s\S]*connection: close/ : /^HTTP\/1.1 200 /);
+        await visitor.until("a closed connection", () => place.service.connections === 0);
+      } finally {
+        clearInterval(timer);
+      }
+    });
+  }
+  it("does not count time during which the handler does not read", async () => {
+    const place = open(
+      async (request) => {
+        await sleep(100);
+        return new Response(await request.text());
+      },
+      { requestTimeoutMs: 50 },
+    );
+    const visitor = place.visit(10);
+    visitor.send(post("Connection: close\r\nContent-Length: 20\r\n", "0123456789"));
+    visitor.send("0123456789");
+    expect(await visitor.all()).toMatch(/^HTTP\/1.1 200 [\s\S]*0123456789/);
+  });
   it("content that is awaited and does not come is 408", async () => {
     const visitor = open(async (request) => new Response(await request.text()), { idleTimeoutMs: 30 }).visit();
     visitor.send(post("Content-Length: 2\r\n", "a"));
@@ -572,6 +606,145 @@ describe("time", () => {
     visitor.send(get());
     await visitor.until("a cut", () => visitor.closed !== undefined);
     expect(visitor.closed?.error).toBeDefined();
+  });
+});
+
+describe("limits", () => {
+  it("answers content above maxBodyBytes with 413 (RFC 9110 15.5.14), and does not ask the handler for announced content", async () => {
+    const errors: unknown[] = [];
+    const place = open(async (request) => new Response(await request.text()), { maxBodyBytes: 10 });
+    place.service.addEventListener("handlererror", (event) => errors.push(event));
+    for (const [request, asked] of [
+      [post("Content-Length: 11\r\n", "0123456789a"), 0],
+      [post("Content-Length: 11\r\nExpect: 100-continue\r\n"), 0],
+      [post("Transfer-Encoding: chunked\r\n", "8\r\n01234567\r\n3\r\n89a\r\n0\r\n\r\n"), 1],
+    ] as const) {
+      const before = place.service.requests;
+      const visitor = place.visit();
+      visitor.send(request);
+      expect(await visitor.all()).toMatch(/^HTTP\/1.1 413 Content Too Large\r\n[\s\S]*connection: close/);
+      expect(place.service.requests - before).toBe(asked);
+    }
+    const fits = place.visit();
+    fits.send(post("Content-Length: 10\r\nConnection: close\r\n", "0123456789"));
+    expect(await fits.all()).toMatch(/^HTTP\/1.1 200 /);
+    expect(errors).toEqual([]);
+  });
+
+  it("tells a handler that reads content above maxBodyBytes with SshError `limit`", async () => {
+    let failure: unknown;
+    const visitor = open(
+      async (request) => {
+        failure = await request.text().catch((error: unknown) => error);
+        return new Response(null);
+      },
+      { maxBodyBytes: 2 },
+    ).visit();
+    visitor.send(post("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n"));
+    expect(await visitor.all()).toMatch(/connection: close/);
+    expect(failure).toMatchObject({ code: "limit" });
+  });
+
+  it("answers visitors beyond maxConnections with 503 (RFC 9110 15.6.4), and serves again when one has left", async () => {
+    const place = open(() => new Response(null), { maxConnections: 2 });
+    const first = place.visit();
+    const second = place.visit();
+    await sleep(5);
+    const third = place.visit();
+    third.send(get());
+    expect(await third.all()).toMatch(/^HTTP\/1.1 503 Service Unavailable\r\n[\s\S]*connection: close/);
+    expect(place.service.connections).toBe(2);
+    expect(place.service.requests).toBe(0);
+    first.pipe.abort();
+    await sleep(5);
+    const fourth = place.visit();
+    fourth.send(get("/", "Connection: close\r\n"));
+    expect(await fourth.all()).toMatch(/^HTTP\/1.1 200 /);
+    expect(second.closed).toBeUndefined();
+  });
+
+  it("closes the connection that has been waiting longest for its next request rather than turn a visitor away", async () => {
+    const place = open(() => new Response(null), { maxConnections: 2 });
+    const visitors = [place.visit(), place.visit()];
+    for (const visitor of visitors) {
+      visitor.send(get());
+      await visitor.upTo("\r\n\r\n");
+    }
+    const third = place.visit();
+    third.send(get());
+    expect(await third.upTo("\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
+    expect(await visitors[0]?.all()).toBe("");
+    visitors[1]?.send(get());
+    expect(await visitors[1]?.upTo("\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
+    expect(place.service.connections).toBe(2);
+  });
+
+  it("disconnects visitors without an answer when many are being turned away, and holds none of them", async () => {
+    const place = open(() => new Response(null), { maxConnections: 1 });
+    place.visit();
+    const visitors = Array.from({ length: 200 }, () => place.visit());
+    await sleep(20);
+    expect(place.service.connections).toBe(1);
+    expect(visitors.filter((visitor) => visitor.text !== "")).toHaveLength(64);
+    for (const visitor of visitors) expect(visitor.ended).toBe(true);
+  });
+});
+
+describe("a response that fetch returned", () => {
+  const text = "hello ".repeat(1000);
+  const encoders: Record<string, (data: string) => Uint8Array> = {
+    gzip: gzipSync,
+    "x-gzip": gzipSync,
+    deflate: deflateSync,
+    br: brotliCompressSync,
+    identity: (data) => utf8(data),
+  };
+  let upstream: Server;
+  let url: string;
+  beforeAll(async () => {
+    upstream = createServer((request, response) => {
+      const coding = String(request.url).slice(1);
+      const data = encoders[coding]?.(text) ?? "";
+      response.setHeader("content-length", data.length);
+      if (coding !== "identity") response.setHeader("content-encoding", coding);
+      response.end(data);
+    }).listen(0, "127.0.0.1");
+    await once(upstream, "listening");
+    url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    upstream.closeAllConnections();
+    upstream.close();
+  });
+
+  for (const coding of ["gzip", "x-gzip", "deflate", "br"]) {
+    it(`is passed on without its ${coding} coding, which fetch has undone`, async () => {
+      const errors: unknown[] = [];
+      const place = open(() => fetch(`${url}/${coding}`));
+      place.service.addEventListener("handlererror", (event) => errors.push(event));
+      const visitor = place.visit();
+      visitor.send(get("/", "Connection: close\r\n"));
+      const all = await visitor.all();
+      expect(errors).toEqual([]);
+      const [head = "", ...body] = all.split("\r\n\r\n");
+      expect(head).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+      expect(head).not.toMatch(/^content-(encoding|length):/m);
+      expect(head).toMatch(/^transfer-encoding: chunked/m);
+      expect(body.join("\r\n\r\n").replaceAll(/(^|\r\n)[0-9a-f]+\r\n/g, "")).toContain(text);
+    });
+  }
+
+  it("keeps its Content-Length if it was not encoded", async () => {
+    const visitor = open(() => fetch(`${url}/identity`)).visit();
+    visitor.send(get("/", "Connection: close\r\n"));
+    expect(await visitor.all()).toMatch(/content-length: 6000\r\n/);
+  });
+
+  it("keeps the coding of a Response that the program made", async () => {
+    const headers = { "content-encoding": "gzip", "content-length": "3" };
+    const visitor = open(() => new Response("abc", { headers })).visit();
+    visitor.send(get("/", "Connection: close\r\n"));
+    expect(await visitor.all()).toMatch(/content-encoding: gzip\r\n[\s\S]*content-length: 3\r\n[\s\S]*\r\n\r\nabc$/);
   });
 });
 
@@ -628,6 +801,30 @@ describe("the service", () => {
     expect(visitors[0]?.closed?.error).toBeDefined();
   });
 
+  it("leaves the next visitor to the next loop over the same forwarding after an abort", async () => {
+    const abort = new AbortController();
+    const place = open(() => new Response("first"), { signal: abort.signal });
+    await sleep(5);
+    abort.abort();
+    // In the same turn: the aborted loop must already have let go.
+    const visitor = place.visit();
+    await place.service.closed;
+    const again = serve(place.forwarding, () => new Response("second"));
+    visitor.send(get("/", "Connection: close\r\n"));
+    expect(await visitor.all()).toContain("second");
+    expect(again.requests).toBe(1);
+  });
+
+  it("closes a visitor that came in the very turn of the abort, before it", async () => {
+    const abort = new AbortController();
+    const place = open(() => new Response("first"), { signal: abort.signal });
+    await sleep(5);
+    const visitor = place.visit();
+    abort.abort();
+    await visitor.until("a closed connection", () => visitor.closed !== undefined || visitor.ended);
+    expect(place.service.connections).toBe(0);
+  });
+
   it("rejects `closed` with the error of its forwarding, and nothing else", async () => {
     const source = {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error("given up")) }),
@@ -636,7 +833,7 @@ describe("the service", () => {
     await expect(service.closed).rejects.toThrow("given up");
   });
 
-  it("refuses options that are unknown or out of range", () => {
+  it("refuses options that are unknown, of a wrong type or out of range, and names the type", () => {
     const none = {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
     } as never;
@@ -644,8 +841,39 @@ describe("the service", () => {
     expect(options({ maxHeader: 1 })).toThrow(
       expect.objectContaining({ code: "misuse", message: expect.stringContaining("maxHeaders") }),
     );
-    expect(options({ idleTimeoutMs: -1 })).toThrow(expect.objectContaining({ code: "misuse" }));
+    for (const [given, named] of [
+      [{ idleTimeoutMs: -1 }, "idleTimeoutMs"],
+      [{ maxHeaders: 0.5 }, "maxHeaders"],
+      [{ requestTimeoutMs: Number.POSITIVE_INFINITY }, "requestTimeoutMs"],
+      [{ requestTimeoutMs: 2 ** 31 }, "requestTimeoutMs"],
+      [{ maxBodyBytes: Number.NaN }, "maxBodyBytes"],
+      [{ maxBodyBytes: "1000" }, "got string"],
+      [{ maxConnections: true }, "got boolean"],
+      [{ maxConnections: null }, "got null"],
+      [{ headerTimeoutMs: [5] }, "got an array"],
+      [{ keepAliveTimeoutMs: 5n }, "got bigint"],
+      [{ signal: null }, "got null"],
+      [{ signal: "stop" }, "got string"],
+      [{ signal: new AbortController() }, "signal"],
+    ] as const) {
+      const message = expect.stringContaining(named);
+      expect(options(given), named).toThrow(expect.objectContaining({ code: "misuse", message }));
+    }
+    for (const options of [null, "options", 5]) {
+      const serving = (): HttpService => serve(none, () => new Response(null), options as never);
+      expect(serving).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
     expect(() => serve(none, "handler" as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    for (const [source, type] of [
+      [undefined, "undefined"],
+      [null, "null"],
+      [{}, "object"],
+      [[], "an array"],
+    ] as const) {
+      const message = expect.stringContaining(`got ${type}`);
+      const serving = (): HttpService => serve(source as never, () => new Response(null));
+      expect(serving, type).toThrow(expect.objectContaining({ code: "misuse", message }));
+    }
   });
 });
 

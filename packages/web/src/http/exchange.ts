@@ -22,8 +22,14 @@ export interface ExchangeHost {
 const joinBelow = 4096;
 
 /** Answers a request that was read as far as its head. Gives whether the connection can go on; if not, all that can be sent was sent. */
-export async function exchange(visitor: Visitor, head: RequestHead, host: ExchangeHost): Promise<boolean> {
-  return await new Exchange(visitor, head, host).run();
+export async function exchange(
+  visitor: Visitor,
+  head: RequestHead,
+  host: ExchangeHost,
+  /** how long the visitor may take to send the content */
+  contentTimeoutMs: number,
+): Promise<boolean> {
+  return await new Exchange(visitor, head, host, contentTimeoutMs).run();
 }
 
 /** Answers a request that could not be read. */
@@ -49,11 +55,11 @@ class Exchange {
   #request: Request | undefined;
   #onGone: (error: Error) => void = () => {};
 
-  constructor(visitor: Visitor, head: RequestHead, host: ExchangeHost) {
+  constructor(visitor: Visitor, head: RequestHead, host: ExchangeHost, contentTimeoutMs: number) {
     this.#visitor = visitor;
     this.#head = head;
     this.#host = host;
-    this.#content = new RequestContent(visitor, head, host.limits.idleTimeoutMs);
+    this.#content = new RequestContent(visitor, head, host.limits, contentTimeoutMs);
   }
 
   async run(): Promise<boolean> {

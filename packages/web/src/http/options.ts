@@ -14,6 +14,18 @@ export interface ServeOptions {
   readonly keepAliveTimeoutMs?: number;
   /** milliseconds a visitor may send no byte of content that is waited for, or take no byte of a response; default 120 s */
   readonly idleTimeoutMs?: number;
+  /**
+   * milliseconds a visitor may take to send a whole request, head and content; default 300 s, then 408. Time during which the handler does
+   * not read does not count.
+   */
+  readonly requestTimeoutMs?: number;
+  /** bytes of a request's content; default 16 MiB. More is answered with 413. */
+  readonly maxBodyBytes?: number;
+  /**
+   * connections open at once; default 1000. A further one replaces the one that has been waiting longest for its next request. If there is
+   * none, the visitor gets 503.
+   */
+  readonly maxConnections?: number;
   /** cuts all connections and takes no more; to end in good order, cancel the forwarding */
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,6 +36,8 @@ export interface ServeLimits extends Required<Omit<ServeOptions, "signal">> {
   readonly maxDiscardBytes: number;
   /** how long a visitor may take to read the end of its last response */
   readonly lingerMs: number;
+  /** visitors beyond `maxConnections` that get an answer at the same time; the rest are disconnected without one */
+  readonly maxRejections: number;
 }
 
 const defaults: ServeLimits = {
@@ -32,22 +46,52 @@ const defaults: ServeLimits = {
   headerTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   idleTimeoutMs: 120_000,
+  requestTimeoutMs: 300_000,
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxConnections: 1000,
   maxDiscardBytes: 256 * 1024,
   lingerMs: 5_000,
+  maxRejections: 64,
 };
-const chosen = ["maxHeaderBytes", "maxHeaders", "headerTimeoutMs", "keepAliveTimeoutMs", "idleTimeoutMs"] as const;
+const chosen = [
+  "maxHeaderBytes",
+  "maxHeaders",
+  "headerTimeoutMs",
+  "keepAliveTimeoutMs",
+  "idleTimeoutMs",
+  "requestTimeoutMs",
+  "maxBodyBytes",
+  "maxConnections",
+] as const;
 const longestTimerMs = 2 ** 31 - 1;
 
-/** @throws SshError `misuse` for options that are unknown or out of range */
+/** @throws SshError `misuse` for options that are unknown, of a wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
   checkOptions("serve", options, [...chosen, "signal"]);
+  checkSignal(options.signal);
   const limits: Record<(typeof chosen)[number], number> & ServeLimits = { ...defaults };
   for (const name of chosen) {
     const value = options[name];
     if (value === undefined) continue;
     const most = name.endsWith("Ms") ? longestTimerMs : Number.MAX_SAFE_INTEGER;
-    if (!(value > 0 && value <= most)) throw new SshError("misuse", `expected ${name} from 1 to ${most}, got ${value}`);
+    if (!(typeof value === "number" && value >= 1 && value <= most)) {
+      const got = typeof value === "number" ? value : typeName(value);
+      throw new SshError("misuse", `expected ${name} to be a number from 1 to ${most}, got ${got}`);
+    }
     limits[name] = value;
   }
   return limits;
+}
+
+/** @throws SshError `misuse` unless it is an AbortSignal or `undefined` */
+function checkSignal(signal: unknown): void {
+  // A signal of another realm is no instance of our AbortSignal.
+  const { addEventListener, aborted } = (signal ?? {}) as Partial<AbortSignal>;
+  if (signal === undefined || (typeof addEventListener === "function" && typeof aborted === "boolean")) return;
+  throw new SshError("misuse", `expected signal to be an AbortSignal, got ${typeName(signal)}`);
+}
+
+/** The type of a value, for error messages. */
+export function typeName(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }

@@ -1,6 +1,7 @@
 /** The content of a request: read from the visitor when the handler reads it, and not before. @module */
 import { type Bytes, SshError } from "@postern/wire";
 import { Fault } from "./fault.ts";
+import type { ServeLimits } from "./options.ts";
 import type { RequestHead } from "./request-head.ts";
 import { latin1 } from "./response-head.ts";
 import type { Visitor } from "./visitor.ts";
@@ -13,6 +14,8 @@ export class RequestContent {
   readonly whenRead: Promise<void>;
   readonly #visitor: Visitor;
   readonly #idleTimeoutMs: number;
+  /** how long the visitor may still take; time during which nobody reads is not its fault and does not count */
+  #leftMs: number;
   #state: "waits for 100" | "coming" | "read" | "broken";
   #fault: Fault | undefined;
   #responding = false;
@@ -20,8 +23,15 @@ export class RequestContent {
   #reading: Promise<unknown> = Promise.resolve();
   #read: () => void = () => {};
 
-  constructor(visitor: Visitor, { framing, expectsContinue }: RequestHead, idleTimeoutMs: number) {
+  /** @param timeoutMs how long the visitor may take to send the content */
+  constructor(
+    visitor: Visitor,
+    { framing, expectsContinue }: RequestHead,
+    { idleTimeoutMs }: ServeLimits,
+    timeoutMs: number,
+  ) {
     this.#visitor = visitor;
+    this.#leftMs = timeoutMs;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#state = expectsContinue ? "waits for 100" : "coming";
     this.whenRead = new Promise((resolve) => {
@@ -96,7 +106,9 @@ export class RequestContent {
       this.end();
       return undefined;
     }
-    const event = await this.#visitor.next(this.#idleTimeoutMs, "each");
+    const start = performance.now();
+    const event = await this.#visitor.next(this.#leftMs, this.#idleTimeoutMs);
+    this.#leftMs -= performance.now() - start;
     if (typeof event === "object" && event.type === "data") return event.data;
     if (typeof event === "object" && event.type === "end") {
       this.#state = "read";
@@ -106,8 +118,11 @@ export class RequestContent {
       this.#state = "broken";
       const late = event === "timeout";
       this.#fault = typeof event === "object" && event.type === "fault" ? event.fault : undefined;
-      this.#fault ??= late ? new Fault(408, "no content came in time") : new Fault(400, "the request is incomplete");
-      this.#controller?.error(new SshError(late ? "timeout" : "closed", this.#fault.message));
+      this.#fault ??= late
+        ? new Fault(408, "expected the whole content in time")
+        : new Fault(400, "the request is incomplete");
+      const code = this.#fault.status === 413 ? "limit" : late ? "timeout" : "closed";
+      this.#controller?.error(new SshError(code, this.#fault.message));
     }
     this.#controller = undefined;
     return undefined;

@@ -1,5 +1,5 @@
 /** Requests on a connection, RFC 9112: bytes -> heads, content, ends. @module */
-import type { Bytes } from "@postern/wire";
+import { type Bytes, concat } from "@postern/wire";
 import { Fault } from "./fault.ts";
 import {
   type Field,
@@ -25,6 +25,8 @@ export interface HeadLimits {
   readonly maxHeaderBytes: number;
   /** fields of one head, and of one trailer */
   readonly maxHeaders: number;
+  /** bytes of content of one request */
+  readonly maxBodyBytes: number;
 }
 
 type State =
@@ -48,6 +50,14 @@ const chunkLine = /* @__PURE__ */ new RegExp(
 /** a chunk-size is at most 2^52, leading zeros included */
 const chunkSizeDigits = 13;
 const chunkLineBytes = 1024;
+/** Content is returned in pieces of this size if as much has been received. */
+const pieceBytes = 4096;
+/**
+ * A piece costs its reader an object, even if it holds one byte. A body may have this many, and one more for each 256 bytes of
+ * `maxBodyBytes`.
+ */
+const freePieces = 1024;
+const bytesPerPiece = 256;
 
 /**
  * The requests of one connection, one after the other. Pipelined requests (RFC 9112 section 9.3.2) wait in the bytes: whoever does not ask
@@ -64,6 +74,11 @@ export class RequestMachine {
   #text = "";
   /** bytes of the head, of the trailer, or of chunk lines beyond what they need, so far */
   #spent = 0;
+  /** content of the request so far */
+  #bodyBytes = 0;
+  #pieces = 0;
+  /** the event after data that was joined */
+  #queued: RequestEvent | undefined;
   #state: State = { at: "request line", blank: false };
 
   constructor(limits: HeadLimits) {
@@ -73,7 +88,7 @@ export class RequestMachine {
   /** Nothing of a request has come since the last one ended. */
   get idle(): boolean {
     const { at } = this.#state;
-    return at === "request line" && this.#text === "" && this.#input.length === 0;
+    return at === "request line" && this.#text === "" && this.#input.length === 0 && this.#queued === undefined;
   }
 
   /** Bytes came (takes). */
@@ -88,6 +103,31 @@ export class RequestMachine {
 
   /** The next event; undefined: needs bytes. */
   next(): RequestEvent | undefined {
+    const event = this.#queued ?? this.#parse();
+    this.#queued = undefined;
+    return event?.type === "data" ? this.#joined(event.data) : event;
+  }
+
+  /** Joins small chunks that were received together, so that the reader gets few objects. */
+  #joined(first: Bytes): RequestEvent {
+    const parts = [first];
+    let size = first.length;
+    while (size < pieceBytes) {
+      const event = this.#parse();
+      if (event?.type !== "data") {
+        this.#queued = event;
+        break;
+      }
+      parts.push(event.data);
+      size += event.data.length;
+    }
+    if (++this.#pieces > freePieces + this.#limits.maxBodyBytes / bytesPerPiece) {
+      return this.#fail(new Fault(413, "the content has too many small pieces"));
+    }
+    return { type: "data", data: parts.length === 1 ? first : concat(...parts) };
+  }
+
+  #parse(): RequestEvent | undefined {
     try {
       const event = this.#next();
       // RFC 9112 section 8: a request that is cut short is incomplete, whatever delimits it.
@@ -96,11 +136,16 @@ export class RequestMachine {
       return event;
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#input.length = 0;
-      this.#text = "";
-      this.#state = { at: "fault" };
-      return { type: "fault", fault: error };
+      return this.#fail(error);
     }
+  }
+
+  #fail(fault: Fault): RequestEvent {
+    this.#input.length = 0;
+    this.#text = "";
+    this.#queued = undefined;
+    this.#state = { at: "fault" };
+    return { type: "fault", fault };
   }
 
   #next(): RequestEvent | undefined {
@@ -174,6 +219,9 @@ export class RequestMachine {
 
   #headDone(head: RequestHead): RequestEvent {
     this.#spent = 0;
+    this.#bodyBytes = 0;
+    this.#pieces = 0;
+    if (head.framing.by === "length") this.#charge(head.framing.length);
     this.#state = head.framing.by === "chunked" ? { at: "chunk size" } : { at: "content", left: head.framing.length };
     return { type: "head", head };
   }
@@ -193,7 +241,16 @@ export class RequestMachine {
     // What is no more than size and line end costs nothing: the number of chunks is no one's business.
     this.#spent -= size.length + 2;
     if (this.#spent > this.#limits.maxHeaderBytes) throw new Fault(400, "the chunk extensions are too long");
-    return Number.parseInt(size, 16);
+    const bytes = Number.parseInt(size, 16);
+    this.#charge(bytes);
+    return bytes;
+  }
+
+  /** RFC 9110 section 15.5.14. Announced content counts, so that none of it is read in vain. */
+  #charge(bytes: number): void {
+    this.#bodyBytes += bytes;
+    const { maxBodyBytes } = this.#limits;
+    if (this.#bodyBytes > maxBodyBytes) throw new Fault(413, `expected at most ${maxBodyBytes} bytes of content`);
   }
 
   /** At most `size` bytes of what is there (view). */

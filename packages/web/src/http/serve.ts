@@ -4,7 +4,7 @@ import type { Target } from "@postern/tunnel/platform";
 import { SshError, toSshError } from "@postern/wire";
 import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
-import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
+import { checkServeOptions, type ServeLimits, type ServeOptions, typeName } from "./options.ts";
 import { Visitor } from "./visitor.ts";
 
 /** Where visitors come from: a forwarding without a target, or anything else that gives byte pipes with an origin. */
@@ -43,15 +43,20 @@ export class HttpService extends EventTarget {
   readonly closed: Promise<void>;
   readonly #limits: ServeLimits;
   readonly #visitors = new Set<Visitor>();
-  /** those that wait for a request */
-  readonly #idle = new Set<Visitor>();
+  /** those that wait for a request, and whether it is not their first; the longest wait comes first */
+  readonly #idle = new Map<Visitor, boolean>();
+  /** those that came when `maxConnections` were open */
+  readonly #rejected = new Set<Visitor>();
   #state: "open" | "closing" | "cut" = "open";
   #requests = 0;
 
   /** @internal */
   constructor(source: VisitorSource, handler: HttpHandler<never>, options: ServeOptions) {
     super();
-    if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${typeof handler}`);
+    if (typeof source?.[Symbol.asyncIterator] !== "function") {
+      throw new SshError("misuse", `expected a forwarding to iterate over, got ${typeName(source)}`);
+    }
+    if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${typeName(handler)}`);
     this.#limits = checkServeOptions(options);
     this.closed = this.#run(source, handler as HttpHandler, options.signal);
     // Nobody has to look at it: the tunnel tells the same.
@@ -94,7 +99,9 @@ export class HttpService extends EventTarget {
       cut = () => {
         this.#state = "cut";
         const reason = new SshError("aborted", "the service was aborted", { cause: signal?.reason });
-        for (const visitor of this.#visitors) visitor.abort(reason);
+        for (const visitor of [...this.#visitors, ...this.#rejected]) visitor.abort(reason);
+        // At once, so that the next visitor goes to the next loop over the same forwarding.
+        channels.return?.().catch(() => {});
         resolve(undefined);
       };
     });
@@ -104,27 +111,42 @@ export class HttpService extends EventTarget {
       while (this.#state === "open") {
         const coming = channels.next();
         const result = await Promise.race([coming, aborted]);
-        if (result === undefined) {
-          // One that is on its way here finds nobody. A generator returns only when it has come, so that is not waited for.
+        if (result === undefined || signal?.aborted) {
+          // A generator cannot return before its next visitor has come, so we do not wait for it.
           coming.then(
             ({ value }) => value?.close(),
             () => {},
           );
-          void channels.return?.().catch(() => {});
           break;
         }
         if (result.done) break;
-        const connection = this.#connection(result.value, source, handler).finally(() =>
-          connections.delete(connection),
-        );
+        const channel = result.value;
+        if (!this.#makeRoom() && this.#rejected.size >= this.#limits.maxRejections) {
+          channel.close();
+          continue;
+        }
+        const connection = this.#connection(channel, source, handler).finally(() => connections.delete(connection));
         connections.add(connection);
       }
     } finally {
       if (this.#state === "open") this.#state = "closing";
-      for (const visitor of this.#idle) visitor.stop();
+      for (const visitor of this.#idle.keys()) visitor.stop();
       await Promise.all(connections);
       signal?.removeEventListener("abort", cut);
     }
+  }
+
+  /** Whether there is room for a further connection; closes an idle one for it. */
+  #makeRoom(): boolean {
+    if (this.#visitors.size < this.#limits.maxConnections) return true;
+    for (const [visitor, served] of this.#idle) {
+      if (!served) continue;
+      this.#idle.delete(visitor);
+      this.#visitors.delete(visitor);
+      visitor.close();
+      return true;
+    }
+    return false;
   }
 
   /** The requests of one connection, in order: one that is pipelined waits until the one before it was answered. Never rejects. */
@@ -147,28 +169,40 @@ export class HttpService extends EventTarget {
     let visitor: Visitor | undefined;
     try {
       visitor = new Visitor(channel, this.#limits);
-      this.#visitors.add(visitor);
-      let waitMs = this.#limits.headerTimeoutMs;
-      while (await this.#request(visitor, waitMs, host)) waitMs = this.#limits.keepAliveTimeoutMs;
+      if (this.#visitors.size < this.#limits.maxConnections) {
+        this.#visitors.add(visitor);
+        let served = false;
+        while (await this.#request(visitor, served, host)) served = true;
+      } else {
+        this.#rejected.add(visitor);
+        await refuse(visitor, new Fault(503, "too many connections are open"), this.#limits);
+      }
       await visitor.finish(this.#limits.lingerMs);
     } catch (error) {
       visitor?.abort(toSshError(error, "closed", "the connection failed"));
     } finally {
-      if (visitor) this.#visitors.delete(visitor);
+      if (visitor) {
+        this.#visitors.delete(visitor);
+        this.#rejected.delete(visitor);
+      }
     }
   }
 
-  /** One request. Gives whether another may follow. */
-  async #request(visitor: Visitor, waitMs: number, host: ExchangeHost): Promise<boolean> {
+  /** One request. Returns whether another may follow. */
+  async #request(visitor: Visitor, served: boolean, host: ExchangeHost): Promise<boolean> {
     if (this.#state !== "open") return false;
-    this.#idle.add(visitor);
-    const nothing = await visitor.some(waitMs);
+    const { headerTimeoutMs, keepAliveTimeoutMs, requestTimeoutMs } = this.#limits;
+    this.#idle.set(visitor, served);
+    const nothing = await visitor.some(served ? keepAliveTimeoutMs : headerTimeoutMs);
     this.#idle.delete(visitor);
     if (nothing !== undefined) return false;
-    const event = await visitor.next(this.#limits.headerTimeoutMs);
+    const start = performance.now();
+    const event = await visitor.next(Math.min(headerTimeoutMs, requestTimeoutMs));
     if (event === "timeout") await refuse(visitor, new Fault(408, "expected a whole head in time"), this.#limits);
     if (typeof event === "string") return false;
-    if (event.type === "head") return await exchange(visitor, event.head, host);
+    if (event.type === "head") {
+      return await exchange(visitor, event.head, host, requestTimeoutMs - (performance.now() - start));
+    }
     if (event.type === "fault") await refuse(visitor, event.fault, this.#limits);
     return false;
   }
@@ -185,10 +219,13 @@ export class HttpService extends EventTarget {
  *   a response is cancelled when the visitor is gone.
  * - WebSockets are refused with 501, CONNECT and TRACE too; other upgrades are ignored (RFC 9110 section 7.8). Trailers are dropped.
  * - Whatever two servers could read in two ways is refused with 400 (RFC 9112 section 11.2).
+ * - Time, size and number of requests and connections are limited, see {@link ServeOptions}. A handler has no time limit.
+ * - A handler may return what `fetch` returned. If `fetch` decoded the body (gzip, deflate, br), its Content-Encoding and Content-Length are
+ *   dropped. Drop them yourself from a new Response made of that body, and do not ask for `zstd`, which only some runtimes decode.
  *
  * The service ends when the forwarding does: `forwarding.cancel()` lets responses finish and closes idle connections.
  *
- * @throws SshError `misuse` for options that are unknown or out of range
+ * @throws SshError `misuse` for options that are unknown, of a wrong type or out of range
  * @example
  * const forwarding = await tunnel.requestForwarding({ port: 8080 });
  * serve(forwarding, (request, { origin }) => new Response(`hello ${origin.host}, you asked for ${request.url}\n`));

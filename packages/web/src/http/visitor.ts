@@ -84,17 +84,16 @@ export class Visitor {
     if (this.gone) onGone?.(this.#goneError());
   }
 
-  /**
-   * The next event, if it comes within `timeoutMs`: counted from now, or with `each` from the last byte. One caller at a time.
-   */
-  async next(timeoutMs: number, each?: "each"): Promise<RequestEvent | NoEvent> {
+  /** The next event, if it comes within `timeoutMs` and no pause between two bytes exceeds `idleTimeoutMs`. One caller at a time. */
+  async next(timeoutMs: number, idleTimeoutMs: number = timeoutMs): Promise<RequestEvent | NoEvent> {
     const start = performance.now();
     for (;;) {
       const event = this.#machine.next();
       if (event !== undefined) return event;
       if (this.#ended || this.gone) return "gone";
-      const spent = each === undefined ? performance.now() - start : 0;
-      const why = await this.#bytes(timeoutMs - spent);
+      const leftMs = timeoutMs - (performance.now() - start);
+      if (leftMs <= 0) return "timeout";
+      const why = await this.#bytes(Math.min(leftMs, idleTimeoutMs));
       if (why !== undefined) return why;
     }
   }
@@ -104,6 +103,13 @@ export class Visitor {
     if (!this.idle) return undefined;
     if (this.#ended || this.gone) return "gone";
     return (await this.#bytes(timeoutMs)) ?? (this.idle ? "gone" : undefined);
+  }
+
+  /** Closes a connection that is idle: no answer is under way that the visitor could miss. */
+  close(): void {
+    this.#dropping = true;
+    this.#pipe.close();
+    this.stop();
   }
 
   /** Ends a wait for bytes; does nothing when nobody waits. */
@@ -125,7 +131,7 @@ export class Visitor {
    * answer, so we end, read on without looking, and close when the visitor has ended too, or after `lingerMs`.
    */
   async finish(lingerMs: number): Promise<void> {
-    if (this.gone) return;
+    if (this.gone || this.#dropping) return;
     this.#dropping = true;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, lingerMs);
