@@ -847,13 +847,13 @@ describe("the service", () => {
       [{ requestTimeoutMs: Number.POSITIVE_INFINITY }, "requestTimeoutMs"],
       [{ requestTimeoutMs: 2 ** 31 }, "requestTimeoutMs"],
       [{ maxBodyBytes: Number.NaN }, "maxBodyBytes"],
-      [{ maxBodyBytes: "1000" }, "got string"],
-      [{ maxConnections: true }, "got boolean"],
+      [{ maxBodyBytes: "1000" }, "got a string"],
+      [{ maxConnections: true }, "got a boolean"],
       [{ maxConnections: null }, "got null"],
       [{ headerTimeoutMs: [5] }, "got an array"],
-      [{ keepAliveTimeoutMs: 5n }, "got bigint"],
+      [{ keepAliveTimeoutMs: 5n }, "got a bigint"],
       [{ signal: null }, "got null"],
-      [{ signal: "stop" }, "got string"],
+      [{ signal: "stop" }, "got a string"],
       [{ signal: new AbortController() }, "signal"],
     ] as const) {
       const message = expect.stringContaining(named);
@@ -867,7 +867,7 @@ describe("the service", () => {
     for (const [source, type] of [
       [undefined, "undefined"],
       [null, "null"],
-      [{}, "object"],
+      [{}, "an object"],
       [[], "an array"],
     ] as const) {
       const message = expect.stringContaining(`got ${type}`);

@@ -1,6 +1,6 @@
 /** What `serve` is told, and the checking of it. @module */
-import { checkOptions } from "@postern/ssh";
-import { SshError } from "@postern/wire";
+import { checkOptions, expectSignal } from "@postern/ssh";
+import { describeType, SshError } from "@postern/wire";
 
 /** Options of `serve`: bounds on what a visitor may cost. */
 export interface ServeOptions {
@@ -68,30 +68,17 @@ const longestTimerMs = 2 ** 31 - 1;
 /** @throws SshError `misuse` for options that are unknown, of a wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
   checkOptions("serve", options, [...chosen, "signal"]);
-  checkSignal(options.signal);
+  expectSignal(options.signal);
   const limits: Record<(typeof chosen)[number], number> & ServeLimits = { ...defaults };
   for (const name of chosen) {
     const value = options[name];
     if (value === undefined) continue;
     const most = name.endsWith("Ms") ? longestTimerMs : Number.MAX_SAFE_INTEGER;
     if (!(typeof value === "number" && value >= 1 && value <= most)) {
-      const got = typeof value === "number" ? value : typeName(value);
+      const got = typeof value === "number" ? value : describeType(value);
       throw new SshError("misuse", `expected ${name} to be a number from 1 to ${most}, got ${got}`);
     }
     limits[name] = value;
   }
   return limits;
-}
-
-/** @throws SshError `misuse` unless it is an AbortSignal or `undefined` */
-function checkSignal(signal: unknown): void {
-  // A signal of another realm is no instance of our AbortSignal.
-  const { addEventListener, aborted } = (signal ?? {}) as Partial<AbortSignal>;
-  if (signal === undefined || (typeof addEventListener === "function" && typeof aborted === "boolean")) return;
-  throw new SshError("misuse", `expected signal to be an AbortSignal, got ${typeName(signal)}`);
-}
-
-/** The type of a value, for error messages. */
-export function typeName(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }

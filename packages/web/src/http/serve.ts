@@ -1,10 +1,10 @@
 /** Visitors of the host's port, answered by a handler of the web standard. @module */
 import type { BytePipe } from "@postern/ssh";
 import type { Target } from "@postern/tunnel/platform";
-import { SshError, toSshError } from "@postern/wire";
+import { describeType, SshError, toSshError } from "@postern/wire";
 import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
-import { checkServeOptions, type ServeLimits, type ServeOptions, typeName } from "./options.ts";
+import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
 import { Visitor } from "./visitor.ts";
 
 /** Where visitors come from: a forwarding without a target, or anything else that gives byte pipes with an origin. */
@@ -54,9 +54,9 @@ export class HttpService extends EventTarget {
   constructor(source: VisitorSource, handler: HttpHandler<never>, options: ServeOptions) {
     super();
     if (typeof source?.[Symbol.asyncIterator] !== "function") {
-      throw new SshError("misuse", `expected a forwarding to iterate over, got ${typeName(source)}`);
+      throw new SshError("misuse", `expected a forwarding to iterate over, got ${describeType(source)}`);
     }
-    if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${typeName(handler)}`);
+    if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${describeType(handler)}`);
     this.#limits = checkServeOptions(options);
     this.closed = this.#run(source, handler as HttpHandler, options.signal);
     // Nobody has to look at it: the tunnel tells the same.
