@@ -1,8 +1,10 @@
 /** Visitors of the host's port, given to a server of Node. @module */
+import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import type { BytePipe } from "@postern/ssh";
+import { type BytePipe, checkOptions, expectSignal } from "@postern/ssh";
 import type { Target } from "@postern/tunnel/platform";
-import { SshError } from "@postern/wire";
+import { describeType, SshError } from "@postern/wire";
+import { AttachedServer } from "./attached-server.ts";
 import { ChannelSocket } from "./channel-socket.ts";
 
 /** Anything that takes connections as `net.Server` does: a server of `node:http`, `node:http2`, `node:tls`, `node:net`. */
@@ -10,6 +12,8 @@ export interface ServerLike {
   emit(event: "connection", socket: Duplex): boolean;
   /** as `net.createServer` was told; default true */
   readonly allowHalfOpen?: boolean;
+  /** as for `net.Server`: further visitors are disconnected, and the server emits `drop` */
+  readonly maxConnections?: number;
 }
 
 /** What {@link attach} takes. */
@@ -32,7 +36,16 @@ export interface Attachment {
  *
  * An application of Express is a function too, but one for requests: `attach(forwarding, http.createServer(application))`.
  *
- * @throws SshError `misuse` when it is no server and no function
+ * - Node enforces `headersTimeout` and `requestTimeout` every `connectionsCheckingInterval`, as on a server that listens, and
+ *   `closeAllConnections` and `closeIdleConnections` close visitors too.
+ * - When the forwarding ends, connections of HTTP/1.1 without a request and sessions of HTTP/2 without a stream are closed at once; the others
+ *   when theirs are complete. Connections of other protocols, and WebSockets, live on.
+ * - `socket.remoteAddress` is the visitor's, over TLS too, but not for HTTP/2 without TLS, where Node shows a socket of its own.
+ * - `maxConnections` limits the visitors of all forwardings attached to the server; those of a port it listens on count separately.
+ *   `getConnections` and the callback of `close` know nothing of visitors, because `net.Server` counts only sockets that it accepted itself:
+ *   see `sockets` and `closed` of the {@link Attachment}.
+ *
+ * @throws SshError `misuse` for options that are unknown or of a wrong type, and when it is no server and no function
  * @example
  * const server = http.createServer((request, response) => response.end(`hello ${request.socket.remoteAddress}\n`));
  * const forwarding = await tunnel.requestForwarding({ port: 8080 });
@@ -43,18 +56,23 @@ export function attach(
   server: ServerLike | ((socket: ChannelSocket) => void),
   options: AttachOptions = {},
 ): Attachment {
+  checkOptions("attach", options, ["signal"]);
   const { signal } = options;
-  const take =
-    typeof server === "function" ? server : (socket: ChannelSocket) => void server.emit("connection", socket);
-  if (typeof server !== "function" && typeof server?.emit !== "function") {
-    throw new SshError("misuse", `expected a server or a function that takes sockets, got ${typeof server}`);
+  expectSignal(signal);
+  if (typeof forwarding?.[Symbol.asyncIterator] !== "function") {
+    throw new SshError("misuse", `expected a forwarding to iterate over, got ${describeType(forwarding)}`);
   }
+  if (typeof server !== "function" && typeof server?.emit !== "function") {
+    const got = describeType(server);
+    throw new SshError("misuse", `expected a server or a function that takes sockets, got ${got}`);
+  }
+  const attached = isEmitter(server) ? new AttachedServer(server) : undefined;
   const allowHalfOpen = typeof server === "function" ? true : server.allowHalfOpen;
   const sockets = new Set<ChannelSocket>();
   let cut: () => void = () => {};
   let over = false;
   const closed = run();
-  // Nobody has to look at it: the tunnel tells the same.
+  // The tunnel reports the same error.
   closed.catch(() => {});
   return { sockets, closed };
 
@@ -63,51 +81,88 @@ export function attach(
     const aborted = new Promise<undefined>((resolve) => {
       cut = () => {
         for (const socket of sockets) socket.destroy(new SshError("aborted", "the server was detached"));
+        // At once, so that the next visitor goes to the next loop over the same forwarding.
+        channels.return?.().catch(() => {});
         resolve(undefined);
       };
     });
     signal?.addEventListener("abort", cut, { once: true });
     if (signal?.aborted) cut();
     try {
-      for (;;) {
+      await attached?.ready();
+      while (!signal?.aborted) {
         const coming = channels.next();
         const result = await Promise.race([coming, aborted]);
-        if (result === undefined) {
+        if (result === undefined || signal?.aborted) {
+          // A generator cannot return before its next visitor has come, so we do not wait for it.
           coming.then(
             ({ value }) => value?.close(),
             () => {},
           );
-          void channels.return?.().catch(() => {});
+          return;
         }
-        if (result === undefined || result.done) return;
+        if (result.done) return;
         give(result.value);
       }
     } finally {
       over = true;
+      attached?.drain();
       forget();
     }
   }
 
-  /** The signal counts as long as there is something to cut. */
+  /** The signal, and our listeners, are needed as long as a socket is open. */
   function forget(): void {
-    if (over && sockets.size === 0) signal?.removeEventListener("abort", cut);
+    if (!over || sockets.size > 0) return;
+    signal?.removeEventListener("abort", cut);
+    attached?.detach();
   }
 
   function give(channel: BytePipe & { readonly origin: Target }): void {
+    const all = visitorsOf(server);
+    if (typeof server !== "function" && server.maxConnections != null && all.size >= server.maxConnections) {
+      const { host: remoteAddress, port: remotePort } = channel.origin;
+      channel.close();
+      attempt(() => attached?.drop({ remoteAddress, remotePort }));
+      return;
+    }
     const socket = new ChannelSocket(channel, channel.origin, allowHalfOpen);
     sockets.add(socket);
+    all.add(socket);
     socket.once("close", () => {
       sockets.delete(socket);
+      all.delete(socket);
       forget();
     });
-    try {
-      take(socket);
-    } catch (error) {
-      // As with a listener that throws in net.Server the program is told; its other visitors are none the worse.
-      socket.destroy(error instanceof Error ? error : new SshError("closed", "the server failed", { cause: error }));
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    attempt(() => {
+      if (attached) attached.connect(socket);
+      else if (typeof server === "function") server(socket);
+      else server.emit("connection", socket);
+    }, socket);
   }
+}
+
+/** Calls the program. As with a listener of net.Server that throws, the program is told; its other visitors are none the worse. */
+function attempt(call: () => void, socket?: ChannelSocket): void {
+  try {
+    call();
+  } catch (error) {
+    socket?.destroy(error instanceof Error ? error : new SshError("closed", "the server failed", { cause: error }));
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+const visitors = new WeakMap<object, Set<ChannelSocket>>();
+
+/** The open sockets that any attachment gave to a server. */
+function visitorsOf(server: object): Set<ChannelSocket> {
+  const known = visitors.get(server) ?? new Set();
+  visitors.set(server, known);
+  return known;
+}
+
+function isEmitter(server: object): server is EventEmitter {
+  return typeof server !== "function" && typeof (server as Partial<EventEmitter>).prependListener === "function";
 }

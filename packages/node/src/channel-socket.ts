@@ -7,11 +7,13 @@ import { type Bytes, SshError } from "@postern/wire";
 
 /** What one write may join of what waits: more is written as it is. */
 const joinedBytes = 64 * 1024;
+/** Errors of a request that Node's HTTP server has just answered with 400, 408, 413 or 431, before it destroys the socket. */
+const answered = /^(?:HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/;
 
 /**
  * A byte pipe as a Duplex stream that has what a `net.Socket` has, as far as servers look at it. Bytes are read from the pipe when the stream
- * wants some, and a write is done when the pipe took it. `destroy` with an error cuts the pipe; without one it closes it. An error nobody
- * listens to does not end the process.
+ * wants some, and a write is done when the pipe took it. `destroy` with an error cuts the pipe; without one it closes it, and also with an
+ * error that the server has answered. An error nobody listens to does not end the process.
  */
 export class ChannelSocket extends Duplex {
   /** where the visitor comes from, as the host tells */
@@ -153,7 +155,8 @@ export class ChannelSocket extends Duplex {
     this.#pending = undefined;
     if (this.#closed === undefined) {
       // A write that waits may wait for ever.
-      if (error || pending) this.#pipe.abort(error ?? new SshError("closed", "the socket was destroyed"));
+      if (pending || (error && !answered.test((error as NodeJS.ErrnoException).code ?? "")))
+        this.#pipe.abort(error ?? new SshError("closed", "the socket was destroyed"));
       else this.#pipe.close();
     }
     pending?.(error ?? new SshError("closed", "the socket was destroyed before everything was written"));

@@ -1,19 +1,54 @@
 /** Channels as sockets of Node, over a pipe in memory: what servers rely on, and what happens when a side goes. */
 import { once } from "node:events";
-import { type ClientRequest, createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
+import {
+  type ClientRequest,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from "node:http";
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  createServer as createHttp2cServer,
+  createSecureServer as createHttp2Server,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createNetServer } from "node:net";
+import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
 import type { BytePipe } from "@postern/ssh";
-import { pipePair } from "@postern/testkit";
+import { pipePair, visitorQueue } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { attach } from "../src/attach.ts";
 import { ChannelSocket } from "../src/channel-socket.ts";
 
+/** A self-signed certificate for the name `test`, and its key; good for these tests alone. */
+const identity = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCzv+EFOP39JaJyuI
+Ej6zIPOmxnDS7BK6wqvqtl9YJxChRANCAASC6vje70R9FeGboHQ2sJZ7ulsrLiUm
+TfHIv1HfaxjotuD6VbT1n1DeKa1F4Q79yr3y9+v3rh5rciSPIccjnvJ+
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBdjCCARugAwIBAgIUHLXQC3KNa/eo281aAsM6TBE+5XQwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjcwOTE2MDBaGA8yMTI2MTEwMzA5MTYw
+MFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABILq
++N7vRH0V4ZugdDawlnu6WysuJSZN8ci/Ud9rGOi24PpVtPWfUN4prUXhDv3KvfL3
+6/euHmtyJI8hxyOe8n6jUzBRMB0GA1UdDgQWBBRtdhiovh8yDZWr2zD5XBKaWtfs
+DTAfBgNVHSMEGDAWgBRtdhiovh8yDZWr2zD5XBKaWtfsDTAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0kAMEYCIQCygw1dv7+y3gPlnegmprXMqkX+f+7IIhxe
+8aeE6xR9jAIhAIMUwX2FtnhrhvnkFsR2/jamhLEiLoY0+DoQG42UF8Ee
+-----END CERTIFICATE-----`,
+};
 const origin = { host: "192.0.2.7", port: 4711 };
 
 /** Everything up to the end; unlike `text` it leaves the socket as it is. */
-async function heard(socket: ChannelSocket): Promise<string> {
+async function heard(socket: Duplex): Promise<string> {
   let all = "";
   socket.on("data", (chunk) => {
     all += String(chunk);
@@ -29,36 +64,19 @@ function pair(options?: { highWater?: number; allowHalfOpen?: boolean }): [Chann
 
 /** A forwarding with visitors of our own. */
 function visits(): {
-  readonly forwarding: AsyncGenerator<BytePipe & { origin: typeof origin }>;
-  readonly visit: () => ChannelSocket;
+  readonly forwarding: AsyncIterable<BytePipe & { origin: typeof origin }>;
+  readonly visit: (allowHalfOpen?: boolean) => ChannelSocket;
   readonly end: () => void;
 } {
-  const waiting: BytePipe[] = [];
-  let wake = (): void => {};
-  let over = false;
-  async function* channels(): AsyncGenerator<BytePipe & { origin: typeof origin }> {
-    while (!over) {
-      const pipe = waiting.shift();
-      if (pipe) yield Object.assign(pipe, { origin });
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  }
+  const forwarding = visitorQueue<BytePipe & { origin: typeof origin }>();
   return {
-    forwarding: channels(),
-    visit() {
+    forwarding,
+    visit(allowHalfOpen = false) {
       const [ours, theirs] = pipePair();
-      waiting.push(ours);
-      wake();
-      return new ChannelSocket(theirs, origin, false);
+      forwarding.push(Object.assign(ours, { origin }));
+      return new ChannelSocket(theirs, origin, allowHalfOpen);
     },
-    end() {
-      over = true;
-      wake();
-    },
+    end: () => forwarding.end(),
   };
 }
 
@@ -232,7 +250,282 @@ describe("a server of node:http", () => {
   });
 });
 
+/** Sends text one byte every 10 ms until the socket closes; returns what came back. */
+async function drip(socket: Duplex, head: string, text: string): Promise<string> {
+  let got = "";
+  socket.on("data", (chunk) => {
+    got += String(chunk);
+  });
+  socket.on("error", () => {});
+  socket.write(head);
+  let sent = 0;
+  const timer = setInterval(() => socket.writable && socket.write(text[sent++ % text.length] ?? ""), 10);
+  await once(socket, "close");
+  clearInterval(timer);
+  return got;
+}
+
+describe("a server that does not listen", () => {
+  const limits = { headersTimeout: 200, requestTimeout: 300, connectionsCheckingInterval: 20 };
+  const slow = "X-Long: abcdefghijklmnopqrstuvwxyz\r\n";
+  const servers: [name: string, make: (listener: RequestListener) => Server, secure: boolean][] = [
+    ["node:http", (listener) => createServer(limits, listener), false],
+    ["node:https", (listener) => createHttpsServer({ ...limits, ...identity }, listener), true],
+    [
+      "node:http2 that allows HTTP/1.1",
+      (listener) =>
+        Object.assign(createHttp2Server({ ...identity, allowHTTP1: true }, listener as never), limits) as never,
+      true,
+    ],
+  ];
+  for (const [name, make, secure] of servers) {
+    const enter = async (visit: (allowHalfOpen?: boolean) => ChannelSocket): Promise<Duplex> => {
+      if (!secure) return visit();
+      const socket = connectTls({ socket: visit(true), rejectUnauthorized: false });
+      socket.once("end", () => socket.destroy());
+      await once(socket, "secureConnect");
+      return socket;
+    };
+
+    it(`enforces headersTimeout and requestTimeout: ${name}`, async () => {
+      const { forwarding, visit } = visits();
+      attach(
+        forwarding,
+        make((request, response) => void request.resume().on("end", () => response.end())),
+      );
+      const [head, content] = await Promise.all([
+        drip(await enter(visit), "GET / HTTP/1.1\r\nHost: a\r\n", slow),
+        drip(await enter(visit), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", "x"),
+      ]);
+      expect(head).toMatch(/^HTTP\/1.1 408 /);
+      expect(content).toMatch(/^HTTP\/1.1 408 /);
+    });
+
+    it(`closes visitors by closeAllConnections, and idle ones by closeIdleConnections: ${name}`, async () => {
+      const { forwarding, visit } = visits();
+      const server = make((_request, response) => void response.end("answer"));
+      const attached = attach(forwarding, server);
+      const asks = async (): Promise<Duplex> => {
+        const socket = await enter(visit);
+        socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await once(socket, "data");
+        return socket;
+      };
+      const idle = await asks();
+      const busy = await enter(visit);
+      busy.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+      await sleep(10);
+      server.closeIdleConnections();
+      await once(idle.resume(), "close");
+      expect(attached.sockets.size).toBe(1);
+      server.closeAllConnections?.();
+      if (server.closeAllConnections === undefined) busy.destroy();
+      await once(
+        busy.resume().on("error", () => {}),
+        "close",
+      );
+      await sleep(5);
+      expect(attached.sockets.size).toBe(0);
+    });
+
+    it(`knows where visitors come from: ${name}`, async () => {
+      const { forwarding, visit } = visits();
+      attach(
+        forwarding,
+        make(({ socket }, response) => {
+          response.end([socket.remoteAddress, socket.remotePort, socket.remoteFamily].join());
+        }),
+      );
+      const socket = await enter(visit);
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      expect(await text(socket)).toContain("192.0.2.7,4711,IPv4");
+    });
+
+    it(`ends idle connections when the forwarding does, and others when their response is complete: ${name}`, async () => {
+      const { forwarding, visit, end } = visits();
+      const release: (() => void)[] = [];
+      const server = make((request, response) => {
+        if (request.url === "/begun") response.write("begun,");
+        if (request.url === "/quick") response.end("done");
+        else release.push(() => void response.end("done"));
+      });
+      server.keepAliveTimeout = 600_000;
+      const attached = attach(forwarding, server);
+      const asks = async (path: string): Promise<{ whole: Promise<string> }> => {
+        const socket = await enter(visit);
+        const whole = heard(socket);
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+        if (path !== "/waits") await once(socket, "data");
+        return { whole };
+      };
+      const [silent, quick, waits, begun, late] = await Promise.all([
+        enter(visit),
+        asks("/quick"),
+        asks("/waits"),
+        asks("/begun"),
+        enter(visit),
+      ]);
+      late.write("GET /quick HTTP/1.1\r\n");
+      await sleep(20);
+      end();
+      await attached.closed;
+      expect(await heard(silent)).toBe("");
+      await quick.whole;
+      await sleep(10);
+      expect(attached.sockets.size).toBe(3);
+      const answer = heard(late);
+      late.write("Host: a\r\n\r\n");
+      expect(await answer).toMatch(/connection: close\r\n[\s\S]*done/i);
+      for (const go of release) go();
+      expect(await waits.whole).toMatch(/connection: close\r\n[\s\S]*done/i);
+      expect(await begun.whole).toContain("done");
+      await sleep(10);
+      expect(attached.sockets.size).toBe(0);
+    });
+  }
+
+  it("enforces them after server.close(), too, and calls none of the program's listeners for `listening`", async () => {
+    const { forwarding, visit } = visits();
+    let called = 0;
+    const server = createServer(limits).on("listening", () => called++);
+    server.prependListener("listening", () => called++);
+    attach(forwarding, server);
+    await sleep(5);
+    server.close(() => {});
+    await once(server, "close");
+    expect(await drip(visit(), "GET / HTTP/1.1\r\nHost: a\r\n", slow)).toMatch(/^HTTP\/1.1 408 /);
+    expect(called).toBe(0);
+  });
+
+  it("answers a malformed request with 400 (RFC 9110 15.5.1) before it cuts the visitor", async () => {
+    const { forwarding, visit } = visits();
+    attach(forwarding, createServer());
+    const socket = visit();
+    socket.write("GET / HTTP/1.1\r\nno field\r\n\r\n");
+    expect(await heard(socket)).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  it("keeps an upgraded connection when the forwarding ends", async () => {
+    const { forwarding, visit, end } = visits();
+    const server = createServer();
+    server.on("upgrade", (_request, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+      socket.pipe(socket);
+    });
+    const attached = attach(forwarding, server);
+    const socket = visit();
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    await once(socket, "data");
+    end();
+    await attached.closed;
+    await sleep(10);
+    socket.write("hello");
+    expect(String((await once(socket, "data"))[0])).toBe("hello");
+    socket.end();
+    await once(socket.resume(), "close");
+  });
+
+  it("ends sessions of HTTP/2 when the forwarding ends and their streams are complete", async () => {
+    for (const secure of [false, true]) {
+      const { forwarding, visit, end } = visits();
+      const server = secure ? createHttp2Server(identity) : createHttp2cServer();
+      let release = (): void => {};
+      let seen: unknown;
+      let streams = 0;
+      server.on("stream", (stream: ServerHttp2Stream) => {
+        streams++;
+        seen = stream.session?.socket.remoteAddress;
+        stream.respond({ ":status": 200 });
+        release = () => void stream.end("done");
+      });
+      const attached = attach(forwarding, server);
+      const open = async (): Promise<ClientHttp2Session> => {
+        const plain = visit(secure);
+        if (!secure) return connectHttp2("http://a", { createConnection: () => plain });
+        const socket = connectTls({ socket: plain, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+        await once(socket, "secureConnect");
+        return connectHttp2("https://a", { createConnection: () => socket });
+      };
+      const [idle, busy] = await Promise.all([open(), open()]);
+      const stream = busy.request({ ":path": "/" });
+      const answer = text(stream);
+      await Promise.all([once(idle, "remoteSettings"), once(stream, "response")]);
+      end();
+      await attached.closed;
+      await once(idle, "close");
+      expect(busy.destroyed).toBe(false);
+      release();
+      expect(await answer).toBe("done");
+      await once(busy, "close");
+      expect([seen, streams]).toEqual([secure ? "192.0.2.7" : undefined, 1]);
+    }
+  });
+
+  it("leaves no listener behind", async () => {
+    const { forwarding, visit, end } = visits();
+    const server = createHttpsServer(identity, (_request, response) => void response.end());
+    const count = (): number =>
+      server.eventNames().reduce((sum, name) => sum + server.listenerCount(name as string), 0);
+    const before = count();
+    const attached = attach(forwarding, server);
+    const socket = visit();
+    await sleep(5);
+    expect(count()).toBeGreaterThan(before);
+    end();
+    await attached.closed;
+    socket.destroy();
+    await sleep(5);
+    expect([attached.sockets.size, count()]).toEqual([0, before]);
+  });
+});
+
 describe("attaching", () => {
+  it("disconnects visitors beyond maxConnections, counting all attachments, and the server emits `drop`", async () => {
+    const places = [visits(), visits()] as const;
+    const server = createNetServer((socket) => void socket.resume());
+    server.maxConnections = 2;
+    const dropped: unknown[] = [];
+    server.on("drop", (data) => dropped.push(data));
+    const attached = places.map(({ forwarding }) => attach(forwarding, server));
+    const open = [places[0].visit(), places[1].visit()];
+    await sleep(5);
+    const beyond = places[0].visit();
+    await once(beyond.resume(), "close");
+    expect(attached.map(({ sockets }) => sockets.size)).toEqual([1, 1]);
+    expect(dropped).toEqual([{ remoteAddress: "192.0.2.7", remotePort: 4711 }]);
+    open[0]?.destroy();
+    await sleep(5);
+    const next = places[1].visit();
+    await sleep(5);
+    expect(attached.map(({ sockets }) => sockets.size)).toEqual([0, 2]);
+    expect(next.destroyed).toBe(false);
+  });
+
+  it("leaves the next visitor to the next loop over the same forwarding after an abort", async () => {
+    const { forwarding, visit } = visits();
+    const abort = new AbortController();
+    const attached = attach(forwarding, (socket) => void socket.end("first"), { signal: abort.signal });
+    await sleep(5);
+    abort.abort();
+    // In the same turn: the aborted loop must already have let go.
+    const visitor = visit();
+    await attached.closed;
+    attach(forwarding, (socket) => void socket.end("second"));
+    expect(await heard(visitor)).toBe("second");
+  });
+
+  it("closes a visitor that came in the very turn of the abort, before it", async () => {
+    const { forwarding, visit } = visits();
+    const abort = new AbortController();
+    const attached = attach(forwarding, (socket) => void socket.write("first"), { signal: abort.signal });
+    await sleep(5);
+    const visitor = visit();
+    abort.abort();
+    expect(await heard(visitor)).toBe("");
+    await attached.closed;
+    expect(attached.sockets.size).toBe(0);
+  });
+
   it("gives sockets to a net.Server, half-open or not as it was told", async () => {
     const { forwarding, visit } = visits();
     attach(
@@ -280,6 +573,34 @@ describe("attaching", () => {
   });
 
   it("refuses what is no server", () => {
-    expect(() => attach(visits().forwarding, {} as never)).toThrow(expect.objectContaining({ code: "misuse" }));
+    for (const [server, type] of [
+      [{}, "an object"],
+      [null, "null"],
+      [undefined, "undefined"],
+      ["server", "a string"],
+    ] as const) {
+      const message = expect.stringContaining(`got ${type}`);
+      const attaching = (): unknown => attach(visits().forwarding, server as never);
+      expect(attaching, type).toThrow(expect.objectContaining({ code: "misuse", message }));
+    }
+  });
+
+  it("refuses options that are unknown or of a wrong type, and names the type", () => {
+    for (const [options, named] of [
+      [{ signals: undefined }, "signal"],
+      [{ signal: null }, "got null"],
+      [{ signal: 5 }, "got a number"],
+      [{ signal: new AbortController() }, "signal"],
+      [null, "options"],
+      ["signal", "options"],
+    ] as const) {
+      const message = expect.stringContaining(named);
+      const attaching = (): unknown => attach(visits().forwarding, () => {}, options as never);
+      expect(attaching, named).toThrow(expect.objectContaining({ code: "misuse", message }));
+    }
+    for (const forwarding of [undefined, null, {}, "forwarding"]) {
+      const attaching = (): unknown => attach(forwarding as never, () => {});
+      expect(attaching).toThrow(expect.objectContaining({ code: "misuse" }));
+    }
   });
 });
