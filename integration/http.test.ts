@@ -167,7 +167,81 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
     });
   });
 
+  describe("another loop over the same forwarding", () => {
+    type Loop = (answer: string, signal: AbortSignal) => void;
+    const response = (answer: string): string =>
+      `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${answer.length}\r\n\r\n${answer}`;
+    const loops: Record<string, Loop> = {
+      serve: (answer, signal) => void serve(forwarding, () => new Response(answer), { signal }),
+      attach: (answer, signal) => {
+        const server = createServer((_request, response) => void response.end(answer));
+        attach(forwarding, server, { signal });
+      },
+      iteration: (answer, signal) => {
+        const iterator = forwarding[Symbol.asyncIterator]();
+        signal.addEventListener("abort", () => void iterator.return?.());
+        void iterator.next().then(({ value, done }) => {
+          if (done === true) return;
+          value.start({ data: () => {}, end: () => value.close(), drain: () => {}, closed: () => {} });
+          value.write(new TextEncoder().encode(response(answer)));
+          value.end();
+        });
+      },
+    };
+    for (const [first, stopped] of Object.entries(loops)) {
+      it(`gets the first visitor after the abort of ${first}`, async () => {
+        const url = await open();
+        for (const [second, next] of Object.entries(loops)) {
+          const abort = new AbortController();
+          stopped(`${first} was stopped`, abort.signal);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          abort.abort();
+          const visiting = fetch(url, { headers: { connection: "close" } });
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          const done = new AbortController();
+          next(`${second} goes on`, done.signal);
+          expect(await (await visiting).text()).toBe(`${second} goes on`);
+          done.abort();
+        }
+      });
+    }
+  });
+
   describe("attach", () => {
+    it("lets a drain end idle connections at once, and requests under way finish", async () => {
+      const url = await open();
+      const server = createServer((request, response) => {
+        if (request.url === "/idle") response.end("idle");
+        else setTimeout(() => response.end("whole"), 300);
+      });
+      server.keepAliveTimeout = 600_000;
+      attach(forwarding, server);
+      const idle = await visit(Number(new URL(url).port));
+      await idle.send("GET /idle HTTP/1.1\r\nHost: a\r\n\r\n");
+      await idle.read(1);
+      const busy = fetch(`${url}/busy`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await tunnel.drain({ deadlineMs: 600_000 });
+      expect(await (await busy).text()).toBe("whole");
+    });
+
+    it("ends a request whose head never comes to its end, at headersTimeout of a server that does not listen", async () => {
+      const url = await open();
+      const server = createServer({ headersTimeout: 300, requestTimeout: 300, connectionsCheckingInterval: 50 });
+      const attached = attach(forwarding, server);
+      const port = Number(new URL(url).port);
+      const slow = await visit(port);
+      await slow.send("GET / HTTP/1.1\r\n");
+      let slowOpen = true;
+      const timer = setInterval(() => void (slowOpen && slow.send("x").catch(() => {})), 50);
+      const answer = (await slow.readAll()).toString();
+      slowOpen = false;
+      clearInterval(timer);
+      expect(answer).toMatch(/^HTTP\/1.1 408 /);
+      slow.end();
+      while (attached.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    });
+
     it("gives a server of node:http its visitors, large bodies and all", async () => {
       const url = await open();
       const server = createServer((request, response) => {
