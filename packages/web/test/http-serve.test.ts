@@ -690,6 +690,36 @@ describe("limits", () => {
   });
 });
 
+describe("a visitor that pipelines", () => {
+  it("does not keep the event loop from other work", async () => {
+    const place = open(() => new Response(null));
+    const visitor = place.visit(1024 * 1024);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    for (let i = 0; i < 20; i++) visitor.send(get().repeat(16));
+    visitor.send(get("/", "Connection: close\r\n"));
+    await visitor.all();
+    clearInterval(timer);
+    expect(place.service.requests).toBe(321);
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
+describe("a visitor that sends content in many small chunks", () => {
+  it("does not keep the event loop from other work", async () => {
+    const place = open(async (request) => new Response((await request.text()).length.toString()));
+    const visitor = place.visit(1024 * 1024);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    visitor.send(post("Connection: close\r\nTransfer-Encoding: chunked\r\n"));
+    for (let i = 0; i < 100; i++) visitor.send("1\r\nx\r\n".repeat(1000));
+    visitor.send("0\r\n\r\n");
+    expect(await visitor.all()).toMatch(/100000\r\n0\r\n\r\n$/);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(10);
+  });
+});
+
 describe("a response that fetch returned", () => {
   const text = "hello ".repeat(1000);
   const encoders: Record<string, (data: string) => Uint8Array> = {

@@ -3,8 +3,12 @@ import { type Bytes, SshError } from "@postern/wire";
 import { Fault } from "./fault.ts";
 import type { ServeLimits } from "./options.ts";
 import type { RequestHead } from "./request-head.ts";
+import { pieceBytes } from "./request-machine.ts";
 import { latin1 } from "./response-head.ts";
-import type { Visitor } from "./visitor.ts";
+import { nextTurn, type Visitor } from "./visitor.ts";
+
+/** small pieces until the event loop gets a turn: each may have cost the parsing of hundreds of chunks */
+const smallPiecesPerTurn = 16;
 
 /** The content of one request. */
 export class RequestContent {
@@ -16,6 +20,7 @@ export class RequestContent {
   readonly #idleTimeoutMs: number;
   /** how long the visitor may still take; time during which nobody reads is not its fault and does not count */
   #leftMs: number;
+  #smallPieces = 0;
   #state: "waits for 100" | "coming" | "read" | "broken";
   #fault: Fault | undefined;
   #responding = false;
@@ -109,7 +114,10 @@ export class RequestContent {
     const start = performance.now();
     const event = await this.#visitor.next(this.#leftMs, this.#idleTimeoutMs);
     this.#leftMs -= performance.now() - start;
-    if (typeof event === "object" && event.type === "data") return event.data;
+    if (typeof event === "object" && event.type === "data") {
+      if (event.data.length < pieceBytes && ++this.#smallPieces % smallPiecesPerTurn === 0) await nextTurn();
+      return event.data;
+    }
     if (typeof event === "object" && event.type === "end") {
       this.#state = "read";
       this.#controller?.close();

@@ -50,8 +50,9 @@ const chunkLine = /* @__PURE__ */ new RegExp(
 /** a chunk-size is at most 2^52, leading zeros included */
 const chunkSizeDigits = 13;
 const chunkLineBytes = 1024;
-/** Content is returned in pieces of this size if as much has been received. */
-const pieceBytes = 4096;
+/** Content that came in small chunks is returned in pieces of this size, or of this many chunks. */
+export const pieceBytes = 4096;
+const pieceChunks = 256;
 /**
  * A piece costs its reader an object, even if it holds one byte. A body may have this many, and one more for each 256 bytes of
  * `maxBodyBytes`.
@@ -112,7 +113,7 @@ export class RequestMachine {
   #joined(first: Bytes): RequestEvent {
     const parts = [first];
     let size = first.length;
-    while (size < pieceBytes) {
+    while (size < pieceBytes && parts.length < pieceChunks) {
       const event = this.#parse();
       if (event?.type !== "data") {
         this.#queued = event;

@@ -5,7 +5,10 @@ import { describeType, SshError, toSshError } from "@postern/wire";
 import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
 import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
-import { Visitor } from "./visitor.ts";
+import { nextTurn, Visitor } from "./visitor.ts";
+
+/** requests of one connection until the event loop gets a turn */
+const requestsPerTurn = 16;
 
 /** Where visitors come from: a forwarding without a target, or anything else that gives byte pipes with an origin. */
 export type VisitorSource = AsyncIterable<BytePipe & { readonly origin: Target }>;
@@ -171,8 +174,9 @@ export class HttpService extends EventTarget {
       visitor = new Visitor(channel, this.#limits);
       if (this.#visitors.size < this.#limits.maxConnections) {
         this.#visitors.add(visitor);
-        let served = false;
-        while (await this.#request(visitor, served, host)) served = true;
+        for (let served = 0; await this.#request(visitor, served > 0, host); ) {
+          if (++served % requestsPerTurn === 0) await nextTurn();
+        }
       } else {
         this.#rejected.add(visitor);
         await refuse(visitor, new Fault(503, "too many connections are open"), this.#limits);

@@ -8,6 +8,11 @@ export type NoEvent = "gone" | "timeout" | "stopped";
 
 const pieceSize = 64 * 1024;
 
+/** Lets the event loop do other work. A visitor whose bytes are already there could otherwise block it for seconds. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
