@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly headerTimeoutMs?: number;
   /** milliseconds a connection may wait for its next request; default 60 s. Visitors are told so in Keep-Alive. */
   readonly keepAliveTimeoutMs?: number;
-  /** milliseconds a visitor may send no byte of content that is waited for, or take no byte of a response; default 120 s */
+  /** milliseconds a visitor may send no byte of content that is waited for, or take to read 64 KiB of a response; default 120 s */
   readonly idleTimeoutMs?: number;
   /**
    * milliseconds a visitor may take to send a whole request, head and content; default 300 s, then 408. Time during which the handler does
