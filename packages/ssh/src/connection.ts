@@ -6,6 +6,7 @@ import {
   type Bytes,
   disconnectReason,
   Limits,
+  longestTimerMs,
   OpenFailureReason,
   quote,
   RfcLimits,
@@ -128,7 +129,7 @@ export class Connection implements SshConnection {
     const aborted = (): void => this.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
     const settled = onAbort(signal, aborted);
     const late = new SshError("timeout", `expected the logon to be done within ${logonTimeoutMs} ms`);
-    const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, 2 ** 31 - 1));
+    const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, longestTimerMs));
     try {
       this.#driver.start();
       await this.#opened.promise;

@@ -1,5 +1,5 @@
 /** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
-import { type Bytes, disconnectDescription, disconnectReason, Limits, SshError, toSshError } from "@postern/wire";
+import { type Bytes, disconnectDescription, disconnectReason, Limits, longestTimerMs, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
 import { onAbort } from "./on-abort.ts";
@@ -172,7 +172,7 @@ export class Driver {
     );
     if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
-    const delay = Math.min(Math.max(at - this.#now(), 0), 2 ** 31 - 1);
+    const delay = Math.min(Math.max(at - this.#now(), 0), longestTimerMs);
     const id = setTimeout(() => {
       this.#timer = undefined;
       this.#pump();

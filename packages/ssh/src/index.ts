@@ -8,9 +8,11 @@ export {
   type AttemptContext,
   type ClientOptions,
   type ConnectionOptions,
+  checkAlgorithms,
   checkHostKeys,
   checkOptions,
   type LogonAttempt,
+  rekeyLimits,
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";

@@ -2,7 +2,7 @@
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto/platform";
 import type { RekeyLimits } from "@postern/transport";
-import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, describeType, expectNumber, isThenable, Limits, RfcLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
@@ -89,6 +89,8 @@ export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
   /** names of the methods offered; default `publickey`, `password` */
   readonly methods?: readonly string[];
+  /** Called once the client is logged on, before anything it asks for is looked at. */
+  readonly onLogon?: (connection: SshConnection) => void;
   /** Decides each attempt. An error thrown refuses it, and so does whatever is no {@link AuthDecision}. */
   readonly authenticate: (attempt: LogonAttempt) => MaybePromise<AuthDecision>;
   /** refused attempts before the client is disconnected; default 6 */
@@ -98,15 +100,33 @@ export interface ServerOptions extends ConnectionOptions {
 
 /** The rekey limits with the defaults filled in. @throws SshError `misuse` for values that are out of range */
 export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
-  const limits = {
-    bytes: given.bytes ?? Limits.rekeyBytes,
-    packets: given.packets ?? RfcLimits.rekeyPackets,
-    ms: given.ms ?? Limits.rekeyMs,
-  };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(value > 0)) throw new SshError("misuse", `expected rekey.${name} to be positive, got ${value}`);
+  const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
+  const limits = { bytes, packets, ms };
+  for (const [name, value] of Object.entries(limits)) expectNumber(`rekey.${name}`, value, 1);
+  return { ...limits, packets: Math.min(packets, RfcLimits.rekeyPackets) };
+}
+
+/** Checks lists of algorithm values. @throws SshError `misuse` */
+export function checkAlgorithms({ kex, hostKeys, ciphers, macs }: Algorithms): void {
+  for (const [name, list] of Object.entries({ kex, hostKeys, ciphers, macs })) {
+    const wrong: readonly unknown[] = Array.isArray(list) ? list.filter((one) => !isAlgorithm(one)) : [list];
+    if (wrong.length === 0) continue;
+    throw new SshError("misuse", `expected algorithms.${name} to list algorithm values, got ${describeType(wrong[0])}`);
   }
-  return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
+}
+
+function isAlgorithm(given: unknown): boolean {
+  return typeof (given as { readonly name?: unknown } | null | undefined)?.name === "string";
+}
+
+/** Checks what both roles take. @throws SshError `misuse` */
+export function checkConnectionOptions({ algorithms, logonTimeoutMs = 1, keepAlive }: ConnectionOptions): void {
+  checkAlgorithms(algorithms);
+  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  if (keepAlive === undefined) return;
+  checkOptions("keepAlive", keepAlive, ["intervalMs", "countMax"]);
+  expectNumber("keepAlive.intervalMs", keepAlive.intervalMs);
+  expectNumber("keepAlive.countMax", keepAlive.countMax);
 }
 
 /**
@@ -114,11 +134,26 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
  * @throws SshError `misuse`
  */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
-  if (hostKeys.length === 0) throw new SshError("misuse", "expected at least one host key");
+  if (!Array.isArray(hostKeys) || hostKeys.length === 0) {
+    const got = Array.isArray(hostKeys) ? "none" : describeType(hostKeys);
+    throw new SshError("misuse", `expected hostKeys to hold at least one signer, see readPrivateKey, got ${got}`);
+  }
+  for (const [index, key] of hostKeys.entries()) {
+    if (isSigner(key)) continue;
+    throw new SshError(
+      "misuse",
+      `expected hostKeys[${index}] to be a signer, see readPrivateKey, got ${describeType(key)}`,
+    );
+  }
   const names = offered.map(({ name }) => name);
   const ours = hostKeys.flatMap(({ algorithms }) => algorithms);
   if (ours.some((name) => names.includes(name))) return;
   throw new SshError("misuse", `expected a host key for one of ${names.join(", ")}, got keys for ${ours.join(", ")}`);
+}
+
+function isSigner(given: Partial<Signer> | null | undefined): boolean {
+  const { publicKey, algorithms, sign } = given ?? {};
+  return publicKey instanceof Uint8Array && Array.isArray(algorithms) && typeof sign === "function";
 }
 
 /** Makes something of options, and drops the pipe when they are wrong: nobody else will. */
@@ -149,8 +184,9 @@ export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): 
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
-  if (typeof given !== "object" || given === null)
-    throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
+  const isObject = typeof given === "object" && given !== null;
+  if (!isObject || isThenable(given) || Symbol.iterator in given)
+    throw new SshError("misuse", `expected options of ${what}, got ${describeType(given)}`);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));

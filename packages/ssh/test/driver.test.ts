@@ -1,5 +1,5 @@
 /** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
-import { modern, rsaSha2_512 } from "@postern/crypto";
+import { type KexMethod, modern, rsaSha2_512, type Signer } from "@postern/crypto";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
@@ -21,6 +21,7 @@ import {
   type BytePipe,
   type ClientOptions,
   connect,
+  type KeepAliveOptions,
   type PipeSink,
   type ServerOptions,
   type SshConnection,
@@ -184,7 +185,20 @@ describe("a callback of the program that throws", () => {
 
 describe("options that are wrong", () => {
   it("are refused, and the pipe is dropped: nobody else would", async () => {
-    for (const wrong of [{ rekey: { bytes: -1 } }, { rekey: { ms: Number.NaN } }, { software: "a b" }]) {
+    for (const wrong of [
+      { rekey: { bytes: -1 } },
+      { rekey: { ms: Number.NaN } },
+      { rekey: { packets: "5" as unknown as number } },
+      { rekey: { bytes: 5n as unknown as number } },
+      { logonTimeoutMs: Number.NaN },
+      { logonTimeoutMs: 0 },
+      { logonTimeoutMs: "5000" as unknown as number },
+      { keepAlive: { intervalMs: "5000" as unknown as number, countMax: 3 } },
+      { keepAlive: { intervalMs: 5000, countMax: Number.NaN } },
+      { keepAlive: { intervalMs: 5000 } as unknown as KeepAliveOptions },
+      { algorithms: { ...modern, kex: [null as unknown as KexMethod] } },
+      { software: "a b" },
+    ]) {
       for (const role of ["client", "server"] as const) {
         const [left, right] = pipePair();
         const gone = new Promise((resolve) => right.start({ data() {}, end() {}, drain() {}, closed: resolve }));
@@ -202,6 +216,8 @@ describe("options that are wrong", () => {
 describe("host keys that can serve nobody", () => {
   it.each<[string, Partial<ServerOptions>]>([
     ["none", { hostKeys: [] }],
+    ["null", { hostKeys: [null as unknown as Signer] }],
+    ["a Promise", { hostKeys: [Promise.resolve() as unknown as Signer] }],
     ["none for the algorithms offered", { algorithms: { ...modern, hostKeys: [rsaSha2_512] } }],
   ])("(%s) are misuse, and the pipe is dropped", async (_which, wrong) => {
     const [left, right] = pipePair();

@@ -15,6 +15,9 @@ export const RfcLimits = {
   maxPort: 65_535,
 } as const;
 
+/** The longest delay of `setTimeout`, in milliseconds: a longer one overflows and fires at once. */
+export const longestTimerMs: number = 2 ** 31 - 1;
+
 /** Ours. */
 export const Limits = {
   /** bytes of packet_length we accept; RFC 4253 6.1 asks for 35000 at least, OpenSSH accepts as much as we do */
