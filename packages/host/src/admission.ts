@@ -9,14 +9,16 @@ export type TurnedAway = "closing" | "connections" | "startups" | "penalty";
 /** What a client did to earn its source a penalty. */
 export type Offence = "authFail" | "noAuth" | "grace";
 
+type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties">;
+
 /** Counts connections that have not logged on, and remembers sources that behaved badly. */
 export class Admission {
-  readonly #limits: HostLimits;
+  readonly #limits: AdmissionLimits;
   readonly #random: Random;
   readonly #penalties: Penalties | undefined;
   #startups = 0;
 
-  constructor(limits: HostLimits, random: Random, now: () => number) {
+  constructor(limits: AdmissionLimits, random: Random, now: () => number) {
     this.#limits = limits;
     this.#random = random;
     this.#penalties = limits.penalties === false ? undefined : new Penalties(limits.penalties, now);

@@ -2,7 +2,7 @@
 
 import type { AuthDecision } from "@postern/auth";
 import { type BytePipe, type LogonAttempt, type SshConnection, serve } from "@postern/ssh";
-import { quote, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { longestTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
@@ -99,21 +99,13 @@ export class Client implements HostConnection {
   async run(pipe: BytePipe): Promise<SshError | undefined> {
     const { admission } = this.#core;
     let error: SshError | undefined;
-    let loggedOn = false;
     try {
       const connection = await this.#serve(countingPipe(pipe, { traffic: this.#traffic }));
-      loggedOn = true;
-      admission.loggedOnOrGone();
-      this.#connection = connection;
-      this.#core.emit(new LogonEvent(this, sanitizeText(connection.user), this.#logon?.method ?? ""));
-      announceHostKeys(connection, this.#core.options.hostKeys);
-      // Sent away while it logged on.
-      if (this.#abort.signal.aborted) void connection.close();
       await connection.closed;
     } catch (cause) {
       error = toSshError(cause, "closed", "the connection failed");
     }
-    if (!loggedOn) {
+    if (this.#connection === undefined) {
       admission.loggedOnOrGone();
       const offence = this.#offence(error);
       if (offence !== undefined) admission.punish(this.origin?.host, offence);
@@ -123,16 +115,16 @@ export class Client implements HostConnection {
   }
 
   async close(): Promise<void> {
-    this.#abort.abort(new SshError("closed", "the host closed the connection"));
-    await this.#connection?.close();
+    if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the host closed the connection"));
+    else await this.#connection.close();
   }
 
-  /** Takes nothing new, and leaves when what is open has ended, or after so many milliseconds. */
+  /** Takes nothing new, and leaves when what is open has ended, or after so many milliseconds; Infinity is no limit. */
   async drain(ms: number): Promise<void> {
     if (this.#connection !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const patience = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, ms);
+        if (ms !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.min(ms, longestTimerMs));
       });
       const gone = this.#connection.closed.catch(() => {});
       await Promise.race([this.#requests.drain(), patience, gone]);
@@ -156,10 +148,19 @@ export class Client implements HostConnection {
       logonTimeoutMs: limits.logonTimeoutMs,
       signal: this.#abort.signal,
       authenticate: (attempt) => this.#authenticate(attempt),
+      onLogon: (connection) => this.#loggedOn(connection),
       onChannelOpen: (open) => this.#requests.channel(open),
       onGlobalRequest: (request, connection) => this.#requests.global(request, connection),
       ...(banner === undefined ? {} : { banner }),
     });
+  }
+
+  /** Before anything is done for the client, so that a `logon` listener can prepare for it, or send it away. */
+  #loggedOn(connection: SshConnection): void {
+    this.#core.admission.loggedOnOrGone();
+    this.#connection = connection;
+    this.#core.emit(new LogonEvent(this, sanitizeText(connection.user), this.#logon?.method ?? ""));
+    announceHostKeys(connection, this.#core.options.hostKeys);
   }
 
   async #authenticate(attempt: LogonAttempt): Promise<AuthDecision> {
@@ -193,16 +194,15 @@ export class Client implements HostConnection {
   }
 
   #accept(attempt: LogonAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
+    const decision = partial === undefined ? true : { partial };
     // An attempt that was dropped counts for nothing, and a key that is only asked about proves nothing.
-    const counts = turn === this.#turn && !attempt.signal.aborted;
+    const isOver = turn !== this.#turn || attempt.signal.aborted;
+    if (isOver || (attempt.method === "publickey" && !attempt.proved)) return decision;
     if (partial === undefined) {
       const grants = grantsOf(this.#factors.reduce(restrict, permissions));
-      if (counts) this.#logon = { method: attempt.method, grants };
-      return true;
-    }
-    const proves = attempt.method === "publickey" ? attempt.proved : attempt.method !== "none";
-    if (counts && proves) this.#factors.push(permissions);
-    return { partial };
+      this.#logon = { method: attempt.method, grants };
+    } else if (attempt.method !== "none") this.#factors.push(permissions);
+    return decision;
   }
 
   async #failed(attempt: LogonAttempt, why: string): Promise<void> {
@@ -213,7 +213,7 @@ export class Client implements HostConnection {
     const reason = `${attempt.method} of ${quote(attempt.user, 64)}: ${why}`;
     this.#core.emit(new RefusalEvent("logon", reason, this, this.origin));
     const delay = this.#core.admission.failed(this.origin?.host);
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, longestTimerMs)));
   }
 
   #offence(error: SshError | undefined): Offence | undefined {

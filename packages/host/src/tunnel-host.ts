@@ -1,6 +1,6 @@
 /** The end of a reverse tunnel that listens: an SSH server that forwards ports, and nothing else. @module */
-import type { BytePipe } from "@postern/ssh";
-import { SshError, utf8 } from "@postern/wire";
+import { type BytePipe, checkOptions } from "@postern/ssh";
+import { describeType, expectNumber, SshError, utf8 } from "@postern/wire";
 import { Admission, type TurnedAway } from "./admission.ts";
 import { HostConnectionEvent, type HostEvents, RefusalEvent } from "./events.ts";
 import { Client, type HostConnection, type HostCore } from "./host-connection.ts";
@@ -10,13 +10,13 @@ import type { Address, HostPlatform } from "./platform.ts";
 
 /** What `serve` may be told about a pipe. */
 export interface ServeOptions {
-  /** where the client comes from: limits per source and `from` of keys need it */
-  readonly origin?: Address | undefined;
+  /** where the client comes from: limits per source and `from` of keys need it. A socket that has been reset does not know its own any more. */
+  readonly origin?: { readonly host: string | undefined; readonly port: number | undefined } | undefined;
 }
 
 /** What `close` takes. */
 export interface CloseOptions {
-  /** milliseconds for open channels to end by themselves; default 5 s, 0 ends them at once */
+  /** milliseconds for open channels to end by themselves; default 5 s, 0 ends them at once, Infinity waits for all of them */
   readonly drainMs?: number;
 }
 
@@ -74,14 +74,20 @@ export class TunnelHost extends EventTarget {
   }
 
   /**
-   * Serves the client at the other end of a pipe (takes it). Resolves when the client is gone, and never rejects: the event
-   * `connectionclosed` tells why.
+   * Serves the client at the other end of a pipe (takes it). Resolves when the client is gone: the event `connectionclosed` tells why.
    *
+   * @throws SshError `misuse` for wrong options, and nothing else; the pipe is dropped
    * @example
    * server.on("connection", (socket) => void host.serve(socketPipe(socket), { origin: { host: socket.remoteAddress, port: socket.remotePort } }));
    */
-  async serve(pipe: BytePipe, { origin: given }: ServeOptions = {}): Promise<void> {
-    const origin = given && { host: plainIp(given.host), port: given.port };
+  async serve(pipe: BytePipe, options: ServeOptions = {}): Promise<void> {
+    let origin: Address | undefined;
+    try {
+      origin = readOrigin(options);
+    } catch (error) {
+      pipe.abort(error as SshError);
+      throw error;
+    }
     const away = this.#closing ? "closing" : this.#admission.enter(origin?.host, this.#clients.size);
     if (away !== undefined) return this.#turnAway(pipe, away, origin);
     const core: HostCore = {
@@ -101,8 +107,12 @@ export class TunnelHost extends EventTarget {
   }
 
   /** Takes no more clients and frees all ports; lets open channels end, then sends every client away. Resolves when all are gone. */
-  async close({ drainMs = 5_000 }: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkOptions("close", options, ["drainMs"]);
+    const { drainMs = 5_000 } = options;
+    expectNumber("drainMs", drainMs);
     this.#closing = true;
+    await this.stopListening();
     await Promise.all([...this.#clients].map((client) => client.drain(drainMs)));
     if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
   }
@@ -112,6 +122,9 @@ export class TunnelHost extends EventTarget {
     await this.close();
   }
 
+  /** Called by `close`: a platform that listens for clients frees its port. */
+  protected async stopListening(): Promise<void> {}
+
   #turnAway(pipe: BytePipe, why: TurnedAway, origin: Address | undefined): void {
     const patience = setTimeout(() => pipe.abort(new SshError("closed", "the client was turned away")), 1_000);
     pipe.start({ data() {}, end() {}, drain() {}, closed: () => clearTimeout(patience) });
@@ -120,6 +133,18 @@ export class TunnelHost extends EventTarget {
     pipe.close();
     this.dispatchEvent(new RefusalEvent("connection", reasons[why], undefined, origin));
   }
+}
+
+function readOrigin(options: ServeOptions): Address | undefined {
+  checkOptions("serve", options, ["origin"]);
+  const { origin } = options;
+  if (origin === undefined) return undefined;
+  checkOptions("origin", origin, ["host", "port"]);
+  const { host, port = 0 } = origin;
+  if (host === undefined) return undefined;
+  if (typeof host !== "string") throw new SshError("misuse", `expected origin.host as text, got ${describeType(host)}`);
+  expectNumber("origin.port", port);
+  return { host: plainIp(host), port };
 }
 
 function now(): number {

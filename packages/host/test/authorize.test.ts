@@ -40,8 +40,8 @@ describe("a decision", () => {
     ["an object that is none", { ok: false }, /unknown option "ok"/],
     ["a misspelt permission", { permit: [] }, /unknown option "permit"/],
     ["an empty list", [], /an array/],
-    ["an Error that is returned", new Error("no"), /an Error/],
-    ["an object of a class", new Answer(), /an object of a class/],
+    ["an Error that is returned", new Error("no"), /an instance of Error/],
+    ["an object of a class", new Answer(), /an instance of Answer/],
     ["undefined", undefined, /undefined/],
     ["null", null, /got null/],
     ["a text", "yes", /a string/],
@@ -51,7 +51,9 @@ describe("a decision", () => {
     ["partial with undefined", { partial: undefined }, /expected partial/],
     ["partial with a method nobody has", { partial: ["pasword"] }, /expected partial/],
     ["partial with more than is known", { partial: ["password"], ok: true }, /unknown option "ok"/],
-    ["a wrong permission", { permitListen: "localhost:*" }, /expected a list of patterns/],
+    ["a wrong permission", { permitListen: "localhost:*" }, /expected permitListen to be a list of patterns/],
+    ["a wrong pattern", { permitOpen: [null] }, /got null/],
+    ["a Promise within", { permitListen: Promise.resolve([]) }, /a Promise; did you forget await/],
   ])("that is %s refuses, and the refusal says why", async (_what, decision, why) => {
     for (const auth of [password("secret"), publickey(hostKey)]) {
       const world = hostWorld({ authorize: () => decision as HostDecision });
@@ -155,6 +157,22 @@ describe("two methods (RFC 4252 5.1)", () => {
       [false, false, true, false, false, false],
       [true, false, true, false, false, false],
     ]);
+  });
+});
+
+describe("a key that is only asked about (RFC 4252 7)", () => {
+  it("leaves the permissions to the attempt that proves something", async () => {
+    const proved: boolean[] = [];
+    const authorize: Authorize = (attempt) => {
+      if (attempt.method !== "publickey") return false;
+      proved.push(attempt.proved);
+      return attempt.proved ? { permitListen: ["*:8080"] } : true;
+    };
+    const { client } = hostWorld({ authorize });
+    const ssh = await client({ auth: [publickey(hostKey)] });
+    expect([await forward(ssh, "localhost", 8080), await forward(ssh, "localhost", 9090)]).toEqual([8080, undefined]);
+    expect(proved.at(-1)).toBe(true);
+    await ssh.close();
   });
 });
 

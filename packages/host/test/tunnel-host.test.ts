@@ -1,10 +1,84 @@
 import { keyboardInteractive, password } from "@postern/auth";
 import { rsaSha2_512, sshEd25519 } from "@postern/crypto";
 import type { BytePipe } from "@postern/ssh";
-import { pipePair } from "@postern/testkit";
-import { DirectTcpip, Reader, SshError, TcpipForward, Writer } from "@postern/wire";
-import { describe, expect, it } from "vitest";
+import { Liar, pipePair } from "@postern/testkit";
+import {
+  ChannelOpen,
+  DirectTcpip,
+  GlobalRequest,
+  longestTimerMs,
+  PasswordRequest,
+  Reader,
+  RequestSuccess,
+  ServiceRequest,
+  SshError,
+  TcpipForward,
+  UserauthRequest,
+  Writer,
+} from "@postern/wire";
+import { describe, expect, it, vi } from "vitest";
+import { policy } from "../src/index.ts";
 import { ask, cancel, echo, echoing, forward, heard, hostKey, hostWorld, type Opened } from "./world.ts";
+
+describe("the logon event", () => {
+  /** A client that asks for a port, a connection and a session in the flight that holds its password. */
+  const hasty = (world: ReturnType<typeof hostWorld>): Liar => {
+    const [ours, theirs] = pipePair();
+    void world.host.serve(theirs);
+    const client = new Liar("client", ours);
+    const listen = TcpipForward.encode({ address: "localhost", port: 8080 });
+    const direct = DirectTcpip.encode({ host: "db", port: 5432, originAddress: "", originPort: 0 });
+    const channel = { senderChannel: 0, initialWindow: 65_536, maxPacket: 32_768 };
+    client.send(
+      ServiceRequest.encode({ service: "ssh-userauth" }),
+      UserauthRequest.encode({
+        user: "test",
+        service: "ssh-connection",
+        method: "password",
+        specific: PasswordRequest.encode({ isChange: false, password: "secret" }),
+      }),
+      ChannelOpen.encode({ channelType: "direct-tcpip", specific: direct, ...channel }),
+      GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specific: listen }),
+    );
+    return client;
+  };
+  /** A world that permits all, and notes what its host does. */
+  const noting = (): { readonly world: ReturnType<typeof hostWorld>; readonly did: string[] } => {
+    const did: string[] = [];
+    const world = hostWorld({ authorize: policy({ test: { password: "secret", permitOpen: ["*:*"] } }) });
+    const { listen, dial } = world.network;
+    world.network.listen = (...args) => {
+      did.push("listen");
+      return listen(...args);
+    };
+    world.network.dial = (...args) => {
+      did.push("dial");
+      return dial(...args);
+    };
+    return { world, did };
+  };
+
+  it("fires before the host listens or dials for the client", async () => {
+    const { world, did } = noting();
+    world.host.addEventListener("logon", () => did.push("logon"));
+    const client = hasty(world);
+    await client.until(RequestSuccess.number);
+    expect(did).toEqual(["logon", "dial", "listen"]);
+    client.abort();
+  });
+
+  it("finds the user in the list of connections, and may send the client away before anything is done for it", async () => {
+    const { world, did } = noting();
+    world.host.addEventListener("logon", ({ connection, user }) => {
+      did.push(`${user} ${world.host.connections[0]?.user}`);
+      void connection.close();
+    });
+    const closed = world.event("connectionclosed");
+    await hasty(world).closed;
+    expect((await closed).reason).toBeUndefined();
+    expect(did).toEqual(["test test"]);
+  });
+});
 
 describe("a tunnel host", () => {
   it("carries visitors to the client that listens, with their true address", async () => {
@@ -248,6 +322,39 @@ describe("a tunnel host", () => {
     await closed;
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
     expect(host.connections).toEqual([]);
+  });
+
+  it("waits for visitors without end when it is told so, until another call ends the wait", async () => {
+    for (const drainMs of [Number.POSITIVE_INFINITY, 2 ** 40]) {
+      const { client, host, network } = hostWorld();
+      const ssh = await client({ onChannelOpen: echoing() });
+      await forward(ssh, "localhost", 8080);
+      const first = network.visit(8080);
+      const second = heard(network.visit(8080));
+      await expect.poll(() => host.connections[0]?.channels).toBe(2);
+      const closed = host.close({ drainMs });
+      // A timer that overflows fires after a millisecond.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(await ask(first, "last words")).toBe("last words");
+      await host.close({ drainMs: 0 });
+      await closed;
+      expect((await second).error).toBeDefined();
+    }
+  });
+
+  it("takes times that are longer than any timer", async () => {
+    const penalties = { delayMs: 2 ** 40, maxDelayMs: Number.POSITIVE_INFINITY };
+    const { client, host } = hostWorld({ limits: { logonTimeoutMs: Number.POSITIVE_INFINITY, penalties } });
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const delays = (): readonly unknown[] => timers.mock.calls.map(([, ms]) => ms);
+    // One of the time to log on, one of the answer to the wrong password.
+    const refused = client({ auth: [password("wrong")] }).catch(() => {});
+    await expect.poll(() => delays().filter((ms) => ms === longestTimerMs)).toHaveLength(2);
+    expect(delays().filter((ms) => Number(ms) > longestTimerMs)).toEqual([]);
+    timers.mockRestore();
+    await (await client()).close();
+    await host.close({ drainMs: 0 });
+    await refused;
   });
 
   it("does not wait for ever for visitors that stay, nor for clients that do not log on", async () => {

@@ -3,7 +3,6 @@ import type { Socket } from "node:net";
 import type { Algorithms } from "@postern/crypto/platform";
 import {
   type Address,
-  type CloseOptions,
   type HostPlatform,
   type Listening,
   TunnelHost as PortableHost,
@@ -88,9 +87,8 @@ export class TunnelHost extends PortableHost {
     await super.serve(pipe, options);
   }
 
-  override async close(options?: CloseOptions): Promise<void> {
+  protected override async stopListening(): Promise<void> {
     await this.#listener?.close();
-    await super.close(options);
   }
 }
 

@@ -4,7 +4,15 @@ import { identification } from "@postern/transport";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { checkHostKeys, type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
+import {
+  checkConnectionOptions,
+  checkHostKeys,
+  type LogonAttempt,
+  orDrop,
+  refuseAborted,
+  rekeyLimits,
+  type ServerOptions,
+} from "./options.ts";
 import { serverLogon } from "./server-logon.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
@@ -16,7 +24,10 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError when it does not
  */
 export async function serve(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkHostKeys(options.hostKeys, options.algorithms.hostKeys));
+  orDrop(pipe, () => {
+    checkConnectionOptions(options);
+    checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
+  });
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
@@ -80,8 +91,10 @@ class Logon {
       this.#answers = undefined;
     } else if (event.type === "abandoned") {
       this.ended(new SshError("aborted", "the client dropped its attempt to log on"));
-    } else if (event.type === "authenticated") connection.logonDone(event.user);
-    else throw new SshError("misuse", `expected no event ${event.type} on a server`);
+    } else if (event.type === "authenticated") {
+      connection.logonDone(event.user);
+      this.#options.onLogon?.(connection);
+    } else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 
   /** Nobody waits for the decision any more. */
