@@ -1,7 +1,7 @@
 /** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
 import { checkRsaKey } from "@postern/crypto/platform";
 import { describePublicKey, parsePublicKey } from "@postern/keys/platform";
-import { type Bytes, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
+import { type Bytes, describeType, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 
@@ -50,24 +50,29 @@ const noOptions: KeyOptions = {
 };
 
 /**
- * Reads the text of an authorized_keys file. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
+ * Reads the text of an authorized_keys file, or a list of its lines. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
  * `no-port-forwarding`, `restrict`, `from`, `expiry-time`; those about shells, agents and X11 mean nothing here. A line with any
  * other option, a key of a type nobody can log on with here, or one that cannot be read, authorizes nobody and is listed in `refused`.
  *
+ * @throws SshError `misuse` for anything but a string or a list of strings
  * @example
  * const keys = authorizedKeys('restrict,port-forwarding,permitlisten="localhost:8080" ssh-ed25519 AAAA… me@laptop');
  */
-export function authorizedKeys(text: string): AuthorizedKeys {
+export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys {
   const keys = new Map<string, KeyOptions[]>();
   const refused: RefusedLine[] = [];
   let size = 0;
-  for (const [index, raw] of text.split(/\r\n|\r|\n/).entries()) {
+  for (const [index, raw] of joined(text)
+    .split(/\r\n|\r|\n/)
+    .entries()) {
     const line = raw.trim();
     if (line === "" || line.startsWith("#")) continue;
     try {
       const { blob, options } = readLine(line);
       const id = toHex(blob);
-      keys.set(id, [...(keys.get(id) ?? []), options]);
+      const known = keys.get(id);
+      if (known === undefined) keys.set(id, [options]);
+      else known.push(options);
       size++;
     } catch (error) {
       if (!(error instanceof SshError)) throw error;
@@ -85,6 +90,15 @@ export function authorizedKeys(text: string): AuthorizedKeys {
       return portForwarding ? { permitListen, permitOpen } : { permitListen: [], permitOpen: [] };
     },
   };
+}
+
+function joined(text: string | readonly string[]): string {
+  const lines: readonly unknown[] = Array.isArray(text) ? text : [text];
+  for (const line of lines) {
+    if (typeof line === "string") continue;
+    throw new SshError("misuse", `expected authorized keys as text, got ${describeType(line)}`);
+  }
+  return lines.join("\n");
 }
 
 function holds({ from, expires }: KeyOptions, host: string | undefined, time: number): boolean {

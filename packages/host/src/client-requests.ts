@@ -13,7 +13,7 @@ import {
   type ValuesOf,
 } from "@postern/wire";
 import { bindAddresses } from "./addresses.ts";
-import { ChannelBudget } from "./channel-budget.ts";
+import { ChannelBudget, type Share } from "./channel-budget.ts";
 import { type DirectOwner, openDirect } from "./direct-channel.ts";
 import { type HostForwarding, HostForwardingEvent, RefusalEvent } from "./events.ts";
 import { Forwarding, type ForwardingOwner } from "./forwardings.ts";
@@ -22,6 +22,7 @@ import { proveHostKeys } from "./host-keys.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 import { acceptSession, describe, type Session } from "./session-channel.ts";
+import { VisitorBudget } from "./visitor-budget.ts";
 
 /** What a request that takes time ends with, when it is not refused. */
 interface Outcome {
@@ -43,6 +44,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   readonly #core: HostCore;
   readonly #grants: () => Grants | undefined;
   readonly #budget: ChannelBudget;
+  readonly #visitors: VisitorBudget;
   readonly #forwardings = new Set<Forwarding>();
   readonly #sessions = new Set<Session>();
   readonly #pipes = new Set<BytePipe>();
@@ -60,6 +62,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     this.#core = core;
     this.#grants = grants;
     this.#budget = new ChannelBudget(core.options.limits);
+    this.#visitors = new VisitorBudget(this.#budget, core.options.limits);
   }
 
   get forwardings(): readonly HostForwarding[] {
@@ -134,8 +137,12 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     }, lingerMs);
   }
 
-  takeShare(): ReturnType<ChannelBudget["take"]> {
+  takeShare(): Share | undefined {
     return this.#closing ? undefined : this.#budget.take();
+  }
+
+  takeVisitorShare(forwarding: HostForwarding, { host }: Address): Share | string {
+    return this.#closing ? "the host is closing" : this.#visitors.take(forwarding, host);
   }
 
   adopt(pipe: BytePipe): () => void {

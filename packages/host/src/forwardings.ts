@@ -8,8 +8,8 @@ import type { Address, HostPlatform, Listening } from "./platform.ts";
 
 /** What a forwarding needs of its client. */
 export interface ForwardingOwner {
-  /** a share of the client's channels; undefined when there is none left */
-  takeShare(): Share | undefined;
+  /** a share of the client's channels for a visitor, or why it is refused one */
+  takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | string;
   /** a pipe of the outside world lives; to be ended when the client goes */
   adopt(pipe: BytePipe): () => void;
   refusedVisitor(forwarding: HostForwarding, origin: Address, reason: string): void;
@@ -50,10 +50,7 @@ export class Forwarding implements HostForwarding {
 
   /** @throws SshError `connect` when the port cannot be had */
   async listen(platform: HostPlatform, port: number): Promise<void> {
-    this.#listening = await platform.listen(this.hosts, port, (visitor, origin) => {
-      if (this.#early === undefined) this.#visit(visitor, origin);
-      else this.#early.push(() => this.#visit(visitor, origin));
-    });
+    this.#listening = await platform.listen(this.hosts, port, (visitor, origin) => this.#visit(visitor, origin));
   }
 
   /** The client knows of the port: visitors may be told to it. */
@@ -71,10 +68,14 @@ export class Forwarding implements HostForwarding {
   }
 
   #visit(visitor: BytePipe, origin: Address): void {
-    const share = this.#closed ? undefined : this.#owner.takeShare();
-    if (share === undefined) {
-      visitor.abort(new SshError("limit", "expected fewer channels"));
-      if (!this.#closed) this.#owner.refusedVisitor(this, origin, "too many channels of this client");
+    if (this.#closed) {
+      visitor.abort(notListening());
+      return;
+    }
+    const share = this.#owner.takeVisitorShare(this, origin);
+    if (typeof share === "string") {
+      visitor.abort(new SshError("limit", share));
+      this.#owner.refusedVisitor(this, origin, share);
       return;
     }
     this.visitors++;
@@ -85,6 +86,18 @@ export class Forwarding implements HostForwarding {
       share.pipeGone();
       this.open--;
     };
+    const open = (): void => this.#open(visitor, origin, share, gone);
+    if (this.#early === undefined) open();
+    else this.#early.push(open);
+  }
+
+  #open(visitor: BytePipe, origin: Address, share: Share, gone: () => void): void {
+    // The client never learnt of the port.
+    if (this.#closed) {
+      visitor.abort(notListening());
+      gone();
+      return;
+    }
     // RFC 4254 section 7.2: the address as requested, the port that was connected to, and who connected.
     const specific = ForwardedTcpip.encode({
       address: this.address,
@@ -104,4 +117,8 @@ export class Forwarding implements HostForwarding {
       },
     );
   }
+}
+
+function notListening(): SshError {
+  return new SshError("closed", "the host does not listen on the port any more");
 }

@@ -1,8 +1,9 @@
 /** What a TunnelHost is told, and the checking of it. @module */
 import type { Algorithms, Signer } from "@postern/crypto/platform";
-import { checkHostKeys, checkOptions } from "@postern/ssh";
-import { Limits, ServerLimits, SshError } from "@postern/wire";
+import { checkAlgorithms, checkHostKeys, checkOptions, rekeyLimits } from "@postern/ssh";
+import { describeType, expectNumber, Limits, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
+import { expectMethods } from "./decision.ts";
 import type { Authorize } from "./policy.ts";
 
 /** How sources that behave badly are slowed down and kept out; see PerSourcePenalties of sshd_config(5). */
@@ -34,6 +35,12 @@ export interface HostLimits {
   readonly attempts: number;
   /** of one connection: visitors and `direct-tcpip` together; ports that are listened on; session channels */
   readonly channels: number;
+  /**
+   * visitors of one connection at once: of one of its ports, and from one address (IPv6: one /64), so that neither takes all `channels`;
+   * default three quarters and half of `channels`. Visitors that come through a proxy on the host all count as from its address.
+   */
+  readonly visitorsPerForwarding: number;
+  readonly visitorsPerSource: number;
   readonly forwardings: number;
   readonly sessions: number;
   /** bytes a client may have sent that nobody has taken yet, over all its channels */
@@ -79,8 +86,8 @@ export type CheckedHostOptions = Required<Omit<TunnelHostOptions, "algorithms" |
   readonly limits: HostLimits;
 };
 
-/** The defaults; those about sources and startups are sshd's. */
-export const defaultHostLimits: HostLimits & { readonly penalties: PenaltyLimits } = {
+/** The defaults of all limits but those that are parts of another; those about sources and startups are sshd's. */
+export const defaultHostLimits: Omit<HostLimits, VisitorLimit> & { readonly penalties: PenaltyLimits } = {
   connections: 4096,
   startups: { start: 10, rate: 30, full: 100 },
   penalties: {
@@ -103,6 +110,8 @@ export const defaultHostLimits: HostLimits & { readonly penalties: PenaltyLimits
   targetTimeoutMs: Limits.targetTimeoutMs,
 };
 
+type VisitorLimit = "visitorsPerForwarding" | "visitorsPerSource";
+
 const defaultKeepAlive = { intervalMs: 30_000, countMax: 3 };
 
 const hostOptions = [
@@ -121,22 +130,29 @@ const hostOptions = [
 export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms): CheckedHostOptions {
   checkOptions("TunnelHost", given, hostOptions);
   const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;
+  const { keepAlive: givenKeepAlive = {}, limits = {} } = given;
   checkOptions("algorithms", givenAlgorithms, ["kex", "hostKeys", "ciphers", "macs"]);
   checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
-  if (!Array.isArray(hostKeys) || hostKeys.length === 0) {
-    throw new SshError("misuse", "expected hostKeys to hold at least one signer, see readPrivateKey");
-  }
+  rekeyLimits(rekey);
   const algorithms = { ...defaults, ...givenAlgorithms };
+  checkAlgorithms(algorithms);
   checkHostKeys(hostKeys, algorithms.hostKeys);
   if (typeof authorize !== "function") {
-    throw new SshError("misuse", `expected authorize to be a function such as policy({ … }), got ${typeof authorize}`);
+    const got = describeType(authorize);
+    throw new SshError("misuse", `expected authorize to be a function such as policy({ … }), got ${got}`);
   }
   if (!["no", "yes", "clientspecified"].includes(gatewayPorts)) {
-    throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${String(gatewayPorts)}`);
+    const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
+    throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
-  const methods = given.methods ?? authorize.methods ?? ["publickey", "password"];
-  const keepAlive = { ...defaultKeepAlive, ...given.keepAlive };
-  checkOptions("keepAlive", keepAlive, ["intervalMs", "countMax"]);
+  if (banner !== undefined && typeof banner !== "string") {
+    throw new SshError("misuse", `expected banner to be a string, got ${describeType(banner)}`);
+  }
+  const { methods = authorize.methods ?? ["publickey", "password"] } = given;
+  // A policy without users has no methods.
+  if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
+  checkOptions("keepAlive", givenKeepAlive, ["intervalMs", "countMax"]);
+  const keepAlive = { ...defaultKeepAlive, ...givenKeepAlive };
   expectNumbers("keepAlive", keepAlive);
   return {
     hostKeys,
@@ -147,18 +163,25 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
     banner,
     keepAlive,
     algorithms,
-    limits: checkLimits(given.limits ?? {}),
+    limits: checkLimits(limits),
   };
 }
 
 function checkLimits(given: GivenHostLimits): HostLimits {
-  checkOptions("limits", given, Object.keys(defaultHostLimits));
+  checkOptions("limits", given, [...Object.keys(defaultHostLimits), "visitorsPerForwarding", "visitorsPerSource"]);
   const { startups: givenStartups = {}, penalties: givenPenalties = {}, ...rest } = given;
   const { startups: defaultStartups, penalties: defaultPenalties, ...others } = defaultHostLimits;
   checkOptions("limits.startups", givenStartups, Object.keys(defaultStartups));
-  const numbers = { ...others, ...rest };
+  const { channels = others.channels } = rest;
+  expectNumber("limits.channels", channels);
+  const visitors = { visitorsPerForwarding: Math.ceil(0.75 * channels), visitorsPerSource: Math.ceil(0.5 * channels) };
+  const numbers = { ...others, ...visitors, ...rest };
   const startups = { ...defaultStartups, ...givenStartups };
   expectNumbers("limits", numbers);
+  for (const name of ["logonTimeoutMs", "targetTimeoutMs"] as const) expectNumber(`limits.${name}`, numbers[name], 1);
+  if (numbers.memory === Number.POSITIVE_INFINITY) {
+    throw new SshError("misuse", "expected limits.memory to be a finite number of bytes, got Infinity");
+  }
   expectNumbers("limits.startups", startups);
   if (givenPenalties === false) return { ...numbers, startups, penalties: false };
   checkOptions("limits.penalties", givenPenalties, Object.keys(defaultPenalties));
@@ -168,8 +191,5 @@ function checkLimits(given: GivenHostLimits): HostLimits {
 }
 
 function expectNumbers(what: string, values: object): void {
-  for (const [name, value] of Object.entries(values)) {
-    if (typeof value === "number" && value >= 0) continue;
-    throw new SshError("misuse", `expected ${what}.${name} to be a number from 0 on, got ${String(value)}`);
-  }
+  for (const [name, value] of Object.entries(values)) expectNumber(`${what}.${name}`, value);
 }

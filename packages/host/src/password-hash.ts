@@ -1,6 +1,7 @@
 /** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto/platform";
-import { type Bytes, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
+import { checkOptions } from "@postern/ssh";
+import { type Bytes, describeType, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
 
 /** A stored password that others can be compared with. */
 export interface StoredPassword {
@@ -35,7 +36,10 @@ export type HashPassword = (password: string, cost?: HashCost, random?: Random) 
 
 /** Makes the function `hashPassword` of a platform. */
 export function hashPasswordWith({ scrypt }: Pick<PasswordFunctions, "scrypt">): HashPassword {
-  return async (password, { ln = 16, r = 8, p = 2 } = {}, random = webRandom) => {
+  return async (password, given = {}, random = webRandom) => {
+    checkStored("a password", password);
+    checkOptions("the cost of a hash", given, ["ln", "r", "p"]);
+    const { ln = 16, r = 8, p = 2 } = given;
     const salt = random(16);
     const parameters = scryptParameters({ ln, r, p });
     const hash = await scrypt(utf8(password), salt, parameters, hashSize);
@@ -44,28 +48,45 @@ export function hashPasswordWith({ scrypt }: Pick<PasswordFunctions, "scrypt">):
 }
 
 /**
- * Reads a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, and whatever does not start
- * with `$` and a word and `$` is the password itself.
- *
- * @throws SshError `misuse` when it is a hash of another kind, or malformed; the text is not in the message
+ * What starts like a hash of a kind that is not known here: crypt(5), also with the marks of a locked account, `{SSHA}` of LDAP, and
+ * the formats of Django, Werkzeug and PostgreSQL. Taken as a password, the hash itself would let anyone in who has read it.
  */
-export function storedPassword(stored: string, functions: PasswordFunctions): StoredPassword {
-  const [, kind] = /^\$([a-z0-9-]+)\$/.exec(stored) ?? [];
-  switch (kind) {
-    case undefined:
-      return plain(stored, functions);
-    case "scrypt":
-      return readScrypt(stored, functions);
-    case "argon2id":
-      return readArgon2(stored, functions);
-    default:
-      throw new SshError("misuse", `expected a password, or a hash of scrypt or argon2id, got one of ${kind}`);
+const foreignHash = /^(?:[!*]*(?:[${]|$)|(?:argon2|bcrypt|md5|pbkdf2|scram|scrypt|sha)[\w-]*[:$])/i;
+
+/**
+ * Reads a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password itself unless it
+ * looks like another hash.
+ *
+ * @param name what is read, for messages
+ * @throws SshError `misuse` when it is no text, a hash of another kind, or malformed; the text is not in the message
+ */
+export function storedPassword(name: string, stored: string, functions: PasswordFunctions): StoredPassword {
+  checkStored(name, stored);
+  if (stored.startsWith("$scrypt$")) return readScrypt(stored, functions);
+  if (stored.startsWith("$argon2id$")) return readArgon2(stored, functions);
+  if (foreignHash.test(stored)) {
+    const hint =
+      "a password that looks like another hash, for example by a $ or { at its start, has to be hashed, see hashPassword";
+    throw new SshError("misuse", `expected ${name}, or a hash of scrypt or argon2id: ${hint}`);
   }
+  return plain(stored, functions);
+}
+
+function checkStored(name: string, given: string): void {
+  if (typeof given !== "string") throw new SshError("misuse", `expected ${name} as text, got ${describeType(given)}`);
+  if (given === "") throw new SshError("misuse", `expected ${name}, got an empty one`);
+  if (isTooLong(given)) {
+    throw new SshError("misuse", `expected ${name} of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);
+  }
+}
+
+function isTooLong(password: string): boolean {
+  return utf8(password).length > ServerLimits.passwordBytes;
 }
 
 /** Refuses what nobody's password is, before it is worked on. @throws SshError `limit` */
 export function expectPassword(given: string): void {
-  if (utf8(given).length <= ServerLimits.passwordBytes) return;
+  if (!isTooLong(given)) return;
   throw new SshError("limit", `expected a password of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);
 }
 
@@ -110,11 +131,15 @@ function readArgon2(stored: string, { argon2id }: PasswordFunctions): StoredPass
 
 function scryptParameters({ ln, r, p }: Required<HashCost>): { n: number; r: number; p: number } {
   const n = 2 ** ln;
-  if (!(ln >= 1 && r >= 1 && p >= 1 && 128 * n * r <= maxMemory && r * p < 2 ** 30)) throw malformed("a cost in range");
+  const whole = [ln, r, p].every((value) => Number.isInteger(value));
+  if (!(whole && ln >= 1 && r >= 1 && p >= 1 && 128 * n * r <= maxMemory && r * p < 2 ** 30))
+    throw malformed("a cost in range");
   return { n, r, p };
 }
 
 function read(base64: string): Bytes {
+  // RFC 4648 section 4: no bytes have an encoding of this length.
+  if (base64.length % 4 === 1) throw malformed("base64 of whole bytes");
   const bytes = fromBase64(base64);
   // A short hash would match by accident.
   if (bytes.length < 4 || bytes.length > 64) throw malformed("a salt and a hash of up to 64 bytes");

@@ -1,8 +1,8 @@
 /** What a user may listen on and connect to, in the patterns of sshd(8). @module */
-import { RfcLimits, SshError } from "@postern/wire";
+import { describeType, RfcLimits, SshError } from "@postern/wire";
 import { matchPattern } from "./ip.ts";
 
-/** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function that decides. */
+/** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function that permits by `true`, at once: a Promise does not permit. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
 
 /** What a successful logon allows. */
@@ -49,15 +49,21 @@ function both(one: Permit | undefined, other: Permit | undefined, kind: "listen"
 
 /** Checks patterns without asking them anything. @throws SshError `misuse` when one is malformed */
 export function checkPermissions({ permitListen, permitOpen }: Permissions): void {
-  for (const permit of [permitListen, permitOpen]) {
+  for (const [name, permit] of Object.entries({ permitListen, permitOpen })) {
     if (permit === undefined || typeof permit === "function" || Array.isArray(permit)) continue;
-    throw new SshError("misuse", `expected a list of patterns or a function, got ${typeof permit}`);
+    throw new SshError(
+      "misuse",
+      `expected ${name} to be a list of patterns or a function, got ${describeType(permit)}`,
+    );
   }
   grantsOf({ permitListen, permitOpen });
 }
 
 /** The two parts of `host:port`. @throws SshError `misuse` when it is malformed */
 export function parsePermit(pattern: string, bare: boolean): { readonly host: string; readonly port: number | "*" } {
+  if (typeof pattern !== "string") {
+    throw new SshError("misuse", `expected a pattern such as "localhost:8080" or "*:*", got ${describeType(pattern)}`);
+  }
   const text = bare && !pattern.includes(":") ? `*:${pattern}` : pattern;
   const [, bracketed, plain, port = ""] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\*|\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
@@ -87,7 +93,8 @@ function portMatches(permitted: number | "*", port: number): boolean {
 }
 
 function compile(permit: Permit, matcher: Matcher): (host: string, port: number) => boolean {
-  if (typeof permit === "function") return permit;
+  // Anything but true is a refusal: a Promise must not permit.
+  if (typeof permit === "function") return (host, port) => permit(host, port) === true;
   const matchers = permit.map(matcher);
   return (host, port) => matchers.some((matches) => matches(host, port));
 }

@@ -51,10 +51,10 @@ export interface Authorize {
 
 /** What the policy says of one user. */
 export interface UserPolicy extends Permissions {
-  /** the password, or its hash: see `hashPassword` */
+  /** the password, or its hash: see `hashPassword`. One that looks like a hash of another kind, as by a `$` or `{` at its start, has to be hashed. */
   readonly password?: string;
-  /** the text of an authorized_keys file, or what `authorizedKeys` made of it */
-  readonly keys?: string | AuthorizedKeys;
+  /** the text of an authorized_keys file, a list of its lines, or what `authorizedKeys` made of it */
+  readonly keys?: string | readonly string[] | AuthorizedKeys;
 }
 
 interface User {
@@ -72,6 +72,8 @@ export function policyWith(functions: PasswordFunctions): (users: Readonly<Recor
 }
 
 function makePolicy(users: Readonly<Record<string, UserPolicy>>, functions: PasswordFunctions): Authorize {
+  // A table of another kind, such as a Map, would count as an empty one.
+  checkOptions("policy", users, Object.keys(users ?? {}));
   const table = new Map(Object.entries(users).map(([name, user]) => [name, readUser(name, user, functions)]));
   const all = [...table.values()];
   const costs = new Map<string, StoredPassword>();
@@ -122,22 +124,29 @@ function readUser(name: string, given: UserPolicy, functions: PasswordFunctions)
   if (password === undefined && text === undefined) {
     throw new SshError("misuse", `expected a password or keys for "${name}", got neither`);
   }
-  if (password === "") throw new SshError("misuse", `expected a password for "${name}", got an empty one`);
   checkPermissions(given);
-  const keys = typeof text === "string" ? authorizedKeys(text) : text;
-  const [refused] = keys?.refused ?? [];
-  // Given as text, nobody would look at what was refused.
-  if (typeof text === "string" && refused !== undefined) {
-    throw new SshError(
-      "misuse",
-      `expected authorized keys of "${name}", got a wrong line ${refused.line}: ${refused.reason}`,
-    );
-  }
+  const keys = readKeys(name, text);
   if (password === undefined && keys?.size === 0) {
     throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a key to log on with`);
   }
-  const stored = password === undefined ? undefined : storedPassword(password, functions);
+  const stored = password === undefined ? undefined : storedPassword(`a password for "${name}"`, password, functions);
   return { password: stored, keys, permissions: { permitListen, permitOpen } };
+}
+
+function readKeys(name: string, given: UserPolicy["keys"]): AuthorizedKeys | undefined {
+  if (given === undefined || isAuthorizedKeys(given)) return given;
+  const keys = authorizedKeys(given);
+  const [refused] = keys.refused;
+  if (refused === undefined) return keys;
+  // Given as text, nobody would look at what was refused.
+  throw new SshError(
+    "misuse",
+    `expected authorized keys of "${name}", got a wrong line ${refused.line}: ${refused.reason}`,
+  );
+}
+
+function isAuthorizedKeys(given: Exclude<UserPolicy["keys"], undefined>): given is AuthorizedKeys {
+  return typeof (given as Partial<AuthorizedKeys> | null)?.permissions === "function";
 }
 
 /** Lets so many run at once, and so many wait: comparing a password takes memory and time, and guesses may come in crowds. */

@@ -165,4 +165,23 @@ describe("authorizedKeys", () => {
     expect(keys.permissions(blob, { host: "192.0.2.1" })?.permitListen).toBeUndefined();
     expect(keys.permissions(blob, { host: "192.0.2.2" })?.permitListen).toEqual(["8080"]);
   });
+
+  it("reads a key that is repeated n times in O(n) steps", () => {
+    const steps = (lines: number): number => {
+      let count = 0;
+      const iterate = Array.prototype[Symbol.iterator];
+      // Spreading a list takes one step of its iterator for each of its elements.
+      Array.prototype[Symbol.iterator] = function (this: unknown[]) {
+        count += this.length;
+        return iterate.call(this);
+      };
+      try {
+        expect(authorizedKeys(`${key}\n`.repeat(lines)).size).toBe(lines);
+      } finally {
+        Array.prototype[Symbol.iterator] = iterate;
+      }
+      return count;
+    };
+    expect(steps(1000)).toBeLessThan(3 * steps(500));
+  });
 });

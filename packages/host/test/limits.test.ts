@@ -142,7 +142,7 @@ describe("the limit of", () => {
   });
 
   it("channels of one client, visitors and direct ones together", async () => {
-    const world = hostWorld({ limits: { channels: 2 } });
+    const world = hostWorld({ limits: { channels: 2, visitorsPerSource: 3, visitorsPerForwarding: 3 } });
     const client = await world.client({ onChannelOpen: echoing() });
     await forward(client, "localhost", 8080);
     const first = world.network.visit(8080);
@@ -156,6 +156,64 @@ describe("the limit of", () => {
     await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
     expect(await ask(world.network.visit(8080), "third")).toBe("third");
     await client.close();
+  });
+
+  it("visitors of one address: it takes half of a client's channels, and others come in (IPv6: one /64)", async () => {
+    for (const [one, same, another] of [
+      ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.8"],
+      ["2001:db8::7", "2001:db8::8", "2001:db8:0:1::7"],
+    ] as const) {
+      const world = hostWorld({ limits: { channels: 4 } });
+      const client = await world.client({ onChannelOpen: echoing() });
+      for (const port of [8080, 9090]) await forward(client, "localhost", port);
+      const visit = (port: number, host: string): BytePipe => world.network.visit(port, { host, port: 1 });
+      const first = visit(8080, one);
+      const second = visit(9090, same);
+      const refusal = world.event("refusal");
+      expect((await heard(visit(8080, one))).error).toBeDefined();
+      expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors from this address" });
+      expect(await ask(visit(8080, another), "other")).toBe("other");
+      expect(await ask(first, "first")).toBe("first");
+      await expect.poll(() => world.host.connections[0]?.channels).toBe(1);
+      expect(await ask(visit(8080, one), "third")).toBe("third");
+      expect(await ask(second, "second")).toBe("second");
+      await othersAreServed(world);
+      await client.close();
+    }
+  });
+
+  it("visitors of one forwarding: the client's other ports have room left", async () => {
+    const world = hostWorld({ limits: { channels: 4, visitorsPerSource: 4 } });
+    const client = await world.client({ onChannelOpen: echoing() });
+    for (const port of [8080, 9090]) await forward(client, "localhost", port);
+    const crowd = [1, 2, 3].map(() => world.network.visit(8080));
+    const refusal = world.event("refusal");
+    expect((await heard(world.network.visit(8080))).error).toBeDefined();
+    expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors of this port" });
+    expect(await ask(world.network.visit(9090), "other")).toBe("other");
+    for (const visitor of crowd) expect(await ask(visitor, "crowd")).toBe("crowd");
+    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    expect(await ask(world.network.visit(8080), "again")).toBe("again");
+    await client.close();
+  });
+
+  it("visitors that come before the client knows of its port", async () => {
+    const world = hostWorld({ limits: { channels: 4, visitorsPerSource: 1 } });
+    const client = await world.client({ onChannelOpen: echoing() });
+    const listen = world.network.listen;
+    const early: Promise<unknown>[] = [];
+    world.network.listen = async (...args) => {
+      const listening = await listen(...args);
+      for (let i = 0; i < 100; i++) early.push(heard(world.network.visit(8080)));
+      let refused = 0;
+      world.host.addEventListener("refusal", () => void refused++);
+      // All but one are turned away at once: none of them waits for the client to be told of the port.
+      await expect.poll(() => refused).toBe(99);
+      return listening;
+    };
+    await forward(client, "localhost", 8080);
+    await client.close();
+    await Promise.all(early);
   });
 
   it("sessions of one client", async () => {

@@ -104,8 +104,8 @@ describe("policy", () => {
     [{ ann: { password: "secret", keys: securityKey } }, /a wrong line 1: .* got "sk-ssh-ed25519@openssh.com"/],
     [{ ann: { password: "" } }, /got an empty one/],
     [{ ann: { password: "secret", permitListen: ["localhost"] } }, /expected a pattern/],
-    [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected a list of patterns/],
-    [{ ann: { password: "$2b$10$abc" } }, /got one of 2b/],
+    [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected permitListen to be a list of patterns/],
+    [{ ann: { password: "$2b$10$abc" } }, /a hash of scrypt or argon2id/],
     [{ ann: { password: "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2g" } }, /a cost in range/],
     [{ bob: { keys: `magic ${key}` } }, /a wrong line 1/],
   ])("refuses the table %o", (users, message) => {
@@ -189,7 +189,7 @@ describe("passwords that wait to be compared", () => {
 });
 
 describe("password hashes", () => {
-  const storedPassword = (text: string) => storedPasswordWith(text, noblePasswordFunctions);
+  const storedPassword = (text: string) => storedPasswordWith("a password", text, noblePasswordFunctions);
 
   it.each([
     // passlib.hash.scrypt's own test vector, RFC 7914's second one in the PHC string format, and the reference argon2.
@@ -209,9 +209,5 @@ describe("password hashes", () => {
     expect(made).not.toBe(await hashPassword("secret", { ln: 4, r: 8, p: 1 }));
     expect(await storedPassword(made).matches("secret")).toBe(true);
     expect(await policy({ ann: { password: made } })(byPassword("ann", "secret"))).not.toBe(false);
-  });
-
-  it("that start with $ but are no hash are the password itself", async () => {
-    expect(await storedPassword("$ecret").matches("$ecret")).toBe(true);
   });
 });

@@ -26,6 +26,7 @@ import {
   type HostEvents,
   type HostPlatform,
   policy,
+  type ServeOptions,
   TunnelHost,
   type TunnelHostOptions,
 } from "../src/index.ts";
@@ -97,6 +98,8 @@ export interface HostWorld {
   readonly network: Network;
   /** Logs a client on. */
   readonly client: (options?: Partial<ClientOptions> & { readonly origin?: Address }) => Promise<SshConnection>;
+  /** Serves a pipe; `gone` resolves when it has been dropped. */
+  readonly serve: (options: ServeOptions) => { readonly served: Promise<void>; readonly gone: Promise<unknown> };
   /** The first event of a type from now on. */
   readonly event: <Type extends keyof HostEvents>(type: Type) => Promise<HostEvents[Type]>;
 }
@@ -120,6 +123,11 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
         hostKey: () => true,
         ...given,
       });
+    },
+    serve: (given) => {
+      const [ours, theirs] = pipePair();
+      const served = host.serve(theirs, given);
+      return { served, gone: heard(ours) };
     },
     event: (type) => new Promise((resolve) => host.addEventListener(type, resolve, { once: true })),
   };

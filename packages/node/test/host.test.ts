@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { decodePrivateKey, signer } from "@postern/keys";
@@ -72,7 +73,65 @@ function answers(port: number, host: string): Promise<boolean> {
   });
 }
 
+/** The timers of the kernel's established connections with that port at one end: 02 is keepalive. */
+function kernelTimers(port: number, end: "local" | "remote"): string[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const rows = readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((row) => row.trim().split(/\s+/));
+  return rows
+    .filter(([, local, remote, state]) => state === "01" && (end === "local" ? local : remote)?.endsWith(`:${hex}`))
+    .map(([, , , , , timer = ""]) => timer.slice(0, 2));
+}
+
+describe("TCP keepalive (RFC 9293 3.8.4)", () => {
+  it.skipIf(process.platform !== "linux")(
+    "runs on the sockets of visitors and of targets, so that those that vanish are found out (Linux: /proc/net/tcp)",
+    async () => {
+      const accepted: net.Socket[] = [];
+      const target = net.createServer((socket) => {
+        socket.on("error", () => {});
+        accepted.push(socket);
+      });
+      servers.push(target);
+      await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
+      const to = (target.address() as net.AddressInfo).port;
+      const tunnel = await tunnelTo(await listening());
+      const { port } = await tunnel.requestForwarding({
+        address: "127.0.0.1",
+        port: 0,
+        target: { host: "127.0.0.1", port: to },
+      });
+      const visitor = net.connect({ host: "127.0.0.1", port });
+      visitor.on("error", () => {});
+      await expect.poll(() => accepted.length).toBe(1);
+      await expect.poll(() => kernelTimers(port, "local")).toEqual(["02"]);
+      await expect.poll(() => kernelTimers(to, "remote")).toEqual(["02"]);
+      visitor.destroy();
+      for (const socket of accepted) socket.destroy();
+      await tunnel.logoff();
+    },
+  );
+});
+
+describe("TunnelHost.close", () => {
+  it("keeps its port when its options are wrong, and frees it when they are right", async () => {
+    const host = await listening();
+    await expect(host.close({ drainMs: "5" as unknown as number })).rejects.toMatchObject({ code: "misuse" });
+    expect(await answers(host.port, "127.0.0.1")).toBe(true);
+    await host.close({ drainMs: 0 });
+    expect(await answers(host.port, "127.0.0.1")).toBe(false);
+  });
+});
+
 describe("TunnelHost.listen", () => {
+  it.each([{ port: "2222" }, { port: null }, { address: null }, { address: 5 }, { address: Promise.resolve("::") }])(
+    "refuses %o",
+    async (options) => {
+      await expect(listening(options as never)).rejects.toMatchObject({ code: "misuse" });
+    },
+  );
+
   it("takes clients on all addresses unless told, and knows where they come from", async () => {
     const host = await listening();
     for (const address of ["127.0.0.1", "::1"]) {
