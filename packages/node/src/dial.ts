@@ -4,14 +4,13 @@ import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, expectSignal, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel/platform";
-import { expectType, RfcLimits, SshError } from "@postern/wire";
+import { describeType, expectNumber, expectType, longestTimerMs, RfcLimits, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
 /** Loopback answers at once or never: `localhost` may be ::1, 127.0.0.1 or both, and the server on either. */
 const loopbackDelayMs = 10;
-const longestTimerMs = 2 ** 31 - 1;
 
 function nothing(): void {}
 
@@ -70,12 +69,10 @@ function race<T>(
 ): Race<T> {
   expectType("the options of dial", options, "object");
   const { host, port, signal, timeoutMs, lookup } = options;
-  expectType("host", host, "string");
+  checkHost(host);
   if (host === "") throw new SshError("misuse", "expected a host, got an empty name");
   checkPort(port, 1);
-  if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || !(timeoutMs > 0))) {
-    throw new SshError("misuse", `expected timeoutMs to be a positive number, got ${String(timeoutMs)}`);
-  }
+  if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
   expectSignal(signal);
   if (signal?.aborted) throw aborted(host, port, signal.reason);
@@ -87,7 +84,13 @@ function race<T>(
 /** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
 export function checkPort(port: number, lowest: 0 | 1): void {
   if (Number.isInteger(port) && port >= lowest && port <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${String(port)}`);
+  const got = typeof port === "number" ? port : describeType(port);
+  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${got}`);
+}
+
+/** The system takes null for loopback. @throws SshError `misuse` for anything but text */
+export function checkHost(host: string): void {
+  if (typeof host !== "string") throw new SshError("misuse", `expected a host as text, got ${describeType(host)}`);
 }
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */

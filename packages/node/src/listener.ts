@@ -1,8 +1,8 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expectSignal } from "@postern/ssh";
-import { expectType, SshError } from "@postern/wire";
-import { checkPort, hostPort, reasonOf } from "./dial.ts";
+import { SshError } from "@postern/wire";
+import { checkHost, checkPort, hostPort, reasonOf } from "./dial.ts";
 
 /** What {@link listen} is told. */
 export interface ListenOptions {
@@ -38,7 +38,7 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
   const { host, port, backlog, ipv6Only = false, signal } = options;
-  expectType("address", host, "string");
+  checkHost(host);
   checkPort(port, 0);
   expectSignal(signal);
   const name = hostPort(host, port);

@@ -12,6 +12,8 @@ const mostGathered = 256 * 1024;
 /** a first write of fewer bytes is not to wait for the others of its turn, and one of more bytes gains nothing by it */
 const smallWrite = 4096;
 const largeWrite = 64 * 1024;
+/** How long a connection is silent before the system asks whether the other side is still there; libuv knows no other delay before it has connected. */
+const keepAliveDelayMs = 60_000;
 /** a small write that comes later than this after the last one is no part of a burst, and nothing is arranged for those that follow */
 const burstMs = 0.05;
 
@@ -20,7 +22,8 @@ const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 /**
  * Makes a {@link BytePipe} of a socket (takes it): connected, connecting, or just accepted.
  *
- * - Nagle's algorithm is off and half-close is on, whatever the socket was made with.
+ * - Nagle's algorithm is off and half-close is on, whatever the socket was made with. TCP keepalive is on after a minute of silence:
+ *   a visitor or target that has vanished is found out, and its channel is free again.
  * - What comes before `start` waits for it; an error before `start` waits too, and never becomes an unhandled `error` event.
  * - `pause` holds back bytes; `end` may still come when no bytes are left.
  * - `close` sends what was written before it closes the socket.
@@ -111,6 +114,7 @@ class SocketPipe implements BytePipe, TurnListener {
     (socket as PipedSocket)[pipeKey] = this;
     socket.pause();
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, keepAliveDelayMs);
     socket.allowHalfOpen = true;
     // 'close' follows every error and knows it; without a listener Node would throw it instead.
     socket.on("error", onError);

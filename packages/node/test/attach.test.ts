@@ -204,6 +204,25 @@ describe("a socket over a channel", () => {
   });
 });
 
+describe("a timeout of a socket", () => {
+  it.each([Number.NaN, -1, "60"])("refuses %o", (ms) => {
+    const [one] = pair();
+    expect(() => one.setTimeout(ms as number)).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  it("may be longer than any timer", async () => {
+    const [one] = pair();
+    let fired = false;
+    one.setTimeout(Number.POSITIVE_INFINITY, () => {
+      fired = true;
+    });
+    // A timer that overflows fires after a millisecond.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(fired).toBe(false);
+    one.destroy();
+  });
+});
+
 describe("a server of node:http", () => {
   const echo = (): Server =>
     createServer((request, response) => {

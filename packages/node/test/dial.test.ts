@@ -140,6 +140,15 @@ describe("dial", () => {
     expect(none).toMatchObject({ code: "connect", message: "expected an address to reach no.example:22, got none" });
   });
 
+  it.each([null, undefined, 5, {}])("refuses the host %o, which the system may take for loopback", async (host) => {
+    expect(await failure(dial({ host: host as unknown as string, port: 22 }))).toMatchObject({ code: "misuse" });
+  });
+
+  it.each(["5000", null, Symbol("x")])("refuses a timeout that is %o", async (timeoutMs) => {
+    const wrong = timeoutMs as unknown as number;
+    expect(await failure(dial({ host: "127.0.0.1", port: 22, timeoutMs: wrong }))).toMatchObject({ code: "misuse" });
+  });
+
   it.each([0, -1, 65_536, 1.5, Number.NaN])("refuses port %d", async (port) => {
     expect(await failure(dial({ host: "127.0.0.1", port }))).toMatchObject({ code: "misuse" });
   });
