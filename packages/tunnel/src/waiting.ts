@@ -1,8 +1,8 @@
 /** Waiting that ends early. @module */
 import { onAbort } from "@postern/ssh";
+import { longestTimerMs } from "@postern/wire";
 
-/** A longer timer fires at once. */
-export const longestTimerMs: number = 2 ** 31 - 1;
+export { longestTimerMs };
 
 /** Waits; a signal ends the wait early. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {

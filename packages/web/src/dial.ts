@@ -1,15 +1,13 @@
 /** Dialling with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
 import type { Dial } from "@postern/tunnel/platform";
-import { SshError, toSshError } from "@postern/wire";
+import { longestTimerMs, SshError, toSshError } from "@postern/wire";
 
 /** Gives a pipe to an address. The signal fires when the pipe is not wanted any more: the tunnel was ended, or it took too long. */
 export type DialPipe<Address> = (
   address: Address,
   options: { readonly signal: AbortSignal },
 ) => BytePipe | Promise<BytePipe>;
-
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Makes a platform's dialling of a program's function, which may take for ever and may not look at its signal. */
 export function dialWith<Address extends { readonly host: string; readonly port: number }>(

@@ -1,6 +1,6 @@
 /** What `serve` is told, and the checking of it. @module */
 import { checkOptions, expectSignal } from "@postern/ssh";
-import { describeType, SshError } from "@postern/wire";
+import { describeType, longestTimerMs, SshError } from "@postern/wire";
 
 /** Options of `serve`: bounds on what a visitor may cost. */
 export interface ServeOptions {
@@ -63,7 +63,6 @@ const chosen = [
   "maxBodyBytes",
   "maxConnections",
 ] as const;
-const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws SshError `misuse` for options that are unknown, of a wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
