@@ -20,6 +20,9 @@ export interface CloseOptions {
   readonly drainMs?: number;
 }
 
+/** How many clients at once are told that they were turned away; the others are only dropped. */
+const mostLeaving = 64;
+
 const reasons: Readonly<Record<TurnedAway, string>> = {
   closing: "the host is closing",
   connections: "too many connections",
@@ -40,6 +43,8 @@ export class TunnelHost extends EventTarget {
   readonly #clients = new Set<Client>();
   readonly #whenEmpty: (() => void)[] = [];
   #nextId = 1;
+  /** clients that were turned away and have not gone yet */
+  #leaving = 0;
   #closing = false;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
@@ -126,11 +131,20 @@ export class TunnelHost extends EventTarget {
   protected async stopListening(): Promise<void> {}
 
   #turnAway(pipe: BytePipe, why: TurnedAway, origin: Address | undefined): void {
-    const patience = setTimeout(() => pipe.abort(new SshError("closed", "the client was turned away")), 1_000);
-    pipe.start({ data() {}, end() {}, drain() {}, closed: () => clearTimeout(patience) });
-    // In place of the identification, as sshd does: clients show the lines before it (RFC 4253 section 4.2).
-    pipe.write(utf8("Not allowed at this time\r\n"));
-    pipe.close();
+    const abort = (): void => pipe.abort(new SshError("closed", "the client was turned away"));
+    if (this.#leaving >= mostLeaving) abort();
+    else {
+      this.#leaving++;
+      const patience = setTimeout(abort, 1_000);
+      const closed = (): void => {
+        this.#leaving--;
+        clearTimeout(patience);
+      };
+      pipe.start({ data() {}, end() {}, drain() {}, closed });
+      // In place of the identification, as sshd does: clients show the lines before it (RFC 4253 section 4.2).
+      pipe.write(utf8("Not allowed at this time\r\n"));
+      pipe.close();
+    }
     this.dispatchEvent(new RefusalEvent("connection", reasons[why], undefined, origin));
   }
 }

@@ -45,6 +45,20 @@ describe("the limit of", () => {
     await second.close();
   });
 
+  it("clients that are turned away: those beyond 64 are dropped at once, without a word", async () => {
+    const world = hostWorld({ limits: { connections: 0 } });
+    const dropped: number[] = [];
+    for (let i = 0; i < 70; i++) {
+      // It reads nothing and stays, for as long as it is let.
+      const [ours, theirs] = pipePair();
+      ours.pause();
+      const closed = (error: Error | undefined): void => void (error !== undefined && dropped.push(i));
+      ours.start({ data() {}, end() {}, drain() {}, closed });
+      void world.host.serve(theirs);
+    }
+    await expect.poll(() => dropped).toEqual([64, 65, 66, 67, 68, 69]);
+  });
+
   it("connections that have not logged on; one that has logged on makes room", async () => {
     const world = hostWorld({ limits: { startups: { start: 1, full: 1 } } });
     const [ours, theirs] = pipePair();
