@@ -1,0 +1,68 @@
+/** The iterator of a forwarding: no visitor is lost between loops that end and loops that begin. */
+import { describe, expect, it } from "vitest";
+import type { ForwardedChannel } from "../src/index.ts";
+import { HostWorld, onVirtualClock, openTunnel, outcome, settle } from "./host-world.ts";
+
+onVirtualClock();
+
+async function eventBased(): Promise<
+  { world: HostWorld } & Pick<Awaited<ReturnType<typeof openTunnel>>, "tunnel"> & {
+      forwarding: AsyncIterable<ForwardedChannel> & { cancel(): Promise<void> };
+    }
+> {
+  const world = new HostWorld();
+  const { tunnel } = await openTunnel(world);
+  return { world, tunnel, forwarding: await tunnel.requestForwarding({ port: 7777 }) };
+}
+
+/** Each request of the iterator settles with this. */
+const done = { done: true, value: undefined };
+
+describe("an iterator of a forwarding", () => {
+  it("that returns while next() waits ends that wait, and the next visitor goes to the next loop", async () => {
+    const { world, forwarding } = await eventBased();
+    const first = forwarding[Symbol.asyncIterator]();
+    const waiting = [first.next(), first.next()];
+    expect(await first.return?.()).toEqual(done);
+    expect(await outcome(Promise.all(waiting))).toBe("resolved");
+    expect(await Promise.all(waiting)).toEqual([done, done]);
+    await world.visit(7777);
+    const { value } = await forwarding[Symbol.asyncIterator]().next();
+    expect(value).toMatchObject({ type: "forwarded-tcpip" });
+  });
+
+  it("that has returned gives no more channels: they are the next loop's", async () => {
+    const { world, forwarding } = await eventBased();
+    const first = forwarding[Symbol.asyncIterator]();
+    await first.return?.();
+    await world.visit(7777);
+    await settle();
+    expect(await first.next()).toEqual(done);
+    expect((await forwarding[Symbol.asyncIterator]().next()).done).toBe(false);
+  });
+
+  it("that returns leaves the waits of other iterators alone", async () => {
+    const { world, forwarding } = await eventBased();
+    const [one, two] = [forwarding[Symbol.asyncIterator](), forwarding[Symbol.asyncIterator]()];
+    const [ended, served] = [one.next(), two.next()];
+    await one.return?.();
+    expect(await ended).toEqual(done);
+    expect(await outcome(served)).toBe("unsettled");
+    await world.visit(7777);
+    expect((await served).done).toBe(false);
+  });
+
+  it("of a loop that breaks off does not swallow the visitor after it", async () => {
+    const { world, forwarding } = await eventBased();
+    await world.visit(7777);
+    await world.visit(7777);
+    const taken: ForwardedChannel[] = [];
+    for (let round = 0; round < 2; round++) {
+      for await (const channel of forwarding) {
+        taken.push(channel);
+        break;
+      }
+    }
+    expect(new Set(taken).size).toBe(2);
+  });
+});
