@@ -23,6 +23,11 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
     return this.#closed.promise;
   }
 
+  /** Whether the loops that take channels are over. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
   /** Whether so many channels wait that a further one should be refused. */
   get full(): boolean {
     return this.#channels.length >= Limits.acceptQueue;
@@ -58,7 +63,7 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
       return: () => {
         returned = true;
         // A reader that stays behind would take the next channel, and nobody would see it.
-        for (const { resolve } of this.#readers.filter((reader) => reader.iterator === iterator)) resolve(done);
+        for (const reader of this.#readers) if (reader.iterator === iterator) reader.resolve(done);
         this.#readers = this.#readers.filter((reader) => reader.iterator !== iterator);
         return Promise.resolve(done);
       },

@@ -78,8 +78,13 @@ export interface ForwardingOptions {
   readonly port: number;
   /** local forwarding: where bytes flow to; without it the forwarding is event based */
   readonly target?: Target;
-  /** Whether to take a visitor; default all. An error, or anything but `true`, refuses. */
+  /**
+   * Whether to take a visitor; default all. An error, or anything but `true`, refuses. SSH does not report a visitor who leaves before the
+   * decision, so a late decision costs the visitor and a `drain` their time.
+   */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
+  /** milliseconds until `onOpen` must have answered; after that the visitor is refused and `visitorerror` fires; default 30 s */
+  readonly onOpenTimeoutMs?: number;
   /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; default false */
   readonly wait?: boolean;
 }
@@ -110,7 +115,7 @@ export interface CheckedOptions {
 }
 
 /** What `requestForwarding` takes, with the defaults filled in. */
-export type CheckedForwarding = ForwardingOptions & { readonly address: string };
+export type CheckedForwarding = ForwardingOptions & { readonly address: string; readonly onOpenTimeoutMs: number };
 
 const tunnelOptions = [
   "host",
@@ -134,6 +139,7 @@ const forwardingOptions = [
   "port",
   "target",
   "onOpen",
+  "onOpenTimeoutMs",
   "wait",
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
@@ -251,7 +257,7 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
-  const { address = "localhost", port, target, onOpen } = given;
+  const { address = "localhost", port, target, onOpen, onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
   if (typeof address !== "string")
     throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
   expectPort("port", port, 0);
@@ -261,7 +267,8 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
     expectPort("target.port", target.port, 1);
   }
   if (onOpen !== undefined) expectFunction("onOpen", onOpen);
-  return { ...given, address };
+  expectNumber("onOpenTimeoutMs", onOpenTimeoutMs, 1);
+  return { ...given, address, onOpenTimeoutMs };
 }
 
 /** The deadline. @throws SshError `misuse` */

@@ -83,6 +83,8 @@ describe("options of a forwarding", () => {
     [{ port: 80, target: { hots: "x", port: 1 } }, /"hots" of target: did you mean "host"\?/],
     [{ port: 80, target: "x:1" }, /expected options of target/],
     [{ port: 80, onOpen: true }, "expected onOpen to be a function, got boolean"],
+    [{ port: 80, onOpenTimeoutMs: 0 }, "expected onOpenTimeoutMs to be a number from 1 on, got 0"],
+    [{ port: 80, onOpenTimeoutMs: Number.NaN }, "expected onOpenTimeoutMs to be a number from 1 on, got NaN"],
   ])("%j: %s", async (options, message) => {
     expect(await rejection(new Rig().tunnel.requestForwarding(options as ForwardingOptions))).toEqual(misuse(message));
   });
