@@ -66,13 +66,22 @@ export class ActiveForwarding implements Forwarding {
         const port = await link.listener.listen(this.address, this.#options.port, this.#visitors.incoming, call);
         // The host may answer this together with the logon: the tunnel is open first.
         if (!(await link.up)) throw toSshError(given.reason, "closed", "the logon failed");
-        if (this.#link === link) this.#become("open", undefined, port);
-        return;
+        if (!this.#host.isCurrent(link)) {
+          const error = new SshError("closed", "the connection was lost when the server had just begun to listen");
+          this.#dropVisitors(error);
+          throw error;
+        }
+        return this.#become("open", undefined, port);
       } catch (error) {
         if (this.#options.wait !== true || !(error instanceof SshError) || error.code !== "refused") throw error;
         await sleep(Limits.pendingRetryMs, given);
       }
     }
+  }
+
+  /** Whether a failed first request continues on the next link: the login failed, or the connection was lost while the program waits for the port. */
+  async continuesAfter(link: Link): Promise<boolean> {
+    return !(await link.up) || (this.#options.wait === true && !this.#host.isCurrent(link));
   }
 
   /** A new connection: asks for the port, again and again while somebody holds it. */
@@ -99,8 +108,7 @@ export class ActiveForwarding implements Forwarding {
 
   /** The connection was lost. */
   detach(error: SshError): void {
-    this.#visitors.abort(error);
-    this.#visitors.queue.clear();
+    this.#dropVisitors(error);
     // Nothing listens any more, and that is what `cancel` was to bring about.
     if (this.#cancelling !== undefined) return this.#close(undefined);
     this.#link = undefined;
@@ -159,6 +167,12 @@ export class ActiveForwarding implements Forwarding {
     this.#become("closed", error);
   }
 
+  /** The connection of these visitors is gone. */
+  #dropVisitors(error: SshError): void {
+    this.#visitors.abort(error);
+    this.#visitors.queue.clear();
+  }
+
   async #cancel({ listener }: Link, call: CallOptions): Promise<void> {
     try {
       await listener.cancel(this.address, this.#port, () => this.#close(undefined), call);
@@ -174,18 +188,19 @@ export class ActiveForwarding implements Forwarding {
     return this.#link === link && this.#state !== "closed";
   }
 
-  /** When the host chose the port, the same one is asked for first: visitors know it. */
+  /** If the server chose the port, the same one is requested first, because visitors know it. With `keepPort` no other port will do. */
   async #listenAgain({ listener }: Link): Promise<number> {
-    const call = { signal: this.#given.signal };
-    const requested = this.#options.port;
-    if (requested === 0 && this.#port !== 0) {
-      try {
-        return await listener.listen(this.address, this.#port, this.#visitors.incoming, call);
-      } catch (error) {
-        if (!(error instanceof SshError) || (error.code !== "refused" && error.code !== "denied")) throw error;
-      }
+    const listen = (port: number): Promise<number> =>
+      listener.listen(this.address, port, this.#visitors.incoming, { signal: this.#given.signal });
+    const { port: requested, keepPort } = this.#options;
+    try {
+      return await listen(this.#port);
+    } catch (error) {
+      const isOther = requested !== this.#port && keepPort !== true;
+      if (isOther && error instanceof SshError && (error.code === "refused" || error.code === "denied"))
+        return await listen(requested);
+      throw error;
     }
-    return await listener.listen(this.address, requested, this.#visitors.incoming, call);
   }
 
   #pause(): Promise<void> {

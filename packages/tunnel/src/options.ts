@@ -85,8 +85,10 @@ export interface ForwardingOptions {
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
   /** milliseconds until `onOpen` must have answered; after that the visitor is refused and `visitorerror` fires; default 30 s */
   readonly onOpenTimeoutMs?: number;
-  /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; default false */
+  /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; also on the next connection, when this one is lost; default false */
   readonly wait?: boolean;
+  /** After a reconnection, waits for the port that the server chose for `port: 0`, instead of taking another if that one is held; default false. */
+  readonly keepPort?: boolean;
 }
 
 /** What `drain` takes. */
@@ -141,6 +143,7 @@ const forwardingOptions = [
   "onOpen",
   "onOpenTimeoutMs",
   "wait",
+  "keepPort",
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
