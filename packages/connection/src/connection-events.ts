@@ -39,5 +39,10 @@ export type ConnectionEvent =
       readonly specific: Bytes;
       readonly slot: ReplySlot | undefined;
     }
-  /** the answer to our oldest `globalRequest` */
-  | { readonly type: "globalReply"; readonly ok: boolean; readonly specific: Bytes };
+  /** the answer to our oldest `globalRequest`; `unimplemented`: the peer sent UNIMPLEMENTED, and `ok` is false */
+  | {
+      readonly type: "globalReply";
+      readonly ok: boolean;
+      readonly specific: Bytes;
+      readonly unimplemented: true | undefined;
+    };

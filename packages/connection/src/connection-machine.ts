@@ -266,7 +266,7 @@ export class ConnectionMachine {
 
   /** The peer sent UNIMPLEMENTED: it knows no global requests, and this is its answer to the oldest that waits. */
   unimplemented(): void {
-    if (this.#awaitedGlobal > 0) this.#globalReply(false, new Uint8Array(0));
+    if (this.#awaitedGlobal > 0) this.#globalReply(false, new Uint8Array(0), true);
   }
 
   /** Answers the peer's global request; `specific` goes with a success. */
@@ -412,10 +412,10 @@ export class ConnectionMachine {
     this.#events.push({ type: "globalRequest", name, specific, slot });
   }
 
-  #globalReply(ok: boolean, specific: Bytes): void {
+  #globalReply(ok: boolean, specific: Bytes, unimplemented?: true): void {
     if (this.#awaitedGlobal === 0) throw new SshError("protocol", "expected no reply: nothing was asked");
     this.#awaitedGlobal--;
-    this.#events.push({ type: "globalReply", ok, specific });
+    this.#events.push({ type: "globalReply", ok, specific, unimplemented });
   }
 }
 

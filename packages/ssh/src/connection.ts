@@ -259,7 +259,7 @@ export class Connection implements SshConnection {
         this.#incomingRequest(event.name, event.specific, event.slot);
         return true;
       case "globalReply":
-        this.#requests.settle({ ok: event.ok, specific: event.specific });
+        this.#requests.settle({ ok: event.ok, specific: event.specific, unimplemented: event.unimplemented });
         return true;
       case "debug":
         this.#options.onDebug?.(event.message, event.alwaysDisplay);
