@@ -312,6 +312,59 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     });
   }
 
+  for (const GatewayPorts of ["no", "yes", "clientspecified"]) {
+    it(`a probe finds every port that GatewayPorts ${GatewayPorts} grants`, async () => {
+      const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { GatewayPorts } });
+      try {
+        const tunnel = await openTunnel(sshd);
+        for (const [address, asked] of [
+          ["", ["127.0.0.1", "::1"]],
+          ["*", ["127.0.0.1", "::1"]],
+          ["localhost", ["127.0.0.1", "::1"]],
+          ["0.0.0.0", ["127.0.0.1"]],
+          ["::", ["::1"]],
+          ["127.0.0.1", ["127.0.0.1"]],
+          ["::1", ["::1"]],
+          ["LOCALHOST", ["LOCALHOST"]],
+        ] as const) {
+          const forwarding = await tunnel.requestForwarding({ address, port: 0 });
+          const { ok, answers } = await forwarding.probe();
+          expect([address, ok, [...answers]]).toEqual([address, true, asked.map((host) => [host, "ours"])]);
+        }
+        await tunnel.logoff();
+      } finally {
+        await sshd.stop();
+      }
+    });
+  }
+
+  it("a probe of one family is not content with the other", async () => {
+    const sshd = await startSshd({
+      authorizedKeys: [(await userKey()).publicLine],
+      config: { GatewayPorts: "clientspecified" },
+    });
+    const other = await echoTarget("127.0.0.1");
+    try {
+      const tunnel = await openTunnel(sshd);
+      // sshd is content with the family that it can have, and reports success (see `localhost`).
+      const both = await tunnel.requestForwarding({ address: "localhost", port: other.port });
+      expect(await both.probe()).toMatchObject({
+        ok: false,
+        answers: new Map([
+          ["127.0.0.1", "foreign"],
+          ["::1", "ours"],
+        ]),
+      });
+      await both.cancel();
+      const six = await tunnel.requestForwarding({ address: "::", port: other.port });
+      expect(await six.probe()).toMatchObject({ ok: true });
+      await tunnel.logoff();
+    } finally {
+      await sshd.stop();
+      await other.stop();
+    }
+  });
+
   it("keeps the same port on two addresses apart", async () => {
     const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     try {

@@ -72,7 +72,7 @@ export interface ChannelOpenRequest {
 
 /** What `requestForwarding` takes. */
 export interface ForwardingOptions {
-  /** sent to the host word for word; `""` and `0.0.0.0` and `::` mean all addresses; default `localhost` (RFC 4254 section 7.1) */
+  /** sent to the host word for word; `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6; default `localhost`, loopback of both (RFC 4254 section 7.1) */
   readonly address?: string;
   /** 0 lets the host choose */
   readonly port: number;

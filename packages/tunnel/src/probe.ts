@@ -95,12 +95,14 @@ export class ProbeGate {
 /** Bytes of a nonce. */
 export const nonceSize = 32;
 
-/** The addresses at which a listener for `address` should be found on the host itself. */
+/**
+ * The addresses at which the server itself should reach a listener for `address`. As OpenSSH reads them: `0.0.0.0` is IPv4 only, `::` is IPv6
+ * only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings are names like any other.
+ */
 export function probeAddresses(address: string): readonly string[] {
-  if (address === "127.0.0.1" || address === "0.0.0.0") return ["127.0.0.1"];
-  if (address === "::1") return ["::1"];
-  if (address === "" || address === "*" || address === "::" || address.toLowerCase() === "localhost")
-    return ["127.0.0.1", "::1"];
+  if (address === "0.0.0.0") return ["127.0.0.1"];
+  if (address === "::") return ["::1"];
+  if (address === "" || address === "*" || address === "localhost") return ["127.0.0.1", "::1"];
   return [address];
 }
 
