@@ -3,7 +3,7 @@ export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
-export { onAbort } from "./on-abort.ts";
+export { expectSignal, onAbort } from "./on-abort.ts";
 export {
   type AttemptContext,
   type ClientOptions,

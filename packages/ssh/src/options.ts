@@ -2,7 +2,7 @@
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto/platform";
 import type { RekeyLimits } from "@postern/transport";
-import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, describeType, isThenable, Limits, RfcLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
@@ -147,8 +147,9 @@ export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): 
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
-  if (typeof given !== "object" || given === null)
-    throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
+  const isObject = typeof given === "object" && given !== null;
+  if (!isObject || isThenable(given) || Symbol.iterator in given)
+    throw new SshError("misuse", `expected options of ${what}, got ${describeType(given)}`);
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));

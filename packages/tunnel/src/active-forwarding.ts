@@ -3,7 +3,7 @@ import { type CallOptions, firstWindow } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, Forwarding, ForwardingHost, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import type { Link } from "./link.ts";
-import type { CheckedForwarding } from "./options.ts";
+import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
 import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
 import { Visitors } from "./visitors.ts";
@@ -122,20 +122,21 @@ export class ActiveForwarding implements Forwarding {
     this.#close(error);
   }
 
-  cancel(call: CallOptions = {}): Promise<void> {
+  async cancel(call: CallOptions = {}): Promise<void> {
+    checkCallOptions("cancel", call);
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       // Nothing listens; a request that is under way is taken back when it is answered.
-      this.#close(undefined);
-      return Promise.resolve();
+      return this.#close(undefined);
     }
     this.#cancelling ??= this.#cancel(link, call).finally(() => {
       this.#cancelling = undefined;
     });
-    return this.#cancelling;
+    await this.#cancelling;
   }
 
   async probe(call: CallOptions = {}): Promise<ProbeResult> {
+    checkCallOptions("probe", call);
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);

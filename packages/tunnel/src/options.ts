@@ -1,8 +1,8 @@
 /** What a ReverseTunnel is told, and the checking of it. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto/platform";
-import { checkOptions, type KeepAliveOptions } from "@postern/ssh";
-import { Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { type CallOptions, checkOptions, expectSignal, type KeepAliveOptions } from "@postern/ssh";
+import { describeType, Limits, quote, RfcLimits, SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -261,8 +261,7 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
   const { address = "localhost", port, target, onOpen, onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
-  if (typeof address !== "string")
-    throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
+  expectType("address", address, "string");
   expectPort("port", port, 0);
   if (target !== undefined) {
     checkOptions("target", target, ["host", "port"]);
@@ -270,13 +269,22 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
     expectPort("target.port", target.port, 1);
   }
   if (onOpen !== undefined) expectFunction("onOpen", onOpen);
+  for (const name of ["wait", "keepPort"] as const)
+    if (given[name] !== undefined) expectType(name, given[name], "boolean");
   expectNumber("onOpenTimeoutMs", onOpenTimeoutMs, 1);
   return { ...given, address, onOpenTimeoutMs };
+}
+
+/** Checks the options of one call. @throws SshError `misuse` */
+export function checkCallOptions(method: string, given: CallOptions): void {
+  checkOptions(method, given, ["signal"]);
+  expectSignal(given.signal);
 }
 
 /** The deadline. @throws SshError `misuse` */
 export function checkDrainOptions(given: DrainOptions): number {
   checkOptions("drain", given, ["deadlineMs", "signal"]);
+  expectSignal(given.signal);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
   return deadlineMs;
@@ -284,20 +292,32 @@ export function checkDrainOptions(given: DrainOptions): number {
 
 function expectText(name: string, value: unknown): void {
   if (typeof value === "string" && value !== "") return;
-  throw new SshError("misuse", `expected ${name} to be a non-empty string, got ${value === "" ? '""' : typeof value}`);
+  throw new SshError(
+    "misuse",
+    `expected ${name} to be a non-empty string, got ${value === "" ? '""' : describeType(value)}`,
+  );
 }
 
 function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
   if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${String(value)}`);
+  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${describe(value)}`);
 }
 
 function expectNumber(name: string, value: unknown, lowest: number): void {
   if (typeof value === "number" && value >= lowest) return;
-  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${String(value)}`);
+  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${describe(value)}`);
 }
 
 function expectFunction(name: string, value: unknown): void {
-  if (typeof value !== "function")
-    throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
+  expectType(name, value, "function");
+}
+
+function expectType(name: string, value: unknown, type: "string" | "boolean" | "function"): void {
+  if (typeof value === type) return;
+  throw new SshError("misuse", `expected ${name} to be a ${type}, got ${describeType(value)}`);
+}
+
+/** A number by its value, anything else by its type. */
+function describe(value: unknown): string {
+  return typeof value === "number" ? String(value) : describeType(value);
 }

@@ -17,6 +17,7 @@ import { type Link, LinkFailure, openLink } from "./link.ts";
 import {
   type CheckedOptions,
   changeOptions,
+  checkCallOptions,
   checkDrainOptions,
   checkForwardingOptions,
   checkTunnelOptions,
@@ -159,6 +160,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    */
   async requestForwarding(options: ForwardingOptions, call: CallOptions = {}): Promise<Forwarding> {
     const checked = checkForwardingOptions(options);
+    checkCallOptions("requestForwarding", call);
     if (checked.target !== undefined && this.#platform.dialTarget === false) {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
