@@ -198,6 +198,25 @@ describe("a visitor who comes during a probe", () => {
     expect(forwarding.stats()).toMatchObject({ accepted: 1, bytesIn: 5 });
   });
 
+  it("and says nothing waits for the probes of that moment only, however many follow", async () => {
+    const world = new HostWorld();
+    world.directAnswer = () => "mute";
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    void forwarding.probe();
+    await settle();
+    await world.visit(7777, { address: "127.0.0.1" });
+    await advance(4_000);
+    const later = forwarding.probe();
+    await advance(999);
+    expect(forwarding.stats().accepted).toBe(0);
+    await advance(1);
+    expect(forwarding.stats().accepted).toBe(1);
+    expect(await outcome(later)).toBe("unsettled");
+    await advance(4_000);
+    expect(await outcome(later)).toBe("resolved");
+  });
+
   it("and leaves at once, without a word, harms nobody", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
