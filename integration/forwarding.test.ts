@@ -313,7 +313,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
   }
 
   for (const GatewayPorts of ["no", "yes", "clientspecified"]) {
-    it(`a probe finds every port that GatewayPorts ${GatewayPorts} grants`, async () => {
+    it(`finds each listener with probe() under GatewayPorts ${GatewayPorts}`, async () => {
       const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { GatewayPorts } });
       try {
         const tunnel = await openTunnel(sshd);
@@ -338,7 +338,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     });
   }
 
-  it("a probe of one family is not content with the other", async () => {
+  it("reports a probe as failed if one of two families is not ours", async () => {
     const sshd = await startSshd({
       authorizedKeys: [(await userKey()).publicLine],
       config: { GatewayPorts: "clientspecified" },
@@ -346,7 +346,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     const other = await echoTarget("127.0.0.1");
     try {
       const tunnel = await openTunnel(sshd);
-      // sshd is content with the family that it can have, and reports success (see `localhost`).
+      // sshd reports success if it can bind one of the two families.
       const both = await tunnel.requestForwarding({ address: "localhost", port: other.port });
       expect(await both.probe()).toMatchObject({
         ok: false,

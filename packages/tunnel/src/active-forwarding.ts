@@ -79,7 +79,7 @@ export class ActiveForwarding implements Forwarding {
     }
   }
 
-  /** Whether a failed first request continues on the next link: the login failed, or the connection was lost while the program waits for the port. */
+  /** Whether a failed first request continues on the next link: the login failed, or the connection was lost during a `wait`. */
   async continuesAfter(link: Link): Promise<boolean> {
     return !(await link.up) || (this.#options.wait === true && !this.#host.isCurrent(link));
   }
@@ -189,7 +189,7 @@ export class ActiveForwarding implements Forwarding {
     return this.#link === link && this.#state !== "closed";
   }
 
-  /** If the server chose the port, the same one is requested first, because visitors know it. With `keepPort` no other port will do. */
+  /** If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no other. */
   async #listenAgain({ listener }: Link): Promise<number> {
     const listen = (port: number): Promise<number> =>
       listener.listen(this.address, port, this.#visitors.incoming, { signal: this.#given.signal });

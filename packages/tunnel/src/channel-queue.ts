@@ -23,7 +23,7 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
     return this.#closed.promise;
   }
 
-  /** Whether the loops that take channels are over. */
+  /** Whether the loops over this queue have ended. */
   get ended(): boolean {
     return this.#end !== undefined;
   }
@@ -62,7 +62,7 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
       next: () => (returned ? Promise.resolve(done) : this.#next(iterator)),
       return: () => {
         returned = true;
-        // A reader that stays behind would take the next channel, and nobody would see it.
+        // A pending next() would take the next channel, which nobody would see.
         for (const reader of this.#readers) if (reader.iterator === iterator) reader.resolve(done);
         this.#readers = this.#readers.filter((reader) => reader.iterator !== iterator);
         return Promise.resolve(done);

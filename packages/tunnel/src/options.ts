@@ -72,7 +72,10 @@ export interface ChannelOpenRequest {
 
 /** What `requestForwarding` takes. */
 export interface ForwardingOptions {
-  /** sent to the host word for word; `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6; default `localhost`, loopback of both (RFC 4254 section 7.1) */
+  /**
+   * sent to the host word for word: `""` is all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6; default `localhost`, which is loopback of
+   * both (RFC 4254 section 7.1)
+   */
   readonly address?: string;
   /** 0 lets the host choose */
   readonly port: number;
@@ -85,9 +88,12 @@ export interface ForwardingOptions {
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
   /** milliseconds until `onOpen` must have answered; after that the visitor is refused and `visitorerror` fires; default 30 s */
   readonly onOpenTimeoutMs?: number;
-  /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; also on the next connection, when this one is lost; default false */
+  /**
+   * Requests a port that is taken again until it is free, such as when a session that died with its program still holds it. Continues on the
+   * next connection if this one is lost. Default false.
+   */
   readonly wait?: boolean;
-  /** After a reconnection, waits for the port that the server chose for `port: 0`, instead of taking another if that one is held; default false. */
+  /** After a reconnection, waits for the port that the server chose for `port: 0`. By default another one is taken if that is held. */
   readonly keepPort?: boolean;
 }
 

@@ -26,7 +26,7 @@ export class ProbeGate {
     return this.#expected.size > 0;
   }
 
-  /** Whether the channel is one of the probes under way; it is taken then. A visitor who says nothing is held until they are over. */
+  /** Whether the channel is one of the probes under way, which is taken then. Holds a visitor who sends nothing until those are over. */
   async takes(channel: Channel): Promise<boolean> {
     const allOver = Promise.all([...this.#expected.values()].map(({ over }) => over)).then(() => undefined);
     const head = await Promise.race([channel.peek(nonceSize), allOver]);

@@ -19,7 +19,7 @@ interface Visitor {
   readonly port: number;
   /** there already when somebody has to look whether it is a probe */
   channel: Channel | undefined;
-  /** ends the wait for the program's decision or for the target */
+  /** the decision or the dial under way */
   pending: Dialling | undefined;
 }
 
@@ -112,22 +112,16 @@ export class Visitors {
     return false;
   }
 
-  /** The program's answer. Rejects when it takes too long; resolves with undefined when nobody needs it any more. */
+  /** Returns the program's answer. Rejects after `onOpenTimeoutMs`; resolves with `undefined` once the visitor or the connection is gone. */
   #decide(visitor: Visitor, answer: MaybePromise<boolean>): Promise<boolean | undefined> {
-    const { onOpenTimeoutMs } = this.#options;
+    const { onOpenTimeoutMs: ms } = this.#options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     return new Promise<boolean | undefined>((resolve, reject) => {
-      const late = new SshError("timeout", `expected onOpen to answer within ${onOpenTimeoutMs} ms`);
-      const timer = setTimeout(() => reject(late), Math.min(onOpenTimeoutMs, longestTimerMs));
-      visitor.pending = {
-        abort: () => {
-          clearTimeout(timer);
-          resolve(undefined);
-        },
-      };
-      Promise.resolve(answer)
-        .then(resolve, reject)
-        .finally(() => clearTimeout(timer));
-    });
+      const late = (): void => reject(new SshError("timeout", `expected onOpen to answer within ${ms} ms`));
+      timer = setTimeout(late, Math.min(ms, longestTimerMs));
+      visitor.pending = { abort: () => resolve(undefined) };
+      Promise.resolve(answer).then(resolve, reject);
+    }).finally(() => clearTimeout(timer));
   }
 
   #letIn(visitor: Visitor): void {
@@ -140,7 +134,7 @@ export class Visitors {
         (error) => this.#targetFailed(visitor, error),
       );
     } else if (this.queue.ended) {
-      // The loops that would have taken the channel are over.
+      // The loops that would take the channel have ended.
       this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port is no longer forwarded");
       this.#settled(visitor);
     } else if (this.queue.full) {
@@ -162,7 +156,7 @@ export class Visitors {
     if (!this.#arriving.has(visitor)) return pipe?.abort();
     let { channel } = visitor;
     try {
-      // While it was looked at, it may have left.
+      // It may have left before this call.
       if (channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#gone(channel as Channel));
       channel ??= this.#accept(visitor.open);
       this.#inside.add(channel);

@@ -1,4 +1,4 @@
-/** Visitors about whom `onOpen` decides: late, never, or when the visitor or the forwarding is gone. */
+/** onOpen that decides late, never, or after the visitor or the forwarding is gone. */
 import type { Channel } from "@postern/ssh";
 import { OpenFailureReason } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
@@ -9,11 +9,11 @@ onVirtualClock();
 
 const never = (): Promise<boolean> => new Promise(() => {});
 
-describe("onOpen that does not answer", () => {
+describe("an onOpen that does not answer", () => {
   it.each([
     ["30 s by default", {}, 30_000],
     ["onOpenTimeoutMs", { onOpenTimeoutMs: 2_000 }, 2_000],
-  ])("refuses the visitor after %s, and fires visitorerror", async (_, options, timeoutMs) => {
+  ])("has the visitor refused after %s, and fires visitorerror", async (_, options, timeoutMs) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const errors: unknown[] = [];
@@ -35,7 +35,7 @@ describe("onOpen that does not answer", () => {
   it.each([
     ["true", (resolve: (taken: boolean) => void) => resolve(true)],
     ["an error", (_: unknown, reject: (error: Error) => void) => reject(new Error("late"))],
-  ])("but answers %s later changes nothing any more", async (_, answer) => {
+  ])("changes nothing with %s after that", async (_, answer) => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
@@ -57,7 +57,7 @@ describe("onOpen that does not answer", () => {
     expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 1 });
   });
 
-  it("keeps a drain waiting no longer than its own time", async () => {
+  it("delays a drain by no more than onOpenTimeoutMs", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     await tunnel.requestForwarding({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
@@ -70,7 +70,7 @@ describe("onOpen that does not answer", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
-  it("leaves no timer behind when the connection is lost", async () => {
+  it("leaves no timer behind when the tunnel ends", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     await tunnel.requestForwarding({ port: 7777, onOpen: never });
@@ -85,8 +85,8 @@ describe("onOpen that does not answer", () => {
   });
 });
 
-describe("a visitor who came during a probe, and so is let in before it is decided about", () => {
-  /** A forwarding, and the visitor's end of a channel that the program has not decided about. */
+describe("a visitor who came during a probe, and so has a channel before the decision", () => {
+  /** A forwarding, and the visitor's end of a channel whose decision is pending. */
   async function lookedAt(
     options: object,
   ): Promise<{ world: HostWorld; tunnel: ReverseTunnel; forwarding: Forwarding; visitor: Channel }> {
@@ -106,7 +106,7 @@ describe("a visitor who came during a probe, and so is let in before it is decid
   it.each([
     ["onOpen decides", { onOpen: never, onOpenTimeoutMs: Number.POSITIVE_INFINITY }],
     ["the target is dialled", { target }],
-  ])("and leaves while %s does not keep a drain waiting", async (_, options) => {
+  ])("does not delay a drain after leaving while %s", async (_, options) => {
     const { world, tunnel, forwarding, visitor } = await lookedAt(options);
     const drained = tunnel.drain();
     expect(await outcome(drained)).toBe("unsettled");
@@ -117,7 +117,7 @@ describe("a visitor who came during a probe, and so is let in before it is decid
     expect(await outcome(drained)).toBe("resolved");
   });
 
-  it("and leaves its words behind is served all the same", async () => {
+  it("is served after leaving if it has sent data", async () => {
     const decided: ((taken: boolean) => void)[] = [];
     const { world, visitor } = await lookedAt({
       target,
@@ -134,8 +134,8 @@ describe("a visitor who came during a probe, and so is let in before it is decid
   });
 });
 
-describe("a forwarding that is cancelled while onOpen decides", () => {
-  it("refuses the visitor when nobody iterates it any more", async () => {
+describe("a forwarding cancelled during onOpen", () => {
+  it("refuses the visitor if its loops have ended", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     let decide: (taken: boolean) => void = () => {};
@@ -157,7 +157,7 @@ describe("a forwarding that is cancelled while onOpen decides", () => {
     expect(await outcome(tunnel.drain())).toBe("resolved");
   });
 
-  it("still joins the visitor to the target: connections outlive a cancel", async () => {
+  it("still connects the visitor to the target", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
@@ -179,13 +179,13 @@ describe("a forwarding that is cancelled while onOpen decides", () => {
   });
 });
 
-describe("a target whose pipe cannot be used", () => {
-  it("ends the visitor's channel instead of leaving it open", async () => {
+describe("a target whose pipe cannot be started", () => {
+  it("closes the visitor's channel", async () => {
     const world = new HostWorld();
     const { dial } = world;
     world.dial = async (to, options) => {
       const pipe = await dial(to, options);
-      // As a program's own dial might: somebody else already reads from it.
+      // A program's own dial may return a pipe that has been started.
       if (to.host === "target") pipe.start({ data() {}, end() {}, drain() {}, closed() {} });
       return pipe;
     };

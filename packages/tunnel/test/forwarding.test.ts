@@ -94,7 +94,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("that the server answers with UNIMPLEMENTED is denied for good: it does not support remote forwarding", async () => {
+  it("is denied, even with wait, if the server answers UNIMPLEMENTED: it does not support remote forwarding", async () => {
     const rig = await new Rig({ reconnect: { mode: "established" } }).logOn();
     const asking = rejection(rig.tunnel.requestForwarding({ port: 80, wait: true }));
     await rig.asked();

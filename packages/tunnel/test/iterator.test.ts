@@ -1,4 +1,4 @@
-/** The iterator of a forwarding: no visitor is lost between loops that end and loops that begin. */
+/** The iterator of a forwarding: no visitor is lost when one loop ends and another begins. */
 import { describe, expect, it } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
 import { HostWorld, onVirtualClock, openTunnel, outcome, settle } from "./host-world.ts";
@@ -15,11 +15,10 @@ async function eventBased(): Promise<
   return { world, tunnel, forwarding: await tunnel.requestForwarding({ port: 7777 }) };
 }
 
-/** Each request of the iterator settles with this. */
 const done = { done: true, value: undefined };
 
 describe("an iterator of a forwarding", () => {
-  it("that returns while next() waits ends that wait, and the next visitor goes to the next loop", async () => {
+  it("resolves a pending next() when it returns, and leaves the next visitor to the next loop", async () => {
     const { world, forwarding } = await eventBased();
     const first = forwarding[Symbol.asyncIterator]();
     const waiting = [first.next(), first.next()];
@@ -31,7 +30,7 @@ describe("an iterator of a forwarding", () => {
     expect(value).toMatchObject({ type: "forwarded-tcpip" });
   });
 
-  it("that has returned gives no more channels: they are the next loop's", async () => {
+  it("yields no more channels after it has returned", async () => {
     const { world, forwarding } = await eventBased();
     const first = forwarding[Symbol.asyncIterator]();
     await first.return?.();
@@ -41,7 +40,7 @@ describe("an iterator of a forwarding", () => {
     expect((await forwarding[Symbol.asyncIterator]().next()).done).toBe(false);
   });
 
-  it("that returns leaves the waits of other iterators alone", async () => {
+  it("keeps the pending next() of other iterators", async () => {
     const { world, forwarding } = await eventBased();
     const [one, two] = [forwarding[Symbol.asyncIterator](), forwarding[Symbol.asyncIterator]()];
     const [ended, served] = [one.next(), two.next()];
@@ -52,7 +51,7 @@ describe("an iterator of a forwarding", () => {
     expect((await served).done).toBe(false);
   });
 
-  it("of a loop that breaks off does not swallow the visitor after it", async () => {
+  it("yields each visitor once to loops that break", async () => {
     const { world, forwarding } = await eventBased();
     await world.visit(7777);
     await world.visit(7777);

@@ -1,4 +1,4 @@
-/** Ports that a program waits for: with `wait` over lost connections, with `keepPort` after them. */
+/** Waiting for a port: `wait` across lost connections, `keepPort` after them. */
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardingEvent } from "../src/index.ts";
 import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
@@ -34,7 +34,7 @@ describe("wait: true", () => {
   it("continues when the connection is lost together with the answer", async () => {
     const world = new HostWorld();
     world.portAnswer = () => {
-      // Behind the answer, in the same turn.
+      // Right after the answer, in the same turn.
       queueMicrotask(() => queueMicrotask(() => world.link.cut()));
       return "listen";
     };
@@ -115,7 +115,7 @@ describe("wait: true", () => {
   });
 });
 
-describe("the event of a forwarding that opens", () => {
+describe("the event `forwarding` with state open", () => {
   it("fires when tunnel.forwardings contains it; a connection lost meanwhile leaves it pending", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
@@ -138,7 +138,7 @@ describe("the event of a forwarding that opens", () => {
 });
 
 describe("keepPort: true", () => {
-  it("waits for the port the host chose before, however long somebody holds it", async () => {
+  it("waits for the port that the server chose before, however long it is taken", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.requestForwarding({ port: 0, keepPort: true });
@@ -155,7 +155,7 @@ describe("keepPort: true", () => {
     expect(world.requests.slice(1).every((text) => text === "forward localhost:40000")).toBe(true);
   });
 
-  it("gives the forwarding up when the host's policy denies that port", async () => {
+  it("ends the forwarding if the server's policy denies that port", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.requestForwarding({ port: 0, keepPort: true });

@@ -21,7 +21,7 @@ const hello = (): Uint8Array<ArrayBuffer> => new TextEncoder().encode("hello");
 describe("probe", () => {
   it.each([
     ["localhost", ["127.0.0.1", "::1"]],
-    // OpenSSH knows the word in lower case; any other name means what the server's resolver makes of it.
+    // OpenSSH matches `localhost` exactly; other spellings go to its resolver.
     ["LOCALHOST", ["LOCALHOST"]],
     ["", ["127.0.0.1", "::1"]],
     ["*", ["127.0.0.1", "::1"]],
@@ -198,7 +198,7 @@ describe("a visitor who comes during a probe", () => {
     expect(forwarding.stats()).toMatchObject({ accepted: 1, bytesIn: 5 });
   });
 
-  it("and says nothing waits for the probes of that moment only, however many follow", async () => {
+  it("is held, if it sends nothing, only for the probes under way when it came", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
