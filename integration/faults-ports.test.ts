@@ -126,6 +126,42 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect([record.attempts.length, box.accepted]).toEqual([1, 2]);
   });
 
+  it("keeps the port that the server chose, with keepPort, until our dead session releases it", async () => {
+    const sshd = await start({ config: { ClientAliveInterval: "2", ClientAliveCountMax: "2" } });
+    const { box, ...server } = await behind(sshd);
+    const record = await watchedOpen(server);
+    const [moving, keeping] = await Promise.all([
+      forwardTo(record, await echo(), { port: 0 }),
+      forwardTo(record, await echo(), { port: 0, keepPort: true }),
+    ]);
+    const [left, kept] = [moving.port, keeping.port];
+    box.silence("both", "open");
+    await lost(record);
+    await back(record, moving);
+    expect(moving.port).not.toBe(left);
+    expect(keeping).toMatchObject({ state: "pending", port: kept, reason: { code: "refused" } });
+    await sshd.logged(/Timeout, client not responding/, 30_000);
+    await back(record, keeping);
+    expect(keeping.port).toBe(kept);
+    expect(await echoes(kept)).toBe(true);
+  });
+
+  it("continues a request with wait after the connection is lost", async () => {
+    const sshd = await start();
+    const record = await watchedOpen(sshd);
+    const port = await freePort();
+    const leave = await occupy(port);
+    const waiting = forwardTo(record, await echo(), { address: "127.0.0.1", port, wait: true });
+    const other = await forwardTo(record, await echo(), { port: await freePort() });
+    await sshd.kill();
+    await sshd.restart();
+    await back(record, other);
+    await leave();
+    const forwarding = await waiting;
+    expect(forwarding.state).toBe("open");
+    expect(await echoes(port)).toBe(true);
+  });
+
   it("whose host has no address for a while waits for the name to resolve", async () => {
     const sshd = await start();
     const { box, port, ...server } = await behind(sshd);

@@ -312,6 +312,59 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     });
   }
 
+  for (const GatewayPorts of ["no", "yes", "clientspecified"]) {
+    it(`finds each listener with probe() under GatewayPorts ${GatewayPorts}`, async () => {
+      const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { GatewayPorts } });
+      try {
+        const tunnel = await openTunnel(sshd);
+        for (const [address, asked] of [
+          ["", ["127.0.0.1", "::1"]],
+          ["*", ["127.0.0.1", "::1"]],
+          ["localhost", ["127.0.0.1", "::1"]],
+          ["0.0.0.0", ["127.0.0.1"]],
+          ["::", ["::1"]],
+          ["127.0.0.1", ["127.0.0.1"]],
+          ["::1", ["::1"]],
+          ["LOCALHOST", ["LOCALHOST"]],
+        ] as const) {
+          const forwarding = await tunnel.requestForwarding({ address, port: 0 });
+          const { ok, answers } = await forwarding.probe();
+          expect([address, ok, [...answers]]).toEqual([address, true, asked.map((host) => [host, "ours"])]);
+        }
+        await tunnel.logoff();
+      } finally {
+        await sshd.stop();
+      }
+    });
+  }
+
+  it("reports a probe as failed if one of two families is not ours", async () => {
+    const sshd = await startSshd({
+      authorizedKeys: [(await userKey()).publicLine],
+      config: { GatewayPorts: "clientspecified" },
+    });
+    const other = await echoTarget("127.0.0.1");
+    try {
+      const tunnel = await openTunnel(sshd);
+      // sshd reports success if it can bind one of the two families.
+      const both = await tunnel.requestForwarding({ address: "localhost", port: other.port });
+      expect(await both.probe()).toMatchObject({
+        ok: false,
+        answers: new Map([
+          ["127.0.0.1", "foreign"],
+          ["::1", "ours"],
+        ]),
+      });
+      await both.cancel();
+      const six = await tunnel.requestForwarding({ address: "::", port: other.port });
+      expect(await six.probe()).toMatchObject({ ok: true });
+      await tunnel.logoff();
+    } finally {
+      await sshd.stop();
+      await other.stop();
+    }
+  });
+
   it("keeps the same port on two addresses apart", async () => {
     const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     try {

@@ -41,5 +41,14 @@ export type ConnectionEvent =
       readonly specific: Bytes;
       readonly slot: ReplySlot | undefined;
     }
-  /** the answer to one of our `globalRequest`s that wait; `index` is its place among them, 0 the oldest */
-  | { readonly type: "globalReply"; readonly index: number; readonly ok: boolean; readonly specific: Bytes };
+  /**
+   * The answer to one of our `globalRequest`s that wait; `index` is its place among them, 0 the oldest. `unimplemented`: the peer sent
+   * UNIMPLEMENTED, and `ok` is false.
+   */
+  | {
+      readonly type: "globalReply";
+      readonly index: number;
+      readonly ok: boolean;
+      readonly specific: Bytes;
+      readonly unimplemented: true | undefined;
+    };

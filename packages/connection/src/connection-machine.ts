@@ -282,12 +282,15 @@ export class ConnectionMachine {
    */
   unimplemented(sequence: number): void {
     const index = this.#awaitedGlobal.findIndex((request) => request.sequence === sequence);
-    if (index >= 0) this.#globalReply(index, false, new Uint8Array(0));
+    if (index >= 0) this.#globalReply(index, false, new Uint8Array(0), true);
   }
 
   /** Answers the peer's global request; `specific` goes with a success. */
   replyGlobal(slot: ReplySlot, ok: boolean, specific: Bytes = new Uint8Array(0)): void {
-    this.#unanswered -= this.#globalReplies.settle(slot, ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}));
+    this.#unanswered -= this.#globalReplies.settle(
+      slot,
+      ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}),
+    );
   }
 
   #add(opener: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
@@ -429,11 +432,11 @@ export class ConnectionMachine {
     this.#events.push({ type: "globalRequest", name, specific, slot });
   }
 
-  #globalReply(index: number, ok: boolean, specific: Bytes): void {
+  #globalReply(index: number, ok: boolean, specific: Bytes, unimplemented?: true): void {
     if (this.#awaitedGlobal.splice(index, 1).length === 0) {
       throw new SshError("protocol", "expected no reply: nothing was asked");
     }
-    this.#events.push({ type: "globalReply", index, ok, specific });
+    this.#events.push({ type: "globalReply", index, ok, specific, unimplemented });
   }
 }
 

@@ -34,8 +34,8 @@ export class ChannelBudget {
     return this.#used;
   }
 
-  /** Undefined when there are too many. */
-  take(): Share | undefined {
+  /** Undefined when there are too many. `onReturned` is called when the share returns. */
+  take(onReturned?: () => void): Share | undefined {
     if (this.#used >= this.#channels) return undefined;
     this.#used++;
     const extra = Math.min(Limits.window - leastWindow, Math.floor(this.#free / 8));
@@ -43,6 +43,7 @@ export class ChannelBudget {
     const giveBack = (): void => {
       this.#used--;
       this.#free += extra;
+      onReturned?.();
       if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
     };
     const held = new Set(["channel", "pipe"]);

@@ -21,20 +21,13 @@ export class VisitorBudget {
     const { visitorsPerForwarding, visitorsPerSource } = this.#limits;
     if (this.#count(forwarding) >= visitorsPerForwarding) return "too many visitors of this port";
     if (this.#count(source) >= visitorsPerSource) return "too many visitors from this address";
-    const share = this.#channels.take();
-    if (share === undefined) return "too many channels of this client";
     const keys = [forwarding, source];
+    const share = this.#channels.take(() => {
+      for (const key of keys) this.#release(key);
+    });
+    if (share === undefined) return "too many channels of this client";
     for (const key of keys) this.#open.set(key, this.#count(key) + 1);
-    let held = true;
-    return {
-      ...share,
-      giveBack: () => {
-        if (!held) return;
-        held = false;
-        for (const key of keys) this.#release(key);
-        share.giveBack();
-      },
-    };
+    return share;
   }
 
   #count(key: object | string): number {

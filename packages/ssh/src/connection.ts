@@ -285,7 +285,11 @@ export class Connection implements SshConnection {
         this.#incomingRequest(event.name, event.specific, event.slot);
         return true;
       case "globalReply":
-        this.#requests.settle(event.index, { ok: event.ok, specific: event.specific });
+        this.#requests.settle(event.index, {
+          ok: event.ok,
+          specific: event.specific,
+          unimplemented: event.unimplemented,
+        });
         return true;
       case "debug":
         // RFC 4253 section 11.3: control characters are filtered.

@@ -1,5 +1,13 @@
 /** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
-import { type Bytes, disconnectDescription, disconnectReason, Limits, longestTimerMs, SshError, toSshError } from "@postern/wire";
+import {
+  type Bytes,
+  disconnectDescription,
+  disconnectReason,
+  Limits,
+  longestTimerMs,
+  SshError,
+  toSshError,
+} from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAlive } from "./keepalive.ts";
 import { onAbort } from "./on-abort.ts";

@@ -52,6 +52,8 @@ export interface IncomingRequest {
 export interface GlobalReply {
   readonly ok: boolean;
   readonly specific: Bytes;
+  /** Set if the peer answered with UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4); `ok` is false then. */
+  readonly unimplemented?: true | undefined;
 }
 
 /** What became known of the peer. */

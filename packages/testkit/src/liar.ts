@@ -44,6 +44,8 @@ export class Liar {
   readonly closed: Promise<Error | undefined>;
   /** what the transport layer told beside payloads, in order */
   readonly events: TransportEvent[] = [];
+  /** the sequence number of the last payload that arrived, for UNIMPLEMENTED */
+  lastSequence = 0;
   readonly #pipe: BytePipe;
   readonly #wire: (bytes: Bytes) => Bytes | undefined;
   readonly #deaf: boolean;
@@ -161,6 +163,7 @@ export class Liar {
       return;
     }
     if (event.type === "payload") {
+      this.lastSequence = event.sequence;
       const waiting = this.#waiting.shift();
       if (waiting === undefined) this.#payloads.push(event.payload);
       else waiting(event.payload);

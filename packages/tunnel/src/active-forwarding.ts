@@ -3,7 +3,7 @@ import type { CallOptions } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, Forwarding, ForwardingHost, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import type { Link } from "./link.ts";
-import type { CheckedForwarding } from "./options.ts";
+import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
 import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
 import { Visitors } from "./visitors.ts";
@@ -66,13 +66,22 @@ export class ActiveForwarding implements Forwarding {
         const port = await link.listener.listen(this.address, this.#options.port, this.#visitors.incoming, call);
         // The host may answer this together with the logon: the tunnel is open first.
         if (!(await link.up)) throw toSshError(given.reason, "closed", "the logon failed");
-        if (this.#link === link) this.#become("open", undefined, port);
-        return;
+        if (!this.#host.isCurrent(link)) {
+          const error = new SshError("closed", "the connection was lost when the server had just begun to listen");
+          this.#dropVisitors(error);
+          throw error;
+        }
+        return this.#become("open", undefined, port);
       } catch (error) {
         if (this.#options.wait !== true || !(error instanceof SshError) || error.code !== "refused") throw error;
         await sleep(Limits.pendingRetryMs, given);
       }
     }
+  }
+
+  /** Whether a failed first request continues on the next link: the login failed, or the connection was lost during a `wait`. */
+  async continuesAfter(link: Link): Promise<boolean> {
+    return !(await link.up) || (this.#options.wait === true && !this.#host.isCurrent(link));
   }
 
   /** A new connection: asks for the port, again and again while somebody holds it. */
@@ -99,8 +108,7 @@ export class ActiveForwarding implements Forwarding {
 
   /** The connection was lost. */
   detach(error: SshError): void {
-    this.#visitors.abort(error);
-    this.#visitors.queue.clear();
+    this.#dropVisitors(error);
     // Nothing listens any more, and that is what `cancel` was to bring about.
     if (this.#cancelling !== undefined) return this.#close(undefined);
     this.#link = undefined;
@@ -114,20 +122,21 @@ export class ActiveForwarding implements Forwarding {
     this.#close(error);
   }
 
-  cancel(call: CallOptions = {}): Promise<void> {
+  async cancel(call: CallOptions = {}): Promise<void> {
+    checkCallOptions("cancel", call);
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       // Nothing listens; a request that is under way is taken back when it is answered.
-      this.#close(undefined);
-      return Promise.resolve();
+      return this.#close(undefined);
     }
     this.#cancelling ??= this.#cancel(link, call).finally(() => {
       this.#cancelling = undefined;
     });
-    return this.#cancelling;
+    await this.#cancelling;
   }
 
   async probe(call: CallOptions = {}): Promise<ProbeResult> {
+    checkCallOptions("probe", call);
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
@@ -159,6 +168,12 @@ export class ActiveForwarding implements Forwarding {
     this.#become("closed", error);
   }
 
+  /** The connection of these visitors is gone. */
+  #dropVisitors(error: SshError): void {
+    this.#visitors.abort(error);
+    this.#visitors.queue.clear();
+  }
+
   async #cancel({ listener }: Link, call: CallOptions): Promise<void> {
     try {
       await listener.cancel(this.address, this.#port, () => this.#close(undefined), call);
@@ -174,18 +189,19 @@ export class ActiveForwarding implements Forwarding {
     return this.#link === link && this.#state !== "closed";
   }
 
-  /** When the host chose the port, the same one is asked for first: visitors know it. */
+  /** If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no other. */
   async #listenAgain({ listener }: Link): Promise<number> {
-    const call = { signal: this.#given.signal };
-    const requested = this.#options.port;
-    if (requested === 0 && this.#port !== 0) {
-      try {
-        return await listener.listen(this.address, this.#port, this.#visitors.incoming, call);
-      } catch (error) {
-        if (!(error instanceof SshError) || (error.code !== "refused" && error.code !== "denied")) throw error;
-      }
+    const listen = (port: number): Promise<number> =>
+      listener.listen(this.address, port, this.#visitors.incoming, { signal: this.#given.signal });
+    const { port: requested, keepPort } = this.#options;
+    try {
+      return await listen(this.#port);
+    } catch (error) {
+      const isOther = requested !== this.#port && keepPort !== true;
+      if (isOther && error instanceof SshError && (error.code === "refused" || error.code === "denied"))
+        return await listen(requested);
+      throw error;
     }
-    return await listener.listen(this.address, requested, this.#visitors.incoming, call);
   }
 
   #pause(): Promise<void> {

@@ -3,15 +3,19 @@ import { settleable } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
 
+/** A pending `next()`. */
 interface Reader {
+  readonly iterator: object;
   resolve(result: IteratorResult<ForwardedChannel>): void;
   reject(error: unknown): void;
 }
 
+const done = { done: true, value: undefined } as const;
+
 /** The source of `for await (const channel of forwarding)`; several loops share it. */
 export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
   readonly #channels: ForwardedChannel[] = [];
-  readonly #readers: Reader[] = [];
+  #readers: Reader[] = [];
   readonly #closed = settleable();
   readonly #backlog: number;
   #end: { readonly error: SshError | undefined } | undefined;
@@ -23,6 +27,11 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
 
   get closed(): Promise<void> {
     return this.#closed.promise;
+  }
+
+  /** Whether the loops over this queue have ended. */
+  get ended(): boolean {
+    return this.#end !== undefined;
   }
 
   /** Whether so many channels wait that a further one should be refused. */
@@ -47,24 +56,32 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
     this.#end = { error };
     if (error !== undefined) this.clear();
     for (const reader of this.#readers.splice(0)) {
-      if (error === undefined) reader.resolve({ done: true, value: undefined });
+      if (error === undefined) reader.resolve(done);
       else reader.reject(error);
     }
     this.#closed.settle(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {
-    return {
-      next: () => this.#next(),
-      return: () => Promise.resolve({ done: true, value: undefined }),
+    let returned = false;
+    const iterator = {
+      next: () => (returned ? Promise.resolve(done) : this.#next(iterator)),
+      return: () => {
+        returned = true;
+        // A pending next() would take the next channel, which nobody would see.
+        for (const reader of this.#readers) if (reader.iterator === iterator) reader.resolve(done);
+        this.#readers = this.#readers.filter((reader) => reader.iterator !== iterator);
+        return Promise.resolve(done);
+      },
     };
+    return iterator;
   }
 
-  #next(): Promise<IteratorResult<ForwardedChannel>> {
+  #next(iterator: object): Promise<IteratorResult<ForwardedChannel>> {
     const channel = this.#channels.shift();
     if (channel !== undefined) return Promise.resolve({ done: false, value: channel });
     if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
-    if (this.#end !== undefined) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
+    if (this.#end !== undefined) return Promise.resolve(done);
+    return new Promise((resolve, reject) => this.#readers.push({ iterator, resolve, reject }));
   }
 }

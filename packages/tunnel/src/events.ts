@@ -78,7 +78,7 @@ export class NoticeEvent extends Event {
   }
 }
 
-/** A visitor was turned away because the target could not be reached, or `onOpen` failed. */
+/** A visitor was turned away because the target could not be reached, or `onOpen` failed or did not answer in time. */
 export class VisitorErrorEvent extends Event {
   readonly forwarding: Forwarding;
   readonly origin: Target;

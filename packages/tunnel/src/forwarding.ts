@@ -1,6 +1,7 @@
 /** One forwarding as the program sees it. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
+import type { Link } from "./link.ts";
 import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
@@ -31,7 +32,7 @@ export interface ForwardingStats {
 export interface Forwarding extends AsyncIterable<ForwardedChannel> {
   /** as requested, word for word */
   readonly address: string;
-  /** the port the host listens on. When 0 was requested it is the host's choice, and may change with a reconnection. */
+  /** the port the host listens on. When 0 was requested it is the host's choice, and may change with a reconnection unless `keepPort` is set. */
   readonly port: number;
   readonly target: Target | undefined;
   readonly state: ForwardingState;
@@ -60,6 +61,8 @@ export interface ForwardedChannel extends Channel {
 export interface ForwardingHost {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
+  /** Whether this link is the tunnel's, and not lost. */
+  isCurrent(link: Link): boolean;
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
   visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
 }

@@ -1,8 +1,8 @@
 /** What a ReverseTunnel is told, and the checking of it. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto/platform";
-import { checkOptions, type KeepAliveOptions } from "@postern/ssh";
-import { Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { type CallOptions, checkOptions, expectSignal, type KeepAliveOptions } from "@postern/ssh";
+import { describeType, Limits, quote, RfcLimits, SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -72,18 +72,31 @@ export interface ChannelOpenRequest {
 
 /** What `requestForwarding` takes. */
 export interface ForwardingOptions {
-  /** sent to the host word for word; `""` and `0.0.0.0` and `::` mean all addresses; default `localhost` (RFC 4254 section 7.1) */
+  /**
+   * sent to the host word for word: `""` is all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6; default `localhost`, which is loopback of
+   * both (RFC 4254 section 7.1)
+   */
   readonly address?: string;
   /** 0 lets the host choose */
   readonly port: number;
   /** local forwarding: where bytes flow to; without it the forwarding is event based */
   readonly target?: Target;
-  /** Whether to take a visitor; default all. An error, or anything but `true`, refuses. */
+  /**
+   * Whether to take a visitor; default all. An error, or anything but `true`, refuses. SSH does not report a visitor who leaves before the
+   * decision, so a late decision costs the visitor and a `drain` their time.
+   */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
   /** how many visitors may wait for the program to take them, without a target; further ones are refused; default 1024 */
   readonly backlog?: number;
-  /** a port that is taken is asked for again until it is free, such as when a session that died with its program still holds it; default false */
+  /** milliseconds until `onOpen` must have answered; after that the visitor is refused and `visitorerror` fires; default 30 s */
+  readonly onOpenTimeoutMs?: number;
+  /**
+   * Requests a port that is taken again until it is free, such as when a session that died with its program still holds it. Continues on the
+   * next connection if this one is lost. Default false.
+   */
   readonly wait?: boolean;
+  /** After a reconnection, waits for the port that the server chose for `port: 0`. By default another one is taken if that is held. */
+  readonly keepPort?: boolean;
 }
 
 /** What `drain` takes. */
@@ -112,7 +125,11 @@ export interface CheckedOptions {
 }
 
 /** What `requestForwarding` takes, with the defaults filled in. */
-export type CheckedForwarding = ForwardingOptions & { readonly address: string; readonly backlog: number };
+export type CheckedForwarding = ForwardingOptions & {
+  readonly address: string;
+  readonly backlog: number;
+  readonly onOpenTimeoutMs: number;
+};
 
 const tunnelOptions = [
   "host",
@@ -137,7 +154,9 @@ const forwardingOptions = [
   "target",
   "onOpen",
   "backlog",
+  "onOpenTimeoutMs",
   "wait",
+  "keepPort",
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
@@ -254,9 +273,9 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
 /** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
-  const { address = "localhost", port, target, onOpen, backlog = Limits.backlog } = given;
-  if (typeof address !== "string")
-    throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
+  const { address = "localhost", port, target, onOpen } = given;
+  const { backlog = Limits.backlog, onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
+  expectType("address", address, "string");
   expectPort("port", port, 0);
   if (target !== undefined) {
     checkOptions("target", target, ["host", "port"]);
@@ -265,14 +284,27 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
   }
   if (onOpen !== undefined) expectFunction("onOpen", onOpen);
   if (!Number.isInteger(backlog) || backlog < 1) {
-    throw new SshError("misuse", `expected backlog to be an integer from 1 on, got ${String(backlog)}`);
+    throw new SshError(
+      "misuse",
+      `expected backlog to be an integer from 1 on, got ${typeof backlog === "number" ? backlog : describeType(backlog)}`,
+    );
   }
-  return { ...given, address, backlog };
+  for (const name of ["wait", "keepPort"] as const)
+    if (given[name] !== undefined) expectType(name, given[name], "boolean");
+  expectNumber("onOpenTimeoutMs", onOpenTimeoutMs, 1);
+  return { ...given, address, backlog, onOpenTimeoutMs };
+}
+
+/** Checks the options of one call. @throws SshError `misuse` */
+export function checkCallOptions(method: string, given: CallOptions): void {
+  checkOptions(method, given, ["signal"]);
+  expectSignal(given.signal);
 }
 
 /** The deadline. @throws SshError `misuse` */
 export function checkDrainOptions(given: DrainOptions): number {
   checkOptions("drain", given, ["deadlineMs", "signal"]);
+  expectSignal(given.signal);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
   return deadlineMs;
@@ -280,20 +312,32 @@ export function checkDrainOptions(given: DrainOptions): number {
 
 function expectText(name: string, value: unknown): void {
   if (typeof value === "string" && value !== "") return;
-  throw new SshError("misuse", `expected ${name} to be a non-empty string, got ${value === "" ? '""' : typeof value}`);
+  throw new SshError(
+    "misuse",
+    `expected ${name} to be a non-empty string, got ${value === "" ? '""' : describeType(value)}`,
+  );
 }
 
 function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
   if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${String(value)}`);
+  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${describe(value)}`);
 }
 
 function expectNumber(name: string, value: unknown, lowest: number): void {
   if (typeof value === "number" && value >= lowest) return;
-  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${String(value)}`);
+  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${describe(value)}`);
 }
 
 function expectFunction(name: string, value: unknown): void {
-  if (typeof value !== "function")
-    throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
+  expectType(name, value, "function");
+}
+
+function expectType(name: string, value: unknown, type: "string" | "boolean" | "function"): void {
+  if (typeof value === type) return;
+  throw new SshError("misuse", `expected ${name} to be a ${type}, got ${describeType(value)}`);
+}
+
+/** A number by its value, anything else by its type. */
+function describe(value: unknown): string {
+  return typeof value === "number" ? String(value) : describeType(value);
 }

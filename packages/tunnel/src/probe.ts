@@ -1,7 +1,7 @@
 /** Who answers on the host's port: us, somebody else, or nobody. @module */
 import { type CallOptions, type Channel, onAbort, type SshConnection } from "@postern/ssh";
 import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
-import { fired } from "./waiting.ts";
+import { fired, later } from "./waiting.ts";
 
 /**
  * `ours`: what we sent to the port came to us. `foreign`: somebody took the connection, but not we. `closed`: nobody listens there.
@@ -18,21 +18,21 @@ export interface ProbeResult {
 
 /** Tells whether what comes in is a visitor or our own probe. */
 export class ProbeGate {
-  readonly #expected = new Map<string, () => void>();
-  /** channels that are looked at */
-  readonly #held = new Set<() => void>();
+  /** the probes under way, by their nonces */
+  readonly #expected = new Map<string, { arrived(): void; readonly over: Promise<void> }>();
 
   /** Whether a probe is under way, so that an incoming channel has to be looked at. */
   get busy(): boolean {
     return this.#expected.size > 0;
   }
 
-  /** Whether the channel is a probe; it is taken then. Until the probes are over it is not known of a visitor who says nothing. */
+  /** Whether the channel is one of the probes under way, which is taken then. Holds a visitor who sends nothing until those are over. */
   async takes(channel: Channel): Promise<boolean> {
-    const head = await this.#headOf(channel);
+    const allOver = Promise.all([...this.#expected.values()].map(({ over }) => over)).then(() => undefined);
+    const head = await Promise.race([channel.peek(nonceSize), allOver]);
     const found = head && this.#expected.get(key(head));
     if (found === undefined) return false;
-    found();
+    found.arrived();
     channel.abort();
     return true;
   }
@@ -49,8 +49,11 @@ export class ProbeGate {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), Limits.probeTimeoutMs);
     const settled = onAbort(call.signal, () => patience.abort());
+    const over = later<void>();
     try {
-      const arrived = new Promise<ProbeAnswer>((resolve) => this.#expected.set(key(nonce), () => resolve("ours")));
+      const arrived = new Promise<ProbeAnswer>((resolve) =>
+        this.#expected.set(key(nonce), { arrived: () => resolve("ours"), over: over.promise }),
+      );
       const specific = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
       channel = await connection.openChannel("direct-tcpip", specific, { signal: patience.signal });
       channel.write(nonce);
@@ -74,33 +77,23 @@ export class ProbeGate {
       clearTimeout(timer);
       settled();
       this.#expected.delete(key(nonce));
-      if (!this.busy) for (const release of this.#held) release();
+      over.resolve();
       channel?.abort();
     }
-  }
-
-  /** The first bytes of a channel, or undefined when all probes were over before they came. */
-  #headOf(channel: Channel): Promise<Bytes | undefined> {
-    return new Promise((resolve) => {
-      const settle = (head?: Bytes): void => {
-        this.#held.delete(settle);
-        resolve(head);
-      };
-      this.#held.add(settle);
-      void channel.peek(nonceSize).then(settle);
-    });
   }
 }
 
 /** Bytes of a nonce. */
 export const nonceSize = 32;
 
-/** The addresses at which a listener for `address` should be found on the host itself. */
+/**
+ * The addresses at which the server itself should reach a listener for `address`. As OpenSSH reads them: `0.0.0.0` is IPv4 only, `::` is IPv6
+ * only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings are names like any other.
+ */
 export function probeAddresses(address: string): readonly string[] {
-  if (address === "127.0.0.1" || address === "0.0.0.0") return ["127.0.0.1"];
-  if (address === "::1") return ["::1"];
-  if (address === "" || address === "*" || address === "::" || address.toLowerCase() === "localhost")
-    return ["127.0.0.1", "::1"];
+  if (address === "0.0.0.0") return ["127.0.0.1"];
+  if (address === "::") return ["::1"];
+  if (address === "" || address === "*" || address === "localhost") return ["127.0.0.1", "::1"];
   return [address];
 }
 

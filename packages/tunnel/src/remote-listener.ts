@@ -44,7 +44,8 @@ export class RemoteListener {
    * Asks the host to listen. `onOpen` is in place before the reply has been handled to its end, for a channel may follow in the same segment.
    * Gives the port.
    *
-   * @throws SshError `refused` with the reason the host gave, `denied` when its policy is the reason, `aborted`, `misuse` for an address and port that are ours already
+   * @throws SshError `refused` with the reason the host gave, `denied` when its policy is the reason or it does not support remote forwarding,
+   * `aborted`, `misuse` for an address and port that are ours already
    */
   async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
@@ -70,6 +71,7 @@ export class RemoteListener {
     if (bound !== undefined) return bound;
     const expected = `expected the host to listen on ${name(address, port)}`;
     if (reply.ok) throw new SshError("protocol", `${expected} and tell the port it chose, got none`);
+    if (reply.unimplemented) throw new SshError("denied", `${expected}, the server does not support remote forwarding`);
     const why = said.length === 0 ? "no reason; the port may be in use" : said.map((text) => quote(text)).join(", ");
     throw new SshError(said.some(isPolicy) ? "denied" : "refused", `${expected}, it refused and gave ${why}`);
   }

@@ -17,6 +17,7 @@ import { type Link, LinkFailure, openLink } from "./link.ts";
 import {
   type CheckedOptions,
   changeOptions,
+  checkCallOptions,
   checkDrainOptions,
   checkForwardingOptions,
   checkTunnelOptions,
@@ -159,6 +160,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    */
   async requestForwarding(options: ForwardingOptions, call: CallOptions = {}): Promise<Forwarding> {
     const checked = checkForwardingOptions(options);
+    checkCallOptions("requestForwarding", call);
     if (checked.target !== undefined && this.#platform.dialTarget === false) {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
@@ -171,7 +173,9 @@ export class ReverseTunnel extends TunnelEventTarget {
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
+        isCurrent: (link) => this.#life?.link === link,
         changed: (self, state, reason) => {
+          if (state === "open") this.#forwardings.add(forwarding);
           if (state === "closed") this.#forget(forwarding);
           this.#timeline.add(state, reason, self);
           this.dispatchEvent(new ForwardingEvent(self, state, reason));
@@ -181,13 +185,7 @@ export class ReverseTunnel extends TunnelEventTarget {
       checked,
     );
     const given = call.signal === undefined ? life.abort.signal : AbortSignal.any([life.abort.signal, call.signal]);
-    const link = await this.#openForwarding(life, forwarding, call, given);
-    if (this.#life?.link !== link) {
-      const error = new SshError("closed", "the connection ended when the host had just begun to listen");
-      forwarding.end(error);
-      throw error;
-    }
-    this.#forwardings.add(forwarding);
+    await this.#openForwarding(life, forwarding, call, given);
     return forwarding;
   }
 
@@ -250,21 +248,20 @@ export class ReverseTunnel extends TunnelEventTarget {
     await this.logoff();
   }
 
-  /** Asks for the port on the link that is there or comes, and on the next one when the logon fails. */
+  /** Requests the port on the current link or the next one, until that succeeds or no further link is of any use. */
   async #openForwarding(
     life: Life,
     forwarding: ActiveForwarding,
     call: CallOptions,
     given: AbortSignal,
-  ): Promise<Link> {
+  ): Promise<void> {
     for (;;) {
       const link = life.link ?? (await unlessAborted(life.coming.promise, given));
       if (link === undefined) throw toSshError(given.reason, "aborted", "the call was aborted");
       try {
-        await forwarding.open(link, call, given);
-        return link;
+        return await forwarding.open(link, call, given);
       } catch (error) {
-        if (given.aborted || (await link.up)) throw error;
+        if (given.aborted || !(await forwarding.continuesAfter(link))) throw error;
       }
     }
   }
@@ -352,6 +349,7 @@ export class ReverseTunnel extends TunnelEventTarget {
     const { mode, maxRetries } = this.#options.reconnect;
     if (mode === "never" || maxRetries < 1 || isFinal(error)) return this.#end(life, error);
     this.#unlink(life);
+    life.coming = later();
     this.#become(life, "waiting", error);
     for (const forwarding of this.#forwardings) forwarding.detach(error);
     try {

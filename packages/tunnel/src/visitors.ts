@@ -1,13 +1,15 @@
 /** Those who come to a forwarding: let in or turned away, joined to the target or handed to the program, and counted. @module */
+import type { MaybePromise } from "@postern/auth";
 import { type BytePipe, type Channel, type IncomingOpen, pump, type Settleable, settleable } from "@postern/ssh";
 import { Limits, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { Forwarding, ForwardingHost, ForwardingStats } from "./forwarding.ts";
-import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
+import type { CheckedForwarding } from "./options.ts";
 import { type Dialling, type DialTelling, type Target, telling } from "./platform.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
+import { longestTimerMs } from "./waiting.ts";
 
 /** One on the way in. */
 interface Visitor {
@@ -17,7 +19,8 @@ interface Visitor {
   readonly port: number;
   /** there already when somebody has to look whether it is a probe */
   channel: Channel | undefined;
-  dialling: Dialling | undefined;
+  /** the decision or the dial under way */
+  pending: Dialling | undefined;
 }
 
 /** All visitors of one forwarding. */
@@ -48,7 +51,7 @@ export class Visitors {
   /** One visitor: asks `onOpen`, dials the target before the open is confirmed, and joins the two. */
   readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
     const origin = { host: sanitizeText(originAddress.slice(0, Limits.addressCharacters)), port: originPort };
-    const visitor: Visitor = { open, origin, port, channel: undefined, dialling: undefined };
+    const visitor: Visitor = { open, origin, port, channel: undefined, pending: undefined };
     this.#arriving.add(visitor);
     // Most wait for nobody but the target.
     if (this.gate.busy || this.#options.onOpen !== undefined) void this.#ask(visitor);
@@ -71,7 +74,7 @@ export class Visitors {
 
   /** The connection is gone: nobody waits for a target any more. */
   abort(error: SshError | undefined): void {
-    for (const { dialling } of this.#arriving) dialling?.abort(error);
+    for (const { pending } of this.#arriving) pending?.abort(error);
     this.#arriving.clear();
     this.#tellIdle();
   }
@@ -95,10 +98,10 @@ export class Visitors {
     const gone = (): boolean => !this.#arriving.has(visitor);
     if (gone()) return false;
     const { onOpen, address } = this.#options;
-    const request: ChannelOpenRequest = { channelId: open.id, origin, address, port };
+    if (onOpen === undefined) return true;
     let failure: unknown;
     try {
-      if (onOpen === undefined || (await onOpen(request)) === true) return !gone();
+      if ((await this.#decide(visitor, onOpen({ channelId: open.id, origin, address, port }))) === true) return !gone();
     } catch (error) {
       failure = error;
     }
@@ -107,15 +110,31 @@ export class Visitors {
     return false;
   }
 
+  /** Returns the program's answer. Rejects after `onOpenTimeoutMs`; resolves with `undefined` once the visitor or the connection is gone. */
+  #decide(visitor: Visitor, answer: MaybePromise<boolean>): Promise<boolean | undefined> {
+    const { onOpenTimeoutMs: ms } = this.#options;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    return new Promise<boolean | undefined>((resolve, reject) => {
+      const late = (): void => reject(new SshError("timeout", `expected onOpen to answer within ${ms} ms`));
+      timer = setTimeout(late, Math.min(ms, longestTimerMs));
+      visitor.pending = { abort: () => resolve(undefined) };
+      Promise.resolve(answer).then(resolve, reject);
+    }).finally(() => clearTimeout(timer));
+  }
+
   #letIn(visitor: Visitor): void {
     const { target } = this.#options;
     if (target !== undefined) {
-      visitor.dialling = this.#dial(
+      visitor.pending = this.#dial(
         target,
         this.#host.targetTimeoutMs,
         (pipe) => this.#join(visitor, pipe),
         (error) => this.#targetFailed(visitor, error),
       );
+    } else if (this.queue.ended) {
+      // The loops that would take the channel have ended.
+      this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port is no longer forwarded");
+      this.#settled(visitor);
     } else if (this.queue.full) {
       const error = new SshError("limit", "expected the program to take channels, got too many that wait");
       this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections wait", error);
@@ -124,24 +143,29 @@ export class Visitors {
   }
 
   #targetFailed(visitor: Visitor, error: unknown): void {
-    // Only we abort a dial: the connection is gone, and nobody was turned away.
-    if (!(error instanceof SshError) || error.code !== "aborted")
+    // Once the visitor has left, or the connection is lost, nobody is turned away.
+    if (this.#arriving.has(visitor))
       this.#refuse(visitor, OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
     this.#settled(visitor);
   }
 
   #join(visitor: Visitor, pipe: BytePipe | undefined): void {
+    // The visitor has left.
+    if (!this.#arriving.has(visitor)) return pipe?.abort();
+    let { channel } = visitor;
     try {
-      const channel = visitor.channel ?? this.#accept(visitor.open);
+      // It may have left before this call.
+      if (channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#gone(channel as Channel));
+      channel ??= this.#accept(visitor.open);
       this.#inside.add(channel);
       this.#past.accepted++;
-      // While it was looked at it may have left.
-      if (visitor.channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#gone(channel));
       if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
       else pump(channel, pipe);
-    } catch (error) {
-      // The connection ended meanwhile; its own error tells the program.
-      pipe?.abort(toSshError(error, "closed", "the connection ended"));
+    } catch (cause) {
+      // The connection ended meanwhile and its own error is reported, or the pipe is of no use.
+      const error = toSshError(cause, "closed", "the connection ended");
+      channel?.abort(error);
+      pipe?.abort(error);
     }
     this.#settled(visitor);
   }
@@ -159,9 +183,17 @@ export class Visitors {
 
   /** One for all channels; those of probes never came in. */
   readonly #gone = (channel: Channel): void => {
-    if (!this.#inside.delete(channel)) return;
-    addFigures(this.#past, channel.counters);
-    this.#tellIdle();
+    if (this.#inside.delete(channel)) {
+      addFigures(this.#past, channel.counters);
+      this.#tellIdle();
+    } else if (channel.counters.bytesIn === 0) {
+      // A visitor who left without a word needs neither a decision nor a target.
+      for (const visitor of this.#arriving) {
+        if (visitor.channel !== channel) continue;
+        visitor.pending?.abort(new SshError("closed", "the visitor left"));
+        this.#settled(visitor);
+      }
+    }
   };
 
   /** The visitor is in, or will not come in. */

@@ -6,6 +6,7 @@ import {
   RequestSuccess,
   ServiceAccept,
   ServiceRequest,
+  Unimplemented,
   UserauthRequest,
   UserauthSuccess,
   utf8,
@@ -90,6 +91,19 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
       message: expect.stringContaining('gave "Server has disabled port forwarding."'),
     });
     expect(rig.tunnel.forwardings).toEqual([]);
+    rig.host.abort();
+  });
+
+  it("is denied, even with wait, if the server answers UNIMPLEMENTED: it does not support remote forwarding", async () => {
+    const rig = await new Rig({ reconnect: { mode: "established" } }).logOn();
+    const asking = rejection(rig.tunnel.requestForwarding({ port: 80, wait: true }));
+    await rig.asked();
+    rig.host.send(Unimplemented.encode({ sequence: rig.host.lastSequence }));
+    expect(await asking).toMatchObject({
+      code: "denied",
+      message: expect.stringContaining("does not support remote forwarding"),
+    });
+    expect(rig.tunnel.state).toBe("open");
     rig.host.abort();
   });
 

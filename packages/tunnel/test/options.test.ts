@@ -5,7 +5,7 @@ import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { type ForwardingOptions, fingerprint, privateKey, type TunnelOptions } from "../src/index.ts";
 import { otherHostKey } from "./other-host-key.ts";
-import { Rig, rejection, turns } from "./rig.ts";
+import { forwarded, Rig, rejection, turns } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
 /** A rig whose host has been dialled and refused. */
@@ -64,10 +64,10 @@ describe("options of a tunnel", () => {
 
   it.each([
     [{ host: "" }, 'expected host to be a non-empty string, got ""'],
-    [{ host: 5 }, "expected host to be a non-empty string, got number"],
+    [{ host: 5 }, "expected host to be a non-empty string, got a number"],
     [{ port: 0 }, "expected port to be from 1 to 65535, got 0"],
     [{ port: 65_536 }, "expected port to be from 1 to 65535, got 65536"],
-    [{ port: "22" }, "expected port to be from 1 to 65535, got 22"],
+    [{ port: "22" }, "expected port to be from 1 to 65535, got a string"],
     [{ user: "" }, /expected user to be/],
     [{ auth: [] }, /expected auth to hold at least one method/],
     [{ auth: "secret" }, /expected auth to hold/],
@@ -138,7 +138,7 @@ describe("options of a forwarding", () => {
     [{ port: -1 }, "expected port to be from 0 to 65535, got -1"],
     [{ port: 80.5 }, /expected port/],
     [{}, /expected port to be from 0 to 65535, got undefined/],
-    [{ port: 80, address: 7 }, "expected address to be a string, got number"],
+    [{ port: 80, address: 7 }, "expected address to be a string, got a number"],
     [{ port: 80, target: { host: "x" } }, /expected target.port/],
     [{ port: 80, target: { host: "", port: 1 } }, /expected target.host/],
     [{ port: 80, target: { host: "x", port: 0 } }, "expected target.port to be from 1 to 65535, got 0"],
@@ -146,13 +146,76 @@ describe("options of a forwarding", () => {
     [{ port: 80, target: "x:1" }, /expected options of target/],
     [{ port: 80, backlog: 0 }, "expected backlog to be an integer from 1 on, got 0"],
     [{ port: 80, backlog: 1.5 }, /expected backlog/],
-    [{ port: 80, backlog: "10" }, /expected backlog/],
-    [{ port: 80, onOpen: true }, "expected onOpen to be a function, got boolean"],
+    [{ port: 80, backlog: "10" }, "expected backlog to be an integer from 1 on, got a string"],
+    [[], "expected options of requestForwarding, got an array"],
+    [Promise.resolve({ port: 80 }), /expected options of requestForwarding, got a Promise/],
+    [{ port: "80" }, "expected port to be from 0 to 65535, got a string"],
+    [{ port: [80] }, "expected port to be from 0 to 65535, got an array"],
+    [{ port: null }, "expected port to be from 0 to 65535, got null"],
+    [{ port: Object.create(null) }, "expected port to be from 0 to 65535, got an object"],
+    [{ port: 80, address: null }, "expected address to be a string, got null"],
+    [{ port: 80, target: null }, "expected options of target, got null"],
+    [{ port: 80, target: ["x", 1] }, "expected options of target, got an array"],
+    [{ port: 80, target: { host: ["x"], port: 1 } }, "expected target.host to be a non-empty string, got an array"],
+    [{ port: 80, onOpen: null }, "expected onOpen to be a function, got null"],
+    [{ port: 80, wait: "no" }, "expected wait to be a boolean, got a string"],
+    [{ port: 80, wait: 1 }, "expected wait to be a boolean, got a number"],
+    [{ port: 0, keepPort: "false" }, "expected keepPort to be a boolean, got a string"],
+    [{ port: 80, onOpenTimeoutMs: "30" }, "expected onOpenTimeoutMs to be a number from 1 on, got a string"],
+    [{ port: 80, onOpen: true }, "expected onOpen to be a function, got a boolean"],
+    [{ port: 80, onOpenTimeoutMs: 0 }, "expected onOpenTimeoutMs to be a number from 1 on, got 0"],
+    [{ port: 80, onOpenTimeoutMs: Number.NaN }, "expected onOpenTimeoutMs to be a number from 1 on, got NaN"],
   ])("%j: %s", async (options, message) => {
     expect(await rejection(new Rig().tunnel.requestForwarding(options as ForwardingOptions))).toEqual(misuse(message));
   });
 
+  it.each([undefined, null, 5, "x"])("are an object, not %j", async (options) => {
+    const request = new Rig().tunnel.requestForwarding(options as unknown as ForwardingOptions);
+    expect(await rejection(request)).toEqual(misuse(/^expected options of requestForwarding, got /));
+  });
+
   it("on a tunnel that is not open are refused", async () => {
     expect(await rejection(new Rig().tunnel.requestForwarding({ port: 80 }))).toMatchObject({ code: "closed" });
+  });
+});
+
+describe("options of one call", () => {
+  const wrong = [
+    [null, /^expected options of (.+), got null$/],
+    [5, /^expected options of (.+), got a number$/],
+    [{ singal: AbortSignal.abort() }, /^unknown option "singal" of (.+): did you mean "signal"\?$/],
+    [{ signal: new AbortController() }, /^expected signal to be an AbortSignal, got an instance of AbortController$/],
+    [{ signal: null }, /^expected signal to be an AbortSignal, got null$/],
+  ] as const;
+
+  it.each(wrong)("%j: %s", async (options, message) => {
+    const { rig: opened, forwarding } = await forwarded({ port: 80 });
+    const call = options as object;
+    for (const failing of [
+      opened.tunnel.requestForwarding({ port: 81 }, call),
+      forwarding.cancel(call),
+      forwarding.probe(call),
+      opened.tunnel.drain(call),
+    ])
+      expect(await rejection(failing)).toEqual(misuse(message));
+    expect(forwarding.state).toBe("open");
+    expect(opened.tunnel.state).toBe("open");
+    opened.host.abort();
+  });
+
+  it("of drain name the type of a deadline that is none", async () => {
+    const { rig: opened } = await forwarded({ port: 80 });
+    for (const [deadlineMs, got] of [
+      ["5", "a string"],
+      [null, "null"],
+      [[5], "an array"],
+      [5n, "a bigint"],
+      [Number.NaN, "NaN"],
+    ])
+      expect(await rejection(opened.tunnel.drain({ deadlineMs } as object))).toEqual(
+        misuse(`expected deadlineMs to be a number from 0 on, got ${String(got)}`),
+      );
+    expect(opened.tunnel.state).toBe("open");
+    opened.host.abort();
   });
 });

@@ -21,10 +21,11 @@ const hello = (): Uint8Array<ArrayBuffer> => new TextEncoder().encode("hello");
 describe("probe", () => {
   it.each([
     ["localhost", ["127.0.0.1", "::1"]],
-    ["LOCALHOST", ["127.0.0.1", "::1"]],
+    // OpenSSH matches `localhost` exactly; other spellings go to its resolver.
+    ["LOCALHOST", ["LOCALHOST"]],
     ["", ["127.0.0.1", "::1"]],
     ["*", ["127.0.0.1", "::1"]],
-    ["::", ["127.0.0.1", "::1"]],
+    ["::", ["::1"]],
     ["0.0.0.0", ["127.0.0.1"]],
     ["127.0.0.1", ["127.0.0.1"]],
     ["::1", ["::1"]],
@@ -195,6 +196,25 @@ describe("a visitor who comes during a probe", () => {
     await settle();
     expect(answer.text).toBe("220 readyhello");
     expect(forwarding.stats()).toMatchObject({ accepted: 1, bytesIn: 5 });
+  });
+
+  it("is held, if it sends nothing, only for the probes under way when it came", async () => {
+    const world = new HostWorld();
+    world.directAnswer = () => "mute";
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    void forwarding.probe();
+    await settle();
+    await world.visit(7777, { address: "127.0.0.1" });
+    await advance(4_000);
+    const later = forwarding.probe();
+    await advance(999);
+    expect(forwarding.stats().accepted).toBe(0);
+    await advance(1);
+    expect(forwarding.stats().accepted).toBe(1);
+    expect(await outcome(later)).toBe("unsettled");
+    await advance(4_000);
+    expect(await outcome(later)).toBe("resolved");
   });
 
   it("and leaves at once, without a word, harms nobody", async () => {

@@ -9,7 +9,7 @@
  * - `hostkey`: the host key was refused, changed, or its signature is wrong
  * - `auth`: the host accepted none of the methods; `credentials`: a method of ours failed (a vault, an agent), and the host refused nothing
  * - `refused`: the peer refused one request or one channel; the connection goes on
- * - `denied`: the same, and the host said that its policy is the reason, so asking again does not help
+ * - `denied`: the same, and the host said that its policy is the reason or that it does not know the request, so asking again does not help
  * - `connect`: the address could not be reached; `timeout`: a deadline passed; `aborted`: a signal fired
  * - `closed`: the connection ended (by us, or by the peer without a reason); `disconnected`: the peer sent DISCONNECT
  * - `limit`: the peer wanted more than our limits allow

@@ -92,6 +92,8 @@ export const Limits = {
   timeline: 100,
   /** to connect to a target of local forwarding */
   targetTimeoutMs: 30_000,
+  /** for a program to decide about a visitor */
+  onOpenTimeoutMs: 30_000,
   /** from dialling to logged on */
   logonTimeoutMs: 60_000,
   /** how long logoff waits for the peer to take our last bytes */

@@ -1,0 +1,199 @@
+/** onOpen that decides late, never, or after the visitor or the forwarding is gone. */
+import type { Channel } from "@postern/ssh";
+import { OpenFailureReason } from "@postern/wire";
+import { describe, expect, it, vi } from "vitest";
+import type { Forwarding, ReverseTunnel } from "../src/index.ts";
+import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+
+onVirtualClock();
+
+const never = (): Promise<boolean> => new Promise(() => {});
+
+describe("an onOpen that does not answer", () => {
+  it.each([
+    ["30 s by default", {}, 30_000],
+    ["onOpenTimeoutMs", { onOpenTimeoutMs: 2_000 }, 2_000],
+  ])("has the visitor refused after %s, and fires visitorerror", async (_, options, timeoutMs) => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const errors: unknown[] = [];
+    tunnel.addEventListener("visitorerror", ({ error, origin }) => void errors.push([error, origin.host]));
+    const forwarding = await tunnel.requestForwarding({ port: 7777, onOpen: never, ...options });
+    const visit = world.visit(7777);
+    visit.catch(() => {});
+    await advance(timeoutMs - 1);
+    expect(await outcome(visit)).toBe("unsettled");
+    await advance(1);
+    await expect(visit).rejects.toMatchObject({
+      code: "refused",
+      reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
+    });
+    expect(errors).toEqual([[expect.objectContaining({ name: "SshError", code: "timeout" }), "192.0.2.99"]]);
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 1 });
+  });
+
+  it.each([
+    ["true", (resolve: (taken: boolean) => void) => resolve(true)],
+    ["an error", (_: unknown, reject: (error: Error) => void) => reject(new Error("late"))],
+  ])("changes nothing with %s after that", async (_, answer) => {
+    const world = new HostWorld();
+    world.targets.set("target:80", echo);
+    const { tunnel } = await openTunnel(world);
+    let errors = 0;
+    tunnel.addEventListener("visitorerror", () => void errors++);
+    let late: () => void = () => {};
+    const onOpen = (): Promise<boolean> =>
+      new Promise((resolve, reject) => {
+        late = () => answer(resolve, reject);
+      });
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const visit = outcome(world.visit(7777));
+    await advance(30_000);
+    late();
+    await settle();
+    await visit;
+    expect(world.dials).not.toContain("target:80");
+    expect(errors).toBe(1);
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 1 });
+  });
+
+  it("delays a drain by no more than onOpenTimeoutMs", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    await tunnel.requestForwarding({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
+    world.visit(7777).catch(() => {});
+    await settle();
+    const drained = tunnel.drain();
+    await advance(1_999);
+    expect(await outcome(drained)).toBe("unsettled");
+    await advance(1);
+    expect(await outcome(drained)).toBe("resolved");
+  });
+
+  it("leaves no timer behind when the tunnel ends", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    await tunnel.requestForwarding({ port: 7777, onOpen: never });
+    await settle();
+    const before = vi.getTimerCount();
+    world.visit(7777).catch(() => {});
+    await settle();
+    expect(vi.getTimerCount()).toBe(before + 1);
+    await tunnel.logoff();
+    await settle();
+    expect(vi.getTimerCount()).toBeLessThan(before + 1);
+  });
+});
+
+describe("a visitor who came during a probe, and so has a channel before the decision", () => {
+  /** A forwarding, and the visitor's end of a channel whose decision is pending. */
+  async function lookedAt(
+    options: object,
+  ): Promise<{ world: HostWorld; tunnel: ReverseTunnel; forwarding: Forwarding; visitor: Channel }> {
+    const world = new HostWorld();
+    world.targets.set("target:80", "hang");
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777, ...options });
+    world.directAnswer = () => "hang";
+    const stop = new AbortController();
+    const probe = outcome(forwarding.probe({ signal: stop.signal }));
+    const visitor = await world.visit(7777, { address: "127.0.0.1" });
+    stop.abort();
+    await probe;
+    return { world, tunnel, forwarding, visitor };
+  }
+
+  it.each([
+    ["onOpen decides", { onOpen: never, onOpenTimeoutMs: Number.POSITIVE_INFINITY }],
+    ["the target is dialled", { target }],
+  ])("does not delay a drain after leaving while %s", async (_, options) => {
+    const { world, tunnel, forwarding, visitor } = await lookedAt(options);
+    const drained = tunnel.drain();
+    expect(await outcome(drained)).toBe("unsettled");
+    visitor.abort();
+    await settle();
+    expect(world.dialling).toBe(0);
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 0 });
+    expect(await outcome(drained)).toBe("resolved");
+  });
+
+  it("is served after leaving if it has sent data", async () => {
+    const decided: ((taken: boolean) => void)[] = [];
+    const { world, visitor } = await lookedAt({
+      target,
+      onOpen: () => new Promise((resolve) => decided.push(resolve)),
+    });
+    const got: ReturnType<typeof heard>[] = [];
+    world.targets.set("target:80", (pipe) => void got.push(heard(pipe)));
+    visitor.write(new TextEncoder().encode("a message"));
+    visitor.close();
+    await settle();
+    decided[0]?.(true);
+    await settle();
+    expect(got[0]).toMatchObject({ text: "a message", ended: true });
+  });
+});
+
+describe("a forwarding cancelled during onOpen", () => {
+  it("refuses the visitor if its loops have ended", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    let decide: (taken: boolean) => void = () => {};
+    const onOpen = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        decide = resolve;
+      });
+    const forwarding = await tunnel.requestForwarding({ port: 7777, onOpen });
+    const loop = (async () => {
+      for await (const channel of forwarding) channel.close();
+    })();
+    const visit = world.visit(7777);
+    await settle();
+    await forwarding.cancel();
+    await loop;
+    decide(true);
+    expect(await outcome(visit)).toBe("refused");
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 1 });
+    expect(await outcome(tunnel.drain())).toBe("resolved");
+  });
+
+  it("still connects the visitor to the target", async () => {
+    const world = new HostWorld();
+    world.targets.set("target:80", echo);
+    const { tunnel } = await openTunnel(world);
+    let decide: (taken: boolean) => void = () => {};
+    const onOpen = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        decide = resolve;
+      });
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const visit = world.visit(7777);
+    await settle();
+    await forwarding.cancel();
+    decide(true);
+    const visitor = await visit;
+    const answer = heard(visitor);
+    visitor.write(new TextEncoder().encode("hello"));
+    await settle();
+    expect(answer.text).toBe("hello");
+  });
+});
+
+describe("a target whose pipe cannot be started", () => {
+  it("closes the visitor's channel", async () => {
+    const world = new HostWorld();
+    const { dial } = world;
+    world.dial = async (to, options) => {
+      const pipe = await dial(to, options);
+      // A program's own dial may return a pipe that has been started.
+      if (to.host === "target") pipe.start({ data() {}, end() {}, drain() {}, closed() {} });
+      return pipe;
+    };
+    world.targets.set("target:80", echo);
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const visitor = await world.visit(7777);
+    expect(await outcome(visitor.closed)).toBe("resolved");
+    expect(forwarding.stats().open).toBe(0);
+  });
+});
