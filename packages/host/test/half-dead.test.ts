@@ -84,7 +84,8 @@ async function visitors(world: HostWorld, count: number): Promise<void> {
 
 describe("the share of a channel", () => {
   it("stays taken until the channel is gone, not only its visitor: half-dead channels stay within the limits", async () => {
-    const world = hostWorld();
+    // All visitors come from one address.
+    const world = hostWorld({ limits: { visitorsPerForwarding: 512, visitorsPerSource: 512 } });
     const liar = await hostileClient(world, (id) => [confirm(id), ChannelEof.encode({ recipientChannel: id })]);
     const before = await memory();
     await visitors(world, 2048);
@@ -96,7 +97,7 @@ describe("the share of a channel", () => {
   });
 
   it("returns when both sides have sent CLOSE: a client that never answers CLOSE only uses up its own channels", async () => {
-    const world = hostWorld({ limits: { channels: 100 } });
+    const world = hostWorld({ limits: { channels: 100, visitorsPerForwarding: 100, visitorsPerSource: 100 } });
     const closes: number[] = [];
     const liar = await hostileClient(world, (id) => {
       closes.push(id);
