@@ -63,7 +63,7 @@ describe("the objects that content costs", () => {
     for (let event = machine.next(); event; event = machine.next()) {
       seen.push(event.type === "data" ? event.data.length : event.type);
     }
-    expect(seen).toEqual(["head", ...new Array(39).fill(256), 16, "end"]);
+    expect(seen).toEqual(["head", ...Array.from({ length: 39 }, () => 256), 16, "end"]);
     expect(machine.idle).toBe(true);
   });
 

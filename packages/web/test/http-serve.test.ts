@@ -712,11 +712,11 @@ describe("a visitor that sends content in many small chunks", () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
     visitor.send(post("Connection: close\r\nTransfer-Encoding: chunked\r\n"));
-    for (let i = 0; i < 100; i++) visitor.send("1\r\nx\r\n".repeat(1000));
+    for (let i = 0; i < 60; i++) visitor.send("1\r\nx\r\n".repeat(512));
     visitor.send("0\r\n\r\n");
-    expect(await visitor.all()).toMatch(/100000\r\n0\r\n\r\n$/);
+    expect(await visitor.all()).toMatch(/30720\r\n0\r\n\r\n$/);
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(10);
+    expect(turns).toBeGreaterThan(3);
   });
 });
 
