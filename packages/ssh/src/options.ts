@@ -119,14 +119,13 @@ function isAlgorithm(given: unknown): boolean {
   return typeof (given as { readonly name?: unknown } | null | undefined)?.name === "string";
 }
 
-/** Checks what both roles take. @throws SshError `misuse` */
-export function checkConnectionOptions({ algorithms, logonTimeoutMs = 1, keepAlive }: ConnectionOptions): void {
-  checkAlgorithms(algorithms);
+/** Checks the times of both roles. @throws SshError `misuse` */
+export function checkTimes({ logonTimeoutMs = 1, keepAlive }: ConnectionOptions): void {
   expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
   if (keepAlive === undefined) return;
-  checkOptions("keepAlive", keepAlive, ["intervalMs", "countMax"]);
-  expectNumber("keepAlive.intervalMs", keepAlive.intervalMs);
-  expectNumber("keepAlive.countMax", keepAlive.countMax);
+  const { intervalMs, countMax }: Partial<KeepAliveOptions> = keepAlive ?? {};
+  expectNumber("keepAlive.intervalMs", intervalMs);
+  expectNumber("keepAlive.countMax", countMax);
 }
 
 /**

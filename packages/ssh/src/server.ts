@@ -5,8 +5,9 @@ import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
 import {
-  checkConnectionOptions,
+  checkAlgorithms,
   checkHostKeys,
+  checkTimes,
   type LogonAttempt,
   orDrop,
   refuseAborted,
@@ -25,7 +26,8 @@ import { defaultSoftware } from "./version.ts";
  */
 export async function serve(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
   orDrop(pipe, () => {
-    checkConnectionOptions(options);
+    checkTimes(options);
+    checkAlgorithms(options.algorithms);
     checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
   });
   refuseAborted(pipe, options.signal);

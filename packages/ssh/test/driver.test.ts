@@ -196,7 +196,7 @@ describe("options that are wrong", () => {
       { keepAlive: { intervalMs: "5000" as unknown as number, countMax: 3 } },
       { keepAlive: { intervalMs: 5000, countMax: Number.NaN } },
       { keepAlive: { intervalMs: 5000 } as unknown as KeepAliveOptions },
-      { algorithms: { ...modern, kex: [null as unknown as KexMethod] } },
+      { keepAlive: null as unknown as KeepAliveOptions },
       { software: "a b" },
     ]) {
       for (const role of ["client", "server"] as const) {
@@ -213,9 +213,13 @@ describe("options that are wrong", () => {
   });
 });
 
-describe("host keys that can serve nobody", () => {
+describe("host keys and algorithms that can serve nobody", () => {
   it.each<[string, Partial<ServerOptions>]>([
     ["none", { hostKeys: [] }],
+    [
+      "none that can be, since an algorithm is null",
+      { algorithms: { ...modern, kex: [null as unknown as KexMethod] } },
+    ],
     ["null", { hostKeys: [null as unknown as Signer] }],
     ["a Promise", { hostKeys: [Promise.resolve() as unknown as Signer] }],
     ["none for the algorithms offered", { algorithms: { ...modern, hostKeys: [rsaSha2_512] } }],
