@@ -2,7 +2,7 @@
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto/platform";
 import { type CallOptions, checkOptions, expectSignal, type KeepAliveOptions } from "@postern/ssh";
-import { describeType, Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { describeType, expectNumber, Limits, quote, RfcLimits, SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -321,11 +321,6 @@ function expectText(name: string, value: unknown): void {
 function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
   if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= RfcLimits.maxPort) return;
   throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${describe(value)}`);
-}
-
-function expectNumber(name: string, value: unknown, lowest: number): void {
-  if (typeof value === "number" && value >= lowest) return;
-  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${describe(value)}`);
 }
 
 function expectFunction(name: string, value: unknown): void {

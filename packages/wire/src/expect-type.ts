@@ -21,5 +21,5 @@ export function isThenable(value: object): boolean {
 export function expectNumber(name: string, value: unknown, least = 0): asserts value is number {
   if (typeof value === "number" && value >= least) return;
   const got = typeof value === "number" ? value : describeType(value);
-  throw new SshError("misuse", `expected ${name} to be a number of at least ${least}, got ${got}`);
+  throw new SshError("misuse", `expected ${name} to be a number from ${least} on, got ${got}`);
 }
