@@ -69,7 +69,10 @@ export interface TunnelHostOptions {
   readonly gatewayPorts?: GatewayPorts;
   /** lists of algorithm values, best first; default the platform's */
   readonly algorithms?: Partial<Algorithms>;
-  /** new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour */
+  /**
+   * new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour. For clients that do not survive our
+   * rekey: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets
+   */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /** shown to clients before they log on (RFC 4252 section 5.4) */
   readonly banner?: string;

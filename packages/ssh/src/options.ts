@@ -15,7 +15,7 @@ export interface ConnectionOptions {
   readonly now?: () => number;
   /** the software version in our identification line; default `Postern_<version>` */
   readonly software?: string;
-  /** when to exchange keys anew; default 1 GiB, 2^31 packets, one hour */
+  /** when to exchange keys anew; default 1 GiB, 2^31 packets, one hour; `Infinity` leaves 64 GiB and 2^31 packets, which the ciphers need */
   readonly rekey?: Partial<RekeyLimits>;
   /** milliseconds until the peer must be logged on, decisions of the program included; default 60 s */
   readonly logonTimeoutMs?: number;
@@ -103,7 +103,11 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
   const limits = { bytes, packets, ms };
   for (const [name, value] of Object.entries(limits)) expectNumber(`rekey.${name}`, value, 1);
-  return { ...limits, packets: Math.min(packets, RfcLimits.rekeyPackets) };
+  return {
+    ...limits,
+    bytes: Math.min(bytes, RfcLimits.rekeyBytes),
+    packets: Math.min(packets, RfcLimits.rekeyPackets),
+  };
 }
 
 /** Checks lists of algorithm values. @throws SshError `misuse` */

@@ -43,7 +43,10 @@ export interface TunnelOptions {
   readonly hostKey: HostKeyCheck;
   /** lists of algorithm values, best first; default the platform's `modern` */
   readonly algorithms?: Partial<Algorithms>;
-  /** new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour */
+  /**
+   * new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour. For a host that does not survive our
+   * rekey: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets
+   */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /** a host that says nothing for `intervalMs` is asked, and lost after `countMax` questions without an answer; default 30 s, 5; 0 ms: off */
   readonly keepAlive?: Partial<KeepAliveOptions>;

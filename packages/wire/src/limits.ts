@@ -12,6 +12,8 @@ export const RfcLimits = {
   maxWindow: 0xffff_ffff,
   /** RFC 4253 9 and RFC 4344 3.1: rekey by 2^31 packets at the latest */
   rekeyPackets: 2 ** 31,
+  /** RFC 4344 3.2: rekey by 2^32 blocks of a cipher with blocks of 16 bytes at the latest */
+  rekeyBytes: 2 ** 36,
   maxPort: 65_535,
 } as const;
 

@@ -1,0 +1,26 @@
+/** The limits after which we exchange keys anew, and what a program may make of them. */
+import { describe, expect, it } from "vitest";
+import { rekeyLimits } from "../src/options.ts";
+import { world } from "./world.ts";
+
+const unlimited = { bytes: Number.POSITIVE_INFINITY, packets: Number.POSITIVE_INFINITY, ms: Number.POSITIVE_INFINITY };
+
+describe("rekey limits", () => {
+  it("default to 1 GiB, 2^31 packets and one hour (RFC 4253 section 9, RFC 4344 section 3.1)", () => {
+    expect(rekeyLimits()).toEqual({ bytes: 2 ** 30, packets: 2 ** 31, ms: 3_600_000 });
+  });
+
+  it("of Infinity leave only those that a cipher needs: 2^31 packets and 2^32 blocks (RFC 4344 section 3)", () => {
+    expect(rekeyLimits(unlimited)).toEqual({ bytes: 2 ** 36, packets: 2 ** 31, ms: Number.POSITIVE_INFINITY });
+  });
+
+  it("of Infinity start no rekey, however much time passes", async () => {
+    let now = 0;
+    const options = { rekey: unlimited, now: () => now };
+    const { client, server } = await world({ client: options, server: options });
+    now = 1e15;
+    await client.request("a reply after a long time", new Uint8Array(0));
+    expect([client.stats().rekeys, server.stats().rekeys]).toEqual([0, 0]);
+    await Promise.all([client.close(), server.closed.catch(() => undefined)]);
+  });
+});
