@@ -189,7 +189,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
           command: ["id -un; pwd"],
         });
         expect(await right.exited, right.stderr.text() + sshd.log()).toBe(0);
-        expect(right.stdout.text()).toBe(`postern\n${sshd.dir}/home\n`);
+        expect(right.stdout.text()).toBe("postern\n/run/home\n");
         expect(right.stderr.text()).toContain(`using "${PreferredAuthentications}"`);
       }
       const wrong = await runSsh(["-N"], { server: sshd, password: "no" });

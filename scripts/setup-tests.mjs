@@ -4,7 +4,10 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+// biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
+import { newerDebian } from "./lib/newer-debian.mjs";
 
 const peers = [
   { program: "sshd", package: "openssh-server", use: "the SSH host behind most integration tests" },
@@ -17,6 +20,15 @@ const peers = [
   { program: "paramiko", package: "python3-paramiko", use: "a client of our own server" },
   { program: "chromium", package: "chromium", use: "the runtime of a page" },
   { program: "ssh-audit", package: "ssh-audit", use: "a look at what our own server offers" },
+  { program: "autossh", package: "autossh", use: "a peer of docs/peers.md" },
+  { program: "tinysshd", package: "tinysshd", use: "a peer of docs/peers.md" },
+  { program: "gcc", package: "gcc", use: "the compiler of the libssh and libssh2 peers" },
+  { program: "stdio.h", package: "libc6-dev", use: "the compiler of the libssh and libssh2 peers" },
+  { program: "libssh/libssh.h", package: "libssh-dev", use: "a peer in both roles" },
+  { program: "libssh2.h", package: "libssh2-1-dev", use: "a peer of docs/peers.md" },
+  { program: "go", package: "golang-go", use: "the compiler of the Go peer" },
+  { program: "golang.org/x/crypto", package: "golang-golang-x-crypto-dev", use: "a peer of docs/peers.md" },
+  { program: "debootstrap", package: "debootstrap", use: "newer peers, in a folder" },
 ];
 
 let absent = lacking();
@@ -37,6 +49,7 @@ for (const peer of absent) {
   );
 }
 if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are there`);
+makeNewerDebian();
 
 function lacking() {
   const folders = [
@@ -47,8 +60,36 @@ function lacking() {
     "/sbin",
     "/bin",
     "/usr/lib/python3/dist-packages",
+    "/usr/include",
+    "/usr/share/gocode/src",
   ];
   return peers.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
+}
+
+/** OpenSSH and dropbear of the next Debian, in a folder of the user's cache. It takes a minute, once. */
+function makeNewerDebian() {
+  const { folder, release, packages, isThere } = newerDebian();
+  if (isThere) return;
+  if (!mayInstall() || absent.some(({ program }) => program === "debootstrap")) {
+    console.log(`setup: ${folder} is missing (newer OpenSSH and dropbear); tests that need it are skipped`);
+    return;
+  }
+  console.log(`setup: making ${folder}, Debian ${release} with ${packages.join(", ")}: about a minute, 260 MB`);
+  const part = `${folder}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(dirname(folder), { recursive: true });
+  // In a mount namespace, so that what debootstrap mounts goes away with it even if it is killed.
+  const { status, stdout } = spawnSync(
+    "unshare",
+    [
+      ...["--mount", "--propagation", "private"],
+      ...["debootstrap", "--variant=minbase", `--include=${packages.join(",")}`, release, part],
+    ],
+    { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" },
+  );
+  if (status === 0) return renameSync(part, folder);
+  console.log(`${stdout}setup: debootstrap failed; tests that need newer peers are skipped`);
+  rmSync(part, { recursive: true, force: true });
 }
 
 /** Where systemd runs, installing openssh-server opens port 22: that is for the owner of the machine to decide. */

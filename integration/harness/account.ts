@@ -1,9 +1,9 @@
 /** A user account that exists only for one server: private copies of passwd and shadow, mounted in a namespace of its own. @module */
 import { randomBytes } from "node:crypto";
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { run } from "./process.ts";
-import { isRoot, noPrivateAccounts, unshare } from "./requirements.ts";
+import { inside, isRoot, noPrivateAccounts, unshare } from "./requirements.ts";
 import type { TempDir } from "./temp-dir.ts";
 
 export interface Account {
@@ -30,11 +30,15 @@ shift && exec "$@"`;
 
 const pam = "auth required pam_unix.so nodelay\naccount required pam_permit.so\nsession required pam_permit.so\n";
 
+export interface AccountOptions {
+  readonly password: string | undefined;
+  readonly authorizedKeys: readonly string[];
+  /** The root folder of the system that the server belongs to; this machine's own unless set. Needs `missing("newer") === undefined`. */
+  readonly root?: string | undefined;
+}
+
 /** Makes the account in the folder: a new one where the machine lets us, else the one that runs the tests (keys only). */
-export async function makeAccount(
-  dir: TempDir,
-  options: { readonly password: string | undefined; readonly authorizedKeys: readonly string[] },
-): Promise<Account> {
+export async function makeAccount(dir: TempDir, options: AccountOptions): Promise<Account> {
   const keys = options.authorizedKeys.map((line) => `${line}\n`).join("");
   const reason = noPrivateAccounts();
   if (reason !== undefined) {
@@ -47,15 +51,17 @@ export async function makeAccount(
   }
   const password = options.password ?? randomBytes(16).toString("base64url");
   const [uid, gid] = isRoot() ? [otherId, otherId] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  const home = dir.file("home");
-  const authorizedKeysFile = dir.file("home", ".ssh", "authorized_keys");
-  mkdirSync(dir.file("home", ".ssh"), { recursive: true, mode: 0o700 });
+  // Seen as /run/home by the server: tinysshd accepts no home below a folder that everybody may write to.
+  const home = dir.file("run", "home");
+  const authorizedKeysFile = dir.file("run", "home", ".ssh", "authorized_keys");
+  mkdirSync(dir.file("run", "home", ".ssh"), { recursive: true, mode: 0o700 });
+  chmodSync(dir.file("run"), 0o755);
   writeFileSync(authorizedKeysFile, keys, { mode: 0o600 });
-  for (const path of [home, dir.file("home", ".ssh"), authorizedKeysFile]) chownSync(path, uid, gid);
+  for (const path of [home, dir.file("run", "home", ".ssh"), authorizedKeysFile]) chownSync(path, uid, gid);
   writeFileSync(
     dir.file("passwd"),
     // First, so that it is the name of the number too.
-    `${user}:x:${uid}:${gid}::${home}:/bin/sh\n${readFileSync("/etc/passwd", "utf8")}`,
+    `${user}:x:${uid}:${gid}::/run/home:/bin/sh\n${readFileSync(`${options.root ?? ""}/etc/passwd`, "utf8")}`,
   );
   writeFileSync(dir.file("shadow"), `${user}:${await crypt(password)}:19000:0:99999:7:::\n`, { mode: 0o600 });
   writeFileSync(dir.file("pam"), pam);
@@ -65,7 +71,10 @@ export async function makeAccount(
     password,
     authorizedKeysFile,
     // The capabilities that mounting took are given up again: outside root's hands the server is a program like any other.
-    prefix: [...unshare(), "sh", "-c", enter, "sh", dir.path, "setpriv", "--ambient-caps=-all", "--inh-caps=-all"],
+    prefix: [
+      ...(options.root === undefined ? unshare() : inside(options.root)),
+      ...["sh", "-c", enter, "sh", dir.path, "setpriv", "--ambient-caps=-all", "--inh-caps=-all"],
+    ],
   };
 }
 

@@ -15,6 +15,8 @@ export interface DropbearOptions {
   readonly password?: string | true;
   /** More arguments, such as `-a` (forwarded ports may listen on any address). */
   readonly args?: readonly string[];
+  /** The root folder with another dropbear, see `newerRoot`. */
+  readonly root?: string;
 }
 
 export interface Dropbear extends SshServer {
@@ -29,7 +31,7 @@ export interface Dropbear extends SshServer {
 /** Starts dropbear and waits until it listens. Needs `missing("dropbear") === undefined`. */
 export async function startDropbear(options: DropbearOptions = {}): Promise<Dropbear> {
   const reason = missing("dropbear");
-  const path = program("dropbear");
+  const path = options.root === undefined ? program("dropbear") : "/usr/sbin/dropbear";
   if (reason !== undefined || path === undefined) throw new Error(reason);
   const dir = tempDir("postern-dropbear");
   try {
@@ -44,6 +46,7 @@ export async function startDropbear(options: DropbearOptions = {}): Promise<Drop
     const account = await makeAccount(dir, {
       password: options.password === true ? undefined : options.password,
       authorizedKeys: options.authorizedKeys ?? [],
+      root: options.root,
     });
     const args = [...keyArgs, ...(options.password === undefined ? ["-s"] : []), ...(options.args ?? [])];
     const { port, process } = await listen(path, dir, account, args);

@@ -6,7 +6,17 @@ export * from "./middlebox.ts";
 export * from "./pattern.ts";
 export * from "./ports.ts";
 export { launch, type Printed, type Running, run } from "./process.ts";
-export { missing, type Requirement, sshdKnows } from "./requirements.ts";
+export {
+  inside,
+  lacks,
+  lacksFile,
+  missing,
+  newerRoot,
+  noCompiler,
+  program,
+  type Requirement,
+  sshdKnows,
+} from "./requirements.ts";
 export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";

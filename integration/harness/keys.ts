@@ -23,7 +23,7 @@ export interface MakeKeyOptions {
   readonly passphrase?: string;
   readonly comment?: string;
   /** `OpenSSH` unless told. */
-  readonly format?: "OpenSSH" | "PEM" | "PKCS8";
+  readonly format?: "OpenSSH" | "PEM" | "PKCS8" | undefined;
 }
 
 /** Makes a key pair in `file`. */

@@ -1,9 +1,11 @@
 /** What the integration tests need from the machine, and the words for a test that is skipped without it. @module */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
+import { tmpdir, userInfo } from "node:os";
+// biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module that a script of Node.js 20 can import.
+import { newerDebian } from "../../scripts/lib/newer-debian.mjs";
 
-export type Requirement = "sshd" | "ssh" | "dropbear" | "password";
+export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -55,6 +57,15 @@ export function unshare(): readonly string[] {
   return isRoot() ? namespaces : [...namespaces, "--user", "--map-current-user", "--keep-caps"];
 }
 
+const enterRoot = `
+mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mkdir -p "$1$2" && mount --bind "$2" "$1$2" &&
+root=$1 && shift 2 && exec chroot "$root" "$@"`;
+
+/** What runs a command line in another root folder, with the temporary folder of this machine, in namespaces of its own. */
+export function inside(root: string): readonly string[] {
+  return [...unshare(), "sh", "-c", enterRoot, "sh", root, tmpdir()];
+}
+
 export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
@@ -82,12 +93,38 @@ function why(need: Requirement): string | undefined {
       return lacks("dropbear", "dropbear-bin") ?? lacks("ssh-keygen", "openssh-client") ?? noPrivateAccounts();
     case "password":
       return noPrivateAccounts();
+    case "libssh":
+      return lacksFile("/usr/include/libssh/libssh.h", "libssh-dev") ?? noCompiler();
+    case "newer":
+      return noNewer();
     default:
       return need satisfies never;
   }
 }
 
-function lacks(name: string, debianPackage: string): string | undefined {
+/** Undefined when C programs can be compiled; otherwise why not. */
+export function noCompiler(): string | undefined {
+  return lacks("gcc", "gcc") ?? lacksFile("/usr/include/stdio.h", "libc6-dev");
+}
+
+/** Undefined when the file is there; otherwise what to install. */
+export function lacksFile(path: string, debianPackage: string): string | undefined {
+  return existsSync(path) ? undefined : `${path} is missing: apt-get install ${debianPackage}`;
+}
+
+/** The root folder of a newer Debian. Needs `missing("newer") === undefined`. */
+export function newerRoot(): string {
+  return newerDebian().folder;
+}
+
+function noNewer(): string | undefined {
+  const { folder, isThere } = newerDebian();
+  if (!isRoot()) return "only root can run the programs of a newer Debian: chroot";
+  if (!isThere) return `${folder} is missing, which scripts/setup-tests.mjs makes where it may`;
+  return noPrivateAccounts();
+}
+
+export function lacks(name: string, debianPackage: string): string | undefined {
   return program(name) === undefined ? `${name} is not installed: apt-get install ${debianPackage}` : undefined;
 }
 

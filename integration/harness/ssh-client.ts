@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import type { KeyPair } from "./keys.ts";
 import { launch, type Running } from "./process.ts";
+import { inside } from "./requirements.ts";
 import type { SshServer } from "./sshd.ts";
 import { tempDir } from "./temp-dir.ts";
 
@@ -16,11 +17,16 @@ export interface SshClientOptions {
   /** A command for the host; without one, give `-N` in `args`. */
   readonly command?: readonly string[];
   readonly input?: string;
+  /** What to start instead of `ssh`: a program with its first arguments. */
+  readonly program?: readonly string[];
+  /** The root folder with another ssh, see `newerRoot`. */
+  readonly root?: string;
 }
 
 /** Starts `ssh ARGS user@127.0.0.1`. It is verbose (`-v`): `stderr.waitFor(…)` tells how far it came. */
 export async function runSsh(args: readonly string[], options: SshClientOptions): Promise<Running> {
-  const { server, identity, password, config = {}, command = [], input } = options;
+  const { server, identity, password, config = {}, command = [], input, root } = options;
+  const [program = "ssh", ...programArgs] = options.program ?? [];
   const dir = tempDir("postern-ssh");
   const knownHosts = dir.file("known_hosts");
   const askpass = dir.file("askpass");
@@ -47,8 +53,9 @@ export async function runSsh(args: readonly string[], options: SshClientOptions)
     ConnectTimeout: "10",
   };
   const process = await launch(
-    "ssh",
+    program,
     [
+      ...programArgs,
       "-v",
       "-F",
       "none",
@@ -61,6 +68,7 @@ export async function runSsh(args: readonly string[], options: SshClientOptions)
     ],
     {
       ...(input === undefined ? {} : { input }),
+      ...(root === undefined ? {} : { prefix: inside(root) }),
       ...(password === undefined
         ? {}
         : { env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: "force", POSTERN_PASSWORD: password } }),

@@ -17,6 +17,8 @@ export interface SshdOptions {
   readonly password?: string | true;
   /** The connections live on when the process that listens is killed. Needs `missing("password") === undefined`. */
   readonly sessionsOutlive?: boolean;
+  /** The root folder with another sshd, see `newerRoot`. */
+  readonly root?: string;
 }
 
 /** The process that listens, those of the connections, or all of them. */
@@ -74,6 +76,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     const account = await makeAccount(dir, {
       password: options.password === true ? undefined : options.password,
       authorizedKeys: options.authorizedKeys ?? [],
+      root: options.root,
     });
     if (options.password !== undefined && account.password === undefined) {
       throw new Error("a logon by password needs a private account");
@@ -129,7 +132,7 @@ async function listen(
   types: readonly KeyType[],
   fixedPort?: number,
 ): Promise<{ port: number; process: Running }> {
-  const path = program("sshd") ?? "sshd";
+  const path = options.root === undefined ? (program("sshd") ?? "sshd") : "/usr/sbin/sshd";
   const prefix = options.sessionsOutlive === true ? [...account.prefix, ...outlived] : account.prefix;
   // Another test may take the port between the look and the bind: try again with another one.
   for (let attempt = 1; ; attempt++) {
@@ -173,7 +176,7 @@ function configuration(
     // A test may open many connections at once.
     MaxStartups: "1000",
     // What OpenSSH 9.8 and later do to clients that break off.
-    ...(sshdKnows("PerSourcePenalties") ? { PerSourcePenalties: "no" } : {}),
+    ...(options.root !== undefined || sshdKnows("PerSourcePenalties") ? { PerSourcePenalties: "no" } : {}),
   };
   const given = Object.entries(options.config ?? {});
   const names = new Set(given.map(([name]) => name.toLowerCase()));

@@ -1,4 +1,5 @@
-"""A reverse tunnel by paramiko. Argument: JSON with port, user, hostKey and password or keyFile, address, listen, target.
+"""A reverse tunnel by paramiko. Argument: JSON with port, user, hostKey and password or keyFile, address, listen, target,
+and optionally rekeyBytes.
 
 Prints `listening PORT`; on SIGUSR1 it cancels the forwarding and prints `cancelled`.
 """
@@ -43,6 +44,8 @@ def serve(channel, _origin, _server):
 
 
 transport = paramiko.Transport(("127.0.0.1", options["port"]))
+if "rekeyBytes" in options:
+    transport.packetizer.REKEY_BYTES = options["rekeyBytes"]
 transport.start_client(timeout=10)
 got = transport.get_remote_server_key()
 expected = options["hostKey"].split(" ")

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import type { KeyPair } from "../keys.ts";
 import { launch, type Running, run } from "../process.ts";
-import { program } from "../requirements.ts";
+import { inside, program } from "../requirements.ts";
 import type { RunningHost } from "./host.ts";
 
 export type ClientProgram = "dbclient" | "plink" | "asyncssh" | "paramiko" | "ssh-audit";
@@ -39,6 +39,8 @@ export interface TunnelRequest {
   /** more for the client: arguments, or fields of the JSON that the Python clients read */
   readonly args?: readonly string[];
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** The root folder with another dbclient, see `newerRoot`. */
+  readonly root?: string | undefined;
 }
 
 /** `dbclient -N -R`. It cannot cancel: it ends. */
@@ -49,6 +51,7 @@ export async function dbclient({
   target,
   identity,
   args = [],
+  root,
 }: TunnelRequest): Promise<Running> {
   const key = server.dir.file("dbclient.key");
   if (identity !== undefined) await run("dropbearconvert", ["openssh", "dropbear", identity.file, key]);
@@ -68,7 +71,10 @@ export async function dbclient({
       ...args,
       `${server.user}@127.0.0.1`,
     ],
-    { env: { HOME: server.dir.path, ...(identity === undefined ? { DROPBEAR_PASSWORD: server.password } : {}) } },
+    {
+      env: { HOME: server.dir.path, ...(identity === undefined ? { DROPBEAR_PASSWORD: server.password } : {}) },
+      ...(root === undefined ? {} : { prefix: inside(root) }),
+    },
   );
 }
 

@@ -1,0 +1,6 @@
+export function newerDebian(): {
+  readonly folder: string;
+  readonly release: string;
+  readonly packages: readonly string[];
+  readonly isThere: boolean;
+};
