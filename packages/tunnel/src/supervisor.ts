@@ -1,0 +1,290 @@
+/** Supervises the links of one tunnel: the first login, the attempts after a loss, the waits between them, and the end. @module */
+import { type CallOptions, onAbort, settleable } from "@postern/ssh";
+import { SshError, toSshError } from "@postern/wire";
+import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
+import { type Link, LinkFailure, openLink } from "./link.ts";
+import { type CheckedOptions, changeOptions, type Endpoint, type ReconnectChanges } from "./options.ts";
+import type { HashingPlatform } from "./platform.ts";
+import { isFinal, waitBefore } from "./reconnect.ts";
+import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
+import { type Later, later, sleep, unlessAborted } from "./waiting.ts";
+
+/** What a {@link Supervisor} calls. */
+export interface SupervisorContext {
+  /** The state changed. `closed` comes last, after `ended`. */
+  stateChanged(state: TunnelState, reason: SshError | undefined): void;
+  /** An attempt is due. Returns false to give the tunnel up instead. */
+  attemptDue(event: ReconnectAttemptEvent): boolean;
+  /** Ports may be requested on this link. */
+  linkReady(link: Link): void;
+  /** The connection was lost and will be made again. */
+  linkLost(error: SshError): void;
+  /** The tunnel is over: with an error, or because the program ended it. */
+  ended(error: SshError | undefined): void;
+  banner(message: string): void;
+  debug(message: string): void;
+}
+
+/** Keeps a tunnel connected: one link after the other. */
+export class Supervisor {
+  readonly #platform: HashingPlatform;
+  readonly #context: SupervisorContext;
+  #options: CheckedOptions;
+  /** ends whatever is under way: a dial, a login, a wait */
+  #abort = new AbortController();
+  #closed = settleable();
+  #state: TunnelState = "closed";
+  #running = false;
+  #link: Link | undefined;
+  /** the next link, from the moment that its login begins */
+  #coming: Later<Link> = later();
+  /** whether it was open once: then an end that the program asked for is no failure */
+  #established = false;
+  /** index of the host that is dialled next */
+  #endpoint = 0;
+  #reconnects = 0;
+  /** how often in a row the server dropped us before its host key was seen */
+  #turnedAway = 0;
+  /** A login failed that requests may have been sent with. From then on they wait for its end, in case the server hung up because of them. */
+  #patient = false;
+  /** traffic of connections that have ended */
+  #pastWire: WireStats = nothingOnTheWire;
+
+  constructor(platform: HashingPlatform, options: CheckedOptions, context: SupervisorContext) {
+    this.#platform = platform;
+    this.#options = options;
+    this.#context = context;
+  }
+
+  get state(): TunnelState {
+    return this.#state;
+  }
+
+  /** The link that is open. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Whether requests for ports have a link to wait for. */
+  get takesRequests(): boolean {
+    return this.#running && (!this.#established || this.#link !== undefined);
+  }
+
+  /** Fires when the tunnel ends. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** The first login. @throws SshError */
+  async start({ signal }: CallOptions): Promise<void> {
+    if (this.#running)
+      throw new SshError("misuse", `expected a closed tunnel to log on, got one that is ${this.#state}`);
+    this.#running = true;
+    this.#abort = new AbortController();
+    this.#coming = later();
+    this.#established = false;
+    this.#closed = settleable();
+    this.#turnedAway = 0;
+    const aborted = (): void => {
+      if (this.#established) return;
+      this.#abort.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
+    };
+    const stopListening = onAbort(signal, aborted);
+    try {
+      const failure = await this.#connectToAny();
+      if (failure !== undefined) {
+        const again = this.#options.reconnect.mode === "always" ? await this.#reconnect(failure) : failure;
+        if (again !== undefined) throw again;
+      }
+    } catch (cause) {
+      const error = toSshError(cause, "connect", "the login failed");
+      this.end(error);
+      throw error;
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** Ends the tunnel as the program wishes. */
+  async stop({ signal }: CallOptions): Promise<void> {
+    if (!this.#running) return;
+    const link = this.#link;
+    if (link !== undefined) {
+      this.end(undefined);
+      await link.connection.close({ signal });
+      return;
+    }
+    // A first login that is under way fails with this error; a tunnel that was open is merely told to stop.
+    if (this.#established) this.end(undefined);
+    else this.#abort.abort(new SshError("aborted", "the tunnel was logged off"));
+    await this.closed.catch(() => {});
+  }
+
+  end(error: SshError | undefined): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#dropLink();
+    this.#state = "closed";
+    this.#abort.abort(error);
+    this.#context.ended(error);
+    this.#context.stateChanged("closed", error);
+    this.#closed.settle(error);
+  }
+
+  /** The open link, or the next one. @throws the reason of the signal when that fires first */
+  async nextLink(given: AbortSignal): Promise<Link> {
+    const link = this.#link ?? (await unlessAborted(this.#coming.promise, given));
+    if (link === undefined) throw toSshError(given.reason, "aborted", "the call was aborted");
+    return link;
+  }
+
+  stats(): WireStats & { readonly roundTripMs: number | undefined; readonly reconnects: number } {
+    const wire = this.#link?.connection.stats();
+    return { ...sumOfWires(this.#pastWire, wire), roundTripMs: wire?.roundTripMs, reconnects: this.#reconnects };
+  }
+
+  /** The first attempt: each host once, in order, until a failure is final. */
+  async #connectToAny(): Promise<SshError | undefined> {
+    let failure = await this.#connect();
+    for (let left = this.#options.endpoints.length - 1; left > 0; left--) {
+      if (failure === undefined || isFinal(failure)) break;
+      failure = await this.#connect(failure);
+    }
+    return failure;
+  }
+
+  /** One attempt. Returns the failure, or undefined when the tunnel is open. */
+  async #connect(reason?: SshError): Promise<SshError | undefined> {
+    this.#become("connecting", reason);
+    const { signal } = this.#abort;
+    if (signal.aborted) return this.#abortReason();
+    const { endpoints } = this.#options;
+    // There is one: the options were checked.
+    const endpoint = endpoints[this.#endpoint % endpoints.length] as Endpoint;
+    const up = later<boolean>();
+    let met = false;
+    try {
+      const events = {
+        authenticating: (link: Link) => {
+          met = !this.#patient;
+          this.#become("authenticating");
+          if (met) this.#meet(link);
+        },
+        banner: (message: string) => this.#context.banner(message),
+        debug: (message: string) => this.#context.debug(message),
+      };
+      const link = await openLink(this.#platform, this.#options, endpoint, events, { signal, up: up.promise });
+      if (signal.aborted) {
+        up.resolve(false);
+        await link.connection.close();
+        return this.#abortReason();
+      }
+      this.#turnedAway = 0;
+      this.#opened(link);
+      up.resolve(true);
+      if (!met) this.#meet(link);
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof LinkFailure)) throw cause;
+      up.resolve(false);
+      if (met) {
+        // Requests that were made on this link are repeated on the next one.
+        this.#coming = later();
+        this.#patient = true;
+      }
+      this.#endpoint++;
+      this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
+      return signal.aborted ? this.#abortReason() : cause.error;
+    }
+  }
+
+  /** Requests for ports go to that link. */
+  #meet(link: Link): void {
+    this.#coming.resolve(link);
+    this.#context.linkReady(link);
+  }
+
+  #opened(link: Link): void {
+    this.#link = link;
+    this.#established = true;
+    void link.connection.closed.then(
+      () => this.#link === link && this.end(undefined),
+      (error: SshError) => void this.#lost(link, error),
+    );
+    this.#become("open");
+  }
+
+  /** The connection broke: makes it again, unless the mode or the error forbids it. */
+  async #lost(link: Link, error: SshError): Promise<void> {
+    if (this.#link !== link) return;
+    const { mode, maxRetries } = this.#options.reconnect;
+    if (mode === "never" || maxRetries < 1 || isFinal(error)) return this.end(error);
+    this.#dropLink();
+    this.#become("waiting", error);
+    this.#context.linkLost(error);
+    try {
+      const again = await this.#reconnect(error);
+      if (again !== undefined) return this.end(again);
+      this.#reconnects++;
+    } catch (cause) {
+      this.end(toSshError(cause, "connect", "the reconnection failed"));
+    }
+  }
+
+  /** Attempts in a row, until one succeeds (undefined) or it is time to give up (the reason). */
+  async #reconnect(lost: SshError): Promise<SshError | undefined> {
+    let reason = lost;
+    const { signal } = this.#abort;
+    for (let attempt = 1; ; attempt++) {
+      const { reconnect } = this.#options;
+      if (signal.aborted) return this.#abortReason();
+      if (isFinal(reason) || attempt > reconnect.maxRetries) return reason;
+      // Before the event, because by then the connection is down.
+      if (attempt > 1 || this.#state !== "waiting") this.#become("waiting", reason);
+      const intervalMs = waitBefore(reconnect, attempt, reason, this.#turnedAway, this.#chance());
+      const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
+      if (!this.#context.attemptDue(event)) return reason;
+      await sleep(intervalMs, signal);
+      if (signal.aborted) return this.#abortReason();
+      try {
+        const changes = await this.#askForChanges(attempt, reason);
+        if (signal.aborted) return this.#abortReason();
+        if (changes) this.#options = changeOptions(this.#options, changes);
+      } catch (cause) {
+        reason = toSshError(cause, "connect", "beforeReconnect failed");
+        continue;
+      }
+      const failure = await this.#connect();
+      if (failure === undefined) return undefined;
+      reason = failure;
+    }
+  }
+
+  async #askForChanges(attempt: number, reason: SshError): Promise<ReconnectChanges | undefined> {
+    return await unlessAborted(this.#options.beforeReconnect?.({ attempt, reason }), this.#abort.signal);
+  }
+
+  /** A fraction from 0 to 1, of the platform's randomness. */
+  #chance(): number {
+    return (this.#platform.random(1)[0] ?? 0) / 255;
+  }
+
+  #dropLink(): void {
+    this.#pastWire = sumOfWires(this.#pastWire, this.#link?.connection.stats());
+    this.#link = undefined;
+  }
+
+  #become(state: TunnelState, reason?: SshError): void {
+    if (!this.#running) return;
+    this.#state = state;
+    this.#context.stateChanged(state, reason);
+  }
+
+  #abortReason(): SshError {
+    return toSshError(this.#abort.signal.reason, "aborted", "the login was aborted");
+  }
+}
