@@ -72,7 +72,10 @@ export class ReverseTunnel extends TunnelEventTarget {
     return this.#supervisor.state;
   }
 
-  /** Resolves when the tunnel was logged off; rejects with an SshError when it was given up or never came to be. */
+  /**
+   * One promise for the life of the tunnel. Resolves when it was logged off; rejects with an SshError if the first login failed or the tunnel
+   * was given up. It settles before the last `state` event fires.
+   */
   get closed(): Promise<void> {
     return this.#supervisor.closed;
   }
@@ -89,8 +92,9 @@ export class ReverseTunnel extends TunnelEventTarget {
 
   /**
    * Dials the host, verifies its key, and logs on. With `reconnect.mode` `always` a failure is tried again until it is final.
+   * A tunnel has one life: after a failed login, as after any end, make a new one.
    *
-   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …; `misuse` when it is under way or done
+   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …; `misuse` if it was called before
    * @example
    * await tunnel.logon({ signal: AbortSignal.timeout(10_000) });
    */

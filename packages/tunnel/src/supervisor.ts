@@ -31,10 +31,10 @@ export class Supervisor {
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
   /** ends whatever is under way: a dial, a login, a wait */
-  #abort = new AbortController();
-  #closed = settleable();
+  readonly #abort = new AbortController();
+  readonly #closed = settleable();
   #state: TunnelState = "closed";
-  #running = false;
+  #life: "new" | "running" | "ended" = "new";
   #link: Link | undefined;
   /** the next link, from the moment that its login begins */
   #coming: Later<Link> = later();
@@ -71,7 +71,7 @@ export class Supervisor {
 
   /** Whether requests for ports have a link to wait for. */
   get takesRequests(): boolean {
-    return this.#running && (!this.#established || this.#link !== undefined);
+    return this.#life === "running" && (!this.#established || this.#link !== undefined);
   }
 
   /** Fires when the tunnel ends. */
@@ -81,14 +81,11 @@ export class Supervisor {
 
   /** The first login. @throws SshError */
   async start({ signal }: CallOptions): Promise<void> {
-    if (this.#running)
-      throw new SshError("misuse", `expected a closed tunnel to log on, got one that is ${this.#state}`);
-    this.#running = true;
-    this.#abort = new AbortController();
-    this.#coming = later();
-    this.#established = false;
-    this.#closed = settleable();
-    this.#turnedAway = 0;
+    if (this.#life !== "new") {
+      const got = this.#life === "ended" ? "one that has ended: make a new one" : `one that is ${this.#state}`;
+      throw new SshError("misuse", `expected a tunnel that was never logged on, got ${got}`);
+    }
+    this.#life = "running";
     const aborted = (): void => {
       if (this.#established) return;
       this.#abort.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
@@ -111,7 +108,7 @@ export class Supervisor {
 
   /** Ends the tunnel as the program wishes. */
   async stop({ signal }: CallOptions): Promise<void> {
-    if (!this.#running) return;
+    if (this.#life !== "running") return;
     const link = this.#link;
     if (link !== undefined) {
       this.end(undefined);
@@ -125,14 +122,15 @@ export class Supervisor {
   }
 
   end(error: SshError | undefined): void {
-    if (!this.#running) return;
-    this.#running = false;
+    if (this.#life !== "running") return;
+    this.#life = "ended";
     this.#dropLink();
     this.#state = "closed";
+    // Before any event: a listener may start whatever comes after this tunnel.
+    this.#closed.settle(error);
     this.#abort.abort(error);
     this.#context.ended(error);
     this.#context.stateChanged("closed", error);
-    this.#closed.settle(error);
   }
 
   /** The open link, or the next one. @throws the reason of the signal when that fires first */
@@ -279,7 +277,7 @@ export class Supervisor {
   }
 
   #become(state: TunnelState, reason?: SshError): void {
-    if (!this.#running) return;
+    if (this.#life !== "running") return;
     this.#state = state;
     this.#context.stateChanged(state, reason);
   }
