@@ -52,7 +52,7 @@ function logonEvent(
       const { verdict, algorithm } = event;
       const failed = (cause: unknown): never => {
         const message = `expected a verdict on the ${algorithm} signature by the host key, got an error`;
-        throw new SshError("hostkey", message, { cause });
+        throw new SshError("kex", message, { cause });
       };
       connection.decide(
         () => Promise.resolve(verdict).catch(failed),

@@ -59,6 +59,8 @@ export class SessionMachine {
   #bytesBeforeLogon = 0;
   /** a server's software, when it works in order */
   #software: string | undefined;
+  /** the server's NEWKEYS has come: its messages are authenticated */
+  #authenticated = false;
   #failure: SshError | undefined;
 
   constructor(options: SessionOptions) {
@@ -85,7 +87,8 @@ export class SessionMachine {
   /** Whether a DISCONNECT with that reason means that the server does not let us in, and will not the next time. */
   refusesLogon(reason: number): boolean {
     const { authClient } = this;
-    if (this.#at !== "auth" || authClient === undefined) return false;
+    // Before the server's NEWKEYS anybody on the way can say it, and our request may be out already.
+    if (this.#at !== "auth" || !this.#authenticated || authClient === undefined) return false;
     // sshd answers the last attempt it allows (MaxAuthTries) with DISCONNECT alone, perhaps the first.
     return authClient.refusals > 0 || (authClient.awaitsAnswer && mayRefuse(reason));
   }
@@ -171,6 +174,9 @@ export class SessionMachine {
         case "extInfo":
           this.#extInfo(event.extensions);
           break;
+        case "keys":
+          this.#authenticated = true;
+          return event;
         case "identified":
           if (this.authClient !== undefined) this.#software = worksInOrder.exec(event.version)?.[1];
           return event;
