@@ -225,12 +225,13 @@ function checkKeepAlive(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions
 }
 
 function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
-  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff"]);
+  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff", "final"]);
   const {
     mode = "established",
     intervalMs = Limits.reconnectMs,
     maxRetries = Number.POSITIVE_INFINITY,
     backoff = {},
+    final,
   } = given;
   checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
   const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
@@ -245,7 +246,8 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
   expectNumber("reconnect.backoff.factor", factor, 1);
   expectNumber("reconnect.backoff.maxIntervalMs", maxIntervalMs, 0);
   expectNumber("reconnect.backoff.jitter", jitter, 0);
-  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter } };
+  if (final !== undefined) expectFunction("reconnect.final", final);
+  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter }, final };
 }
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */

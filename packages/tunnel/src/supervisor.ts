@@ -92,11 +92,9 @@ export class Supervisor {
     };
     const stopListening = onAbort(signal, aborted);
     try {
-      const failure = await this.#connectToAny();
-      if (failure !== undefined) {
-        const again = this.#options.reconnect.mode === "always" ? await this.#reconnect(failure) : failure;
-        if (again !== undefined) throw again;
-      }
+      let failure = await this.#connectToAny();
+      if (failure !== undefined && this.#options.reconnect.mode === "always") failure = await this.#reconnect(failure);
+      if (failure !== undefined) throw failure;
     } catch (cause) {
       const error = toSshError(cause, "connect", "the login failed");
       this.end(error);
@@ -145,12 +143,13 @@ export class Supervisor {
     return { ...sumOfWires(this.#pastWire, wire), roundTripMs: wire?.roundTripMs, reconnects: this.#reconnects };
   }
 
-  /** The first attempt: each host once, in order, until a failure is final. */
+  /** The first attempt: each host once, in order. @throws a failure that is final */
   async #connectToAny(): Promise<SshError | undefined> {
-    let failure = await this.#connect();
-    for (let left = this.#options.endpoints.length - 1; left > 0; left--) {
-      if (failure === undefined || isFinal(failure)) break;
+    let failure: SshError | undefined;
+    for (let left = this.#options.endpoints.length; left > 0; left--) {
       failure = await this.#connect(failure);
+      if (failure === undefined) return undefined;
+      if (this.#isFinal(failure)) throw failure;
     }
     return failure;
   }
@@ -220,13 +219,13 @@ export class Supervisor {
   async #lost(link: Link, error: SshError): Promise<void> {
     if (this.#link !== link) return;
     const { mode, maxRetries } = this.#options.reconnect;
-    if (mode === "never" || maxRetries < 1 || isFinal(error)) return this.end(error);
-    this.#dropLink();
-    this.#become("waiting", error);
-    this.#context.linkLost(error);
     try {
-      const again = await this.#reconnect(error);
-      if (again !== undefined) return this.end(again);
+      if (mode === "never" || maxRetries < 1 || this.#isFinal(error)) return this.end(error);
+      this.#dropLink();
+      this.#become("waiting", error);
+      this.#context.linkLost(error);
+      const failure = await this.#reconnect(error);
+      if (failure !== undefined) return this.end(failure);
       this.#reconnects++;
     } catch (cause) {
       this.end(toSshError(cause, "connect", "the reconnection failed"));
@@ -235,35 +234,51 @@ export class Supervisor {
 
   /** Attempts in a row, until one succeeds (undefined) or it is time to give up (the reason). */
   async #reconnect(lost: SshError): Promise<SshError | undefined> {
-    let reason = lost;
+    const { reconnect } = this.#options;
     const { signal } = this.#abort;
-    for (let attempt = 1; ; attempt++) {
-      const { reconnect } = this.#options;
-      if (signal.aborted) return this.#abortReason();
-      if (isFinal(reason) || attempt > reconnect.maxRetries) return reason;
+    let reason = lost;
+    for (let attempt = 1; attempt <= reconnect.maxRetries; attempt++) {
+      if (signal.aborted) break;
       // Before the event, because by then the connection is down.
       if (attempt > 1 || this.#state !== "waiting") this.#become("waiting", reason);
       const intervalMs = waitBefore(reconnect, attempt, reason, this.#turnedAway, this.#chance());
       const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
       await sleep(intervalMs, signal);
-      if (signal.aborted) return this.#abortReason();
-      try {
-        const changes = await this.#askForChanges(attempt, reason);
-        if (signal.aborted) return this.#abortReason();
-        if (changes) this.#options = changeOptions(this.#options, changes);
-      } catch (cause) {
-        reason = toSshError(cause, "connect", "beforeReconnect failed");
-        continue;
-      }
-      const failure = await this.#connect();
-      if (failure === undefined) return undefined;
+      if (signal.aborted) break;
+      const failure = await this.#attempt(attempt, reason);
+      if (failure === undefined || this.#isFinal(failure)) return failure;
       reason = failure;
     }
+    return signal.aborted ? this.#abortReason() : reason;
+  }
+
+  /** One attempt, with whatever `beforeReconnect` changes. Returns the failure. */
+  async #attempt(attempt: number, reason: SshError): Promise<SshError | undefined> {
+    const { signal } = this.#abort;
+    try {
+      const changes = await this.#askForChanges(attempt, reason);
+      if (signal.aborted) return this.#abortReason();
+      if (changes) this.#options = changeOptions(this.#options, changes);
+    } catch (cause) {
+      return toSshError(cause, "connect", "beforeReconnect failed");
+    }
+    return await this.#connect();
   }
 
   async #askForChanges(attempt: number, reason: SshError): Promise<ReconnectChanges | undefined> {
     return await unlessAborted(this.#options.beforeReconnect?.({ attempt, reason }), this.#abort.signal);
+  }
+
+  /** Whether a failure ends the tunnel. Once the program has ended it, any does. */
+  #isFinal(error: SshError): boolean {
+    if (this.#abort.signal.aborted) return true;
+    const { final } = this.#options.reconnect;
+    try {
+      return final === undefined ? isFinal(error, this.#established) : final(error) === true;
+    } catch (cause) {
+      throw new SshError("misuse", "expected reconnect.final to return a boolean, got an error", { cause });
+    }
   }
 
   /** A fraction from 0 to 1, of the platform's randomness. */
