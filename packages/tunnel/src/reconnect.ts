@@ -21,7 +21,7 @@
  */
 import type { SshError } from "@postern/wire";
 
-/** How the time between attempts grows. */
+/** How the time between attempts grows. It starts again at `intervalMs` once a connection has been open for 30 s. */
 export interface BackoffOptions {
   /** each attempt waits so many times as long as the one before; default 1 */
   readonly factor: number;
@@ -61,26 +61,48 @@ export function isFinal({ code }: SshError, established: boolean): boolean {
   return code === "misuse" || code === "aborted" || (!established && refusals.includes(code));
 }
 
-/**
- * Milliseconds to wait before an attempt.
- *
- * @param attempt 1 for the first
- * @param turnedAway how often in a row the host dropped us before it said who it is
- * @param chance from 0 to 1
- */
-export function waitBefore(
-  options: ReconnectOptions,
-  attempt: number,
-  error: SshError,
-  turnedAway: number,
-  chance: number,
-): number {
-  const { factor, maxIntervalMs, jitter } = options.backoff;
-  // 0 ms stay 0 ms however often the factor is applied: without the limit they would be NaN in the end.
-  const times = Math.min(factor ** (attempt - 1), Number.MAX_VALUE);
-  const grown = Math.min(options.intervalMs * times, Math.max(maxIntervalMs, options.intervalMs));
-  // A client that is being punished may see only a reset: once is chance, twice is a sign.
-  const punished = error.code === "busy" || turnedAway > 1;
-  const slow = error.code === "negotiation" || refusals.includes(error.code);
-  return Math.round(Math.max(grown, slow ? slowMs : punished ? penaltyMs : 0) * (1 + jitter * chance));
+/** A connection that was open for so long ends the backoff; a shorter one may be a server that drops whoever has logged in. */
+const stableMs = 30_000;
+
+/** How long to wait before each attempt. */
+export class Backoff {
+  readonly #options: ReconnectOptions;
+  readonly #random: () => number;
+  /** waits since the last connection that was stable */
+  #waits = 0;
+  /** how often in a row the server dropped us before its host key was seen */
+  #turnedAway = 0;
+  #openedAt = 0;
+
+  /** @param random a fraction from 0 to 1 */
+  constructor(options: ReconnectOptions, random: () => number) {
+    this.#options = options;
+    this.#random = random;
+  }
+
+  opened(): void {
+    this.#openedAt = performance.now();
+    this.#turnedAway = 0;
+  }
+
+  lost(): void {
+    if (performance.now() - this.#openedAt >= stableMs) this.#waits = 0;
+  }
+
+  failed(unseen: boolean): void {
+    this.#turnedAway = unseen ? this.#turnedAway + 1 : 0;
+  }
+
+  /** Milliseconds before the next attempt, after that failure. */
+  next({ code }: SshError): number {
+    const { intervalMs, backoff } = this.#options;
+    const { factor, maxIntervalMs, jitter } = backoff;
+    // 0 ms stay 0 ms however often the factor is applied: without the limit they would be NaN in the end.
+    const times = Math.min(factor ** this.#waits++, Number.MAX_VALUE);
+    const grown = Math.min(intervalMs * times, Math.max(maxIntervalMs, intervalMs));
+    // A client that is being punished may see only a reset: once is chance, twice is a sign.
+    const punished = code === "busy" || this.#turnedAway > 1;
+    const slow = code === "negotiation" || refusals.includes(code);
+    return Math.round(Math.max(grown, slow ? slowMs : punished ? penaltyMs : 0) * (1 + jitter * this.#random()));
+  }
 }

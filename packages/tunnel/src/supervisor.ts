@@ -5,7 +5,7 @@ import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
 import { type Link, LinkFailure, openLink } from "./link.ts";
 import { type CheckedOptions, changeOptions, type Endpoint, type ReconnectChanges } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
-import { isFinal, waitBefore } from "./reconnect.ts";
+import { Backoff, isFinal } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { type Later, later, sleep, unlessAborted } from "./waiting.ts";
 
@@ -30,6 +30,7 @@ export class Supervisor {
   readonly #platform: HashingPlatform;
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
+  readonly #backoff: Backoff;
   /** ends whatever is under way: a dial, a login, a wait */
   readonly #abort = new AbortController();
   readonly #closed = settleable();
@@ -43,8 +44,6 @@ export class Supervisor {
   /** index of the host that is dialled next */
   #endpoint = 0;
   #reconnects = 0;
-  /** how often in a row the server dropped us before its host key was seen */
-  #turnedAway = 0;
   /** A login failed that requests may have been sent with. From then on they wait for its end, in case the server hung up because of them. */
   #patient = false;
   /** traffic of connections that have ended */
@@ -54,6 +53,7 @@ export class Supervisor {
     this.#platform = platform;
     this.#options = options;
     this.#context = context;
+    this.#backoff = new Backoff(options.reconnect, () => (platform.random(1)[0] ?? 0) / 255);
   }
 
   get state(): TunnelState {
@@ -180,7 +180,6 @@ export class Supervisor {
         await link.connection.close();
         return this.#abortReason();
       }
-      this.#turnedAway = 0;
       this.#opened(link);
       up.resolve(true);
       if (!met) this.#meet(link);
@@ -194,7 +193,7 @@ export class Supervisor {
         this.#patient = true;
       }
       this.#endpoint++;
-      this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
+      this.#backoff.failed(cause.unseen);
       return signal.aborted ? this.#abortReason() : cause.error;
     }
   }
@@ -208,6 +207,7 @@ export class Supervisor {
   #opened(link: Link): void {
     this.#link = link;
     this.#established = true;
+    this.#backoff.opened();
     void link.connection.closed.then(
       () => this.#link === link && this.end(undefined),
       (error: SshError) => void this.#lost(link, error),
@@ -222,6 +222,7 @@ export class Supervisor {
     try {
       if (mode === "never" || maxRetries < 1 || this.#isFinal(error)) return this.end(error);
       this.#dropLink();
+      this.#backoff.lost();
       this.#become("waiting", error);
       this.#context.linkLost(error);
       const failure = await this.#reconnect(error);
@@ -241,7 +242,7 @@ export class Supervisor {
       if (signal.aborted) break;
       // Before the event, because by then the connection is down.
       if (attempt > 1 || this.#state !== "waiting") this.#become("waiting", reason);
-      const intervalMs = waitBefore(reconnect, attempt, reason, this.#turnedAway, this.#chance());
+      const intervalMs = this.#backoff.next(reason);
       const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
       await sleep(intervalMs, signal);
@@ -279,11 +280,6 @@ export class Supervisor {
     } catch (cause) {
       throw new SshError("misuse", "expected reconnect.final to return a boolean, got an error", { cause });
     }
-  }
-
-  /** A fraction from 0 to 1, of the platform's randomness. */
-  #chance(): number {
-    return (this.#platform.random(1)[0] ?? 0) / 255;
   }
 
   #dropLink(): void {
