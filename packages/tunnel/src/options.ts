@@ -19,6 +19,8 @@ export interface ReconnectInfo {
   /** 1 for the first attempt after the connection was lost */
   readonly attempt: number;
   readonly reason: SshError;
+  /** fires when the answer is not needed any more: after `logonTimeoutMs`, or when the tunnel ends */
+  readonly signal: AbortSignal;
 }
 export interface ReconnectChanges {
   readonly host?: string;
@@ -36,6 +38,8 @@ export interface TunnelOptions {
   readonly port?: number;
   /** several hosts, gone through in turn until one can be logged on to */
   readonly hosts?: readonly (string | { readonly host: string; readonly port?: number })[];
+  /** after a loss `hosts` are gone through from the first one, instead of from the one that was open; default false */
+  readonly preferFirst?: boolean;
   readonly user: string;
   /** tried in order; see `password`, `privateKey` */
   readonly auth: readonly AuthMethod[];
@@ -49,11 +53,14 @@ export interface TunnelOptions {
   readonly keepAlive?: Partial<KeepAliveOptions>;
   /** what happens when the connection is lost; default `established`, 5 s, without end */
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
-  /** Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail. */
+  /**
+   * Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail, and so does an answer that
+   * takes longer than `logonTimeoutMs`.
+   */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
   /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
-  /** milliseconds from dialling to logged on, the decision about the host key included; default 60 s */
+  /** milliseconds from dialling to logged on, the decision about the host key included, and for `beforeReconnect`; default 60 s */
   readonly logonTimeoutMs?: number;
   /** milliseconds to connect to a target of local forwarding; default 30 s */
   readonly targetTimeoutMs?: number;
@@ -96,6 +103,7 @@ export interface DrainOptions {
 export interface CheckedOptions {
   /** at least one */
   readonly endpoints: readonly Endpoint[];
+  readonly preferFirst: boolean;
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: HostKeyCheck;
@@ -116,6 +124,7 @@ const tunnelOptions = [
   "host",
   "port",
   "hosts",
+  "preferFirst",
   "user",
   "auth",
   "hostKey",
@@ -144,13 +153,19 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
   checkOptions("algorithms", algorithms, ["kex", "hostKeys", "ciphers", "macs"]);
   checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
-  const { logonTimeoutMs = Limits.logonTimeoutMs, targetTimeoutMs = Limits.targetTimeoutMs } = given;
+  const {
+    preferFirst = false,
+    logonTimeoutMs = Limits.logonTimeoutMs,
+    targetTimeoutMs = Limits.targetTimeoutMs,
+  } = given;
+  expectBoolean("preferFirst", preferFirst);
   expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
   expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
   expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
   if (given.beforeReconnect !== undefined) expectFunction("beforeReconnect", given.beforeReconnect);
   const checked = {
     endpoints: checkEndpoints(given),
+    preferFirst,
     user,
     auth,
     hostKey,
@@ -287,6 +302,10 @@ function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
 function expectNumber(name: string, value: unknown, lowest: number): void {
   if (typeof value === "number" && value >= lowest) return;
   throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${String(value)}`);
+}
+
+function expectBoolean(name: string, value: unknown): void {
+  if (typeof value !== "boolean") throw new SshError("misuse", `expected ${name} to be a boolean, got ${typeof value}`);
 }
 
 function expectFunction(name: string, value: unknown): void {

@@ -3,11 +3,11 @@ import { type CallOptions, onAbort, settleable } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
 import { type Link, LinkFailure, openLink } from "./link.ts";
-import { type CheckedOptions, changeOptions, type Endpoint, type ReconnectChanges } from "./options.ts";
+import { type CheckedOptions, changeOptions, type Endpoint } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
 import { Backoff, isFinal } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
-import { type Later, later, sleep, unlessAborted } from "./waiting.ts";
+import { type Later, later, sleep, unlessAborted, withDeadline } from "./waiting.ts";
 
 /** What a {@link Supervisor} calls. */
 export interface SupervisorContext {
@@ -223,6 +223,7 @@ export class Supervisor {
       if (mode === "never" || maxRetries < 1 || this.#isFinal(error)) return this.end(error);
       this.#dropLink();
       this.#backoff.lost();
+      if (this.#options.preferFirst) this.#endpoint = 0;
       this.#become("waiting", error);
       this.#context.linkLost(error);
       const failure = await this.#reconnect(error);
@@ -256,19 +257,19 @@ export class Supervisor {
 
   /** One attempt, with whatever `beforeReconnect` changes. Returns the failure. */
   async #attempt(attempt: number, reason: SshError): Promise<SshError | undefined> {
-    const { signal } = this.#abort;
+    const { beforeReconnect, logonTimeoutMs } = this.#options;
     try {
-      const changes = await this.#askForChanges(attempt, reason);
-      if (signal.aborted) return this.#abortReason();
+      const changes =
+        beforeReconnect &&
+        (await withDeadline("beforeReconnect to settle", logonTimeoutMs, this.#abort.signal, (signal) =>
+          beforeReconnect({ attempt, reason, signal }),
+        ));
+      if (this.#abort.signal.aborted) return this.#abortReason();
       if (changes) this.#options = changeOptions(this.#options, changes);
     } catch (cause) {
       return toSshError(cause, "connect", "beforeReconnect failed");
     }
     return await this.#connect();
-  }
-
-  async #askForChanges(attempt: number, reason: SshError): Promise<ReconnectChanges | undefined> {
-    return await unlessAborted(this.#options.beforeReconnect?.({ attempt, reason }), this.#abort.signal);
   }
 
   /** Whether a failure ends the tunnel. Once the program has ended it, any does. */

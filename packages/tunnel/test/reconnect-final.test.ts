@@ -315,6 +315,55 @@ describe("beforeReconnect", () => {
     expect(tunnel.state).toBe("open");
   });
 
+  it("that takes longer than logonTimeoutMs fails the attempt, and is told by its signal", async () => {
+    const world = new HostWorld();
+    const signals: AbortSignal[] = [];
+    const { tunnel, told } = await openTunnel(world, {
+      logonTimeoutMs: 20_000,
+      beforeReconnect: ({ signal }) => {
+        signals.push(signal);
+        return signals.length === 1 ? new Promise(() => {}) : undefined;
+      },
+    });
+    world.link.cut();
+    await advance(5_000 + 19_999);
+    expect([told.at(-1), signals[0]?.aborted]).toEqual(["attempt 1 in 5000 (closed)", false]);
+    await advance(1);
+    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+    expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    await advance(60_000);
+    // Who answers in time keeps a signal that says nothing.
+    expect(signals[1]?.aborted).toBe(false);
+  });
+
+  it("has no time limit with logonTimeoutMs Infinity, and its signal fires when the tunnel ends", async () => {
+    const world = new HostWorld();
+    const signals: AbortSignal[] = [];
+    const { tunnel } = await openTunnel(world, {
+      logonTimeoutMs: Number.POSITIVE_INFINITY,
+      beforeReconnect: ({ signal }) => new Promise(() => signals.push(signal)),
+    });
+    world.link.cut();
+    await advance(3_600_000);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await tunnel.logoff();
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  it("may take the signal's error as its own when it is late", async () => {
+    const world = new HostWorld();
+    const { told } = await openTunnel(world, {
+      logonTimeoutMs: 1_000,
+      beforeReconnect: ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(new SshError("aborted", "late")))),
+    });
+    world.link.cut();
+    await advance(6_000);
+    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+  });
+
   it.each([
     ["unknown options", { hots: "other" }, "misuse"],
     ["a port of no host in particular", { port: 2222 }, "misuse"],
@@ -406,6 +455,22 @@ describe("hosts", () => {
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
     expect(await outcome(tunnel.logon())).toBe("auth");
     expect(world.dials).toEqual(["a:22"]);
+  });
+
+  it("are gone through from the first one after each loss, with preferFirst", async () => {
+    const world = new HostWorld();
+    world.fates.push("refuse", "refuse");
+    const { tunnel } = await openTunnel(world, { hosts, preferFirst: true });
+    expect(world.dials).toEqual(["a:22", "b:2222", "c:22"]);
+    world.dials.length = 0;
+    world.fates.push("refuse", "accept");
+    world.link.cut();
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    world.link.cut();
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.dials).toEqual(["a:22", "b:2222", "a:22"]);
   });
 
   it("are gone through at a reconnection, one an attempt, from the one that was open", async () => {
