@@ -11,8 +11,7 @@ import {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-import type { Forwarding, ForwardingStats } from "./forwarding.ts";
-import type { Link } from "./link.ts";
+import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import {
   type CheckedOptions,
   checkDrainOptions,
@@ -106,10 +105,10 @@ export class ReverseTunnel extends TunnelEventTarget {
    * Asks the host to listen on a port. With `target`, bytes flow between each visitor and the target; without it, iterate
    * the forwarding for the channels. After a reconnection the same forwarding is asked for again. With `wait`, a port that is taken is waited for.
    *
-   * During the logon the request waits for its end. Where a key is all there is to log on with and the host is known to
+   * During the login, and while a lost connection is made again, the request waits for the next connection. Where a key is all there is to log on with and the host is known to
    * work in order (OpenSSH, dropbear, our own), it travels with the logon and saves a round trip (RFC 4252 section 5.1).
    *
-   * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the logon's error when that fails
+   * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the error that the tunnel ends with
    * @example
    * const web = await tunnel.requestForwarding({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    * @example
@@ -121,30 +120,23 @@ export class ReverseTunnel extends TunnelEventTarget {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
     }
-    if (!this.#supervisor.takesRequests) {
+    if (!this.#supervisor.isRunning) {
       throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
     }
     const forwarding = new ActiveForwarding(
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
-        changed: (self, state, reason) => {
-          if (state === "closed") this.#forget(forwarding);
-          this.#timeline.add(state, reason, self);
-          this.dispatchEvent(new ForwardingEvent(self, state, reason));
-        },
+        changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
         visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
       },
       checked,
     );
-    const link = await this.#openForwarding(forwarding, call);
-    if (this.#supervisor.link !== link) {
-      const error = new SshError("closed", "the connection ended when the host had just begun to listen");
-      forwarding.end(error);
-      throw error;
-    }
-    this.#forwardings.add(forwarding);
-    return forwarding;
+    await this.#openForwarding(forwarding, call);
+    if (this.#forwardings.has(forwarding)) return forwarding;
+    const error = new SshError("closed", "the connection ended when the host had just begun to listen");
+    forwarding.end(error);
+    throw error;
   }
 
   /**
@@ -193,18 +185,26 @@ export class ReverseTunnel extends TunnelEventTarget {
   }
 
   /** Requests the port on the open link or the next one, and on the one after that if the login fails. */
-  async #openForwarding(forwarding: ActiveForwarding, call: CallOptions): Promise<Link> {
+  async #openForwarding(forwarding: ActiveForwarding, call: CallOptions): Promise<void> {
     const { signal } = this.#supervisor;
     const given = call.signal === undefined ? signal : AbortSignal.any([signal, call.signal]);
     for (;;) {
       const link = await this.#supervisor.nextLink(given);
       try {
-        await forwarding.open(link, call, given);
-        return link;
+        return await forwarding.open(link, call, given);
       } catch (error) {
         if (given.aborted || (await link.up)) throw error;
       }
     }
+  }
+
+  #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
+    // From its first success on the forwarding is the tunnel's: nothing is said of one whose connection was lost before.
+    if (state === "open" && this.#supervisor.link !== undefined) this.#forwardings.add(forwarding);
+    if (!this.#forwardings.has(forwarding)) return;
+    if (state === "closed") this.#forget(forwarding);
+    this.#timeline.add(state, reason, forwarding);
+    this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
   }
 
   #stateChanged(state: TunnelState, reason: SshError | undefined): void {
@@ -233,7 +233,7 @@ export class ReverseTunnel extends TunnelEventTarget {
   }
 
   #forget(forwarding: ActiveForwarding): void {
-    if (!this.#forwardings.delete(forwarding)) return;
+    this.#forwardings.delete(forwarding);
     this.#leaving.add(forwarding);
     void forwarding.idle().then(() => {
       this.#leaving.delete(forwarding);

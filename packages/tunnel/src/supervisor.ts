@@ -37,7 +37,7 @@ export class Supervisor {
   #state: TunnelState = "closed";
   #life: "new" | "running" | "ended" = "new";
   #link: Link | undefined;
-  /** the next link, from the moment that its login begins */
+  /** the next link, from the moment that ports may be requested on it */
   #coming: Later<Link> = later();
   /** whether it was open once: then an end that the program asked for is no failure */
   #established = false;
@@ -69,9 +69,9 @@ export class Supervisor {
     return this.#closed.promise;
   }
 
-  /** Whether requests for ports have a link to wait for. */
-  get takesRequests(): boolean {
-    return this.#life === "running" && (!this.#established || this.#link !== undefined);
+  /** Whether there is a link, or one may come. */
+  get isRunning(): boolean {
+    return this.#life === "running";
   }
 
   /** Fires when the tunnel ends. */
@@ -126,7 +126,7 @@ export class Supervisor {
     this.#state = "closed";
     // Before any event: a listener may start whatever comes after this tunnel.
     this.#closed.settle(error);
-    this.#abort.abort(error);
+    this.#abort.abort(error ?? new SshError("closed", "the tunnel was logged off"));
     this.#context.ended(error);
     this.#context.stateChanged("closed", error);
   }
@@ -222,6 +222,7 @@ export class Supervisor {
     try {
       if (mode === "never" || maxRetries < 1 || this.#isFinal(error)) return this.end(error);
       this.#dropLink();
+      this.#coming = later();
       this.#backoff.lost();
       if (this.#options.preferFirst) this.#endpoint = 0;
       this.#become("waiting", error);
