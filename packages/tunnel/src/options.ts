@@ -58,6 +58,11 @@ export interface TunnelOptions {
    * takes longer than `logonTimeoutMs`.
    */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
+  /**
+   * Ends the tunnel with the error when the server refuses a first request, or refuses a port for good after a reconnection. A port that is still
+   * held after a reconnection is waited for in any case. Default false: such a forwarding ends alone.
+   */
+  readonly exitOnForwardFailure?: boolean;
   /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /** milliseconds from dialling to logged on, the decision about the host key included, and for `beforeReconnect`; default 60 s */
@@ -112,6 +117,7 @@ export interface CheckedOptions {
   readonly keepAlive: KeepAliveOptions;
   readonly reconnect: ReconnectOptions;
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
+  readonly exitOnForwardFailure: boolean;
   readonly selfCheckMs: number;
   readonly logonTimeoutMs: number;
   readonly targetTimeoutMs: number;
@@ -133,6 +139,7 @@ const tunnelOptions = [
   "keepAlive",
   "reconnect",
   "beforeReconnect",
+  "exitOnForwardFailure",
   "selfCheck",
   "logonTimeoutMs",
   "targetTimeoutMs",
@@ -155,10 +162,12 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
   const {
     preferFirst = false,
+    exitOnForwardFailure = false,
     logonTimeoutMs = Limits.logonTimeoutMs,
     targetTimeoutMs = Limits.targetTimeoutMs,
   } = given;
   expectBoolean("preferFirst", preferFirst);
+  expectBoolean("exitOnForwardFailure", exitOnForwardFailure);
   expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
   expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
   expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
@@ -166,6 +175,7 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
   const checked = {
     endpoints: checkEndpoints(given),
     preferFirst,
+    exitOnForwardFailure,
     user,
     auth,
     hostKey,

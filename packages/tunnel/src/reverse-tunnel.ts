@@ -193,7 +193,10 @@ export class ReverseTunnel extends TunnelEventTarget {
       try {
         return await forwarding.open(link, call, given);
       } catch (error) {
-        if (given.aborted || (await link.up)) throw error;
+        if (!given.aborted && !(await link.up)) continue;
+        // Otherwise it was the connection that failed.
+        if (this.#supervisor.link === link) this.#forwardingFailed(error);
+        throw error;
       }
     }
   }
@@ -205,6 +208,12 @@ export class ReverseTunnel extends TunnelEventTarget {
     if (state === "closed") this.#forget(forwarding);
     this.#timeline.add(state, reason, forwarding);
     this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
+    if (state === "closed") this.#forwardingFailed(reason);
+  }
+
+  #forwardingFailed(error: unknown): void {
+    if (!this.#options.exitOnForwardFailure || !(error instanceof SshError)) return;
+    if (["refused", "denied", "protocol"].includes(error.code)) this.#supervisor.end(error);
   }
 
   #stateChanged(state: TunnelState, reason: SshError | undefined): void {

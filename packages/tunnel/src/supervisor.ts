@@ -108,20 +108,17 @@ export class Supervisor {
   async stop({ signal }: CallOptions): Promise<void> {
     if (this.#life !== "running") return;
     const link = this.#link;
-    if (link !== undefined) {
-      this.end(undefined);
-      await link.connection.close({ signal });
-      return;
-    }
     // A first login that is under way fails with this error; a tunnel that was open is merely told to stop.
     if (this.#established) this.end(undefined);
     else this.#abort.abort(new SshError("aborted", "the tunnel was logged off"));
-    await this.closed.catch(() => {});
+    await (link?.connection.close({ signal }) ?? this.closed.catch(() => {}));
   }
 
+  /** Ends the tunnel, and the connection that may be open. */
   end(error: SshError | undefined): void {
     if (this.#life !== "running") return;
     this.#life = "ended";
+    const link = this.#link;
     this.#dropLink();
     this.#state = "closed";
     // Before any event: a listener may start whatever comes after this tunnel.
@@ -129,6 +126,7 @@ export class Supervisor {
     this.#abort.abort(error ?? new SshError("closed", "the tunnel was logged off"));
     this.#context.ended(error);
     this.#context.stateChanged("closed", error);
+    void link?.connection.close();
   }
 
   /** The open link, or the next one. @throws the reason of the signal when that fires first */
