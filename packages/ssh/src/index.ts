@@ -8,9 +8,13 @@ export {
   type AttemptContext,
   type ClientOptions,
   type ConnectionOptions,
+  checkAlgorithms,
+  checkAuth,
   checkHostKeys,
+  checkKeepAlive,
   checkOptions,
   type LogonAttempt,
+  rekeyLimits,
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";

@@ -2,7 +2,19 @@
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto/platform";
 import type { RekeyLimits } from "@postern/transport";
-import { type Bytes, Limits, RfcLimits, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  expectList,
+  expectNumber,
+  expectPositive,
+  expectSignal,
+  expectText,
+  expectType,
+  kindOf,
+  Limits,
+  RfcLimits,
+  SshError,
+} from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
@@ -96,15 +108,76 @@ export interface ServerOptions extends ConnectionOptions {
 
 /** The rekey limits with the defaults filled in. @throws SshError `misuse` for values that are out of range */
 export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
-  const limits = {
-    bytes: given.bytes ?? Limits.rekeyBytes,
-    packets: given.packets ?? RfcLimits.rekeyPackets,
-    ms: given.ms ?? Limits.rekeyMs,
-  };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!(value > 0)) throw new SshError("misuse", `expected rekey.${name} to be positive, got ${value}`);
+  checkOptions("rekey", given, ["bytes", "packets", "ms"]);
+  const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
+  for (const [name, value] of Object.entries({ bytes, packets, ms })) expectPositive(`rekey.${name}`, value);
+  return { bytes, packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
+}
+
+/** Checks lists of algorithms; one that is left out is not looked at. @throws SshError `misuse` */
+export function checkAlgorithms(given: Partial<Algorithms>): void {
+  checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
+  for (const [name, list] of Object.entries(given)) {
+    if (list === undefined) continue;
+    expectList(
+      `algorithms.${name} to be a list of algorithms`,
+      list,
+      (one: { name?: unknown }) => typeof one.name === "string",
+    );
   }
-  return { ...limits, packets: Math.min(limits.packets, RfcLimits.rekeyPackets) };
+}
+
+/** The keepalive options with defaults filled in. @throws SshError `misuse` */
+export function checkKeepAlive(given: Partial<KeepAliveOptions>): void {
+  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
+  expectNumber("keepAlive.intervalMs", given.intervalMs, 0);
+  expectNumber("keepAlive.countMax", given.countMax, 1);
+}
+
+/** Checks that every entry is a login method. @throws SshError `misuse` */
+export function checkAuth(auth: readonly AuthMethod[]): void {
+  expectList("auth to hold methods such as password('…')", auth, ({ name, begin }: Partial<AuthMethod>) => {
+    return typeof name === "string" && typeof begin === "function";
+  });
+}
+
+/** Checks what `connect` is given. @throws SshError `misuse` */
+export function checkClient(options: ClientOptions): void {
+  checkConnection(options);
+  expectType("user", options.user, "string");
+  checkAuth(options.auth);
+  expectType("hostKey", options.hostKey, "function");
+  expectFunctions(options, ["onLogon", "onBanner"]);
+}
+
+/** Checks what `serve` is given. @throws SshError `misuse` */
+export function checkServer(options: ServerOptions): void {
+  checkConnection(options);
+  checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
+  const { methods = [], attempts = 0, banner = "" } = options;
+  expectList("methods to be a list of names", methods, (name) => typeof name === "string");
+  expectType("authenticate", options.authenticate, "function");
+  expectNumber("attempts", attempts, 0);
+  expectType("banner", banner, "string");
+}
+
+function checkConnection(options: ConnectionOptions): void {
+  const { algorithms, random, software = "-", logonTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
+  checkAlgorithms(algorithms);
+  for (const name of ["kex", "hostKeys", "ciphers", "macs"] as const) {
+    expectList(`algorithms.${name} to be a list of algorithms`, algorithms[name], Boolean);
+  }
+  expectType("random", random, "function");
+  expectText("software", software);
+  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  if (keepAlive !== undefined) checkKeepAlive(keepAlive);
+  expectNumber("windowBudget", windowBudget, 0);
+  expectSignal(options.signal);
+  expectFunctions(options, ["now", "onChannelOpen", "onGlobalRequest", "onDebug"]);
+}
+
+function expectFunctions<Options>(options: Options, names: readonly (keyof Options & string)[]): void {
+  for (const name of names) if (options[name] !== undefined) expectType(name, options[name], "function");
 }
 
 /**
@@ -112,6 +185,9 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
  * @throws SshError `misuse`
  */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
+  expectList("hostKeys to hold signers", hostKeys, ({ publicKey, algorithms, sign }: Partial<Signer>) => {
+    return publicKey instanceof Uint8Array && Array.isArray(algorithms) && typeof sign === "function";
+  });
   if (hostKeys.length === 0) throw new SshError("misuse", "expected at least one host key");
   const names = offered.map(({ name }) => name);
   const ours = hostKeys.flatMap(({ algorithms }) => algorithms);
@@ -147,8 +223,9 @@ export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): 
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
-  if (typeof given !== "object" || given === null)
-    throw new SshError("misuse", `expected options of ${what}, got ${typeof given}`);
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new SshError("misuse", `expected options of ${what}, got ${kindOf(given)}`);
+  }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     const [nearest] = known.toSorted((a, b) => distance(name, a) - distance(name, b));

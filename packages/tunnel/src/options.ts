@@ -1,8 +1,8 @@
-/** What a ReverseTunnel is told, and the checking of it. @module */
+/** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto/platform";
-import { checkOptions, type KeepAliveOptions } from "@postern/ssh";
-import { Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
+import { expectNumber, expectPort, expectSignal, expectText, expectType, Limits, type SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -113,7 +113,7 @@ export interface CheckedOptions {
   readonly auth: readonly AuthMethod[];
   readonly hostKey: HostKeyCheck;
   readonly algorithms: Algorithms;
-  readonly rekey: NonNullable<TunnelOptions["rekey"]>;
+  readonly rekey: ReturnType<typeof rekeyLimits>;
   readonly keepAlive: KeepAliveOptions;
   readonly reconnect: ReconnectOptions;
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
@@ -126,25 +126,6 @@ export interface CheckedOptions {
 /** What `requestForwarding` takes, with the defaults filled in. */
 export type CheckedForwarding = ForwardingOptions & { readonly address: string };
 
-const tunnelOptions = [
-  "host",
-  "port",
-  "hosts",
-  "preferFirst",
-  "user",
-  "auth",
-  "hostKey",
-  "algorithms",
-  "rekey",
-  "keepAlive",
-  "reconnect",
-  "beforeReconnect",
-  "exitOnForwardFailure",
-  "selfCheck",
-  "logonTimeoutMs",
-  "targetTimeoutMs",
-] as const satisfies readonly (keyof TunnelOptions)[];
-
 const forwardingOptions = [
   "address",
   "port",
@@ -154,141 +135,25 @@ const forwardingOptions = [
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
-  checkOptions("ReverseTunnel", given, tunnelOptions);
-  const { user, auth, hostKey, algorithms = {}, rekey = {}, selfCheck = { intervalMs: 0 } } = given;
-  checkOptions("algorithms", algorithms, ["kex", "hostKeys", "ciphers", "macs"]);
-  checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
-  checkOptions("selfCheck", selfCheck, ["intervalMs"]);
-  const {
-    preferFirst = false,
-    exitOnForwardFailure = false,
-    logonTimeoutMs = Limits.logonTimeoutMs,
-    targetTimeoutMs = Limits.targetTimeoutMs,
-  } = given;
-  expectBoolean("preferFirst", preferFirst);
-  expectBoolean("exitOnForwardFailure", exitOnForwardFailure);
-  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
-  expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
-  expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
-  if (given.beforeReconnect !== undefined) expectFunction("beforeReconnect", given.beforeReconnect);
-  const checked = {
-    endpoints: checkEndpoints(given),
-    preferFirst,
-    exitOnForwardFailure,
-    user,
-    auth,
-    hostKey,
-    algorithms: { ...defaults, ...algorithms },
-    rekey,
-    keepAlive: checkKeepAlive(given.keepAlive),
-    reconnect: checkReconnect(given.reconnect),
-    beforeReconnect: given.beforeReconnect,
-    selfCheckMs: selfCheck.intervalMs,
-    logonTimeoutMs,
-    targetTimeoutMs,
-  };
-  checkIdentity(checked);
-  return checked;
-}
-
-/** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
-export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
-  checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
-  const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
-  const changed = { ...options, user, auth, hostKey };
-  checkIdentity(changed);
-  if (changes.host === undefined && changes.port === undefined) return changed;
-  // With several hosts there is no one host to keep, nor a port.
-  const [only] = options.endpoints.length === 1 ? options.endpoints : [];
-  const { host = only?.host, port = only?.port ?? 22 } = changes;
-  if (host === undefined)
-    throw new SshError("misuse", "expected beforeReconnect to name the host of the port, got none");
-  return { ...changed, endpoints: checkEndpoints({ host, port }) };
-}
-
-function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
-  expectText("user", user);
-  if (!Array.isArray(auth) || auth.length === 0)
-    throw new SshError("misuse", "expected auth to hold at least one method");
-  if (!auth.every((method: AuthMethod | undefined) => typeof method?.begin === "function")) {
-    throw new SshError("misuse", "expected auth to hold methods, such as password('…'); got something else");
-  }
-  if (typeof hostKey !== "function") {
-    throw new SshError("misuse", "expected hostKey to say whom to trust, such as fingerprint('SHA256:…'); got none");
-  }
-}
-
-function checkEndpoints({
-  host,
-  port = 22,
-  hosts,
-}: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
-  if (hosts === undefined) {
-    expectText("host", host);
-    expectPort("port", port, 1);
-    return [{ host: String(host), port }];
-  }
-  if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
-  if (!Array.isArray(hosts) || hosts.length === 0)
-    throw new SshError("misuse", "expected hosts to hold at least one host");
-  return hosts.map((one: string | { readonly host: string; readonly port?: number }) => {
-    const endpoint = typeof one === "string" ? { host: one, port } : { ...one, port: one.port ?? port };
-    checkOptions("hosts", endpoint, ["host", "port"]);
-    expectText("hosts", endpoint.host);
-    expectPort("port", endpoint.port, 1);
-    return endpoint;
-  });
-}
-
-function checkKeepAlive(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
-  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  const { intervalMs = Limits.keepAliveMs, countMax = Limits.keepAliveCount } = given;
-  expectNumber("keepAlive.intervalMs", intervalMs, 0);
-  expectNumber("keepAlive.countMax", countMax, 1);
-  return { intervalMs, countMax };
-}
-
-function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
-  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff", "final"]);
-  const {
-    mode = "established",
-    intervalMs = Limits.reconnectMs,
-    maxRetries = Number.POSITIVE_INFINITY,
-    backoff = {},
-    final,
-  } = given;
-  checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
-  const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
-  if (!["never", "established", "always"].includes(mode)) {
-    throw new SshError(
-      "misuse",
-      `expected reconnect.mode to be 'never', 'established' or 'always', got ${quote(String(mode))}`,
-    );
-  }
-  expectNumber("reconnect.intervalMs", intervalMs, 0);
-  expectNumber("reconnect.maxRetries", maxRetries, 0);
-  expectNumber("reconnect.backoff.factor", factor, 1);
-  expectNumber("reconnect.backoff.maxIntervalMs", maxIntervalMs, 0);
-  expectNumber("reconnect.backoff.jitter", jitter, 0);
-  if (final !== undefined) expectFunction("reconnect.final", final);
-  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter }, final };
-}
-
-/** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
-  const { address = "localhost", port, target, onOpen } = given;
-  if (typeof address !== "string")
-    throw new SshError("misuse", `expected address to be a string, got ${typeof address}`);
+  const { address = "localhost", port, target, onOpen, wait = false } = given;
+  expectType("address", address, "string");
   expectPort("port", port, 0);
   if (target !== undefined) {
     checkOptions("target", target, ["host", "port"]);
     expectText("target.host", target.host);
     expectPort("target.port", target.port, 1);
   }
-  if (onOpen !== undefined) expectFunction("onOpen", onOpen);
+  if (onOpen !== undefined) expectType("onOpen", onOpen, "function");
+  expectType("wait", wait, "boolean");
   return { ...given, address };
+}
+
+/** @throws SshError `misuse` */
+export function checkCallOptions(what: string, given: CallOptions): void {
+  checkOptions(what, given, ["signal"]);
+  expectSignal(given.signal);
 }
 
 /** The deadline. @throws SshError `misuse` */
@@ -296,29 +161,6 @@ export function checkDrainOptions(given: DrainOptions): number {
   checkOptions("drain", given, ["deadlineMs", "signal"]);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
+  expectSignal(given.signal);
   return deadlineMs;
-}
-
-function expectText(name: string, value: unknown): void {
-  if (typeof value === "string" && value !== "") return;
-  throw new SshError("misuse", `expected ${name} to be a non-empty string, got ${value === "" ? '""' : typeof value}`);
-}
-
-function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${String(value)}`);
-}
-
-function expectNumber(name: string, value: unknown, lowest: number): void {
-  if (typeof value === "number" && value >= lowest) return;
-  throw new SshError("misuse", `expected ${name} to be a number from ${lowest} on, got ${String(value)}`);
-}
-
-function expectBoolean(name: string, value: unknown): void {
-  if (typeof value !== "boolean") throw new SshError("misuse", `expected ${name} to be a boolean, got ${typeof value}`);
-}
-
-function expectFunction(name: string, value: unknown): void {
-  if (typeof value !== "function")
-    throw new SshError("misuse", `expected ${name} to be a function, got ${typeof value}`);
 }

@@ -2,6 +2,7 @@
 import type { CallOptions } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
+import { checkTunnelOptions } from "./check-options.ts";
 import {
   ForwardingEvent,
   NoticeEvent,
@@ -14,9 +15,9 @@ import {
 import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import {
   type CheckedOptions,
+  checkCallOptions,
   checkDrainOptions,
   checkForwardingOptions,
-  checkTunnelOptions,
   type DrainOptions,
   type ForwardingOptions,
   type TunnelOptions,
@@ -98,6 +99,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    * await tunnel.logon({ signal: AbortSignal.timeout(10_000) });
    */
   async logon(options: CallOptions = {}): Promise<void> {
+    checkCallOptions("logon", options);
     await this.#supervisor.start(options);
   }
 
@@ -116,6 +118,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    */
   async requestForwarding(options: ForwardingOptions, call: CallOptions = {}): Promise<Forwarding> {
     const checked = checkForwardingOptions(options);
+    checkCallOptions("requestForwarding", call);
     if (checked.target !== undefined && this.#platform.dialTarget === false) {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
@@ -144,6 +147,7 @@ export class ReverseTunnel extends TunnelEventTarget {
    * host has taken our goodbye; a signal that fires drops the connection without waiting for that.
    */
   async logoff(options: CallOptions = {}): Promise<void> {
+    checkCallOptions("logoff", options);
     await this.#supervisor.stop(options);
   }
 

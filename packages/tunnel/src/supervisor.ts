@@ -1,9 +1,10 @@
 /** Supervises the links of one tunnel: the first login, the attempts after a loss, the waits between them, and the end. @module */
 import { type CallOptions, onAbort, settleable } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
+import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
 import { type Link, LinkFailure, openLink } from "./link.ts";
-import { type CheckedOptions, changeOptions, type Endpoint } from "./options.ts";
+import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
 import { Backoff, isFinal } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";

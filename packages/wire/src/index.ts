@@ -1,5 +1,6 @@
 /** Floor 0: bytes, messages, errors and limits. @module */
 export * from "./bytes.ts";
+export * from "./checks.ts";
 export * from "./codec.ts";
 export * from "./error.ts";
 export * from "./limits.ts";
