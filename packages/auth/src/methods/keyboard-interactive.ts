@@ -1,5 +1,7 @@
 /** The method `keyboard-interactive`, RFC 4256. @module */
 import {
+  expectList,
+  expectType,
   KeyboardInteractiveRequest,
   type Prompt,
   SshError,
@@ -30,6 +32,7 @@ export interface InteractiveRequest {
 export function keyboardInteractive(
   answer: (request: InteractiveRequest) => MaybePromise<readonly string[]>,
 ): AuthMethod {
+  expectType("the answers of keyboardInteractive", answer, "function");
   return {
     name: "keyboard-interactive",
     begin: ({ user }) => ({
@@ -56,6 +59,7 @@ export function keyboardInteractive(
 
 function respond(prompts: readonly Prompt[], responses: readonly string[]): Uint8Array {
   if (prompts.length === 0) return UserauthInfoResponse.encode({ responses: [] });
+  expectList("the answers to be texts", responses, (one) => typeof one === "string");
   if (responses.length !== prompts.length) {
     throw new SshError("misuse", `expected ${prompts.length} answers, one for each prompt, got ${responses.length}`);
   }

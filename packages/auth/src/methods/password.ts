@@ -1,5 +1,12 @@
 /** The method `password`, RFC 4252 section 8. @module */
-import { PasswordChange, PasswordRequest, SshError, UserauthPasswdChangereq, UserauthRequest } from "@postern/wire";
+import {
+  expectType,
+  PasswordChange,
+  PasswordRequest,
+  SshError,
+  UserauthPasswdChangereq,
+  UserauthRequest,
+} from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
 /** What {@link password} may be told beside the password. */
@@ -11,23 +18,28 @@ export interface PasswordOptions {
 /**
  * Logs on with a password, or with what a function gives when it is needed.
  *
+ * @throws SshError `misuse` for anything else
  * @example
  * const auth = [password("secret")];
  */
 export function password(secret: string | (() => MaybePromise<string>), options: PasswordOptions = {}): AuthMethod {
+  if (typeof secret !== "string") expectType("the password", secret, "function");
+  if (options.change !== undefined) expectType("change", options.change, "function");
   return {
     name: "password",
     begin({ user }) {
       const request = (specific: Uint8Array): Uint8Array =>
         UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specific });
       const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
-      const first = (value: string): Uint8Array =>
-        request(PasswordRequest.encode({ isChange: false, password: value }));
+      const first = (value: string): Uint8Array => {
+        expectType("the password", value, "string");
+        return request(PasswordRequest.encode({ isChange: false, password: value }));
+      };
       return {
         next(answer) {
           if (answer !== undefined) return change(answer);
           const value = current();
-          return typeof value === "string" ? first(value) : value.then(first);
+          return value instanceof Promise ? value.then(first) : first(value);
         },
       };
       async function change(answer: Uint8Array): Promise<Uint8Array> {

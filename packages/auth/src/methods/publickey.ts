@@ -1,6 +1,6 @@
 /** The method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
 import type { Signer } from "@postern/crypto/platform";
-import { type Bytes, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
+import { type Bytes, expectList, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE } from "../dialog.ts";
 
 /** What is signed (RFC 4252 section 7): the session identifier and the request up to the public key. */
@@ -10,7 +10,10 @@ export function signedData(sessionId: Bytes, request: Bytes): Bytes {
 
 /** Logs on with a key. It is offered with its signature at once: the identity is known, a question would cost a round trip. */
 export function publickey(signer: Signer): AuthMethod {
-  const [best] = signer?.algorithms ?? [];
+  expectList("a signer", [signer], ({ publicKey, sign }: Partial<Signer>) => {
+    return publicKey instanceof Uint8Array && typeof sign === "function";
+  });
+  const [best] = signer.algorithms ?? [];
   if (best === undefined) throw new SshError("misuse", "expected a signer with at least one algorithm, got none");
   return {
     name: "publickey",
