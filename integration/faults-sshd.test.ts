@@ -99,8 +99,19 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await comesBack();
   });
 
-  it("that is restarted with another key is given up for good: a changed host key is final", async () => {
+  it("that is restarted with another key is asked again after a minute, and told", async () => {
     await open({}, { reconnect: { mode: "always" } });
+    await sshd.kill();
+    await sshd.restart({ newHostKeys: true });
+    await expect.poll(() => record.attempts.at(-1)?.reason, patience).toBe("hostkey");
+    expect(record.attempts.at(-1)?.intervalMs).toBeGreaterThanOrEqual(60_000);
+    expect([record.tunnel.state, web.state]).toEqual(["waiting", "pending"]);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(sshd.log().match(/Connection from/g)).toHaveLength(1);
+  });
+
+  it("that is restarted with another key is given up for good when the program says so", async () => {
+    await open({}, { reconnect: { mode: "always", final: ({ code }) => code === "hostkey" } });
     await sshd.kill();
     await sshd.restart({ newHostKeys: true });
     await expect(mustSettle("closed", record.tunnel.closed)).rejects.toMatchObject({ code: "hostkey" });

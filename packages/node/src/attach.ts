@@ -1,9 +1,9 @@
 /** Visitors of the host's port, given to a server of Node. @module */
 import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import { type BytePipe, checkOptions, expectSignal } from "@postern/ssh";
+import { type BytePipe, checkOptions } from "@postern/ssh";
 import type { Target } from "@postern/tunnel/platform";
-import { describeType, SshError } from "@postern/wire";
+import { describeType, expectSignal, SshError } from "@postern/wire";
 import { AttachedServer } from "./attached-server.ts";
 import { ChannelSocket } from "./channel-socket.ts";
 

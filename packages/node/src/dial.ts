@@ -2,9 +2,17 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type BytePipe, expectSignal, onAbort } from "@postern/ssh";
+import { type BytePipe, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel/platform";
-import { describeType, expectNumber, expectType, longestTimerMs, RfcLimits, SshError } from "@postern/wire";
+import {
+  describeType,
+  expectNumber,
+  expectSignal,
+  expectType,
+  longestTimerMs,
+  RfcLimits,
+  SshError,
+} from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */

@@ -1,7 +1,7 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { expectSignal } from "@postern/ssh";
-import { SshError } from "@postern/wire";
+
+import { expectSignal, SshError } from "@postern/wire";
 import { checkHost, checkPort, hostPort, reasonOf } from "./dial.ts";
 
 /** What {@link listen} is told. */

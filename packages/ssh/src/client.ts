@@ -4,7 +4,7 @@ import { identification } from "@postern/transport";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { type ClientOptions, checkTimes, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
+import { type ClientOptions, checkClient, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
@@ -15,7 +15,7 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError whose `code` says what failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …
  */
 export async function connect(pipe: BytePipe, options: ClientOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkTimes(options));
+  orDrop(pipe, () => checkClient(options));
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
@@ -49,7 +49,7 @@ function logonEvent(
       const { verdict, algorithm } = event;
       const failed = (cause: unknown): never => {
         const message = `expected a verdict on the ${algorithm} signature by the host key, got an error`;
-        throw new SshError("hostkey", message, { cause });
+        throw new SshError("kex", message, { cause });
       };
       connection.decide(
         () => Promise.resolve(verdict).catch(failed),

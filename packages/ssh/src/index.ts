@@ -3,13 +3,15 @@ export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
-export { expectSignal, onAbort } from "./on-abort.ts";
+export { onAbort } from "./on-abort.ts";
 export {
   type AttemptContext,
   type ClientOptions,
   type ConnectionOptions,
   checkAlgorithms,
+  checkAuth,
   checkHostKeys,
+  checkKeepAlive,
   checkOptions,
   type LogonAttempt,
   rekeyLimits,

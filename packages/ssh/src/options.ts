@@ -2,7 +2,19 @@
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto/platform";
 import type { RekeyLimits } from "@postern/transport";
-import { type Bytes, describeType, expectNumber, isThenable, Limits, RfcLimits, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  describeType,
+  expectList,
+  expectNumber,
+  expectSignal,
+  expectText,
+  expectType,
+  isThenable,
+  Limits,
+  RfcLimits,
+  SshError,
+} from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
@@ -100,36 +112,77 @@ export interface ServerOptions extends ConnectionOptions {
 
 /** The rekey limits with the defaults filled in. @throws SshError `misuse` for values that are out of range */
 export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
+  checkOptions("rekey", given, ["bytes", "packets", "ms"]);
   const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
-  const limits = { bytes, packets, ms };
-  for (const [name, value] of Object.entries(limits)) expectNumber(`rekey.${name}`, value, 1);
-  return {
-    ...limits,
-    bytes: Math.min(bytes, RfcLimits.rekeyBytes),
-    packets: Math.min(packets, RfcLimits.rekeyPackets),
-  };
+  for (const [name, value] of Object.entries({ bytes, packets, ms })) expectNumber(`rekey.${name}`, value, 1);
+  return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
 }
 
-/** Checks lists of algorithm values. @throws SshError `misuse` */
-export function checkAlgorithms({ kex, hostKeys, ciphers, macs }: Algorithms): void {
-  for (const [name, list] of Object.entries({ kex, hostKeys, ciphers, macs })) {
-    const wrong: readonly unknown[] = Array.isArray(list) ? list.filter((one) => !isAlgorithm(one)) : [list];
-    if (wrong.length === 0) continue;
-    throw new SshError("misuse", `expected algorithms.${name} to list algorithm values, got ${describeType(wrong[0])}`);
+/** Checks lists of algorithms; one that is left out is not looked at. @throws SshError `misuse` */
+export function checkAlgorithms(given: Partial<Algorithms>): void {
+  checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
+  for (const [name, list] of Object.entries(given)) {
+    if (list === undefined) continue;
+    expectList(
+      `algorithms.${name} to list algorithm values`,
+      list,
+      (one: { name?: unknown }) => typeof one.name === "string",
+    );
   }
 }
 
-function isAlgorithm(given: unknown): boolean {
-  return typeof (given as { readonly name?: unknown } | null | undefined)?.name === "string";
+/** Checks keepalive options. @throws SshError `misuse` */
+export function checkKeepAlive(given: Partial<KeepAliveOptions>): void {
+  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
+  expectNumber("keepAlive.intervalMs", given.intervalMs);
+  expectNumber("keepAlive.countMax", given.countMax);
 }
 
-/** Checks the times of both roles. @throws SshError `misuse` */
-export function checkTimes({ logonTimeoutMs = 1, keepAlive }: ConnectionOptions): void {
+/** Checks that every entry is a login method. @throws SshError `misuse` */
+export function checkAuth(auth: readonly AuthMethod[]): void {
+  expectList("auth to hold methods such as password('…')", auth, ({ name, begin }: Partial<AuthMethod>) => {
+    return typeof name === "string" && typeof begin === "function";
+  });
+}
+
+/** Checks what `connect` is given. @throws SshError `misuse` */
+export function checkClient(options: ClientOptions): void {
+  checkConnection(options);
+  expectType("user", options.user, "string");
+  checkAuth(options.auth);
+  expectType("hostKey", options.hostKey, "function");
+  expectFunctions(options, ["onLogon", "onBanner", "onNotice"]);
+}
+
+/** Checks what `serve` is given. @throws SshError `misuse` */
+export function checkServer(options: ServerOptions): void {
+  checkConnection(options);
+  checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
+  const { methods = [], attempts = 0, banner = "" } = options;
+  expectList("methods to be a list of names", methods, (name) => typeof name === "string");
+  expectType("authenticate", options.authenticate, "function");
+  expectNumber("attempts", attempts);
+  expectType("banner", banner, "string");
+  expectFunctions(options, ["onLogon"]);
+}
+
+function checkConnection(options: ConnectionOptions): void {
+  const { algorithms, random, software = "-", logonTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
+  checkAlgorithms(algorithms);
+  for (const name of ["kex", "hostKeys", "ciphers", "macs"] as const) {
+    expectList(`algorithms.${name} to list algorithm values`, algorithms[name], Boolean);
+  }
+  expectType("random", random, "function");
+  expectText("software", software);
   expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
-  if (keepAlive === undefined) return;
-  const { intervalMs, countMax }: Partial<KeepAliveOptions> = keepAlive ?? {};
-  expectNumber("keepAlive.intervalMs", intervalMs);
-  expectNumber("keepAlive.countMax", countMax);
+  if (keepAlive !== undefined) checkKeepAlive(keepAlive);
+  expectNumber("windowBudget", windowBudget);
+  expectSignal(options.signal);
+  expectFunctions(options, ["now", "onChannelOpen", "onGlobalRequest", "onDebug"]);
+}
+
+function expectFunctions<Options>(options: Options, names: readonly (keyof Options & string)[]): void {
+  for (const name of names) if (options[name] !== undefined) expectType(name, options[name], "function");
 }
 
 /**
@@ -137,16 +190,9 @@ export function checkTimes({ logonTimeoutMs = 1, keepAlive }: ConnectionOptions)
  * @throws SshError `misuse`
  */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
-  if (!Array.isArray(hostKeys) || hostKeys.length === 0) {
-    const got = Array.isArray(hostKeys) ? "none" : describeType(hostKeys);
-    throw new SshError("misuse", `expected hostKeys to hold at least one signer, see readPrivateKey, got ${got}`);
-  }
-  for (const [index, key] of hostKeys.entries()) {
-    if (isSigner(key)) continue;
-    throw new SshError(
-      "misuse",
-      `expected hostKeys[${index}] to be a signer, see readPrivateKey, got ${describeType(key)}`,
-    );
+  expectList("hostKeys to hold signers, see readPrivateKey", hostKeys, isSigner);
+  if (hostKeys.length === 0) {
+    throw new SshError("misuse", "expected hostKeys to hold at least one signer, see readPrivateKey, got none");
   }
   const names = offered.map(({ name }) => name);
   const ours = hostKeys.flatMap(({ algorithms }) => algorithms);

@@ -4,16 +4,7 @@ import { identification } from "@postern/transport";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import {
-  checkAlgorithms,
-  checkHostKeys,
-  checkTimes,
-  type LogonAttempt,
-  orDrop,
-  refuseAborted,
-  rekeyLimits,
-  type ServerOptions,
-} from "./options.ts";
+import { checkServer, type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
 import { serverLogon } from "./server-logon.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
@@ -25,11 +16,7 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError when it does not
  */
 export async function serve(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  orDrop(pipe, () => {
-    checkTimes(options);
-    checkAlgorithms(options.algorithms);
-    checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
-  });
+  orDrop(pipe, () => checkServer(options));
   refuseAborted(pipe, options.signal);
   const now = options.now ?? (() => performance.now());
   const session = orDrop(

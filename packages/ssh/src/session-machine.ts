@@ -54,6 +54,8 @@ export class SessionMachine {
   #bytesBeforeLogon = 0;
   /** of the server, once a client has its identification */
   #traits: ServerTraits | undefined;
+  /** the server's NEWKEYS has come: its messages are authenticated */
+  #authenticated = false;
   #failure: SshError | undefined;
 
   constructor(options: SessionOptions) {
@@ -80,7 +82,8 @@ export class SessionMachine {
   /** Whether a DISCONNECT with that reason means that the server does not let us in, and will not the next time. */
   refusesLogon(reason: number): boolean {
     const { authClient } = this;
-    if (this.#at !== "auth" || authClient === undefined) return false;
+    // Before the server's NEWKEYS anybody on the way can say it, and our request may be out already.
+    if (this.#at !== "auth" || !this.#authenticated || authClient === undefined) return false;
     // sshd answers the last attempt it allows (MaxAuthTries) with DISCONNECT alone, perhaps the first.
     return authClient.refusals > 0 || (authClient.awaitsAnswer && mayRefuse(reason));
   }
@@ -166,6 +169,9 @@ export class SessionMachine {
         case "extInfo":
           this.#extInfo(event.extensions);
           break;
+        case "keys":
+          this.#authenticated = true;
+          return event;
         case "identified":
           if (this.authClient !== undefined) this.#traits = serverTraits(event.version);
           return event;

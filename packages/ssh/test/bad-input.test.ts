@@ -5,9 +5,11 @@ import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
   Debug,
+  Disconnect,
   fromHex,
   Ignore,
   Limits,
+  NewKeys,
   Ping,
   ServiceAccept,
   SshError,
@@ -305,3 +307,28 @@ describe("messages of the connection layer before logon", () => {
     liar.abort();
   });
 });
+
+describe("a client that logs on in one flight", () => {
+  it("takes no DISCONNECT for a refusal that came before the server's NEWKEYS: nothing authenticates it", async () => {
+    // 14 is what a server says that takes no more attempts (RFC 4253 section 11.1).
+    const forged = Disconnect.encode({ reason: 14, description: "no more methods", language: "" });
+    const { liar, connected } = lyingServer({ wire: (bytes) => withPacketBefore(bytes, NewKeys.number, forged) });
+    expect(await rejection(connected)).toMatchObject({ code: "disconnected", reason: 14 });
+    liar.end();
+  });
+});
+
+/** Puts an unencrypted packet before the first one with that message number, as anybody on the way can. */
+function withPacketBefore(bytes: Uint8Array, number: number, payload: Uint8Array): Uint8Array {
+  for (let at = 0; at + 5 < bytes.length; at += 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(at)) {
+    if (bytes[at] === 0x53) return bytes;
+    if (bytes[at + 5] !== number) continue;
+    const padding = 8 - ((5 + payload.length) % 8) + 8;
+    const packet = new Uint8Array(5 + payload.length + padding);
+    new DataView(packet.buffer).setUint32(0, 1 + payload.length + padding);
+    packet[4] = padding;
+    packet.set(payload, 5);
+    return Uint8Array.of(...bytes.subarray(0, at), ...packet, ...bytes.subarray(at));
+  }
+  return bytes;
+}

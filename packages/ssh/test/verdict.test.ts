@@ -48,11 +48,11 @@ describe("a client that verifies host keys by WebCrypto", () => {
       { ...web, hostKey: () => expect.unreachable("nobody is to be asked") },
     );
     expect(await rejection(connected)).toMatchObject({
-      code: "hostkey",
+      code: "kex",
       message: expect.stringContaining("does not verify"),
     });
     await turns();
-    expect(liar.events.at(-1)).toMatchObject({ type: "disconnect", reason: 9 });
+    expect(liar.events.at(-1)).toMatchObject({ type: "disconnect", reason: 3 });
     liar.end();
   });
 
@@ -76,22 +76,22 @@ describe("a verdict that comes later", () => {
     ["something truthy", () => Promise.resolve("yes")],
     ["something truthy at once", () => 1],
     ["nothing", () => Promise.resolve(undefined)],
-  ])("of %s refuses the host", async (_what, verdict) => {
+  ])("of %s fails the key exchange", async (_what, verdict) => {
     const { liar, connected } = lyingServer(
       {},
       { ...giving(verdict), hostKey: () => expect.unreachable("nobody is to be asked") },
     );
-    expect(await rejection(connected)).toMatchObject({ code: "hostkey" });
+    expect(await rejection(connected)).toMatchObject({ code: "kex" });
     liar.end();
   });
 
-  it("that never comes because the platform cannot verify refuses the host, and names the cause", async () => {
+  it("that never comes because the platform cannot verify fails the key exchange, and names the cause", async () => {
     const { liar, connected } = lyingServer(
       {},
       giving(() => Promise.reject(new TypeError("no such algorithm"))),
     );
     expect(await rejection(connected)).toMatchObject({
-      code: "hostkey",
+      code: "kex",
       message: expect.stringContaining("got an error"),
       cause: expect.any(TypeError),
     });

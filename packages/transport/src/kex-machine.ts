@@ -1,5 +1,5 @@
 /** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
-import type { DirectionKeys } from "@postern/crypto/platform";
+import type { DirectionKeys, Verdict } from "@postern/crypto/platform";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { algorithmNames, type KexOptions, type KexStep } from "./kex-step.ts";
@@ -140,7 +140,7 @@ export class KexMachine {
 
   /**
    * The answer to the step `verify`: what the verdict was.
-   * @throws SshError `hostkey` for anything but true, and for a host key that is not the first one (RFC 4253 section 9)
+   * @throws SshError `kex` for anything but true; `hostkey` for a host key that is not the first one (RFC 4253 section 9)
    */
   verified(good: boolean): KexStep {
     const state = this.#state;
@@ -149,8 +149,9 @@ export class KexMachine {
     const { hostKey, negotiated } = state;
     const algorithm = negotiated.hostKeyAlgorithm;
     if (good !== true) {
+      // Not `hostkey`: anybody on the way can send this, and it proves nobody's key.
       throw new SshError(
-        "hostkey",
+        "kex",
         `expected a valid ${algorithm} signature by the host key, got one that does not verify`,
       );
     }
@@ -244,8 +245,14 @@ export class KexMachine {
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
     this.#secret = state.finish(serverPublic);
     const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, this.#secret);
-    const verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;
     this.#state = { at: "awaitVerdict", hostKey, ...agreed };
+    let verdict: Verdict;
+    try {
+      verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new SshError("kex", `expected a host key and a signature for ${hostKeyAlgorithm}: ${why}`, { cause });
+    }
     return typeof verdict === "boolean"
       ? this.verified(verdict)
       : { type: "verify", verdict, algorithm: hostKeyAlgorithm };

@@ -203,7 +203,7 @@ export class TransportMachine {
 
   /**
    * The answer to the event `verify`: what the verdict was.
-   * @throws SshError `hostkey` for anything but true, and for another host key than the first; `next` throws it ever after
+   * @throws SshError `kex` for anything but true, `hostkey` for another host key than the first; `next` throws it ever after
    */
   verified(good: boolean): void {
     if (this.#failure !== undefined) throw this.#failure;

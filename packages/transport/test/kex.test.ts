@@ -95,8 +95,24 @@ describe("the first key exchange", () => {
     const forger = { ...hostKey(), sign: (data: Uint8Array) => hostKey().sign(data.slice(1), "ssh-ed25519") };
     const [client, server] = [machine("client"), machine("server", { hostKeys: [forger] })];
     expect(() => settle(client, server)).toThrow(
-      expect.objectContaining({ code: "hostkey", message: expect.stringContaining("valid ssh-ed25519 signature") }),
+      expect.objectContaining({ code: "kex", message: expect.stringContaining("valid ssh-ed25519 signature") }),
     );
+  });
+
+  it("with a malformed host key fails like any bad key exchange, and asks nobody: it proves nobody's key", () => {
+    const { publicKey } = hostKey();
+    for (const blob of [
+      new Uint8Array(0),
+      publicKey.slice(0, -1),
+      publicKey.slice(4),
+      Uint8Array.of(...publicKey, 0),
+    ]) {
+      const malformed = { ...hostKey(), publicKey: blob };
+      const [client, server] = [machine("client"), machine("server", { hostKeys: [malformed] })];
+      expect(() => settle(client, server)).toThrow(
+        expect.objectContaining({ code: "kex", message: expect.stringContaining("host key") }),
+      );
+    }
   });
 
   it("with any byte of KEX_ECDH_REPLY or of either KEXINIT altered on the way fails: all of them are signed", () => {

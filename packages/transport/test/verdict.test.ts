@@ -79,7 +79,7 @@ describe("a verdict that comes later", () => {
   it.each([false, undefined, 1, "yes", {}])("of %j refuses the host, for good", (answer) => {
     const { client } = untilVerdict();
     const refused = expect.objectContaining({
-      code: "hostkey",
+      code: "kex",
       message: expect.stringContaining("valid ssh-ed25519 signature"),
     });
     expect(() => client.verified(answer as boolean)).toThrow(refused);
@@ -132,7 +132,7 @@ describe("a verdict that is there at once", () => {
           withVerify(() => false),
         ),
       ),
-    ).toThrow(expect.objectContaining({ code: "hostkey" }));
+    ).toThrow(expect.objectContaining({ code: "kex" }));
   });
 
   it.each([1, "yes", {}])("and is %j, is no yes: it goes the way of those that come later", (odd) => {
@@ -153,7 +153,7 @@ describe("a verdict that is there at once", () => {
           withVerify(() => odd as unknown as boolean),
         ),
       ),
-    ).toThrow(expect.objectContaining({ code: "hostkey" }));
+    ).toThrow(expect.objectContaining({ code: "kex" }));
   });
 });
 
@@ -182,8 +182,8 @@ describe("a rekey with a verdict that comes later", () => {
 
   it("ends with a verdict of false", () => {
     const { client } = rekeying();
-    expect(() => client.verified(false)).toThrow(expect.objectContaining({ code: "hostkey" }));
-    expect(() => client.next()).toThrow(expect.objectContaining({ code: "hostkey" }));
+    expect(() => client.verified(false)).toThrow(expect.objectContaining({ code: "kex" }));
+    expect(() => client.next()).toThrow(expect.objectContaining({ code: "kex" }));
   });
 
   it("refuses a host key that is not the first one, with a good verdict (RFC 4253 section 9)", () => {

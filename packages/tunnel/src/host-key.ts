@@ -1,7 +1,7 @@
 /** Whom to trust: the decision about a host key. @module */
 import type { MaybePromise } from "@postern/auth";
 import { parseFingerprint } from "@postern/keys/platform";
-import { type Bytes, equal, SshError } from "@postern/wire";
+import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
 /** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */
 export interface HostKeyOffer {
@@ -29,7 +29,10 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */
 export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
-  if ((trusted as readonly string[]).length === 0) throw new SshError("misuse", "expected a fingerprint, got none");
+  expectList("fingerprint() to get texts such as SHA256:…", trusted, (text) => typeof text === "string");
+  if ((trusted as readonly string[]).length === 0) {
+    throw new SshError("misuse", "expected fingerprint() to get a text such as SHA256:…, got none");
+  }
   const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
     const { fingerprint: got } = offer;

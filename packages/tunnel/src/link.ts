@@ -1,7 +1,7 @@
 /** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
 import { fingerprintWith, keyType } from "@postern/keys/platform";
 import { connect, type SshConnection } from "@postern/ssh";
-import { SshError, toSshError } from "@postern/wire";
+import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
@@ -82,8 +82,16 @@ export async function openLink(
     });
     return link as Link;
   } catch (cause) {
-    const error = toSshError(cause, "connect", "the logon failed");
-    // A host that says nothing at all is frozen or far away: that is no sign of a penalty.
-    throw new LinkFailure(error, reached && !seen && error.code !== "timeout");
+    const error = mismatch(toSshError(cause, "connect", "the logon failed"), host);
+    // Silence is a server that is frozen or far away, and a bad handshake somebody else's: neither is the sign of a penalty.
+    throw new LinkFailure(error, reached && !seen && ["closed", "disconnected", "version"].includes(error.code));
   }
+}
+
+/** A failed negotiation is repeated: its message is to say that waiting may not help. */
+function mismatch(error: SshError, host: string): SshError {
+  if (error.code !== "negotiation") return error;
+  return new SshError("negotiation", `the algorithms do not match those of ${quote(host)}: ${error.message}`, {
+    cause: error,
+  });
 }

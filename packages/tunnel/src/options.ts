@@ -1,8 +1,17 @@
-/** What a ReverseTunnel is told, and the checking of it. @module */
+/** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto/platform";
-import { type CallOptions, checkOptions, expectSignal, type KeepAliveOptions } from "@postern/ssh";
-import { describeType, expectNumber, Limits, quote, RfcLimits, SshError } from "@postern/wire";
+import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
+import {
+  expectInteger,
+  expectNumber,
+  expectPort,
+  expectSignal,
+  expectText,
+  expectType,
+  Limits,
+  type SshError,
+} from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -19,6 +28,8 @@ export interface ReconnectInfo {
   /** 1 for the first attempt after the connection was lost */
   readonly attempt: number;
   readonly reason: SshError;
+  /** fires when the answer is not needed any more: after `logonTimeoutMs`, or when the tunnel ends */
+  readonly signal: AbortSignal;
 }
 export interface ReconnectChanges {
   readonly host?: string;
@@ -36,6 +47,8 @@ export interface TunnelOptions {
   readonly port?: number;
   /** several hosts, gone through in turn until one can be logged on to */
   readonly hosts?: readonly (string | { readonly host: string; readonly port?: number })[];
+  /** after a loss `hosts` are gone through from the first one, instead of from the one that was open; default false */
+  readonly preferFirst?: boolean;
   readonly user: string;
   /** tried in order; see `password`, `privateKey` */
   readonly auth: readonly AuthMethod[];
@@ -52,11 +65,19 @@ export interface TunnelOptions {
   readonly keepAlive?: Partial<KeepAliveOptions>;
   /** what happens when the connection is lost; default `established`, 5 s, without end */
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
-  /** Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail. */
+  /**
+   * Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail, and so does an answer that
+   * takes longer than `logonTimeoutMs`.
+   */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
+  /**
+   * Ends the tunnel with the error when the server refuses a first request, or refuses a port for good after a reconnection. A port that is still
+   * held after a reconnection is waited for in any case. Default false: such a forwarding ends alone.
+   */
+  readonly exitOnForwardFailure?: boolean;
   /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
-  /** milliseconds from dialling to logged on, the decision about the host key included; default 60 s */
+  /** milliseconds from dialling to logged on, the decision about the host key included, and for `beforeReconnect`; default 60 s */
   readonly logonTimeoutMs?: number;
   /** milliseconds to connect to a target of local forwarding; default 30 s */
   readonly targetTimeoutMs?: number;
@@ -114,14 +135,16 @@ export interface DrainOptions {
 export interface CheckedOptions {
   /** at least one */
   readonly endpoints: readonly Endpoint[];
+  readonly preferFirst: boolean;
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: HostKeyCheck;
   readonly algorithms: Algorithms;
-  readonly rekey: NonNullable<TunnelOptions["rekey"]>;
+  readonly rekey: ReturnType<typeof rekeyLimits>;
   readonly keepAlive: KeepAliveOptions;
   readonly reconnect: ReconnectOptions;
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
+  readonly exitOnForwardFailure: boolean;
   readonly selfCheckMs: number;
   readonly logonTimeoutMs: number;
   readonly targetTimeoutMs: number;
@@ -133,23 +156,6 @@ export type CheckedForwarding = ForwardingOptions & {
   readonly backlog: number;
   readonly onOpenTimeoutMs: number;
 };
-
-const tunnelOptions = [
-  "host",
-  "port",
-  "hosts",
-  "user",
-  "auth",
-  "hostKey",
-  "algorithms",
-  "rekey",
-  "keepAlive",
-  "reconnect",
-  "beforeReconnect",
-  "selfCheck",
-  "logonTimeoutMs",
-  "targetTimeoutMs",
-] as const satisfies readonly (keyof TunnelOptions)[];
 
 const forwardingOptions = [
   "address",
@@ -163,117 +169,6 @@ const forwardingOptions = [
 ] as const satisfies readonly (keyof ForwardingOptions)[];
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
-  checkOptions("ReverseTunnel", given, tunnelOptions);
-  const { user, auth, hostKey, algorithms = {}, rekey = {}, selfCheck = { intervalMs: 0 } } = given;
-  checkOptions("algorithms", algorithms, ["kex", "hostKeys", "ciphers", "macs"]);
-  checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
-  checkOptions("selfCheck", selfCheck, ["intervalMs"]);
-  const { logonTimeoutMs = Limits.logonTimeoutMs, targetTimeoutMs = Limits.targetTimeoutMs } = given;
-  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
-  expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
-  expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
-  if (given.beforeReconnect !== undefined) expectFunction("beforeReconnect", given.beforeReconnect);
-  const checked = {
-    endpoints: checkEndpoints(given),
-    user,
-    auth,
-    hostKey,
-    algorithms: { ...defaults, ...algorithms },
-    rekey,
-    keepAlive: checkKeepAlive(given.keepAlive),
-    reconnect: checkReconnect(given.reconnect),
-    beforeReconnect: given.beforeReconnect,
-    selfCheckMs: selfCheck.intervalMs,
-    logonTimeoutMs,
-    targetTimeoutMs,
-  };
-  checkIdentity(checked);
-  return checked;
-}
-
-/** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
-export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
-  checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
-  const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
-  const changed = { ...options, user, auth, hostKey };
-  checkIdentity(changed);
-  if (changes.host === undefined && changes.port === undefined) return changed;
-  // With several hosts there is no one host to keep, nor a port.
-  const [only] = options.endpoints.length === 1 ? options.endpoints : [];
-  const { host = only?.host, port = only?.port ?? 22 } = changes;
-  if (host === undefined)
-    throw new SshError("misuse", "expected beforeReconnect to name the host of the port, got none");
-  return { ...changed, endpoints: checkEndpoints({ host, port }) };
-}
-
-function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
-  expectText("user", user);
-  if (!Array.isArray(auth) || auth.length === 0)
-    throw new SshError("misuse", "expected auth to hold at least one method");
-  if (!auth.every((method: AuthMethod | undefined) => typeof method?.begin === "function")) {
-    throw new SshError("misuse", "expected auth to hold methods, such as password('…'); got something else");
-  }
-  if (typeof hostKey !== "function") {
-    throw new SshError("misuse", "expected hostKey to say whom to trust, such as fingerprint('SHA256:…'); got none");
-  }
-}
-
-function checkEndpoints({
-  host,
-  port = 22,
-  hosts,
-}: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
-  if (hosts === undefined) {
-    expectText("host", host);
-    expectPort("port", port, 1);
-    return [{ host: String(host), port }];
-  }
-  if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
-  if (!Array.isArray(hosts) || hosts.length === 0)
-    throw new SshError("misuse", "expected hosts to hold at least one host");
-  return hosts.map((one: string | { readonly host: string; readonly port?: number }) => {
-    const endpoint = typeof one === "string" ? { host: one, port } : { ...one, port: one.port ?? port };
-    checkOptions("hosts", endpoint, ["host", "port"]);
-    expectText("hosts", endpoint.host);
-    expectPort("port", endpoint.port, 1);
-    return endpoint;
-  });
-}
-
-function checkKeepAlive(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
-  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  const { intervalMs = Limits.keepAliveMs, countMax = Limits.keepAliveCount } = given;
-  expectNumber("keepAlive.intervalMs", intervalMs, 0);
-  expectNumber("keepAlive.countMax", countMax, 1);
-  return { intervalMs, countMax };
-}
-
-function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
-  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff"]);
-  const {
-    mode = "established",
-    intervalMs = Limits.reconnectMs,
-    maxRetries = Number.POSITIVE_INFINITY,
-    backoff = {},
-  } = given;
-  checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
-  const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
-  if (!["never", "established", "always"].includes(mode)) {
-    throw new SshError(
-      "misuse",
-      `expected reconnect.mode to be 'never', 'established' or 'always', got ${quote(String(mode))}`,
-    );
-  }
-  expectNumber("reconnect.intervalMs", intervalMs, 0);
-  expectNumber("reconnect.maxRetries", maxRetries, 0);
-  expectNumber("reconnect.backoff.factor", factor, 1);
-  expectNumber("reconnect.backoff.maxIntervalMs", maxIntervalMs, 0);
-  expectNumber("reconnect.backoff.jitter", jitter, 0);
-  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter } };
-}
-
-/** @throws SshError `misuse` that names the option, what was expected and what came */
 export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
   checkOptions("requestForwarding", given, forwardingOptions);
   const { address = "localhost", port, target, onOpen } = given;
@@ -285,22 +180,17 @@ export function checkForwardingOptions(given: ForwardingOptions): CheckedForward
     expectText("target.host", target.host);
     expectPort("target.port", target.port, 1);
   }
-  if (onOpen !== undefined) expectFunction("onOpen", onOpen);
-  if (!Number.isInteger(backlog) || backlog < 1) {
-    throw new SshError(
-      "misuse",
-      `expected backlog to be an integer from 1 on, got ${typeof backlog === "number" ? backlog : describeType(backlog)}`,
-    );
-  }
+  if (onOpen !== undefined) expectType("onOpen", onOpen, "function");
+  expectInteger("backlog", backlog, 1);
   for (const name of ["wait", "keepPort"] as const)
     if (given[name] !== undefined) expectType(name, given[name], "boolean");
   expectNumber("onOpenTimeoutMs", onOpenTimeoutMs, 1);
   return { ...given, address, backlog, onOpenTimeoutMs };
 }
 
-/** Checks the options of one call. @throws SshError `misuse` */
-export function checkCallOptions(method: string, given: CallOptions): void {
-  checkOptions(method, given, ["signal"]);
+/** @throws SshError `misuse` */
+export function checkCallOptions(what: string, given: CallOptions): void {
+  checkOptions(what, given, ["signal"]);
   expectSignal(given.signal);
 }
 
@@ -310,32 +200,6 @@ export function checkDrainOptions(given: DrainOptions): number {
   expectSignal(given.signal);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
+  expectSignal(given.signal);
   return deadlineMs;
-}
-
-function expectText(name: string, value: unknown): void {
-  if (typeof value === "string" && value !== "") return;
-  throw new SshError(
-    "misuse",
-    `expected ${name} to be a non-empty string, got ${value === "" ? '""' : describeType(value)}`,
-  );
-}
-
-function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= lowest && value <= RfcLimits.maxPort) return;
-  throw new SshError("misuse", `expected ${name} to be from ${lowest} to ${RfcLimits.maxPort}, got ${describe(value)}`);
-}
-
-function expectFunction(name: string, value: unknown): void {
-  expectType(name, value, "function");
-}
-
-function expectType(name: string, value: unknown, type: "string" | "boolean" | "function"): void {
-  if (typeof value === type) return;
-  throw new SshError("misuse", `expected ${name} to be a ${type}, got ${describeType(value)}`);
-}
-
-/** A number by its value, anything else by its type. */
-function describe(value: unknown): string {
-  return typeof value === "number" ? String(value) : describeType(value);
 }

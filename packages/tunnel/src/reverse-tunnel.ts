@@ -1,54 +1,31 @@
 /** The facade: dial out, log on, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
-import { type CallOptions, onAbort, settleable } from "@postern/ssh";
-import { SshError, toSshError } from "@postern/wire";
+import type { CallOptions } from "@postern/ssh";
+import { SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
+import { checkTunnelOptions } from "./check-options.ts";
 import {
   ForwardingEvent,
   NoticeEvent,
-  ReconnectAttemptEvent,
   SelfCheckEvent,
   StateEvent,
   TunnelEventTarget,
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-import type { Forwarding, ForwardingStats } from "./forwarding.ts";
-import { type Link, LinkFailure, openLink } from "./link.ts";
+import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 import {
   type CheckedOptions,
-  changeOptions,
   checkCallOptions,
   checkDrainOptions,
   checkForwardingOptions,
-  checkTunnelOptions,
   type DrainOptions,
-  type Endpoint,
   type ForwardingOptions,
   type TunnelOptions,
 } from "./options.ts";
 import type { HashingPlatform } from "./platform.ts";
-import { isFinal, waitBefore } from "./reconnect.ts";
-import {
-  nothingOnTheWire,
-  sumOf,
-  sumOfWires,
-  Timeline,
-  type TimelineEntry,
-  type TunnelStats,
-  type WireStats,
-} from "./stats.ts";
-import { fired, type Later, later, longestTimerMs, sleep, unlessAborted } from "./waiting.ts";
-
-/** One life of the tunnel, from `logon` to its end. `abort` ends what is under way: a dial, a logon, a wait. */
-interface Life {
-  readonly abort: AbortController;
-  state: Exclude<TunnelState, "closed">;
-  link: Link | undefined;
-  /** the next link, from the moment that its logon begins */
-  coming: Later<Link>;
-  /** whether it was open once: then an end that the program asked for is no failure */
-  established: boolean;
-}
+import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
+import { Supervisor } from "./supervisor.ts";
+import { fired, longestTimerMs } from "./waiting.ts";
 
 /**
  * A reverse tunnel through an SSH host.
@@ -58,23 +35,13 @@ interface Life {
  */
 export class ReverseTunnel extends TunnelEventTarget {
   readonly #platform: HashingPlatform;
-  #options: CheckedOptions;
+  readonly #options: CheckedOptions;
+  readonly #supervisor: Supervisor;
   readonly #forwardings = new Set<ActiveForwarding>();
   /** cancelled, with connections that live on */
   readonly #leaving = new Set<ActiveForwarding>();
   readonly #timeline = new Timeline();
-  #life: Life | undefined;
-  #closed = settleable();
-  /** which of the hosts is dialled next */
-  #endpoint = 0;
-  #reconnects = 0;
-  /** how often in a row the host dropped us before its key was seen */
-  #turnedAway = 0;
-  /** a logon has failed that requests may have gone with: from then on they wait for its end, in case the host hung up on them */
-  #patient = false;
   #past: ForwardingStats = sumOf([]);
-  /** what went over connections that have ended */
-  #pastWire: WireStats = nothingOnTheWire;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #checking = false;
 
@@ -83,16 +50,34 @@ export class ReverseTunnel extends TunnelEventTarget {
     super();
     this.#platform = platform;
     this.#options = checkTunnelOptions(options, platform.algorithms);
+    this.#supervisor = new Supervisor(platform, this.#options, {
+      stateChanged: (state, reason) => this.#stateChanged(state, reason),
+      attemptDue: (event) => this.dispatchEvent(event),
+      linkReady: (link) => {
+        for (const forwarding of this.#forwardings) void forwarding.attach(link);
+      },
+      linkLost: (error) => {
+        for (const forwarding of this.#forwardings) forwarding.detach(error);
+      },
+      ended: (error) => {
+        for (const forwarding of [...this.#forwardings, ...this.#leaving]) forwarding.end(error);
+      },
+      banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
+      debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
+    });
   }
 
-  /** Where the tunnel stands; `closed` before the logon and after the end. */
+  /** The current state; `closed` before the login and after the end. */
   get state(): TunnelState {
-    return this.#life?.state ?? "closed";
+    return this.#supervisor.state;
   }
 
-  /** Resolves when the tunnel was logged off; rejects with an SshError when it was given up or never came to be. */
+  /**
+   * One promise for the life of the tunnel. Resolves when it was logged off; rejects with an SshError if the first login failed or the tunnel
+   * was given up. It settles before the last `state` event fires.
+   */
   get closed(): Promise<void> {
-    return this.#closed.promise;
+    return this.#supervisor.closed;
   }
 
   /** The forwardings that are open or pending. */
@@ -107,52 +92,25 @@ export class ReverseTunnel extends TunnelEventTarget {
 
   /**
    * Dials the host, verifies its key, and logs on. With `reconnect.mode` `always` a failure is tried again until it is final.
+   * A tunnel has one life: after a failed login, as after any end, make a new one.
    *
-   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …; `misuse` when it is under way or done
+   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …; `misuse` if it was called before
    * @example
    * await tunnel.logon({ signal: AbortSignal.timeout(10_000) });
    */
-  async logon({ signal }: CallOptions = {}): Promise<void> {
-    if (this.#life !== undefined)
-      throw new SshError("misuse", `expected a closed tunnel to log on, got one that is ${this.state}`);
-    const life: Life = {
-      abort: new AbortController(),
-      state: "connecting",
-      link: undefined,
-      coming: later(),
-      established: false,
-    };
-    const aborted = (): void => {
-      if (life.established) return;
-      life.abort.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
-    };
-    const settled = onAbort(signal, aborted);
-    this.#life = life;
-    this.#closed = settleable();
-    this.#turnedAway = 0;
-    try {
-      const failure = await this.#connectToAny(life);
-      if (failure !== undefined) {
-        const again = this.#options.reconnect.mode === "always" ? await this.#reconnect(life, failure) : failure;
-        if (again !== undefined) throw again;
-      }
-    } catch (cause) {
-      const error = toSshError(cause, "connect", "the logon failed");
-      this.#end(life, error);
-      throw error;
-    } finally {
-      settled();
-    }
+  async logon(options: CallOptions = {}): Promise<void> {
+    checkCallOptions("logon", options);
+    await this.#supervisor.start(options);
   }
 
   /**
    * Asks the host to listen on a port. With `target`, bytes flow between each visitor and the target; without it, iterate
    * the forwarding for the channels. After a reconnection the same forwarding is asked for again. With `wait`, a port that is taken is waited for.
    *
-   * During the logon the request waits for its end. Where a key is all there is to log on with and the host is known to
+   * During the login, and while a lost connection is made again, the request waits for the next connection. Where a key is all there is to log on with and the host is known to
    * work in order (OpenSSH, dropbear, our own), it travels with the logon and saves a round trip (RFC 4252 section 5.1).
    *
-   * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the logon's error when that fails
+   * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the error that the tunnel ends with
    * @example
    * const web = await tunnel.requestForwarding({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    * @example
@@ -165,27 +123,20 @@ export class ReverseTunnel extends TunnelEventTarget {
       const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
       throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
     }
-    const life = this.#life;
-    if (life === undefined || (life.established && life.link === undefined)) {
+    if (!this.#supervisor.isRunning) {
       throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
     }
     const forwarding = new ActiveForwarding(
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
-        isCurrent: (link) => this.#life?.link === link,
-        changed: (self, state, reason) => {
-          if (state === "open") this.#forwardings.add(forwarding);
-          if (state === "closed") this.#forget(forwarding);
-          this.#timeline.add(state, reason, self);
-          this.dispatchEvent(new ForwardingEvent(self, state, reason));
-        },
+        isCurrent: (link) => this.#supervisor.link === link,
+        changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
         visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
       },
       checked,
     );
-    const given = call.signal === undefined ? life.abort.signal : AbortSignal.any([life.abort.signal, call.signal]);
-    await this.#openForwarding(life, forwarding, call, given);
+    await this.#openForwarding(forwarding, call);
     return forwarding;
   }
 
@@ -193,19 +144,9 @@ export class ReverseTunnel extends TunnelEventTarget {
    * Ends the tunnel; its connections end with it. Does nothing when it is closed; ends a logon that is under way. Resolves when the
    * host has taken our goodbye; a signal that fires drops the connection without waiting for that.
    */
-  async logoff({ signal }: CallOptions = {}): Promise<void> {
-    const life = this.#life;
-    if (life === undefined) return;
-    const { link } = life;
-    if (link !== undefined) {
-      this.#end(life, undefined);
-      await link.connection.close({ signal });
-      return;
-    }
-    // A first logon that is under way fails with this error; a tunnel that was open is merely told to stop.
-    if (life.established) this.#end(life, undefined);
-    else life.abort.abort(new SshError("aborted", "the tunnel was logged off"));
-    await this.closed.catch(() => {});
+  async logoff(options: CallOptions = {}): Promise<void> {
+    checkCallOptions("logoff", options);
+    await this.#supervisor.stop(options);
   }
 
   /**
@@ -233,12 +174,9 @@ export class ReverseTunnel extends TunnelEventTarget {
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
     const leaving = [...this.#leaving].map((one) => one.stats());
-    const wire = this.#life?.link?.connection.stats();
     return {
       ...sumOf([this.#past, ...leaving, ...forwardings.values()]),
-      ...sumOfWires(this.#pastWire, wire),
-      roundTripMs: wire?.roundTripMs,
-      reconnects: this.#reconnects,
+      ...this.#supervisor.stats(),
       forwardings,
     };
   }
@@ -248,145 +186,44 @@ export class ReverseTunnel extends TunnelEventTarget {
     await this.logoff();
   }
 
-  /** Requests the port on the current link or the next one, until that succeeds or no further link is of any use. */
-  async #openForwarding(
-    life: Life,
-    forwarding: ActiveForwarding,
-    call: CallOptions,
-    given: AbortSignal,
-  ): Promise<void> {
+  /** Requests the port on the open link or the next one, and on the one after that if the login fails. */
+  async #openForwarding(forwarding: ActiveForwarding, call: CallOptions): Promise<void> {
+    const { signal } = this.#supervisor;
+    const given = call.signal === undefined ? signal : AbortSignal.any([signal, call.signal]);
     for (;;) {
-      const link = life.link ?? (await unlessAborted(life.coming.promise, given));
-      if (link === undefined) throw toSshError(given.reason, "aborted", "the call was aborted");
+      const link = await this.#supervisor.nextLink(given);
       try {
         return await forwarding.open(link, call, given);
       } catch (error) {
-        if (given.aborted || !(await forwarding.continuesAfter(link))) throw error;
+        if (!given.aborted && (await forwarding.continuesAfter(link))) continue;
+        // Otherwise it was the connection that failed.
+        if (this.#supervisor.link === link) this.#forwardingFailed(error);
+        throw error;
       }
     }
   }
 
-  /** The first attempt: each host once, in turn, while it is of any use. */
-  async #connectToAny(life: Life): Promise<SshError | undefined> {
-    let failure = await this.#connect(life);
-    for (let left = this.#options.endpoints.length - 1; left > 0; left--) {
-      if (failure === undefined || isFinal(failure)) break;
-      failure = await this.#connect(life, failure);
-    }
-    return failure;
+  #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
+    if (state === "open") this.#forwardings.add(forwarding);
+    if (state === "closed") this.#forget(forwarding);
+    this.#timeline.add(state, reason, forwarding);
+    this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
+    if (state === "closed") this.#forwardingFailed(reason);
   }
 
-  /** One attempt. Gives the failure, or undefined when the tunnel is open. */
-  async #connect(life: Life, reason?: SshError): Promise<SshError | undefined> {
-    this.#become(life, "connecting", reason);
-    if (life.abort.signal.aborted) return abortReason(life);
-    const { endpoints } = this.#options;
-    // There is one: the options were checked.
-    const endpoint = endpoints[this.#endpoint % endpoints.length] as Endpoint;
-    const up = later<boolean>();
-    let met = false;
-    try {
-      const events = {
-        authenticating: (link: Link) => {
-          met = !this.#patient;
-          this.#become(life, "authenticating");
-          if (met) this.#meet(life, link);
-        },
-        banner: (message: string) => void this.dispatchEvent(new NoticeEvent("banner", message)),
-        debug: (message: string) => void this.dispatchEvent(new NoticeEvent("debug", message)),
-      };
-      const link = await openLink(this.#platform, this.#options, endpoint, events, {
-        signal: life.abort.signal,
-        up: up.promise,
-      });
-      if (life.abort.signal.aborted) {
-        up.resolve(false);
-        await link.connection.close();
-        return abortReason(life);
-      }
-      this.#turnedAway = 0;
-      this.#opened(life, link);
-      up.resolve(true);
-      if (!met) this.#meet(life, link);
-      return undefined;
-    } catch (cause) {
-      if (!(cause instanceof LinkFailure)) throw cause;
-      up.resolve(false);
-      if (met) {
-        // Those who had this link look for the next one; those who wait still do.
-        life.coming = later();
-        this.#patient = true;
-      }
-      this.#endpoint++;
-      this.#turnedAway = cause.unseen ? this.#turnedAway + 1 : 0;
-      return life.abort.signal.aborted ? abortReason(life) : cause.error;
-    }
+  #forwardingFailed(error: unknown): void {
+    if (!this.#options.exitOnForwardFailure || !(error instanceof SshError)) return;
+    if (["refused", "denied", "protocol"].includes(error.code)) this.#supervisor.end(error);
   }
 
-  /** Ports are asked for on that link. */
-  #meet(life: Life, link: Link): void {
-    life.coming.resolve(link);
-    for (const forwarding of this.#forwardings) void forwarding.attach(link);
-  }
-
-  #opened(life: Life, link: Link): void {
-    life.link = link;
-    life.established = true;
-    void link.connection.closed.then(
-      () => this.#end(life, undefined),
-      (error: SshError) => void this.#lost(life, link, error),
-    );
+  #stateChanged(state: TunnelState, reason: SshError | undefined): void {
+    clearInterval(this.#selfCheck);
     const { selfCheckMs } = this.#options;
-    if (selfCheckMs > 0) {
+    if (state === "open" && selfCheckMs > 0) {
       this.#selfCheck = setInterval(() => void this.#checkSelf(), Math.min(selfCheckMs, longestTimerMs));
     }
-    this.#become(life, "open");
-  }
-
-  /** The connection broke: makes it again, if that is wanted and of any use. */
-  async #lost(life: Life, link: Link, error: SshError): Promise<void> {
-    if (this.#life !== life || life.link !== link) return;
-    const { mode, maxRetries } = this.#options.reconnect;
-    if (mode === "never" || maxRetries < 1 || isFinal(error)) return this.#end(life, error);
-    this.#unlink(life);
-    life.coming = later();
-    this.#become(life, "waiting", error);
-    for (const forwarding of this.#forwardings) forwarding.detach(error);
-    try {
-      const again = await this.#reconnect(life, error);
-      if (again !== undefined) return this.#end(life, again);
-      this.#reconnects++;
-    } catch (cause) {
-      this.#end(life, toSshError(cause, "connect", "the reconnection failed"));
-    }
-  }
-
-  /** Attempts in a row, until one succeeds (undefined) or it is time to give up (the reason). */
-  async #reconnect(life: Life, lost: SshError): Promise<SshError | undefined> {
-    let reason = lost;
-    for (let attempt = 1; ; attempt++) {
-      const { reconnect, beforeReconnect } = this.#options;
-      if (life.abort.signal.aborted) return abortReason(life);
-      if (isFinal(reason) || attempt > reconnect.maxRetries) return reason;
-      // Said before the event, for by then the connection is down.
-      if (attempt > 1 || life.state !== "waiting") this.#become(life, "waiting", reason);
-      const intervalMs = waitBefore(reconnect, attempt, reason, this.#turnedAway, this.#chance());
-      const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
-      if (!this.dispatchEvent(event)) return reason;
-      await sleep(intervalMs, life.abort.signal);
-      if (life.abort.signal.aborted) return abortReason(life);
-      try {
-        const changes = await unlessAborted(beforeReconnect?.({ attempt, reason }), life.abort.signal);
-        if (life.abort.signal.aborted) return abortReason(life);
-        if (changes) this.#options = changeOptions(this.#options, changes);
-      } catch (cause) {
-        reason = toSshError(cause, "connect", "beforeReconnect failed");
-        continue;
-      }
-      const failure = await this.#connect(life);
-      if (failure === undefined) return undefined;
-      reason = failure;
-    }
+    this.#timeline.add(state, reason);
+    this.dispatchEvent(new StateEvent(state, reason));
   }
 
   async #checkSelf(): Promise<void> {
@@ -404,46 +241,12 @@ export class ReverseTunnel extends TunnelEventTarget {
     this.#checking = false;
   }
 
-  /** A fraction from 0 to 1, of the platform's randomness. */
-  #chance(): number {
-    return (this.#platform.random(1)[0] ?? 0) / 255;
-  }
-
   #forget(forwarding: ActiveForwarding): void {
-    if (!this.#forwardings.delete(forwarding)) return;
+    this.#forwardings.delete(forwarding);
     this.#leaving.add(forwarding);
     void forwarding.idle().then(() => {
       this.#leaving.delete(forwarding);
       this.#past = sumOf([this.#past, forwarding.stats()]);
     });
   }
-
-  /** The connection is of no use any more. */
-  #unlink(life: Life): void {
-    this.#pastWire = sumOfWires(this.#pastWire, life.link?.connection.stats());
-    life.link = undefined;
-    clearInterval(this.#selfCheck);
-  }
-
-  #become(life: Life, state: Life["state"], reason?: SshError): void {
-    if (this.#life !== life) return;
-    life.state = state;
-    this.#timeline.add(state, reason);
-    this.dispatchEvent(new StateEvent(state, reason));
-  }
-
-  #end(life: Life, error: SshError | undefined): void {
-    if (this.#life !== life) return;
-    this.#life = undefined;
-    this.#unlink(life);
-    life.abort.abort(error);
-    for (const forwarding of [...this.#forwardings, ...this.#leaving]) forwarding.end(error);
-    this.#timeline.add("closed", error);
-    this.dispatchEvent(new StateEvent("closed", error));
-    this.#closed.settle(error);
-  }
-}
-
-function abortReason({ abort }: Life): SshError {
-  return toSshError(abort.signal.reason, "aborted", "the logon was aborted");
 }

@@ -1,6 +1,6 @@
 /** Waiting that ends early. @module */
 import { onAbort } from "@postern/ssh";
-import { longestTimerMs } from "@postern/wire";
+import { longestTimerMs, SshError } from "@postern/wire";
 
 export { longestTimerMs };
 
@@ -24,6 +24,30 @@ export function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): P
     const settled = onAbort(signal, () => resolve(undefined));
     void Promise.resolve(answer).then(resolve, reject).finally(settled);
   });
+}
+
+/**
+ * Calls `work` with a signal of its own, which fires when `signal` does or when `ms` have passed. Returns `undefined` in the first case.
+ * @throws SshError `timeout` in the second; what `work` throws
+ */
+export async function withDeadline<T>(
+  what: string,
+  ms: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T | undefined> {
+  const limit = new AbortController();
+  const late = new SshError("timeout", `expected ${what} within ${ms} ms`);
+  const timer = ms > longestTimerMs ? undefined : setTimeout(() => limit.abort(late), ms);
+  const stopListening = onAbort(signal, () => limit.abort(signal.reason));
+  try {
+    const answer = await unlessAborted(work(limit.signal), limit.signal);
+    if (limit.signal.reason === late) throw late;
+    return answer;
+  } finally {
+    clearTimeout(timer);
+    stopListening();
+  }
 }
 
 /** A promise of a value, and what gives it. */

@@ -19,9 +19,20 @@ import { type Platform, ReverseTunnel, type Target, type TunnelOptions } from ".
 
 /**
  * What a dial meets. `refuse`: nobody listens; `hang`: no answer at all; `mute`: connected, and the host says nothing; `reset`: dropped before the
- * host said who it is; `busy`: turned away with sshd's words; `accept`: a host.
+ * host said who it is; `busy`: turned away with sshd's words; `portal`: a web server answers; `accept`: a host. `forged` and `malformed`: somebody on
+ * the way puts in a bad signature or host key, `mismatch` algorithms that nobody has.
  */
-export type Fate = "accept" | "refuse" | "hang" | "mute" | "reset" | "busy";
+export type Fate =
+  | "accept"
+  | "refuse"
+  | "hang"
+  | "mute"
+  | "reset"
+  | "busy"
+  | "portal"
+  | "forged"
+  | "malformed"
+  | "mismatch";
 /** How the host answers a request for a port; `hold` waits for `release`. */
 export type PortAnswer = "listen" | "busy" | "denied" | "hold" | "no port";
 /** What a `direct-tcpip` open meets; `own`: the host's own listeners. */
@@ -137,15 +148,25 @@ export class HostWorld implements Platform {
   }
 
   #arrive(pipe: BytePipe, fate: Fate): void {
-    if (fate === "accept") return this.#serve(pipe);
+    if (["accept", "forged", "malformed", "mismatch"].includes(fate)) return this.#serve(pipe, fate);
     pipe.start({ data() {}, end: () => pipe.end(), drain() {}, closed() {} });
     if (fate === "reset") pipe.abort(new Error("ECONNRESET"));
-    if (fate !== "busy") return;
-    pipe.write(utf8("Not allowed at this time\r\n"));
+    if (fate !== "busy" && fate !== "portal") return;
+    pipe.write(
+      utf8(fate === "busy" ? "Not allowed at this time\r\n" : "HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n"),
+    );
     pipe.end();
   }
 
-  #serve(outer: BytePipe): void {
+  #serve(outer: BytePipe, fate: Fate): void {
+    const { hostKey } = this;
+    const { publicKey } = hostKey;
+    const shown: Signer = {
+      ...hostKey,
+      publicKey: fate === "malformed" ? publicKey.slice(0, -1) : publicKey,
+      sign: (data, algorithm) => hostKey.sign(fate === "forged" ? data.slice(1) : data, algorithm),
+    };
+    const kex = modern.kex.map((one) => (fate === "mismatch" ? { ...one, name: `${one.name}@example.com` } : one));
     const [near, far] = pipePair();
     this.#pipes.push(far);
     let silent = false;
@@ -172,9 +193,9 @@ export class HostWorld implements Platform {
       silent = true;
     };
     serve(far, {
-      algorithms: modern,
+      algorithms: { ...modern, kex },
       random: seededRandom(`host link ${this.dials.length}`),
-      hostKeys: [this.hostKey],
+      hostKeys: [shown],
       banner: "welcome",
       authenticate: (attempt) =>
         attempt.method === "publickey" ? this.keys : attempt.method === "password" && attempt.password === this.secret,

@@ -64,6 +64,41 @@ describe("`closed`", () => {
     expect(await outcome(closed)).toBe("resolved");
   });
 
+  it("is one promise for the life of a tunnel, taken before the login or after the end", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, { reconnect: { maxRetries: 1 } });
+    const seen = [tunnel.closed];
+    tunnel.addEventListener("state", () => void seen.push(tunnel.closed));
+    await tunnel.logon();
+    world.fate = "refuse";
+    world.link.cut();
+    await advance(5_000);
+    expect(seen.length).toBeGreaterThan(4);
+    expect(new Set([...seen, tunnel.closed]).size).toBe(1);
+    expect(await outcome(tunnel.closed)).toBe("connect");
+  });
+
+  it.each([
+    ["a logoff", "resolved"],
+    ["a loss", "closed"],
+    ["a failed first login", "auth"],
+  ])("has settled when the last `state` event fires: %s", async (how, expected) => {
+    const world = new HostWorld();
+    const auth = [password(how === "a failed first login" ? "wrong" : "secret")];
+    const { tunnel } = tunnelTo(world, { auth, reconnect: { mode: "never" } });
+    const settled: string[] = [];
+    const note = (text: string) => () => void settled.push(text);
+    tunnel.closed.then(note("closed"), note("closed"));
+    // A microtask of its own, queued by the event: what settled before it runs first.
+    tunnel.addEventListener("state", ({ state }) => state === "closed" && queueMicrotask(note("after the event")));
+    await tunnel.logon().catch(() => {});
+    if (how === "a logoff") await tunnel.logoff();
+    else if (how === "a loss") world.link.cut();
+    await settle();
+    expect(settled).toEqual(["closed", "after the event"]);
+    expect(await outcome(tunnel.closed)).toBe(expected);
+  });
+
   it("resolves at the end of an `await using` block", async () => {
     const world = new HostWorld();
     let closed: Promise<void>;
@@ -87,17 +122,24 @@ describe("logon", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("may be called again when the tunnel is closed, with a new `closed`", async () => {
+  it("is refused after the end, which a failed first login is, too: a tunnel has one life", async () => {
     const world = new HostWorld();
-    const { tunnel } = await openTunnel(world);
-    const before = tunnel.closed;
+    const { tunnel, told } = await openTunnel(world);
     await tunnel.logoff();
-    await tunnel.logon();
-    expect(tunnel.state).toBe("open");
-    expect(await outcome(before)).toBe("resolved");
-    expect(await outcome(tunnel.closed)).toBe("unsettled");
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
-    expect(forwarding.state).toBe("open");
+    const failed = tunnelTo(world, { auth: [password("wrong")] });
+    expect(await outcome(failed.tunnel.logon())).toBe("auth");
+    world.dials.length = 0;
+    for (const ended of [tunnel, failed.tunnel]) {
+      await expect(ended.logon()).rejects.toMatchObject({
+        code: "misuse",
+        message: expect.stringContaining("make a new one"),
+      });
+      expect(ended.state).toBe("closed");
+    }
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+    expect(await outcome(failed.tunnel.closed)).toBe("auth");
+    expect(world.dials).toEqual([]);
+    expect(told).toEqual(["closed"]);
   });
 
   it("dials nobody when its signal has fired before", async () => {

@@ -1,4 +1,6 @@
 /** What a tunnel and a forwarding may be told. */
+import { password } from "@postern/auth";
+import { modern } from "@postern/crypto";
 import { sha256Fingerprint } from "@postern/keys";
 import { liarHostKey } from "@postern/testkit";
 import type { SshError } from "@postern/wire";
@@ -75,10 +77,76 @@ describe("options of a tunnel", () => {
     [{ auth: [undefined] }, /expected auth to hold methods/],
     [{ hostKey: undefined }, /expected hostKey to say whom to trust/],
     [{ hostKey: "SHA256:x" }, /expected hostKey to say whom to trust/],
+    [{ auth: [null] }, /expected auth to hold methods.*got null/],
+    [{ auth: [password("x"), Promise.resolve(password("x"))] }, /expected auth to hold methods.*got Promise/],
+    [{ auth: [{ begin: () => {} }] }, /expected auth to hold methods.*got Object/],
+    [{ auth: { 0: password("x"), length: 1 } }, /expected auth to hold/],
+    [{ user: ["root"] }, "expected user to be a non-empty string, got Array"],
+    [{ user: null }, "expected user to be a non-empty string, got null"],
+    [{ hostKey: Promise.resolve(() => true) }, /expected hostKey to say whom to trust.*got Promise/],
+    [{ host: undefined, hosts: [null] }, "expected hosts to hold names or { host, port }, got null"],
+    [{ host: undefined, hosts: [undefined] }, "expected hosts to hold names or { host, port }, got undefined"],
+    [{ host: undefined, hosts: [22] }, "expected hosts to hold names or { host, port }, got number"],
+    [{ host: undefined, hosts: [["a", 22]] }, "expected hosts to hold names or { host, port }, got Array"],
+    [{ host: undefined, hosts: [{ host: ["a"] }] }, "expected hosts to be a non-empty string, got Array"],
+    [{ host: undefined, hosts: [{ host: "a", port: null }] }, "expected port to be from 1 to 65535, got null"],
+    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port to be from 1/],
+    [{ host: undefined, hosts: "a" }, /expected hosts to hold at least one host/],
+    [{ port: Object.create(null) }, "expected port to be from 1 to 65535, got Object"],
+    [{ rekey: null }, "expected options of rekey, got null"],
+    [{ rekey: [] }, "expected options of rekey, got Array"],
+    [{ rekey: { bytes: "1000" } }, /expected rekey.bytes to be a number.*got 1000/],
+    [{ rekey: { packets: 10n } }, /expected rekey.packets/],
+    [{ rekey: { ms: null } }, "expected rekey.ms to be a number above 0, got null"],
+    [{ rekey: { ms: 0 } }, "expected rekey.ms to be a number above 0, got 0"],
+    [{ rekey: { bytes: Number.NaN } }, "expected rekey.bytes to be a number above 0, got NaN"],
+    [{ algorithms: null }, "expected options of algorithms, got null"],
+    [{ algorithms: { ciphers: "aes256-gcm@openssh.com" } }, /expected algorithms.ciphers to be a list/],
+    [{ algorithms: { kex: [null] } }, /expected algorithms.kex to be a list.*got null/],
+    [{ algorithms: { kex: ["curve25519-sha256"] } }, /expected algorithms.kex to be a list.*got string/],
+    [{ algorithms: { macs: null } }, /expected algorithms.macs to be a list.*got null/],
+    [{ keepAlive: null }, "expected options of keepAlive, got null"],
+    [{ reconnect: null }, "expected options of reconnect, got null"],
+    [{ reconnect: { backoff: null } }, "expected options of reconnect.backoff, got null"],
+    [{ reconnect: { backoff: { jitter: Number.POSITIVE_INFINITY } } }, /expected reconnect.backoff.jitter/],
+    [{ reconnect: { mode: { toString: null } } }, /expected reconnect.mode/],
+    [{ reconnect: { final: true } }, "expected reconnect.final to be a function, got boolean"],
+    [{ selfCheck: null }, "expected options of selfCheck, got null"],
+    [{ selfCheck: 1000 }, "expected options of selfCheck, got number"],
+    [{ selfCheck: {} }, /expected selfCheck.intervalMs/],
+    [{ beforeReconnect: null }, "expected beforeReconnect to be a function, got null"],
+    [{ preferFirst: "yes" }, "expected preferFirst to be a boolean, got string"],
+    [{ exitOnForwardFailure: null }, "expected exitOnForwardFailure to be a boolean, got null"],
+    [{ targetTimeoutMs: "5" }, /expected targetTimeoutMs/],
+    [{ logonTimeoutMs: null }, /expected logonTimeoutMs/],
     [{ logonTimeoutMs: 0 }, /expected logonTimeoutMs/],
     [{ targetTimeoutMs: Number.NaN }, /expected targetTimeoutMs/],
   ])("%j: %s", (options, message) => {
     expect(() => rig(options)).toThrow(misuse(message));
+  });
+
+  it("that are undefined are left to their defaults, also inside others", () => {
+    const { tunnel } = rig({ algorithms: { kex: undefined, ciphers: modern.ciphers }, rekey: { ms: undefined } });
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("of a call are checked, too", async () => {
+    const { tunnel } = new Rig();
+    for (const [call, message] of [
+      [() => tunnel.logon(null as never), /expected options of logon, got null/],
+      [() => tunnel.logon({ signal: 5 } as never), /expected signal to be an AbortSignal, got number/],
+      [() => tunnel.logon({ timeoutMs: 5 } as never), /unknown option "timeoutMs" of logon/],
+      [() => tunnel.logoff({ signal: new AbortController() } as never), /expected signal to be an AbortSignal/],
+      [() => tunnel.drain({ signal: null } as never), /expected signal to be an AbortSignal, got null/],
+      [() => tunnel.drain(5 as never), /expected options of drain, got number/],
+      [
+        () => tunnel.requestForwarding({ port: 80 }, { signal: "x" } as never),
+        /expected signal to be an AbortSignal, got string/,
+      ],
+    ] as const) {
+      expect(await rejection(call())).toEqual(misuse(message));
+    }
+    expect(tunnel.state).toBe("closed");
   });
 
   it("are an object", () => {
@@ -89,6 +157,9 @@ describe("options of a tunnel", () => {
   });
 
   it("a fingerprint that is none is refused before anything is dialled", () => {
+    for (const none of [undefined, null, 5, ["SHA256:x"]])
+      expect(() => fingerprint(none as never)).toThrow(misuse(/fingerprint/));
+    expect(() => Reflect.apply(fingerprint, undefined, [])).toThrow(misuse(/fingerprint/));
     for (const text of ["", "SHA256:", "MD5:00:11", "uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"]) {
       expect(() => fingerprint(text)).toThrow(expect.objectContaining({ code: "key" }));
     }

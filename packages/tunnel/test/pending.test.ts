@@ -1,4 +1,6 @@
 /** Forwardings over a reconnection: one identity, asked for again until the host lets go of the port. */
+import { publickey } from "@postern/auth";
+import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
 import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
@@ -376,14 +378,121 @@ describe("a request for a port", () => {
     expect(forwarding.state).toBe("open");
   });
 
-  it("says closed, and what the tunnel does instead, while the connection is down", async () => {
+  it.each(["waiting", "connecting", "authenticating"] as const)(
+    "made while the tunnel is %s again waits for the next connection",
+    async (state) => {
+      const world = new HostWorld();
+      const { tunnel, told } = await openTunnel(world);
+      world.delayMs = 50;
+      world.link.cut();
+      await settle();
+      for (let ms = 0; ms < 10_000 && tunnel.state !== state; ms += 10) await advance(10);
+      expect(tunnel.state).toBe(state);
+      const request = tunnel.requestForwarding({ port: 7777 });
+      expect(await outcome(request)).toBe("unsettled");
+      await advance(10_000);
+      const forwarding = await request;
+      expect(tunnel.forwardings).toEqual([forwarding]);
+      expect(told.at(-1)).toBe("localhost:7777 open");
+      expect(world.requests).toEqual(["forward localhost:7777"]);
+      await comeBack(world);
+      await advance(1_000);
+      expect(forwarding.state).toBe("open");
+    },
+  );
+
+  it("made while the tunnel is down is made on the connection that comes after one that breaks", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { auth: [publickey(liarHostKey())] });
+    world.link.cut();
+    await settle();
+    const request = tunnel.requestForwarding({ port: 7777 });
+    let cut = 1;
+    tunnel.addEventListener("state", ({ state }) => {
+      if (state === "authenticating" && cut-- > 0) queueMicrotask(() => world.cutAll());
+    });
+    await advance(5_000);
+    expect(await outcome(request)).toBe("unsettled");
+    await advance(5_000);
+    expect((await request).state).toBe("open");
+  });
+
+  it("made while the tunnel is down rejects when the tunnel ends: with its error, or closed", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { reconnect: { maxRetries: 1 } });
+    world.fate = "refuse";
+    world.link.cut();
+    await settle();
+    const given = tunnel.requestForwarding({ port: 7777 });
+    expect(await outcome(given)).toBe("unsettled");
+    await advance(5_000);
+    expect(await outcome(given)).toBe("connect");
+
+    const other = new HostWorld();
+    const left = (await openTunnel(other)).tunnel;
+    other.link.cut();
+    await settle();
+    const waiting = left.requestForwarding({ port: 7777 });
+    await left.logoff();
+    expect(await outcome(waiting)).toBe("closed");
+    expect(left.forwardings).toEqual([]);
+    expect(await outcome(left.requestForwarding({ port: 7777 }))).toBe("closed");
+  });
+
+  it("made while the tunnel is down ends with its signal, and is not made later", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     world.link.cut();
     await settle();
-    await expect(tunnel.requestForwarding({ port: 7777 })).rejects.toMatchObject({
-      code: "closed",
-      message: expect.stringContaining("waiting"),
+    const abort = new AbortController();
+    const request = tunnel.requestForwarding({ port: 7777 }, { signal: abort.signal });
+    abort.abort();
+    expect(await outcome(request)).toBe("aborted");
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.requests).toEqual([]);
+  });
+});
+
+describe("the `forwarding` event", () => {
+  it("fires when `tunnel.forwardings` says the same", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    const seen: [string, boolean][] = [];
+    tunnel.addEventListener("forwarding", ({ state, forwarding }) => {
+      seen.push([state, tunnel.forwardings.includes(forwarding)]);
     });
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    await comeBack(world);
+    await forwarding.cancel();
+    expect(seen).toEqual([
+      ["open", true],
+      ["pending", true],
+      ["open", true],
+      ["closed", false],
+    ]);
+  });
+
+  it("does not fire when the tunnel ends, or loses its connection, as the answer arrives", async () => {
+    for (const how of ["logoff", "cut"] as const) {
+      for (let turns = 0; turns < 24; turns++) {
+        const world = new HostWorld();
+        world.portAnswer = () => "hold";
+        const { tunnel, told } = await openTunnel(world);
+        const request = tunnel.requestForwarding({ port: 7777 });
+        request.catch(() => {});
+        await settle();
+        world.release();
+        // The answer goes through the promises of both ends.
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        if (how === "logoff") void tunnel.logoff();
+        else world.link.cut();
+        await settle();
+        const over = told.findIndex((text) => text === "closed" || text.startsWith("waiting"));
+        expect(told.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${told}`).toBeLessThan(over);
+        for (const { state } of tunnel.forwardings) expect(state).toBe("pending");
+        expect(await outcome(request)).not.toBe("unsettled");
+      }
+    }
   });
 });

@@ -44,38 +44,202 @@ describe.each(modes)("final failures (%s)", (mode) => {
   });
 });
 
-describe.each(["established", "always"] as const)("final failures of a reconnection (%s)", (mode) => {
-  it("a password that is not accepted any more", async () => {
+/** What becomes of a tunnel whose next attempt fails in each way. */
+const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
+  ["kex", (world) => world.fates.push("forged")],
+  ["kex", (world) => world.fates.push("malformed")],
+  ["version", (world) => world.fates.push("portal")],
+  ["negotiation", (world) => world.fates.push("mismatch")],
+  ["connect", (world) => world.fates.push("refuse")],
+  ["busy", (world) => world.fates.push("busy")],
+];
+
+describe("an attempt that proves nobody's key and no refusal", () => {
+  it.each(failures)("(%s) is tried again at the first logon in mode always", async (code, fail) => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, { reconnect: { mode } });
-    world.secret = "changed";
-    world.link.cut();
+    fail(world);
+    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
+    const logon = tunnel.logon();
     await advance(60_000);
+    expect(await outcome(logon)).toBe("resolved");
+    expect(told[1]).toBe(`waiting (${code})`);
     expect(world.dials).toHaveLength(2);
-    expect(await outcome(tunnel.closed)).toBe("auth");
-    expect(told.at(-1)).toBe("closed (auth)");
   });
 
-  it("a host that came back with another key", async () => {
+  it.each(failures)("(%s) is tried again after a loss", async (code, fail) => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world);
+    fail(world);
+    world.link.cut();
+    await advance(65_000);
+    expect(tunnel.state).toBe("open");
+    expect(told).toContain(`waiting (${code})`);
+    expect(world.dials).toHaveLength(3);
+  });
+
+  it("lets a forged handshake, as often as one likes, end no tunnel", async () => {
     const world = new HostWorld();
     const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
-    const { tunnel } = await openTunnel(world, { reconnect: { mode }, hostKey });
-    world.hostKey = otherHostKey();
+    const { tunnel } = await openTunnel(world, { hostKey });
+    world.fates.push(...Array(20).fill("forged"), ...Array(20).fill("malformed"));
     world.link.cut();
-    await advance(60_000);
-    expect(world.dials).toHaveLength(2);
-    expect(await outcome(tunnel.closed)).toBe("hostkey");
+    await advance(41 * 5_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.dials).toHaveLength(42);
   });
 
-  it("a host that hangs up because it has had enough attempts", async () => {
+  it("waits a minute when the algorithms do not match, and says so", async () => {
     const world = new HostWorld();
-    let ours = "secret";
-    const { tunnel } = await openTunnel(world, { reconnect: { mode }, auth: Array(9).fill(password(() => ours)) });
-    ours = "wrong";
+    world.fate = "mismatch";
+    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
+    const reasons: string[] = [];
+    tunnel.addEventListener("reconnectattempt", ({ reason }) => void reasons.push(reason.message));
+    tunnel.logon().catch(() => {});
+    await advance(600_000);
+    expect(world.dials).toHaveLength(11);
+    expect(told[2]).toBe("attempt 1 in 60000 (negotiation)");
+    expect(reasons[0]).toContain("the algorithms do not match");
+  });
+});
+
+/** Each gives what makes it good again. */
+const refusals: readonly [code: string, break_: (world: HostWorld) => () => void][] = [
+  [
+    "auth",
+    (world) => {
+      world.secret = "changed";
+      return () => (world.secret = "secret");
+    },
+  ],
+  [
+    "hostkey",
+    (world) => {
+      world.hostKey = otherHostKey();
+      return () => (world.hostKey = liarHostKey());
+    },
+  ],
+];
+
+describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refuse) => {
+  const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
+
+  it.each(["established", "always"] as const)("is tried again a minute apart, and told (%s)", async (mode) => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, { reconnect: { mode }, hostKey });
+    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const mend = refuse(world);
+    told.length = 0;
+    world.link.cut();
+    await advance(5_000 + 3 * 60_000);
+    expect(world.dials).toHaveLength(5);
+    expect(told.filter((text) => text.startsWith("attempt"))).toEqual([
+      "attempt 1 in 5000 (closed)",
+      ...[2, 3, 4, 5].map((attempt) => `attempt ${attempt} in 60000 (${code})`),
+    ]);
+    expect(tunnel.state).toBe("waiting");
+    mend();
+    await advance(60_000);
+    expect(tunnel.state).toBe("open");
+    expect(forwarding.state).toBe("open");
+  });
+
+  it("waits longer than a minute when the backoff does, and has its jitter added", async () => {
+    const world = new HostWorld();
+    const backoff = { factor: 10, maxIntervalMs: 200_000, jitter: 1 };
+    const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 5_000, backoff }, hostKey });
+    refuse(world);
+    const waits: number[] = [];
+    tunnel.addEventListener("reconnectattempt", ({ intervalMs }) => void waits.push(intervalMs));
+    world.link.cut();
+    await advance(900_000);
+    const slow = waits.slice(1);
+    expect(slow.length).toBeGreaterThan(2);
+    for (const [at, wait] of slow.entries()) {
+      const least = at === 0 ? 60_000 : 200_000;
+      expect(wait).toSatisfy((ms: number) => ms >= least && ms <= 2 * least);
+    }
+  });
+
+  it("ends the tunnel when the program says that it is final", async () => {
+    const world = new HostWorld();
+    const asked: string[] = [];
+    const final = (error: SshError): boolean => {
+      asked.push(error.code);
+      return error.code === code;
+    };
+    const { tunnel, told } = await openTunnel(world, { reconnect: { final }, hostKey });
+    refuse(world);
     world.link.cut();
     await advance(60_000);
+    expect(await outcome(tunnel.closed)).toBe(code);
+    expect(told.at(-1)).toBe(`closed (${code})`);
     expect(world.dials).toHaveLength(2);
-    expect(await outcome(tunnel.closed)).toBe("auth");
+    expect(asked).toEqual(["closed", code]);
+  });
+
+  it("ends the tunnel when the program prevents the next attempt", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { hostKey });
+    tunnel.addEventListener("reconnectattempt", (event) => event.reason.code === code && event.preventDefault());
+    refuse(world);
+    world.link.cut();
+    await advance(60_000);
+    expect(await outcome(tunnel.closed)).toBe(code);
+  });
+});
+
+describe("reconnect.final", () => {
+  it("that says no keeps a first logon going, in mode always, a minute apart", async () => {
+    const world = new HostWorld();
+    world.secret = "not yet";
+    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always", final: () => false } });
+    const logon = tunnel.logon();
+    await advance(1);
+    expect(told.slice(-2)).toEqual(["waiting (auth)", "attempt 1 in 60000 (auth)"]);
+    world.secret = "secret";
+    await advance(60_000);
+    expect(await outcome(logon)).toBe("resolved");
+  });
+
+  it("that says yes ends a tunnel that only lost its connection", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, { reconnect: { final: () => true } });
+    world.link.cut();
+    expect(await outcome(tunnel.closed)).toBe("closed");
+    expect(told).toEqual(["closed (closed)"]);
+  });
+
+  it("takes nothing but true for a yes", async () => {
+    const world = new HostWorld();
+    const final = (() => "yes") as unknown as () => boolean;
+    const { tunnel } = await openTunnel(world, { reconnect: { final } });
+    world.link.cut();
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+  });
+
+  it("that throws ends the tunnel with its error as the cause", async () => {
+    const world = new HostWorld();
+    const final = (): never => {
+      throw new TypeError("of the program");
+    };
+    const { tunnel } = await openTunnel(world, { reconnect: { final } });
+    world.link.cut();
+    await settle();
+    await expect(tunnel.closed).rejects.toMatchObject({ code: "misuse", cause: expect.any(TypeError) });
+  });
+
+  it("is not asked about a tunnel that the program ends", async () => {
+    const world = new HostWorld();
+    world.fate = "hang";
+    const asked: string[] = [];
+    const final = (error: SshError): boolean => asked.push(error.code) < 0;
+    const { tunnel } = tunnelTo(world, { reconnect: { mode: "always", final } });
+    const logon = tunnel.logon();
+    await settle();
+    await tunnel.logoff();
+    expect(await outcome(logon)).toBe("aborted");
+    expect(asked).toEqual([]);
   });
 });
 
@@ -151,6 +315,55 @@ describe("beforeReconnect", () => {
     expect(tunnel.state).toBe("open");
   });
 
+  it("that takes longer than logonTimeoutMs fails the attempt, and is told by its signal", async () => {
+    const world = new HostWorld();
+    const signals: AbortSignal[] = [];
+    const { tunnel, told } = await openTunnel(world, {
+      logonTimeoutMs: 20_000,
+      beforeReconnect: ({ signal }) => {
+        signals.push(signal);
+        return signals.length === 1 ? new Promise(() => {}) : undefined;
+      },
+    });
+    world.link.cut();
+    await advance(5_000 + 19_999);
+    expect([told.at(-1), signals[0]?.aborted]).toEqual(["attempt 1 in 5000 (closed)", false]);
+    await advance(1);
+    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+    expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    await advance(60_000);
+    // Who answers in time keeps a signal that says nothing.
+    expect(signals[1]?.aborted).toBe(false);
+  });
+
+  it("has no time limit with logonTimeoutMs Infinity, and its signal fires when the tunnel ends", async () => {
+    const world = new HostWorld();
+    const signals: AbortSignal[] = [];
+    const { tunnel } = await openTunnel(world, {
+      logonTimeoutMs: Number.POSITIVE_INFINITY,
+      beforeReconnect: ({ signal }) => new Promise(() => signals.push(signal)),
+    });
+    world.link.cut();
+    await advance(3_600_000);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    await tunnel.logoff();
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
+  it("may take the signal's error as its own when it is late", async () => {
+    const world = new HostWorld();
+    const { told } = await openTunnel(world, {
+      logonTimeoutMs: 1_000,
+      beforeReconnect: ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(new SshError("aborted", "late")))),
+    });
+    world.link.cut();
+    await advance(6_000);
+    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+  });
+
   it.each([
     ["unknown options", { hots: "other" }, "misuse"],
     ["a port of no host in particular", { port: 2222 }, "misuse"],
@@ -164,13 +377,18 @@ describe("beforeReconnect", () => {
     expect(world.dials).toHaveLength(1);
   });
 
-  it("that cannot read its key is final", async () => {
+  it("that cannot read its key, for the file is being written, is asked again a minute later", async () => {
     const world = new HostWorld();
-    const { tunnel } = await openTunnel(world, { beforeReconnect: () => ({ auth: [privateKey("no key")] }) });
+    let asked = 0;
+    const { tunnel, told } = await openTunnel(world, {
+      beforeReconnect: () => (asked++ === 0 ? { auth: [privateKey("no key")] } : undefined),
+    });
     world.link.cut();
-    await advance(60_000);
-    expect(await outcome(tunnel.closed)).toBe("key");
+    await advance(5_000);
+    expect(told.slice(-2)).toEqual(["waiting (key)", "attempt 2 in 60000 (key)"]);
     expect(world.dials).toHaveLength(1);
+    await advance(60_000);
+    expect(tunnel.state).toBe("open");
   });
 
   it("that answers after the logoff is asked for nothing: no dial, and no change of options", async () => {
@@ -187,9 +405,8 @@ describe("beforeReconnect", () => {
     await advance(1);
     await tunnel.logoff();
     answer({ host: "elsewhere" });
-    await settle();
-    await tunnel.logon();
-    expect(world.dials).toEqual(["host:22", "host:22"]);
+    await advance(10_000);
+    expect(world.dials).toEqual(["host:22"]);
   });
 
   it("that fails after the logoff harms nobody", async () => {
@@ -238,6 +455,22 @@ describe("hosts", () => {
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
     expect(await outcome(tunnel.logon())).toBe("auth");
     expect(world.dials).toEqual(["a:22"]);
+  });
+
+  it("are gone through from the first one after each loss, with preferFirst", async () => {
+    const world = new HostWorld();
+    world.fates.push("refuse", "refuse");
+    const { tunnel } = await openTunnel(world, { hosts, preferFirst: true });
+    expect(world.dials).toEqual(["a:22", "b:2222", "c:22"]);
+    world.dials.length = 0;
+    world.fates.push("refuse", "accept");
+    world.link.cut();
+    await advance(10_000);
+    expect(tunnel.state).toBe("open");
+    world.link.cut();
+    await advance(5_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.dials).toEqual(["a:22", "b:2222", "a:22"]);
   });
 
   it("are gone through at a reconnection, one an attempt, from the one that was open", async () => {

@@ -208,6 +208,43 @@ describe("the wait before an attempt", () => {
   });
 });
 
+describe("the backoff against a server that takes every login and drops us", () => {
+  const reconnect = { intervalMs: 100, backoff: { factor: 2, maxIntervalMs: 60_000 } };
+
+  it("grows as if the logins had failed", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, { reconnect });
+    tunnel.addEventListener("state", ({ state }) => {
+      if (state === "open") setTimeout(() => world.link.cut(), 10);
+    });
+    world.link.cut();
+    await advance(2_500);
+    // Every attempt is the first since a loss, and maxRetries counts anew.
+    expect(told.filter((text) => text.startsWith("attempt"))).toEqual(
+      [100, 200, 400, 800, 1_600].map((ms) => `attempt 1 in ${ms} (closed)`),
+    );
+    await advance(600_000);
+    expect(world.dials.length).toBeLessThan(25);
+    expect(told.findLast((text) => text.startsWith("attempt"))).toBe("attempt 1 in 60000 (closed)");
+  });
+
+  it.each([
+    [29_999, 400],
+    [30_000, 100],
+  ])("after %i ms of being open waits %i ms", async (openMs, waitMs) => {
+    const world = new HostWorld();
+    const { told } = await openTunnel(world, { reconnect });
+    world.fates.push("refuse");
+    world.link.cut();
+    await advance(300);
+    expect(told.at(-1)).toBe("open");
+    await advance(openMs);
+    world.link.cut();
+    await settle();
+    expect(told.at(-1)).toBe(`attempt 1 in ${waitMs} (closed)`);
+  });
+});
+
 describe("the event `reconnectattempt`", () => {
   it("tells which attempt, of how many, when, and why", async () => {
     const world = new HostWorld();

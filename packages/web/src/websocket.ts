@@ -1,6 +1,6 @@
 /** A WebSocket as a byte pipe: how a browser reaches an SSH host, through a bridge that relays to TCP. @module */
-import { type BytePipe, expectSignal, type PipeSink } from "@postern/ssh";
-import { type Bytes, describeType, expectType, quote, SshError } from "@postern/wire";
+import type { BytePipe, PipeSink } from "@postern/ssh";
+import { type Bytes, describeType, expectSignal, expectType, quote, SshError } from "@postern/wire";
 
 /** What {@link webSocketPipe} is told. */
 export interface WebSocketPipeOptions {

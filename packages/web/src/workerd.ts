@@ -1,7 +1,7 @@
 /** TCP in workerd: Cloudflare Workers and whatever else runs it. An entry of its own, for nobody else has `cloudflare:sockets`. @module */
 import { connect } from "cloudflare:sockets";
-import { type BytePipe, expectSignal, pipeFromStreams } from "@postern/ssh";
-import { expectType, RfcLimits, SshError } from "@postern/wire";
+import { type BytePipe, pipeFromStreams } from "@postern/ssh";
+import { expectSignal, expectType, RfcLimits, SshError } from "@postern/wire";
 
 /** What may be on its way out before `write` gives false. */
 const highWaterMark = 256 * 1024;

@@ -5,8 +5,8 @@
  *
  * - `protocol`: the peer broke an RFC's rule; `mac`: a packet failed its integrity check; `version`: the peer is no SSH 2 server
  * - `busy`: the host turns us away for now; it asks to be left alone for a while
- * - `negotiation`: no algorithm in common; `kex`: the key exchange failed
- * - `hostkey`: the host key was refused, changed, or its signature is wrong
+ * - `negotiation`: no algorithm in common; `kex`: the key exchange failed, perhaps because the host key is malformed or its signature wrong
+ * - `hostkey`: the host proved that it has a key, and the key was refused or is not the one of the first key exchange
  * - `auth`: the host accepted none of the methods; `credentials`: a method of ours failed (a vault, an agent), and the host refused nothing
  * - `refused`: the peer refused one request or one channel; the connection goes on
  * - `denied`: the same, and the host said that its policy is the reason or that it does not know the request, so asking again does not help

@@ -3,7 +3,6 @@ export * from "./bytes.ts";
 export * from "./checks.ts";
 export * from "./codec.ts";
 export * from "./error.ts";
-export * from "./expect-type.ts";
 export * from "./limits.ts";
 export * from "./messages/auth.ts";
 export * from "./messages/connection.ts";

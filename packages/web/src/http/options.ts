@@ -1,6 +1,6 @@
 /** What `serve` is told, and the checking of it. @module */
-import { checkOptions, expectSignal } from "@postern/ssh";
-import { describeType, longestTimerMs, SshError } from "@postern/wire";
+import { checkOptions } from "@postern/ssh";
+import { describeType, expectSignal, longestTimerMs, SshError } from "@postern/wire";
 
 /** Options of `serve`: bounds on what a visitor may cost. */
 export interface ServeOptions {

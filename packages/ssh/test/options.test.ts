@@ -1,0 +1,82 @@
+/** What `connect` and `serve` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
+import { modern } from "@postern/crypto";
+import { liarHostKey, pipePair } from "@postern/testkit";
+import { describe, expect, it } from "vitest";
+import { connect, serve } from "../src/index.ts";
+import { rejection } from "./helpers.ts";
+import { clientOptions, serverOptions } from "./world.ts";
+
+const both: readonly (readonly [object, string])[] = [
+  [{ algorithms: undefined }, "expected options of algorithms, got undefined"],
+  [
+    { algorithms: { ...modern, ciphers: undefined } },
+    "expected algorithms.ciphers to be a list of algorithms, got undefined",
+  ],
+  [{ algorithms: { ...modern, macs: [null] } }, "expected algorithms.macs to be a list of algorithms, got null"],
+  [{ random: undefined }, "expected random to be a function, got undefined"],
+  [{ now: 5 }, "expected now to be a function, got number"],
+  [{ software: 5 }, "expected software to be a non-empty string, got number"],
+  [{ rekey: null }, "expected options of rekey, got null"],
+  [{ rekey: { bytes: "1000" } }, "expected rekey.bytes to be a number above 0, got 1000"],
+  [{ rekey: { ms: 10n } }, "expected rekey.ms to be a number above 0, got 10"],
+  [{ logonTimeoutMs: "5" }, "expected logonTimeoutMs to be a number from 1 on, got 5"],
+  [{ logonTimeoutMs: Number.NaN }, "expected logonTimeoutMs to be a number from 1 on, got NaN"],
+  [{ keepAlive: null }, "expected options of keepAlive, got null"],
+  [
+    { keepAlive: { intervalMs: Number.NaN, countMax: 3 } },
+    "expected keepAlive.intervalMs to be a number from 0 on, got NaN",
+  ],
+  [{ keepAlive: { intervalMs: 5 } }, "expected keepAlive.countMax to be a number from 1 on, got undefined"],
+  [{ windowBudget: "1" }, "expected windowBudget to be a number from 0 on, got 1"],
+  [{ signal: 5 }, "expected signal to be an AbortSignal, got number"],
+  [{ onChannelOpen: true }, "expected onChannelOpen to be a function, got boolean"],
+  [{ onGlobalRequest: null }, "expected onGlobalRequest to be a function, got null"],
+  [{ onDebug: "x" }, "expected onDebug to be a function, got string"],
+];
+const client: readonly (readonly [object, string])[] = [
+  [{ user: 5 }, "expected user to be a string, got number"],
+  [{ auth: undefined }, "expected auth to hold methods such as password('…'), got undefined"],
+  [{ auth: [null] }, "expected auth to hold methods such as password('…'), got null"],
+  [{ auth: ["secret"] }, "expected auth to hold methods such as password('…'), got string"],
+  [{ hostKey: undefined }, "expected hostKey to be a function, got undefined"],
+  [{ onLogon: 1 }, "expected onLogon to be a function, got number"],
+  [{ onBanner: 1 }, "expected onBanner to be a function, got number"],
+];
+const server: readonly (readonly [object, string])[] = [
+  [{ hostKeys: undefined }, "expected hostKeys to hold signers, got undefined"],
+  [{ hostKeys: [null] }, "expected hostKeys to hold signers, got null"],
+  [{ hostKeys: ["-----BEGIN"] }, "expected hostKeys to hold signers, got string"],
+  [{ hostKeys: [Promise.resolve(liarHostKey())] }, "expected hostKeys to hold signers, got Promise"],
+  [{ hostKeys: [{ ...liarHostKey(), sign: undefined }] }, "expected hostKeys to hold signers, got Object"],
+  [{ methods: "password" }, "expected methods to be a list of names, got string"],
+  [{ methods: [5] }, "expected methods to be a list of names, got number"],
+  [{ authenticate: true }, "expected authenticate to be a function, got boolean"],
+  [{ attempts: Number.NaN }, "expected attempts to be a number from 0 on, got NaN"],
+  [{ attempts: "6" }, "expected attempts to be a number from 0 on, got 6"],
+  [{ banner: 5 }, "expected banner to be a string, got number"],
+];
+
+/** What the call rejects with; its pipe has to be gone, because nobody else drops it. */
+async function refused(call: (pipe: ReturnType<typeof pipePair>[0]) => Promise<unknown>): Promise<string> {
+  const [ours, theirs] = pipePair();
+  const dropped = new Promise((resolve) => {
+    theirs.start({ data: () => expect.unreachable("nothing is to be sent"), end() {}, drain() {}, closed: resolve });
+  });
+  const { code, message } = await rejection(call(ours));
+  await dropped;
+  return `${code}: ${message}`;
+}
+
+describe("options of connect", () => {
+  it.each([...both, ...client])("%o", async (wrong, message) => {
+    const options = { ...clientOptions("options"), ...wrong } as Parameters<typeof connect>[1];
+    expect(await refused((pipe) => connect(pipe, options))).toBe(`misuse: ${message}`);
+  });
+});
+
+describe("options of serve", () => {
+  it.each([...both, ...server])("%o", async (wrong, message) => {
+    const options = { ...serverOptions("options"), ...wrong } as Parameters<typeof serve>[1];
+    expect(await refused((pipe) => serve(pipe, options))).toBe(`misuse: ${message}`);
+  });
+});

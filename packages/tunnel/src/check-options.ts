@@ -1,0 +1,172 @@
+/** Checks the options of a ReverseTunnel and fills in the defaults. @module */
+import type { Algorithms } from "@postern/crypto/platform";
+import {
+  checkAlgorithms,
+  checkAuth,
+  checkKeepAlive,
+  checkOptions,
+  type KeepAliveOptions,
+  rekeyLimits,
+} from "@postern/ssh";
+import {
+  describeType,
+  expectList,
+  expectNumber,
+  expectPort,
+  expectText,
+  expectType,
+  Limits,
+  quote,
+  SshError,
+} from "@postern/wire";
+import type { CheckedOptions, Endpoint, ReconnectChanges, TunnelOptions } from "./options.ts";
+import type { ReconnectOptions } from "./reconnect.ts";
+
+const tunnelOptions = [
+  "host",
+  "port",
+  "hosts",
+  "preferFirst",
+  "user",
+  "auth",
+  "hostKey",
+  "algorithms",
+  "rekey",
+  "keepAlive",
+  "reconnect",
+  "beforeReconnect",
+  "exitOnForwardFailure",
+  "selfCheck",
+  "logonTimeoutMs",
+  "targetTimeoutMs",
+] as const satisfies readonly (keyof TunnelOptions)[];
+
+/** @throws SshError `misuse` that names the option, what was expected and what came */
+export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
+  checkOptions("ReverseTunnel", given, tunnelOptions);
+  const { user, auth, hostKey, algorithms = {}, selfCheck = { intervalMs: 0 } } = given;
+  checkAlgorithms(algorithms);
+  checkOptions("selfCheck", selfCheck, ["intervalMs"]);
+  const {
+    preferFirst = false,
+    exitOnForwardFailure = false,
+    logonTimeoutMs = Limits.logonTimeoutMs,
+    targetTimeoutMs = Limits.targetTimeoutMs,
+  } = given;
+  expectType("preferFirst", preferFirst, "boolean");
+  expectType("exitOnForwardFailure", exitOnForwardFailure, "boolean");
+  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
+  expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
+  if (given.beforeReconnect !== undefined) expectType("beforeReconnect", given.beforeReconnect, "function");
+  const checked = {
+    endpoints: checkEndpoints(given),
+    preferFirst,
+    exitOnForwardFailure,
+    user,
+    auth,
+    hostKey,
+    algorithms: {
+      kex: algorithms.kex ?? defaults.kex,
+      hostKeys: algorithms.hostKeys ?? defaults.hostKeys,
+      ciphers: algorithms.ciphers ?? defaults.ciphers,
+      macs: algorithms.macs ?? defaults.macs,
+    },
+    rekey: rekeyLimits(given.rekey),
+    keepAlive: keepAliveOf(given.keepAlive),
+    reconnect: checkReconnect(given.reconnect),
+    beforeReconnect: given.beforeReconnect,
+    selfCheckMs: selfCheck.intervalMs,
+    logonTimeoutMs,
+    targetTimeoutMs,
+  };
+  checkIdentity(checked);
+  return checked;
+}
+
+/** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
+export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
+  checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
+  const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
+  const changed = { ...options, user, auth, hostKey };
+  checkIdentity(changed);
+  if (changes.host === undefined && changes.port === undefined) return changed;
+  // With several hosts there is no one host to keep, nor a port.
+  const [only] = options.endpoints.length === 1 ? options.endpoints : [];
+  const { host = only?.host, port = only?.port ?? 22 } = changes;
+  if (host === undefined)
+    throw new SshError("misuse", "expected beforeReconnect to name the host of the port, got none");
+  return { ...changed, endpoints: checkEndpoints({ host, port }) };
+}
+
+function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
+  expectText("user", user);
+  if (!Array.isArray(auth) || auth.length === 0)
+    throw new SshError("misuse", "expected auth to hold at least one method");
+  checkAuth(auth);
+  if (typeof hostKey !== "function") {
+    const how = "such as fingerprint('SHA256:…')";
+    throw new SshError("misuse", `expected hostKey to say whom to trust, ${how}; got ${describeType(hostKey)}`);
+  }
+}
+
+function checkEndpoints({
+  host,
+  port = 22,
+  hosts,
+}: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
+  expectPort("port", port, 1);
+  if (hosts === undefined) {
+    expectText("host", host);
+    return [{ host: String(host), port }];
+  }
+  if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
+  if (!Array.isArray(hosts) || hosts.length === 0)
+    throw new SshError("misuse", "expected hosts to hold at least one host");
+  expectList("hosts to hold names or { host, port }", hosts, (one: unknown) => {
+    return typeof one === "string" || (typeof one === "object" && !Array.isArray(one));
+  });
+  return hosts.map((one: string | Partial<Endpoint>) => {
+    const given = typeof one === "string" ? { host: one } : one;
+    checkOptions("hosts", given, ["host", "port"]);
+    const { host: name, port: own = port } = given;
+    expectText("hosts", name);
+    expectPort("port", own, 1);
+    return { host: String(name), port: own };
+  });
+}
+
+function keepAliveOf(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
+  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
+  const { intervalMs = Limits.keepAliveMs, countMax = Limits.keepAliveCount } = given;
+  checkKeepAlive({ intervalMs, countMax });
+  return { intervalMs, countMax };
+}
+
+function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {
+  checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff", "final"]);
+  const {
+    mode = "established",
+    intervalMs = Limits.reconnectMs,
+    maxRetries = Number.POSITIVE_INFINITY,
+    backoff = {},
+    final,
+  } = given;
+  checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
+  const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
+  if (!["never", "established", "always"].includes(mode)) {
+    throw new SshError(
+      "misuse",
+      `expected reconnect.mode to be 'never', 'established' or 'always', got ${typeof mode === "string" ? quote(mode) : describeType(mode)}`,
+    );
+  }
+  expectNumber("reconnect.intervalMs", intervalMs, 0);
+  expectNumber("reconnect.maxRetries", maxRetries, 0);
+  expectNumber("reconnect.backoff.factor", factor, 1);
+  expectNumber("reconnect.backoff.maxIntervalMs", maxIntervalMs, 0);
+  expectNumber("reconnect.backoff.jitter", jitter, 0);
+  if (jitter > 1000)
+    throw new SshError("misuse", `expected reconnect.backoff.jitter to be at most 1000, got ${jitter}`);
+  if (final !== undefined) expectType("reconnect.final", final, "function");
+  return { mode, intervalMs, maxRetries, backoff: { factor, maxIntervalMs, jitter }, final };
+}

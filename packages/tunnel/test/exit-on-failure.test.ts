@@ -1,0 +1,123 @@
+/** `exitOnForwardFailure`: whether a port that cannot be had ends the tunnel. */
+import { describe, expect, it, vi } from "vitest";
+import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+
+onVirtualClock();
+
+/** Cuts, and waits until the tunnel has reconnected. */
+async function comeBack(world: HostWorld): Promise<void> {
+  world.link.cut();
+  await advance(5_000);
+}
+
+const exit = { exitOnForwardFailure: true };
+
+describe("with exitOnForwardFailure", () => {
+  it("a forwarding that a policy refuses after a reconnection ends the tunnel with that error", async () => {
+    const world = new HostWorld();
+    const { tunnel, told } = await openTunnel(world, exit);
+    const denied = await tunnel.requestForwarding({ port: 7001 });
+    const other = await tunnel.requestForwarding({ port: 7002 });
+    world.portAnswer = (_, port) => (port === 7001 ? "denied" : "listen");
+    told.length = 0;
+    await comeBack(world);
+    expect(await outcome(tunnel.closed)).toBe("denied");
+    expect(await outcome(denied.closed)).toBe("denied");
+    expect(await outcome(other.closed)).toBe("denied");
+    expect(told.filter((text) => text.startsWith("localhost:7001"))).toEqual([
+      "localhost:7001 pending (closed)",
+      "localhost:7001 closed (denied)",
+    ]);
+    expect(told.at(-1)).toBe("closed (denied)");
+    expect(tunnel.forwardings).toEqual([]);
+  });
+
+  it("says goodbye to the server, and leaves nothing behind", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, exit);
+    await tunnel.requestForwarding({ port: 7001 });
+    world.portAnswer = () => "denied";
+    await comeBack(world);
+    expect(await outcome(world.link.connection.closed)).toBe("disconnected");
+    await advance(60_000);
+    expect(world.dials).toHaveLength(2);
+    expect(vi.getTimerCount()).toBe(0);
+    await tunnel.logoff();
+  });
+
+  it("a forwarding for which the server names no port after a reconnection ends it, too", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, exit);
+    await tunnel.requestForwarding({ port: 0 });
+    world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
+    await comeBack(world);
+    expect(await outcome(tunnel.closed)).toBe("protocol");
+  });
+
+  it.each([
+    ["busy", "refused"],
+    ["denied", "denied"],
+    ["no port", "protocol"],
+  ] as const)("a first request that is refused (%s) ends it", async (answer, code) => {
+    const world = new HostWorld();
+    world.portAnswer = () => answer;
+    const { tunnel } = await openTunnel(world, exit);
+    const request = tunnel.requestForwarding({ port: 0 });
+    expect(await outcome(request)).toBe(code);
+    expect(await outcome(tunnel.closed)).toBe(code);
+    expect(await request.catch((error: unknown) => error)).toBe(await tunnel.closed.catch((error: unknown) => error));
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("a request during the login that is refused ends the tunnel when it is open", async () => {
+    const world = new HostWorld();
+    world.portAnswer = () => "denied";
+    const { tunnel, told } = tunnelTo(world, exit);
+    const [logon, request] = [tunnel.logon(), tunnel.requestForwarding({ port: 7001 })];
+    expect(await Promise.all([outcome(logon), outcome(request)])).toEqual(["resolved", "denied"]);
+    expect(told).toEqual(["connecting", "authenticating", "open", "closed (denied)"]);
+  });
+
+  it("a port that is still held after a reconnection is waited for as ever", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, exit);
+    const forwarding = await tunnel.requestForwarding({ port: 7001 });
+    world.portAnswer = (_address, _port, attempt) => (attempt < 5 ? "busy" : "listen");
+    await comeBack(world);
+    expect([tunnel.state, forwarding.state]).toEqual(["open", "pending"]);
+    await advance(10_000);
+    expect([tunnel.state, forwarding.state]).toEqual(["open", "open"]);
+  });
+
+  it("a mistake of the program, a call that is aborted, a lost connection and a cancellation end nothing", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, exit);
+    const forwarding = await tunnel.requestForwarding({ port: 7001 });
+    expect(await outcome(tunnel.requestForwarding({ port: 7001 }))).toBe("misuse");
+    world.portAnswer = () => "hold";
+    const abort = new AbortController();
+    const aborted = tunnel.requestForwarding({ port: 7002 }, { signal: abort.signal });
+    await settle();
+    abort.abort();
+    expect(await outcome(aborted)).toBe("aborted");
+    const lost = tunnel.requestForwarding({ port: 7003 });
+    lost.catch(() => {});
+    await settle();
+    world.portAnswer = () => "listen";
+    await comeBack(world);
+    expect(await outcome(lost)).not.toBe("unsettled");
+    await forwarding.cancel();
+    expect(tunnel.state).toBe("open");
+  });
+});
+
+it("without it, a refusal ends that forwarding alone", async () => {
+  const world = new HostWorld();
+  const { tunnel } = await openTunnel(world);
+  const forwarding = await tunnel.requestForwarding({ port: 7001 });
+  world.portAnswer = () => "denied";
+  await comeBack(world);
+  expect(await outcome(forwarding.closed)).toBe("denied");
+  expect(await outcome(tunnel.requestForwarding({ port: 7001 }))).toBe("denied");
+  expect(tunnel.state).toBe("open");
+});
