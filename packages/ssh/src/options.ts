@@ -135,7 +135,7 @@ export function checkAlgorithms(given: Partial<Algorithms>): void {
 export function checkKeepAlive(given: Partial<KeepAliveOptions>): void {
   checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
   expectNumber("keepAlive.intervalMs", given.intervalMs);
-  expectNumber("keepAlive.countMax", given.countMax);
+  expectNumber("keepAlive.countMax", given.countMax, 1);
 }
 
 /** Checks that every entry is a login method. @throws SshError `misuse` */

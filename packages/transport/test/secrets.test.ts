@@ -123,7 +123,7 @@ describe.each([modern.kex[0], ecdhNistp256].map((method) => method ?? expect.unr
       expect(() => {
         until(ours, "verify");
         ours.verified(false);
-      }).toThrow(expect.objectContaining({ code: "hostkey" }));
+      }).toThrow(expect.objectContaining({ code: "kex" }));
       expectWiped(secrets, 2);
     }
   });
