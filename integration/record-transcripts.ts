@@ -91,7 +91,7 @@ async function asClient(
   const socket = connect({ host: "127.0.0.1", port: sshd.port, noDelay: true });
   let answer: Promise<Uint8Array> | undefined;
   await record(name, score, socket, (line) => {
-    const [, port] = /^globalReply ok=true specific=(0x[0-9a-f]{8})$/.exec(line) ?? [];
+    const [, port] = /^globalReply index=0 ok=true specific=(0x[0-9a-f]{8})$/.exec(line) ?? [];
     if (port !== undefined) answer = exchange(Number(port), question);
   });
   if (score.program === "echo") expect(Uint8Array.from((await answer) ?? [])).toEqual(question);

@@ -44,6 +44,16 @@ describe.each(compatible.kex.map((method) => [method.name, method] as const))("%
     for (const bytes of [...ours.given, ...theirs.given]) expect(bytes).toEqual(new Uint8Array(bytes.length));
   });
 
+  it("overwrites the private key when it is discarded, and finishes no more", () => {
+    const { random, given } = stream(1);
+    const client = method.start(random);
+    const { serverPublic } = method.respond(client.clientPublic, stream(2).random);
+    client.discard();
+    client.discard();
+    for (const bytes of given) expect(bytes).toEqual(new Uint8Array(bytes.length));
+    expect(() => client.finish(serverPublic)).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
   it("finishes once", () => {
     const client = method.start(stream(1).random);
     const { serverPublic } = method.respond(client.clientPublic, stream(2).random);

@@ -1,14 +1,6 @@
 /** A client and a server of ours: channels, requests, and how a connection ends. */
 import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
-import {
-  GlobalRequest,
-  OpenFailureReason,
-  RequestFailure,
-  RequestSuccess,
-  SshError,
-  Unimplemented,
-  utf8,
-} from "@postern/wire";
+import { GlobalRequest, OpenFailureReason, RequestFailure, RequestSuccess, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Channel, IncomingOpen, IncomingRequest, SshConnection } from "../src/index.ts";
 import { loggedOn, nothing, recorder, rejection, turns } from "./helpers.ts";
@@ -136,15 +128,6 @@ describe("a client and a server of ours", () => {
     await expect(failing).rejects.toThrow("of the program");
     liar.abort();
     await expect(client.closed).rejects.toBeInstanceOf(SshError);
-  });
-
-  it("take UNIMPLEMENTED for an answer to a global request: some peers know none", async () => {
-    const { liar, client } = await loggedOn();
-    const asked = client.request("test", nothing);
-    await liar.until(GlobalRequest.number);
-    liar.send(Unimplemented.encode({ sequence: 5 }));
-    expect(await asked).toMatchObject({ ok: false });
-    liar.abort();
   });
 });
 

@@ -63,10 +63,13 @@ export class VersionReader {
   /** The error that says what came in place of an identification line. */
   missing(): SshError {
     const heard = [...this.lines, fromUtf8(Uint8Array.from(this.#line))].filter((line) => line !== "");
-    const got = heard.length === 0 ? "nothing" : quote(heard.join(" / "));
     // sshd says so in place of its identification when it turns an address away (MaxStartups, PerSourcePenalties).
-    const busy = heard.some((line) => /^(?:Not allowed at this time|Exceeded MaxStartups)/.test(line));
-    return new SshError(busy ? "busy" : "version", `expected an SSH identification line ("SSH-2.0-…"), got ${got}`);
+    const busy = heard.find((line) => /^(?:Not allowed at this time|Exceeded MaxStartups)/.test(line));
+    const got = heard.length === 0 ? "nothing" : quote(busy ?? heard.join(" / "));
+    return new SshError(
+      busy === undefined ? "version" : "busy",
+      `expected an SSH identification line ("SSH-2.0-…"), got ${got}`,
+    );
   }
 
   #check(byte: number): void {

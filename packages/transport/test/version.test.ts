@@ -160,6 +160,7 @@ describe("a machine", () => {
     ["", "version", "got nothing"],
     ["Exceeded MaxStartups\r\n", "busy", "Exceeded MaxStartups"],
     ["Not allowed at this time\r\n", "busy", "Not allowed at this time"],
+    [`${"Welcome\r\n".repeat(50)}Not allowed at this time\r\n`, "busy", "Not allowed at this time"],
   ])("misses the line when the peer closes after %j: that is the code %s", (said, code, words) => {
     const client = machine("client");
     client.receive(utf8(said));

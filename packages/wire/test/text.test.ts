@@ -17,7 +17,7 @@ describe("sanitizeText", () => {
     ["invisible fillers, variation selectors and tags", "\u115f\u3164\ufe0f\u{e0041}\u{e0100}"],
     ["lone surrogates, private and unassigned code points", "\ud800\ue000\u{10ffff}"],
   ])("escapes %s", (_what, text) => {
-    const escaped = [...text].map((char) => `\\u{${char.codePointAt(0)?.toString(16)}}`).join("");
+    const escaped = Array.from(text, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`).join("");
     expect(sanitizeText(`a${text}b`)).toBe(`a${escaped}b`);
   });
 
