@@ -192,9 +192,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
       await expect(end).rejects.toMatchObject({ code: "closed" });
     }
     expect([record.tunnel.state, record.attempts]).toEqual(["closed", []]);
-    // It is over, but not for ever.
-    await record.tunnel.logon();
-    expect(record.tunnel.state).toBe("open");
+    await expect(record.tunnel.logon()).rejects.toMatchObject({ code: "misuse" });
   });
 
   it("gives up after maxRetries attempts, with the last reason", async () => {

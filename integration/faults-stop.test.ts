@@ -153,7 +153,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       await isOver(record, box);
     });
 
-    it(`that is aborted when ${name} ends its logon with the signal's reason, and can log on again`, async () => {
+    it(`that is aborted when ${name} ends its logon with the signal's reason, and a new tunnel can log on`, async () => {
       const { options, trap } = make(0);
       const { box, ...server } = await behind(sshd);
       const record = await watched(server, { ...options, reconnect: { ...options?.reconnect, mode: "always" } });
@@ -169,8 +169,8 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       await isOver(record, box);
       if (options?.hostKey !== undefined || options?.auth !== undefined) return;
       box.heal();
-      await record.tunnel.logon();
-      expect(record.tunnel.state).toBe("open");
+      await expect(record.tunnel.logon()).rejects.toMatchObject({ code: "misuse" });
+      expect((await watchedOpen(server)).tunnel.state).toBe("open");
     });
 
     it(`that was open and is logged off when ${name} simply ends`, async () => {
