@@ -6,7 +6,7 @@ const misuse = (message: RegExp): unknown =>
   expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) });
 
 describe("a login method", () => {
- it.each([
+  it.each([
     [() => password(undefined as never), "a password", "undefined"],
     [() => password(null as never), "a password", "null"],
     [() => password(5 as never), "a password", "a number"],

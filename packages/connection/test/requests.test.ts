@@ -86,7 +86,7 @@ describe("our global requests", () => {
     side.machine.unimplemented(sequence);
     return side.events();
   };
-  const failed = (index: number) => [{ type: "globalReply", index, ok: false, specific: nothing }];
+  const failed = (index: number) => [{ type: "globalReply", index, ok: false, specific: nothing, unimplemented: true }];
 
   it("fail one by one by UNIMPLEMENTED, which names the packet of one (RFC 4253 section 11.4)", () => {
     const side = new Side();

@@ -118,14 +118,15 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
 }
 
-/** Checks lists of algorithms; one that is left out is not looked at. @throws SshError `misuse` */
-export function checkAlgorithms(given: Partial<Algorithms>): void {
-  checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
-  for (const [name, list] of Object.entries(given)) {
-    if (list === undefined) continue;
+/** Checks lists of algorithms; with `all` none may be left out. @throws SshError `misuse` */
+export function checkAlgorithms(given: Partial<Algorithms>, all = false): void {
+  const names = ["kex", "hostKeys", "ciphers", "macs"] as const;
+  checkOptions("algorithms", given, names);
+  for (const name of names) {
+    if (given[name] === undefined && !all) continue;
     expectList(
       `algorithms.${name} to list algorithm values`,
-      list,
+      given[name],
       (one: { name?: unknown }) => typeof one.name === "string",
     );
   }
@@ -168,10 +169,7 @@ export function checkServer(options: ServerOptions): void {
 
 function checkConnection(options: ConnectionOptions): void {
   const { algorithms, random, software = "-", logonTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
-  checkAlgorithms(algorithms);
-  for (const name of ["kex", "hostKeys", "ciphers", "macs"] as const) {
-    expectList(`algorithms.${name} to list algorithm values`, algorithms[name], Boolean);
-  }
+  checkAlgorithms(algorithms, true);
   expectType("random", random, "function");
   expectText("software", software);
   expectNumber("logonTimeoutMs", logonTimeoutMs, 1);

@@ -12,6 +12,7 @@ import {
   Ping,
   ServiceAccept,
   ServiceRequest,
+  ServiceRequest,
   SshError,
   UserauthBanner,
   UserauthRequest,
@@ -68,6 +69,11 @@ describe("what the peer is told when a connection fails", () => {
     ],
   ])("sends a fixed description after %s, and the program gets the full error", async (_, description, options) => {
     const { liar, connected } = lyingServer({}, options);
+    // The client asks for the service first; it may have hung up before.
+    void liar.until(ServiceRequest.number).then(
+      () => liar.send(ServiceAccept.encode({ service: "ssh-userauth" })),
+      () => {},
+    );
     const error = await rejection(connected);
     expect([error.message, String(error.cause)].join()).toContain(secret);
     await turns();

@@ -46,8 +46,14 @@ const server: readonly (readonly [object, string])[] = [
   [{ hostKeys: undefined }, "expected hostKeys to hold signers, see readPrivateKey, got undefined"],
   [{ hostKeys: [null] }, "expected hostKeys to hold signers, see readPrivateKey, got null"],
   [{ hostKeys: ["-----BEGIN"] }, "expected hostKeys to hold signers, see readPrivateKey, got a string"],
-  [{ hostKeys: [Promise.resolve(liarHostKey())] }, "expected hostKeys to hold signers, see readPrivateKey, got a Promise; did you forget await?"],
-  [{ hostKeys: [{ ...liarHostKey(), sign: undefined }] }, "expected hostKeys to hold signers, see readPrivateKey, got an object"],
+  [
+    { hostKeys: [Promise.resolve(liarHostKey())] },
+    "expected hostKeys to hold signers, see readPrivateKey, got a Promise; did you forget await?",
+  ],
+  [
+    { hostKeys: [{ ...liarHostKey(), sign: undefined }] },
+    "expected hostKeys to hold signers, see readPrivateKey, got an object",
+  ],
   [{ methods: "password" }, "expected methods to be a list of names, got a string"],
   [{ methods: [5] }, "expected methods to be a list of names, got a number"],
   [{ authenticate: true }, "expected authenticate to be a function, got a boolean"],
