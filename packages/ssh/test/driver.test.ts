@@ -12,7 +12,6 @@ import {
   Ping,
   ServiceAccept,
   ServiceRequest,
-  ServiceRequest,
   SshError,
   UserauthBanner,
   UserauthRequest,

@@ -489,7 +489,9 @@ describe("the `forwarding` event", () => {
         else world.link.cut();
         await settle();
         const over = told.findIndex((text) => text === "closed" || text.startsWith("waiting"));
-        expect(told.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${told}`).toBeLessThan(over);
+        expect(told.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${told.join(", ")}`).toBeLessThan(
+          over,
+        );
         for (const { state } of tunnel.forwardings) expect(state).toBe("pending");
         expect(await outcome(request)).not.toBe("unsettled");
       }

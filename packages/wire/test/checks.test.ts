@@ -30,7 +30,7 @@ it("an error names the option, what was expected and the type that came, never a
   const names = (one: unknown): boolean => typeof one === "string";
   expect(() => expectList("x to hold names", ["a", null], names)).toThrow(misuse("expected x to hold names, got null"));
   // A hole in a list is an entry like any other.
-  expect(() => expectList("x to hold names", new Array(1), names)).toThrow(
+  expect(() => expectList("x to hold names", Object.assign([], { length: 1 }), names)).toThrow(
     misuse("expected x to hold names, got undefined"),
   );
   expect(() => expectList("x to hold names", "ab", names)).toThrow(misuse("expected x to hold names, got a string"));
