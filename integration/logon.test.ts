@@ -1,5 +1,5 @@
 /** Logging on to OpenSSH: every cipher, host key and method, and several methods together. */
-import { modern as portable, webSshEd25519 } from "@postern/crypto";
+import { modern as portable } from "@postern/noble";
 import {
   compatible,
   fingerprint,
@@ -10,6 +10,7 @@ import {
   type TunnelOptions,
   type TunnelState,
 } from "@postern/node";
+import { webSshEd25519 } from "@postern/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KeyPair, type KeyType, makeKey, missing, type Sshd, startSshd, tempDir } from "./harness/index.ts";
 

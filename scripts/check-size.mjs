@@ -11,7 +11,9 @@ import { build } from "esbuild";
 import { root } from "./lib/run.mjs";
 
 const minimal = `
-  import { chacha20Poly1305, curve25519Sha256, webRandom, webSshEd25519 } from "@postern/crypto";
+  import { chacha20Poly1305, curve25519Sha256 } from "@postern/noble";
+  import { webRandom } from "@postern/crypto";
+  import { webSshEd25519 } from "@postern/web";
   export { password } from "@postern/auth";
   const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };`;
 

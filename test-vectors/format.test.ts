@@ -1,6 +1,6 @@
 /** The files of this folder: their form, their provenance, and that the README counts them rightly. */
 import { readdirSync, readFileSync } from "node:fs";
-import { compatible, sha256, sha384, sha512 } from "@postern/crypto";
+import { compatible, sha256, sha384, sha512 } from "@postern/noble";
 import { loadVectors } from "@postern/testkit/vectors";
 import { describe, expect, it } from "vitest";
 

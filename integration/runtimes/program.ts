@@ -1,8 +1,10 @@
 /** The program that runs in every runtime: the scenario, then all vectors, then the report. @module */
 
 import { files } from "virtual:vectors";
-import { type Algorithms, compatible, sha256, sha384, sha512, webSshEd25519 } from "@postern/crypto";
+import type { Algorithms } from "@postern/crypto";
+import { compatible, sha256, sha384, sha512 } from "@postern/noble";
 import { testsOfFile } from "@postern/testkit/portable";
+import { webSshEd25519 } from "@postern/web";
 import { takeOrders, type VectorsReport } from "./orders.ts";
 import { type Platform, scenario } from "./scenario.ts";
 

@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto/platform";
+import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
   KeyboardInteractiveRequest,

@@ -1,4 +1,4 @@
-import { sshEd25519 } from "@postern/crypto";
+import { sshEd25519 } from "@postern/noble";
 import {
   type Bytes,
   KeyboardInteractiveRequest,

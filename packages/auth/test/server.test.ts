@@ -1,6 +1,8 @@
 /** The server's side of user authentication, RFC 4252. */
-import { modern, type PublicKeyAlgorithm, sshEd25519, webSshEd25519 } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { decodePrivateKey, modern, signer, sshEd25519 } from "@postern/noble";
+import { webSshEd25519 } from "@postern/web";
 import {
   type Bytes,
   concat,

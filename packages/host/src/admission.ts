@@ -1,5 +1,5 @@
 /** Who is let in at all: startups, penalties of sources, and the number of connections. @module */
-import type { Random } from "@postern/crypto/platform";
+import type { Random } from "@postern/crypto";
 import { sourceOf } from "./ip.ts";
 import type { HostLimits, PenaltyLimits } from "./options.ts";
 

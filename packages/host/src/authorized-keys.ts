@@ -1,6 +1,6 @@
 /** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
-import { checkRsaKey } from "@postern/crypto/platform";
-import { describePublicKey, parsePublicKey } from "@postern/keys/platform";
+import { checkRsaKey } from "@postern/crypto";
+import { describePublicKey, parsePublicKey } from "@postern/keys";
 import { type Bytes, describeType, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";

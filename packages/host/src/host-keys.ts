@@ -1,5 +1,5 @@
 /** Tells clients all host keys and proves them: OpenSSH PROTOCOL section 2.5. @module */
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import type { SshConnection } from "@postern/ssh";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 

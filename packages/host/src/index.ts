@@ -1,4 +1,30 @@
-/** Floor 4: the end of a reverse tunnel that listens. @module */
-export { hashPassword } from "./noble/password-hash.ts";
-export { policy } from "./noble/policy.ts";
-export * from "./platform-entry.ts";
+/** What needs no @noble: the host for a platform that brings its own hashes. @module */
+export { type Binding, bindAddresses, type GatewayPorts } from "./addresses.ts";
+export { type AuthorizedKeys, authorizedKeys, type KeyUse, type RefusedLine } from "./authorized-keys.ts";
+export {
+  HostConnectionEvent,
+  type HostEvents,
+  type HostForwarding,
+  HostForwardingEvent,
+  LogonEvent,
+  RefusalEvent,
+} from "./events.ts";
+export type { HostConnection } from "./host-connection.ts";
+export type {
+  GivenHostLimits,
+  HostLimits,
+  PenaltyLimits,
+  TunnelHostOptions,
+} from "./options.ts";
+export { type HashCost, type HashPassword, hashPasswordWith, type PasswordFunctions } from "./password-hash.ts";
+export type { Permissions, Permit } from "./permissions.ts";
+export type { Address, HostPlatform, Listening } from "./platform.ts";
+export {
+  type Authorize,
+  type HostDecision,
+  type HostLogonAttempt,
+  type PartialDecision,
+  policyWith,
+  type UserPolicy,
+} from "./policy.ts";
+export { type CloseOptions, type ServeOptions, TunnelHost } from "./tunnel-host.ts";

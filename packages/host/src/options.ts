@@ -1,5 +1,5 @@
 /** What a TunnelHost is told, and the checking of it. @module */
-import type { Algorithms, Signer } from "@postern/crypto/platform";
+import type { Algorithms, Signer } from "@postern/crypto";
 import { checkAlgorithms, checkHostKeys, checkOptions, rekeyLimits } from "@postern/ssh";
 import { describeType, expectNumber, Limits, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";

@@ -1,5 +1,5 @@
 /** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
-import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto/platform";
+import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto";
 import { checkOptions } from "@postern/ssh";
 import { type Bytes, describeType, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
 

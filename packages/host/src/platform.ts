@@ -1,5 +1,5 @@
 /** What a platform gives the host: listening, dialling, randomness and its own algorithm values. @module */
-import type { Algorithms, Random } from "@postern/crypto/platform";
+import type { Algorithms, Random } from "@postern/crypto";
 import type { BytePipe } from "@postern/ssh";
 
 /** A TCP address. */

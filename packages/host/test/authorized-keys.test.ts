@@ -1,5 +1,5 @@
-import { compatible } from "@postern/crypto";
 import { parsePublicKey } from "@postern/keys";
+import { compatible } from "@postern/noble";
 import { toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { userKeyTypes } from "../src/authorized-keys.ts";

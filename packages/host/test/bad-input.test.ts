@@ -1,7 +1,9 @@
 /** Options of wrong types: each is refused at once with `misuse`, and no secret reaches the message. */
+
+import { hashPassword, policy } from "@postern/web";
 import { toBase64, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
+import { authorizedKeys, type HostLogonAttempt } from "../src/index.ts";
 import { grantsOf, type Permissions } from "../src/permissions.ts";
 import { hostKey, hostWorld } from "./world.ts";
 

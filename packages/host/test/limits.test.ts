@@ -1,7 +1,7 @@
 /** Each limit: what is beyond it is refused, and others are served all the same. */
 
 import { password, publickey } from "@postern/auth";
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { type BytePipe, connect } from "@postern/ssh";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";

@@ -1,5 +1,5 @@
+import { hashPassword, policy } from "@postern/web";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { hashPassword, policy } from "../src/index.ts";
 
 const context = { origin: undefined, passed: [], signal: new AbortController().signal };
 const derived: string[] = [];

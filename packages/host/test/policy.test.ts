@@ -1,7 +1,8 @@
 import { parsePublicKey } from "@postern/keys";
+import { hashPassword, policy } from "@postern/web";
 import { ServerLimits, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { authorizedKeys, type HostLogonAttempt, hashPassword, policy } from "../src/index.ts";
+import { authorizedKeys, type HostLogonAttempt } from "../src/index.ts";
 import { noblePasswordFunctions } from "../src/noble/password-hash.ts";
 import { storedPassword as storedPasswordWith } from "../src/password-hash.ts";
 import { grantsOf, type Permissions } from "../src/permissions.ts";

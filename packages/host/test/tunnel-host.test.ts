@@ -1,7 +1,8 @@
 import { keyboardInteractive, password } from "@postern/auth";
-import { rsaSha2_512, sshEd25519 } from "@postern/crypto";
+import { rsaSha2_512, sshEd25519 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { Liar, pipePair } from "@postern/testkit";
+import { policy } from "@postern/web";
 import {
   ChannelOpen,
   DirectTcpip,
@@ -17,7 +18,6 @@ import {
   Writer,
 } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
-import { policy } from "../src/index.ts";
 import { ask, cancel, echo, echoing, forward, heard, hostKey, hostWorld, type Opened } from "./world.ts";
 
 describe("the logon event", () => {

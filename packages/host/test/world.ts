@@ -1,7 +1,6 @@
 /** A host of ours, its clients and its visitors in one process: listening and dialling happen in memory. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+import { decodePrivateKey, modern, signer } from "@postern/noble";
 import {
   type BytePipe,
   type Channel,
@@ -12,6 +11,7 @@ import {
   streamsFromPipe,
 } from "@postern/ssh";
 import { pipePair, seededRandom } from "@postern/testkit";
+import { policy } from "@postern/web";
 import {
   ForwardedTcpip,
   fromUtf8,
@@ -25,7 +25,6 @@ import {
   type Address,
   type HostEvents,
   type HostPlatform,
-  policy,
   type ServeOptions,
   TunnelHost,
   type TunnelHostOptions,

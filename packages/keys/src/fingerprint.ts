@@ -1,5 +1,5 @@
 /** Fingerprints of public keys, as `ssh-keygen -lf` prints them. @module */
-import type { Hash } from "@postern/crypto/platform";
+import type { Hash } from "@postern/crypto";
 import { type Bytes, expectType, fromBase64, SshError, toBase64 } from "@postern/wire";
 
 const prefix = "SHA256:";

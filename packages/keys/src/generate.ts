@@ -1,5 +1,5 @@
 /** Making a private key, in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
-import { type Random, webRandom } from "@postern/crypto/platform";
+import { type Random, webRandom } from "@postern/crypto";
 import { concat, expectType, toBase64, utf8, Writer } from "@postern/wire";
 import type { PublicHalf } from "./public-half.ts";
 

@@ -1,5 +1,5 @@
 /** Private keys as JSON Web Keys (RFC 7517), the form WebCrypto and `node:crypto` take. @module */
-import { toBigInt } from "@postern/crypto/platform";
+import { toBigInt } from "@postern/crypto";
 import { type Bytes, fromHex, toBase64 } from "@postern/wire";
 import type { PrivateKey } from "./private-key.ts";
 

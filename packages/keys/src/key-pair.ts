@@ -1,5 +1,5 @@
 /** The two halves of a key pair, and that they belong together. @module */
-import { checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto/platform";
+import { checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 import type { EcdsaPrivateKey, Ed25519PrivateKey, PrivateKey, RsaPrivateKey } from "./private-key.ts";
 import type { PublicHalf } from "./public-half.ts";

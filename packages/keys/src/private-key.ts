@@ -1,5 +1,5 @@
 /** Private keys in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
-import type { NistCurve, RsaPublicKey } from "@postern/crypto/platform";
+import type { NistCurve, RsaPublicKey } from "@postern/crypto";
 import { type Bytes, equal, expectType, fromBase64, Reader, SshError, utf8 } from "@postern/wire";
 import { readKeyPair } from "./key-pair.ts";
 import type { PublicHalf } from "./public-half.ts";

@@ -1,5 +1,5 @@
 /** The public half of a private key, which a platform computes. @module */
-import type { NistCurve } from "@postern/crypto/platform";
+import type { NistCurve } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 
 /** What reading and making private keys asks of a platform. */

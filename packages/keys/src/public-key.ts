@@ -1,5 +1,5 @@
 /** Public keys: blobs (RFC 4253 section 6.6) and the lines of `.pub` files (sshd(8), AUTHORIZED_KEYS FILE FORMAT). @module */
-import { checkPointForm, type NistCurve, nistp256, nistp384, nistp521 } from "@postern/crypto/platform";
+import { checkPointForm, type NistCurve, nistp256, nistp384, nistp521 } from "@postern/crypto";
 import { type Bytes, expectType, fromBase64, quote, Reader, SshError, toBase64 } from "@postern/wire";
 import { reading } from "./reading.ts";
 

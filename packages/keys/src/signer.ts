@@ -1,5 +1,5 @@
 /** What a signer is made of, on any platform. @module */
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import { type Bytes, expectType, SshError, Writer } from "@postern/wire";
 import type { PrivateKey } from "./private-key.ts";
 

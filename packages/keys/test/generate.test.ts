@@ -2,9 +2,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decodePrivateKey, generatePrivateKey } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
-import { decodePrivateKey, formatPublicKey, generatePrivateKey } from "../src/index.ts";
+import { formatPublicKey } from "../src/index.ts";
 
 const keygen = "/usr/bin/ssh-keygen";
 if (!existsSync(keygen)) process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");

@@ -1,7 +1,8 @@
+import { decodePrivateKey } from "@postern/noble";
 import { type Bytes, fromBase64, fromHex, SshError, toBase64, toHex, utf8, Writer } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodePrivateKey, formatPublicKey, type PrivateKey } from "../src/index.ts";
+import { formatPublicKey, type PrivateKey } from "../src/index.ts";
 import { keyVectors, unreadVectors, vectorOf } from "./vectors.ts";
 
 const begin = "-----BEGIN OPENSSH PRIVATE KEY-----";

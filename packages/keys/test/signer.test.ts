@@ -3,20 +3,22 @@ import { createHash, createPublicKey, verify } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PublicKeyAlgorithm, Signer } from "@postern/crypto";
 import {
+  decodePrivateKey,
   ecdsaNistp256,
   ecdsaNistp384,
   ecdsaNistp521,
-  type PublicKeyAlgorithm,
+  readPrivateKey,
   rsaSha2_256,
   rsaSha2_512,
-  type Signer,
+  signer,
   sshEd25519,
-} from "@postern/crypto";
+} from "@postern/noble";
 import { type Bytes, fromHex, Reader, toHex, utf8, Writer } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodePrivateKey, privateKeyJwk, readPrivateKey, signer } from "../src/index.ts";
+import { privateKeyJwk } from "../src/index.ts";
 import { keyVectors, vectorOf } from "./vectors.ts";
 
 const algorithms: Readonly<Record<string, { ours: PublicKeyAlgorithm; hash: string | null }>> = {

@@ -2,7 +2,7 @@
 import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { type BytePipe, checkOptions } from "@postern/ssh";
-import type { Target } from "@postern/tunnel/platform";
+import type { Target } from "@postern/tunnel";
 import { describeType, expectSignal, SshError } from "@postern/wire";
 import { AttachedServer } from "./attached-server.ts";
 import { ChannelSocket } from "./channel-socket.ts";

@@ -2,7 +2,7 @@
 import { isIPv6 } from "node:net";
 import { Duplex } from "node:stream";
 import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel/platform";
+import type { Target } from "@postern/tunnel";
 import { type Bytes, expectNumber, longestTimerMs, SshError } from "@postern/wire";
 
 /** What one write may join of what waits: more is written as it is. */

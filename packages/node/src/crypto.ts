@@ -9,13 +9,13 @@ import type {
   Mac,
   PublicKeyAlgorithm,
   Random,
-} from "@postern/crypto/platform";
-import * as make from "@postern/crypto/platform";
+} from "@postern/crypto";
+import * as make from "@postern/crypto";
+import { poly1305 } from "@postern/wasm";
 import { type Bytes, concat, fromHex } from "@postern/wire";
 import { free } from "./free.ts";
 import { goodKeys } from "./good-keys.ts";
 import { lateCipher, lateKex, lateKey } from "./late.ts";
-import { poly1305 } from "./poly1305.ts";
 import { longestShort, ShortGcm } from "./short-gcm.ts";
 
 const poolSize = 8192;

@@ -3,7 +3,7 @@ import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
-import type { DialTelling, Target } from "@postern/tunnel/platform";
+import type { DialTelling, Target } from "@postern/tunnel";
 import {
   describeType,
   expectNumber,

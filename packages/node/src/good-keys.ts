@@ -1,5 +1,5 @@
 /** Public keys that are good, to find out whether this platform takes such keys at all. @module */
-import type { NistCurve } from "@postern/crypto/platform";
+import type { NistCurve } from "@postern/crypto";
 
 /** The key of RFC 8032 section 7.1, TEST 1; the base points of the curves, FIPS 186-4 appendix D.1.2. */
 export const goodKeys: Readonly<Record<"ed25519" | NistCurve["name"], string>> = {

@@ -1,6 +1,6 @@
 /** The tunnel host on Node.js: real listening sockets. @module */
 import type { Socket } from "node:net";
-import type { Algorithms } from "@postern/crypto/platform";
+import type { Algorithms } from "@postern/crypto";
 import {
   type Address,
   type HostPlatform,
@@ -8,7 +8,7 @@ import {
   TunnelHost as PortableHost,
   type ServeOptions,
   type TunnelHostOptions,
-} from "@postern/host/platform";
+} from "@postern/host";
 import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { compatible, modern, nodeRandom } from "./crypto.ts";

@@ -1,7 +1,7 @@
 /** Floor 6: Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
-import type { Signer } from "@postern/crypto/platform";
-import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel/platform";
+import type { Signer } from "@postern/crypto";
+import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel";
 import { modern, nativeSha256, nodeRandom } from "./crypto.ts";
 import { dialPipe, dialTelling } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
@@ -59,7 +59,7 @@ export {
   type PasswordOptions,
   password,
 } from "@postern/auth";
-export type { Algorithms, Signer } from "@postern/crypto/platform";
+export type { Algorithms, Signer } from "@postern/crypto";
 export {
   type Authorize,
   authorizedKeys,
@@ -71,7 +71,16 @@ export {
   LogonEvent,
   RefusalEvent,
   type UserPolicy,
-} from "@postern/host/platform";
+} from "@postern/host";
+export {
+  HandlerErrorEvent,
+  type HttpHandler,
+  HttpService,
+  type ServeOptions,
+  serve,
+  type VisitorInfo,
+  type VisitorSource,
+} from "@postern/http";
 export type { Channel } from "@postern/ssh";
 export {
   type ChannelOpenRequest,
@@ -98,16 +107,7 @@ export {
   type TunnelState,
   type TunnelStats,
   VisitorErrorEvent,
-} from "@postern/tunnel/platform";
-export {
-  HandlerErrorEvent,
-  type HttpHandler,
-  HttpService,
-  type ServeOptions,
-  serve,
-  type VisitorInfo,
-  type VisitorSource,
-} from "@postern/web/http";
+} from "@postern/tunnel";
 export { SshError, type SshErrorCode } from "@postern/wire";
 export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";

@@ -1,6 +1,6 @@
 /** Key files with `node:crypto`: reading, making, fingerprints. @module */
 import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import {
   decoderWith,
   fingerprintWith,
@@ -9,7 +9,7 @@ import {
   type PublicHalf,
   type ReadPrivateKeyOptions,
   readerWith,
-} from "@postern/keys/platform";
+} from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { nativeSha256 } from "./crypto.ts";
 import { nativeSigner, trying } from "./signer.ts";

@@ -1,6 +1,6 @@
 /** Where this platform's `node:crypto` lacks an algorithm the one in JavaScript steps in, and is loaded only then. @module */
-import type { Algorithms, Cipher, KexMethod, PublicKeyAlgorithm } from "@postern/crypto/platform";
-import { cipherWorks, kexWorks } from "@postern/crypto/platform";
+import type { Algorithms, Cipher, KexMethod, PublicKeyAlgorithm } from "@postern/crypto";
+import { cipherWorks, kexWorks } from "@postern/crypto";
 import { SshError } from "@postern/wire";
 
 /** Whether a value of this package works natively. Each is tried out once, at its first use. */

@@ -1,6 +1,6 @@
 /** Passwords of a host's policy, hashed with `node:crypto`. @module */
 import { scrypt } from "node:crypto";
-import type { ScryptCost } from "@postern/crypto/platform";
+import type { ScryptCost } from "@postern/crypto";
 import {
   type Authorize,
   type HashPassword,
@@ -8,7 +8,7 @@ import {
   type PasswordFunctions,
   policyWith,
   type UserPolicy,
-} from "@postern/host/platform";
+} from "@postern/host";
 import type { Bytes } from "@postern/wire";
 import { nativeSha256 } from "./crypto.ts";
 

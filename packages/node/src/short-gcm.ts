@@ -5,9 +5,8 @@
  * @module
  */
 import { createCipheriv } from "node:crypto";
+import { code, instantiate, type Wasm } from "@postern/wasm";
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
-import { code } from "./ghash-code.ts";
-import { instantiate, type Wasm } from "./wasm.ts";
 
 const block = 16;
 const tagSize = 16;

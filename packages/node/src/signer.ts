@@ -1,6 +1,6 @@
 /** Signing with `node:crypto`. @module */
 import { createPrivateKey, type KeyObject, sign } from "node:crypto";
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import {
   checkAlgorithm,
   encodeEcdsaPair,
@@ -8,7 +8,7 @@ import {
   type PrivateKey,
   privateKeyJwk,
   signatureAlgorithms,
-} from "@postern/keys/platform";
+} from "@postern/keys";
 import { type Bytes, SshError } from "@postern/wire";
 
 /** RFC 5656 section 6.2.1 and RFC 8332 section 3; Ed25519 hashes by itself. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { decodePrivateKey, signer } from "@postern/keys";
+import { decodePrivateKey, signer } from "@postern/noble";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   fingerprint,

@@ -1,14 +1,15 @@
 import { readFileSync } from "node:fs";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
+  decodePrivateKey,
   ecdsaNistp256,
   ecdsaNistp384,
   ecdsaNistp521,
-  type PublicKeyAlgorithm,
   rsaSha2_256,
   rsaSha2_512,
+  signer,
   sshEd25519,
-} from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+} from "@postern/noble";
 import { type Bytes, fromHex, Reader, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { nativeSigner } from "../src/signer.ts";

@@ -1,6 +1,6 @@
 /** What a client and a server are told; checking of options. @module */
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
-import type { Algorithms, Random, Signer } from "@postern/crypto/platform";
+import type { Algorithms, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import {
   type Bytes,

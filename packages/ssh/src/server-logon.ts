@@ -1,6 +1,6 @@
 /** The server's side of a logon, for a session. @module */
 import { AuthServerMachine } from "@postern/auth";
-import type { PublicKeyAlgorithm } from "@postern/crypto/platform";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import type { ServerLogon } from "./session-machine.ts";
 
 /** What the server's logon needs. */

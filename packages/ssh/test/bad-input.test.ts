@@ -1,6 +1,6 @@
 /** Peers that misbehave before and after logon: each ends in one SshError that says what was expected and what came. */
 import { password } from "@postern/auth";
-import { aes128Gcm, aes256Gcm, chacha20Poly1305, modern } from "@postern/crypto";
+import { aes128Gcm, aes256Gcm, chacha20Poly1305, modern } from "@postern/noble";
 import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,

@@ -1,5 +1,6 @@
 /** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
-import { type KexMethod, modern, rsaSha2_512, type Signer } from "@postern/crypto";
+import type { KexMethod, Signer } from "@postern/crypto";
+import { modern, rsaSha2_512 } from "@postern/noble";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,

@@ -1,5 +1,5 @@
 /** What `connect` and `serve` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { connect, serve } from "../src/index.ts";

@@ -1,6 +1,6 @@
 /** The session without a driver, which would stop at the first error. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { liarHostKey, seededRandom } from "@postern/testkit";
 import { TransportMachine } from "@postern/transport";
 import { GlobalRequest, ServiceAccept } from "@postern/wire";

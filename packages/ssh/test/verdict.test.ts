@@ -1,7 +1,9 @@
 /** Host keys whose signature is verified by WebCrypto, or by anything else that takes its time. */
 import { publickey } from "@postern/auth";
-import { modern, type PublicKeyAlgorithm, sshEd25519, webSshEd25519 } from "@postern/crypto";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { modern, sshEd25519 } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
+import { webSshEd25519 } from "@postern/web";
 import { describe, expect, it } from "vitest";
 import { connect, serve } from "../src/index.ts";
 import { lyingServer, nothing, rejection, tapped, turns } from "./helpers.ts";

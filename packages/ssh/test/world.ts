@@ -1,7 +1,7 @@
 /** A client and a server of ours in one process, joined by a pipe in memory. */
 import { password } from "@postern/auth";
-import { modern, type Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+import type { Signer } from "@postern/crypto";
+import { decodePrivateKey, modern, signer } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import {
   type BytePipe,

@@ -1,6 +1,7 @@
 /** Test vectors of key files: what ssh-keygen wrote is read, and signed with. Runs wherever JavaScript does. @module */
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { decodePrivateKey, formatPublicKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+import { formatPublicKey } from "@postern/keys";
+import { decodePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 import { fromHex, Reader, toHex } from "@postern/wire";
 import { equal, ok, testsOf, throwsCode, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
 

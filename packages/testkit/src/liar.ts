@@ -1,6 +1,7 @@
 /** A peer that says what a test wants: the transport layer is ours, and everything above it is the test's. @module */
-import { modern, type Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+
+import type { Signer } from "@postern/crypto";
+import { decodePrivateKey, modern, signer } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {

@@ -1,7 +1,7 @@
 /** One side of a recorded session: a seed, a program and what the peer sent give what we sent, byte for byte. @module */
 import { type AuthMethod, password, publickey } from "@postern/auth";
-import { type Algorithms, compatible, type Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+import type { Algorithms, Signer } from "@postern/crypto";
+import { compatible, decodePrivateKey, signer } from "@postern/noble";
 import { type SessionEvent, SessionMachine, type SessionOptions, serverLogon } from "@postern/ssh";
 import { type Bytes, concat, fromBase64, SshError, toBase64, toHex } from "@postern/wire";
 import { seededRandom } from "./seeded-random.ts";

@@ -1,5 +1,5 @@
 /** The exchange hash and the keys derived from it, RFC 4253 sections 7.2 and 8. @module */
-import type { Cipher, DirectionKeys, Hash, Mac } from "@postern/crypto/platform";
+import type { Cipher, DirectionKeys, Hash, Mac } from "@postern/crypto";
 import { type Bytes, concat, utf8, Writer } from "@postern/wire";
 
 /** What is hashed into H, in the words of RFC 4253 section 8 and RFC 5656 section 4. */

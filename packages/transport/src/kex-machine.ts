@@ -1,5 +1,5 @@
 /** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
-import type { DirectionKeys, Verdict } from "@postern/crypto/platform";
+import type { DirectionKeys, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { algorithmNames, type KexOptions, type KexStep } from "./kex-step.ts";

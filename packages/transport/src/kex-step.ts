@@ -1,5 +1,5 @@
 /** What a key exchange is made of, and what it asks of the transport machine. @module */
-import type { Algorithms, Random, Signer, Verdict } from "@postern/crypto/platform";
+import type { Algorithms, Random, Signer, Verdict } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import type { Negotiated } from "./negotiate.ts";
 import type { Role } from "./version-exchange.ts";

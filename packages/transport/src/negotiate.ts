@@ -1,5 +1,5 @@
 /** Algorithm negotiation, RFC 4253 section 7.1. @module */
-import type { Cipher, KexMethod, Mac } from "@postern/crypto/platform";
+import type { Cipher, KexMethod, Mac } from "@postern/crypto";
 import { type KexInit, quote, SshError, type ValuesOf } from "@postern/wire";
 import type { Role } from "./version-exchange.ts";
 

@@ -1,5 +1,5 @@
 /** Binary packet protocol, RFC 4253 section 6: bytes -> payloads. @module */
-import type { Opener } from "@postern/crypto/platform";
+import type { Opener } from "@postern/crypto";
 import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);

@@ -1,5 +1,5 @@
 /** What the transport machine tells. @module */
-import type { Signer, Verdict } from "@postern/crypto/platform";
+import type { Signer, Verdict } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import type { AlgorithmNames } from "./kex-step.ts";
 

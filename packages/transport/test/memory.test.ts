@@ -1,5 +1,5 @@
 /** Whose memory it is: chunks that are only borrowed, batches that come back. */
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, Limits } from "@postern/wire";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
 /** The messages 1 to 19 beside key exchange, RFC 4253 section 11, and what a broken machine does. */
-import { compatible, modern } from "@postern/crypto";
+import { compatible, modern } from "@postern/noble";
 import { allFlips, sampledFlips, seededRandom } from "@postern/testkit";
 import { Debug, Disconnect, Ignore, Limits, Ping, Pong, SshError, Unimplemented, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";

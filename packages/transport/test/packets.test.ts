@@ -1,5 +1,6 @@
 /** The binary packet protocol, RFC 4253 section 6: cutting, limits, padding, tampering. */
-import { type Cipher, compatible, type DirectionKeys, type Mac } from "@postern/crypto";
+import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
+import { compatible } from "@postern/noble";
 import { allFlips, chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, concat, Limits, putUint32, SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,7 @@
 /** A peer that keeps no rule unless told to: the parts of the transport layer, worked by hand. */
-import { modern, type Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/keys";
+
+import type { Signer } from "@postern/crypto";
+import { decodePrivateKey, modern, signer } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
 import { KexMachine } from "../src/kex-machine.ts";

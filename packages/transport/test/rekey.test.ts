@@ -1,5 +1,5 @@
 /** Rekey, RFC 4253 section 9, by either side at any moment, with data flowing. */
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { randomChunks, seededRandom } from "@postern/testkit";
 import { Debug, ExtInfo, Ignore, KexInit, Limits, NewKeys, Ping, ServiceRequest, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,7 @@
 /** K and the ephemeral private key are overwritten, however an exchange ends. */
-import { ecdhNistp256, type KexMethod, modern, sshEd25519 } from "@postern/crypto";
+
+import type { KexMethod } from "@postern/crypto";
+import { ecdhNistp256, modern, sshEd25519 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, Disconnect, KexEcdhReply, Limits } from "@postern/wire";
 import { describe, expect, it } from "vitest";

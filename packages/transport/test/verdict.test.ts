@@ -1,5 +1,7 @@
 /** A host key algorithm whose verdict comes later, as WebCrypto's do. */
-import { modern, type PublicKeyAlgorithm, sshEd25519 } from "@postern/crypto";
+
+import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { modern, sshEd25519 } from "@postern/noble";
 import { describe, expect, it } from "vitest";
 import type { TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine } from "../src/transport-machine.ts";

@@ -1,6 +1,6 @@
 /** Logon methods from what users have at hand. @module */
 import { type AuthMethod, publickey } from "@postern/auth";
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import { SshError } from "@postern/wire";
 
 /**

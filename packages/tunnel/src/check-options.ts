@@ -1,5 +1,5 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
-import type { Algorithms } from "@postern/crypto/platform";
+import type { Algorithms } from "@postern/crypto";
 import {
   checkAlgorithms,
   checkAuth,

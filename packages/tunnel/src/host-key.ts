@@ -1,6 +1,6 @@
 /** Whom to trust: the decision about a host key. @module */
 import type { MaybePromise } from "@postern/auth";
-import { parseFingerprint } from "@postern/keys/platform";
+import { parseFingerprint } from "@postern/keys";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
 /** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */

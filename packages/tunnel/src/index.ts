@@ -1,5 +1,28 @@
-/** Floor 4: the end of a reverse tunnel that dials out. @module */
-export { privateKey, privateKeyMethod } from "./noble/auth-methods.ts";
-// In place of the one without noble, which asks more of its platform.
-export { ReverseTunnel } from "./noble/reverse-tunnel.ts";
-export * from "./platform-entry.ts";
+/** What needs no @noble: the tunnel for a platform that brings its own hash and signers. @module */
+export { privateKeyWith } from "./auth-methods.ts";
+export {
+  ForwardingEvent,
+  NoticeEvent,
+  ReconnectAttemptEvent,
+  SelfCheckEvent,
+  StateEvent,
+  type TunnelEvents,
+  type TunnelState,
+  VisitorErrorEvent,
+} from "./events.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
+export type {
+  ChannelOpenRequest,
+  DrainOptions,
+  Endpoint,
+  ForwardingOptions,
+  ReconnectChanges,
+  ReconnectInfo,
+  TunnelOptions,
+} from "./options.ts";
+export type { Dial, DialTelling, HashingPlatform, Platform, Target } from "./platform.ts";
+export type { ProbeAnswer, ProbeResult } from "./probe.ts";
+export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+export { ReverseTunnel } from "./reverse-tunnel.ts";
+export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";

@@ -1,5 +1,5 @@
 /** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
-import { fingerprintWith, keyType } from "@postern/keys/platform";
+import { fingerprintWith, keyType } from "@postern/keys";
 import { connect, type SshConnection } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";

@@ -1,6 +1,6 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
-import type { Algorithms } from "@postern/crypto/platform";
+import type { Algorithms } from "@postern/crypto";
 import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
 import {
   expectInteger,

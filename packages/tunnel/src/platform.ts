@@ -1,5 +1,5 @@
 /** What a platform gives the facade: sockets, randomness and its own algorithm values. @module */
-import type { Algorithms, Hash, Random } from "@postern/crypto/platform";
+import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { BytePipe } from "@postern/ssh";
 
 /** A TCP address to connect to. */

@@ -1,6 +1,7 @@
 /** An SSH host in memory that does what a test wants, on a clock that stands still until the test moves it. */
 import { password } from "@postern/auth";
-import { modern, type Signer } from "@postern/crypto";
+import type { Signer } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection, serve } from "@postern/ssh";
 import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
 import {

@@ -1,6 +1,6 @@
 /** Logon, cancel, logoff, and the events of a tunnel. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /** The options of keepalive, reconnection and self check: what is misspelt or out of range is named. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { expect, it } from "vitest";
 import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";

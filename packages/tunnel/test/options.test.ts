@@ -1,11 +1,11 @@
 /** What a tunnel and a forwarding may be told. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
-import { sha256Fingerprint } from "@postern/keys";
+import { modern, sha256Fingerprint } from "@postern/noble";
 import { liarHostKey } from "@postern/testkit";
+import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type ForwardingOptions, fingerprint, privateKey, type TunnelOptions } from "../src/index.ts";
+import { type ForwardingOptions, fingerprint, type TunnelOptions } from "../src/index.ts";
 import { otherHostKey } from "./other-host-key.ts";
 import { forwarded, Rig, rejection, turns } from "./rig.ts";
 

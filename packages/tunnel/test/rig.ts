@@ -1,6 +1,6 @@
 /** A tunnel in one process: its host lies as it is told, and its targets are pipes in memory. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/crypto";
+import { modern } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {

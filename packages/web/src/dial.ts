@@ -1,6 +1,6 @@
 /** Dialling with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
-import type { Dial } from "@postern/tunnel/platform";
+import type { Dial } from "@postern/tunnel";
 import { longestTimerMs, SshError, toSshError } from "@postern/wire";
 
 /** Gives a pipe to an address. The signal fires when the pipe is not wanted any more: the tunnel was ended, or it took too long. */

@@ -1,11 +1,6 @@
 /** Floor 5: Postern wherever JavaScript runs, over any byte pipe. @module */
-export {
-  type Algorithms,
-  compatible,
-  modern,
-  type Signer,
-  webRandom,
-} from "@postern/crypto";
+export { type Algorithms, type Signer, webRandom } from "@postern/crypto";
+export { compatible, modern } from "@postern/noble";
 
 // Algorithms come first: in that order a bundle packs best.
 
@@ -17,7 +12,16 @@ export {
   type PasswordOptions,
   password,
 } from "@postern/auth";
-export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/keys";
+export {
+  HandlerErrorEvent,
+  type HttpHandler,
+  HttpService,
+  type ServeOptions,
+  serve,
+  type VisitorInfo,
+  type VisitorSource,
+} from "@postern/http";
+export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type BytePipe,
   type ByteStreams,
@@ -41,7 +45,6 @@ export {
   NoticeEvent,
   type ProbeAnswer,
   type ProbeResult,
-  privateKey,
   ReconnectAttemptEvent,
   type ReconnectChanges,
   type ReconnectInfo,
@@ -54,16 +57,8 @@ export {
   type TunnelStats,
   VisitorErrorEvent,
 } from "@postern/tunnel";
+export { privateKey } from "@postern/web";
 export { SshError, type SshErrorCode } from "@postern/wire";
 export type { DialPipe } from "./dial.ts";
-export {
-  HandlerErrorEvent,
-  type HttpHandler,
-  HttpService,
-  type ServeOptions,
-  serve,
-  type VisitorInfo,
-  type VisitorSource,
-} from "./http/index.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
 export { type WebSocketPipeOptions, webSocketPipe } from "./websocket.ts";

@@ -1,11 +1,8 @@
 /** ReverseTunnel over any byte pipe, with the algorithms in pure JavaScript. @module */
-import { modern, sha256, webRandom } from "@postern/crypto";
-import {
-  type Endpoint,
-  ReverseTunnel as PortableTunnel,
-  type Target,
-  type TunnelOptions,
-} from "@postern/tunnel/platform";
+
+import { webRandom } from "@postern/crypto";
+import { modern, sha256 } from "@postern/noble";
+import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
 import { type DialPipe, dialWith } from "./dial.ts";
 

@@ -1,5 +1,5 @@
 /** The method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
-import type { Signer } from "@postern/crypto/platform";
+import type { Signer } from "@postern/crypto";
 import { type Bytes, expectType, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE } from "../dialog.ts";
 

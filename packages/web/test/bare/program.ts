@@ -1,5 +1,6 @@
 /** Runs in a context that has nothing but what WinterTC asks of every runtime: a tunnel in memory against our own server. @module */
 import { type IncomingOpen, type SshConnection, serve } from "@postern/ssh";
+import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
 import {
   type BytePipe,
   type ByteStreams,
@@ -15,8 +16,7 @@ import {
   streamsFromPipe,
   type Target,
   webRandom,
-} from "@postern/web";
-import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
+} from "../src/index.ts";
 
 const hostPort = 4242;
 

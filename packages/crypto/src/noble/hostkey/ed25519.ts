@@ -1,9 +1,0 @@
-/** Ed25519 in pure JavaScript. @module */
-import { ed25519 } from "@noble/curves/ed25519.js";
-import { makeEd25519 } from "../../hostkey/ed25519.ts";
-import type { PublicKeyAlgorithm } from "../../hostkey.ts";
-
-/** `ssh-ed25519` in pure JavaScript. Without `zip215: false` noble would accept what RFC 8032 refuses. */
-export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ makeEd25519((publicKey, data, signature) =>
-  ed25519.verify(signature, data, publicKey, { zip215: false }),
-);

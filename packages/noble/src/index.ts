@@ -1,0 +1,15 @@
+/** Algorithms and key files in pure JavaScript, on the `@noble` packages. @module */
+export * from "./aes-ctr.ts";
+export * from "./aes-gcm.ts";
+export * from "./algorithms.ts";
+export * from "./chacha20-poly1305.ts";
+export * from "./hash.ts";
+export * from "./hostkey/ecdsa.ts";
+export * from "./hostkey/ed25519.ts";
+export * from "./hostkey/rsa.ts";
+export * from "./kdf.ts";
+export * from "./kex/curve25519.ts";
+export * from "./kex/ecdh.ts";
+export * from "./keys.ts";
+export * from "./mac.ts";
+export * from "./signer.ts";

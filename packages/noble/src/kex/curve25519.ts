@@ -1,0 +1,31 @@
+/** X25519 in pure JavaScript. @module */
+
+import type { EphemeralKey, KexMethod } from "@postern/crypto";
+import { makeCurve25519 } from "@postern/crypto";
+import type { Bytes } from "@postern/wire";
+import { sha256 } from "../hash.ts";
+import { x25519 } from "../x25519.ts";
+
+function nobleX25519(privateKey: Bytes): EphemeralKey {
+  return {
+    publicKey: x25519.getPublicKey(privateKey),
+    discard: () => void privateKey.fill(0),
+    agree(theirPublic) {
+      try {
+        return x25519.getSharedSecret(privateKey, theirPublic);
+      } finally {
+        privateKey.fill(0);
+      }
+    },
+  };
+}
+
+/** `curve25519-sha256`, RFC 8731, in pure JavaScript. */
+export const curve25519Sha256: KexMethod = /* @__PURE__ */ makeCurve25519("curve25519-sha256", sha256, nobleX25519);
+
+/** The same under the name it had before the RFC. */
+export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ makeCurve25519(
+  "curve25519-sha256@libssh.org",
+  sha256,
+  nobleX25519,
+);

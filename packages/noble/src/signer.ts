@@ -1,0 +1,83 @@
+/** Signing with a private key in memory: pure JavaScript for Ed25519 and ECDSA, WebCrypto for RSA. @module */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import type { Signer } from "@postern/crypto";
+import type { PrivateKey, RsaPrivateKey } from "@postern/keys";
+import {
+  checkAlgorithm,
+  encodeEcdsaPair,
+  encodeSignature,
+  privateKeyJwk,
+  type ReadPrivateKeyOptions,
+  readerWith,
+  signatureAlgorithms,
+} from "@postern/keys";
+import { SshError } from "@postern/wire";
+import { decodePrivateKey, ecdsaOf } from "./keys.ts";
+
+/**
+ * Reads the text of a private key file and gives what signs with it.
+ *
+ * @throws SshError `key` as {@link decodePrivateKey} does, `misuse` for an option it does not know
+ * @example
+ * const signer = await readPrivateKey(text);
+ */
+export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> =
+  /* @__PURE__ */ readerWith((text) => signer(decodePrivateKey(text)));
+
+/**
+ * Gives what signs with a private key: synchronously for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the deterministic nonces
+ * of RFC 6979), asynchronously for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
+ */
+export function signer(key: PrivateKey): Signer {
+  const algorithms = signatureAlgorithms(key);
+  const { publicKey } = key;
+  switch (key.type) {
+    case "ssh-rsa":
+      return { publicKey, algorithms, sign: rsaSigner(key, algorithms) };
+    case "ssh-ed25519":
+      return {
+        publicKey,
+        algorithms,
+        sign: (data, algorithm) =>
+          encodeSignature(checkAlgorithm(data, algorithm, algorithms), ed25519.sign(data, key.seed)),
+      };
+    case "ecdsa-sha2-nistp256":
+    case "ecdsa-sha2-nistp384":
+    case "ecdsa-sha2-nistp521":
+      return {
+        publicKey,
+        algorithms,
+        sign(data, algorithm) {
+          checkAlgorithm(data, algorithm, algorithms);
+          // noble hashes with the curve's own hash, as RFC 5656 section 6.2.1 asks; SSH knows no rule of low s.
+          const pair = ecdsaOf(key.curve).sign(data, key.scalar, { prehash: true, lowS: false });
+          return encodeSignature(algorithm, encodeEcdsaPair(pair));
+        },
+      };
+  }
+}
+
+function rsaSigner(key: RsaPrivateKey, algorithms: readonly string[]): Signer["sign"] {
+  const imported = new Map<string, Promise<CryptoKey>>();
+  const keyFor = (algorithm: string): Promise<CryptoKey> => {
+    const known = imported.get(algorithm);
+    if (known) return known;
+    // WebCrypto ties a key to one hash.
+    const hash = algorithm === "rsa-sha2-512" ? "SHA-512" : "SHA-256";
+    const use = { name: "RSASSA-PKCS1-v1_5", hash };
+    const promise = crypto.subtle.importKey("jwk", privateKeyJwk(key), use, false, ["sign"]);
+    imported.set(algorithm, promise);
+    return promise;
+  };
+  return async (data, algorithm) => {
+    checkAlgorithm(data, algorithm, algorithms);
+    try {
+      // A copy: WebCrypto refuses shared memory, and reads after we return.
+      const copy = Uint8Array.from(data);
+      const signature = await crypto.subtle.sign("RSASSA-PKCS1-v1_5", await keyFor(algorithm), copy);
+      return encodeSignature(algorithm, new Uint8Array(signature));
+    } catch (cause) {
+      throw new SshError("key", "expected an RSA signature, got a refusal of this platform's WebCrypto", { cause });
+    }
+  };
+}
