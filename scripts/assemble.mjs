@@ -1,11 +1,11 @@
 /**
- * Makes `*-code.ts` of the `*.wat` beside it in `packages/node/src`: `node scripts/assemble.mjs`. A test holds that each two agree.
+ * Makes `*-code.ts` of the `*.wat` beside it in `packages/wasm/src`: `node scripts/assemble.mjs`. A test holds that each two agree.
  * @module
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import loadWabt from "wabt";
 
-const folder = new URL("../packages/node/src/", import.meta.url);
+const folder = new URL("../packages/wasm/src/", import.meta.url);
 const wabt = await loadWabt();
 for (const file of readdirSync(folder).filter((name) => name.endsWith(".wat"))) {
   const module = wabt.parseWat(file, readFileSync(new URL(file, folder), "utf8"), { bulk_memory: true });

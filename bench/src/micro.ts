@@ -2,7 +2,8 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ConnectionMachine } from "@postern/connection";
-import * as noble from "@postern/crypto";
+import type { DirectionKeys, Sealer } from "@postern/crypto";
+import * as noble from "@postern/noble";
 import * as node from "@postern/node";
 import { type Bytes, ChannelData, ChannelOpen, ChannelRequest, ChannelWindowAdjust, utf8 } from "@postern/wire";
 
@@ -32,7 +33,7 @@ function ciphers(): void {
       for (const size of [64, 1_024, 32_768]) {
         const bytes = (implementation === "noble" ? 1 : 8) * (quick ? 250_000 : 1_000_000);
         const count = Math.max(8, Math.min(2_000, Math.round(bytes / size)));
-        const keys = (): noble.DirectionKeys => ({
+        const keys = (): DirectionKeys => ({
           key: new Uint8Array(cipher.keySize).fill(1),
           iv: new Uint8Array(cipher.ivSize).fill(2),
           mac: undefined,
@@ -84,7 +85,7 @@ function nobleItself(): void {
 }
 
 /** A packet of the shape the cipher asks for, with so many bytes of payload. */
-function packet(size: number, { blockSize, tagSize, lengthIsPadded }: noble.Sealer): Bytes {
+function packet(size: number, { blockSize, tagSize, lengthIsPadded }: Sealer): Bytes {
   const lead = lengthIsPadded ? 4 : 0;
   let padding = blockSize - ((lead + 1 + size) % blockSize);
   if (padding < 4) padding += blockSize;

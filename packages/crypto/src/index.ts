@@ -1,6 +1,4 @@
-/** What needs no @noble: makers of algorithms for a platform that brings its own primitives, their types, and helpers. @module */
-
-export * from "@postern/web";
+/** SSH algorithms, built from the primitives that a provider supplies: interfaces, key exchanges, ciphers, signature schemes. @module */
 export * from "./aes-ctr.ts";
 export * from "./aes-gcm.ts";
 export type * from "./algorithms.ts";
@@ -17,5 +15,5 @@ export * from "./kex/ecdh.ts";
 export type * from "./kex.ts";
 export * from "./mac.ts";
 export * from "./nist.ts";
-export * from "./prefer.ts";
 export * from "./random.ts";
+export * from "./self-test.ts";

@@ -133,12 +133,12 @@ export class Client implements HostConnection {
     await this.close();
   }
 
-  #serve(pipe: BytePipe): Promise<SshConnection> {
+  async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform, now } = this.#core;
-    const { limits, hostKeys, algorithms, rekey, keepAlive, methods, banner } = options;
-    return serve(pipe, {
+    const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
+    return await serve(pipe, {
       hostKeys,
-      algorithms,
+      algorithms: platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms),
       rekey,
       keepAlive,
       methods,

@@ -1,4 +1,4 @@
-/** What needs no @noble: the host for a platform that brings its own hashes. @module */
+/** The end of a reverse tunnel that listens. @module */
 export { type Binding, bindAddresses, type GatewayPorts } from "./addresses.ts";
 export { type AuthorizedKeys, authorizedKeys, type KeyUse, type RefusedLine } from "./authorized-keys.ts";
 export {

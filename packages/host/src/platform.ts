@@ -1,12 +1,8 @@
 /** What a platform gives the host: listening, dialling, randomness and its own algorithm values. @module */
 import type { Algorithms, Random } from "@postern/crypto";
-import type { BytePipe } from "@postern/ssh";
+import type { Address, BytePipe } from "@postern/ssh";
 
-/** A TCP address. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export type { Address };
 
 /** Ports that are listened on. */
 export interface Listening {
@@ -35,5 +31,7 @@ export interface HostPlatform {
   ): Promise<BytePipe>;
   /** the default algorithms, best first */
   readonly algorithms: Algorithms;
+  /** Replaces algorithms that the runtime does not support; runs once per client. Default: every algorithm is taken as it is. */
+  readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
 }

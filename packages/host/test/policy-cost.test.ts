@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 
 const context = { origin: undefined, passed: [], signal: new AbortController().signal };
 const derived: string[] = [];
-vi.mock("@postern/crypto", async (load) => {
-  const real = await load<typeof import("@postern/crypto")>();
+vi.mock("@postern/noble", async (load) => {
+  const real = await load<typeof import("@postern/noble")>();
   const scrypt: typeof real.scrypt = (password, salt, cost, size) => {
     derived.push(`n=${cost.n}`);
     return real.scrypt(password, salt, cost, size);

@@ -1,6 +1,5 @@
 /** Visitors of the host's port, answered by a handler of the web standard. @module */
-import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import type { Address, BytePipe } from "@postern/ssh";
 import { describeType, SshError, toSshError } from "@postern/wire";
 import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
@@ -11,12 +10,12 @@ import { nextTurn, Visitor } from "./visitor.ts";
 const requestsPerTurn = 16;
 
 /** Where visitors come from: a forwarding without a target, or anything else that gives byte pipes with an origin. */
-export type VisitorSource = AsyncIterable<BytePipe & { readonly origin: Target }>;
+export type VisitorSource = AsyncIterable<BytePipe & { readonly origin: Address }>;
 
 /** What a handler is told beside the request. */
 export interface VisitorInfo<Source> {
   /** where the visitor comes from, as the host tells; not verified by anybody else */
-  readonly origin: Target;
+  readonly origin: Address;
   readonly forwarding: Source;
 }
 
@@ -30,9 +29,9 @@ export type HttpHandler<Source = VisitorSource> = (
 export class HandlerErrorEvent extends Event {
   readonly error: unknown;
   readonly request: Request | undefined;
-  readonly origin: Target;
+  readonly origin: Address;
 
-  constructor(error: unknown, request: Request | undefined, origin: Target) {
+  constructor(error: unknown, request: Request | undefined, origin: Address) {
     super("handlererror");
     this.error = error;
     this.request = request;
@@ -154,7 +153,7 @@ export class HttpService extends EventTarget {
 
   /** The requests of one connection, in order: one that is pipelined waits until the one before it was answered. Never rejects. */
   async #connection(
-    channel: BytePipe & { readonly origin: Target },
+    channel: BytePipe & { readonly origin: Address },
     forwarding: VisitorSource,
     handler: HttpHandler,
   ): Promise<void> {

@@ -1,4 +1,4 @@
-/** What needs no @noble: key files and fingerprints for a platform that brings its own hash and curves. @module */
+/** Key files, public keys and fingerprints: bytes and text. A provider supplies the primitives. @module */
 export { fingerprintWith, parseFingerprint } from "./fingerprint.ts";
 export * from "./generate.ts";
 export * from "./jwk.ts";

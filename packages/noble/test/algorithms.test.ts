@@ -1,12 +1,12 @@
-/** The ready-made sets, and choosing between a platform's values and ours. */
+/** The ready-made sets, and the self-tests that decide whether a platform's algorithms are used. */
 
 import {
   type Algorithms,
   type Cipher,
+  cipherWorks,
+  type KexMethod,
+  kexWorks,
   type PublicKeyAlgorithm,
-  preferCipher,
-  preferKex,
-  preferKey,
   verifyNow,
   webRandom,
 } from "@postern/crypto";
@@ -64,66 +64,36 @@ describe("sets", () => {
   });
 });
 
-describe("preferring a platform's own value", () => {
-  const zeros = (cipher: Cipher) => ({
-    key: new Uint8Array(cipher.keySize),
-    iv: new Uint8Array(cipher.ivSize),
-    mac: undefined,
-  });
-  const right = "34a6fb8cdf3367d2c13fa985001e56fbf121b283cce3948f06083b7937fc47fb";
-  const counted = (cipher: Cipher) => {
-    const calls = { count: 0 };
-    const value: Cipher = {
-      ...cipher,
-      sealer(keys) {
-        calls.count++;
-        return cipher.sealer(keys);
-      },
-    };
-    return { calls, value };
-  };
+describe("self-tests", () => {
+  const answer = "34a6fb8cdf3367d2c13fa985001e56fbf121b283cce3948f06083b7937fc47fb";
 
-  it("tries a cipher at its first use, once, and takes it when its answer is right", () => {
-    const own = counted(aes128Gcm);
-    const chosen = preferCipher(own.value, chacha20Poly1305, right);
-    expect(own.calls.count).toBe(0);
-    expect(chosen.sealer(zeros(aes128Gcm)).blockSize).toBe(16);
-    expect(own.calls.count).toBe(2);
-    chosen.sealer(zeros(aes128Gcm));
-    expect(own.calls.count).toBe(3);
+  it("accepts a cipher that computes the known answer", () => {
+    expect(cipherWorks(aes128Gcm, answer)).toBe(true);
   });
 
-  it("takes the other cipher when the answer is wrong or there is none", () => {
-    const other = counted(aes128Gcm);
-    preferCipher(aes128Gcm, other.value, right.replace(/^./, "0")).sealer(zeros(aes128Gcm));
+  it("rejects a cipher that computes another answer", () => {
+    expect(cipherWorks(aes128Gcm, answer.replace(/^./, "0"))).toBe(false);
+    expect(cipherWorks(chacha20Poly1305, answer)).toBe(false);
+  });
+
+  it("rejects a cipher that throws", () => {
     const throwing: Cipher = {
       ...aes128Gcm,
       sealer() {
         throw new Error("no such cipher");
       },
     };
-    preferCipher(throwing, other.value, right).sealer(zeros(aes128Gcm));
-    expect(other.calls.count).toBe(2);
+    expect(cipherWorks(throwing, answer)).toBe(false);
   });
 
-  it("takes the key exchange that can agree with itself", () => {
-    const absent = { ...curve25519Sha256, start: () => expect.unreachable() as never };
-    const size = (method: typeof curve25519Sha256) => method.start(webRandom).clientPublic.length;
-    expect(size(preferKex(absent, ecdhNistp256))).toBe(65);
-    expect(size(preferKex(curve25519Sha256, ecdhNistp256))).toBe(32);
-  });
-
-  it("asks the other when a public key algorithm throws, and only then", () => {
-    const answer = (value: boolean) => ({ ...sshEd25519, verify: () => value });
-    const throwing = {
-      ...sshEd25519,
-      verify(): boolean {
-        throw new Error("no such curve");
-      },
+  it("accepts a key exchange whose sides agree, and rejects others", () => {
+    expect(kexWorks(curve25519Sha256)).toBe(true);
+    expect(kexWorks({ ...curve25519Sha256, start: ecdhNistp256.start })).toBe(false);
+    const disagreeing: KexMethod = {
+      ...curve25519Sha256,
+      respond: (theirs, random) => ({ ...curve25519Sha256.respond(theirs, random), secret: new Uint8Array(32) }),
     };
-    const none = new Uint8Array(0);
-    expect(preferKey(throwing, answer(true)).verify(none, none, none)).toBe(true);
-    expect(preferKey(answer(false), answer(true)).verify(none, none, none)).toBe(false);
+    expect(kexWorks(disagreeing)).toBe(false);
   });
 });
 
@@ -146,15 +116,6 @@ describe("a verdict that comes later", () => {
 
   it("is no such thing when it is a boolean", () => {
     for (const verdict of [true, false]) expect(verifyNow(giving(verdict), none, none, none)).toBe(verdict);
-  });
-
-  it("of a platform's own value is taken, unless it rejects", async () => {
-    const good = giving(Promise.resolve(true));
-    expect(await preferKey(good, giving(false)).verify(none, none, none)).toBe(true);
-    expect(await preferKey(giving(Promise.resolve(false)), good).verify(none, none, none)).toBe(false);
-    expect(await preferKey(giving(Promise.reject(new Error("no such curve"))), good).verify(none, none, none)).toBe(
-      true,
-    );
   });
 });
 

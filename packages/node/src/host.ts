@@ -6,15 +6,13 @@ import {
   type HostPlatform,
   type Listening,
   TunnelHost as PortableHost,
-  type ServeOptions,
   type TunnelHostOptions,
 } from "@postern/host";
-import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
-import { compatible, modern, nodeRandom } from "./crypto.ts";
+import { compatible, modern, nodeRandom } from "./algorithms.ts";
 import { dialPipe } from "./dial.ts";
-import { preparing } from "./late.ts";
 import { type Listener, listen } from "./listener.ts";
+import { prepareAlgorithms } from "./prepare.ts";
 import { socketPipe } from "./socket.ts";
 
 /** What a host offers: {@link modern}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */
@@ -26,6 +24,7 @@ const portAttempts = 20;
 const platform: HostPlatform = {
   listen: listenOnAll,
   dial: dialPipe,
+  prepare: prepareAlgorithms,
   algorithms: hostAlgorithms,
   random: nodeRandom,
 };
@@ -54,12 +53,10 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
  */
 export class TunnelHost extends PortableHost {
   #listener: Listener | undefined;
-  readonly #algorithms: Algorithms;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range; use {@link TunnelHost.listen} for a TCP port */
   constructor(options: TunnelHostOptions) {
     super(options, platform);
-    this.#algorithms = { ...hostAlgorithms, ...options.algorithms };
   }
 
   /**
@@ -69,7 +66,6 @@ export class TunnelHost extends PortableHost {
    */
   static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);
-    await preparing(host.#algorithms);
     host.#listener = await listen({ host: address, port, signal }, (socket) => {
       void host.serve(socketPipe(socket), { origin: originOf(socket) });
     });
@@ -79,12 +75,6 @@ export class TunnelHost extends PortableHost {
   /** The port clients come to; 0 when the host was not made by `listen`. */
   get port(): number {
     return this.#listener?.port ?? 0;
-  }
-
-  override async serve(pipe: BytePipe, options?: ServeOptions): Promise<void> {
-    const prepared = preparing(this.#algorithms);
-    if (prepared !== undefined) await prepared;
-    await super.serve(pipe, options);
   }
 
   protected override async stopListening(): Promise<void> {

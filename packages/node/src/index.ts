@@ -2,10 +2,10 @@
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel";
-import { modern, nativeSha256, nodeRandom } from "./crypto.ts";
+import { modern, nodeRandom, sha256 } from "./algorithms.ts";
 import { dialPipe, dialTelling } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
-import { prepareAlgorithms } from "./late.ts";
+import { prepareAlgorithms } from "./prepare.ts";
 
 /**
  * A reverse tunnel through an SSH host: dials out over TCP, logs on, asks the host for ports, and serves what arrives there.
@@ -23,21 +23,14 @@ import { prepareAlgorithms } from "./late.ts";
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions) {
-    const algorithms = { ...modern, ...options?.algorithms };
     super(options, {
-      dial: async (target, limits) => {
-        // The algorithms are tried out while the network and the host do their part.
-        const [dialled, prepared] = await Promise.allSettled([dialPipe(target, limits), prepareAlgorithms(algorithms)]);
-        if (dialled.status === "rejected") throw dialled.reason;
-        if (prepared.status === "fulfilled") return dialled.value;
-        dialled.value.abort();
-        throw prepared.reason;
-      },
+      dial: dialPipe,
       dialTarget: dialPipe,
+      prepare: prepareAlgorithms,
       dialTelling,
       algorithms: modern,
       random: nodeRandom,
-      sha256: nativeSha256,
+      sha256,
     });
   }
 }
@@ -109,10 +102,10 @@ export {
   VisitorErrorEvent,
 } from "@postern/tunnel";
 export { SshError, type SshErrorCode } from "@postern/wire";
+export * from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
-export * from "./crypto.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
-export { prepareAlgorithms } from "./late.ts";
 export { hashPassword, policy } from "./passwords.ts";
+export { prepareAlgorithms } from "./prepare.ts";

@@ -11,7 +11,7 @@ import {
   readerWith,
 } from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
-import { nativeSha256 } from "./crypto.ts";
+import { sha256 } from "./algorithms.ts";
 import { nativeSigner, trying } from "./signer.ts";
 
 /** PKCS #8 around a seed of 32 bytes (RFC 8410 section 7). */
@@ -59,8 +59,8 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
     } catch (error) {
       // What is wrong with the text has no cause; a refusal of the platform has.
       if (!(error instanceof SshError) || error.cause === undefined) throw error;
-      const keys = await import("@postern/keys");
-      return keys.readPrivateKey(text);
+      const noble = await import("@postern/noble");
+      return noble.readPrivateKey(text);
     }
   });
 
@@ -79,7 +79,7 @@ export const generatePrivateKey: (options?: GenerateOptions) => string =
  * @example
  * sha256Fingerprint(blob); // "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDdmAnzFHUPbDjwm6o"
  */
-export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ fingerprintWith(nativeSha256);
+export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ fingerprintWith(sha256);
 
 /** Of the plain kind, so that no Buffer with its other `slice` gets out. */
 function copyOf(buffer: Buffer): Bytes {

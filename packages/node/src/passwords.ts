@@ -10,23 +10,23 @@ import {
   type UserPolicy,
 } from "@postern/host";
 import type { Bytes } from "@postern/wire";
-import { nativeSha256 } from "./crypto.ts";
+import { sha256 } from "./algorithms.ts";
 
 const functions: PasswordFunctions = {
-  sha256: nativeSha256,
+  sha256,
   async scrypt(password, salt, cost, size) {
     try {
       return await nativeScrypt(password, salt, cost, size);
     } catch {
       // OpenSSL has limits of its own on the cost, and a platform may have none of it.
-      const javascript = await import("@postern/crypto");
-      return javascript.scrypt(password, salt, cost, size);
+      const noble = await import("@postern/noble");
+      return noble.scrypt(password, salt, cost, size);
     }
   },
   // Node.js has none before version 24.
   async argon2id(password, salt, cost, size) {
-    const javascript = await import("@postern/crypto");
-    return javascript.argon2id(password, salt, cost, size);
+    const noble = await import("@postern/noble");
+    return noble.argon2id(password, salt, cost, size);
   },
 };
 

@@ -1,11 +1,11 @@
-/** On a platform whose `node:crypto` lacks the algorithms, the same values still work, in JavaScript. */
+/** On a platform whose `node:crypto` lacks the algorithms, those of @postern/noble take their place. */
 
 import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import { compatible, modern, nativeSshEd25519 } from "../src/crypto.ts";
+import { describe, expect, it, vi } from "vitest";
+import { compatible } from "../src/algorithms.ts";
 import { readPrivateKey } from "../src/keys.ts";
-import { prepareAlgorithms } from "../src/late.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
+import { prepareAlgorithms } from "../src/prepare.ts";
 import { keyVectors } from "./key-vectors.ts";
 
 const refuse = vi.hoisted(() => (): never => {
@@ -31,22 +31,21 @@ vi.mock("node:crypto", async (original) => {
 });
 
 describe("without native algorithms", () => {
-  it("says what to await, when they are used before", async () => {
-    const misuse = expect.objectContaining({ code: "misuse", message: expect.stringContaining("prepareAlgorithms") });
-    const [cipher] = compatible.ciphers.flatMap((one) => cipherTests(one, compatible.macs).slice(0, 1));
-    const [kex] = kexTests(compatible.kex[0] ?? expect.unreachable());
-    const [key] = hostKeyTests(nativeSshEd25519);
-    for (const test of [cipher, kex, key]) await expect((async () => await test?.run())()).rejects.toThrow(misuse);
-  });
-
-  describe("once they are prepared", () => {
-    beforeAll(() => prepareAlgorithms(modern));
+  describe("once they are prepared", async () => {
+    const prepared = await prepareAlgorithms(compatible);
     const tests = [
-      ...compatible.ciphers.flatMap((cipher) => cipherTests(cipher, compatible.macs).slice(0, 4)),
-      ...compatible.kex.flatMap((method) => kexTests(method).slice(0, 2)),
-      ...compatible.hostKeys.flatMap((algorithm) => hostKeyTests(algorithm).slice(0, 4)),
+      ...prepared.ciphers.flatMap((cipher) => cipherTests(cipher, compatible.macs).slice(0, 4)),
+      ...prepared.kex.flatMap((method) => kexTests(method).slice(0, 2)),
+      ...prepared.hostKeys.flatMap((algorithm) => hostKeyTests(algorithm).slice(0, 4)),
     ];
     for (const { title, run } of tests) it(title, run);
+
+    it("replaces every algorithm by the one of the same name, in the same order", () => {
+      for (const list of ["kex", "hostKeys", "ciphers"] as const) {
+        expect(prepared[list].map(({ name }) => name)).toEqual(compatible[list].map(({ name }) => name));
+        for (const one of prepared[list]) expect(compatible[list]).not.toContain(one);
+      }
+    });
   });
 
   it.each(keyVectors)("reads and signs with a key: %s", async (_comment, { privateKey, publicKey }) => {
@@ -67,10 +66,12 @@ describe("with a chacha20 that reads its IV otherwise", () => {
   it("is not used", async () => {
     wrong.cipher = true;
     vi.resetModules();
-    const { nativeChaCha20Poly1305 } = await import("../src/crypto.ts");
-    const late = await import("../src/late.ts");
-    await late.prepareAlgorithms({ ciphers: [nativeChaCha20Poly1305] });
-    const [first] = cipherTests(nativeChaCha20Poly1305, []);
+    const { chacha20Poly1305, modern: own } = await import("../src/algorithms.ts");
+    const fresh = await import("../src/prepare.ts");
+    const { ciphers } = await fresh.prepareAlgorithms({ ...own, ciphers: [chacha20Poly1305] });
+    const [cipher = expect.unreachable()] = ciphers;
+    expect(cipher).not.toBe(chacha20Poly1305);
+    const [first] = cipherTests(cipher, []);
     expect(first?.title).toContain("chacha20-poly1305@openssh.com");
     await first?.run();
   });

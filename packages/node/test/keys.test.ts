@@ -1,7 +1,8 @@
 /** Keys and passwords with `node:crypto`: as the packages below have them in JavaScript. */
-import * as host from "@postern/host";
-import * as portable from "@postern/keys";
+
+import * as portable from "@postern/noble";
 import { loadVectors, type UnreadVector } from "@postern/testkit/vectors";
+import * as host from "@postern/web";
 import { describe, expect, it } from "vitest";
 import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";

@@ -1,4 +1,5 @@
 /** Floor 3: an SSH connection over any byte pipe. @module */
+export type { Address } from "./address.ts";
 export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";

@@ -1,4 +1,4 @@
-/** What needs no @noble: the tunnel for a platform that brings its own hash and signers. @module */
+/** The end of a reverse tunnel that dials out. @module */
 export { privateKeyWith } from "./auth-methods.ts";
 export {
   ForwardingEvent,
@@ -21,7 +21,7 @@ export type {
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
-export type { Dial, DialTelling, HashingPlatform, Platform, Target } from "./platform.ts";
+export type { Dial, DialTelling, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";

@@ -3,7 +3,7 @@ import { fingerprintWith, keyType } from "@postern/keys";
 import { connect, type SshConnection } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
-import type { HashingPlatform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
 
 /** A connection that is logged on or about to be, and its listening ports. */
@@ -35,24 +35,33 @@ export class LinkFailure {
 
 /** Dials, verifies the host key, and logs on. `up` is to become what the link's `up` does. @throws LinkFailure */
 export async function openLink(
-  platform: HashingPlatform,
+  platform: Platform,
   options: CheckedOptions,
   { host, port }: Endpoint,
   events: LinkEvents,
   { signal, up }: { readonly signal: AbortSignal; readonly up: Promise<boolean> },
 ): Promise<Link> {
-  const { user, auth, hostKey, algorithms, rekey, keepAlive, logonTimeoutMs } = options;
+  const { user, auth, hostKey, rekey, keepAlive, logonTimeoutMs } = options;
   const started = performance.now();
   let link: Link | undefined;
   let reached = false;
   let seen = false;
   try {
-    const pipe = await platform.dial({ host, port }, { signal, timeoutMs: logonTimeoutMs });
+    const [dialled, prepared] = await Promise.allSettled([
+      platform.dial({ host, port }, { signal, timeoutMs: logonTimeoutMs }),
+      platform.prepare?.(options.algorithms) ?? options.algorithms,
+    ]);
+    if (dialled.status === "rejected") throw dialled.reason;
+    const pipe = dialled.value;
+    if (prepared.status === "rejected") {
+      pipe.abort();
+      throw prepared.reason;
+    }
     reached = true;
     await connect(pipe, {
       user,
       auth,
-      algorithms,
+      algorithms: prepared.value,
       rekey,
       keepAlive,
       signal,

@@ -1,12 +1,9 @@
 /** What a platform gives the facade: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
-import type { BytePipe } from "@postern/ssh";
+import type { Address, BytePipe } from "@postern/ssh";
 
-/** A TCP address to connect to. */
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-}
+/** Where a forwarding connects its visitors to. */
+export type Target = Address;
 
 /** Connects to an address. @throws SshError `connect`, `timeout` or `aborted` */
 export type Dial = (
@@ -38,13 +35,13 @@ export interface Platform {
   readonly dialTelling?: DialTelling | undefined;
   /** the default algorithms, fastest first on this platform */
   readonly algorithms: Algorithms;
+  /**
+   * Replaces algorithms that the runtime does not support. Runs once per connection, while the server is dialled.
+   * Default: every algorithm is taken as it is.
+   */
+  readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
-  /** SHA-256, for fingerprints; in pure JavaScript when left out */
-  readonly sha256?: Hash | undefined;
-}
-
-/** A platform that leaves nothing to pure JavaScript. */
-export interface HashingPlatform extends Platform {
+  /** SHA-256, for fingerprints */
   readonly sha256: Hash;
 }
 

@@ -22,7 +22,7 @@ import {
   type ForwardingOptions,
   type TunnelOptions,
 } from "./options.ts";
-import type { HashingPlatform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
 import { fired, longestTimerMs } from "./waiting.ts";
@@ -34,7 +34,7 @@ import { fired, longestTimerMs } from "./waiting.ts";
  * None of them has to be handled.
  */
 export class ReverseTunnel extends TunnelEventTarget {
-  readonly #platform: HashingPlatform;
+  readonly #platform: Platform;
   readonly #options: CheckedOptions;
   readonly #supervisor: Supervisor;
   readonly #forwardings = new Set<ActiveForwarding>();
@@ -46,7 +46,7 @@ export class ReverseTunnel extends TunnelEventTarget {
   #checking = false;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
-  constructor(options: TunnelOptions, platform: HashingPlatform) {
+  constructor(options: TunnelOptions, platform: Platform) {
     super();
     this.#platform = platform;
     this.#options = checkTunnelOptions(options, platform.algorithms);

@@ -5,7 +5,7 @@ import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
 import { type Link, LinkFailure, openLink } from "./link.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
-import type { HashingPlatform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { Backoff, isFinal } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { type Later, later, sleep, unlessAborted, withDeadline } from "./waiting.ts";
@@ -28,7 +28,7 @@ export interface SupervisorContext {
 
 /** Keeps a tunnel connected: one link after the other. */
 export class Supervisor {
-  readonly #platform: HashingPlatform;
+  readonly #platform: Platform;
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
   readonly #backoff: Backoff;
@@ -50,7 +50,7 @@ export class Supervisor {
   /** traffic of connections that have ended */
   #pastWire: WireStats = nothingOnTheWire;
 
-  constructor(platform: HashingPlatform, options: CheckedOptions, context: SupervisorContext) {
+  constructor(platform: Platform, options: CheckedOptions, context: SupervisorContext) {
     this.#platform = platform;
     this.#options = options;
     this.#context = context;

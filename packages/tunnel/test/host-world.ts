@@ -1,7 +1,7 @@
 /** An SSH host in memory that does what a test wants, on a clock that stands still until the test moves it. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { modern } from "@postern/noble";
+import { modern, sha256 } from "@postern/noble";
 import { type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection, serve } from "@postern/ssh";
 import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
 import {
@@ -56,6 +56,7 @@ const worlds: HostWorld[] = [];
 
 export class HostWorld implements Platform {
   readonly algorithms = modern;
+  readonly sha256 = sha256;
   readonly random = seededRandom("host world");
   /** who was dialled, `host:port`, targets included */
   readonly dials: string[] = [];

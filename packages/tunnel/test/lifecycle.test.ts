@@ -1,6 +1,6 @@
 /** Logon, cancel, logoff, and the events of a tunnel. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/noble";
+import { modern, sha256 } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -49,7 +49,7 @@ describe("logon", () => {
 
   it("reports the lines a host sends before its identification as debug events", async () => {
     const [left, right] = pipePair();
-    const platform = { algorithms: modern, random: seededRandom("lines"), dial: () => Promise.resolve(left) };
+    const platform = { algorithms: modern, sha256, random: seededRandom("lines"), dial: () => Promise.resolve(left) };
     const options = { host: "h", user: "u", auth: [password("x")], hostKey: () => true };
     const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } }, platform);
     const heard: string[] = [];

@@ -1,6 +1,6 @@
 /** The options of keepalive, reconnection and self check: what is misspelt or out of range is named. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/noble";
+import { modern, sha256 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { expect, it } from "vitest";
 import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";
@@ -8,7 +8,12 @@ import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";
 const make = (options: object): ReverseTunnel => {
   const whole = { host: "host", user: "test", auth: [password("secret")], hostKey: () => true, ...options };
   const dial = (): Promise<never> => Promise.reject(new Error("nobody is to be dialled"));
-  return new ReverseTunnel(whole as TunnelOptions, { algorithms: modern, random: seededRandom("options"), dial });
+  return new ReverseTunnel(whole as TunnelOptions, {
+    algorithms: modern,
+    sha256,
+    random: seededRandom("options"),
+    dial,
+  });
 };
 
 it.each([

@@ -1,6 +1,6 @@
 /** A tunnel in one process: its host lies as it is told, and its targets are pipes in memory. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/noble";
+import { modern, sha256 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
@@ -44,6 +44,7 @@ export class Rig {
   constructor(options: Partial<TunnelOptions> = {}) {
     const platform: Platform = {
       algorithms: modern,
+      sha256,
       random: seededRandom("rig"),
       dial: async (target, { signal }) => {
         const [left, right] = pipePair();

@@ -1,4 +1,4 @@
-/** Floor 5: Postern wherever JavaScript runs, over any byte pipe. @module */
+/** Postern wherever JavaScript runs, over any byte pipe. @module */
 export { type Algorithms, type Signer, webRandom } from "@postern/crypto";
 export { compatible, modern } from "@postern/noble";
 
@@ -12,6 +12,18 @@ export {
   type PasswordOptions,
   password,
 } from "@postern/auth";
+export {
+  type Authorize,
+  authorizedKeys,
+  type HostConnection,
+  HostConnectionEvent,
+  type HostEvents,
+  type HostForwarding,
+  HostForwardingEvent,
+  LogonEvent,
+  RefusalEvent,
+  type UserPolicy,
+} from "@postern/host";
 export {
   HandlerErrorEvent,
   type HttpHandler,
@@ -57,8 +69,10 @@ export {
   type TunnelStats,
   VisitorErrorEvent,
 } from "@postern/tunnel";
-export { privateKey } from "@postern/web";
 export { SshError, type SshErrorCode } from "@postern/wire";
 export type { DialPipe } from "./dial.ts";
+export { hashPassword, policy, TunnelHost, type WebTunnelHostOptions } from "./host.ts";
+export { privateKey } from "./private-key.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
+export { webSshEd25519 } from "./ssh-ed25519.ts";
 export { type WebSocketPipeOptions, webSocketPipe } from "./websocket.ts";

@@ -1,6 +1,5 @@
 /** Runs in a context that has nothing but what WinterTC asks of every runtime: a tunnel in memory against our own server. @module */
 import { type IncomingOpen, type SshConnection, serve } from "@postern/ssh";
-import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
 import {
   type BytePipe,
   type ByteStreams,
@@ -16,7 +15,8 @@ import {
   streamsFromPipe,
   type Target,
   webRandom,
-} from "../src/index.ts";
+} from "@postern/web";
+import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
 
 const hostPort = 4242;
 

@@ -1,4 +1,4 @@
-/** Algorithms over `node:crypto`: the values of `@postern/crypto` under the same names on the wire, faster. @module */
+/** Algorithms over `node:crypto`, under the names that `@postern/noble` gives its own. @module */
 import * as native from "node:crypto";
 import type {
   Algorithms,
@@ -12,11 +12,9 @@ import type {
 } from "@postern/crypto";
 import * as make from "@postern/crypto";
 import { poly1305 } from "@postern/wasm";
-import { type Bytes, concat, fromHex } from "@postern/wire";
+import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
+import { longestShort, ShortGcm } from "./aead/short-gcm.ts";
 import { free } from "./free.ts";
-import { goodKeys } from "./good-keys.ts";
-import { lateCipher, lateKex, lateKey } from "./late.ts";
-import { longestShort, ShortGcm } from "./short-gcm.ts";
 
 const poolSize = 8192;
 let pool: Bytes = new Uint8Array(0);
@@ -37,9 +35,9 @@ export const nodeRandom: Random = (size) => {
 
 // ---- hashes and MACs
 
-export const nativeSha256: Hash = { name: "sha256", size: 32, digest: (data) => digest("sha256", data) };
-export const nativeSha384: Hash = { name: "sha384", size: 48, digest: (data) => digest("sha384", data) };
-export const nativeSha512: Hash = { name: "sha512", size: 64, digest: (data) => digest("sha512", data) };
+export const sha256: Hash = { name: "sha256", size: 32, digest: (data) => digest("sha256", data) };
+export const sha384: Hash = { name: "sha384", size: 48, digest: (data) => digest("sha384", data) };
+export const sha512: Hash = { name: "sha512", size: 64, digest: (data) => digest("sha512", data) };
 
 function digest(hash: string, data: Bytes): Bytes {
   return plain(native.createHash(hash).update(data).digest());
@@ -51,22 +49,14 @@ const hmac =
   (head, data) =>
     plain(native.createHmac(hash, key).update(head).update(data).digest());
 
-export const nativeHmacSha2_256: Mac = /* @__PURE__ */ make.hmacMac(
-  "hmac-sha2-256",
-  32,
-  /* @__PURE__ */ hmac("sha256"),
-);
-export const nativeHmacSha2_512: Mac = /* @__PURE__ */ make.hmacMac(
-  "hmac-sha2-512",
-  64,
-  /* @__PURE__ */ hmac("sha512"),
-);
-export const nativeHmacSha2_256Etm: Mac = /* @__PURE__ */ make.hmacMac(
+export const hmacSha2_256: Mac = /* @__PURE__ */ make.hmacMac("hmac-sha2-256", 32, /* @__PURE__ */ hmac("sha256"));
+export const hmacSha2_512: Mac = /* @__PURE__ */ make.hmacMac("hmac-sha2-512", 64, /* @__PURE__ */ hmac("sha512"));
+export const hmacSha2_256Etm: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-256-etm@openssh.com",
   32,
   /* @__PURE__ */ hmac("sha256"),
 );
-export const nativeHmacSha2_512Etm: Mac = /* @__PURE__ */ make.hmacMac(
+export const hmacSha2_512Etm: Mac = /* @__PURE__ */ make.hmacMac(
   "hmac-sha2-512-etm@openssh.com",
   64,
   /* @__PURE__ */ hmac("sha512"),
@@ -135,29 +125,23 @@ const chacha20: make.ChaCha20 = {
   reuse: free,
 };
 
-export const nativeAes128Gcm: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeAesGcm("aes128-gcm@openssh.com", 16, aesGcm),
-  "34a6fb8cdf3367d2c13fa985001e56fbf121b283cce3948f06083b7937fc47fb",
+export const aes128Gcm: Cipher = /* @__PURE__ */ make.makeAesGcm("aes128-gcm@openssh.com", 16, aesGcm);
+export const aes256Gcm: Cipher = /* @__PURE__ */ make.makeAesGcm("aes256-gcm@openssh.com", 32, aesGcm);
+export const chacha20Poly1305: Cipher = /* @__PURE__ */ make.makeChaCha20Poly1305(chacha20, poly1305);
+export const aes128Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+  "aes128-ctr",
+  16,
+  /* @__PURE__ */ aesCtr("aes-128-ctr"),
 );
-export const nativeAes256Gcm: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeAesGcm("aes256-gcm@openssh.com", 32, aesGcm),
-  "a26c3524dd36d0fb1cf19adc330e2dfb6191503c4316f336cf5d7fe4741b3496",
+export const aes192Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+  "aes192-ctr",
+  24,
+  /* @__PURE__ */ aesCtr("aes-192-ctr"),
 );
-export const nativeChaCha20Poly1305: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeChaCha20Poly1305(chacha20, poly1305),
-  "4db1f2b5e8c31c5ec27a825d1a236c65594b8d64fe255c8e3c83bb91a6c1f478",
-);
-export const nativeAes128Ctr: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeAesCtr("aes128-ctr", 16, /* @__PURE__ */ aesCtr("aes-128-ctr")),
-  "0a940bb5416ef045f1c39458c653ea5a3edf51abf681f8dd12db70c584ddb044",
-);
-export const nativeAes192Ctr: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeAesCtr("aes192-ctr", 24, /* @__PURE__ */ aesCtr("aes-192-ctr")),
-  "0060bffe46834bb8da5cf9a61ff220aeca177fb39ba0bf2f52ac95f0784b5f36",
-);
-export const nativeAes256Ctr: Cipher = /* @__PURE__ */ lateCipher(
-  /* @__PURE__ */ make.makeAesCtr("aes256-ctr", 32, /* @__PURE__ */ aesCtr("aes-256-ctr")),
-  "5a6e045708fb7196f02e553d02c3a69211c3ad2d107d03058649602a9eed1790",
+export const aes256Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+  "aes256-ctr",
+  32,
+  /* @__PURE__ */ aesCtr("aes-256-ctr"),
 );
 
 // ---- key exchanges
@@ -174,7 +158,12 @@ function x25519(privateKey: Bytes): EphemeralKey {
   return {
     publicKey: plain(Buffer.from(x, "base64url")),
     agree: (theirPublic) =>
-      plain(native.diffieHellman({ privateKey: key, publicKey: jwk({ kty: "OKP", crv: "X25519", x: theirPublic }) })),
+      plain(
+        native.diffieHellman({
+          privateKey: key,
+          publicKey: publicKeyObject({ kty: "OKP", crv: "X25519", x: theirPublic }),
+        }),
+      ),
   };
 }
 
@@ -187,21 +176,26 @@ const ecdh =
     return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
   };
 
-export const nativeCurve25519Sha256: KexMethod = /* @__PURE__ */ lateKex(
-  /* @__PURE__ */ make.makeCurve25519("curve25519-sha256", nativeSha256, x25519),
+export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.makeCurve25519("curve25519-sha256", sha256, x25519);
+export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.makeCurve25519(
+  "curve25519-sha256@libssh.org",
+  sha256,
+  x25519,
 );
-export const nativeCurve25519Sha256Libssh: KexMethod = /* @__PURE__ */ lateKex(
-  /* @__PURE__ */ make.makeCurve25519("curve25519-sha256@libssh.org", nativeSha256, x25519),
-  nativeCurve25519Sha256,
+export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.makeEcdh(
+  make.nistp256,
+  sha256,
+  /* @__PURE__ */ ecdh("prime256v1"),
 );
-export const nativeEcdhNistp256: KexMethod = /* @__PURE__ */ lateKex(
-  /* @__PURE__ */ make.makeEcdh(make.nistp256, nativeSha256, /* @__PURE__ */ ecdh("prime256v1")),
+export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.makeEcdh(
+  make.nistp384,
+  sha384,
+  /* @__PURE__ */ ecdh("secp384r1"),
 );
-export const nativeEcdhNistp384: KexMethod = /* @__PURE__ */ lateKex(
-  /* @__PURE__ */ make.makeEcdh(make.nistp384, nativeSha384, /* @__PURE__ */ ecdh("secp384r1")),
-);
-export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ lateKex(
-  /* @__PURE__ */ make.makeEcdh(make.nistp521, nativeSha512, /* @__PURE__ */ ecdh("secp521r1")),
+export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.makeEcdh(
+  make.nistp521,
+  sha512,
+  /* @__PURE__ */ ecdh("secp521r1"),
 );
 
 // ---- public keys
@@ -209,9 +203,9 @@ export const nativeEcdhNistp521: KexMethod = /* @__PURE__ */ lateKex(
 const verify = (hash: string | null, data: Bytes, key: native.KeyObject, signature: Bytes): boolean =>
   native.verify(hash, data, { key, dsaEncoding: "ieee-p1363" }, signature);
 
-const ecdsa = (curve: make.NistCurve, crv: string, hash: string): make.Ecdsa => {
+const verifierOf = (curve: make.NistCurve, crv: string, hash: string): make.Ecdsa => {
   const keyOf = (point: Bytes) =>
-    jwk({ kty: "EC", crv, x: point.subarray(1, 1 + curve.size), y: point.subarray(1 + curve.size) });
+    publicKeyObject({ kty: "EC", crv, x: point.subarray(1, 1 + curve.size), y: point.subarray(1 + curve.size) });
   return {
     checkPoint: (point) => {
       keyOf(point);
@@ -220,72 +214,79 @@ const ecdsa = (curve: make.NistCurve, crv: string, hash: string): make.Ecdsa => 
   };
 };
 
-const rsaKey = ({ modulus, exponent }: make.RsaPublicKey) => jwk({ kty: "RSA", n: modulus, e: exponent });
+const rsaKey = ({ modulus, exponent }: make.RsaPublicKey) => publicKeyObject({ kty: "RSA", n: modulus, e: exponent });
 
 const rsa =
   (hash: string) =>
   (key: make.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
     native.verify(hash, data, rsaKey(key), signature);
 
-const ed25519Key = (publicKey: Bytes) => jwk({ kty: "OKP", crv: "Ed25519", x: publicKey });
+const ed25519Key = (publicKey: Bytes) => publicKeyObject({ kty: "OKP", crv: "Ed25519", x: publicKey });
 
-export const nativeSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ lateKey(
+export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ nativeKey(
   /* @__PURE__ */ make.makeEd25519((publicKey, data, signature) =>
     native.verify(null, data, ed25519Key(publicKey), signature),
   ),
-  () => ed25519Key(fromHex(goodKeys.ed25519)),
 );
-export const nativeEcdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp256, "P-256", "sha256");
-export const nativeEcdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp384, "P-384", "sha384");
-export const nativeEcdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp521, "P-521", "sha512");
-export const nativeRsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-256", "sha256");
-export const nativeRsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
+export const ecdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp256, "P-256", "sha256");
+export const ecdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp384, "P-384", "sha384");
+export const ecdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp521, "P-521", "sha512");
+export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-256", "sha256");
+export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
 
 function nativeEcdsa(curve: make.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
-  const own = ecdsa(curve, crv, hash);
-  return lateKey(make.makeEcdsa(curve, own), () => own.checkPoint(fromHex(goodKeys[curve.name])));
+  return nativeKey(make.makeEcdsa(curve, verifierOf(curve, crv, hash)));
 }
 
 function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicKeyAlgorithm {
-  // Any odd modulus of 2048 bits will do.
-  const good = () => rsaKey({ modulus: new Uint8Array(256).fill(0xff), exponent: Uint8Array.of(3) });
-  return lateKey(make.makeRsa(name, rsa(hash)), good);
+  return nativeKey(make.makeRsa(name, rsa(hash)));
+}
+
+/**
+ * Treats a key that `node:crypto` rejects as one that verifies nothing, such as a point off the Ed25519 curve. `prepareAlgorithms` has
+ * made sure that the platform supports the key type. A malformed blob stays an error.
+ */
+function nativeKey(own: PublicKeyAlgorithm): PublicKeyAlgorithm {
+  return {
+    ...own,
+    verify(publicKey, data, signature) {
+      try {
+        return own.verify(publicKey, data, signature);
+      } catch (cause) {
+        if (cause instanceof SshError) throw cause;
+        return false;
+      }
+    },
+  };
 }
 
 // ---- sets
 
 /** The default of this platform, with AES-GCM first: twice to ten times as fast as ChaCha20-Poly1305 here. */
 export const modern: Algorithms = {
-  kex: [nativeCurve25519Sha256, nativeCurve25519Sha256Libssh],
-  hostKeys: [
-    nativeSshEd25519,
-    nativeEcdsaNistp256,
-    nativeEcdsaNistp384,
-    nativeEcdsaNistp521,
-    nativeRsaSha2_512,
-    nativeRsaSha2_256,
-  ],
-  ciphers: [nativeAes256Gcm, nativeAes128Gcm, nativeChaCha20Poly1305],
-  macs: [nativeHmacSha2_256Etm, nativeHmacSha2_512Etm],
+  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
+  ciphers: [aes256Gcm, aes128Gcm, chacha20Poly1305],
+  macs: [hmacSha2_256Etm, hmacSha2_512Etm],
 };
 
 /** For older peers: {@link modern}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
 export const compatible: Algorithms = {
-  kex: [...modern.kex, nativeEcdhNistp256, nativeEcdhNistp384, nativeEcdhNistp521],
+  kex: [...modern.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
   hostKeys: modern.hostKeys,
-  ciphers: [...modern.ciphers, nativeAes256Ctr, nativeAes192Ctr, nativeAes128Ctr],
-  macs: [...modern.macs, nativeHmacSha2_256, nativeHmacSha2_512],
+  ciphers: [...modern.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
+  macs: [...modern.macs, hmacSha2_256, hmacSha2_512],
 };
 
 // ---- helpers
 
-/** A view of the plain kind, so that no Buffer with its other `slice` gets out. */
+/** Returns a plain view, because `slice` of a Buffer does not copy. */
 function plain(buffer: Buffer): Bytes {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
-/** A public key from its numbers; byte fields become base64url. */
-function jwk(fields: Readonly<Record<string, string | Bytes>>): native.KeyObject {
+/** Creates a public key from the fields of a JWK; byte fields become base64url. @throws Error if the platform rejects the key */
+export function publicKeyObject(fields: Readonly<Record<string, string | Bytes>>): native.KeyObject {
   const key: Record<string, string> = {};
   for (const [name, value] of Object.entries(fields)) {
     key[name] = typeof value === "string" ? value : Buffer.from(value).toString("base64url");

@@ -5,7 +5,7 @@
  * @module
  */
 import { createCipheriv } from "node:crypto";
-import { code, instantiate, type Wasm } from "@postern/wasm";
+import { type GhashExports, ghash } from "@postern/wasm";
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
 
 const block = 16;
@@ -20,18 +20,12 @@ const packetsAhead = 16;
 const hashAt = 16;
 const dataAt = 32;
 
-interface Exports {
-  ghash(end: number): void;
-}
-
-let shared: Wasm<Exports> | undefined;
-
 /** AES-GCM under one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
 export class ShortGcm {
   /** AES of whole blocks */
   readonly #aes: (blocks: Bytes) => Bytes;
   readonly #hashKey: Bytes;
-  readonly #exports: Exports;
+  readonly #exports: GhashExports;
   readonly #memory: Bytes;
   /** the nonce of the first packet that is provided for */
   readonly #first: Bytes = new Uint8Array(12);
@@ -39,9 +33,9 @@ export class ShortGcm {
 
   /** @throws Error where the platform has no AES of single blocks, or no WebAssembly */
   constructor(key: Bytes) {
-    shared ??= instantiate(code);
-    this.#exports = shared.exports;
-    this.#memory = shared.memory;
+    const { exports, memory } = ghash();
+    this.#exports = exports;
+    this.#memory = memory;
     const cipher = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
     this.#aes = (blocks) => cipher.update(blocks);
     this.#hashKey = Uint8Array.from(this.#aes(new Uint8Array(block)));

@@ -1,0 +1,66 @@
+/** TunnelHost and its policy over any byte pipe, in pure JavaScript. @module */
+import { webRandom } from "@postern/crypto";
+import {
+  type Address,
+  type Authorize,
+  type HashPassword,
+  type HostPlatform,
+  hashPasswordWith,
+  type PasswordFunctions,
+  TunnelHost as PortableHost,
+  policyWith,
+  type TunnelHostOptions,
+  type UserPolicy,
+} from "@postern/host";
+import { argon2id, compatible, modern, scrypt, sha256 } from "@postern/noble";
+import { SshError } from "@postern/wire";
+
+const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
+
+/**
+ * Hashes a password for a policy: `$scrypt$ln=16,r=8,p=2$salt$hash`.
+ *
+ * @example
+ * const authorize = policy({ test: { password: await hashPassword("secret") } });
+ */
+export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(passwordFunctions);
+
+/**
+ * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`; an unknown user
+ * takes as long as a wrong password. The options of a key only take permissions away: `permitopen` grants nothing to a user without
+ * `permitOpen`.
+ *
+ * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key file
+ * @example
+ * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
+ */
+export const policy: (users: Readonly<Record<string, UserPolicy>>) => Authorize =
+  /* @__PURE__ */ policyWith(passwordFunctions);
+
+/** Options of a TunnelHost that serves byte pipes. */
+export interface WebTunnelHostOptions extends TunnelHostOptions {
+  /** Opens a listening port for a client. Default: every request for a port is refused. */
+  readonly listen?: HostPlatform["listen"];
+  /** Connects to the target of a `direct-tcpip` channel. Default: every target is refused. */
+  readonly dial?: HostPlatform["dial"];
+}
+
+/**
+ * An SSH server that forwards ports and nothing else, over any byte pipe: pass each client's pipe to `serve`.
+ *
+ * @example
+ * const host = new TunnelHost({ hostKeys, authorize: policy({ test: { password: "secret" } }), listen });
+ * await host.serve(await webSocketPipe(url));
+ */
+export class TunnelHost extends PortableHost {
+  /** @throws SshError `misuse` for options that are unknown, missing or out of range */
+  constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
+    const algorithms = { ...modern, ciphers: compatible.ciphers };
+    super(options, { listen, dial, algorithms, random: webRandom });
+  }
+}
+
+async function refuse(where: readonly string[] | Address): Promise<never> {
+  const what = "host" in where ? `a connection to ${where.host}, port ${where.port}` : "a listening port";
+  throw new SshError("connect", `expected ${what}, but this runtime has no sockets`);
+}

@@ -1,0 +1,16 @@
+/** Logging in with a private key, signing in pure JavaScript. @module */
+import type { AuthMethod } from "@postern/auth";
+import type { Signer } from "@postern/crypto";
+import { decodePrivateKey, signer } from "@postern/noble";
+import { privateKeyWith } from "@postern/tunnel";
+
+/**
+ * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ *
+ * @throws SshError `key` if the text is not a private key that can be read
+ * @example
+ * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
+ */
+export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyWith((text) =>
+  signer(decodePrivateKey(text)),
+);
