@@ -1,5 +1,5 @@
 /**
- * A package imports only lower floors, and below floor 6 nothing of a platform.
+ * A package imports only from lower floors, and a portable package uses nothing of Node. ARCHITECTURE.md shows the same floors.
  * `node scripts/check-floors.mjs [root]`
  * @module
  */
@@ -11,24 +11,11 @@ import { readSource, report, sourcesBelow } from "./lib/source.mjs";
 
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
-/** `below` is what a package may know of the lower floors, where that is not everything. */
-const floors = {
-  wire: { floor: 0 },
-  crypto: { floor: 1, noble: true },
-  keys: { floor: 2, noble: true },
-  transport: { floor: 2 },
-  auth: { floor: 2 },
-  connection: { floor: 2, below: ["wire"] },
-  ssh: { floor: 3, below: ["wire", "crypto", "transport", "auth", "connection", "keys"] },
-  tunnel: { floor: 4 },
-  host: { floor: 4 },
-  web: { floor: 5 },
-  node: { floor: 6 },
-  cli: { floor: 7 },
-  // Tools of the tests stand above everything, and are never shipped.
-  testkit: { floor: 8, noble: true, dev: true },
-};
-const platformFloor = 6;
+/**
+ * The floor of each package. `below`: the only packages it may import, if that is not every lower floor. `platform`: it may use `node:`
+ * modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published.
+ */
+const floors = JSON.parse(readFileSync(new URL("./floors.json", import.meta.url), "utf8"));
 const noble = ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"];
 const builtins = new Set(builtinModules);
 const platformGlobals = new Set(["Buffer", "eval", "process", "require", "__dirname", "__filename", "setImmediate"]);
@@ -48,7 +35,7 @@ for (const folder of folders) {
 let sources = 0;
 for (const [folder, manifest] of manifests) {
   if (!(folder in floors)) {
-    add(manifest.file, 1, "unknown-package", `'${folder}' has no floor: give it one in scripts/check-floors.mjs`);
+    add(manifest.file, 1, "unknown-package", `'${folder}' has no floor: give it one in scripts/floors.json`);
     continue;
   }
   checkManifest(folder, manifest);
@@ -57,7 +44,7 @@ for (const [folder, manifest] of manifests) {
     const source = readSource(root, file);
     const shipped = file.startsWith(`packages/${folder}/src/`);
     for (const { specifier, line } of source.imports) checkImport(folder, manifest, file, line, specifier, shipped);
-    if (shipped && floors[folder].floor < platformFloor) checkGlobals(source);
+    if (shipped && !floors[folder].platform) checkGlobals(source);
   }
 }
 // What is not a package may import any of them, but by name.
@@ -71,11 +58,12 @@ checkCycles();
 checkVersions();
 checkPins();
 checkReferences();
+checkDocument();
 violations.sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1));
 report("check-floors", violations, `${manifests.size} packages, ${sources} files`);
 
 function checkManifest(folder, { file, json, lineOf }) {
-  const expected = folder === "cli" ? "postern" : `@postern/${folder}`;
+  const expected = `@postern/${folder}`;
   if (json.name !== expected) add(file, lineOf('"name"'), "name", `expected '${expected}', got '${json.name}'`);
   if (floors[folder].dev && json.private !== true) add(file, 1, "private", `'${folder}' must never be published`);
   for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
@@ -104,9 +92,7 @@ function checkImport(folder, { json }, file, line, specifier, shipped) {
   if (checkReach(folder, file, line, specifier)) return;
   if (/^\.\.?(\/|$)/.test(specifier)) return;
   if (isBuiltin(specifier)) {
-    if (shipped && floors[folder].floor < platformFloor) {
-      add(file, line, "node-module", `'${specifier}' below floor ${platformFloor}`);
-    }
+    if (shipped && !floors[folder].platform) add(file, line, "node-module", `'${specifier}' in a portable package`);
     return;
   }
   if (!shipped) return;
@@ -126,7 +112,7 @@ function checkImport(folder, { json }, file, line, specifier, shipped) {
 /** Nobody reaches into the files of another package. */
 function checkReach(folder, file, line, specifier) {
   if (specifier === undefined) return false;
-  const [, name, subpath] = /^(@postern\/[^/]+|postern)\/(.+)$/.exec(specifier) ?? [];
+  const [, name, subpath] = /^(@postern\/[^/]+)\/(.+)$/.exec(specifier) ?? [];
   if (subpath !== undefined) {
     // Some packages have more than one door.
     if (manifests.get(posternPackage(name))?.json.exports?.[`./${subpath}`]) return false;
@@ -165,20 +151,20 @@ function checkFloor(folder, other, file, line) {
 }
 
 function checkNoble(folder, name, file, line) {
-  if (!floors[folder].noble) add(file, line, "floor", `'${folder}' imports '${name}': algorithms come from 'crypto'`);
+  if (!floors[folder].noble) add(file, line, "floor", `'${folder}' imports '${name}': only providers do`);
 }
 
 function checkGlobals({ file, names, members, nodeTypes }) {
   const rule = "platform-global";
   for (const { name, line } of names) {
-    if (platformGlobals.has(name)) add(file, line, rule, `'${name}' below floor ${platformFloor}`);
+    if (platformGlobals.has(name)) add(file, line, rule, `'${name}' in a portable package`);
   }
   for (const { object, property, line } of members) {
     if (globalObjects.has(object) && platformGlobals.has(property)) {
-      add(file, line, rule, `'${object}.${property}' below floor ${platformFloor}`);
+      add(file, line, rule, `'${object}.${property}' in a portable package`);
     }
   }
-  for (const { line } of nodeTypes) add(file, line, "node-module", `types of node below floor ${platformFloor}`);
+  for (const { line } of nodeTypes) add(file, line, "node-module", `types of node in a portable package`);
 }
 
 function checkCycles() {
@@ -242,8 +228,19 @@ function checkReferences() {
   }
 }
 
+/** The table in ARCHITECTURE.md is this one. */
+function checkDocument() {
+  const file = "ARCHITECTURE.md";
+  if (!existsSync(join(root, file))) return;
+  const text = readFileSync(join(root, file), "utf8");
+  const rows = [...manifests.keys()]
+    .filter((folder) => floors[folder] !== undefined && !floors[folder].dev)
+    .map((folder) => `| ${floors[folder].floor} | \`${folder}\` | ${floors[folder].job} |`);
+  for (const row of rows) if (!text.includes(row)) add(file, lineOf(text, "| floor |"), "table", `expected the row ${row}`);
+}
+
 function posternPackage(name) {
-  return name === "postern" ? "cli" : /^@postern\/([^/]+)$/.exec(name)?.[1];
+  return /^@postern\/([^/]+)$/.exec(name)?.[1];
 }
 
 function isBuiltin(specifier) {

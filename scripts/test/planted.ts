@@ -50,10 +50,13 @@ export const cleanTree: Tree = {
   ].join("\n"),
   "packages/wire/test/bytes.test.ts":
     'import { readFileSync } from "node:fs";\nimport "../src/bytes.ts";\nreadFileSync;\n',
-  "packages/crypto/package.json": manifest("@postern/crypto", {
+  "packages/crypto/package.json": manifest("@postern/crypto", { dependencies: { "@postern/wire": "workspace:^" } }),
+  "packages/crypto/src/index.ts":
+    'import type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => b;\n',
+  "packages/noble/package.json": manifest("@postern/noble", {
     dependencies: { "@noble/hashes": "2.4.0", "@postern/wire": "workspace:^" },
   }),
-  "packages/crypto/src/index.ts":
+  "packages/noble/src/index.ts":
     'import { sha256 } from "@noble/hashes/sha2.js";\nimport type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => sha256(b);\n',
   "packages/transport/package.json": manifest("@postern/transport", {
     dependencies: { "@postern/crypto": "workspace:^", "@postern/wire": "workspace:^" },

@@ -1,4 +1,4 @@
-/** Floor 2: user authentication as machines. @module */
+/** User authentication as machines. @module */
 export { type AuthClientEvent, AuthClientMachine, type AuthClientOptions } from "./client-machine.ts";
 export type { AuthContext, AuthDialog, AuthMethod, MaybePromise } from "./dialog.ts";
 export { type InteractiveRequest, keyboardInteractive } from "./methods/keyboard-interactive.ts";

@@ -1,4 +1,4 @@
-/** Floor 2: the connection layer as a machine. @module */
+/** The connection layer as a machine. @module */
 export type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";
 export { ConnectionMachine, type ConnectionOptions } from "./connection-machine.ts";
 export type { ReplySlot } from "./replies.ts";

@@ -1,4 +1,4 @@
-/** Floor 6: Postern on Node.js. @module */
+/** Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel";

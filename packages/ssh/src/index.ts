@@ -1,4 +1,4 @@
-/** Floor 3: an SSH connection over any byte pipe. @module */
+/** An SSH connection over any byte pipe. @module */
 export type { Address } from "./address.ts";
 export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";

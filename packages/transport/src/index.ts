@@ -1,4 +1,4 @@
-/** Floor 2: the transport layer as a machine. @module */
+/** The transport layer as a machine. @module */
 export type { AlgorithmNames, KexOptions } from "./kex-step.ts";
 export type { TransportEvent } from "./transport-events.ts";
 export { type RekeyLimits, TransportMachine, type TransportOptions } from "./transport-machine.ts";

@@ -1,4 +1,4 @@
-/** Floor 0: bytes, messages, errors and limits. @module */
+/** Bytes, messages, errors and limits. @module */
 export * from "./bytes.ts";
 export * from "./checks.ts";
 export * from "./codec.ts";
