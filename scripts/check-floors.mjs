@@ -101,7 +101,6 @@ function checkImport(folder, { json }, file, line, specifier, shipped) {
   if (other === folder) return;
   if (other !== undefined) checkFloor(folder, other, file, line);
   else if (noble.includes(name)) checkNoble(folder, name, file, line);
-  else if (name.startsWith("cloudflare:") && folder === "web") return;
   else {
     add(file, line, "run-time-dependency", `'${name}': only @postern/* and the four @noble packages`);
     return;
@@ -236,7 +235,8 @@ function checkDocument() {
   const rows = [...manifests.keys()]
     .filter((folder) => floors[folder] !== undefined && !floors[folder].dev)
     .map((folder) => `| ${floors[folder].floor} | \`${folder}\` | ${floors[folder].job} |`);
-  for (const row of rows) if (!text.includes(row)) add(file, lineOf(text, "| floor |"), "table", `expected the row ${row}`);
+  for (const row of rows)
+    if (!text.includes(row)) add(file, lineOf(text, "| floor |"), "table", `expected the row ${row}`);
 }
 
 function posternPackage(name) {

@@ -39,7 +39,7 @@ const clients = [
     source: `${minimal}
       import { fingerprint, ReverseTunnel } from "@postern/tunnel";
       export const tunnel = (dial, options) =>
-        new ReverseTunnel(options, { dial, dialTarget: false, algorithms, random: webRandom });
+        new ReverseTunnel(options, { dial, dialTarget: false, algorithms, random: webRandom, sha256 });
       export { fingerprint };`,
   },
   {
@@ -51,7 +51,8 @@ const clients = [
   },
   {
     name: "of which the three algorithms",
-    source: 'export { chacha20Poly1305, curve25519Sha256, webSshEd25519 } from "@postern/crypto";',
+    source:
+      'export { chacha20Poly1305, curve25519Sha256 } from "@postern/noble"; export { webSshEd25519 } from "@postern/web";',
   },
 ];
 

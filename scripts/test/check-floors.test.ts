@@ -103,7 +103,10 @@ const elsewhere: [name: string, change: Tree, violations: string[]][] = [
   [
     "two versions of one library",
     {
-      "packages/testkit/package.json": manifest("@postern/testkit", { private: true, dependencies: { "@noble/hashes": "2.3.0" } }),
+      "packages/testkit/package.json": manifest("@postern/testkit", {
+        private: true,
+        dependencies: { "@noble/hashes": "2.3.0" },
+      }),
     },
     ["packages/testkit/package.json:7: one-version"],
   ],

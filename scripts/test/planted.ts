@@ -51,8 +51,7 @@ export const cleanTree: Tree = {
   "packages/wire/test/bytes.test.ts":
     'import { readFileSync } from "node:fs";\nimport "../src/bytes.ts";\nreadFileSync;\n',
   "packages/crypto/package.json": manifest("@postern/crypto", { dependencies: { "@postern/wire": "workspace:^" } }),
-  "packages/crypto/src/index.ts":
-    'import type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => b;\n',
+  "packages/crypto/src/index.ts": 'import type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => b;\n',
   "packages/noble/package.json": manifest("@postern/noble", {
     dependencies: { "@noble/hashes": "2.4.0", "@postern/wire": "workspace:^" },
   }),

@@ -1,6 +1,7 @@
 /** A Durable Object that keeps one tunnel open over hours. @module */
-import { fingerprint, privateKey, ReverseTunnel, serve } from "@postern/web";
-import { workerdSocket } from "@postern/web/workerd";
+
+import { connect } from "cloudflare:sockets";
+import { fingerprint, privateKey, ReverseTunnel, serve, workerdSocket } from "@postern/web";
 import { answerWith } from "./answer.mjs";
 
 /**
@@ -95,7 +96,7 @@ export class Tunnel {
     const settings = /** @type {Settings} */ (await this.#storage.get("settings"));
     const name = await this.#storage.get("name");
     const tunnel = new ReverseTunnel({
-      dial: ({ host, port }, { signal }) => workerdSocket({ hostname: host, port }, { signal }),
+      dial: ({ host, port }, { signal }) => workerdSocket(connect, { hostname: host, port }, { signal }),
       host: settings.host,
       port: settings.hostPort ?? 22,
       user: settings.user,

@@ -1,5 +1,8 @@
 /** `@postern/web` over `cloudflare:sockets`, in workerd. @module */
-import { workerdSocket } from "@postern/web/workerd";
+
+// @ts-expect-error: only workerd has this module
+import { connect } from "cloudflare:sockets";
+import { type WorkerdConnect, workerdSocket } from "@postern/web";
 import { runProgram } from "../program.ts";
 import { webPlatform } from "../scenario.ts";
 
@@ -7,7 +10,9 @@ import { webPlatform } from "../scenario.ts";
 export default {
   async fetch(request: Request): Promise<Response> {
     const query = new URL(request.url).searchParams;
-    const dial = webPlatform(({ host, port }, { signal }) => workerdSocket({ hostname: host, port }, { signal }));
+    const dial = webPlatform(({ host, port }, { signal }) =>
+      workerdSocket(connect as WorkerdConnect, { hostname: host, port }, { signal }),
+    );
     await runProgram(query.get("control") ?? "", query.get("version") ?? "?", dial);
     return new Response("done\n");
   },

@@ -76,3 +76,4 @@ export { privateKey } from "./private-key.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
 export { webSshEd25519 } from "./ssh-ed25519.ts";
 export { type WebSocketPipeOptions, webSocketPipe } from "./websocket.ts";
+export { type WorkerdConnect, type WorkerdSocket, workerdSocket } from "./workerd.ts";

@@ -1,22 +1,39 @@
-/** TCP in workerd: Cloudflare Workers and whatever else runs it. An entry of its own, for nobody else has `cloudflare:sockets`. @module */
-import { connect } from "cloudflare:sockets";
+/** TCP sockets of workerd, the runtime of Cloudflare Workers. @module */
 import { type BytePipe, pipeFromStreams } from "@postern/ssh";
 import { expectSignal, expectType, RfcLimits, SshError } from "@postern/wire";
 
-/** What may be on its way out before `write` gives false. */
+/** The part of a socket of `cloudflare:sockets` that this package uses. */
+export interface WorkerdSocket {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly opened: Promise<unknown>;
+  readonly closed: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `connect` of `cloudflare:sockets`. */
+export type WorkerdConnect = (
+  address: { readonly hostname: string; readonly port: number },
+  options?: { secureTransport?: "off" | "on" | "starttls"; allowHalfOpen?: boolean; highWaterMark?: number },
+) => WorkerdSocket;
+
+/** Bytes that may be queued before `write` returns `false`. */
 const highWaterMark = 256 * 1024;
 
 /**
- * Connects to a TCP address through `cloudflare:sockets`. The connection belongs to the request, or the Durable Object, it was made in.
+ * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the Durable Object in
+ * which it was opened.
  *
- * @throws SshError `connect` with the runtime's words as the cause, `aborted`
+ * @throws SshError `connect` with the runtime's error as the cause, `aborted`
  * @example
+ * import { connect } from "cloudflare:sockets";
  * const tunnel = new ReverseTunnel({
- *   dial: ({ host, port }, { signal }) => workerdSocket({ hostname: host, port }, { signal }),
+ *   dial: ({ host, port }, { signal }) => workerdSocket(connect, { hostname: host, port }, { signal }),
  *   ...options,
  * });
  */
 export async function workerdSocket(
+  connect: WorkerdConnect,
   address: { readonly hostname: string; readonly port: number },
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<BytePipe> {
@@ -34,13 +51,13 @@ export async function workerdSocket(
     const words = cause instanceof Error ? cause.message : String(cause);
     return new SshError("connect", `expected a connection to ${name}, got: ${words}`, { cause });
   };
-  let socket: ReturnType<typeof connect>;
+  let socket: WorkerdSocket;
   try {
     socket = connect({ hostname, port }, { allowHalfOpen: true, secureTransport: "off", highWaterMark });
   } catch (cause) {
     throw failed(cause);
   }
-  // It rejects with `opened`; the pipe learns of later errors from the streams.
+  // Rejects together with `opened`; the pipe learns of later errors from the streams.
   socket.closed.catch(ignore);
   const abort = (): void => void socket.close().catch(ignore);
   signal?.addEventListener("abort", abort, { once: true });
