@@ -1,14 +1,10 @@
 /** Dialling in workerd, whose sockets are stubs here: the integration tests run in workerd itself. */
-import { afterEach, describe, expect, it, vi } from "vitest";
-
-const connect = vi.fn();
-vi.mock("cloudflare:sockets", () => ({ connect }));
-const { workerdSocket } = await import("../src/workerd.ts");
-
-afterEach(() => connect.mockReset());
+import { describe, expect, it, vi } from "vitest";
+import { workerdSocket } from "../src/index.ts";
 
 describe("workerdSocket", () => {
   it("refuses values of other types before it connects", async () => {
+    const connect = vi.fn();
     const at = { hostname: "ssh.example.com", port: 22 };
     const wrong: unknown[][] = [
       [undefined],
@@ -23,7 +19,7 @@ describe("workerdSocket", () => {
       [at, { signal: null }],
     ];
     for (const values of wrong) {
-      await expect(workerdSocket(...(values as Parameters<typeof workerdSocket>))).rejects.toMatchObject({
+      await expect(workerdSocket(...([connect, ...values] as Parameters<typeof workerdSocket>))).rejects.toMatchObject({
         code: "misuse",
       });
     }
