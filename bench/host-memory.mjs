@@ -53,8 +53,8 @@ async function measure(clients) {
       auth: [password("secret")],
       hostKey: () => true,
     });
-    await tunnel.logon();
-    await tunnel.requestForwarding({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
+    await tunnel.connect();
+    await tunnel.forward({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
     return tunnel;
   };
   // The first ones warm the compiler up.
@@ -68,6 +68,6 @@ async function measure(clients) {
   for (const name of ["heapUsed", "external", "arrayBuffers", "rss"]) {
     console.log(`  ${name.padEnd(13)}${((after[name] - before[name]) / count / 1024).toFixed(1)}`);
   }
-  await Promise.all([...warm, ...tunnels].map((tunnel) => tunnel.logoff()));
+  await Promise.all([...warm, ...tunnels].map((tunnel) => tunnel.close()));
   child.disconnect();
 }

@@ -1,6 +1,6 @@
 /** What goes wrong between a tunnel and its host: each ends in one SshError that says what was expected and what came. */
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
-import { fingerprint, modern, password, privateKey, ReverseTunnel, SshError, type TunnelOptions } from "@postern/node";
+import { fingerprint, modernAlgorithms, password, privateKey, ReverseTunnel, SshError, type TunnelOptions } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   deafTarget,
@@ -22,19 +22,19 @@ import {
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);
 
-/** The one error a logon ends in. */
+/** The one error a login ends in. */
 async function failure(options: TunnelOptions): Promise<SshError> {
   const tunnel = new ReverseTunnel(options);
   const told: string[] = [];
   tunnel.addEventListener("state", ({ state }) => void told.push(state));
-  const error: unknown = await tunnel.logon().then(
-    () => new Error("expected the logon to fail"),
+  const error: unknown = await tunnel.connect().then(
+    () => new Error("expected the login to fail"),
     (reason: unknown) => reason,
   );
   if (!(error instanceof SshError)) throw error;
   expect(told.at(-1)).toBe("closed");
   await expect(tunnel.closed).rejects.toBe(error);
-  await tunnel.logoff();
+  await tunnel.close();
   return error;
 }
 
@@ -82,7 +82,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     user: sshd.user,
     auth: [privateKey(key.privateText)],
     hostKey: fingerprint(sshd.fingerprint()),
-    logonTimeoutMs: 20_000,
+    loginTimeoutMs: 20_000,
     ...more,
   });
   beforeAll(async () => {
@@ -100,7 +100,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     expect(error).toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a logon method: tried password (refused); the host takes "publickey,password"',
+        'expected the host to accept a login method: tried password (refused); the host takes "publickey,password"',
     });
   });
 
@@ -122,7 +122,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
       const error = await failure(options({ port: narrow.port, hostKey: () => true }));
       expect(error).toMatchObject({ code: "negotiation" });
       expect(error.message).toContain(
-        `we offer "${modern.ciphers.map(({ name }) => name).join(",")}", the host offers "aes128-ctr,aes192-ctr"`,
+        `we offer "${modernAlgorithms.ciphers.map(({ name }) => name).join(",")}", the host offers "aes128-ctr,aes192-ctr"`,
       );
     } finally {
       await narrow.stop();
@@ -132,8 +132,8 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
   it("a port already in use: refuses that forwarding, and the tunnel goes on", async () => {
     const holder = await echoTarget();
     const tunnel = new ReverseTunnel(options());
-    await tunnel.logon();
-    const busy = tunnel.requestForwarding({
+    await tunnel.connect();
+    const busy = tunnel.forward({
       address: "127.0.0.1",
       port: holder.port,
       target: { host: "127.0.0.1", port: 1 },
@@ -142,17 +142,17 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
       code: "refused",
       message: `expected the host to listen on "127.0.0.1" port ${holder.port}, it refused and gave no reason; the port may be in use`,
     });
-    const free = await tunnel.requestForwarding({
+    const free = await tunnel.forward({
       address: "127.0.0.1",
       port: 0,
       target: { host: "127.0.0.1", port: holder.port },
     });
     expect((await exchange(free.port, "still here")).toString()).toBe("still here");
-    await tunnel.logoff();
+    await tunnel.close();
     await holder.stop();
   });
 
-  /** How many bytes the host sends until the logon is done. */
+  /** How many bytes the host sends until the login is done. */
   const handshake = async (): Promise<number> => {
     let total = 0;
     const proxy = await between(sshd.port, (chunk) => {
@@ -160,16 +160,16 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
       return chunk;
     });
     const tunnel = new ReverseTunnel(options({ port: proxy.port }));
-    await tunnel.logon();
+    await tunnel.connect();
     const done = total;
-    await tunnel.logoff();
+    await tunnel.close();
     proxy.stop();
     return done;
   };
 
   it.each(["ends", "resets"])("a host that %s the connection during the handshake, at any point", async (how) => {
     const whole = await handshake();
-    // The last packets may come with what follows the logon: the cuts stay before USERAUTH_SUCCESS.
+    // The last packets may come with what follows the login: the cuts stay before USERAUTH_SUCCESS.
     for (let most = 0; most < whole - 700; most += 130) {
       const proxy = await between(sshd.port, (chunk, sent, visitor) => {
         if (sent + chunk.length <= most) return chunk;
@@ -190,19 +190,19 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
         if (spot >= 0 && spot < chunk.length) chunk.writeUInt8(chunk.readUInt8(spot) ^ 0x04, spot);
         return chunk;
       });
-      const tunnel = new ReverseTunnel(options({ port: proxy.port, logonTimeoutMs: 1_000 }));
-      const error: unknown = await tunnel.logon().then(
+      const tunnel = new ReverseTunnel(options({ port: proxy.port, loginTimeoutMs: 1_000 }));
+      const error: unknown = await tunnel.connect().then(
         () => undefined,
         (reason: unknown) => reason,
       );
       // What is not signed is the padding in the clear: a change there changes nothing.
       if (error !== undefined) expect(error, `byte ${at}`).toBeInstanceOf(SshError);
-      await tunnel.logoff();
+      await tunnel.close();
       proxy.stop();
     }
   });
 
-  it("a truncated packet, and a corrupted one, after logon", async () => {
+  it("a truncated packet, and a corrupted one, after login", async () => {
     for (const [how, code] of [
       ["cut", "closed"],
       ["flip", "mac"],
@@ -218,11 +218,11 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
         return chunk.subarray(0, chunk.length - 1);
       });
       const tunnel = new ReverseTunnel(options({ port: proxy.port, reconnect: { mode: "never" } }));
-      await tunnel.logon();
-      // Whatever sshd has to say after the logon has been said when it answers this.
-      await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+      await tunnel.connect();
+      // Whatever sshd has to say after the login has been said when it answers this.
+      await tunnel.listen({ address: "127.0.0.1", port: 0 });
       armed = true;
-      await expect(tunnel.requestForwarding({ address: "127.0.0.1", port: 0 })).rejects.toMatchObject({
+      await expect(tunnel.listen({ address: "127.0.0.1", port: 0 })).rejects.toMatchObject({
         name: "SshError",
         code,
       });
@@ -239,7 +239,7 @@ describe("with a host that is none", () => {
     user: "test",
     auth: [password("secret")],
     hostKey: () => true,
-    logonTimeoutMs: 20_000,
+    loginTimeoutMs: 20_000,
     ...more,
   });
 
@@ -267,11 +267,11 @@ describe("with a host that is none", () => {
     await echo.stop();
   });
 
-  it("a server that takes everything and says nothing: the logon has a deadline", async () => {
+  it("a server that takes everything and says nothing: the login has a deadline", async () => {
     const deaf = await deafTarget();
-    expect(await failure(options(deaf.port, { logonTimeoutMs: 300 }))).toMatchObject({
+    expect(await failure(options(deaf.port, { loginTimeoutMs: 300 }))).toMatchObject({
       code: "timeout",
-      message: expect.stringMatching(/^expected the logon to be done within \d+ ms$/),
+      message: expect.stringMatching(/^expected the login to be done within \d+ ms$/),
     });
     await deaf.stop();
   });
@@ -301,7 +301,7 @@ describe("with a host that is none", () => {
       "SSH-2.0-flood\r\n",
       Buffer.concat(Array.from({ length: 100 }, () => Buffer.from("0000000c0602000000000000000000ff", "hex"))),
     ],
-  ])("a flood of %s before logon ends, and is not kept", async (_what, greeting, block) => {
+  ])("a flood of %s before login ends, and is not kept", async (_what, greeting, block) => {
     let written = 0;
     const flood = await target((socket) => {
       socket.write(greeting);

@@ -100,8 +100,8 @@ for (const [name, start] of [
         auth: [privateKey((await userKey()).privateText)],
         hostKey: fingerprint(sshd.fingerprint()),
       });
-      await tunnel.logon();
-      const forwarding = await tunnel.requestForwarding({ port: 0 });
+      await tunnel.connect();
+      const forwarding = await tunnel.listen({ port: 0 });
       serve(forwarding, async (request) => new Response(`the secret: ${await request.text()}`));
       const large = "all of it ".repeat(200_000);
       const url = `http://127.0.0.1:${forwarding.port}/path-of-a-visitor`;
@@ -109,7 +109,7 @@ for (const [name, start] of [
       for (const [i, answer] of (await Promise.all(answers)).entries()) {
         expect((await answer.text()) === `the secret: ${i}${large}`).toBe(true);
       }
-      await tunnel.logoff();
+      await tunnel.close();
       const bytes = Buffer.concat(seen).toString("latin1");
       // Both ways, and encrypted from the first exchange of keys on.
       expect(bytes.length).toBeGreaterThan(20_000_000);

@@ -1,6 +1,6 @@
 /** Many bytes through a forwarding, with keys exchanged anew while they flow. */
 
-import { fingerprint, modern, privateKey, ReverseTunnel, type TunnelOptions } from "@postern/node";
+import { fingerprint, modernAlgorithms, privateKey, ReverseTunnel, type TunnelOptions } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   hashSink,
@@ -37,11 +37,11 @@ describe.skipIf(missing("sshd"))("256 MiB each way", () => {
       hostKey: fingerprint(sshd.fingerprint()),
       ...options,
     });
-    await tunnel.logon();
+    await tunnel.connect();
     const sink = await hashSink();
     const source = await patternSource(size, 5);
-    const down = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: sink.port } });
-    const up = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: source.port } });
+    const down = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: sink.port } });
+    const up = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: source.port } });
     const sender = await visit(down.port);
     const reader = await visit(up.port);
     const [received] = await Promise.all([
@@ -51,11 +51,11 @@ describe.skipIf(missing("sshd"))("256 MiB each way", () => {
     expect(received).toEqual({ bytes: size, sha256: patternHash(size, 5) });
     expect(await sink.next()).toEqual({ bytes: size, sha256: patternHash(size, 6) });
     reader.end();
-    await tunnel.logoff();
+    await tunnel.close();
     await Promise.all([sink.stop(), source.stop()]);
   };
 
-  for (const cipher of modern.ciphers) {
+  for (const cipher of modernAlgorithms.ciphers) {
     it(`${cipher.name}, the host exchanges keys every 16 MiB`, async () => {
       const sshd = await startSshd({
         authorizedKeys: [key.publicLine],

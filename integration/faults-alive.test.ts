@@ -156,8 +156,8 @@ describe("a tunnel whose keepalives are answered", () => {
       hostKey: fingerprint(server.fingerprint()),
       ...impatient,
     });
-    atEnd(() => tunnel.logoff());
-    await tunnel.logon();
+    atEnd(() => tunnel.close());
+    await tunnel.connect();
     await stays(tunnel);
   });
 });

@@ -1,4 +1,4 @@
-/** A network that fails while the tunnel logs on: at each step of the handshake, and at bytes in the midst of them. */
+/** A network that fails while the tunnel logs in: at each step of the handshake, and at bytes in the midst of them. */
 import { SshError } from "@postern/node";
 import { randomBelow, seededRandom } from "@postern/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ import {
   watchedOpen,
 } from "./harness/index.ts";
 
-/** The messages of a logon by public key, each way, as somebody in the middle sees them. */
+/** The messages of a login by public key, each way, as somebody in the middle sees them. */
 const steps = {
   c2s: ["the identification", "KEXINIT", "the key exchange", "NEWKEYS", "the first encrypted segment"],
   s2c: [
@@ -48,7 +48,7 @@ const endings: Readonly<Record<CutPoint["cut"], readonly string[]>> = {
   silence: ["timeout"],
 };
 
-describe.skipIf(missing("sshd", "password"))("a logon through a network that fails", () => {
+describe.skipIf(missing("sshd", "password"))("a login through a network that fails", () => {
   let sshd: Sshd;
   beforeAll(async () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
@@ -59,11 +59,11 @@ describe.skipIf(missing("sshd", "password"))("a logon through a network that fai
   for (const { name, point } of points) {
     it(`${name}: one typed error in mode \`never\` and \`established\`, and success later in mode \`always\``, async () => {
       const server = await behind(sshd);
-      const deadline = { logonTimeoutMs: point.cut === "silence" ? 400 : 10_000 };
+      const deadline = { loginTimeoutMs: point.cut === "silence" ? 400 : 10_000 };
       for (const mode of ["never", "established"] as const) {
         const { tunnel, attempts } = await watched(server, { reconnect: { mode }, ...deadline });
         server.box.cutNext(point);
-        const error: unknown = await mustSettle("logon", tunnel.logon()).catch((cause: unknown) => cause);
+        const error: unknown = await mustSettle("login", tunnel.connect()).catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(SshError);
         expect(endings[point.cut]).toContain((error as SshError).code);
         await expect(tunnel.closed).rejects.toBe(error);
@@ -72,7 +72,7 @@ describe.skipIf(missing("sshd", "password"))("a logon through a network that fai
       }
       const { tunnel, attempts } = await watched(server, { reconnect: { mode: "always" }, ...deadline });
       server.box.cutNext(point);
-      await mustSettle("logon", tunnel.logon());
+      await mustSettle("login", tunnel.connect());
       await server.box.reached;
       expect(tunnel.state).toBe("open");
       expect(endings[point.cut]).toContain(attempts[0]?.reason);
@@ -82,20 +82,20 @@ describe.skipIf(missing("sshd", "password"))("a logon through a network that fai
   it("cut at bytes all over the handshake: one typed error, whatever the byte", async () => {
     const server = await behind(sshd);
     const { box } = server;
-    await (await watchedOpen(server)).tunnel.logoff();
+    await (await watchedOpen(server)).tunnel.close();
     const whole = { ...box.bytes };
     const random = seededRandom("bytes of a handshake");
     const outcomes = new Map<string, number>();
     for (let round = 0; round < 60; round++) {
       const way = round % 2 === 0 ? "c2s" : "s2c";
-      // The last bytes are of the logoff or the host's words after the logon.
+      // The last bytes are of the logoff or the host's words after the login.
       const bytes = randomBelow(random, Math.floor(whole[way] * 0.8));
       const { tunnel } = await watched(server, { reconnect: { mode: "never" } });
       box.cutNext({ way, cut: round % 4 < 2 ? "close" : "reset", after: { bytes } });
-      const error: unknown = await mustSettle("logon", tunnel.logon()).catch((cause: unknown) => cause);
-      const outcome = error instanceof SshError ? error.code : "a logon";
+      const error: unknown = await mustSettle("login", tunnel.connect()).catch((cause: unknown) => cause);
+      const outcome = error instanceof SshError ? error.code : "a login";
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-      await tunnel.logoff();
+      await tunnel.close();
     }
     expect([...outcomes.keys()].filter((code) => !endings.close.includes(code))).toEqual([]);
   });

@@ -60,10 +60,10 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
       hostKey: fingerprint(server.fingerprint()),
       reconnect: { intervalMs: 0 },
     });
-    atEnd(() => tunnel.logoff());
-    await tunnel.logon();
-    const web = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
-    const raw = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+    atEnd(() => tunnel.close());
+    await tunnel.connect();
+    const web = await tunnel.forward({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
+    const raw = await tunnel.listen({ address: "127.0.0.1", port: 0 });
     const loop = (async () => {
       for await (const channel of raw) channel.readable.pipeTo(channel.writable).catch(() => undefined);
     })();
@@ -88,11 +88,11 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     expect(after - before).toBeLessThan(allowed);
     expect(surplus(handles)).toEqual([]);
     expect([tunnel.stats().reconnects, tunnel.timeline.length]).toEqual([cycles + 100, 100]);
-    await tunnel.logoff();
+    await tunnel.close();
     await loop;
   });
 
-  it("in which the logon fails leave the heap as it was, too", async () => {
+  it("in which the login fails leave the heap as it was, too", async () => {
     const server = await startHost();
     atEnd(() => server.stop());
     const box = await startMiddlebox(server.port);
@@ -109,12 +109,12 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
       });
       const way = round % 2 === 0 ? "c2s" : "s2c";
       box.cutNext({ way, cut: round % 3 === 0 ? "close" : "reset", after: { bytes: (round * 37) % 700 } });
-      const code = await tunnel.logon().then(
+      const code = await tunnel.connect().then(
         () => "open",
         (error: { readonly code: string }) => error.code,
       );
       outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
-      await tunnel.logoff();
+      await tunnel.close();
     };
     for (let warm = 0; warm < 100; warm++) await attempt(warm);
     const [before, handles] = [await heap(), resources()];

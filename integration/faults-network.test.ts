@@ -72,7 +72,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
   }
 
   it("that goes silent for everybody is waited for, however long it takes", async () => {
-    await open({ logonTimeoutMs: 700 });
+    await open({ loginTimeoutMs: 700 });
     box.silence();
     await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
     expect(new Set(record.attempts.map(({ reason }) => reason))).toEqual(new Set(["timeout"]));
@@ -135,13 +135,13 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     expect(record.attempts).toEqual([]);
   });
 
-  it("that delays everything longer than the keepalive allows is left, and the logon waits for its answers", async () => {
+  it("that delays everything longer than the keepalive allows is left, and the login waits for its answers", async () => {
     await open();
     box.delay(1_200);
     await lost(record);
     record.states.length = 0;
     expect(record.attempts[0]?.reason).toBe("timeout");
-    // The handshake takes a few round trips, and nobody is impatient before the logon is done.
+    // The handshake takes a few round trips, and nobody is impatient before the login is done.
     await expect.poll(() => record.states.includes("authenticating"), patience).toBe(true);
     box.heal();
     await expect.poll(() => record.tunnel.state, patience).toBe("open");
@@ -149,7 +149,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     expect(await echoes(web.port)).toBe(true);
   });
 
-  it("that sends every byte in a segment of its own carries a logon and data all the same", async () => {
+  it("that sends every byte in a segment of its own carries a login and data all the same", async () => {
     const server = await behind(sshd);
     server.box.shatter();
     record = await watchedOpen(server, { keepAlive: { intervalMs: 2_000, countMax: 5 } });

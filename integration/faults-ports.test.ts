@@ -104,7 +104,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     const { tunnel } = await watchedOpen(sshd);
     const port = await freePort();
     const leave = await occupy(port);
-    const request = (): Promise<unknown> => tunnel.requestForwarding({ address: "127.0.0.1", port });
+    const request = (): Promise<unknown> => tunnel.listen({ address: "127.0.0.1", port });
     await expect(mustSettle("request", request())).rejects.toMatchObject({ code: "refused" });
     expect(tunnel.forwardings).toEqual([]);
     await leave();
@@ -168,12 +168,12 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     resolver.fails = true;
     const hosts = [{ host: "ssh.example.test", port }];
     const early = await watched({ ...server, port }, { hosts });
-    await expect(mustSettle("logon", early.tunnel.logon())).rejects.toMatchObject({ code: "connect" });
+    await expect(mustSettle("login", early.tunnel.connect())).rejects.toMatchObject({ code: "connect" });
     const record = await watched({ ...server, port }, { hosts, reconnect: { mode: "always" } });
-    const logon = mustSettle("logon", record.tunnel.logon());
+    const login = mustSettle("login", record.tunnel.connect());
     await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
     resolver.fails = false;
-    await logon;
+    await login;
 
     const web = await forwardTo(record, await echo());
     record.attempts.length = 0;
@@ -193,7 +193,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     resolver.fails = true;
     const hosts = [{ host: "ssh.example.test" }, { host: "127.0.0.1", port: sshd.port }];
     const record = await watched(sshd, { hosts, reconnect: { mode: "always" } });
-    await mustSettle("logon", record.tunnel.logon());
+    await mustSettle("login", record.tunnel.connect());
     expect(record.tunnel.state).toBe("open");
   });
 
@@ -238,10 +238,10 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
 
   const wrong: Partial<TunnelOptions> = { auth: [password("wrong")] };
   for (const mode of ["never", "established", "always"] as const) {
-    it(`at the first logon in mode \`${mode}\``, async () => {
+    it(`at the first login in mode \`${mode}\``, async () => {
       const { box, ...server } = await behind(sshd);
       const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode } });
-      await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "auth" });
+      await expect(mustSettle("login", tunnel.connect())).rejects.toMatchObject({ code: "auth" });
       await new Promise((resolve) => setTimeout(resolve, 400));
       expect([tunnel.state, attempts, box.accepted]).toEqual(["closed", [], 1]);
     });
@@ -251,7 +251,7 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
     const strict = await start({ password: true, config: { MaxAuthTries: "1" } });
     const { box, ...server } = await behind(strict);
     const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode: "always" } });
-    await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "auth" });
+    await expect(mustSettle("login", tunnel.connect())).rejects.toMatchObject({ code: "auth" });
     expect([attempts, box.accepted]).toEqual([[], 1]);
   });
 

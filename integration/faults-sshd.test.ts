@@ -124,7 +124,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
   });
 
   it("that stops for longer than the keepalive allows is lost, and found again when it goes on", async () => {
-    await open({}, { logonTimeoutMs: 1_000 });
+    await open({}, { loginTimeoutMs: 1_000 });
     sshd.signal("SIGSTOP", "all");
     // Its kernel still takes our connections, but nobody answers.
     await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
@@ -163,7 +163,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
 
   it("gives an event based program its channels before and after, in one loop", async () => {
     await open();
-    const raw = await mustSettle("requestForwarding", record.tunnel.requestForwarding({ port: await freePort() }));
+    const raw = await mustSettle("requestForwarding", record.tunnel.listen({ port: await freePort() }));
     const served: string[] = [];
     const loop = (async () => {
       for await (const channel of raw) {
@@ -179,20 +179,20 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await back(record, raw);
     expect((await exchange(raw.port, "two")).toString()).toBe("two");
     expect(served).toHaveLength(2);
-    await record.tunnel.logoff();
+    await record.tunnel.close();
     expect(await done).toBe("over");
   });
 
   it("ends with the connection's error, and so do its forwardings, when it is never to come back", async () => {
     await open({}, { reconnect: { mode: "never" } });
-    const raw = await record.tunnel.requestForwarding({ port: 0 });
+    const raw = await record.tunnel.listen({ port: 0 });
     const next = mustSettle("next", raw[Symbol.asyncIterator]().next());
     sshd.signal("SIGKILL", "sessions");
     for (const end of [record.tunnel.closed, web.closed, raw.closed, next]) {
       await expect(end).rejects.toMatchObject({ code: "closed" });
     }
     expect([record.tunnel.state, record.attempts]).toEqual(["closed", []]);
-    await expect(record.tunnel.logon()).rejects.toMatchObject({ code: "misuse" });
+    await expect(record.tunnel.connect()).rejects.toMatchObject({ code: "misuse" });
   });
 
   it("gives up after maxRetries attempts, with the last reason", async () => {
@@ -218,28 +218,28 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
 
   it("that is not there at first is waited for in mode `always`, and only there", async () => {
     await open();
-    await record.tunnel.logoff();
+    await record.tunnel.close();
     await sshd.kill();
     for (const mode of ["never", "established"] as const) {
       const { tunnel, attempts } = await watched(sshd, { reconnect: { mode } });
-      await expect(mustSettle("logon", tunnel.logon())).rejects.toMatchObject({ code: "connect" });
+      await expect(mustSettle("login", tunnel.connect())).rejects.toMatchObject({ code: "connect" });
       expect([tunnel.state, attempts]).toEqual(["closed", []]);
     }
     const waiting = await watched(sshd, { reconnect: { mode: "always" } });
-    const logon = mustSettle("logon", waiting.tunnel.logon());
+    const login = mustSettle("login", waiting.tunnel.connect());
     await expect.poll(() => waiting.attempts.length, patience).toBeGreaterThan(2);
     await sshd.restart();
-    await logon;
+    await login;
     expect(waiting.tunnel.state).toBe("open");
   });
 
   it("goes to the next of its hosts when one has died", async () => {
     await open();
-    await record.tunnel.logoff();
+    await record.tunnel.close();
     const [first, second] = [await behind(sshd), await behind(sshd)];
     const hosts = [first, second].map(({ port }) => ({ host: "127.0.0.1", port }));
     const { tunnel, attempts } = await watched(sshd, { hosts });
-    await tunnel.logon();
+    await tunnel.connect();
     await first.box.down();
     first.box.reset();
     await expect.poll(() => tunnel.stats().reconnects, patience).toBe(1);

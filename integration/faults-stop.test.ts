@@ -81,7 +81,7 @@ const moments: readonly Moment[] = [
     },
   },
   {
-    name: "the program thinks about its logon",
+    name: "the program thinks about its login",
     make: (quick) => {
       const program = slowProgram(quick);
       const method = privateKey(userKeyText);
@@ -140,36 +140,36 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
   leavesNothing();
 
   for (const { name, make } of moments) {
-    it(`that is logged off when ${name} ends its logon with \`aborted\``, async () => {
+    it(`that is logged off when ${name} ends its login with \`aborted\``, async () => {
       const { options, trap } = make(0);
       const { box, ...server } = await behind(sshd);
       const record = await watched(server, { ...options, reconnect: { ...options?.reconnect, mode: "always" } });
       const trapped = trap(box, record);
-      const logon = mustSettle("logon", record.tunnel.logon()).catch((error: unknown) => error);
+      const login = mustSettle("login", record.tunnel.connect()).catch((error: unknown) => error);
       await trapped;
-      await mustSettle("logoff", record.tunnel.logoff());
-      expect(await logon).toMatchObject({ name: "SshError", code: "aborted" });
+      await mustSettle("logoff", record.tunnel.close());
+      expect(await login).toMatchObject({ name: "SshError", code: "aborted" });
       await expect(record.tunnel.closed).rejects.toMatchObject({ code: "aborted" });
       await isOver(record, box);
     });
 
-    it(`that is aborted when ${name} ends its logon with the signal's reason, and a new tunnel can log on`, async () => {
+    it(`that is aborted when ${name} ends its login with the signal's reason, and a new tunnel can log in`, async () => {
       const { options, trap } = make(0);
       const { box, ...server } = await behind(sshd);
       const record = await watched(server, { ...options, reconnect: { ...options?.reconnect, mode: "always" } });
       const trapped = trap(box, record);
       const controller = new AbortController();
-      const logon = mustSettle("logon", record.tunnel.logon({ signal: controller.signal })).catch(
+      const login = mustSettle("login", record.tunnel.connect({ signal: controller.signal })).catch(
         (error: unknown) => error,
       );
       await trapped;
       const reason = new Error("enough");
       controller.abort(reason);
-      expect(await logon).toMatchObject({ name: "SshError", code: "aborted", cause: reason });
+      expect(await login).toMatchObject({ name: "SshError", code: "aborted", cause: reason });
       await isOver(record, box);
       if (options?.hostKey !== undefined || options?.auth !== undefined) return;
       box.heal();
-      await expect(record.tunnel.logon()).rejects.toMatchObject({ code: "misuse" });
+      await expect(record.tunnel.connect()).rejects.toMatchObject({ code: "misuse" });
       expect((await watchedOpen(server)).tunnel.state).toBe("open");
     });
 
@@ -182,7 +182,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       box.reset();
       await trapped;
       expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
-      await mustSettle("logoff", record.tunnel.logoff());
+      await mustSettle("logoff", record.tunnel.close());
       await record.tunnel.closed;
       await web.closed;
       await isOver(record, box);
@@ -196,10 +196,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     const port = await freePort();
     const controller = new AbortController();
     box.silence("s2c");
-    const request = record.tunnel.requestForwarding(
-      { port, target: { host: "127.0.0.1", port: target.port } },
-      { signal: controller.signal },
-    );
+    const request = record.tunnel.forward({ port, target: { host: "127.0.0.1", port: target.port }, signal: controller.signal });
     await expect.poll(() => isListening(port), patience).toBe(true);
     controller.abort();
     await expect(mustSettle("request", request)).rejects.toMatchObject({ code: "aborted" });
@@ -217,9 +214,9 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     const web = await forwardTo(record, target);
     box.silence();
     const request = mustSettle("request", forwardTo(record, target)).catch((error: unknown) => error);
-    const cancel = mustSettle("cancel", web.cancel()).catch((error: unknown) => error);
+    const cancel = mustSettle("cancel", web.close()).catch((error: unknown) => error);
     const probe = mustSettle("probe", web.probe()).catch((error: unknown) => error);
-    const logoff = mustSettle("logoff", record.tunnel.logoff());
+    const logoff = mustSettle("logoff", record.tunnel.close());
     expect(await request).toMatchObject({ name: "SshError", code: "closed" });
     expect(await probe).toMatchObject({ name: "SshError", code: "closed" });
     await cancel;
@@ -236,7 +233,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     await box.down();
     box.reset();
     await expect.poll(() => web.state, patience).toBe("pending");
-    await mustSettle("cancel", web.cancel());
+    await mustSettle("cancel", web.close());
     await web.closed;
     await box.up();
     await expect.poll(() => record.tunnel.state, patience).toBe("open");
@@ -249,7 +246,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     const record = await watchedOpen(server, { keepAlive: { intervalMs: 0 } });
     const web = await forwardTo(record, await echo());
     box.silence();
-    await mustSettle("drain", record.tunnel.drain({ deadlineMs: 300 }));
+    await mustSettle("drain", record.tunnel.close({ drainMs: 300 }));
     expect([record.tunnel.state, web.state]).toEqual(["closed", "closed"]);
   });
 });

@@ -70,50 +70,50 @@ for (const { name, lacks, cancels, start } of hosts) {
     it("carries bytes to a target, and lives on when the forwarding is cancelled", async () => {
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const forwarding = await tunnel.forward({ port: 0, target: local(echo.port) });
       const visitor = await visit(forwarding.port);
       await visitor.send("before");
       expect((await visitor.read(6)).toString()).toBe("before");
       if (cancels) {
-        await forwarding.cancel();
+        await forwarding.close();
         await forwarding.closed;
-      } else await expect(forwarding.cancel()).rejects.toMatchObject({ code: "refused" });
+      } else await expect(forwarding.close()).rejects.toMatchObject({ code: "refused" });
       expect(isListening(forwarding.port)).toBe(!cancels);
       // A connection that is open lives on (RFC 4254 section 7.1 cancels the listening only).
       await visitor.send("after");
       expect((await visitor.read(5)).toString()).toBe("after");
       visitor.end();
       expect((await visitor.readAll()).length).toBe(0);
-      await tunnel.logoff();
+      await tunnel.close();
       await echo.stop();
     });
 
-    it("listens when it is asked during the logon, and is refused like any other", async () => {
+    it("listens when it is asked during the login, and is refused like any other", async () => {
       const [echo, taken] = await Promise.all([echoTarget(), echoTarget()]);
       const tunnel = new ReverseTunnel(await tunnelOptions(host));
       const target = local(echo.port);
-      const logon = tunnel.logon();
-      const asked = [0, 0].map((port) => tunnel.requestForwarding({ port, target }));
-      const busy = tunnel.requestForwarding({ address: "127.0.0.1", port: taken.port, target });
+      const login = tunnel.connect();
+      const asked = [0, 0].map((port) => tunnel.forward({ port, target }));
+      const busy = tunnel.forward({ address: "127.0.0.1", port: taken.port, target });
       busy.catch(() => {});
-      await logon;
+      await login;
       const forwardings = await Promise.all(asked);
       // dropbear listens on what addresses it can, and is content with ::1.
       if (name === "OpenSSH") await expect(busy).rejects.toMatchObject({ code: "refused" });
       for (const { port } of forwardings) expect((await exchange(port, "early")).toString()).toBe("early");
-      await tunnel.logoff();
+      await tunnel.close();
       await Promise.all([echo.stop(), taken.stop()]);
     });
 
-    it("listens nowhere when the logon that it was asked with is refused", async () => {
+    it("listens nowhere when the login that it was asked with is refused", async () => {
       const port = await freePort();
       const stranger = await makeKey("ed25519", tempDir("postern-stranger").file("key"));
       const tunnel = new ReverseTunnel(await tunnelOptions(host, { auth: [privateKey(stranger.privateText)] }));
-      const logon = tunnel.logon();
-      const forwarding = tunnel.requestForwarding({ port, target: local(port) });
+      const login = tunnel.connect();
+      const forwarding = tunnel.forward({ port, target: local(port) });
       const auth = { code: "auth", message: expect.stringContaining("publickey (refused)") };
       forwarding.catch(() => {});
-      await expect(logon).rejects.toMatchObject(auth);
+      await expect(login).rejects.toMatchObject(auth);
       await expect(forwarding).rejects.toMatchObject(auth);
       expect(isListening(port)).toBe(false);
     });
@@ -121,7 +121,7 @@ for (const { name, lacks, cancels, start } of hosts) {
     it("gives each connection to the program, with its origin, as streams and as a pipe", async () => {
       const tunnel = await openTunnel(host);
       const asked: unknown[] = [];
-      const forwarding = await tunnel.requestForwarding({
+      const forwarding = await tunnel.listen({
         port: 0,
         onOpen: (request) => {
           asked.push([typeof request.channelId, request.origin.host, request.address, request.port]);
@@ -148,7 +148,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect((await pushed).toString()).toBe("as a pipe");
       await second.closed;
       expect(asked).toEqual(Array(2).fill(["number", "127.0.0.1", "localhost", forwarding.port]));
-      await tunnel.logoff();
+      await tunnel.close();
       expect(await channels.next()).toEqual({ done: true, value: undefined });
     });
 
@@ -158,7 +158,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       const errors: VisitorErrorEvent[] = [];
       tunnel.addEventListener("visitorerror", (event) => errors.push(event));
       const answers = [() => false, () => Promise.resolve(true), () => Promise.reject(new Error("no idea"))];
-      const forwarding = await tunnel.requestForwarding({
+      const forwarding = await tunnel.forward({
         port: 0,
         target: local(echo.port),
         onOpen: () => answers.shift()?.() ?? false,
@@ -168,7 +168,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect((await exchangeOrNothing(forwarding.port, "three")).toString()).toBe("");
       expect(errors.map(({ error }) => String(error))).toEqual(["Error: no idea"]);
       expect(echo.accepted).toBe(1);
-      await tunnel.logoff();
+      await tunnel.close();
       await echo.stop();
     });
 
@@ -177,21 +177,21 @@ for (const { name, lacks, cancels, start } of hosts) {
       const hashing = await halfCloseTarget();
       const source = await patternSource(size, 11);
       const tunnel = await openTunnel(host);
-      const ask = await tunnel.requestForwarding({ port: 0, target: local(hashing.port) });
+      const ask = await tunnel.forward({ port: 0, target: local(hashing.port) });
       const asking = await visit(ask.port);
       await asking.sendAll(patternChunks(size, 3));
       asking.end();
       // The visitor has ended; the answer still comes.
       expect((await asking.readAll()).toString()).toBe(patternHash(size, 3));
 
-      const tell = await tunnel.requestForwarding({ port: 0, target: local(source.port) });
+      const tell = await tunnel.forward({ port: 0, target: local(source.port) });
       const listening = await visit(tell.port);
       expect(await listening.hashAll()).toEqual({ bytes: size, sha256: patternHash(size, 11) });
       // The target has ended; the visitor may still speak.
       await listening.send("still here");
       listening.end();
       expect(await listening.closed).toBeUndefined();
-      await tunnel.logoff();
+      await tunnel.close();
       await Promise.all([hashing.stop(), source.stop()]);
     });
 
@@ -200,22 +200,22 @@ for (const { name, lacks, cancels, start } of hosts) {
       const tunnel = await openTunnel(host);
       const errors: VisitorErrorEvent[] = [];
       tunnel.addEventListener("visitorerror", (event) => errors.push(event));
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(port) });
+      const forwarding = await tunnel.forward({ port: 0, target: local(port) });
       expect((await exchangeOrNothing(forwarding.port, "anybody?")).length).toBe(0);
       expect(errors[0]?.error).toMatchObject({ code: "connect", message: expect.stringContaining("ECONNREFUSED") });
       expect(errors[0]?.forwarding).toBe(forwarding);
-      await tunnel.logoff();
+      await tunnel.close();
     });
 
     it("ends the visitor's connection when the target resets, and goes on serving", async () => {
       const resetting = await resettingTarget("data");
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
-      const bad = await tunnel.requestForwarding({ port: 0, target: local(resetting.port) });
-      const good = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const bad = await tunnel.forward({ port: 0, target: local(resetting.port) });
+      const good = await tunnel.forward({ port: 0, target: local(echo.port) });
       expect((await exchangeOrNothing(bad.port, "hello")).length).toBe(0);
       expect((await exchange(good.port, "hello")).toString()).toBe("hello");
-      await tunnel.logoff();
+      await tunnel.close();
       await Promise.all([resetting.stop(), echo.stop()]);
     });
 
@@ -223,8 +223,8 @@ for (const { name, lacks, cancels, start } of hosts) {
       const deaf = await deafTarget();
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
-      const stalled = await tunnel.requestForwarding({ port: 0, target: local(deaf.port) });
-      const running = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const stalled = await tunnel.forward({ port: 0, target: local(deaf.port) });
+      const running = await tunnel.forward({ port: 0, target: local(echo.port) });
       const visitor = await visit(stalled.port);
       // Far more than the window, the sockets' buffers and the host's together.
       const flood = visitor.sendAll(patternChunks(64 * 1024 * 1024)).catch(() => "cut");
@@ -237,14 +237,14 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect(received).toEqual({ bytes: size, sha256: patternHash(size, 2) });
       visitor.reset();
       await flood;
-      await tunnel.logoff();
+      await tunnel.close();
       await Promise.all([deaf.stop(), echo.stop()]);
     });
 
     it("serves 200 connections at once", async () => {
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const forwarding = await tunnel.forward({ port: 0, target: local(echo.port) });
       const visitors = await Promise.all(Array.from({ length: 200 }, () => visit(forwarding.port)));
       await Promise.all(visitors.map((visitor, i) => visitor.send(`visitor ${i}`)));
       const answers = await Promise.all(visitors.map((visitor, i) => visitor.read(`visitor ${i}`.length)));
@@ -252,7 +252,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect(echo.open).toBe(200);
       for (const visitor of visitors) visitor.end();
       await Promise.all(visitors.map((visitor) => visitor.closed));
-      await tunnel.logoff();
+      await tunnel.close();
       await echo.stop();
     });
 
@@ -260,13 +260,13 @@ for (const { name, lacks, cancels, start } of hosts) {
       const web = await httpTarget("through the door\n");
       const tunnel = await openTunnel(host);
       const forwardings = await Promise.all(
-        Array.from({ length: 5 }, () => tunnel.requestForwarding({ port: 0, target: local(web.port) })),
+        Array.from({ length: 5 }, () => tunnel.forward({ port: 0, target: local(web.port) })),
       );
       expect(new Set(forwardings.map(({ port }) => port)).size).toBe(5);
       expect(tunnel.forwardings).toHaveLength(5);
       const pages = forwardings.map(async ({ port }) => (await fetch(`http://127.0.0.1:${port}/`)).text());
       expect(await Promise.all(pages)).toEqual(Array(5).fill("through the door\n"));
-      await tunnel.logoff();
+      await tunnel.close();
       await web.stop();
     });
 
@@ -274,16 +274,16 @@ for (const { name, lacks, cancels, start } of hosts) {
       // On all addresses: a host that may bind one family of two says that it succeeded.
       const echo = await echoTarget("::");
       const tunnel = await openTunnel(host);
-      const refused = tunnel.requestForwarding({ address: "127.0.0.1", port: echo.port });
+      const refused = tunnel.listen({ address: "127.0.0.1", port: echo.port });
       await expect(refused).rejects.toMatchObject({
         code: "refused",
         message: expect.stringMatching(
           new RegExp(`expected the host to listen on "127.0.0.1" port ${echo.port}, it refused`),
         ),
       });
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: local(echo.port) });
+      const forwarding = await tunnel.forward({ port: 0, target: local(echo.port) });
       expect((await exchange(forwarding.port, "hello")).toString()).toBe("hello");
-      await tunnel.logoff();
+      await tunnel.close();
       await echo.stop();
     });
   });
@@ -299,12 +299,12 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
       const echo = await echoTarget();
       try {
         const tunnel = await openTunnel(sshd);
-        const forwarding = await tunnel.requestForwarding({ address, port: 0, target: local(echo.port) });
+        const forwarding = await tunnel.forward({ address, port: 0, target: local(echo.port) });
         await sshd.logged(new RegExp(`tcpip-forward listen ${address.replaceAll(".", "\\.")} port 0`));
         // A visitor is served, so the address that came back with the channel found its way.
         const to = address.includes(":") ? "::1" : "127.0.0.1";
         expect((await exchange(forwarding.port, "hello", to)).toString()).toBe("hello");
-        await tunnel.logoff();
+        await tunnel.close();
       } finally {
         await sshd.stop();
         await echo.stop();
@@ -327,11 +327,11 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
           ["::1", ["::1"]],
           ["LOCALHOST", ["LOCALHOST"]],
         ] as const) {
-          const forwarding = await tunnel.requestForwarding({ address, port: 0 });
+          const forwarding = await tunnel.listen({ address, port: 0 });
           const { ok, answers } = await forwarding.probe();
           expect([address, ok, [...answers]]).toEqual([address, true, asked.map((host) => [host, "ours"])]);
         }
-        await tunnel.logoff();
+        await tunnel.close();
       } finally {
         await sshd.stop();
       }
@@ -347,7 +347,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     try {
       const tunnel = await openTunnel(sshd);
       // sshd reports success if it can bind one of the two families.
-      const both = await tunnel.requestForwarding({ address: "localhost", port: other.port });
+      const both = await tunnel.listen({ address: "localhost", port: other.port });
       expect(await both.probe()).toMatchObject({
         ok: false,
         answers: new Map([
@@ -355,10 +355,10 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
           ["::1", "ours"],
         ]),
       });
-      await both.cancel();
-      const six = await tunnel.requestForwarding({ address: "::", port: other.port });
+      await both.close();
+      const six = await tunnel.listen({ address: "::", port: other.port });
       expect(await six.probe()).toMatchObject({ ok: true });
-      await tunnel.logoff();
+      await tunnel.close();
     } finally {
       await sshd.stop();
       await other.stop();
@@ -375,16 +375,16 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
       };
       const counted: string[] = [];
       const onOpen = ({ address }: { readonly address: string }): boolean => counted.push(address) > 0;
-      const four = await tunnel.requestForwarding({ address: "127.0.0.1", port, onOpen });
-      const six = await tunnel.requestForwarding({ address: "::1", port, onOpen });
+      const four = await tunnel.listen({ address: "127.0.0.1", port, onOpen });
+      const six = await tunnel.listen({ address: "::1", port, onOpen });
       const served = Promise.all([serve(four), serve(six)]);
       await exchange(port, "", "::1");
       await exchange(port, "", "127.0.0.1");
       expect(counted).toEqual(["::1", "127.0.0.1"]);
-      await expect(tunnel.requestForwarding({ address: "::1", port })).rejects.toMatchObject({ code: "misuse" });
-      await six.cancel();
+      await expect(tunnel.listen({ address: "::1", port })).rejects.toMatchObject({ code: "misuse" });
+      await six.close();
       await exchange(port, "", "127.0.0.1");
-      await tunnel.logoff();
+      await tunnel.close();
       await served;
       expect(counted).toEqual(["::1", "127.0.0.1", "127.0.0.1"]);
     } finally {
@@ -402,11 +402,11 @@ describe.skipIf(missing("sshd"))("a host that allows no forwarding", () => {
       const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config });
       try {
         const tunnel = await openTunnel(sshd);
-        await expect(tunnel.requestForwarding({ port: 0 })).rejects.toMatchObject({
+        await expect(tunnel.listen({ port: 0 })).rejects.toMatchObject({
           code: "denied",
           message: expect.stringMatching(said),
         });
-        await tunnel.logoff();
+        await tunnel.close();
       } finally {
         await sshd.stop();
       }

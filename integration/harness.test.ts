@@ -99,7 +99,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
   });
   afterAll(() => dir.remove());
 
-  it("each key type logs on, and each host key type is offered", async () => {
+  it("each key type logs in, and each host key type is offered", async () => {
     const sshd = await startSshd({
       authorizedKeys: keys.map((key) => key.publicLine),
       hostKeyTypes: ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048"],
@@ -177,7 +177,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
   });
 
   it.skipIf(missing("password"))(
-    "logs on by password and by keyboard-interactive, and leaves the accounts alone",
+    "logs in by password and by keyboard-interactive, and leaves the accounts alone",
     async () => {
       const before = accounts();
       const sshd = await startSshd({ password: true, config: { UsePAM: "yes", KbdInteractiveAuthentication: "yes" } });
@@ -207,7 +207,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
 });
 
 describe.skipIf(missing("dropbear", "ssh"))("OpenSSH's ssh with dropbear", () => {
-  it("forwards with a key, and logs on by password", async () => {
+  it("forwards with a key, and logs in by password", async () => {
     const dir = tempDir();
     const identity = await makeKey("ed25519", dir.file("key"));
     const dropbear = await startDropbear({

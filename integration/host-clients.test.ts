@@ -146,13 +146,13 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(server.host.connections).toHaveLength(1);
   });
 
-  it.each(["password", "keyboard-interactive"])("logs on by %s, given by a helper", async (method) => {
+  it.each(["password", "keyboard-interactive"])("logs in by %s, given by a helper", async (method) => {
     const server = await aHost();
-    const logon = nextEvent(server.host, "logon");
+    const login = nextEvent(server.host, "login");
     const config = { PreferredAuthentications: method, PubkeyAuthentication: "no" };
     const client = await ssh(["-N", "-R", `0:${target()}`], { server, config, password: server.password });
     expect(await echoes(await allocatedPort(client), 1000)).toBe(true);
-    expect(await logon).toMatchObject({ user: server.user, method });
+    expect(await login).toMatchObject({ user: server.user, method });
   });
 
   it("is told of a wrong password, and others are still served", async () => {
@@ -164,7 +164,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(await echoes(await allocatedPort(other), 1000)).toBe(true);
   });
 
-  it.each(userKeyTypes)("logs on with a key of type %s", async (type) => {
+  it.each(userKeyTypes)("logs in with a key of type %s", async (type) => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0:${target()}`], { server, identity: keys[type]! });
     expect(await echoes(await allocatedPort(client), 1000)).toBe(true);
@@ -306,11 +306,11 @@ describe.each(["asyncssh", "paramiko"] as const)("python3-%s", (name) => {
       const identity = method === "publickey" ? { identity: keys.ed25519! } : {};
       const interactive = { interactive: true, methods: "keyboard-interactive" };
       const fields = method === "keyboard-interactive" ? interactive : {};
-      const logon = nextEvent(server.host, "logon");
+      const login = nextEvent(server.host, "login");
       const client = await pythonClient(name, { server, listen: 0, target: echo.port, fields, ...identity });
       running.push(client);
       const [, port] = await client.stdout.waitFor(/listening (\d+)/);
-      expect((await logon).method).toBe(method);
+      expect((await login).method).toBe(method);
       expect(await echoes(Number(port), 2_000_000)).toBe(true);
       const closed = nextEvent(server.host, "forwardingclosed");
       process.kill(client.pid, "SIGUSR1");
@@ -327,7 +327,7 @@ describe("our own ReverseTunnel", () => {
     const { port, user } = server;
     const hostKey = fingerprint(server.fingerprint());
     const tunnel = new ReverseTunnel({ host: "127.0.0.1", port, user, auth: [auth], hostKey });
-    await tunnel.logon();
+    await tunnel.connect();
     return tunnel;
   };
   const methods = [
@@ -339,21 +339,21 @@ describe("our own ReverseTunnel", () => {
   it.skipIf(missing("ssh")).each(methods)("opens a tunnel by %s, and cancels", async (_name, auth) => {
     const server = await aHost();
     const tunnel = await open(server, auth());
-    const forwarding = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
+    const forwarding = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
     expect(await echoes(forwarding.port, 3_000_000)).toBe(true);
-    await forwarding.cancel();
+    await forwarding.close();
     expect(isListening(forwarding.port)).toBe(false);
-    await tunnel.logoff();
+    await tunnel.close();
     await expect.poll(() => server.host.connections).toEqual([]);
   });
 
   it.skipIf(missing("ssh"))("has the reason of a refusal in its error", async () => {
     const server = await aHost({ authorize: () => ({ permitListen: ["localhost:8080"] }), methods: ["publickey"] });
     const tunnel = await open(server, privateKey(keys.ed25519!.privateText));
-    await expect(tunnel.requestForwarding({ port: 9090 })).rejects.toMatchObject({
+    await expect(tunnel.listen({ port: 9090 })).rejects.toMatchObject({
       code: "denied",
       message: expect.stringContaining("permission denied"),
     });
-    await tunnel.logoff();
+    await tunnel.close();
   });
 });

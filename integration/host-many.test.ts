@@ -23,8 +23,8 @@ describe.skipIf(missing("ssh"))("one host", () => {
         auth: [password(server.password)],
         hostKey: fingerprint(server.fingerprint()),
       });
-      await tunnel.logon();
-      const { port } = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0, target });
+      await tunnel.connect();
+      const { port } = await tunnel.forward({ address: "127.0.0.1", port: 0, target });
       return { tunnel, port };
     };
     const tunnels = await Promise.all(Array.from({ length: clients }, open));
@@ -37,13 +37,13 @@ describe.skipIf(missing("ssh"))("one host", () => {
     );
     // Half of them leave; the others stay served.
     const [leaving, staying] = [tunnels.slice(0, clients / 2), tunnels.slice(clients / 2)];
-    await Promise.all(leaving.map(({ tunnel }) => tunnel.logoff()));
+    await Promise.all(leaving.map(({ tunnel }) => tunnel.close()));
     await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(staying.length);
     expect(leaving.some(({ port }) => isListening(port))).toBe(false);
     expect((await Promise.all(staying.map(({ port }) => exchange(port, "still")))).map(String)).toEqual(
       staying.map(() => "still"),
     );
-    await Promise.all(staying.map(({ tunnel }) => tunnel.logoff()));
+    await Promise.all(staying.map(({ tunnel }) => tunnel.close()));
     await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(0);
     await echo.stop();
   });

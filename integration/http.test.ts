@@ -32,11 +32,11 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
   });
   afterAll(() => sshd.stop());
-  afterEach(() => tunnel.logoff());
+  afterEach(() => tunnel.close());
 
   async function open(): Promise<string> {
     tunnel = await openTunnel(sshd);
-    forwarding = await tunnel.requestForwarding({ port: 0 });
+    forwarding = await tunnel.listen({ port: 0 });
     return `http://127.0.0.1:${forwarding.port}`;
   }
 
@@ -154,7 +154,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       });
       const response = fetch(url);
       await new Promise((resolve) => setTimeout(resolve, 100));
-      await forwarding.cancel();
+      await forwarding.close();
       expect(await (await response).text()).toBe("whole");
       await service.closed;
       expect(service.connections).toBe(0);
@@ -162,7 +162,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
 
     it("ends when the tunnel does", async () => {
       await answer(() => new Response(null));
-      await tunnel.logoff();
+      await tunnel.close();
       await service.closed;
     });
   });
@@ -221,7 +221,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       await idle.read(1);
       const busy = fetch(`${url}/busy`);
       await new Promise((resolve) => setTimeout(resolve, 100));
-      await tunnel.drain({ deadlineMs: 600_000 });
+      await tunnel.close({ drainMs: 600_000 });
       expect(await (await busy).text()).toBe("whole");
     });
 
@@ -254,7 +254,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(response.headers.get("x-from")).toBe("127.0.0.1");
       const hash = createHash("sha256").update(new Uint8Array(await response.arrayBuffer()));
       expect(hash.digest("hex")).toBe(patternHash(size, 9));
-      await tunnel.logoff();
+      await tunnel.close();
       await attached.closed;
       expect(attached.sockets.size).toBe(0);
     });

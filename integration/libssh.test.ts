@@ -62,8 +62,8 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
     const server = await libsshServer.start({ user, ...options });
     cleanUps.push(server.stop);
     const tunnel = new ReverseTunnel(await tunnelOptions(server, { reconnect: { mode: "never" }, ...more }));
-    cleanUps.push(() => Promise.race([tunnel.logoff(), new Promise((resolve) => setTimeout(resolve, 1000))]));
-    await tunnel.logon();
+    cleanUps.push(() => Promise.race([tunnel.close(), new Promise((resolve) => setTimeout(resolve, 1000))]));
+    await tunnel.connect();
     return tunnel;
   }
 
@@ -101,9 +101,9 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
   describe("as the host of our ReverseTunnel", () => {
     it("lets it log in step by step, and forwards", async () => {
       const tunnel = await startServer();
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
+      const forwarding = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
       expect(await echoes(forwarding.port)).toBe(true);
-      await forwarding.cancel();
+      await forwarding.close();
       expect(isListening(forwarding.port)).toBe(false);
     });
 
@@ -111,9 +111,9 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
       const server = await libsshServer.start({ user });
       cleanUps.push(server.stop);
       const tunnel = new ReverseTunnel(await tunnelOptions(server, { reconnect: { mode: "never" } }));
-      cleanUps.push(() => tunnel.logoff());
+      cleanUps.push(() => tunnel.close());
       const target = { host: "127.0.0.1", port: echo.port };
-      const [, forwarding] = await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 0, target })]);
+      const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 0, target })]);
       expect(await echoes(forwarding.port)).toBe(true);
     });
 
@@ -122,7 +122,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
       ["the host starts", { rekeyBytes: 256 * 1024 }, {}],
     ])("goes on when %s a rekey under load", async (_who, options, more) => {
       const tunnel = await startServer(options, more);
-      const forwarding = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
+      const forwarding = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
       expect(await echoes(forwarding.port, 4_000_000)).toBe(true);
       expect(tunnel.stats().rekeys).toBeGreaterThan(2);
     });

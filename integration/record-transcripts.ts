@@ -83,7 +83,7 @@ async function asClient(
     version: "SSH-2.0-Postern_transcript",
     algorithms,
     rekeyBytes: noRekey,
-    logon: { user: sshd.user, key: key.privateText },
+    login: { user: sshd.user, key: key.privateText },
     program: "echo",
     inputs,
     ...more,
@@ -103,12 +103,12 @@ describe("as a client of sshd", () => {
       [
         "none",
         [
-          ["client-password", "logon by password", { logon: { user: "", password: "" }, program: "leave" }],
+          ["client-password", "login by password", { login: { user: "", password: "" }, program: "leave" }],
           ...ciphers.map(
             (cipher) =>
               [
                 `client-${cipher.split("@")[0]}`,
-                `logon by an ed25519 key, ${cipher}, a forwarding that is echoed and half-closed`,
+                `login by an ed25519 key, ${cipher}, a forwarding that is echoed and half-closed`,
                 { algorithms: { ...algorithms, ciphers: [cipher] } },
               ] as const,
           ),
@@ -129,9 +129,9 @@ describe("as a client of sshd", () => {
       const sshd = Object.assign(started, { rekeyLimit });
       try {
         for (const [name, title, more] of scores) {
-          const logon =
-            more.logon?.password === "" ? { logon: { user: sshd.user, password: sshd.password ?? "" } } : {};
-          await asClient(name, title, sshd, { ...more, ...logon });
+          const login =
+            more.login?.password === "" ? { login: { user: sshd.user, password: sshd.password ?? "" } } : {};
+          await asClient(name, title, sshd, { ...more, ...login });
         }
       } finally {
         await sshd.stop();
@@ -171,7 +171,7 @@ describe("as a server of ssh -R", () => {
       version: "SSH-2.0-Postern_transcript",
       algorithms: { ...algorithms, ciphers: [cipher] },
       rekeyBytes: noRekey,
-      logon: { hostKey: hostKey.privateText },
+      login: { hostKey: hostKey.privateText },
       program: "visit",
       inputs: { ...inputs, size: 12_000 },
       ...more,
@@ -186,7 +186,7 @@ describe("as a server of ssh -R", () => {
     for (const cipher of ciphers) {
       await serve(
         `server-${cipher.split("@")[0]}`,
-        `logon by an ed25519 key, ${cipher}, a visitor who half-closes and reads the echo`,
+        `login by an ed25519 key, ${cipher}, a visitor who half-closes and reads the echo`,
         cipher,
         {},
       );

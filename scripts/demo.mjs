@@ -40,7 +40,7 @@ await once(web, "listening");
 const target = { host: "127.0.0.1", port: web.address().port };
 say(`   It listens on port ${target.port}, and its page is ${page.length} bytes long.`);
 
-say("3. The tunnel dials out, checks the host's key, and logs on with a key of its own.");
+say("3. The tunnel dials out, checks the host's key, and logs in with a key of its own.");
 const tunnel = new ReverseTunnel({
   host: "127.0.0.1",
   port: host.port,
@@ -49,10 +49,10 @@ const tunnel = new ReverseTunnel({
   hostKey: fingerprint(trusted),
 });
 tunnel.addEventListener("state", ({ state }) => say(`   ${state}`));
-await tunnel.logon();
+await tunnel.connect();
 
 say("4. It asks the host to listen, and to send here whoever comes.");
-const forwarding = await tunnel.requestForwarding({ port: 0, target });
+const forwarding = await tunnel.forward({ port: 0, target });
 say(`   The host listens on port ${forwarding.port}. OpenSSH would reach the same host, while it is there, with:`);
 say(`   ssh -N -p ${host.port} -R 0:${target.host}:${target.port} demo@127.0.0.1     (password ${password})`);
 
@@ -65,7 +65,7 @@ say(
 );
 
 say("6. The tunnel logs off, and the port is free again.");
-await tunnel.logoff();
+await tunnel.close();
 await host.close();
 web.closeAllConnections();
 web.close();

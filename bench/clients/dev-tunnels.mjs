@@ -17,8 +17,8 @@ session.onAuthenticating((event) => {
   event.authenticationPromise = check(event);
 });
 const key = await importKeyFile(orders.keyFile);
-const loggedOn = await session.authenticate({ username: orders.user, publicKeys: [key] });
-if (!loggedOn) throw new Error("expected to be logged on, was refused");
+const loggedIn = await session.authenticate({ username: orders.user, publicKeys: [key] });
+if (!loggedIn) throw new Error("expected to be logged in, was refused");
 const forwarding = session.activateService(PortForwardingService);
 await forwarding.forwardFromRemotePort("localhost", orders.listenPort, "127.0.0.1", orders.targetPort);
 // Only this keeps Node from ending once the connection is idle.

@@ -1,12 +1,12 @@
 /** The client under measurement: one tunnel, one forwarding. `node postern.mjs ORDERS`, see src/clients.ts. @module */
 import { readFileSync } from "node:fs";
-import { fingerprint, modern, privateKey, ReverseTunnel } from "@postern/node";
+import { fingerprint, modernAlgorithms, privateKey, ReverseTunnel } from "@postern/node";
 
 const { host, port, user, keyFile, hostKey, cipher, listenPort, targetPort, implementation } = JSON.parse(
   process.argv[2],
 );
 const text = readFileSync(keyFile, "utf8");
-const [algorithms, key] = implementation === "noble" ? await portable() : [modern, text];
+const [algorithms, key] = implementation === "noble" ? await portable() : [modernAlgorithms, text];
 const tunnel = new ReverseTunnel({
   host,
   port,
@@ -18,12 +18,12 @@ const tunnel = new ReverseTunnel({
 // The way out that leaves a profile behind, where one is made.
 process.once("SIGINT", () => process.exit(0));
 const target = { host: "127.0.0.1", port: targetPort };
-await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: listenPort, target })]);
+await Promise.all([tunnel.connect(), tunnel.forward({ port: listenPort, target })]);
 await tunnel.closed;
 
 /** What a browser has: no algorithm of node:crypto, neither on the path nor before it. */
 async function portable() {
-  const { modern: noble } = await import("@postern/crypto");
+  const { modernAlgorithms: noble } = await import("@postern/crypto");
   const { readPrivateKey } = await import("@postern/keys");
   return [noble, await readPrivateKey(text)];
 }

@@ -28,7 +28,7 @@ dispatch();
 process.stdout.write(JSON.stringify(rows));
 
 function ciphers(): void {
-  for (const [implementation, { ciphers }] of Object.entries({ "node:crypto": node.modern, noble: noble.modern })) {
+  for (const [implementation, { ciphers }] of Object.entries({ "node:crypto": node.modernAlgorithms, noble: noble.modernAlgorithms })) {
     for (const cipher of ciphers) {
       for (const size of [64, 1_024, 32_768]) {
         const bytes = (implementation === "noble" ? 1 : 8) * (quick ? 250_000 : 1_000_000);

@@ -11,7 +11,7 @@ export interface DropbearOptions {
   readonly authorizedKeys?: readonly string[];
   /** `["ed25519"]` unless told. */
   readonly hostKeyTypes?: readonly KeyType[];
-  /** Allows logon by password; `true` makes one up. */
+  /** Allows login by password; `true` makes one up. */
   readonly password?: string | true;
   /** More arguments, such as `-a` (forwarded ports may listen on any address). */
   readonly args?: readonly string[];

@@ -70,7 +70,7 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Where sshd cannot have a private account, whoever runs the tests logs on to itself. */
+/** Where sshd cannot have a private account, whoever runs the tests logs in to itself. */
 function noAccount(): string | undefined {
   const reason = noPrivateAccounts();
   if (reason === undefined || isRoot()) return undefined;
@@ -80,7 +80,7 @@ function noAccount(): string | undefined {
   } catch {
     // A number without an entry in passwd.
   }
-  return `the user who runs the tests cannot log on, and ${reason}`;
+  return `the user who runs the tests cannot log in, and ${reason}`;
 }
 
 function why(need: Requirement): string | undefined {

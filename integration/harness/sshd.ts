@@ -13,7 +13,7 @@ export interface SshdOptions {
   readonly authorizedKeys?: readonly string[];
   /** In the order of the configuration; `["ed25519"]` unless told. */
   readonly hostKeyTypes?: readonly KeyType[];
-  /** Allows logon by password; `true` makes one up. Needs `missing("password") === undefined`. */
+  /** Allows login by password; `true` makes one up. Needs `missing("password") === undefined`. */
   readonly password?: string | true;
   /** The connections live on when the process that listens is killed. Needs `missing("password") === undefined`. */
   readonly sessionsOutlive?: boolean;
@@ -32,7 +32,7 @@ export interface SshServer {
 }
 
 export interface Sshd extends SshServer {
-  /** The password of `user`, when logon by password was asked for. */
+  /** The password of `user`, when login by password was asked for. */
   readonly password: string | undefined;
   /** The folder with everything this server has; gone after `stop`. */
   readonly dir: string;
@@ -79,7 +79,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       root: options.root,
     });
     if (options.password !== undefined && account.password === undefined) {
-      throw new Error("a logon by password needs a private account");
+      throw new Error("a login by password needs a private account");
     }
     let { port, process } = await listen(dir, account, options, types);
     const past: Running[] = [];

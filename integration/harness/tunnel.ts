@@ -6,13 +6,13 @@ import { tempDir } from "./temp-dir.ts";
 
 let made: Promise<KeyPair> | undefined;
 
-/** The ed25519 key all tests of a file may log on with. */
+/** The ed25519 key all tests of a file may log in with. */
 export function userKey(): Promise<KeyPair> {
   made ??= makeKey("ed25519", tempDir("postern-user-key").file("key"));
   return made;
 }
 
-/** What a tunnel to that host is told: log on with `userKey`, trust its first host key. */
+/** What a tunnel to that host is told: log in with `userKey`, trust its first host key. */
 export async function tunnelOptions(host: SshServer, more: Partial<TunnelOptions> = {}): Promise<TunnelOptions> {
   const [hostKey] = Object.values(host.hostKeys);
   return {
@@ -25,9 +25,9 @@ export async function tunnelOptions(host: SshServer, more: Partial<TunnelOptions
   };
 }
 
-/** Logs on. */
+/** Logs in. */
 export async function openTunnel(host: SshServer, more: Partial<TunnelOptions> = {}): Promise<ReverseTunnel> {
   const tunnel = new ReverseTunnel(await tunnelOptions(host, more));
-  await tunnel.logon();
+  await tunnel.connect();
   return tunnel;
 }

@@ -39,7 +39,7 @@ export const impatient = {
 /** Long enough for everything that is to come, on a machine with much to do. */
 export const patience = { timeout: 30_000, interval: 20 };
 
-/** A tunnel that is not logged on yet; it is logged off when the test is over, and `closed` must settle then. */
+/** A tunnel that is not logged in yet; it is logged off when the test is over, and `closed` must settle then. */
 export async function watched(server: SshServer, more: Partial<TunnelOptions> = {}): Promise<Watched> {
   const { mode } = more.reconnect ?? {};
   const options = { ...impatient, ...more, reconnect: { ...impatient.reconnect, ...more.reconnect } };
@@ -59,14 +59,14 @@ export async function watched(server: SshServer, more: Partial<TunnelOptions> = 
   tunnel.addEventListener("forwarding", ({ state, reason }) => {
     record.forwardings.push(reason === undefined ? state : `${state} ${reason.code}`);
   });
-  atEnd(() => tunnel.logoff());
+  atEnd(() => tunnel.close());
   return record;
 }
 
-/** The same, logged on. */
+/** The same, logged in. */
 export async function watchedOpen(server: SshServer, more: Partial<TunnelOptions> = {}): Promise<Watched> {
   const record = await watched(server, more);
-  await mustSettle("logon", record.tunnel.logon());
+  await mustSettle("login", record.tunnel.connect());
   return record;
 }
 
@@ -91,7 +91,7 @@ export function forwardTo(
   more: Partial<ForwardingOptions> = {},
 ): Promise<Forwarding> {
   const target = { host: "127.0.0.1", port };
-  return mustSettle("requestForwarding", tunnel.requestForwarding({ port: 0, target, ...more })).then((forwarding) => {
+  return mustSettle("requestForwarding", tunnel.forward({ port: 0, target, ...more })).then((forwarding) => {
     void mustSettle("closed of a forwarding", forwarding.closed).catch(() => undefined);
     return forwarding;
   });

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import {
   type Algorithms,
-  compatible,
+  compatibleAlgorithms,
   hostAlgorithms,
-  modern,
+  modernAlgorithms,
   privateKey,
   ReverseTunnel,
   SshError,
@@ -77,7 +77,7 @@ export class Trials {
     const options = await tunnelOptions(server, {
       user: server.user,
       auth: [privateKey(user.privateText)],
-      algorithms: set === "default" ? modern : compatible,
+      algorithms: set === "default" ? modernAlgorithms : compatibleAlgorithms,
       rekey: rekey === "ours" ? { bytes: rekeyBytes } : noRekey,
       reconnect: { mode: "never" },
     });
@@ -85,15 +85,15 @@ export class Trials {
     tunnel.closed.catch(() => undefined);
     try {
       steps.version = await identificationOf(server.port);
-      await steps.step("login", () => tunnel.logon());
+      await steps.step("login", () => tunnel.connect());
       const { port } = await this.#targetAddress();
       const request = (listen: number) =>
-        tunnel.requestForwarding({ port: listen, target: { host: "127.0.0.1", port } });
+        tunnel.forward({ port: listen, target: { host: "127.0.0.1", port } });
       const forwarding = await steps.step("bytes", async () => request(await freePort()));
       await this.#converse(steps, forwarding.port, rekey);
       if (rekey !== "none") return steps;
       await steps.weakStep("cancel", async () => {
-        await forwarding.cancel();
+        await forwarding.close();
         await untilFree(forwarding.port);
       });
       await steps.weakStep("anyPort", async () => {
@@ -109,7 +109,7 @@ export class Trials {
       steps.exchanges = tunnel.stats().rekeys;
       const end = tunnel.timeline.findLast(({ reason }) => reason !== undefined);
       steps.end = end?.reason;
-      await Promise.race([tunnel.logoff(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+      await Promise.race([tunnel.close(), new Promise((resolve) => setTimeout(resolve, 1000))]);
       await server.stop();
     }
     return steps;
@@ -119,7 +119,7 @@ export class Trials {
     const steps = new Steps();
     const user = await this.#key(peer.keyType, peer.keyFormat);
     steps.verdicts.anyPort = "-";
-    const { algorithms, exchanges } = counted(set === "default" ? hostAlgorithms : compatible);
+    const { algorithms, exchanges } = counted(set === "default" ? hostAlgorithms : compatibleAlgorithms);
     const server = await startHost({
       hostKeyTypes: [peer.keyType ?? "ed25519"],
       keys: `${user.publicLine}\n`,
@@ -129,7 +129,7 @@ export class Trials {
     server.host.addEventListener("connectionclosed", ({ reason }) => {
       steps.end = reason?.message;
     });
-    const login = nextEvent(server.host, "logon");
+    const login = nextEvent(server.host, "login");
     const listen = await freePort();
     const client = await peer.start({
       server,

@@ -2,7 +2,7 @@
 
 import { files } from "virtual:vectors";
 import type { Algorithms } from "@postern/crypto";
-import { compatible, sha256, sha384, sha512 } from "@postern/noble";
+import { compatibleAlgorithms, sha256, sha384, sha512 } from "@postern/noble";
 import { testsOfFile } from "@postern/testkit/portable";
 import { webSshEd25519 } from "@postern/web";
 import { takeOrders, type VectorsReport } from "./orders.ts";
@@ -13,7 +13,7 @@ export async function runProgram(
   url: string,
   version: string,
   platform: Platform,
-  algorithms: Algorithms = compatible,
+  algorithms: Algorithms = compatibleAlgorithms,
 ): Promise<void> {
   const control = await takeOrders(url);
   const outcome = await scenario(platform, control).catch((error: unknown) => ({ error: describe(error) }));

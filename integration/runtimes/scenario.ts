@@ -1,4 +1,4 @@
-/** One reverse tunnel from its logon to its end, written against what every runtime has. @module */
+/** One reverse tunnel from its login to its end, written against what every runtime has. @module */
 import {
   type AuthMethod,
   type ForwardedChannel,
@@ -15,7 +15,7 @@ type Tunnel = Omit<WebTunnel, "addEventListener">;
 
 /** A platform of Postern in a runtime. */
 export interface Platform {
-  /** makes a tunnel that is not logged on */
+  /** makes a tunnel that is not logged in */
   readonly tunnel: (options: TunnelOptions) => Tunnel;
   readonly privateKey: (text: string) => AuthMethod;
   /** whether it connects to targets by itself */
@@ -45,17 +45,17 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   };
 
   const deceived = platform.tunnel({ ...options, hostKey: fingerprint(orders.wrongFingerprint) });
-  await expectCode("hostkey", deceived.logon());
+  await expectCode("hostkey", deceived.connect());
 
   const tunnel = platform.tunnel(options);
-  await tunnel.logon();
+  await tunnel.connect();
   expect(tunnel.state === "open", `expected the tunnel to be open, got ${tunnel.state}`);
   if (!platform.dialsTargets) {
     const target = { host: "127.0.0.1", port: 1 };
-    await expectCode("misuse", tunnel.requestForwarding({ port: 0, target }));
+    await expectCode("misuse", tunnel.forward({ port: 0, target }));
   }
 
-  const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 0 });
+  const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
   expect(forwarding.port > 0, `expected the host to choose a port, got ${forwarding.port}`);
   const served = serveVisitors(forwarding, orders.bytes);
   const started = Date.now();
@@ -68,11 +68,11 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
   expect(rekeys > 0, "expected new keys in the middle, got none");
 
-  await forwarding.cancel();
+  await forwarding.close();
   expect(!(await control.isListening(forwarding.port)), "expected the port to be free after the cancel");
   await served;
   await forwarding.closed;
-  await tunnel.logoff();
+  await tunnel.close();
   await tunnel.closed;
   expect(tunnel.state === "closed", `expected the tunnel to be closed, got ${tunnel.state}`);
   return { ms, bytes: 2 * orders.visitors * orders.bytes, rekeys };

@@ -88,7 +88,7 @@ export const faults: readonly SoakFault[] = [
     },
   },
   {
-    name: "network: reset, and again in the midst of the next logon",
+    name: "network: reset, and again in the midst of the next login",
     cuts: true,
     async run({ box }, dice) {
       box.cutNext({

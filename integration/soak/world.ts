@@ -47,18 +47,18 @@ export async function makeWorld(conversations: Conversations): Promise<World> {
         keepAlive: { intervalMs: 1_000, countMax: 4 },
         reconnect: { intervalMs: 200 },
         rekey: { bytes: 16 * MiB },
-        logonTimeoutMs: 10_000,
+        loginTimeoutMs: 10_000,
       },
     ),
   );
-  await tunnel.logon();
+  await tunnel.connect();
   const targets = [await soakTarget(conversations), await soakTarget(conversations)];
   const forwardings: Forwarding[] = [];
   for (const { port } of targets) {
     const target = { host: "127.0.0.1", port };
-    forwardings.push(await tunnel.requestForwarding({ address: "127.0.0.1", port: await freePort(), target }));
+    forwardings.push(await tunnel.forward({ address: "127.0.0.1", port: await freePort(), target }));
   }
-  const events = await tunnel.requestForwarding({ address: "127.0.0.1", port: await freePort() });
+  const events = await tunnel.listen({ address: "127.0.0.1", port: await freePort() });
   forwardings.push(events);
   const loop = (async () => {
     for await (const channel of events) conversations.serveChannel(channel);
@@ -71,7 +71,7 @@ export async function makeWorld(conversations: Conversations): Promise<World> {
     targets,
     forwardings,
     async stop() {
-      await tunnel.logoff();
+      await tunnel.close();
       await loop.catch(() => undefined);
       for (const target of targets) target.down();
       await box.stop();

@@ -64,7 +64,7 @@ describe("the transcripts", () => {
         `${role}: half-close`,
       ).toBe(true);
     }
-    expect(has("client", ({ logon }) => logon.password !== undefined)).toBe(true);
+    expect(has("client", ({ login }) => login.password !== undefined)).toBe(true);
   });
 
   it("depend on their seed", () => {

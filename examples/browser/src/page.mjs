@@ -32,7 +32,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   void open();
 });
-closeButton.addEventListener("click", () => void tunnel?.logoff());
+closeButton.addEventListener("click", () => void tunnel?.close());
 copyButton.addEventListener("click", () => void navigator.clipboard?.writeText(link.href));
 words.addEventListener("input", () => {
   content.words = words.value;
@@ -49,7 +49,7 @@ element("drop").addEventListener("drop", (event) => {
   share(event.dataTransfer?.files);
 });
 // The port would be held until the host notices; a page that is told to go says so.
-addEventListener("pagehide", () => void tunnel?.logoff());
+addEventListener("pagehide", () => void tunnel?.close());
 setInterval(refresh, refreshMs);
 refresh();
 
@@ -73,12 +73,12 @@ async function open() {
     );
     openButton.disabled = true;
     closeButton.disabled = false;
-    await tunnel.logon();
-    const forwarding = await tunnel.requestForwarding({ address: settings.address, port: Number(settings.port) });
+    await tunnel.connect();
+    const forwarding = await tunnel.listen({ address: settings.address, port: Number(settings.port) });
     showAddress(settings.host, forwarding, forwarding.state, undefined);
     serve(forwarding, logged);
   } catch (error) {
-    await tunnel?.logoff();
+    await tunnel?.close();
     show("failed", error);
   }
 }

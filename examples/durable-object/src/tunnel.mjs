@@ -16,7 +16,7 @@ import { answerWith } from "./answer.mjs";
 
 /** keep what is here in memory, see README.md */
 const defaultAlarmMs = 30_000;
-const logonTimeoutMs = 20_000;
+const loginTimeoutMs = 20_000;
 /** of the last errors, the newest first */
 const maxErrors = 5;
 /** These do not get better by asking again, and sshd punishes those who do. A new PUT tries again. */
@@ -81,7 +81,7 @@ export class Tunnel {
   /** Opens the tunnel unless it is open or about to be. Never rejects: the next alarm tries again. */
   #open() {
     if (this.#tunnel !== undefined && this.#tunnel.state !== "closed") return this.#opening ?? Promise.resolve();
-    this.#opening = this.#logon()
+    this.#opening = this.#login()
       .catch(async (error) => {
         this.#note(error);
         if (finalErrors.includes(error?.code)) await this.#storage.deleteAlarm();
@@ -92,7 +92,7 @@ export class Tunnel {
     return this.#opening;
   }
 
-  async #logon() {
+  async #login() {
     const settings = /** @type {Settings} */ (await this.#storage.get("settings"));
     const name = await this.#storage.get("name");
     const tunnel = new ReverseTunnel({
@@ -102,7 +102,7 @@ export class Tunnel {
       user: settings.user,
       auth: [privateKey(this.#env.PRIVATE_KEY)],
       hostKey: fingerprint(settings.hostKey),
-      logonTimeoutMs,
+      loginTimeoutMs,
       // Below the idle limits of the networks between; the alarm is for the object, not for the connection.
       keepAlive: { intervalMs: 30_000, countMax: 3 },
       reconnect: { mode: "established", intervalMs: 2_000, backoff: { factor: 2, maxIntervalMs: 60_000 } },
@@ -113,7 +113,7 @@ export class Tunnel {
       if (state === "open") void this.#storage.put("port", forwarding.port);
     });
     try {
-      await tunnel.logon();
+      await tunnel.connect();
       this.#forwarding = await this.#request(tunnel, settings);
       const count = async () => {
         const visits = ((await this.#storage.get("visits")) ?? 0) + 1;
@@ -122,7 +122,7 @@ export class Tunnel {
       };
       serve(this.#forwarding, answerWith(name, count));
     } catch (error) {
-      await tunnel.logoff();
+      await tunnel.close();
       throw error;
     }
   }
@@ -130,19 +130,19 @@ export class Tunnel {
   /** The port of last time is asked for first: visitors know it. */
   async #request(tunnel, { address = "localhost", port = 0 }) {
     const last = (await this.#storage.get("port")) ?? 0;
-    if (port !== 0 || last === 0) return await tunnel.requestForwarding({ address, port });
+    if (port !== 0 || last === 0) return await tunnel.listen({ address, port });
     try {
-      return await tunnel.requestForwarding({ address, port: last });
+      return await tunnel.listen({ address, port: last });
     } catch (error) {
       // Somebody has it, perhaps our own dead connection. A program that must have it would wait for the next alarm.
       this.#note(error);
-      return await tunnel.requestForwarding({ address, port: 0 });
+      return await tunnel.listen({ address, port: 0 });
     }
   }
 
   async #close() {
     await this.#opening;
-    await this.#tunnel?.logoff();
+    await this.#tunnel?.close();
     this.#tunnel = undefined;
     this.#forwarding = undefined;
   }
@@ -152,7 +152,7 @@ export class Tunnel {
   }
 
   #note(error) {
-    // A logon that fails is told by the promise and by the event.
+    // A login that fails is told by the promise and by the event.
     if (error === this.#lastError) return;
     this.#lastError = error;
     this.#errors = [`${new Date().toISOString()} ${error?.message ?? error}`, ...this.#errors].slice(0, maxErrors);

@@ -5,7 +5,7 @@
  * - `GET /tunnels/NAME` tells how it is
  * - `DELETE /tunnels/NAME` closes it and forgets it
  *
- * Bindings: `TUNNELS`, the namespace of the objects; `TOKEN`; `PRIVATE_KEY`, the key they log on with; `ALARM_MS`, default 30000.
+ * Bindings: `TUNNELS`, the namespace of the objects; `TOKEN`; `PRIVATE_KEY`, the key they log in with; `ALARM_MS`, default 30000.
  * @module
  */
 export { Tunnel } from "./tunnel.mjs";

@@ -45,7 +45,7 @@ export async function startHost({
       [user]: { password, permitOpen: ["*:*"], ...(keys === undefined ? {} : { keys }) },
     });
     const port = await freePort();
-    // Tests fail to log on as they please; what keeps strangers out has tests of its own.
+    // Tests fail to log in as they please; what keeps strangers out has tests of its own.
     const limits = { penalties: false, startups: { start: 1000, full: 1000 }, ...options.limits } as const;
     const host = await TunnelHost.listen({
       authorize,

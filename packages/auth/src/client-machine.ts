@@ -79,7 +79,7 @@ export class AuthClientMachine {
     return this.#state.at === "awaitAnswer";
   }
 
-  /** Whether the request that is with the server decides it all: its answer is SUCCESS, or the end of the logon. */
+  /** Whether the request that is with the server decides it all: its answer is SUCCESS, or the end of the login. */
   get lastRequestIsOut(): boolean {
     return this.#state.at === "awaitAnswer" && this.#state.method.oneRequest === true && this.#unused.length === 1;
   }
@@ -196,7 +196,7 @@ export class AuthClientMachine {
       const refused = this.#refusals > 0 || (this.#failure instanceof SshError && this.#failure.code === "auth");
       const code = this.#failure === undefined || refused ? "auth" : "credentials";
       const options = this.#failure === undefined ? undefined : { cause: this.#failure };
-      throw new SshError(code, `expected the host to accept a logon method: ${tried}${takes}`, options);
+      throw new SshError(code, `expected the host to accept a login method: ${tried}${takes}`, options);
     }
     this.#candidates = this.#candidates.filter((one) => one !== method);
     this.#step(method, method.begin(context), undefined);

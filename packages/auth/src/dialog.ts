@@ -1,7 +1,7 @@
-/** What a logon method is: it speaks with the server through a dialog of its own. @module */
+/** What a login method is: it speaks with the server through a dialog of its own. @module */
 import type { Bytes } from "@postern/wire";
 
-/** The one service a logon leads to (RFC 4252 section 5; RFC 4254 section 1). */
+/** The one service a login leads to (RFC 4252 section 5; RFC 4254 section 1). */
 export const CONNECTION_SERVICE = "ssh-connection";
 /** The service name of user authentication itself (RFC 4252 section 4). */
 export const USERAUTH_SERVICE = "ssh-userauth";
@@ -15,11 +15,11 @@ export interface AuthContext {
   readonly sessionId: Bytes;
   /** the server's server-sig-algs (RFC 8308 section 3.1); undefined when it sent none */
   readonly serverAlgorithms: readonly string[] | undefined;
-  /** fires when the logon is given up */
+  /** fires when the login is given up */
   readonly signal: AbortSignal | undefined;
 }
 
-/** One way to log on, given in `auth: [...]`. Methods are tried in order. */
+/** One way to log in, given in `auth: [...]`. Methods are tried in order. */
 export interface AuthMethod {
   /** the RFC's name of the method, such as `password` */
   readonly name: string;

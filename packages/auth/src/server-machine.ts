@@ -274,7 +274,7 @@ export class AuthServerMachine {
 
   #countFailure(): void {
     const { attempts = ServerLimits.authAttempts } = this.#options;
-    if (++this.#failures >= attempts) throw new SshError("auth", `expected a valid logon within ${attempts} attempts`);
+    if (++this.#failures >= attempts) throw new SshError("auth", `expected a valid login within ${attempts} attempts`);
   }
 
   #fail(partialSuccess: boolean): void {

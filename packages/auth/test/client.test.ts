@@ -153,7 +153,7 @@ describe("methods", () => {
     ).rejects.toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a logon method: tried password (refused), publickey (refused); the host takes "publickey,hostbased"',
+        'expected the host to accept a login method: tried password (refused), publickey (refused); the host takes "publickey,hostbased"',
     });
     await expect(new Client().start()).rejects.toMatchObject({
       code: "auth",
@@ -281,7 +281,7 @@ describe("password (RFC 4252 section 8)", () => {
     }
   });
 
-  it("calls it misuse when a password is no text: a forgotten await must not log on with another one", async () => {
+  it("calls it misuse when a password is no text: a forgotten await must not log in with another one", async () => {
     for (const wrong of [undefined, null, 7, [], {}, Promise.resolve("secret")]) {
       expect(() => password(wrong as never)).toThrow(misuse);
       const given = new Client(password(() => wrong as never));

@@ -19,7 +19,7 @@ const prompts = [
   { prompt: "Password: ", echo: false },
   { prompt: "Code: ", echo: true },
 ];
-const question = { name: "Logon", instruction: "Two things", prompts };
+const question = { name: "Login", instruction: "Two things", prompts };
 const failure = UserauthFailure.encode({ canContinue: methods, partialSuccess: false });
 const success = UserauthSuccess.encode({});
 

@@ -1,7 +1,7 @@
 /** The server's side of user authentication, RFC 4252. */
 
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { decodePrivateKey, modern, signer, sshEd25519 } from "@postern/noble";
+import { decodePrivateKey, modernAlgorithms, signer, sshEd25519 } from "@postern/noble";
 import { webSshEd25519 } from "@postern/web";
 import {
   type Bytes,
@@ -69,7 +69,7 @@ class Server {
     methods = ["publickey", "password"],
     banner,
     attempts,
-    algorithms = modern.hostKeys,
+    algorithms = modernAlgorithms.hostKeys,
   }: { methods?: string[]; banner?: string; attempts?: number; algorithms?: readonly PublicKeyAlgorithm[] } = {}) {
     const sink = { writable: true, send: (payload: Bytes) => void this.sent.push(payload) };
     this.machine = new AuthServerMachine({ sink, methods, algorithms, banner, attempts });
@@ -179,7 +179,7 @@ describe("attempts", () => {
       }
       server.hear(passwordRequest("x"));
       expect(() => server.decide(false)).toThrow(
-        expect.objectContaining({ code: "auth", message: `expected a valid logon within ${most} attempts` }),
+        expect.objectContaining({ code: "auth", message: `expected a valid login within ${most} attempts` }),
       );
     }
   });

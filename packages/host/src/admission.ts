@@ -11,7 +11,7 @@ export type Offence = "authFail" | "noAuth" | "grace";
 
 type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties">;
 
-/** Counts connections that have not logged on, and remembers sources that behaved badly. */
+/** Counts connections that have not logged in, and remembers sources that behaved badly. */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #random: Random;
@@ -24,7 +24,7 @@ export class Admission {
     this.#penalties = limits.penalties === false ? undefined : new Penalties(limits.penalties, now);
   }
 
-  /** Whether one more client may come in; undefined: it may, and counts until `loggedOnOrGone`. */
+  /** Whether one more client may come in; undefined: it may, and counts until `loggedInOrGone`. */
   enter(host: string | undefined, connections: number): TurnedAway | undefined {
     if (connections >= this.#limits.connections) return "connections";
     if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalty";
@@ -33,8 +33,8 @@ export class Admission {
     return undefined;
   }
 
-  /** The client has logged on, or is gone: its place is free. */
-  loggedOnOrGone(): void {
+  /** The client has logged in, or is gone: its place is free. */
+  loggedInOrGone(): void {
     this.#startups--;
   }
 

@@ -12,7 +12,7 @@ export interface RefusedLine {
   readonly reason: string;
 }
 
-/** What users can log on with; the plain types of RFC 4253, 5656 and 8709. Certificates and hardware keys are of other types. */
+/** What users can log in with; the plain types of RFC 4253, 5656 and 8709. Certificates and hardware keys are of other types. */
 export const userKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
@@ -21,7 +21,7 @@ export const userKeyTypes: readonly string[] = [
   "ssh-rsa",
 ];
 
-/** The circumstances of a logon that options of a key may depend on. */
+/** The circumstances of a login that options of a key may depend on. */
 export interface KeyUse {
   /** the client's address; without one, a key with `from` is refused */
   readonly host?: string | undefined;
@@ -52,7 +52,7 @@ const noOptions: KeyOptions = {
 /**
  * Reads the text of an authorized_keys file, or a list of its lines. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
  * `no-port-forwarding`, `restrict`, `from`, `expiry-time`; those about shells, agents and X11 mean nothing here. A line with any
- * other option, a key of a type nobody can log on with here, or one that cannot be read, authorizes nobody and is listed in `refused`.
+ * other option, a key of a type nobody can log in with here, or one that cannot be read, authorizes nobody and is listed in `refused`.
  *
  * @throws SshError `misuse` for anything but a string or a list of strings
  * @example
@@ -116,7 +116,7 @@ function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOp
 function readKey(text: string): Bytes {
   const { type, blob } = parsePublicKey(text);
   if (!userKeyTypes.includes(type)) {
-    throw new SshError("key", `expected a key of a type one can log on with here, got ${quote(type, 64)}`);
+    throw new SshError("key", `expected a key of a type one can log in with here, got ${quote(type, 64)}`);
   }
   if (blob.length > ServerLimits.userKeyBytes) {
     throw new SshError(

@@ -31,23 +31,23 @@ export class HostConnectionEvent extends Event {
   }
 }
 
-/** A client logged on. */
-export class LogonEvent extends Event {
+/** A client logged in. */
+export class LoginEvent extends Event {
   readonly connection: HostConnection;
   readonly user: string;
   readonly method: string;
 
   constructor(connection: HostConnection, user: string, method: string) {
-    super("logon");
+    super("login");
     this.connection = connection;
     this.user = user;
     this.method = method;
   }
 }
 
-/** Something was refused: a connection, a logon attempt, a port, a channel of the client, a visitor. */
+/** Something was refused: a connection, a login attempt, a port, a channel of the client, a visitor. */
 export class RefusalEvent extends Event {
-  readonly what: "connection" | "logon" | "forwarding" | "channel" | "visitor";
+  readonly what: "connection" | "login" | "forwarding" | "channel" | "visitor";
   /** in words, such as `permission denied for "localhost" port 80` */
   readonly reason: string;
   /** undefined for a connection that was turned away at once */
@@ -84,7 +84,7 @@ export class HostForwardingEvent extends Event {
 export interface HostEvents {
   readonly connectionopened: HostConnectionEvent;
   readonly connectionclosed: HostConnectionEvent;
-  readonly logon: LogonEvent;
+  readonly login: LoginEvent;
   readonly refusal: RefusalEvent;
   readonly forwardingopened: HostForwardingEvent;
   readonly forwardingclosed: HostForwardingEvent;

@@ -1,26 +1,26 @@
 /** One client of a host, from its first byte to its end. @module */
 
 import type { AuthDecision } from "@postern/auth";
-import { type BytePipe, type LogonAttempt, type SshConnection, serve } from "@postern/ssh";
+import { type BytePipe, type LoginAttempt, type SshConnection, serve } from "@postern/ssh";
 import { longestTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { type Acceptance, readDecision } from "./decision.ts";
-import { type HostForwarding, LogonEvent, RefusalEvent } from "./events.ts";
+import { type HostForwarding, LoginEvent, RefusalEvent } from "./events.ts";
 import { announceHostKeys } from "./host-keys.ts";
 import type { CheckedHostOptions } from "./options.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
-import type { HostLogonAttempt } from "./policy.ts";
+import type { HostLoginAttempt } from "./policy.ts";
 
 /** A client that is connected. */
 export interface HostConnection {
   readonly id: number;
   /** where it comes from; undefined on a pipe that does not know */
   readonly origin: Address | undefined;
-  /** undefined before the logon; unprintable characters are escaped as `\u{…}`, only `authorize` gets the exact name */
+  /** undefined before the login; unprintable characters are escaped as `\u{…}`, only `authorize` gets the exact name */
   readonly user: string | undefined;
   /** its identification line; "" before it came */
   readonly version: string;
@@ -56,7 +56,7 @@ export class Client implements HostConnection {
   #connection: SshConnection | undefined;
   /** the outcome of the latest attempt; an earlier one that is decided late does not count */
   #turn = 0;
-  #logon: { readonly method: string; readonly grants: Grants } | undefined;
+  #login: { readonly method: string; readonly grants: Grants } | undefined;
   #failures = 0;
   /** what the methods that were accepted in part leave to the last one */
   readonly #factors: Permissions[] = [];
@@ -68,7 +68,7 @@ export class Client implements HostConnection {
     this.origin = origin;
     this.#core = core;
     this.#traffic = { bytesIn: 0, bytesOut: 0 };
-    this.#requests = new ClientRequests(this, core, () => this.#logon?.grants);
+    this.#requests = new ClientRequests(this, core, () => this.#login?.grants);
   }
 
   get user(): string | undefined {
@@ -106,7 +106,7 @@ export class Client implements HostConnection {
       error = toSshError(cause, "closed", "the connection failed");
     }
     if (this.#connection === undefined) {
-      admission.loggedOnOrGone();
+      admission.loggedInOrGone();
       const offence = this.#offence(error);
       if (offence !== undefined) admission.punish(this.origin?.host, offence);
     }
@@ -145,25 +145,25 @@ export class Client implements HostConnection {
       now,
       random: platform.random,
       attempts: limits.attempts,
-      logonTimeoutMs: limits.logonTimeoutMs,
+      loginTimeoutMs: limits.loginTimeoutMs,
       signal: this.#abort.signal,
       authenticate: (attempt) => this.#authenticate(attempt),
-      onLogon: (connection) => this.#loggedOn(connection),
+      onLogin: (connection) => this.#loggedIn(connection),
       onChannelOpen: (open) => this.#requests.channel(open),
       onGlobalRequest: (request, connection) => this.#requests.global(request, connection),
       ...(banner === undefined ? {} : { banner }),
     });
   }
 
-  /** Before anything is done for the client, so that a `logon` listener can prepare for it, or send it away. */
-  #loggedOn(connection: SshConnection): void {
-    this.#core.admission.loggedOnOrGone();
+  /** Before anything is done for the client, so that a `connect` listener can prepare for it, or send it away. */
+  #loggedIn(connection: SshConnection): void {
+    this.#core.admission.loggedInOrGone();
     this.#connection = connection;
-    this.#core.emit(new LogonEvent(this, sanitizeText(connection.user), this.#logon?.method ?? ""));
+    this.#core.emit(new LoginEvent(this, sanitizeText(connection.user), this.#login?.method ?? ""));
     announceHostKeys(connection, this.#core.options.hostKeys);
   }
 
-  async #authenticate(attempt: LogonAttempt): Promise<AuthDecision> {
+  async #authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
     const turn = ++this.#turn;
     let why = "refused";
     try {
@@ -180,7 +180,7 @@ export class Client implements HostConnection {
   }
 
   /** The attempt as `authorize` sees it; notes when the client has shown a password. */
-  #shown(attempt: LogonAttempt, turn: number): HostLogonAttempt {
+  #shown(attempt: LoginAttempt, turn: number): HostLoginAttempt {
     const { origin } = this;
     if (attempt.method === "password") this.#guess = turn;
     if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
@@ -193,25 +193,25 @@ export class Client implements HostConnection {
     return { ...attempt, origin, ask };
   }
 
-  #accept(attempt: LogonAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
+  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
     const decision = partial === undefined ? true : { partial };
     // An attempt that was dropped counts for nothing, and a key that is only asked about proves nothing.
     const isOver = turn !== this.#turn || attempt.signal.aborted;
     if (isOver || (attempt.method === "publickey" && !attempt.proved)) return decision;
     if (partial === undefined) {
       const grants = grantsOf(this.#factors.reduce(restrict, permissions));
-      this.#logon = { method: attempt.method, grants };
+      this.#login = { method: attempt.method, grants };
     } else if (attempt.method !== "none") this.#factors.push(permissions);
     return decision;
   }
 
-  async #failed(attempt: LogonAttempt, why: string): Promise<void> {
+  async #failed(attempt: LoginAttempt, why: string): Promise<void> {
     if (attempt.method === "none") return;
     this.#failures++;
     // A key that is only asked about costs the client nothing, and tells it nothing that is secret.
     if (attempt.method === "publickey" && !attempt.proved) return;
     const reason = `${attempt.method} of ${quote(attempt.user, 64)}: ${why}`;
-    this.#core.emit(new RefusalEvent("logon", reason, this, this.origin));
+    this.#core.emit(new RefusalEvent("login", reason, this, this.origin));
     const delay = this.#core.admission.failed(this.origin?.host);
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, longestTimerMs)));
   }

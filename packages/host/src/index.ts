@@ -6,7 +6,7 @@ export {
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,
-  LogonEvent,
+  LoginEvent,
   RefusalEvent,
 } from "./events.ts";
 export type { HostConnection } from "./host-connection.ts";
@@ -22,7 +22,7 @@ export type { Address, HostPlatform, Listening } from "./platform.ts";
 export {
   type Authorize,
   type HostDecision,
-  type HostLogonAttempt,
+  type HostLoginAttempt,
   type PartialDecision,
   policyWith,
   type UserPolicy,

@@ -8,7 +8,7 @@ import type { Authorize } from "./policy.ts";
 
 /** How sources that behave badly are slowed down and kept out; see PerSourcePenalties of sshd_config(5). */
 export interface PenaltyLimits {
-  /** what an offence costs: a failed logon, a connection that never tried, one that was not done in time */
+  /** what an offence costs: a failed login, a connection that never tried, one that was not done in time */
   readonly authFailMs: number;
   readonly noAuthMs: number;
   readonly graceMs: number;
@@ -26,11 +26,11 @@ export interface PenaltyLimits {
 export interface HostLimits {
   /** clients at once */
   readonly connections: number;
-  /** clients at once that have not logged on: from `start` on some are dropped at random, `rate` percent and more, at `full` all */
+  /** clients at once that have not logged in: from `start` on some are dropped at random, `rate` percent and more, at `full` all */
   readonly startups: { readonly start: number; readonly rate: number; readonly full: number };
   readonly penalties: PenaltyLimits | false;
-  /** from the first byte to logged on */
-  readonly logonTimeoutMs: number;
+  /** from the first byte to logged in */
+  readonly loginTimeoutMs: number;
   /** refused attempts of one connection */
   readonly attempts: number;
   /** of one connection: visitors and `direct-tcpip` together; ports that are listened on; session channels */
@@ -61,9 +61,9 @@ export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">
 export interface TunnelHostOptions {
   /** at least one, for one of the algorithms offered; see `readPrivateKey` */
   readonly hostKeys: readonly Signer[];
-  /** who may log on and what they may do; see `policy` */
+  /** who may log in and what they may do; see `policy` */
   readonly authorize: Authorize;
-  /** logon methods offered; default those of the policy, else `publickey` and `password` */
+  /** login methods offered; default those of the policy, else `publickey` and `password` */
   readonly methods?: readonly string[];
   /** what addresses a forwarding may listen on, as in sshd_config(5); default `no`: loopback alone */
   readonly gatewayPorts?: GatewayPorts;
@@ -74,7 +74,7 @@ export interface TunnelHostOptions {
    * rekey: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
-  /** shown to clients before they log on (RFC 4252 section 5.4) */
+  /** shown to clients before they log in (RFC 4252 section 5.4) */
   readonly banner?: string;
   /** clients that say nothing are asked whether they live, and dropped after so many questions; default 30 s, 3; 0 ms turns it off */
   readonly keepAlive?: { readonly intervalMs?: number; readonly countMax?: number };
@@ -103,7 +103,7 @@ export const defaultHostLimits: Omit<HostLimits, VisitorLimit> & { readonly pena
     maxDelayMs: 3_000,
     maxSources: 16_384,
   },
-  logonTimeoutMs: 120_000,
+  loginTimeoutMs: 120_000,
   attempts: ServerLimits.authAttempts,
   channels: 512,
   forwardings: 64,
@@ -181,7 +181,7 @@ function checkLimits(given: GivenHostLimits): HostLimits {
   const numbers = { ...others, ...visitors, ...rest };
   const startups = { ...defaultStartups, ...givenStartups };
   expectNumbers("limits", numbers);
-  for (const name of ["logonTimeoutMs", "targetTimeoutMs"] as const) expectNumber(`limits.${name}`, numbers[name], 1);
+  for (const name of ["loginTimeoutMs", "targetTimeoutMs"] as const) expectNumber(`limits.${name}`, numbers[name], 1);
   if (numbers.memory === Number.POSITIVE_INFINITY) {
     throw new SshError("misuse", "expected limits.memory to be a finite number of bytes, got Infinity");
   }

@@ -5,7 +5,7 @@ import { matchPattern } from "./ip.ts";
 /** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function that permits by `true`, at once: a Promise does not permit. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
 
-/** What a successful logon allows. */
+/** What a successful login allows. */
 export interface Permissions {
   /**
    * `address:port` as the client may request them, word for word; `*` is any port, and `*` and `?` are wildcards in the address; a port

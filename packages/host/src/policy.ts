@@ -1,6 +1,6 @@
-/** Who may log on, and what they may do then: the ready-made policy. @module */
+/** Who may log in, and what they may do then: the ready-made policy. @module */
 import type { MaybePromise } from "@postern/auth";
-import { checkOptions, type LogonAttempt } from "@postern/ssh";
+import { checkOptions, type LoginAttempt } from "@postern/ssh";
 import { ServerLimits, SshError } from "@postern/wire";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
 import {
@@ -13,8 +13,8 @@ import {
 import { checkPermissions, type Permissions, restrict } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 
-/** An attempt to log on to a host. */
-export type HostLogonAttempt = LogonAttempt & {
+/** An attempt to log in to a host. */
+export type HostLoginAttempt = LoginAttempt & {
   /** where the client comes from; undefined on a pipe that does not know */
   readonly origin: Address | undefined;
 };
@@ -41,11 +41,11 @@ export interface PartialDecision extends Permissions {
 export type HostDecision = boolean | Permissions | PartialDecision;
 
 /**
- * Decides who may log on. Anything thrown refuses. `methods` are those it can say yes to. Work that takes long should end when
+ * Decides who may log in. Anything thrown refuses. `methods` are those it can say yes to. Work that takes long should end when
  * `attempt.signal` fires: the client is gone.
  */
 export interface Authorize {
-  (attempt: HostLogonAttempt): MaybePromise<HostDecision>;
+  (attempt: HostLoginAttempt): MaybePromise<HostDecision>;
   readonly methods?: readonly string[];
 }
 
@@ -96,7 +96,7 @@ function makePolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pass
     return right;
   };
 
-  const authorize = async (attempt: HostLogonAttempt): Promise<HostDecision> => {
+  const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
     const user = table.get(attempt.user);
     switch (attempt.method) {
       case "none":
@@ -127,7 +127,7 @@ function readUser(name: string, given: UserPolicy, functions: PasswordFunctions)
   checkPermissions(given);
   const keys = readKeys(name, text);
   if (password === undefined && keys?.size === 0) {
-    throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a key to log on with`);
+    throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a key to log in with`);
   }
   const stored = password === undefined ? undefined : storedPassword(`a password for "${name}"`, password, functions);
   return { password: stored, keys, permissions: { permitListen, permitOpen } };

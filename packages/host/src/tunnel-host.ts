@@ -26,14 +26,14 @@ const mostLeaving = 64;
 const reasons: Readonly<Record<TurnedAway, string>> = {
   closing: "the host is closing",
   connections: "too many connections",
-  startups: "too many connections that have not logged on",
+  startups: "too many connections that have not logged in",
   penalty: "this source behaved badly",
 };
 
 /**
  * A host for reverse tunnels. It serves SSH clients over any byte pipe.
  *
- * Events: `connectionopened`, `connectionclosed`, `logon`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
+ * Events: `connectionopened`, `connectionclosed`, `connect`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
  * None of them has to be handled.
  */
 export class TunnelHost extends EventTarget {
@@ -55,7 +55,7 @@ export class TunnelHost extends EventTarget {
     this.#admission = new Admission(this.#options.limits, platform.random, now);
   }
 
-  /** The clients that are connected, those that have not logged on included. */
+  /** The clients that are connected, those that have not logged in included. */
   get connections(): readonly HostConnection[] {
     return [...this.#clients];
   }

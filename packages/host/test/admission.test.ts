@@ -86,7 +86,7 @@ describe("Admission", () => {
     expect(between).toBeGreaterThan(20);
     expect(between).toBeLessThan(150);
     expect(dropsUntilIn()).toBe(1000);
-    admission.loggedOnOrGone();
+    admission.loggedInOrGone();
     expect(dropsUntilIn()).toBeLessThan(1000);
   });
 });

@@ -12,7 +12,7 @@ import {
   UserauthSuccess,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { Authorize, HostDecision, HostLogonAttempt, TunnelHostOptions } from "../src/index.ts";
+import type { Authorize, HostDecision, HostLoginAttempt, TunnelHostOptions } from "../src/index.ts";
 import { forward, hostKey, hostWorld } from "./world.ts";
 
 const here = { host: "192.0.2.1", port: 1 };
@@ -61,7 +61,7 @@ describe("a decision", () => {
       await expect(world.client({ auth: [auth] })).rejects.toMatchObject({ code: "auth" });
       // A key that is only asked about is refused without a word.
       if (auth.name === "password")
-        expect(await refusal).toMatchObject({ what: "logon", reason: expect.stringMatching(why) });
+        expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(why) });
     }
   });
 
@@ -178,7 +178,7 @@ describe("a key that is only asked about (RFC 4252 7)", () => {
 
 describe("the signal of an attempt", () => {
   it("fires when the client goes before it is decided, and its password counts as a failed one", async () => {
-    let attempt: HostLogonAttempt | undefined;
+    let attempt: HostLoginAttempt | undefined;
     const { liar: client, world } = liar({
       // Above what a connection that tried nothing costs, and below what a failed one does.
       limits: { penalties: { thresholdMs: 2_000 } },
@@ -218,7 +218,7 @@ describe("the signal of an attempt", () => {
   });
 
   it("fires when the client drops its attempt for another (RFC 4252 5.1)", async () => {
-    const seen: HostLogonAttempt[] = [];
+    const seen: HostLoginAttempt[] = [];
     const { liar: client } = liar({
       methods: ["password", "keyboard-interactive"],
       authorize: async (attempt) => {
@@ -253,7 +253,7 @@ describe("a password", () => {
   });
 });
 
-describe("key exchanges before logon", () => {
+describe("key exchanges before login", () => {
   it("are so many and no more; afterwards they are free", async () => {
     const keys = (client: Liar): number => client.events.filter(({ type }) => type === "keys").length;
     const rekey = async (client: Liar, until: number): Promise<void> => {

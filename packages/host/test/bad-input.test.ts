@@ -3,7 +3,7 @@
 import { hashPassword, policy } from "@postern/web";
 import { toBase64, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { authorizedKeys, type HostLogonAttempt } from "../src/index.ts";
+import { authorizedKeys, type HostLoginAttempt } from "../src/index.ts";
 import { grantsOf, type Permissions } from "../src/permissions.ts";
 import { hostKey, hostWorld } from "./world.ts";
 
@@ -11,7 +11,7 @@ const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HC
 const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HCMntUGL64eyfx0";
 const misuse = (message: RegExp): unknown =>
   expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) });
-const byKey: HostLogonAttempt = {
+const byKey: HostLoginAttempt = {
   method: "publickey",
   user: "ann",
   publicKey: hostKey.publicKey,
@@ -63,7 +63,7 @@ describe("policy", () => {
 
   it("takes a password that starts like a foreign hash when it is hashed", async () => {
     const authorize = policy({ ann: { password: await hashPassword("{SSHA}x", { ln: 4, r: 8, p: 1 }) } });
-    const attempt: HostLogonAttempt = { ...byKey, method: "password", password: "{SSHA}x" };
+    const attempt: HostLoginAttempt = { ...byKey, method: "password", password: "{SSHA}x" };
     expect(await authorize(attempt)).not.toBe(false);
   });
 
@@ -201,7 +201,7 @@ describe("TunnelHost", () => {
     [{ limits: { visitorsPerSource: "5" } }, /limits.visitorsPerSource.*got a string/],
     [{ limits: { visitorsPerForwarding: -1 } }, /limits.visitorsPerForwarding.*got -1/],
     [{ limits: { memory: Number.POSITIVE_INFINITY } }, /limits.memory.*got Infinity/],
-    [{ limits: { logonTimeoutMs: 0 } }, /limits.logonTimeoutMs.*got 0/],
+    [{ limits: { loginTimeoutMs: 0 } }, /limits.loginTimeoutMs.*got 0/],
     [{ limits: { targetTimeoutMs: 0 } }, /limits.targetTimeoutMs.*got 0/],
     [{ limits: { startups: null } }, /got null/],
     [{ limits: { startups: { start: "10" } } }, /limits.startups.start.*got a string/],

@@ -80,7 +80,7 @@ describe("faults", () => {
     expect(dropped).toMatchObject({ code: "aborted" });
   });
 
-  it("of authorize refuse the logon, and nothing else", async () => {
+  it("of authorize refuse the login, and nothing else", async () => {
     for (const authorize of [
       () => Promise.reject(new Error("the database is gone")),
       () => {
@@ -92,7 +92,7 @@ describe("faults", () => {
       const world = hostWorld({ authorize });
       const refusal = world.event("refusal");
       await expect(world.client()).rejects.toMatchObject({ code: "auth" });
-      expect(await refusal).toMatchObject({ what: "logon", reason: expect.stringMatching(/database|pattern/) });
+      expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(/database|pattern/) });
     }
   });
 

@@ -51,7 +51,7 @@ async function hostileClient(world: HostWorld, answer: Answer): Promise<Liar> {
   const [ours, theirs] = pipePair();
   void world.host.serve(theirs);
   const liar = new Liar("client", ours);
-  await liar.logOn();
+  await liar.logIn();
   const specific = TcpipForward.encode({ address: "localhost", port: 8080 });
   liar.send(GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specific }));
   await liar.until(RequestSuccess.number);
@@ -144,7 +144,7 @@ describe("the share of a channel", () => {
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
     const liar = new Liar("client", ours);
-    await liar.logOn();
+    await liar.logIn();
     const open = (senderChannel: number): void =>
       liar.send(
         ChannelOpen.encode({

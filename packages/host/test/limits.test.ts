@@ -1,7 +1,7 @@
 /** Each limit: what is beyond it is refused, and others are served all the same. */
 
 import { password, publickey } from "@postern/auth";
-import { modern } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import { type BytePipe, connect } from "@postern/ssh";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";
@@ -12,7 +12,7 @@ import { ask, cancel, echoing, forward, type HostWorld, heard, hostKey, hostWorl
 const here: Address = { host: "192.0.2.1", port: 1 };
 const elsewhere: Address = { host: "198.51.100.1", port: 1 };
 
-/** Somebody else logs on, listens, and has a visitor. */
+/** Somebody else logs in, listens, and has a visitor. */
 async function othersAreServed(world: HostWorld): Promise<void> {
   const client = await world.client({ origin: elsewhere, onChannelOpen: echoing() });
   const port = (await forward(client, "localhost", 0)) ?? 0;
@@ -59,7 +59,7 @@ describe("the limit of", () => {
     await expect.poll(() => dropped).toEqual([64, 65, 66, 67, 68, 69]);
   });
 
-  it("connections that have not logged on; one that has logged on makes room", async () => {
+  it("connections that have not logged in; one that has logged in makes room", async () => {
     const world = hostWorld({ limits: { startups: { start: 1, full: 1 } } });
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
@@ -72,8 +72,8 @@ describe("the limit of", () => {
     await client.close();
   });
 
-  it("time to log on", async () => {
-    const world = hostWorld({ limits: { logonTimeoutMs: 1000 } });
+  it("time to log in", async () => {
+    const world = hostWorld({ limits: { loginTimeoutMs: 1000 } });
     const closed = new Promise((resolve) => {
       world.host.addEventListener("connectionclosed", ({ connection, reason }) => {
         if (connection.user === undefined) resolve(reason);
@@ -85,10 +85,10 @@ describe("the limit of", () => {
     expect(await closed).toMatchObject({ code: "timeout" });
   });
 
-  it("time to log on, decisions of the program included", async () => {
+  it("time to log in, decisions of the program included", async () => {
     let waits: Promise<never> | undefined;
     const world = hostWorld({
-      limits: { logonTimeoutMs: 200 },
+      limits: { loginTimeoutMs: 200 },
       authorize: (attempt) => {
         if (attempt.user === "test") return true;
         waits = new Promise(() => {});
@@ -102,7 +102,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("attempts to log on", async () => {
+  it("attempts to log in", async () => {
     const world = hostWorld({ limits: { attempts: 3, penalties: false } });
     const wrong = ["one", "two", "three", "secret"].map((text) => password(text));
     await expect(world.client({ auth: wrong })).rejects.toMatchObject({ reason: 14 });
@@ -112,7 +112,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("failed logons of a source", async () => {
+  it("failed logins of a source", async () => {
     const world = hostWorld({ limits: { penalties: { delayMs: 0 } } });
     const guess = (): Promise<unknown> => world.client({ origin: here, auth: [password("wrong")] });
     for (let i = 0; i < 4; i++) await expect(guess()).rejects.toMatchObject({ code: "auth" });
@@ -299,7 +299,7 @@ describe("the limit of", () => {
     const port = (await forward(client, "localhost", 0)) ?? 0;
     const closed = world.event("connectionclosed");
     const lost = await connect(cutting(ours, dead), {
-      algorithms: modern,
+      algorithms: modernAlgorithms,
       random: seededRandom("lost"),
       user: "test",
       auth: [password("secret")],

@@ -3,7 +3,7 @@ import { argon2id, scrypt, sha256 } from "@postern/noble";
 import { hashPassword, policy } from "@postern/web";
 import { ServerLimits, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { authorizedKeys, type HostLogonAttempt } from "../src/index.ts";
+import { authorizedKeys, type HostLoginAttempt } from "../src/index.ts";
 import { storedPassword as storedPasswordWith } from "../src/password-hash.ts";
 import { grantsOf, type Permissions } from "../src/permissions.ts";
 
@@ -14,13 +14,13 @@ const securityKey = `${securityType} ${toBase64(new Writer().text(securityType).
 const origin = { host: "192.0.2.1", port: 1 };
 const context = { origin, passed: [], signal: new AbortController().signal };
 
-const byPassword = (user: string, password: string): HostLogonAttempt => ({
+const byPassword = (user: string, password: string): HostLoginAttempt => ({
   method: "password",
   user,
   password,
   ...context,
 });
-const byKey = (user: string): HostLogonAttempt => ({
+const byKey = (user: string): HostLoginAttempt => ({
   method: "publickey",
   user,
   publicKey: blob,
@@ -28,7 +28,7 @@ const byKey = (user: string): HostLogonAttempt => ({
   proved: true,
   ...context,
 });
-const byQuestions = (user: string, ...answers: string[]): HostLogonAttempt => ({
+const byQuestions = (user: string, ...answers: string[]): HostLoginAttempt => ({
   method: "keyboard-interactive",
   user,
   submethods: [],
@@ -70,7 +70,7 @@ describe("policy", () => {
   });
 
   it("gives a user what its own line and its key's line both allow", async () => {
-    const may = async (attempt: HostLogonAttempt) => grantsOf((await authorize(attempt)) as Permissions);
+    const may = async (attempt: HostLoginAttempt) => grantsOf((await authorize(attempt)) as Permissions);
     const ann = await may(byPassword("ann", "secret"));
     expect([ann.mayListen("localhost", 0), ann.mayListen("", 0), ann.mayOpen("db", 5432)]).toEqual([
       true,
@@ -143,7 +143,7 @@ describe("permitopen of a key (sshd(8))", () => {
 
 describe("passwords that wait to be compared", () => {
   const dear = hashPassword("secret", { ln: 12, r: 8, p: 1 });
-  const attempt = (signal: AbortSignal): HostLogonAttempt => ({
+  const attempt = (signal: AbortSignal): HostLoginAttempt => ({
     method: "password",
     user: "ann",
     password: "secret",

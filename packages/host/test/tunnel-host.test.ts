@@ -20,7 +20,7 @@ import {
 import { describe, expect, it, vi } from "vitest";
 import { ask, cancel, echo, echoing, forward, heard, hostKey, hostWorld, type Opened } from "./world.ts";
 
-describe("the logon event", () => {
+describe("the login event", () => {
   /** A client that asks for a port, a connection and a session in the flight that holds its password. */
   const hasty = (world: ReturnType<typeof hostWorld>): Liar => {
     const [ours, theirs] = pipePair();
@@ -60,16 +60,16 @@ describe("the logon event", () => {
 
   it("fires before the host listens or dials for the client", async () => {
     const { world, did } = noting();
-    world.host.addEventListener("logon", () => did.push("logon"));
+    world.host.addEventListener("login", () => did.push("login"));
     const client = hasty(world);
     await client.until(RequestSuccess.number);
-    expect(did).toEqual(["logon", "dial", "listen"]);
+    expect(did).toEqual(["login", "dial", "listen"]);
     client.abort();
   });
 
   it("finds the user in the list of connections, and may send the client away before anything is done for it", async () => {
     const { world, did } = noting();
-    world.host.addEventListener("logon", ({ connection, user }) => {
+    world.host.addEventListener("login", ({ connection, user }) => {
       did.push(`${user} ${world.host.connections[0]?.user}`);
       void connection.close();
     });
@@ -170,7 +170,7 @@ describe("a tunnel host", () => {
     const seen: string[] = [];
     const names = [
       "connectionopened",
-      "logon",
+      "login",
       "forwardingopened",
       "forwardingclosed",
       "connectionclosed",
@@ -195,7 +195,7 @@ describe("a tunnel host", () => {
     expect(event.connection.bytesOut).toBeGreaterThan(1000);
     expect(seen).toEqual([
       "connectionopened",
-      "logon",
+      "login",
       "forwardingopened",
       "refusal",
       "forwardingclosed",
@@ -250,7 +250,7 @@ describe("a tunnel host", () => {
 
   it("takes answers to its questions for a password (RFC 4256)", async () => {
     const { client, event } = hostWorld();
-    const logon = event("logon");
+    const login = event("login");
     const prompts: unknown[] = [];
     const answer = (request: { readonly prompts: readonly unknown[] }): string[] => {
       prompts.push(...request.prompts);
@@ -258,7 +258,7 @@ describe("a tunnel host", () => {
     };
     const ssh = await client({ auth: [keyboardInteractive(answer)] });
     expect(prompts).toEqual([{ prompt: "Password: ", echo: false }]);
-    expect(await logon).toMatchObject({ user: "test", method: "keyboard-interactive" });
+    expect(await login).toMatchObject({ user: "test", method: "keyboard-interactive" });
     await ssh.close();
   });
 
@@ -270,10 +270,10 @@ describe("a tunnel host", () => {
         return method === "password";
       },
     });
-    const [opened, logon] = [event("connectionopened"), event("logon")];
+    const [opened, login] = [event("connectionopened"), event("login")];
     const ssh = await client({ user: "a\u001b[2J\n\u202eb" });
     const shown = "a\\u{1b}[2J\\u{a}\\u{202e}b";
-    expect((await logon).user).toBe(shown);
+    expect((await login).user).toBe(shown);
     expect((await opened).connection.user).toBe(shown);
     expect(host.connections.map(({ user }) => user)).toEqual([shown]);
     expect(asked).toEqual(["a\u001b[2J\n\u202eb"]);
@@ -344,10 +344,10 @@ describe("a tunnel host", () => {
 
   it("takes times that are longer than any timer", async () => {
     const penalties = { delayMs: 2 ** 40, maxDelayMs: Number.POSITIVE_INFINITY };
-    const { client, host } = hostWorld({ limits: { logonTimeoutMs: Number.POSITIVE_INFINITY, penalties } });
+    const { client, host } = hostWorld({ limits: { loginTimeoutMs: Number.POSITIVE_INFINITY, penalties } });
     const timers = vi.spyOn(globalThis, "setTimeout");
     const delays = (): readonly unknown[] => timers.mock.calls.map(([, ms]) => ms);
-    // One of the time to log on, one of the answer to the wrong password.
+    // One of the time to log in, one of the answer to the wrong password.
     const refused = client({ auth: [password("wrong")] }).catch(() => {});
     await expect.poll(() => delays().filter((ms) => ms === longestTimerMs)).toHaveLength(2);
     expect(delays().filter((ms) => Number(ms) > longestTimerMs)).toEqual([]);
@@ -357,7 +357,7 @@ describe("a tunnel host", () => {
     await refused;
   });
 
-  it("does not wait for ever for visitors that stay, nor for clients that do not log on", async () => {
+  it("does not wait for ever for visitors that stay, nor for clients that do not log in", async () => {
     const { client, host, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     await forward(ssh, "localhost", 8080);

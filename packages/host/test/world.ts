@@ -1,6 +1,6 @@
 /** A host of ours, its clients and its visitors in one process: listening and dialling happen in memory. */
 import { password } from "@postern/auth";
-import { decodePrivateKey, modern, signer } from "@postern/noble";
+import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
 import {
   type BytePipe,
   type Channel,
@@ -43,7 +43,7 @@ export const hostKey = signer(decodePrivateKey(hostKeyText));
 
 /** Ports in memory. */
 export class Network implements HostPlatform {
-  readonly algorithms = modern;
+  readonly algorithms = modernAlgorithms;
   readonly random = seededRandom("host");
   readonly #ports = new Map<
     number,
@@ -115,7 +115,7 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
       const [ours, theirs] = pipePair();
       void host.serve(theirs, { origin });
       return await connect(ours, {
-        algorithms: modern,
+        algorithms: modernAlgorithms,
         random: seededRandom(`client ${clients++}`),
         user: "test",
         auth: [password("secret")],

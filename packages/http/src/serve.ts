@@ -230,7 +230,7 @@ export class HttpService extends EventTarget {
  *
  * @throws SshError `misuse` for options that are unknown, of a wrong type or out of range
  * @example
- * const forwarding = await tunnel.requestForwarding({ port: 8080 });
+ * const forwarding = await tunnel.listen({ port: 8080 });
  * serve(forwarding, (request, { origin }) => new Response(`hello ${origin.host}, you asked for ${request.url}\n`));
  */
 export function serve<Source extends VisitorSource>(

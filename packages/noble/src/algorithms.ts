@@ -11,15 +11,15 @@ import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
 
 /** The default: authenticated ciphers alone. ChaCha20-Poly1305 leads, three times as fast as AES-GCM in JavaScript. */
-export const modern: Algorithms = {
+export const modernAlgorithms: Algorithms = {
   kex: [curve25519Sha256, curve25519Sha256Libssh],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],
 };
 
-/** For older peers: {@link modern}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
-export const compatible: Algorithms = /* @__PURE__ */ after(modern, {
+/** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
+export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ after(modernAlgorithms, {
   kex: [ecdhNistp256, ecdhNistp384, ecdhNistp521],
   hostKeys: [],
   ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],

@@ -14,10 +14,10 @@ import { describe, expect, it } from "vitest";
 import {
   aes128Gcm,
   chacha20Poly1305,
-  compatible,
+  compatibleAlgorithms,
   curve25519Sha256,
   ecdhNistp256,
-  modern,
+  modernAlgorithms,
   sshEd25519,
 } from "../src/index.ts";
 
@@ -30,7 +30,7 @@ const names = (set: Algorithms) => ({
 
 describe("sets", () => {
   it("modern: authenticated ciphers alone, ChaCha20-Poly1305 first", () => {
-    expect(names(modern)).toEqual({
+    expect(names(modernAlgorithms)).toEqual({
       kex: ["curve25519-sha256", "curve25519-sha256@libssh.org"],
       hostKeys: [
         "ssh-ed25519",
@@ -43,24 +43,23 @@ describe("sets", () => {
       ciphers: ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com"],
       macs: ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"],
     });
-    expect(modern.ciphers.every(({ authenticates }) => authenticates)).toBe(true);
+    expect(modernAlgorithms.ciphers.every(({ authenticates }) => authenticates)).toBe(true);
   });
 
-  it("compatible: modern, then what older peers speak", () => {
-    const more = names(compatible);
+  it("compatible: modernAlgorithms, then what older peers speak", () => {
+    const more = names(compatibleAlgorithms);
     expect(more.kex.slice(2)).toEqual(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"]);
     expect(more.ciphers.slice(3)).toEqual(["aes256-ctr", "aes192-ctr", "aes128-ctr"]);
     expect(more.macs.slice(2)).toEqual(["hmac-sha2-256", "hmac-sha2-512"]);
-    for (const [list, start] of Object.entries(names(modern))) {
+    for (const [list, start] of Object.entries(names(modernAlgorithms))) {
       expect(more[list as keyof Algorithms].slice(0, start.length)).toEqual(start);
     }
   });
 
   it("has no SHA-1: ssh-rsa is a key type, never an algorithm (RFC 8332 3)", () => {
-    expect(compatible.hostKeys.filter(({ keyType }) => keyType === "ssh-rsa").map(({ name }) => name)).toEqual([
-      "rsa-sha2-512",
-      "rsa-sha2-256",
-    ]);
+    expect(
+      compatibleAlgorithms.hostKeys.filter(({ keyType }) => keyType === "ssh-rsa").map(({ name }) => name),
+    ).toEqual(["rsa-sha2-512", "rsa-sha2-256"]);
   });
 });
 

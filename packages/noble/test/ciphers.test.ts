@@ -4,13 +4,13 @@ import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
 import { fromHex, getUint32, putUint32, SshError } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { aes128Gcm, compatible } from "../src/index.ts";
+import { aes128Gcm, compatibleAlgorithms } from "../src/index.ts";
 
 type Suite = readonly [title: string, cipher: Cipher, mac: Mac | undefined];
-const suites = compatible.ciphers.flatMap((cipher): Suite[] =>
+const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
   cipher.authenticates
     ? [[cipher.name, cipher, undefined]]
-    : compatible.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher, mac]),
+    : compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher, mac]),
 );
 
 const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });

@@ -4,7 +4,7 @@ import { drawScalar, isScalar, nistp256, nistp384, nistp521, orders, type Random
 import { Reader } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compatible } from "../src/index.ts";
+import { compatibleAlgorithms } from "../src/index.ts";
 
 /** A stream of bytes from a seed, and what it handed out. */
 function stream(seed: number): { readonly random: Random; readonly given: Uint8Array[] } {
@@ -21,7 +21,7 @@ function stream(seed: number): { readonly random: Random; readonly given: Uint8A
   return { random, given };
 }
 
-describe.each(compatible.kex.map((method) => [method.name, method] as const))("%s", (_name, method) => {
+describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as const))("%s", (_name, method) => {
   it("gives both sides the same secret, an mpint (RFC 5656 4)", () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer(), (a, b) => {

@@ -48,7 +48,7 @@ export interface Attachment {
  * @throws SshError `misuse` for options that are unknown or of a wrong type, and when it is no server and no function
  * @example
  * const server = http.createServer((request, response) => response.end(`hello ${request.socket.remoteAddress}\n`));
- * const forwarding = await tunnel.requestForwarding({ port: 8080 });
+ * const forwarding = await tunnel.listen({ port: 8080 });
  * attach(forwarding, server);
  */
 export function attach(

@@ -9,14 +9,14 @@ import {
   type TunnelHostOptions,
 } from "@postern/host";
 import { SshError } from "@postern/wire";
-import { compatible, modern, nodeRandom } from "./algorithms.ts";
+import { compatibleAlgorithms, modernAlgorithms, nodeRandom } from "./algorithms.ts";
 import { dialPipe } from "./dial.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { socketPipe } from "./socket.ts";
 
-/** What a host offers: {@link modern}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */
-export const hostAlgorithms: Algorithms = { ...modern, ciphers: compatible.ciphers };
+/** What a host offers: {@link modernAlgorithms}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */
+export const hostAlgorithms: Algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
 
 /** Ports the system gives may be taken in the other family: how often another one is tried. */
 const portAttempts = 20;
@@ -48,7 +48,7 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
  *   hostKeys: [await readPrivateKey(text)],
  *   authorize: policy({ test: { password: "secret", permitListen: ["localhost:*"] } }),
  * });
- * host.addEventListener("logon", ({ user }) => console.log(user));
+ * host.addEventListener("login", ({ user }) => console.log(user));
  * await host.close();
  */
 export class TunnelHost extends PortableHost {

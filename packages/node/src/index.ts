@@ -2,13 +2,13 @@
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel";
-import { modern, nodeRandom, sha256 } from "./algorithms.ts";
+import { modernAlgorithms, nodeRandom, sha256 } from "./algorithms.ts";
 import { dialPipe, dialTelling } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 
 /**
- * A reverse tunnel through an SSH host: dials out over TCP, logs on, asks the host for ports, and serves what arrives there.
+ * A reverse tunnel through an SSH host: dials out over TCP, logs in, asks the host for ports, and serves what arrives there.
  *
  * @example
  * const tunnel = new ReverseTunnel({
@@ -17,8 +17,8 @@ import { prepareAlgorithms } from "./prepare.ts";
  *   auth: [password("secret")],
  *   hostKey: fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"),
  * });
- * await tunnel.logon();
- * const web = await tunnel.requestForwarding({ port: 7777, target: { host: "127.0.0.1", port: 80 } });
+ * await tunnel.connect();
+ * const web = await tunnel.forward({ port: 7777, target: { host: "127.0.0.1", port: 80 } });
  */
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
@@ -28,7 +28,7 @@ export class ReverseTunnel extends PortableTunnel {
       dialTarget: dialPipe,
       prepare: prepareAlgorithms,
       dialTelling,
-      algorithms: modern,
+      algorithms: modernAlgorithms,
       random: nodeRandom,
       sha256,
     });
@@ -36,7 +36,7 @@ export class ReverseTunnel extends PortableTunnel {
 }
 
 /**
- * Logs on with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
  *
  * @throws SshError `key` when the text is no private key that can be read
  * @example
@@ -61,7 +61,7 @@ export {
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,
-  LogonEvent,
+  LoginEvent,
   RefusalEvent,
   type UserPolicy,
 } from "@postern/host";
@@ -80,12 +80,14 @@ export {
   type ForwardedChannel,
   type Forwarding,
   ForwardingEvent,
-  type ForwardingOptions,
   type ForwardingState,
   type ForwardingStats,
+  type ForwardOptions,
   fingerprint,
   type HostKeyCheck,
   type HostKeyOffer,
+  type Listener,
+  type ListenOptions,
   NoticeEvent,
   type ProbeAnswer,
   type ProbeResult,

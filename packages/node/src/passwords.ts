@@ -54,7 +54,7 @@ export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(funct
  * as long as a wrong password. A key may do what its user may, as far as its line does not take that away: `permitopen` permits nothing
  * to a user without `permitOpen`.
  *
- * @throws SshError `misuse` for an option that is not known, a user without a way to log on, a malformed hash, pattern or key file
+ * @throws SshError `misuse` for an option that is not known, a user without a way to log in, a malformed hash, pattern or key file
  * @example
  * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
  */

@@ -77,13 +77,13 @@ const results = new Map<Algorithm, boolean>();
 export async function prepareAlgorithms(algorithms: Algorithms): Promise<Algorithms> {
   const { kex, hostKeys, ciphers, macs } = algorithms;
   if ([...ciphers, ...kex, ...hostKeys].every(supports)) return algorithms;
-  const { compatible } = await import("@postern/noble");
+  const { compatibleAlgorithms } = await import("@postern/noble");
   const choose = <One extends Algorithm>(ours: readonly One[], substitutes: readonly One[]): readonly One[] =>
     ours.map((one) => (supports(one) ? one : (substitutes.find(({ name }) => name === one.name) ?? one)));
   return {
-    kex: choose(kex, compatible.kex),
-    hostKeys: choose(hostKeys, compatible.hostKeys),
-    ciphers: choose(ciphers, compatible.ciphers),
+    kex: choose(kex, compatibleAlgorithms.kex),
+    hostKeys: choose(hostKeys, compatibleAlgorithms.hostKeys),
+    ciphers: choose(ciphers, compatibleAlgorithms.ciphers),
     macs,
   };
 }

@@ -2,7 +2,7 @@
 
 import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
 import { describe, expect, it, vi } from "vitest";
-import { compatible } from "../src/algorithms.ts";
+import { compatibleAlgorithms } from "../src/algorithms.ts";
 import { readPrivateKey } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { prepareAlgorithms } from "../src/prepare.ts";
@@ -32,9 +32,9 @@ vi.mock("node:crypto", async (original) => {
 
 describe("without native algorithms", () => {
   describe("once they are prepared", async () => {
-    const prepared = await prepareAlgorithms(compatible);
+    const prepared = await prepareAlgorithms(compatibleAlgorithms);
     const tests = [
-      ...prepared.ciphers.flatMap((cipher) => cipherTests(cipher, compatible.macs).slice(0, 4)),
+      ...prepared.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs).slice(0, 4)),
       ...prepared.kex.flatMap((method) => kexTests(method).slice(0, 2)),
       ...prepared.hostKeys.flatMap((algorithm) => hostKeyTests(algorithm).slice(0, 4)),
     ];
@@ -42,8 +42,8 @@ describe("without native algorithms", () => {
 
     it("replaces every algorithm by the one of the same name, in the same order", () => {
       for (const list of ["kex", "hostKeys", "ciphers"] as const) {
-        expect(prepared[list].map(({ name }) => name)).toEqual(compatible[list].map(({ name }) => name));
-        for (const one of prepared[list]) expect(compatible[list]).not.toContain(one);
+        expect(prepared[list].map(({ name }) => name)).toEqual(compatibleAlgorithms[list].map(({ name }) => name));
+        for (const one of prepared[list]) expect(compatibleAlgorithms[list]).not.toContain(one);
       }
     });
   });
@@ -66,7 +66,7 @@ describe("with a chacha20 that reads its IV otherwise", () => {
   it("is not used", async () => {
     wrong.cipher = true;
     vi.resetModules();
-    const { chacha20Poly1305, modern: own } = await import("../src/algorithms.ts");
+    const { chacha20Poly1305, modernAlgorithms: own } = await import("../src/algorithms.ts");
     const fresh = await import("../src/prepare.ts");
     const { ciphers } = await fresh.prepareAlgorithms({ ...own, ciphers: [chacha20Poly1305] });
     const [cipher = expect.unreachable()] = ciphers;

@@ -30,10 +30,10 @@ const byName = <T extends { readonly name: string }>(list: readonly T[], name: s
   list.find((value) => value.name === name) ?? expect.unreachable(name);
 
 type Suite = readonly [title: string, cipher: string, mac: string | undefined];
-const suites = native.compatible.ciphers.flatMap((cipher): Suite[] =>
+const suites = native.compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
   cipher.authenticates
     ? [[cipher.name, cipher.name, undefined]]
-    : native.compatible.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
+    : native.compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
 );
 
 describe.each(suites)("%s", (_title, cipherName, macName) => {
@@ -41,7 +41,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     cipher: byName(set.ciphers, cipherName),
     mac: macName === undefined ? undefined : byName(set.macs, macName),
   });
-  const [js, own] = [of(noble.compatible), of(native.compatible)];
+  const [js, own] = [of(noble.compatibleAlgorithms), of(native.compatibleAlgorithms)];
 
   it.each([
     ["native seals, JavaScript opens", own, js],
@@ -119,10 +119,10 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
 });
 
 describe("key exchanges", () => {
-  it.each(native.compatible.kex.map((method) => [method.name, method] as const))(
+  it.each(native.compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
     "%s: agrees with the JavaScript one, from the same randomness, with node:crypto",
     (name, method) => {
-      const js = byName(noble.compatible.kex, name);
+      const js = byName(noble.compatibleAlgorithms.kex, name);
       const before = callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman);
       fc.assert(
         fc.property(bytes(66), bytes(66), (a, b) => {
@@ -146,8 +146,8 @@ describe("sets", () => {
   const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
 
   it.each([
-    ["modern", native.modern, noble.modern],
-    ["compatible", native.compatible, noble.compatible],
+    ["modern", native.modernAlgorithms, noble.modernAlgorithms],
+    ["compatible", native.compatibleAlgorithms, noble.compatibleAlgorithms],
   ] as const)("%s has the algorithms of the JavaScript set, AES-GCM first", (_set, own, js) => {
     expect(names(own.kex)).toEqual(names(js.kex));
     expect(names(own.hostKeys)).toEqual(names(js.hostKeys));
@@ -162,7 +162,7 @@ describe("sets", () => {
 });
 
 describe("public keys", () => {
-  it.each(native.compatible.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
+  it.each(native.compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
     "%s: verifies with node:crypto",
     (name, algorithm) => {
       const [valid] = (loadVectors("hostkey", name).vectors as HostKeyVector[]).filter((vector) => vector.valid);
@@ -170,7 +170,7 @@ describe("public keys", () => {
       const before = callsOf(nodeCrypto.verify);
       expect(algorithm.verify(fromHex(publicKey), fromHex(data), fromHex(signature))).toBe(true);
       expect(callsOf(nodeCrypto.verify) - before).toBe(1);
-      expect(algorithm.keyType).toBe(byName(noble.compatible.hostKeys, name).keyType);
+      expect(algorithm.keyType).toBe(byName(noble.compatibleAlgorithms.hostKeys, name).keyType);
     },
   );
 });

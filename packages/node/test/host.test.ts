@@ -51,7 +51,7 @@ async function tunnelTo(host: TunnelHost, address = "127.0.0.1"): Promise<Revers
     auth: [password("secret")],
     hostKey: fingerprint(trusted),
   });
-  await tunnel.logon();
+  await tunnel.connect();
   return tunnel;
 }
 
@@ -97,7 +97,7 @@ describe("TCP keepalive (RFC 9293 3.8.4)", () => {
       await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
       const to = (target.address() as net.AddressInfo).port;
       const tunnel = await tunnelTo(await listening());
-      const { port } = await tunnel.requestForwarding({
+      const { port } = await tunnel.forward({
         address: "127.0.0.1",
         port: 0,
         target: { host: "127.0.0.1", port: to },
@@ -109,7 +109,7 @@ describe("TCP keepalive (RFC 9293 3.8.4)", () => {
       await expect.poll(() => kernelTimers(to, "remote")).toEqual(["02"]);
       visitor.destroy();
       for (const socket of accepted) socket.destroy();
-      await tunnel.logoff();
+      await tunnel.close();
     },
   );
 });
@@ -137,7 +137,7 @@ describe("TunnelHost.listen", () => {
     for (const address of ["127.0.0.1", "::1"]) {
       const tunnel = await tunnelTo(host, address);
       expect(host.connections[0]?.origin?.host).toBe(address);
-      await tunnel.logoff();
+      await tunnel.close();
       await expect.poll(() => host.connections).toEqual([]);
     }
     const near = await listening({ address: "127.0.0.1" });
@@ -146,12 +146,12 @@ describe("TunnelHost.listen", () => {
 
   it("gives one port of both families for port 0, and frees both", async () => {
     const tunnel = await tunnelTo(await listening());
-    const forwarding = await tunnel.requestForwarding({ address: "localhost", port: 0 });
+    const forwarding = await tunnel.listen({ address: "localhost", port: 0 });
     const { port } = forwarding;
     expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([true, true]);
-    await forwarding.cancel();
+    await forwarding.close();
     expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([false, false]);
-    await tunnel.logoff();
+    await tunnel.close();
   });
 
   it.each(["127.0.0.1", "::1"])(
@@ -161,18 +161,18 @@ describe("TunnelHost.listen", () => {
       const tunnel = await tunnelTo(await listening());
       const other = address === "::1" ? "127.0.0.1" : "::1";
       await expect(
-        tunnel.requestForwarding({ address: "localhost", port: taken }, { signal: AbortSignal.timeout(1000) }),
+        tunnel.listen({ address: "localhost", port: taken, signal: AbortSignal.timeout(1000) }),
       ).rejects.toThrow();
       expect(await answers(taken, other)).toBe(false);
-      expect((await tunnel.requestForwarding({ address: other, port: taken })).port).toBe(taken);
-      await tunnel.logoff();
+      expect((await tunnel.listen({ address: other, port: taken })).port).toBe(taken);
+      await tunnel.close();
     },
   );
 
   it("survives clients and visitors that reset at any moment", async () => {
     const host = await listening();
     const tunnel = await tunnelTo(host);
-    const { port } = await tunnel.requestForwarding({ port: 0, target: { host: "127.0.0.1", port: host.port } });
+    const { port } = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: host.port } });
     for (let i = 0; i < 20; i++) {
       for (const to of [host.port, port]) {
         const socket = net.connect({ port: to, host: "127.0.0.1" });
@@ -185,7 +185,7 @@ describe("TunnelHost.listen", () => {
     await expect.poll(() => host.connections.filter(({ user }) => user === undefined)).toEqual([]);
     await expect.poll(() => host.connections[0]?.channels).toBe(0);
     expect(await answers(port, "127.0.0.1")).toBe(true);
-    await tunnel.logoff();
+    await tunnel.close();
   });
 
   it("refuses for good in words that a tunnel takes for a policy, and a busy port in none", async () => {
@@ -193,7 +193,7 @@ describe("TunnelHost.listen", () => {
     const tunnel = await tunnelTo(await listening({ authorize, limits: { forwardings: 1 } }));
     const taken = await held("127.0.0.1");
     const code = (port: number, address = "localhost"): Promise<unknown> =>
-      tunnel.requestForwarding({ address, port }).then(
+      tunnel.listen({ address, port }).then(
         () => "granted",
         (error: unknown) => (error as SshError).code,
       );
@@ -202,7 +202,7 @@ describe("TunnelHost.listen", () => {
     expect(await code(0, "")).toBe("denied");
     expect(await code(0)).toBe("granted");
     expect(await code(0)).toBe("denied");
-    await tunnel.logoff();
+    await tunnel.close();
   });
 
   it("is given up when its signal fires", async () => {

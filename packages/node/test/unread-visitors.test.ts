@@ -38,11 +38,11 @@ it("1,000 visitors that push into a forwarding nobody reads hold no more than 25
   const { port } = server.address() as net.AddressInfo;
   const options = { host: "127.0.0.1", port, user: "test", auth: [password("secret")], hostKey: () => true };
   const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } });
-  const logon = tunnel.logon();
+  const login = tunnel.connect();
   const liar = new Liar("server", socketPipe(await accepted), { algorithms: hostAlgorithms });
   await liar.letIn();
-  await logon;
-  const asking = tunnel.requestForwarding({ port: 8080 });
+  await login;
+  const asking = tunnel.listen({ port: 8080 });
   for (;;) {
     const { name } = GlobalRequest.decode(await liar.until(GlobalRequest.number));
     if (name === "tcpip-forward") break;

@@ -1,4 +1,4 @@
-/** The client: host key decision and logon, RFC 4253 section 8 and RFC 4252. @module */
+/** The client: host key decision and login, RFC 4253 section 8 and RFC 4252. @module */
 import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
@@ -10,7 +10,7 @@ import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**
- * Logs on to the SSH server at the other end of a pipe.
+ * Logs in to the SSH server at the other end of a pipe.
  *
  * @throws SshError whose `code` says what failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …
  */
@@ -29,16 +29,16 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),
-        logon: { user: options.user, methods: options.auth, signal: options.signal },
+        login: { user: options.user, methods: options.auth, signal: options.signal },
       }),
   );
   const connection = new Connection(pipe, session, options, now, (event, self) =>
-    logonEvent(event, self, session, options),
+    loginEvent(event, self, session, options),
   );
   return await connection.open(options.user);
 }
 
-function logonEvent(
+function loginEvent(
   event: SessionEvent,
   connection: Connection,
   session: SessionMachine,
@@ -75,7 +75,7 @@ function logonEvent(
           // Anything but true is a refusal: a forgotten return must not trust a host.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
           session.transport.acceptHostKey();
-          options.onLogon?.(connection);
+          options.onLogin?.(connection);
         },
       );
       return;
@@ -99,7 +99,7 @@ function logonEvent(
       options.onBanner?.(event.message);
       return;
     case "authenticated":
-      connection.logonDone(options.user);
+      connection.loginDone(options.user);
       return;
     default:
       throw new SshError("misuse", `expected no event ${event.type} on a client`);
@@ -108,7 +108,7 @@ function logonEvent(
 
 type Step = { readonly payload: Bytes | undefined } | { readonly why: string; readonly cause: unknown };
 
-/** Synchronous when the method is: then the logon leaves in one write with our NEWKEYS. */
+/** Synchronous when the method is: then the login leaves in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
   const failed = (error: unknown): Step => {
     // The next method may do; a peer that breaks the protocol may not.

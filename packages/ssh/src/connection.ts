@@ -38,7 +38,7 @@ import { type Waiter, waiter } from "./waiter.ts";
 import { WindowBudget, WindowGrowth } from "./window-growth.ts";
 
 /** What only a role knows how to handle. */
-type LogonEventType =
+type LoginEventType =
   | "notice"
   | "verify"
   | "hostKey"
@@ -56,7 +56,7 @@ interface OpenWaiter extends Waiter<SshChannel> {
   readonly options: ChannelOptions;
 }
 
-/** The part of a connection that both roles share. The roles add the handling of their logon events. */
+/** The part of a connection that both roles share. The roles add the handling of their login events. */
 export class Connection implements SshConnection {
   readonly #options: ConnectionOptions;
   readonly #driver: Driver;
@@ -78,13 +78,13 @@ export class Connection implements SshConnection {
     session: SessionMachine,
     options: ConnectionOptions,
     now: () => number,
-    logonEvent: (event: SessionEvent, connection: Connection) => void,
+    loginEvent: (event: SessionEvent, connection: Connection) => void,
   ) {
     this.#options = options;
     this.#now = now;
     this.#driver = new Driver(pipe, session, now, {
       event: (event) => {
-        if (!this.#event(event)) logonEvent(event, this);
+        if (!this.#event(event)) loginEvent(event, this);
       },
       probe: () => this.#requests.probe(),
       ended: (error) => this.#ended(error),
@@ -114,22 +114,22 @@ export class Connection implements SshConnection {
     return this.#user;
   }
 
-  get loggedOn(): boolean {
-    return this.#requests.loggedOn;
+  get loggedIn(): boolean {
+    return this.#requests.loggedIn;
   }
 
   get channelCount(): number {
     return this.#host.machine.channelCount;
   }
 
-  /** Runs the connection until the peer is logged on. @internal */
+  /** Runs the connection until the peer is logged in. @internal */
   async open(user: string): Promise<this> {
     this.#user = user;
-    const { signal, logonTimeoutMs = Limits.logonTimeoutMs } = this.#options;
-    const aborted = (): void => this.abort(new SshError("aborted", "the logon was aborted", { cause: signal?.reason }));
+    const { signal, loginTimeoutMs = Limits.loginTimeoutMs } = this.#options;
+    const aborted = (): void => this.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
     const settled = onAbort(signal, aborted);
-    const late = new SshError("timeout", `expected the logon to be done within ${logonTimeoutMs} ms`);
-    const deadline = setTimeout(() => this.abort(late), Math.min(logonTimeoutMs, longestTimerMs));
+    const late = new SshError("timeout", `expected the login to be done within ${loginTimeoutMs} ms`);
+    const deadline = setTimeout(() => this.abort(late), Math.min(loginTimeoutMs, longestTimerMs));
     try {
       this.#driver.start();
       await this.#opened.promise;
@@ -140,8 +140,8 @@ export class Connection implements SshConnection {
     return this;
   }
 
-  /** The peer is logged on. @internal */
-  logonDone(user: string): void {
+  /** The peer is logged in. @internal */
+  loginDone(user: string): void {
     this.#user = user;
     const { keepAlive } = this.#options;
     if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
@@ -149,12 +149,12 @@ export class Connection implements SshConnection {
     }
     // What leaves now carries the acknowledgement itself.
     if (this.#requests.waiting) this.#driver.session.hurry();
-    this.#requests.loggedOn = true;
+    this.#requests.loggedIn = true;
     this.releaseRequests();
     this.#opened.settle();
   }
 
-  /** What was asked during the logon may be sent. @internal */
+  /** What was asked during the login may be sent. @internal */
   releaseRequests(): void {
     this.#requests.release();
   }
@@ -175,7 +175,7 @@ export class Connection implements SshConnection {
   async openChannel(type: string, specific: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
     const { signal, window, maxPacket = Limits.maxPacket } = options;
     this.#expectOpen(signal);
-    if (!this.loggedOn) throw new SshError("misuse", "expected the logon to be over");
+    if (!this.loggedIn) throw new SshError("misuse", "expected the login to be over");
     expectUint32("window", window ?? Limits.window);
     expectUint32("maxPacket", maxPacket);
     const { machine } = this.#host;
@@ -205,7 +205,7 @@ export class Connection implements SshConnection {
   }
 
   notify(name: string, specific: Bytes): void {
-    if (this.#end === undefined && this.loggedOn) this.#requests.notify(name, specific);
+    if (this.#end === undefined && this.loggedIn) this.#requests.notify(name, specific);
   }
 
   debug(message: string): void {
@@ -238,7 +238,7 @@ export class Connection implements SshConnection {
     };
   }
 
-  /** Handles what is no matter of a role's logon. */
+  /** Handles what is no matter of a role's login. */
   #event(event: SessionEvent): boolean {
     switch (event.type) {
       case "data":
@@ -302,7 +302,7 @@ export class Connection implements SshConnection {
       case "disconnect": {
         const { reason, description } = event;
         // A server that has had enough attempts hangs up instead of refusing one more.
-        const code = this.#driver.session.refusesLogon(reason) ? "auth" : "disconnected";
+        const code = this.#driver.session.refusesLogin(reason) ? "auth" : "disconnected";
         throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
@@ -315,7 +315,7 @@ export class Connection implements SshConnection {
         return true;
       }
       default:
-        event satisfies { readonly type: LogonEventType };
+        event satisfies { readonly type: LoginEventType };
         return false;
     }
   }

@@ -29,7 +29,7 @@ export interface DriverHandler {
 /** Pumps one session over one pipe. */
 export class Driver {
   readonly session: SessionMachine;
-  /** set when the peer is logged on */
+  /** set when the peer is logged in */
   keepAlive: KeepAlive | undefined;
   /** bytes read from the pipe and handed to it */
   bytesIn = 0;

@@ -23,10 +23,10 @@ export class GlobalRequests {
   #measuring = false;
   /** of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
-  /** what sends that which was asked during the logon, and who waits for it; undefined: everything leaves at once */
+  /** what sends that which was asked during the login, and who waits for it; undefined: everything leaves at once */
   #early: Map<() => void, Waiter<GlobalReply>> | undefined = new Map();
-  /** whether the logon is over: until then an answer takes as long as that does, and tells nothing of the way */
-  loggedOn = false;
+  /** whether the login is over: until then an answer takes as long as that does, and tells nothing of the way */
+  loggedIn = false;
   readonly #host: RequestHost;
   readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number | undefined }[] = [];
 
@@ -109,7 +109,7 @@ export class GlobalRequests {
   }
 
   #ask(name: string, specific: Bytes, waiter: Waiter<GlobalReply>): void {
-    this.#waiters.push({ waiter, askedAt: this.loggedOn ? this.#host.now() : undefined });
+    this.#waiters.push({ waiter, askedAt: this.loggedIn ? this.#host.now() : undefined });
     this.#host.machine.globalRequest(name, specific, true);
     this.#host.touch();
   }

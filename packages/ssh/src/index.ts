@@ -14,15 +14,15 @@ export {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
-  type LogonAttempt,
+  type LoginAttempt,
   rekeyLimits,
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";
 export { pump } from "./pump.ts";
 export { serve } from "./server.ts";
-export { type ServerLogonOptions, serverLogon } from "./server-logon.ts";
-export { type ServerLogon, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export { type ServerLoginOptions, serverLogin } from "./server-login.ts";
+export { type ServerLogin, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
 export { type Settleable, settleable } from "./settleable.ts";
 export type {
   AcceptOptions,

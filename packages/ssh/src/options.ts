@@ -29,16 +29,16 @@ export interface ConnectionOptions {
   readonly software?: string;
   /** when to exchange keys anew; default 1 GiB, 2^31 packets, one hour; `Infinity` leaves 64 GiB and 2^31 packets, which the ciphers need */
   readonly rekey?: Partial<RekeyLimits>;
-  /** milliseconds until the peer must be logged on, decisions of the program included; default 60 s */
-  readonly logonTimeoutMs?: number;
-  /** how a peer that has gone is found out, once it is logged on; off unless given */
+  /** milliseconds until the peer must be logged in, decisions of the program included; default 60 s */
+  readonly loginTimeoutMs?: number;
+  /** how a peer that has gone is found out, once it is logged in; off unless given */
   readonly keepAlive?: KeepAliveOptions;
   /**
    * bytes that all receive windows together may take: what the peer may send, and what it sent that nobody has taken; default 256 MiB. With many
    * channels each gets less. A channel opened or accepted with a `window` of its own takes that much in any case.
    */
   readonly windowBudget?: number;
-  /** gives the logon up */
+  /** gives the login up */
   readonly signal?: AbortSignal;
   /** The peer opens a channel; without a handler, and for any type it does not answer, the open is refused. */
   readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
@@ -64,11 +64,11 @@ export interface ClientOptions extends ConnectionOptions {
   /** Whether to trust the host. Asked once, after its signature has been verified. */
   readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
   /**
-   * Called when the host is trusted and the logon begins. Global requests may be made from now on. They leave when the logon has succeeded; or, when
-   * a key is all there is to log on with and the server is known to work in order (OpenSSH, dropbear, our own), right behind the logon's
-   * request, which saves a round trip (RFC 4252 section 5.1). When the logon fails they fail with the same error.
+   * Called when the host is trusted and the login begins. Global requests may be made from now on. They leave when the login has succeeded; or, when
+   * a key is all there is to log in with and the server is known to work in order (OpenSSH, dropbear, our own), right behind the login's
+   * request, which saves a round trip (RFC 4252 section 5.1). When the login fails they fail with the same error.
    */
-  readonly onLogon?: (connection: SshConnection) => void;
+  readonly onLogin?: (connection: SshConnection) => void;
   /** A line that the server sent before its identification (RFC 4253 section 4.2), made printable. A busy server explains itself there. */
   readonly onNotice?: (message: string) => void;
   /** USERAUTH_BANNER; control characters are escaped, except line ends and tabs */
@@ -83,8 +83,8 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
 }
 
-/** A logon attempt as a server's program sees it. */
-export type LogonAttempt = AttemptContext &
+/** A login attempt as a server's program sees it. */
+export type LoginAttempt = AttemptContext &
   (
     | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
     | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
@@ -101,10 +101,10 @@ export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
   /** names of the methods offered; default `publickey`, `password` */
   readonly methods?: readonly string[];
-  /** Called once the client is logged on, before anything it asks for is looked at. */
-  readonly onLogon?: (connection: SshConnection) => void;
+  /** Called once the client is logged in, before anything it asks for is looked at. */
+  readonly onLogin?: (connection: SshConnection) => void;
   /** Decides each attempt. An error thrown refuses it, and so does whatever is no {@link AuthDecision}. */
-  readonly authenticate: (attempt: LogonAttempt) => MaybePromise<AuthDecision>;
+  readonly authenticate: (attempt: LoginAttempt) => MaybePromise<AuthDecision>;
   /** refused attempts before the client is disconnected; default 6 */
   readonly attempts?: number;
   readonly banner?: string;
@@ -152,7 +152,7 @@ export function checkClient(options: ClientOptions): void {
   expectType("user", options.user, "string");
   checkAuth(options.auth);
   expectType("hostKey", options.hostKey, "function");
-  expectFunctions(options, ["onLogon", "onBanner", "onNotice"]);
+  expectFunctions(options, ["onLogin", "onBanner", "onNotice"]);
 }
 
 /** Checks what `serve` is given. @throws SshError `misuse` */
@@ -164,15 +164,15 @@ export function checkServer(options: ServerOptions): void {
   expectType("authenticate", options.authenticate, "function");
   expectNumber("attempts", attempts);
   expectType("banner", banner, "string");
-  expectFunctions(options, ["onLogon"]);
+  expectFunctions(options, ["onLogin"]);
 }
 
 function checkConnection(options: ConnectionOptions): void {
-  const { algorithms, random, software = "-", logonTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
+  const { algorithms, random, software = "-", loginTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
   checkAlgorithms(algorithms, true);
   expectType("random", random, "function");
   expectText("software", software);
-  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  expectNumber("loginTimeoutMs", loginTimeoutMs, 1);
   if (keepAlive !== undefined) checkKeepAlive(keepAlive);
   expectNumber("windowBudget", windowBudget);
   expectSignal(options.signal);
@@ -221,7 +221,7 @@ export function abortedError(signal: AbortSignal | undefined): SshError {
 /** Drops the pipe when the call was aborted before it began: nothing is sent. @throws SshError `aborted` */
 export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
-  const error = new SshError("aborted", "the logon was aborted", { cause: signal.reason });
+  const error = new SshError("aborted", "the login was aborted", { cause: signal.reason });
   pipe.abort(error);
   throw error;
 }

@@ -4,7 +4,7 @@
 export interface ServerTraits {
   /**
    * It takes USERAUTH_REQUEST right behind our NEWKEYS and SERVICE_REQUEST. libssh before 0.12 does not: it never leaves the key exchange,
-   * lets us log on, and then serves nothing.
+   * lets us log in, and then serves nothing.
    */
   readonly oneFlight: boolean;
   /**

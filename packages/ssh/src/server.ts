@@ -1,17 +1,17 @@
-/** The server: host key signature and logon decisions. @module */
+/** The server: host key signature and login decisions. @module */
 import type { AuthAttempt, AuthDecision, InteractiveRequest } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { checkServer, type LogonAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
-import { serverLogon } from "./server-logon.ts";
+import { checkServer, type LoginAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
+import { serverLogin } from "./server-login.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**
- * Serves the SSH client at the other end of a pipe; resolves when it has logged on.
+ * Serves the SSH client at the other end of a pipe; resolves when it has logged in.
  *
  * @throws SshError when it does not
  */
@@ -30,7 +30,7 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),
-        logon: serverLogon({
+        login: serverLogin({
           methods: options.methods ?? ["publickey", "password"],
           algorithms: options.algorithms.hostKeys,
           banner: options.banner,
@@ -39,10 +39,10 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
       }),
   );
   // Nobody may make a server sign again and again before it is known who asks.
-  session.transport.limitPeerRekeys(ServerLimits.kexBeforeLogon);
-  const logon = new Logon(session, options);
-  const connection = new Connection(pipe, session, options, now, (event, self) => logon.event(event, self));
-  const ended = (error?: unknown): void => logon.ended(error ?? new SshError("closed", "the connection was closed"));
+  session.transport.limitPeerRekeys(ServerLimits.kexBeforeLogin);
+  const login = new Login(session, options);
+  const connection = new Connection(pipe, session, options, now, (event, self) => login.event(event, self));
+  const ended = (error?: unknown): void => login.ended(error ?? new SshError("closed", "the connection was closed"));
   void connection.closed.then(() => ended(), ended);
   return await connection.open("");
 }
@@ -53,8 +53,8 @@ interface Answers {
   reject(error: unknown): void;
 }
 
-/** The decisions of one logon. */
-class Logon {
+/** The decisions of one login. */
+class Login {
   readonly #session: SessionMachine;
   readonly #options: ServerOptions;
   /** the attempt that is being decided; the decision about any other comes too late */
@@ -79,10 +79,10 @@ class Logon {
       this.#answers?.resolve(event.responses);
       this.#answers = undefined;
     } else if (event.type === "abandoned") {
-      this.ended(new SshError("aborted", "the client dropped its attempt to log on"));
+      this.ended(new SshError("aborted", "the client dropped its attempt to log in"));
     } else if (event.type === "authenticated") {
-      connection.logonDone(event.user);
-      this.#options.onLogon?.(connection);
+      connection.loginDone(event.user);
+      this.#options.onLogin?.(connection);
     } else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 
@@ -99,7 +99,7 @@ class Logon {
     this.#abort = new AbortController();
     const { authenticate } = this.#options;
     const context = { passed: this.#session.authServer?.passed ?? [], signal: this.#abort.signal };
-    const shown: LogonAttempt =
+    const shown: LoginAttempt =
       attempt.method === "keyboard-interactive"
         ? { ...attempt, ...context, ask: (request) => quiet(this.#ask(attempt, request, connection)) }
         : { ...attempt, ...context };

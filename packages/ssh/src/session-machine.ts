@@ -21,19 +21,19 @@ import {
 } from "@postern/wire";
 import { type ServerTraits, serverTraits } from "./server-traits.ts";
 
-/** What the client's logon needs. */
-export interface ClientLogon {
+/** What the client's login needs. */
+export interface ClientLogin {
   readonly user: string;
   readonly methods: readonly AuthMethod[];
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes a server's side of the logon, see `serverLogon`. It is passed in so that a client's bundle holds none of it. */
-export type ServerLogon = (sink: PayloadSink) => AuthServerMachine;
+/** Makes a server's side of the login, see `serverLogin`. It is passed in so that a client's bundle holds none of it. */
+export type ServerLogin = (sink: PayloadSink) => AuthServerMachine;
 
-/** What a {@link SessionMachine} is made of: the role is which logon is given. */
+/** What a {@link SessionMachine} is made of: the role is which login is given. */
 export type SessionOptions = Omit<TransportOptions, "role"> &
-  ({ readonly role: "client"; readonly logon: ClientLogon } | { readonly role: "server"; readonly logon: ServerLogon });
+  ({ readonly role: "client"; readonly login: ClientLogin } | { readonly role: "server"; readonly login: ServerLogin });
 
 /** What the whole session has to tell. */
 export type SessionEvent =
@@ -51,7 +51,7 @@ export class SessionMachine {
   readonly authServer: AuthServerMachine | undefined;
   readonly #options: SessionOptions;
   #at: "kex" | "auth" | "open" = "kex";
-  #bytesBeforeLogon = 0;
+  #bytesBeforeLogin = 0;
   /** of the server, once a client has its identification */
   #traits: ServerTraits | undefined;
   /** the server's NEWKEYS has come: its messages are authenticated */
@@ -70,8 +70,8 @@ export class SessionMachine {
     this.transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
-      options.role === "client" ? new AuthClientMachine({ sink, methods: options.logon.methods }) : undefined;
-    this.authServer = options.role === "server" ? options.logon(sink) : undefined;
+      options.role === "client" ? new AuthClientMachine({ sink, methods: options.login.methods }) : undefined;
+    this.authServer = options.role === "server" ? options.login(sink) : undefined;
   }
 
   /** False while a decision is awaited or a limit is reached: stop reading. */
@@ -80,7 +80,7 @@ export class SessionMachine {
   }
 
   /** Whether a DISCONNECT with that reason means that the server does not let us in, and will not the next time. */
-  refusesLogon(reason: number): boolean {
+  refusesLogin(reason: number): boolean {
     const { authClient } = this;
     // Before the server's NEWKEYS anybody on the way can say it, and our request may be out already.
     if (this.#at !== "auth" || !this.#authenticated || authClient === undefined) return false;
@@ -96,7 +96,7 @@ export class SessionMachine {
 
   /** Takes the chunk, or borrows it until `transport.keepInput`. */
   receive(chunk: Bytes): void {
-    if (this.#at !== "open") this.#bytesBeforeLogon += chunk.length;
+    if (this.#at !== "open") this.#bytesBeforeLogin += chunk.length;
     this.transport.receive(chunk);
   }
 
@@ -124,7 +124,7 @@ export class SessionMachine {
   }
 
   /**
-   * Whether messages of the connection layer may be sent right behind the logon's request: what follows the one that succeeds is passed on to the
+   * Whether messages of the connection layer may be sent right behind the login's request: what follows the one that succeeds is passed on to the
    * service that runs then (RFC 4252 section 5.1), and this one succeeds or is the last.
    */
   get takesEarly(): boolean {
@@ -156,7 +156,7 @@ export class SessionMachine {
       if (!this.#wantsPayloads) return undefined;
       const event = this.transport.next();
       if (event === undefined) {
-        this.#limitBeforeLogon();
+        this.#limitBeforeLogin();
         return undefined;
       }
       switch (event.type) {
@@ -183,9 +183,9 @@ export class SessionMachine {
     }
   }
 
-  #limitBeforeLogon(): void {
-    if (this.#at === "open" || this.#bytesBeforeLogon <= Limits.bytesBeforeLogon) return;
-    throw new SshError("limit", `expected at most ${Limits.bytesBeforeLogon} bytes before logon`);
+  #limitBeforeLogin(): void {
+    if (this.#at === "open" || this.#bytesBeforeLogin <= Limits.bytesBeforeLogin) return;
+    throw new SshError("limit", `expected at most ${Limits.bytesBeforeLogin} bytes before login`);
   }
 
   #route(payload: Bytes, sequence: number): void {
@@ -197,20 +197,20 @@ export class SessionMachine {
       return;
     }
     if (this.#at !== "open" && messageRange(number) === "connection") {
-      throw new SshError("protocol", `expected an authentication message before logon, got message ${number}`);
+      throw new SshError("protocol", `expected an authentication message before login, got message ${number}`);
     }
     // RFC 4253 section 11.4: a number that means nothing is no error, at any time.
     if (!this.connection.receive(payload)) this.transport.unimplemented(sequence);
   }
 
-  /** Our NEWKEYS is out: the logon begins with the first, data goes on with any other. */
+  /** Our NEWKEYS is out: the login begins with the first, data goes on with any other. */
   #resumed(): void {
     const { sessionId } = this.transport;
     if (this.#at !== "kex" || sessionId === undefined) return this.connection.resumed();
     this.#at = "auth";
     this.authServer?.start(sessionId);
     if (this.#options.role === "client") {
-      const { user, signal } = this.#options.logon;
+      const { user, signal } = this.#options.login;
       const oneFlight = this.#traits?.oneFlight === true;
       this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined }, oneFlight);
     }
@@ -222,7 +222,7 @@ export class SessionMachine {
   }
 }
 
-/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a logon: 1, 2 and 13 to 15. The others speak of the moment. */
+/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a login: 1, 2 and 13 to 15. The others speak of the moment. */
 function mayRefuse(reason: number): boolean {
   const { PROTOCOL_ERROR, AUTH_CANCELLED_BY_USER, ILLEGAL_USER_NAME } = DisconnectReason;
   return (reason > 0 && reason <= PROTOCOL_ERROR) || (reason >= AUTH_CANCELLED_BY_USER && reason <= ILLEGAL_USER_NAME);

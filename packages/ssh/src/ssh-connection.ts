@@ -91,18 +91,18 @@ export interface RequestOptions extends CallOptions {
 /** An open SSH connection, in either role. */
 export interface SshConnection {
   readonly peer: PeerInfo;
-  /** the user that logged on, or is about to */
+  /** the user that logged in, or is about to */
   readonly user: string;
-  /** whether the logon is over; a connection that is not logged on yet is seen by `ClientOptions.onLogon` alone */
-  readonly loggedOn: boolean;
+  /** whether the login is over; a connection that is not logged in yet is seen by `ClientOptions.onLogin` alone */
+  readonly loggedIn: boolean;
   /** Resolves after `close`; rejects with an SshError when the connection ended in any other way. */
   readonly closed: Promise<void>;
   readonly channelCount: number;
-  /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before the end of the logon */
+  /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before the end of the login */
   openChannel(type: string, specific: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
   /** Sends a global request and gives the reply. */
   request(name: string, specific: Bytes, options?: RequestOptions): Promise<GlobalReply>;
-  /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`; nor before the end of the logon. */
+  /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`; nor before the end of the login. */
   notify(name: string, specific: Bytes): void;
   /** Explains something to whoever reads the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). */
   debug(message: string): void;

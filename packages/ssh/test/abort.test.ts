@@ -1,4 +1,4 @@
-/** Logons that are given up: by their deadline, or by a signal at every moment. Nothing is left behind. */
+/** Logins that are given up: by their deadline, or by a signal at every moment. Nothing is left behind. */
 import { password } from "@postern/auth";
 import { pipePair } from "@postern/testkit";
 import { SshError } from "@postern/wire";
@@ -7,20 +7,20 @@ import { type ClientOptions, connect, serve } from "../src/index.ts";
 import { lyingClient, lyingServer, rejection, tapped, timers, turns } from "./helpers.ts";
 import { clientOptions, serverOptions } from "./world.ts";
 
-describe("a logon that takes too long", () => {
+describe("a login that takes too long", () => {
   it("ends at its deadline, wherever it hangs, and leaves no timer", async () => {
     const never = new Promise<never>(() => {});
     const hanging: Partial<ClientOptions>[] = [{}, { hostKey: () => never }, { auth: [password(() => never)] }];
     for (const options of hanging) {
-      const { liar, connected } = lyingServer({}, { logonTimeoutMs: 20, ...options });
+      const { liar, connected } = lyingServer({}, { loginTimeoutMs: 20, ...options });
       expect(await rejection(connected)).toMatchObject({
         code: "timeout",
-        message: "expected the logon to be done within 20 ms",
+        message: "expected the login to be done within 20 ms",
       });
       liar.end();
       await liar.closed;
     }
-    const { liar, served } = lyingClient({ logonTimeoutMs: 20 });
+    const { liar, served } = lyingClient({ loginTimeoutMs: 20 });
     expect(await rejection(served)).toMatchObject({ code: "timeout" });
     liar.end();
     await liar.closed;
@@ -30,7 +30,7 @@ describe("a logon that takes too long", () => {
 });
 
 describe("an abort", () => {
-  it("before the logon begins sends nothing", async () => {
+  it("before the login begins sends nothing", async () => {
     const [left, right] = pipePair();
     const heard: string[] = [];
     right.start({
@@ -46,7 +46,7 @@ describe("an abort", () => {
     expect(heard).toEqual(["closed"]);
   });
 
-  it("at every moment of the logon rejects with its reason and leaves nothing behind", async () => {
+  it("at every moment of the login rejects with its reason and leaves nothing behind", async () => {
     let moment = 0;
     for (let done = false; !done; moment++) {
       const abort = new AbortController();

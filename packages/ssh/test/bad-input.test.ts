@@ -1,6 +1,6 @@
-/** Peers that misbehave before and after logon: each ends in one SshError that says what was expected and what came. */
+/** Peers that misbehave before and after login: each ends in one SshError that says what was expected and what came. */
 import { password } from "@postern/auth";
-import { aes128Gcm, aes256Gcm, chacha20Poly1305, modern } from "@postern/noble";
+import { aes128Gcm, aes256Gcm, chacha20Poly1305, modernAlgorithms } from "@postern/noble";
 import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
@@ -18,7 +18,7 @@ import {
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { type ClientOptions, connect, serve } from "../src/index.ts";
-import { loggedOn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { loggedIn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
 /** A client of ours whose server sends these bytes and ends. */
@@ -63,7 +63,7 @@ describe("a client", () => {
     expect(error).toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a logon method: tried password (refused), password (refused); the host takes "publickey,password"',
+        'expected the host to accept a login method: tried password (refused), password (refused); the host takes "publickey,password"',
     });
     expect(error.message).not.toContain("wrong");
     expect(await served).toMatchObject({ code: "disconnected", reason: 14 });
@@ -102,12 +102,12 @@ describe("a client", () => {
   it("of a server with no algorithm in common: both lists are named", async () => {
     for (const [ours, theirs] of [
       [{ ciphers: [aes128Gcm] }, { ciphers: [aes256Gcm] }],
-      [{ kex: modern.kex.slice(0, 1) }, { kex: modern.kex.slice(1) }],
-      [{ hostKeys: modern.hostKeys.slice(1) }, {}],
+      [{ kex: modernAlgorithms.kex.slice(0, 1) }, { kex: modernAlgorithms.kex.slice(1) }],
+      [{ hostKeys: modernAlgorithms.hostKeys.slice(1) }, {}],
     ] as const) {
       const { liar, connected } = lyingServer(
-        { algorithms: { ...modern, ...theirs } },
-        { algorithms: { ...modern, ...ours } },
+        { algorithms: { ...modernAlgorithms, ...theirs } },
+        { algorithms: { ...modernAlgorithms, ...ours } },
       );
       expect(await rejection(connected)).toMatchObject({
         code: "negotiation",
@@ -118,9 +118,9 @@ describe("a client", () => {
   });
 
   it("of a server that closes after any byte of the handshake: the end is an error, wherever it comes", async () => {
-    // How much a server sends until we are logged on.
+    // How much a server sends until we are logged in.
     const counted = counter();
-    const { client, liar } = await loggedOn({}, { wire: counted.wire });
+    const { client, liar } = await loggedIn({}, { wire: counted.wire });
     liar.abort();
     await rejection(client.closed);
     const whole = counted.bytes;
@@ -147,7 +147,7 @@ describe("a client", () => {
 
 describe("a truncated packet", () => {
   it("is waited for; the end that comes instead is an error", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     liar.transport.send(Ignore.encode({ data: utf8("x") }));
     const packet = liar.transport.takeOutput() ?? expect.unreachable();
     liar.raw(packet.slice(0, -1));
@@ -159,10 +159,10 @@ describe("a truncated packet", () => {
 
 describe("a corrupted packet", () => {
   it.each([chacha20Poly1305, aes256Gcm])("fails the connection under $name, wherever the bit is", async (cipher) => {
-    const algorithms = { ...modern, ciphers: [cipher] };
+    const algorithms = { ...modernAlgorithms, ciphers: [cipher] };
     const spots = [0, 3, 4, 5, 20, 21, 30, 35, 36];
     for (const at of spots) {
-      const { liar, client } = await loggedOn({ algorithms }, { algorithms });
+      const { liar, client } = await loggedIn({ algorithms }, { algorithms });
       liar.transport.send(Debug.encode({ alwaysDisplay: true, message: "payload", language: "" }));
       const packet = liar.transport.takeOutput() ?? expect.unreachable();
       packet[at] = (packet[at] ?? 0) ^ 0x10;
@@ -181,7 +181,7 @@ describe("a corrupted packet", () => {
       const served = serve(right, serverOptions("noise"));
       const connected = connect(noisyPipe(left, seededRandom(`noise ${at}`), { corruptAt: at }), {
         ...clientOptions("noise"),
-        logonTimeoutMs: 200,
+        loginTimeoutMs: 200,
       });
       const [ours, theirs] = await Promise.allSettled([connected, served]);
       if (ours.status === "rejected") expect(ours.reason, `byte ${at}`).toBeInstanceOf(SshError);
@@ -203,9 +203,9 @@ describe("a packet of 4 GiB", () => {
     });
   });
 
-  it("is refused by its length after logon, and nothing is allocated for it", async () => {
-    const algorithms = { ...modern, ciphers: [aes256Gcm] };
-    const { liar, client } = await loggedOn({ algorithms }, { algorithms });
+  it("is refused by its length after login, and nothing is allocated for it", async () => {
+    const algorithms = { ...modernAlgorithms, ciphers: [aes256Gcm] };
+    const { liar, client } = await loggedIn({ algorithms }, { algorithms });
     const before = process.memoryUsage().arrayBuffers;
     liar.raw(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
     expect(await rejection(client.closed)).toMatchObject({
@@ -216,7 +216,7 @@ describe("a packet of 4 GiB", () => {
   });
 });
 
-describe("a flood before logon", () => {
+describe("a flood before login", () => {
   const pieces: [string, Bytes][] = [
     ["IGNORE", Ignore.encode({ data: new Uint8Array(30_000) })],
     ["DEBUG", Debug.encode({ alwaysDisplay: true, message: "x".repeat(30_000), language: "" })],
@@ -236,15 +236,15 @@ describe("a flood before logon", () => {
       let over = false;
       void failed.then(() => (over = true));
       if (role === "client") await liar.until(5);
-      while (!over && sent.bytes < 10 * Limits.bytesBeforeLogon) {
+      while (!over && sent.bytes < 10 * Limits.bytesBeforeLogin) {
         liar.send(payload);
         await turns(5);
       }
       expect(await failed, role).toMatchObject({
         code: "limit",
-        message: `expected at most ${Limits.bytesBeforeLogon} bytes before logon`,
+        message: `expected at most ${Limits.bytesBeforeLogin} bytes before login`,
       });
-      expect(sent.bytes).toBeLessThan(1.5 * Limits.bytesBeforeLogon);
+      expect(sent.bytes).toBeLessThan(1.5 * Limits.bytesBeforeLogin);
       liar.end();
     }
   });
@@ -264,7 +264,7 @@ describe("a flood before logon", () => {
     left.end();
   });
 
-  it("is not what a peer does that logs on and then sends much", async () => {
+  it("is not what a peer does that logs in and then sends much", async () => {
     const { client, server } = await world({
       server: {
         onChannelOpen: (open) =>
@@ -275,13 +275,13 @@ describe("a flood before logon", () => {
       },
     });
     const writer = (await client.openChannel("x", nothing)).writable.getWriter();
-    for (let n = 0; n < 3; n++) await writer.write(new Uint8Array(Limits.bytesBeforeLogon));
+    for (let n = 0; n < 3; n++) await writer.write(new Uint8Array(Limits.bytesBeforeLogin));
     await client.close();
     await rejection(server.closed);
   });
 });
 
-describe("messages of the connection layer before logon", () => {
+describe("messages of the connection layer before login", () => {
   it.each([80, 90, 94, 100, 127])("message %i is refused", async (number) => {
     const { liar, connected } = lyingServer();
     const failed = rejection(connected);
@@ -289,12 +289,12 @@ describe("messages of the connection layer before logon", () => {
     liar.send(Uint8Array.of(number, 0, 0, 0, 0));
     expect(await failed).toMatchObject({
       code: "protocol",
-      message: `expected an authentication message before logon, got message ${number}`,
+      message: `expected an authentication message before login, got message ${number}`,
     });
     liar.end();
   });
 
-  it("an unknown one is answered with UNIMPLEMENTED, before and after logon (RFC 4253 section 11.4)", async () => {
+  it("an unknown one is answered with UNIMPLEMENTED, before and after login (RFC 4253 section 11.4)", async () => {
     const { liar, connected } = lyingServer();
     await liar.until(5);
     liar.send(Uint8Array.of(200), ServiceAccept.encode({ service: "ssh-userauth" }), UserauthSuccess.encode({}));
@@ -308,7 +308,7 @@ describe("messages of the connection layer before logon", () => {
   });
 });
 
-describe("a client that logs on in one flight", () => {
+describe("a client that logs in in one flight", () => {
   it("takes no DISCONNECT for a refusal that came before the server's NEWKEYS: nothing authenticates it", async () => {
     // 14 is what a server says that takes no more attempts (RFC 4253 section 11.1).
     const forged = Disconnect.encode({ reason: 14, description: "no more methods", language: "" });

@@ -15,7 +15,7 @@ import {
 } from "@postern/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel, ClientOptions, SshConnection } from "../src/index.ts";
-import { loggedOn, nothing, recorder, rejection, turns } from "./helpers.ts";
+import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";
 import { world } from "./world.ts";
 
 setFlagsFromString("--expose-gc");
@@ -38,7 +38,7 @@ interface Hostile {
 async function hostile(options: Partial<ClientOptions> = {}, liarOptions: LiarOptions = {}): Promise<Hostile> {
   const channels: Channel[] = [];
   const onChannelOpen: ClientOptions["onChannelOpen"] = (open) => void channels.push(open.accept());
-  const { liar, client } = await loggedOn({ onChannelOpen, ...options }, liarOptions);
+  const { liar, client } = await loggedIn({ onChannelOpen, ...options }, liarOptions);
   const windows: (number | undefined)[] = [];
   return {
     liar,

@@ -3,7 +3,7 @@ import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
 import { GlobalRequest, OpenFailureReason, RequestFailure, RequestSuccess, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Channel, IncomingOpen, IncomingRequest, SshConnection } from "../src/index.ts";
-import { loggedOn, nothing, recorder, rejection, turns } from "./helpers.ts";
+import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";
 import { world } from "./world.ts";
 
 /** Reads a stream to its end. */
@@ -108,7 +108,7 @@ describe("a client and a server of ours", () => {
   });
 
   it("call onReply before they look at the next message", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const order: string[] = [];
     const asked = client.request("ask", nothing, { onReply: () => void order.push("reply") });
     await liar.until(GlobalRequest.number);
@@ -133,7 +133,7 @@ describe("a client and a server of ours", () => {
 
 describe("an aborted call", () => {
   it("before it begins sends nothing", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const signal = AbortSignal.abort(new Error("why"));
     for (const call of [client.openChannel("x", nothing, { signal }), client.request("x", nothing, { signal })]) {
       expect(await rejection(call)).toMatchObject({ code: "aborted", cause: { message: "why" } });
@@ -144,7 +144,7 @@ describe("an aborted call", () => {
   });
 
   it("rejects at once; the reply that comes late is not taken for another's", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const abort = new AbortController();
     const [first, second] = [
       client.request("first", nothing, { signal: abort.signal }),

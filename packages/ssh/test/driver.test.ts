@@ -1,6 +1,6 @@
 /** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
 import type { KexMethod, Signer } from "@postern/crypto";
-import { modern, rsaSha2_512 } from "@postern/noble";
+import { modernAlgorithms, rsaSha2_512 } from "@postern/noble";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
@@ -28,7 +28,7 @@ import {
   type SshConnection,
   serve,
 } from "../src/index.ts";
-import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
 describe("what the peer is told when a connection fails", () => {
@@ -84,7 +84,7 @@ describe("what the peer is told when a connection fails", () => {
   });
 
   it("our own close is BY_APPLICATION, and the last thing we send", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const closing = client.close();
     await turns();
     expect(liar.events.at(-1)).toEqual({ type: "disconnect", reason: 11, description: "closed by the program" });
@@ -94,7 +94,7 @@ describe("what the peer is told when a connection fails", () => {
   });
 
   it("the peer's DISCONNECT is the error, with its reason, even when the pipe ends right behind it", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     liar.send(Disconnect.encode({ reason: 12, description: "too many\u001b", language: "" }));
     liar.end();
     expect(await rejection(client.closed)).toMatchObject({
@@ -105,13 +105,13 @@ describe("what the peer is told when a connection fails", () => {
   });
 
   it("a pipe that ends without one is told apart from a pipe that breaks, and the cause is kept", async () => {
-    const ended = await loggedOn();
+    const ended = await loggedIn();
     ended.liar.end();
     expect(await rejection(ended.client.closed)).toMatchObject({
       code: "closed",
       message: "the peer closed the connection without a reason",
     });
-    const broken = await loggedOn();
+    const broken = await loggedIn();
     broken.liar.abort();
     expect(await rejection(broken.client.closed)).toMatchObject({
       code: "closed",
@@ -124,7 +124,7 @@ describe("what the peer is told when a connection fails", () => {
 describe("texts of the peer", () => {
   it("in SSH_MSG_DEBUG are one line of printable text, and at most 1024 characters count (RFC 4253 section 11.3)", async () => {
     const heard: string[] = [];
-    const { liar, client } = await loggedOn({ onDebug: (message) => void heard.push(message) });
+    const { liar, client } = await loggedIn({ onDebug: (message) => void heard.push(message) });
     for (const message of ["a\n\u001b[2J\u202eb", "x".repeat(30_000)]) {
       liar.send(Debug.encode({ alwaysDisplay: true, message, language: "" }));
     }
@@ -147,7 +147,7 @@ describe("a callback of the program that throws", () => {
     ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specific: nothing })],
     ["onDebug", Debug.encode({ alwaysDisplay: true, message: "x", language: "" })],
   ])("(%s) ends the connection with that cause, and the peer is told no more than that", async (name, payload) => {
-    const { liar, client } = await loggedOn({ [name]: fail });
+    const { liar, client } = await loggedIn({ [name]: fail });
     liar.send(payload);
     expect(await rejection(client.closed)).toMatchObject({ code: "closed", cause: expect.any(TypeError) });
     await turns();
@@ -179,7 +179,7 @@ describe("a callback of the program that throws", () => {
     await served;
   });
 
-  it("(onBanner) ends the logon", async () => {
+  it("(onBanner) ends the login", async () => {
     const { liar, connected } = lyingServer({}, { onBanner: fail });
     const failed = rejection(connected);
     await liar.until(5);
@@ -196,9 +196,9 @@ describe("options that are wrong", () => {
       { rekey: { ms: Number.NaN } },
       { rekey: { packets: "5" as unknown as number } },
       { rekey: { bytes: 5n as unknown as number } },
-      { logonTimeoutMs: Number.NaN },
-      { logonTimeoutMs: 0 },
-      { logonTimeoutMs: "5000" as unknown as number },
+      { loginTimeoutMs: Number.NaN },
+      { loginTimeoutMs: 0 },
+      { loginTimeoutMs: "5000" as unknown as number },
       { keepAlive: { intervalMs: "5000" as unknown as number, countMax: 3 } },
       { keepAlive: { intervalMs: 5000, countMax: Number.NaN } },
       { keepAlive: { intervalMs: 5000 } as unknown as KeepAliveOptions },
@@ -224,11 +224,11 @@ describe("host keys and algorithms that can serve nobody", () => {
     ["none", { hostKeys: [] }],
     [
       "none that can be, since an algorithm is null",
-      { algorithms: { ...modern, kex: [null as unknown as KexMethod] } },
+      { algorithms: { ...modernAlgorithms, kex: [null as unknown as KexMethod] } },
     ],
     ["null", { hostKeys: [null as unknown as Signer] }],
     ["a Promise", { hostKeys: [Promise.resolve() as unknown as Signer] }],
-    ["none for the algorithms offered", { algorithms: { ...modern, hostKeys: [rsaSha2_512] } }],
+    ["none for the algorithms offered", { algorithms: { ...modernAlgorithms, hostKeys: [rsaSha2_512] } }],
   ])("(%s) are misuse, and the pipe is dropped", async (_which, wrong) => {
     const [left, right] = pipePair();
     const gone = new Promise<void>((resolve) => {
@@ -294,8 +294,8 @@ describe("back-pressure", () => {
       },
     };
     const liar = new Liar("client", right);
-    const [server] = await Promise.all([serve(blocking, serverOptions("x")), liar.logOn()]);
-    // From here on, and not by the decisions of the logon.
+    const [server] = await Promise.all([serve(blocking, serverOptions("x")), liar.logIn()]);
+    // From here on, and not by the decisions of the login.
     paused = false;
     const ping = Ping.encode({ data: new Uint8Array(100_000) });
     let sent = 0;

@@ -1,4 +1,4 @@
-/** What is asked during the logon: when it leaves, what comes of it, and that nobody's delayed acknowledgement holds its answer back. */
+/** What is asked during the login: when it leaves, what comes of it, and that nobody's delayed acknowledgement holds its answer back. */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import { type Liar, liarHostKey } from "@postern/testkit";
@@ -17,13 +17,13 @@ import {
 import { describe, expect, it } from "vitest";
 import { GlobalRequests } from "../src/global-requests.ts";
 import type { GlobalReply, SshConnection } from "../src/index.ts";
-import { loggedOn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 
 const key = (): AuthMethod => publickey(liarHostKey());
 const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
 const accept = ServiceAccept.encode({ service: "ssh-userauth" });
 
-/** A client that asks `first` and `second` as soon as the logon begins, and what became of it. */
+/** A client that asks `first` and `second` as soon as the login begins, and what became of it. */
 function asking({ version = openSsh, auth = [key()], ask = ["first", "second"] } = {}) {
   const replies: Promise<GlobalReply>[] = [];
   let connection: SshConnection | undefined;
@@ -31,7 +31,7 @@ function asking({ version = openSsh, auth = [key()], ask = ["first", "second"] }
     { version },
     {
       auth,
-      onLogon: (logging) => {
+      onLogin: (logging) => {
         connection = logging;
         for (const name of ask) {
           const reply = logging.request(name, nothing);
@@ -58,14 +58,14 @@ function hear(liar: Liar): () => Promise<number[]> {
 }
 
 const success = (text: string): Bytes => RequestSuccess.encode({ specific: new TextEncoder().encode(text) });
-const [service, logon, request] = [ServiceRequest.number, UserauthRequest.number, GlobalRequest.number];
+const [service, login, request] = [ServiceRequest.number, UserauthRequest.number, GlobalRequest.number];
 
-describe("a request made during the logon", () => {
+describe("a request made during the login", () => {
   it.each([openSsh, "SSH-2.0-dropbear_2022.83", "SSH-2.0-Postern_0.1.0"])(
     "leaves right behind it when a key decides and the server is %s",
     async (version) => {
       const { liar, connected, replies, said } = asking({ version });
-      expect(await said()).toEqual([service, logon, request, request]);
+      expect(await said()).toEqual([service, login, request, request]);
       // One segment may hold all answers.
       liar.send(accept, UserauthSuccess.encode({}), success("1"), RequestFailure.encode({}));
       const client = await connected;
@@ -78,13 +78,13 @@ describe("a request made during the logon", () => {
   );
 
   it.each([
-    ["a server that may look at it before the logon is decided", { version: "SSH-2.0-Go" }],
+    ["a server that may look at it before the login is decided", { version: "SSH-2.0-Go" }],
     ["OpenSSH on Windows, whose way nobody here has seen", { version: "SSH-2.0-OpenSSH_for_Windows_9.5" }],
     ["a password, for the server may ask for another one", { auth: [password("secret")] }],
     ["a key that another method follows", { auth: [key(), password("secret")] }],
-  ])("waits for the end of the logon with %s", async (_title, options) => {
+  ])("waits for the end of the login with %s", async (_title, options) => {
     const { liar, connected, replies, said } = asking(options);
-    expect(await said()).toEqual([service, logon]);
+    expect(await said()).toEqual([service, login]);
     liar.send(accept, UserauthSuccess.encode({}));
     await connected;
     expect(await said()).toEqual([request, request]);
@@ -92,11 +92,11 @@ describe("a request made during the logon", () => {
     expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
-  it("waits for the end of the logon with a server that is not known", async () => {
+  it("waits for the end of the login with a server that is not known", async () => {
     const { liar, connected, replies, said } = asking({ version: "SSH-2.0-MyOpenSSH_9.2" });
     expect(await said()).toEqual([service]);
     liar.send(accept);
-    expect(await said()).toEqual([logon]);
+    expect(await said()).toEqual([login]);
     liar.send(UserauthSuccess.encode({}));
     await connected;
     expect(await said()).toEqual([request, request]);
@@ -104,26 +104,26 @@ describe("a request made during the logon", () => {
     expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
-  it("leaves behind the second of two logons when the first one was accepted and is not enough", async () => {
+  it("leaves behind the second of two logins when the first one was accepted and is not enough", async () => {
     const { liar, connected, replies, said } = asking({ auth: [password("secret"), key()], ask: ["first"] });
-    expect(await said()).toEqual([service, logon]);
+    expect(await said()).toEqual([service, login]);
     liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: true }));
-    expect(await said()).toEqual([logon, request]);
+    expect(await said()).toEqual([login, request]);
     liar.send(UserauthSuccess.encode({}), success(""));
     await connected;
     expect(await replies[0]).toMatchObject({ ok: true });
   });
 
-  it("fails with the logon's error when that is refused", async () => {
+  it("fails with the login's error when that is refused", async () => {
     const { liar, connected, replies, said } = asking();
-    expect(await said()).toEqual([service, logon, request, request]);
+    expect(await said()).toEqual([service, login, request, request]);
     liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: false }));
     const error = await rejection(connected);
     expect(error).toMatchObject({ code: "auth", message: expect.stringContaining("publickey (refused)") });
     for (const reply of replies) expect(await rejection(reply)).toBe(error);
   });
 
-  it("tells nothing of the round trip: the logon takes its own time", () => {
+  it("tells nothing of the round trip: the login takes its own time", () => {
     const asked: string[] = [];
     const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
     let now = 0;
@@ -131,19 +131,19 @@ describe("a request made during the logon", () => {
     for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});
     requests.release();
     now = 500;
-    requests.loggedOn = true;
+    requests.loggedIn = true;
     for (let i = 0; i < Limits.roundTrips; i++) requests.settle(0, { ok: true, specific: nothing });
     // Had they counted, this would be a link of 500 ms. It asks instead.
     expect(requests.longRoundTrip()).toBeUndefined();
     expect(asked.at(-1)).toBe("keepalive@openssh.com");
   });
 
-  it("is no channel: one may be opened when the logon is over", async () => {
+  it("is no channel: one may be opened when the login is over", async () => {
     let opened: Promise<unknown> | undefined;
-    const onLogon = (logging: SshConnection): void => {
+    const onLogin = (logging: SshConnection): void => {
       opened = rejection(logging.openChannel("x", nothing));
     };
-    const { liar, connected } = lyingServer({}, { onLogon });
+    const { liar, connected } = lyingServer({}, { onLogin });
     await liar.letIn();
     await connected;
     expect(await opened).toMatchObject({ code: "misuse" });
@@ -153,7 +153,7 @@ describe("a request made during the logon", () => {
     const { connected } = lyingServer(
       {},
       {
-        onLogon: () => {
+        onLogin: () => {
           throw new Error("no");
         },
       },
@@ -163,7 +163,7 @@ describe("a request made during the logon", () => {
 });
 
 describe("an answer that Nagle's algorithm would hold back", () => {
-  it("is hurried by a message of ours when the service is accepted and the logon's answer is due", async () => {
+  it("is hurried by a message of ours when the service is accepted and the login's answer is due", async () => {
     const { liar, said, bytesOut } = asking();
     await said();
     const before = bytesOut();
@@ -173,7 +173,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
   });
 
   it("is hurried when a request that wants no reply comes before it, and only then", async () => {
-    const { liar, client } = await loggedOn({}, { version: openSsh });
+    const { liar, client } = await loggedIn({}, { version: openSsh });
     const hostKeys = GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing });
     const before = client.stats().bytesOut;
     liar.send(hostKeys);
@@ -190,7 +190,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
   });
 
   it("is not hurried at a server that is not known to need it", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const reply = client.request("tcpip-forward", nothing);
     await turns();
     const asked = client.stats().bytesOut;
@@ -202,7 +202,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
   });
 });
 
-describe("the logon's request", () => {
+describe("the login's request", () => {
   it.each([
     openSsh,
     "SSH-2.0-OpenSSH_for_Windows_9.5",
@@ -211,7 +211,7 @@ describe("the logon's request", () => {
     "SSH-2.0-Go",
   ])("leaves in one flight with the request for the service when the server is %s", async (version) => {
     const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
-    expect(await said()).toEqual([service, logon]);
+    expect(await said()).toEqual([service, login]);
     liar.send(accept, UserauthSuccess.encode({}));
     await connected;
   });
@@ -228,7 +228,7 @@ describe("the logon's request", () => {
     const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
     expect(await said()).toEqual([service]);
     liar.send(accept);
-    expect(await said()).toEqual([logon]);
+    expect(await said()).toEqual([login]);
     liar.send(UserauthSuccess.encode({}));
     await connected;
   });
@@ -243,8 +243,8 @@ describe("the logon's request", () => {
     expect(await rejection(connected)).toMatchObject({ code: "protocol" });
   });
 
-  it("is not sent while the server keeps SERVICE_ACCEPT back, and the logon ends by its deadline", async () => {
-    const { liar, connected } = lyingServer({ version: "SSH-2.0-libssh_0.10.6" }, { logonTimeoutMs: 50 });
+  it("is not sent while the server keeps SERVICE_ACCEPT back, and the login ends by its deadline", async () => {
+    const { liar, connected } = lyingServer({ version: "SSH-2.0-libssh_0.10.6" }, { loginTimeoutMs: 50 });
     const said = hear(liar);
     expect(await rejection(connected)).toMatchObject({ code: "timeout" });
     expect(await said()).toEqual([service]);

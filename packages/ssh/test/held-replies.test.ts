@@ -5,7 +5,7 @@ import type { Liar } from "@postern/testkit";
 import { GlobalRequest, Limits } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { SshConnection } from "../src/index.ts";
-import { loggedOn, lyingClient, nothing, rejection, turns } from "./helpers.ts";
+import { loggedIn, lyingClient, nothing, rejection, turns } from "./helpers.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
@@ -24,7 +24,7 @@ const attacks: readonly [role: string, begin: () => Promise<Attack>][] = [
   [
     "client",
     async () => {
-      const { liar, client } = await loggedOn();
+      const { liar, client } = await loggedIn();
       return { liar, ours: client };
     },
   ],
@@ -32,7 +32,7 @@ const attacks: readonly [role: string, begin: () => Promise<Attack>][] = [
     "server",
     async () => {
       const { liar, served } = lyingClient();
-      await liar.logOn();
+      await liar.logIn();
       return { liar, ours: await served };
     },
   ],

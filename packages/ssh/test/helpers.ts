@@ -40,7 +40,7 @@ export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: nu
   };
 }
 
-/** A client of ours whose server lies; it is logged on when `connected` resolves, if the server lets it. */
+/** A client of ours whose server lies; it is logged in when `connected` resolves, if the server lets it. */
 export function lyingServer(
   options: LiarOptions = {},
   client: Partial<ClientOptions> = {},
@@ -50,8 +50,8 @@ export function lyingServer(
   return { liar, connected: connect(left, { ...clientOptions("lied to"), ...client }) };
 }
 
-/** The same, logged on. */
-export async function loggedOn(
+/** The same, logged in. */
+export async function loggedIn(
   client: Partial<ClientOptions> = {},
   options: LiarOptions = {},
 ): Promise<{ readonly liar: Liar; readonly client: SshConnection }> {
@@ -79,7 +79,7 @@ export async function lyingChannel({
   readonly client: SshConnection;
   readonly channel: Channel;
 }> {
-  const both = await loggedOn();
+  const both = await loggedIn();
   const opening = both.client.openChannel("test", nothing, ours);
   const { senderChannel } = ChannelOpen.decode(await both.liar.until(ChannelOpen.number));
   both.liar.send(

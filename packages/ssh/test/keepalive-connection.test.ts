@@ -13,7 +13,7 @@ import {
 } from "@postern/wire";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BytePipe, ClientOptions, SshConnection } from "../src/index.ts";
-import { loggedOn, nothing } from "./helpers.ts";
+import { loggedIn, nothing } from "./helpers.ts";
 import { world } from "./world.ts";
 
 beforeEach(() => {
@@ -60,7 +60,7 @@ async function deaf(options: Partial<ClientOptions> = {}): Promise<Deaf> {
   const keepAlive = { intervalMs: 1_000, countMax: 2 };
   const wire = (bytes: Bytes): Bytes | undefined => (so.lost ? undefined : bytes);
   const so = { lost: false };
-  const { liar, client } = await loggedOn({ keepAlive, ...options }, { wire, deaf: true });
+  const { liar, client } = await loggedIn({ keepAlive, ...options }, { wire, deaf: true });
   const asked: string[] = [];
   void (async () => {
     for (let payload = await liar.next(); payload !== undefined; payload = await liar.next()) {
@@ -69,7 +69,7 @@ async function deaf(options: Partial<ClientOptions> = {}): Promise<Deaf> {
     }
   })();
   await settle();
-  // What it asked at logon is answered, and the line is empty.
+  // What it asked at login is answered, and the line is empty.
   for (const _ of asked.splice(0)) liar.send(RequestFailure.encode({}));
   await settle();
   return Object.assign(so, { liar, client, asked, end: endOf(client) });

@@ -1,5 +1,5 @@
 /** What `connect` and `serve` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
-import { modern } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { connect, serve } from "../src/index.ts";
@@ -9,18 +9,21 @@ import { clientOptions, serverOptions } from "./world.ts";
 const both: readonly (readonly [object, string])[] = [
   [{ algorithms: undefined }, "expected options of algorithms, got undefined"],
   [
-    { algorithms: { ...modern, ciphers: undefined } },
+    { algorithms: { ...modernAlgorithms, ciphers: undefined } },
     "expected algorithms.ciphers to list algorithm values, got undefined",
   ],
-  [{ algorithms: { ...modern, macs: [null] } }, "expected algorithms.macs to list algorithm values, got null"],
+  [
+    { algorithms: { ...modernAlgorithms, macs: [null] } },
+    "expected algorithms.macs to list algorithm values, got null",
+  ],
   [{ random: undefined }, "expected random to be a function, got undefined"],
   [{ now: 5 }, "expected now to be a function, got a number"],
   [{ software: 5 }, "expected software to be a non-empty string, got a number"],
   [{ rekey: null }, "expected options of rekey, got null"],
   [{ rekey: { bytes: "1000" } }, "expected rekey.bytes to be a number from 1 on, got a string"],
   [{ rekey: { ms: 10n } }, "expected rekey.ms to be a number from 1 on, got a bigint"],
-  [{ logonTimeoutMs: "5" }, "expected logonTimeoutMs to be a number from 1 on, got a string"],
-  [{ logonTimeoutMs: Number.NaN }, "expected logonTimeoutMs to be a number from 1 on, got NaN"],
+  [{ loginTimeoutMs: "5" }, "expected loginTimeoutMs to be a number from 1 on, got a string"],
+  [{ loginTimeoutMs: Number.NaN }, "expected loginTimeoutMs to be a number from 1 on, got NaN"],
   [{ keepAlive: null }, "expected options of keepAlive, got null"],
   [
     { keepAlive: { intervalMs: Number.NaN, countMax: 3 } },
@@ -39,7 +42,7 @@ const client: readonly (readonly [object, string])[] = [
   [{ auth: [null] }, "expected auth to hold methods such as password('…'), got null"],
   [{ auth: ["secret"] }, "expected auth to hold methods such as password('…'), got a string"],
   [{ hostKey: undefined }, "expected hostKey to be a function, got undefined"],
-  [{ onLogon: 1 }, "expected onLogon to be a function, got a number"],
+  [{ onLogin: 1 }, "expected onLogin to be a function, got a number"],
   [{ onBanner: 1 }, "expected onBanner to be a function, got a number"],
 ];
 const server: readonly (readonly [object, string])[] = [

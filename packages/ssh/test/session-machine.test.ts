@@ -1,6 +1,6 @@
 /** The session without a driver, which would stop at the first error. */
 import { password } from "@postern/auth";
-import { modern } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import { liarHostKey, seededRandom } from "@postern/testkit";
 import { TransportMachine } from "@postern/transport";
 import { GlobalRequest, ServiceAccept } from "@postern/wire";
@@ -9,7 +9,7 @@ import { SessionMachine } from "../src/index.ts";
 import { nothing } from "./helpers.ts";
 
 const common = {
-  algorithms: modern,
+  algorithms: modernAlgorithms,
   random: seededRandom("session"),
   rekey: { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 },
   now: 0,
@@ -17,8 +17,8 @@ const common = {
 
 /** A client's session whose login has begun, and the server's transport. */
 function begun(): { readonly session: SessionMachine; readonly server: TransportMachine } {
-  const logon = { user: "me", methods: [password("x")], signal: undefined };
-  const session = new SessionMachine({ ...common, role: "client", hostKeys: [], version: "SSH-2.0-x", logon });
+  const login = { user: "me", methods: [password("x")], signal: undefined };
+  const session = new SessionMachine({ ...common, role: "client", hostKeys: [], version: "SSH-2.0-x", login });
   const server = new TransportMachine({ ...common, role: "server", hostKeys: [liarHostKey()], version: "SSH-2.0-y" });
   for (let turn = 0; turn < 4; turn++) {
     server.receive(session.takeOutput() ?? nothing);

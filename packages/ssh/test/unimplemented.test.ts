@@ -2,7 +2,7 @@
 import type { Liar } from "@postern/testkit";
 import { GlobalRequest, RequestSuccess, Unimplemented } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { loggedOn, nothing, turns } from "./helpers.ts";
+import { loggedIn, nothing, turns } from "./helpers.ts";
 
 /** The sequence numbers of the global requests that a liar reads from now on. */
 function numbersOf(liar: Liar): number[] {
@@ -18,7 +18,7 @@ function numbersOf(liar: Liar): number[] {
 
 describe("UNIMPLEMENTED", () => {
   it.each(["outside a key exchange", "held during one"])("fails the request that it names, %s", async (when) => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const numbers = numbersOf(liar);
     if (when === "held during one") client.rekey();
     const [a, b] = [client.request("a", nothing), client.request("b", nothing)];
@@ -31,7 +31,7 @@ describe("UNIMPLEMENTED", () => {
   });
 
   it("that names no request that waits changes nothing", async () => {
-    const { liar, client } = await loggedOn();
+    const { liar, client } = await loggedIn();
     const numbers = numbersOf(liar);
     liar.send(Unimplemented.encode({ sequence: 3 }));
     const asked = client.request("a", nothing);
@@ -43,7 +43,7 @@ describe("UNIMPLEMENTED", () => {
   });
 
   it("of tinysshd names the packet behind the request", async () => {
-    const { liar, client } = await loggedOn({}, { version: "SSH-2.0-tinyssh_20230101 abcdefgh" });
+    const { liar, client } = await loggedIn({}, { version: "SSH-2.0-tinyssh_20230101 abcdefgh" });
     const numbers = numbersOf(liar);
     const asked = [client.request("a", nothing), client.request("b", nothing)];
     await turns();

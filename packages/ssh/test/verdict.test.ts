@@ -1,7 +1,7 @@
 /** Host keys whose signature is verified by WebCrypto, or by anything else that takes its time. */
 import { publickey } from "@postern/auth";
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { modern, sshEd25519 } from "@postern/noble";
+import { modernAlgorithms, sshEd25519 } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import { describe, expect, it } from "vitest";
@@ -9,12 +9,12 @@ import { connect, serve } from "../src/index.ts";
 import { lyingServer, nothing, rejection, tapped, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
-const withKey = (hostKey: PublicKeyAlgorithm) => ({ algorithms: { ...modern, hostKeys: [hostKey] } });
+const withKey = (hostKey: PublicKeyAlgorithm) => ({ algorithms: { ...modernAlgorithms, hostKeys: [hostKey] } });
 const web = withKey(webSshEd25519);
 const giving = (verdict: () => unknown) => withKey({ ...sshEd25519, verify: () => verdict() as boolean });
 
 describe("a client that verifies host keys by WebCrypto", () => {
-  it("logs on, carries bytes, and exchanges keys anew", async () => {
+  it("logs in, carries bytes, and exchanges keys anew", async () => {
     const asked: string[] = [];
     const { client, server } = await world({
       client: {
@@ -58,7 +58,7 @@ describe("a client that verifies host keys by WebCrypto", () => {
     liar.end();
   });
 
-  it("sends its logon in one write with its NEWKEYS", async () => {
+  it("sends its login in one write with its NEWKEYS", async () => {
     const [left, right] = pipePair();
     const chunks: Uint8Array[] = [];
     const served = serve(
@@ -100,10 +100,10 @@ describe("a verdict that comes later", () => {
     liar.end();
   });
 
-  it("is waited for within the time of the logon, and comes too late for a connection that is over", async () => {
+  it("is waited for within the time of the login, and comes too late for a connection that is over", async () => {
     let settle = (_good: boolean): void => {};
     const slow = giving(() => new Promise<boolean>((resolve) => (settle = resolve)));
-    const { liar, connected } = lyingServer({}, { ...slow, logonTimeoutMs: 20 });
+    const { liar, connected } = lyingServer({}, { ...slow, loginTimeoutMs: 20 });
     expect(await rejection(connected)).toMatchObject({ code: "timeout" });
     settle(true);
     await turns();

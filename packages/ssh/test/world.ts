@@ -1,7 +1,7 @@
 /** A client and a server of ours in one process, joined by a pipe in memory. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modern, signer } from "@postern/noble";
+import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import {
   type BytePipe,
@@ -37,7 +37,7 @@ export interface WorldOptions {
 }
 
 export const clientOptions = (seed: string): ClientOptions => ({
-  algorithms: modern,
+  algorithms: modernAlgorithms,
   random: seededRandom(`${seed} client`),
   user: "test",
   auth: [password("secret")],
@@ -45,13 +45,13 @@ export const clientOptions = (seed: string): ClientOptions => ({
 });
 
 export const serverOptions = (seed: string): ServerOptions => ({
-  algorithms: modern,
+  algorithms: modernAlgorithms,
   random: seededRandom(`${seed} server`),
   hostKeys: [hostKey()],
   authenticate: (attempt) => attempt.method === "password" && attempt.password === "secret",
 });
 
-/** Logs on. */
+/** Logs in. */
 export async function world({ client, server, seed = "world", pipes = pipePair() }: WorldOptions = {}): Promise<World> {
   const [left, right] = pipes;
   const [ours, theirs] = await Promise.all([

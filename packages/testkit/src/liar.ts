@@ -1,7 +1,7 @@
 /** A peer that says what a test wants: the transport layer is ours, and everything above it is the test's. @module */
 
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modern, signer } from "@postern/noble";
+import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
@@ -64,7 +64,7 @@ export class Liar {
     this.#deaf = deaf;
     this.transport = new TransportMachine({
       role,
-      algorithms: modern,
+      algorithms: modernAlgorithms,
       random: seededRandom(`lying ${role}`),
       hostKeys: role === "server" ? [liarHostKey()] : [],
       version: `SSH-2.0-Liar_${role}`,
@@ -127,7 +127,7 @@ export class Liar {
     }
   }
 
-  /** As a server: accepts the service and whatever logon comes, and gives the user's name. */
+  /** As a server: accepts the service and whatever login comes, and gives the user's name. */
   async letIn(): Promise<string> {
     const { service } = ServiceRequest.decode(await this.until(ServiceRequest.number));
     this.send(ServiceAccept.encode({ service }));
@@ -136,8 +136,8 @@ export class Liar {
     return user;
   }
 
-  /** As a client: asks for the service and logs on with a password. */
-  async logOn(user = "test", secret = "secret"): Promise<void> {
+  /** As a client: asks for the service and logs in with a password. */
+  async logIn(user = "test", secret = "secret"): Promise<void> {
     const specific = PasswordRequest.encode({ isChange: false, password: secret });
     this.send(
       ServiceRequest.encode({ service: "ssh-userauth" }),

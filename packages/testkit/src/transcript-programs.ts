@@ -2,7 +2,7 @@
 import type { SessionEvent, SessionMachine } from "@postern/ssh";
 import { type Bytes, ForwardedTcpip, TcpipForward, TcpipForwardReply } from "@postern/wire";
 
-/** Takes each event that is no matter of the logon. */
+/** Takes each event that is no matter of the login. */
 export type Program = (event: SessionEvent) => void;
 
 /** What a program is told. */
@@ -97,7 +97,7 @@ function visit({ connection, transport }: SessionMachine, { window, maxPacket, s
   };
 }
 
-/** Logs on, and leaves. */
+/** Logs in, and leaves. */
 function leave({ connection, transport }: SessionMachine): Program {
   return (event) => {
     if (event.type === "authenticated") transport.disconnect(11, "done");

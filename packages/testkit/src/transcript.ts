@@ -1,8 +1,8 @@
 /** One side of a recorded session: a seed, a program and what the peer sent give what we sent, byte for byte. @module */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { Algorithms, Signer } from "@postern/crypto";
-import { compatible, decodePrivateKey, signer } from "@postern/noble";
-import { type SessionEvent, SessionMachine, type SessionOptions, serverLogon } from "@postern/ssh";
+import { compatibleAlgorithms, decodePrivateKey, signer } from "@postern/noble";
+import { type SessionEvent, SessionMachine, type SessionOptions, serverLogin } from "@postern/ssh";
 import { type Bytes, concat, fromBase64, SshError, toBase64, toHex } from "@postern/wire";
 import { seededRandom } from "./seeded-random.ts";
 import { type Inputs, type Program, programs } from "./transcript-programs.ts";
@@ -17,8 +17,8 @@ export interface Transcript {
   /** names, in the order in which they were offered */
   readonly algorithms: { readonly [List in keyof Algorithms]: readonly string[] };
   readonly rekeyBytes: number;
-  /** a client's user and how it logs on; a server's host key. Keys are the text of their files. */
-  readonly logon: {
+  /** a client's user and how it logs in; a server's host key. Keys are the text of their files. */
+  readonly login: {
     readonly user?: string;
     readonly password?: string;
     readonly key?: string;
@@ -103,7 +103,7 @@ export function bytesOf(transcript: Transcript): { readonly input: Bytes; readon
   return { input: fromBase64(transcript.in), output: fromBase64(transcript.out) };
 }
 
-function optionsOf({ role, logon, seed, version, algorithms, rekeyBytes }: Score): SessionOptions {
+function optionsOf({ role, login, seed, version, algorithms, rekeyBytes }: Score): SessionOptions {
   const shared = {
     algorithms: pick(algorithms),
     random: seededRandom(seed),
@@ -112,13 +112,17 @@ function optionsOf({ role, logon, seed, version, algorithms, rekeyBytes }: Score
     now: 0,
   };
   if (role === "server") {
-    const decisions = serverLogon({ methods: ["publickey"], algorithms: compatible.hostKeys, banner: undefined });
-    return { ...shared, role, hostKeys: [keyOf(logon.hostKey ?? "")], logon: decisions };
+    const decisions = serverLogin({
+      methods: ["publickey"],
+      algorithms: compatibleAlgorithms.hostKeys,
+      banner: undefined,
+    });
+    return { ...shared, role, hostKeys: [keyOf(login.hostKey ?? "")], login: decisions };
   }
   const methods: AuthMethod[] = [];
-  if (logon.key !== undefined) methods.push(publickey(keyOf(logon.key)));
-  if (logon.password !== undefined) methods.push(password(logon.password));
-  return { ...shared, role, hostKeys: [], logon: { user: logon.user ?? "", methods, signal: undefined } };
+  if (login.key !== undefined) methods.push(publickey(keyOf(login.key)));
+  if (login.password !== undefined) methods.push(password(login.password));
+  return { ...shared, role, hostKeys: [], login: { user: login.user ?? "", methods, signal: undefined } };
 }
 
 const keyOf = (text: string): Signer => signer(decodePrivateKey(text));
@@ -131,10 +135,10 @@ function pick(names: Transcript["algorithms"]): Algorithms {
       return found;
     });
   return {
-    kex: find(compatible.kex, names.kex),
-    hostKeys: find(compatible.hostKeys, names.hostKeys),
-    ciphers: find(compatible.ciphers, names.ciphers),
-    macs: find(compatible.macs, names.macs),
+    kex: find(compatibleAlgorithms.kex, names.kex),
+    hostKeys: find(compatibleAlgorithms.hostKeys, names.hostKeys),
+    ciphers: find(compatibleAlgorithms.ciphers, names.ciphers),
+    macs: find(compatibleAlgorithms.macs, names.macs),
   };
 }
 

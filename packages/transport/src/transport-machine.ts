@@ -349,10 +349,10 @@ export class TransportMachine {
     if (number < Ignore.number || number > Debug.number || this.#kex.strict) {
       throw new SshError("protocol", `expected a key exchange message, got message ${number} before the first NEWKEYS`);
     }
-    if (++this.#strayMessages > Limits.strayBeforeLogon) {
+    if (++this.#strayMessages > Limits.strayBeforeLogin) {
       throw new SshError(
         "protocol",
-        `expected at most ${Limits.strayBeforeLogon} messages beside the first key exchange`,
+        `expected at most ${Limits.strayBeforeLogin} messages beside the first key exchange`,
       );
     }
   }

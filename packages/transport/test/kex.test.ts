@@ -252,11 +252,11 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     const [ours, peer] = fresh();
     peer.send(ignore, debug, unimplemented, init(), debug, ignore);
     expect(failure(ours, peer)).toMatch(/"identified","debug","unimplemented","debug"/);
-    for (let n = 5; n < Limits.strayBeforeLogon; n++) peer.send(ignore);
+    for (let n = 5; n < Limits.strayBeforeLogin; n++) peer.send(ignore);
     expect(failure(ours, peer)).toMatch("no failure");
     expect(failure(ours, peer.send(ignore))).toMatchObject({
       code: "protocol",
-      message: expect.stringContaining(`at most ${Limits.strayBeforeLogon}`),
+      message: expect.stringContaining(`at most ${Limits.strayBeforeLogin}`),
     });
   });
 

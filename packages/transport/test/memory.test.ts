@@ -1,5 +1,5 @@
 /** Whose memory it is: chunks that are only borrowed, batches that come back. */
-import { modern } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, Limits } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -22,7 +22,7 @@ const readAll = (reader: PacketReader): Bytes[] => {
 /** How a peer's stream is made, and a reader that understands it. */
 const links = [
   { name: "no cipher", make: () => ({ writer: new PacketWriter(seededRandom("pad")), reader: new PacketReader() }) },
-  ...modern.ciphers.map((cipher) => ({
+  ...modernAlgorithms.ciphers.map((cipher) => ({
     name: cipher.name,
     make: () => {
       const keys = () => ({

@@ -1,13 +1,13 @@
 /** Algorithm negotiation, RFC 4253 section 7.1. */
 import type { Algorithms } from "@postern/crypto";
-import { aes128Ctr, aes256Gcm, compatible, hmacSha2_256, modern } from "@postern/noble";
+import { aes128Ctr, aes256Gcm, compatibleAlgorithms, hmacSha2_256, modernAlgorithms } from "@postern/noble";
 import { KexInit, type ValuesOf } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { initFor, negotiate, type Offer } from "../src/negotiate.ts";
 import { events, failure, machine, settle } from "./raw-peer.ts";
 
 type Init = ValuesOf<typeof KexInit>;
-const offer: Offer = { ...compatible, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
+const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
 const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
 
 describe("negotiation", () => {
@@ -70,7 +70,7 @@ describe("negotiation", () => {
 
   it("never chooses a marker, even when both sides name it", () => {
     const marked = init({ kexAlgorithms: ["ext-info-c", "kex-strict-c-v00@openssh.com", "ext-info-s"] });
-    const odd = { ...offer, kex: [{ ...(modern.kex[0] ?? expect.unreachable()), name: "ext-info-c" }] };
+    const odd = { ...offer, kex: [{ ...(modernAlgorithms.kex[0] ?? expect.unreachable()), name: "ext-info-c" }] };
     expect(() => negotiate("server", odd, marked)).toThrow(/the client offers nothing/);
   });
 
@@ -86,10 +86,13 @@ describe("negotiation", () => {
 
 describe("machines", () => {
   it("agree on every combination of cipher and MAC, each direction by itself", () => {
-    for (const cipher of compatible.ciphers) {
-      for (const mac of cipher.authenticates ? [undefined] : compatible.macs) {
-        const algorithms: Algorithms = { ...compatible, ciphers: [cipher], ...(mac && { macs: [mac] }) };
-        const [client, server] = [machine("client", { algorithms }), machine("server", { algorithms: compatible })];
+    for (const cipher of compatibleAlgorithms.ciphers) {
+      for (const mac of cipher.authenticates ? [undefined] : compatibleAlgorithms.macs) {
+        const algorithms: Algorithms = { ...compatibleAlgorithms, ciphers: [cipher], ...(mac && { macs: [mac] }) };
+        const [client, server] = [
+          machine("client", { algorithms }),
+          machine("server", { algorithms: compatibleAlgorithms }),
+        ];
         const [heard] = settle(client, server);
         const names = { cipherC2s: cipher.name, cipherS2c: cipher.name, macC2s: mac?.name, macS2c: mac?.name };
         expect(heard.find(({ type }) => type === "keys")).toMatchObject({ first: true, names });
@@ -98,10 +101,10 @@ describe("machines", () => {
   });
 
   it("agree on every key exchange method", () => {
-    for (const kex of compatible.kex) {
+    for (const kex of compatibleAlgorithms.kex) {
       const [client, server] = [
-        machine("client", { algorithms: { ...compatible, kex: [kex] } }),
-        machine("server", { algorithms: compatible }),
+        machine("client", { algorithms: { ...compatibleAlgorithms, kex: [kex] } }),
+        machine("server", { algorithms: compatibleAlgorithms }),
       ];
       settle(client, server);
       expect(client.sessionId).toEqual(server.sessionId);
@@ -110,8 +113,8 @@ describe("machines", () => {
   });
 
   it("that have nothing in common fail on both sides, each with both lists", () => {
-    const client = machine("client", { algorithms: { ...compatible, ciphers: [aes128Ctr] } });
-    const server = machine("server", { algorithms: { ...compatible, ciphers: [aes256Gcm] } });
+    const client = machine("client", { algorithms: { ...compatibleAlgorithms, ciphers: [aes128Ctr] } });
+    const server = machine("server", { algorithms: { ...compatibleAlgorithms, ciphers: [aes256Gcm] } });
     server.receive(client.takeOutput() ?? expect.unreachable());
     client.receive(server.takeOutput() ?? expect.unreachable());
     for (const side of [client, server]) {

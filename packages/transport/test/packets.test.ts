@@ -1,6 +1,6 @@
 /** The binary packet protocol, RFC 4253 section 6: cutting, limits, padding, tampering. */
 import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
-import { compatible } from "@postern/noble";
+import { compatibleAlgorithms } from "@postern/noble";
 import { allFlips, chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, concat, Limits, putUint32, SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -35,10 +35,10 @@ interface Suite {
   readonly cipher: Cipher;
   readonly mac: Mac | undefined;
 }
-const suites = compatible.ciphers.flatMap((cipher): Suite[] =>
+const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
   cipher.authenticates
     ? [{ name: cipher.name, cipher, mac: undefined }]
-    : compatible.macs.map((mac) => ({ name: `${cipher.name} ${mac.name}`, cipher, mac })),
+    : compatibleAlgorithms.macs.map((mac) => ({ name: `${cipher.name} ${mac.name}`, cipher, mac })),
 );
 const keysFor = ({ cipher, mac }: Suite): DirectionKeys => {
   const random = seededRandom("keys");

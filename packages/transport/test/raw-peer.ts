@@ -1,7 +1,7 @@
 /** A peer that keeps no rule unless told to: the parts of the transport layer, worked by hand. */
 
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modern, signer } from "@postern/noble";
+import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
 import { KexMachine } from "../src/kex-machine.ts";
@@ -37,7 +37,7 @@ export const noRekey = { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 };
 
 export const options = (role: Role, more: Partial<TransportOptions> = {}): TransportOptions => ({
   role,
-  algorithms: modern,
+  algorithms: modernAlgorithms,
   random: seededRandom(`${role} of the transport tests`),
   hostKeys: role === "server" ? [hostKey()] : [],
   version: `SSH-2.0-${role}`,

@@ -1,7 +1,7 @@
 /** A host key algorithm whose verdict comes later, as WebCrypto's do. */
 
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { modern, sshEd25519 } from "@postern/noble";
+import { modernAlgorithms, sshEd25519 } from "@postern/noble";
 import { describe, expect, it } from "vitest";
 import type { TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine } from "../src/transport-machine.ts";
@@ -10,7 +10,7 @@ import { events, hostKey, machine, options, otherHostKey, pair, settle } from ".
 /** Never looked at by a machine. */
 const verdict: PromiseLike<boolean> = new Promise(() => {});
 const withVerify = (verify: PublicKeyAlgorithm["verify"]) => ({
-  algorithms: { ...modern, hostKeys: [{ ...sshEd25519, verify }] },
+  algorithms: { ...modernAlgorithms, hostKeys: [{ ...sshEd25519, verify }] },
 });
 const later = withVerify(() => verdict);
 const data = Uint8Array.of(94, 1, 2);

@@ -1,7 +1,7 @@
 /** A forwarding at work: asked for on each new connection, its visitors served. @module */
 import type { CallOptions } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
-import type { ForwardedChannel, Forwarding, ForwardingHost, ForwardingState, ForwardingStats } from "./forwarding.ts";
+import type { ForwardedChannel, ForwardingHost, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
 import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
@@ -9,8 +9,8 @@ import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
 import { Visitors } from "./visitors.ts";
 import { sleep } from "./waiting.ts";
 
-/** The implementation of {@link Forwarding}: one identity over many connections. */
-export class ActiveForwarding implements Forwarding {
+/** The implementation of {@link Listener}: one identity over many connections. */
+export class ActiveForwarding implements Listener {
   readonly address: string;
   readonly target: Target | undefined;
   readonly #host: ForwardingHost;
@@ -64,8 +64,8 @@ export class ActiveForwarding implements Forwarding {
     for (;;) {
       try {
         const port = await link.listener.listen(this.address, this.#options.port, this.#visitors.incoming, call);
-        // The host may answer this together with the logon: the tunnel is open first.
-        if (!(await link.up)) throw toSshError(given.reason, "closed", "the logon failed");
+        // The host may answer this together with the login: the tunnel is open first.
+        if (!(await link.up)) throw toSshError(given.reason, "closed", "the login failed");
         if (!this.#host.isCurrent(link)) {
           const error = new SshError("closed", "the connection was lost when the server had just begun to listen");
           this.#dropVisitors(error);
@@ -122,8 +122,8 @@ export class ActiveForwarding implements Forwarding {
     this.#close(error);
   }
 
-  async cancel(call: CallOptions = {}): Promise<void> {
-    checkCallOptions("cancel", call);
+  async close(call: CallOptions = {}): Promise<void> {
+    checkCallOptions("close", call);
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       // Nothing listens; a request that is under way is taken back when it is answered.
@@ -157,6 +157,10 @@ export class ActiveForwarding implements Forwarding {
   /** Resolves when there are no visitors, nor any that are about to be let in. */
   idle(): Promise<void> {
     return this.#visitors.idle();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   #close(error: SshError | undefined): void {

@@ -1,4 +1,4 @@
-/** Logon methods from what users have at hand. @module */
+/** Login methods from what users have at hand. @module */
 import { type AuthMethod, publickey } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { SshError } from "@postern/wire";

@@ -37,7 +37,7 @@ const tunnelOptions = [
   "beforeReconnect",
   "exitOnForwardFailure",
   "selfCheck",
-  "logonTimeoutMs",
+  "loginTimeoutMs",
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
@@ -50,12 +50,12 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
   const {
     preferFirst = false,
     exitOnForwardFailure = false,
-    logonTimeoutMs = Limits.logonTimeoutMs,
+    loginTimeoutMs = Limits.loginTimeoutMs,
     targetTimeoutMs = Limits.targetTimeoutMs,
   } = given;
   expectType("preferFirst", preferFirst, "boolean");
   expectType("exitOnForwardFailure", exitOnForwardFailure, "boolean");
-  expectNumber("logonTimeoutMs", logonTimeoutMs, 1);
+  expectNumber("loginTimeoutMs", loginTimeoutMs, 1);
   expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
   expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
   if (given.beforeReconnect !== undefined) expectType("beforeReconnect", given.beforeReconnect, "function");
@@ -77,7 +77,7 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     reconnect: checkReconnect(given.reconnect),
     beforeReconnect: given.beforeReconnect,
     selfCheckMs: selfCheck.intervalMs,
-    logonTimeoutMs,
+    loginTimeoutMs,
     targetTimeoutMs,
   };
   checkIdentity(checked);

@@ -65,7 +65,7 @@ export class SelfCheckEvent extends Event {
 }
 
 /**
- * The host sent a text: `banner` before logon (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). Each line that it sends before
+ * The host sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). Each line that it sends before
  * its identification (RFC 4253 section 4.2) is a `debug` event, too.
  */
 export class NoticeEvent extends Event {

@@ -25,11 +25,8 @@ export interface ForwardingStats {
   readonly stalls: number;
 }
 
-/**
- * A port of the host that is ours, also after a reconnection. Without a target it gives each connection as a channel:
- * `for await (const channel of forwarding)`.
- */
-export interface Forwarding extends AsyncIterable<ForwardedChannel> {
+/** A port that the server listens on for this tunnel, also after a reconnection. */
+export interface Forwarding {
   /** as requested, word for word */
   readonly address: string;
   /** the port the host listens on. When 0 was requested it is the host's choice, and may change with a reconnection unless `keepPort` is set. */
@@ -41,7 +38,7 @@ export interface Forwarding extends AsyncIterable<ForwardedChannel> {
   /** Resolves when it was cancelled or the tunnel logged off; rejects when it or the tunnel was given up. */
   readonly closed: Promise<void>;
   /** Frees the port; connections that are open live on. @throws SshError `refused` when the host does not do so */
-  cancel(options?: CallOptions): Promise<void>;
+  close(options?: CallOptions): Promise<void>;
   /**
    * Asks the host to connect to its own port, and sees who answers. Visitors that come meanwhile are let in before the target is dialled.
    *
@@ -49,7 +46,12 @@ export interface Forwarding extends AsyncIterable<ForwardedChannel> {
    */
   probe(options?: CallOptions): Promise<ProbeResult>;
   stats(): ForwardingStats;
+  /** `await using forwarding`: closes it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** A forwarding without a target: an async iterable of one channel per visitor. */
+export interface Listener extends Forwarding, AsyncIterable<ForwardedChannel> {}
 
 /** A connection of a visitor, in event based mode. */
 export interface ForwardedChannel extends Channel {

@@ -10,13 +10,14 @@ export {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
 export type {
   ChannelOpenRequest,
-  DrainOptions,
+  CloseOptions,
   Endpoint,
-  ForwardingOptions,
+  ForwardOptions,
+  ListenOptions,
   ReconnectChanges,
   ReconnectInfo,
   TunnelOptions,

@@ -1,4 +1,4 @@
-/** One connection to the host: dialled, verified, logged on, and ready to ask for ports. @module */
+/** One connection to the host: dialled, verified, logged in, and ready to ask for ports. @module */
 import { fingerprintWith, keyType } from "@postern/keys";
 import { connect, type SshConnection } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
@@ -6,17 +6,17 @@ import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { RemoteListener } from "./remote-listener.ts";
 
-/** A connection that is logged on or about to be, and its listening ports. */
+/** A connection that is logged in or about to be, and its listening ports. */
 export interface Link {
   readonly connection: SshConnection;
   readonly listener: RemoteListener;
-  /** whether it came to be: settles when the tunnel is open with it, or the logon has failed */
+  /** whether it came to be: settles when the tunnel is open with it, or the login has failed */
   readonly up: Promise<boolean>;
 }
 
 /** What a link tells while it is made, and after. */
 export interface LinkEvents {
-  /** the host key is trusted, the logon begins: ports may be asked for, and it depends on the host when that is sent */
+  /** the host key is trusted, the login begins: ports may be asked for, and it depends on the host when that is sent */
   authenticating(link: Link): void;
   banner(message: string): void;
   debug(message: string): void;
@@ -33,7 +33,7 @@ export class LinkFailure {
   }
 }
 
-/** Dials, verifies the host key, and logs on. `up` is to become what the link's `up` does. @throws LinkFailure */
+/** Dials, verifies the host key, and logs in. `up` is to become what the link's `up` does. @throws LinkFailure */
 export async function openLink(
   platform: Platform,
   options: CheckedOptions,
@@ -41,14 +41,14 @@ export async function openLink(
   events: LinkEvents,
   { signal, up }: { readonly signal: AbortSignal; readonly up: Promise<boolean> },
 ): Promise<Link> {
-  const { user, auth, hostKey, rekey, keepAlive, logonTimeoutMs } = options;
+  const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
   const started = performance.now();
   let link: Link | undefined;
   let reached = false;
   let seen = false;
   try {
     const [dialled, prepared] = await Promise.allSettled([
-      platform.dial({ host, port }, { signal, timeoutMs: logonTimeoutMs }),
+      platform.dial({ host, port }, { signal, timeoutMs: loginTimeoutMs }),
       platform.prepare?.(options.algorithms) ?? options.algorithms,
     ]);
     if (dialled.status === "rejected") throw dialled.reason;
@@ -66,7 +66,7 @@ export async function openLink(
       keepAlive,
       signal,
       random: platform.random,
-      logonTimeoutMs: Math.max(1, Math.round(logonTimeoutMs - (performance.now() - started))),
+      loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
       hostKey: async ({ hostKey: key, algorithm }) => {
         seen = true;
         const text = fingerprintWith(platform.sha256)(key);
@@ -76,7 +76,7 @@ export async function openLink(
         }
         return true;
       },
-      onLogon: (logging) => {
+      onLogin: (logging) => {
         link = { connection: logging, listener: new RemoteListener(logging), up };
         if (!signal.aborted) events.authenticating(link);
       },
@@ -86,12 +86,12 @@ export async function openLink(
         link?.listener.debug(message);
         events.debug(message);
       },
-      // There since the logon began, and nobody opens a channel before its end.
+      // There since the login began, and nobody opens a channel before its end.
       onChannelOpen: (open) => link?.listener.incoming(open),
     });
     return link as Link;
   } catch (cause) {
-    const error = mismatch(toSshError(cause, "connect", "the logon failed"), host);
+    const error = mismatch(toSshError(cause, "connect", "the login failed"), host);
     // Silence is a server that is frozen or far away, and a bad handshake somebody else's: neither is the sign of a penalty.
     throw new LinkFailure(error, reached && !seen && ["closed", "disconnected", "version"].includes(error.code));
   }

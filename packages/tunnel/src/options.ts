@@ -10,7 +10,7 @@ import {
   expectText,
   expectType,
   Limits,
-  type SshError,
+  SshError,
 } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
@@ -28,7 +28,7 @@ export interface ReconnectInfo {
   /** 1 for the first attempt after the connection was lost */
   readonly attempt: number;
   readonly reason: SshError;
-  /** fires when the answer is not needed any more: after `logonTimeoutMs`, or when the tunnel ends */
+  /** fires when the answer is not needed any more: after `loginTimeoutMs`, or when the tunnel ends */
   readonly signal: AbortSignal;
 }
 export interface ReconnectChanges {
@@ -45,7 +45,7 @@ export interface TunnelOptions {
   readonly host?: string;
   /** default 22 */
   readonly port?: number;
-  /** several hosts, gone through in turn until one can be logged on to */
+  /** several hosts, gone through in turn until one can be logged in to */
   readonly hosts?: readonly (string | { readonly host: string; readonly port?: number })[];
   /** after a loss `hosts` are gone through from the first one, instead of from the one that was open; default false */
   readonly preferFirst?: boolean;
@@ -67,7 +67,7 @@ export interface TunnelOptions {
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
   /**
    * Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail, and so does an answer that
-   * takes longer than `logonTimeoutMs`.
+   * takes longer than `loginTimeoutMs`.
    */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
   /**
@@ -77,8 +77,8 @@ export interface TunnelOptions {
   readonly exitOnForwardFailure?: boolean;
   /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
-  /** milliseconds from dialling to logged on, the decision about the host key included, and for `beforeReconnect`; default 60 s */
-  readonly logonTimeoutMs?: number;
+  /** milliseconds from dialling to logged in, the decision about the host key included, and for `beforeReconnect`; default 60 s */
+  readonly loginTimeoutMs?: number;
   /** milliseconds to connect to a target of local forwarding; default 30 s */
   readonly targetTimeoutMs?: number;
 }
@@ -94,41 +94,51 @@ export interface ChannelOpenRequest {
   readonly port: number;
 }
 
-/** What `requestForwarding` takes. */
-export interface ForwardingOptions {
+/** What `forward` and `listen` share. */
+interface RequestOptions {
   /**
-   * sent to the host word for word: `""` is all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6; default `localhost`, which is loopback of
-   * both (RFC 4254 section 7.1)
+   * Sent to the server as it is: `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6. Default `localhost`: loopback of
+   * both (RFC 4254 section 7.1).
    */
   readonly address?: string;
-  /** 0 lets the host choose */
+  /** 0 lets the server choose */
   readonly port: number;
-  /** local forwarding: where bytes flow to; without it the forwarding is event based */
-  readonly target?: Target;
   /**
-   * Whether to take a visitor; default all. An error, or anything but `true`, refuses. SSH does not report a visitor who leaves before the
-   * decision, so a late decision costs the visitor and a `drain` their time.
+   * Decides whether to accept a visitor; default: all. Only `true` accepts. SSH does not report a visitor who leaves before the
+   * decision, so a late decision delays the visitor and a `close()` with `drainMs`.
    */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
-  /** how many visitors may wait for the program to take them, without a target; further ones are refused; default 1024 */
-  readonly backlog?: number;
-  /** milliseconds until `onOpen` must have answered; after that the visitor is refused and `visitorerror` fires; default 30 s */
+  /** milliseconds within which `onOpen` must decide; after that the visitor is refused and `visitorerror` fires; default 30 s */
   readonly onOpenTimeoutMs?: number;
   /**
-   * Requests a port that is taken again until it is free, such as when a session that died with its program still holds it. Continues on the
-   * next connection if this one is lost. Default false.
+   * Retries a port that is taken until it is free, for example while the server still holds it for a dead session. Continues on the
+   * next connection if this one is lost. Default `false`.
    */
   readonly wait?: boolean;
   /** After a reconnection, waits for the port that the server chose for `port: 0`. By default another one is taken if that is held. */
   readonly keepPort?: boolean;
+  /** aborts the call; a forwarding that has been returned is not affected */
+  readonly signal?: AbortSignal;
 }
 
-/** What `drain` takes. */
-export interface DrainOptions {
-  /** ends the wait early */
+/** Options of `ReverseTunnel.forward`. */
+export interface ForwardOptions extends RequestOptions {
+  /** where each visitor is connected to */
+  readonly target: Target;
+}
+
+/** Options of `ReverseTunnel.listen`. */
+export interface ListenOptions extends RequestOptions {
+  /** how many visitors may wait until the program takes them; more are refused; default 1024 */
+  readonly backlog?: number;
+}
+
+/** Options of `ReverseTunnel.close`. */
+export interface CloseOptions {
+  /** with `drainMs`, ends the wait; otherwise drops the connection without waiting for the server */
   readonly signal?: AbortSignal;
-  /** milliseconds that connections may take to finish; default 30 s */
-  readonly deadlineMs?: number;
+  /** milliseconds that open connections may take to finish, after the ports are freed; default 0 */
+  readonly drainMs?: number;
 }
 
 /** Options with the defaults filled in. */
@@ -146,46 +156,57 @@ export interface CheckedOptions {
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
   readonly exitOnForwardFailure: boolean;
   readonly selfCheckMs: number;
-  readonly logonTimeoutMs: number;
+  readonly loginTimeoutMs: number;
   readonly targetTimeoutMs: number;
 }
 
-/** What `requestForwarding` takes, with the defaults filled in. */
-export type CheckedForwarding = ForwardingOptions & {
+/** A checked request for a port, defaults filled in; without a target it is a listener's. */
+export type CheckedForwarding = RequestOptions & {
   readonly address: string;
+  readonly target: Target | undefined;
   readonly backlog: number;
   readonly onOpenTimeoutMs: number;
 };
 
-const forwardingOptions = [
-  "address",
-  "port",
-  "target",
-  "onOpen",
-  "backlog",
-  "onOpenTimeoutMs",
-  "wait",
-  "keepPort",
-] as const satisfies readonly (keyof ForwardingOptions)[];
+const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkForwardingOptions(given: ForwardingOptions): CheckedForwarding {
-  checkOptions("requestForwarding", given, forwardingOptions);
-  const { address = "localhost", port, target, onOpen } = given;
-  const { backlog = Limits.backlog, onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
-  expectType("address", address, "string");
-  expectPort("port", port, 0);
-  if (target !== undefined) {
-    checkOptions("target", target, ["host", "port"]);
-    expectText("target.host", target.host);
-    expectPort("target.port", target.port, 1);
-  }
-  if (onOpen !== undefined) expectType("onOpen", onOpen, "function");
+export function checkForwardOptions(given: ForwardOptions): CheckedForwarding {
+  const { target } = checkRequest("forward", given, "target");
+  if (target === undefined)
+    throw new SshError("misuse", "expected a target, such as { host: '127.0.0.1', port: 80 }; listen() needs none");
+  checkOptions("target", target, ["host", "port"]);
+  expectText("target.host", target.host);
+  expectPort("target.port", target.port, 1);
+  return withDefaults(given, target, Limits.backlog);
+}
+
+/** @throws SshError `misuse` that names the option, what was expected and what came */
+export function checkListenOptions(given: ListenOptions): CheckedForwarding {
+  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
   expectInteger("backlog", backlog, 1);
+  return withDefaults(given, undefined, backlog);
+}
+
+function checkRequest<Options extends RequestOptions>(
+  what: string,
+  given: Options,
+  own: keyof Options & string,
+): Options {
+  checkOptions(what, given, [...requestOptions, own]);
+  if (given.address !== undefined) expectType("address", given.address, "string");
+  expectPort("port", given.port, 0);
+  if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
+  if (given.onOpenTimeoutMs !== undefined) expectNumber("onOpenTimeoutMs", given.onOpenTimeoutMs, 1);
   for (const name of ["wait", "keepPort"] as const)
     if (given[name] !== undefined) expectType(name, given[name], "boolean");
-  expectNumber("onOpenTimeoutMs", onOpenTimeoutMs, 1);
-  return { ...given, address, backlog, onOpenTimeoutMs };
+  expectSignal(given.signal);
+  return given;
+}
+
+function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {
+  const { address = "localhost", onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
+  return { ...given, address, target, backlog, onOpenTimeoutMs };
 }
 
 /** @throws SshError `misuse` */
@@ -194,12 +215,11 @@ export function checkCallOptions(what: string, given: CallOptions): void {
   expectSignal(given.signal);
 }
 
-/** The deadline. @throws SshError `misuse` */
-export function checkDrainOptions(given: DrainOptions): number {
-  checkOptions("drain", given, ["deadlineMs", "signal"]);
+/** Returns `drainMs`. @throws SshError `misuse` */
+export function checkCloseOptions(given: CloseOptions): number {
+  checkOptions("close", given, ["drainMs", "signal"]);
   expectSignal(given.signal);
-  const { deadlineMs = Limits.drainMs } = given;
-  expectNumber("deadlineMs", deadlineMs, 0);
-  expectSignal(given.signal);
-  return deadlineMs;
+  const { drainMs = 0 } = given;
+  expectNumber("drainMs", drainMs);
+  return drainMs;
 }

@@ -33,7 +33,7 @@ export interface BackoffOptions {
 
 /** What happens when the connection is lost. */
 export interface ReconnectOptions {
-  /** `established` (default): a connection that was open is made again; `always`: a first logon that fails is tried again, too */
+  /** `established` (default): a connection that was open is made again; `always`: a first login that fails is tried again, too */
   readonly mode: "never" | "established" | "always";
   /** milliseconds before the first attempt; default 5 s */
   readonly intervalMs: number;

@@ -36,8 +36,8 @@ export class RemoteListener {
 
   /** The host sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    // With the logon sshd tells what the line of the key allows: before its end, or after it as `file:line: key options: …`.
-    if (this.#connection.loggedOn && this.#said.length < 8 && !/:\d+: /.test(message)) this.#said.push(message);
+    // With the login sshd tells what the line of the key allows: before its end, or after it as `file:line: key options: …`.
+    if (this.#connection.loggedIn && this.#said.length < 8 && !/:\d+: /.test(message)) this.#said.push(message);
   }
 
   /**

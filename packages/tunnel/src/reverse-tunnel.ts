@@ -1,4 +1,4 @@
-/** The facade: dial out, log on, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
+/** The facade: dial out, log in, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
 import type { CallOptions } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
@@ -12,14 +12,17 @@ import {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import {
+  type CheckedForwarding,
   type CheckedOptions,
+  type CloseOptions,
   checkCallOptions,
-  checkDrainOptions,
-  checkForwardingOptions,
-  type DrainOptions,
-  type ForwardingOptions,
+  checkCloseOptions,
+  checkForwardOptions,
+  checkListenOptions,
+  type ForwardOptions,
+  type ListenOptions,
   type TunnelOptions,
 } from "./options.ts";
 import type { Platform } from "./platform.ts";
@@ -91,83 +94,63 @@ export class ReverseTunnel extends TunnelEventTarget {
   }
 
   /**
-   * Dials the host, verifies its key, and logs on. With `reconnect.mode` `always` a failure is tried again until it is final.
-   * A tunnel has one life: after a failed login, as after any end, make a new one.
+   * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it is final.
+   * A tunnel has one life: after a failed login, as after any other end, make a new one.
    *
-   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …; `misuse` if it was called before
+   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called before
    * @example
-   * await tunnel.logon({ signal: AbortSignal.timeout(10_000) });
+   * await tunnel.connect({ signal: AbortSignal.timeout(10_000) });
    */
-  async logon(options: CallOptions = {}): Promise<void> {
-    checkCallOptions("logon", options);
+  async connect(options: CallOptions = {}): Promise<void> {
+    checkCallOptions("connect", options);
     await this.#supervisor.start(options);
   }
 
   /**
-   * Asks the host to listen on a port. With `target`, bytes flow between each visitor and the target; without it, iterate
-   * the forwarding for the channels. After a reconnection the same forwarding is asked for again. With `wait`, a port that is taken is waited for.
+   * Asks the server to listen on a port, and connects each visitor to `target`. Resolves once the server listens. After a reconnection
+   * the same forwarding requests its port again.
    *
-   * During the login, and while a lost connection is made again, the request waits for the next connection. Where a key is all there is to log on with and the host is known to
-   * work in order (OpenSSH, dropbear, our own), it travels with the logon and saves a round trip (RFC 4252 section 5.1).
+   * Before `connect()` and during a reconnection the request waits for the next connection. If a key is the only login method and the
+   * server is known to process messages in order, a request made during the login travels with it and saves a round trip
+   * (RFC 4252 section 5.1).
    *
-   * @throws SshError `refused` or `denied` with the reason the host gave; `misuse`, `closed`, `aborted`; the error that the tunnel ends with
+   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the tunnel
    * @example
-   * const web = await tunnel.requestForwarding({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
-   * @example
-   * const [, web] = await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 8080, target })]);
+   * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
-  async requestForwarding(options: ForwardingOptions, call: CallOptions = {}): Promise<Forwarding> {
-    const checked = checkForwardingOptions(options);
-    checkCallOptions("requestForwarding", call);
-    if (checked.target !== undefined && this.#platform.dialTarget === false) {
-      const how = "leave target out and iterate the forwarding for its channels, or give the tunnel dialTarget";
-      throw new SshError("misuse", `expected no target, for this runtime does not connect to targets: ${how}`);
+  async forward(options: ForwardOptions): Promise<Forwarding> {
+    const checked = checkForwardOptions(options);
+    if (this.#platform.dialTarget === false) {
+      const how = "use listen() and iterate it for the channels, or set dialTarget";
+      throw new SshError("misuse", `expected no target, because this runtime does not connect to targets: ${how}`);
     }
-    if (!this.#supervisor.isRunning) {
-      throw new SshError("closed", `expected an open tunnel, got one that is ${this.state}`);
-    }
-    const forwarding = new ActiveForwarding(
-      {
-        platform: this.#platform,
-        targetTimeoutMs: this.#options.targetTimeoutMs,
-        isCurrent: (link) => this.#supervisor.link === link,
-        changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
-        visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
-      },
-      checked,
-    );
-    await this.#openForwarding(forwarding, call);
-    return forwarding;
+    return await this.#request(checked, options.signal);
   }
 
   /**
-   * Ends the tunnel; its connections end with it. Does nothing when it is closed; ends a logon that is under way. Resolves when the
-   * host has taken our goodbye; a signal that fires drops the connection without waiting for that.
+   * Asks the server to listen on a port, and returns the listener: an async iterable of one channel per visitor. Everything else is as
+   * in `forward()`.
+   *
+   * @throws SshError as `forward()` does
+   * @example
+   * const listener = await tunnel.listen({ port: 8080 });
+   * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
-  async logoff(options: CallOptions = {}): Promise<void> {
-    checkCallOptions("logoff", options);
-    await this.#supervisor.stop(options);
+  async listen(options: ListenOptions): Promise<Listener> {
+    return await this.#request(checkListenOptions(options), options.signal);
   }
 
   /**
-   * Ends the tunnel without cutting anybody off: frees the ports, lets connections finish for at most `deadlineMs` or until the signal
-   * fires, logs off.
+   * Ends the tunnel, and its connections with it. With `drainMs` it first frees the ports and lets connections finish, for at most that
+   * many milliseconds or until the signal fires. Does nothing if the tunnel is closed; ends a login that is in progress.
    *
    * @throws SshError `misuse` for options that are unknown or out of range
    */
-  async drain(options: DrainOptions = {}): Promise<void> {
-    const deadlineMs = checkDrainOptions(options);
-    const leaving = [...this.#forwardings];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(deadlineMs, longestTimerMs));
-    });
-    const finished = Promise.allSettled(leaving.map((one) => one.cancel())).then(() =>
-      Promise.all(leaving.map((one) => one.idle())),
-    );
-    await Promise.race([finished, deadline, fired(options.signal), this.closed.catch(() => {})]);
-    clearTimeout(timer);
-    await this.logoff(options.signal === undefined ? {} : { signal: options.signal });
+  async close(options: CloseOptions = {}): Promise<void> {
+    const drainMs = checkCloseOptions(options);
+    const { signal } = options;
+    if (drainMs > 0) await this.#drain(drainMs, signal);
+    await this.#supervisor.stop({ signal });
   }
 
   /** Figures since the tunnel was made. */
@@ -181,9 +164,38 @@ export class ReverseTunnel extends TunnelEventTarget {
     };
   }
 
-  /** `await using tunnel`: logs off at the end of the block. */
+  /** `await using tunnel`: closes it at the end of the block. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.logoff();
+    await this.close();
+  }
+
+  async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
+    if (this.#supervisor.isOver) throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
+    const forwarding = new ActiveForwarding(
+      {
+        platform: this.#platform,
+        targetTimeoutMs: this.#options.targetTimeoutMs,
+        isCurrent: (link) => this.#supervisor.link === link,
+        changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
+        visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
+      },
+      checked,
+    );
+    await this.#openForwarding(forwarding, { signal });
+    return forwarding;
+  }
+
+  async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const leaving = [...this.#forwardings];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.min(drainMs, longestTimerMs));
+    });
+    const finished = Promise.allSettled(leaving.map((one) => one.close())).then(() =>
+      Promise.all(leaving.map((one) => one.idle())),
+    );
+    await Promise.race([finished, deadline, fired(signal), this.closed.catch(() => {})]);
+    clearTimeout(timer);
   }
 
   /** Requests the port on the open link or the next one, and on the one after that if the login fails. */

@@ -70,9 +70,9 @@ export class Supervisor {
     return this.#closed.promise;
   }
 
-  /** Whether there is a link, or one may come. */
-  get isRunning(): boolean {
-    return this.#life === "running";
+  /** Whether no link will come any more. */
+  get isOver(): boolean {
+    return this.#life === "ended";
   }
 
   /** Fires when the tunnel ends. */
@@ -84,7 +84,7 @@ export class Supervisor {
   async start({ signal }: CallOptions): Promise<void> {
     if (this.#life !== "new") {
       const got = this.#life === "ended" ? "one that has ended: make a new one" : `one that is ${this.#state}`;
-      throw new SshError("misuse", `expected a tunnel that was never logged on, got ${got}`);
+      throw new SshError("misuse", `expected a tunnel that was never logged in, got ${got}`);
     }
     this.#life = "running";
     const aborted = (): void => {
@@ -107,24 +107,25 @@ export class Supervisor {
 
   /** Ends the tunnel as the program wishes. */
   async stop({ signal }: CallOptions): Promise<void> {
-    if (this.#life !== "running") return;
+    if (this.#life === "new") return this.end(undefined);
+    if (this.#life === "ended") return;
     const link = this.#link;
     // A first login that is under way fails with this error; a tunnel that was open is merely told to stop.
     if (this.#established) this.end(undefined);
-    else this.#abort.abort(new SshError("aborted", "the tunnel was logged off"));
+    else this.#abort.abort(new SshError("aborted", "the tunnel was closed"));
     await (link?.connection.close({ signal }) ?? this.closed.catch(() => {}));
   }
 
   /** Ends the tunnel, and the connection that may be open. */
   end(error: SshError | undefined): void {
-    if (this.#life !== "running") return;
+    if (this.#life === "ended") return;
     this.#life = "ended";
     const link = this.#link;
     this.#dropLink();
     this.#state = "closed";
     // Before any event: a listener may start whatever comes after this tunnel.
     this.#closed.settle(error);
-    this.#abort.abort(error ?? new SshError("closed", "the tunnel was logged off"));
+    this.#abort.abort(error ?? new SshError("closed", "the tunnel was closed"));
     this.#context.ended(error);
     this.#context.stateChanged("closed", error);
     void link?.connection.close();
@@ -257,11 +258,11 @@ export class Supervisor {
 
   /** One attempt, with whatever `beforeReconnect` changes. Returns the failure. */
   async #attempt(attempt: number, reason: SshError): Promise<SshError | undefined> {
-    const { beforeReconnect, logonTimeoutMs } = this.#options;
+    const { beforeReconnect, loginTimeoutMs } = this.#options;
     try {
       const changes =
         beforeReconnect &&
-        (await withDeadline("beforeReconnect to settle", logonTimeoutMs, this.#abort.signal, (signal) =>
+        (await withDeadline("beforeReconnect to settle", loginTimeoutMs, this.#abort.signal, (signal) =>
           beforeReconnect({ attempt, reason, signal }),
         ));
       if (this.#abort.signal.aborted) return this.#abortReason();

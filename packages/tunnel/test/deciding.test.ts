@@ -18,7 +18,7 @@ describe("an onOpen that does not answer", () => {
     const { tunnel } = await openTunnel(world);
     const errors: unknown[] = [];
     tunnel.addEventListener("visitorerror", ({ error, origin }) => void errors.push([error, origin.host]));
-    const forwarding = await tunnel.requestForwarding({ port: 7777, onOpen: never, ...options });
+    const forwarding = await tunnel.listen({ port: 7777, onOpen: never, ...options });
     const visit = world.visit(7777);
     visit.catch(() => {});
     await advance(timeoutMs - 1);
@@ -46,7 +46,7 @@ describe("an onOpen that does not answer", () => {
       new Promise((resolve, reject) => {
         late = () => answer(resolve, reject);
       });
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     const visit = outcome(world.visit(7777));
     await advance(30_000);
     late();
@@ -60,10 +60,10 @@ describe("an onOpen that does not answer", () => {
   it("delays a drain by no more than onOpenTimeoutMs", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    await tunnel.requestForwarding({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
+    await tunnel.listen({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
     world.visit(7777).catch(() => {});
     await settle();
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     await advance(1_999);
     expect(await outcome(drained)).toBe("unsettled");
     await advance(1);
@@ -73,13 +73,13 @@ describe("an onOpen that does not answer", () => {
   it("leaves no timer behind when the tunnel ends", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    await tunnel.requestForwarding({ port: 7777, onOpen: never });
+    await tunnel.listen({ port: 7777, onOpen: never });
     await settle();
     const before = vi.getTimerCount();
     world.visit(7777).catch(() => {});
     await settle();
     expect(vi.getTimerCount()).toBe(before + 1);
-    await tunnel.logoff();
+    await tunnel.close();
     await settle();
     expect(vi.getTimerCount()).toBeLessThan(before + 1);
   });
@@ -93,7 +93,7 @@ describe("a visitor who came during a probe, and so has a channel before the dec
     const world = new HostWorld();
     world.targets.set("target:80", "hang");
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777, ...options });
+    const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777, ...options });
     world.directAnswer = () => "hang";
     const stop = new AbortController();
     const probe = outcome(forwarding.probe({ signal: stop.signal }));
@@ -108,7 +108,7 @@ describe("a visitor who came during a probe, and so has a channel before the dec
     ["the target is dialled", { target }],
   ])("does not delay a drain after leaving while %s", async (_, options) => {
     const { world, tunnel, forwarding, visitor } = await lookedAt(options);
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     expect(await outcome(drained)).toBe("unsettled");
     visitor.abort();
     await settle();
@@ -143,18 +143,18 @@ describe("a forwarding cancelled during onOpen", () => {
       new Promise((resolve) => {
         decide = resolve;
       });
-    const forwarding = await tunnel.requestForwarding({ port: 7777, onOpen });
+    const forwarding = await tunnel.listen({ port: 7777, onOpen });
     const loop = (async () => {
       for await (const channel of forwarding) channel.close();
     })();
     const visit = world.visit(7777);
     await settle();
-    await forwarding.cancel();
+    await forwarding.close();
     await loop;
     decide(true);
     expect(await outcome(visit)).toBe("refused");
     expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 1 });
-    expect(await outcome(tunnel.drain())).toBe("resolved");
+    expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
   });
 
   it("still connects the visitor to the target", async () => {
@@ -166,10 +166,10 @@ describe("a forwarding cancelled during onOpen", () => {
       new Promise((resolve) => {
         decide = resolve;
       });
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     const visit = world.visit(7777);
     await settle();
-    await forwarding.cancel();
+    await forwarding.close();
     decide(true);
     const visitor = await visit;
     const answer = heard(visitor);
@@ -191,7 +191,7 @@ describe("a target whose pipe cannot be started", () => {
     };
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     const visitor = await world.visit(7777);
     expect(await outcome(visitor.closed)).toBe("resolved");
     expect(forwarding.stats().open).toBe(0);

@@ -21,7 +21,7 @@ async function withTarget(): Promise<{ world: HostWorld } & Awaited<ReturnType<t
   const world = new HostWorld();
   world.targets.set("target:80", echo);
   const made = await openTunnel(world);
-  await made.tunnel.requestForwarding({ port: 7777, target });
+  await made.tunnel.forward({ port: 7777, target });
   return { world, ...made };
 }
 
@@ -32,7 +32,7 @@ describe("drain", () => {
     const answer = heard(visitor);
     await settle();
     const { link } = world;
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     await settle();
     expect(world.requests.at(-1)).toBe("cancel localhost:7777");
     expect([...link.ports]).toEqual([]);
@@ -52,7 +52,7 @@ describe("drain", () => {
 
   it("is done at once when nobody is there", async () => {
     const { tunnel } = await withTarget();
-    expect(await outcome(tunnel.drain())).toBe("resolved");
+    expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(tunnel.state).toBe("closed");
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -63,7 +63,7 @@ describe("drain", () => {
   ])("cuts off whoever is still there after %s", async (_, options, deadline) => {
     const { world, tunnel } = await withTarget();
     const answer = heard(await world.visit(7777));
-    const drained = tunnel.drain(options);
+    const drained = tunnel.close(options);
     await advance(deadline - 1);
     expect(answer.closed).toBe(false);
     expect(await outcome(drained)).toBe("unsettled");
@@ -77,7 +77,7 @@ describe("drain", () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
     const answer = heard(visitor);
-    const drained = tunnel.drain({ deadlineMs: Number.POSITIVE_INFINITY });
+    const drained = tunnel.close({ drainMs: Number.POSITIVE_INFINITY });
     await advance(600_000);
     expect(answer.closed).toBe(false);
     visitor.end();
@@ -89,7 +89,7 @@ describe("drain", () => {
     "refuses the options %j",
     async (options) => {
       const { tunnel } = await withTarget();
-      expect(await outcome(tunnel.drain(options as object))).toBe("misuse");
+      expect(await outcome(tunnel.close(options as object))).toBe("misuse");
       expect(tunnel.state).toBe("open");
     },
   );
@@ -97,7 +97,7 @@ describe("drain", () => {
   it("lets in nobody new: the host refuses whom the port is not for any more", async () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     await settle();
     expect(await outcome(world.visit(7777))).toBe("refused");
     visitor.close();
@@ -118,10 +118,10 @@ describe("drain", () => {
     };
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
-    await tunnel.requestForwarding({ port: 7777, target });
+    await tunnel.forward({ port: 7777, target });
     const coming = world.visit(7777);
     await settle();
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     await advance(10_000);
     connect();
     const visitor = await coming;
@@ -139,7 +139,7 @@ describe("drain", () => {
     const { world, tunnel } = await withTarget();
     world.link.cut();
     await advance(1_000);
-    expect(await outcome(tunnel.drain())).toBe("resolved");
+    expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(await outcome(tunnel.closed)).toBe("resolved");
     await advance(10_000);
     expect(world.dials.filter((to) => to === "host:22")).toHaveLength(1);
@@ -149,7 +149,7 @@ describe("drain", () => {
   it("is done when the connection is lost meanwhile: it is not made again", async () => {
     const { world, tunnel } = await withTarget();
     heard(await world.visit(7777));
-    const drained = tunnel.drain();
+    const drained = tunnel.close({ drainMs: 30_000 });
     await settle();
     world.link.cut();
     expect(await outcome(drained)).toBe("resolved");
@@ -162,7 +162,7 @@ describe("drain", () => {
     const { world, tunnel } = await withTarget();
     world.cancelAnswer = "hold";
     heard(await world.visit(7777));
-    const drained = tunnel.drain({ deadlineMs: 5_000 });
+    const drained = tunnel.close({ drainMs: 5_000 });
     await advance(4_999);
     expect(await outcome(drained)).toBe("unsettled");
     await advance(1);
@@ -171,7 +171,7 @@ describe("drain", () => {
 
   it("does nothing to a tunnel that is closed", async () => {
     const { tunnel } = tunnelTo(new HostWorld());
-    expect(await outcome(tunnel.drain())).toBe("resolved");
+    expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(vi.getTimerCount()).toBe(0);
   });
 });

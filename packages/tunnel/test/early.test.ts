@@ -1,4 +1,4 @@
-/** Ports that are asked for before the tunnel is open: with the logon, or at its end. */
+/** Ports that are asked for before the tunnel is open: with the login, or at its end. */
 import { publickey } from "@postern/auth";
 import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
@@ -7,8 +7,8 @@ import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target
 
 onVirtualClock();
 
-/** The network breaks when the request for the logon, and whatever goes with it, has just left. */
-function cutNextLogon(tunnel: ReverseTunnel, world: HostWorld): void {
+/** The network breaks when the request for the login, and whatever goes with it, has just left. */
+function cutNextLogin(tunnel: ReverseTunnel, world: HostWorld): void {
   const cut = ({ state }: { readonly state: string }): void => {
     if (state !== "authenticating") return;
     tunnel.removeEventListener("state", cut);
@@ -19,14 +19,14 @@ function cutNextLogon(tunnel: ReverseTunnel, world: HostWorld): void {
 
 const key = { auth: [publickey(liarHostKey())] };
 
-describe("a port asked for during the logon", () => {
+describe("a port asked for during the login", () => {
   it.each([
     ["with it, by key", key],
     ["after it, by password", {}],
   ])("is there, the tunnel first: %s", async (_title, options) => {
     const world = new HostWorld();
     const { tunnel, told } = tunnelTo(world, options);
-    const [, forwarding] = await Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     await settle();
     expect(forwarding.state).toBe("open");
     expect(tunnel.forwardings).toEqual([forwarding]);
@@ -40,7 +40,7 @@ describe("a port asked for during the logon", () => {
       world.delayMs = 50;
       const { tunnel } = tunnelTo(world, options);
       const began = performance.now();
-      const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+      const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
       for (let ms = 0; ms < 1_000 && (await outcome(both)) === "unsettled"; ms += 50) await advance(50);
       await both;
       return performance.now() - began;
@@ -52,46 +52,46 @@ describe("a port asked for during the logon", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, key);
-    const logon = tunnel.logon();
-    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    const login = tunnel.connect();
+    const forwarding = tunnel.forward({ port: 7777, target });
     expect(await outcome(forwarding)).toBe("refused");
-    await logon;
+    await login;
     expect(tunnel.state).toBe("open");
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("fails with the logon", async () => {
+  it("fails with the login", async () => {
     const world = new HostWorld();
     world.keys = false;
     const { tunnel } = tunnelTo(world, key);
-    const logon = tunnel.logon();
-    const forwarding = tunnel.requestForwarding({ port: 7777, target });
-    expect(await Promise.all([outcome(logon), outcome(forwarding)])).toEqual(["auth", "auth"]);
+    const login = tunnel.connect();
+    const forwarding = tunnel.forward({ port: 7777, target });
+    expect(await Promise.all([outcome(login), outcome(forwarding)])).toEqual(["auth", "auth"]);
     expect(tunnel.state).toBe("closed");
     expect(tunnel.forwardings).toEqual([]);
     expect(world.requests).toEqual([]);
   });
 
-  it("fails with a logon that does not reach the host, or is given up", async () => {
+  it("fails with a login that does not reach the host, or is given up", async () => {
     const world = new HostWorld();
     world.fate = "hang";
     const { tunnel } = tunnelTo(world, key);
-    const logon = tunnel.logon();
-    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    const login = tunnel.connect();
+    const forwarding = tunnel.forward({ port: 7777, target });
     expect(await outcome(forwarding)).toBe("unsettled");
-    await tunnel.logoff();
-    expect(await Promise.all([outcome(logon), outcome(forwarding)])).toEqual(["aborted", "aborted"]);
+    await tunnel.close();
+    expect(await Promise.all([outcome(login), outcome(forwarding)])).toEqual(["aborted", "aborted"]);
   });
 
-  it("is asked for again with the next logon when the first one breaks under it", async () => {
+  it("is asked for again with the next login when the first one breaks under it", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
-    cutNextLogon(tunnel, world);
-    const logon = tunnel.logon();
-    const forwarding = tunnel.requestForwarding({ port: 7777, target });
+    cutNextLogin(tunnel, world);
+    const login = tunnel.connect();
+    const forwarding = tunnel.forward({ port: 7777, target });
     expect(await outcome(forwarding)).toBe("unsettled");
     await advance(5_000);
-    await logon;
+    await login;
     expect((await forwarding).state).toBe("open");
     expect(world.requests).toEqual(["forward localhost:7777"]);
   });
@@ -100,11 +100,11 @@ describe("a port asked for during the logon", () => {
     ["the next of several hosts", { hosts: ["bad", "good"] }, "refuse"],
     ["the same host, later", { reconnect: { mode: "always" } }, "refuse"],
     ["a host that turned us away first", { reconnect: { mode: "always" } }, "reset"],
-  ] as const)("is there when the first attempt does not come as far as a logon: %s", async (_title, options, fate) => {
+  ] as const)("is there when the first attempt does not come as far as a login: %s", async (_title, options, fate) => {
     const world = new HostWorld();
     world.fates.push(fate);
     const { tunnel } = tunnelTo(world, { ...key, ...options });
-    const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     for (let waited = 0; waited < 60_000 && (await outcome(both)) === "unsettled"; waited += 5_000)
       await advance(5_000);
     const [, forwarding] = await both;
@@ -119,11 +119,11 @@ describe("a port asked for during the logon", () => {
     tunnel.addEventListener("state", ({ state }) => {
       if (state === "authenticating") queueMicrotask(() => abort.abort());
     });
-    const logon = tunnel.logon();
-    const given = tunnel.requestForwarding({ port: 7777, target }, { signal: abort.signal });
-    const kept = tunnel.requestForwarding({ port: 7778, target });
+    const login = tunnel.connect();
+    const given = tunnel.forward({ port: 7777, target, signal: abort.signal });
+    const kept = tunnel.forward({ port: 7778, target });
     expect(await outcome(given)).toBe("aborted");
-    await logon;
+    await login;
     expect((await kept).state).toBe("open");
     expect(world.requests).toEqual(["forward localhost:7778"]);
   });
@@ -132,9 +132,9 @@ describe("a port asked for during the logon", () => {
     const world = new HostWorld();
     world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
-    const logon = tunnel.logon();
-    const forwarding = tunnel.requestForwarding({ port: 7777, target });
-    await logon;
+    const login = tunnel.connect();
+    const forwarding = tunnel.forward({ port: 7777, target });
+    await login;
     world.link.cut();
     expect(await outcome(forwarding)).toBe("closed");
     await advance(5_000);
@@ -142,11 +142,11 @@ describe("a port asked for during the logon", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("waits for the end of the logon from then on when the host hung up on one that it went with", async () => {
+  it("waits for the end of the login from then on when the host hung up on one that it went with", async () => {
     const world = new HostWorld();
     const { tunnel, told } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
-    cutNextLogon(tunnel, world);
-    const both = Promise.all([tunnel.logon(), tunnel.requestForwarding({ port: 7777, target })]);
+    cutNextLogin(tunnel, world);
+    const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     await outcome(both);
     world.delayMs = 50;
     const at = new Map<string, number>();
@@ -163,27 +163,27 @@ describe("a port asked for during the logon", () => {
     const world = new HostWorld();
     world.delayMs = 50;
     const { tunnel } = tunnelTo(world, key);
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     const early = new AbortController();
     const late = new AbortController();
-    const first = tunnel.requestForwarding({ port: 7777, target }, { signal: early.signal });
-    const second = tunnel.requestForwarding({ port: 7778, target }, { signal: late.signal });
+    const first = tunnel.forward({ port: 7777, target, signal: early.signal });
+    const second = tunnel.forward({ port: 7778, target, signal: late.signal });
     early.abort();
     expect(await outcome(first)).toBe("aborted");
     for (let ms = 0; ms < 1_000 && tunnel.state !== "authenticating"; ms += 10) await advance(10);
     late.abort();
     expect(await outcome(second)).toBe("aborted");
     await advance(500);
-    await logon;
+    await login;
     // What the host had been asked it was asked to let go of.
     expect(world.requests).toEqual(["forward localhost:7778", "cancel localhost:7778"]);
     expect([...world.link.ports]).toEqual([]);
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("is not asked for on a tunnel that nobody logs on", async () => {
+  it("is not asked for on a tunnel that nobody logs in", async () => {
     const { tunnel } = tunnelTo(new HostWorld(), key);
-    expect(await outcome(tunnel.requestForwarding({ port: 7777, target }))).toBe("closed");
+    expect(await outcome(tunnel.forward({ port: 7777, target }))).toBe("closed");
   });
 });
 
@@ -191,26 +191,26 @@ describe("a forwarding that comes back by key", () => {
   it("frees its port when it is cancelled as soon as the tunnel is open again", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, key);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     tunnel.addEventListener("state", ({ state }) => {
-      if (state === "open") void forwarding.cancel();
+      if (state === "open") void forwarding.close();
     });
     world.link.cut();
     await advance(5_000);
     expect(tunnel.state).toBe("open");
     expect(forwarding.state).toBe("closed");
     expect([...world.link.ports]).toEqual([]);
-    expect(await outcome(tunnel.requestForwarding({ port: 7777, target }))).toBe("resolved");
+    expect(await outcome(tunnel.forward({ port: 7777, target }))).toBe("resolved");
   });
 
-  it("stays pending through a logon that fails, and is there after the next one", async () => {
+  it("stays pending through a login that fails, and is there after the next one", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, key);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     told.length = 0;
     world.link.cut();
     await settle();
-    cutNextLogon(tunnel, world);
+    cutNextLogin(tunnel, world);
     await advance(5_000);
     expect(forwarding.state).toBe("pending");
     await advance(5_000);

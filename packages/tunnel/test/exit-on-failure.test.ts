@@ -16,8 +16,8 @@ describe("with exitOnForwardFailure", () => {
   it("a forwarding that a policy refuses after a reconnection ends the tunnel with that error", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, exit);
-    const denied = await tunnel.requestForwarding({ port: 7001 });
-    const other = await tunnel.requestForwarding({ port: 7002 });
+    const denied = await tunnel.listen({ port: 7001 });
+    const other = await tunnel.listen({ port: 7002 });
     world.portAnswer = (_, port) => (port === 7001 ? "denied" : "listen");
     told.length = 0;
     await comeBack(world);
@@ -35,20 +35,20 @@ describe("with exitOnForwardFailure", () => {
   it("says goodbye to the server, and leaves nothing behind", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
-    await tunnel.requestForwarding({ port: 7001 });
+    await tunnel.listen({ port: 7001 });
     world.portAnswer = () => "denied";
     await comeBack(world);
     expect(await outcome(world.link.connection.closed)).toBe("disconnected");
     await advance(60_000);
     expect(world.dials).toHaveLength(2);
     expect(vi.getTimerCount()).toBe(0);
-    await tunnel.logoff();
+    await tunnel.close();
   });
 
   it("a forwarding for which the server names no port after a reconnection ends it, too", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
-    await tunnel.requestForwarding({ port: 0 });
+    await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
     await comeBack(world);
     expect(await outcome(tunnel.closed)).toBe("protocol");
@@ -62,7 +62,7 @@ describe("with exitOnForwardFailure", () => {
     const world = new HostWorld();
     world.portAnswer = () => answer;
     const { tunnel } = await openTunnel(world, exit);
-    const request = tunnel.requestForwarding({ port: 0 });
+    const request = tunnel.listen({ port: 0 });
     expect(await outcome(request)).toBe(code);
     expect(await outcome(tunnel.closed)).toBe(code);
     expect(await request.catch((error: unknown) => error)).toBe(await tunnel.closed.catch((error: unknown) => error));
@@ -73,15 +73,15 @@ describe("with exitOnForwardFailure", () => {
     const world = new HostWorld();
     world.portAnswer = () => "denied";
     const { tunnel, told } = tunnelTo(world, exit);
-    const [logon, request] = [tunnel.logon(), tunnel.requestForwarding({ port: 7001 })];
-    expect(await Promise.all([outcome(logon), outcome(request)])).toEqual(["resolved", "denied"]);
+    const [login, request] = [tunnel.connect(), tunnel.listen({ port: 7001 })];
+    expect(await Promise.all([outcome(login), outcome(request)])).toEqual(["resolved", "denied"]);
     expect(told).toEqual(["connecting", "authenticating", "open", "closed (denied)"]);
   });
 
   it("a port that is still held after a reconnection is waited for as ever", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
-    const forwarding = await tunnel.requestForwarding({ port: 7001 });
+    const forwarding = await tunnel.listen({ port: 7001 });
     world.portAnswer = (_address, _port, attempt) => (attempt < 5 ? "busy" : "listen");
     await comeBack(world);
     expect([tunnel.state, forwarding.state]).toEqual(["open", "pending"]);
@@ -92,21 +92,21 @@ describe("with exitOnForwardFailure", () => {
   it("a mistake of the program, a call that is aborted, a lost connection and a cancellation end nothing", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
-    const forwarding = await tunnel.requestForwarding({ port: 7001 });
-    expect(await outcome(tunnel.requestForwarding({ port: 7001 }))).toBe("misuse");
+    const forwarding = await tunnel.listen({ port: 7001 });
+    expect(await outcome(tunnel.listen({ port: 7001 }))).toBe("misuse");
     world.portAnswer = () => "hold";
     const abort = new AbortController();
-    const aborted = tunnel.requestForwarding({ port: 7002 }, { signal: abort.signal });
+    const aborted = tunnel.listen({ port: 7002, signal: abort.signal });
     await settle();
     abort.abort();
     expect(await outcome(aborted)).toBe("aborted");
-    const lost = tunnel.requestForwarding({ port: 7003 });
+    const lost = tunnel.listen({ port: 7003 });
     lost.catch(() => {});
     await settle();
     world.portAnswer = () => "listen";
     await comeBack(world);
     expect(await outcome(lost)).not.toBe("unsettled");
-    await forwarding.cancel();
+    await forwarding.close();
     expect(tunnel.state).toBe("open");
   });
 });
@@ -114,10 +114,10 @@ describe("with exitOnForwardFailure", () => {
 it("without it, a refusal ends that forwarding alone", async () => {
   const world = new HostWorld();
   const { tunnel } = await openTunnel(world);
-  const forwarding = await tunnel.requestForwarding({ port: 7001 });
+  const forwarding = await tunnel.listen({ port: 7001 });
   world.portAnswer = () => "denied";
   await comeBack(world);
   expect(await outcome(forwarding.closed)).toBe("denied");
-  expect(await outcome(tunnel.requestForwarding({ port: 7001 }))).toBe("denied");
+  expect(await outcome(tunnel.listen({ port: 7001 }))).toBe("denied");
   expect(tunnel.state).toBe("open");
 });

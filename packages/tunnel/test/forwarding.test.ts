@@ -19,8 +19,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   it.each(["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "LOCALHOST"])(
     "sends the address %j word for word",
     async (address) => {
-      const rig = await new Rig().logOn();
-      const asking = rig.tunnel.requestForwarding({ address, port: 8080 });
+      const rig = await new Rig().logIn();
+      const asking = rig.tunnel.listen({ address, port: 8080 });
       expect(await rig.asked()).toEqual({ name: "tcpip-forward", address, port: 8080 });
       rig.host.send(granted());
       expect(await asking).toMatchObject({ address, port: 8080, target: undefined });
@@ -29,8 +29,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   );
 
   it("without an address asks for localhost, as ssh does", async () => {
-    const rig = await new Rig().logOn();
-    void rig.tunnel.requestForwarding({ port: 1 }).catch(() => {});
+    const rig = await new Rig().logIn();
+    void rig.tunnel.listen({ port: 1 }).catch(() => {});
     expect((await rig.asked()).address).toBe("localhost");
     rig.host.abort();
   });
@@ -48,8 +48,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     ["half a port", Uint8Array.of(0, 0)],
     ["more than a port", new Uint8Array(8)],
   ])("for port 0 that is granted with %s is a protocol error of that call", async (_what, specific) => {
-    const rig = await new Rig().logOn();
-    const asking = rejection(rig.tunnel.requestForwarding({ port: 0 }));
+    const rig = await new Rig().logIn();
+    const asking = rejection(rig.tunnel.listen({ port: 0 }));
     await rig.asked();
     rig.host.send(RequestSuccess.encode({ specific }));
     expect(await asking).toMatchObject({
@@ -62,8 +62,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
 
   it("for another port may be granted with bytes behind: some hosts tell the port, or zeros", async () => {
     for (const specific of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
-      const rig = await new Rig().logOn();
-      const asking = rig.tunnel.requestForwarding({ port: 8080 });
+      const rig = await new Rig().logIn();
+      const asking = rig.tunnel.listen({ port: 8080 });
       await rig.asked();
       rig.host.send(RequestSuccess.encode({ specific }));
       expect((await asking).port).toBe(8080);
@@ -72,15 +72,15 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   });
 
   it("that the host refuses names the address, the port and the reason the host gave just before", async () => {
-    const rig = await new Rig().logOn();
-    const busy = rejection(rig.tunnel.requestForwarding({ address: "::1", port: 80 }));
+    const rig = await new Rig().logIn();
+    const busy = rejection(rig.tunnel.listen({ address: "::1", port: 80 }));
     await rig.asked();
     rig.host.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
       message: 'expected the host to listen on "::1" port 80, it refused and gave no reason; the port may be in use',
     });
-    const policy = rejection(rig.tunnel.requestForwarding({ port: 81 }));
+    const policy = rejection(rig.tunnel.listen({ port: 81 }));
     await rig.asked();
     rig.host.send(
       Debug.encode({ alwaysDisplay: true, message: "Server has disabled port forwarding.", language: "" }),
@@ -95,8 +95,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   });
 
   it("is denied, even with wait, if the server answers UNIMPLEMENTED: it does not support remote forwarding", async () => {
-    const rig = await new Rig({ reconnect: { mode: "established" } }).logOn();
-    const asking = rejection(rig.tunnel.requestForwarding({ port: 80, wait: true }));
+    const rig = await new Rig({ reconnect: { mode: "established" } }).logIn();
+    const asking = rejection(rig.tunnel.listen({ port: 80, wait: true }));
     await rig.asked();
     rig.host.send(Unimplemented.encode({ sequence: rig.host.lastSequence }));
     expect(await asking).toMatchObject({
@@ -107,9 +107,9 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("that the host refuses is not explained by what the host says of the key that logged on", async () => {
-    const rig = await new Rig().logOn();
-    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+  it("that the host refuses is not explained by what the host says of the key that logged in", async () => {
+    const rig = await new Rig().logIn();
+    const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await rig.asked();
     const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
     rig.host.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
@@ -117,10 +117,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("that the host refuses is not explained by what an old sshd says before the end of the logon", async () => {
+  it("that the host refuses is not explained by what an old sshd says before the end of the login", async () => {
     const rig = new Rig();
-    const logon = rig.tunnel.logon();
-    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+    const login = rig.tunnel.connect();
+    const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await turns();
     await rig.host.until(ServiceRequest.number);
     rig.host.send(ServiceAccept.encode({ service: "ssh-userauth" }));
@@ -130,7 +130,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
       Debug.encode({ alwaysDisplay: false, message: "X11 forwarding disabled.", language: "" }),
       UserauthSuccess.encode({}),
     );
-    await logon;
+    await login;
     await rig.asked();
     rig.host.send(denied);
     // Not `denied`, which would be final.
@@ -139,7 +139,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   });
 
   it("that the host refuses is not explained by what the host said before it was asked", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     rig.host.send(
       Debug.encode({
         alwaysDisplay: false,
@@ -148,7 +148,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
       }),
     );
     await turns();
-    const busy = rejection(rig.tunnel.requestForwarding({ port: 80 }));
+    const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await rig.asked();
     rig.host.send(denied);
     expect(await busy).toMatchObject({
@@ -160,16 +160,16 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
 
   it("for an address and port that are ours already is the caller's mistake", async () => {
     const { rig } = await forwarded({ address: "::1", port: 80 });
-    expect(await rejection(rig.tunnel.requestForwarding({ address: "::1", port: 80 }))).toMatchObject({
+    expect(await rejection(rig.tunnel.listen({ address: "::1", port: 80 }))).toMatchObject({
       code: "misuse",
     });
     rig.host.abort();
   });
 
   it("that is aborted rejects at once; when the host grants it after all, it is asked to let go", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     const abort = new AbortController();
-    const asking = rejection(rig.tunnel.requestForwarding({ port: 0 }, { signal: abort.signal }));
+    const asking = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
     await rig.asked();
     abort.abort(new Error("why"));
     expect(await asking).toMatchObject({ code: "aborted" });
@@ -186,8 +186,8 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
 describe("a visitor", () => {
   it("who comes in the same segment as the grant is served", async () => {
     for (const port of [8080, 0]) {
-      const rig = await new Rig().logOn();
-      const asking = rig.tunnel.requestForwarding({ port });
+      const rig = await new Rig().logIn();
+      const asking = rig.tunnel.listen({ port });
       await rig.asked();
       rig.host.transport.send(granted(port === 0 ? 40_001 : undefined));
       rig.host.send(opening("localhost", port === 0 ? 40_001 : port));
@@ -199,14 +199,14 @@ describe("a visitor", () => {
   });
 
   it("is routed by address and port exactly, then by a port that is only one forwarding's, else refused", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     const all: Forwarding[] = [];
     for (const [address, port] of [
       ["127.0.0.1", 80],
       ["::1", 80],
       ["localhost", 81],
     ] as const) {
-      const asking = rig.tunnel.requestForwarding({ address, port });
+      const asking = rig.tunnel.listen({ address, port });
       await rig.asked();
       rig.host.send(granted());
       all.push(await asking);
@@ -249,7 +249,7 @@ describe("a visitor", () => {
   });
 
   it("of a port that was never requested is refused (RFC 4254 section 7.2), and so is another type of channel", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     rig.visit("localhost", 80);
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
     rig.host.send(

@@ -1,7 +1,7 @@
 /** An SSH host in memory that does what a test wants, on a clock that stands still until the test moves it. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { modern, sha256 } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import { type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection, serve } from "@postern/ssh";
 import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
 import {
@@ -55,7 +55,7 @@ const tunnels: ReverseTunnel[] = [];
 const worlds: HostWorld[] = [];
 
 export class HostWorld implements Platform {
-  readonly algorithms = modern;
+  readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
   readonly random = seededRandom("host world");
   /** who was dialled, `host:port`, targets included */
@@ -65,7 +65,7 @@ export class HostWorld implements Platform {
   /** what the next dials of a host meet; when it is empty, `fate` */
   readonly fates: Fate[] = [];
   fate: Fate = "accept";
-  /** the connections that were logged on, the newest last */
+  /** the connections that were logged in, the newest last */
   readonly links: HostLink[] = [];
   /** how long anything takes on the network, one way */
   delayMs = 0;
@@ -88,7 +88,7 @@ export class HostWorld implements Platform {
     worlds.push(this);
   }
 
-  /** The network breaks for everybody, logged on or not. */
+  /** The network breaks for everybody, logged in or not. */
   cutAll(): void {
     for (const pipe of this.#pipes) pipe.abort(new Error("ECONNRESET"));
   }
@@ -101,7 +101,7 @@ export class HostWorld implements Platform {
   /** The connection that came last. */
   get link(): HostLink {
     const link = this.links.at(-1);
-    if (link === undefined) throw new Error("nobody has logged on");
+    if (link === undefined) throw new Error("nobody has logged in");
     return link;
   }
 
@@ -168,7 +168,9 @@ export class HostWorld implements Platform {
       publicKey: fate === "malformed" ? publicKey.slice(0, -1) : publicKey,
       sign: (data, algorithm) => hostKey.sign(fate === "forged" ? data.slice(1) : data, algorithm),
     };
-    const kex = modern.kex.map((one) => (fate === "mismatch" ? { ...one, name: `${one.name}@example.com` } : one));
+    const kex = modernAlgorithms.kex.map((one) =>
+      fate === "mismatch" ? { ...one, name: `${one.name}@example.com` } : one,
+    );
     const [near, far] = pipePair();
     this.#pipes.push(far);
     let silent = false;
@@ -195,7 +197,7 @@ export class HostWorld implements Platform {
       silent = true;
     };
     serve(far, {
-      algorithms: { ...modern, kex },
+      algorithms: { ...modernAlgorithms, kex },
       random: seededRandom(`host link ${this.dials.length}`),
       hostKeys: [shown],
       banner: "welcome",
@@ -289,7 +291,7 @@ export function onVirtualClock(): void {
     });
   });
   afterEach(async () => {
-    for (const tunnel of tunnels.splice(0)) void tunnel.logoff();
+    for (const tunnel of tunnels.splice(0)) void tunnel.close();
     await settle();
     for (const world of worlds.splice(0)) world.end();
     // The longest that a connection is given to end.
@@ -336,7 +338,7 @@ export async function openTunnel(
   options: Partial<TunnelOptions> = {},
 ): Promise<{ tunnel: ReverseTunnel; told: string[] }> {
   const made = tunnelTo(world, options);
-  await made.tunnel.logon();
+  await made.tunnel.connect();
   await settle();
   made.told.length = 0;
   return made;

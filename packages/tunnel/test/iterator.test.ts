@@ -12,7 +12,7 @@ async function eventBased(): Promise<
 > {
   const world = new HostWorld();
   const { tunnel } = await openTunnel(world);
-  return { world, tunnel, forwarding: await tunnel.requestForwarding({ port: 7777 }) };
+  return { world, tunnel, forwarding: await tunnel.listen({ port: 7777 }) };
 }
 
 const done = { done: true, value: undefined };

@@ -75,11 +75,11 @@ describe("keepAlive", () => {
       atTarget = heard(pipe);
     });
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     await world.visit(7777);
     await settle();
     world.link.silence();
-    const calls = [tunnel.requestForwarding({ port: 7778 }), forwarding.probe(), forwarding.cancel()];
+    const calls = [tunnel.listen({ port: 7778 }), forwarding.probe(), forwarding.close()];
     expect(await Promise.all(calls.map(outcome))).toEqual(["unsettled", "unsettled", "unsettled"]);
     await advance(2_000);
     // What was to be cancelled is gone, and that is no failure.
@@ -143,7 +143,7 @@ describe("the network falls silent", () => {
   it("again and again: every forwarding is there each time", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
-    const forwardings = await Promise.all([7001, 7002, 7003].map((port) => tunnel.requestForwarding({ port })));
+    const forwardings = await Promise.all([7001, 7002, 7003].map((port) => tunnel.listen({ port })));
     for (let i = 1; i <= 5; i++) {
       world.link.silence();
       await advance(2_000);

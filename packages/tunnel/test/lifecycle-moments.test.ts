@@ -1,4 +1,4 @@
-/** Logon, logoff and abort at every moment of a tunnel's life: what is told of it, and what is left behind. */
+/** Login, logoff and abort at every moment of a tunnel's life: what is told of it, and what is left behind. */
 import { password } from "@postern/auth";
 import { describe, expect, it, vi } from "vitest";
 import type { TunnelState } from "../src/index.ts";
@@ -10,9 +10,9 @@ describe("the states of a tunnel", () => {
   it("are closed, connecting, authenticating, open, and closed again", async () => {
     const { tunnel, told } = tunnelTo(new HostWorld());
     expect(tunnel.state).toBe("closed");
-    await tunnel.logon();
+    await tunnel.connect();
     expect(tunnel.state).toBe("open");
-    await tunnel.logoff();
+    await tunnel.close();
     expect(tunnel.state).toBe("closed");
     expect(told).toEqual(["connecting", "authenticating", "open", "closed"]);
   });
@@ -20,7 +20,7 @@ describe("the states of a tunnel", () => {
   it("never say open when the connection is down: waiting comes before anything else is told", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    await tunnel.requestForwarding({ port: 7777 });
+    await tunnel.listen({ port: 7777 });
     const seen: TunnelState[] = [];
     for (const type of ["state", "forwarding", "reconnectattempt"] as const) {
       tunnel.addEventListener(type, () => seen.push(tunnel.state));
@@ -35,7 +35,7 @@ describe("the states of a tunnel", () => {
   it("go straight to closed when nothing is tried again", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, { reconnect: { mode: "never" } });
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     told.length = 0;
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("closed");
@@ -48,9 +48,9 @@ describe("the states of a tunnel", () => {
     const seen: TunnelState[] = [];
     const handler = ({ state }: { readonly state: TunnelState }): void => void seen.push(state);
     tunnel.addEventListener("state", handler);
-    await tunnel.logon();
+    await tunnel.connect();
     tunnel.removeEventListener("state", handler);
-    await tunnel.logoff();
+    await tunnel.close();
     expect(seen).toEqual(["connecting", "authenticating", "open"]);
   });
 });
@@ -60,7 +60,7 @@ describe("`closed`", () => {
     const { tunnel } = await openTunnel(new HostWorld());
     const { closed } = tunnel;
     expect(await outcome(closed)).toBe("unsettled");
-    await tunnel.logoff();
+    await tunnel.close();
     expect(await outcome(closed)).toBe("resolved");
   });
 
@@ -69,7 +69,7 @@ describe("`closed`", () => {
     const { tunnel } = tunnelTo(world, { reconnect: { maxRetries: 1 } });
     const seen = [tunnel.closed];
     tunnel.addEventListener("state", () => void seen.push(tunnel.closed));
-    await tunnel.logon();
+    await tunnel.connect();
     world.fate = "refuse";
     world.link.cut();
     await advance(5_000);
@@ -91,8 +91,8 @@ describe("`closed`", () => {
     tunnel.closed.then(note("closed"), note("closed"));
     // A microtask of its own, queued by the event: what settled before it runs first.
     tunnel.addEventListener("state", ({ state }) => state === "closed" && queueMicrotask(note("after the event")));
-    await tunnel.logon().catch(() => {});
-    if (how === "a logoff") await tunnel.logoff();
+    await tunnel.connect().catch(() => {});
+    if (how === "a logoff") await tunnel.close();
     else if (how === "a loss") world.link.cut();
     await settle();
     expect(settled).toEqual(["closed", "after the event"]);
@@ -110,14 +110,14 @@ describe("`closed`", () => {
   });
 });
 
-describe("logon", () => {
+describe("login", () => {
   it("is refused while another is under way, and when the tunnel is open", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world);
-    const first = tunnel.logon();
-    expect(await outcome(tunnel.logon())).toBe("misuse");
+    const first = tunnel.connect();
+    expect(await outcome(tunnel.connect())).toBe("misuse");
     await first;
-    expect(await outcome(tunnel.logon())).toBe("misuse");
+    expect(await outcome(tunnel.connect())).toBe("misuse");
     expect(world.dials).toHaveLength(1);
     expect(tunnel.state).toBe("open");
   });
@@ -125,12 +125,12 @@ describe("logon", () => {
   it("is refused after the end, which a failed first login is, too: a tunnel has one life", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    await tunnel.logoff();
+    await tunnel.close();
     const failed = tunnelTo(world, { auth: [password("wrong")] });
-    expect(await outcome(failed.tunnel.logon())).toBe("auth");
+    expect(await outcome(failed.tunnel.connect())).toBe("auth");
     world.dials.length = 0;
     for (const ended of [tunnel, failed.tunnel]) {
-      await expect(ended.logon()).rejects.toMatchObject({
+      await expect(ended.connect()).rejects.toMatchObject({
         code: "misuse",
         message: expect.stringContaining("make a new one"),
       });
@@ -145,7 +145,7 @@ describe("logon", () => {
   it("dials nobody when its signal has fired before", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
-    expect(await outcome(tunnel.logon({ signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(await outcome(tunnel.connect({ signal: AbortSignal.abort() }))).toBe("aborted");
     expect(world.dials).toEqual([]);
     expect(tunnel.state).toBe("closed");
   });
@@ -155,32 +155,32 @@ describe("logon", () => {
     const { tunnel } = tunnelTo(world);
     const controller = new AbortController();
     tunnel.addEventListener("state", ({ state }) => state === "open" && controller.abort());
-    await tunnel.logon({ signal: controller.signal });
+    await tunnel.connect({ signal: controller.signal });
     world.link.cut();
     await advance(5_000);
     expect(tunnel.state).toBe("open");
     expect(world.links).toHaveLength(2);
   });
 
-  it("gives up after logonTimeoutMs", async () => {
+  it("gives up after loginTimeoutMs", async () => {
     const world = new HostWorld();
     world.fate = "mute";
-    const { tunnel } = tunnelTo(world, { logonTimeoutMs: 3_000 });
-    const logon = tunnel.logon();
-    logon.catch(() => {});
+    const { tunnel } = tunnelTo(world, { loginTimeoutMs: 3_000 });
+    const login = tunnel.connect();
+    login.catch(() => {});
     await advance(2_999);
     expect(tunnel.state).toBe("connecting");
     await advance(1);
-    expect(await outcome(logon)).toBe("timeout");
+    expect(await outcome(login)).toBe("timeout");
     expect(tunnel.state).toBe("closed");
   });
 
-  it("has no time limit of ours with logonTimeoutMs Infinity", async () => {
+  it("has no time limit of ours with loginTimeoutMs Infinity", async () => {
     const { tunnel } = tunnelTo(new HostWorld(), {
-      logonTimeoutMs: Number.POSITIVE_INFINITY,
+      loginTimeoutMs: Number.POSITIVE_INFINITY,
       auth: [password(() => new Promise<string>(() => {}))],
     });
-    tunnel.logon().catch(() => {});
+    tunnel.connect().catch(() => {});
     await advance(50_000);
     expect(tunnel.state).toBe("authenticating");
   });
@@ -238,18 +238,18 @@ const beforeOpen: readonly Moment[] = [
   },
 ];
 
-describe.each(beforeOpen)("a first logon $name", ({ state, make }) => {
+describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
   it("is ended by logoff", async () => {
     const world = new HostWorld();
     const { tunnel, told } = make(world);
-    const logon = tunnel.logon();
-    logon.catch(() => {});
+    const login = tunnel.connect();
+    login.catch(() => {});
     await advance(1);
     expect(tunnel.state).toBe(state);
-    expect(await outcome(logon)).toBe("unsettled");
+    expect(await outcome(login)).toBe("unsettled");
     told.length = 0;
-    expect(await outcome(tunnel.logoff())).toBe("resolved");
-    expect(await outcome(logon)).toBe("aborted");
+    expect(await outcome(tunnel.close())).toBe("resolved");
+    expect(await outcome(login)).toBe("aborted");
     expect(await outcome(tunnel.closed)).toBe("aborted");
     expect(told).toEqual(["closed (aborted)"]);
     expect(world.dialling).toBe(0);
@@ -261,13 +261,13 @@ describe.each(beforeOpen)("a first logon $name", ({ state, make }) => {
     const world = new HostWorld();
     const { tunnel } = make(world);
     const controller = new AbortController();
-    const logon = tunnel.logon({ signal: controller.signal });
-    logon.catch(() => {});
+    const login = tunnel.connect({ signal: controller.signal });
+    login.catch(() => {});
     await advance(1);
     expect(tunnel.state).toBe(state);
     controller.abort(new Error("enough"));
-    expect(await outcome(logon)).toBe("aborted");
-    await expect(logon).rejects.toMatchObject({ cause: { message: "enough" } });
+    expect(await outcome(login)).toBe("aborted");
+    await expect(login).rejects.toMatchObject({ cause: { message: "enough" } });
     expect(tunnel.state).toBe("closed");
     expect(world.dialling).toBe(0);
     await advance(1_000);
@@ -297,14 +297,14 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
   it("is ended by logoff without an error, and its forwardings with it", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, options);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const next = forwarding[Symbol.asyncIterator]().next();
     if (fate !== undefined) world.fate = fate;
     world.link.cut();
     await advance(1);
     expect(tunnel.state).toBe(state);
     expect(forwarding.state).toBe("pending");
-    expect(await outcome(tunnel.logoff())).toBe("resolved");
+    expect(await outcome(tunnel.close())).toBe("resolved");
     expect(await outcome(tunnel.closed)).toBe("resolved");
     expect(await outcome(forwarding.closed)).toBe("resolved");
     expect(await next).toEqual({ done: true, value: undefined });
@@ -318,10 +318,10 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
 describe("logoff", () => {
   it("does nothing when the tunnel is closed, and may be called twice", async () => {
     const { tunnel, told } = tunnelTo(new HostWorld());
-    await tunnel.logoff();
+    await tunnel.close();
     expect(told).toEqual([]);
-    await tunnel.logon();
-    await Promise.all([tunnel.logoff(), tunnel.logoff()]);
+    await tunnel.connect();
+    await Promise.all([tunnel.close(), tunnel.close()]);
     expect(told.filter((text) => text === "closed")).toHaveLength(1);
   });
 
@@ -329,7 +329,7 @@ describe("logoff", () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     world.link.silence();
-    const logoff = tunnel.logoff();
+    const logoff = tunnel.close();
     expect(await outcome(tunnel.closed)).toBe("resolved");
     await advance(4_999);
     expect(await outcome(logoff)).toBe("unsettled");
@@ -339,8 +339,8 @@ describe("logoff", () => {
 
   it.each(["connecting", "authenticating", "open"])("inside the event `state` %s leaves nothing behind", async (at) => {
     const { tunnel, told } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
-    tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.logoff());
-    expect(await outcome(tunnel.logon())).toBe(at === "open" ? "resolved" : "aborted");
+    tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.close());
+    expect(await outcome(tunnel.connect())).toBe(at === "open" ? "resolved" : "aborted");
     await advance(1_000);
     expect(tunnel.state).toBe("closed");
     expect(told.filter((text) => text.startsWith("closed"))).toHaveLength(1);
@@ -350,7 +350,7 @@ describe("logoff", () => {
   it("inside the event `reconnectattempt` ends the tunnel without an error", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    tunnel.addEventListener("reconnectattempt", () => void tunnel.logoff());
+    tunnel.addEventListener("reconnectattempt", () => void tunnel.close());
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("resolved");
     await advance(1_000);
@@ -363,13 +363,13 @@ describe("logoff", () => {
     const { tunnel } = await openTunnel(world);
     let errors = 0;
     tunnel.addEventListener("visitorerror", () => errors++);
-    const one = await tunnel.requestForwarding({ port: 7777, target });
-    await tunnel.requestForwarding({ port: 8888, target });
+    const one = await tunnel.forward({ port: 7777, target });
+    await tunnel.forward({ port: 8888, target });
     for (const port of [7777, 8888]) world.visit(port).catch(() => {});
     await settle();
-    await one.cancel();
+    await one.close();
     expect(world.dialling).toBe(2);
-    await tunnel.logoff();
+    await tunnel.close();
     await settle();
     expect(world.dialling).toBe(0);
     expect(errors).toBe(0);
@@ -379,9 +379,9 @@ describe("logoff", () => {
     const world = new HostWorld();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
-    const request = tunnel.requestForwarding({ port: 7777 });
+    const request = tunnel.listen({ port: 7777 });
     expect(await outcome(request)).toBe("unsettled");
-    await tunnel.logoff();
+    await tunnel.close();
     expect(await outcome(request)).toBe("closed");
     expect(tunnel.forwardings).toEqual([]);
   });

@@ -1,6 +1,6 @@
-/** Logon, cancel, logoff, and the events of a tunnel. */
+/** Login, cancel, logoff, and the events of a tunnel. */
 import { password } from "@postern/auth";
-import { modern, sha256 } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -8,25 +8,25 @@ import { type Forwarding, ReverseTunnel } from "../src/index.ts";
 import { denied, granted, Rig, rejection, turns } from "./rig.ts";
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
-  const rig = await new Rig().logOn();
-  const asking = rig.tunnel.requestForwarding({ port });
+  const rig = await new Rig().logIn();
+  const asking = rig.tunnel.listen({ port });
   await rig.asked();
   rig.host.send(granted());
   return { rig, forwarding: await asking };
 }
 
-describe("logon", () => {
+describe("login", () => {
   it("goes through its states, and off again", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     expect(rig.tunnel.state).toBe("open");
-    expect(await rejection(rig.tunnel.logon())).toMatchObject({ code: "misuse" });
-    const leaving = rig.tunnel.logoff();
+    expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
+    const leaving = rig.tunnel.close();
     await turns();
     rig.host.end();
     await leaving;
     await rig.tunnel.closed;
     expect(rig.states).toEqual(["connecting", "authenticating", "open", "closed"]);
-    await rig.tunnel.logoff();
+    await rig.tunnel.close();
   });
 
   it("tells of banners and of what the host says in DEBUG", async () => {
@@ -34,7 +34,7 @@ describe("logon", () => {
     const told: string[] = [];
     for (const type of ["banner", "debug"] as const)
       rig.tunnel.addEventListener(type, (event) => void told.push(`${event.type}: ${event.message}`));
-    const logon = rig.tunnel.logon();
+    const login = rig.tunnel.connect();
     await turns();
     await rig.host.until(5);
     rig.host.send(
@@ -44,21 +44,26 @@ describe("logon", () => {
     await turns();
     expect(told).toEqual(["banner: hello", "debug: words"]);
     rig.host.abort();
-    await rejection(logon);
+    await rejection(login);
   });
 
   it("reports the lines a host sends before its identification as debug events", async () => {
     const [left, right] = pipePair();
-    const platform = { algorithms: modern, sha256, random: seededRandom("lines"), dial: () => Promise.resolve(left) };
+    const platform = {
+      algorithms: modernAlgorithms,
+      sha256,
+      random: seededRandom("lines"),
+      dial: () => Promise.resolve(left),
+    };
     const options = { host: "h", user: "u", auth: [password("x")], hostKey: () => true };
     const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } }, platform);
     const heard: string[] = [];
     tunnel.addEventListener("debug", ({ message }) => void heard.push(message));
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     right.start({ data() {}, end() {}, drain() {}, closed() {} });
     right.write(utf8("Not allowed at this time\r\n"));
     right.end();
-    expect(await rejection(logon)).toMatchObject({
+    expect(await rejection(login)).toMatchObject({
       code: "busy",
       message: expect.stringContaining("Not allowed at this time"),
     });
@@ -67,7 +72,7 @@ describe("logon", () => {
 
   it("shows the host key to the program, and what is not true is a refusal", async () => {
     const rig = new Rig({ hostKey: () => undefined as unknown as boolean });
-    expect(await rejection(rig.tunnel.logon())).toMatchObject({
+    expect(await rejection(rig.tunnel.connect())).toMatchObject({
       code: "hostkey",
       message: expect.stringMatching(/^the host key SHA256:\S{43} \(ssh-ed25519\) was refused$/),
     });
@@ -89,11 +94,11 @@ describe("logon", () => {
             );
         }
         const abort = new AbortController();
-        const logon = rejection(rig.tunnel.logon({ signal: abort.signal }));
+        const login = rejection(rig.tunnel.connect({ signal: abort.signal }));
         await turns();
         if (how === "abort") abort.abort(new Error("why"));
-        else await rig.tunnel.logoff();
-        expect(await logon, `${moment} ${how}`).toMatchObject({ code: "aborted" });
+        else await rig.tunnel.close();
+        expect(await login, `${moment} ${how}`).toMatchObject({ code: "aborted" });
         expect(rig.tunnel.state).toBe("closed");
         expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "aborted" });
         // A decision that comes too late brings nothing back to life.
@@ -107,19 +112,19 @@ describe("logon", () => {
 
   it("before it there is nothing to log off from", async () => {
     const rig = new Rig();
-    await rig.tunnel.logoff();
+    await rig.tunnel.close();
     expect(rig.states).toEqual([]);
   });
 });
 
 describe("cancel", () => {
   it("asks the host with the address and the port it has, and serves visitors until the host agrees (RFC 4254 section 7.1)", async () => {
-    const rig = await new Rig().logOn();
-    const asking = rig.tunnel.requestForwarding({ address: "", port: 0 });
+    const rig = await new Rig().logIn();
+    const asking = rig.tunnel.listen({ address: "", port: 0 });
     await rig.asked();
     rig.host.send(granted(40_001));
     const forwarding = await asking;
-    const cancelling = forwarding.cancel();
+    const cancelling = forwarding.close();
     expect(await rig.asked()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
     rig.visit("", 40_001);
     await rig.host.until(ChannelOpenConfirmation.number);
@@ -133,13 +138,13 @@ describe("cancel", () => {
     const seen = [];
     for await (const channel of forwarding) seen.push(channel.origin.host);
     expect(seen).toEqual(["192.0.2.7"]);
-    await forwarding.cancel();
+    await forwarding.close();
     rig.host.abort();
   });
 
   it("that the host refuses is an error, and the forwarding lives on", async () => {
     const { rig, forwarding } = await withPort();
-    const cancelling = rejection(forwarding.cancel());
+    const cancelling = rejection(forwarding.close());
     await rig.asked();
     rig.host.send(denied);
     expect(await cancelling).toMatchObject({ code: "refused" });
@@ -152,7 +157,7 @@ describe("cancel", () => {
   it("that is aborted rejects at once, and still counts when the host agrees", async () => {
     const { rig, forwarding } = await withPort();
     const abort = new AbortController();
-    const cancelling = rejection(forwarding.cancel({ signal: abort.signal }));
+    const cancelling = rejection(forwarding.close({ signal: abort.signal }));
     await rig.asked();
     abort.abort();
     expect(await cancelling).toMatchObject({ code: "aborted" });
@@ -164,7 +169,7 @@ describe("cancel", () => {
 
   it("twice asks once", async () => {
     const { rig, forwarding } = await withPort();
-    const both = Promise.all([forwarding.cancel(), forwarding.cancel()]);
+    const both = Promise.all([forwarding.close(), forwarding.close()]);
     await rig.asked();
     rig.host.send(granted());
     await both;
@@ -179,7 +184,7 @@ describe("the end of a tunnel", () => {
       for await (const channel of forwarding) channel.abort();
       return "over";
     })();
-    const leaving = rig.tunnel.logoff();
+    const leaving = rig.tunnel.close();
     await turns();
     rig.host.end();
     await leaving;
@@ -193,7 +198,7 @@ describe("the end of a tunnel", () => {
     const waiting = Promise.allSettled([
       forwarding.closed,
       rig.tunnel.closed,
-      rig.tunnel.requestForwarding({ port: 81 }),
+      rig.tunnel.listen({ port: 81 }),
       forwarding[Symbol.asyncIterator]().next(),
     ]);
     await turns();
@@ -201,11 +206,11 @@ describe("the end of a tunnel", () => {
     for (const [at, one] of (await waiting).entries())
       expect(one, `waiter ${at}`).toMatchObject({ status: "rejected", reason: { code: "closed" } });
     expect(rig.states.at(-1)).toBe("closed");
-    await rig.tunnel.logoff();
+    await rig.tunnel.close();
   });
 
   it("by the end of a block: await using", async () => {
-    const rig = await new Rig().logOn();
+    const rig = await new Rig().logIn();
     const leaving = rig.tunnel[Symbol.asyncDispose]();
     await turns();
     rig.host.end();

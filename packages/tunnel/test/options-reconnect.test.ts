@@ -1,6 +1,6 @@
 /** The options of keepalive, reconnection and self check: what is misspelt or out of range is named. */
 import { password } from "@postern/auth";
-import { modern, sha256 } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { expect, it } from "vitest";
 import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";
@@ -9,7 +9,7 @@ const make = (options: object): ReverseTunnel => {
   const whole = { host: "host", user: "test", auth: [password("secret")], hostKey: () => true, ...options };
   const dial = (): Promise<never> => Promise.reject(new Error("nobody is to be dialled"));
   return new ReverseTunnel(whole as TunnelOptions, {
-    algorithms: modern,
+    algorithms: modernAlgorithms,
     sha256,
     random: seededRandom("options"),
     dial,

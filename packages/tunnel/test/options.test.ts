@@ -1,6 +1,6 @@
 /** What a tunnel and a forwarding may be told. */
 import { password } from "@postern/auth";
-import { modern, sha256Fingerprint } from "@postern/noble";
+import { modernAlgorithms, sha256Fingerprint } from "@postern/noble";
 import { liarHostKey } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
@@ -13,7 +13,7 @@ const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>)
 /** A rig whose host has been dialled and refused. */
 const refused = async (options: object): Promise<Rig> => {
   const made = rig(options);
-  void made.tunnel.logon().catch(() => {});
+  void made.tunnel.connect().catch(() => {});
   await turns();
   await rejection(made.tunnel.closed);
   await turns();
@@ -45,7 +45,7 @@ describe("options of a tunnel", () => {
     ["username", "user"],
     ["hostkey", "hostKey"],
     ["keepalive", "keepAlive"],
-    ["logonTimeout", "logonTimeoutMs"],
+    ["loginTimeout", "loginTimeoutMs"],
     ["algorithm", "algorithms"],
   ])("that are misspelt are refused: %s names %s", (wrong, right) => {
     expect(() => rig({ [wrong]: 1 })).toThrow(
@@ -118,31 +118,31 @@ describe("options of a tunnel", () => {
     [{ preferFirst: "yes" }, "expected preferFirst to be a boolean, got a string"],
     [{ exitOnForwardFailure: null }, "expected exitOnForwardFailure to be a boolean, got null"],
     [{ targetTimeoutMs: "5" }, /expected targetTimeoutMs/],
-    [{ logonTimeoutMs: null }, /expected logonTimeoutMs/],
-    [{ logonTimeoutMs: 0 }, /expected logonTimeoutMs/],
+    [{ loginTimeoutMs: null }, /expected loginTimeoutMs/],
+    [{ loginTimeoutMs: 0 }, /expected loginTimeoutMs/],
     [{ targetTimeoutMs: Number.NaN }, /expected targetTimeoutMs/],
   ])("%o: %s", (options, message) => {
     expect(() => rig(options)).toThrow(misuse(message));
   });
 
   it("that are undefined are left to their defaults, also inside others", () => {
-    const { tunnel } = rig({ algorithms: { kex: undefined, ciphers: modern.ciphers }, rekey: { ms: undefined } });
+    const { tunnel } = rig({
+      algorithms: { kex: undefined, ciphers: modernAlgorithms.ciphers },
+      rekey: { ms: undefined },
+    });
     expect(tunnel.state).toBe("closed");
   });
 
   it("of a call are checked, too", async () => {
     const { tunnel } = new Rig();
     for (const [call, message] of [
-      [() => tunnel.logon(null as never), /expected options of logon, got null/],
-      [() => tunnel.logon({ signal: 5 } as never), /expected signal to be an AbortSignal, got a number/],
-      [() => tunnel.logon({ timeoutMs: 5 } as never), /unknown option "timeoutMs" of logon/],
-      [() => tunnel.logoff({ signal: new AbortController() } as never), /expected signal to be an AbortSignal/],
-      [() => tunnel.drain({ signal: null } as never), /expected signal to be an AbortSignal, got null/],
-      [() => tunnel.drain(5 as never), /expected options of drain, got a number/],
-      [
-        () => tunnel.requestForwarding({ port: 80 }, { signal: "x" } as never),
-        /expected signal to be an AbortSignal, got a string/,
-      ],
+      [() => tunnel.connect(null as never), /expected options of login, got null/],
+      [() => tunnel.connect({ signal: 5 } as never), /expected signal to be an AbortSignal, got a number/],
+      [() => tunnel.connect({ timeoutMs: 5 } as never), /unknown option "timeoutMs" of login/],
+      [() => tunnel.close({ signal: new AbortController() } as never), /expected signal to be an AbortSignal/],
+      [() => tunnel.close({ signal: null } as never), /expected signal to be an AbortSignal, got null/],
+      [() => tunnel.close(5 as never), /expected options of drain, got a number/],
+      [() => tunnel.listen({ port: 80, signal: "x" } as never), /expected signal to be an AbortSignal, got a string/],
     ] as const) {
       expect(await rejection(call())).toEqual(misuse(message));
     }
@@ -237,16 +237,16 @@ describe("options of a forwarding", () => {
     [{ port: 80, onOpenTimeoutMs: 0 }, "expected onOpenTimeoutMs to be a number from 1 on, got 0"],
     [{ port: 80, onOpenTimeoutMs: Number.NaN }, "expected onOpenTimeoutMs to be a number from 1 on, got NaN"],
   ])("%o: %s", async (options, message) => {
-    expect(await rejection(new Rig().tunnel.requestForwarding(options as ForwardingOptions))).toEqual(misuse(message));
+    expect(await rejection(new Rig().tunnel.listen(options as ForwardingOptions))).toEqual(misuse(message));
   });
 
   it.each([undefined, null, 5, "x"])("are an object, not %j", async (options) => {
-    const request = new Rig().tunnel.requestForwarding(options as unknown as ForwardingOptions);
+    const request = new Rig().tunnel.listen(options as unknown as ForwardingOptions);
     expect(await rejection(request)).toEqual(misuse(/^expected options of requestForwarding, got /));
   });
 
   it("on a tunnel that is not open are refused", async () => {
-    expect(await rejection(new Rig().tunnel.requestForwarding({ port: 80 }))).toMatchObject({ code: "closed" });
+    expect(await rejection(new Rig().tunnel.listen({ port: 80 }))).toMatchObject({ code: "closed" });
   });
 });
 
@@ -263,10 +263,10 @@ describe("options of one call", () => {
     const { rig: opened, forwarding } = await forwarded({ port: 80 });
     const call = options as object;
     for (const failing of [
-      opened.tunnel.requestForwarding({ port: 81 }, call),
-      forwarding.cancel(call),
+      opened.tunnel.listen({ port: 81, ...call }),
+      forwarding.close(call),
       forwarding.probe(call),
-      opened.tunnel.drain(call),
+      opened.tunnel.close(call),
     ])
       expect(await rejection(failing)).toEqual(misuse(message));
     expect(forwarding.state).toBe("open");
@@ -283,7 +283,7 @@ describe("options of one call", () => {
       [5n, "a bigint"],
       [Number.NaN, "NaN"],
     ])
-      expect(await rejection(opened.tunnel.drain({ deadlineMs } as object))).toEqual(
+      expect(await rejection(opened.tunnel.close({ drainMs } as object))).toEqual(
         misuse(`expected deadlineMs to be a number from 0 on, got ${String(got)}`),
       );
     expect(opened.tunnel.state).toBe("open");

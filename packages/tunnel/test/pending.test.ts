@@ -18,7 +18,7 @@ describe("a forwarding", () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel, told } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     told.length = 0;
     world.link.cut();
     await settle();
@@ -47,7 +47,7 @@ describe("a forwarding", () => {
   it("goes on giving channels to a loop that waits since before", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const taken: ForwardedChannel[] = [];
     const loop = (async () => {
       for await (const channel of forwarding) taken.push(channel);
@@ -60,14 +60,14 @@ describe("a forwarding", () => {
     expect(taken).toHaveLength(2);
     expect(await outcome(taken[0]?.closed ?? Promise.resolve())).toBe("closed");
     expect(await outcome(taken[1]?.closed ?? Promise.resolve())).toBe("unsettled");
-    await tunnel.logoff();
+    await tunnel.close();
     expect(await outcome(loop)).toBe("resolved");
   });
 
   it("does not give out channels that waited when the connection broke", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     await world.visit(7777);
     await settle();
     await comeBack(world);
@@ -82,7 +82,7 @@ describe("a forwarding", () => {
       { address: "", port: 7002 },
       { address: "::1", port: 7003 },
     ];
-    const forwardings = await Promise.all(wanted.map((one) => tunnel.requestForwarding(one)));
+    const forwardings = await Promise.all(wanted.map((one) => tunnel.listen(one)));
     world.requests.length = 0;
     world.portAnswer = (_, port) => (port === 7002 ? "busy" : "listen");
     await comeBack(world);
@@ -95,7 +95,7 @@ describe("a forwarding", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
-    expect(await outcome(tunnel.requestForwarding({ port: 7777 }))).toBe("refused");
+    expect(await outcome(tunnel.listen({ port: 7777 }))).toBe("refused");
     await advance(10_000);
     expect(world.requests).toHaveLength(1);
     expect(tunnel.forwardings).toEqual([]);
@@ -105,14 +105,14 @@ describe("a forwarding", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
-    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    const waiting = tunnel.listen({ port: 7777, wait: true });
     await advance(5_000);
     expect(world.requests).toHaveLength(3);
     world.portAnswer = () => "listen";
     await advance(2_000);
     expect((await waiting).state).toBe("open");
     world.portAnswer = () => "denied";
-    expect(await outcome(tunnel.requestForwarding({ port: 7778, wait: true }))).toBe("denied");
+    expect(await outcome(tunnel.listen({ port: 7778, wait: true }))).toBe("denied");
   });
 
   it("of a first request that may wait ends with its signal, and with the tunnel", async () => {
@@ -120,12 +120,12 @@ describe("a forwarding", () => {
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const abort = new AbortController();
-    const aborted = tunnel.requestForwarding({ port: 7777, wait: true }, { signal: abort.signal });
-    const ended = tunnel.requestForwarding({ port: 7778, wait: true });
+    const aborted = tunnel.listen({ port: 7777, wait: true, signal: abort.signal });
+    const ended = tunnel.listen({ port: 7778, wait: true });
     await advance(1_000);
     abort.abort();
     expect(await outcome(aborted)).toBe("aborted");
-    await tunnel.logoff();
+    await tunnel.close();
     expect(await outcome(ended)).toBe("closed");
     expect(tunnel.forwardings).toEqual([]);
   });
@@ -135,7 +135,7 @@ describe("a port that our own dead session still holds", () => {
   it("is asked for every 2 s on the same connection, until the host lets go", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
     await comeBack(world);
     expect(tunnel.state).toBe("open");
@@ -160,7 +160,7 @@ describe("a port that our own dead session still holds", () => {
   it("is asked for on the next connection when this one breaks, too", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
     await comeBack(world);
     await advance(1_000);
@@ -178,7 +178,7 @@ describe("port 0", () => {
   it("asks for the port the host chose before, for visitors know it", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    const forwarding = await tunnel.listen({ port: 0 });
     expect(forwarding.port).toBe(40_000);
     await comeBack(world);
     expect(forwarding.port).toBe(40_000);
@@ -188,7 +188,7 @@ describe("port 0", () => {
   it.each(["busy", "denied"] as const)("asks for any port when that one is %s", async (answer) => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    const forwarding = await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 40_000 ? answer : "listen");
     await comeBack(world);
     expect(world.requests.slice(1)).toEqual(["forward localhost:40000", "forward localhost:0"]);
@@ -203,8 +203,8 @@ describe("a forwarding that cannot be had again", () => {
   it("because the host's policy denies it ends with that error, and no other does", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    const denied = await tunnel.requestForwarding({ port: 7001 });
-    const other = await tunnel.requestForwarding({ port: 7002 });
+    const denied = await tunnel.listen({ port: 7001 });
+    const other = await tunnel.listen({ port: 7002 });
     const loop = denied[Symbol.asyncIterator]().next();
     loop.catch(() => {});
     world.portAnswer = (_, port) => (port === 7001 ? "denied" : "listen");
@@ -223,7 +223,7 @@ describe("a forwarding that cannot be had again", () => {
   it("because the host tells no port ends, and is not left pending for ever", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 0 });
+    const forwarding = await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
     await comeBack(world);
     expect(forwarding).toMatchObject({ state: "closed", reason: { code: "protocol" } });
@@ -233,11 +233,11 @@ describe("a forwarding that cannot be had again", () => {
   it("because the program has the port in another forwarding by now ends, too", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const old = await tunnel.requestForwarding({ port: 7777 });
+    const old = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
     await comeBack(world);
     world.portAnswer = () => "listen";
-    const fresh = await tunnel.requestForwarding({ port: 7777 });
+    const fresh = await tunnel.listen({ port: 7777 });
     await advance(2_000);
     expect(old).toMatchObject({ state: "closed", reason: { code: "misuse" } });
     expect(fresh.state).toBe("open");
@@ -248,10 +248,10 @@ describe("cancel", () => {
   it("while the tunnel is down ends the forwarding: it is not asked for again", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
     await advance(1_000);
-    await forwarding.cancel();
+    await forwarding.close();
     expect(await outcome(forwarding.closed)).toBe("resolved");
     expect(told.at(-1)).toBe("localhost:7777 closed");
     await advance(10_000);
@@ -262,11 +262,11 @@ describe("cancel", () => {
   it("while the port is held by somebody ends the retries", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
     await comeBack(world);
     const timers = vi.getTimerCount();
-    await forwarding.cancel();
+    await forwarding.close();
     expect(vi.getTimerCount()).toBe(timers - 1);
     await advance(10_000);
     expect(world.requests).toHaveLength(2);
@@ -275,11 +275,11 @@ describe("cancel", () => {
   it("while the request is under way takes back a success that comes late (cancel-tcpip-forward)", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "hold";
     await comeBack(world);
     expect(forwarding.state).toBe("pending");
-    await forwarding.cancel();
+    await forwarding.close();
     expect(await outcome(forwarding.closed)).toBe("resolved");
     world.release();
     await settle();
@@ -290,9 +290,9 @@ describe("cancel", () => {
   it("whose answer is lost with the connection has done its work: the port is free, and stays so", async () => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "hold";
-    const cancelled = forwarding.cancel();
+    const cancelled = forwarding.close();
     await settle();
     told.length = 0;
     world.link.cut();
@@ -307,9 +307,9 @@ describe("cancel", () => {
   it("that the host refuses leaves the forwarding open, also over a reconnection", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "refuse";
-    expect(await outcome(forwarding.cancel())).toBe("refused");
+    expect(await outcome(forwarding.close())).toBe("refused");
     expect(forwarding.state).toBe("open");
     await comeBack(world);
     expect(forwarding.state).toBe("open");
@@ -319,11 +319,11 @@ describe("cancel", () => {
   it("does nothing when the forwarding is closed", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
-    await forwarding.cancel();
-    await forwarding.cancel();
-    await tunnel.logoff();
-    await forwarding.cancel();
+    const forwarding = await tunnel.listen({ port: 7777 });
+    await forwarding.close();
+    await forwarding.close();
+    await tunnel.close();
+    await forwarding.close();
     expect(world.requests).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
   });
 });
@@ -335,7 +335,7 @@ describe("a visitor of a connection that is lost", () => {
     const { tunnel } = await openTunnel(world);
     const answers: ((taken: boolean) => void)[] = [];
     const onOpen = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     for (let i = 0; i < 2; i++) world.visit(7777).catch(() => {});
     await settle();
     await comeBack(world);
@@ -352,7 +352,7 @@ describe("a request for a port", () => {
     const world = new HostWorld();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
-    const request = tunnel.requestForwarding({ port: 7777 });
+    const request = tunnel.listen({ port: 7777 });
     await settle();
     world.link.cut();
     expect(await outcome(request)).toBe("closed");
@@ -365,7 +365,7 @@ describe("a request for a port", () => {
   it("that is under way again when the connection is lost once more is made on the third one", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "hold";
     await comeBack(world);
     world.portAnswer = () => "listen";
@@ -388,7 +388,7 @@ describe("a request for a port", () => {
       await settle();
       for (let ms = 0; ms < 10_000 && tunnel.state !== state; ms += 10) await advance(10);
       expect(tunnel.state).toBe(state);
-      const request = tunnel.requestForwarding({ port: 7777 });
+      const request = tunnel.listen({ port: 7777 });
       expect(await outcome(request)).toBe("unsettled");
       await advance(10_000);
       const forwarding = await request;
@@ -406,7 +406,7 @@ describe("a request for a port", () => {
     const { tunnel } = await openTunnel(world, { auth: [publickey(liarHostKey())] });
     world.link.cut();
     await settle();
-    const request = tunnel.requestForwarding({ port: 7777 });
+    const request = tunnel.listen({ port: 7777 });
     let cut = 1;
     tunnel.addEventListener("state", ({ state }) => {
       if (state === "authenticating" && cut-- > 0) queueMicrotask(() => world.cutAll());
@@ -423,7 +423,7 @@ describe("a request for a port", () => {
     world.fate = "refuse";
     world.link.cut();
     await settle();
-    const given = tunnel.requestForwarding({ port: 7777 });
+    const given = tunnel.listen({ port: 7777 });
     expect(await outcome(given)).toBe("unsettled");
     await advance(5_000);
     expect(await outcome(given)).toBe("connect");
@@ -432,11 +432,11 @@ describe("a request for a port", () => {
     const left = (await openTunnel(other)).tunnel;
     other.link.cut();
     await settle();
-    const waiting = left.requestForwarding({ port: 7777 });
-    await left.logoff();
+    const waiting = left.listen({ port: 7777 });
+    await left.close();
     expect(await outcome(waiting)).toBe("closed");
     expect(left.forwardings).toEqual([]);
-    expect(await outcome(left.requestForwarding({ port: 7777 }))).toBe("closed");
+    expect(await outcome(left.listen({ port: 7777 }))).toBe("closed");
   });
 
   it("made while the tunnel is down ends with its signal, and is not made later", async () => {
@@ -445,7 +445,7 @@ describe("a request for a port", () => {
     world.link.cut();
     await settle();
     const abort = new AbortController();
-    const request = tunnel.requestForwarding({ port: 7777 }, { signal: abort.signal });
+    const request = tunnel.listen({ port: 7777, signal: abort.signal });
     abort.abort();
     expect(await outcome(request)).toBe("aborted");
     await advance(10_000);
@@ -462,9 +462,9 @@ describe("the `forwarding` event", () => {
     tunnel.addEventListener("forwarding", ({ state, forwarding }) => {
       seen.push([state, tunnel.forwardings.includes(forwarding)]);
     });
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     await comeBack(world);
-    await forwarding.cancel();
+    await forwarding.close();
     expect(seen).toEqual([
       ["open", true],
       ["pending", true],
@@ -479,13 +479,13 @@ describe("the `forwarding` event", () => {
         const world = new HostWorld();
         world.portAnswer = () => "hold";
         const { tunnel, told } = await openTunnel(world);
-        const request = tunnel.requestForwarding({ port: 7777 });
+        const request = tunnel.listen({ port: 7777 });
         request.catch(() => {});
         await settle();
         world.release();
         // The answer goes through the promises of both ends.
         for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-        if (how === "logoff") void tunnel.logoff();
+        if (how === "logoff") void tunnel.close();
         else world.link.cut();
         await settle();
         const over = told.findIndex((text) => text === "closed" || text.startsWith("waiting"));

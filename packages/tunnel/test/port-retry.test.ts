@@ -12,7 +12,7 @@ describe("wait: true", () => {
       const world = new HostWorld();
       world.portAnswer = () => answer;
       const { tunnel } = await openTunnel(world);
-      const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+      const waiting = tunnel.listen({ port: 7777, wait: true });
       await advance(1_000);
       world.link.cut();
       expect(await outcome(waiting)).toBe("unsettled");
@@ -39,7 +39,7 @@ describe("wait: true", () => {
       return "listen";
     };
     const { tunnel } = await openTunnel(world);
-    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    const waiting = tunnel.listen({ port: 7777, wait: true });
     await settle();
     world.portAnswer = () => "listen";
     await advance(6_000);
@@ -54,7 +54,7 @@ describe("wait: true", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
-    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    const waiting = tunnel.listen({ port: 7777, wait: true });
     for (let lost = 0; lost < 3; lost++) {
       world.fates.push("refuse", "reset");
       world.link.cut();
@@ -72,15 +72,15 @@ describe("wait: true", () => {
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const abort = new AbortController();
-    const one = tunnel.requestForwarding({ port: 7777, wait: true }, { signal: abort.signal });
-    const two = tunnel.requestForwarding({ port: 7778, wait: true });
+    const one = tunnel.listen({ port: 7777, wait: true, signal: abort.signal });
+    const two = tunnel.listen({ port: 7778, wait: true });
     await advance(1_000);
     world.link.cut();
     await advance(2_500);
     expect([await outcome(one), await outcome(two)]).toEqual(["unsettled", "unsettled"]);
     abort.abort();
     expect([await outcome(one), await outcome(two)]).toEqual(["aborted", "unsettled"]);
-    await tunnel.logoff();
+    await tunnel.close();
     expect(await outcome(two)).not.toBe("unsettled");
     await expect(two).rejects.toMatchObject({ name: "SshError" });
     expect(vi.getTimerCount()).toBe(0);
@@ -90,8 +90,8 @@ describe("wait: true", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "never" } });
-    await tunnel.logon();
-    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    await tunnel.connect();
+    const waiting = tunnel.listen({ port: 7777, wait: true });
     for (const promise of [waiting, tunnel.closed]) promise.catch(() => {});
     await advance(1_000);
     world.link.cut();
@@ -104,7 +104,7 @@ describe("wait: true", () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
-    const waiting = tunnel.requestForwarding({ port: 7777, wait: true });
+    const waiting = tunnel.listen({ port: 7777, wait: true });
     waiting.catch(() => {});
     await advance(1_000);
     world.portAnswer = () => "denied";
@@ -125,7 +125,7 @@ describe("the event `forwarding` with state open", () => {
       if (seen.length === 1) world.link.cut();
     };
     tunnel.addEventListener("forwarding", opened);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     await advance(6_000);
     expect(forwarding.state).toBe("open");
     expect(seen).toEqual([true, true]);
@@ -141,7 +141,7 @@ describe("keepPort: true", () => {
   it("waits for the port that the server chose before, however long it is taken", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 0, keepPort: true });
+    const forwarding = await tunnel.listen({ port: 0, keepPort: true });
     expect(forwarding.port).toBe(40_000);
     world.portAnswer = (_, port) => (port === 40_000 ? "busy" : "listen");
     world.link.cut();
@@ -158,7 +158,7 @@ describe("keepPort: true", () => {
   it("ends the forwarding if the server's policy denies that port", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 0, keepPort: true });
+    const forwarding = await tunnel.listen({ port: 0, keepPort: true });
     world.portAnswer = () => "denied";
     world.link.cut();
     await advance(5_000);

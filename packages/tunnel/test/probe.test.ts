@@ -33,7 +33,7 @@ describe("probe", () => {
   ])("of a listener on %j asks at %j", async (address, asked) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ address, port: 7777 });
+    const forwarding = await tunnel.listen({ address, port: 7777 });
     const { ok, answers } = await forwarding.probe();
     expect([...answers]).toEqual(asked.map((host) => [host, "ours"]));
     expect(ok).toBe(true);
@@ -53,7 +53,7 @@ describe("probe", () => {
       const world = new HostWorld();
       world.directAnswer = (host) => (host === "127.0.0.1" ? how[0] : how[1]) ?? "own";
       const { tunnel } = await openTunnel(world);
-      const forwarding = await tunnel.requestForwarding({ port: 7777 });
+      const forwarding = await tunnel.listen({ port: 7777 });
       const result = await forwarding.probe();
       expect([...result.answers.values()]).toEqual(expected);
       expect(result.ok).toBe(ok);
@@ -64,7 +64,7 @@ describe("probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     const probe = forwarding.probe();
     await advance(4_999);
     expect(await outcome(probe)).toBe("unsettled");
@@ -76,7 +76,7 @@ describe("probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     const probe = forwarding.probe();
     await advance(5_000);
     expect((await probe).answers.get("127.0.0.1")).toBe("closed");
@@ -85,11 +85,11 @@ describe("probe", () => {
   it("is not for a forwarding that is pending or closed", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
     await settle();
     expect(await outcome(forwarding.probe())).toBe("closed");
-    await forwarding.cancel();
+    await forwarding.close();
     expect(await outcome(forwarding.probe())).toBe("closed");
   });
 
@@ -99,7 +99,7 @@ describe("probe", () => {
       const world = new HostWorld();
       world.directAnswer = () => how;
       const { tunnel } = await openTunnel(world);
-      const forwarding = await tunnel.requestForwarding({ port: 7777 });
+      const forwarding = await tunnel.listen({ port: 7777 });
       const probe = forwarding.probe();
       await settle();
       world.link.cut();
@@ -111,7 +111,7 @@ describe("probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const probe = forwarding.probe();
     await settle();
     void world.link.connection.close();
@@ -122,7 +122,7 @@ describe("probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => how;
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const controller = new AbortController();
     const before = vi.getTimerCount();
     const probe = forwarding.probe({ signal: controller.signal });
@@ -140,7 +140,7 @@ describe("probe", () => {
       return "own";
     };
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     expect(await outcome(forwarding.probe({ signal: AbortSignal.abort() }))).toBe("aborted");
     expect(looked).toBe(0);
   });
@@ -148,7 +148,7 @@ describe("probe", () => {
   it("may be called often at once", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const results = await Promise.all(Array.from({ length: 10 }, () => forwarding.probe()));
     expect(results.map(({ ok }) => ok)).toEqual(Array(10).fill(true));
   });
@@ -160,7 +160,7 @@ describe("a visitor who comes during a probe", () => {
     world.targets.set("target:80", echo);
     world.directAnswer = (host) => (host === "::1" ? "mute" : "own");
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
@@ -182,7 +182,7 @@ describe("a visitor who comes during a probe", () => {
     });
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
@@ -202,7 +202,7 @@ describe("a visitor who comes during a probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     void forwarding.probe();
     await settle();
     await world.visit(7777, { address: "127.0.0.1" });
@@ -221,7 +221,7 @@ describe("a visitor who comes during a probe", () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const probe = forwarding.probe();
     await settle();
     (await world.visit(7777)).close();
@@ -237,7 +237,7 @@ describe("a visitor who comes during a probe", () => {
     const { tunnel } = await openTunnel(world);
     let asked = 0;
     const onOpen = (): boolean => ++asked > 0;
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target, onOpen });
+    const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     forwarding.probe().catch(() => {});
     await settle();
     await world.visit(7777);
@@ -256,7 +256,7 @@ describe("a visitor who comes during a probe", () => {
       asked.push(origin.host);
       return false;
     };
-    const forwarding = await tunnel.requestForwarding({ port: 7777, onOpen });
+    const forwarding = await tunnel.listen({ port: 7777, onOpen });
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
@@ -275,7 +275,7 @@ describe("selfCheck", () => {
   it("is off by default", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    await tunnel.requestForwarding({ port: 7777 });
+    await tunnel.listen({ port: 7777 });
     let looked = 0;
     world.directAnswer = () => {
       looked++;
@@ -288,8 +288,8 @@ describe("selfCheck", () => {
   it("probes every open forwarding each intervalMs, and tells the event `selfcheck`", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 60_000 } });
-    const one = await tunnel.requestForwarding({ port: 7001 });
-    const two = await tunnel.requestForwarding({ port: 7002 });
+    const one = await tunnel.listen({ port: 7001 });
+    const two = await tunnel.listen({ port: 7002 });
     world.directAnswer = (_, port) => (port === 7002 ? "foreign" : "own");
     const seen: SelfCheckEvent[] = [];
     tunnel.addEventListener("selfcheck", (event) => seen.push(event));
@@ -310,7 +310,7 @@ describe("selfCheck", () => {
       selfCheck: { intervalMs: 10_000 },
       reconnect: { intervalMs: 100_000 },
     });
-    await tunnel.requestForwarding({ port: 7777 });
+    await tunnel.listen({ port: 7777 });
     let seen = 0;
     tunnel.addEventListener("selfcheck", () => seen++);
     world.link.cut();
@@ -318,7 +318,7 @@ describe("selfCheck", () => {
     expect(seen).toBe(0);
     await advance(10_000);
     expect(seen).toBe(1);
-    await tunnel.logoff();
+    await tunnel.close();
     await advance(60_000);
     expect(seen).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
@@ -332,7 +332,7 @@ describe("selfCheck", () => {
       return "mute";
     };
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });
-    await tunnel.requestForwarding({ address: "127.0.0.1", port: 7777 });
+    await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     await advance(5_500);
     expect(looked).toBe(1);
     await advance(2_000);
@@ -343,7 +343,7 @@ describe("selfCheck", () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });
-    await tunnel.requestForwarding({ port: 7777 });
+    await tunnel.listen({ port: 7777 });
     let seen = 0;
     tunnel.addEventListener("selfcheck", () => seen++);
     await advance(1_000);

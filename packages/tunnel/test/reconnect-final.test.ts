@@ -14,19 +14,19 @@ onVirtualClock();
 const modes = ["never", "established", "always"] as const;
 
 describe.each(modes)("final failures (%s)", (mode) => {
-  it("a wrong password at the first logon", async () => {
+  it("a wrong password at the first login", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, auth: [password("wrong")] });
-    expect(await outcome(tunnel.logon())).toBe("auth");
+    expect(await outcome(tunnel.connect())).toBe("auth");
     await advance(60_000);
     expect(world.dials).toHaveLength(1);
     expect(tunnel.state).toBe("closed");
   });
 
-  it("a refused host key at the first logon", async () => {
+  it("a refused host key at the first login", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, hostKey: () => false });
-    expect(await outcome(tunnel.logon())).toBe("hostkey");
+    expect(await outcome(tunnel.connect())).toBe("hostkey");
     await advance(60_000);
     expect(world.dials).toHaveLength(1);
   });
@@ -39,7 +39,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
         throw new SshError("misuse", "expected known hosts, got none");
       },
     });
-    expect(await outcome(tunnel.logon())).toBe("misuse");
+    expect(await outcome(tunnel.connect())).toBe("misuse");
     await advance(60_000);
     expect(world.dials).toHaveLength(1);
   });
@@ -56,13 +56,13 @@ const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
 ];
 
 describe("an attempt that proves nobody's key and no refusal", () => {
-  it.each(failures)("(%s) is tried again at the first logon in mode always", async (code, fail) => {
+  it.each(failures)("(%s) is tried again at the first login in mode always", async (code, fail) => {
     const world = new HostWorld();
     fail(world);
     const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     await advance(60_000);
-    expect(await outcome(logon)).toBe("resolved");
+    expect(await outcome(login)).toBe("resolved");
     expect(told[1]).toBe(`waiting (${code})`);
     expect(world.dials).toHaveLength(2);
   });
@@ -95,7 +95,7 @@ describe("an attempt that proves nobody's key and no refusal", () => {
     const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
     const reasons: string[] = [];
     tunnel.addEventListener("reconnectattempt", ({ reason }) => void reasons.push(reason.message));
-    tunnel.logon().catch(() => {});
+    tunnel.connect().catch(() => {});
     await advance(600_000);
     expect(world.dials).toHaveLength(11);
     expect(told[2]).toBe("attempt 1 in 60000 (negotiation)");
@@ -127,7 +127,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
   it.each(["established", "always"] as const)("is tried again a minute apart, and told (%s)", async (mode) => {
     const world = new HostWorld();
     const { tunnel, told } = await openTunnel(world, { reconnect: { mode }, hostKey });
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const mend = refuse(world);
     told.length = 0;
     world.link.cut();
@@ -190,16 +190,16 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
 });
 
 describe("reconnect.final", () => {
-  it("that says no keeps a first logon going, in mode always, a minute apart", async () => {
+  it("that says no keeps a first login going, in mode always, a minute apart", async () => {
     const world = new HostWorld();
     world.secret = "not yet";
     const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always", final: () => false } });
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     await advance(1);
     expect(told.slice(-2)).toEqual(["waiting (auth)", "attempt 1 in 60000 (auth)"]);
     world.secret = "secret";
     await advance(60_000);
-    expect(await outcome(logon)).toBe("resolved");
+    expect(await outcome(login)).toBe("resolved");
   });
 
   it("that says yes ends a tunnel that only lost its connection", async () => {
@@ -236,10 +236,10 @@ describe("reconnect.final", () => {
     const asked: string[] = [];
     const final = (error: SshError): boolean => asked.push(error.code) < 0;
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always", final } });
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     await settle();
-    await tunnel.logoff();
-    expect(await outcome(logon)).toBe("aborted");
+    await tunnel.close();
+    expect(await outcome(login)).toBe("aborted");
     expect(asked).toEqual([]);
   });
 });
@@ -316,11 +316,11 @@ describe("beforeReconnect", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("that takes longer than logonTimeoutMs fails the attempt, and is told by its signal", async () => {
+  it("that takes longer than loginTimeoutMs fails the attempt, and is told by its signal", async () => {
     const world = new HostWorld();
     const signals: AbortSignal[] = [];
     const { tunnel, told } = await openTunnel(world, {
-      logonTimeoutMs: 20_000,
+      loginTimeoutMs: 20_000,
       beforeReconnect: ({ signal }) => {
         signals.push(signal);
         return signals.length === 1 ? new Promise(() => {}) : undefined;
@@ -339,24 +339,24 @@ describe("beforeReconnect", () => {
     expect(signals[1]?.aborted).toBe(false);
   });
 
-  it("has no time limit with logonTimeoutMs Infinity, and its signal fires when the tunnel ends", async () => {
+  it("has no time limit with loginTimeoutMs Infinity, and its signal fires when the tunnel ends", async () => {
     const world = new HostWorld();
     const signals: AbortSignal[] = [];
     const { tunnel } = await openTunnel(world, {
-      logonTimeoutMs: Number.POSITIVE_INFINITY,
+      loginTimeoutMs: Number.POSITIVE_INFINITY,
       beforeReconnect: ({ signal }) => new Promise(() => signals.push(signal)),
     });
     world.link.cut();
     await advance(3_600_000);
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
-    await tunnel.logoff();
+    await tunnel.close();
     expect(signals[0]?.aborted).toBe(true);
   });
 
   it("may take the signal's error as its own when it is late", async () => {
     const world = new HostWorld();
     const { told } = await openTunnel(world, {
-      logonTimeoutMs: 1_000,
+      loginTimeoutMs: 1_000,
       beforeReconnect: ({ signal }) =>
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(new SshError("aborted", "late")))),
     });
@@ -404,7 +404,7 @@ describe("beforeReconnect", () => {
     });
     world.link.cut();
     await advance(1);
-    await tunnel.logoff();
+    await tunnel.close();
     answer({ host: "elsewhere" });
     await advance(10_000);
     expect(world.dials).toEqual(["host:22"]);
@@ -422,7 +422,7 @@ describe("beforeReconnect", () => {
     });
     world.link.cut();
     await advance(1);
-    await tunnel.logoff();
+    await tunnel.close();
     // Nobody handles it but the tunnel: an unhandled rejection would fail this run.
     fail(new Error("too late"));
     await advance(1_000);
@@ -434,27 +434,27 @@ describe("beforeReconnect", () => {
 describe("hosts", () => {
   const hosts = ["a", { host: "b", port: 2222 }, { host: "c" }];
 
-  it("are gone through in turn at the first logon, each once, until one can be logged on to", async () => {
+  it("are gone through in turn at the first login, each once, until one can be logged in to", async () => {
     const world = new HostWorld();
     world.fates.push("refuse", "reset");
     const { tunnel, told } = tunnelTo(world, { hosts, port: 2200 });
-    await tunnel.logon();
+    await tunnel.connect();
     expect(world.dials).toEqual(["a:2200", "b:2222", "c:2200"]);
     expect(told).toEqual(["connecting", "connecting (connect)", "connecting (version)", "authenticating", "open"]);
   });
 
-  it("that all fail fail the logon with the last failure", async () => {
+  it("that all fail fail the login with the last failure", async () => {
     const world = new HostWorld();
     world.fates.push("reset", "reset", "refuse");
     const { tunnel } = tunnelTo(world, { hosts });
-    expect(await outcome(tunnel.logon())).toBe("connect");
+    expect(await outcome(tunnel.connect())).toBe("connect");
     expect(world.dials).toHaveLength(3);
   });
 
   it("are not gone through when a failure is final", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
-    expect(await outcome(tunnel.logon())).toBe("auth");
+    expect(await outcome(tunnel.connect())).toBe("auth");
     expect(world.dials).toEqual(["a:22"]);
   });
 

@@ -31,25 +31,25 @@ describe("reconnect.mode", () => {
     expect(await outcome(tunnel.closed)).toBe(mode === "never" ? "closed" : "unsettled");
   });
 
-  it.each(["never", "established"] as const)("%s: a first logon that fails is not tried again", async (mode) => {
+  it.each(["never", "established"] as const)("%s: a first login that fails is not tried again", async (mode) => {
     const world = new HostWorld();
     world.fates.push("refuse");
     const { tunnel, told } = tunnelTo(world, { reconnect: { mode } });
-    expect(await outcome(tunnel.logon())).toBe("connect");
+    expect(await outcome(tunnel.connect())).toBe("connect");
     expect(await outcome(tunnel.closed)).toBe("connect");
     expect(told).toEqual(["connecting", "closed (connect)"]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("always: a first logon that fails is tried again, and the call resolves when it succeeds", async () => {
+  it("always: a first login that fails is tried again, and the call resolves when it succeeds", async () => {
     const world = new HostWorld();
     world.fates.push("refuse", "refuse");
     const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
-    const logon = tunnel.logon();
+    const login = tunnel.connect();
     await advance(9_999);
-    expect(await outcome(logon)).toBe("unsettled");
+    expect(await outcome(login)).toBe("unsettled");
     await advance(1);
-    expect(await outcome(logon)).toBe("resolved");
+    expect(await outcome(login)).toBe("resolved");
     expect(told).toEqual([
       "connecting",
       "waiting (connect)",
@@ -263,7 +263,7 @@ describe("the event `reconnectattempt`", () => {
   it("stops the retries with preventDefault(): the tunnel is closed with the reason", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     tunnel.addEventListener("reconnectattempt", (event) => event.attempt === 2 && event.preventDefault());
     world.fates.push("refuse");
     world.link.cut();
@@ -278,12 +278,12 @@ describe("the event `reconnectattempt`", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("stops a first logon with preventDefault(), which rejects with the reason (always)", async () => {
+  it("stops a first login with preventDefault(), which rejects with the reason (always)", async () => {
     const world = new HostWorld();
     world.fate = "refuse";
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
     tunnel.addEventListener("reconnectattempt", (event) => event.preventDefault());
-    expect(await outcome(tunnel.logon())).toBe("connect");
+    expect(await outcome(tunnel.connect())).toBe("connect");
     expect(tunnel.state).toBe("closed");
   });
 });
@@ -291,7 +291,7 @@ describe("the event `reconnectattempt`", () => {
 describe("a connection that is lost", () => {
   it.each(["mute", "hang", "reset"] as const)("while it is made again (%s) is another failed attempt", async (fate) => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, { logonTimeoutMs: 10_000 });
+    const { tunnel, told } = await openTunnel(world, { loginTimeoutMs: 10_000 });
     world.fates.push(fate);
     world.link.cut();
     await advance(5_000 + 10_000 + 5_000);
@@ -319,7 +319,7 @@ describe("a connection that is lost", () => {
   it("comes back a hundred times, and nothing is left behind", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1 } });
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const cycles = 100;
     for (let i = 0; i < cycles; i++) {
       world.link.cut();
@@ -327,7 +327,7 @@ describe("a connection that is lost", () => {
       expect(forwarding.state).toBe("open");
     }
     expect(tunnel.stats().reconnects).toBe(cycles);
-    await tunnel.logoff();
+    await tunnel.close();
     await advance(1_000);
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -1,6 +1,6 @@
 /** A tunnel in one process: its host lies as it is told, and its targets are pipes in memory. */
 import { password } from "@postern/auth";
-import { modern, sha256 } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
 import {
@@ -43,7 +43,7 @@ export class Rig {
 
   constructor(options: Partial<TunnelOptions> = {}) {
     const platform: Platform = {
-      algorithms: modern,
+      algorithms: modernAlgorithms,
       sha256,
       random: seededRandom("rig"),
       dial: async (target, { signal }) => {
@@ -81,12 +81,12 @@ export class Rig {
     return host;
   }
 
-  /** Logs on; the host lets everybody in. */
-  async logOn(): Promise<this> {
-    const logon = this.tunnel.logon();
+  /** Logs in; the host lets everybody in. */
+  async logIn(): Promise<this> {
+    const login = this.tunnel.connect();
     await turns();
     await this.host.letIn();
-    await logon;
+    await login;
     return this;
   }
 
@@ -150,8 +150,8 @@ export async function forwarded(
   options: ForwardingOptions,
   port = options.port,
 ): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
-  const rig = await new Rig().logOn();
-  const asking = rig.tunnel.requestForwarding(options);
+  const rig = await new Rig().logIn();
+  const asking = rig.tunnel.listen(options);
   await rig.asked();
   rig.host.send(granted(options.port === 0 ? port : undefined));
   return { rig, forwarding: await asking };

@@ -12,8 +12,8 @@ describe("stats", () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
-    const one = await tunnel.requestForwarding({ port: 7001, target });
-    const two = await tunnel.requestForwarding({ port: 7002, target, onOpen: () => false });
+    const one = await tunnel.forward({ port: 7001, target });
+    const two = await tunnel.forward({ port: 7002, target, onOpen: () => false });
     const visitor = await world.visit(7001);
     heard(visitor);
     visitor.write(bytes(1_000));
@@ -36,7 +36,7 @@ describe("stats", () => {
   it("counts the visitors that event based programs take", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
     visitor.write(bytes(10));
     await settle();
@@ -46,7 +46,7 @@ describe("stats", () => {
   it("counts how often a write waited for the host's window", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777 });
+    const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
     const { value: channel } = await forwarding[Symbol.asyncIterator]().next();
     // The host takes nothing: its window is 2 MiB.
@@ -78,13 +78,13 @@ describe("stats", () => {
       visitor.write(bytes(100));
       await settle();
     };
-    const kept = await tunnel.requestForwarding({ port: 7001, target });
+    const kept = await tunnel.forward({ port: 7001, target });
     for (let i = 0; i < 3; i++) {
-      const cancelled = await tunnel.requestForwarding({ port: 7002, target });
+      const cancelled = await tunnel.forward({ port: 7002, target });
       await visit(7001);
       await visit(7002);
       expect(grew().open).toBe(2);
-      await cancelled.cancel();
+      await cancelled.close();
       expect(grew().open).toBe(2);
       world.link.connection.rekey();
       await settle();
@@ -95,7 +95,7 @@ describe("stats", () => {
       expect(kept.state).toBe("open");
       expect(grew().reconnects).toBe(i + 1);
     }
-    await tunnel.logoff();
+    await tunnel.close();
     expect(grew()).toMatchObject({ accepted: 6, open: 0, bytesIn: 600, bytesOut: 600, reconnects: 3, rekeys: 3 });
     expect(before.wireBytesIn).toBeGreaterThan(5_000);
     expect(before.forwardings.size).toBe(0);
@@ -105,11 +105,11 @@ describe("stats", () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.requestForwarding({ port: 7777, target });
+    const forwarding = await tunnel.forward({ port: 7777, target });
     const visitor = await world.visit(7777);
     heard(visitor);
     await settle();
-    await forwarding.cancel();
+    await forwarding.close();
     visitor.write(bytes(50));
     await settle();
     expect(tunnel.stats()).toMatchObject({ open: 1, accepted: 1, bytesIn: 50, bytesOut: 50 });
@@ -127,11 +127,11 @@ describe("stats", () => {
       await advance(2_000);
       expect(tunnel.stats().roundTripMs).toBe(2 * delayMs);
     }
-    void tunnel.logoff();
+    void tunnel.close();
     expect(tunnel.stats().roundTripMs).toBeUndefined();
   });
 
-  it("is all 0 before the first logon", () => {
+  it("is all 0 before the first login", () => {
     const { forwardings, roundTripMs, ...figures } = tunnelTo(new HostWorld()).tunnel.stats();
     expect(new Set(Object.values(figures))).toEqual(new Set([0]));
     expect([forwardings.size, roundTripMs]).toEqual([0, undefined]);
@@ -143,11 +143,11 @@ describe("the timeline", () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const start = Date.now();
-    await tunnel.requestForwarding({ port: 7777 });
+    await tunnel.listen({ port: 7777 });
     await advance(1_000);
     world.link.cut();
     await advance(5_000);
-    await tunnel.logoff();
+    await tunnel.close();
     expect(
       tunnel.timeline.map(({ at, state, forwarding, reason }) => [at - start, state, forwarding, reason !== undefined]),
     ).toEqual([

@@ -12,7 +12,7 @@ import {
   type TunnelHostOptions,
   type UserPolicy,
 } from "@postern/host";
-import { argon2id, compatible, modern, scrypt, sha256 } from "@postern/noble";
+import { argon2id, compatibleAlgorithms, modernAlgorithms, scrypt, sha256 } from "@postern/noble";
 import { SshError } from "@postern/wire";
 
 const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
@@ -55,7 +55,7 @@ export interface WebTunnelHostOptions extends TunnelHostOptions {
 export class TunnelHost extends PortableHost {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
-    const algorithms = { ...modern, ciphers: compatible.ciphers };
+    const algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
     super(options, { listen, dial, algorithms, random: webRandom });
   }
 }

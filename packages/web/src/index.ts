@@ -1,6 +1,6 @@
 /** Postern wherever JavaScript runs, over any byte pipe. @module */
 export { type Algorithms, type Signer, webRandom } from "@postern/crypto";
-export { compatible, modern } from "@postern/noble";
+export { compatibleAlgorithms, modernAlgorithms } from "@postern/noble";
 
 // Algorithms come first: in that order a bundle packs best.
 
@@ -20,7 +20,7 @@ export {
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,
-  LogonEvent,
+  LoginEvent,
   RefusalEvent,
   type UserPolicy,
 } from "@postern/host";
@@ -48,12 +48,14 @@ export {
   type ForwardedChannel,
   type Forwarding,
   ForwardingEvent,
-  type ForwardingOptions,
   type ForwardingState,
   type ForwardingStats,
+  type ForwardOptions,
   fingerprint,
   type HostKeyCheck,
   type HostKeyOffer,
+  type Listener,
+  type ListenOptions,
   NoticeEvent,
   type ProbeAnswer,
   type ProbeResult,

@@ -1,7 +1,7 @@
 /** ReverseTunnel over any byte pipe, with the algorithms in pure JavaScript. @module */
 
 import { webRandom } from "@postern/crypto";
-import { modern, sha256 } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
 import { type DialPipe, dialWith } from "./dial.ts";
@@ -18,7 +18,7 @@ export interface WebTunnelOptions extends TunnelOptions {
 }
 
 /**
- * A reverse tunnel through an SSH host, over a WebSocket, the streams of a runtime's socket, or any other byte pipe: logs on,
+ * A reverse tunnel through an SSH host, over a WebSocket, the streams of a runtime's socket, or any other byte pipe: logs in,
  * asks the host for ports, and gives each visitor as a channel.
  *
  * @example
@@ -29,8 +29,8 @@ export interface WebTunnelOptions extends TunnelOptions {
  *   auth: [password("secret")],
  *   hostKey: fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E"),
  * });
- * await tunnel.logon();
- * const forwarding = await tunnel.requestForwarding({ port: 0 });
+ * await tunnel.connect();
+ * const forwarding = await tunnel.listen({ port: 0 });
  * for await (const channel of forwarding) channel.readable.pipeTo(channel.writable);
  */
 export class ReverseTunnel extends PortableTunnel {
@@ -47,7 +47,7 @@ export class ReverseTunnel extends PortableTunnel {
     super(rest, {
       dial: dialWith("host", dial),
       dialTarget: dialTarget !== undefined && dialWith("target", dialTarget),
-      algorithms: modern,
+      algorithms: modernAlgorithms,
       random: webRandom,
       sha256,
     });

@@ -42,7 +42,7 @@ describe("dialling", () => {
       seen.push(endpoint);
       throw new Error("no way");
     });
-    await expect(tunnel.logon()).rejects.toMatchObject({
+    await expect(tunnel.connect()).rejects.toMatchObject({
       code: "connect",
       message: expect.stringContaining("no way"),
       cause: { message: "no way" },
@@ -52,12 +52,12 @@ describe("dialling", () => {
 
   it("keeps an SshError as it is", async () => {
     const error = new SshError("refused", "the bridge is full");
-    await expect(tunnelWith(() => Promise.reject(error)).logon()).rejects.toBe(error);
+    await expect(tunnelWith(() => Promise.reject(error)).connect()).rejects.toBe(error);
   });
 
   it("must give a pipe", async () => {
     const tunnel = tunnelWith((() => streamsFromPipe(pipePair()[0])) as unknown as () => BytePipe);
-    await expect(tunnel.logon()).rejects.toMatchObject({
+    await expect(tunnel.connect()).rejects.toMatchObject({
       code: "misuse",
       message: expect.stringContaining("pipeFromStreams"),
     });
@@ -70,9 +70,9 @@ describe("dialling", () => {
         unwanted = signal;
         return never();
       },
-      { logonTimeoutMs: 20 },
+      { loginTimeoutMs: 20 },
     );
-    await expect(tunnel.logon()).rejects.toMatchObject({ code: "timeout" });
+    await expect(tunnel.connect()).rejects.toMatchObject({ code: "timeout" });
     expect(unwanted?.aborted).toBe(true);
   });
 
@@ -86,9 +86,9 @@ describe("dialling", () => {
         }),
     );
     const controller = new AbortController();
-    const logon = tunnel.logon({ signal: controller.signal });
+    const login = tunnel.connect({ signal: controller.signal });
     controller.abort();
-    await expect(logon).rejects.toMatchObject({ code: "aborted" });
+    await expect(login).rejects.toMatchObject({ code: "aborted" });
     give(ours);
     const error = await new Promise((resolve) => theirs.start({ data() {}, end() {}, drain() {}, closed: resolve }));
     expect(error).toMatchObject({ code: "closed" });
@@ -96,13 +96,13 @@ describe("dialling", () => {
 
   it("takes streams by way of pipeFromStreams", async () => {
     const [ours, theirs] = pipePair();
-    const logon = tunnelWith(() => pipeFromStreams(streamsFromPipe(ours))).logon();
+    const login = tunnelWith(() => pipeFromStreams(streamsFromPipe(ours))).connect();
     const line = await new Promise<string>((resolve) => {
       const data = (chunk: Uint8Array) => resolve(new TextDecoder().decode(chunk));
       theirs.start({ data, end() {}, drain() {}, closed() {} });
     });
     expect(line).toMatch(/^SSH-2\.0-Postern/);
     theirs.abort();
-    await expect(logon).rejects.toMatchObject({ code: "version" });
+    await expect(login).rejects.toMatchObject({ code: "version" });
   });
 });

@@ -68,9 +68,9 @@ export const Limits = {
   closeGraceMs: 1000,
   /** how long CLOSE waits without any credit from the peer for the bytes before it; Linux keeps an orphaned socket about as long */
   closeStallMs: 60_000,
-  /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged on */
-  strayBeforeLogon: 64,
-  bytesBeforeLogon: 1024 * 1024,
+  /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged in */
+  strayBeforeLogin: 64,
+  bytesBeforeLogin: 1024 * 1024,
   /** banners a client accepts, and their bytes in all */
   banners: 16,
   bannerBytes: 64 * 1024,
@@ -96,16 +96,16 @@ export const Limits = {
   targetTimeoutMs: 30_000,
   /** for a program to decide about a visitor */
   onOpenTimeoutMs: 30_000,
-  /** from dialling to logged on */
-  logonTimeoutMs: 60_000,
+  /** from dialling to logged in */
+  loginTimeoutMs: 60_000,
   /** how long logoff waits for the peer to take our last bytes */
   logoffTimeoutMs: 5_000,
 } as const;
 
 /** Ours, for a server; apart, so that a client's bundle holds none of them. */
 export const ServerLimits = {
-  /** key exchanges a client may begin after the first and before it is logged on: each costs its server a signature */
-  kexBeforeLogon: 2,
+  /** key exchanges a client may begin after the first and before it is logged in: each costs its server a signature */
+  kexBeforeLogin: 2,
   /** a user's public key: RSA of 8192 bits fits; what is larger takes seconds to verify, for whoever asks */
   userKeyBytes: 1024 + 64,
   /** a password, in UTF-8; OpenSSH takes as much. How many wait for their turn to be compared */

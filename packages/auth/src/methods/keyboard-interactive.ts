@@ -26,7 +26,7 @@ export interface InteractiveRequest {
 }
 
 /**
- * Logs on by answering the host's questions; hosts with PAM ask for the password this way. `answer` gives one text for each prompt.
+ * Logs in by answering the host's questions; hosts with PAM ask for the password this way. `answer` gives one text for each prompt.
  * A request without prompts is an announcement: what `answer` gives then does not count.
  *
  * @throws SshError `misuse` when `answer` is no function; as the reason the method is given up, when there are more or fewer

@@ -17,7 +17,7 @@ export interface PasswordOptions {
 }
 
 /**
- * Logs on with a password, or with what a function gives when it is needed.
+ * Logs in with a password, or with what a function gives when it is needed.
  *
  * @throws SshError `misuse` for values of other types, such as a promise; from the function it is the reason the method is given up
  * @example

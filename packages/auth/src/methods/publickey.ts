@@ -8,7 +8,7 @@ export function signedData(sessionId: Bytes, request: Bytes): Bytes {
   return new Writer(4 + sessionId.length + request.length).string(sessionId).raw(request).finish();
 }
 
-/** Logs on with a key. It is offered with its signature at once: the identity is known, a question would cost a round trip. */
+/** Logs in with a key. It is offered with its signature at once: the identity is known, a question would cost a round trip. */
 export function publickey(signer: Signer): AuthMethod {
   expectType("a signer", signer, "object");
   expectType("the public key of a signer", signer.publicKey, "Uint8Array");

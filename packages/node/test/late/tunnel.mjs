@@ -32,9 +32,9 @@ const tunnel = new ReverseTunnel({
   auth: [privateKey(own)],
   hostKey: fingerprint(sha256Fingerprint(hostKey.publicKey)),
 });
-await tunnel.logon();
+await tunnel.connect();
 const target = { host: "127.0.0.1", port: server.address().port };
-const { port } = await tunnel.requestForwarding({ port: 0, target });
+const { port } = await tunnel.forward({ port: 0, target });
 const visitor = connect(port, "localhost");
 const answer = await visitor.toArray();
 await new Promise((resolve) => server.close(resolve));
@@ -42,6 +42,6 @@ if (process.argv[2] === "argon2id") {
   const attempt = { method: "password", user: "other", password: "password", signal: AbortSignal.timeout(10_000) };
   if ((await authorize(attempt)) === false) throw new Error("expected the password to be right");
 }
-await tunnel.logoff();
+await tunnel.close();
 await host.close();
 process.stdout.write(Buffer.concat(answer));

@@ -5,7 +5,7 @@ import {
   type ByteStreams,
   fingerprint,
   generatePrivateKey,
-  modern,
+  modernAlgorithms,
   pipeFromStreams,
   privateKey,
   ReverseTunnel,
@@ -33,7 +33,7 @@ export async function runTunnel(
     answered = resolve;
   });
   const served = serve(theirs, {
-    algorithms: modern,
+    algorithms: modernAlgorithms,
     random: webRandom,
     hostKeys: [hostKey],
     authenticate: ({ method }) => method === "publickey",
@@ -52,13 +52,13 @@ export async function runTunnel(
     auth: [privateKey(userKey)],
     hostKey: fingerprint(sha256Fingerprint(hostKey.publicKey)),
   });
-  await tunnel.logon();
+  await tunnel.connect();
   await served;
   let refused = "";
-  const asked = tunnel.requestForwarding({ port: 0, target }).catch((error: unknown) => {
+  const asked = tunnel.forward({ port: 0, target }).catch((error: unknown) => {
     if (error instanceof SshError) refused = error.code;
   });
-  const forwarding = (await asked) ?? (await tunnel.requestForwarding({ port: 0 }));
+  const forwarding = (await asked) ?? (await tunnel.listen({ port: 0 }));
   const host = await listening;
   const specific = { address: forwarding.address, port: forwarding.port, originAddress: "192.0.2.1", originPort: 1 };
   const visitor = host.openChannel("forwarded-tcpip", ForwardedTcpip.encode(specific));
@@ -76,7 +76,7 @@ export async function runTunnel(
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     echoed += decoder.decode(next.value, { stream: true });
   }
-  await tunnel.logoff();
+  await tunnel.close();
   return { echoed, refused };
 }
 

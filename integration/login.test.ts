@@ -1,9 +1,9 @@
-/** Logging on to OpenSSH: every cipher, host key and method, and several methods together. */
-import { modern as portable } from "@postern/noble";
+/** Logging in to OpenSSH: every cipher, host key and method, and several methods together. */
+import { modernAlgorithms as portable } from "@postern/noble";
 import {
-  compatible,
+  compatibleAlgorithms,
   fingerprint,
-  modern,
+  modernAlgorithms,
   password,
   privateKey,
   ReverseTunnel,
@@ -24,8 +24,8 @@ const hostKeyAlgorithms: Readonly<Record<(typeof hostKeyTypes)[number], readonly
   rsa3072: ["rsa-sha2-512", "rsa-sha2-256"],
 };
 
-describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
-  const dir = tempDir("postern-logon");
+describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
+  const dir = tempDir("postern-login");
   const keys = new Map<KeyType, KeyPair>();
   let sshd: Sshd;
 
@@ -55,18 +55,18 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
     dir.remove();
   });
 
-  for (const cipher of modern.ciphers) {
+  for (const cipher of modernAlgorithms.ciphers) {
     for (const hostKeyType of hostKeyTypes) {
       for (const algorithm of hostKeyAlgorithms[hostKeyType]) {
         it(`with ${cipher.name}, a host key for ${algorithm}, and each method`, async () => {
-          const hostKeys = modern.hostKeys.filter(({ name }) => name === algorithm);
+          const hostKeys = modernAlgorithms.hostKeys.filter(({ name }) => name === algorithm);
           const methods = [password(sshd.password ?? ""), ...userKeyTypes.map((type) => privateKey(key(type)))];
           for (const method of methods) {
             const hostKey = fingerprint(sshd.fingerprint(hostKeyType));
             const algorithms = { ciphers: [cipher], hostKeys };
             const tunnel = new ReverseTunnel(options(sshd, { algorithms, hostKey, auth: [method] }));
-            await tunnel.logon();
-            await tunnel.logoff();
+            await tunnel.connect();
+            await tunnel.close();
             await tunnel.closed;
           }
         });
@@ -77,30 +77,30 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
   it("with a host key that WebCrypto verifies, by all algorithms of JavaScript, and new keys", async () => {
     const algorithms = { ...portable, hostKeys: [webSshEd25519] };
     const tunnel = new ReverseTunnel(options(sshd, { algorithms, rekey: { ms: 20 } }));
-    await tunnel.logon();
+    await tunnel.connect();
     await expect.poll(() => tunnel.stats().rekeys).toBeGreaterThan(1);
-    await tunnel.logoff();
+    await tunnel.close();
     await tunnel.closed;
     const other = new ReverseTunnel(options(sshd, { algorithms, hostKey: fingerprint(sshd.fingerprint("ecdsa256")) }));
-    await expect(other.logon()).rejects.toMatchObject({ code: "hostkey" });
+    await expect(other.connect()).rejects.toMatchObject({ code: "hostkey" });
   });
 
   it("with the older ciphers, MACs and key exchanges of `compatible`", async () => {
-    const older = compatible.ciphers.filter(({ authenticates }) => !authenticates);
-    const kexes = compatible.kex.filter(({ name }) => name.startsWith("ecdh"));
+    const older = compatibleAlgorithms.ciphers.filter(({ authenticates }) => !authenticates);
+    const kexes = compatibleAlgorithms.kex.filter(({ name }) => name.startsWith("ecdh"));
     expect([older.length, kexes.length]).toEqual([3, 3]);
     for (const cipher of older) {
-      for (const mac of compatible.macs) {
-        const algorithms = { ...compatible, ciphers: [cipher], macs: [mac] };
+      for (const mac of compatibleAlgorithms.macs) {
+        const algorithms = { ...compatibleAlgorithms, ciphers: [cipher], macs: [mac] };
         const tunnel = new ReverseTunnel(options(sshd, { algorithms }));
-        await tunnel.logon();
-        await tunnel.logoff();
+        await tunnel.connect();
+        await tunnel.close();
       }
     }
     for (const kex of kexes) {
       const tunnel = new ReverseTunnel(options(sshd, { algorithms: { kex: [kex] } }));
-      await tunnel.logon();
-      await tunnel.logoff();
+      await tunnel.connect();
+      await tunnel.close();
     }
   });
 
@@ -118,8 +118,8 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
     );
     tunnel.addEventListener("state", ({ state }) => states.push(state));
     expect(tunnel.state).toBe("closed");
-    await tunnel.logon();
-    await tunnel.logoff();
+    await tunnel.connect();
+    await tunnel.close();
     expect(states).toEqual(["connecting", "authenticating", "open", "closed"]);
     expect(offers).toEqual([[sshd.fingerprint("ed25519"), "ssh-ed25519", "ssh-ed25519", "127.0.0.1", sshd.port]]);
   });
@@ -133,8 +133,8 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
       const banners: string[] = [];
       const tunnel = new ReverseTunnel(options(host, {}));
       tunnel.addEventListener("banner", ({ message }) => banners.push(message));
-      await tunnel.logon();
-      await tunnel.logoff();
+      await tunnel.connect();
+      await tunnel.close();
       expect(banners).toEqual([text]);
     } finally {
       await host.stop();
@@ -145,8 +145,8 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
     const stranger = await makeKey("ed25519", dir.file("stranger"));
     const auth = [privateKey(stranger.privateText), password("wrong"), password(sshd.password ?? "")];
     const tunnel = new ReverseTunnel(options(sshd, { auth }));
-    await tunnel.logon();
-    await tunnel.logoff();
+    await tunnel.connect();
+    await tunnel.close();
   });
 
   for (const order of ["publickey,password", "password,publickey"]) {
@@ -155,10 +155,10 @@ describe.skipIf(missing("sshd", "password"))("logon to OpenSSH", () => {
       try {
         const auth = [privateKey(key("ed25519")), password(() => Promise.resolve(host.password ?? ""))];
         const tunnel = new ReverseTunnel(options(host, { auth }));
-        await tunnel.logon();
-        await tunnel.logoff();
+        await tunnel.connect();
+        await tunnel.close();
         const half = new ReverseTunnel(options(host, { auth: auth.slice(0, 1) }));
-        await expect(half.logon()).rejects.toMatchObject({ code: "auth" });
+        await expect(half.connect()).rejects.toMatchObject({ code: "auth" });
       } finally {
         await host.stop();
       }
