@@ -1,6 +1,14 @@
 /** What goes wrong between a tunnel and its host: each ends in one SshError that says what was expected and what came. */
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
-import { fingerprint, modernAlgorithms, password, privateKey, ReverseTunnel, SshError, type TunnelOptions } from "@postern/node";
+import {
+  fingerprint,
+  modernAlgorithms,
+  password,
+  privateKey,
+  ReverseTunnel,
+  SshError,
+  type TunnelOptions,
+} from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   deafTarget,

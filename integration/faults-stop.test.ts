@@ -196,7 +196,11 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     const port = await freePort();
     const controller = new AbortController();
     box.silence("s2c");
-    const request = record.tunnel.forward({ port, target: { host: "127.0.0.1", port: target.port }, signal: controller.signal });
+    const request = record.tunnel.forward({
+      port,
+      target: { host: "127.0.0.1", port: target.port },
+      signal: controller.signal,
+    });
     await expect.poll(() => isListening(port), patience).toBe(true);
     controller.abort();
     await expect(mustSettle("request", request)).rejects.toMatchObject({ code: "aborted" });

@@ -1,7 +1,7 @@
 /** Forwardings through real hosts: both modes, every address form, and what visitors and targets do to them. */
 import {
   type ForwardedChannel,
-  type Forwarding,
+  type Listener,
   privateKey,
   ReverseTunnel,
   type VisitorErrorEvent,
@@ -370,7 +370,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     try {
       const port = await freePort();
       const tunnel = await openTunnel(sshd);
-      const serve = async (forwarding: Forwarding): Promise<void> => {
+      const serve = async (forwarding: Listener): Promise<void> => {
         for await (const channel of forwarding) channel.end();
       };
       const counted: string[] = [];

@@ -6,7 +6,7 @@ import { connect as connectHttp2, createServer as createHttp2Server } from "node
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import { attach, type Forwarding, type HttpHandler, type HttpService, type ReverseTunnel, serve } from "@postern/node";
+import { attach, type HttpHandler, type HttpService, type Listener, type ReverseTunnel, serve } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import {
@@ -27,7 +27,7 @@ const size = 8 * 1024 * 1024;
 describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
   let sshd: Sshd;
   let tunnel: ReverseTunnel;
-  let forwarding: Forwarding;
+  let forwarding: Listener;
   beforeAll(async () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
   });
@@ -42,7 +42,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
 
   describe("serve", () => {
     let service: HttpService;
-    async function answer(handler: HttpHandler<Forwarding>): Promise<string> {
+    async function answer(handler: HttpHandler<Listener>): Promise<string> {
       const url = await open();
       service = serve(forwarding, handler);
       return url;

@@ -113,7 +113,7 @@ function codec(): void {
     recipientChannel: 1,
     requestType: "keepalive@openssh.com",
     wantReply: true,
-    specific: new Uint8Array(0),
+    specificData: new Uint8Array(0),
   });
 }
 
@@ -129,7 +129,7 @@ function dispatch(): void {
           senderChannel: peer,
           initialWindow: 0xffffffff,
           maxPacket: 32_768,
-          specific: utf8(""),
+          specificData: utf8(""),
         }),
       );
       const event = machine.next();

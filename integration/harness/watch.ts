@@ -1,7 +1,7 @@
 /** A tunnel under observation: quick to find a fault out, and with a record of what it told. @module */
 import {
   type Forwarding,
-  type ForwardingOptions,
+  type ForwardOptions,
   ReverseTunnel,
   type SshErrorCode,
   type TunnelOptions,
@@ -88,7 +88,7 @@ export async function echo(): Promise<Target> {
 export function forwardTo(
   { tunnel }: Watched,
   { port }: { readonly port: number },
-  more: Partial<ForwardingOptions> = {},
+  more: Partial<ForwardOptions> = {},
 ): Promise<Forwarding> {
   const target = { host: "127.0.0.1", port };
   return mustSettle("requestForwarding", tunnel.forward({ port: 0, target, ...more })).then((forwarding) => {

@@ -87,8 +87,7 @@ export class Trials {
       steps.version = await identificationOf(server.port);
       await steps.step("login", () => tunnel.connect());
       const { port } = await this.#targetAddress();
-      const request = (listen: number) =>
-        tunnel.forward({ port: listen, target: { host: "127.0.0.1", port } });
+      const request = (listen: number) => tunnel.forward({ port: listen, target: { host: "127.0.0.1", port } });
       const forwarding = await steps.step("bytes", async () => request(await freePort()));
       await this.#converse(steps, forwarding.port, rekey);
       if (rekey !== "none") return steps;
@@ -126,7 +125,7 @@ export class Trials {
       algorithms,
       rekey: rekey === "ours" ? { bytes: rekeyBytes } : noRekey,
     });
-    server.host.addEventListener("connectionclosed", ({ reason }) => {
+    server.host.addEventListener("clientclosed", ({ reason }) => {
       steps.end = reason?.message;
     });
     const login = nextEvent(server.host, "login");

@@ -2,8 +2,8 @@
 import {
   type AuthMethod,
   type ForwardedChannel,
-  type Forwarding,
   fingerprint,
+  type Listener,
   type TunnelOptions,
   ReverseTunnel as WebTunnel,
   type WebTunnelOptions,
@@ -79,7 +79,7 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
 }
 
 /** Until the forwarding ends. */
-async function serveVisitors(forwarding: Forwarding, bytes: number): Promise<void> {
+async function serveVisitors(forwarding: Listener, bytes: number): Promise<void> {
   const visits: Promise<void>[] = [];
   for await (const channel of forwarding) visits.push(echo(channel, bytes));
   await Promise.all(visits);

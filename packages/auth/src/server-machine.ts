@@ -219,35 +219,35 @@ export class AuthServerMachine {
   }
 
   /** What the program is asked; undefined when there is nothing to ask. */
-  #attempt({ user, method, specific }: Request): AuthAttempt | undefined {
+  #attempt({ user, method, specificData }: Request): AuthAttempt | undefined {
     if (method === "none") return { method, user };
     if (!this.#canContinue.includes(method)) return undefined;
     if (method === "password") {
       // A password change (RFC 4252 section 8) is a request we never ask for.
-      if (new Reader(specific, "password request").boolean()) return undefined;
-      return { method, user, password: PasswordRequest.decode(specific).password };
+      if (new Reader(specificData, "password request").boolean()) return undefined;
+      return { method, user, password: PasswordRequest.decode(specificData).password };
     }
     if (method === "keyboard-interactive") {
-      const submethods = KeyboardInteractiveRequest.decode(specific).submethods.split(",");
+      const submethods = KeyboardInteractiveRequest.decode(specificData).submethods.split(",");
       return { method, user, submethods: submethods.filter((name) => name !== "") };
     }
-    return method === "publickey" ? this.#publickey(user, specific) : undefined;
+    return method === "publickey" ? this.#publickey(user, specificData) : undefined;
   }
 
-  #publickey(user: string, specific: Bytes): AuthAttempt | undefined {
-    const proved = new Reader(specific, "publickey request").boolean();
-    const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specific);
+  #publickey(user: string, specificData: Bytes): AuthAttempt | undefined {
+    const proved = new Reader(specificData, "publickey request").boolean();
+    const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specificData);
     if (publicKey.length > ServerLimits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined) return undefined;
-    if (proved && !this.#verifies(verifier, user, specific)) return undefined;
+    if (proved && !this.#verifies(verifier, user, specificData)) return undefined;
     return { method: "publickey", user, publicKey, algorithm, proved };
   }
 
-  #verifies(verifier: PublicKeyAlgorithm, user: string, specific: Bytes): boolean {
-    const { algorithm, publicKey, signature } = PublickeyProof.decode(specific);
+  #verifies(verifier: PublicKeyAlgorithm, user: string, specificData: Bytes): boolean {
+    const { algorithm, publicKey, signature } = PublickeyProof.decode(specificData);
     const signed = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
-    const request = { user, service: CONNECTION_SERVICE, method: "publickey", specific: signed };
+    const request = { user, service: CONNECTION_SERVICE, method: "publickey", specificData: signed };
     if (this.#sessionId === undefined) throw new SshError("misuse", "expected the session identifier to be known");
     try {
       const data = signedData(this.#sessionId, UserauthRequest.encode(request));

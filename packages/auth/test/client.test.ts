@@ -36,7 +36,8 @@ const method = (name: string, needsServerAlgorithms = false): AuthMethod => ({
   name,
   needsServerAlgorithms,
   begin: ({ user }) => ({
-    next: () => UserauthRequest.encode({ user, service: "ssh-connection", method: name, specific: new Uint8Array(0) }),
+    next: () =>
+      UserauthRequest.encode({ user, service: "ssh-connection", method: name, specificData: new Uint8Array(0) }),
   }),
 });
 
@@ -206,7 +207,7 @@ describe("methods", () => {
     const client = await new Client(method("a")).start();
     await client.hear(accept);
     await expect(
-      client.hear(UserauthRequest.encode({ user: "me", service: "x", method: "x", specific: new Uint8Array(0) })),
+      client.hear(UserauthRequest.encode({ user: "me", service: "x", method: "x", specificData: new Uint8Array(0) })),
     ).rejects.toThrow(protocol);
   });
 });
@@ -275,7 +276,7 @@ describe("password (RFC 4252 section 8)", () => {
           user: "me",
           service: "ssh-connection",
           method: "password",
-          specific: PasswordRequest.encode({ isChange: false, password: "pässword" }),
+          specificData: PasswordRequest.encode({ isChange: false, password: "pässword" }),
         }),
       );
     }
@@ -309,7 +310,7 @@ describe("password (RFC 4252 section 8)", () => {
     const client = await new Client(method).start();
     await client.hear(accept, change);
     expect(prompts).toEqual(["too old"]);
-    expect(UserauthRequest.decode(client.sent.at(-1) ?? accept).specific).toEqual(
+    expect(UserauthRequest.decode(client.sent.at(-1) ?? accept).specificData).toEqual(
       PasswordChange.encode({ isChange: true, oldPassword: "old", newPassword: "new" }),
     );
     await client.hear(success);
@@ -345,7 +346,7 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
   const chosen = async (serverAlgorithms?: readonly string[]): Promise<string> => {
     const client = await new Client(publickey(rsa)).start(serverAlgorithms);
     await client.hear(accept);
-    return PublickeyProof.decode(UserauthRequest.decode(client.sent.at(-1) ?? accept).specific).algorithm;
+    return PublickeyProof.decode(UserauthRequest.decode(client.sent.at(-1) ?? accept).specificData).algorithm;
   };
 
   it.each([
@@ -357,8 +358,8 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
   ])("signs the session identifier and the whole request, %s", async (_when, signer) => {
     const client = await new Client(publickey(signer)).start();
     const request = client.sent.at(-1) ?? accept;
-    const { specific } = UserauthRequest.decode(request);
-    expect(PublickeyProof.decode(specific)).toEqual({
+    const { specificData } = UserauthRequest.decode(request);
+    expect(PublickeyProof.decode(specificData)).toEqual({
       hasSignature: true,
       algorithm: "ssh-ed25519",
       publicKey: utf8("key"),

@@ -16,7 +16,7 @@ describe("keyboardInteractive", () => {
     const dialog = keyboardInteractive(() => []).begin(context);
     const payload = await dialog.next(undefined);
     expect(UserauthRequest.decode(payload!)).toMatchObject({ user: "test", method: "keyboard-interactive" });
-    expect(UserauthRequest.decode(payload!).specific).toEqual(new Uint8Array(8));
+    expect(UserauthRequest.decode(payload!).specificData).toEqual(new Uint8Array(8));
   });
 
   it("gives one answer for each prompt, now or later (RFC 4256 3.4)", async () => {

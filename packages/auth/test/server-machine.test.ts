@@ -23,8 +23,8 @@ const question = { name: "Login", instruction: "Two things", prompts };
 const failure = UserauthFailure.encode({ canContinue: methods, partialSuccess: false });
 const success = UserauthSuccess.encode({});
 
-const request = (method: string, specific: Bytes = new Uint8Array(0)): Bytes =>
-  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+const request = (method: string, specificData: Bytes = new Uint8Array(0)): Bytes =>
+  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specificData });
 const interactive = request(
   "keyboard-interactive",
   KeyboardInteractiveRequest.encode({ language: "", submethods: "otp,pam" }),

@@ -1,7 +1,7 @@
 /** The server's side of user authentication, RFC 4252. */
 
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { decodePrivateKey, modernAlgorithms, signer, sshEd25519 } from "@postern/noble";
+import { modernAlgorithms, parsePrivateKey, signer, sshEd25519 } from "@postern/noble";
 import { webSshEd25519 } from "@postern/web";
 import {
   type Bytes,
@@ -26,7 +26,7 @@ import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../s
 
 /** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
 const key = signer(
-  decodePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----
+  parsePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
 VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
@@ -38,8 +38,12 @@ pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 const algorithm = "ssh-ed25519";
 const sessionId = utf8("session");
 const service = ServiceRequest.encode({ service: "ssh-userauth" });
-const request = (method: string, specific: Bytes = new Uint8Array(0), user = "me", wanted = "ssh-connection"): Bytes =>
-  UserauthRequest.encode({ user, service: wanted, method, specific });
+const request = (
+  method: string,
+  specificData: Bytes = new Uint8Array(0),
+  user = "me",
+  wanted = "ssh-connection",
+): Bytes => UserauthRequest.encode({ user, service: wanted, method, specificData });
 const passwordRequest = (password: string, user?: string): Bytes =>
   request("password", PasswordRequest.encode({ isChange: false, password }), user);
 const refused = (partialSuccess: boolean, ...canContinue: string[]): Bytes =>
@@ -271,7 +275,7 @@ describe("attempts", () => {
           user: "me",
           service: "ssh-connection",
           method: "password",
-          specific: Uint8Array.of(0),
+          specificData: Uint8Array.of(0),
         }),
       ),
     ).toThrow(protocol);

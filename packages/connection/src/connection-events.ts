@@ -11,9 +11,9 @@ export interface ChannelLimits {
 /** What the connection machine has to tell. Ids are ours. */
 export type ConnectionEvent =
   /** the peer opens a channel; answer with `confirmOpen` or `refuseOpen` */
-  | { readonly type: "open"; readonly id: number; readonly channelType: string; readonly specific: Bytes }
+  | { readonly type: "open"; readonly id: number; readonly channelType: string; readonly specificData: Bytes }
   /** the peer answered our open */
-  | { readonly type: "opened"; readonly id: number; readonly specific: Bytes }
+  | { readonly type: "opened"; readonly id: number; readonly specificData: Bytes }
   | { readonly type: "openFailed"; readonly id: number; readonly reason: number; readonly description: string }
   /** user data (view): credit it with `consumed`; `dataType` is undefined for the ordinary stream */
   | { readonly type: "data"; readonly id: number; readonly data: Bytes; readonly dataType: number | undefined }
@@ -29,7 +29,7 @@ export type ConnectionEvent =
       readonly type: "request";
       readonly id: number;
       readonly requestType: string;
-      readonly specific: Bytes;
+      readonly specificData: Bytes;
       readonly slot: ReplySlot | undefined;
     }
   /** the answer to our `request` */
@@ -38,7 +38,7 @@ export type ConnectionEvent =
   | {
       readonly type: "globalRequest";
       readonly name: string;
-      readonly specific: Bytes;
+      readonly specificData: Bytes;
       readonly slot: ReplySlot | undefined;
     }
   /**
@@ -49,6 +49,6 @@ export type ConnectionEvent =
       readonly type: "globalReply";
       readonly index: number;
       readonly ok: boolean;
-      readonly specific: Bytes;
+      readonly specificData: Bytes;
       readonly unimplemented: true | undefined;
     };

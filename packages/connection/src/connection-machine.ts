@@ -136,7 +136,7 @@ export class ConnectionMachine {
         this.#globalRequest(payload);
         break;
       case RequestSuccess.number:
-        this.#globalReply(0, true, RequestSuccess.decode(payload).specific);
+        this.#globalReply(0, true, RequestSuccess.decode(payload).specificData);
         break;
       case RequestFailure.number:
         RequestFailure.decode(payload);
@@ -149,12 +149,14 @@ export class ConnectionMachine {
   }
 
   /** Opens a channel; the events `opened` or `openFailed` tell how it went. */
-  openChannel(channelType: string, specific: Bytes, { window, maxPacket }: ChannelLimits): number {
+  openChannel(channelType: string, specificData: Bytes, { window, maxPacket }: ChannelLimits): number {
     if (this.#channels.size >= Limits.channels) {
       throw new SshError("limit", `expected at most ${Limits.channels} channels on one connection`);
     }
     const { id } = this.#add("ours", window, maxPacket);
-    this.#sink.send(ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specific }));
+    this.#sink.send(
+      ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specificData }),
+    );
     return id;
   }
 
@@ -165,13 +167,13 @@ export class ConnectionMachine {
   }
 
   /** Accepts the peer's open; without `limits` it may send as much as `Limits` says. */
-  confirmOpen(id: number, specific: Bytes = new Uint8Array(0), limits?: ChannelLimits): void {
+  confirmOpen(id: number, specificData: Bytes = new Uint8Array(0), limits?: ChannelLimits): void {
     const state = this.#deciding(id);
     if (limits !== undefined) state.setLimits(limits.window, limits.maxPacket);
     state.phase = flowing;
     const { peerId: recipientChannel, receiveWindow: initialWindow, maxPacket } = state;
     this.#sink.send(
-      ChannelOpenConfirmation.encode({ recipientChannel, senderChannel: id, initialWindow, maxPacket, specific }),
+      ChannelOpenConfirmation.encode({ recipientChannel, senderChannel: id, initialWindow, maxPacket, specificData }),
     );
   }
 
@@ -251,11 +253,11 @@ export class ConnectionMachine {
   }
 
   /** Sends a channel request. With `wantReply` the event `reply` follows, in the order of the requests. */
-  request(id: number, requestType: string, specific: Bytes, wantReply: boolean): void {
+  request(id: number, requestType: string, specificData: Bytes, wantReply: boolean): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
     if (wantReply) state.awaited++;
-    this.#sink.send(ChannelRequest.encode({ recipientChannel: state.peerId, requestType, wantReply, specific }));
+    this.#sink.send(ChannelRequest.encode({ recipientChannel: state.peerId, requestType, wantReply, specificData }));
   }
 
   /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
@@ -266,8 +268,8 @@ export class ConnectionMachine {
   }
 
   /** Sends a global request. With `wantReply` the event `globalReply` follows, in the order of the requests. */
-  globalRequest(name: string, specific: Bytes, wantReply: boolean): void {
-    const payload = GlobalRequest.encode({ name, wantReply, specific });
+  globalRequest(name: string, specificData: Bytes, wantReply: boolean): void {
+    const payload = GlobalRequest.encode({ name, wantReply, specificData });
     if (!wantReply) return this.#sink.send(payload);
     const request: { sequence: number | undefined } = { sequence: undefined };
     this.#awaitedGlobal.push(request);
@@ -286,10 +288,10 @@ export class ConnectionMachine {
   }
 
   /** Answers the peer's global request; `specific` goes with a success. */
-  replyGlobal(slot: ReplySlot, ok: boolean, specific: Bytes = new Uint8Array(0)): void {
+  replyGlobal(slot: ReplySlot, ok: boolean, specificData: Bytes = new Uint8Array(0)): void {
     this.#unanswered -= this.#globalReplies.settle(
       slot,
-      ok ? RequestSuccess.encode({ specific }) : RequestFailure.encode({}),
+      ok ? RequestSuccess.encode({ specificData }) : RequestFailure.encode({}),
     );
   }
 
@@ -368,14 +370,14 @@ export class ConnectionMachine {
   }
 
   #open(payload: Bytes): void {
-    const { channelType, senderChannel, initialWindow, maxPacket, specific } = ChannelOpen.decode(payload);
+    const { channelType, senderChannel, initialWindow, maxPacket, specificData } = ChannelOpen.decode(payload);
     if (this.#channels.size >= Limits.channels) {
       const description = `at most ${Limits.channels} channels on one connection`;
       return this.#sendOpenFailure(senderChannel, OpenFailureReason.RESOURCE_SHORTAGE, description);
     }
     const state = this.#add("theirs", Limits.window, Limits.maxPacket);
     state.setPeer(senderChannel, initialWindow, maxPacket);
-    this.#events.push({ type: "open", id: state.id, channelType, specific });
+    this.#events.push({ type: "open", id: state.id, channelType, specificData });
   }
 
   #sendOpenFailure(recipientChannel: number, reason: number, description: string): void {
@@ -394,7 +396,7 @@ export class ConnectionMachine {
     state.setPeer(message.senderChannel, message.initialWindow, message.maxPacket);
     state.phase = flowing;
     if (abandoned) this.close(state.id);
-    else this.#events.push({ type: "opened", id: state.id, specific: message.specific });
+    else this.#events.push({ type: "opened", id: state.id, specificData: message.specificData });
   }
 
   #openFailure(payload: Bytes): void {
@@ -405,12 +407,12 @@ export class ConnectionMachine {
   }
 
   #request(payload: Bytes): void {
-    const { recipientChannel: id, requestType, wantReply, specific } = ChannelRequest.decode(payload);
+    const { recipientChannel: id, requestType, wantReply, specificData } = ChannelRequest.decode(payload);
     const state = this.#established(id, "CHANNEL_REQUEST");
     if (state.phase.at !== "open") return;
     if (wantReply) this.#unanswered++;
     const slot = wantReply ? this.#repliesOf(state).add() : undefined;
-    this.#events.push({ type: "request", id, requestType, specific, slot });
+    this.#events.push({ type: "request", id, requestType, specificData, slot });
   }
 
   #repliesOf(state: ChannelState): ReplyQueue {
@@ -426,17 +428,17 @@ export class ConnectionMachine {
   }
 
   #globalRequest(payload: Bytes): void {
-    const { name, wantReply, specific } = GlobalRequest.decode(payload);
+    const { name, wantReply, specificData } = GlobalRequest.decode(payload);
     if (wantReply) this.#unanswered++;
     const slot = wantReply ? this.#globalReplies.add() : undefined;
-    this.#events.push({ type: "globalRequest", name, specific, slot });
+    this.#events.push({ type: "globalRequest", name, specificData, slot });
   }
 
-  #globalReply(index: number, ok: boolean, specific: Bytes, unimplemented?: true): void {
+  #globalReply(index: number, ok: boolean, specificData: Bytes, unimplemented?: true): void {
     if (this.#awaitedGlobal.splice(index, 1).length === 0) {
       throw new SshError("protocol", "expected no reply: nothing was asked");
     }
-    this.#events.push({ type: "globalReply", index, ok, specific, unimplemented });
+    this.#events.push({ type: "globalReply", index, ok, specificData, unimplemented });
   }
 }
 

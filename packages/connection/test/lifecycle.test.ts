@@ -28,12 +28,12 @@ const confirm = (recipientChannel: number): Uint8Array =>
     senderChannel: 7,
     initialWindow: 10,
     maxPacket: 10,
-    specific: nothing,
+    specificData: nothing,
   });
 const fail = (recipientChannel: number): Uint8Array =>
   ChannelOpenFailure.encode({ recipientChannel, reason: 2, description: "no", language: "" });
 const openOf = (senderChannel: number): Uint8Array =>
-  ChannelOpen.encode({ channelType: "test", senderChannel, initialWindow: 10, maxPacket: 10, specific: nothing });
+  ChannelOpen.encode({ channelType: "test", senderChannel, initialWindow: 10, maxPacket: 10, specificData: nothing });
 const protocol = expect.objectContaining({ code: "protocol" });
 
 describe("opening a channel", () => {
@@ -46,10 +46,10 @@ describe("opening a channel", () => {
         senderChannel: id,
         initialWindow: 1000,
         maxPacket: 100,
-        specific: Uint8Array.of(1, 2),
+        specificData: Uint8Array.of(1, 2),
       }),
     ]);
-    expect(side.hear(confirm(id))).toEqual([{ type: "opened", id, specific: nothing }]);
+    expect(side.hear(confirm(id))).toEqual([{ type: "opened", id, specificData: nothing }]);
     side.machine.eof(id);
     expect(side.take()).toEqual([eof(7)]);
   });
@@ -96,7 +96,7 @@ describe("opening a channel", () => {
   it("by the peer is decided by the program, once", () => {
     const side = new Side();
     const [event] = side.hear(openOf(7));
-    expect(event).toEqual({ type: "open", id: 0, channelType: "test", specific: nothing });
+    expect(event).toEqual({ type: "open", id: 0, channelType: "test", specificData: nothing });
     side.machine.refuseOpen(0, OpenFailureReason.CONNECT_FAILED, "the target is gone");
     expect(side.take()).toEqual([
       ChannelOpenFailure.encode({ recipientChannel: 7, reason: 2, description: "the target is gone", language: "" }),
@@ -133,7 +133,7 @@ describe("before a channel is confirmed", () => {
     [
       "a request",
       (id: number) =>
-        ChannelRequest.encode({ recipientChannel: id, requestType: "x", wantReply: false, specific: nothing }),
+        ChannelRequest.encode({ recipientChannel: id, requestType: "x", wantReply: false, specificData: nothing }),
     ],
   ])("%s is refused", (_what, make) => {
     const side = new Side();

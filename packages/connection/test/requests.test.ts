@@ -14,10 +14,10 @@ import type { ConnectionEvent, ReplySlot } from "../src/index.ts";
 import { accepted, nothing, opened, Side } from "./twins.ts";
 
 const global = (name: string, wantReply = true): Uint8Array =>
-  GlobalRequest.encode({ name, wantReply, specific: nothing });
+  GlobalRequest.encode({ name, wantReply, specificData: nothing });
 const channel = (recipientChannel: number, requestType: string, wantReply = true): Uint8Array =>
-  ChannelRequest.encode({ recipientChannel, requestType, wantReply, specific: nothing });
-const success = (...bytes: number[]): Uint8Array => RequestSuccess.encode({ specific: Uint8Array.from(bytes) });
+  ChannelRequest.encode({ recipientChannel, requestType, wantReply, specificData: nothing });
+const success = (...bytes: number[]): Uint8Array => RequestSuccess.encode({ specificData: Uint8Array.from(bytes) });
 const failure = RequestFailure.encode({});
 const slots = (events: readonly ConnectionEvent[]): ReplySlot[] =>
   events.flatMap((event) => ("slot" in event && event.slot !== undefined ? [event.slot] : []));
@@ -38,7 +38,7 @@ describe("the peer's global requests", () => {
   it("without want_reply are not answered and take no place in the line", () => {
     const side = new Side();
     const [event, ...rest] = side.hear(global("quiet", false), global("a"));
-    expect(event).toEqual({ type: "globalRequest", name: "quiet", specific: nothing, slot: undefined });
+    expect(event).toEqual({ type: "globalRequest", name: "quiet", specificData: nothing, slot: undefined });
     for (const slot of slots(rest)) side.machine.replyGlobal(slot, true);
     expect(side.take()).toEqual([success()]);
   });
@@ -74,8 +74,8 @@ describe("our global requests", () => {
     side.machine.globalRequest("b", nothing, true);
     expect(side.take()).toEqual([global("a"), global("quiet", false), global("b")]);
     expect(side.hear(success(9), failure)).toEqual([
-      { type: "globalReply", index: 0, ok: true, specific: Uint8Array.of(9) },
-      { type: "globalReply", index: 0, ok: false, specific: nothing },
+      { type: "globalReply", index: 0, ok: true, specificData: Uint8Array.of(9) },
+      { type: "globalReply", index: 0, ok: false, specificData: nothing },
     ]);
     expect(() => side.hear(success())).toThrow(protocol);
     expect(() => new Side().hear(failure)).toThrow("expected no reply: nothing was asked");
@@ -86,7 +86,9 @@ describe("our global requests", () => {
     side.machine.unimplemented(sequence);
     return side.events();
   };
-  const failed = (index: number) => [{ type: "globalReply", index, ok: false, specific: nothing, unimplemented: true }];
+  const failed = (index: number) => [
+    { type: "globalReply", index, ok: false, specificData: nothing, unimplemented: true },
+  ];
 
   it("fail one by one by UNIMPLEMENTED, which names the packet of one (RFC 4253 section 11.4)", () => {
     const side = new Side();
@@ -98,7 +100,9 @@ describe("our global requests", () => {
     for (const other of [0, 40, 42, 45]) expect(unimplemented(side, other)).toEqual([]);
     expect(unimplemented(side, 43)).toEqual(failed(1));
     expect(unimplemented(side, 43)).toEqual([]);
-    expect(side.hear(success(1))).toEqual([{ type: "globalReply", index: 0, ok: true, specific: Uint8Array.of(1) }]);
+    expect(side.hear(success(1))).toEqual([
+      { type: "globalReply", index: 0, ok: true, specificData: Uint8Array.of(1) },
+    ]);
     expect(unimplemented(side, 44)).toEqual(failed(0));
     expect(() => side.hear(failure)).toThrow(protocol);
   });
@@ -188,7 +192,12 @@ describe("our channel requests", () => {
     side.machine.request(id, "exec", Uint8Array.of(5), true);
     side.machine.request(id, "signal", nothing, false);
     expect(side.take()).toEqual([
-      ChannelRequest.encode({ recipientChannel: 7, requestType: "exec", wantReply: true, specific: Uint8Array.of(5) }),
+      ChannelRequest.encode({
+        recipientChannel: 7,
+        requestType: "exec",
+        wantReply: true,
+        specificData: Uint8Array.of(5),
+      }),
       channel(7, "signal", false),
     ]);
     expect(side.hear(ChannelSuccess.encode({ recipientChannel: id }))).toEqual([{ type: "reply", id, ok: true }]);

@@ -71,7 +71,7 @@ export function opened(
       senderChannel: 7,
       initialWindow: window,
       maxPacket,
-      specific: nothing,
+      specificData: nothing,
     }),
   );
   side.take();
@@ -85,7 +85,13 @@ export function accepted(
 ): { side: Side; id: number } {
   const side = new Side();
   const [event] = side.hear(
-    ChannelOpen.encode({ channelType: "test", senderChannel: 7, initialWindow: window, maxPacket, specific: nothing }),
+    ChannelOpen.encode({
+      channelType: "test",
+      senderChannel: 7,
+      initialWindow: window,
+      maxPacket,
+      specificData: nothing,
+    }),
   );
   if (event?.type !== "open") throw new Error("expected an open");
   side.machine.confirmOpen(event.id, nothing, ours);

@@ -1,6 +1,6 @@
 /** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4) with a MAC, before or after encrypting. @module */
 import { type Bytes, concat, getUint32, SshError } from "@postern/wire";
-import { type Cipher, checkKeys, checkRoom, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
+import { type Cipher, checkKeys, checkPacketSize, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
 import { checkTag, type Mac } from "./mac.ts";
 
 /**
@@ -12,7 +12,7 @@ export type AesCtr = (key: Bytes, counter: Bytes) => (blocks: Bytes) => Bytes;
 const blockSize = 16;
 
 /** Makes a cipher of a platform's AES-CTR. The block counter runs on from packet to packet (RFC 4344 section 4). */
-export function makeAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
+export function createAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
   const prepare = (keys: DirectionKeys) => {
     checkKeys(name, keys, keySize, blockSize);
     if (keys.mac === undefined) throw new SshError("misuse", `${name}: expected a MAC, got none`);
@@ -23,7 +23,7 @@ export function makeAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
     name,
     keySize,
     ivSize: blockSize,
-    authenticates: false,
+    isAead: false,
     sealer(keys) {
       const { algorithm, tagOf, xor } = prepare(keys);
       return (algorithm.etm ? encryptThenMac : encryptAndMac).sealer(algorithm, tagOf, xor);
@@ -49,7 +49,7 @@ const encryptThenMac: Composition = {
     tagSize,
     lengthIsPadded: false,
     seal(sequence, packet) {
-      const end = checkRoom(packet, tagSize);
+      const end = checkPacketSize(packet, tagSize);
       packet.set(xor(wholeBlocks(packet.subarray(4, end))), 4);
       packet.set(tagOf(sequence, packet.subarray(0, end)), end);
     },
@@ -61,7 +61,7 @@ const encryptThenMac: Composition = {
     headerSize: 4,
     length: (_sequence, header) => getUint32(header, 0),
     open(sequence, packet) {
-      const end = checkRoom(packet, tagSize);
+      const end = checkPacketSize(packet, tagSize);
       checkTag(sequence, tagOf(sequence, packet.subarray(0, end)), packet.subarray(end));
       return xor(wholeBlocks(packet.subarray(4, end)));
     },
@@ -75,7 +75,7 @@ const encryptAndMac: Composition = {
     tagSize,
     lengthIsPadded: true,
     seal(sequence, packet) {
-      const end = checkRoom(packet, tagSize);
+      const end = checkPacketSize(packet, tagSize);
       const text = packet.subarray(0, end);
       packet.set(tagOf(sequence, text), end);
       packet.set(xor(wholeBlocks(text)));
@@ -94,7 +94,7 @@ const encryptAndMac: Composition = {
         return getUint32(first, 0);
       },
       open(sequence, packet) {
-        const end = checkRoom(packet, tagSize);
+        const end = checkPacketSize(packet, tagSize);
         if (first === undefined) throw new SshError("misuse", "expected length() before open(), got open() alone");
         const text = concat(first, xor(wholeBlocks(packet.subarray(blockSize, end))));
         first = undefined;

@@ -1,6 +1,6 @@
 /** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: RFC 5647 as OpenSSH negotiates it (PROTOCOL section 1.6). @module */
 import { type Bytes, getUint32 } from "@postern/wire";
-import { type Cipher, checkKeys, checkRoom } from "./cipher.ts";
+import { type Cipher, checkKeys, checkPacketSize } from "./cipher.ts";
 import { wrongTag } from "./mac.ts";
 
 /** AES-GCM of a platform under one key, over packets: 4 bytes of additional data, text, a tag of 16 bytes. */
@@ -17,13 +17,13 @@ const tagSize = 16;
 const ivSize = 12;
 
 /** Makes a cipher of a platform's AES-GCM. The length is additional data, in the clear (RFC 5647 section 7.3). */
-export function makeAesGcm(name: string, keySize: number, withKey: (key: Bytes) => AesGcm): Cipher {
+export function createAesGcm(name: string, keySize: number, withKey: (key: Bytes) => AesGcm): Cipher {
   const shape = { blockSize: 16, tagSize, lengthIsPadded: false } as const;
   return {
     name,
     keySize,
     ivSize,
-    authenticates: true,
+    isAead: true,
     sealer(keys) {
       checkKeys(name, keys, keySize, ivSize);
       const nonce = keys.iv.slice();
@@ -31,7 +31,7 @@ export function makeAesGcm(name: string, keySize: number, withKey: (key: Bytes) 
       return {
         ...shape,
         seal(_sequence, packet) {
-          checkRoom(packet, tagSize);
+          checkPacketSize(packet, tagSize);
           aes.seal(nonce, packet);
           countInvocation(nonce);
         },
@@ -46,7 +46,7 @@ export function makeAesGcm(name: string, keySize: number, withKey: (key: Bytes) 
         headerSize: 4,
         length: (_sequence, header) => getUint32(header, 0),
         open(sequence, packet) {
-          checkRoom(packet, tagSize);
+          checkPacketSize(packet, tagSize);
           const text = aes.open(nonce, packet);
           if (text === undefined) throw wrongTag(sequence);
           countInvocation(nonce);

@@ -1,6 +1,6 @@
 /** `chacha20-poly1305@openssh.com`, OpenSSH PROTOCOL.chacha20poly1305. @module */
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
-import { type Cipher, checkKeys, checkRoom, type DirectionKeys } from "./cipher.ts";
+import { type Cipher, checkKeys, checkPacketSize, type DirectionKeys } from "./cipher.ts";
 import { checkTag } from "./mac.ts";
 
 /** The original ChaCha20, with a nonce of 8 bytes and a block counter of 64 bits, as a platform provides it. */
@@ -24,19 +24,19 @@ const tagSize = 16;
  * The first 32 bytes of the key are for the payload and its tag, the last 32 for the length alone. The nonce is the
  * sequence number; the tag covers the encrypted length and the ciphertext.
  */
-export function makeChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
+export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
   const shape = { blockSize: 8, tagSize, lengthIsPadded: false } as const;
   return {
     name: "chacha20-poly1305@openssh.com",
     keySize: 64,
     ivSize: 0,
-    authenticates: true,
+    isAead: true,
     sealer(keys) {
       const { payloadKey, lengthKey } = splitKey(keys);
       return {
         ...shape,
         seal(sequence, packet) {
-          const end = checkRoom(packet, tagSize);
+          const end = checkPacketSize(packet, tagSize);
           const nonce = nonceOf(sequence);
           packet.set(chacha.xor(lengthKey, nonce, packet.subarray(0, 4)));
           const { macKey, data } = chacha.split(payloadKey, nonce, packet.subarray(4, end));
@@ -54,7 +54,7 @@ export function makeChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
         headerSize: 4,
         length: (sequence, header) => getUint32(chacha.xor(lengthKey, nonceOf(sequence), header.subarray(0, 4)), 0),
         open(sequence, packet) {
-          const end = checkRoom(packet, tagSize);
+          const end = checkPacketSize(packet, tagSize);
           // One run over the key stream gives the MAC key and the plaintext, which leaves only once the tag is right.
           const { macKey, data } = chacha.split(payloadKey, nonceOf(sequence), packet.subarray(4, end));
           const expected = mac(packet.subarray(0, end), macKey);

@@ -6,7 +6,7 @@ import type { Mac } from "./mac.ts";
 export interface DirectionKeys {
   readonly key: Bytes;
   readonly iv: Bytes;
-  /** the MAC and its key; undefined for a cipher that authenticates by itself */
+  /** the MAC and its key; undefined for a cipher that isAead by itself */
   readonly mac: { readonly algorithm: Mac; readonly key: Bytes } | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Cipher {
   readonly keySize: number;
   readonly ivSize: number;
   /** true: an AEAD, no MAC is negotiated */
-  readonly authenticates: boolean;
+  readonly isAead: boolean;
   /** takes the keys */
   sealer(keys: DirectionKeys): Sealer;
   /** takes the keys */
@@ -65,7 +65,7 @@ export function checkKeys(name: string, keys: DirectionKeys, keySize: number, iv
 }
 
 /** Where the tag starts. @throws SshError `misuse` when the packet has no room for a length, a byte and a tag */
-export function checkRoom(packet: Bytes, tagSize: number): number {
+export function checkPacketSize(packet: Bytes, tagSize: number): number {
   const end = packet.length - tagSize;
   if (end > 4) return end;
   throw new SshError("misuse", `expected a packet of more than ${4 + tagSize} bytes, got ${packet.length}`);

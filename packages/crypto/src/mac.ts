@@ -16,7 +16,7 @@ export interface Mac {
 export type Hmac = (key: Bytes) => (head: Bytes, data: Bytes) => Bytes;
 
 /** Makes a {@link Mac} of a platform's HMAC: key and tag have the size of the digest (RFC 6668 section 2). */
-export function hmacMac(name: string, size: number, hmacOf: Hmac): Mac {
+export function createHmacMac(name: string, size: number, hmacOf: Hmac): Mac {
   return {
     name,
     keySize: size,

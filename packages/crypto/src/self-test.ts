@@ -13,7 +13,7 @@ export function cipherWorks(cipher: Cipher, answer: string): boolean {
   return succeeds(() => {
     const counting = (size: number) => Uint8Array.from({ length: size }, (_, index) => index);
     const noMac = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => counting(0) } as const;
-    const mac = cipher.authenticates ? undefined : { algorithm: noMac, key: counting(0) };
+    const mac = cipher.isAead ? undefined : { algorithm: noMac, key: counting(0) };
     const sealer = cipher.sealer({ key: counting(cipher.keySize), iv: counting(cipher.ivSize), mac });
     const ends = [16, 256].map((size, index) => {
       const packet = new Uint8Array(4 + size + sealer.tagSize);

@@ -17,7 +17,7 @@ import { ChannelBudget, type Share } from "./channel-budget.ts";
 import { type DirectOwner, openDirect } from "./direct-channel.ts";
 import { type HostForwarding, HostForwardingEvent, RefusalEvent } from "./events.ts";
 import { Forwarding, type ForwardingOwner } from "./forwardings.ts";
-import type { HostConnection, HostCore } from "./host-connection.ts";
+import type { HostClient, HostContext } from "./host-client.ts";
 import { proveHostKeys } from "./host-keys.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address } from "./platform.ts";
@@ -40,8 +40,8 @@ const lingerMs = 10_000;
 
 /** The requests of one client, and what came of them. */
 export class ClientRequests implements ForwardingOwner, DirectOwner {
-  readonly #client: HostConnection;
-  readonly #core: HostCore;
+  readonly #client: HostClient;
+  readonly #core: HostContext;
   readonly #grants: () => Grants | undefined;
   readonly #budget: ChannelBudget;
   readonly #visitors: VisitorBudget;
@@ -57,7 +57,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   #takesSessions = true;
   #closing = false;
 
-  constructor(client: HostConnection, core: HostCore, grants: () => Grants | undefined) {
+  constructor(client: HostClient, core: HostContext, grants: () => Grants | undefined) {
     this.#client = client;
     this.#core = core;
     this.#grants = grants;
@@ -77,12 +77,12 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   global(request: IncomingRequest, connection: SshConnection): void {
     switch (request.name) {
       case "tcpip-forward": {
-        const wanted = TcpipForward.decode(request.specific);
+        const wanted = TcpipForward.decode(request.specificData);
         this.#inTurn(request, connection, () => this.#listen(request, wanted, connection));
         return;
       }
       case "cancel-tcpip-forward": {
-        const wanted = TcpipForward.decode(request.specific);
+        const wanted = TcpipForward.decode(request.specificData);
         this.#inTurn(request, connection, () => this.#cancel(wanted));
         return;
       }
@@ -90,7 +90,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
         if (!request.wantReply || ++this.#proofs > maxProofs) request.refuse();
         else {
           this.#inTurn(request, connection, async () => ({
-            reply: await proveHostKeys(connection, this.#core.options.hostKeys, request.specific),
+            reply: await proveHostKeys(connection, this.#core.options.hostKeys, request.specificData),
           }));
         }
         return;

@@ -21,7 +21,7 @@ export interface DirectOwner {
  * @throws SshError `protocol` when the open is malformed
  */
 export function openDirect(open: IncomingOpen, owner: DirectOwner): Promise<void> {
-  const { host, port } = DirectTcpip.decode(open.specific);
+  const { host, port } = DirectTcpip.decode(open.specificData);
   return connectTo({ host, port }, open, owner);
 }
 

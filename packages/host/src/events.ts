@@ -1,6 +1,6 @@
 /** The events of a TunnelHost: notifications; no event has to be handled. @module */
 import type { SshError } from "@postern/wire";
-import type { HostConnection } from "./host-connection.ts";
+import type { HostClient } from "./host-client.ts";
 import type { Address } from "./platform.ts";
 
 /** A port of the host that a client listens on. */
@@ -18,13 +18,13 @@ export interface HostForwarding {
   readonly bytesOut: number;
 }
 
-/** A client came (`connectionopened`), or went (`connectionclosed`). */
-export class HostConnectionEvent extends Event {
-  readonly connection: HostConnection;
+/** A client came (`clientopened`), or went (`clientclosed`). */
+export class HostClientEvent extends Event {
+  readonly connection: HostClient;
   /** why it went, when it did not just leave or was asked to */
   readonly reason: SshError | undefined;
 
-  constructor(type: "connectionopened" | "connectionclosed", connection: HostConnection, reason?: SshError) {
+  constructor(type: "clientopened" | "clientclosed", connection: HostClient, reason?: SshError) {
     super(type);
     this.connection = connection;
     this.reason = reason;
@@ -33,11 +33,11 @@ export class HostConnectionEvent extends Event {
 
 /** A client logged in. */
 export class LoginEvent extends Event {
-  readonly connection: HostConnection;
+  readonly connection: HostClient;
   readonly user: string;
   readonly method: string;
 
-  constructor(connection: HostConnection, user: string, method: string) {
+  constructor(connection: HostClient, user: string, method: string) {
     super("login");
     this.connection = connection;
     this.user = user;
@@ -51,13 +51,13 @@ export class RefusalEvent extends Event {
   /** in words, such as `permission denied for "localhost" port 80` */
   readonly reason: string;
   /** undefined for a connection that was turned away at once */
-  readonly connection: HostConnection | undefined;
+  readonly connection: HostClient | undefined;
   readonly origin: Address | undefined;
 
   constructor(
     what: RefusalEvent["what"],
     reason: string,
-    connection: HostConnection | undefined,
+    connection: HostClient | undefined,
     origin: Address | undefined,
   ) {
     super("refusal");
@@ -70,10 +70,10 @@ export class RefusalEvent extends Event {
 
 /** A port is listened on (`forwardingopened`), or no longer (`forwardingclosed`). */
 export class HostForwardingEvent extends Event {
-  readonly connection: HostConnection;
+  readonly connection: HostClient;
   readonly forwarding: HostForwarding;
 
-  constructor(type: "forwardingopened" | "forwardingclosed", connection: HostConnection, forwarding: HostForwarding) {
+  constructor(type: "forwardingopened" | "forwardingclosed", connection: HostClient, forwarding: HostForwarding) {
     super(type);
     this.connection = connection;
     this.forwarding = forwarding;
@@ -82,8 +82,8 @@ export class HostForwardingEvent extends Event {
 
 /** Event types by name. */
 export interface HostEvents {
-  readonly connectionopened: HostConnectionEvent;
-  readonly connectionclosed: HostConnectionEvent;
+  readonly clientopened: HostClientEvent;
+  readonly clientclosed: HostClientEvent;
   readonly login: LoginEvent;
   readonly refusal: RefusalEvent;
   readonly forwardingopened: HostForwardingEvent;

@@ -99,14 +99,14 @@ export class Forwarding implements HostForwarding {
       return;
     }
     // RFC 4254 section 7.2: the address as requested, the port that was connected to, and who connected.
-    const specific = ForwardedTcpip.encode({
+    const specificData = ForwardedTcpip.encode({
       address: this.address,
       port: this.port,
       originAddress: origin.host,
       originPort: origin.port,
     });
     const options = { window: share.window, onReleased: share.channelGone };
-    this.#connection.openChannel("forwarded-tcpip", specific, options).then(
+    this.#connection.openChannel("forwarded-tcpip", specificData, options).then(
       (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: gone })),
       (error: SshError) => {
         // As sshd, but with a reset: a target that refused is no empty answer.

@@ -20,9 +20,9 @@ export function announceHostKeys(connection: SshConnection, hostKeys: readonly S
 export async function proveHostKeys(
   connection: SshConnection,
   hostKeys: readonly Signer[],
-  specific: Bytes,
+  specificData: Bytes,
 ): Promise<Bytes> {
-  const reader = new Reader(specific, proveRequest);
+  const reader = new Reader(specificData, proveRequest);
   const asked: Signer[] = [];
   while (reader.remaining > 0) {
     const blob = reader.string();

@@ -35,7 +35,7 @@ export interface PasswordFunctions {
 export type HashPassword = (password: string, cost?: HashCost, random?: Random) => Promise<string>;
 
 /** Makes the function `hashPassword` of a platform. */
-export function hashPasswordWith({ scrypt }: Pick<PasswordFunctions, "scrypt">): HashPassword {
+export function createHashPassword({ scrypt }: Pick<PasswordFunctions, "scrypt">): HashPassword {
   return async (password, given = {}, random = webRandom) => {
     checkStored("a password", password);
     checkOptions("the cost of a hash", given, ["ln", "r", "p"]);

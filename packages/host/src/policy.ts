@@ -67,7 +67,7 @@ const userOptions = ["password", "keys", "permitListen", "permitOpen"] as const 
 const prompt = { prompt: "Password: ", echo: false };
 
 /** Makes the function `policy` of a platform. */
-export function policyWith(functions: PasswordFunctions): (users: Readonly<Record<string, UserPolicy>>) => Authorize {
+export function createPolicy(functions: PasswordFunctions): (users: Readonly<Record<string, UserPolicy>>) => Authorize {
   return (users) => makePolicy(users, functions);
 }
 

@@ -2,8 +2,8 @@
 import { type BytePipe, checkOptions } from "@postern/ssh";
 import { describeType, expectNumber, SshError, utf8 } from "@postern/wire";
 import { Admission, type TurnedAway } from "./admission.ts";
-import { HostConnectionEvent, type HostEvents, RefusalEvent } from "./events.ts";
-import { Client, type HostConnection, type HostCore } from "./host-connection.ts";
+import { HostClientEvent, type HostEvents, RefusalEvent } from "./events.ts";
+import { Client, type HostClient, type HostContext } from "./host-client.ts";
 import { plainIp } from "./ip.ts";
 import { type CheckedHostOptions, checkHostOptions, type TunnelHostOptions } from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";
@@ -33,7 +33,7 @@ const reasons: Readonly<Record<TurnedAway, string>> = {
 /**
  * A host for reverse tunnels. It serves SSH clients over any byte pipe.
  *
- * Events: `connectionopened`, `connectionclosed`, `connect`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
+ * Events: `clientopened`, `clientclosed`, `connect`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
  * None of them has to be handled.
  */
 export class TunnelHost extends EventTarget {
@@ -56,7 +56,7 @@ export class TunnelHost extends EventTarget {
   }
 
   /** The clients that are connected, those that have not logged in included. */
-  get connections(): readonly HostConnection[] {
+  get connections(): readonly HostClient[] {
     return [...this.#clients];
   }
 
@@ -79,7 +79,7 @@ export class TunnelHost extends EventTarget {
   }
 
   /**
-   * Serves the client at the other end of a pipe (takes it). Resolves when the client is gone: the event `connectionclosed` tells why.
+   * Serves the client at the other end of a pipe (takes it). Resolves when the client is gone: the event `clientclosed` tells why.
    *
    * @throws SshError `misuse` for wrong options, and nothing else; the pipe is dropped
    * @example
@@ -95,7 +95,7 @@ export class TunnelHost extends EventTarget {
     }
     const away = this.#closing ? "closing" : this.#admission.enter(origin?.host, this.#clients.size);
     if (away !== undefined) return this.#turnAway(pipe, away, origin);
-    const core: HostCore = {
+    const core: HostContext = {
       options: this.#options,
       platform: this.#platform,
       admission: this.#admission,
@@ -104,10 +104,10 @@ export class TunnelHost extends EventTarget {
     };
     const client = new Client(this.#nextId++, origin, core);
     this.#clients.add(client);
-    this.dispatchEvent(new HostConnectionEvent("connectionopened", client));
+    this.dispatchEvent(new HostClientEvent("clientopened", client));
     const reason = await client.run(pipe);
     this.#clients.delete(client);
-    this.dispatchEvent(new HostConnectionEvent("connectionclosed", client, reason));
+    this.dispatchEvent(new HostClientEvent("clientclosed", client, reason));
     if (this.#clients.size === 0) for (const wake of this.#whenEmpty.splice(0)) wake();
   }
 

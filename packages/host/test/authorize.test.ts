@@ -16,8 +16,8 @@ import type { Authorize, HostDecision, HostLoginAttempt, TunnelHostOptions } fro
 import { forward, hostKey, hostWorld } from "./world.ts";
 
 const here = { host: "192.0.2.1", port: 1 };
-const ask = (method: string, specific: Uint8Array): Uint8Array =>
-  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+const ask = (method: string, specificData: Uint8Array): Uint8Array =>
+  UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specificData });
 const byPassword = (text: string): Uint8Array =>
   ask("password", PasswordRequest.encode({ isChange: false, password: text }));
 
@@ -141,9 +141,9 @@ describe("two methods (RFC 4252 5.1)", () => {
       const may: boolean[] = [];
       for (const port of [7070, 8080, 9090]) may.push((await forward(ssh, "localhost", port)) !== undefined);
       for (const port of [1, 2, 3]) {
-        const specific = DirectTcpip.encode({ host: "db", port, originAddress: "", originPort: 0 });
+        const specificData = DirectTcpip.encode({ host: "db", port, originAddress: "", originPort: 0 });
         may.push(
-          await ssh.openChannel("direct-tcpip", specific).then(
+          await ssh.openChannel("direct-tcpip", specificData).then(
             () => true,
             () => false,
           ),
@@ -187,7 +187,7 @@ describe("the signal of an attempt", () => {
         return new Promise(() => {});
       },
     });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     client.send(byPassword("guess"));
     await expect.poll(() => attempt).toBeDefined();
     expect(attempt?.signal.aborted).toBe(false);
@@ -211,7 +211,7 @@ describe("the signal of an attempt", () => {
     client.send(ask("none", new Uint8Array(0)));
     await client.until(UserauthFailure.number);
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     client.abort();
     await closed;
     await (await world.client({ origin: here })).close();
@@ -270,7 +270,7 @@ describe("key exchanges before login", () => {
     good.abort();
 
     const { liar: bad, world } = liar({});
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await expect.poll(() => keys(bad)).toBe(1);
     for (const until of [2, 3]) await rekey(bad, until);
     bad.transport.startRekey();

@@ -67,8 +67,8 @@ describe("faults", () => {
       },
     });
     const wrong = PasswordRequest.encode({ isChange: false, password: "wrong" });
-    const request = (method: string, specific: Uint8Array): Uint8Array =>
-      UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specific });
+    const request = (method: string, specificData: Uint8Array): Uint8Array =>
+      UserauthRequest.encode({ user: "test", service: "ssh-connection", method, specificData });
     const rude: AuthMethod = {
       name: "keyboard-interactive",
       begin: () => ({
@@ -110,8 +110,8 @@ describe("faults", () => {
     network.targets.set("db:1", echo);
     const ssh = await client();
     expect(await forward(ssh, "localhost", 8080)).toBeUndefined();
-    const specific = DirectTcpip.encode({ host: "db", port: 1, originAddress: "", originPort: 0 });
-    await expect(ssh.openChannel("direct-tcpip", specific)).rejects.toMatchObject({ code: "refused", reason: 1 });
+    const specificData = DirectTcpip.encode({ host: "db", port: 1, originAddress: "", originPort: 0 });
+    await expect(ssh.openChannel("direct-tcpip", specificData)).rejects.toMatchObject({ code: "refused", reason: 1 });
     await ssh.close();
   });
 
@@ -122,7 +122,7 @@ describe("faults", () => {
       const other = await world.client({ onChannelOpen: echoing() });
       await forward(other, "localhost", 8080);
       const ssh = await world.client();
-      const closed = world.event("connectionclosed");
+      const closed = world.event("clientclosed");
       await expect(ssh.request(name, Uint8Array.of(0, 0, 0, 9, 1))).rejects.toMatchObject({
         code: "disconnected",
         reason: 2,

@@ -43,7 +43,7 @@ const confirm = (recipientChannel: number, initialWindow = 0): Bytes =>
     senderChannel: recipientChannel,
     initialWindow,
     maxPacket: 32_768,
-    specific: nothing,
+    specificData: nothing,
   });
 
 /** A client that listens on port 8080 and answers each visitor like this. It reads on, and ignores everything else. */
@@ -52,8 +52,8 @@ async function hostileClient(world: HostWorld, answer: Answer): Promise<Liar> {
   void world.host.serve(theirs);
   const liar = new Liar("client", ours);
   await liar.logIn();
-  const specific = TcpipForward.encode({ address: "localhost", port: 8080 });
-  liar.send(GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specific }));
+  const specificData = TcpipForward.encode({ address: "localhost", port: 8080 });
+  liar.send(GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specificData }));
   await liar.until(RequestSuccess.number);
   void (async () => {
     for (let payload = await liar.next(); payload !== undefined; payload = await liar.next()) {
@@ -127,14 +127,17 @@ describe("the share of a channel", () => {
       pipe.start({ data() {}, end() {}, drain() {}, closed() {} });
     });
     const client = await world.client();
-    const specific = DirectTcpip.encode({ host: "stuck", port: 80, originAddress: "", originPort: 0 });
+    const specificData = DirectTcpip.encode({ host: "stuck", port: 80, originAddress: "", originPort: 0 });
     for (let round = 0; round < 8; round++) {
-      const channel = await client.openChannel("direct-tcpip", specific);
+      const channel = await client.openChannel("direct-tcpip", specificData);
       channel.write(new Uint8Array(128 * 1024));
       channel.close();
       await channel.closed;
     }
-    await expect(client.openChannel("direct-tcpip", specific)).rejects.toMatchObject({ code: "refused", reason: 4 });
+    await expect(client.openChannel("direct-tcpip", specificData)).rejects.toMatchObject({
+      code: "refused",
+      reason: 4,
+    });
     expect(world.host.connections[0]?.channels).toBe(8);
     await client.close();
   });
@@ -152,7 +155,7 @@ describe("the share of a channel", () => {
           senderChannel,
           initialWindow: 1000,
           maxPacket: 32_768,
-          specific: nothing,
+          specificData: nothing,
         }),
       );
     const closed: number[] = [];
@@ -166,7 +169,7 @@ describe("the share of a channel", () => {
           recipientChannel: senderChannel,
           requestType: "shell",
           wantReply: false,
-          specific: nothing,
+          specificData: nothing,
         }),
       );
       await liar.until(ChannelClose.number);

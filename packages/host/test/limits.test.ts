@@ -38,7 +38,7 @@ describe("the limit of", () => {
     const refusal = world.event("refusal");
     expect((await silent(world)).text).toBe("Not allowed at this time\r\n");
     expect(await refusal).toMatchObject({ what: "connection", reason: "too many connections", origin: here });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await first.close();
     await closed;
     await othersAreServed(world);
@@ -64,7 +64,7 @@ describe("the limit of", () => {
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
     expect((await silent(world)).text).toBe("Not allowed at this time\r\n");
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     ours.abort();
     await closed;
     const client = await world.client();
@@ -75,7 +75,7 @@ describe("the limit of", () => {
   it("time to log in", async () => {
     const world = hostWorld({ limits: { loginTimeoutMs: 1000 } });
     const closed = new Promise((resolve) => {
-      world.host.addEventListener("connectionclosed", ({ connection, reason }) => {
+      world.host.addEventListener("clientclosed", ({ connection, reason }) => {
         if (connection.user === undefined) resolve(reason);
       });
     });
@@ -95,7 +95,7 @@ describe("the limit of", () => {
         return waits;
       },
     });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await expect(world.client({ user: "slow" })).rejects.toMatchObject({ code: "disconnected" });
     expect(waits).toBeDefined();
     expect((await closed).reason).toMatchObject({ code: "timeout" });
@@ -106,7 +106,7 @@ describe("the limit of", () => {
     const world = hostWorld({ limits: { attempts: 3, penalties: false } });
     const wrong = ["one", "two", "three", "secret"].map((text) => password(text));
     await expect(world.client({ auth: wrong })).rejects.toMatchObject({ reason: 14 });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await (await world.client({ auth: wrong.slice(1) })).close();
     expect((await closed).reason).toBeUndefined();
     await othersAreServed(world);
@@ -131,7 +131,7 @@ describe("the limit of", () => {
       methods: ["publickey", "password"],
       limits: { penalties: { thresholdMs: 1 } },
     });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     if (auth === undefined) {
       const [ours, theirs] = pipePair();
       void world.host.serve(theirs, { origin: here });
@@ -297,7 +297,7 @@ describe("the limit of", () => {
     void world.host.serve(theirs, { origin: here });
     const client = await world.client({ origin: elsewhere, onChannelOpen: echoing() });
     const port = (await forward(client, "localhost", 0)) ?? 0;
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     const lost = await connect(cutting(ours, dead), {
       algorithms: modernAlgorithms,
       random: seededRandom("lost"),
@@ -316,7 +316,7 @@ describe("the limit of", () => {
   it("requests that wait: a flood of them ends that connection alone", async () => {
     const world = hostWorld();
     const client = await world.client();
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     for (let port = 10_000; port < 11_000; port++) {
       client.notify("tcpip-forward", TcpipForward.encode({ address: "localhost", port }));
     }
@@ -345,7 +345,7 @@ describe("the limit of", () => {
     const world = hostWorld();
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs, { origin: here });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     ours.write(utf8("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"));
     void heard(ours);
     expect((await closed).reason).toMatchObject({ code: "version" });

@@ -7,7 +7,7 @@ import {
   ChannelOpen,
   DirectTcpip,
   GlobalRequest,
-  longestTimerMs,
+  maxTimerMs,
   PasswordRequest,
   Reader,
   RequestSuccess,
@@ -35,10 +35,10 @@ describe("the login event", () => {
         user: "test",
         service: "ssh-connection",
         method: "password",
-        specific: PasswordRequest.encode({ isChange: false, password: "secret" }),
+        specificData: PasswordRequest.encode({ isChange: false, password: "secret" }),
       }),
-      ChannelOpen.encode({ channelType: "direct-tcpip", specific: direct, ...channel }),
-      GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specific: listen }),
+      ChannelOpen.encode({ channelType: "direct-tcpip", specificData: direct, ...channel }),
+      GlobalRequest.encode({ name: "tcpip-forward", wantReply: true, specificData: listen }),
     );
     return client;
   };
@@ -73,7 +73,7 @@ describe("the login event", () => {
       did.push(`${user} ${world.host.connections[0]?.user}`);
       void connection.close();
     });
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await hasty(world).closed;
     expect((await closed).reason).toBeUndefined();
     expect(did).toEqual(["test test"]);
@@ -98,7 +98,7 @@ describe("a tunnel host", () => {
     const port = await forward(ssh, "", 0);
     expect(network.listening).toEqual([port]);
     const writer = new Writer().text("localhost").uint32(8080).finish();
-    expect(await ssh.request("tcpip-forward", writer)).toMatchObject({ ok: true, specific: new Uint8Array(0) });
+    expect(await ssh.request("tcpip-forward", writer)).toMatchObject({ ok: true, specificData: new Uint8Array(0) });
     await ssh.close();
   });
 
@@ -148,8 +148,8 @@ describe("a tunnel host", () => {
         echoes(open);
       },
     });
-    const specific = TcpipForward.encode({ address: "localhost", port: 8080 });
-    await ssh.request("tcpip-forward", specific, { onReply: () => order.push("reply") });
+    const specificData = TcpipForward.encode({ address: "localhost", port: 8080 });
+    await ssh.request("tcpip-forward", specificData, { onReply: () => order.push("reply") });
     expect(await ask(early!, "early")).toBe("early");
     expect(order).toEqual(["reply", "open"]);
     await ssh.close();
@@ -159,7 +159,7 @@ describe("a tunnel host", () => {
     const { client, network, event } = hostWorld();
     const ssh = await client();
     await forward(ssh, "localhost", 8080);
-    const closed = event("connectionclosed");
+    const closed = event("clientclosed");
     ssh.abort(new SshError("closed", "power loss"));
     await closed;
     expect(network.listening).toEqual([]);
@@ -168,14 +168,7 @@ describe("a tunnel host", () => {
   it("tells what happens in events, with byte counts", async () => {
     const world = hostWorld();
     const seen: string[] = [];
-    const names = [
-      "connectionopened",
-      "login",
-      "forwardingopened",
-      "forwardingclosed",
-      "connectionclosed",
-      "refusal",
-    ] as const;
+    const names = ["clientopened", "login", "forwardingopened", "forwardingclosed", "clientclosed", "refusal"] as const;
     for (const name of names) world.host.addEventListener(name, () => seen.push(name));
     const ssh = await world.client({ onChannelOpen: echoing(), origin: { host: "::ffff:192.0.2.1", port: 7 } });
     await forward(ssh, "localhost", 8080);
@@ -187,20 +180,13 @@ describe("a tunnel host", () => {
     expect(connection?.forwardings).toMatchObject([
       { address: "localhost", port: 8080, visitors: 1, bytesIn: 5, bytesOut: 5 },
     ]);
-    const closed = world.event("connectionclosed");
+    const closed = world.event("clientclosed");
     await ssh.close();
     const event = await closed;
     expect(event.reason).toBeUndefined();
     expect(event.connection.bytesIn).toBeGreaterThan(1000);
     expect(event.connection.bytesOut).toBeGreaterThan(1000);
-    expect(seen).toEqual([
-      "connectionopened",
-      "login",
-      "forwardingopened",
-      "refusal",
-      "forwardingclosed",
-      "connectionclosed",
-    ]);
+    expect(seen).toEqual(["clientopened", "login", "forwardingopened", "refusal", "forwardingclosed", "clientclosed"]);
     expect(world.host.connections).toEqual([]);
   });
 
@@ -226,10 +212,10 @@ describe("a tunnel host", () => {
     let announced: Uint8Array | undefined;
     const ssh = await client({
       onGlobalRequest(request) {
-        if (request.name === "hostkeys-00@openssh.com") announced = request.specific;
+        if (request.name === "hostkeys-00@openssh.com") announced = request.specificData;
       },
     });
-    const { ok, specific } = await ssh.request(
+    const { ok, specificData } = await ssh.request(
       "hostkeys-prove-00@openssh.com",
       new Writer().string(hostKey.publicKey).finish(),
     );
@@ -240,7 +226,7 @@ describe("a tunnel host", () => {
       .string(ssh.peer.sessionId)
       .string(hostKey.publicKey)
       .finish();
-    expect(sshEd25519.verify(hostKey.publicKey, signed, new Reader(specific, "proof").string())).toBe(true);
+    expect(sshEd25519.verify(hostKey.publicKey, signed, new Reader(specificData, "proof").string())).toBe(true);
     const foreign = new Writer().string(hostKey.publicKey.map((byte) => byte ^ 1)).finish();
     expect((await ssh.request("hostkeys-prove-00@openssh.com", foreign)).ok).toBe(false);
     const twice = new Writer().string(hostKey.publicKey).string(hostKey.publicKey).finish();
@@ -270,7 +256,7 @@ describe("a tunnel host", () => {
         return method === "password";
       },
     });
-    const [opened, login] = [event("connectionopened"), event("login")];
+    const [opened, login] = [event("clientopened"), event("login")];
     const ssh = await client({ user: "a\u001b[2J\n\u202eb" });
     const shown = "a\\u{1b}[2J\\u{a}\\u{202e}b";
     expect((await login).user).toBe(shown);
@@ -349,8 +335,8 @@ describe("a tunnel host", () => {
     const delays = (): readonly unknown[] => timers.mock.calls.map(([, ms]) => ms);
     // One of the time to log in, one of the answer to the wrong password.
     const refused = client({ auth: [password("wrong")] }).catch(() => {});
-    await expect.poll(() => delays().filter((ms) => ms === longestTimerMs)).toHaveLength(2);
-    expect(delays().filter((ms) => Number(ms) > longestTimerMs)).toEqual([]);
+    await expect.poll(() => delays().filter((ms) => ms === maxTimerMs)).toHaveLength(2);
+    expect(delays().filter((ms) => Number(ms) > maxTimerMs)).toEqual([]);
     timers.mockRestore();
     await (await client()).close();
     await host.close({ drainMs: 0 });

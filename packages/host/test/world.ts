@@ -1,6 +1,6 @@
 /** A host of ours, its clients and its visitors in one process: listening and dialling happen in memory. */
 import { password } from "@postern/auth";
-import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
+import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import {
   type BytePipe,
   type Channel,
@@ -39,7 +39,7 @@ AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
 pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
-export const hostKey = signer(decodePrivateKey(hostKeyText));
+export const hostKey = signer(parsePrivateKey(hostKeyText));
 
 /** Ports in memory. */
 export class Network implements HostPlatform {
@@ -134,9 +134,9 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
 
 /** Asks for a port; gives it, or undefined when that is refused. */
 export async function forward(client: SshConnection, address: string, port: number): Promise<number | undefined> {
-  const { ok, specific } = await client.request("tcpip-forward", TcpipForward.encode({ address, port }));
+  const { ok, specificData } = await client.request("tcpip-forward", TcpipForward.encode({ address, port }));
   if (!ok) return undefined;
-  return port === 0 ? TcpipForwardReply.decode(specific).port : port;
+  return port === 0 ? TcpipForwardReply.decode(specificData).port : port;
 }
 
 export async function cancel(client: SshConnection, address: string, port: number): Promise<boolean> {
@@ -149,7 +149,7 @@ export type Opened = ValuesOf<typeof ForwardedTcpip>;
 /** An `onChannelOpen` that sends back what comes, and keeps what was opened. */
 export function echoing(opened: Opened[] = []): (open: IncomingOpen) => void {
   return (open) => {
-    opened.push(ForwardedTcpip.decode(open.specific));
+    opened.push(ForwardedTcpip.decode(open.specificData));
     echo(open.accept());
   };
 }

@@ -9,7 +9,7 @@ import type { Visitor } from "./visitor.ts";
 import { makeRequest } from "./web-request.ts";
 
 /** What an exchange needs of its server. */
-export interface ExchangeHost {
+export interface ExchangeContext {
   readonly limits: ServeLimits;
   /** whether connections go on */
   keepAlive(): boolean;
@@ -25,7 +25,7 @@ const joinBelow = 4096;
 export async function exchange(
   visitor: Visitor,
   head: RequestHead,
-  host: ExchangeHost,
+  host: ExchangeContext,
   /** how long the visitor may take to send the content */
   contentTimeoutMs: number,
 ): Promise<boolean> {
@@ -49,13 +49,13 @@ export async function refuse(visitor: Visitor, fault: Fault, { idleTimeoutMs }: 
 class Exchange {
   readonly #visitor: Visitor;
   readonly #head: RequestHead;
-  readonly #host: ExchangeHost;
+  readonly #host: ExchangeContext;
   readonly #content: RequestContent;
   readonly #left = new AbortController();
   #request: Request | undefined;
   #onGone: (error: Error) => void = () => {};
 
-  constructor(visitor: Visitor, head: RequestHead, host: ExchangeHost, contentTimeoutMs: number) {
+  constructor(visitor: Visitor, head: RequestHead, host: ExchangeContext, contentTimeoutMs: number) {
     this.#visitor = visitor;
     this.#head = head;
     this.#host = host;

@@ -1,6 +1,6 @@
 /** What `serve` is told, and the checking of it. @module */
 import { checkOptions } from "@postern/ssh";
-import { describeType, expectSignal, longestTimerMs, SshError } from "@postern/wire";
+import { describeType, expectSignal, maxTimerMs, SshError } from "@postern/wire";
 
 /** Options of `serve`: bounds on what a visitor may cost. */
 export interface ServeOptions {
@@ -72,7 +72,7 @@ export function checkServeOptions(options: ServeOptions): ServeLimits {
   for (const name of chosen) {
     const value = options[name];
     if (value === undefined) continue;
-    const most = name.endsWith("Ms") ? longestTimerMs : Number.MAX_SAFE_INTEGER;
+    const most = name.endsWith("Ms") ? maxTimerMs : Number.MAX_SAFE_INTEGER;
     if (!(typeof value === "number" && value >= 1 && value <= most)) {
       const got = typeof value === "number" ? value : describeType(value);
       throw new SshError("misuse", `expected ${name} to be a number from 1 to ${most}, got ${got}`);

@@ -1,7 +1,7 @@
 /** Visitors of the host's port, answered by a handler of the web standard. @module */
 import type { Address, BytePipe } from "@postern/ssh";
 import { describeType, SshError, toSshError } from "@postern/wire";
-import { type ExchangeHost, exchange, refuse } from "./exchange.ts";
+import { type ExchangeContext, exchange, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
 import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
 import { nextTurn, Visitor } from "./visitor.ts";
@@ -158,7 +158,7 @@ export class HttpService extends EventTarget {
     handler: HttpHandler,
   ): Promise<void> {
     const { origin } = channel;
-    const host: ExchangeHost = {
+    const host: ExchangeContext = {
       limits: this.#limits,
       keepAlive: () => this.#state === "open",
       answer: (request: Request) => {
@@ -192,7 +192,7 @@ export class HttpService extends EventTarget {
   }
 
   /** One request. Returns whether another may follow. */
-  async #request(visitor: Visitor, served: boolean, host: ExchangeHost): Promise<boolean> {
+  async #request(visitor: Visitor, served: boolean, host: ExchangeContext): Promise<boolean> {
     if (this.#state !== "open") return false;
     const { headerTimeoutMs, keepAliveTimeoutMs, requestTimeoutMs } = this.#limits;
     this.#idle.set(visitor, served);

@@ -5,7 +5,7 @@ import { type Bytes, expectType, fromBase64, SshError, toBase64 } from "@postern
 const prefix = "SHA256:";
 
 /** Makes the function `sha256Fingerprint` of a platform's SHA-256. */
-export function fingerprintWith(sha256: Hash): (blob: Bytes) => string {
+export function createFingerprint(sha256: Hash): (blob: Bytes) => string {
   return (blob) => {
     expectType("a public key", blob, "Uint8Array");
     return prefix + unpadded(sha256.digest(blob));

@@ -13,7 +13,7 @@ export interface GenerateOptions {
 }
 
 /** Makes the function `generatePrivateKey` of a platform. */
-export function generatorWith(publicHalf: PublicHalf): (options?: GenerateOptions) => string {
+export function createKeyGenerator(publicHalf: PublicHalf): (options?: GenerateOptions) => string {
   return (options = {}) => generate(options, publicHalf);
 }
 

@@ -1,9 +1,9 @@
 /** Key files, public keys and fingerprints: bytes and text. A provider supplies the primitives. @module */
-export { fingerprintWith, parseFingerprint } from "./fingerprint.ts";
+export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export * from "./generate.ts";
 export * from "./jwk.ts";
 export {
-  decoderWith,
+  createPrivateKeyParser,
   type EcdsaPrivateKey,
   type Ed25519PrivateKey,
   type PrivateKey,

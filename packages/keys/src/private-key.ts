@@ -46,8 +46,8 @@ const magic = "openssh-key-v1\0";
 /** A key of 16384 bits has 13 KB of text. */
 const maxText = 65_536;
 
-/** Makes the function `decodePrivateKey` of a platform. */
-export function decoderWith(publicHalf: PublicHalf): (text: string) => PrivateKey {
+/** Makes the function `parsePrivateKey` of a platform. */
+export function createPrivateKeyParser(publicHalf: PublicHalf): (text: string) => PrivateKey {
   return (text) => decode(text, publicHalf);
 }
 

@@ -7,7 +7,7 @@ import type { PrivateKey } from "./private-key.ts";
 export type ReadPrivateKeyOptions = Readonly<Record<string, never>>;
 
 /** Makes the function `readPrivateKey` of a platform: `read` takes the text. */
-export function readerWith(
+export function createKeyReader(
   read: (text: string) => Signer | Promise<Signer>,
 ): (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> {
   return async (text, options = {}) => {

@@ -1,4 +1,4 @@
-import { decodePrivateKey } from "@postern/noble";
+import { parsePrivateKey } from "@postern/noble";
 import { type Bytes, fromBase64, fromHex, SshError, toBase64, toHex, utf8, Writer } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ function textOf(bytes: Bytes): string {
 
 function failure(text: string): SshError {
   try {
-    decodePrivateKey(text);
+    parsePrivateKey(text);
   } catch (error) {
     expect(error).toBeInstanceOf(SshError);
     return error as SshError;
@@ -71,19 +71,19 @@ function file(
   return textOf(file.string(publicKey).string(secret.finish()).raw(after).finish());
 }
 
-describe("decodePrivateKey", () => {
+describe("parsePrivateKey", () => {
   it.each(keyVectors)("%s: reads what ssh-keygen wrote ($comment)", (type, vector) => {
-    const key = decodePrivateKey(vector.privateKey);
+    const key = parsePrivateKey(vector.privateKey);
     expect(key.type).toBe(type);
     expect(formatPublicKey(key.publicKey, key.comment)).toBe(vector.publicLine);
   });
 
   it("gives the components as bytes", () => {
-    const ed25519 = decodePrivateKey(vectorOf("ssh-ed25519").privateKey);
+    const ed25519 = parsePrivateKey(vectorOf("ssh-ed25519").privateKey);
     expect(ed25519).toMatchObject({ seed: { length: 32 }, point: { length: 32 } });
-    const p521 = decodePrivateKey(vectorOf("ecdsa-sha2-nistp521").privateKey);
+    const p521 = parsePrivateKey(vectorOf("ecdsa-sha2-nistp521").privateKey);
     expect(p521).toMatchObject({ scalar: { length: 66 }, point: { length: 133 }, curve: { name: "nistp521" } });
-    const rsa = decodePrivateKey(vectorOf("ssh-rsa").privateKey);
+    const rsa = parsePrivateKey(vectorOf("ssh-rsa").privateKey);
     expect(rsa).toMatchObject({ modulus: { length: 256 }, prime1: { length: 128 }, exponent: fromHex("010001") });
   });
 
@@ -94,7 +94,7 @@ describe("decodePrivateKey", () => {
     ["white space around it", `\n  ${privateKey}\n\n`],
     ["spaces for newlines", privateKey.trim().replaceAll(/\n/g, " ")],
   ])("tolerates %s", (_, text) => {
-    expect(decodePrivateKey(text)).toEqual(decodePrivateKey(privateKey));
+    expect(parsePrivateKey(text)).toEqual(parsePrivateKey(privateKey));
   });
 
   it.each(unreadVectors)("names what came instead: $comment", ({ text, expects }) => {
@@ -128,12 +128,12 @@ describe("decodePrivateKey", () => {
     expect(failure(utf8(privateKey) as unknown as string).code).toBe("misuse");
   });
 
-  const key = decodePrivateKey(privateKey);
+  const key = parsePrivateKey(privateKey);
   if (key.type !== "ssh-ed25519") throw new Error("expected an Ed25519 vector");
-  const second = decodePrivateKey(keyVectors[1]![1].privateKey) as typeof key;
+  const second = parsePrivateKey(keyVectors[1]![1].privateKey) as typeof key;
 
   it("reads the file that the next test changes", () => {
-    expect(decodePrivateKey(file(key, {}))).toEqual({ ...key, comment: "me" });
+    expect(parsePrivateKey(file(key, {}))).toEqual({ ...key, comment: "me" });
   });
 
   it.each([
@@ -185,7 +185,7 @@ describe("decodePrivateKey", () => {
   );
 
   const rsaParts = (change: Partial<Record<"e" | "d" | "p" | "q" | "iqmp", Bytes>>) => {
-    const rsa = decodePrivateKey(vectorOf("ssh-rsa").privateKey);
+    const rsa = parsePrivateKey(vectorOf("ssh-rsa").privateKey);
     if (rsa.type !== "ssh-rsa") throw new Error("expected an RSA vector");
     const { e, d, p, q, iqmp } = {
       e: rsa.exponent,
@@ -220,7 +220,7 @@ describe("decodePrivateKey", () => {
 
   it("refuses RSA numbers that do not belong together", () => {
     const { rsa, text } = rsaParts({});
-    expect(decodePrivateKey(text)).toMatchObject({ type: "ssh-rsa", comment: "" });
+    expect(parsePrivateKey(text)).toMatchObject({ type: "ssh-rsa", comment: "" });
     const one = Uint8Array.of(1);
     const none = new Uint8Array(0);
     const three = Uint8Array.of(3);
@@ -249,7 +249,7 @@ describe("decodePrivateKey", () => {
   it.each(keyVectors.filter(([, { id }]) => id === 1))(
     "%s: never accepts another key, whatever bit is wrong",
     (type, vector) => {
-      const good = decodePrivateKey(vector.privateKey);
+      const good = parsePrivateKey(vector.privateKey);
       const bytes = bytesOf(vector.privateKey);
       fc.assert(
         fc.property(fc.nat(8 * bytes.length - 1), (bit) => {
@@ -257,7 +257,7 @@ describe("decodePrivateKey", () => {
           flipped[bit >> 3] = flipped[bit >> 3]! ^ (1 << (bit & 7));
           let key: PrivateKey;
           try {
-            key = decodePrivateKey(textOf(flipped));
+            key = parsePrivateKey(textOf(flipped));
           } catch (error) {
             expect(error).toMatchObject({ name: "SshError", code: "key" });
             return;
@@ -293,7 +293,7 @@ describe("decodePrivateKey", () => {
       const messages = new Set<string>();
       const note = (damaged: Bytes): void => {
         try {
-          decodePrivateKey(textOf(damaged));
+          parsePrivateKey(textOf(damaged));
         } catch (error) {
           const { message, cause } = error as Error;
           // A fixed text, but not every comment leaves room for padding to damage.
@@ -331,7 +331,7 @@ describe("decodePrivateKey", () => {
         const text = textOf(damaged);
         let shown = "";
         try {
-          decodePrivateKey(text);
+          parsePrivateKey(text);
         } catch (error) {
           shown = String((error as Error).stack) + String((error as Error).cause);
         }

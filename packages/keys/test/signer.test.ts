@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PublicKeyAlgorithm, Signer } from "@postern/crypto";
 import {
-  decodePrivateKey,
   ecdsaNistp256,
   ecdsaNistp384,
   ecdsaNistp521,
+  parsePrivateKey,
   readPrivateKey,
   rsaSha2_256,
   rsaSha2_512,
@@ -39,7 +39,7 @@ function parts(blob: Bytes): { algorithm: string; raw: Bytes } {
 
 /** Verified by OpenSSL, which knows nothing of our encodings: ECDSA goes in as r || s. */
 function opensslAccepts(privateText: string, data: Bytes, blob: Bytes): boolean {
-  const key = decodePrivateKey(privateText);
+  const key = parsePrivateKey(privateText);
   const { d: _, ...jwk } = privateKeyJwk(key);
   const publicKey = createPublicKey({ key: jwk, format: "jwk" });
   const { algorithm, raw } = parts(blob);
@@ -116,7 +116,7 @@ describe("signer", () => {
   it.each(keyVectors.filter(([type]) => !type.startsWith("ecdsa")))(
     "%s: equals OpenSSH byte for byte",
     async (_, vector) => {
-      const by = signer(decodePrivateKey(vector.privateKey));
+      const by = signer(parsePrivateKey(vector.privateKey));
       const { algorithm } = parts(fromHex(vector.signature));
       expect(toHex(await by.sign(fromHex(vector.data), algorithm))).toBe(vector.signature);
     },
@@ -129,7 +129,7 @@ describe("signer", () => {
   it.skipIf(!hasKeygen).each(keyVectors)(
     "%s: makes signatures that ssh-keygen accepts ($comment)",
     async (_, vector) => {
-      const by = signer(decodePrivateKey(vector.privateKey));
+      const by = signer(parsePrivateKey(vector.privateKey));
       for (const algorithm of by.algorithms) {
         const armour = await sshsig(by, algorithm, "hello");
         expect(opensshAccepts(armour, "hello")).toBe(true);
@@ -142,7 +142,7 @@ describe("signer", () => {
     "%s: signs at once, any data, and the same way again",
     (type) => {
       const text = vectorOf(type).privateKey;
-      const by = signer(decodePrivateKey(text));
+      const by = signer(parsePrivateKey(text));
       expect(by.algorithms).toEqual([type]);
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 300 }), (data) => {
@@ -157,12 +157,12 @@ describe("signer", () => {
   );
 
   it("offers no SHA-1 for RSA, and refuses algorithms that are not the key's", async () => {
-    const rsa = signer(decodePrivateKey(vectorOf("ssh-rsa").privateKey));
+    const rsa = signer(parsePrivateKey(vectorOf("ssh-rsa").privateKey));
     expect(rsa.algorithms).toEqual(["rsa-sha2-512", "rsa-sha2-256"]);
     const misuse = expect.objectContaining({ code: "misuse" });
     await expect(rsa.sign(utf8("x"), "ssh-rsa")).rejects.toEqual(misuse);
     for (const type of ["ssh-ed25519", "ecdsa-sha2-nistp384"]) {
-      const by = signer(decodePrivateKey(vectorOf(type).privateKey));
+      const by = signer(parsePrivateKey(vectorOf(type).privateKey));
       expect(() => by.sign(utf8("x"), "ecdsa-sha2-nistp256")).toThrow(misuse);
       expect(() => by.sign("1234" as never, type)).toThrow(misuse);
     }
@@ -173,14 +173,14 @@ describe("signer", () => {
   it("signs with RSA what the data were when it was asked", async () => {
     const { privateKey } = vectorOf("ssh-rsa");
     const data = utf8("before");
-    const promise = signer(decodePrivateKey(privateKey)).sign(data, "rsa-sha2-512");
+    const promise = signer(parsePrivateKey(privateKey)).sign(data, "rsa-sha2-512");
     data.fill(0);
     expect(opensslAccepts(privateKey, utf8("before"), await promise)).toBe(true);
   });
 });
 
 describe("readPrivateKey", () => {
-  it("rejects what decodePrivateKey throws, and options it does not know", async () => {
+  it("rejects what parsePrivateKey throws, and options it does not know", async () => {
     await expect(readPrivateKey("nothing of the kind")).rejects.toMatchObject({ name: "SshError", code: "key" });
     const options = { passphrase: "x" } as unknown as Record<string, never>;
     const promise = readPrivateKey(vectorOf("ssh-ed25519").privateKey, options);

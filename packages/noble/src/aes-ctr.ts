@@ -1,7 +1,7 @@
 /** AES-CTR in pure JavaScript. @module */
 import { ctr } from "@noble/ciphers/aes.js";
 import type { Cipher } from "@postern/crypto";
-import { type AesCtr, makeAesCtr } from "@postern/crypto";
+import { type AesCtr, createAesCtr } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 
 const blockSize = 16;
@@ -28,10 +28,10 @@ function advanced(block: Bytes, blocks: number): Bytes {
 }
 
 /** `aes128-ctr` in pure JavaScript. */
-export const aes128Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes128-ctr", 16, nobleAesCtr);
+export const aes128Ctr: Cipher = /* @__PURE__ */ createAesCtr("aes128-ctr", 16, nobleAesCtr);
 
 /** `aes192-ctr` in pure JavaScript. */
-export const aes192Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes192-ctr", 24, nobleAesCtr);
+export const aes192Ctr: Cipher = /* @__PURE__ */ createAesCtr("aes192-ctr", 24, nobleAesCtr);
 
 /** `aes256-ctr` in pure JavaScript. */
-export const aes256Ctr: Cipher = /* @__PURE__ */ makeAesCtr("aes256-ctr", 32, nobleAesCtr);
+export const aes256Ctr: Cipher = /* @__PURE__ */ createAesCtr("aes256-ctr", 32, nobleAesCtr);

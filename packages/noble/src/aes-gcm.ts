@@ -1,7 +1,7 @@
 /** AES-GCM in pure JavaScript. @module */
 import { gcm } from "@noble/ciphers/aes.js";
 import type { Cipher } from "@postern/crypto";
-import { type AesGcm, makeAesGcm } from "@postern/crypto";
+import { type AesGcm, createAesGcm } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 
 const tagSize = 16;
@@ -21,7 +21,7 @@ const nobleAesGcm = (key: Bytes): AesGcm => ({
 });
 
 /** `aes128-gcm@openssh.com` in pure JavaScript. */
-export const aes128Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes128-gcm@openssh.com", 16, nobleAesGcm);
+export const aes128Gcm: Cipher = /* @__PURE__ */ createAesGcm("aes128-gcm@openssh.com", 16, nobleAesGcm);
 
 /** `aes256-gcm@openssh.com` in pure JavaScript. */
-export const aes256Gcm: Cipher = /* @__PURE__ */ makeAesGcm("aes256-gcm@openssh.com", 32, nobleAesGcm);
+export const aes256Gcm: Cipher = /* @__PURE__ */ createAesGcm("aes256-gcm@openssh.com", 32, nobleAesGcm);

@@ -3,12 +3,12 @@ import type { Algorithms } from "@postern/crypto";
 import { aes128Ctr, aes192Ctr, aes256Ctr } from "./aes-ctr.ts";
 import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
 import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
-import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./hostkey/ecdsa.ts";
-import { sshEd25519 } from "./hostkey/ed25519.ts";
-import { rsaSha2_256, rsaSha2_512 } from "./hostkey/rsa.ts";
 import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
+import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.ts";
+import { sshEd25519 } from "./publickey/ed25519.ts";
+import { rsaSha2_256, rsaSha2_512 } from "./publickey/rsa.ts";
 
 /** The default: authenticated ciphers alone. ChaCha20-Poly1305 leads, three times as fast as AES-GCM in JavaScript. */
 export const modernAlgorithms: Algorithms = {

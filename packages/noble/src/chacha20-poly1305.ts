@@ -2,7 +2,7 @@
 import { poly1305 as noblePoly1305 } from "@noble/ciphers/_poly1305.js";
 import { chacha20orig } from "@noble/ciphers/chacha.js";
 import type { Cipher } from "@postern/crypto";
-import { type ChaCha20, makeChaCha20Poly1305, type Poly1305 } from "@postern/crypto";
+import { type ChaCha20, createChaCha20Poly1305, type Poly1305 } from "@postern/crypto";
 
 /** ChaCha20 in pure JavaScript. */
 export const chacha20: ChaCha20 = {
@@ -20,4 +20,4 @@ export const chacha20: ChaCha20 = {
 export const poly1305: Poly1305 = (data, key) => noblePoly1305(data, key);
 
 /** `chacha20-poly1305@openssh.com` in pure JavaScript. */
-export const chacha20Poly1305: Cipher = /* @__PURE__ */ makeChaCha20Poly1305(chacha20, poly1305);
+export const chacha20Poly1305: Cipher = /* @__PURE__ */ createChaCha20Poly1305(chacha20, poly1305);

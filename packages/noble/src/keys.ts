@@ -4,10 +4,10 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
 import type { NistCurve } from "@postern/crypto";
 import {
-  decoderWith,
-  fingerprintWith,
+  createFingerprint,
+  createKeyGenerator,
+  createPrivateKeyParser,
   type GenerateOptions,
-  generatorWith,
   type PrivateKey,
   type PublicHalf,
 } from "@postern/keys";
@@ -34,7 +34,7 @@ export const publicHalf: PublicHalf = {
  * @throws SshError `key` if the text is malformed, encrypted, in another format (the message names the command that converts it)
  *   or of another type; the message contains no part of the text
  */
-export const decodePrivateKey: (text: string) => PrivateKey = /* @__PURE__ */ decoderWith(publicHalf);
+export const parsePrivateKey: (text: string) => PrivateKey = /* @__PURE__ */ createPrivateKeyParser(publicHalf);
 
 /**
  * Generates an Ed25519 key, such as a host key, and returns the text of its file. Store it where only its owner can read it.
@@ -42,7 +42,7 @@ export const decodePrivateKey: (text: string) => PrivateKey = /* @__PURE__ */ de
  * @example
  * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });
  */
-export const generatePrivateKey: (options?: GenerateOptions) => string = /* @__PURE__ */ generatorWith(publicHalf);
+export const generatePrivateKey: (options?: GenerateOptions) => string = /* @__PURE__ */ createKeyGenerator(publicHalf);
 
 /**
  * Returns `SHA256:` and the digest of the public key blob in base64 without padding, as `ssh-keygen -lf` prints it.
@@ -50,4 +50,4 @@ export const generatePrivateKey: (options?: GenerateOptions) => string = /* @__P
  * @example
  * sha256Fingerprint(blob); // "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDdmAnzFHUPbDjwm6o"
  */
-export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ fingerprintWith(sha256);
+export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ createFingerprint(sha256);

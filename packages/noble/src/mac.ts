@@ -1,7 +1,7 @@
 /** HMAC with SHA-2 in pure JavaScript. @module */
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
-import { type Hmac, hmacMac, type Mac } from "@postern/crypto";
+import { createHmacMac, type Hmac, type Mac } from "@postern/crypto";
 
 const hmacSha256: Hmac = (key) => prepared(hmac.create(sha256, key));
 const hmacSha512: Hmac = (key) => prepared(hmac.create(sha512, key));
@@ -12,13 +12,13 @@ function prepared(keyed: ReturnType<typeof hmac.create>): ReturnType<Hmac> {
 }
 
 /** `hmac-sha2-256`, RFC 6668 section 2. */
-export const hmacSha2_256: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-256", 32, hmacSha256);
+export const hmacSha2_256: Mac = /* @__PURE__ */ createHmacMac("hmac-sha2-256", 32, hmacSha256);
 
 /** `hmac-sha2-512`, RFC 6668 section 2. */
-export const hmacSha2_512: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-512", 64, hmacSha512);
+export const hmacSha2_512: Mac = /* @__PURE__ */ createHmacMac("hmac-sha2-512", 64, hmacSha512);
 
 /** `hmac-sha2-256-etm@openssh.com`, OpenSSH PROTOCOL section 1.5. */
-export const hmacSha2_256Etm: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-256-etm@openssh.com", 32, hmacSha256);
+export const hmacSha2_256Etm: Mac = /* @__PURE__ */ createHmacMac("hmac-sha2-256-etm@openssh.com", 32, hmacSha256);
 
 /** `hmac-sha2-512-etm@openssh.com`, OpenSSH PROTOCOL section 1.5. */
-export const hmacSha2_512Etm: Mac = /* @__PURE__ */ hmacMac("hmac-sha2-512-etm@openssh.com", 64, hmacSha512);
+export const hmacSha2_512Etm: Mac = /* @__PURE__ */ createHmacMac("hmac-sha2-512-etm@openssh.com", 64, hmacSha512);

@@ -4,25 +4,25 @@ import type { Signer } from "@postern/crypto";
 import type { PrivateKey, RsaPrivateKey } from "@postern/keys";
 import {
   checkAlgorithm,
+  createKeyReader,
   encodeEcdsaPair,
   encodeSignature,
   privateKeyJwk,
   type ReadPrivateKeyOptions,
-  readerWith,
   signatureAlgorithms,
 } from "@postern/keys";
 import { SshError } from "@postern/wire";
-import { decodePrivateKey, ecdsaOf } from "./keys.ts";
+import { ecdsaOf, parsePrivateKey } from "./keys.ts";
 
 /**
  * Reads the text of a private key file and gives what signs with it.
  *
- * @throws SshError `key` as {@link decodePrivateKey} does, `misuse` for an option it does not know
+ * @throws SshError `key` as {@link parsePrivateKey} does, `misuse` for an option it does not know
  * @example
  * const signer = await readPrivateKey(text);
  */
 export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> =
-  /* @__PURE__ */ readerWith((text) => signer(decodePrivateKey(text)));
+  /* @__PURE__ */ createKeyReader((text) => signer(parsePrivateKey(text)));
 
 /**
  * Gives what signs with a private key: synchronously for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the deterministic nonces

@@ -8,7 +8,7 @@ import { aes128Gcm, compatibleAlgorithms } from "../src/index.ts";
 
 type Suite = readonly [title: string, cipher: Cipher, mac: Mac | undefined];
 const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
-  cipher.authenticates
+  cipher.isAead
     ? [[cipher.name, cipher, undefined]]
     : compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher, mac]),
 );

@@ -49,14 +49,22 @@ const hmac =
   (head, data) =>
     plain(native.createHmac(hash, key).update(head).update(data).digest());
 
-export const hmacSha2_256: Mac = /* @__PURE__ */ make.hmacMac("hmac-sha2-256", 32, /* @__PURE__ */ hmac("sha256"));
-export const hmacSha2_512: Mac = /* @__PURE__ */ make.hmacMac("hmac-sha2-512", 64, /* @__PURE__ */ hmac("sha512"));
-export const hmacSha2_256Etm: Mac = /* @__PURE__ */ make.hmacMac(
+export const hmacSha2_256: Mac = /* @__PURE__ */ make.createHmacMac(
+  "hmac-sha2-256",
+  32,
+  /* @__PURE__ */ hmac("sha256"),
+);
+export const hmacSha2_512: Mac = /* @__PURE__ */ make.createHmacMac(
+  "hmac-sha2-512",
+  64,
+  /* @__PURE__ */ hmac("sha512"),
+);
+export const hmacSha2_256Etm: Mac = /* @__PURE__ */ make.createHmacMac(
   "hmac-sha2-256-etm@openssh.com",
   32,
   /* @__PURE__ */ hmac("sha256"),
 );
-export const hmacSha2_512Etm: Mac = /* @__PURE__ */ make.hmacMac(
+export const hmacSha2_512Etm: Mac = /* @__PURE__ */ make.createHmacMac(
   "hmac-sha2-512-etm@openssh.com",
   64,
   /* @__PURE__ */ hmac("sha512"),
@@ -125,20 +133,20 @@ const chacha20: make.ChaCha20 = {
   reuse: free,
 };
 
-export const aes128Gcm: Cipher = /* @__PURE__ */ make.makeAesGcm("aes128-gcm@openssh.com", 16, aesGcm);
-export const aes256Gcm: Cipher = /* @__PURE__ */ make.makeAesGcm("aes256-gcm@openssh.com", 32, aesGcm);
-export const chacha20Poly1305: Cipher = /* @__PURE__ */ make.makeChaCha20Poly1305(chacha20, poly1305);
-export const aes128Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+export const aes128Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes128-gcm@openssh.com", 16, aesGcm);
+export const aes256Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes256-gcm@openssh.com", 32, aesGcm);
+export const chacha20Poly1305: Cipher = /* @__PURE__ */ make.createChaCha20Poly1305(chacha20, poly1305);
+export const aes128Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
   "aes128-ctr",
   16,
   /* @__PURE__ */ aesCtr("aes-128-ctr"),
 );
-export const aes192Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+export const aes192Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
   "aes192-ctr",
   24,
   /* @__PURE__ */ aesCtr("aes-192-ctr"),
 );
-export const aes256Ctr: Cipher = /* @__PURE__ */ make.makeAesCtr(
+export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
   "aes256-ctr",
   32,
   /* @__PURE__ */ aesCtr("aes-256-ctr"),
@@ -176,23 +184,23 @@ const ecdh =
     return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
   };
 
-export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.makeCurve25519("curve25519-sha256", sha256, x25519);
-export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.makeCurve25519(
+export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.createCurve25519("curve25519-sha256", sha256, x25519);
+export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurve25519(
   "curve25519-sha256@libssh.org",
   sha256,
   x25519,
 );
-export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.makeEcdh(
+export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.createEcdh(
   make.nistp256,
   sha256,
   /* @__PURE__ */ ecdh("prime256v1"),
 );
-export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.makeEcdh(
+export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.createEcdh(
   make.nistp384,
   sha384,
   /* @__PURE__ */ ecdh("secp384r1"),
 );
-export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.makeEcdh(
+export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(
   make.nistp521,
   sha512,
   /* @__PURE__ */ ecdh("secp521r1"),
@@ -224,7 +232,7 @@ const rsa =
 const ed25519Key = (publicKey: Bytes) => publicKeyObject({ kty: "OKP", crv: "Ed25519", x: publicKey });
 
 export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ nativeKey(
-  /* @__PURE__ */ make.makeEd25519((publicKey, data, signature) =>
+  /* @__PURE__ */ make.createEd25519((publicKey, data, signature) =>
     native.verify(null, data, ed25519Key(publicKey), signature),
   ),
 );
@@ -235,11 +243,11 @@ export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sh
 export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
 
 function nativeEcdsa(curve: make.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
-  return nativeKey(make.makeEcdsa(curve, verifierOf(curve, crv, hash)));
+  return nativeKey(make.createEcdsa(curve, verifierOf(curve, crv, hash)));
 }
 
 function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicKeyAlgorithm {
-  return nativeKey(make.makeRsa(name, rsa(hash)));
+  return nativeKey(make.createRsa(name, rsa(hash)));
 }
 
 /**

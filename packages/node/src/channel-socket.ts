@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { Duplex } from "node:stream";
 import type { BytePipe } from "@postern/ssh";
 import type { Target } from "@postern/tunnel";
-import { type Bytes, expectNumber, longestTimerMs, SshError } from "@postern/wire";
+import { type Bytes, expectNumber, maxTimerMs, SshError } from "@postern/wire";
 
 /** What one write may join of what waits: more is written as it is. */
 const joinedBytes = 64 * 1024;
@@ -75,7 +75,7 @@ export class ChannelSocket extends Duplex {
   /** Event `timeout` when nothing was read or written for so long; 0: never. */
   setTimeout(ms: number, listener?: () => void): this {
     expectNumber("a socket's timeout", ms);
-    this.#timeoutMs = Math.min(ms, longestTimerMs);
+    this.#timeoutMs = Math.min(ms, maxTimerMs);
     if (listener) {
       if (ms === 0) this.off("timeout", listener);
       else this.once("timeout", listener);

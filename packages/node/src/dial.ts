@@ -4,15 +4,7 @@ import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel";
-import {
-  describeType,
-  expectNumber,
-  expectSignal,
-  expectType,
-  longestTimerMs,
-  RfcLimits,
-  SshError,
-} from "@postern/wire";
+import { describeType, expectNumber, expectSignal, expectType, maxTimerMs, RfcLimits, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
@@ -158,7 +150,7 @@ class Race<T> {
     const { host, port, signal, timeoutMs, lookup = systemLookup } = this.#options;
     if (signal !== undefined) this.#settled = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
-      this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, longestTimerMs));
+      this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, maxTimerMs));
     }
     const family = isIP(host);
     if (family !== 0) this.#run([{ address: host, family }]);

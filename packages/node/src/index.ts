@@ -1,7 +1,7 @@
 /** Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { ReverseTunnel as PortableTunnel, privateKeyWith, type TunnelOptions } from "@postern/tunnel";
+import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
 import { modernAlgorithms, nodeRandom, sha256 } from "./algorithms.ts";
 import { dialPipe, dialTelling } from "./dial.ts";
 import { readNativeSigner } from "./keys.ts";
@@ -42,7 +42,8 @@ export class ReverseTunnel extends PortableTunnel {
  * @example
  * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
  */
-export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyWith(readNativeSigner);
+export const privateKey: (key: string | Signer) => AuthMethod =
+  /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);
 
 export {
   type AuthContext,
@@ -56,8 +57,8 @@ export type { Algorithms, Signer } from "@postern/crypto";
 export {
   type Authorize,
   authorizedKeys,
-  type HostConnection,
-  HostConnectionEvent,
+  type HostClient,
+  HostClientEvent,
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,

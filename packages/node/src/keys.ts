@@ -2,17 +2,17 @@
 import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
 import type { Signer } from "@postern/crypto";
 import {
-  decoderWith,
-  fingerprintWith,
+  createFingerprint,
+  createKeyGenerator,
+  createKeyReader,
+  createPrivateKeyParser,
   type GenerateOptions,
-  generatorWith,
   type PublicHalf,
   type ReadPrivateKeyOptions,
-  readerWith,
 } from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
-import { nativeSigner, trying } from "./signer.ts";
+import { createSigner, trying } from "./signer.ts";
 
 /** PKCS #8 around a seed of 32 bytes (RFC 8410 section 7). */
 const ed25519Prefix = "302e020100300506032b657004220420";
@@ -34,7 +34,7 @@ const nativePublicHalf: PublicHalf = {
     }),
 };
 
-const decode = /* @__PURE__ */ decoderWith(nativePublicHalf);
+const decode = /* @__PURE__ */ createPrivateKeyParser(nativePublicHalf);
 
 /**
  * Gives what signs with a private key, from the text of an unencrypted OpenSSH key file.
@@ -42,7 +42,7 @@ const decode = /* @__PURE__ */ decoderWith(nativePublicHalf);
  * @throws SshError `key` when the text is no private key that can be read, or this platform's `node:crypto` does not take it
  */
 export function readNativeSigner(text: string): Signer {
-  return nativeSigner(decode(text));
+  return createSigner(decode(text));
 }
 
 /**
@@ -53,7 +53,7 @@ export function readNativeSigner(text: string): Signer {
  * const signer = await readPrivateKey(text);
  */
 export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> =
-  /* @__PURE__ */ readerWith(async (text) => {
+  /* @__PURE__ */ createKeyReader(async (text) => {
     try {
       return readNativeSigner(text);
     } catch (error) {
@@ -71,7 +71,7 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
  * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });
  */
 export const generatePrivateKey: (options?: GenerateOptions) => string =
-  /* @__PURE__ */ generatorWith(nativePublicHalf);
+  /* @__PURE__ */ createKeyGenerator(nativePublicHalf);
 
 /**
  * `SHA256:` and the digest of the public key blob in base64 without padding.
@@ -79,7 +79,7 @@ export const generatePrivateKey: (options?: GenerateOptions) => string =
  * @example
  * sha256Fingerprint(blob); // "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDdmAnzFHUPbDjwm6o"
  */
-export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ fingerprintWith(sha256);
+export const sha256Fingerprint: (blob: Bytes) => string = /* @__PURE__ */ createFingerprint(sha256);
 
 /** Of the plain kind, so that no Buffer with its other `slice` gets out. */
 function copyOf(buffer: Buffer): Bytes {

@@ -3,10 +3,10 @@ import { scrypt } from "node:crypto";
 import type { ScryptCost } from "@postern/crypto";
 import {
   type Authorize,
+  createHashPassword,
+  createPolicy,
   type HashPassword,
-  hashPasswordWith,
   type PasswordFunctions,
-  policyWith,
   type UserPolicy,
 } from "@postern/host";
 import type { Bytes } from "@postern/wire";
@@ -47,7 +47,7 @@ function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, siz
  * @example
  * const authorize = policy({ test: { password: await hashPassword("secret") } });
  */
-export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(functions);
+export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(functions);
 
 /**
  * A policy from a table of users. Passwords are taken by the methods `password` and `keyboard-interactive`; an unknown user takes
@@ -58,4 +58,5 @@ export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(funct
  * @example
  * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
  */
-export const policy: (users: Readonly<Record<string, UserPolicy>>) => Authorize = /* @__PURE__ */ policyWith(functions);
+export const policy: (users: Readonly<Record<string, UserPolicy>>) => Authorize =
+  /* @__PURE__ */ createPolicy(functions);

@@ -26,9 +26,9 @@ const hashes: Readonly<Record<string, string>> = {
  * @throws SshError `key` when this platform does not take the key, and from `sign` when it refuses to sign; `misuse` from `sign`
  *   for an algorithm the key cannot make
  * @example
- * const signer = nativeSigner(decodePrivateKey(await readFile("id_ed25519", "utf8")));
+ * const signer = createSigner(parsePrivateKey(await readFile("id_ed25519", "utf8")));
  */
-export function nativeSigner(key: PrivateKey): Signer {
+export function createSigner(key: PrivateKey): Signer {
   const algorithms = signatureAlgorithms(key);
   const object = trying("a private key", () => createPrivateKey({ key: privateKeyJwk(key), format: "jwk" }));
   return {

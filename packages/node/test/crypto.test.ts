@@ -31,7 +31,7 @@ const byName = <T extends { readonly name: string }>(list: readonly T[], name: s
 
 type Suite = readonly [title: string, cipher: string, mac: string | undefined];
 const suites = native.compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
-  cipher.authenticates
+  cipher.isAead
     ? [[cipher.name, cipher.name, undefined]]
     : native.compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
 );

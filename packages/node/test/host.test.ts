@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { decodePrivateKey, signer } from "@postern/noble";
+import { parsePrivateKey, signer } from "@postern/noble";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   fingerprint,
@@ -35,7 +35,7 @@ afterEach(async () => {
 async function listening(options: Partial<TunnelHostListenOptions> = {}): Promise<TunnelHost> {
   const host = await TunnelHost.listen({
     port: 0,
-    hostKeys: [signer(decodePrivateKey(hostKey))],
+    hostKeys: [signer(parsePrivateKey(hostKey))],
     authorize: policy({ test: { password: "secret" } }),
     ...options,
   });

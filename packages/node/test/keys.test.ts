@@ -30,7 +30,7 @@ describe("keys", () => {
   it("of Ed25519 and ECDSA are refused when their halves are of different pairs", async () => {
     for (const [type, { privateKey }] of keyVectors) {
       if (type.startsWith("ssh-rsa")) continue;
-      const key = portable.decodePrivateKey(privateKey);
+      const key = portable.parsePrivateKey(privateKey);
       const secret = "seed" in key ? key.seed : "scalar" in key ? key.scalar : expect.unreachable();
       // The last bytes of the secret, as they stand in the file.
       const file = Buffer.from(privateKey.replace(/-----.*-----|\s/g, ""), "base64");

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
-  decodePrivateKey,
   ecdsaNistp256,
   ecdsaNistp384,
   ecdsaNistp521,
+  parsePrivateKey,
   rsaSha2_256,
   rsaSha2_512,
   signer,
@@ -12,7 +12,7 @@ import {
 } from "@postern/noble";
 import { type Bytes, fromHex, Reader, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { nativeSigner } from "../src/signer.ts";
+import { createSigner } from "../src/signer.ts";
 
 const verifiers: readonly PublicKeyAlgorithm[] = [
   sshEd25519,
@@ -37,10 +37,10 @@ const vectors = types.flatMap((type) => {
   return file.vectors.map((vector) => [type, vector] as const);
 });
 
-describe("nativeSigner", () => {
+describe("createSigner", () => {
   it.each(vectors)("%s: signs at once what the pure implementation accepts ($comment)", (_, vector) => {
-    const key = decodePrivateKey(vector.privateKey);
-    const by = nativeSigner(key);
+    const key = parsePrivateKey(vector.privateKey);
+    const by = createSigner(key);
     const data = fromHex(vector.data);
     expect(by.publicKey).toEqual(key.publicKey);
     expect(by.algorithms).toEqual(signer(key).algorithms);
@@ -57,8 +57,8 @@ describe("nativeSigner", () => {
   it.each(vectors.filter(([type]) => !type.startsWith("ecdsa")))(
     "%s: equals OpenSSH byte for byte",
     async (_, vector) => {
-      const key = decodePrivateKey(vector.privateKey);
-      const by = nativeSigner(key);
+      const key = parsePrivateKey(vector.privateKey);
+      const by = createSigner(key);
       const data = fromHex(vector.data);
       const algorithm = new Reader(fromHex(vector.signature), "signature").text();
       expect(toHex(by.sign(data, algorithm) as Bytes)).toBe(vector.signature);
@@ -68,8 +68,8 @@ describe("nativeSigner", () => {
 
   it("writes ECDSA numbers as mpints of any length (RFC 5656 3.1.2)", () => {
     const [, vector] = vectors.find(([type]) => type === "ecdsa-sha2-nistp256")!;
-    const key = decodePrivateKey(vector.privateKey);
-    const by = nativeSigner(key);
+    const key = parsePrivateKey(vector.privateKey);
+    const by = createSigner(key);
     const sizes = new Set<number>();
     // In about half of the signatures r has its highest bit set and takes 33 bytes.
     for (let i = 0; i < 60; i++) {
@@ -85,7 +85,7 @@ describe("nativeSigner", () => {
 
   it("refuses algorithms that are not the key's, SHA-1 above all", () => {
     const [, vector] = vectors.find(([type]) => type === "ssh-rsa")!;
-    const by = nativeSigner(decodePrivateKey(vector.privateKey));
+    const by = createSigner(parsePrivateKey(vector.privateKey));
     for (const algorithm of ["ssh-rsa", "ssh-ed25519", ""]) {
       expect(() => by.sign(utf8("x"), algorithm)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
@@ -93,17 +93,17 @@ describe("nativeSigner", () => {
 
   it("refuses to sign anything but bytes, and to be made of no key", () => {
     const [, vector] = vectors.find(([type]) => type === "ssh-ed25519")!;
-    const by = nativeSigner(decodePrivateKey(vector.privateKey));
+    const by = createSigner(parsePrivateKey(vector.privateKey));
     const misuse = expect.objectContaining({ code: "misuse" });
     for (const data of ["1234", null, [1, 2]]) expect(() => by.sign(data as never, "ssh-ed25519")).toThrow(misuse);
-    expect(() => nativeSigner(null as never)).toThrow(misuse);
+    expect(() => createSigner(null as never)).toThrow(misuse);
   });
 
   it("calls it a key error when the platform does not take the key", () => {
     const [, vector] = vectors.find(([type]) => type === "ecdsa-sha2-nistp256")!;
-    const key = decodePrivateKey(vector.privateKey);
+    const key = parsePrivateKey(vector.privateKey);
     if (!("curve" in key)) throw new Error("expected an ECDSA vector");
     const broken = { ...key, point: new Uint8Array(key.point.length) };
-    expect(() => nativeSigner(broken)).toThrow(expect.objectContaining({ code: "key" }));
+    expect(() => createSigner(broken)).toThrow(expect.objectContaining({ code: "key" }));
   });
 });

@@ -47,11 +47,11 @@ it("1,000 visitors that push into a forwarding nobody reads hold no more than 25
     const { name } = GlobalRequest.decode(await liar.until(GlobalRequest.number));
     if (name === "tcpip-forward") break;
   }
-  liar.send(RequestSuccess.encode({ specific: nothing }));
+  liar.send(RequestSuccess.encode({ specificData: nothing }));
   await asking;
 
   const before = await memory();
-  const specific = ForwardedTcpip.encode({
+  const specificData = ForwardedTcpip.encode({
     address: "localhost",
     port: 8080,
     originAddress: "192.0.2.1",
@@ -65,7 +65,7 @@ it("1,000 visitors that push into a forwarding nobody reads hold no more than 25
         senderChannel,
         initialWindow: 2 ** 21,
         maxPacket: 2 ** 15,
-        specific,
+        specificData,
       }),
     );
     const confirmation = ChannelOpenConfirmation.decode(await liar.until(ChannelOpenConfirmation.number));

@@ -27,9 +27,9 @@ export interface Channel extends BytePipe {
   /** bytes of data that came and went, and how often a write had to wait for the peer's window or our output */
   readonly counters: ChannelCounters;
   /** Sends a channel request and gives the peer's answer (RFC 4254 section 5.4). */
-  request(type: string, specific: Bytes, options?: { readonly signal?: AbortSignal }): Promise<boolean>;
+  request(type: string, specificData: Bytes, options?: { readonly signal?: AbortSignal }): Promise<boolean>;
   /** Sends a channel request that wants no reply. Does nothing when the channel is gone. */
-  notify(type: string, specific: Bytes): void;
+  notify(type: string, specificData: Bytes): void;
 }
 
 /** What went over a channel so far. */
@@ -40,7 +40,7 @@ export interface ChannelCounters {
 }
 
 /** What a channel needs of its connection. */
-export interface ChannelHost {
+export interface ChannelContext {
   readonly machine: ConnectionMachine;
   /** there is output to send */
   touch(): void;
@@ -73,7 +73,7 @@ export class SshChannel implements Channel {
   readonly copies = true;
   readonly type: string;
   readonly id: number;
-  readonly #host: ChannelHost;
+  readonly #host: ChannelContext;
   /** @internal */
   readonly onRequest: AcceptOptions["onRequest"];
   readonly #onGone: AcceptOptions["onGone"];
@@ -108,7 +108,7 @@ export class SshChannel implements Channel {
     type: string,
     id: number,
     growth: WindowGrowth,
-    host: ChannelHost,
+    host: ChannelContext,
     { onRequest, onGone, onReleased }: AcceptOptions = {},
   ) {
     this.#growth = growth;
@@ -209,11 +209,15 @@ export class SshChannel implements Channel {
     queueMicrotask(() => this.ended(undefined));
   }
 
-  async request(type: string, specific: Bytes, { signal }: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
+  async request(
+    type: string,
+    specificData: Bytes,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<boolean> {
     if (signal?.aborted) throw new SshError("aborted", "the channel request was aborted", { cause: signal.reason });
     if (this.#gone !== undefined)
       throw this.#gone.error ?? new SshError("closed", "expected an open channel for a request");
-    this.#host.machine.request(this.id, type, specific, true);
+    this.#host.machine.request(this.id, type, specificData, true);
     this.#host.touch();
     return await new Promise<boolean>((resolve, reject) => {
       const aborted = (): void =>
@@ -223,10 +227,10 @@ export class SshChannel implements Channel {
     });
   }
 
-  notify(type: string, specific: Bytes): void {
+  notify(type: string, specificData: Bytes): void {
     if (this.#gone !== undefined) return;
     try {
-      this.#host.machine.request(this.id, type, specific, false);
+      this.#host.machine.request(this.id, type, specificData, false);
     } catch {
       // The peer's CLOSE has been read, and we have not been told yet.
       return;

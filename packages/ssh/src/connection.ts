@@ -6,7 +6,7 @@ import {
   type Bytes,
   disconnectReason,
   Limits,
-  longestTimerMs,
+  maxTimerMs,
   OpenFailureReason,
   quote,
   RfcLimits,
@@ -14,7 +14,7 @@ import {
   sanitizeText,
 } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { type Channel, type ChannelHost, SshChannel } from "./channel.ts";
+import { type Channel, type ChannelContext, SshChannel } from "./channel.ts";
 import { Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
@@ -61,7 +61,7 @@ export class Connection implements SshConnection {
   readonly #options: ConnectionOptions;
   readonly #driver: Driver;
   readonly #now: () => number;
-  readonly #host: ChannelHost;
+  readonly #host: ChannelContext;
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, OpenWaiter>();
   readonly #requests: GlobalRequests;
@@ -129,7 +129,7 @@ export class Connection implements SshConnection {
     const aborted = (): void => this.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
     const settled = onAbort(signal, aborted);
     const late = new SshError("timeout", `expected the login to be done within ${loginTimeoutMs} ms`);
-    const deadline = setTimeout(() => this.abort(late), Math.min(loginTimeoutMs, longestTimerMs));
+    const deadline = setTimeout(() => this.abort(late), Math.min(loginTimeoutMs, maxTimerMs));
     try {
       this.#driver.start();
       await this.#opened.promise;
@@ -172,7 +172,7 @@ export class Connection implements SshConnection {
     } else proceed(outcome);
   }
 
-  async openChannel(type: string, specific: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
+  async openChannel(type: string, specificData: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
     const { signal, window, maxPacket = Limits.maxPacket } = options;
     this.#expectOpen(signal);
     if (!this.loggedIn) throw new SshError("misuse", "expected the login to be over");
@@ -183,7 +183,7 @@ export class Connection implements SshConnection {
       const growth = this.#window(window);
       let id: number;
       try {
-        id = machine.openChannel(type, specific, { window: growth.size, maxPacket });
+        id = machine.openChannel(type, specificData, { window: growth.size, maxPacket });
       } catch (error) {
         growth.end(0);
         throw error;
@@ -199,13 +199,13 @@ export class Connection implements SshConnection {
     });
   }
 
-  async request(name: string, specific: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {
+  async request(name: string, specificData: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {
     this.#expectOpen(options.signal);
-    return await this.#requests.send(name, specific, options);
+    return await this.#requests.send(name, specificData, options);
   }
 
-  notify(name: string, specific: Bytes): void {
-    if (this.#end === undefined && this.loggedIn) this.#requests.notify(name, specific);
+  notify(name: string, specificData: Bytes): void {
+    if (this.#end === undefined && this.loggedIn) this.#requests.notify(name, specificData);
   }
 
   debug(message: string): void {
@@ -261,7 +261,7 @@ export class Connection implements SshConnection {
         return true;
       }
       case "open":
-        this.#incomingOpen(event.id, event.channelType, event.specific);
+        this.#incomingOpen(event.id, event.channelType, event.specificData);
         return true;
       case "opened":
         this.#channelOpened(event.id);
@@ -276,18 +276,18 @@ export class Connection implements SshConnection {
         return true;
       }
       case "request":
-        this.#channelRequest(event.id, event.requestType, event.specific, event.slot);
+        this.#channelRequest(event.id, event.requestType, event.specificData, event.slot);
         return true;
       case "reply":
         this.#channels.get(event.id)?.replied(event.ok);
         return true;
       case "globalRequest":
-        this.#incomingRequest(event.name, event.specific, event.slot);
+        this.#incomingRequest(event.name, event.specificData, event.slot);
         return true;
       case "globalReply":
         this.#requests.settle(event.index, {
           ok: event.ok,
-          specific: event.specific,
+          specificData: event.specificData,
           unimplemented: event.unimplemented,
         });
         return true;
@@ -320,7 +320,7 @@ export class Connection implements SshConnection {
     }
   }
 
-  #incomingOpen(id: number, type: string, specific: Bytes): void {
+  #incomingOpen(id: number, type: string, specificData: Bytes): void {
     const { machine, unsent } = this.#host;
     if (unsent > Limits.unsent) {
       machine.refuseOpen(id, OpenFailureReason.RESOURCE_SHORTAGE, "too many bytes wait for a window");
@@ -330,7 +330,7 @@ export class Connection implements SshConnection {
     const open: IncomingOpen = {
       type,
       id,
-      specific,
+      specificData,
       accept: (options = {}) => {
         const { window, maxPacket = Limits.maxPacket } = options;
         const channel = once(() => {
@@ -360,14 +360,14 @@ export class Connection implements SshConnection {
     };
   }
 
-  #incomingRequest(name: string, specific: Bytes, slot: ReplySlot | undefined): void {
+  #incomingRequest(name: string, specificData: Bytes, slot: ReplySlot | undefined): void {
     const { machine } = this.#host;
     if (slot === undefined && this.#requests.waiting) this.#driver.session.hurry();
     const once = this.#once("a global request");
     const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
     const request: IncomingRequest = {
       name,
-      specific,
+      specificData,
       wantReply: slot !== undefined,
       accept: (reply) => answer(true, reply),
       refuse: () => answer(false),
@@ -376,14 +376,14 @@ export class Connection implements SshConnection {
     else this.#options.onGlobalRequest(request, this);
   }
 
-  #channelRequest(id: number, type: string, specific: Bytes, slot: ReplySlot | undefined): void {
+  #channelRequest(id: number, type: string, specificData: Bytes, slot: ReplySlot | undefined): void {
     const { machine } = this.#host;
     const once = this.#once("a channel request");
     const answer = (ok: boolean): void => once(() => slot && machine.reply(id, slot, ok));
     const accept = (): void => answer(true);
     const refuse = (): void => answer(false);
     const { onRequest } = this.#channels.get(id) ?? {};
-    if (onRequest !== undefined) onRequest({ type, specific, wantReply: slot !== undefined, accept, refuse });
+    if (onRequest !== undefined) onRequest({ type, specificData, wantReply: slot !== undefined, accept, refuse });
     // RFC 4254 section 5.4: a request that is not recognized is answered with failure. sshd probes clients this way.
     else refuse();
   }

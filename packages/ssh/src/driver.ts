@@ -4,7 +4,7 @@ import {
   disconnectDescription,
   disconnectReason,
   Limits,
-  longestTimerMs,
+  maxTimerMs,
   SshError,
   toSshError,
 } from "@postern/wire";
@@ -180,7 +180,7 @@ export class Driver {
     );
     if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
-    const delay = Math.min(Math.max(at - this.#now(), 0), longestTimerMs);
+    const delay = Math.min(Math.max(at - this.#now(), 0), maxTimerMs);
     const id = setTimeout(() => {
       this.#timer = undefined;
       this.#pump();

@@ -10,7 +10,7 @@ import { RoundTrip } from "./window-growth.ts";
 const keepAlive = "keepalive@openssh.com";
 
 /** What {@link GlobalRequests} needs of its connection. */
-export interface RequestHost {
+export interface RequestContext {
   readonly machine: ConnectionMachine;
   /** there is output to send */
   touch(): void;
@@ -27,10 +27,10 @@ export class GlobalRequests {
   #early: Map<() => void, Waiter<GlobalReply>> | undefined = new Map();
   /** whether the login is over: until then an answer takes as long as that does, and tells nothing of the way */
   loggedIn = false;
-  readonly #host: RequestHost;
+  readonly #host: RequestContext;
   readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number | undefined }[] = [];
 
-  constructor(host: RequestHost) {
+  constructor(host: RequestContext) {
     this.#host = host;
   }
 
@@ -46,9 +46,9 @@ export class GlobalRequests {
     return this.#waiters.length > 0;
   }
 
-  send(name: string, specific: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
+  send(name: string, specificData: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
     return new Promise<GlobalReply>((resolve, reject) => {
-      const ask = (): void => this.#ask(name, specific, asking);
+      const ask = (): void => this.#ask(name, specificData, asking);
       const aborted = (): void => {
         this.#early?.delete(ask);
         reject(abortedError(signal));
@@ -68,8 +68,8 @@ export class GlobalRequests {
   }
 
   /** A request that wants no reply. */
-  notify(name: string, specific: Bytes): void {
-    this.#host.machine.globalRequest(name, specific, false);
+  notify(name: string, specificData: Bytes): void {
+    this.#host.machine.globalRequest(name, specificData, false);
     this.#host.touch();
   }
 
@@ -108,9 +108,9 @@ export class GlobalRequests {
     for (const waiter of this.#early?.values() ?? []) waiter.reject(error);
   }
 
-  #ask(name: string, specific: Bytes, waiter: Waiter<GlobalReply>): void {
+  #ask(name: string, specificData: Bytes, waiter: Waiter<GlobalReply>): void {
     this.#waiters.push({ waiter, askedAt: this.loggedIn ? this.#host.now() : undefined });
-    this.#host.machine.globalRequest(name, specific, true);
+    this.#host.machine.globalRequest(name, specificData, true);
     this.#host.touch();
   }
 }

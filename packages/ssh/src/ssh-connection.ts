@@ -9,7 +9,7 @@ export interface IncomingOpen {
   readonly type: string;
   readonly id: number;
   /** the type-specific part (view) */
-  readonly specific: Bytes;
+  readonly specificData: Bytes;
   /** Opens the channel. Throws SshError `closed` when the connection has ended meanwhile. */
   accept(options?: AcceptOptions): Channel;
   /** @param reason of RFC 4254 section 5.1, see `OpenFailureReason` */
@@ -33,7 +33,7 @@ export interface AcceptOptions extends ChannelOptions {
 /** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */
 export interface IncomingChannelRequest {
   readonly type: string;
-  readonly specific: Bytes;
+  readonly specificData: Bytes;
   readonly wantReply: boolean;
   accept(): void;
   refuse(): void;
@@ -42,16 +42,16 @@ export interface IncomingChannelRequest {
 /** The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies leave in the right order. */
 export interface IncomingRequest {
   readonly name: string;
-  readonly specific: Bytes;
+  readonly specificData: Bytes;
   readonly wantReply: boolean;
-  accept(specific?: Bytes): void;
+  accept(specificData?: Bytes): void;
   refuse(): void;
 }
 
 /** The peer's answer to a global request. */
 export interface GlobalReply {
   readonly ok: boolean;
-  readonly specific: Bytes;
+  readonly specificData: Bytes;
   /** Set if the peer answered with UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4); `ok` is false then. */
   readonly unimplemented?: true | undefined;
 }
@@ -99,11 +99,11 @@ export interface SshConnection {
   readonly closed: Promise<void>;
   readonly channelCount: number;
   /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before the end of the login */
-  openChannel(type: string, specific: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
+  openChannel(type: string, specificData: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
   /** Sends a global request and gives the reply. */
-  request(name: string, specific: Bytes, options?: RequestOptions): Promise<GlobalReply>;
+  request(name: string, specificData: Bytes, options?: RequestOptions): Promise<GlobalReply>;
   /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`; nor before the end of the login. */
-  notify(name: string, specific: Bytes): void;
+  notify(name: string, specificData: Bytes): void;
   /** Explains something to whoever reads the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). */
   debug(message: string): void;
   stats(): ConnectionStats;

@@ -309,7 +309,7 @@ describe("messages of the connection layer before login", () => {
 });
 
 describe("a client that logs in in one flight", () => {
-  it("takes no DISCONNECT for a refusal that came before the server's NEWKEYS: nothing authenticates it", async () => {
+  it("takes no DISCONNECT for a refusal that came before the server's NEWKEYS: nothing isAead it", async () => {
     // 14 is what a server says that takes no more attempts (RFC 4253 section 11.1).
     const forged = Disconnect.encode({ reason: 14, description: "no more methods", language: "" });
     const { liar, connected } = lyingServer({ wire: (bytes) => withPacketBefore(bytes, NewKeys.number, forged) });

@@ -52,7 +52,7 @@ async function hostile(options: Partial<ClientOptions> = {}, liarOptions: LiarOp
           senderChannel: windows.length,
           initialWindow: 0,
           maxPacket: 32_768,
-          specific: nothing,
+          specificData: nothing,
         }),
       );
       for (;;) {

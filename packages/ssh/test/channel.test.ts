@@ -278,7 +278,7 @@ describe("a channel as a push pipe", () => {
         senderChannel: 8,
         initialWindow: 500,
         maxPacket: 100,
-        specific: nothing,
+        specificData: nothing,
       }),
     );
     const other = await opening;

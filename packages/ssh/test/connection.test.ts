@@ -70,7 +70,7 @@ describe("a client and a server of ours", () => {
         code: "refused",
         reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
       });
-      expect(await side.request("test", nothing)).toEqual({ ok: false, specific: nothing });
+      expect(await side.request("test", nothing)).toEqual({ ok: false, specificData: nothing });
     }
     await client.close();
   });
@@ -91,8 +91,8 @@ describe("a client and a server of ours", () => {
     const { client } = await world({ server: { onGlobalRequest } });
     const order: string[] = [];
     const asked = ["a", "b", "c"].map(async (name) => {
-      const { specific } = await client.request(name, utf8(name));
-      order.push(`${name}:${String.fromCharCode(...specific)}`);
+      const { specificData } = await client.request(name, utf8(name));
+      order.push(`${name}:${String.fromCharCode(...specificData)}`);
     });
     await turns();
     expect(requests.map(({ name, wantReply }) => [name, wantReply])).toEqual([
@@ -113,8 +113,8 @@ describe("a client and a server of ours", () => {
     const asked = client.request("ask", nothing, { onReply: () => void order.push("reply") });
     await liar.until(GlobalRequest.number);
     liar.send(
-      RequestSuccess.encode({ specific: nothing }),
-      GlobalRequest.encode({ name: "next", wantReply: true, specific: nothing }),
+      RequestSuccess.encode({ specificData: nothing }),
+      GlobalRequest.encode({ name: "next", wantReply: true, specificData: nothing }),
     );
     await asked;
     expect(order).toEqual(["reply"]);
@@ -124,7 +124,7 @@ describe("a client and a server of ours", () => {
       },
     });
     await liar.until(GlobalRequest.number);
-    liar.send(RequestSuccess.encode({ specific: nothing }));
+    liar.send(RequestSuccess.encode({ specificData: nothing }));
     await expect(failing).rejects.toThrow("of the program");
     liar.abort();
     await expect(client.closed).rejects.toBeInstanceOf(SshError);
@@ -153,8 +153,8 @@ describe("an aborted call", () => {
     abort.abort();
     expect(await rejection(first)).toMatchObject({ code: "aborted" });
     await liar.until(GlobalRequest.number);
-    liar.send(RequestSuccess.encode({ specific: utf8("first") }), RequestFailure.encode({}));
-    expect(await second).toEqual({ ok: false, specific: nothing });
+    liar.send(RequestSuccess.encode({ specificData: utf8("first") }), RequestFailure.encode({}));
+    expect(await second).toEqual({ ok: false, specificData: nothing });
     liar.abort();
   });
 

@@ -142,9 +142,9 @@ describe("a callback of the program that throws", () => {
   it.each([
     [
       "onChannelOpen",
-      ChannelOpen.encode({ channelType: "x", senderChannel: 1, initialWindow: 1, maxPacket: 1, specific: nothing }),
+      ChannelOpen.encode({ channelType: "x", senderChannel: 1, initialWindow: 1, maxPacket: 1, specificData: nothing }),
     ],
-    ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specific: nothing })],
+    ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specificData: nothing })],
     ["onDebug", Debug.encode({ alwaysDisplay: true, message: "x", language: "" })],
   ])("(%s) ends the connection with that cause, and the peer is told no more than that", async (name, payload) => {
     const { liar, client } = await loggedIn({ [name]: fail });
@@ -351,10 +351,10 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
     };
     const served = serve(eager(left), { ...serverOptions("eager"), authenticate });
     const liar = new Liar("client", right);
-    const specific = PasswordRequest.encode({ isChange: false, password: "wrong" });
+    const specificData = PasswordRequest.encode({ isChange: false, password: "wrong" });
     liar.send(ServiceRequest.encode({ service: "ssh-userauth" }));
     await liar.until(ServiceAccept.number);
-    liar.send(UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specific }));
+    liar.send(UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specificData }));
     await turns(2);
     liar.send(...payloads);
     liar.end();
@@ -362,8 +362,8 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
   };
 
   it("loses nothing that came while a decision was awaited", async () => {
-    const specific = PasswordRequest.encode({ isChange: false, password: "secret" });
-    const right = UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specific });
+    const specificData = PasswordRequest.encode({ isChange: false, password: "secret" });
+    const right = UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specificData });
     const server = await impatient(right);
     expect(server.user).toBe("test");
     expect(await rejection(server.closed)).toMatchObject({ code: "closed" });

@@ -57,7 +57,7 @@ function hear(liar: Liar): () => Promise<number[]> {
   };
 }
 
-const success = (text: string): Bytes => RequestSuccess.encode({ specific: new TextEncoder().encode(text) });
+const success = (text: string): Bytes => RequestSuccess.encode({ specificData: new TextEncoder().encode(text) });
 const [service, login, request] = [ServiceRequest.number, UserauthRequest.number, GlobalRequest.number];
 
 describe("a request made during the login", () => {
@@ -69,7 +69,10 @@ describe("a request made during the login", () => {
       // One segment may hold all answers.
       liar.send(accept, UserauthSuccess.encode({}), success("1"), RequestFailure.encode({}));
       const client = await connected;
-      expect(await Promise.all(replies)).toMatchObject([{ ok: true, specific: Uint8Array.of(0x31) }, { ok: false }]);
+      expect(await Promise.all(replies)).toMatchObject([
+        { ok: true, specificData: Uint8Array.of(0x31) },
+        { ok: false },
+      ]);
       const later = client.request("third", nothing);
       expect(await said()).toEqual([request]);
       liar.send(success(""));
@@ -132,7 +135,7 @@ describe("a request made during the login", () => {
     requests.release();
     now = 500;
     requests.loggedIn = true;
-    for (let i = 0; i < Limits.roundTrips; i++) requests.settle(0, { ok: true, specific: nothing });
+    for (let i = 0; i < Limits.roundTrips; i++) requests.settle(0, { ok: true, specificData: nothing });
     // Had they counted, this would be a link of 500 ms. It asks instead.
     expect(requests.longRoundTrip()).toBeUndefined();
     expect(asked.at(-1)).toBe("keepalive@openssh.com");
@@ -174,7 +177,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
 
   it("is hurried when a request that wants no reply comes before it, and only then", async () => {
     const { liar, client } = await loggedIn({}, { version: openSsh });
-    const hostKeys = GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing });
+    const hostKeys = GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specificData: nothing });
     const before = client.stats().bytesOut;
     liar.send(hostKeys);
     await turns();
@@ -194,7 +197,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
     const reply = client.request("tcpip-forward", nothing);
     await turns();
     const asked = client.stats().bytesOut;
-    liar.send(GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing }));
+    liar.send(GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specificData: nothing }));
     await turns();
     expect(client.stats().bytesOut).toBe(asked);
     liar.send(success(""));

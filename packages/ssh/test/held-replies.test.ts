@@ -38,7 +38,7 @@ const attacks: readonly [role: string, begin: () => Promise<Attack>][] = [
   ],
 ];
 
-const request = GlobalRequest.encode({ name: "x", wantReply: true, specific: nothing });
+const request = GlobalRequest.encode({ name: "x", wantReply: true, specificData: nothing });
 
 describe.each(attacks)("a %s of ours that rekeys", (_role, begin) => {
   it("holds 2 MiB at most when the peer pushes requests instead of its KEXINIT, then ends the connection", async () => {

@@ -88,7 +88,7 @@ export async function lyingChannel({
       senderChannel: 7,
       initialWindow: window,
       maxPacket,
-      specific: nothing,
+      specificData: nothing,
     }),
   );
   return { ...both, channel: await opening };

@@ -111,7 +111,7 @@ describe("a server that says nothing", () => {
 
 describe("a sign of life", () => {
   it.each([
-    ["REQUEST_SUCCESS", RequestSuccess.encode({ specific: nothing })],
+    ["REQUEST_SUCCESS", RequestSuccess.encode({ specificData: nothing })],
     ["REQUEST_FAILURE, as of sshd", RequestFailure.encode({})],
     ["UNIMPLEMENTED, as of servers that know no global requests", Unimplemented.encode({ sequence: 7 })],
   ])("is the answer %s", async (_, answer) => {
@@ -131,7 +131,7 @@ describe("a sign of life", () => {
     ["DEBUG", Debug.encode({ alwaysDisplay: false, message: "still here", language: "" })],
     [
       "a global request",
-      GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specific: nothing }),
+      GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specificData: nothing }),
     ],
   ])("is %s, though the questions go without an answer", async (_, message) => {
     const { liar, asked, end } = await deaf();
@@ -167,11 +167,11 @@ describe("the line of replies (RFC 4254 section 4)", () => {
     const second = client.request("tcpip-forward", port(2));
     await settle();
     expect(asked).toEqual(["keepalive@openssh.com", "tcpip-forward", "keepalive@openssh.com", "tcpip-forward"]);
-    const reply = (text: string): Bytes => RequestSuccess.encode({ specific: new TextEncoder().encode(text) });
+    const reply = (text: string): Bytes => RequestSuccess.encode({ specificData: new TextEncoder().encode(text) });
     liar.send(RequestFailure.encode({}), reply("first"), RequestFailure.encode({}), reply("second"));
-    const texts = (await Promise.all([first, second])).map(({ ok, specific }) => [
+    const texts = (await Promise.all([first, second])).map(({ ok, specificData }) => [
       ok,
-      new TextDecoder().decode(specific),
+      new TextDecoder().decode(specificData),
     ]);
     expect(texts).toEqual([
       [true, "first"],
@@ -188,9 +188,9 @@ describe("the line of replies (RFC 4254 section 4)", () => {
     const kept = client.request("two@example.com", nothing);
     controller.abort();
     await expect(aborted).rejects.toMatchObject({ code: "aborted" });
-    const success = RequestSuccess.encode({ specific: new Uint8Array([1]) });
-    liar.send(success, RequestFailure.encode({}), RequestSuccess.encode({ specific: new Uint8Array([2]) }));
-    expect(await kept).toEqual({ ok: true, specific: new Uint8Array([2]) });
+    const success = RequestSuccess.encode({ specificData: new Uint8Array([1]) });
+    liar.send(success, RequestFailure.encode({}), RequestSuccess.encode({ specificData: new Uint8Array([2]) }));
+    expect(await kept).toEqual({ ok: true, specificData: new Uint8Array([2]) });
   });
 });
 

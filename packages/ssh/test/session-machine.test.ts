@@ -36,7 +36,7 @@ function begun(): { readonly session: SessionMachine; readonly server: Transport
 describe("a session that has failed", () => {
   it("throws the same error ever after, and handles nothing that comes later", () => {
     const { session, server } = begun();
-    server.send(GlobalRequest.encode({ name: "x", wantReply: false, specific: nothing }));
+    server.send(GlobalRequest.encode({ name: "x", wantReply: false, specificData: nothing }));
     server.send(ServiceAccept.encode({ service: "ssh-userauth" }));
     session.receive(server.takeOutput() ?? expect.unreachable());
     const thrown = (): unknown => {

@@ -24,7 +24,7 @@ describe("UNIMPLEMENTED", () => {
     const [a, b] = [client.request("a", nothing), client.request("b", nothing)];
     await turns();
     expect(numbers).toHaveLength(2);
-    liar.send(Unimplemented.encode({ sequence: numbers[1] ?? 0 }), RequestSuccess.encode({ specific: nothing }));
+    liar.send(Unimplemented.encode({ sequence: numbers[1] ?? 0 }), RequestSuccess.encode({ specificData: nothing }));
     expect([await a, await b]).toMatchObject([{ ok: true }, { ok: false }]);
     expect(client.stats().rekeys).toBe(when === "held during one" ? 1 : 0);
     liar.abort();
@@ -37,7 +37,7 @@ describe("UNIMPLEMENTED", () => {
     const asked = client.request("a", nothing);
     await turns();
     liar.send(Unimplemented.encode({ sequence: (numbers[0] ?? 0) + 1 }));
-    liar.send(RequestSuccess.encode({ specific: nothing }));
+    liar.send(RequestSuccess.encode({ specificData: nothing }));
     expect(await asked).toMatchObject({ ok: true });
     liar.abort();
   });

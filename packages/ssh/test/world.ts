@@ -1,7 +1,7 @@
 /** A client and a server of ours in one process, joined by a pipe in memory. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
+import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import {
   type BytePipe,
@@ -22,7 +22,7 @@ pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
 
-const hostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
+const hostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
 
 export interface World {
   readonly client: SshConnection;

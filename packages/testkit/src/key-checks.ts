@@ -1,7 +1,7 @@
 /** Test vectors of key files: what ssh-keygen wrote is read, and signed with. Runs wherever JavaScript does. @module */
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { formatPublicKey } from "@postern/keys";
-import { decodePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
+import { parsePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 import { fromHex, Reader, toHex } from "@postern/wire";
 import { equal, ok, testsOf, throwsCode, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
 
@@ -23,7 +23,7 @@ export interface UnreadVector extends Vector {
 /** The key is the one of the `.pub` file; OpenSSH's signature is one of it, and ours equals it where that is determined. */
 export function keyTests(file: VectorFile, algorithms: readonly PublicKeyAlgorithm[]): VectorTest[] {
   return testsOf<KeyVector>(file, file.algorithm, async (vector) => {
-    const key = decodePrivateKey(vector.privateKey);
+    const key = parsePrivateKey(vector.privateKey);
     equal(key.type, file.algorithm);
     equal(formatPublicKey(key.publicKey, key.comment), vector.publicLine);
     equal(sha256Fingerprint(key.publicKey), vector.fingerprint);
@@ -47,7 +47,7 @@ export function keyTests(file: VectorFile, algorithms: readonly PublicKeyAlgorit
 /** What is refused is refused with the words that help. */
 export function unreadTests(file: VectorFile): VectorTest[] {
   return testsOf<UnreadVector>(file, "unread", ({ text, expects }) => {
-    const { message } = throwsCode("key", () => decodePrivateKey(text));
+    const { message } = throwsCode("key", () => parsePrivateKey(text));
     for (const words of expects) ok(message.includes(words), `expected "${words}" in "${message}"`);
   });
 }

@@ -1,7 +1,7 @@
 /** A peer that says what a test wants: the transport layer is ours, and everything above it is the test's. @module */
 
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
+import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
@@ -28,7 +28,7 @@ pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 `;
 
 /** The key a lying server shows, for those who want to trust it. */
-export const liarHostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
+export const liarHostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
 
 /** What a {@link Liar} may be made of otherwise. */
 export interface LiarOptions extends Partial<TransportOptions> {
@@ -138,10 +138,10 @@ export class Liar {
 
   /** As a client: asks for the service and logs in with a password. */
   async logIn(user = "test", secret = "secret"): Promise<void> {
-    const specific = PasswordRequest.encode({ isChange: false, password: secret });
+    const specificData = PasswordRequest.encode({ isChange: false, password: secret });
     this.send(
       ServiceRequest.encode({ service: "ssh-userauth" }),
-      UserauthRequest.encode({ user, service: "ssh-connection", method: "password", specific }),
+      UserauthRequest.encode({ user, service: "ssh-connection", method: "password", specificData }),
     );
     await this.until(UserauthSuccess.number);
   }

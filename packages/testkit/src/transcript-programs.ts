@@ -40,7 +40,7 @@ function echo({ connection, transport }: SessionMachine, { window, maxPacket }: 
       case "authenticated":
         return connection.globalRequest("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 0 }), true);
       case "globalReply":
-        if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specific));
+        if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specificData));
         else transport.disconnect(11, "done");
         return;
       case "open":
@@ -77,11 +77,11 @@ function visit({ connection, transport }: SessionMachine, { window, maxPacket, s
     switch (event.type) {
       case "globalRequest": {
         if (event.name !== "tcpip-forward" || event.slot === undefined) return answerNothing(connection, event);
-        const { address } = TcpipForward.decode(event.specific);
+        const { address } = TcpipForward.decode(event.specificData);
         connection.replyGlobal(event.slot, true, TcpipForwardReply.encode({ port: pretendedPort }));
         const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
-        const specific = ForwardedTcpip.encode({ address, port: pretendedPort, ...origin });
-        connection.openChannel("forwarded-tcpip", specific, { window, maxPacket });
+        const specificData = ForwardedTcpip.encode({ address, port: pretendedPort, ...origin });
+        connection.openChannel("forwarded-tcpip", specificData, { window, maxPacket });
         return;
       }
       case "opened":

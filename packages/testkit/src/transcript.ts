@@ -1,7 +1,7 @@
 /** One side of a recorded session: a seed, a program and what the peer sent give what we sent, byte for byte. @module */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { Algorithms, Signer } from "@postern/crypto";
-import { compatibleAlgorithms, decodePrivateKey, signer } from "@postern/noble";
+import { compatibleAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { type SessionEvent, SessionMachine, type SessionOptions, serverLogin } from "@postern/ssh";
 import { type Bytes, concat, fromBase64, SshError, toBase64, toHex } from "@postern/wire";
 import { seededRandom } from "./seeded-random.ts";
@@ -125,7 +125,7 @@ function optionsOf({ role, login, seed, version, algorithms, rekeyBytes }: Score
   return { ...shared, role, hostKeys: [], login: { user: login.user ?? "", methods, signal: undefined } };
 }
 
-const keyOf = (text: string): Signer => signer(decodePrivateKey(text));
+const keyOf = (text: string): Signer => signer(parsePrivateKey(text));
 
 function pick(names: Transcript["algorithms"]): Algorithms {
   const find = <T extends { readonly name: string }>(all: readonly T[], wanted: readonly string[]): T[] =>

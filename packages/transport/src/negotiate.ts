@@ -12,7 +12,7 @@ export interface Offer {
   readonly macs: readonly Mac[];
 }
 
-/** The algorithms of one direction. `mac` is undefined when the cipher authenticates. */
+/** The algorithms of one direction. `mac` is undefined when the cipher isAead. */
 export interface DirectionAlgorithms {
   readonly cipher: Cipher;
   readonly mac: Mac | undefined;
@@ -69,7 +69,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
   const direction = (what: string, ciphers: readonly string[], macs: readonly string[]): DirectionAlgorithms => {
     const cipher = pickValue(`cipher (${what})`, offer.ciphers, ciphers);
     // RFC 5647 section 5.1 and OpenSSH PROTOCOL: an AEAD needs no MAC, whatever the lists say.
-    return { cipher, mac: cipher.authenticates ? undefined : pickValue(`MAC (${what})`, offer.macs, macs) };
+    return { cipher, mac: cipher.isAead ? undefined : pickValue(`MAC (${what})`, offer.macs, macs) };
   };
 
   const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));

@@ -190,7 +190,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     ["KEX_ECDH_INIT", KexEcdhInit.encode({ clientPublic: new Uint8Array(32) })],
     ["SERVICE_REQUEST", ServiceRequest.encode({ service: "ssh-userauth" })],
     ["EXT_INFO", ExtInfo.encode({ extensions: new Map() })],
-    ["GLOBAL_REQUEST", GlobalRequest.encode({ name: "x", wantReply: false, specific: new Uint8Array(0) })],
+    ["GLOBAL_REQUEST", GlobalRequest.encode({ name: "x", wantReply: false, specificData: new Uint8Array(0) })],
     ["an unknown message", Uint8Array.of(200)],
     ["message 0", Uint8Array.of(0)],
   ])("%s before KEXINIT is refused", (_name, payload) => {

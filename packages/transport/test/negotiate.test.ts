@@ -31,7 +31,7 @@ describe("negotiation", () => {
     expect([asClient.c2s.cipher.name, asClient.c2s.mac?.name]).toEqual(["aes256-ctr", "hmac-sha2-256"]);
   });
 
-  it("needs no MAC in common when the cipher authenticates, whatever the lists say (RFC 5647 section 5.1)", () => {
+  it("needs no MAC in common when the cipher isAead, whatever the lists say (RFC 5647 section 5.1)", () => {
     const aead = { ...offer, ciphers: [aes256Gcm], macs: [hmacSha2_256] };
     expect(negotiate("client", aead, init({ macC2s: ["umac-64"], macS2c: [] })).c2s.mac).toBeUndefined();
     const ctr = { ...offer, ciphers: [aes128Ctr], macs: [hmacSha2_256] };
@@ -87,7 +87,7 @@ describe("negotiation", () => {
 describe("machines", () => {
   it("agree on every combination of cipher and MAC, each direction by itself", () => {
     for (const cipher of compatibleAlgorithms.ciphers) {
-      for (const mac of cipher.authenticates ? [undefined] : compatibleAlgorithms.macs) {
+      for (const mac of cipher.isAead ? [undefined] : compatibleAlgorithms.macs) {
         const algorithms: Algorithms = { ...compatibleAlgorithms, ciphers: [cipher], ...(mac && { macs: [mac] }) };
         const [client, server] = [
           machine("client", { algorithms }),

@@ -36,7 +36,7 @@ interface Suite {
   readonly mac: Mac | undefined;
 }
 const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
-  cipher.authenticates
+  cipher.isAead
     ? [{ name: cipher.name, cipher, mac: undefined }]
     : compatibleAlgorithms.macs.map((mac) => ({ name: `${cipher.name} ${mac.name}`, cipher, mac })),
 );

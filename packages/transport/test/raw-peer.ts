@@ -1,7 +1,7 @@
 /** A peer that keeps no rule unless told to: the parts of the transport layer, worked by hand. */
 
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, modernAlgorithms, signer } from "@postern/noble";
+import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
 import { KexMachine } from "../src/kex-machine.ts";
@@ -21,7 +21,7 @@ AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
 pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
-export const hostKey = (): Signer => signer(decodePrivateKey(hostKeyText));
+export const hostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
 
 const otherKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
@@ -31,7 +31,7 @@ AAAEB1F2EtK/qzeeJMJLnIZD0MKINsZcRnzQ82twzGpXRtfAcS1UsFnRhRtqy25G60GDBS
 IbmqHNQnd2sGGpBHfGscAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
-export const otherHostKey = (): Signer => signer(decodePrivateKey(otherKeyText));
+export const otherHostKey = (): Signer => signer(parsePrivateKey(otherKeyText));
 
 export const noRekey = { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 };
 

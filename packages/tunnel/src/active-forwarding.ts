@@ -1,7 +1,7 @@
 /** A forwarding at work: asked for on each new connection, its visitors served. @module */
 import type { CallOptions } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
-import type { ForwardedChannel, ForwardingHost, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
 import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
@@ -13,7 +13,7 @@ import { sleep } from "./waiting.ts";
 export class ActiveForwarding implements Listener {
   readonly address: string;
   readonly target: Target | undefined;
-  readonly #host: ForwardingHost;
+  readonly #host: ForwardingContext;
   readonly #options: CheckedForwarding;
   readonly #visitors: Visitors;
   /** fires when no further request is to be made */
@@ -25,7 +25,7 @@ export class ActiveForwarding implements Listener {
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
   #cancelling: Promise<void> | undefined;
 
-  constructor(host: ForwardingHost, options: CheckedForwarding) {
+  constructor(host: ForwardingContext, options: CheckedForwarding) {
     this.#host = host;
     this.#options = options;
     this.address = options.address;

@@ -8,7 +8,7 @@ import { SshError } from "@postern/wire";
  *
  * @throws SshError `key`, from the function made, when the text is no private key that can be read
  */
-export function privateKeyWith(read: (text: string) => Signer): (key: string | Signer) => AuthMethod {
+export function createPrivateKeyMethod(read: (text: string) => Signer): (key: string | Signer) => AuthMethod {
   return (key) => {
     if ((key as unknown) instanceof Uint8Array) {
       throw new SshError("misuse", "expected the text of a private key or a signer, got bytes; read the file as UTF-8");

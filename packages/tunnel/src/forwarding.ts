@@ -60,7 +60,7 @@ export interface ForwardedChannel extends Channel {
 }
 
 /** What a forwarding needs of its tunnel, and tells it. */
-export interface ForwardingHost {
+export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
   /** Whether this link is the tunnel's, and not lost. */

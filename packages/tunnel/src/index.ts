@@ -1,5 +1,5 @@
 /** The end of a reverse tunnel that dials out. @module */
-export { privateKeyWith } from "./auth-methods.ts";
+export { createPrivateKeyMethod } from "./auth-methods.ts";
 export {
   ForwardingEvent,
   NoticeEvent,

@@ -1,5 +1,5 @@
 /** One connection to the host: dialled, verified, logged in, and ready to ask for ports. @module */
-import { fingerprintWith, keyType } from "@postern/keys";
+import { createFingerprint, keyType } from "@postern/keys";
 import { connect, type SshConnection } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
@@ -69,7 +69,7 @@ export async function openLink(
       loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
       hostKey: async ({ hostKey: key, algorithm }) => {
         seen = true;
-        const text = fingerprintWith(platform.sha256)(key);
+        const text = createFingerprint(platform.sha256)(key);
         const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
         if ((await hostKey(offer)) !== true) {
           throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);

@@ -54,8 +54,8 @@ export class ProbeGate {
       const arrived = new Promise<ProbeAnswer>((resolve) =>
         this.#expected.set(key(nonce), { arrived: () => resolve("ours"), over: over.promise }),
       );
-      const specific = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
-      channel = await connection.openChannel("direct-tcpip", specific, { signal: patience.signal });
+      const specificData = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
+      channel = await connection.openChannel("direct-tcpip", specificData, { signal: patience.signal });
       channel.write(nonce);
       const silence = fired(patience.signal).then((): ProbeAnswer => "foreign");
       // Whoever ends the connection, or speaks first, is not us; unless it is the connection below that ended.

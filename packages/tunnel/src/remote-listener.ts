@@ -15,7 +15,7 @@ import {
 /** The type-specific part of a `forwarded-tcpip` open. */
 export type ForwardedOpen = ValuesOf<typeof ForwardedTcpip>;
 /** Answers the opens of one forwarding. */
-export type OpenHandler = (open: IncomingOpen, specific: ForwardedOpen) => void;
+export type OpenHandler = (open: IncomingOpen, specificData: ForwardedOpen) => void;
 
 interface Route {
   readonly address: string;
@@ -56,12 +56,12 @@ export class RemoteListener {
     this.#said = [];
     const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
       signal,
-      onReply: ({ ok, specific }) => {
+      onReply: ({ ok, specificData }) => {
         // Here, and not when the caller goes on: by then the host may have explained something else.
         said = this.#said;
         this.#said = [];
         if (!ok) return;
-        bound = port === 0 ? this.#chosenPort(specific) : port;
+        bound = port === 0 ? this.#chosenPort(specificData) : port;
         if (bound === undefined) return;
         // Nobody waits for an aborted request any more, so the host is asked to let go.
         if (signal?.aborted) this.#sendCancel(address, bound).catch(() => {});
@@ -99,12 +99,12 @@ export class RemoteListener {
       open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "only forwarded-tcpip is accepted");
       return;
     }
-    const specific = ForwardedTcpip.decode(open.specific);
-    const route = this.#route(specific);
+    const specificData = ForwardedTcpip.decode(open.specificData);
+    const route = this.#route(specificData);
     if (route === undefined) {
       // RFC 4254 section 7.2: MUST be rejected when the port was not requested.
       open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port was not requested");
-    } else route.onOpen(open, specific);
+    } else route.onOpen(open, specificData);
   }
 
   /** By address and port as requested; else by the port, when that names one: some hosts tell another address. */
@@ -124,9 +124,9 @@ export class RemoteListener {
     return this.#connection.request("cancel-tcpip-forward", TcpipForward.encode({ address, port }), options);
   }
 
-  #chosenPort(specific: Bytes): number | undefined {
-    if (specific.length !== 4) return undefined;
-    const { port } = TcpipForwardReply.decode(specific);
+  #chosenPort(specificData: Bytes): number | undefined {
+    if (specificData.length !== 4) return undefined;
+    const { port } = TcpipForwardReply.decode(specificData);
     return port >= 1 && port <= RfcLimits.maxPort ? port : undefined;
   }
 }

@@ -28,7 +28,7 @@ import {
 import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
-import { fired, longestTimerMs } from "./waiting.ts";
+import { fired, maxTimerMs } from "./waiting.ts";
 
 /**
  * A reverse tunnel through an SSH host.
@@ -189,7 +189,7 @@ export class ReverseTunnel extends TunnelEventTarget {
     const leaving = [...this.#forwardings];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(drainMs, longestTimerMs));
+      timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
     });
     const finished = Promise.allSettled(leaving.map((one) => one.close())).then(() =>
       Promise.all(leaving.map((one) => one.idle())),
@@ -232,7 +232,7 @@ export class ReverseTunnel extends TunnelEventTarget {
     clearInterval(this.#selfCheck);
     const { selfCheckMs } = this.#options;
     if (state === "open" && selfCheckMs > 0) {
-      this.#selfCheck = setInterval(() => void this.#checkSelf(), Math.min(selfCheckMs, longestTimerMs));
+      this.#selfCheck = setInterval(() => void this.#checkSelf(), Math.min(selfCheckMs, maxTimerMs));
     }
     this.#timeline.add(state, reason);
     this.dispatchEvent(new StateEvent(state, reason));

@@ -3,13 +3,13 @@ import type { MaybePromise } from "@postern/auth";
 import { type BytePipe, type Channel, type IncomingOpen, pump, type Settleable, settleable } from "@postern/ssh";
 import { Limits, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
-import type { Forwarding, ForwardingHost, ForwardingStats } from "./forwarding.ts";
+import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
 import type { CheckedForwarding } from "./options.ts";
 import { type Dialling, type DialTelling, type Target, telling } from "./platform.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
-import { longestTimerMs } from "./waiting.ts";
+import { maxTimerMs } from "./waiting.ts";
 
 /** One on the way in. */
 interface Visitor {
@@ -28,7 +28,7 @@ export class Visitors {
   /** those who have no target wait here for the program */
   readonly queue: ChannelQueue;
   readonly gate: ProbeGate = new ProbeGate();
-  readonly #host: ForwardingHost;
+  readonly #host: ForwardingContext;
   readonly #forwarding: Forwarding;
   readonly #options: CheckedForwarding;
   readonly #dial: DialTelling;
@@ -39,7 +39,7 @@ export class Visitors {
   #onIdle: Settleable | undefined;
   readonly #past = { ...sumOf([]) };
 
-  constructor(host: ForwardingHost, forwarding: Forwarding, options: CheckedForwarding) {
+  constructor(host: ForwardingContext, forwarding: Forwarding, options: CheckedForwarding) {
     const { dialTelling, dialTarget, dial } = host.platform;
     this.#host = host;
     this.#forwarding = forwarding;
@@ -116,7 +116,7 @@ export class Visitors {
     let timer: ReturnType<typeof setTimeout> | undefined;
     return new Promise<boolean | undefined>((resolve, reject) => {
       const late = (): void => reject(new SshError("timeout", `expected onOpen to answer within ${ms} ms`));
-      timer = setTimeout(late, Math.min(ms, longestTimerMs));
+      timer = setTimeout(late, Math.min(ms, maxTimerMs));
       visitor.pending = { abort: () => resolve(undefined) };
       Promise.resolve(answer).then(resolve, reject);
     }).finally(() => clearTimeout(timer));

@@ -1,8 +1,8 @@
 /** Waiting that ends early. @module */
 import { onAbort } from "@postern/ssh";
-import { longestTimerMs, SshError } from "@postern/wire";
+import { maxTimerMs, SshError } from "@postern/wire";
 
-export { longestTimerMs };
+export { maxTimerMs };
 
 /** Waits; a signal ends the wait early. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -13,7 +13,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, Math.min(ms, longestTimerMs));
+    const timer = setTimeout(done, Math.min(ms, maxTimerMs));
     signal.addEventListener("abort", done, { once: true });
   });
 }
@@ -38,7 +38,7 @@ export async function withDeadline<T>(
 ): Promise<T | undefined> {
   const limit = new AbortController();
   const late = new SshError("timeout", `expected ${what} within ${ms} ms`);
-  const timer = ms > longestTimerMs ? undefined : setTimeout(() => limit.abort(late), ms);
+  const timer = ms > maxTimerMs ? undefined : setTimeout(() => limit.abort(late), ms);
   const stopListening = onAbort(signal, () => limit.abort(signal.reason));
   try {
     const answer = await unlessAborted(work(limit.signal), limit.signal);

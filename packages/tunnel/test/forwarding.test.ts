@@ -12,7 +12,7 @@ import {
   utf8,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { Forwarding } from "../src/index.ts";
+import type { Forwarding, Listener } from "../src/index.ts";
 import { confirmation, denied, forwarded, granted, nothing, opening, Rig, refusal, rejection, turns } from "./rig.ts";
 
 describe("a request for a port (RFC 4254 section 7.1)", () => {
@@ -47,11 +47,11 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     ["port 65536", granted(65_536).slice(1)],
     ["half a port", Uint8Array.of(0, 0)],
     ["more than a port", new Uint8Array(8)],
-  ])("for port 0 that is granted with %s is a protocol error of that call", async (_what, specific) => {
+  ])("for port 0 that is granted with %s is a protocol error of that call", async (_what, specificData) => {
     const rig = await new Rig().logIn();
     const asking = rejection(rig.tunnel.listen({ port: 0 }));
     await rig.asked();
-    rig.host.send(RequestSuccess.encode({ specific }));
+    rig.host.send(RequestSuccess.encode({ specificData }));
     expect(await asking).toMatchObject({
       code: "protocol",
       message: expect.stringContaining("tell the port it chose"),
@@ -61,11 +61,11 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   });
 
   it("for another port may be granted with bytes behind: some hosts tell the port, or zeros", async () => {
-    for (const specific of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
+    for (const specificData of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
       const rig = await new Rig().logIn();
       const asking = rig.tunnel.listen({ port: 8080 });
       await rig.asked();
-      rig.host.send(RequestSuccess.encode({ specific }));
+      rig.host.send(RequestSuccess.encode({ specificData }));
       expect((await asking).port).toBe(8080);
       rig.host.abort();
     }
@@ -222,7 +222,7 @@ describe("a visitor", () => {
       ["127.0.0.1", 0, undefined],
     ];
     for (const [address, port, which] of routed) {
-      const readers = all.map((forwarding) => forwarding[Symbol.asyncIterator]().next());
+      const readers = all.map((forwarding) => (forwarding as Listener)[Symbol.asyncIterator]().next());
       rig.visit(address, port);
       if (which === undefined) {
         expect(await refusal(rig), `${address} ${port}`).toMatchObject({
@@ -258,7 +258,7 @@ describe("a visitor", () => {
         senderChannel: 1,
         initialWindow: 1,
         maxPacket: 1,
-        specific: nothing,
+        specificData: nothing,
       }),
     );
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE });
@@ -286,7 +286,7 @@ describe("a visitor", () => {
         senderChannel: 1,
         initialWindow: 1,
         maxPacket: 1,
-        specific: utf8("?"),
+        specificData: utf8("?"),
       }),
     );
     expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "protocol" });

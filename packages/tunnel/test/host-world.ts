@@ -127,8 +127,8 @@ export class HostWorld implements Platform {
 
   /** A visitor comes to a port of the link that came last; the channel as the host sees it. */
   async visit(port: number, { address = "localhost", link = this.link } = {}): Promise<Channel> {
-    const specific = ForwardedTcpip.encode({ address, port, originAddress: "192.0.2.99", originPort: 4711 });
-    return await link.connection.openChannel("forwarded-tcpip", specific);
+    const specificData = ForwardedTcpip.encode({ address, port, originAddress: "192.0.2.99", originPort: 4711 });
+    return await link.connection.openChannel("forwarded-tcpip", specificData);
   }
 
   async #never(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
@@ -213,7 +213,7 @@ export class HostWorld implements Platform {
 
   #request(request: Parameters<NonNullable<Parameters<typeof serve>[1]["onGlobalRequest"]>>[0], link: HostLink): void {
     if (request.name === "tcpip-forward") {
-      const { address, port } = TcpipForward.decode(request.specific);
+      const { address, port } = TcpipForward.decode(request.specificData);
       const attempt = this.requests.push(`forward ${address}:${port}`);
       const answer = (how: PortAnswer): void => {
         if (how === "hold") this.#held.push(() => answer("listen"));
@@ -230,7 +230,7 @@ export class HostWorld implements Platform {
       };
       answer(this.portAnswer(address, port, attempt));
     } else if (request.name === "cancel-tcpip-forward") {
-      const { address, port } = TcpipForward.decode(request.specific);
+      const { address, port } = TcpipForward.decode(request.specificData);
       this.requests.push(`cancel ${address}:${port}`);
       const answer = (): void => {
         if (link.ports.delete(`${address}:${port}`)) request.accept();
@@ -243,7 +243,7 @@ export class HostWorld implements Platform {
   }
 
   #direct(open: IncomingOpen, link: HostLink): void {
-    const { host, port } = DirectTcpip.decode(open.specific);
+    const { host, port } = DirectTcpip.decode(open.specificData);
     const how = this.directAnswer(host, port);
     if (how === "hang") return;
     if (how === "denied") return open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "open failed");
@@ -258,8 +258,8 @@ export class HostWorld implements Platform {
       return;
     }
     const address = listener?.slice(0, listener.lastIndexOf(":")) ?? "";
-    const specific = ForwardedTcpip.encode({ address, port, originAddress: host, originPort: 50_000 });
-    link.connection.openChannel("forwarded-tcpip", specific).then(
+    const specificData = ForwardedTcpip.encode({ address, port, originAddress: host, originPort: 50_000 });
+    link.connection.openChannel("forwarded-tcpip", specificData).then(
       (visitor) => pump(channel, visitor),
       () => channel.abort(),
     );

@@ -7,7 +7,7 @@ onVirtualClock();
 
 async function eventBased(): Promise<
   { world: HostWorld } & Pick<Awaited<ReturnType<typeof openTunnel>>, "tunnel"> & {
-      forwarding: AsyncIterable<ForwardedChannel> & { cancel(): Promise<void> };
+      forwarding: Awaited<ReturnType<Awaited<ReturnType<typeof openTunnel>>["tunnel"]["listen"]>>;
     }
 > {
   const world = new HostWorld();

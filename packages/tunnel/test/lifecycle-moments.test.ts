@@ -215,7 +215,7 @@ const beforeOpen: readonly Moment[] = [
     make: (world) => tunnelTo(world, { hostKey: () => new Promise(() => {}) }),
   },
   {
-    name: "while it authenticates",
+    name: "while it isAead",
     state: "authenticating",
     make: (world) => tunnelTo(world, { auth: [password(() => new Promise<string>(() => {}))] }),
   },

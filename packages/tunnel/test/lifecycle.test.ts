@@ -4,10 +4,10 @@ import { modernAlgorithms, sha256 } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type Forwarding, ReverseTunnel } from "../src/index.ts";
+import { type Listener, ReverseTunnel } from "../src/index.ts";
 import { denied, granted, Rig, rejection, turns } from "./rig.ts";
 
-async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
+async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
   const asking = rig.tunnel.listen({ port });
   await rig.asked();

@@ -5,9 +5,9 @@ import { liarHostKey } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type ForwardingOptions, fingerprint, type TunnelOptions } from "../src/index.ts";
+import { fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
 import { otherHostKey } from "./other-host-key.ts";
-import { forwarded, Rig, rejection, turns } from "./rig.ts";
+import { forwarded, Rig, rejection, request, turns } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
 /** A rig whose host has been dialled and refused. */
@@ -205,7 +205,7 @@ describe("options of a tunnel", () => {
 
 describe("options of a forwarding", () => {
   it.each([
-    [{ prot: 80 }, /unknown option "prot" of requestForwarding: did you mean "port"\?/],
+    [{ prot: 80 }, /unknown option "prot" of listen: did you mean "port"\?/],
     [{ port: -1 }, "expected port to be from 0 to 65535, got -1"],
     [{ port: 80.5 }, /expected port/],
     [{}, /expected port to be from 0 to 65535, got undefined/],
@@ -218,8 +218,8 @@ describe("options of a forwarding", () => {
     [{ port: 80, backlog: 0 }, "expected backlog to be an integer from 1 on, got 0"],
     [{ port: 80, backlog: 1.5 }, /expected backlog/],
     [{ port: 80, backlog: "10" }, "expected backlog to be an integer from 1 on, got a string"],
-    [[], "expected options of requestForwarding, got an array"],
-    [Promise.resolve({ port: 80 }), /expected options of requestForwarding, got a Promise/],
+    [[], "expected options of listen, got an array"],
+    [Promise.resolve({ port: 80 }), /expected options of listen, got a Promise/],
     [{ port: "80" }, "expected port to be from 0 to 65535, got a string"],
     [{ port: [80] }, "expected port to be from 0 to 65535, got an array"],
     [{ port: null }, "expected port to be from 0 to 65535, got null"],
@@ -237,16 +237,18 @@ describe("options of a forwarding", () => {
     [{ port: 80, onOpenTimeoutMs: 0 }, "expected onOpenTimeoutMs to be a number from 1 on, got 0"],
     [{ port: 80, onOpenTimeoutMs: Number.NaN }, "expected onOpenTimeoutMs to be a number from 1 on, got NaN"],
   ])("%o: %s", async (options, message) => {
-    expect(await rejection(new Rig().tunnel.listen(options as ForwardingOptions))).toEqual(misuse(message));
+    expect(await rejection(request(new Rig().tunnel, options as ListenOptions))).toEqual(misuse(message));
   });
 
   it.each([undefined, null, 5, "x"])("are an object, not %j", async (options) => {
-    const request = new Rig().tunnel.listen(options as unknown as ForwardingOptions);
-    expect(await rejection(request)).toEqual(misuse(/^expected options of requestForwarding, got /));
+    const request = new Rig().tunnel.listen(options as unknown as ListenOptions);
+    expect(await rejection(request)).toEqual(misuse(/^expected options of listen, got /));
   });
 
-  it("on a tunnel that is not open are refused", async () => {
-    expect(await rejection(new Rig().tunnel.listen({ port: 80 }))).toMatchObject({ code: "closed" });
+  it("on a tunnel that has ended are refused", async () => {
+    const { tunnel } = new Rig();
+    await tunnel.close();
+    expect(await rejection(tunnel.listen({ port: 80 }))).toMatchObject({ code: "closed" });
   });
 });
 
@@ -276,7 +278,7 @@ describe("options of one call", () => {
 
   it("of drain name the type of a deadline that is none", async () => {
     const { rig: opened } = await forwarded({ port: 80 });
-    for (const [deadlineMs, got] of [
+    for (const [drainMs, got] of [
       ["5", "a string"],
       [null, "null"],
       [[5], "an array"],
@@ -284,7 +286,7 @@ describe("options of one call", () => {
       [Number.NaN, "NaN"],
     ])
       expect(await rejection(opened.tunnel.close({ drainMs } as object))).toEqual(
-        misuse(`expected deadlineMs to be a number from 0 on, got ${String(got)}`),
+        misuse(`expected drainMs to be a number from 0 on, got ${String(got)}`),
       );
     expect(opened.tunnel.state).toBe("open");
     opened.host.abort();

@@ -1,6 +1,6 @@
 /** Another host key, made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/noble";
+import { parsePrivateKey, signer } from "@postern/noble";
 
 const text = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
@@ -11,4 +11,4 @@ jIoR6lV3E6gjaqQgUFwRAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
 
-export const otherHostKey = (): Signer => signer(decodePrivateKey(text));
+export const otherHostKey = (): Signer => signer(parsePrivateKey(text));

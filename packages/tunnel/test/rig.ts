@@ -18,7 +18,8 @@ import {
 } from "@postern/wire";
 import {
   type Forwarding,
-  type ForwardingOptions,
+  type Listener,
+  type ListenOptions,
   type Platform,
   ReverseTunnel,
   type Target,
@@ -93,8 +94,8 @@ export class Rig {
   /** The next request of a forwarding that the host gets; others, such as keepalives, it answers as sshd does. */
   async asked(): Promise<{ readonly name: string; readonly address: string; readonly port: number }> {
     for (;;) {
-      const { name, specific, wantReply } = GlobalRequest.decode(await this.host.until(GlobalRequest.number));
-      if (name.endsWith("tcpip-forward")) return { name, ...TcpipForward.decode(specific) };
+      const { name, specificData, wantReply } = GlobalRequest.decode(await this.host.until(GlobalRequest.number));
+      if (name.endsWith("tcpip-forward")) return { name, ...TcpipForward.decode(specificData) };
       if (wantReply) this.host.send(denied);
     }
   }
@@ -121,11 +122,11 @@ export const opening = (
     senderChannel,
     initialWindow: 100_000,
     maxPacket: 32_768,
-    specific: ForwardedTcpip.encode({ address, port, ...origin }),
+    specificData: ForwardedTcpip.encode({ address, port, ...origin }),
   });
 
 export const granted = (port?: number): Bytes =>
-  RequestSuccess.encode({ specific: port === undefined ? nothing : TcpipForwardReply.encode({ port }) });
+  RequestSuccess.encode({ specificData: port === undefined ? nothing : TcpipForwardReply.encode({ port }) });
 export const denied: Bytes = RequestFailure.encode({});
 
 /** What a promise rejects with. */
@@ -145,13 +146,24 @@ export async function turns(count = 50): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Options of `listen`, or of `forward` if there is a target. */
+export type RequestOptions = ListenOptions & { readonly target?: Target };
+
+/** Calls `forward` or `listen`. A forwarding with a target is an empty iterable. */
+export function request(tunnel: ReverseTunnel, options: RequestOptions): Promise<Listener> {
+  const { target } = options;
+  return target === undefined
+    ? tunnel.listen(options)
+    : (tunnel.forward({ ...options, target }) as Promise<Forwarding> as Promise<Listener>);
+}
+
 /** A rig with one forwarding, as granted. */
 export async function forwarded(
-  options: ForwardingOptions,
+  options: RequestOptions,
   port = options.port,
-): Promise<{ readonly rig: Rig; readonly forwarding: Forwarding }> {
+): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
-  const asking = rig.tunnel.listen(options);
+  const asking = request(rig.tunnel, options);
   await rig.asked();
   rig.host.send(granted(options.port === 0 ? port : undefined));
   return { rig, forwarding: await asking };

@@ -1,7 +1,7 @@
 /** Dialling with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
 import type { Dial } from "@postern/tunnel";
-import { longestTimerMs, SshError, toSshError } from "@postern/wire";
+import { maxTimerMs, SshError, toSshError } from "@postern/wire";
 
 /** Gives a pipe to an address. The signal fires when the pipe is not wanted any more: the tunnel was ended, or it took too long. */
 export type DialPipe<Address> = (
@@ -10,7 +10,7 @@ export type DialPipe<Address> = (
 ) => BytePipe | Promise<BytePipe>;
 
 /** Makes a platform's dialling of a program's function, which may take for ever and may not look at its signal. */
-export function dialWith<Address extends { readonly host: string; readonly port: number }>(
+export function createDial<Address extends { readonly host: string; readonly port: number }>(
   what: "host" | "target",
   dial: DialPipe<Address>,
 ): Dial {
@@ -24,7 +24,7 @@ export function dialWith<Address extends { readonly host: string; readonly port:
       unwanted.abort(new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason }));
     const timer = setTimeout(
       () => unwanted.abort(new SshError("timeout", `expected a pipe to ${name} within ${timeoutMs} ms, got none`)),
-      Math.min(timeoutMs, longestTimerMs),
+      Math.min(timeoutMs, maxTimerMs),
     );
     signal?.addEventListener("abort", aborted, { once: true });
     if (signal?.aborted) aborted();

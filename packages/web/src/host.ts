@@ -3,12 +3,12 @@ import { webRandom } from "@postern/crypto";
 import {
   type Address,
   type Authorize,
+  createHashPassword,
+  createPolicy,
   type HashPassword,
   type HostPlatform,
-  hashPasswordWith,
   type PasswordFunctions,
   TunnelHost as PortableHost,
-  policyWith,
   type TunnelHostOptions,
   type UserPolicy,
 } from "@postern/host";
@@ -23,7 +23,7 @@ const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
  * @example
  * const authorize = policy({ test: { password: await hashPassword("secret") } });
  */
-export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(passwordFunctions);
+export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(passwordFunctions);
 
 /**
  * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`; an unknown user
@@ -35,7 +35,7 @@ export const hashPassword: HashPassword = /* @__PURE__ */ hashPasswordWith(passw
  * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
  */
 export const policy: (users: Readonly<Record<string, UserPolicy>>) => Authorize =
-  /* @__PURE__ */ policyWith(passwordFunctions);
+  /* @__PURE__ */ createPolicy(passwordFunctions);
 
 /** Options of a TunnelHost that serves byte pipes. */
 export interface WebTunnelHostOptions extends TunnelHostOptions {

@@ -15,8 +15,8 @@ export {
 export {
   type Authorize,
   authorizedKeys,
-  type HostConnection,
-  HostConnectionEvent,
+  type HostClient,
+  HostClientEvent,
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,

@@ -1,8 +1,8 @@
 /** Logging in with a private key, signing in pure JavaScript. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { decodePrivateKey, signer } from "@postern/noble";
-import { privateKeyWith } from "@postern/tunnel";
+import { parsePrivateKey, signer } from "@postern/noble";
+import { createPrivateKeyMethod } from "@postern/tunnel";
 
 /**
  * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
@@ -11,6 +11,6 @@ import { privateKeyWith } from "@postern/tunnel";
  * @example
  * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
  */
-export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ privateKeyWith((text) =>
-  signer(decodePrivateKey(text)),
+export const privateKey: (key: string | Signer) => AuthMethod = /* @__PURE__ */ createPrivateKeyMethod((text) =>
+  signer(parsePrivateKey(text)),
 );

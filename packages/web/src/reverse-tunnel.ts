@@ -4,7 +4,7 @@ import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
-import { type DialPipe, dialWith } from "./dial.ts";
+import { createDial, type DialPipe } from "./dial.ts";
 
 /** Options of a ReverseTunnel that is told how to reach the host. */
 export interface WebTunnelOptions extends TunnelOptions {
@@ -45,8 +45,8 @@ export class ReverseTunnel extends PortableTunnel {
       throw new SshError("misuse", `expected dialTarget to be a function, got ${typeof dialTarget}`);
     }
     super(rest, {
-      dial: dialWith("host", dial),
-      dialTarget: dialTarget !== undefined && dialWith("target", dialTarget),
+      dial: createDial("host", dial),
+      dialTarget: dialTarget !== undefined && createDial("target", dialTarget),
       algorithms: modernAlgorithms,
       random: webRandom,
       sha256,

@@ -1,6 +1,6 @@
 /** `ssh-ed25519` by WebCrypto, which needs no code of its own in a bundle and gives its verdict later. @module */
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { makeEd25519 } from "@postern/crypto";
+import { createEd25519 } from "@postern/crypto";
 
 /**
  * `ssh-ed25519` (RFC 8709) by `crypto.subtle`, for host keys a client checks: it takes and refuses what `sshEd25519` does, and gives a
@@ -10,7 +10,7 @@ import { makeEd25519 } from "@postern/crypto";
  * @example
  * const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };
  */
-export const webSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ makeEd25519(async (publicKey, data, signature) => {
+export const webSshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ createEd25519(async (publicKey, data, signature) => {
   // Copies, made before we wait: WebCrypto refuses shared memory.
   const [key, signed, by] = [publicKey.slice(), data.slice(), signature.slice()];
   const { subtle } = crypto;

@@ -19,7 +19,9 @@ describe("workerdSocket", () => {
       [at, { signal: null }],
     ];
     for (const values of wrong) {
-      await expect(workerdSocket(...([connect, ...values] as Parameters<typeof workerdSocket>))).rejects.toMatchObject({
+      await expect(
+        workerdSocket(...([connect, ...values] as unknown as Parameters<typeof workerdSocket>)),
+      ).rejects.toMatchObject({
         code: "misuse",
       });
     }

@@ -18,7 +18,7 @@ export const RfcLimits = {
 } as const;
 
 /** The longest delay of `setTimeout`, in milliseconds: a longer one overflows and fires at once. */
-export const longestTimerMs: number = 2 ** 31 - 1;
+export const maxTimerMs: number = 2 ** 31 - 1;
 
 /** Ours. */
 export const Limits = {

@@ -132,7 +132,7 @@ describe("bytes", () => {
 
   it("encodes text alone: a missing user name must not become the user null (RFC 4251 section 5)", () => {
     for (const user of [null, undefined, 7, ["root"], Promise.resolve("root")]) {
-      const request = { user, service: "ssh-connection", method: "none", specific: new Uint8Array(0) };
+      const request = { user, service: "ssh-connection", method: "none", specificData: new Uint8Array(0) };
       expect(() => wire.UserauthRequest.encode(request as never)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
   });

@@ -43,12 +43,12 @@ export function keyboardInteractive(
     begin: ({ user }) => ({
       next(payload) {
         if (payload === undefined) {
-          const specific = KeyboardInteractiveRequest.encode({ language: "", submethods: "" });
+          const specificData = KeyboardInteractiveRequest.encode({ language: "", submethods: "" });
           return UserauthRequest.encode({
             user,
             service: CONNECTION_SERVICE,
             method: "keyboard-interactive",
-            specific,
+            specificData,
           });
         }
         const request = UserauthInfoRequest.decode(payload);

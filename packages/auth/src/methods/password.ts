@@ -30,8 +30,8 @@ export function password(secret: string | (() => MaybePromise<string>), options:
   return {
     name: "password",
     begin({ user }) {
-      const request = (specific: Uint8Array): Uint8Array =>
-        UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specific });
+      const request = (specificData: Uint8Array): Uint8Array =>
+        UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specificData });
       const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
       const first = (value: string): Uint8Array =>
         request(PasswordRequest.encode({ isChange: false, password: expectPassword(value) }));

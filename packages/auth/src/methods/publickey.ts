@@ -25,8 +25,8 @@ export function publickey(signer: Signer): AuthMethod {
       // A list without any of ours is no reason to give up: OpenSSH 7.4 leaves rsa-sha2-* out although it takes them.
       const algorithm = signer.algorithms.find((name) => serverAlgorithms?.includes(name)) ?? best;
       const { publicKey } = signer;
-      const specific = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
-      const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specific });
+      const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
+      const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specificData });
       const withSignature = (signature: Bytes): Bytes => {
         expectType("a signature", signature, "Uint8Array");
         return new Writer(1024).raw(request).string(signature).finish();

@@ -9,7 +9,7 @@ import { type EphemeralKey, type Group, makeDiffieHellman } from "./diffie-hellm
  *
  * A shared secret of zeros, which is what points of small order give, is refused (RFC 8731 section 3).
  */
-export function makeCurve25519(name: string, hash: Hash, ephemeral: (privateKey: Bytes) => EphemeralKey): KexMethod {
+export function createCurve25519(name: string, hash: Hash, ephemeral: (privateKey: Bytes) => EphemeralKey): KexMethod {
   const group: Group = {
     check(publicKey) {
       // RFC 8731 section 3.1: clients and servers MUST check the length.

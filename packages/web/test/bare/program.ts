@@ -5,6 +5,7 @@ import {
   type ByteStreams,
   fingerprint,
   generatePrivateKey,
+  type Listener,
   modernAlgorithms,
   pipeFromStreams,
   privateKey,
@@ -55,13 +56,18 @@ export async function runTunnel(
   await tunnel.connect();
   await served;
   let refused = "";
-  const asked = tunnel.forward({ port: 0, target }).catch((error: unknown) => {
+  const asked = (tunnel.forward({ port: 0, target }) as Promise<Listener>).catch((error: unknown) => {
     if (error instanceof SshError) refused = error.code;
   });
   const forwarding = (await asked) ?? (await tunnel.listen({ port: 0 }));
   const host = await listening;
-  const specific = { address: forwarding.address, port: forwarding.port, originAddress: "192.0.2.1", originPort: 1 };
-  const visitor = host.openChannel("forwarded-tcpip", ForwardedTcpip.encode(specific));
+  const specificData = {
+    address: forwarding.address,
+    port: forwarding.port,
+    originAddress: "192.0.2.1",
+    originPort: 1,
+  };
+  const visitor = host.openChannel("forwarded-tcpip", ForwardedTcpip.encode(specificData));
   for await (const channel of local ? [] : forwarding) {
     void channel.readable.pipeTo(channel.writable);
     break;

@@ -18,7 +18,7 @@ export const UserauthRequest = message(50, "USERAUTH_REQUEST", {
   user: text,
   service: text,
   method: text,
-  specific: rest,
+  specificData: rest,
 });
 /** RFC 4252 section 5.1 */
 export const UserauthFailure = message(51, "USERAUTH_FAILURE", { canContinue: nameList, partialSuccess: boolean });

@@ -2,9 +2,9 @@
 import { boolean, message, optionalText, rest, string, text, uint32 } from "../codec.ts";
 
 /** RFC 4254 section 4 */
-export const GlobalRequest = message(80, "GLOBAL_REQUEST", { name: text, wantReply: boolean, specific: rest });
+export const GlobalRequest = message(80, "GLOBAL_REQUEST", { name: text, wantReply: boolean, specificData: rest });
 /** RFC 4254 section 4 */
-export const RequestSuccess = message(81, "REQUEST_SUCCESS", { specific: rest });
+export const RequestSuccess = message(81, "REQUEST_SUCCESS", { specificData: rest });
 /** RFC 4254 section 4 */
 export const RequestFailure = message(82, "REQUEST_FAILURE", {});
 /** RFC 4254 section 5.1 */
@@ -13,7 +13,7 @@ export const ChannelOpen = message(90, "CHANNEL_OPEN", {
   senderChannel: uint32,
   initialWindow: uint32,
   maxPacket: uint32,
-  specific: rest,
+  specificData: rest,
 });
 /** RFC 4254 section 5.1 */
 export const ChannelOpenConfirmation = message(91, "CHANNEL_OPEN_CONFIRMATION", {
@@ -21,7 +21,7 @@ export const ChannelOpenConfirmation = message(91, "CHANNEL_OPEN_CONFIRMATION", 
   senderChannel: uint32,
   initialWindow: uint32,
   maxPacket: uint32,
-  specific: rest,
+  specificData: rest,
 });
 /** RFC 4254 section 5.1 */
 export const ChannelOpenFailure = message(92, "CHANNEL_OPEN_FAILURE", {
@@ -52,7 +52,7 @@ export const ChannelRequest = message(98, "CHANNEL_REQUEST", {
   recipientChannel: uint32,
   requestType: text,
   wantReply: boolean,
-  specific: rest,
+  specificData: rest,
 });
 /** RFC 4254 section 5.4 */
 export const ChannelSuccess = message(99, "CHANNEL_SUCCESS", { recipientChannel: uint32 });

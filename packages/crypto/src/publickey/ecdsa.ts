@@ -1,7 +1,7 @@
 /** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 3. @module */
 import { type Bytes, Reader, SshError } from "@postern/wire";
-import type { PublicKeyAlgorithm } from "../hostkey.ts";
 import { checkPointForm, type NistCurve } from "../nist.ts";
+import type { PublicKeyAlgorithm } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
 /** ECDSA on one curve, as a platform provides it. */
@@ -16,7 +16,7 @@ export interface Ecdsa {
 }
 
 /** Makes the algorithm of a platform's ECDSA. Both roots s are valid: SSH knows no rule of low s. */
-export function makeEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm {
+export function createEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm {
   const name = `ecdsa-sha2-${curve.name}`;
   return {
     name,

@@ -1,6 +1,6 @@
 /** `ssh-ed25519`, RFC 8709. @module */
 import { type Bytes, SshError, toHex } from "@postern/wire";
-import type { PublicKeyAlgorithm, Verdict } from "../hostkey.ts";
+import type { PublicKeyAlgorithm, Verdict } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
 const name = "ssh-ed25519";
@@ -10,7 +10,9 @@ const name = "ssh-ed25519";
  *
  * Keys of small order and keys in a non-canonical form verify nothing, whatever the platform thinks of them.
  */
-export function makeEd25519(verify: (publicKey: Bytes, data: Bytes, signature: Bytes) => Verdict): PublicKeyAlgorithm {
+export function createEd25519(
+  verify: (publicKey: Bytes, data: Bytes, signature: Bytes) => Verdict,
+): PublicKeyAlgorithm {
   return {
     name,
     keyType: name,

@@ -1,7 +1,7 @@
 /** RSASSA-PKCS1-v1_5 in pure JavaScript: verifying is a public operation, on BigInt. @module */
 
 import type { Hash, PublicKeyAlgorithm } from "@postern/crypto";
-import { makeRsa, type RsaPublicKey, toBigInt } from "@postern/crypto";
+import { createRsa, type RsaPublicKey, toBigInt } from "@postern/crypto";
 import { type Bytes, concat, equal, fromHex } from "@postern/wire";
 import { sha256, sha512 } from "../hash.ts";
 
@@ -37,13 +37,13 @@ function power(base: bigint, exponent: bigint, n: bigint): bigint {
 }
 
 /** `rsa-sha2-256` in pure JavaScript; the prefix is from RFC 8017 section 9.2, note 1. */
-export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ makeRsa(
+export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ createRsa(
   "rsa-sha2-256",
   /* @__PURE__ */ verifyWith(sha256, "3031300d060960864801650304020105000420"),
 );
 
 /** `rsa-sha2-512` in pure JavaScript. */
-export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ makeRsa(
+export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ createRsa(
   "rsa-sha2-512",
   /* @__PURE__ */ verifyWith(sha512, "3051300d060960864801650304020305000440"),
 );

@@ -2,7 +2,7 @@
 
 import type { AuthDecision } from "@postern/auth";
 import { type BytePipe, type LoginAttempt, type SshConnection, serve } from "@postern/ssh";
-import { longestTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
@@ -16,7 +16,7 @@ import type { Address, HostPlatform } from "./platform.ts";
 import type { HostLoginAttempt } from "./policy.ts";
 
 /** A client that is connected. */
-export interface HostConnection {
+export interface HostClient {
   readonly id: number;
   /** where it comes from; undefined on a pipe that does not know */
   readonly origin: Address | undefined;
@@ -36,7 +36,7 @@ export interface HostConnection {
 }
 
 /** What a client needs of its host. */
-export interface HostCore {
+export interface HostContext {
   readonly options: CheckedHostOptions;
   readonly platform: HostPlatform;
   readonly admission: Admission;
@@ -44,12 +44,12 @@ export interface HostCore {
   emit(event: Event): void;
 }
 
-/** The implementation of {@link HostConnection}. */
-export class Client implements HostConnection {
+/** The implementation of {@link HostClient}. */
+export class Client implements HostClient {
   readonly id: number;
   readonly origin: Address | undefined;
   readonly since: Date = new Date();
-  readonly #core: HostCore;
+  readonly #core: HostContext;
   readonly #traffic: Traffic;
   readonly #abort = new AbortController();
   readonly #requests: ClientRequests;
@@ -63,7 +63,7 @@ export class Client implements HostConnection {
   /** the turn of an attempt whose password is being looked at */
   #guess: number | undefined;
 
-  constructor(id: number, origin: Address | undefined, core: HostCore) {
+  constructor(id: number, origin: Address | undefined, core: HostContext) {
     this.id = id;
     this.origin = origin;
     this.#core = core;
@@ -124,7 +124,7 @@ export class Client implements HostConnection {
     if (this.#connection !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const patience = new Promise<void>((resolve) => {
-        if (ms !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.min(ms, longestTimerMs));
+        if (ms !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.min(ms, maxTimerMs));
       });
       const gone = this.#connection.closed.catch(() => {});
       await Promise.race([this.#requests.drain(), patience, gone]);
@@ -213,7 +213,7 @@ export class Client implements HostConnection {
     const reason = `${attempt.method} of ${quote(attempt.user, 64)}: ${why}`;
     this.#core.emit(new RefusalEvent("login", reason, this, this.origin));
     const delay = this.#core.admission.failed(this.origin?.host);
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, longestTimerMs)));
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, maxTimerMs)));
   }
 
   #offence(error: SshError | undefined): Offence | undefined {

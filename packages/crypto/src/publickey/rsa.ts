@@ -1,6 +1,6 @@
 /** `rsa-sha2-512` and `rsa-sha2-256`: RFC 8332. `ssh-rsa` with SHA-1 does not exist here. @module */
 import { type Bytes, concat, SshError } from "@postern/wire";
-import type { PublicKeyAlgorithm } from "../hostkey.ts";
+import type { PublicKeyAlgorithm } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
 /** An RSA public key: unsigned big-endian integers without leading zeros. */
@@ -15,7 +15,7 @@ export const RsaLimits = { minBits: 2048, maxBits: 16_384, maxExponentBits: 64 }
 const keyType = "ssh-rsa";
 
 /** Makes the algorithm of a platform's RSASSA-PKCS1-v1_5 verification; the signature has the length of the modulus. */
-export function makeRsa(
+export function createRsa(
   name: "rsa-sha2-256" | "rsa-sha2-512",
   verify: (key: RsaPublicKey, data: Bytes, signature: Bytes) => boolean,
 ): PublicKeyAlgorithm {
