@@ -200,6 +200,5 @@ export function checkDrainOptions(given: DrainOptions): number {
   expectSignal(given.signal);
   const { deadlineMs = Limits.drainMs } = given;
   expectNumber("deadlineMs", deadlineMs, 0);
-  expectSignal(given.signal);
   return deadlineMs;
 }
