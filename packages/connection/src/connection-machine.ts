@@ -48,6 +48,8 @@ export class ConnectionMachine {
   readonly #lingering = new Deadlines(Limits.closeGraceMs);
   /** channels whose CLOSE waits for the peer's credit */
   readonly #stalled = new Deadlines(Limits.closeStallMs);
+  /** credit that such a channel has got since its deadline was set */
+  readonly #stalledCredit = new Map<number, number>();
   #nextId = 0;
   /** our global requests that wait for an answer, oldest first; the number of its packet is known once it has left */
   readonly #awaitedGlobal: { sequence: number | undefined }[] = [];
@@ -84,7 +86,10 @@ export class ConnectionMachine {
   tick(now: number): void {
     this.#now = now;
     for (const id of this.#lingering.due(now)) this.close(id);
-    for (const id of this.#stalled.due(now)) this.#events.push({ type: "stalled", id });
+    for (const id of this.#stalled.due(now)) {
+      this.#stalledCredit.delete(id);
+      this.#events.push({ type: "stalled", id });
+    }
   }
 
   /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
@@ -244,7 +249,7 @@ export class ConnectionMachine {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
     this.#lingering.delete(id);
-    this.#stalled.delete(id);
+    this.#endStall(id);
     this.#starved.delete(id);
     this.#waiting.delete(id);
     state.phase = { at: "closing", in: state.phase.in };
@@ -340,8 +345,21 @@ export class ConnectionMachine {
     if (!this.#channels.has(recipientChannel)) return;
     this.#established(recipientChannel, "WINDOW_ADJUST").adjust(bytesToAdd);
     if (bytesToAdd === 0 || !this.#starved.delete(recipientChannel)) return;
-    this.#stalled.delete(recipientChannel);
+    this.#extend(recipientChannel, bytesToAdd);
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
+  }
+
+  /** Credit extends the deadline of a stalled CLOSE, but not byte by byte: such a peer would keep the channel for ever. */
+  #extend(id: number, bytes: number): void {
+    if (!this.#stalled.has(id)) return;
+    const credit = (this.#stalledCredit.get(id) ?? 0) + bytes;
+    if (credit < Limits.closeStallCredit) this.#stalledCredit.set(id, credit);
+    else this.#endStall(id);
+  }
+
+  #endStall(id: number): void {
+    this.#stalled.delete(id);
+    this.#stalledCredit.delete(id);
   }
 
   #eof(id: number): void {

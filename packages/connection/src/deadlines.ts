@@ -14,6 +14,10 @@ export class Deadlines {
     this.#new.add(id);
   }
 
+  has(id: number): boolean {
+    return this.#at.has(id) || this.#new.has(id);
+  }
+
   delete(id: number): void {
     this.#at.delete(id);
     this.#new.delete(id);

@@ -271,14 +271,28 @@ describe("closing", () => {
     }
   });
 
-  it("that waits for credit has another minute after each credit, and none is left when it is sent", () => {
+  it("that waits for credit is reported as stalled although the peer gives a byte now and then", () => {
     const { side, id } = opened({ window: 0 });
     side.machine.closeAfterWrite(id);
-    side.machine.write(id, new Uint8Array(10));
+    side.machine.write(id, new Uint8Array(100));
+    for (let at = 0; at < Limits.closeStallMs; at += Limits.closeStallMs / 4) {
+      side.machine.tick(at);
+      side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 1 }));
+      expect(side.machine.write(id, new Uint8Array(100))).toBe(1);
+    }
+    side.machine.tick(Limits.closeStallMs);
+    expect(side.events()).toEqual([{ type: "stalled", id }]);
+  });
+
+  it("that waits for credit has another minute after each packet of credit, and none is left when it is sent", () => {
+    const { side, id } = opened({ window: 0 });
+    const size = Limits.closeStallCredit;
+    side.machine.closeAfterWrite(id);
+    side.machine.write(id, new Uint8Array(size + 1));
     side.machine.tick(0);
-    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 9 }));
+    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: size }));
     expect(side.machine.deadline).toBeUndefined();
-    expect(side.machine.write(id, new Uint8Array(10))).toBe(9);
+    expect(side.machine.write(id, new Uint8Array(size + 1))).toBe(size);
     side.machine.tick(Limits.closeStallMs);
     expect(side.events()).toEqual([]);
     expect(side.machine.deadline).toBe(2 * Limits.closeStallMs);

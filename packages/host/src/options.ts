@@ -1,6 +1,6 @@
 /** What a TunnelHost is told, and the checking of it. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
-import { checkAlgorithms, checkHostKeys, checkOptions, rekeyLimits } from "@postern/ssh";
+import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import { describeType, expectNumber, Limits, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { expectMethods } from "./decision.ts";
@@ -134,11 +134,14 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
   checkOptions("TunnelHost", given, hostOptions);
   const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;
   const { keepAlive: givenKeepAlive = {}, limits = {} } = given;
-  checkOptions("algorithms", givenAlgorithms, ["kex", "hostKeys", "ciphers", "macs"]);
-  checkOptions("rekey", rekey, ["bytes", "packets", "ms"]);
   rekeyLimits(rekey);
-  const algorithms = { ...defaults, ...givenAlgorithms };
-  checkAlgorithms(algorithms);
+  checkAlgorithms(givenAlgorithms);
+  const algorithms = {
+    kex: givenAlgorithms.kex ?? defaults.kex,
+    hostKeys: givenAlgorithms.hostKeys ?? defaults.hostKeys,
+    ciphers: givenAlgorithms.ciphers ?? defaults.ciphers,
+    macs: givenAlgorithms.macs ?? defaults.macs,
+  };
   checkHostKeys(hostKeys, algorithms.hostKeys);
   if (typeof authorize !== "function") {
     const got = describeType(authorize);
@@ -155,8 +158,9 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
   // A policy without users has no methods.
   if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
   checkOptions("keepAlive", givenKeepAlive, ["intervalMs", "countMax"]);
-  const keepAlive = { ...defaultKeepAlive, ...givenKeepAlive };
-  expectNumbers("keepAlive", keepAlive);
+  const { intervalMs = defaultKeepAlive.intervalMs, countMax = defaultKeepAlive.countMax } = givenKeepAlive;
+  const keepAlive = { intervalMs, countMax };
+  checkKeepAlive(keepAlive);
   return {
     hostKeys,
     authorize,

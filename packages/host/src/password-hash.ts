@@ -51,7 +51,8 @@ export function createHashPassword({ scrypt }: Pick<PasswordFunctions, "scrypt">
  * What starts like a hash of a kind that is not known here: crypt(5), also with the marks of a locked account, `{SSHA}` of LDAP, and
  * the formats of Django, Werkzeug and PostgreSQL. Taken as a password, the hash itself would let anyone in who has read it.
  */
-const foreignHash = /^(?:[!*]*(?:[${]|$)|(?:argon2|bcrypt|md5|pbkdf2|scram|scrypt|sha)[\w-]*[:$])/i;
+const foreignHash =
+  /^(?:[!*]*(?:[${]|$)|(?:argon2\w*|bcrypt(?:_sha256)?|md5|pbkdf2(?:_\w+)?|scram-sha-\d+|scrypt|sha(?:1|224|256|384|512)?)[:$])/i;
 
 /**
  * Reads a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password itself unless it

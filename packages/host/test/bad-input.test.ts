@@ -61,6 +61,14 @@ describe("policy", () => {
     expect(() => policy({ ann: { password } })).toThrow(misuse(/^(?!.*secret).*hashPassword/i));
   });
 
+  it.each(["Shadow:1", "sharon$99", "shamrock$5", "scramble$1", "md5sum", "argon"])(
+    "takes %s, which only begins like the name of a hash",
+    async (password) => {
+      const attempt: HostLoginAttempt = { ...byKey, method: "password", password };
+      expect(await policy({ ann: { password } })(attempt)).not.toBe(false);
+    },
+  );
+
   it("takes a password that starts like a foreign hash when it is hashed", async () => {
     const authorize = policy({ ann: { password: await hashPassword("{SSHA}x", { ln: 4, r: 8, p: 1 }) } });
     const attempt: HostLoginAttempt = { ...byKey, method: "password", password: "{SSHA}x" };
@@ -191,6 +199,7 @@ describe("TunnelHost", () => {
     [{ rekey: { ms: null } }, /rekey.ms.*got null/],
     [{ keepAlive: null }, /got null/],
     [{ keepAlive: 30_000 }, /got a number/],
+    [{ keepAlive: { intervalMs: 0, countMax: 0 } }, /keepAlive.countMax/],
     [{ keepAlive: { intervalMs: "30000" } }, /keepAlive.intervalMs.*got a string/],
     [{ keepAlive: { countMax: Number.NaN } }, /keepAlive.countMax.*got NaN/],
     [{ limits: null }, /got null/],

@@ -19,7 +19,10 @@ export interface ServeOptions {
    * not read does not count.
    */
   readonly requestTimeoutMs?: number;
-  /** bytes of a request's content; default 16 MiB. More is answered with 413. */
+  /**
+   * bytes of a request's content; default 16 MiB. More is answered with 413, and so is content in more than 1024 + `maxBodyBytes` / 256
+   * pieces, because each piece costs memory.
+   */
   readonly maxBodyBytes?: number;
   /**
    * connections open at once; default 1000. A further one replaces the one that has been waiting longest for its next request. If there is

@@ -7,8 +7,8 @@ import { pieceBytes } from "./request-machine.ts";
 import { latin1 } from "./response-head.ts";
 import { nextTurn, type Visitor } from "./visitor.ts";
 
-/** small pieces until the event loop gets a turn: each may have cost the parsing of hundreds of chunks */
-const smallPiecesPerTurn = 16;
+/** milliseconds of small pieces until the event loop gets a turn */
+const turnMs = 10;
 
 /** The content of one request. */
 export class RequestContent {
@@ -20,7 +20,7 @@ export class RequestContent {
   readonly #idleTimeoutMs: number;
   /** how long the visitor may still take; time during which nobody reads is not its fault and does not count */
   #leftMs: number;
-  #smallPieces = 0;
+  #turnAt = performance.now();
   #state: "waits for 100" | "coming" | "read" | "broken";
   #fault: Fault | undefined;
   #responding = false;
@@ -115,7 +115,10 @@ export class RequestContent {
     const event = await this.#visitor.next(this.#leftMs, this.#idleTimeoutMs);
     this.#leftMs -= performance.now() - start;
     if (typeof event === "object" && event.type === "data") {
-      if (event.data.length < pieceBytes && ++this.#smallPieces % smallPiecesPerTurn === 0) await nextTurn();
+      if (event.data.length < pieceBytes && performance.now() - this.#turnAt > turnMs) {
+        await nextTurn();
+        this.#turnAt = performance.now();
+      }
       return event.data;
     }
     if (typeof event === "object" && event.type === "end") {

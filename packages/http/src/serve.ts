@@ -141,8 +141,11 @@ export class HttpService extends EventTarget {
   /** Whether there is room for a further connection; closes an idle one for it. */
   #makeRoom(): boolean {
     if (this.#visitors.size < this.#limits.maxConnections) return true;
-    for (const [visitor, served] of this.#idle) {
-      if (!served) continue;
+    // The one that has been silent longest: at first those that never sent anything, because they cost their place most cheaply.
+    const [...idle] = this.#idle;
+    for (const [visitor] of [...idle.filter(([, served]) => !served), ...idle.filter(([, served]) => served)]) {
+      // A request that has arrived meanwhile is answered.
+      if (!visitor.idle) continue;
       this.#idle.delete(visitor);
       this.#visitors.delete(visitor);
       visitor.close();

@@ -107,7 +107,10 @@ export class Visitor {
   async some(timeoutMs: number): Promise<NoEvent | undefined> {
     if (!this.idle) return undefined;
     if (this.#ended || this.gone) return "gone";
-    return (await this.#bytes(timeoutMs)) ?? (this.idle ? "gone" : undefined);
+    const why = await this.#bytes(timeoutMs);
+    // Closed while it waited: a request that came after that gets no answer, so it is not read.
+    if (this.#dropping) return "stopped";
+    return why ?? (this.idle ? "gone" : undefined);
   }
 
   /** Closes a connection that is idle: no answer is under way that the visitor could miss. */

@@ -603,6 +603,10 @@ describe("time", () => {
   });
 });
 
+/** Never answers `/slow`. */
+const slowly = (request: Request): Response | Promise<Response> =>
+  new URL(request.url).pathname === "/slow" ? new Promise<Response>(() => {}) : new Response(null);
+
 describe("limits", () => {
   it("answers content above maxBodyBytes with 413 (RFC 9110 15.5.14), and does not ask the handler for announced content", async () => {
     const errors: unknown[] = [];
@@ -640,21 +644,53 @@ describe("limits", () => {
   });
 
   it("answers visitors beyond maxConnections with 503 (RFC 9110 15.6.4), and serves again when one has left", async () => {
-    const place = open(() => new Response(null), { maxConnections: 2 });
+    const place = open(slowly, { maxConnections: 2 });
     const first = place.visit();
     const second = place.visit();
+    for (const visitor of [first, second]) visitor.send(get("/slow"));
     await sleep(5);
     const third = place.visit();
     third.send(get());
     expect(await third.all()).toMatch(/^HTTP\/1.1 503 Service Unavailable\r\n[\s\S]*connection: close/);
     expect(place.service.connections).toBe(2);
-    expect(place.service.requests).toBe(0);
+    expect(place.service.requests).toBe(2);
     first.pipe.abort();
     await sleep(5);
     const fourth = place.visit();
     fourth.send(get("/", "Connection: close\r\n"));
     expect(await fourth.all()).toMatch(/^HTTP\/1.1 200 /);
     expect(second.closed).toBeUndefined();
+  });
+
+  it("serves visitors although others have taken every connection and send nothing", async () => {
+    const place = open(() => new Response(null), { maxConnections: 3 });
+    const silent = [place.visit(), place.visit(), place.visit()];
+    await sleep(5);
+    const honest = place.visit();
+    honest.send(get());
+    expect(await honest.upTo("\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
+    expect(await silent[0]?.all()).toBe("");
+    expect(place.service.connections).toBe(3);
+  });
+
+  it("closes no connection whose next request has arrived", async () => {
+    const asked: string[] = [];
+    const place = open(
+      (request) => {
+        asked.push(new URL(request.url).pathname);
+        return new Response(null);
+      },
+      { maxConnections: 1 },
+    );
+    const first = place.visit();
+    first.send(get("/1"));
+    await first.upTo("\r\n\r\n");
+    first.send(get("/2"));
+    const second = place.visit();
+    second.send(get("/3"));
+    const answers = [await first.upTo("\r\n\r\n"), await second.all()];
+    // A request that was handled is answered.
+    expect(asked.includes("/2")).toBe(/ 200 /.test(answers[0] ?? ""));
   });
 
   it("closes the connection that has been waiting longest for its next request rather than turn a visitor away", async () => {
@@ -674,8 +710,9 @@ describe("limits", () => {
   });
 
   it("disconnects visitors without an answer when many are being turned away, and holds none of them", async () => {
-    const place = open(() => new Response(null), { maxConnections: 1 });
-    place.visit();
+    const place = open(slowly, { maxConnections: 1 });
+    place.visit().send(get("/slow"));
+    await sleep(5);
     const visitors = Array.from({ length: 200 }, () => place.visit());
     await sleep(20);
     expect(place.service.connections).toBe(1);

@@ -1,7 +1,7 @@
 /** Gives visitors that a server did not accept itself what `listen` and a `net.Socket` would have given them. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { EventEmitter } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { ServerHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { ChannelSocket } from "./channel-socket.ts";
@@ -14,6 +14,9 @@ interface HttpConnection {
   /** `bytesRead` when the last response was complete: more belongs to a request, or the connection was upgraded */
   doneAt: number;
 }
+
+/** How many attachments a server has: the last one stops what it made Node do. */
+const attachments = new WeakMap<EventEmitter, number>();
 
 /** A server, and those of its connections that one attachment gave to it. */
 export class AttachedServer {
@@ -47,6 +50,7 @@ export class AttachedServer {
         : []),
     ];
     for (const [event, listener] of this.#listeners) server.prependListener(event, listener as () => void);
+    attachments.set(server, (attachments.get(server) ?? 0) + 1);
   }
 
   /** Has Node enforce the server's `headersTimeout` and `requestTimeout`; to be awaited before the first visitor. */
@@ -88,6 +92,9 @@ export class AttachedServer {
   /** The last visitor has left. */
   detach(): void {
     for (const [event, listener] of this.#listeners) this.#server.off(event, listener as () => void);
+    const left = (attachments.get(this.#server) ?? 1) - 1;
+    attachments.set(this.#server, left);
+    if (left === 0 && !(this.#server as Partial<Server>).listening) stopTracking(this.#server);
   }
 
   #add(socket: HttpConnection["socket"]): void {
@@ -144,4 +151,13 @@ async function trackConnections(server: EventEmitter): Promise<void> {
   const { Server } = await import("node:http");
   const own = new Server().listeners("listening");
   for (const listener of server.listeners("listening")) if (own.includes(listener)) listener.call(server);
+}
+
+/** Stops the timer that `trackConnections` made Node start: it would keep a server that is not closed in memory. `listen` starts it again. */
+function stopTracking(server: EventEmitter): void {
+  for (const symbol of Object.getOwnPropertySymbols(server)) {
+    const value = (server as unknown as Record<symbol, unknown>)[symbol];
+    const isTimer = typeof value === "object" && value !== null && "unref" in value && "refresh" in value;
+    if (isTimer) clearInterval(value as NodeJS.Timeout);
+  }
 }

@@ -21,6 +21,8 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { BytePipe } from "@postern/ssh";
 import { pipePair, visitorQueue } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
@@ -283,6 +285,30 @@ async function drip(socket: Duplex, head: string, text: string): Promise<string>
   clearInterval(timer);
   return got;
 }
+
+describe("a server that never listens", () => {
+  it("is not kept in memory once its attachment has ended", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const used = async (): Promise<WeakRef<Server>> => {
+      const { forwarding, visit, end } = visits();
+      const server = createServer((_request, response) => void response.end("answer"));
+      const attachment = attach(forwarding, server);
+      const socket = visit();
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      expect(await text(socket)).toContain("answer");
+      end();
+      await attachment.closed;
+      return new WeakRef(server);
+    };
+    const servers = await Promise.all(Array.from({ length: 5 }, used));
+    for (let round = 0; round < 10; round++) {
+      await sleep(20);
+      collect();
+    }
+    expect(servers.filter((server) => server.deref() !== undefined).length).toBeLessThan(5);
+  });
+});
 
 describe("a server that does not listen", () => {
   const limits = { headersTimeout: 200, requestTimeout: 300, connectionsCheckingInterval: 20 };

@@ -72,14 +72,15 @@ export class WindowBudget {
 
   /** A channel of that window is gone; `held` bytes of it wait for the consumer until `release`. */
   close(window: number, held: number): void {
-    this.#channels--;
+    if (held === 0) this.#channels--;
     this.resize(window, Math.min(window, Limits.window));
     this.#free += Math.min(window, Limits.window) - this.#least - held;
   }
 
-  /** Bytes of a channel that is gone were taken or dropped. */
-  release(bytes: number): void {
+  /** Bytes of a channel that is gone were taken or dropped; it counts until the last of them is. */
+  release(bytes: number, isLast: boolean): void {
     this.#free += bytes;
+    if (isLast) this.#channels--;
   }
 }
 
@@ -145,8 +146,9 @@ export class WindowGrowth {
 
   /** Bytes that outlived the channel were taken or dropped: so many, or all that are left. */
   release(bytes: number = this.#held): void {
+    if (this.#held === 0) return;
     this.#held -= bytes;
-    this.#budget.release(bytes);
+    this.#budget.release(bytes, this.#held === 0);
   }
 
   #grow(size: number, now: number, keepsUp: boolean, largest: number): number {

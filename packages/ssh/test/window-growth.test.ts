@@ -126,11 +126,24 @@ describe("the windows of many channels", () => {
     for (const { size } of all) expect(size).toBe(2 * MiB);
   });
 
+  it("count a channel that is gone until its last unread byte is taken", () => {
+    const budget = new WindowBudget(256 * MiB);
+    // Each fills its window, and leaves.
+    const gone = Array.from({ length: 500 }, () => new WindowGrowth(budget, () => undefined));
+    for (const one of gone) one.end(one.size);
+    const honest = new WindowGrowth(budget, () => undefined);
+    expect(honest.size).toBeGreaterThan(16 * KiB);
+    for (const one of gone) one.release();
+    expect(new WindowGrowth(budget, () => undefined).size).toBe(2 * MiB);
+  });
+
   it("stay within the budget, whatever opens, grows, shrinks and ends, and all of it returns", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(2 * MiB)), { maxLength: 400 }), (steps) => {
         const budget = new WindowBudget(256 * MiB);
         const all: WindowGrowth[] = [];
+        /** channels that are gone, with what they still hold */
+        const gone = new Map<WindowGrowth, number>();
         let held = 0;
         steps.forEach(([what, which, bytes], at) => {
           const [one] = what === 0 ? [] : all.slice(which % Math.max(1, all.length)).slice(0, 1);
@@ -140,19 +153,24 @@ describe("the windows of many channels", () => {
             const left = Math.min(bytes, one.size);
             one.end(left);
             held += left;
+            if (left > 0) gone.set(one, left);
           } else if (what === 2) {
             const size = Math.min(bytes, one.size);
             expect(one.credit(size, 10 * at, true)).toBeGreaterThanOrEqual(0);
           } else {
-            const taken = Math.min(bytes, held);
-            one.release(taken);
+            const [[past, left] = []] = gone;
+            if (past === undefined || left === undefined) return;
+            const taken = Math.min(bytes, left);
+            past.release(taken);
             held -= taken;
+            gone.delete(past);
+            if (left > taken) gone.set(past, left - taken);
           }
           // What outlived its channel may exceed its share by the least window of each.
           expect(sum(all) + held).toBeLessThanOrEqual(256 * MiB);
         });
         for (const one of all) one.end(0);
-        budget.release(held);
+        for (const past of gone.keys()) past.release();
         expect(budget.open()).toBe(2 * MiB);
         expect(budget.share).toBe(192 * MiB + Limits.leastWindow);
       }),

@@ -253,21 +253,25 @@ export class TransportMachine {
 
   #readVersion(reader: VersionReader, chunk: Bytes): Bytes {
     if (this.#failure !== undefined) return chunk.subarray(chunk.length);
+    const heard = reader.lines.length;
     try {
-      const heard = reader.lines.length;
       const read = reader.read(chunk);
-      for (const message of reader.lines.slice(heard))
-        if (message !== "") this.#events.push({ type: "notice", message });
+      this.#notice(reader, heard);
       if (read === undefined) return chunk.subarray(chunk.length);
       this.#versionReader = undefined;
       this.#kex.setVersions(utf8(this.#options.version), read.bytes);
       this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
       return read.rest;
     } catch (error) {
+      this.#notice(reader, heard);
       // Thrown by `next`, as all other failures.
       this.#fail(error);
       return chunk.subarray(chunk.length);
     }
+  }
+
+  #notice(reader: VersionReader, from: number): void {
+    for (const message of reader.lines.slice(from)) if (message !== "") this.#events.push({ type: "notice", message });
   }
 
   #next(): TransportEvent | undefined {

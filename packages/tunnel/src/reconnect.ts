@@ -73,11 +73,18 @@ export class Backoff {
   /** how often in a row the server dropped us before its host key was seen */
   #turnedAway = 0;
   #openedAt = 0;
+  readonly #hosts: number;
+  /** failures in a row that the next host may not share */
+  #refused = 0;
 
-  /** @param random a fraction from 0 to 1 */
-  constructor(options: ReconnectOptions, random: () => number) {
+  /**
+   * @param random a fraction from 0 to 1
+   * @param hosts how many hosts are dialled in turn
+   */
+  constructor(options: ReconnectOptions, random: () => number, hosts = 1) {
     this.#options = options;
     this.#random = random;
+    this.#hosts = hosts;
   }
 
   opened(): void {
@@ -102,7 +109,10 @@ export class Backoff {
     const grown = Math.min(intervalMs * times, Math.max(maxIntervalMs, intervalMs));
     // A client that is being punished may see only a reset: once is chance, twice is a sign.
     const punished = code === "busy" || this.#turnedAway > 1;
-    const slow = code === "negotiation" || refusals.includes(code);
+    const isRefusal = code === "negotiation" || refusals.includes(code);
+    this.#refused = isRefusal ? this.#refused + 1 : 0;
+    // With several hosts the wait comes once each of them has refused.
+    const slow = isRefusal && this.#refused >= this.#hosts;
     return Math.round(Math.max(grown, slow ? slowMs : punished ? penaltyMs : 0) * (1 + jitter * this.#random()));
   }
 }

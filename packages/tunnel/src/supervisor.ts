@@ -54,7 +54,7 @@ export class Supervisor {
     this.#platform = platform;
     this.#options = options;
     this.#context = context;
-    this.#backoff = new Backoff(options.reconnect, () => (platform.random(1)[0] ?? 0) / 255);
+    this.#backoff = new Backoff(options.reconnect, () => (platform.random(1)[0] ?? 0) / 255, options.endpoints.length);
   }
 
   get state(): TunnelState {

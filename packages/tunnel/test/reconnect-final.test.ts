@@ -451,6 +451,20 @@ describe("hosts", () => {
     expect(world.dials).toHaveLength(3);
   });
 
+  it("wait a minute for refusals only once each of them has refused", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], reconnect: { intervalMs: 1_000 } });
+    world.secret = "another";
+    world.link.cut();
+    const waits: number[] = [];
+    tunnel.addEventListener("reconnectattempt", ({ intervalMs }) => void waits.push(intervalMs));
+    await advance(200_000);
+    expect(waits[1]).toBeLessThan(2_000);
+    expect(waits[2]).toBeGreaterThanOrEqual(60_000);
+    world.secret = "secret";
+    await tunnel.close();
+  });
+
   it("are not gone through when a failure is final", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });

@@ -39,7 +39,7 @@ export const Limits = {
    * thousands of answers of one byte. 8000 fit, as many as thousands of channels need that end while keys are exchanged.
    */
   heldOutput: 1024 * 1024,
-  heldOverhead: 128,
+  heldOverhead: 64,
   /** our output waits for the pipe: above the first no data is taken, above the second no input is read */
   outputHighWater: 256 * 1024,
   outputCeiling: 2 * 1024 * 1024,
@@ -68,6 +68,8 @@ export const Limits = {
   closeGraceMs: 1000,
   /** how long CLOSE waits without any credit from the peer for the bytes before it; Linux keeps an orphaned socket about as long */
   closeStallMs: 60_000,
+  /** credit that gives such a channel the same time again; a packet of sshd is larger */
+  closeStallCredit: 4096,
   /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged in */
   strayBeforeLogin: 64,
   bytesBeforeLogin: 1024 * 1024,

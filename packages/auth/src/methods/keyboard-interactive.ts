@@ -2,6 +2,7 @@
 import {
   describeType,
   expectType,
+  isThenable,
   KeyboardInteractiveRequest,
   type Prompt,
   SshError,
@@ -57,9 +58,9 @@ export function keyboardInteractive(
         const prompts = request.prompts.map(({ prompt, echo }) => ({ prompt: sanitizeText(prompt, true), echo }));
         if (prompts.length === 0 && name === "" && instruction === "") return respond(prompts, []);
         const responses = answer({ name, instruction, prompts });
-        return responses instanceof Promise
-          ? responses.then((given) => respond(prompts, given))
-          : respond(prompts, responses);
+        return isThenable(Object(responses))
+          ? Promise.resolve(responses).then((given) => respond(prompts, given))
+          : respond(prompts, responses as readonly string[]);
       },
     }),
   };

@@ -39,7 +39,7 @@ export function password(secret: string | (() => MaybePromise<string>), options:
         next(answer) {
           if (answer !== undefined) return change(answer);
           const value = current();
-          return value instanceof Promise ? value.then(first) : first(value);
+          return typeof value === "string" ? first(value) : Promise.resolve(value).then(first);
         },
       };
       async function change(answer: Uint8Array): Promise<Uint8Array> {

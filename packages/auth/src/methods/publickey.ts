@@ -37,7 +37,9 @@ export function publickey(signer: Signer): AuthMethod {
             throw new SshError("protocol", `expected an answer to a signed request, got message ${answer[0]}`);
           }
           const signature = signer.sign(signedData(sessionId, request), algorithm);
-          return signature instanceof Promise ? signature.then(withSignature) : withSignature(signature);
+          return signature instanceof Uint8Array
+            ? withSignature(signature)
+            : Promise.resolve(signature).then(withSignature);
         },
       };
     },
