@@ -55,6 +55,7 @@ for (const folder of ["integration", "bench", "examples", "test-vectors", "scrip
   }
 }
 checkCycles();
+checkCircles();
 checkVersions();
 checkPins();
 checkReferences();
@@ -184,6 +185,30 @@ function checkCycles() {
   for (const folder of manifests.keys()) visit(folder, []);
 }
 
+/** No file of a package imports itself through others, types included. Each circle is reported once, at its first file. */
+function checkCircles() {
+  for (const folder of folders) {
+    const files = new Map();
+    for (const file of sourcesBelow(root, `packages/${folder}`)) {
+      if (!file.startsWith(`packages/${folder}/src/`)) continue;
+      const targets = readSource(root, file).imports.filter(({ specifier }) => specifier?.startsWith("."));
+      files.set(file, targets.map(({ specifier }) => posix.join(posix.dirname(file), specifier)));
+    }
+    const done = new Set();
+    const visit = (file, path) => {
+      const at = path.indexOf(file);
+      if (at >= 0) {
+        const names = [...path.slice(at), file].map((one) => posix.basename(one, ".ts"));
+        add(file, 1, "circle", names.join(" -> "));
+      }
+      if (at >= 0 || done.has(file)) return;
+      for (const target of files.get(file) ?? []) visit(target, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files.keys()) visit(file, []);
+  }
+}
+
 /** One version for all of ours, and one of each library. */
 function checkVersions() {
   const seen = new Map();
@@ -248,7 +273,8 @@ function isBuiltin(specifier) {
 }
 
 function isExact(range) {
-  return /^\d+\.\d+\.\d+(-[\w.]+)?$/.test(range);
+  // An alias names another package, as exactly.
+  return /^(npm:(@[\w-]+\/)?[\w-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(range);
 }
 
 function lineOf(text, word) {

@@ -135,6 +135,14 @@ const elsewhere: [name: string, change: Tree, violations: string[]][] = [
     ["tsconfig.build.json:1: reference"],
   ],
   [
+    "a circle of files, also of types",
+    {
+      [wireFile]: 'import type { X } from "./x.ts";\nexport type Y = X;\n',
+      "packages/wire/src/x.ts": 'import type { Y } from "./bytes.ts";\nexport type X = Y;\n',
+    },
+    ["packages/wire/src/bytes.ts:1: circle"],
+  ],
+  [
     "a table in ARCHITECTURE.md that lacks a package",
     { "ARCHITECTURE.md": "| floor | package | job |\n" },
     Array.from({ length: 5 }, () => "ARCHITECTURE.md:1: table"),
