@@ -36,7 +36,7 @@ describe("negotiation", () => {
     expect(negotiate("client", aead, init({ macC2s: ["umac-64"], macS2c: [] })).c2s.mac).toBeUndefined();
     const ctr = { ...offer, ciphers: [aes128Ctr], macs: [hmacSha2_256] };
     expect(() => negotiate("client", ctr, init({ macC2s: ["umac-64"] }))).toThrow(
-      'expected a common MAC (client to server): we offer "hmac-sha2-256", the host offers "umac-64"',
+      'expected a common MAC (client to server): we offer "hmac-sha2-256", the server offers "umac-64"',
     );
   });
 
@@ -44,21 +44,21 @@ describe("negotiation", () => {
     [
       "key exchange method",
       { kexAlgorithms: ["sntrup761x25519-sha512"] },
-      /key exchange method: we offer "curve25519-sha256,.*", the host offers "sntrup761x25519-sha512"/,
+      /key exchange method: we offer "curve25519-sha256,.*", the server offers "sntrup761x25519-sha512"/,
     ],
     [
       "host key algorithm",
       { serverHostKeyAlgorithms: ["ssh-dss"] },
-      /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the host offers "ssh-dss"/,
+      /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the server offers "ssh-dss"/,
     ],
     [
       "cipher",
       { encryptionC2s: ["3des-cbc"] },
-      /cipher \(client to server\): we offer "chacha20.*", the host offers "3des-cbc"/,
+      /cipher \(client to server\): we offer "chacha20.*", the server offers "3des-cbc"/,
     ],
     ["cipher back", { encryptionS2c: ["arcfour"] }, /cipher \(server to client\): .*"arcfour"/],
-    ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the host offers "zlib"/],
-    ["compression back", { compressionS2c: [] }, /compression: we offer "none", the host offers nothing/],
+    ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the server offers "zlib"/],
+    ["compression back", { compressionS2c: [] }, /compression: we offer "none", the server offers nothing/],
   ])("without a common %s names both lists", (_what, theirs, message) => {
     expect(() => negotiate("client", offer, init(theirs))).toThrow(expect.objectContaining({ code: "negotiation" }));
     expect(() => negotiate("client", offer, init(theirs))).toThrow(message);

@@ -4,11 +4,10 @@ import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
-import { KexMachine } from "../src/kex-machine.ts";
-import type { KexOptions, KexStep } from "../src/kex-step.ts";
+import { KexMachine, type KexOptions } from "../src/kex-machine.ts";
 import { PacketReader } from "../src/packet-reader.ts";
 import { PacketWriter } from "../src/packet-writer.ts";
-import type { TransportEvent } from "../src/transport-events.ts";
+import type { KexEvent, TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";
 
@@ -109,7 +108,6 @@ export class RawPeer {
   readonly kex: KexMachine;
   /** payloads that came, key exchange included */
   readonly got: Bytes[] = [];
-  readonly steps: KexStep["type"][] = [];
   #version: number[] | undefined = [];
   readonly #ours: string;
   readonly #old: boolean;
@@ -165,9 +163,8 @@ export class RawPeer {
     return this;
   }
 
-  #take(step: KexStep | undefined): void {
+  #take(step: KexEvent | undefined): void {
     if (step === undefined) return;
-    this.steps.push(step.type);
     if (step.type === "hostKey") this.#take(this.kex.acceptHostKey());
     if (step.type === "sign") this.#take(this.kex.signed(signNow(step.signer, step.data, step.algorithm)));
   }
