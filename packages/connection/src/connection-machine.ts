@@ -69,7 +69,7 @@ export class ConnectionMachine {
     return this.#channels.size;
   }
 
-  /** `false` while too many requests of the peer are unanswered. A reply counts until it is sent, as it takes memory. */
+  /** `false` while too many requests of the peer wait for a reply. A ready reply uses memory, so it counts until sent. */
   get wantsInput(): boolean {
     return this.#unanswered + this.#globalRequests.unanswered < Limits.unansweredRequests;
   }
