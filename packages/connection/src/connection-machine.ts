@@ -69,7 +69,7 @@ export class ConnectionMachine {
     return this.#channels.size;
   }
 
-  /** `false` while too many requests of the peer wait for a reply. A ready reply uses memory, so it counts until sent. */
+  /** `false` while too many requests of the peer wait for a reply. A ready reply uses memory, and counts until sent. */
   get wantsInput(): boolean {
     return this.#unanswered + this.#globalRequests.unanswered < Limits.unansweredRequests;
   }
@@ -226,7 +226,7 @@ export class ConnectionMachine {
     if (bytesToAdd > 0) this.#sink.send(ChannelWindowAdjust.encode({ recipientChannel: state.peerId, bytesToAdd }));
   }
 
-  /** Sends EOF, unless it is sent. Call it after all data. */
+  /** Sends EOF, unless it has been sent. Call it after all data. */
   eof(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.out !== "data") return;
@@ -243,7 +243,7 @@ export class ConnectionMachine {
     if (this.#waitingForWindow.has(id)) this.#closeStall.add(id);
   }
 
-  /** Sends CLOSE at once, unless it is sent. */
+  /** Sends CLOSE at once, unless it has been sent. */
   close(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;

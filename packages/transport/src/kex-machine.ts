@@ -59,7 +59,7 @@ export class KexMachine {
   #sessionId: Bytes | undefined;
   #hostKey: Bytes | undefined;
   #strict = false;
-  #peerTakesExtInfo = false;
+  #peerAcceptsExtInfo = false;
   #completed = false;
 
   constructor(options: KexOptions, reader: PacketReader, writer: PacketWriter) {
@@ -91,8 +91,8 @@ export class KexMachine {
   }
 
   /** Whether the peer accepts EXT_INFO (RFC 8308 section 2.1). */
-  get peerTakesExtInfo(): boolean {
-    return this.#peerTakesExtInfo;
+  get peerAcceptsExtInfo(): boolean {
+    return this.#peerAcceptsExtInfo;
   }
 
   get idle(): boolean {
@@ -156,12 +156,12 @@ export class KexMachine {
    * Continues after the event `verify`, with its verdict.
    * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key (RFC 4253 section 9)
    */
-  verified(good: boolean): KexEvent {
+  verified(valid: boolean): KexEvent {
     const state = this.#state;
     if (state.at !== "awaitVerdict") throw new SshError("misuse", `expected the state awaitVerdict, got ${state.at}`);
     const { hostKey, negotiated } = state;
     const algorithm = negotiated.hostKeyAlgorithm;
-    if (good !== true) {
+    if (valid !== true) {
       // Not `hostkey`: without a valid signature the key proves nothing, and any attacker on the network can send it.
       throw new SshError(
         "kex",
@@ -250,7 +250,7 @@ export class KexMachine {
 
   #readMarkers({ kexAlgorithms }: Init): void {
     const { role } = this.#options;
-    this.#peerTakesExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
+    this.#peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
     this.#strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
     if (this.#strict && this.#reader.sequence !== 1) {
       throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);

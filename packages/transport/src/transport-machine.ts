@@ -79,7 +79,7 @@ export class TransportMachine {
     return this.#writer.size;
   }
 
-  /** `false` while the machine waits for a decision or a signature of the program. */
+  /** `false` after an error, and while the machine waits for a decision or a signature of the program. */
   get wantsInput(): boolean {
     return !this.#kex.paused && this.#failure === undefined;
   }
@@ -126,7 +126,7 @@ export class TransportMachine {
     );
   }
 
-  /** The peer has ended its side of the connection. Returns the error that this is in the current state. */
+  /** Handles the end of input, and returns the error for it. */
   inputEnded(): SshError {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#versionReader !== undefined) return this.#fail(this.#versionReader.missing());
@@ -184,11 +184,11 @@ export class TransportMachine {
    * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key. Later calls of
    *   `next` throw the same error.
    */
-  verified(good: boolean): void {
+  verified(valid: boolean): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#schedule.restartAtNextTick();
     try {
-      this.#emit(this.#kex.verified(good));
+      this.#emit(this.#kex.verified(valid));
     } catch (error) {
       // `misuse` is a call in the wrong state and changes nothing. Any other error ends the connection.
       throw error instanceof SshError && error.code === "misuse" ? error : this.#fail(error);
@@ -337,7 +337,7 @@ export class TransportMachine {
 
   #emit(event: KexEvent): void {
     if (event.type === "resumed") {
-      if (!this.#kex.completed && this.#kex.peerTakesExtInfo) this.#sendExtInfo();
+      if (!this.#kex.completed && this.#kex.peerAcceptsExtInfo) this.#sendExtInfo();
       this.#held.flush(this.#writer);
     } else if (event.type === "keys") {
       this.#schedule.restart();
