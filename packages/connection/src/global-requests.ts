@@ -40,12 +40,8 @@ export class GlobalRequests {
   /** Handles GLOBAL_REQUEST (view). */
   receive(payload: Bytes): void {
     const { name, wantReply, specificData } = GlobalRequest.decode(payload);
-    this.#events.push({
-      type: "globalRequest",
-      name,
-      specificData,
-      slot: wantReply ? this.#replies.add() : undefined,
-    });
+    const slot = wantReply ? this.#replies.add() : undefined;
+    this.#events.push({ type: "globalRequest", name, specificData, slot });
   }
 
   /** Handles a reply to our request at `index`, 0 the oldest. @throws SshError `protocol` if no request is pending */

@@ -11,18 +11,16 @@ export interface RekeyLimits {
 }
 
 /** The bytes and packets of one direction since its last new keys. */
-interface Usage {
-  readonly bytes: number;
-  readonly packets: number;
-}
+type Usage = Pick<RekeyLimits, "bytes" | "packets">;
 
 /** Tracks the age of the keys, or of the exchange in progress. */
 export class RekeySchedule {
+  /** how many more exchanges the peer may begin */
+  peerRekeys: number = Number.POSITIVE_INFINITY;
   readonly #limits: RekeyLimits;
   #now: number;
   /** When the keys or the exchange in progress began. `undefined` until the next `tick` sets it. */
   #since: number | undefined;
-  #peerRekeys = Number.POSITIVE_INFINITY;
 
   constructor(limits: RekeyLimits, now: number) {
     this.#limits = limits;
@@ -56,15 +54,8 @@ export class RekeySchedule {
     return output.bytes >= bytes || input.bytes >= bytes || output.packets >= packets || input.packets >= packets;
   }
 
-  /** Sets how many more exchanges the peer may begin. */
-  limitPeerRekeys(count: number): void {
-    this.#peerRekeys = count;
-  }
-
   /** Counts an exchange that the peer begins. @throws SshError `limit` */
   countPeerRekey(): void {
-    if (--this.#peerRekeys < 0) {
-      throw new SshError("limit", "expected no more key exchanges for now, got another KEXINIT");
-    }
+    if (--this.peerRekeys < 0) throw new SshError("limit", "expected no more key exchanges for now, got KEXINIT");
   }
 }

@@ -176,7 +176,7 @@ export class TransportMachine {
 
   /** Sets how many more key exchanges the peer may begin. If it begins another, `next` throws an SshError `limit`. */
   limitPeerRekeys(count: number): void {
-    this.#schedule.limitPeerRekeys(count);
+    this.#schedule.peerRekeys = count;
   }
 
   /**
