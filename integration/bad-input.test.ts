@@ -108,7 +108,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     expect(error).toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a login method: tried password (refused); the host takes "publickey,password"',
+        'expected the server to accept a login method: tried password (refused); the server accepts "publickey,password"',
     });
   });
 
@@ -130,7 +130,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
       const error = await failure(options({ port: narrow.port, hostKey: () => true }));
       expect(error).toMatchObject({ code: "negotiation" });
       expect(error.message).toContain(
-        `we offer "${modernAlgorithms.ciphers.map(({ name }) => name).join(",")}", the host offers "aes128-ctr,aes192-ctr"`,
+        `we offer "${modernAlgorithms.ciphers.map(({ name }) => name).join(",")}", the server offers "aes128-ctr,aes192-ctr"`,
       );
     } finally {
       await narrow.stop();

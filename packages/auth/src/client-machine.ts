@@ -14,16 +14,16 @@ import {
 } from "@postern/wire";
 import { type AuthContext, type AuthDialog, type AuthMethod, USERAUTH_SERVICE } from "./dialog.ts";
 
-/** What a {@link AuthClientMachine} is made of. */
+/** Options of an {@link AuthClientMachine}. */
 export interface AuthClientOptions {
   readonly sink: PayloadSink;
   /** tried in this order */
   readonly methods: readonly AuthMethod[];
 }
 
-/** What the client's authentication machine has to tell. */
+/** An event of an {@link AuthClientMachine}. */
 export type AuthClientEvent =
-  /** call `dialog.next(answer)` and give what it gives to `proceed`, or its error to `giveUp` */
+  /** call `dialog.next(answer)`, then `proceed` with its result or `giveUp` with its error */
   | { readonly type: "step"; readonly dialog: AuthDialog; readonly answer: Bytes | undefined }
   /** RFC 4252 section 5.4: control characters are escaped, except line ends and tabs */
   | { readonly type: "banner"; readonly message: string }
@@ -31,29 +31,30 @@ export type AuthClientEvent =
 
 type State =
   | { readonly at: "fresh" }
-  /** SERVICE_REQUEST is out; the first method waits for the answer */
+  /** SERVICE_REQUEST is sent; the first method waits for the answer */
   | { readonly at: "awaitService" }
-  /** the program works on the next payload */
+  /** the program prepares the next payload */
   | { readonly at: "step"; readonly method: AuthMethod; readonly dialog: AuthDialog }
-  /** a request is with the server */
+  /** a request is sent, and its answer is due */
   | { readonly at: "awaitAnswer"; readonly method: AuthMethod; readonly dialog: AuthDialog }
   | { readonly at: "authenticated" };
 
-/** Tries the methods in order until the server is content. */
+/** Tries the methods in order until the server accepts the login. */
 export class AuthClientMachine {
   readonly #options: AuthClientOptions;
   readonly #events: AuthClientEvent[] = [];
   #state: State = { at: "fresh" };
   #context: AuthContext | undefined;
   #serviceAccepted = false;
-  /** methods that have not succeeded yet, and those of them not refused since the last success */
+  /** methods that the server has not accepted yet */
   #unused: readonly AuthMethod[];
+  /** those of them that were not tried since the last partial success */
   #candidates: readonly AuthMethod[];
-  /** what the server said it would take; undefined before its first answer */
+  /** the methods that can continue, from the last failure; `undefined` before it */
   #canContinue: readonly string[] | undefined;
   readonly #tried: string[] = [];
   #refusals = 0;
-  /** why a method of ours could not go on, the last one */
+  /** the first error of a method */
   #failure: unknown;
   #banners = 0;
   #bannerBytes = 0;
@@ -64,29 +65,29 @@ export class AuthClientMachine {
     this.#candidates = options.methods;
   }
 
-  /** False while the program works on a step. */
+  /** `false` while the program prepares the next payload. */
   get wantsInput(): boolean {
     return this.#state.at !== "step";
   }
 
-  /** How many requests the server refused so far. */
+  /** How many requests the server has refused. */
   get refusals(): number {
     return this.#refusals;
   }
 
-  /** Whether a request is with the server. */
+  /** Whether the answer to a request is due. */
   get awaitsAnswer(): boolean {
     return this.#state.at === "awaitAnswer";
   }
 
-  /** Whether the request that is with the server decides it all: its answer is SUCCESS, or the end of the login. */
+  /** Whether the answer that is due ends the login: it is SUCCESS, or no method is left. */
   get lastRequestIsOut(): boolean {
     return this.#state.at === "awaitAnswer" && this.#state.method.oneRequest === true && this.#unused.length === 1;
   }
 
   /**
-   * Sends SERVICE_REQUEST and begins the first method: in the same flight if the server takes that and the method needs nothing from it, otherwise
-   * once SERVICE_ACCEPT is here.
+   * Sends SERVICE_REQUEST and begins the first method: at once if `oneFlight` is set and the method does not need the
+   * server's algorithms, otherwise after SERVICE_ACCEPT.
    */
   start(context: AuthContext, oneFlight: boolean): void {
     this.#context = context;
@@ -96,7 +97,7 @@ export class AuthClientMachine {
     else this.#beginNext();
   }
 
-  /** The server's signature algorithms, from EXT_INFO; it may send them twice (RFC 8308 section 2.4). */
+  /** Sets the server's signature algorithms, from EXT_INFO. The server may send it twice (RFC 8308 section 2.4). */
   setServerAlgorithms(names: readonly string[]): void {
     if (this.#context !== undefined) this.#context = { ...this.#context, serverAlgorithms: names };
   }
@@ -105,7 +106,7 @@ export class AuthClientMachine {
     return this.#events.shift();
   }
 
-  /** A message numbered 6 or 50 to 79 (view). */
+  /** Handles a message numbered 6 or 50 to 79 (view). */
   receive(payload: Bytes): void {
     const number = payload[0] ?? 0;
     const state = this.#state;
@@ -114,9 +115,12 @@ export class AuthClientMachine {
       return this.#banner(payload);
     }
     if (state.at !== "awaitAnswer") {
-      throw new SshError("protocol", `expected no authentication message while at ${state.at}, got message ${number}`);
+      throw new SshError(
+        "protocol",
+        `expected no authentication message in the state ${state.at}, got message ${number}`,
+      );
     }
-    // RFC 4252 section 4. A banner decides nothing, so an early one is let through.
+    // RFC 4252 section 4. An early banner is accepted, because it changes nothing.
     if (!this.#serviceAccepted) throw new SshError("protocol", `expected SERVICE_ACCEPT before message ${number}`);
     switch (number) {
       case UserauthSuccess.number:
@@ -133,20 +137,20 @@ export class AuthClientMachine {
     }
   }
 
-  /** What a step gave: the next payload, or undefined when the method gives up. */
+  /** Continues after the event `step`, with the next payload, or with `undefined` if the method gives up. */
   proceed(payload: Bytes | undefined): void {
     const state = this.#state;
-    if (state.at !== "step") throw new SshError("misuse", `expected a step to be due, got state ${state.at}`);
+    if (state.at !== "step") throw new SshError("misuse", `expected the state step, got ${state.at}`);
     if (payload === undefined) return this.giveUp("gave up");
     this.#options.sink.send(payload);
     this.#state = { at: "awaitAnswer", method: state.method, dialog: state.dialog };
   }
 
-  /** The method at work cannot go on; the next one is tried. `cause` is the error, when there was one. */
-  giveUp(why: string, cause?: unknown): void {
+  /** Gives up the current method, and begins the next one. `reason` becomes part of the error if no method succeeds. */
+  giveUp(reason: string, cause?: unknown): void {
     const state = this.#state;
-    if (state.at !== "step") throw new SshError("misuse", `expected a step to be due, got state ${state.at}`);
-    this.#tried.push(`${state.method.name} (${why})`);
+    if (state.at !== "step") throw new SshError("misuse", `expected the state step, got ${state.at}`);
+    this.#tried.push(`${state.method.name} (${reason})`);
     this.#failure ??= cause;
     this.#beginNext();
   }
@@ -178,7 +182,7 @@ export class AuthClientMachine {
     if (!partialSuccess) this.#refusals++;
     this.#tried.push(partialSuccess ? `${method.name} (accepted, not enough)` : `${method.name} (refused)`);
     if (partialSuccess) {
-      // RFC 4252 section 5.1: more is needed. What was refused before may be asked for now.
+      // RFC 4252 section 5.1: more methods are needed, and a method refused before may be accepted now.
       this.#unused = this.#unused.filter((one) => one !== method);
       this.#candidates = this.#unused;
     }
@@ -191,12 +195,12 @@ export class AuthClientMachine {
     const context = this.#context;
     if (method === undefined || context === undefined) {
       const tried = this.#tried.length === 0 ? "none was tried" : `tried ${this.#tried.join(", ")}`;
-      const takes = allowed === undefined ? "" : `; the host takes ${quote(allowed.join(",") || "no method")}`;
-      // When the host has refused nothing, it is a vault or an agent of ours that failed, and that may pass.
+      const accepted = allowed === undefined ? "" : `; the server accepts ${quote(allowed.join(",") || "no method")}`;
+      // If the server has refused no request, our own source of credentials failed, such as an agent. A retry may help.
       const refused = this.#refusals > 0 || (this.#failure instanceof SshError && this.#failure.code === "auth");
       const code = this.#failure === undefined || refused ? "auth" : "credentials";
       const options = this.#failure === undefined ? undefined : { cause: this.#failure };
-      throw new SshError(code, `expected the host to accept a login method: ${tried}${takes}`, options);
+      throw new SshError(code, `expected the server to accept a login method: ${tried}${accepted}`, options);
     }
     this.#candidates = this.#candidates.filter((one) => one !== method);
     this.#step(method, method.begin(context), undefined);

@@ -1,4 +1,4 @@
-/** User authentication as machines. @module */
+/** SSH user authentication (RFC 4252, RFC 4256) as state machines without I/O. @module */
 export { type AuthClientEvent, AuthClientMachine, type AuthClientOptions } from "./client-machine.ts";
 export type { AuthContext, AuthDialog, AuthMethod, MaybePromise } from "./dialog.ts";
 export { type InteractiveRequest, keyboardInteractive } from "./methods/keyboard-interactive.ts";

@@ -26,11 +26,11 @@ import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
 import type { InteractiveRequest } from "./methods/keyboard-interactive.ts";
 import { signedData } from "./methods/publickey.ts";
 
-/** What a client attempts; the server's program decides. */
+/** A login attempt of a client, for the program to decide. */
 export type AuthAttempt =
   | { readonly method: "none"; readonly user: string }
   | { readonly method: "password"; readonly user: string; readonly password: string }
-  /** `proved` false: the client asks whether the key would do; true: its signature has been verified */
+  /** if `proved` is `false`, the client asks whether the key is acceptable; if `true`, its signature is verified */
   | {
       readonly method: "publickey";
       readonly user: string;
@@ -38,34 +38,34 @@ export type AuthAttempt =
       readonly algorithm: string;
       readonly proved: boolean;
     }
-  /** ask with `ask`, then decide (RFC 4256); `submethods` are the client's hints */
+  /** call `ask`, then decide (RFC 4256); `submethods` are hints of the client */
   | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
 
 /**
- * The answer to an attempt: accepted, refused, or accepted with more methods wanted (RFC 4252 section 5.1). `partial` does not say
- * what comes first: whoever accepts the second method looks at what has `passed`.
+ * The decision about an attempt: accepted, refused, or accepted with more methods required (RFC 4252 section 5.1).
+ * `partial` lists the methods that can continue. It enforces no order: check `passed` before accepting a later attempt.
  */
 export type AuthDecision = boolean | { readonly partial: readonly string[] };
 
-/** What an {@link AuthServerMachine} is made of. */
+/** Options of an {@link AuthServerMachine}. */
 export interface AuthServerOptions {
   readonly sink: PayloadSink;
-  /** names of the methods a client may try */
+  /** names of the methods that a client may try */
   readonly methods: readonly string[];
-  /** the public key algorithms user keys may use; they verify at once */
+  /** the algorithms of user keys; they must verify synchronously */
   readonly algorithms: readonly PublicKeyAlgorithm[];
   readonly banner: string | undefined;
-  /** refused attempts before we disconnect; 6 unless told */
+  /** refused attempts before the machine disconnects; default 6 */
   readonly attempts?: number | undefined;
 }
 
-/** What the server's authentication machine has to tell. */
+/** An event of an {@link AuthServerMachine}. */
 export type AuthServerEvent =
-  /** answer with `decide` */
+  /** call `decide` */
   | { readonly type: "attempt"; readonly attempt: AuthAttempt }
-  /** the answers to what `ask` asked: decide, or ask again */
+  /** the answers to `ask`; call `decide`, or `ask` again */
   | { readonly type: "responses"; readonly responses: readonly string[] }
-  /** the client dropped the attempt that was asking; it is refused already */
+  /** the client dropped the attempt during `ask`; it counts as refused */
   | { readonly type: "abandoned" }
   | { readonly type: "authenticated"; readonly user: string; readonly method: string };
 
@@ -73,13 +73,13 @@ type State =
   | { readonly at: "expectService" }
   | { readonly at: "expectRequest" }
   | { readonly at: "deciding"; readonly attempt: AuthAttempt }
-  /** INFO_REQUEST is out */
+  /** INFO_REQUEST is sent */
   | { readonly at: "expectResponses"; readonly attempt: AuthAttempt; readonly prompts: number }
   | { readonly at: "authenticated" };
 
 type Request = ValuesOf<typeof UserauthRequest>;
 
-/** Reads attempts, verifies signatures, and sends the program's decisions. */
+/** Reads login attempts, verifies signatures, and sends the decisions of the program. */
 export class AuthServerMachine {
   readonly #options: AuthServerOptions;
   readonly #events: AuthServerEvent[] = [];
@@ -96,17 +96,17 @@ export class AuthServerMachine {
     this.#canContinue = options.methods;
   }
 
-  /** False while a decision is awaited. */
+  /** `false` while an attempt waits for its decision. */
   get wantsInput(): boolean {
     return this.#state.at !== "deciding";
   }
 
-  /** The methods that were accepted in part so far, in their order. */
+  /** The methods that were accepted with `partial`, in order. */
   get passed(): readonly string[] {
     return [...this.#passed];
   }
 
-  /** The first key exchange is over. */
+  /** Sets the session identifier, after the first key exchange. */
   start(sessionId: Bytes): void {
     this.#sessionId = sessionId;
   }
@@ -115,7 +115,7 @@ export class AuthServerMachine {
     return this.#events.shift();
   }
 
-  /** A message numbered 5 or 50 to 79 (view). */
+  /** Handles a message numbered 5 or 50 to 79 (view). */
   receive(payload: Bytes): void {
     const state = this.#state;
     switch (state.at) {
@@ -129,17 +129,17 @@ export class AuthServerMachine {
         this.#responses(state.attempt, state.prompts, payload);
         return;
       case "authenticated":
-        // RFC 4252 section 5.1: requests after the success are ignored silently. That is said of no other message.
+        // RFC 4252 section 5.1: requests after the success are ignored silently. Other messages are not.
         if (payload[0] === UserauthRequest.number) return;
         throw new SshError("protocol", `expected no message ${payload[0]} after USERAUTH_SUCCESS`);
       case "deciding":
-        throw new SshError("misuse", "expected no input while an attempt is decided");
+        throw new SshError("misuse", "expected no input before the attempt is decided");
       default:
         state satisfies never;
     }
   }
 
-  /** Asks the client that attempts `keyboard-interactive`; the event `responses` or `abandoned` follows (RFC 4256 section 3.2). */
+  /** Sends prompts for a `keyboard-interactive` attempt (RFC 4256 section 3.2). `responses` or `abandoned` follows. */
   ask({ name, instruction, prompts }: InteractiveRequest): void {
     const state = this.#state;
     if (state.at !== "deciding" || state.attempt.method !== "keyboard-interactive") {
@@ -149,22 +149,22 @@ export class AuthServerMachine {
     this.#state = { at: "expectResponses", attempt: state.attempt, prompts: prompts.length };
   }
 
-  /** The program's answer to the event `attempt`, or to `responses`. Whatever is neither `true` nor a list of methods refuses. */
+  /** Decides the attempt of the event `attempt` or `responses`. Any value of another type refuses it. */
   decide(decision: AuthDecision): void {
     const state = this.#state;
     if (state.at !== "deciding") throw new SshError("misuse", `expected an attempt to decide, got state ${state.at}`);
     const { attempt } = state;
     this.#state = { at: "expectRequest" };
-    const wanted = wantedMethods(decision);
-    if (decision !== true && wanted === undefined) this.#refuse(attempt.method);
+    const required = requiredMethods(decision);
+    if (decision !== true && required === undefined) this.#refuse(attempt.method);
     else if (attempt.method === "publickey" && !attempt.proved) {
-      // Nothing is proved by asking whether a key would do, whatever the program decides.
+      // Without a signature the client has proved nothing, so even `true` does not log it in.
       const { algorithm, publicKey } = attempt;
       this.#options.sink.send(UserauthPkOk.encode({ algorithm, publicKey }));
-    } else if (wanted === undefined) this.#accept(attempt);
+    } else if (required === undefined) this.#accept(attempt);
     else {
-      this.#canContinue = wanted;
-      // Nothing is proved by the method none.
+      this.#canContinue = required;
+      // The method `none` proves nothing, so it does not count as passed.
       if (attempt.method !== "none") this.#passed.push(attempt.method);
       this.#fail(true);
     }
@@ -172,7 +172,7 @@ export class AuthServerMachine {
 
   #responses(attempt: AuthAttempt, prompts: number, payload: Bytes): void {
     if (payload[0] === UserauthRequest.number) {
-      // RFC 4252 section 5.1: the new request aborts the old one, which MUST NOT be answered with a failure.
+      // RFC 4252 section 5.1: the new request aborts the old one, which MUST NOT be answered with FAILURE.
       this.#events.push({ type: "abandoned" });
       this.#state = { at: "expectRequest" };
       this.#countFailure();
@@ -181,7 +181,7 @@ export class AuthServerMachine {
     }
     const { responses } = UserauthInfoResponse.decode(payload);
     if (responses.length !== prompts) {
-      // RFC 4256 section 3.4: MUST be a failure.
+      // RFC 4256 section 3.4: the server MUST send FAILURE.
       this.#events.push({ type: "abandoned" });
       this.#state = { at: "expectRequest" };
       this.#refuse(attempt.method);
@@ -206,7 +206,7 @@ export class AuthServerMachine {
     if (request.service !== CONNECTION_SERVICE) {
       throw new SshError("protocol", `expected the service ${CONNECTION_SERVICE}, got ${quote(request.service)}`);
     }
-    // RFC 4252 section 5: a change of user would have to flush all state; OpenSSH disconnects, and so do we.
+    // RFC 4252 section 5: a new user name would have to reset all state. Like OpenSSH, we disconnect instead.
     this.#user ??= request.user;
     if (this.#user !== request.user) throw new SshError("protocol", "expected the user name not to change");
     this.#requests++;
@@ -218,12 +218,12 @@ export class AuthServerMachine {
     }
   }
 
-  /** What the program is asked; undefined when there is nothing to ask. */
+  /** Returns the attempt for the program, or `undefined` if the request is refused without it. */
   #attempt({ user, method, specificData }: Request): AuthAttempt | undefined {
     if (method === "none") return { method, user };
     if (!this.#canContinue.includes(method)) return undefined;
     if (method === "password") {
-      // A password change (RFC 4252 section 8) is a request we never ask for.
+      // We never request a password change (RFC 4252 section 8).
       if (new Reader(specificData, "password request").boolean()) return undefined;
       return { method, user, password: PasswordRequest.decode(specificData).password };
     }
@@ -253,7 +253,7 @@ export class AuthServerMachine {
       const data = signedData(this.#sessionId, UserauthRequest.encode(request));
       return verifyNow(verifier, publicKey, data, signature);
     } catch (error) {
-      // A malformed key is a refused key: the client may have a better one.
+      // A malformed key is refused like any other, because the client may have another key.
       if (error instanceof SshError && error.code === "key") return false;
       throw error;
     }
@@ -266,9 +266,9 @@ export class AuthServerMachine {
   }
 
   #refuse(method: string): void {
-    // To ask once with "none" is how a client learns the methods (RFC 4252 section 5.2).
-    const asked = method === "none" && this.#requests === 1;
-    if (!asked) this.#countFailure();
+    // A first request with "none" is how a client gets the list of methods (RFC 4252 section 5.2).
+    const isQuery = method === "none" && this.#requests === 1;
+    if (!isQuery) this.#countFailure();
     this.#fail(false);
   }
 
@@ -282,8 +282,8 @@ export class AuthServerMachine {
   }
 }
 
-/** The methods of a decision that accepts in part. A program in JavaScript may give anything: what is no such decision is none. */
-function wantedMethods(decision: unknown): readonly string[] | undefined {
+/** Returns the methods of a partial decision, or `undefined` for any other value, because JavaScript may pass any. */
+function requiredMethods(decision: unknown): readonly string[] | undefined {
   if (typeof decision !== "object" || decision === null || !("partial" in decision)) return undefined;
   const { partial } = decision;
   if (!Array.isArray(partial)) return undefined;

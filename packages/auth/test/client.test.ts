@@ -31,7 +31,7 @@ const change = UserauthPasswdChangereq.encode({ prompt: "too old", language: "" 
 const misuse = expect.objectContaining({ code: "misuse" });
 const protocol = expect.objectContaining({ code: "protocol" });
 
-/** A method that sends its name and gives up when told. */
+/** A method whose request contains only its name. */
 const method = (name: string, needsServerAlgorithms = false): AuthMethod => ({
   name,
   needsServerAlgorithms,
@@ -41,11 +41,11 @@ const method = (name: string, needsServerAlgorithms = false): AuthMethod => ({
   }),
 });
 
-/** A machine whose steps are worked at once. */
+/** A machine, and a program that runs its steps. */
 class Client {
   readonly sent: Bytes[] = [];
   readonly machine: AuthClientMachine;
-  readonly heard: AuthClientEvent[] = [];
+  readonly events: AuthClientEvent[] = [];
 
   constructor(...methods: readonly AuthMethod[]) {
     this.machine = new AuthClientMachine({
@@ -57,20 +57,20 @@ class Client {
   async start(serverAlgorithms?: readonly string[], oneFlight = true): Promise<this> {
     this.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, oneFlight);
     if (serverAlgorithms !== undefined) this.machine.setServerAlgorithms(serverAlgorithms);
-    return await this.work();
+    return await this.run();
   }
 
-  async hear(...payloads: readonly Bytes[]): Promise<this> {
+  async receive(...payloads: readonly Bytes[]): Promise<this> {
     for (const payload of payloads) {
       this.machine.receive(payload);
-      await this.work();
+      await this.run();
     }
     return this;
   }
 
-  async work(): Promise<this> {
+  async run(): Promise<this> {
     for (let event = this.machine.next(); event !== undefined; event = this.machine.next()) {
-      this.heard.push(event);
+      this.events.push(event);
       if (event.type !== "step") continue;
       try {
         this.machine.proceed(await event.dialog.next(event.answer));
@@ -90,43 +90,43 @@ class Client {
 }
 
 describe("the service", () => {
-  it("is requested in one flight with the first method, and must be accepted before success (RFC 4253 section 10)", async () => {
+  it("is requested in one flight with the first method (RFC 4253 section 10)", async () => {
     const client = await new Client(method("password")).start();
     expect(client.sent[0]).toEqual(ServiceRequest.encode({ service: "ssh-userauth" }));
     expect(client.tried()).toEqual(["password"]);
-    await expect(client.hear(success)).rejects.toThrow("expected SERVICE_ACCEPT");
+    await expect(client.receive(success)).rejects.toThrow("expected SERVICE_ACCEPT");
   });
 
-  it("must be accepted before any answer to a method, and before a message of one", async () => {
+  it("must be accepted before any answer to a method", async () => {
     for (const early of [success, refused(false, "password"), change]) {
       const client = await new Client(method("password")).start();
-      await expect(client.hear(early)).rejects.toThrow(protocol);
+      await expect(client.receive(early)).rejects.toThrow(protocol);
     }
   });
 
-  it("is waited for by every method when the server does not take both in one flight", async () => {
+  it("is accepted before the first request if oneFlight is false", async () => {
     const client = await new Client(method("password")).start(undefined, false);
     expect(client.sent).toEqual([ServiceRequest.encode({ service: "ssh-userauth" })]);
-    await client.hear(accept);
+    await client.receive(accept);
     expect(client.tried()).toEqual(["password"]);
-    await client.hear(success);
-    expect(client.heard.at(-1)).toMatchObject({ type: "authenticated" });
+    await client.receive(success);
+    expect(client.events.at(-1)).toMatchObject({ type: "authenticated" });
   });
 
-  it("that is accepted twice, or under another name, is refused", async () => {
+  it("must not be accepted twice, or under another name", async () => {
     const twice = await new Client(method("password")).start();
-    await expect(twice.hear(accept, accept)).rejects.toThrow(protocol);
+    await expect(twice.receive(accept, accept)).rejects.toThrow(protocol);
     const other = await new Client(method("password")).start();
-    await expect(other.hear(ServiceAccept.encode({ service: "ssh-connection" }))).rejects.toThrow(
+    await expect(other.receive(ServiceAccept.encode({ service: "ssh-connection" }))).rejects.toThrow(
       /got another of "ssh-connection"/,
     );
-    await expect(new Client(method("password")).hear(accept)).rejects.toThrow(protocol);
+    await expect(new Client(method("password")).receive(accept)).rejects.toThrow(protocol);
   });
 
-  it("is waited for by a method that needs the server's algorithms", async () => {
+  it("is accepted before the first request of a method that needs the server's algorithms", async () => {
     const client = await new Client(method("publickey", true)).start();
     expect(client.tried()).toEqual([]);
-    await client.hear(accept);
+    await client.receive(accept);
     expect(client.tried()).toEqual(["publickey"]);
   });
 });
@@ -134,27 +134,27 @@ describe("the service", () => {
 describe("methods", () => {
   it("are tried in order until one is accepted", async () => {
     const client = await new Client(method("a"), method("b"), method("c")).start();
-    await client.hear(accept, refused(false, "a", "b", "c"), refused(false, "a", "b", "c"));
+    await client.receive(accept, refused(false, "a", "b", "c"), refused(false, "a", "b", "c"));
     expect(client.tried()).toEqual(["a", "b", "c"]);
-    await client.hear(success);
-    expect(client.heard.at(-1)).toEqual({ type: "authenticated", user: "me", method: "c" });
+    await client.receive(success);
+    expect(client.events.at(-1)).toEqual({ type: "authenticated", user: "me", method: "c" });
     expect(client.machine.wantsInput).toBe(true);
   });
 
-  it("that the server does not take are left out (methods that can continue, RFC 4252 section 5.1)", async () => {
+  it("are skipped if they cannot continue (RFC 4252 section 5.1)", async () => {
     const client = await new Client(method("a"), method("b"), method("c")).start();
-    await client.hear(accept, refused(false, "c"));
+    await client.receive(accept, refused(false, "c"));
     expect(client.tried()).toEqual(["a", "c"]);
   });
 
-  it("that all fail end in an error that names what was tried and what the host takes", async () => {
+  it("fail with an error that lists them and the methods that the server accepts", async () => {
     const client = await new Client(method("password"), method("publickey")).start();
     await expect(
-      client.hear(accept, refused(false, "publickey", "hostbased"), refused(false, "publickey", "hostbased")),
+      client.receive(accept, refused(false, "publickey", "hostbased"), refused(false, "publickey", "hostbased")),
     ).rejects.toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a login method: tried password (refused), publickey (refused); the host takes "publickey,hostbased"',
+        'expected the server to accept a login method: tried password (refused), publickey (refused); the server accepts "publickey,hostbased"',
     });
     await expect(new Client().start()).rejects.toMatchObject({
       code: "auth",
@@ -162,11 +162,11 @@ describe("methods", () => {
     });
   });
 
-  it("that are refused by a host that takes none are told so", async () => {
+  it("fail with an error that says if the server accepts none", async () => {
     const client = await new Client(method("a"), method("b")).start();
-    await expect(client.hear(accept, refused(false))).rejects.toMatchObject({
+    await expect(client.receive(accept, refused(false))).rejects.toMatchObject({
       code: "auth",
-      message: expect.stringContaining('the host takes "no method"'),
+      message: expect.stringContaining('the server accepts "no method"'),
     });
   });
 
@@ -174,40 +174,45 @@ describe("methods", () => {
     ["auth", new SshError("auth", "the agent has no such key"), "auth"],
     ["another code", new SshError("timeout", "the vault does not answer"), "credentials"],
     ["no code", new Error("no agent"), "credentials"],
-  ])("that fail with %s before the host refused any end in that, or in credentials", async (_what, cause, code) => {
-    const client = new Client(method("a"));
-    client.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, true);
-    expect(client.machine.next()?.type).toBe("step");
-    expect(() => client.machine.giveUp(cause.message, cause)).toThrow(expect.objectContaining({ code, cause }));
-  });
+  ])(
+    "that fail with %s before any refusal end the login with the code auth or credentials",
+    async (_case, cause, code) => {
+      const client = new Client(method("a"));
+      client.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, true);
+      expect(client.machine.next()?.type).toBe("step");
+      expect(() => client.machine.giveUp(cause.message, cause)).toThrow(expect.objectContaining({ code, cause }));
+    },
+  );
 
-  it("that give up, or throw, make way for the next, and the error says why", async () => {
-    const lost: AuthMethod = {
+  it("are followed by the next if they give up or throw, and the error has the reasons", async () => {
+    const fails: AuthMethod = {
       name: "publickey",
-      begin: () => ({ next: () => Promise.reject(new Error("the agent is gone")) }),
+      begin: () => ({ next: () => Promise.reject(new Error("the agent is down")) }),
     };
-    const shy: AuthMethod = { name: "password", begin: () => ({ next: () => undefined }) };
-    const client = await new Client(lost, shy, method("last")).start();
+    const givesUp: AuthMethod = { name: "password", begin: () => ({ next: () => undefined }) };
+    const client = await new Client(fails, givesUp, method("last")).start();
     expect(client.tried()).toEqual(["last"]);
-    await expect(client.hear(accept, refused(false, "publickey"))).rejects.toThrow(
-      "tried publickey (the agent is gone), password (gave up), last (refused)",
+    await expect(client.receive(accept, refused(false, "publickey"))).rejects.toThrow(
+      "tried publickey (the agent is down), password (gave up), last (refused)",
     );
   });
 
-  it("a success before anything was asked is refused, and so is one after success", async () => {
+  it("reject a success before the first request, and any message after success", async () => {
     const waiting = await new Client(method("publickey", true)).start();
-    await expect(waiting.hear(success)).rejects.toThrow(protocol);
+    await expect(waiting.receive(success)).rejects.toThrow(protocol);
     const done = await new Client(method("a")).start();
-    await done.hear(accept, success);
+    await done.receive(accept, success);
     for (const payload of [success, refused(false, "a"), banner("late")])
-      await expect(done.hear(payload)).rejects.toThrow(protocol);
+      await expect(done.receive(payload)).rejects.toThrow(protocol);
   });
 
-  it("may not be answered with a message of the client's", async () => {
+  it("reject a message of the client as an answer", async () => {
     const client = await new Client(method("a")).start();
-    await client.hear(accept);
+    await client.receive(accept);
     await expect(
-      client.hear(UserauthRequest.encode({ user: "me", service: "x", method: "x", specificData: new Uint8Array(0) })),
+      client.receive(
+        UserauthRequest.encode({ user: "me", service: "x", method: "x", specificData: new Uint8Array(0) }),
+      ),
     ).rejects.toThrow(protocol);
   });
 });
@@ -216,59 +221,59 @@ describe("partial success (RFC 4252 section 5.1)", () => {
   it.each([
     ["publickey", "password"],
     ["password", "publickey"],
-  ])("of %s goes on with %s", async (first, second) => {
+  ])("of %s continues with %s", async (first, second) => {
     const client = await new Client(method("password"), method("publickey")).start();
-    await client.hear(accept);
-    if (first === "publickey") await client.hear(refused(false, "publickey"));
-    await client.hear(refused(true, second));
+    await client.receive(accept);
+    if (first === "publickey") await client.receive(refused(false, "publickey"));
+    await client.receive(refused(true, second));
     expect(client.tried().at(-1)).toBe(second);
-    await client.hear(success);
-    expect(client.heard.at(-1)).toMatchObject({ type: "authenticated", method: second });
+    await client.receive(success);
+    expect(client.events.at(-1)).toMatchObject({ type: "authenticated", method: second });
   });
 
-  it("tries again what was refused before, but never what has succeeded", async () => {
+  it("retries methods that were refused, but not those that succeeded", async () => {
     const client = await new Client(method("a"), method("b")).start();
-    await client.hear(accept, refused(false, "b"), refused(true, "a", "b"));
+    await client.receive(accept, refused(false, "b"), refused(true, "a", "b"));
     expect(client.tried()).toEqual(["a", "b", "a"]);
-    await expect(client.hear(refused(false, "a", "b"))).rejects.toThrow("b (accepted, not enough), a (refused)");
+    await expect(client.receive(refused(false, "a", "b"))).rejects.toThrow("b (accepted, not enough), a (refused)");
   });
 
-  it("without end ends when every method has succeeded", async () => {
+  it("ends the login if every method has succeeded", async () => {
     const client = await new Client(method("a"), method("b")).start();
-    await expect(client.hear(accept, refused(true, "a", "b"), refused(true, "a", "b"))).rejects.toMatchObject({
+    await expect(client.receive(accept, refused(true, "a", "b"), refused(true, "a", "b"))).rejects.toMatchObject({
       code: "auth",
     });
   });
 });
 
 describe("banners", () => {
-  it("are handed on at any time before success (RFC 4252 section 5.4)", async () => {
+  it("are emitted at any time before success (RFC 4252 section 5.4)", async () => {
     const client = await new Client(method("a")).start();
-    await client.hear(banner("one"), accept, banner("two"));
-    expect(client.heard.filter(({ type }) => type === "banner")).toEqual([
+    await client.receive(banner("one"), accept, banner("two"));
+    expect(client.events.filter(({ type }) => type === "banner")).toEqual([
       { type: "banner", message: "one" },
       { type: "banner", message: "two" },
     ]);
   });
 
-  it("keep line ends and tabs, and no other control character (RFC 4252 section 5.4)", async () => {
+  it("are emitted with line ends and tabs, but no other control characters (RFC 4252 section 5.4)", async () => {
     const client = await new Client(method("a")).start();
-    await client.hear(banner("one\r\n\ttwo\u001b[2J\u202e"));
-    expect(client.heard.at(-1)).toEqual({ type: "banner", message: "one\n\ttwo\\u{1b}[2J\\u{202e}" });
+    await client.receive(banner("one\r\n\ttwo\u001b[2J\u202e"));
+    expect(client.events.at(-1)).toEqual({ type: "banner", message: "one\n\ttwo\\u{1b}[2J\\u{202e}" });
   });
 
   it("are limited in number and in size", async () => {
     const many = await new Client(method("a")).start();
-    for (let n = 0; n < Limits.banners; n++) await many.hear(banner("x"));
-    await expect(many.hear(banner("x"))).rejects.toMatchObject({ code: "limit" });
+    for (let n = 0; n < Limits.banners; n++) await many.receive(banner("x"));
+    await expect(many.receive(banner("x"))).rejects.toMatchObject({ code: "limit" });
     const large = await new Client(method("a")).start();
-    await large.hear(banner("x".repeat(Limits.bannerBytes)));
-    await expect(large.hear(banner("x"))).rejects.toMatchObject({ code: "limit" });
+    await large.receive(banner("x".repeat(Limits.bannerBytes)));
+    await expect(large.receive(banner("x"))).rejects.toMatchObject({ code: "limit" });
   });
 });
 
 describe("password (RFC 4252 section 8)", () => {
-  it("is sent as text or as what a function gives when it is needed", async () => {
+  it("sends a string, or the result of a function", async () => {
     for (const secret of ["pässword", () => "pässword", () => Promise.resolve("pässword")]) {
       const client = await new Client(password(secret)).start();
       expect(client.sent.at(-1)).toEqual(
@@ -282,16 +287,20 @@ describe("password (RFC 4252 section 8)", () => {
     }
   });
 
-  it("calls it misuse when a password is no text: a forgotten await must not log in with another one", async () => {
+  it("rejects passwords that are not strings, such as a promise without await", async () => {
     for (const wrong of [undefined, null, 7, [], {}, Promise.resolve("secret")]) {
       expect(() => password(wrong as never)).toThrow(misuse);
-      const given = new Client(password(() => wrong as never));
-      const later = new Client(password(() => Promise.resolve(wrong) as never));
+      const returned = new Client(password(() => wrong as never));
+      const rejected = new Client(password(() => Promise.resolve(wrong) as never));
       const changed = new Client(password("old", { change: () => wrong as never }));
       if (!(wrong instanceof Promise)) {
-        await expect(given.start()).rejects.toMatchObject({ message: expect.stringContaining("expected a password") });
-        await expect(later.start()).rejects.toMatchObject({ message: expect.stringContaining("expected a password") });
-        await expect((await changed.start()).hear(accept, change)).rejects.toMatchObject({
+        await expect(returned.start()).rejects.toMatchObject({
+          message: expect.stringContaining("expected a password"),
+        });
+        await expect(rejected.start()).rejects.toMatchObject({
+          message: expect.stringContaining("expected a password"),
+        });
+        await expect((await changed.start()).receive(accept, change)).rejects.toMatchObject({
           message: expect.stringContaining("expected a password"),
         });
       }
@@ -300,7 +309,7 @@ describe("password (RFC 4252 section 8)", () => {
     expect(() => password("secret", null as never)).toThrow(misuse);
   });
 
-  it("that has to be changed is changed, when the program can", async () => {
+  it("sends a new password if the server requires one", async () => {
     const prompts: string[] = [];
     const change60 = (prompt: string): string => {
       prompts.push(prompt);
@@ -308,26 +317,26 @@ describe("password (RFC 4252 section 8)", () => {
     };
     const method = password("old", { change: change60 });
     const client = await new Client(method).start();
-    await client.hear(accept, change);
+    await client.receive(accept, change);
     expect(prompts).toEqual(["too old"]);
     expect(UserauthRequest.decode(client.sent.at(-1) ?? accept).specificData).toEqual(
       PasswordChange.encode({ isChange: true, oldPassword: "old", newPassword: "new" }),
     );
-    await client.hear(success);
-    expect(client.heard.at(-1)).toMatchObject({ method: "password" });
+    await client.receive(success);
+    expect(client.events.at(-1)).toMatchObject({ method: "password" });
   });
 
   it("shows the prompt for a change without control characters", async () => {
     const prompts: string[] = [];
     const client = await new Client(password("old", { change: (prompt) => `new${prompts.push(prompt)}` })).start();
-    await client.hear(accept, UserauthPasswdChangereq.encode({ prompt: "too\u001b[2J\nold", language: "" }));
+    await client.receive(accept, UserauthPasswdChangereq.encode({ prompt: "too\u001b[2J\nold", language: "" }));
     expect(prompts).toEqual(["too\\u{1b}[2J\nold"]);
   });
 
-  it("that has to be changed is a failure when the program cannot", async () => {
+  it("fails if the server requires a new password and `change` is not set", async () => {
     const client = await new Client(password("old")).start();
-    await expect(client.hear(accept, change)).rejects.toThrow(
-      "password (the host wants the password to be changed first)",
+    await expect(client.receive(accept, change)).rejects.toThrow(
+      "password (the server requires a new password: set the option `change`)",
     );
   });
 });
@@ -345,17 +354,17 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
   const rsa = signer("rsa-sha2-512", "rsa-sha2-256");
   const chosen = async (serverAlgorithms?: readonly string[]): Promise<string> => {
     const client = await new Client(publickey(rsa)).start(serverAlgorithms);
-    await client.hear(accept);
+    await client.receive(accept);
     return PublickeyProof.decode(UserauthRequest.decode(client.sent.at(-1) ?? accept).specificData).algorithm;
   };
 
   it.each([
-    ["at once", signer("ssh-ed25519")],
+    ["synchronously", signer("ssh-ed25519")],
     [
-      "later",
+      "asynchronously",
       { ...signer("ssh-ed25519"), sign: async (data: Bytes, algorithm: string) => signer("").sign(data, algorithm) },
     ],
-  ])("signs the session identifier and the whole request, %s", async (_when, signer) => {
+  ])("signs the session identifier and the whole request, %s", async (_how, signer) => {
     const client = await new Client(publickey(signer)).start();
     const request = client.sent.at(-1) ?? accept;
     const { specificData } = UserauthRequest.decode(request);
@@ -376,11 +385,11 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
     [["ssh-ed25519", "ssh-rsa"], "rsa-sha2-512"],
     [[], "rsa-sha2-512"],
     [undefined, "rsa-sha2-512"],
-  ])("with server-sig-algs %j an RSA key signs with %s, never with SHA-1", async (serverAlgorithms, algorithm) => {
+  ])("signs for server-sig-algs %j with %s, never with SHA-1", async (serverAlgorithms, algorithm) => {
     expect(await chosen(serverAlgorithms)).toBe(algorithm);
   });
 
-  it("message 60 in answer to a signed request is a protocol error, not another try", async () => {
+  it("rejects message 60 in answer to a signed request", async () => {
     const client = new Client(publickey(signer("ssh-ed25519")));
     await client.start();
     client.machine.receive(accept);
@@ -390,14 +399,14 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
     expect(() => event?.type === "step" && event.dialog.next(event.answer)).toThrow(protocol);
   });
 
-  it("needs a signer with an algorithm", () => {
+  it("rejects a signer without an algorithm", () => {
     expect(() => publickey(signer())).toThrow(misuse);
     for (const wrong of [undefined, null, "key", Promise.resolve(signer("x")), { ...signer("x"), algorithms: "x" }]) {
       expect(() => publickey(wrong as never)).toThrow(misuse);
     }
   });
 
-  it("takes a signature of bytes alone", async () => {
+  it("rejects signatures that are not bytes", async () => {
     for (const signature of ["text", null, [1, 2], Promise.resolve("text")]) {
       const client = new Client(publickey({ ...signer("ssh-ed25519"), sign: () => signature as never }));
       await expect(client.start()).rejects.toThrow("expected a signature");

@@ -12,18 +12,18 @@ const asks = (name: string, ...prompts: string[]): Uint8Array =>
   });
 
 describe("keyboardInteractive", () => {
-  it("asks for the method without hints (RFC 4256 3.1)", async () => {
+  it("requests the method without hints (RFC 4256 3.1)", async () => {
     const dialog = keyboardInteractive(() => []).begin(context);
     const payload = await dialog.next(undefined);
     expect(UserauthRequest.decode(payload!)).toMatchObject({ user: "test", method: "keyboard-interactive" });
     expect(UserauthRequest.decode(payload!).specificData).toEqual(new Uint8Array(8));
   });
 
-  it("gives one answer for each prompt, now or later (RFC 4256 3.4)", async () => {
-    for (const later of [false, true]) {
+  it("sends one answer for each prompt, synchronous or not (RFC 4256 3.4)", async () => {
+    for (const isAsync of [false, true]) {
       const answer = ({ prompts }: { readonly prompts: readonly { readonly prompt: string }[] }) => {
-        const given = prompts.map(({ prompt }) => `to ${prompt}`);
-        return later ? Promise.resolve(given) : given;
+        const responses = prompts.map(({ prompt }) => `to ${prompt}`);
+        return isAsync ? Promise.resolve(responses) : responses;
       };
       const dialog = keyboardInteractive(answer).begin(context);
       const payload = await dialog.next(asks("", "one", "two"));
@@ -31,11 +31,11 @@ describe("keyboardInteractive", () => {
     }
   });
 
-  it("answers an empty request by itself, and shows an announcement (RFC 4256 3.2)", async () => {
+  it("answers an empty request, and calls `answer` with an announcement (RFC 4256 3.2)", async () => {
     const shown: string[] = [];
     const dialog = keyboardInteractive(({ name }) => {
       shown.push(name);
-      return ["nobody asked"];
+      return ["ignored"];
     }).begin(context);
     const empty = UserauthInfoResponse.encode({ responses: [] });
     expect(await dialog.next(asks(""))).toEqual(empty);
@@ -44,7 +44,7 @@ describe("keyboardInteractive", () => {
     expect(shown).toEqual(["Your password expires tomorrow"]);
   });
 
-  it("shows names, instructions and prompts without control characters (RFC 4256 3.3)", async () => {
+  it("escapes control characters in names, instructions and prompts (RFC 4256 3.3)", async () => {
     const shown: unknown[] = [];
     const dialog = keyboardInteractive((request) => [String(shown.push(request))]).begin(context);
     const prompts = [{ prompt: "1. phone\n2. \u001b]0;x\u0007", echo: true }];
@@ -60,17 +60,17 @@ describe("keyboardInteractive", () => {
     ]);
   });
 
-  it("is given up when the answers are no texts", async () => {
+  it("fails if the answers are not strings", async () => {
     expect(() => keyboardInteractive(["secret"] as never)).toThrow(expect.objectContaining({ code: "misuse" }));
     for (const answers of [null, "s", [null], [7], [Promise.resolve("secret")], { length: 1 }]) {
       const dialog = keyboardInteractive(() => answers as never).begin(context);
       expect(() => dialog.next(asks("", "one"))).toThrow(expect.objectContaining({ code: "misuse" }));
-      const later = keyboardInteractive(() => Promise.resolve(answers as never)).begin(context);
-      await expect(later.next(asks("", "one"))).rejects.toMatchObject({ code: "misuse" });
+      const delayed = keyboardInteractive(() => Promise.resolve(answers as never)).begin(context);
+      await expect(delayed.next(asks("", "one"))).rejects.toMatchObject({ code: "misuse" });
     }
   });
 
-  it("is given up when the answers do not fit the prompts", async () => {
+  it("fails if the number of answers is not that of the prompts", async () => {
     const dialog = keyboardInteractive(() => ["one"]).begin(context);
     expect(() => dialog.next(asks("", "one", "two"))).toThrow(expect.objectContaining({ code: "misuse" }));
   });

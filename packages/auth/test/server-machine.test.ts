@@ -56,7 +56,7 @@ function start(attempts?: number): { machine: AuthServerMachine; sent: Bytes[]; 
 }
 
 describe("keyboard-interactive on a server", () => {
-  it("asks, and decides by the answers (RFC 4256 3.2 to 3.4)", () => {
+  it("sends prompts, and emits the answers (RFC 4256 3.2 to 3.4)", () => {
     const { machine, sent, events } = start();
     machine.receive(interactive);
     expect(events()).toEqual([
@@ -77,7 +77,7 @@ describe("keyboard-interactive on a server", () => {
     expect(events()).toEqual([{ type: "authenticated", user: "test", method: "keyboard-interactive" }]);
   });
 
-  it("fails when there are not as many answers as prompts (RFC 4256 3.4)", () => {
+  it("fails if the number of answers is not that of the prompts (RFC 4256 3.4)", () => {
     const { machine, sent, events } = start();
     machine.receive(interactive);
     events();
@@ -104,7 +104,7 @@ describe("keyboard-interactive on a server", () => {
     expect(sent).toEqual([failure]);
   });
 
-  it("counts what was aborted as a failure: nobody asks for ever", () => {
+  it("counts an aborted attempt as a failure", () => {
     const { machine, events } = start(3);
     for (let i = 0; i < 3; i++) {
       machine.receive(interactive);
@@ -114,7 +114,7 @@ describe("keyboard-interactive on a server", () => {
     expect(() => machine.receive(interactive)).toThrow(expect.objectContaining({ code: "auth" }));
   });
 
-  it("takes no answers that were not asked for, and asks nobody else", () => {
+  it("rejects answers without prompts, and prompts for other methods", () => {
     const { machine, events } = start();
     expect(() => machine.receive(responses("secret"))).toThrow(SshError);
     machine.receive(byPassword);
@@ -124,7 +124,7 @@ describe("keyboard-interactive on a server", () => {
 });
 
 describe("a server", () => {
-  it("disconnects after so many failures; a first none is free (RFC 4252 4 and 5.2)", () => {
+  it("disconnects after the configured failures, except for a first none (RFC 4252 4 and 5.2)", () => {
     const { machine, sent, events } = start(2);
     machine.receive(request("none"));
     machine.decide(false);

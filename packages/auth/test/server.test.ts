@@ -24,7 +24,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../src/index.ts";
 
-/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+/** A key that only these tests use: ssh-keygen -t ed25519 -N '' -C test */
 const key = signer(
   parsePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
@@ -50,7 +50,7 @@ const refused = (partialSuccess: boolean, ...canContinue: string[]): Bytes =>
   UserauthFailure.encode({ canContinue, partialSuccess });
 const success = UserauthSuccess.encode({});
 
-/** A request signed over any session identifier, with any change made to it behind the signature. */
+/** Returns a signed publickey request. Its signature may cover other values than the request. */
 async function proof({
   session = sessionId,
   signedUser = "me",
@@ -80,8 +80,8 @@ class Server {
     this.machine.start(sessionId);
   }
 
-  /** The last event the message leads to. */
-  hear(...payloads: readonly Bytes[]): AuthServerEvent | undefined {
+  /** Passes messages to the machine, and returns the last event. */
+  receive(...payloads: readonly Bytes[]): AuthServerEvent | undefined {
     let last: AuthServerEvent | undefined;
     for (const payload of payloads) {
       this.machine.receive(payload);
@@ -90,7 +90,7 @@ class Server {
     return last;
   }
 
-  /** What is sent in answer. */
+  /** Decides the attempt, and returns the last message sent. */
   decide(decision: AuthDecision): Bytes | undefined {
     this.machine.decide(decision);
     return this.sent.at(-1);
@@ -98,130 +98,130 @@ class Server {
 }
 const begun = (options?: ConstructorParameters<typeof Server>[0]): Server => {
   const server = new Server(options);
-  server.hear(service);
+  server.receive(service);
   server.sent.length = 0;
   return server;
 };
 const protocol = expect.objectContaining({ code: "protocol" });
 
 describe("the service", () => {
-  it("is accepted, and the banner follows it", () => {
+  it("is accepted, and the banner follows", () => {
     const server = new Server({ banner: "hello\n" });
-    server.hear(service);
+    server.receive(service);
     expect(server.sent).toEqual([
       ServiceAccept.encode({ service: "ssh-userauth" }),
       UserauthBanner.encode({ message: "hello\n", language: "" }),
     ]);
   });
 
-  it("under another name, twice, or left out is refused", () => {
-    expect(() => new Server().hear(ServiceRequest.encode({ service: "ssh-connection" }))).toThrow(
+  it("is rejected under another name, twice, or if it is missing", () => {
+    expect(() => new Server().receive(ServiceRequest.encode({ service: "ssh-connection" }))).toThrow(
       /got "ssh-connection"/,
     );
-    expect(() => new Server().hear(service, service)).toThrow(protocol);
-    expect(() => new Server().hear(passwordRequest("x"))).toThrow(protocol);
+    expect(() => new Server().receive(service, service)).toThrow(protocol);
+    expect(() => new Server().receive(passwordRequest("x"))).toThrow(protocol);
   });
 
-  it("that the user asks for must be ssh-connection", () => {
-    expect(() => begun().hear(request("none", undefined, "me", "ssh-agent"))).toThrow(/got "ssh-agent"/);
+  it("is rejected in a login request unless it is ssh-connection", () => {
+    expect(() => begun().receive(request("none", undefined, "me", "ssh-agent"))).toThrow(/got "ssh-agent"/);
   });
 });
 
 describe("attempts", () => {
-  it("of the method none tell the methods, and cost nothing the first time (RFC 4252 section 5.2)", () => {
+  it("with the method none return the methods, and are free the first time (RFC 4252 section 5.2)", () => {
     const server = begun({ attempts: 1 });
-    expect(server.hear(request("none"))).toEqual({ type: "attempt", attempt: { method: "none", user: "me" } });
+    expect(server.receive(request("none"))).toEqual({ type: "attempt", attempt: { method: "none", user: "me" } });
     expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
-    server.hear(request("none"));
+    server.receive(request("none"));
     expect(() => server.decide(false)).toThrow(expect.objectContaining({ code: "auth" }));
   });
 
-  it("with a password are the program's to decide", () => {
+  it("with a password are decided by the program", () => {
     const server = begun();
-    expect(server.hear(passwordRequest("wrong"))).toEqual({
+    expect(server.receive(passwordRequest("wrong"))).toEqual({
       type: "attempt",
       attempt: { method: "password", user: "me", password: "wrong" },
     });
     expect(server.machine.wantsInput).toBe(false);
     expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
-    server.hear(passwordRequest("right"));
+    server.receive(passwordRequest("right"));
     expect(server.decide(true)).toEqual(success);
     expect(server.machine.next()).toEqual({ type: "authenticated", user: "me", method: "password" });
     expect(() => server.machine.decide(true)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("with a method that is not offered, or a password change nobody asked for, are refused unseen", () => {
+  it("are refused without an event for a method that is not offered, or an unrequested password change", () => {
     const server = begun({ methods: ["password"] });
     const changed = PasswordChange.encode({ isChange: true, oldPassword: "a", newPassword: "b" });
-    for (const unseen of [request("hostbased"), query(), request("password", changed)]) {
-      expect(server.hear(unseen)).toBeUndefined();
+    for (const payload of [request("hostbased"), query(), request("password", changed)]) {
+      expect(server.receive(payload)).toBeUndefined();
       expect(server.sent.at(-1)).toEqual(refused(false, "password"));
     }
   });
 
-  it("with a method that is offered and that this machine does not know are refused", () => {
+  it("are refused for an offered method that the machine does not know", () => {
     const server = begun({ methods: ["hostbased", "password"] });
-    expect(server.hear(request("hostbased"))).toBeUndefined();
+    expect(server.receive(request("hostbased"))).toBeUndefined();
     expect(server.sent.at(-1)).toEqual(refused(false, "hostbased", "password"));
-    expect(server.hear(passwordRequest("x"))).toMatchObject({ type: "attempt" });
+    expect(server.receive(passwordRequest("x"))).toMatchObject({ type: "attempt" });
   });
 
-  it("may not change the user (RFC 4252 section 5)", () => {
+  it("must not change the user (RFC 4252 section 5)", () => {
     const server = begun();
-    server.hear(passwordRequest("x", "me"));
+    server.receive(passwordRequest("x", "me"));
     server.decide(false);
-    expect(() => server.hear(passwordRequest("x", "root"))).toThrow("expected the user name not to change");
+    expect(() => server.receive(passwordRequest("x", "root"))).toThrow("expected the user name not to change");
   });
 
-  it("are limited", () => {
+  it("are limited in number", () => {
     for (const attempts of [undefined, 2]) {
       const server = begun(attempts === undefined ? {} : { attempts });
-      const most = attempts ?? ServerLimits.authAttempts;
-      for (let n = 1; n < most; n++) {
-        server.hear(passwordRequest("x"));
+      const max = attempts ?? ServerLimits.authAttempts;
+      for (let n = 1; n < max; n++) {
+        server.receive(passwordRequest("x"));
         server.decide(false);
       }
-      server.hear(passwordRequest("x"));
+      server.receive(passwordRequest("x"));
       expect(() => server.decide(false)).toThrow(
-        expect.objectContaining({ code: "auth", message: `expected a valid login within ${most} attempts` }),
+        expect.objectContaining({ code: "auth", message: `expected a valid login within ${max} attempts` }),
       );
     }
   });
 
-  it("accepted in part want the methods the program names, and no other (RFC 4252 section 5.1)", async () => {
+  it("continue with the methods of a partial decision only (RFC 4252 section 5.1)", async () => {
     for (const [first, second] of [
       [passwordRequest("x"), await proof()],
       [await proof(), passwordRequest("x")],
     ] as const) {
       const server = begun();
       const wanted = UserauthRequest.decode(second).method;
-      server.hear(first);
+      server.receive(first);
       expect(server.decide({ partial: [wanted] })).toEqual(refused(true, wanted));
-      expect(server.hear(first)).toBeUndefined();
+      expect(server.receive(first)).toBeUndefined();
       expect(server.sent.at(-1)).toEqual(refused(false, wanted));
-      expect(server.hear(second)).toMatchObject({ type: "attempt" });
+      expect(server.receive(second)).toMatchObject({ type: "attempt" });
       expect(server.decide(true)).toEqual(success);
     }
   });
 
-  it("are told what has passed: what was accepted in part and proved, and nothing else", async () => {
+  it("are recorded as passed only if they were accepted in part and proved", async () => {
     const server = begun();
-    server.hear(request("none"));
+    server.receive(request("none"));
     server.decide({ partial: ["publickey", "password"] });
-    server.hear(query());
+    server.receive(query());
     server.decide({ partial: ["password"] });
-    server.hear(passwordRequest("x"));
+    server.receive(passwordRequest("x"));
     server.decide(false);
     expect(server.machine.passed).toEqual([]);
-    server.hear(await proof());
+    server.receive(await proof());
     server.decide({ partial: ["password"] });
     expect(server.machine.passed).toEqual(["publickey"]);
-    server.hear(passwordRequest("x"));
+    server.receive(passwordRequest("x"));
     server.decide({ partial: ["keyboard-interactive"] });
     expect(server.machine.passed).toEqual(["publickey", "password"]);
   });
 
-  // A program in JavaScript may give anything.
+  // A program in JavaScript may pass any value.
   it.each([
     undefined,
     null,
@@ -236,41 +236,38 @@ describe("attempts", () => {
     { partial: [] },
     { partial: [1] },
     new Error("no"),
-  ])("are refused by what is no decision: %o", async (decision) => {
+  ])("are refused by a value that is not a decision: %o", async (decision) => {
     const server = begun();
     for (const attempt of [request("none"), query(), await proof(), passwordRequest("x")]) {
-      server.hear(attempt);
+      server.receive(attempt);
       expect(server.decide(decision as AuthDecision)).toEqual(refused(false, "publickey", "password"));
       expect(server.machine.next()).toBeUndefined();
     }
-    server.hear(passwordRequest("x"));
+    server.receive(passwordRequest("x"));
     expect(server.decide(true)).toEqual(success);
   });
 
-  it("after success are ignored silently (RFC 4252 section 5.1)", () => {
+  it("are ignored silently after success (RFC 4252 section 5.1)", () => {
     const server = begun();
-    server.hear(passwordRequest("x"));
+    server.receive(passwordRequest("x"));
     server.decide(true);
     server.machine.next();
     server.sent.length = 0;
-    expect(server.hear(passwordRequest("y"), query(), request("none"))).toBeUndefined();
+    expect(server.receive(passwordRequest("y"), query(), request("none"))).toBeUndefined();
     expect(server.sent).toEqual([]);
   });
 
-  it.each([51, 52, 53, 60, 61, 79])(
-    "after success do not excuse message %i, which no clause says to ignore",
-    (number) => {
-      const server = begun();
-      server.hear(passwordRequest("x"));
-      server.decide(true);
-      expect(() => server.hear(Uint8Array.of(number))).toThrow(protocol);
-    },
-  );
+  it.each([51, 52, 53, 60, 61, 79])("are the only messages ignored after success: rejects message %i", (number) => {
+    const server = begun();
+    server.receive(passwordRequest("x"));
+    server.decide(true);
+    expect(() => server.receive(Uint8Array.of(number))).toThrow(protocol);
+  });
 
-  it("that are no USERAUTH_REQUEST are refused", () => {
-    expect(() => begun().hear(success)).toThrow(protocol);
+  it("are rejected if they are not a valid USERAUTH_REQUEST", () => {
+    expect(() => begun().receive(success)).toThrow(protocol);
     expect(() =>
-      begun().hear(
+      begun().receive(
         UserauthRequest.encode({
           user: "me",
           service: "ssh-connection",
@@ -283,25 +280,25 @@ describe("attempts", () => {
 });
 
 describe("public keys (RFC 4252 section 7)", () => {
-  it("with a good signature are proved", async () => {
+  it("are proved by a valid signature", async () => {
     const server = begun();
-    expect(server.hear(await proof())).toEqual({
+    expect(server.receive(await proof())).toEqual({
       type: "attempt",
       attempt: { method: "publickey", user: "me", publicKey: key.publicKey, algorithm, proved: true },
     });
     expect(server.decide(true)).toEqual(success);
   });
 
-  it("that are merely asked about never authenticate, whatever the program decides", () => {
+  it("do not authenticate by a query, for any decision", () => {
     for (const decision of [true, { partial: ["password"] }] as const) {
       const server = begun();
-      expect(server.hear(query())).toMatchObject({ attempt: { proved: false } });
+      expect(server.receive(query())).toMatchObject({ attempt: { proved: false } });
       expect(server.decide(decision)).toEqual(UserauthPkOk.encode({ algorithm, publicKey: key.publicKey }));
       expect(server.machine.next()).toBeUndefined();
-      expect(server.hear(passwordRequest("x"))).toMatchObject({ type: "attempt" });
+      expect(server.receive(passwordRequest("x"))).toMatchObject({ type: "attempt" });
     }
     const server = begun();
-    server.hear(query());
+    server.receive(query());
     expect(server.decide(false)).toEqual(refused(false, "publickey", "password"));
   });
 
@@ -313,27 +310,27 @@ describe("public keys (RFC 4252 section 7)", () => {
     ["an empty key", { publicKey: new Uint8Array(0) }],
     ["an algorithm we do not have", { name: "ssh-rsa" }],
     ["an algorithm that does not exist", { name: "x" }],
-  ])("with a signature for %s are refused, and the program is not asked", async (_what, change) => {
+  ])("are refused without an event if the signature is for %s", async (_reason, change) => {
     const server = begun();
-    expect(server.hear(await proof(change))).toBeUndefined();
+    expect(server.receive(await proof(change))).toBeUndefined();
     expect(server.sent.at(-1)).toEqual(refused(false, "publickey", "password"));
-    expect(server.hear(await proof())).toMatchObject({ attempt: { proved: true } });
+    expect(server.receive(await proof())).toMatchObject({ attempt: { proved: true } });
   });
 
   it.each([
     ["WebCrypto", webSshEd25519],
-    ["one that says yes later", { ...sshEd25519, verify: () => Promise.resolve(true) }],
-    ["one that says yes in words", { ...sshEd25519, verify: () => "yes" as unknown as boolean }],
-  ])("are not verified by an algorithm that gives no verdict at once: %s", async (_which, later) => {
-    const server = begun({ algorithms: [later] });
+    ["one that resolves to true", { ...sshEd25519, verify: () => Promise.resolve(true) }],
+    ["one that returns a string", { ...sshEd25519, verify: () => "yes" as unknown as boolean }],
+  ])("are not verified by an asynchronous algorithm: %s", async (_name, verifier) => {
+    const server = begun({ algorithms: [verifier] });
     const signed = await proof();
-    expect(() => server.hear(signed)).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(() => server.receive(signed)).toThrow(expect.objectContaining({ code: "misuse" }));
     expect(server.machine.next()).toBeUndefined();
     expect(server.sent).toEqual([]);
   });
 
-  it("that take seconds to verify are refused unseen: RSA of more than 8192 bits", () => {
-    for (const [bits, seen] of [
+  it("are refused without an event if RSA has more than 8192 bits, because to verify takes seconds", () => {
+    for (const [bits, isAttempt] of [
       [8192, true],
       [16_384, false],
     ] as const) {
@@ -343,25 +340,25 @@ describe("public keys (RFC 4252 section 7)", () => {
         .mpint(Uint8Array.of(1, 0, 1))
         .mpint(modulus)
         .finish();
-      expect(begun().hear(query(large, "rsa-sha2-512")) !== undefined).toBe(seen);
+      expect(begun().receive(query(large, "rsa-sha2-512")) !== undefined).toBe(isAttempt);
     }
   });
 
-  it("with a signature that is altered anywhere, or missing, are refused", async () => {
+  it("are refused with an altered or an empty signature", async () => {
     const good = await proof();
     const start = good.length - 64;
     for (let at = 0; at < 64; at += 7) {
       const bad = good.slice();
       bad[start + at] = (bad[start + at] ?? 0) ^ 1;
-      expect(begun().hear(bad), `byte ${at}`).toBeUndefined();
+      expect(begun().receive(bad), `byte ${at}`).toBeUndefined();
     }
-    expect(() => begun().hear(good.subarray(0, start - 4 - 4 - 11 - 4))).toThrow(protocol);
+    expect(() => begun().receive(good.subarray(0, start - 4 - 4 - 11 - 4))).toThrow(protocol);
     const empty = PublickeyProof.encode({
       hasSignature: true,
       algorithm,
       publicKey: key.publicKey,
       signature: new Uint8Array(0),
     });
-    expect(begun().hear(request("publickey", empty))).toBeUndefined();
+    expect(begun().receive(request("publickey", empty))).toBeUndefined();
   });
 });

@@ -1,30 +1,30 @@
-/** What the connection machine is told of channels, and what it tells. @module */
+/** The events of the connection machine. @module */
 import type { Bytes } from "@postern/wire";
 import type { ReplySlot } from "./replies.ts";
 
-/** How much the peer may send on a channel before we give credit, and in one message. */
+/** The initial receive window of a channel, and the largest data string that it accepts. */
 export interface ChannelLimits {
   readonly window: number;
   readonly maxPacket: number;
 }
 
-/** What the connection machine has to tell. Ids are ours. */
+/** An event of a connection machine. Channel ids are ours. */
 export type ConnectionEvent =
-  /** the peer opens a channel; answer with `confirmOpen` or `refuseOpen` */
+  /** the peer opens a channel; call `confirmOpen` or `refuseOpen` */
   | { readonly type: "open"; readonly id: number; readonly channelType: string; readonly specificData: Bytes }
-  /** the peer answered our open */
+  /** the peer confirmed our open */
   | { readonly type: "opened"; readonly id: number; readonly specificData: Bytes }
   | { readonly type: "openFailed"; readonly id: number; readonly reason: number; readonly description: string }
-  /** user data (view): credit it with `consumed`; `dataType` is undefined for the ordinary stream */
+  /** user data (view); call `consumed` for its bytes. `dataType` is `undefined` for CHANNEL_DATA */
   | { readonly type: "data"; readonly id: number; readonly data: Bytes; readonly dataType: number | undefined }
   | { readonly type: "eof"; readonly id: number }
-  /** both CLOSEs have passed; the id is forgotten */
+  /** both sides have sent CLOSE; the id is free */
   | { readonly type: "closed"; readonly id: number }
-  /** after `closeAfterWrite` the peer gave no credit in time; close the channel */
+  /** after `closeAfterWrite` the peer did not extend the window in time; close the channel */
   | { readonly type: "stalled"; readonly id: number }
-  /** `write` took less than it was given; now it will take more */
+  /** `write` sent only a part; call it again */
   | { readonly type: "writable"; readonly id: number }
-  /** answer with `reply` when a slot is given */
+  /** if there is a slot, call `reply` with it */
   | {
       readonly type: "request";
       readonly id: number;
@@ -32,9 +32,9 @@ export type ConnectionEvent =
       readonly specificData: Bytes;
       readonly slot: ReplySlot | undefined;
     }
-  /** the answer to our `request` */
+  /** the reply to our `request` */
   | { readonly type: "reply"; readonly id: number; readonly ok: boolean }
-  /** answer with `replyGlobal` when a slot is given */
+  /** if there is a slot, call `replyGlobal` with it */
   | {
       readonly type: "globalRequest";
       readonly name: string;
@@ -42,8 +42,8 @@ export type ConnectionEvent =
       readonly slot: ReplySlot | undefined;
     }
   /**
-   * The answer to one of our `globalRequest`s that wait; `index` is its place among them, 0 the oldest. `unimplemented`: the peer sent
-   * UNIMPLEMENTED, and `ok` is false.
+   * The reply to one of our pending `globalRequest`s; `index` is its position among them, 0 the oldest.
+   * `unimplemented`: the peer sent UNIMPLEMENTED, and `ok` is `false`.
    */
   | {
       readonly type: "globalReply";

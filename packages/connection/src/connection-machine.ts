@@ -1,4 +1,8 @@
-/** The connection layer, RFC 4254: channels, windows and requests. It has no role. @module */
+/**
+ * The connection layer, RFC 4254: channels, windows and requests, the same in both roles.
+ * Longer than 300 lines, because every message depends on the phase of its channel.
+ * @module
+ */
 import {
   type Bytes,
   ChannelClose,
@@ -22,15 +26,16 @@ import {
   RequestSuccess,
   SshError,
 } from "@postern/wire";
-import { ChannelState, flowing } from "./channel-state.ts";
+import { ChannelState, openPhase } from "./channel-state.ts";
 import type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";
 import { Deadlines } from "./deadlines.ts";
+import { GlobalRequests } from "./global-requests.ts";
 import { ReplyQueue, type ReplySlot } from "./replies.ts";
 
-/** What a {@link ConnectionMachine} is made of. */
+/** Options of a {@link ConnectionMachine}. */
 export interface ConnectionOptions {
   readonly sink: PayloadSink;
-  /** milliseconds on the clock that `tick` tells */
+  /** the current time in milliseconds, on the same clock as the argument of `tick` */
   readonly now: number;
 }
 
@@ -39,27 +44,26 @@ export class ConnectionMachine {
   readonly #sink: PayloadSink;
   readonly #events: ConnectionEvent[] = [];
   readonly #channels = new Map<number, ChannelState>();
-  readonly #globalReplies: ReplyQueue;
-  /** channels that wait for the peer's credit */
-  readonly #starved = new Set<number>();
-  /** channels that wait for room in the sink, in the order in which they will be woken */
-  readonly #waiting = new Set<number>();
-  /** channels done in both directions that wait for the opener's CLOSE */
-  readonly #lingering = new Deadlines(Limits.closeGraceMs);
-  /** channels whose CLOSE waits for the peer's credit */
-  readonly #stalled = new Deadlines(Limits.closeStallMs);
-  /** credit that such a channel has got since its deadline was set */
-  readonly #stalledCredit = new Map<number, number>();
+  readonly #globalRequests: GlobalRequests;
+  /** channels whose data waits for window */
+  readonly #waitingForWindow = new Set<number>();
+  /** channels whose data waits for the sink, the longest waiting first */
+  readonly #waitingForSink = new Set<number>();
+  /** channels with EOF in both directions that the peer should close, because it opened them */
+  readonly #closeGrace = new Deadlines(Limits.closeGraceMs);
+  /** channels whose CLOSE waits for window */
+  readonly #closeStall = new Deadlines(Limits.closeStallMs);
+  /** window that such a channel received since its deadline was set, in bytes */
+  readonly #stallCredit = new Map<number, number>();
   #nextId = 0;
-  /** our global requests that wait for an answer, oldest first; the number of its packet is known once it has left */
-  readonly #awaitedGlobal: { sequence: number | undefined }[] = [];
+  /** the peer's channel requests that have no reply on its way yet */
   #unanswered = 0;
   #now: number;
 
   constructor({ sink, now }: ConnectionOptions) {
     this.#sink = sink;
     this.#now = now;
-    this.#globalReplies = new ReplyQueue((payload) => sink.send(payload));
+    this.#globalRequests = new GlobalRequests(sink, this.#events);
   }
 
   /** Channels that are open, opening or closing. */
@@ -67,14 +71,14 @@ export class ConnectionMachine {
     return this.#channels.size;
   }
 
-  /** False while the peer has asked much that we have not answered. An answer that waits for an older one counts: it takes memory until it leaves. */
+  /** `false` while too many requests of the peer wait for a reply. A ready reply uses memory, and counts until sent. */
   get wantsInput(): boolean {
-    return this.#unanswered < Limits.unansweredRequests;
+    return this.#unanswered + this.#globalRequests.unanswered < Limits.unansweredRequests;
   }
 
   get deadline(): number | undefined {
-    const a = this.#lingering.next(this.#now);
-    const b = this.#stalled.next(this.#now);
+    const a = this.#closeGrace.next(this.#now);
+    const b = this.#closeStall.next(this.#now);
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
@@ -82,24 +86,24 @@ export class ConnectionMachine {
     return this.#events.shift();
   }
 
-  /** Sets the time; closes channels whose opener did not close them in time, and reports those whose CLOSE stalls. */
+  /** Sets the time. Closes channels that the peer did not close in time, and reports those whose CLOSE stalls. */
   tick(now: number): void {
     this.#now = now;
-    for (const id of this.#lingering.due(now)) this.close(id);
-    for (const id of this.#stalled.due(now)) {
-      this.#stalledCredit.delete(id);
+    for (const id of this.#closeGrace.due(now)) this.close(id);
+    for (const id of this.#closeStall.due(now)) {
+      this.#stallCredit.delete(id);
       this.#events.push({ type: "stalled", id });
     }
   }
 
-  /** The sink is writable again: wakes the channels that wait for it, those first that waited longest. */
+  /** Reports the channels that waited for the sink as writable. Call it once the sink is writable again. */
   resumed(): void {
-    if (this.#waiting.size === 0) return;
-    for (const id of this.#waiting) this.#events.push({ type: "writable", id });
-    this.#waiting.clear();
+    if (this.#waitingForSink.size === 0) return;
+    for (const id of this.#waitingForSink) this.#events.push({ type: "writable", id });
+    this.#waitingForSink.clear();
   }
 
-  /** A message numbered 80 to 127 (view). False: the number means nothing to this layer. */
+  /** Handles a message numbered 80 to 127 (view). Returns `false` if the number is unknown. */
   receive(payload: Bytes): boolean {
     switch (payload[0]) {
       case ChannelData.number:
@@ -138,14 +142,14 @@ export class ConnectionMachine {
         this.#reply(ChannelFailure.decode(payload).recipientChannel, false);
         break;
       case GlobalRequest.number:
-        this.#globalRequest(payload);
+        this.#globalRequests.receive(payload);
         break;
       case RequestSuccess.number:
-        this.#globalReply(0, true, RequestSuccess.decode(payload).specificData);
+        this.#globalRequests.settle(0, true, RequestSuccess.decode(payload).specificData);
         break;
       case RequestFailure.number:
         RequestFailure.decode(payload);
-        this.#globalReply(0, false, new Uint8Array(0));
+        this.#globalRequests.settle(0, false, new Uint8Array(0));
         break;
       default:
         return false;
@@ -153,7 +157,7 @@ export class ConnectionMachine {
     return true;
   }
 
-  /** Opens a channel; the events `opened` or `openFailed` tell how it went. */
+  /** Opens a channel, and returns its id. The event `opened` or `openFailed` follows. */
   openChannel(channelType: string, specificData: Bytes, { window, maxPacket }: ChannelLimits): number {
     if (this.#channels.size >= Limits.channels) {
       throw new SshError("limit", `expected at most ${Limits.channels} channels on one connection`);
@@ -165,24 +169,24 @@ export class ConnectionMachine {
     return id;
   }
 
-  /** Nobody waits for the channel any more. The id stays taken until the peer has answered. */
+  /** Gives up a channel that is opening. Its id stays in use until the peer answers. */
   abandonOpen(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at === "opening") state.phase = { at: "opening", abandoned: true };
   }
 
-  /** Accepts the peer's open; without `limits` it may send as much as `Limits` says. */
+  /** Accepts the peer's open. `limits` defaults to `Limits.window` and `Limits.maxPacket`. */
   confirmOpen(id: number, specificData: Bytes = new Uint8Array(0), limits?: ChannelLimits): void {
     const state = this.#deciding(id);
     if (limits !== undefined) state.setLimits(limits.window, limits.maxPacket);
-    state.phase = flowing;
+    state.phase = openPhase;
     const { peerId: recipientChannel, receiveWindow: initialWindow, maxPacket } = state;
     this.#sink.send(
       ChannelOpenConfirmation.encode({ recipientChannel, senderChannel: id, initialWindow, maxPacket, specificData }),
     );
   }
 
-  /** Refuses the peer's open with a reason of RFC 4254 section 5.1. */
+  /** Refuses the peer's open, with a reason code of RFC 4254 section 5.1. */
   refuseOpen(id: number, reason: number, description: string): void {
     const state = this.#deciding(id);
     this.#channels.delete(id);
@@ -190,8 +194,8 @@ export class ConnectionMachine {
   }
 
   /**
-   * Sends as much of `data` (copies) as the peer's window and the sink allow, and gives that number of bytes.
-   * When it is less than all, the event `writable` follows once there is window and room.
+   * Sends as much of `data` (copies) as the window and the sink allow, and returns the number of bytes.
+   * If it sends less than all, the event `writable` follows once more can be sent.
    */
   write(id: number, data: Bytes): number {
     const state = this.#channels.get(id);
@@ -201,8 +205,8 @@ export class ConnectionMachine {
     while (sent < data.length) {
       const size = Math.min(data.length - sent, state.sendWindow, largest);
       if (size === 0 || !this.#sink.writable) {
-        (size === 0 ? this.#starved : this.#waiting).add(id);
-        if (size === 0 && state.closesAfterWrite) this.#stalled.add(id);
+        (size === 0 ? this.#waitingForWindow : this.#waitingForSink).add(id);
+        if (size === 0 && state.closesAfterWrite) this.#closeStall.add(id);
         break;
       }
       this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
@@ -212,14 +216,14 @@ export class ConnectionMachine {
     return sent;
   }
 
-  /** Whether the sink has room for more; when not, the event `writable` follows. */
+  /** Whether the sink accepts data. If it does not, the event `writable` follows. */
   hasRoom(id: number): boolean {
     if (this.#sink.writable) return true;
-    this.#waiting.add(id);
+    this.#waitingForSink.add(id);
     return false;
   }
 
-  /** The consumer took `size` bytes of data, or they were dropped: the peer gets that much credit, or `credit` to resize the window. */
+  /** Extends the peer's window by `size` bytes that were consumed or dropped. Pass `credit` to resize the window. */
   consumed(id: number, size: number, credit: number = size): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.in !== "data") return;
@@ -227,7 +231,7 @@ export class ConnectionMachine {
     if (bytesToAdd > 0) this.#sink.send(ChannelWindowAdjust.encode({ recipientChannel: state.peerId, bytesToAdd }));
   }
 
-  /** Sends EOF, after all data. Does nothing when that has been done. */
+  /** Sends EOF, unless it has been sent. Call it after all data. */
   eof(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.out !== "data") return;
@@ -236,74 +240,61 @@ export class ConnectionMachine {
     this.#closeIfDone(state);
   }
 
-  /** The channel is closed once all has been written. If the peer gives no credit for that, the event `stalled` follows. */
+  /** Announces a `close` after all data. If the data waits too long for window, the event `stalled` follows. */
   closeAfterWrite(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
     state.closesAfterWrite = true;
-    if (this.#starved.has(id)) this.#stalled.add(id);
+    if (this.#waitingForWindow.has(id)) this.#closeStall.add(id);
   }
 
-  /** Sends CLOSE now, whatever is under way. Does nothing when that has been done. */
+  /** Sends CLOSE at once, unless it has been sent. */
   close(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
-    this.#lingering.delete(id);
+    this.#closeGrace.delete(id);
     this.#endStall(id);
-    this.#starved.delete(id);
-    this.#waiting.delete(id);
+    this.#waitingForWindow.delete(id);
+    this.#waitingForSink.delete(id);
     state.phase = { at: "closing", in: state.phase.in };
     this.#unanswered -= state.replies?.drop() ?? 0;
     this.#sink.send(ChannelClose.encode({ recipientChannel: state.peerId }));
   }
 
-  /** Sends a channel request. With `wantReply` the event `reply` follows, in the order of the requests. */
+  /** Sends a channel request. With `wantReply`, the event `reply` follows, in the order of the requests. */
   request(id: number, requestType: string, specificData: Bytes, wantReply: boolean): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") throw new SshError("closed", "expected an open channel for a request");
-    if (wantReply) state.awaited++;
+    if (wantReply) state.pendingReplies++;
     this.#sink.send(ChannelRequest.encode({ recipientChannel: state.peerId, requestType, wantReply, specificData }));
   }
 
-  /** Answers the peer's channel request; owed for every slot. Nothing is sent once our CLOSE is out. */
+  /** Answers the peer's channel request. Call it once for every slot. After our CLOSE it sends nothing. */
   reply(id: number, slot: ReplySlot, ok: boolean): void {
     const state = this.#channels.get(id);
     const payload = (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state?.peerId ?? 0 });
     this.#unanswered -= state?.phase.at === "open" ? this.#repliesOf(state).settle(slot, payload) : 1;
   }
 
-  /** Sends a global request. With `wantReply` the event `globalReply` follows, in the order of the requests. */
+  /** Sends a global request. With `wantReply`, the event `globalReply` follows, in the order of the requests. */
   globalRequest(name: string, specificData: Bytes, wantReply: boolean): void {
-    const payload = GlobalRequest.encode({ name, wantReply, specificData });
-    if (!wantReply) return this.#sink.send(payload);
-    const request: { sequence: number | undefined } = { sequence: undefined };
-    this.#awaitedGlobal.push(request);
-    this.#sink.send(payload, undefined, (sequence) => {
-      request.sequence = sequence;
-    });
+    this.#globalRequests.send(name, specificData, wantReply);
   }
 
-  /**
-   * The peer sent UNIMPLEMENTED (RFC 4253 section 11.4): a failure, if it names a global request that waits. Numbers start again with new keys
-   * (strict kex), so two may be the same: the peer reads the older one first.
-   */
+  /** Handles UNIMPLEMENTED (RFC 4253 section 11.4), which is a failure if it names a pending global request. */
   unimplemented(sequence: number): void {
-    const index = this.#awaitedGlobal.findIndex((request) => request.sequence === sequence);
-    if (index >= 0) this.#globalReply(index, false, new Uint8Array(0), true);
+    this.#globalRequests.unimplemented(sequence);
   }
 
-  /** Answers the peer's global request; `specific` goes with a success. */
+  /** Answers the peer's global request. `specificData` is sent with a success only. Call it once for every slot. */
   replyGlobal(slot: ReplySlot, ok: boolean, specificData: Bytes = new Uint8Array(0)): void {
-    this.#unanswered -= this.#globalReplies.settle(
-      slot,
-      ok ? RequestSuccess.encode({ specificData }) : RequestFailure.encode({}),
-    );
+    this.#globalRequests.reply(slot, ok, specificData);
   }
 
-  #add(opener: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
-    // Ids are not reused at once, so that a late message is not taken for another channel's.
+  #add(openedBy: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
+    // A free id is not reused at once, so that a late message does not reach another channel.
     while (this.#channels.has(this.#nextId)) this.#nextId = (this.#nextId + 1) >>> 0;
-    const state = new ChannelState(this.#nextId, opener, window, maxPacket);
+    const state = new ChannelState(this.#nextId, openedBy, window, maxPacket);
     this.#nextId = (this.#nextId + 1) >>> 0;
     this.#channels.set(state.id, state);
     return state;
@@ -311,21 +302,23 @@ export class ConnectionMachine {
 
   #deciding(id: number): ChannelState {
     const state = this.#channels.get(id);
-    if (state?.phase.at !== "deciding") throw new SshError("misuse", `expected channel ${id} to wait for a decision`);
+    if (state?.phase.at !== "deciding")
+      throw new SshError("misuse", `expected a pending open of the peer for channel ${id}`);
     return state;
   }
 
-  /** The channel a message is for. @throws SshError `protocol` for an id we do not have, or one that is not confirmed */
-  #established(id: number, what: string): ChannelState {
+  /** Returns the channel of a message. @throws SshError `protocol` if the id is unknown or not confirmed */
+  #established(id: number, message: string): ChannelState {
     const state = this.#channels.get(id);
-    if (state === undefined)
-      throw new SshError("protocol", `expected a channel of ours, got ${what} for channel ${id}`);
+    if (state === undefined) {
+      throw new SshError("protocol", `expected the id of an open channel, got ${message} for channel ${id}`);
+    }
     const { at } = state.phase;
     if (at === "open" || at === "closing") return state;
-    throw new SshError("protocol", `expected no ${what} for channel ${id} before it is confirmed`);
+    throw new SshError("protocol", `expected no ${message} for channel ${id} before it is confirmed`);
   }
 
-  /** CHANNEL_DATA by hand: it is the hot path. Tested equal to its table. */
+  /** Decodes CHANNEL_DATA without its table, because it is the hot path. */
   #data(payload: Bytes): void {
     const size = payload.length - 9;
     if (size < 0 || getUint32(payload, 5) !== size) ChannelData.decode(payload);
@@ -335,31 +328,31 @@ export class ConnectionMachine {
   #deliver(id: number, data: Bytes, dataType: number | undefined): void {
     const state = this.#established(id, "data");
     state.received(data.length);
-    // After our CLOSE there is no consumer, and the peer needs no more credit.
+    // After our CLOSE there is no consumer, and the peer needs no more window.
     if (state.phase.at === "open") this.#events.push({ type: "data", id, data, dataType });
   }
 
   #windowAdjust(payload: Bytes): void {
     const { recipientChannel, bytesToAdd } = ChannelWindowAdjust.decode(payload);
-    // It may cross our CLOSE on the wire, and so it is the one message that may name a forgotten channel.
+    // The peer may send it before it reads our CLOSE, so it is the one message that may name a closed channel.
     if (!this.#channels.has(recipientChannel)) return;
     this.#established(recipientChannel, "WINDOW_ADJUST").adjust(bytesToAdd);
-    if (bytesToAdd === 0 || !this.#starved.delete(recipientChannel)) return;
-    this.#extend(recipientChannel, bytesToAdd);
+    if (bytesToAdd === 0 || !this.#waitingForWindow.delete(recipientChannel)) return;
+    this.#extendStall(recipientChannel, bytesToAdd);
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
   }
 
-  /** Credit extends the deadline of a stalled CLOSE, but not byte by byte: such a peer would keep the channel for ever. */
-  #extend(id: number, bytes: number): void {
-    if (!this.#stalled.has(id)) return;
-    const credit = (this.#stalledCredit.get(id) ?? 0) + bytes;
-    if (credit < Limits.closeStallCredit) this.#stalledCredit.set(id, credit);
+  /** Window extends the deadline of a stalled CLOSE only by the packet; byte by byte a peer could keep the channel for ever. */
+  #extendStall(id: number, bytes: number): void {
+    if (!this.#closeStall.has(id)) return;
+    const credit = (this.#stallCredit.get(id) ?? 0) + bytes;
+    if (credit < Limits.closeStallCredit) this.#stallCredit.set(id, credit);
     else this.#endStall(id);
   }
 
   #endStall(id: number): void {
-    this.#stalled.delete(id);
-    this.#stalledCredit.delete(id);
+    this.#closeStall.delete(id);
+    this.#stallCredit.delete(id);
   }
 
   #eof(id: number): void {
@@ -372,16 +365,16 @@ export class ConnectionMachine {
     this.#closeIfDone(state);
   }
 
-  /** Both directions are done. The side that opened the channel closes it; the other one only when that takes too long. */
+  /** After EOF in both directions, the side that opened the channel closes it, or else we do after a grace period. */
   #closeIfDone(state: ChannelState): void {
     if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
-    if (state.opener === "ours") this.close(state.id);
-    else this.#lingering.add(state.id);
+    if (state.openedBy === "ours") this.close(state.id);
+    else this.#closeGrace.add(state.id);
   }
 
   #close(id: number): void {
     const state = this.#established(id, "CLOSE");
-    // RFC 4254 section 5.3: CLOSE is answered with CLOSE, unless it has been sent.
+    // RFC 4254 section 5.3: CLOSE is answered with CLOSE.
     this.close(id);
     this.#channels.delete(state.id);
     this.#events.push({ type: "closed", id });
@@ -402,17 +395,17 @@ export class ConnectionMachine {
     this.#sink.send(ChannelOpenFailure.encode({ recipientChannel, reason, description, language: "" }));
   }
 
-  #opening(id: number, what: string): { readonly state: ChannelState; readonly abandoned: boolean } {
+  #opening(id: number, message: string): { readonly state: ChannelState; readonly abandoned: boolean } {
     const state = this.#channels.get(id);
     if (state?.phase.at === "opening") return { state, abandoned: state.phase.abandoned };
-    throw new SshError("protocol", `expected no ${what} for channel ${id}: it was not asked for`);
+    throw new SshError("protocol", `expected no ${message} for channel ${id}, because no open is pending`);
   }
 
   #openConfirmation(payload: Bytes): void {
     const message = ChannelOpenConfirmation.decode(payload);
     const { state, abandoned } = this.#opening(message.recipientChannel, "CHANNEL_OPEN_CONFIRMATION");
     state.setPeer(message.senderChannel, message.initialWindow, message.maxPacket);
-    state.phase = flowing;
+    state.phase = openPhase;
     if (abandoned) this.close(state.id);
     else this.#events.push({ type: "opened", id: state.id, specificData: message.specificData });
   }
@@ -440,30 +433,18 @@ export class ConnectionMachine {
 
   #reply(id: number, ok: boolean): void {
     const state = this.#established(id, ok ? "CHANNEL_SUCCESS" : "CHANNEL_FAILURE");
-    if (state.awaited === 0) throw new SshError("protocol", `expected no reply on channel ${id}: nothing was asked`);
-    state.awaited--;
-    this.#events.push({ type: "reply", id, ok });
-  }
-
-  #globalRequest(payload: Bytes): void {
-    const { name, wantReply, specificData } = GlobalRequest.decode(payload);
-    if (wantReply) this.#unanswered++;
-    const slot = wantReply ? this.#globalReplies.add() : undefined;
-    this.#events.push({ type: "globalRequest", name, specificData, slot });
-  }
-
-  #globalReply(index: number, ok: boolean, specificData: Bytes, unimplemented?: true): void {
-    if (this.#awaitedGlobal.splice(index, 1).length === 0) {
-      throw new SshError("protocol", "expected no reply: nothing was asked");
+    if (state.pendingReplies === 0) {
+      throw new SshError("protocol", `expected no reply on channel ${id}, because no request is pending`);
     }
-    this.#events.push({ type: "globalReply", index, ok, specificData, unimplemented });
+    state.pendingReplies--;
+    this.#events.push({ type: "reply", id, ok });
   }
 }
 
-/** The sink copies it before the next one is made. */
+/** One buffer for all, because the sink copies it. */
 const head: Bytes = /* @__PURE__ */ new Uint8Array(9);
 
-/** The first nine bytes of CHANNEL_DATA, by hand. */
+/** Encodes the first nine bytes of CHANNEL_DATA. */
 function dataHead(peerId: number, size: number): Bytes {
   head[0] = ChannelData.number;
   putUint32(head, 1, peerId);

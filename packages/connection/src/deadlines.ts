@@ -1,17 +1,19 @@
-/** Channels that wait, each for the same time. @module */
+/** Deadlines of channels that all wait for the same time. @module */
 
-/** Ids with a deadline, oldest first. The time of a call is not known, so the next tick starts the wait. */
+const none: readonly number[] = [];
+
+/** Channel ids with a deadline, oldest first. The time of `add` is not known, so the wait starts at the next tick. */
 export class Deadlines {
   readonly #ms: number;
-  readonly #at = new Map<number, number>();
-  readonly #new = new Set<number>();
+  readonly #deadlines = new Map<number, number>();
+  readonly #added = new Set<number>();
 
   constructor(ms: number) {
     this.#ms = ms;
   }
 
   add(id: number): void {
-    this.#new.add(id);
+    this.#added.add(id);
   }
 
   has(id: number): boolean {
@@ -19,29 +21,27 @@ export class Deadlines {
   }
 
   delete(id: number): void {
-    this.#at.delete(id);
-    this.#new.delete(id);
+    this.#deadlines.delete(id);
+    this.#added.delete(id);
   }
 
-  /** The earliest deadline. */
+  /** Returns the earliest deadline. */
   next(now: number): number | undefined {
-    if (this.#at.size > 0) for (const at of this.#at.values()) return at;
-    return this.#new.size === 0 ? undefined : now + this.#ms;
+    if (this.#deadlines.size > 0) for (const deadline of this.#deadlines.values()) return deadline;
+    return this.#added.size === 0 ? undefined : now + this.#ms;
   }
 
   /** Removes and returns the ids whose deadline has passed. */
   due(now: number): readonly number[] {
-    if (this.#at.size + this.#new.size === 0) return none;
-    for (const id of this.#new) if (!this.#at.has(id)) this.#at.set(id, now + this.#ms);
-    this.#new.clear();
+    if (this.#deadlines.size + this.#added.size === 0) return none;
+    for (const id of this.#added) if (!this.#deadlines.has(id)) this.#deadlines.set(id, now + this.#ms);
+    this.#added.clear();
     const due: number[] = [];
-    for (const [id, at] of this.#at) {
-      if (at > now) break;
-      this.#at.delete(id);
+    for (const [id, deadline] of this.#deadlines) {
+      if (deadline > now) break;
+      this.#deadlines.delete(id);
       due.push(id);
     }
     return due;
   }
 }
-
-const none: readonly number[] = [];

@@ -1,12 +1,12 @@
-/** Replies carry no id: they go out in the order of the requests, RFC 4254 section 4. @module */
+/** Replies to the peer's requests, sent in the order of the requests (RFC 4254 section 4). @module */
 import type { Bytes } from "@postern/wire";
 
-/** A request of the peer that waits for our answer. */
+/** The place of one reply in the order of replies. */
 export interface ReplySlot {
   payload: Bytes | undefined;
 }
 
-/** Keeps answers that are ready early until it is their turn. */
+/** Holds replies that are ready before the reply to an older request. */
 export class ReplyQueue {
   readonly #send: (payload: Bytes) => void;
   #slots: ReplySlot[] = [];
@@ -15,18 +15,19 @@ export class ReplyQueue {
     this.#send = send;
   }
 
+  /** How many requests have no reply on its way yet. */
   get length(): number {
     return this.#slots.length;
   }
 
-  /** A place for the answer to the request that just came. */
+  /** Adds the slot for the reply to a request that has just arrived. */
   add(): ReplySlot {
     const slot: ReplySlot = { payload: undefined };
     this.#slots.push(slot);
     return slot;
   }
 
-  /** Answers; sends this and all that waited behind it, unless an older one is not answered yet. Returns how many were sent. */
+  /** Sets a reply, and sends all replies that are next in order. Returns how many were sent. */
   settle(slot: ReplySlot, payload: Bytes): number {
     slot.payload = payload;
     let sent = 0;
@@ -38,7 +39,7 @@ export class ReplyQueue {
     return sent;
   }
 
-  /** Nothing is sent any more. Returns how many answers were ready and waited for an older one. */
+  /** Drops all replies. Returns how many were ready but not sent. */
   drop(): number {
     return this.#slots.splice(0).filter(({ payload }) => payload !== undefined).length;
   }

@@ -17,7 +17,7 @@ import {
 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { accepted, limits, nothing, opened, Side, settle } from "./twins.ts";
+import { accepted, limits, nothing, opened, Side, settle } from "./world.ts";
 
 const eof = (recipientChannel: number): Uint8Array => ChannelEof.encode({ recipientChannel });
 const close = (recipientChannel: number): Uint8Array => ChannelClose.encode({ recipientChannel });
@@ -37,7 +37,7 @@ const openOf = (senderChannel: number): Uint8Array =>
 const protocol = expect.objectContaining({ code: "protocol" });
 
 describe("opening a channel", () => {
-  it("tells our number, window and largest packet, and the peer's confirmation opens it (RFC 4254 section 5.1)", () => {
+  it("sends our id, window and largest packet, and completes with the confirmation (RFC 4254 section 5.1)", () => {
     const side = new Side();
     const id = side.machine.openChannel("direct-tcpip", Uint8Array.of(1, 2), limits);
     expect(side.take()).toEqual([
@@ -49,53 +49,53 @@ describe("opening a channel", () => {
         specificData: Uint8Array.of(1, 2),
       }),
     ]);
-    expect(side.hear(confirm(id))).toEqual([{ type: "opened", id, specificData: nothing }]);
+    expect(side.receive(confirm(id))).toEqual([{ type: "opened", id, specificData: nothing }]);
     side.machine.eof(id);
     expect(side.take()).toEqual([eof(7)]);
   });
 
-  it("that the peer refuses gives its reason, and the number is forgotten", () => {
+  it("reports the reason of a refusal, and frees the id", () => {
     const side = new Side();
     const id = side.machine.openChannel("test", nothing, limits);
-    expect(side.hear(fail(id))).toEqual([{ type: "openFailed", id, reason: 2, description: "no" }]);
+    expect(side.receive(fail(id))).toEqual([{ type: "openFailed", id, reason: 2, description: "no" }]);
     expect(side.machine.channelCount).toBe(0);
-    expect(() => side.hear(fail(id))).toThrow(protocol);
+    expect(() => side.receive(fail(id))).toThrow(protocol);
   });
 
-  it("is answered once: a confirmation nobody asked for is refused, and so is a second one", () => {
-    expect(() => new Side().hear(confirm(0))).toThrow(protocol);
-    expect(() => new Side().hear(fail(3))).toThrow(protocol);
+  it("rejects a confirmation without an open, and a second one", () => {
+    expect(() => new Side().receive(confirm(0))).toThrow(protocol);
+    expect(() => new Side().receive(fail(3))).toThrow(protocol);
     const { side, id } = opened();
-    expect(() => side.hear(confirm(id))).toThrow("it was not asked for");
+    expect(() => side.receive(confirm(id))).toThrow("because no open is pending");
     const theirs = accepted();
-    expect(() => theirs.side.hear(confirm(theirs.id))).toThrow(protocol);
+    expect(() => theirs.side.receive(confirm(theirs.id))).toThrow(protocol);
   });
 
-  it("that was abandoned: a late confirmation is answered with CLOSE, and the peer may send until it has that", () => {
+  it("answers a confirmation with CLOSE after abandonOpen, and drops data until the peer closes", () => {
     const side = new Side();
     const id = side.machine.openChannel("test", nothing, limits);
     side.machine.abandonOpen(id);
     expect(side.machine.channelCount).toBe(1);
     side.take();
-    expect(side.hear(confirm(id), data(id), eof(id))).toEqual([]);
+    expect(side.receive(confirm(id), data(id), eof(id))).toEqual([]);
     expect(side.take()).toEqual([close(7)]);
-    side.hear(close(id));
+    side.receive(close(id));
     expect(side.machine.channelCount).toBe(0);
     expect(side.take()).toEqual([]);
   });
 
-  it("that was abandoned: a late refusal is forgotten, and nothing is sent", () => {
+  it("ignores a refusal after abandonOpen", () => {
     const side = new Side();
     const id = side.machine.openChannel("test", nothing, limits);
     side.machine.abandonOpen(id);
     side.take();
-    expect(side.hear(fail(id))).toEqual([]);
+    expect(side.receive(fail(id))).toEqual([]);
     expect([side.machine.channelCount, side.take()]).toEqual([0, []]);
   });
 
-  it("by the peer is decided by the program, once", () => {
+  it("lets the program decide an open of the peer once", () => {
     const side = new Side();
-    const [event] = side.hear(openOf(7));
+    const [event] = side.receive(openOf(7));
     expect(event).toEqual({ type: "open", id: 0, channelType: "test", specificData: nothing });
     side.machine.refuseOpen(0, OpenFailureReason.CONNECT_FAILED, "the target is gone");
     expect(side.take()).toEqual([
@@ -105,27 +105,27 @@ describe("opening a channel", () => {
     expect(() => accepted().side.machine.refuseOpen(0, 1, "")).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("is refused beyond the limit, by us with RESOURCE_SHORTAGE and for us with an error", () => {
+  it("fails beyond the limit: with RESOURCE_SHORTAGE for the peer, with an error for us", () => {
     const side = new Side();
-    for (let n = 0; n < Limits.channels; n++) side.hear(openOf(n));
-    expect(side.hear(openOf(99_999))).toEqual([]);
+    for (let n = 0; n < Limits.channels; n++) side.receive(openOf(n));
+    expect(side.receive(openOf(99_999))).toEqual([]);
     expect(ChannelOpenFailure.decode(side.take()[0] ?? nothing)).toMatchObject({ recipientChannel: 99_999, reason: 4 });
     expect(() => side.machine.openChannel("test", nothing, limits)).toThrow(expect.objectContaining({ code: "limit" }));
     side.machine.refuseOpen(5, 1, "");
-    expect(side.hear(openOf(100_000))).toHaveLength(1);
+    expect(side.receive(openOf(100_000))).toHaveLength(1);
   });
 
-  it("never gives a number that is taken, and not at once one that was", () => {
+  it("never reuses an id that is in use, or was just freed", () => {
     const side = new Side();
     const ids = new Set<number>();
     for (let n = 0; n < 50; n++) ids.add(side.machine.openChannel("test", nothing, limits));
     expect(ids.size).toBe(50);
-    side.hear(fail(10));
+    side.receive(fail(10));
     expect(side.machine.openChannel("test", nothing, limits)).toBe(50);
   });
 });
 
-describe("before a channel is confirmed", () => {
+describe("a channel that is not confirmed", () => {
   it.each([
     ["data", data],
     ["EOF", eof],
@@ -135,54 +135,54 @@ describe("before a channel is confirmed", () => {
       (id: number) =>
         ChannelRequest.encode({ recipientChannel: id, requestType: "x", wantReply: false, specificData: nothing }),
     ],
-  ])("%s is refused", (_what, make) => {
+  ])("rejects %s", (_message, make) => {
     const side = new Side();
     const ours = side.machine.openChannel("test", nothing, limits);
-    expect(() => side.hear(make(ours))).toThrow(protocol);
+    expect(() => side.receive(make(ours))).toThrow(protocol);
     const theirs = new Side();
-    theirs.hear(openOf(7));
-    expect(() => theirs.hear(make(0))).toThrow(protocol);
+    theirs.receive(openOf(7));
+    expect(() => theirs.receive(make(0))).toThrow(protocol);
   });
 });
 
-describe("for a channel we do not have", () => {
+describe("an unknown channel", () => {
   it.each([
     ["data", data],
     ["EOF", eof],
     ["CLOSE", close],
     ["success", (recipientChannel: number) => ChannelSuccess.encode({ recipientChannel })],
     ["failure", (recipientChannel: number) => ChannelFailure.encode({ recipientChannel })],
-  ])("%s is a protocol error, before it ever was and after it is gone", (_what, make) => {
-    expect(() => new Side().hear(make(3))).toThrow(
+  ])("rejects %s, before it is opened and after it is closed", (_message, make) => {
+    expect(() => new Side().receive(make(3))).toThrow(
       expect.objectContaining({ code: "protocol", message: expect.stringContaining("channel 3") }),
     );
     const { side, id } = opened();
-    side.hear(close(id));
-    expect(() => side.hear(make(id))).toThrow(protocol);
+    side.receive(close(id));
+    expect(() => side.receive(make(id))).toThrow(protocol);
   });
 });
 
 describe("closing", () => {
   it("answers CLOSE with CLOSE (RFC 4254 section 5.3)", () => {
     for (const { side, id } of [opened(), accepted()]) {
-      expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+      expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
       expect(side.take()).toEqual([close(7)]);
       expect(side.machine.channelCount).toBe(0);
     }
   });
 
-  it("sends CLOSE once, and forgets the channel only when the peer's has come", () => {
+  it("sends CLOSE once, and frees the id only after the peer's CLOSE", () => {
     const { side, id } = opened();
     side.machine.close(id);
     side.machine.close(id);
     expect(side.take()).toEqual([close(7)]);
     expect(side.machine.channelCount).toBe(1);
-    expect(side.hear(data(id), eof(id))).toEqual([]);
-    expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+    expect(side.receive(data(id), eof(id))).toEqual([]);
+    expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
     expect(side.take()).toEqual([]);
   });
 
-  it("sends no data and no EOF after EOF, and nothing at all after CLOSE", () => {
+  it("sends no data after EOF, and nothing after CLOSE", () => {
     const { side, id } = opened();
     side.machine.eof(id);
     side.machine.eof(id);
@@ -197,53 +197,53 @@ describe("closing", () => {
   });
 
   it.each(["before", "after"])(
-    "refuses data and EOF after an EOF that came %s our CLOSE (RFC 4254 section 5.3)",
+    "rejects data and EOF after an EOF that came %s our CLOSE (RFC 4254 section 5.3)",
     (when) => {
       for (const late of [data, eof]) {
         const { side, id } = opened();
-        if (when === "before") side.hear(eof(id));
+        if (when === "before") side.receive(eof(id));
         side.machine.close(id);
-        if (when === "after") expect(side.hear(data(id), eof(id))).toEqual([]);
-        expect(() => side.hear(late(id))).toThrow(protocol);
+        if (when === "after") expect(side.receive(data(id), eof(id))).toEqual([]);
+        expect(() => side.receive(late(id))).toThrow(protocol);
       }
     },
   );
 
-  it("refuses a second EOF", () => {
+  it("rejects a second EOF", () => {
     const { side, id } = opened();
-    side.hear(eof(id));
-    expect(() => side.hear(eof(id))).toThrow("expected EOF once");
+    side.receive(eof(id));
+    expect(() => side.receive(eof(id))).toThrow("expected EOF once");
   });
 
-  it("half: after the peer's EOF we still send, after ours it still may", () => {
+  it("allows data in one direction after EOF in the other", () => {
     const { side, id } = opened();
-    expect(side.hear(eof(id))).toEqual([{ type: "eof", id }]);
+    expect(side.receive(eof(id))).toEqual([{ type: "eof", id }]);
     expect(side.machine.write(id, Uint8Array.of(1))).toBe(1);
     expect(side.numbers()).toEqual([94]);
     const other = opened();
     other.side.machine.eof(other.id);
-    expect(other.side.hear(data(other.id))).toHaveLength(1);
+    expect(other.side.receive(data(other.id))).toHaveLength(1);
   });
 
-  it("is done by the side that opened the channel when both directions have ended, whichever ended first", () => {
+  it("closes a channel that we opened after EOF in both directions, in either order", () => {
     for (const order of ["ours first", "theirs first"]) {
       const { side, id } = opened();
       if (order === "ours first") side.machine.eof(id);
-      side.hear(eof(id));
+      side.receive(eof(id));
       if (order !== "ours first") side.machine.eof(id);
       expect(side.numbers(), order).toEqual([96, 97]);
       expect(side.machine.deadline).toBeUndefined();
     }
   });
 
-  it("is left to the peer that opened the channel for one second, which begins at the next tick", () => {
+  it("waits a grace period for the CLOSE of a peer that opened the channel, from the next tick", () => {
     for (const order of ["ours first", "theirs first"]) {
       const { side, id } = accepted();
       if (order === "ours first") side.machine.eof(id);
-      side.hear(eof(id));
+      side.receive(eof(id));
       if (order !== "ours first") side.machine.eof(id);
       expect(side.numbers(), order).toEqual([96]);
-      // The machine has not heard of the time for an hour.
+      // The last tick was an hour ago.
       side.machine.tick(3_600_000);
       expect(side.machine.deadline).toBe(3_600_000 + Limits.closeGraceMs);
       side.machine.tick(3_600_000 + Limits.closeGraceMs - 1);
@@ -251,11 +251,11 @@ describe("closing", () => {
       side.machine.tick(3_600_000 + Limits.closeGraceMs);
       expect(side.take()).toEqual([close(7)]);
       expect(side.machine.deadline).toBeUndefined();
-      expect(side.hear(close(id))).toEqual([{ type: "closed", id }]);
+      expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
     }
   });
 
-  it("that waits for credit is reported as stalled when the peer gives none for a minute", () => {
+  it("reports a CLOSE that waits for window as stalled after a minute", () => {
     for (const order of ["written first", "closed first"]) {
       const { side, id } = opened({ window: 0 });
       if (order === "closed first") side.machine.closeAfterWrite(id);
@@ -271,61 +271,61 @@ describe("closing", () => {
     }
   });
 
-  it("that waits for credit is reported as stalled although the peer gives a byte now and then", () => {
+  it("reports a CLOSE as stalled although the peer grows the window by a byte now and then", () => {
     const { side, id } = opened({ window: 0 });
     side.machine.closeAfterWrite(id);
     side.machine.write(id, new Uint8Array(100));
     for (let at = 0; at < Limits.closeStallMs; at += Limits.closeStallMs / 4) {
       side.machine.tick(at);
-      side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 1 }));
+      side.receive(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 1 }));
       expect(side.machine.write(id, new Uint8Array(100))).toBe(1);
     }
     side.machine.tick(Limits.closeStallMs);
     expect(side.events()).toEqual([{ type: "stalled", id }]);
   });
 
-  it("that waits for credit has another minute after each packet of credit, and none is left when it is sent", () => {
+  it("restarts that minute when the window grows by a packet, and stops it at CLOSE", () => {
     const { side, id } = opened({ window: 0 });
     const size = Limits.closeStallCredit;
     side.machine.closeAfterWrite(id);
     side.machine.write(id, new Uint8Array(size + 1));
     side.machine.tick(0);
-    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: size }));
+    side.receive(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: size }));
     expect(side.machine.deadline).toBeUndefined();
     expect(side.machine.write(id, new Uint8Array(size + 1))).toBe(size);
     side.machine.tick(Limits.closeStallMs);
     expect(side.events()).toEqual([]);
     expect(side.machine.deadline).toBe(2 * Limits.closeStallMs);
-    side.hear(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 0 }));
+    side.receive(ChannelWindowAdjust.encode({ recipientChannel: id, bytesToAdd: 0 }));
     expect(side.machine.deadline).toBe(2 * Limits.closeStallMs);
     side.machine.close(id);
     expect(side.machine.deadline).toBeUndefined();
   });
 
-  it("by the peer within that second leaves nothing to wait for", () => {
+  it("sets no deadline if the peer closes within the grace period", () => {
     const { side, id } = accepted();
     side.machine.eof(id);
-    side.hear(eof(id), close(id));
+    side.receive(eof(id), close(id));
     expect(side.numbers()).toEqual([96, 97]);
     side.machine.tick(10);
     expect(side.machine.deadline).toBeUndefined();
   });
 
-  it("by both at once leaves nothing on either side", () => {
+  it("frees the ids on both sides if both close at once", () => {
     const [one, other] = [new Side(), new Side()];
     const id = one.machine.openChannel("test", nothing, limits);
     settle(one, other, (event, side) => event.type === "open" && side.machine.confirmOpen(event.id));
     one.machine.close(id);
     other.machine.close(0);
     const [ofOne, ofOther] = settle(one, other);
-    expect([ofOne, ofOther].map((heard) => heard.map(({ type }) => type))).toEqual([["closed"], ["closed"]]);
+    expect([ofOne, ofOther].map((received) => received.map(({ type }) => type))).toEqual([["closed"], ["closed"]]);
     expect([one.machine.channelCount, other.machine.channelCount]).toEqual([0, 0]);
   });
 });
 
 describe("two machines", () => {
-  it("end every channel cleanly, whatever the order of writes, ends and closes", () => {
-    const act = fc.tuple(fc.constantFrom("write", "eof", "close", "carry"), fc.boolean(), fc.nat(3));
+  it("end every channel, in any order of writes, EOFs and closes", () => {
+    const act = fc.tuple(fc.constantFrom("write", "eof", "close", "settle"), fc.boolean(), fc.nat(3));
     fc.assert(
       fc.property(fc.array(act, { maxLength: 40 }), (acts) => {
         const [one, other] = [new Side(), new Side()];
@@ -334,11 +334,11 @@ describe("two machines", () => {
         };
         for (let n = 0; n < 4; n++) (n % 2 === 0 ? one : other).machine.openChannel("test", nothing, limits);
         settle(one, other, decide);
-        for (const [what, first, id] of acts) {
+        for (const [action, first, id] of acts) {
           const { machine } = first ? one : other;
-          if (what === "write") machine.write(id, new Uint8Array(30));
-          else if (what === "carry") settle(one, other, decide);
-          else machine[what](id);
+          if (action === "write") machine.write(id, new Uint8Array(30));
+          else if (action === "settle") settle(one, other, decide);
+          else machine[action](id);
         }
         for (const side of [one, other]) for (let id = 0; id < 4; id++) side.machine.close(id);
         settle(one, other, decide);
@@ -348,12 +348,12 @@ describe("two machines", () => {
     );
   });
 
-  it("of any bytes make events or an SshError", () => {
+  it("emit events or throw an SshError for any bytes", () => {
     fc.assert(
       fc.property(fc.integer({ min: 80, max: 127 }), fc.uint8Array({ maxLength: 60 }), (number, noise) => {
         const { side } = opened();
         try {
-          side.hear(Uint8Array.from([number, ...noise]));
+          side.receive(Uint8Array.from([number, ...noise]));
         } catch (error) {
           expect(error).toBeInstanceOf(SshError);
         }

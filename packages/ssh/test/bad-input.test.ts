@@ -63,7 +63,7 @@ describe("a client", () => {
     expect(error).toMatchObject({
       code: "auth",
       message:
-        'expected the host to accept a login method: tried password (refused), password (refused); the host takes "publickey,password"',
+        'expected the server to accept a login method: tried password (refused), password (refused); the server accepts "publickey,password"',
     });
     expect(error.message).not.toContain("wrong");
     expect(await served).toMatchObject({ code: "disconnected", reason: 14 });
@@ -111,7 +111,7 @@ describe("a client", () => {
       );
       expect(await rejection(connected)).toMatchObject({
         code: "negotiation",
-        message: expect.stringMatching(/^expected a common .*: we offer ".+", the host offers ".+"$/),
+        message: expect.stringMatching(/^expected a common .*: we offer ".+", the server offers ".+"$/),
       });
       liar.end();
     }
@@ -259,7 +259,7 @@ describe("a flood before login", () => {
     for (let n = 0; n < 200; n++) left.write(ignore.slice());
     expect(await failed).toMatchObject({
       code: "protocol",
-      message: expect.stringContaining("messages beside the first key exchange"),
+      message: expect.stringContaining("messages during the first key exchange"),
     });
     left.end();
   });

@@ -2,9 +2,9 @@
 import type { Cipher, DirectionKeys, Hash, Mac } from "@postern/crypto";
 import { type Bytes, concat, utf8, Writer } from "@postern/wire";
 
-/** What is hashed into H, in the words of RFC 4253 section 8 and RFC 5656 section 4. */
+/** The values hashed into H, in the order of RFC 4253 section 8 and RFC 5656 section 4. */
 export interface ExchangeInputs {
-  /** V_C and V_S: the very bytes of the identification lines, without CR LF */
+  /** V_C and V_S: the bytes of the identification lines, without CR LF */
   readonly clientVersion: Bytes;
   readonly serverVersion: Bytes;
   readonly clientInit: Bytes;
@@ -16,7 +16,7 @@ export interface ExchangeInputs {
   readonly secret: Bytes;
 }
 
-/** H of RFC 4253 section 8. */
+/** Computes H of RFC 4253 section 8. */
 export function exchangeHash(hash: Hash, inputs: ExchangeInputs): Bytes {
   const writer = new Writer(4096);
   writer.string(inputs.clientVersion).string(inputs.serverVersion);
@@ -28,10 +28,10 @@ export function exchangeHash(hash: Hash, inputs: ExchangeInputs): Bytes {
   return digest;
 }
 
-/** The letters of RFC 4253 section 7.2 for one direction: IV, key, MAC key. */
+/** The letters of RFC 4253 section 7.2 for each direction: IV, encryption key, MAC key. */
 const letters = { c2s: ["A", "C", "E"], s2c: ["B", "D", "F"] } as const;
 
-/** The keys of one direction (RFC 4253 section 7.2). */
+/** Derives the keys of one direction (RFC 4253 section 7.2). */
 export function deriveKeys(
   direction: "c2s" | "s2c",
   source: { readonly hash: Hash; readonly secret: Bytes; readonly exchangeHash: Bytes; readonly sessionId: Bytes },

@@ -1,5 +1,7 @@
-/** The transport layer as a machine. @module */
-export type { AlgorithmNames, KexOptions } from "./kex-step.ts";
+/** The SSH transport layer (RFC 4253) as a state machine without I/O. @module */
+export type { KexOptions } from "./kex-machine.ts";
+export type { AlgorithmNames } from "./negotiate.ts";
+export type { RekeyLimits } from "./rekey-schedule.ts";
 export type { TransportEvent } from "./transport-events.ts";
-export { type RekeyLimits, TransportMachine, type TransportOptions } from "./transport-machine.ts";
+export { TransportMachine, type TransportOptions } from "./transport-machine.ts";
 export { identification, type Role } from "./version-exchange.ts";

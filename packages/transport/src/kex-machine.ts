@@ -1,11 +1,25 @@
-/** Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9). @module */
-import type { DirectionKeys, Verdict } from "@postern/crypto";
+/**
+ * Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9).
+ * Longer than 300 lines, because its states and transitions are read together.
+ * @module
+ */
+import type { Algorithms, DirectionKeys, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
-import { algorithmNames, type KexOptions, type KexStep } from "./kex-step.ts";
-import { initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
+import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
+import type { KexEvent } from "./transport-events.ts";
+import type { Role } from "./version-exchange.ts";
+
+/** Options of a `KexMachine`. */
+export interface KexOptions {
+  readonly role: Role;
+  readonly algorithms: Algorithms;
+  readonly random: Random;
+  /** the server's host keys; empty on the client */
+  readonly hostKeys: readonly Signer[];
+}
 
 type Init = ValuesOf<typeof KexInit>;
 
@@ -29,23 +43,23 @@ type State =
   | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
   | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys }
-  /** the connection ended during an exchange */
+  /** the connection has ended during an exchange */
   | { readonly at: "ended" };
 
-/** One key exchange after the other, in either role. */
+/** The key exchanges of one connection, in either role. */
 export class KexMachine {
   readonly #options: KexOptions;
   readonly #offer: Offer;
   readonly #reader: PacketReader;
   readonly #writer: PacketWriter;
   #state: State = { at: "idle" };
-  /** K, from the moment it is known until the keys are derived, or until `wipe` */
+  /** K, until the keys are derived or `wipe` is called */
   #secret: Bytes | undefined;
   #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
   #sessionId: Bytes | undefined;
   #hostKey: Bytes | undefined;
   #strict = false;
-  #peerTakesExtInfo = false;
+  #peerAcceptsExtInfo = false;
   #completed = false;
 
   constructor(options: KexOptions, reader: PacketReader, writer: PacketWriter) {
@@ -66,7 +80,7 @@ export class KexMachine {
     return this.#sessionId;
   }
 
-  /** Whether both sides use strict kex; known from the first KEXINIT of the peer on. */
+  /** Whether both sides use strict kex. Known once the peer's first KEXINIT has come. */
   get strict(): boolean {
     return this.#strict;
   }
@@ -76,26 +90,26 @@ export class KexMachine {
     return this.#completed;
   }
 
-  /** Whether the peer asked for EXT_INFO (RFC 8308 section 2.1). */
-  get peerTakesExtInfo(): boolean {
-    return this.#peerTakesExtInfo;
+  /** Whether the peer accepts EXT_INFO (RFC 8308 section 2.1). */
+  get peerAcceptsExtInfo(): boolean {
+    return this.#peerAcceptsExtInfo;
   }
 
   get idle(): boolean {
     return this.#state.at === "idle";
   }
 
-  /** From our KEXINIT to our NEWKEYS: nothing but key exchange messages may be sent (RFC 4253 section 7.1). */
+  /** Whether we may send only key exchange messages: from our KEXINIT to our NEWKEYS (RFC 4253 section 7.1). */
   get blocksOutput(): boolean {
     return this.#state.at !== "idle" && this.#state.at !== "expectNewKeys";
   }
 
-  /** From the peer's KEXINIT to its NEWKEYS: it may send nothing else. */
+  /** Whether the peer may send only key exchange messages: from its KEXINIT to its NEWKEYS. */
   get blocksInput(): boolean {
     return this.#state.at !== "idle" && this.#state.at !== "expectInit";
   }
 
-  /** Whether a verdict, a decision of the program or its signature is awaited. */
+  /** Whether the exchange waits for a verdict, a decision or a signature of the program. */
   get paused(): boolean {
     const { at } = this.#state;
     return at === "awaitVerdict" || at === "decideHostKey" || at === "awaitSignature";
@@ -105,13 +119,13 @@ export class KexMachine {
     this.#versions = { ours, theirs };
   }
 
-  /** Sends our KEXINIT. Does nothing while an exchange is on. */
+  /** Sends our KEXINIT, unless an exchange is in progress. */
   start(): void {
     if (this.#state.at === "idle") this.#state = { at: "expectInit", ours: this.#sendInit() };
   }
 
-  /** A message numbered 20 to 49 (view). */
-  receive(payload: Bytes): KexStep | undefined {
+  /** Handles a message numbered 20 to 49 (view). */
+  receive(payload: Bytes): KexEvent | undefined {
     const state = this.#state;
     switch (state.at) {
       case "idle":
@@ -120,7 +134,7 @@ export class KexMachine {
         return this.#begin(state.ours, payload);
       case "expectReply":
       case "expectEcdhInit":
-        // A guess is a message of the method; KEXINIT or NEWKEYS in its place is out of turn.
+        // Only a message of the key exchange method can be a guess. KEXINIT and NEWKEYS are errors here.
         if (state.skipGuess && (payload[0] ?? 0) >= KexEcdhInit.number) {
           state.skipGuess = false;
           return undefined;
@@ -132,24 +146,23 @@ export class KexMachine {
       case "decideHostKey":
       case "awaitSignature":
       case "ended":
-        throw new SshError("misuse", `expected no input while at ${state.at}`);
+        throw new SshError("misuse", `expected no input in the state ${state.at}`);
       default:
         return state satisfies never;
     }
   }
 
   /**
-   * The answer to the step `verify`: what the verdict was.
-   * @throws SshError `kex` for anything but true; `hostkey` for a host key that is not the first one (RFC 4253 section 9)
+   * Continues after the event `verify`, with its verdict.
+   * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key (RFC 4253 section 9)
    */
-  verified(good: boolean): KexStep {
+  verified(valid: boolean): KexEvent {
     const state = this.#state;
-    if (state.at !== "awaitVerdict")
-      throw new SshError("misuse", `expected a verdict to be due, got state ${state.at}`);
+    if (state.at !== "awaitVerdict") throw new SshError("misuse", `expected the state awaitVerdict, got ${state.at}`);
     const { hostKey, negotiated } = state;
     const algorithm = negotiated.hostKeyAlgorithm;
-    if (good !== true) {
-      // Not `hostkey`: anybody on the way can send this, and it proves nobody's key.
+    if (valid !== true) {
+      // Not `hostkey`: without a valid signature the key proves nothing, and any attacker on the network can send it.
       throw new SshError(
         "kex",
         `expected a valid ${algorithm} signature by the host key, got one that does not verify`,
@@ -162,31 +175,36 @@ export class KexMachine {
     return this.#hostKey === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
   }
 
-  /** The client's answer to the step `hostKey`. A refusal ends the connection instead. */
-  acceptHostKey(): KexStep {
+  /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
+  acceptHostKey(): KexEvent {
     const state = this.#state;
-    if (state.at !== "decideHostKey")
-      throw new SshError("misuse", `expected a host key to decide, got state ${state.at}`);
+    if (state.at !== "decideHostKey") throw new SshError("misuse", `expected the state decideHostKey, got ${state.at}`);
     this.#hostKey = state.hostKey;
     return this.#sendNewKeys(state);
   }
 
-  /** The server's answer to the step `sign`. */
-  signed(signature: Bytes): KexStep {
+  /** Continues after the event `sign`, with the signature. */
+  signed(signature: Bytes): KexEvent {
     const state = this.#state;
     if (state.at !== "awaitSignature")
-      throw new SshError("misuse", `expected a signature to be due, got state ${state.at}`);
+      throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
     const { hostKey, serverPublic } = state;
     this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
   }
 
-  /** The connection is over: overwrites K, the ephemeral private key, and keys that nobody has taken yet. Does nothing between exchanges. */
+  /**
+   * Overwrites K, the ephemeral private key and derived keys that are not in use yet. Call it when the connection ends.
+   * Does nothing between exchanges.
+   */
   wipe(): void {
     const state = this.#state;
     if (state.at === "idle") return;
     if (state.at === "expectReply") state.discard();
-    if (state.at === "expectNewKeys") for (const key of keyBytes(state.keys)) key.fill(0);
+    if (state.at === "expectNewKeys") {
+      const { key, iv, mac } = state.keys;
+      for (const bytes of [key, iv, mac?.key]) bytes?.fill(0);
+    }
     this.#secret?.fill(0);
     this.#secret = undefined;
     this.#state = { at: "ended" };
@@ -194,7 +212,7 @@ export class KexMachine {
 
   #sendInit(): Bytes {
     const { role, random } = this.#options;
-    // The markers stand in the first KEXINIT only (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
+    // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
     const extra =
       this.#sessionId !== undefined
         ? []
@@ -232,14 +250,14 @@ export class KexMachine {
 
   #readMarkers({ kexAlgorithms }: Init): void {
     const { role } = this.#options;
-    this.#peerTakesExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
+    this.#peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
     this.#strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
     if (this.#strict && this.#reader.sequence !== 1) {
       throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);
     }
   }
 
-  #reply(state: State & { at: "expectReply" }, payload: Bytes): KexStep {
+  #reply(state: State & { at: "expectReply" }, payload: Bytes): KexEvent {
     const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
     const { hostKeyAlgorithm } = state.negotiated;
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
@@ -250,15 +268,15 @@ export class KexMachine {
     try {
       verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new SshError("kex", `expected a host key and a signature for ${hostKeyAlgorithm}: ${why}`, { cause });
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SshError("kex", `expected a host key and a signature for ${hostKeyAlgorithm}: ${reason}`, { cause });
     }
     return typeof verdict === "boolean"
       ? this.verified(verdict)
       : { type: "verify", verdict, algorithm: hostKeyAlgorithm };
   }
 
-  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexStep {
+  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexEvent {
     const { random, hostKeys } = this.#options;
     const { clientPublic } = KexEcdhInit.decode(payload);
     const algorithm = state.negotiated.hostKeyAlgorithm;
@@ -279,7 +297,8 @@ export class KexMachine {
   ): Agreed {
     const { ours, theirs, negotiated } = exchange;
     const versions = this.#versions;
-    if (versions === undefined) throw new SshError("misuse", "expected the versions to be known");
+    if (versions === undefined)
+      throw new SshError("misuse", "expected both identification lines before the key exchange");
     const client = this.#options.role === "client";
     const hash = exchangeHash(negotiated.kex.hash, {
       clientVersion: client ? versions.ours : versions.theirs,
@@ -293,10 +312,10 @@ export class KexMachine {
     return { ours, theirs, negotiated, exchangeHash: hash };
   }
 
-  #sendNewKeys({ negotiated, exchangeHash }: Agreed): KexStep {
+  #sendNewKeys({ negotiated, exchangeHash }: Agreed): KexEvent {
     const sessionId = this.#sessionId ?? exchangeHash;
     const secret = this.#secret;
-    if (secret === undefined) throw new SshError("misuse", "expected K to be known");
+    if (secret === undefined) throw new SshError("misuse", "expected a shared secret before NEWKEYS");
     const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
     const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
     this.#writer.send(NewKeys.encode({}));
@@ -308,17 +327,13 @@ export class KexMachine {
     return { type: "resumed" };
   }
 
-  #newKeys({ negotiated, keys }: State & { at: "expectNewKeys" }, payload: Bytes): KexStep {
+  #newKeys({ negotiated, keys }: State & { at: "expectNewKeys" }, payload: Bytes): KexEvent {
     NewKeys.decode(payload);
     const direction = this.#options.role === "client" ? negotiated.s2c : negotiated.c2s;
     this.#reader.setOpener(direction.cipher.opener(keys), this.#strict);
     const first = !this.#completed;
     this.#completed = true;
     this.#state = { at: "idle" };
-    return { type: "done", first, names: algorithmNames(negotiated, this.#strict) };
+    return { type: "keys", first, names: algorithmNames(negotiated, this.#strict) };
   }
-}
-
-function keyBytes({ key, iv, mac }: DirectionKeys): Bytes[] {
-  return mac === undefined ? [key, iv] : [key, iv, mac.key];
 }

@@ -3,34 +3,49 @@ import type { Cipher, KexMethod, Mac } from "@postern/crypto";
 import { type KexInit, quote, SshError, type ValuesOf } from "@postern/wire";
 import type { Role } from "./version-exchange.ts";
 
-/** What one end is willing to use, each list best first. */
+/** The algorithms that one side offers. Each list starts with the preferred one. */
 export interface Offer {
   readonly kex: readonly KexMethod[];
-  /** names of public key algorithms for the host key */
+  /** names of the signature algorithms for the host key */
   readonly hostKeyAlgorithms: readonly string[];
   readonly ciphers: readonly Cipher[];
   readonly macs: readonly Mac[];
 }
 
-/** The algorithms of one direction. `mac` is undefined when the cipher isAead. */
+/** The algorithms of one direction. `mac` is `undefined` if the cipher is an AEAD. */
 export interface DirectionAlgorithms {
   readonly cipher: Cipher;
   readonly mac: Mac | undefined;
 }
 
-/** The outcome of a negotiation. */
+/** The result of a negotiation. */
 export interface Negotiated {
   readonly kex: KexMethod;
   readonly hostKeyAlgorithm: string;
   readonly c2s: DirectionAlgorithms;
   readonly s2c: DirectionAlgorithms;
-  /** the peer guessed wrong: its next key exchange packet is to be ignored (RFC 4253 section 7) */
+  /** whether the peer guessed wrong, so that its next key exchange packet must be ignored (RFC 4253 section 7) */
   readonly ignoreGuess: boolean;
+}
+
+/** The names of the negotiated algorithms. */
+export interface AlgorithmNames {
+  readonly kex: string;
+  readonly hostKey: string;
+  readonly cipherC2s: string;
+  readonly cipherS2c: string;
+  readonly macC2s: string | undefined;
+  readonly macS2c: string | undefined;
+  /**
+   * whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.9); without it, an attacker on the network
+   * can remove the first messages under the new keys
+   */
+  readonly strict: boolean;
 }
 
 type Init = ValuesOf<typeof KexInit>;
 
-/** Names in kex_algorithms that are markers, not methods (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.9). */
+/** Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.9). */
 export const Marker = {
   extInfoClient: "ext-info-c",
   strictClient: "kex-strict-c-v00@openssh.com",
@@ -45,37 +60,44 @@ const markers: ReadonlySet<string> = /* @__PURE__ */ new Set([
 ]);
 
 /**
- * For each list the client's first name that the server has too.
- * @throws SshError `negotiation` naming both lists
+ * Picks from each list the client's first name that the server offers, too.
+ * @throws SshError `negotiation` if two lists have no name in common; its message contains both lists
  */
 export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
-  const pick = (what: string, ours: readonly string[], peers: readonly string[]): string => {
+  const pick = (kind: string, ours: readonly string[], peers: readonly string[]): string => {
     const [client, server] = role === "client" ? [ours, peers] : [peers, ours];
     const name = client.find((one) => server.includes(one));
     if (name !== undefined) return name;
+    const peer = role === "client" ? "server" : "client";
     throw new SshError(
       "negotiation",
-      `expected a common ${what}: we offer ${list(ours)}, the ${role === "client" ? "host" : "client"} offers ${list(peers)}`,
+      `expected a common ${kind}: we offer ${list(ours)}, the ${peer} offers ${list(peers)}`,
     );
   };
   const pickValue = <T extends { readonly name: string }>(
-    what: string,
+    kind: string,
     ours: readonly T[],
     peers: readonly string[],
   ): T => {
-    const name = pick(what, names(ours), peers);
-    return find(ours, name);
+    const picked = pick(kind, names(ours), peers);
+    const value = ours.find(({ name }) => name === picked);
+    if (value === undefined) throw new SshError("misuse", `expected ${picked} among our algorithms`);
+    return value;
   };
-  const direction = (what: string, ciphers: readonly string[], macs: readonly string[]): DirectionAlgorithms => {
-    const cipher = pickValue(`cipher (${what})`, offer.ciphers, ciphers);
-    // RFC 5647 section 5.1 and OpenSSH PROTOCOL: an AEAD needs no MAC, whatever the lists say.
-    return { cipher, mac: cipher.isAead ? undefined : pickValue(`MAC (${what})`, offer.macs, macs) };
+  const pickDirection = (
+    direction: string,
+    ciphers: readonly string[],
+    macs: readonly string[],
+  ): DirectionAlgorithms => {
+    const cipher = pickValue(`cipher (${direction})`, offer.ciphers, ciphers);
+    // RFC 5647 section 5.1 and OpenSSH PROTOCOL section 1.6: the MAC lists do not count for an AEAD.
+    return { cipher, mac: cipher.isAead ? undefined : pickValue(`MAC (${direction})`, offer.macs, macs) };
   };
 
   const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));
   const kex = pickValue("key exchange method", offer.kex, theirKex);
   const hostKeyAlgorithm = pick("host key algorithm", offer.hostKeyAlgorithms, theirs.serverHostKeyAlgorithms);
-  // RFC 4253 7.1: the guess is right when both sides put the same method and the same host key algorithm first.
+  // RFC 4253 section 7: the guess is right if both sides prefer the same method and the same host key algorithm.
   const guessedRight =
     offer.kex[0]?.name === theirKex[0] && offer.hostKeyAlgorithms[0] === theirs.serverHostKeyAlgorithms[0];
   pick("compression", ["none"], theirs.compressionC2s);
@@ -83,19 +105,19 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
   return {
     kex,
     hostKeyAlgorithm,
-    c2s: direction("client to server", theirs.encryptionC2s, theirs.macC2s),
-    s2c: direction("server to client", theirs.encryptionS2c, theirs.macS2c),
+    c2s: pickDirection("client to server", theirs.encryptionC2s, theirs.macC2s),
+    s2c: pickDirection("server to client", theirs.encryptionS2c, theirs.macS2c),
     ignoreGuess: theirs.firstKexPacketFollows && !guessedRight,
   };
 }
 
-/** Our KEXINIT for an offer. The markers are for the first exchange only. */
-export function initFor(offer: Offer, cookie: Uint8Array, extra: readonly string[]): Init {
+/** Returns our KEXINIT for an offer. `extensions` are markers, for the first exchange only. */
+export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[]): Init {
   const ciphers = names(offer.ciphers);
   const macs = names(offer.macs);
   return {
     cookie,
-    kexAlgorithms: [...names(offer.kex), ...extra],
+    kexAlgorithms: [...names(offer.kex), ...extensions],
     serverHostKeyAlgorithms: offer.hostKeyAlgorithms,
     encryptionC2s: ciphers,
     encryptionS2c: ciphers,
@@ -110,14 +132,21 @@ export function initFor(offer: Offer, cookie: Uint8Array, extra: readonly string
   };
 }
 
-function names(values: readonly { readonly name: string }[]): string[] {
-  return values.map(({ name }) => name);
+/** Returns the names of the negotiated algorithms. */
+export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, strict: boolean): AlgorithmNames {
+  return {
+    kex: kex.name,
+    hostKey: hostKeyAlgorithm,
+    cipherC2s: c2s.cipher.name,
+    cipherS2c: s2c.cipher.name,
+    macC2s: c2s.mac?.name,
+    macS2c: s2c.mac?.name,
+    strict,
+  };
 }
 
-function find<T extends { readonly name: string }>(values: readonly T[], name: string): T {
-  const value = values.find((one) => one.name === name);
-  if (value === undefined) throw new SshError("misuse", `expected ${name} among our algorithms`);
-  return value;
+function names(values: readonly { readonly name: string }[]): string[] {
+  return values.map(({ name }) => name);
 }
 
 function list(values: readonly string[]): string {

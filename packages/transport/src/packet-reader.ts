@@ -1,9 +1,9 @@
-/** Binary packet protocol, RFC 4253 section 6: bytes -> payloads. @module */
+/** Binary packet protocol, RFC 4253 section 6: reads payloads from bytes. @module */
 import type { Opener } from "@postern/crypto";
 import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
-/** room for a packet of the usual size, so that a long stream allocates once */
+/** Large enough for most packets, so that a long stream allocates once. */
 const smallestScratch = 1024;
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
@@ -16,7 +16,7 @@ const plain: Opener = {
   open: (_sequence, packet) => packet.subarray(4),
 };
 
-/** Cuts the incoming stream into packets. A packet that lies within one chunk is opened where it lies; a chunk may be borrowed. */
+/** Splits the incoming stream into packets. A packet inside one chunk is opened in place, without a copy. */
 export class PacketReader {
   /** the sequence number of the next packet */
   sequence = 0;
@@ -27,20 +27,20 @@ export class PacketReader {
   #chunk: Bytes = nothing;
   #at = 0;
   #queue: Bytes[] = [];
-  /** a packet that spans chunks, filled so far */
+  /** a packet that spans chunks; its first `#filled` bytes have come */
   #partial: Bytes | undefined;
   #filled = 0;
-  /** memory of packets that spanned chunks */
+  /** memory for packets that span chunks */
   #scratch: Bytes = nothing;
-  /** size of the whole packet, once its length is known */
+  /** the size of the whole packet, once its length is known */
   #size: number | undefined;
 
-  /** Takes the chunk, or borrows it until {@link keep}. */
+  /** Reads a chunk. The reader owns its memory, or borrows it until {@link keep} is called. */
   receive(chunk: Bytes): void {
     if (chunk.length > 0) this.#queue.push(chunk);
   }
 
-  /** Copies what is left of the chunk that was received last. */
+  /** Copies the unread part of the last chunk. */
   keep(): void {
     const last = this.#queue.pop();
     if (last !== undefined) this.#queue.push(last.slice());
@@ -50,7 +50,7 @@ export class PacketReader {
     }
   }
 
-  /** The next payload (view), or undefined when bytes are missing. */
+  /** Returns the next payload (view), or `undefined` if it needs more bytes. */
   next(): Bytes | undefined {
     if (this.#size === undefined) {
       const header = this.#gather(this.#opener.headerSize);
@@ -67,24 +67,24 @@ export class PacketReader {
     this.packets++;
     const opened = this.#opener.open(this.sequence, packet);
     this.sequence = (this.sequence + 1) >>> 0;
-    // Strict kex (OpenSSH PROTOCOL section 1.9): otherwise unauthenticated packets could bring the number back to any value.
+    // OpenSSH PROTOCOL section 1.9: otherwise unauthenticated packets could set the sequence number to any value.
     if (this.sequence === 0 && this.#opener === plain) {
       throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
     }
     const payload = payloadOf(opened);
-    // The payload outlives the packet. Few openers open in place, so that it seldom has to be moved out of the way.
+    // The payload outlives the packet. Few openers decrypt in place, so a copy is rare.
     if (opened.buffer !== packet.buffer) return payload;
     if (!spanned) return payload.slice();
     this.#scratch = nothing;
     return payload;
   }
 
-  /** Takes back the buffer of a payload, once nobody reads it any more. */
+  /** Reuses the memory of a payload. Call it once nothing reads the payload any more. */
   reuse(payload: Bytes): void {
     this.#opener.reuse?.(payload);
   }
 
-  /** From the next packet on: the peer's NEWKEYS has been read. */
+  /** Uses the new keys from the next packet on. */
   setOpener(opener: Opener, resetSequence: boolean): void {
     this.#opener = opener;
     this.packets = 0;
@@ -92,7 +92,7 @@ export class PacketReader {
     if (resetSequence) this.sequence = 0;
   }
 
-  /** `need` bytes from the start of the packet at hand, not yet consumed when they lie in the chunk. */
+  /** Returns the first `need` bytes of the current packet. If they are inside one chunk, they are not consumed yet. */
   #gather(need: number): Bytes | undefined {
     if (this.#at === this.#chunk.length && !this.#nextChunk()) {
       return this.#partial !== undefined && this.#filled >= need ? this.#partial : undefined;
@@ -115,7 +115,7 @@ export class PacketReader {
     return this.#filled >= need ? this.#partial : undefined;
   }
 
-  /** Memory for a packet that spans chunks; what it held before stays in place. */
+  /** Returns memory for a packet that spans chunks. Bytes gathered before stay in place, unless it has to grow. */
   #room(need: number): Bytes {
     if (this.#scratch.length < need) this.#scratch = new Uint8Array(Math.max(need, smallestScratch));
     return this.#scratch.subarray(0, need);
@@ -130,7 +130,7 @@ export class PacketReader {
 
   #checkedSize(length: number): number {
     const { blockSize, lengthIsPadded, tagSize } = this.#opener;
-    // Checked before anything is allocated or awaited; the smallest packet holds padding_length and four bytes of padding.
+    // Checked before any memory is allocated. The smallest packet has padding_length and four bytes of padding.
     if (length < 1 + RfcLimits.minPadding || length > Limits.packetLength) {
       throw new SshError("protocol", `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`);
     }
@@ -150,7 +150,8 @@ function payloadOf(opened: Bytes): Bytes {
   if (padding < RfcLimits.minPadding || end <= 1) {
     throw new SshError(
       "protocol",
-      `expected a payload and at least 4 bytes of padding, got padding_length ${padding} in packet_length ${opened.length}`,
+      "expected a payload and at least 4 bytes of padding, " +
+        `got padding_length ${padding} in packet_length ${opened.length}`,
     );
   }
   return opened.subarray(1, end);

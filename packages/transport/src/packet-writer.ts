@@ -1,4 +1,4 @@
-/** Binary packet protocol, RFC 4253 section 6: payloads -> bytes. @module */
+/** Binary packet protocol, RFC 4253 section 6: writes payloads as bytes. @module */
 import type { Random, Sealer } from "@postern/crypto";
 import { type Bytes, Limits, putUint32, RfcLimits } from "@postern/wire";
 
@@ -8,11 +8,11 @@ const nothing = /* @__PURE__ */ new Uint8Array(0);
 const plain: Sealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
 
 const smallestBatch = 1024;
-/** What a batch grows to at once when it is to hold data: all that is taken for one write, and the packet that exceeds it. */
+/** The size of a batch with data: the high water mark of output, and the packet that exceeds it. */
 const dataBatch = Limits.outputHighWater + 2 * Limits.maxPacket;
-const mostSpare = 2;
+const maxSpares = 2;
 
-/** Frames and seals payloads into one growing batch, which the driver takes whole, and may give back when it is sent. */
+/** Frames and seals payloads into one growing batch. Its memory may be returned for reuse. */
 export class PacketWriter {
   /** the sequence number of the next packet */
   sequence = 0;
@@ -23,29 +23,29 @@ export class PacketWriter {
   #sealer: Sealer = plain;
   #batch: Bytes = nothing;
   #used = 0;
-  /** the size of the last batch: a good guess for the next */
-  #guess = smallestBatch;
-  /** batches of data that have been sent: memory of that size costs more to get than to fill */
-  readonly #spare: Bytes[] = [];
-  /** one of the smallest size that has been sent: it is all that single small messages take */
+  /** the first allocation for the next batch: the size of the last one */
+  #expected = smallestBatch;
+  /** memory of data batches that have been sent; to allocate such a buffer costs more than to fill it */
+  readonly #spares: Bytes[] = [];
+  /** memory of a batch of the smallest size, enough for single small messages */
   #smallSpare: Bytes | undefined;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** Bytes that wait to be taken. */
+  /** Bytes that `take` would return. */
   get size(): number {
     return this.#used;
   }
 
-  /** Appends bytes that are no packet: the identification line (copies). */
+  /** Appends the identification line, which is not a packet (copies). */
   sendRaw(bytes: Bytes): void {
     const at = this.#reserve(bytes.length);
     this.#batch.set(bytes, at);
   }
 
-  /** Appends one packet; the payload comes in up to two parts (copies). */
+  /** Appends one packet. Its payload is passed in up to two parts (copies). */
   send(head: Bytes, body: Bytes = nothing): void {
     const { blockSize, tagSize, lengthIsPadded } = this.#sealer;
     const unit = Math.max(blockSize, RfcLimits.minBlock);
@@ -66,27 +66,27 @@ export class PacketWriter {
     this.bytes += packet.length;
   }
 
-  /** Everything sent since the last call, once; ownership moves to the caller. */
+  /** Returns all bytes since the last call. The caller owns them. */
   take(): Bytes | undefined {
     if (this.#used === 0) return undefined;
     const batch = this.#batch.subarray(0, this.#used);
-    this.#guess = Math.max(smallestBatch, this.#used);
-    // Nobody keeps memory for data while little is sent.
-    if (this.#used < Limits.maxPacket) this.#spare.length = 0;
+    this.#expected = Math.max(smallestBatch, this.#used);
+    // Frees the memory for data batches while little is sent.
+    if (this.#used < Limits.maxPacket) this.#spares.length = 0;
     this.#batch = nothing;
     this.#used = 0;
     return batch;
   }
 
-  /** Takes back what `take` gave, once nobody reads it any more. */
+  /** Reuses the memory of a batch that `take` returned. Call it once the batch is sent. */
   reuse(batch: Bytes): void {
     const { buffer } = batch;
     if (buffer.byteLength === smallestBatch) this.#smallSpare = new Uint8Array(buffer);
-    else if (buffer.byteLength === dataBatch && this.#spare.length < mostSpare)
-      this.#spare.push(new Uint8Array(buffer));
+    else if (buffer.byteLength === dataBatch && this.#spares.length < maxSpares)
+      this.#spares.push(new Uint8Array(buffer));
   }
 
-  /** From the next packet on: our NEWKEYS has been sent. */
+  /** Uses the new keys from the next packet on. */
   setSealer(sealer: Sealer, resetSequence: boolean): void {
     this.#sealer = sealer;
     this.packets = 0;
@@ -94,12 +94,12 @@ export class PacketWriter {
     if (resetSequence) this.sequence = 0;
   }
 
-  /** Makes room at the end of the batch, and says where it begins. */
+  /** Extends the batch by `size` bytes, and returns the offset of the first. */
   #reserve(size: number): number {
     const at = this.#used;
     const end = at + size;
     if (end > this.#batch.length) {
-      const larger = this.#room(Math.max(end, at === 0 ? this.#guess : 2 * this.#batch.length));
+      const larger = this.#room(Math.max(end, at === 0 ? this.#expected : 2 * this.#batch.length));
       larger.set(this.#batch.subarray(0, at));
       this.#batch = larger;
     }
@@ -114,6 +114,6 @@ export class PacketWriter {
       return spare;
     }
     if (size <= Limits.maxPacket || size > dataBatch) return new Uint8Array(size);
-    return this.#spare.pop() ?? new Uint8Array(dataBatch);
+    return this.#spares.pop() ?? new Uint8Array(dataBatch);
   }
 }

@@ -1,4 +1,8 @@
-/** The transport layer, RFC 4253: versions, packets, key exchange, and the messages 1 to 49. @module */
+/**
+ * The transport layer, RFC 4253: identification, packets, key exchange, and the messages 1 to 49.
+ * Longer than 300 lines, because every message depends on the state of the key exchange.
+ * @module
+ */
 import {
   type Bytes,
   Debug,
@@ -11,36 +15,26 @@ import {
   Ping,
   Pong,
   quote,
-  Reader,
   SshError,
   Unimplemented,
   utf8,
-  Writer,
 } from "@postern/wire";
-import { KexMachine } from "./kex-machine.ts";
-import type { KexOptions, KexStep } from "./kex-step.ts";
+import { HeldOutput } from "./held-output.ts";
+import { KexMachine, type KexOptions } from "./kex-machine.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
-import type { TransportEvent } from "./transport-events.ts";
+import { type RekeyLimits, RekeySchedule } from "./rekey-schedule.ts";
+import type { KexEvent, TransportEvent } from "./transport-events.ts";
 import { VersionReader } from "./version-exchange.ts";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 
-/** When to exchange keys anew; whichever comes first. */
-export interface RekeyLimits {
-  /** bytes in one direction */
-  readonly bytes: number;
-  /** packets in one direction, at most 2^31 */
-  readonly packets: number;
-  readonly ms: number;
-}
-
-/** What a {@link TransportMachine} is made of. */
+/** Options of a {@link TransportMachine}. */
 export interface TransportOptions extends KexOptions {
   /** our identification line without CR LF */
   readonly version: string;
   readonly rekey: RekeyLimits;
-  /** milliseconds on the clock that `tick` tells */
+  /** the current time in milliseconds, on the same clock as the argument of `tick` */
   readonly now: number;
 }
 
@@ -53,66 +47,57 @@ export class TransportMachine {
   #versionReader: VersionReader | undefined;
   readonly #events: TransportEvent[] = [];
   #failure: SshError | undefined;
-  /** Control messages that wait for our NEWKEYS: one buffer of length-prefixed payloads, because objects would cost more than most payloads. */
-  #held = new Writer();
-  #heldCharge = 0;
-  /** `onSent` of held messages, by their place in the queue */
-  readonly #heldOnSent = new Map<number, (sequence: number) => void>();
-  #heldCount = 0;
+  readonly #held = new HeldOutput();
+  readonly #schedule: RekeySchedule;
   #strayMessages = 0;
   #extInfos = 0;
-  #now: number;
-  /** when the exchange, or the use of its keys, began; undefined: at the next tick, for calls come at times not told */
-  #kexSince: number | undefined;
   #disconnected = false;
-  #peerRekeys = Number.POSITIVE_INFINITY;
 
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#writer = new PacketWriter(options.random);
     this.#kex = new KexMachine(options, this.#reader, this.#writer);
     this.#versionReader = new VersionReader(options.role);
-    this.#now = options.now;
-    this.#kexSince = options.now;
-    // Both sides may speak first (RFC 4253 section 4.2), so our KEXINIT need not wait for the peer's version.
+    this.#schedule = new RekeySchedule(options.rekey, options.now);
+    // Neither side has to wait for the other's identification (RFC 4253 section 4.2), so KEXINIT follows ours at once.
     this.#writer.sendRaw(utf8(`${options.version}\r\n`));
     this.#kex.start();
   }
 
-  /** Session identifier, RFC 4253 section 7.2; undefined before the first key exchange. */
+  /** The session identifier (RFC 4253 section 7.2). `undefined` before the first key exchange. */
   get sessionId(): Bytes | undefined {
     return this.#kex.sessionId;
   }
 
-  /** Whether the messages of the layers above may be sent: not before the first new keys, and not during a rekey. */
+  /** Whether the layers above may send: not before the first new keys, and not during a rekey. */
   get writable(): boolean {
     return !this.#kex.blocksOutput && this.#failure === undefined;
   }
 
-  /** Bytes that wait for `takeOutput`. */
+  /** Bytes that `takeOutput` would return. */
   get outputSize(): number {
     return this.#writer.size;
   }
 
-  /** False while a decision is awaited. */
+  /** `false` after an error, and while the machine waits for a decision or a signature of the program. */
   get wantsInput(): boolean {
     return !this.#kex.paused && this.#failure === undefined;
   }
 
-  /** When `tick` is due: the next rekey, or the end of our patience with a key exchange. Decisions have no deadline here. */
+  /** When `tick` is due: for a rekey, or for the timeout of a key exchange. Decisions have no deadline. */
   get deadline(): number | undefined {
     if (this.#kex.paused) return undefined;
-    return (this.#kexSince ?? this.#now) + (this.#kex.idle ? this.#options.rekey.ms : Limits.kexTimeoutMs);
+    return this.#schedule.deadline(!this.#kex.idle);
   }
 
-  /** Takes the chunk, or borrows it until {@link keepInput}. */
+  /** Reads a chunk. The machine owns its memory, or borrows it until {@link keepInput} is called. */
   receive(chunk: Bytes): void {
     this.#reader.receive(this.#versionReader === undefined ? chunk : this.#readVersion(this.#versionReader, chunk));
   }
 
   /**
-   * The next event; undefined when it needs bytes or waits for a decision.
-   * @throws SshError the same one ever after
+   * Returns the next event. Returns `undefined` if the machine needs more bytes or waits for the program.
+   * @throws SshError if the peer breaks the protocol; every later call throws the same error
    */
   next(): TransportEvent | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -123,24 +108,25 @@ export class TransportMachine {
     }
   }
 
-  /** Copies what is left of the chunk received last, so that its memory may be used again. */
+  /** Copies the unread part of the last chunk, so that its memory may be reused. */
   keepInput(): void {
     this.#reader.keep();
   }
 
-  /** Tells the time; starts a rekey when it is due. @throws SshError `timeout` when a key exchange takes too long */
+  /** Sets the time, and starts a rekey if it is due. @throws SshError `timeout` if a key exchange takes too long */
   tick(now: number): void {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#now = now;
-    this.#kexSince ??= now;
+    this.#schedule.tick(now);
     const { deadline } = this;
     if (deadline === undefined || now < deadline || this.#disconnected) return;
     if (this.#kex.idle) return this.#rekeyNow();
-    const [what, ms] = [this.#versionReader ? "identification" : "key exchange", Limits.kexTimeoutMs];
-    throw this.#fail(new SshError("timeout", `expected the peer to finish the ${what} within ${ms} ms`));
+    const step = this.#versionReader ? "identification" : "key exchange";
+    throw this.#fail(
+      new SshError("timeout", `expected the peer to finish the ${step} within ${Limits.kexTimeoutMs} ms`),
+    );
   }
 
-  /** The peer will send nothing more. The error that this is, now. */
+  /** Handles the end of input, and returns the error for it. */
   inputEnded(): SshError {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#versionReader !== undefined) return this.#fail(this.#versionReader.missing());
@@ -148,7 +134,7 @@ export class TransportMachine {
     return this.#fail(new SshError("closed", `the peer closed the connection${when} without a reason`));
   }
 
-  /** Sends a payload in up to two parts (copies), see `PayloadSink`. During a key exchange it is held, within a limit. */
+  /** Sends a payload in up to two parts (copies), see `PayloadSink`. Holds it during a key exchange, within a limit. */
   send(head: Bytes, body: Bytes = nothing, onSent?: (sequence: number) => void): void {
     if (this.#disconnected) return;
     if (!this.#kex.blocksOutput) {
@@ -157,93 +143,86 @@ export class TransportMachine {
       if (this.#rekeyDue()) this.startRekey();
       return;
     }
-    const size = head.length + body.length;
-    this.#heldCharge += size + Limits.heldOverhead;
-    if (this.#heldCharge > Limits.heldOutput) {
-      // The peer's KEXINIT is behind what it asks for, so to stop reading would end in a deadlock. Thrown by `next`: the sender is not to blame.
-      this.#fail(
-        new SshError(
-          "limit",
-          `expected at most ${Limits.heldOutput} bytes of replies to wait for a key exchange, with ${Limits.heldOverhead} for each`,
-        ),
-      );
-      return;
+    try {
+      this.#held.add(head, body, onSent);
+    } catch (error) {
+      // `next` throws it, because the peer is to blame and not the caller. To pause reading instead would deadlock: the
+      // peer's KEXINIT comes after its requests.
+      this.#fail(error);
     }
-    if (onSent !== undefined) this.#heldOnSent.set(this.#heldCount, onSent);
-    this.#heldCount++;
-    this.#held.uint32(size).raw(head).raw(body);
   }
 
-  /** Everything for the wire, once; ownership moves to the caller. */
+  /** Returns all bytes to send since the last call. The caller owns them. */
   takeOutput(): Bytes | undefined {
     return this.#writer.take();
   }
 
-  /** Takes back what `takeOutput` gave, once it is on the wire. */
+  /** Reuses the memory of bytes that `takeOutput` returned. Call it once they are sent. */
   reuseOutput(output: Bytes): void {
     this.#writer.reuse(output);
   }
 
-  /** Takes back the buffer of a payload, once nobody reads it any more. */
+  /** Reuses the memory of a payload. Call it once nothing reads the payload any more. */
   reuseInput(payload: Bytes): void {
     this.#reader.reuse(payload);
   }
 
-  /** Starts a rekey, unless one is on. */
+  /** Starts a rekey, unless a key exchange is in progress. */
   startRekey(): void {
     if (!this.#kex.idle) return;
-    this.#kexSince = undefined;
+    this.#schedule.restartAtNextTick();
     this.#kex.start();
   }
 
-  /** How many more exchanges the peer may begin. @throws SshError `limit`, by `next`, when it begins another */
+  /** Sets how many more key exchanges the peer may begin. If it begins another, `next` throws an SshError `limit`. */
   limitPeerRekeys(count: number): void {
-    this.#peerRekeys = count;
+    this.#schedule.peerRekeys = count;
   }
 
   /**
-   * The answer to the event `verify`: what the verdict was.
-   * @throws SshError `kex` for anything but true, `hostkey` for another host key than the first; `next` throws it ever after
+   * Continues after the event `verify`, with its verdict.
+   * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key. Later calls of
+   *   `next` throw the same error.
    */
-  verified(good: boolean): void {
+  verified(valid: boolean): void {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#kexSince = undefined;
+    this.#schedule.restartAtNextTick();
     try {
-      this.#take(this.#kex.verified(good));
+      this.#emit(this.#kex.verified(valid));
     } catch (error) {
-      // An answer out of turn is the caller's mistake. Any other error is the end: what was refused stays refused.
+      // `misuse` is a call in the wrong state and changes nothing. Any other error ends the connection.
       throw error instanceof SshError && error.code === "misuse" ? error : this.#fail(error);
     }
   }
 
-  /** The answer to the event `hostKey`, when the key is accepted. */
+  /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
   acceptHostKey(): void {
-    this.#kexSince = undefined;
-    this.#take(this.#kex.acceptHostKey());
+    this.#schedule.restartAtNextTick();
+    this.#emit(this.#kex.acceptHostKey());
   }
 
-  /** The answer to the event `sign`. */
+  /** Continues after the event `sign`, with the signature. */
   signed(signature: Bytes): void {
-    this.#kexSince = undefined;
-    this.#take(this.#kex.signed(signature));
+    this.#schedule.restartAtNextTick();
+    this.#emit(this.#kex.signed(signature));
   }
 
-  /** Tells the peer that a message means nothing to us (RFC 4253 section 11.4). */
+  /** Sends UNIMPLEMENTED for the message with that sequence number (RFC 4253 section 11.4). */
   unimplemented(sequence: number): void {
     this.send(Unimplemented.encode({ sequence }));
   }
 
-  /** Sends something that means nothing (RFC 4253 section 11.2). */
+  /** Sends IGNORE (RFC 4253 section 11.2). */
   ignore(): void {
     this.send(Ignore.encode({ data: new Uint8Array(0) }));
   }
 
-  /** Says something to whoever reads the peer's log (RFC 4253 section 11.3). */
+  /** Sends DEBUG, a text for the peer's log (RFC 4253 section 11.3). */
   debug(message: string, alwaysDisplay: boolean): void {
     this.send(Debug.encode({ alwaysDisplay, message, language: "" }));
   }
 
-  /** Sends DISCONNECT (RFC 4253 section 11.1) and nothing after it. */
+  /** Sends DISCONNECT (RFC 4253 section 11.1). Nothing is sent after it. */
   disconnect(reason: number, description: string): void {
     if (this.#disconnected) return;
     this.#disconnected = true;
@@ -253,18 +232,18 @@ export class TransportMachine {
 
   #readVersion(reader: VersionReader, chunk: Bytes): Bytes {
     if (this.#failure !== undefined) return chunk.subarray(chunk.length);
-    const heard = reader.lines.length;
+    const known = reader.lines.length;
     try {
       const read = reader.read(chunk);
-      this.#notice(reader, heard);
+      this.#notice(reader, known);
       if (read === undefined) return chunk.subarray(chunk.length);
       this.#versionReader = undefined;
       this.#kex.setVersions(utf8(this.#options.version), read.bytes);
       this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
       return read.rest;
     } catch (error) {
-      this.#notice(reader, heard);
-      // Thrown by `next`, as all other failures.
+      this.#notice(reader, known);
+      // `next` throws it, as all other failures.
       this.#fail(error);
       return chunk.subarray(chunk.length);
     }
@@ -278,14 +257,14 @@ export class TransportMachine {
     for (;;) {
       const event = this.#events.shift();
       if (event !== undefined) return event;
-      // RFC 4253 section 11.1: nothing is accepted after DISCONNECT.
+      // RFC 4253 section 11.1: no data is accepted after DISCONNECT.
       if (this.#versionReader !== undefined || this.#kex.paused || this.#disconnected) return undefined;
       const { sequence } = this.#reader;
       const payload = this.#reader.next();
       if (payload === undefined) return undefined;
       if (this.#rekeyDue()) this.#rekeyNow();
       const number = payload[0] ?? 0;
-      // The hot path: data for the layers above while no key exchange is on.
+      // The hot path: messages for the layers above, outside a key exchange.
       if (number >= 50 && number < 128 && !this.#kex.blocksInput && this.#kex.completed) {
         return { type: "payload", payload, sequence };
       }
@@ -335,20 +314,18 @@ export class TransportMachine {
   }
 
   #handleKex(number: number, payload: Bytes): void {
-    // A second KEXINIT inside an exchange, or anything else out of turn, is refused by the reader of the state's own message.
+    // During an exchange, a message in the wrong place fails to decode as the message that the state expects.
     if (this.#kex.idle && number !== KexInit.number) {
       throw new SshError("protocol", `expected KEXINIT before message ${number}`);
     }
     const wasIdle = this.#kex.idle;
-    if (wasIdle && this.#kex.completed && --this.#peerRekeys < 0) {
-      throw new SshError("limit", "expected no more key exchanges for now, got another KEXINIT");
-    }
-    const step = this.#kex.receive(payload);
-    if (wasIdle) this.#kexSince = this.#now;
-    if (step !== undefined) this.#take(step);
+    if (wasIdle && this.#kex.completed) this.#schedule.countPeerRekey();
+    const event = this.#kex.receive(payload);
+    if (wasIdle) this.#schedule.restart();
+    if (event !== undefined) this.#emit(event);
   }
 
-  /** Before the first NEWKEYS only IGNORE, DEBUG and UNIMPLEMENTED may pass, and under strict kex not even those. */
+  /** Before the first NEWKEYS only IGNORE, DEBUG and UNIMPLEMENTED may come, and not even those under strict kex. */
   #checkStray(number: number): void {
     if (number < Ignore.number || number > Debug.number || this.#kex.strict) {
       throw new SshError("protocol", `expected a key exchange message, got message ${number} before the first NEWKEYS`);
@@ -356,51 +333,22 @@ export class TransportMachine {
     if (++this.#strayMessages > Limits.strayBeforeLogin) {
       throw new SshError(
         "protocol",
-        `expected at most ${Limits.strayBeforeLogin} messages beside the first key exchange`,
+        `expected at most ${Limits.strayBeforeLogin} other messages during the first key exchange`,
       );
     }
   }
 
-  #take(step: KexStep): void {
-    switch (step.type) {
-      case "verify":
-      case "hostKey":
-      case "sign":
-        this.#events.push(step);
-        return;
-      case "resumed": {
-        if (!this.#kex.completed && this.#kex.peerTakesExtInfo) this.#sendExtInfo();
-        this.#sendHeld();
-        this.#events.push(step);
-        return;
-      }
-      case "done":
-        this.#kexSince = this.#now;
-        this.#events.push({ type: "keys", first: step.first, names: step.names });
-        return;
-      default:
-        step satisfies never;
+  #emit(event: KexEvent): void {
+    if (event.type === "resumed") {
+      if (!this.#kex.completed && this.#kex.peerAcceptsExtInfo) this.#sendExtInfo();
+      this.#held.flush(this.#writer);
+    } else if (event.type === "keys") {
+      this.#schedule.restart();
     }
+    this.#events.push(event);
   }
 
-  #sendHeld(): void {
-    const held = new Reader(this.#held.finish(), "held messages");
-    for (let n = 0; n < this.#heldCount; n++) {
-      const payload = held.string();
-      this.#heldOnSent.get(n)?.(this.#writer.sequence);
-      this.#writer.send(payload);
-    }
-    this.#dropHeld();
-  }
-
-  #dropHeld(): void {
-    this.#held = new Writer();
-    this.#heldCharge = 0;
-    this.#heldCount = 0;
-    this.#heldOnSent.clear();
-  }
-
-  /** RFC 8308 section 2.4: the first message after the server's first NEWKEYS. */
+  /** RFC 8308 section 2.4: EXT_INFO is the first message after the server's first NEWKEYS. */
   #sendExtInfo(): void {
     const names = this.#options.algorithms.hostKeys.map(({ name }) => name).join(",");
     const extensions = new Map([
@@ -410,27 +358,20 @@ export class TransportMachine {
     this.#writer.send(ExtInfo.encode({ extensions }));
   }
 
-  /** In the handling of input and of time, which follows a tick. */
+  /** Starts a rekey while input or a tick is handled, when the time is known. */
   #rekeyNow(): void {
     this.startRekey();
-    this.#kexSince = this.#now;
+    this.#schedule.restart();
   }
 
   #rekeyDue(): boolean {
-    if (!this.#kex.idle || !this.#kex.completed) return false;
-    const { bytes, packets } = this.#options.rekey;
-    return (
-      this.#writer.bytes >= bytes ||
-      this.#reader.bytes >= bytes ||
-      this.#writer.packets >= packets ||
-      this.#reader.packets >= packets
-    );
+    return this.#kex.idle && this.#kex.completed && this.#schedule.isDue(this.#writer, this.#reader);
   }
 
-  /** The connection is over, however: nothing that is secret or large is kept. */
+  /** Frees everything that is secret or large, once the connection has ended. */
   #end(): void {
     this.#kex.wipe();
-    this.#dropHeld();
+    this.#held.clear();
   }
 
   #fail(error: unknown): SshError {

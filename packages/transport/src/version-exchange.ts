@@ -1,39 +1,40 @@
 /** Protocol version exchange, RFC 4253 section 4.2. @module */
 import { type Bytes, fromUtf8, Limits, quote, RfcLimits, SshError, sanitizeText } from "@postern/wire";
 
-/** Which end of the connection a machine is. */
+/** Our side of the connection. */
 export type Role = "client" | "server";
 
 /**
- * What this library identifies itself as, without CR LF.
- * @throws SshError `misuse` when `software` is not printable US-ASCII without spaces and minus signs
+ * Returns an identification line for `software`, without CR LF.
+ * @throws SshError `misuse` if `software` is not printable US-ASCII without spaces and minus signs
  */
 export function identification(software: string): string {
   if (!/^[!-,.-~]{1,200}$/.test(software)) {
     throw new SshError(
       "misuse",
-      `expected a software version of printable US-ASCII without "-", got ${quote(software)}`,
+      `expected a software version of printable US-ASCII without spaces and "-", got ${quote(software)}`,
     );
   }
   return `SSH-2.0-${software}`;
 }
 
-/** Reads the peer's identification line and, from a server, the lines before it. */
+/** Reads the peer's identification line and the lines that a server may send before it. */
 export class VersionReader {
-  /** The lines a server sent first, made printable. A server that turns us away puts its reason here. */
+  /** The lines before the identification, made printable. A server that refuses a connection sends its reason here. */
   readonly lines: string[] = [];
   readonly #role: Role;
   #line: number[] = [];
   #bytes = 0;
 
-  /** @param role ours */
+  /** @param role our side of the connection */
   constructor(role: Role) {
     this.#role = role;
   }
 
   /**
-   * Reads on. Gives the peer's identification without CR LF, its very bytes, and what follows it (view); undefined when more is needed.
-   * @throws SshError `version` when this is no SSH 2 peer
+   * Reads the next chunk. Returns the identification as text and as bytes, without CR LF, and the rest of the chunk
+   * (view). Returns `undefined` if it needs more bytes.
+   * @throws SshError `version` if the peer does not speak SSH 2, `busy` if the server is overloaded
    */
   read(chunk: Bytes): { readonly version: string; readonly bytes: Bytes; readonly rest: Bytes } | undefined {
     for (const [at, byte] of chunk.entries()) {
@@ -54,18 +55,18 @@ export class VersionReader {
       }
       this.lines.push(sanitizeText(line));
       this.#line = [];
-      // RFC 4253 4.2: only a server may send other lines first.
+      // RFC 4253 section 4.2: only a server may send other lines first.
       if (this.#role === "server" || this.lines.length > Limits.linesBeforeIdentification) throw this.missing();
     }
     return undefined;
   }
 
-  /** The error that says what came in place of an identification line. */
+  /** Returns the error for a missing identification line. Its message contains the bytes that came instead. */
   missing(): SshError {
-    const heard = [...this.lines, fromUtf8(Uint8Array.from(this.#line))].filter((line) => line !== "");
-    // sshd says so in place of its identification when it turns an address away (MaxStartups, PerSourcePenalties).
-    const busy = heard.find((line) => /^(?:Not allowed at this time|Exceeded MaxStartups)/.test(line));
-    const got = heard.length === 0 ? "nothing" : quote(busy ?? heard.join(" / "));
+    const received = [...this.lines, fromUtf8(Uint8Array.from(this.#line))].filter((line) => line !== "");
+    // sshd sends these lines when it refuses an address (MaxStartups, PerSourcePenalties).
+    const busy = received.find((line) => /^(?:Not allowed at this time|Exceeded MaxStartups)/.test(line));
+    const got = received.length === 0 ? "nothing" : quote(busy ?? received.join(" / "));
     return new SshError(
       busy === undefined ? "version" : "busy",
       `expected an SSH identification line ("SSH-2.0-…"), got ${got}`,
@@ -73,13 +74,13 @@ export class VersionReader {
   }
 
   #check(byte: number): void {
-    // RFC 4253 4.2: the null character MUST NOT be sent; only a server may send other lines first.
-    const foreign = byte === 0 || (this.#role === "server" && !"SSH-".startsWith(this.#start()));
+    // RFC 4253 section 4.2: the null character MUST NOT be sent; only a server may send other lines first.
+    const notSsh = byte === 0 || (this.#role === "server" && !"SSH-".startsWith(this.#start()));
     const identification = this.#start() === "SSH-";
     const tooLong = identification
       ? this.#line.length > RfcLimits.identificationLine - 1
       : this.#bytes > Limits.bytesBeforeIdentification;
-    if (foreign || tooLong) throw this.missing();
+    if (notSsh || tooLong) throw this.missing();
   }
 
   #start(): string {
@@ -87,11 +88,11 @@ export class VersionReader {
   }
 
   #version(line: string): string {
-    // RFC 4253 4.2: printable US-ASCII. Programs log this line, so nothing else may reach them.
+    // RFC 4253 section 4.2: printable US-ASCII. Programs log this line, so no other characters may reach them.
     if (!/^[ -~]*$/.test(line)) {
       throw new SshError("version", `expected an identification line of printable US-ASCII, got ${quote(line)}`);
     }
-    // RFC 4253 5.1: 1.99 is a server that also speaks version 1.
+    // RFC 4253 section 5.1: a server that also speaks version 1 announces 1.99.
     if (/^SSH-(?:2\.0|1\.99)-/.test(line)) return line;
     throw new SshError("version", `expected protocol version 2.0, got ${quote(line)}`);
   }

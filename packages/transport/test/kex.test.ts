@@ -30,7 +30,7 @@ const ignore = Ignore.encode({ data: utf8("x") });
 const debug = Debug.encode({ alwaysDisplay: false, message: "x", language: "" });
 const unimplemented = Unimplemented.encode({ sequence: 0 });
 
-/** A KEXINIT by hand. */
+/** Encodes a KEXINIT. */
 const init = (more: Partial<ValuesOf<typeof KexInit>> = {}): Uint8Array => {
   const made = options("server");
   return KexInit.encode({
@@ -40,7 +40,7 @@ const init = (more: Partial<ValuesOf<typeof KexInit>> = {}): Uint8Array => {
 };
 
 describe("the first key exchange", () => {
-  it("gives both sides the same session identifier, under every chunking", () => {
+  it("computes the same session identifier on both sides, under every chunking", () => {
     const cuts = [
       (bytes: Uint8Array) => [bytes],
       (bytes: Uint8Array) => Array.from(bytes, (byte) => Uint8Array.of(byte)),
@@ -48,15 +48,15 @@ describe("the first key exchange", () => {
     ];
     const ids = cuts.map((cut) => {
       const [client, server] = [machine("client"), machine("server")];
-      const [heard] = settle(client, server, cut);
-      expect(heard.map(({ type }) => type)).toEqual(["identified", "hostKey", "resumed", "keys", "extInfo"]);
+      const [received] = settle(client, server, cut);
+      expect(received.map(({ type }) => type)).toEqual(["identified", "hostKey", "resumed", "keys", "extInfo"]);
       expect(client.sessionId).toEqual(server.sessionId);
       return client.sessionId ?? expect.unreachable();
     });
     for (const id of ids) expect(id).toEqual(ids[0]);
   });
 
-  it("is one flight each way after the versions: nothing waits without need", () => {
+  it("takes one flight each way after the versions", () => {
     const [client, server] = [machine("client"), machine("server")];
     const turns = [];
     for (let turn = 0; turn < 3; turn++) {
@@ -74,16 +74,16 @@ describe("the first key exchange", () => {
     expect(turns).toEqual([true, true, true, true, true, false]);
   });
 
-  it("asks about the host key only when its signature is good, and waits for the answer", () => {
+  it("emits hostKey only after a valid signature, and waits for acceptHostKey", () => {
     const [client, server] = [machine("client"), machine("server")];
-    const peek: unknown[] = [];
+    const seen: unknown[] = [];
     for (let turn = 0; turn < 2; turn++) {
       server.receive(client.takeOutput() ?? expect.unreachable());
       events(server);
       client.receive(server.takeOutput() ?? expect.unreachable());
-      for (let event = client.next(); event !== undefined; event = client.next()) peek.push(event);
+      for (let event = client.next(); event !== undefined; event = client.next()) seen.push(event);
     }
-    expect(peek.at(-1)).toMatchObject({ type: "hostKey", algorithm: "ssh-ed25519", hostKey: hostKey().publicKey });
+    expect(seen.at(-1)).toMatchObject({ type: "hostKey", algorithm: "ssh-ed25519", hostKey: hostKey().publicKey });
     expect([client.wantsInput, client.writable, client.deadline]).toEqual([false, false, undefined]);
     expect(client.takeOutput()).toBeUndefined();
     client.acceptHostKey();
@@ -91,7 +91,7 @@ describe("the first key exchange", () => {
     expect(() => client.acceptHostKey()).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("with a forged signature fails and asks nobody", () => {
+  it("fails on a forged signature", () => {
     const forger = { ...hostKey(), sign: (data: Uint8Array) => hostKey().sign(data.slice(1), "ssh-ed25519") };
     const [client, server] = [machine("client"), machine("server", { hostKeys: [forger] })];
     expect(() => settle(client, server)).toThrow(
@@ -99,7 +99,7 @@ describe("the first key exchange", () => {
     );
   });
 
-  it("with a malformed host key fails like any bad key exchange, and asks nobody: it proves nobody's key", () => {
+  it("fails on a malformed host key with the code kex", () => {
     const { publicKey } = hostKey();
     for (const blob of [
       new Uint8Array(0),
@@ -115,7 +115,7 @@ describe("the first key exchange", () => {
     }
   });
 
-  it("with any byte of KEX_ECDH_REPLY or of either KEXINIT altered on the way fails: all of them are signed", () => {
+  it("fails if a byte of KEXINIT is altered, because the exchange hash covers it", () => {
     for (let at = 0; at < 20; at++) {
       const client = machine("client");
       const server = machine("server");
@@ -133,7 +133,7 @@ describe("the first key exchange", () => {
     }
   });
 
-  it("refuses a public value of small order (RFC 8731 section 3)", () => {
+  it("rejects a public value of small order or of the wrong length (RFC 8731 section 3)", () => {
     const server = machine("server");
     const peer = new RawPeer("client").send(
       init({ kexAlgorithms: ["curve25519-sha256"] }),
@@ -144,7 +144,7 @@ describe("the first key exchange", () => {
     expect(failure(machine("server"), short)).toMatchObject({ code: "kex" });
   });
 
-  it("has a deadline, and none while the program decides", () => {
+  it("times out", () => {
     const [client, server] = [machine("client"), machine("server")];
     server.receive(client.takeOutput() ?? expect.unreachable());
     events(server);
@@ -153,7 +153,7 @@ describe("the first key exchange", () => {
     );
   });
 
-  it("gives the peer its full time after a decision that took long", () => {
+  it("restarts the timeout after the decision about the host key", () => {
     const client = machine("client");
     const peer = new RawPeer("server");
     peer.start();
@@ -169,7 +169,7 @@ describe("the first key exchange", () => {
     expect(client.deadline).toBe(decided + Limits.kexTimeoutMs);
   });
 
-  it("ends without the peer's NEWKEYS in an error that says so", () => {
+  it("reports a connection that ends before the peer's NEWKEYS", () => {
     const client = machine("client");
     expect(failure(client)).toMatch("no failure");
     client.receive(utf8("SSH-2.0-x\r\n"));
@@ -181,8 +181,8 @@ describe("the first key exchange", () => {
   });
 });
 
-describe.each(roles)("out of turn, at a %s of ours", (role) => {
-  /** Nothing but the version line has come. */
+describe.each(roles)("unexpected messages, received by a %s", (role) => {
+  /** A machine that has received nothing but the version line. */
   const fresh = (): [ReturnType<typeof machine>, RawPeer] => [machine(role), new RawPeer(other(role))];
 
   it.each([
@@ -193,12 +193,12 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     ["GLOBAL_REQUEST", GlobalRequest.encode({ name: "x", wantReply: false, specificData: new Uint8Array(0) })],
     ["an unknown message", Uint8Array.of(200)],
     ["message 0", Uint8Array.of(0)],
-  ])("%s before KEXINIT is refused", (_name, payload) => {
+  ])("rejects %s before KEXINIT", (_name, payload) => {
     const [ours, peer] = fresh();
     expect(failure(ours, peer.send(payload))).toMatchObject({ code: "protocol" });
   });
 
-  it("a second KEXINIT is refused, and so is one in place of a guessed packet", () => {
+  it("rejects a second KEXINIT, also in place of a guessed packet", () => {
     const [ours, peer] = fresh();
     expect(failure(ours, peer.send(init(), init()))).toMatchObject({
       code: "protocol",
@@ -209,7 +209,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     expect(failure(again, guesser.send(wrong, init()))).toMatchObject({ code: "protocol" });
   });
 
-  it("NEWKEYS in place of the method's message is refused: no encryption with keys nobody agreed on", () => {
+  it("rejects NEWKEYS in place of the key exchange message", () => {
     const [ours, peer] = fresh();
     expect(failure(ours, peer.send(init(), NewKeys.encode({})))).toMatchObject({ code: "protocol" });
   });
@@ -220,7 +220,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
       [when, "an unknown message of the method", Uint8Array.of(49)] as const,
       [when, "NEWKEYS with a byte behind it", Uint8Array.of(NewKeys.number, 0)] as const,
     ]),
-  )("in %s %s in place of NEWKEYS is refused", (when, _name, wrong) => {
+  )("rejects, in %s, %s in place of NEWKEYS", (when, _name, wrong) => {
     const [ours, peer] = fresh();
     let replace = true;
     const send = peer.writer.send.bind(peer.writer);
@@ -235,7 +235,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     expect(() => converse(ours, peer)).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
-  it("the other role's message is refused", () => {
+  it("rejects the message of the other role", () => {
     const [ours, peer] = fresh();
     const wrong =
       role === "client"
@@ -248,7 +248,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     expect(failure(ours, peer.send(init(), wrong))).toMatchObject({ code: "protocol" });
   });
 
-  it("without strict kex IGNORE, DEBUG and UNIMPLEMENTED may stand anywhere, within a limit (RFC 4253 section 11)", () => {
+  it("accepts IGNORE, DEBUG and UNIMPLEMENTED without strict kex, within a limit (RFC 4253 section 11)", () => {
     const [ours, peer] = fresh();
     peer.send(ignore, debug, unimplemented, init(), debug, ignore);
     expect(failure(ours, peer)).toMatch(/"identified","debug","unimplemented","debug"/);
@@ -260,7 +260,7 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     });
   });
 
-  it("with strict kex KEXINIT must be the first packet", () => {
+  it("requires KEXINIT as the first packet under strict kex", () => {
     for (const stray of [ignore, debug, unimplemented]) {
       const [ours, peer] = fresh();
       peer.send(stray);
@@ -272,19 +272,19 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
     }
   });
 
-  it("with strict kex no message may stand between, at any point of the first exchange", () => {
+  it("rejects every other message during the first exchange under strict kex", () => {
     for (const stray of [ignore, debug, unimplemented, Uint8Array.of(200)]) {
       for (const point of [0, 1, 2]) {
         const [ours, peer] = fresh();
         peer.start();
-        // What the peer sends goes out one packet at a time, the stray one after `point` packets.
+        // Inserts the stray message after `point` packets of the peer.
         const error = sendBetween(ours, peer, stray, point);
         if (point < (role === "client" ? 3 : 2)) expect(error, `after ${point}`).toMatchObject({ code: "protocol" });
       }
     }
   });
 
-  it("DISCONNECT is understood at any point, and nothing behind it is looked at", () => {
+  it("handles DISCONNECT before KEXINIT, and ignores every message after it", () => {
     const [ours, peer] = fresh();
     peer.send(Disconnect.encode({ reason: 2, description: "no", language: "" }), Uint8Array.of(200));
     ours.receive(peer.writer.take() ?? expect.unreachable());
@@ -293,10 +293,10 @@ describe.each(roles)("out of turn, at a %s of ours", (role) => {
   });
 });
 
-/** Runs the exchange and puts `stray` into the peer's packets after its first `point` ones. */
+/** Runs the exchange, and inserts `stray` after the first `point` packets of the peer. */
 function sendBetween(ours: ReturnType<typeof machine>, peer: RawPeer, stray: Uint8Array, point: number): unknown {
   const send = peer.writer.send.bind(peer.writer);
-  // The KEXINIT is out already.
+  // KEXINIT is already sent.
   let sent = 1;
   if (point === 0) send(stray);
   peer.writer.send = (head, body) => {
@@ -311,7 +311,7 @@ function sendBetween(ours: ReturnType<typeof machine>, peer: RawPeer, stray: Uin
   }
 }
 
-/** The same KEXINIT with a comma at the end of each of its lists. */
+/** Returns the KEXINIT with a comma at the end of each list. */
 function withCommas(payload: Uint8Array): Uint8Array {
   const reader = new Reader(payload, "KEXINIT");
   const writer = new Writer().raw(reader.raw(17));
@@ -319,8 +319,8 @@ function withCommas(payload: Uint8Array): Uint8Array {
   return writer.raw(reader.rest()).finish();
 }
 
-describe.each(roles)("KEXINIT with empty names, as libssh before 0.11 sends it, at a %s of ours", (role) => {
-  it("is negotiated as if they were not there, and hashed as it came", () => {
+describe.each(roles)("KEXINIT with empty names, as libssh before 0.11 sends it, received by a %s", (role) => {
+  it("ignores the empty names, and hashes the received bytes", () => {
     const [ours, peer] = [machine(role), new RawPeer(other(role))];
     const { encode } = KexInit;
     try {
@@ -339,13 +339,13 @@ describe("a guessed key exchange packet (RFC 4253 section 7)", () => {
     options("client").algorithms.kex[0]?.start(seededRandom("guess")).clientPublic ?? expect.unreachable();
   const guess = KexEcdhInit.encode({ clientPublic });
 
-  it("that is right is used", () => {
+  it("is used if it is right", () => {
     const server = machine("server");
     const peer = new RawPeer("client").send(init({ firstKexPacketFollows: true }), guess);
     expect(failure(server, peer)).toMatch('["identified","sign","resumed"]');
   });
 
-  it("that is wrong is ignored, whatever it holds, and the next one is used", () => {
+  it("is ignored if it is wrong, and the next packet is used", () => {
     const server = machine("server");
     const wrong = init({ firstKexPacketFollows: true, kexAlgorithms: ["ecdh-sha2-nistp256", "curve25519-sha256"] });
     const peer = new RawPeer("client").send(wrong, KexEcdhInit.encode({ clientPublic: new Uint8Array(65) }));

@@ -1,4 +1,4 @@
-/** Whose memory it is: chunks that are only borrowed, batches that come back. */
+/** Memory: borrowed chunks and reused batches. */
 import { modernAlgorithms } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, Limits } from "@postern/wire";
@@ -19,7 +19,7 @@ const readAll = (reader: PacketReader): Bytes[] => {
   return payloads;
 };
 
-/** How a peer's stream is made, and a reader that understands it. */
+/** Pairs of a writer and a reader, one for each cipher. */
 const links = [
   { name: "no cipher", make: () => ({ writer: new PacketWriter(seededRandom("pad")), reader: new PacketReader() }) },
   ...modernAlgorithms.ciphers.map((cipher) => ({
@@ -39,12 +39,12 @@ const links = [
   })),
 ];
 
-describe.each(links)("a chunk that is borrowed ($name)", ({ make }) => {
-  it("may be overwritten once it is kept, under every chunking, and what was read stays", () => {
+describe.each(links)("a borrowed chunk ($name)", ({ make }) => {
+  it("may be overwritten after keep(), under every chunking", () => {
     const stream = streamOf(make().writer);
     for (const { name, chunks } of chunkings(stream, seededRandom("cuts"))) {
       const { reader } = make();
-      // One buffer for all chunks, as a socket has it.
+      // One buffer for all chunks, like a socket.
       const shared = new Uint8Array(stream.length);
       const payloads: Bytes[] = [];
       for (const chunk of chunks) {
@@ -58,7 +58,7 @@ describe.each(links)("a chunk that is borrowed ($name)", ({ make }) => {
     }
   });
 
-  it("may be overwritten though nobody has read it yet, or only a part", () => {
+  it("may be overwritten after keep() before its packets are read", () => {
     const stream = streamOf(make().writer);
     const { reader } = make();
     const shared = new Uint8Array(10_000);
@@ -77,13 +77,13 @@ describe.each(links)("a chunk that is borrowed ($name)", ({ make }) => {
   });
 });
 
-describe("a batch", () => {
+describe("a packet writer", () => {
   const full = (writer: PacketWriter): Bytes => {
     while (writer.size < Limits.outputHighWater) writer.send(new Uint8Array(9), numbered(Limits.maxPacket));
     return writer.take() ?? expect.unreachable();
   };
 
-  it("of data is used again once it is given back, and not before", () => {
+  it("reuses the memory of a data batch after reuse(), and not before", () => {
     const writer = new PacketWriter(seededRandom("pad"));
     const [first, second] = [full(writer), full(writer)];
     expect(second.buffer).not.toBe(first.buffer);
@@ -91,7 +91,7 @@ describe("a batch", () => {
     expect(full(writer).buffer).toBe(first.buffer);
   });
 
-  it("that is used again holds nothing of what it held", () => {
+  it("overwrites all bytes of a reused batch", () => {
     const [used, fresh] = [new PacketWriter(seededRandom("a")), new PacketWriter(seededRandom("a"))];
     const [first] = [full(used), full(fresh)];
     first.fill(0xee);
@@ -99,7 +99,7 @@ describe("a batch", () => {
     expect(full(used)).toEqual(full(fresh));
   });
 
-  it("is not kept when it is small, when there are enough, or when nothing but control messages is sent", () => {
+  it("keeps at most two data batches, and frees them once only control messages are sent", () => {
     const writer = new PacketWriter(seededRandom("pad"));
     const batches = [full(writer), full(writer), full(writer)];
     writer.send(Uint8Array.of(2));

@@ -1,4 +1,4 @@
-/** The messages 1 to 19 beside key exchange, RFC 4253 section 11, and what a broken machine does. */
+/** The messages 1 to 19, RFC 4253 section 11, and a machine after an error. */
 import { compatibleAlgorithms, modernAlgorithms } from "@postern/noble";
 import { allFlips, sampledFlips, seededRandom } from "@postern/testkit";
 import { Debug, Disconnect, Ignore, Limits, Ping, Pong, SshError, Unimplemented, utf8 } from "@postern/wire";
@@ -18,7 +18,7 @@ describe.each(roles)("a %s", (role) => {
     expect(peer.got).toEqual([0, 1, 1000].map((size) => Pong.encode({ data: seededRandom("ping")(size) })));
   });
 
-  it("ignores IGNORE, tells of DEBUG and UNIMPLEMENTED", () => {
+  it("ignores IGNORE, and emits events for DEBUG and UNIMPLEMENTED", () => {
     const { ours, peer } = withRaw(role);
     peer.send(
       Ignore.encode({ data: utf8("x") }),
@@ -31,12 +31,12 @@ describe.each(roles)("a %s", (role) => {
     ]);
   });
 
-  it("hands on what it does not know, with the sequence number that UNIMPLEMENTED must tell (RFC 4253 section 11.4)", () => {
+  it("emits unknown messages with the sequence number for UNIMPLEMENTED (RFC 4253 section 11.4)", () => {
     const { ours, peer } = withRaw(role);
     const first = peer.writer.sequence;
     for (const number of unknown) peer.send(Uint8Array.of(number));
-    const heard = converse(ours, peer);
-    expect(heard).toEqual(
+    const received = converse(ours, peer);
+    expect(received).toEqual(
       unknown.map((number, at) => ({ type: "payload", payload: Uint8Array.of(number), sequence: first + at })),
     );
     peer.got.length = 0;
@@ -45,7 +45,7 @@ describe.each(roles)("a %s", (role) => {
     expect(peer.got).toEqual([Unimplemented.encode({ sequence: first + 3 })]);
   });
 
-  it("accepts nothing behind DISCONNECT, and sends nothing behind its own (RFC 4253 section 11.1)", () => {
+  it("ignores messages after DISCONNECT, and sends nothing after its own (RFC 4253 section 11.1)", () => {
     const { ours, peer } = withRaw(role);
     peer.send(
       Disconnect.encode({ reason: 11, description: "bye", language: "" }),
@@ -69,7 +69,7 @@ describe.each(roles)("a %s", (role) => {
     ]);
   });
 
-  it("sends DISCONNECT even in the middle of a key exchange", () => {
+  it("sends DISCONNECT during a key exchange", () => {
     const { ours, peer } = withRaw(role);
     ours.startRekey();
     ours.disconnect(2, "no more");
@@ -78,7 +78,7 @@ describe.each(roles)("a %s", (role) => {
     expect(peer.numbers).toEqual([20, 1]);
   });
 
-  it("refuses a malformed message, and throws that same error ever after", () => {
+  it("rejects a malformed message, and throws the same error on every later call", () => {
     const { ours, peer } = withRaw(role);
     const first = failure(ours, peer.send(Uint8Array.of(Debug.number, 1)));
     expect(first).toMatchObject({ code: "protocol", message: "DEBUG: expected 4 bytes, got 0" });
@@ -88,7 +88,7 @@ describe.each(roles)("a %s", (role) => {
     expect(() => ours.tick(1e12)).toThrow(first as SshError);
   });
 
-  it("tells an end without a reason from one within the first key exchange", () => {
+  it("reports an end of the connection without DISCONNECT", () => {
     const { ours } = withRaw(role);
     expect(ours.inputEnded()).toMatchObject({
       code: "closed",
@@ -97,8 +97,8 @@ describe.each(roles)("a %s", (role) => {
   });
 });
 
-describe("a packet altered on the way", () => {
-  it.each(modernAlgorithms.ciphers)("under $name fails the connection at every bit, and gives no payload", (cipher) => {
+describe("an altered packet", () => {
+  it.each(modernAlgorithms.ciphers)("fails the connection under $name, and emits no payload", (cipher) => {
     const algorithms = { ...modernAlgorithms, ciphers: [cipher] };
     const recorded = (): { client: ReturnType<typeof machine>; packet: Uint8Array } => {
       const { client, server } = pair({ algorithms }, { algorithms });
@@ -114,7 +114,7 @@ describe("a packet altered on the way", () => {
     }
   });
 
-  it("and one cut short is waited for, not made up", () => {
+  it("emits nothing for a truncated packet", () => {
     const { client, server } = pair();
     server.send(Uint8Array.of(94, 1, 2, 3));
     const packet = server.takeOutput() ?? expect.unreachable();
@@ -123,7 +123,7 @@ describe("a packet altered on the way", () => {
     expect(client.inputEnded()).toMatchObject({ code: "closed" });
   });
 
-  it("in the clear, before the first keys, fails the exchange or changes nothing that is used", () => {
+  it("fails the exchange before the first keys, unless only padding changed", () => {
     const flights: Uint8Array[] = [];
     const [client, server] = [machine("client"), machine("server")];
     server.receive(client.takeOutput() ?? expect.unreachable());
@@ -141,7 +141,7 @@ describe("a packet altered on the way", () => {
         expect(error, `bit ${bit}`).toBeInstanceOf(SshError);
         continue;
       }
-      // Not signed are the padding and the packet header alone: a longer length waits for ever, other padding is padding.
+      // The exchange hash covers all but the packet header and the padding. A longer length only waits for more bytes.
       const intact = bit >= 8 * (kexInit.length - 12) || bit < 8 * (kexInit.indexOf(10) + 6);
       expect(intact || again.sessionId === undefined, `bit ${bit}`).toBe(true);
     }
@@ -164,7 +164,7 @@ describe("sealing", () => {
     for (const at of [1, 3, 4]) expect(drawn[at]).toBeLessThan(12);
   });
 
-  it("gives the same bytes for the same seed and inputs", () => {
+  it("writes the same bytes for the same seed and inputs", () => {
     const run = (): Uint8Array[] => {
       const flights: Uint8Array[] = [];
       settle(machine("client"), machine("server"), (bytes) => {

@@ -11,7 +11,7 @@ const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519
 const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
 
 describe("negotiation", () => {
-  it("takes the client's first name that the server has, for each list and in either role", () => {
+  it("picks the client's first name that the server offers, for each list and in either role", () => {
     const theirs = init({
       kexAlgorithms: ["ecdh-sha2-nistp521", "curve25519-sha256"],
       serverHostKeyAlgorithms: ["rsa-sha2-512", "ssh-ed25519"],
@@ -31,12 +31,12 @@ describe("negotiation", () => {
     expect([asClient.c2s.cipher.name, asClient.c2s.mac?.name]).toEqual(["aes256-ctr", "hmac-sha2-256"]);
   });
 
-  it("needs no MAC in common when the cipher isAead, whatever the lists say (RFC 5647 section 5.1)", () => {
+  it("needs no common MAC if the cipher is an AEAD (RFC 5647 section 5.1)", () => {
     const aead = { ...offer, ciphers: [aes256Gcm], macs: [hmacSha2_256] };
     expect(negotiate("client", aead, init({ macC2s: ["umac-64"], macS2c: [] })).c2s.mac).toBeUndefined();
     const ctr = { ...offer, ciphers: [aes128Ctr], macs: [hmacSha2_256] };
     expect(() => negotiate("client", ctr, init({ macC2s: ["umac-64"] }))).toThrow(
-      'expected a common MAC (client to server): we offer "hmac-sha2-256", the host offers "umac-64"',
+      'expected a common MAC (client to server): we offer "hmac-sha2-256", the server offers "umac-64"',
     );
   });
 
@@ -44,37 +44,37 @@ describe("negotiation", () => {
     [
       "key exchange method",
       { kexAlgorithms: ["sntrup761x25519-sha512"] },
-      /key exchange method: we offer "curve25519-sha256,.*", the host offers "sntrup761x25519-sha512"/,
+      /key exchange method: we offer "curve25519-sha256,.*", the server offers "sntrup761x25519-sha512"/,
     ],
     [
       "host key algorithm",
       { serverHostKeyAlgorithms: ["ssh-dss"] },
-      /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the host offers "ssh-dss"/,
+      /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the server offers "ssh-dss"/,
     ],
     [
       "cipher",
       { encryptionC2s: ["3des-cbc"] },
-      /cipher \(client to server\): we offer "chacha20.*", the host offers "3des-cbc"/,
+      /cipher \(client to server\): we offer "chacha20.*", the server offers "3des-cbc"/,
     ],
     ["cipher back", { encryptionS2c: ["arcfour"] }, /cipher \(server to client\): .*"arcfour"/],
-    ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the host offers "zlib"/],
-    ["compression back", { compressionS2c: [] }, /compression: we offer "none", the host offers nothing/],
-  ])("without a common %s names both lists", (_what, theirs, message) => {
+    ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the server offers "zlib"/],
+    ["compression back", { compressionS2c: [] }, /compression: we offer "none", the server offers nothing/],
+  ])("rejects lists without a common %s, and names both lists", (_list, theirs, message) => {
     expect(() => negotiate("client", offer, init(theirs))).toThrow(expect.objectContaining({ code: "negotiation" }));
     expect(() => negotiate("client", offer, init(theirs))).toThrow(message);
   });
 
-  it("names the client's list on a server", () => {
+  it("names the client's list in the error of a server", () => {
     expect(() => negotiate("server", offer, init({ kexAlgorithms: ["x"] }))).toThrow(/the client offers "x"/);
   });
 
-  it("never chooses a marker, even when both sides name it", () => {
+  it("never picks a marker, even if both sides send it", () => {
     const marked = init({ kexAlgorithms: ["ext-info-c", "kex-strict-c-v00@openssh.com", "ext-info-s"] });
     const odd = { ...offer, kex: [{ ...(modernAlgorithms.kex[0] ?? expect.unreachable()), name: "ext-info-c" }] };
     expect(() => negotiate("server", odd, marked)).toThrow(/the client offers nothing/);
   });
 
-  it("finds a guess right only when both sides put the same method and host key algorithm first", () => {
+  it("accepts a guess only if both sides prefer the same method and host key algorithm", () => {
     const guess = (more: Partial<Init>): boolean =>
       negotiate("server", offer, init({ firstKexPacketFollows: true, ...more })).ignoreGuess;
     expect(guess({})).toBe(false);
@@ -85,7 +85,7 @@ describe("negotiation", () => {
 });
 
 describe("machines", () => {
-  it("agree on every combination of cipher and MAC, each direction by itself", () => {
+  it("agree on every combination of cipher and MAC", () => {
     for (const cipher of compatibleAlgorithms.ciphers) {
       for (const mac of cipher.isAead ? [undefined] : compatibleAlgorithms.macs) {
         const algorithms: Algorithms = { ...compatibleAlgorithms, ciphers: [cipher], ...(mac && { macs: [mac] }) };
@@ -93,9 +93,9 @@ describe("machines", () => {
           machine("client", { algorithms }),
           machine("server", { algorithms: compatibleAlgorithms }),
         ];
-        const [heard] = settle(client, server);
+        const [received] = settle(client, server);
         const names = { cipherC2s: cipher.name, cipherS2c: cipher.name, macC2s: mac?.name, macS2c: mac?.name };
-        expect(heard.find(({ type }) => type === "keys")).toMatchObject({ first: true, names });
+        expect(received.find(({ type }) => type === "keys")).toMatchObject({ first: true, names });
       }
     }
   });
@@ -112,7 +112,7 @@ describe("machines", () => {
     }
   });
 
-  it("that have nothing in common fail on both sides, each with both lists", () => {
+  it("fail on both sides without a common cipher, each with both lists", () => {
     const client = machine("client", { algorithms: { ...compatibleAlgorithms, ciphers: [aes128Ctr] } });
     const server = machine("server", { algorithms: { ...compatibleAlgorithms, ciphers: [aes256Gcm] } });
     server.receive(client.takeOutput() ?? expect.unreachable());
@@ -124,7 +124,7 @@ describe("machines", () => {
     }
   });
 
-  it("a server offers only the host key algorithms it can sign with", () => {
+  it("offer, as a server, only host key algorithms of their host keys", () => {
     const server = machine("server");
     const output = server.takeOutput() ?? expect.unreachable();
     const start = output.indexOf(10) + 1;

@@ -1,4 +1,4 @@
-/** The binary packet protocol, RFC 4253 section 6: cutting, limits, padding, tampering. */
+/** The binary packet protocol, RFC 4253 section 6: chunks, limits, padding, tampering. */
 import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
 import { compatibleAlgorithms } from "@postern/noble";
 import { allFlips, chunkings, seededRandom } from "@postern/testkit";
@@ -16,7 +16,7 @@ const readAll = (reader: PacketReader): Bytes[] => {
   return payloads;
 };
 
-/** A plain packet by hand: length, padding length, and what follows. */
+/** Returns an unencrypted packet with any packet_length and padding_length. */
 const plain = (packetLength: number, paddingLength: number, rest = packetLength - 1): Bytes => {
   const packet = new Uint8Array(5 + Math.max(0, rest)).fill(7);
   putUint32(packet, 0, packetLength);
@@ -48,7 +48,7 @@ const keysFor = ({ cipher, mac }: Suite): DirectionKeys => {
     mac: mac && { algorithm: mac, key: random(mac.keySize) },
   };
 };
-/** A writer and a reader with the same keys. */
+/** Returns a writer and a reader with the same keys. */
 const link = (suite: Suite): { writer: PacketWriter; reader: PacketReader } => {
   const writer = new PacketWriter(seededRandom("padding"));
   const reader = new PacketReader();
@@ -58,7 +58,7 @@ const link = (suite: Suite): { writer: PacketWriter; reader: PacketReader } => {
 };
 
 describe("packets without a cipher", () => {
-  it("arrive whole under every chunking", () => {
+  it("arrive complete under every chunking", () => {
     const writer = new PacketWriter(seededRandom("plain"));
     for (const size of sizes) writer.send(numbered(size));
     const stream = writer.take() ?? expect.unreachable();
@@ -73,13 +73,13 @@ describe("packets without a cipher", () => {
     }
   });
 
-  it.each([0, 1, 2, 3, 4])("a packet_length of %i is refused", (length) => {
+  it.each([0, 1, 2, 3, 4])("are rejected with a packet_length of %i", (length) => {
     expect(() => opened(plain(length, 4, 20))).toThrow(
       `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`,
     );
   });
 
-  it("a packet of 4 GiB is refused by its length, and nothing is allocated or awaited", () => {
+  it("are rejected by their length before memory is allocated", () => {
     const reader = new PacketReader();
     reader.receive(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
     expect(() => reader.next()).toThrow(
@@ -87,7 +87,7 @@ describe("packets without a cipher", () => {
     );
   });
 
-  it("packets of 35000 bytes (RFC 4253 section 6.1) and up to 256 KiB are accepted, one block more is not", () => {
+  it("are accepted with 35000 bytes (RFC 4253 section 6.1) and up to 256 KiB", () => {
     const small = 35_004;
     expect(opened(plain(small, 4))[0]).toHaveLength(small - 5);
     const largest = Limits.packetLength - 4;
@@ -95,7 +95,7 @@ describe("packets without a cipher", () => {
     expect(() => opened(plain(largest + 8, 4))).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
-  it("a packet that is no multiple of eight bytes is refused (RFC 4253 section 6)", () => {
+  it("are rejected unless their size is a multiple of eight (RFC 4253 section 6)", () => {
     for (let length = 13; length < 20; length++) {
       expect(() => opened(plain(length, 4)), String(length)).toThrow("expected a packet padded to a multiple of 8");
     }
@@ -108,13 +108,13 @@ describe("packets without a cipher", () => {
     ["as much padding as packet", 12, 12],
     ["padding that leaves no payload", 12, 11],
     ["padding beyond the packet", 12, 255],
-  ])("%s is refused", (_what, length, padding) => {
+  ])("are rejected with %s", (_defect, length, padding) => {
     expect(() => opened(plain(length, padding))).toThrow(
       /expected a payload and at least 4 bytes of padding, got padding_length/,
     );
   });
 
-  it("255 bytes of padding are accepted", () => {
+  it("are accepted with 255 bytes of padding", () => {
     expect(opened(plain(268, 255))[0]).toHaveLength(12);
   });
 });
@@ -136,7 +136,7 @@ describe.each(suites)("packets under $name", (suite) => {
     }
   });
 
-  it("arrive whole under every chunking, in one part or two", () => {
+  it("arrive complete under every chunking, sent in one part or two", () => {
     const { writer } = link(suite);
     for (const size of sizes) writer.send(numbered(size));
     for (const size of sizes) writer.send(numbered(size).subarray(0, 1), numbered(size).subarray(1));
@@ -151,22 +151,22 @@ describe.each(suites)("packets under $name", (suite) => {
     }
   });
 
-  it("never give a payload when any one bit is wrong", () => {
+  it("are rejected if any bit is altered", () => {
     const { writer } = link(suite);
     writer.send(numbered(9));
     const packet = writer.take() ?? expect.unreachable();
-    const unharmed = link(suite).reader;
-    unharmed.receive(packet.slice());
-    expect(unharmed.next()).toEqual(numbered(9));
+    const intact = link(suite).reader;
+    intact.receive(packet.slice());
+    expect(intact.next()).toEqual(numbered(9));
     for (const { bit, bytes } of allFlips(packet)) {
       const { reader } = link(suite);
-      // A length made larger waits for more; what comes must not complete it into a payload.
+      // A larger length waits for more bytes. Zeros must not complete the packet.
       reader.receive(concat(bytes, new Uint8Array(300_000)));
       expect(() => reader.next(), `bit ${bit}`).toThrow(SshError);
     }
   });
 
-  it("never give a payload out of order, twice, or from another direction's sequence number", () => {
+  it("are rejected out of order, or sent twice", () => {
     const { writer } = link(suite);
     writer.send(numbered(20));
     const first = writer.take() ?? expect.unreachable();
@@ -179,7 +179,7 @@ describe.each(suites)("packets under $name", (suite) => {
     }
   });
 
-  it("count their bytes and numbers, which new keys reset, the sequence number only when told (strict kex)", () => {
+  it("are counted until new keys; the sequence number is reset under strict kex only", () => {
     const { writer, reader } = link(suite);
     writer.send(numbered(20));
     const packet = writer.take() ?? expect.unreachable();
@@ -196,7 +196,7 @@ describe.each(suites)("packets under $name", (suite) => {
     expect([writer.sequence, reader.sequence]).toEqual([0, 0]);
   });
 
-  it("accept a packet_length of 256 KiB or what fits below it, and refuse one block more", () => {
+  it("are rejected with a packet_length above 256 KiB", () => {
     const { writer, reader } = link(suite);
     const unit = Math.max(8, cipher.sealer(keysFor(suite)).blockSize);
     writer.send(numbered(Limits.packetLength - unit - 8));
@@ -208,7 +208,7 @@ describe.each(suites)("packets under $name", (suite) => {
 });
 
 describe("the sequence number", () => {
-  it("must not wrap before the first NEWKEYS: whoever is in between could bring it back to any value (strict kex)", () => {
+  it("must not wrap before the first NEWKEYS (OpenSSH PROTOCOL section 1.9)", () => {
     const writer = new PacketWriter(seededRandom("padding"));
     const reader = new PacketReader();
     reader.sequence = 0xffff_fffe;

@@ -1,18 +1,17 @@
-/** A peer that keeps no rule unless told to: the parts of the transport layer, worked by hand. */
+/** A peer that sends any message at any time, built from the parts of the transport layer. */
 
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
-import { KexMachine } from "../src/kex-machine.ts";
-import type { KexOptions, KexStep } from "../src/kex-step.ts";
+import { KexMachine, type KexOptions } from "../src/kex-machine.ts";
 import { PacketReader } from "../src/packet-reader.ts";
 import { PacketWriter } from "../src/packet-writer.ts";
-import type { TransportEvent } from "../src/transport-events.ts";
+import type { KexEvent, TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";
 
-/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+/** A key that only these tests use: ssh-keygen -t ed25519 -N '' -C test */
 const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
@@ -49,14 +48,14 @@ export const options = (role: Role, more: Partial<TransportOptions> = {}): Trans
 export const machine = (role: Role, more: Partial<TransportOptions> = {}): TransportMachine =>
   new TransportMachine(options(role, more));
 
-/** What a signer of an ed25519 key gives at once. */
+/** Signs with a synchronous signer. */
 function signNow(by: Signer, data: Bytes, algorithm: string): Bytes {
   const signature = by.sign(data, algorithm);
   if (signature instanceof Promise) throw new Error("expected a synchronous signer");
   return signature;
 }
 
-/** All events there are now, with the decisions taken: every host key is trusted, every signature made. */
+/** Returns all events that are due. Accepts every host key, and answers every request for a signature. */
 export function events(of: TransportMachine): TransportEvent[] {
   const all: TransportEvent[] = [];
   for (let event = of.next(); event !== undefined; event = of.next()) {
@@ -67,7 +66,7 @@ export function events(of: TransportMachine): TransportEvent[] {
   return all;
 }
 
-/** Carries output to and fro until both are silent. `cut` says in what pieces it arrives. */
+/** Delivers output, split by `cut`, between two machines until both are idle. Returns the events of each. */
 export function settle(
   one: TransportMachine,
   other: TransportMachine,
@@ -76,7 +75,7 @@ export function settle(
   const [ofOne, ofOther]: [TransportEvent[], TransportEvent[]] = [[], []];
   for (let moved = true; moved; ) {
     moved = false;
-    for (const [from, to, heard] of [
+    for (const [from, to, received] of [
       [one, other, ofOther],
       [other, one, ofOne],
     ] as const) {
@@ -85,14 +84,14 @@ export function settle(
       moved = true;
       for (const chunk of cut(output)) {
         to.receive(chunk);
-        heard.push(...events(to));
+        received.push(...events(to));
       }
     }
   }
   return [ofOne, ofOther];
 }
 
-/** Both ends after their first key exchange. */
+/** Returns a client and a server after their first key exchange. */
 export function pair(
   client: Partial<TransportOptions> = {},
   server: Partial<TransportOptions> = {},
@@ -102,19 +101,18 @@ export function pair(
   return both;
 }
 
-/** Sends anything at any time. Key exchange messages it gets are answered as they should be, unless `manual`. */
+/** Sends any message at any time. Answers key exchange messages correctly. */
 export class RawPeer {
   readonly reader = new PacketReader();
   readonly writer: PacketWriter;
   readonly kex: KexMachine;
-  /** payloads that came, key exchange included */
+  /** received payloads, including those of key exchanges */
   readonly got: Bytes[] = [];
-  readonly steps: KexStep["type"][] = [];
   #version: number[] | undefined = [];
   readonly #ours: string;
   readonly #old: boolean;
 
-  /** @param old a peer that knows neither strict kex nor EXT_INFO */
+  /** @param old whether the peer supports neither strict kex nor EXT_INFO */
   constructor(role: Role, more: Partial<KexOptions> = {}, old = false) {
     this.#old = old;
     const made = options(role, more);
@@ -124,7 +122,7 @@ export class RawPeer {
     this.writer.sendRaw(utf8(`${this.#ours}\r\n`));
   }
 
-  /** The numbers of the messages that came. */
+  /** The numbers of the received messages. */
   get numbers(): number[] {
     return this.got.map(([number = 0]) => number);
   }
@@ -165,15 +163,14 @@ export class RawPeer {
     return this;
   }
 
-  #take(step: KexStep | undefined): void {
+  #take(step: KexEvent | undefined): void {
     if (step === undefined) return;
-    this.steps.push(step.type);
     if (step.type === "hostKey") this.#take(this.kex.acceptHostKey());
     if (step.type === "sign") this.#take(this.kex.signed(signNow(step.signer, step.data, step.algorithm)));
   }
 }
 
-/** Runs code to which no KEXINIT has markers, neither the one it writes nor the one it reads. */
+/** Calls `run` with a KEXINIT codec that writes and reads no markers. */
 function withoutMarkers(run: () => void): void {
   const real = { ...KexInit };
   type Values = ValuesOf<typeof KexInit>;
@@ -192,20 +189,20 @@ function withoutMarkers(run: () => void): void {
   }
 }
 
-/** Carries output between a machine of ours and a raw peer until both are silent; gives our events. */
+/** Delivers output between a machine and a raw peer until both are idle. Returns the events of the machine. */
 export function converse(ours: TransportMachine, peer: RawPeer): TransportEvent[] {
-  const heard: TransportEvent[] = [];
+  const received: TransportEvent[] = [];
   for (;;) {
     const out = ours.takeOutput();
     peer.receive(out);
     const back = peer.writer.take();
-    if (out === undefined && back === undefined) return heard;
+    if (out === undefined && back === undefined) return received;
     if (back !== undefined) ours.receive(back);
-    heard.push(...events(ours));
+    received.push(...events(ours));
   }
 }
 
-/** A machine of ours and a raw peer after their first key exchange. */
+/** Returns a machine and a raw peer after their first key exchange. */
 export function withRaw(
   role: Role,
   more: Partial<TransportOptions> = {},
@@ -217,7 +214,7 @@ export function withRaw(
   return { ours, peer };
 }
 
-/** What goes wrong when `ours` looks at what the peer sent. */
+/** Delivers the output of the peer to `ours`, and returns the error that it throws. */
 export function failure(ours: TransportMachine, peer?: RawPeer): unknown {
   const bytes = peer?.writer.take();
   if (bytes !== undefined) ours.receive(bytes);

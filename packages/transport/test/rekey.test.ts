@@ -1,4 +1,4 @@
-/** Rekey, RFC 4253 section 9, by either side at any moment, with data flowing. */
+/** Rekey, RFC 4253 section 9, by either side at any time, while data is sent. */
 import { modernAlgorithms } from "@postern/noble";
 import { randomChunks, seededRandom } from "@postern/testkit";
 import { Debug, ExtInfo, Ignore, KexInit, Limits, NewKeys, Ping, ServiceRequest, SshError, utf8 } from "@postern/wire";
@@ -21,26 +21,26 @@ import {
 
 const roles: Role[] = ["client", "server"];
 const ignore = Ignore.encode({ data: utf8("x") });
-/** A message of the layers above, numbered so that order can be seen. */
+/** Returns a numbered message of the layers above. */
 const data = (n: number): Uint8Array => Uint8Array.of(94, n >> 8, n & 0xff);
-const dataOf = (heard: readonly TransportEvent[]): number[] =>
-  heard.flatMap((event) =>
+const dataOf = (received: readonly TransportEvent[]): number[] =>
+  received.flatMap((event) =>
     event.type === "payload" && event.payload[0] === 94
       ? [((event.payload[1] ?? 0) << 8) | (event.payload[2] ?? 0)]
       : [],
   );
-const count = (heard: readonly TransportEvent[], type: TransportEvent["type"]): number =>
-  heard.filter((event) => event.type === type).length;
+const count = (received: readonly TransportEvent[], type: TransportEvent["type"]): number =>
+  received.filter((event) => event.type === type).length;
 
-/** Sends numbered messages as long as the machine takes data. */
+/** Sends numbered messages while the machine is writable. */
 class Stream {
   sent = 0;
   readonly #machine: TransportMachine;
   constructor(of: TransportMachine) {
     this.#machine = of;
   }
-  send(most: number): void {
-    for (let n = 0; n < most && this.#machine.writable; n++) this.#machine.send(data(this.sent++));
+  send(max: number): void {
+    for (let n = 0; n < max && this.#machine.writable; n++) this.#machine.send(data(this.sent++));
   }
   get all(): number[] {
     return Array.from({ length: this.sent }, (_, n) => n);
@@ -59,54 +59,51 @@ describe("a rekey", () => {
     ],
   ];
 
-  it.each(starts)("by %s changes the keys and keeps the session identifier", (_who, start) => {
+  it.each(starts)("changes the keys and keeps the session identifier, started by %s", (_side, start) => {
     const { client, server } = pair();
     const id = client.sessionId;
     start(client, server);
     const [ofClient, ofServer] = settle(client, server);
-    for (const heard of [ofClient, ofServer])
-      expect(heard.filter(({ type }) => type === "keys")).toMatchObject([{ first: false }]);
+    for (const received of [ofClient, ofServer])
+      expect(received.filter(({ type }) => type === "keys")).toMatchObject([{ first: false }]);
     expect(client.sessionId).toEqual(id);
     expect(server.sessionId).toEqual(id);
     client.send(data(1));
     expect(dataOf(settle(client, server)[1])).toEqual([1]);
   });
 
-  it.each(starts)(
-    "by %s loses and repeats nothing, at whatever point of an exchange of data it begins",
-    (_who, start) => {
-      for (const cut of [
-        (bytes: Uint8Array) => [bytes],
-        (bytes: Uint8Array) => randomChunks(bytes, seededRandom("rekey cuts")),
-      ]) {
-        for (let point = 0; point < 8; point++) {
-          const { client, server } = pair();
-          const [up, down] = [new Stream(client), new Stream(server)];
-          const [ofClient, ofServer]: [TransportEvent[], TransportEvent[]] = [[], []];
-          for (let turn = 0; turn < 12; turn++) {
-            up.send(3);
-            if (turn === point) start(client, server);
-            down.send(2);
-            // One direction at a time: messages are on their way when the KEXINITs cross.
-            const [from, to, heard] =
-              turn % 2 === 0 ? ([client, server, ofServer] as const) : ([server, client, ofClient] as const);
-            const output = from.takeOutput();
-            for (const chunk of output === undefined ? [] : cut(output)) {
-              to.receive(chunk);
-              heard.push(...events(to));
-            }
+  it.each(starts)("loses and repeats no data, started by %s at any point", (_side, start) => {
+    for (const cut of [
+      (bytes: Uint8Array) => [bytes],
+      (bytes: Uint8Array) => randomChunks(bytes, seededRandom("rekey cuts")),
+    ]) {
+      for (let point = 0; point < 8; point++) {
+        const { client, server } = pair();
+        const [up, down] = [new Stream(client), new Stream(server)];
+        const [ofClient, ofServer]: [TransportEvent[], TransportEvent[]] = [[], []];
+        for (let turn = 0; turn < 12; turn++) {
+          up.send(3);
+          if (turn === point) start(client, server);
+          down.send(2);
+          // One direction at a time, so that messages are in flight when the KEXINITs cross.
+          const [from, to, received] =
+            turn % 2 === 0 ? ([client, server, ofServer] as const) : ([server, client, ofClient] as const);
+          const output = from.takeOutput();
+          for (const chunk of output === undefined ? [] : cut(output)) {
+            to.receive(chunk);
+            received.push(...events(to));
           }
-          const [restOfClient, restOfServer] = settle(client, server, cut);
-          expect(dataOf([...ofServer, ...restOfServer]), `point ${point}`).toEqual(up.all);
-          expect(dataOf([...ofClient, ...restOfClient]), `point ${point}`).toEqual(down.all);
-          expect(count([...ofClient, ...restOfClient], "keys")).toBe(1);
-          expect(up.sent).toBeGreaterThan(15);
         }
+        const [restOfClient, restOfServer] = settle(client, server, cut);
+        expect(dataOf([...ofServer, ...restOfServer]), `point ${point}`).toEqual(up.all);
+        expect(dataOf([...ofClient, ...restOfClient]), `point ${point}`).toEqual(down.all);
+        expect(count([...ofClient, ...restOfClient], "keys")).toBe(1);
+        expect(up.sent).toBeGreaterThan(15);
       }
-    },
-  );
+    }
+  });
 
-  it.each(modernAlgorithms.ciphers)("happens again and again under $name, with data both ways", (cipher) => {
+  it.each(modernAlgorithms.ciphers)("repeats under $name while both sides send data", (cipher) => {
     const algorithms = { ...modernAlgorithms, ciphers: [cipher] };
     const rekey = { ...noRekey, bytes: 2000 };
     const { client, server } = pair({ algorithms, rekey }, { algorithms, rekey });
@@ -125,7 +122,7 @@ describe("a rekey", () => {
     expect(count(ofServer, "keys")).toBe(count(ofClient, "keys"));
   });
 
-  it("comes after so many packets, either way, or so much time", () => {
+  it("starts after the configured packets of either side, or the configured time", () => {
     for (const sender of ["client", "server"] as const) {
       const { client, server } = pair({ rekey: { ...noRekey, packets: 10 } });
       for (let n = 0; n < 10; n++) (sender === "client" ? client : server).send(data(n));
@@ -140,7 +137,7 @@ describe("a rekey", () => {
     expect(client.deadline).toBe(2000);
   });
 
-  it("on a connection that was silent for long has its full time (its clock starts with it)", () => {
+  it("gets its full timeout after a long idle time", () => {
     for (const begin of [(one: TransportMachine) => one.startRekey(), (one: TransportMachine) => one.send(data(1))]) {
       const { client, server } = pair({ rekey: { ...noRekey, bytes: 1, ms: 1e12 } });
       settle(client, server);
@@ -152,7 +149,7 @@ describe("a rekey", () => {
     }
   });
 
-  it("with another host key, whose signature is good, is refused, and nobody is asked", () => {
+  it("rejects another host key, even with a valid signature", () => {
     const hostKeys = [hostKey()];
     const { client, server } = pair({}, { hostKeys });
     hostKeys[0] = otherHostKey();
@@ -166,28 +163,28 @@ describe("a rekey", () => {
   });
 });
 
-describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
-  /** Our KEXINIT is out and the peer's is not in. */
+describe.each(roles)("a %s during a rekey", (role) => {
+  /** A rekey with our KEXINIT sent and the peer's not received. */
   const begun = (): { ours: TransportMachine; peer: RawPeer } => {
     const both = withRaw(role);
     both.ours.startRekey();
     return both;
   };
 
-  it("takes no data and holds control messages, which leave in order right behind NEWKEYS (RFC 4253 section 7.1)", () => {
+  it("holds messages, and sends them in order right after NEWKEYS (RFC 4253 section 7.1)", () => {
     const { ours, peer } = begun();
     expect(ours.writable).toBe(false);
     for (let n = 0; n < 5; n++) ours.send(data(n));
     peer.got.length = 0;
-    const heard = converse(ours, peer);
-    expect(count(heard, "resumed")).toBe(1);
+    const received = converse(ours, peer);
+    expect(count(received, "resumed")).toBe(1);
     const behind = peer.numbers.lastIndexOf(NewKeys.number);
     expect(peer.numbers.slice(0, behind).filter((number) => number < 20 || number > 49)).toEqual([]);
     expect(peer.got.slice(behind + 1)).toEqual([0, 1, 2, 3, 4].map(data));
     expect(ours.writable).toBe(true);
   });
 
-  it("charges each message it holds for its overhead, keeps within its limit, and fails in the next turn, not in the call", () => {
+  it("limits the bytes it holds, and fails in next() instead of send()", () => {
     const { ours, peer } = begun();
     const block = new Uint8Array(Limits.heldOutput / 4 - Limits.heldOverhead);
     for (let n = 0; n < 4; n++) ours.send(block);
@@ -199,16 +196,16 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     });
   });
 
-  it("holds no more messages of one byte than their overhead allows", () => {
+  it("charges an overhead for each message it holds", () => {
     const { ours, peer } = begun();
-    const most = Math.floor(Limits.heldOutput / (1 + Limits.heldOverhead));
-    for (let n = 0; n < most; n++) ours.send(Uint8Array.of(82));
+    const max = Math.floor(Limits.heldOutput / (1 + Limits.heldOverhead));
+    for (let n = 0; n < max; n++) ours.send(Uint8Array.of(82));
     expect(failure(ours, peer)).toMatch("no failure");
     ours.send(Uint8Array.of(82));
     expect(failure(ours, peer)).toMatchObject({ code: "limit" });
   });
 
-  it("accepts what the peer sent before its KEXINIT, and refuses what it sends behind", () => {
+  it("accepts messages before the peer's KEXINIT, and rejects them after it", () => {
     const { ours, peer } = begun();
     peer.send(data(1), data(2), Ping.encode({ data: utf8("p") }));
     peer.start();
@@ -230,23 +227,23 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     }
   });
 
-  it("accepts IGNORE and DEBUG at any point: strict kex forbids them in the first exchange alone", () => {
+  it("accepts IGNORE and DEBUG, which strict kex forbids in the first exchange only", () => {
     const { ours, peer } = begun();
     const debug = Debug.encode({ alwaysDisplay: true, message: "still here", language: "" });
     const send = peer.writer.send.bind(peer.writer);
     peer.writer.send = (head, body) => {
       send(ignore);
       send(head, body);
-      // Behind NEWKEYS the new keys are due, which the peer sets when this returns.
+      // After NEWKEYS the peer sets its new keys only when this returns.
       if (head[0] !== NewKeys.number) send(debug);
     };
     peer.start();
-    const heard = converse(ours, peer);
-    expect(count(heard, "keys")).toBe(1);
-    expect(count(heard, "debug")).toBe(2);
+    const received = converse(ours, peer);
+    expect(count(received, "keys")).toBe(1);
+    expect(count(received, "debug")).toBe(2);
   });
 
-  it("refuses a second KEXINIT, and NEWKEYS before its time", () => {
+  it("rejects a second KEXINIT, and NEWKEYS that comes too early", () => {
     const { got } = withRaw(role).peer;
     const init = got.find(([number]) => number === KexInit.number) ?? expect.unreachable();
     for (const wrong of [init, NewKeys.encode({})]) {
@@ -255,7 +252,7 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     }
   });
 
-  it("refuses NEWKEYS and other key exchange messages out of the blue", () => {
+  it("rejects NEWKEYS outside a key exchange", () => {
     const { ours, peer } = withRaw(role);
     expect(failure(ours, peer.send(NewKeys.encode({})))).toMatchObject({
       code: "protocol",
@@ -263,7 +260,7 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     });
   });
 
-  it("sends nothing but key exchange messages between its KEXINIT and its NEWKEYS, whatever it is asked", () => {
+  it("sends only key exchange messages between its KEXINIT and its NEWKEYS (RFC 4253 section 7.1)", () => {
     const { ours, peer } = begun();
     peer.got.length = 0;
     peer.send(Ping.encode({ data: utf8("before") }), Uint8Array.of(201));
@@ -276,7 +273,7 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     expect(new Set(peer.numbers.slice(newKeys + 1))).toEqual(new Set([193, 3, 94]));
   });
 
-  it("has no more time when it is asked for another exchange meanwhile", () => {
+  it("keeps the deadline if startRekey() is called again", () => {
     const { ours } = withRaw(role);
     ours.startRekey();
     ours.tick(10);
@@ -286,7 +283,7 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     expect(ours.deadline).toBe(deadline);
   });
 
-  it("begins no second exchange when it is asked for one, at any point before the end of the first", () => {
+  it("starts no second exchange before the end of the first", () => {
     const { ours, peer } = withRaw(role);
     const inits = (): number => peer.numbers.filter((number) => number === KexInit.number).length;
     const before = inits();
@@ -301,14 +298,14 @@ describe.each(roles)("while keys are exchanged, a %s of ours", (role) => {
     expect(inits()).toBe(before + 2);
   });
 
-  it("gives a peer that does not answer up", () => {
+  it("times out if the peer does not answer", () => {
     const { ours } = begun();
     ours.tick(5);
     expect(() => ours.tick(5 + Limits.kexTimeoutMs)).toThrow(SshError);
   });
 });
 
-/** What we make of what the peer sent so far; our answers stay where they are. */
+/** Delivers the output of the peer, then returns our events. Our replies are not delivered. */
 function receive(ours: TransportMachine, peer: RawPeer): TransportEvent[] {
   ours.receive(peer.writer.take() ?? expect.unreachable());
   peer.receive(ours.takeOutput());

@@ -1,4 +1,4 @@
-/** K and the ephemeral private key are overwritten, however an exchange ends. */
+/** K and the ephemeral private key are overwritten at every end of a key exchange. */
 
 import type { KexMethod } from "@postern/crypto";
 import { ecdhNistp256, modernAlgorithms, sshEd25519 } from "@postern/noble";
@@ -9,7 +9,7 @@ import type { TransportMachine, TransportOptions } from "../src/transport-machin
 import type { Role } from "../src/version-exchange.ts";
 import { events, machine, otherHostKey, RawPeer } from "./raw-peer.ts";
 
-/** A machine, and all secrets of its exchanges: what was drawn for private keys, and each K. */
+/** Returns a machine and the secrets of its exchanges: the random bytes of private keys, and each K. */
 function watched(role: Role, method: KexMethod, more: Partial<TransportOptions> = {}) {
   const secrets: Bytes[] = [];
   const random = seededRandom(`secrets of a ${role}`);
@@ -39,7 +39,7 @@ function watched(role: Role, method: KexMethod, more: Partial<TransportOptions> 
   return { ours: machine(role, { ...more, algorithms }), secrets };
 }
 
-/** Takes events until `type` is there; decides nothing. */
+/** Reads events up to the first of that type. */
 function until(ours: TransportMachine, type: string): void {
   for (let event = ours.next(); event !== undefined; event = ours.next()) if (event.type === type) return;
   throw new Error(`expected the event ${type}`);
@@ -55,13 +55,13 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
   "$name",
   (method) => {
     const peerOptions = { algorithms: { ...modernAlgorithms, kex: [method] } };
-    const expectWiped = (secrets: readonly Bytes[], most: number): void => {
+    const expectWiped = (secrets: readonly Bytes[], max: number): void => {
       expect(secrets.length).toBeGreaterThan(0);
-      expect(secrets.length).toBeLessThanOrEqual(most);
+      expect(secrets.length).toBeLessThanOrEqual(max);
       for (const secret of secrets) expect(secret).toEqual(new Uint8Array(secret.length));
     };
 
-    /** A client that has the server's KEXINIT and has sent its public value. */
+    /** A client that has received KEXINIT and sent KEX_ECDH_INIT. */
     const started = (more: Partial<TransportOptions> = {}, server = peerOptions) => {
       const { ours, secrets } = watched("client", method, more);
       const peer = new RawPeer("server", server).start();
@@ -70,7 +70,7 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
       expect(secrets.some((secret) => secret.some((byte) => byte !== 0))).toBe(true);
       return { ours, secrets, peer };
     };
-    /** The same with KEX_ECDH_REPLY received and not looked at. */
+    /** The same client, with KEX_ECDH_REPLY received but not read. */
     const replied = (more: Partial<TransportOptions> = {}, server = peerOptions) => {
       const all = started(more, server);
       all.peer.receive(all.ours.takeOutput());
@@ -78,32 +78,35 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
       return all;
     };
 
-    it("leaves nothing at a client after its exchange", () => {
+    it("wipes the secrets of a client after its exchange", () => {
       const { ours, secrets } = replied();
       events(ours);
       expectWiped(secrets, 2);
     });
 
-    it.each(Object.entries(ends))("leaves nothing at a client whose connection %s before the reply", (_how, end) => {
-      const { ours, secrets } = started();
-      end(ours);
-      expectWiped(secrets, 1);
-    });
+    it.each(Object.entries(ends))(
+      "wipes the secrets of a client whose connection %s before the reply",
+      (_name, end) => {
+        const { ours, secrets } = started();
+        end(ours);
+        expectWiped(secrets, 1);
+      },
+    );
 
-    it("leaves nothing at a client whose peer disconnects, or does not answer in time", () => {
-      const gone = started();
-      gone.peer.send(disconnect);
-      gone.ours.receive(gone.peer.writer.take() ?? expect.unreachable());
-      until(gone.ours, "disconnect");
-      expectWiped(gone.secrets, 1);
+    it("wipes the secrets of a client whose peer disconnects or times out", () => {
+      const disconnected = started();
+      disconnected.peer.send(disconnect);
+      disconnected.ours.receive(disconnected.peer.writer.take() ?? expect.unreachable());
+      until(disconnected.ours, "disconnect");
+      expectWiped(disconnected.secrets, 1);
       const silent = started();
       expect(() => silent.ours.tick(Limits.kexTimeoutMs)).toThrow(expect.objectContaining({ code: "timeout" }));
       expectWiped(silent.secrets, 1);
     });
 
     it.each(Object.entries(ends))(
-      "leaves nothing at a client whose connection %s while the program decides",
-      (_how, end) => {
+      "wipes the secrets of a client whose connection %s before acceptHostKey()",
+      (_name, end) => {
         const { ours, secrets } = replied();
         until(ours, "hostKey");
         expect(secrets.at(-1)?.some((byte) => byte !== 0)).toBe(true);
@@ -113,15 +116,20 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
       },
     );
 
-    it.each(Object.entries(ends))("leaves nothing at a client whose connection %s before the verdict", (_how, end) => {
-      const verify = () => new Promise<boolean>(() => {});
-      const { ours, secrets } = replied({ algorithms: { ...modernAlgorithms, hostKeys: [{ ...sshEd25519, verify }] } });
-      until(ours, "verify");
-      end(ours);
-      expectWiped(secrets, 2);
-    });
+    it.each(Object.entries(ends))(
+      "wipes the secrets of a client whose connection %s before the verdict",
+      (_name, end) => {
+        const verify = () => new Promise<boolean>(() => {});
+        const { ours, secrets } = replied({
+          algorithms: { ...modernAlgorithms, hostKeys: [{ ...sshEd25519, verify }] },
+        });
+        until(ours, "verify");
+        end(ours);
+        expectWiped(secrets, 2);
+      },
+    );
 
-    it("leaves nothing at a client that refuses a signature, now or later", () => {
+    it("wipes the secrets of a client that rejects a signature, synchronously or not", () => {
       for (const verify of [() => false, () => new Promise<boolean>(() => {})]) {
         const { ours, secrets } = replied({
           algorithms: { ...modernAlgorithms, hostKeys: [{ ...sshEd25519, verify }] },
@@ -137,7 +145,7 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
     it.each([
       ["host key", { hostKey: Uint8Array.of(1, 2, 3) }],
       ["public value", { serverPublic: Uint8Array.of(4) }],
-    ])("leaves nothing at a client that gets a malformed %s", (_what, wrong) => {
+    ])("wipes the secrets of a client that receives a malformed %s", (_field, wrong) => {
       const { ours, secrets, peer } = started();
       const good = { hostKey: otherHostKey().publicKey, signature: new Uint8Array(83) };
       const serverPublic = method.start(seededRandom("server")).clientPublic;
@@ -147,19 +155,16 @@ describe.each([modernAlgorithms.kex[0], ecdhNistp256].map((method) => method ?? 
       expectWiped(secrets, 2);
     });
 
-    it.each(Object.entries(ends))(
-      "leaves nothing at a server whose connection %s while the host key signs",
-      (_how, end) => {
-        const { ours, secrets } = watched("server", method);
-        const peer = new RawPeer("client", peerOptions).start();
-        peer.receive(ours.takeOutput());
-        ours.receive(peer.writer.take() ?? expect.unreachable());
-        until(ours, "sign");
-        expect(secrets.at(-1)?.some((byte) => byte !== 0)).toBe(true);
-        end(ours);
-        expectWiped(secrets, 2);
-        expect(() => ours.signed(new Uint8Array(83))).toThrow(expect.objectContaining({ code: "misuse" }));
-      },
-    );
+    it.each(Object.entries(ends))("wipes the secrets of a server whose connection %s before signed()", (_name, end) => {
+      const { ours, secrets } = watched("server", method);
+      const peer = new RawPeer("client", peerOptions).start();
+      peer.receive(ours.takeOutput());
+      ours.receive(peer.writer.take() ?? expect.unreachable());
+      until(ours, "sign");
+      expect(secrets.at(-1)?.some((byte) => byte !== 0)).toBe(true);
+      end(ours);
+      expectWiped(secrets, 2);
+      expect(() => ours.signed(new Uint8Array(83))).toThrow(expect.objectContaining({ code: "misuse" }));
+    });
   },
 );

@@ -9,10 +9,10 @@ const ignore = Ignore.encode({ data: utf8("x") });
 const debug = Debug.encode({ alwaysDisplay: false, message: "x", language: "" });
 
 describe("strict kex", () => {
-  it.each(roles)("of a %s resets both sequence numbers at every NEWKEYS, those of rekeys too", (role) => {
+  it.each(roles)("resets both sequence numbers of a %s at every NEWKEYS", (role) => {
     const { ours, peer } = withRaw(role);
     const sequences = (): number[] => [peer.writer.sequence, peer.reader.sequence];
-    // Behind NEWKEYS a server sends EXT_INFO the first time.
+    // A server sends EXT_INFO after its first NEWKEYS.
     expect(sequences()).toEqual([0, role === "server" ? 1 : 0]);
     for (let round = 0; round < 3; round++) {
       ours.send(debug);
@@ -25,7 +25,7 @@ describe("strict kex", () => {
     }
   });
 
-  it.each(roles)("is not imposed on a peer that does not offer it: a %s counts on", (role) => {
+  it.each(roles)("is not used with a peer that does not offer it, by a %s", (role) => {
     const { ours, peer } = withRaw(role, {}, true);
     const before = [peer.writer.sequence, peer.reader.sequence];
     // KEXINIT, the method's message and NEWKEYS.
@@ -39,7 +39,7 @@ describe("strict kex", () => {
     expect([peer.writer.sequence, peer.reader.sequence]).toEqual([8, 7]);
   });
 
-  it.each(roles)("and EXT_INFO are asked for by a %s in the first KEXINIT alone", (role) => {
+  it.each(roles)("is announced by a %s in its first KEXINIT only, as is EXT_INFO", (role) => {
     const { ours, peer } = withRaw(role);
     ours.startRekey();
     converse(ours, peer);
@@ -51,7 +51,7 @@ describe("strict kex", () => {
     expect(peer.kex.strict).toBe(true);
   });
 
-  it("finds out a packet that was taken away or put in (Terrapin)", () => {
+  it("detects an injected or a dropped packet (Terrapin)", () => {
     for (const attack of ["inject", "drop"] as const) {
       const [client, server] = [machine("client"), machine("server")];
       server.receive(client.takeOutput() ?? expect.unreachable());
@@ -67,7 +67,7 @@ describe("strict kex", () => {
       injected.take();
       injected.send(ignore);
       const altered =
-        attack === "inject" ? [injected.take(), reply, newKeys, /* dropped behind */ undefined] : [reply, newKeys];
+        attack === "inject" ? [injected.take(), reply, newKeys, /* EXT_INFO dropped */ undefined] : [reply, newKeys];
       expect(extInfo?.length).toBeGreaterThan(0);
       for (const chunk of altered) if (chunk !== undefined) client.receive(chunk);
       if (attack === "inject") {
@@ -75,7 +75,7 @@ describe("strict kex", () => {
         continue;
       }
       events(client);
-      // The truncated message was number 0 under the new keys: the next one does not verify.
+      // EXT_INFO was packet 0 under the new keys, so the tag of the next packet is wrong.
       server.send(ignore);
       client.receive(server.takeOutput() ?? expect.unreachable());
       expect(() => events(client)).toThrow(SshError);
@@ -83,7 +83,7 @@ describe("strict kex", () => {
   });
 });
 
-/** The first `count` packets, which are plain, one by one, and the rest. */
+/** Splits off the first `count` unencrypted packets. */
 function splitPlain(bytes: Uint8Array, count: number): Uint8Array[] {
   const parts = [];
   let at = 0;
@@ -96,23 +96,23 @@ function splitPlain(bytes: Uint8Array, count: number): Uint8Array[] {
 }
 
 describe("EXT_INFO (RFC 8308)", () => {
-  it("is the server's first message under its new keys, with its signature algorithms, when the client asks for it", () => {
+  it("contains the signature algorithms of the server, if the client accepts it", () => {
     const { client } = pair();
     expect(client.sessionId).toBeDefined();
     const again = machine("client");
-    const [heard] = settle(again, machine("server"));
-    const info = heard.find((event) => event.type === "extInfo");
+    const [received] = settle(again, machine("server"));
+    const info = received.find((event) => event.type === "extInfo");
     expect(
       new TextDecoder().decode(info?.type === "extInfo" ? info.extensions.get("server-sig-algs") : undefined),
     ).toContain("rsa-sha2-512");
   });
 
-  it("is not sent to a client that does not ask", () => {
+  it("is not sent to a client that does not accept it", () => {
     expect(withRaw("server").peer.numbers).toContain(ExtInfo.number);
     expect(withRaw("server", {}, true).peer.numbers).not.toContain(ExtInfo.number);
   });
 
-  it("may come twice (RFC 8308 section 2.4), not three times", () => {
+  it("is accepted twice, not three times (RFC 8308 section 2.4)", () => {
     const { ours, peer } = withRaw("client");
     const extInfo = ExtInfo.encode({ extensions: new Map([["server-sig-algs", utf8("ssh-ed25519")]]) });
     expect(failure(ours, peer.send(extInfo, extInfo))).toMatch('["extInfo","extInfo"]');

@@ -1,4 +1,4 @@
-/** A host key algorithm whose verdict comes later, as WebCrypto's do. */
+/** Host key algorithms that verify asynchronously, such as those of WebCrypto. */
 
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { modernAlgorithms, sshEd25519 } from "@postern/noble";
@@ -7,46 +7,46 @@ import type { TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine } from "../src/transport-machine.ts";
 import { events, hostKey, machine, options, otherHostKey, pair, settle } from "./raw-peer.ts";
 
-/** Never looked at by a machine. */
+/** A machine never awaits it. */
 const verdict: PromiseLike<boolean> = new Promise(() => {});
 const withVerify = (verify: PublicKeyAlgorithm["verify"]) => ({
   algorithms: { ...modernAlgorithms, hostKeys: [{ ...sshEd25519, verify }] },
 });
-const later = withVerify(() => verdict);
+const asynchronous = withVerify(() => verdict);
 const data = Uint8Array.of(94, 1, 2);
-const types = (heard: readonly TransportEvent[]): string[] => heard.map(({ type }) => type);
+const types = (received: readonly TransportEvent[]): string[] => received.map(({ type }) => type);
 
-/** All events there are now, with no decision taken. */
-function heardBy(of: TransportMachine): TransportEvent[] {
+/** Returns all events that are due, without decisions. */
+function eventsOf(of: TransportMachine): TransportEvent[] {
   const all: TransportEvent[] = [];
   for (let event = of.next(); event !== undefined; event = of.next()) all.push(event);
   return all;
 }
 
-/** A client and a server of which the client has KEX_ECDH_REPLY and more, and no verdict; what the client told. */
-function untilVerdict(client = machine("client", later), server = machine("server")) {
-  const heard: TransportEvent[] = [];
+/** Runs a key exchange until the client waits for its verdict. Returns the events of the client. */
+function untilVerdict(client = machine("client", asynchronous), server = machine("server")) {
+  const received: TransportEvent[] = [];
   for (let turn = 0; turn < 2; turn++) {
     server.receive(client.takeOutput() ?? expect.unreachable());
     events(server);
     client.receive(server.takeOutput() ?? expect.unreachable());
-    heard.push(...heardBy(client));
+    received.push(...eventsOf(client));
   }
-  return { client, server, heard };
+  return { client, server, received };
 }
 
-describe("a verdict that comes later", () => {
-  it("is waited for: no input is wanted, nothing is sent, nobody is asked about the host key", () => {
-    const { client, heard } = untilVerdict();
-    expect(types(heard)).toEqual(["identified", "verify"]);
-    expect(heard.at(-1)).toEqual({ type: "verify", verdict, algorithm: "ssh-ed25519" });
+describe("an asynchronous verdict", () => {
+  it("pauses input and output, and delays the event hostKey", () => {
+    const { client, received } = untilVerdict();
+    expect(types(received)).toEqual(["identified", "verify"]);
+    expect(received.at(-1)).toEqual({ type: "verify", verdict, algorithm: "ssh-ed25519" });
     expect([client.wantsInput, client.writable, client.deadline]).toEqual([false, false, undefined]);
     expect(client.takeOutput()).toBeUndefined();
     expect(() => client.acceptHostKey()).toThrow(expect.objectContaining({ code: "misuse" }));
     expect(client.wantsInput).toBe(false);
   });
 
-  it("of true leads to the question about the host key, and on", () => {
+  it("continues with the event hostKey if it is true", () => {
     const { client, server } = untilVerdict();
     client.verified(true);
     expect(client.wantsInput).toBe(false);
@@ -54,16 +54,16 @@ describe("a verdict that comes later", () => {
     expect([client.wantsInput, client.takeOutput()]).toEqual([false, undefined]);
     expect(() => client.verified(true)).toThrow(expect.objectContaining({ code: "misuse" }));
     client.acceptHostKey();
-    // NEWKEYS and EXT_INFO of the server have been there all the time.
-    expect(types(heardBy(client))).toEqual(["resumed", "keys", "extInfo"]);
+    // NEWKEYS and EXT_INFO of the server have already arrived.
+    expect(types(eventsOf(client))).toEqual(["resumed", "keys", "extInfo"]);
     settle(client, server);
     expect(client.sessionId).toEqual(server.sessionId);
     client.send(data);
     expect(types(settle(client, server)[1])).toEqual(["payload"]);
   });
 
-  it("gives the same bytes as a verdict that is there at once", () => {
-    const [now, before] = [
+  it("produces the same bytes as a synchronous verdict", () => {
+    const [immediate, delayed] = [
       untilVerdict(
         machine(
           "client",
@@ -72,13 +72,13 @@ describe("a verdict that comes later", () => {
       ),
       untilVerdict(),
     ];
-    before.client.verified(true);
-    before.client.next();
-    for (const { client } of [now, before]) client.acceptHostKey();
-    expect(before.client.takeOutput()).toEqual(now.client.takeOutput());
+    delayed.client.verified(true);
+    delayed.client.next();
+    for (const { client } of [immediate, delayed]) client.acceptHostKey();
+    expect(delayed.client.takeOutput()).toEqual(immediate.client.takeOutput());
   });
 
-  it.each([false, undefined, 1, "yes", {}])("of %j refuses the host, for good", (answer) => {
+  it.each([false, undefined, 1, "yes", {}])("fails the key exchange if it is %j", (answer) => {
     const { client } = untilVerdict();
     const refused = expect.objectContaining({
       code: "kex",
@@ -91,7 +91,7 @@ describe("a verdict that comes later", () => {
     expect(client.takeOutput()).toBeUndefined();
   });
 
-  it("loses no input that arrives meanwhile, however it is cut", () => {
+  it("keeps the input that arrives before it", () => {
     const { client, server } = untilVerdict();
     server.send(data);
     for (const byte of server.takeOutput() ?? expect.unreachable()) {
@@ -99,25 +99,25 @@ describe("a verdict that comes later", () => {
       expect(client.next()).toBeUndefined();
     }
     client.verified(true);
-    const [asked] = heardBy(client);
+    const [asked] = eventsOf(client);
     expect(asked?.type).toBe("hostKey");
     client.acceptHostKey();
-    const heard = heardBy(client);
-    expect(types(heard)).toEqual(["resumed", "keys", "extInfo", "payload"]);
-    expect(heard.at(-1)).toMatchObject({ payload: data });
+    const received = eventsOf(client);
+    expect(types(received)).toEqual(["resumed", "keys", "extInfo", "payload"]);
+    expect(received.at(-1)).toMatchObject({ payload: data });
   });
 
-  it("is no business of a server, nor is an answer when none is due", () => {
-    for (const one of [machine("client", later), machine("server", later)]) {
+  it("throws misuse from verified() if none is due", () => {
+    for (const one of [machine("client", asynchronous), machine("server", asynchronous)]) {
       expect(() => one.verified(true)).toThrow(expect.objectContaining({ code: "misuse" }));
-      // The caller's mistake ends nothing.
+      // Misuse does not end the connection.
       expect(one.next()).toBeUndefined();
     }
   });
 });
 
-describe("a verdict that is there at once", () => {
-  it("pauses nothing", () => {
+describe("a synchronous verdict", () => {
+  it("does not pause the machine", () => {
     for (const client of [
       machine("client"),
       machine(
@@ -125,7 +125,7 @@ describe("a verdict that is there at once", () => {
         withVerify(() => true),
       ),
     ]) {
-      expect(types(untilVerdict(client).heard)).toEqual(["identified", "hostKey"]);
+      expect(types(untilVerdict(client).received)).toEqual(["identified", "hostKey"]);
     }
     expect(() =>
       untilVerdict(
@@ -137,17 +137,17 @@ describe("a verdict that is there at once", () => {
     ).toThrow(expect.objectContaining({ code: "kex" }));
   });
 
-  it.each([1, "yes", {}])("and is %j, is no yes: it goes the way of those that come later", (odd) => {
-    const { heard } = untilVerdict(
+  it.each([1, "yes", {}])("is not accepted if it is %j, and is passed on as asynchronous", (odd) => {
+    const { received } = untilVerdict(
       machine(
         "client",
         withVerify(() => odd as unknown as boolean),
       ),
     );
-    expect(heard.at(-1)).toMatchObject({ type: "verify", verdict: odd });
+    expect(received.at(-1)).toMatchObject({ type: "verify", verdict: odd });
   });
 
-  it.each([undefined, null])("and is %j, refuses the host", (odd) => {
+  it.each([undefined, null])("fails the key exchange if it is %j", (odd) => {
     expect(() =>
       untilVerdict(
         machine(
@@ -159,8 +159,8 @@ describe("a verdict that is there at once", () => {
   });
 });
 
-describe("a rekey with a verdict that comes later", () => {
-  /** Both ends after a first exchange, and the client's half of a rekey up to its verdict. */
+describe("a rekey with an asynchronous verdict", () => {
+  /** Runs a first exchange, then a rekey until the client waits for its verdict. */
   function rekeying() {
     let first = true;
     const verify: PublicKeyAlgorithm["verify"] = (...args) => (first ? sshEd25519.verify(...args) : verdict);
@@ -170,28 +170,28 @@ describe("a rekey with a verdict that comes later", () => {
     return { ...both, ...untilVerdict(both.client, both.server) };
   }
 
-  it("asks nobody about the host key, and goes on", () => {
-    const { client, server, heard } = rekeying();
-    expect(types(heard)).toEqual(["verify"]);
+  it("continues without the event hostKey", () => {
+    const { client, server, received } = rekeying();
+    expect(types(received)).toEqual(["verify"]);
     expect([client.wantsInput, client.writable]).toEqual([false, false]);
     server.send(data);
     client.receive(server.takeOutput() ?? expect.unreachable());
     expect(client.next()).toBeUndefined();
     client.verified(true);
-    expect(types(heardBy(client))).toEqual(["resumed", "keys", "payload"]);
+    expect(types(eventsOf(client))).toEqual(["resumed", "keys", "payload"]);
     expect(types(settle(client, server)[1])).toEqual(["keys"]);
   });
 
-  it("ends with a verdict of false", () => {
+  it("fails if the verdict is false", () => {
     const { client } = rekeying();
     expect(() => client.verified(false)).toThrow(expect.objectContaining({ code: "kex" }));
     expect(() => client.next()).toThrow(expect.objectContaining({ code: "kex" }));
   });
 
-  it("refuses a host key that is not the first one, with a good verdict (RFC 4253 section 9)", () => {
+  it("rejects another host key, even if the verdict is true (RFC 4253 section 9)", () => {
     const keys = [hostKey()];
     const server = new TransportMachine(options("server", { hostKeys: keys }));
-    const { client } = untilVerdict(machine("client", later), server);
+    const { client } = untilVerdict(machine("client", asynchronous), server);
     client.verified(true);
     events(client);
     settle(client, server);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { identification, VersionReader } from "../src/version-exchange.ts";
 import { events, failure, machine, options } from "./raw-peer.ts";
 
-/** Reads a stream under every chunking, and gives what is the same under all. */
+/** Reads a stream under every chunking, and returns the result, which must be the same for all. */
 function read(
   text: string | Uint8Array,
   role: "client" | "server" = "client",
@@ -34,7 +34,7 @@ function read(
 }
 
 describe("the identification line", () => {
-  it("ends at CR LF, or at LF alone as older peers send it; what follows belongs to the packets", () => {
+  it("ends at CR LF or LF, and returns the rest", () => {
     const version = "SSH-2.0-OpenSSH_10.5 Debian-1";
     expect(read(`${version}\r\nrest`)).toEqual({ version, rest: "rest", lines: [] });
     expect(read(`${version}\nrest`)).toEqual({ version, rest: "rest", lines: [] });
@@ -49,14 +49,14 @@ describe("the identification line", () => {
     ["UTF-8", "SSH-2.0-é"],
     ["a bidirectional control", "SSH-2.0-a\u202eb"],
     ["malformed UTF-8 in its comment", Uint8Array.of(...utf8("SSH-2.0-a "), 0xff)],
-  ])("is printable US-ASCII: %s is refused in either role (RFC 4253 section 4.2)", (_what, line) => {
+  ])("must be printable US-ASCII: rejects %s in either role (RFC 4253 section 4.2)", (_defect, line) => {
     const stream = concat(typeof line === "string" ? utf8(line) : line, utf8("\r\n"));
     for (const role of ["client", "server"] as const) {
       expect(read(stream, role)).toMatch(/^expected an identification line of printable US-ASCII, got "[ -~…�é]+"$/);
     }
   });
 
-  it("may follow other lines of a server, which are kept: a server that turns us away says why there", () => {
+  it("may follow other lines of a server, which are kept", () => {
     expect(read("Welcome\r\n\r\nto the jungle\nSSH-2.0-x\r\n")).toMatchObject({
       version: "SSH-2.0-x",
       lines: ["Welcome", "", "to the jungle"],
@@ -66,7 +66,7 @@ describe("the identification line", () => {
     );
   });
 
-  it("may follow lines of any bytes, which reach errors and events as printable text", () => {
+  it("may follow lines of any bytes, which are made printable", () => {
     expect(read("\x1b[2J\u202eevil\xff\r\nSSH-2.0-x\r\n")).toMatchObject({
       version: "SSH-2.0-x",
       lines: ["\\u{1b}[2J\\u{202e}evilÿ"],
@@ -74,7 +74,7 @@ describe("the identification line", () => {
     expect(read("\x1b[2J\r\n\x07")).toMatch(/got "\\u\{1b\}\[2J \/ \\u\{7\}"$/);
   });
 
-  it("of a client comes first: a server accepts no line before it, not even an empty one", () => {
+  it("must be the first line of a client", () => {
     for (const text of ["GET / HTTP/1.1\r\n", "\r\nSSH-2.0-x\r\n", "\nSSH-2.0-x\r\n", "SS\nSSH-2.0-x\r\n"]) {
       expect(read(text, "server"), text).toMatch(/^expected an SSH identification line/);
     }
@@ -88,12 +88,12 @@ describe("the identification line", () => {
     expect(read(`${start}${"x".repeat(500)}`)).toMatch(/^expected/);
   });
 
-  it("holds no NUL, nor do the lines before it", () => {
+  it("must not contain NUL, nor must the lines before it", () => {
     expect(read("SSH-2.0-a\0b\r\n")).toMatch(/^expected an SSH identification line/);
     expect(read("hello\0\r\nSSH-2.0-x\r\n")).toMatch(/^expected an SSH identification line/);
   });
 
-  it("names version 2.0, or 1.99, which speaks 2.0 too (RFC 4253 section 5.1)", () => {
+  it("must announce version 2.0 or 1.99 (RFC 4253 section 5.1)", () => {
     expect(read("SSH-1.99-Cisco\r\n")).toMatchObject({ version: "SSH-1.99-Cisco" });
     expect(read("SSH-1.5-old\r\n")).toBe('expected protocol version 2.0, got "SSH-1.5-old"');
     expect(read("SSH-2.1-new\r\n")).toMatch(/^expected protocol version 2.0/);
@@ -101,22 +101,22 @@ describe("the identification line", () => {
   });
 });
 
-describe("a peer that speaks no SSH", () => {
-  it("a web server is told apart by its answer", () => {
+describe("a peer that does not speak SSH", () => {
+  it("is quoted in the error, if it is a web server", () => {
     expect(read("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")).toMatch(
       /^waits; .*got "HTTP\/1.1 400 Bad Request \/ Connection: close"$/,
     );
   });
 
-  it("a TLS server is told apart by its alert, which holds a NUL", () => {
+  it("is rejected at the NUL of its alert, if it is a TLS server", () => {
     expect(read(fromHex("15030100020246"))).toMatch(/^expected an SSH identification line/);
   });
 
-  it("a peer that sends nothing is missed", () => {
+  it("is reported if it sends nothing", () => {
     expect(read("")).toBe('waits; expected an SSH identification line ("SSH-2.0-…"), got nothing');
   });
 
-  it("lines without end, and a line without end, are refused within their limits", () => {
+  it("is rejected after too many lines or too many bytes", () => {
     expect(read("x\n".repeat(Limits.linesBeforeIdentification + 1))).toMatch(/^expected an SSH identification line/);
     expect(read("x".repeat(Limits.bytesBeforeIdentification + 1))).toMatch(/^expected an SSH identification line/);
     expect(read(`${"x\n".repeat(Limits.linesBeforeIdentification)}SSH-2.0-x\n`)).toMatchObject({
@@ -126,13 +126,13 @@ describe("a peer that speaks no SSH", () => {
 });
 
 describe("a machine", () => {
-  it("begins with its own line and KEXINIT, whatever the peer says (RFC 4253 section 4.2)", () => {
+  it("sends its identification and KEXINIT at once (RFC 4253 section 4.2)", () => {
     const output = machine("client").takeOutput() ?? expect.unreachable();
     expect(String.fromCharCode(...output.subarray(0, 16))).toBe("SSH-2.0-client\r\n");
     expect(output[16 + 5]).toBe(20);
   });
 
-  it("reports each line before the identification at once, made printable, and empty ones never", () => {
+  it("emits a notice for each line before the identification that is not empty, made printable", () => {
     const client = machine("client");
     client.receive(utf8("Welcome\r\n\r\nNot allowed\x07 at"));
     expect(events(client)).toEqual([{ type: "notice", message: "Welcome" }]);
@@ -143,7 +143,7 @@ describe("a machine", () => {
     ]);
   });
 
-  it("throws the same error ever after", () => {
+  it("throws the same error on every later call", () => {
     const client = machine("client");
     client.receive(utf8("SSH-1.5-old\r\n"));
     const first = failure(client);
@@ -161,20 +161,20 @@ describe("a machine", () => {
     ["Exceeded MaxStartups\r\n", "busy", "Exceeded MaxStartups"],
     ["Not allowed at this time\r\n", "busy", "Not allowed at this time"],
     [`${"Welcome\r\n".repeat(50)}Not allowed at this time\r\n`, "busy", "Not allowed at this time"],
-  ])("misses the line when the peer closes after %j: that is the code %s", (said, code, words) => {
+  ])("reports a peer that closes after %j with the code %s", (said, code, words) => {
     const client = machine("client");
     client.receive(utf8(said));
     expect(client.inputEnded()).toMatchObject({ code, message: expect.stringContaining(words) });
   });
 
-  it("refuses a software version with spaces, minus signs or controls", () => {
+  it("rejects a software version with spaces, minus signs or control characters", () => {
     for (const software of ["", "a b", "a-b", "é", "a\r\n", "x".repeat(201)]) {
       expect(() => identification(software)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
     expect(identification("Postern_1.0")).toBe("SSH-2.0-Postern_1.0");
   });
 
-  it("gives up on a peer that never identifies itself", () => {
+  it("times out if the peer sends no identification", () => {
     const client = machine("client");
     expect(client.deadline).toBe(Limits.kexTimeoutMs);
     client.tick(Limits.kexTimeoutMs - 1);
@@ -183,7 +183,7 @@ describe("a machine", () => {
     );
   });
 
-  it("reads packets that follow the line in the same segment", () => {
+  it("reads packets that follow the identification in the same chunk", () => {
     const server = machine("server");
     server.receive(concat(utf8(`${options("client").version}\r\n`), Uint8Array.of(0, 0, 0, 1)));
     expect(failure(server)).toMatchObject({ code: "protocol", message: expect.stringContaining("packet_length") });

@@ -1,4 +1,4 @@
-/** The method `keyboard-interactive`, RFC 4256. @module */
+/** The login method `keyboard-interactive`, RFC 4256. @module */
 import {
   describeType,
   expectType,
@@ -14,31 +14,31 @@ import {
 import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
 /**
- * What the host wants to know (RFC 4256 section 3.2). All texts come from the network. Control characters are escaped (section 3.3),
- * except line ends and tabs in the instruction and the prompts.
+ * A request of the server for answers (RFC 4256 section 3.2). All texts come from the network. Control characters are
+ * escaped (section 3.3), except line ends and tabs in the instruction and the prompts.
  */
 export interface InteractiveRequest {
   /** a title, often empty */
   readonly name: string;
-  /** words to show before the questions, often empty */
+  /** a text to show before the prompts, often empty */
   readonly instruction: string;
-  /** the questions; `echo` false: do not show what is typed */
+  /** the questions; if `echo` is `false`, do not show the typed answer */
   readonly prompts: readonly Prompt[];
 }
 
 /**
- * Logs in by answering the host's questions; hosts with PAM ask for the password this way. `answer` gives one text for each prompt.
- * A request without prompts is an announcement: what `answer` gives then does not count.
+ * Logs in by answering the server's prompts. Servers with PAM ask for the password this way. `answer` returns one
+ * string for each prompt. A request without prompts is an announcement, and its result is ignored.
  *
- * @throws SshError `misuse` when `answer` is no function; as the reason the method is given up, when there are more or fewer
- *   answers than prompts, or other values than texts
+ * @throws SshError `misuse` if `answer` is not a function. The method fails with `misuse` if `answer` does not return
+ *   one string for each prompt.
  * @example
  * const auth = [keyboardInteractive(({ prompts }) => prompts.map(() => "secret"))];
  */
 export function keyboardInteractive(
   answer: (request: InteractiveRequest) => MaybePromise<readonly string[]>,
 ): AuthMethod {
-  expectType("the function that answers", answer, "function");
+  expectType("answer", answer, "function");
   return {
     name: "keyboard-interactive",
     begin: ({ user }) => ({

@@ -1,4 +1,4 @@
-/** The method `password`, RFC 4252 section 8. @module */
+/** The login method `password`, RFC 4252 section 8. @module */
 import {
   expectType,
   PasswordChange,
@@ -10,16 +10,17 @@ import {
 } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
-/** What {@link password} may be told beside the password. */
+/** Options of {@link password}. */
 export interface PasswordOptions {
-  /** gives the new password when the server wants the old one changed; without it an expired password is a failure */
+  /** Returns the new password if the server requires a change. Without it, an expired password is a failure. */
   readonly change?: (prompt: string) => MaybePromise<string>;
 }
 
 /**
- * Logs in with a password, or with what a function gives when it is needed.
+ * Logs in with a password. A function is called when the password is needed, and returns it.
  *
- * @throws SshError `misuse` for values of other types, such as a promise; from the function it is the reason the method is given up
+ * @throws SshError `misuse` for values of other types, such as a promise. If the function returns one, the method
+ *   fails.
  * @example
  * const auth = [password("secret")];
  */
@@ -44,7 +45,8 @@ export function password(secret: string | (() => MaybePromise<string>), options:
       };
       async function change(answer: Uint8Array): Promise<Uint8Array> {
         const { prompt } = UserauthPasswdChangereq.decode(answer);
-        if (options.change === undefined) throw new SshError("auth", "the host wants the password to be changed first");
+        if (options.change === undefined)
+          throw new SshError("auth", "the server requires a new password: set the option `change`");
         const newPassword = expectPassword(await options.change(sanitizeText(prompt, true)));
         const oldPassword = expectPassword(await current());
         return request(PasswordChange.encode({ isChange: true, oldPassword, newPassword }));
@@ -53,7 +55,7 @@ export function password(secret: string | (() => MaybePromise<string>), options:
   };
 }
 
-/** Encoding would make a password of any value, such as "null". */
+/** Checks the type, because the encoder would turn any value into a password, such as "null". */
 function expectPassword(value: string): string {
   expectType("a password", value, "string");
   return value;

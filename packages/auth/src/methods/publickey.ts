@@ -1,28 +1,28 @@
-/** The method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
+/** The login method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
 import type { Signer } from "@postern/crypto";
 import { type Bytes, expectType, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE } from "../dialog.ts";
 
-/** What is signed (RFC 4252 section 7): the session identifier and the request up to the public key. */
+/** Returns the data to sign (RFC 4252 section 7): the session identifier and the request up to the public key. */
 export function signedData(sessionId: Bytes, request: Bytes): Bytes {
   return new Writer(4 + sessionId.length + request.length).string(sessionId).raw(request).finish();
 }
 
-/** Logs in with a key. It is offered with its signature at once: the identity is known, a question would cost a round trip. */
+/** Logs in with a key. The first request contains the signature, because to query the key first costs a round trip. */
 export function publickey(signer: Signer): AuthMethod {
   expectType("a signer", signer, "object");
   expectType("the public key of a signer", signer.publicKey, "Uint8Array");
   const [best] = Array.isArray(signer.algorithms) ? signer.algorithms : [];
   if (best === undefined || typeof signer.sign !== "function") {
-    throw new SshError("misuse", "expected a signer with a list of algorithms and a function to sign with, got none");
+    throw new SshError("misuse", "expected a signer with a list of algorithms and a function `sign`");
   }
   return {
     name: "publickey",
-    // With one algorithm there is nothing to choose, so nothing to wait for.
+    // With one algorithm there is no choice to wait for.
     needsServerAlgorithms: signer.algorithms.length > 1,
     oneRequest: true,
     begin({ user, sessionId, serverAlgorithms }) {
-      // A list without any of ours is no reason to give up: OpenSSH 7.4 leaves rsa-sha2-* out although it takes them.
+      // Tries even if the list has no algorithm of ours: OpenSSH 7.4 accepts rsa-sha2-* but does not list them.
       const algorithm = signer.algorithms.find((name) => serverAlgorithms?.includes(name)) ?? best;
       const { publicKey } = signer;
       const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });

@@ -1,16 +1,16 @@
-/** Two connection machines, and one against messages by hand. */
+/** Connection machines in pairs, or against hand-made messages. */
 import { type Bytes, ChannelOpen, ChannelOpenConfirmation, concat, type PayloadSink } from "@postern/wire";
 import { type ChannelLimits, type ConnectionEvent, ConnectionMachine } from "../src/index.ts";
 
-/** A sink that keeps what is sent, and a machine that sends into it. */
+/** A machine and its sink, which records all messages. */
 export class Side {
   readonly sent: Bytes[] = [];
   readonly machine: ConnectionMachine;
-  /** whether the sink takes user data */
+  /** whether the sink accepts user data */
   writable = true;
   /** the sequence number of the next packet */
   sequence = 0;
-  /** set: a key exchange is on, and sequence numbers become known when each of these is called */
+  /** if set, messages are held as during a key exchange; call each function to send its message */
   held: (() => void)[] | undefined;
 
   constructor(now = 0) {
@@ -21,23 +21,23 @@ export class Side {
       },
       send: (head, body = nothing, onSent) => {
         this.sent.push(concat(head, body));
-        const leave = (): void => {
+        const send = (): void => {
           onSent?.(this.sequence);
           this.sequence++;
         };
-        if (this.held === undefined) leave();
-        else this.held.push(leave);
+        if (this.held === undefined) send();
+        else this.held.push(send);
       },
     };
     this.machine = new ConnectionMachine({ sink, now });
   }
 
-  /** What was sent since the last call. */
+  /** Returns the messages sent since the last call. */
   take(): Bytes[] {
     return this.sent.splice(0);
   }
 
-  /** The message numbers of what was sent since the last call. */
+  /** Returns the numbers of the messages sent since the last call. */
   numbers(): number[] {
     return this.take().map(([number = 0]) => number);
   }
@@ -48,8 +48,8 @@ export class Side {
     return all;
   }
 
-  /** Gives messages to the machine, and what it makes of them. */
-  hear(...payloads: readonly Bytes[]): ConnectionEvent[] {
+  /** Passes messages to the machine, and returns its events. */
+  receive(...payloads: readonly Bytes[]): ConnectionEvent[] {
     for (const payload of payloads) this.machine.receive(payload);
     return this.events();
   }
@@ -58,14 +58,14 @@ export class Side {
 export const nothing = new Uint8Array(0);
 export const limits: ChannelLimits = { window: 1000, maxPacket: 100 };
 
-/** A side that has opened a channel, which the peer confirmed as its channel 7 with a window and largest packet. */
+/** Returns a side with a channel that it opened and the peer confirmed as its channel 7. */
 export function opened(
   { window = 1000, maxPacket = 100 } = {},
   ours: ChannelLimits = limits,
 ): { side: Side; id: number } {
   const side = new Side();
   const id = side.machine.openChannel("test", nothing, ours);
-  side.hear(
+  side.receive(
     ChannelOpenConfirmation.encode({
       recipientChannel: id,
       senderChannel: 7,
@@ -78,13 +78,13 @@ export function opened(
   return { side, id };
 }
 
-/** A side that has accepted the peer's channel 7. */
+/** Returns a side that has accepted the peer's channel 7. */
 export function accepted(
   { window = 1000, maxPacket = 100 } = {},
   ours: ChannelLimits = limits,
 ): { side: Side; id: number } {
   const side = new Side();
-  const [event] = side.hear(
+  const [event] = side.receive(
     ChannelOpen.encode({
       channelType: "test",
       senderChannel: 7,
@@ -99,7 +99,7 @@ export function accepted(
   return { side, id: event.id };
 }
 
-/** Carries messages between two sides until both are silent; gives the events of each. */
+/** Delivers messages between two sides until both are idle. Returns the events of each. */
 export function settle(
   one: Side,
   other: Side,
@@ -107,13 +107,13 @@ export function settle(
 ): [ConnectionEvent[], ConnectionEvent[]] {
   const [ofOne, ofOther]: [ConnectionEvent[], ConnectionEvent[]] = [[], []];
   while (one.sent.length + other.sent.length > 0) {
-    for (const [from, to, heard] of [
+    for (const [from, to, received] of [
       [one, other, ofOther],
       [other, one, ofOne],
     ] as const) {
       for (const payload of from.take()) {
-        for (const event of to.hear(payload)) {
-          heard.push(event);
+        for (const event of to.receive(payload)) {
+          received.push(event);
           decide(event, to);
         }
       }
