@@ -8,7 +8,7 @@ import { readSource, report, sourcesBelow } from "./lib/source.mjs";
 
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
-const machine = /^packages\/[^/]+\/src\/(.+\/)?([^/]+-machine|packet-[^/]+|[^/]+-state)\.ts$/;
+const machine = /^packages\/((transport|connection)\/src\/.+|[^/]+\/src\/(.+\/)?([^/]+-machine|[^/]+-state))\.ts$/;
 
 const rules = new Map(
   Object.entries({

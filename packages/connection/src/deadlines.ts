@@ -17,7 +17,7 @@ export class Deadlines {
   }
 
   has(id: number): boolean {
-    return this.#at.has(id) || this.#new.has(id);
+    return this.#deadlines.has(id) || this.#added.has(id);
   }
 
   delete(id: number): void {
