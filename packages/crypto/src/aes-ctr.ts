@@ -1,6 +1,13 @@
 /** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4) with a MAC, before or after encrypting. @module */
 import { type Bytes, concat, getUint32, SshError } from "@postern/wire";
-import { type Cipher, checkKeys, checkPacketSize, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
+import {
+  type Cipher,
+  checkKeys,
+  checkPacketSize,
+  type DirectionKeys,
+  type PacketOpener,
+  type PacketSealer,
+} from "./cipher.ts";
 import { checkTag, type Mac } from "./mac.ts";
 
 /**
@@ -38,8 +45,8 @@ export function createAesCtr(name: string, keySize: number, aes: AesCtr): Cipher
 type TagOf = ReturnType<Mac["keyed"]>;
 type Xor = ReturnType<AesCtr>;
 interface Composition {
-  sealer(mac: Mac, tagOf: TagOf, xor: Xor): Sealer;
-  opener(mac: Mac, tagOf: TagOf, xor: Xor): Opener;
+  sealer(mac: Mac, tagOf: TagOf, xor: Xor): PacketSealer;
+  opener(mac: Mac, tagOf: TagOf, xor: Xor): PacketOpener;
 }
 
 /** OpenSSH PROTOCOL section 1.5: the length stays clear, the MAC covers it and the ciphertext. */

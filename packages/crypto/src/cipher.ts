@@ -21,13 +21,13 @@ export interface PacketShape {
 }
 
 /** Seals the packets of one direction. */
-export interface Sealer extends PacketShape {
+export interface PacketSealer extends PacketShape {
   /** Seals in place; `packet` is the whole packet with room for the tag at its end. */
   seal(sequence: number, packet: Bytes): void;
 }
 
 /** Opens the packets of one direction. */
-export interface Opener extends PacketShape {
+export interface PacketOpener extends PacketShape {
   /** bytes needed before the length is known */
   readonly headerSize: number;
   /** The value of packet_length, not yet verified. Called once per packet with its first `headerSize` bytes. */
@@ -51,9 +51,9 @@ export interface Cipher {
   /** true: an AEAD, no MAC is negotiated */
   readonly isAead: boolean;
   /** takes the keys */
-  sealer(keys: DirectionKeys): Sealer;
+  sealer(keys: DirectionKeys): PacketSealer;
   /** takes the keys */
-  opener(keys: DirectionKeys): Opener;
+  opener(keys: DirectionKeys): PacketOpener;
 }
 
 /** @throws SshError `misuse` unless key and initialization vector have the sizes the cipher asks for */

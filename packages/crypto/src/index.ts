@@ -3,7 +3,7 @@ export * from "./aes-ctr.ts";
 export * from "./aes-gcm.ts";
 export type * from "./algorithms.ts";
 export * from "./chacha20-poly1305.ts";
-export type { Cipher, DirectionKeys, Opener, PacketShape, Sealer } from "./cipher.ts";
+export type { Cipher, DirectionKeys, PacketOpener, PacketSealer, PacketShape } from "./cipher.ts";
 export type * from "./kdf.ts";
 export * from "./kex/curve25519.ts";
 export * from "./kex/diffie-hellman.ts";
