@@ -17,7 +17,7 @@ function decodes(codec: wire.Codec<unknown>, payload: Uint8Array): boolean {
 }
 
 /** Tables whose last field takes whatever follows, and those whose last text may be left out. */
-const open = new Set(["specific"]);
+const open = new Set(["specificData"]);
 const optional = new Set(["language"]);
 
 describe("message tables", () => {
