@@ -1,5 +1,5 @@
 /** Binary packet protocol, RFC 4253 section 6: payloads -> bytes. @module */
-import type { Random, PacketSealer } from "@postern/crypto";
+import type { PacketSealer, Random } from "@postern/crypto";
 import { type Bytes, Limits, putUint32, RfcLimits } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
