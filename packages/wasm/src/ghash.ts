@@ -1,4 +1,4 @@
-/** GHASH (NIST SP 800-38D section 6.4) in WebAssembly. The arithmetic is in ghash.wat. @module */
+/** GHASH (NIST SP 800-38D section 6.4) in WebAssembly. ghash.wat contains the arithmetic. @module */
 import { code } from "./ghash-code.ts";
 import { instantiate, type Wasm } from "./wasm.ts";
 
@@ -11,7 +11,7 @@ export interface GhashExports {
 let shared: Wasm<GhashExports> | undefined;
 
 /**
- * Returns the one instance that all connections share; its memory holds no state between calls.
+ * Returns the instance that all connections share. Its memory contains no state between calls.
  * @throws Error if the platform has no WebAssembly or forbids compiling it
  */
 export function ghash(): Wasm<GhashExports> {
