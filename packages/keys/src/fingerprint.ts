@@ -1,6 +1,6 @@
 /** Fingerprints of public keys, as `ssh-keygen -lf` prints them. @module */
 import type { Hash } from "@postern/crypto";
-import { type Bytes, expectType, fromBase64, SshError, toBase64 } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, expectType, fromBase64, SshError, toBase64 } from "@postern/wire";
 
 const prefix = "SHA256:";
 
@@ -18,7 +18,7 @@ export function createFingerprint(sha256: Hash): (blob: Bytes) => string {
  * @returns the digest, 32 bytes
  * @throws SshError `key` for an MD5 fingerprint, a missing `SHA256:`, or a wrong length
  */
-export function parseFingerprint(text: string): Bytes {
+export function parseFingerprint(text: string): ArrayBufferBytes {
   expectType("a fingerprint", text, "string");
   const fingerprint = text.trim();
   const expected = "expected a fingerprint such as SHA256:… with 43 characters of base64";

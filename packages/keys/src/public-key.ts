@@ -1,6 +1,15 @@
 /** Public keys: blobs (RFC 4253 section 6.6) and the lines of `.pub` files (sshd(8), AUTHORIZED_KEYS FILE FORMAT). @module */
 import { checkPointForm, type NistCurve, nistp256, nistp384, nistp521 } from "@postern/crypto";
-import { type Bytes, expectType, fromBase64, quote, Reader, SshError, toBase64 } from "@postern/wire";
+import {
+  type ArrayBufferBytes,
+  type Bytes,
+  expectType,
+  fromBase64,
+  quote,
+  Reader,
+  SshError,
+  toBase64,
+} from "@postern/wire";
 
 /** The limit of OpenSSH (SSH_MAX_PUBKEY_BYTES). An RSA key of 16384 bits has 3 KB of text. */
 const maxLine = 16_384;
@@ -9,7 +18,7 @@ const maxLine = 16_384;
 export interface PublicKeyLine {
   /** such as `ssh-ed25519` */
   readonly type: string;
-  readonly blob: Bytes;
+  readonly blob: ArrayBufferBytes;
   /** empty if the line has none */
   readonly comment: string;
 }

@@ -9,7 +9,7 @@ export interface Wasm<Exports> {
 
 /** @throws Error if the platform has no WebAssembly or forbids compiling it */
 export function instantiate<Exports>(code: string): Wasm<Exports> {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(code) as Uint8Array<ArrayBuffer>));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(code)));
   const { memory } = exports as unknown as { readonly memory: { readonly buffer: ArrayBuffer } };
   return { exports: exports as Exports, memory: new Uint8Array(memory.buffer) };
 }

@@ -2,8 +2,14 @@
 
 import { expectType } from "./checks.ts";
 
-/** The one byte type of the project. */
+/** Bytes as functions accept them, such as a Node.js `Buffer`. */
 export type Bytes = Uint8Array;
+
+/**
+ * Bytes as programs receive them. `Blob`, WebCrypto and text streams require an ArrayBuffer.
+ * Equals `Uint8Array<ArrayBuffer>`, a type that exists since TypeScript 5.7.
+ */
+export type ArrayBufferBytes = ReturnType<Uint8Array["slice"]>;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
@@ -12,7 +18,7 @@ const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
  * Encodes a string as UTF-8.
  * @throws SshError `misuse` for any other value, which TextEncoder would convert: `null` to "null"
  */
-export function utf8(value: string): Bytes {
+export function utf8(value: string): ArrayBufferBytes {
   expectType("a text to encode", value, "string");
   return encoder.encode(value);
 }
@@ -23,7 +29,7 @@ export function fromUtf8(bytes: Bytes): string {
 }
 
 /** Concatenates the parts into a new array (copies). */
-export function concat(...parts: readonly Bytes[]): Bytes {
+export function concat(...parts: readonly Bytes[]): ArrayBufferBytes {
   let size = 0;
   for (const part of parts) size += part.length;
   const joined = new Uint8Array(size);
@@ -54,7 +60,7 @@ export function toHex(bytes: Bytes): string {
  * Decodes hexadecimal without white space.
  * @throws RangeError for any other text
  */
-export function fromHex(hex: string): Bytes {
+export function fromHex(hex: string): ArrayBufferBytes {
   if (!/^(?:[0-9a-f]{2})*$/i.test(hex)) throw new RangeError("expected pairs of hexadecimal digits");
   const bytes = new Uint8Array(hex.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
@@ -72,7 +78,7 @@ export function toBase64(bytes: Bytes): string {
  * Decodes base64 with or without padding (RFC 4648 section 4).
  * @throws RangeError for any other text
  */
-export function fromBase64(text: string): Bytes {
+export function fromBase64(text: string): ArrayBufferBytes {
   // Each repetition ends at a character outside its own class, so the time is linear in the length.
   const [, data = "", padding = ""] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text) ?? [];
   const isWhole = data.length + padding.length === text.length && data.length % 4 !== 1;

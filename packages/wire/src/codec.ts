@@ -1,5 +1,5 @@
 /** Messages as tables of fields. Encoder, decoder and type are derived from one table. @module */
-import type { Bytes } from "./bytes.ts";
+import type { ArrayBufferBytes, Bytes } from "./bytes.ts";
 import { SshError } from "./error.ts";
 import { Reader } from "./reader.ts";
 import { Writer } from "./writer.ts";
@@ -16,7 +16,7 @@ type Values<F extends Fields> = { readonly [Name in keyof F]: F[Name] extends Fi
 /** A table of fields in wire order. */
 export interface Codec<V> {
   readonly name: string;
-  encode(values: V): Bytes;
+  encode(values: V): ArrayBufferBytes;
   /**
    * Decodes to views into `bytes`.
    * @throws SshError `protocol` for missing or surplus bytes, or another message number

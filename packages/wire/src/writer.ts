@@ -1,10 +1,10 @@
 /** Writes the data types of RFC 4251 section 5. @module */
-import { type Bytes, utf8 } from "./bytes.ts";
+import { type ArrayBufferBytes, type Bytes, utf8 } from "./bytes.ts";
 import { SshError } from "./error.ts";
 
 /** A growing buffer. Each method appends a value and returns the writer. */
 export class Writer {
-  #bytes: Bytes;
+  #bytes: ArrayBufferBytes;
   #at = 0;
 
   constructor(sizeHint = 64) {
@@ -73,7 +73,7 @@ export class Writer {
   }
 
   /** Returns the written bytes (view). Do not use the writer afterwards. */
-  finish(): Bytes {
+  finish(): ArrayBufferBytes {
     return this.#bytes.subarray(0, this.#at);
   }
 
