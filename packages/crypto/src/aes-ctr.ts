@@ -11,8 +11,8 @@ import {
 import { checkTag, type Mac } from "./mac.ts";
 
 /**
- * A provider's AES in counter mode. Receives the key and the first counter block, and returns a function that encrypts the
- * next whole blocks (copies, or in place).
+ * A provider's AES in counter mode. Receives the key and the first counter block, and returns a function that encrypts
+ * the next whole blocks (copies, or in place).
  */
 export type AesCtr = (key: Bytes, counter: Bytes) => (blocks: Bytes) => Bytes;
 

@@ -1,7 +1,4 @@
-/**
- * `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: RFC 5647 with the negotiation of OpenSSH (PROTOCOL section 1.6).
- * @module
- */
+/** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com` (RFC 5647, OpenSSH PROTOCOL section 1.6). @module */
 import { type Bytes, getUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkPacketSize } from "./cipher.ts";
 import { wrongTag } from "./mac.ts";

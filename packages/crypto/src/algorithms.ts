@@ -15,9 +15,9 @@ export interface Algorithms {
 }
 
 /**
- * Returns whether a cipher computes the known answer: the last 16 bytes of a packet of 16 zeros, sealed with sequence number
- * 0x01020304, followed by those of the next packet, of 256 zeros. A provider may treat short packets differently.
- * Key and IV are the bytes 0, 1, 2, …. A cipher that is not an AEAD runs without a MAC.
+ * Returns whether a cipher computes the known answer: the last 16 bytes of a packet of 16 zeros, sealed with sequence
+ * number 0x01020304, followed by those of the next packet, of 256 zeros. A provider may treat short packets
+ * differently. Key and IV are the bytes 0, 1, 2, …. A cipher that is not an AEAD runs without a MAC.
  */
 export function cipherWorks(cipher: Cipher, answer: string): boolean {
   return succeeds(() => {

@@ -21,8 +21,8 @@ const tagSize = 16;
 /**
  * Creates the cipher from a provider's ChaCha20 and Poly1305.
  *
- * The first 32 bytes of the key encrypt the payload and derive the tag's key, the last 32 encrypt the length. The nonce is
- * the sequence number. The tag covers the encrypted length and the ciphertext.
+ * The first 32 bytes of the key encrypt the payload and derive the tag's key, the last 32 encrypt the length. The nonce
+ * is the sequence number. The tag covers the encrypted length and the ciphertext.
  */
 export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
   const shape = { blockSize: 8, tagSize, lengthIsPadded: false } as const;
@@ -55,7 +55,7 @@ export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher 
         length: (sequence, header) => getUint32(chacha.xor(lengthKey, nonceOf(sequence), header.subarray(0, 4)), 0),
         open(sequence, packet) {
           const end = checkPacketSize(packet, tagSize);
-          // One pass over the key stream computes the MAC key and the plaintext. It is returned only if the tag is right.
+          // One pass computes the MAC key and the plaintext. The plaintext is returned only if the tag is right.
           const { macKey, data } = chacha.split(payloadKey, nonceOf(sequence), packet.subarray(4, end));
           const expected = mac(packet.subarray(0, end), macKey);
           macKey.fill(0);

@@ -1,4 +1,4 @@
-/** SSH algorithms, built from the primitives of a provider: ciphers, MACs, key exchanges, public key algorithms. @module */
+/** SSH algorithms, built from primitives: ciphers, MACs, key exchanges, public key algorithms. @module */
 export * from "./aes-ctr.ts";
 export * from "./aes-gcm.ts";
 export * from "./algorithms.ts";

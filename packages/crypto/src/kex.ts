@@ -23,8 +23,8 @@ export interface KexMethod {
   readonly name: string;
   readonly hash: Hash;
   /**
-   * Starts the client's side. `finish` returns the secret, or throws SshError `kex`. `discard` overwrites the private key of
-   * an exchange that does not finish.
+   * Starts the client's side. `finish` returns the secret, or throws SshError `kex`. `discard` overwrites the private
+   * key of an exchange that does not finish.
    */
   start(random: Random): { readonly clientPublic: Bytes; finish(serverPublic: Bytes): Bytes; discard(): void };
   /** Computes the server's side. @throws SshError `kex` if the client's public value is invalid */

@@ -25,8 +25,8 @@ export const orders: Readonly<Record<NistCurve["name"], bigint>> = {
 };
 
 /**
- * Draws a private scalar: draws `size` bytes and clears surplus high bits, until 0 < d < order (FIPS 186-5 appendix A.2.2).
- * All providers use it, so equal random bytes produce equal keys.
+ * Draws a private scalar: draws `size` bytes and clears surplus high bits, until 0 < d < order (FIPS 186-5 appendix
+ * A.2.2). All providers use it, so equal random bytes produce equal keys.
  * @throws SshError `misuse` if the random source never returns a valid scalar
  */
 export function drawScalar(curve: NistCurve, random: Random): Bytes {

@@ -14,8 +14,8 @@ export interface PublicKeyAlgorithm {
   /** the name in the public key blob, such as `ssh-rsa` */
   readonly keyType: string;
   /**
-   * Verifies a signature blob, `string algorithm || string bytes`, of `data` by the key of a public key blob. A signature with
-   * another algorithm is not valid.
+   * Verifies a signature blob, `string algorithm || string bytes`, of `data` by the key of a public key blob. A
+   * signature with another algorithm is not valid.
    * @throws SshError `key`, synchronously, if the public key blob is malformed or of another type
    */
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;

@@ -1,4 +1,4 @@
-/** Public keys: blobs (RFC 4253 section 6.6) and the lines of `.pub` files (sshd(8), AUTHORIZED_KEYS FILE FORMAT). @module */
+/** Public keys: blobs (RFC 4253 section 6.6) and the lines of `.pub` files (sshd(8)). @module */
 import { checkPointForm, type NistCurve, nistp256, nistp384, nistp521 } from "@postern/crypto";
 import {
   type ArrayBufferBytes,
@@ -62,8 +62,8 @@ export function formatPublicKey(blob: Bytes, comment = ""): string {
 }
 
 /**
- * Parses the line of a `.pub` file: type, base64, comment. Checks keys of known types completely, of others only the name.
- * A line has at most 16 KiB.
+ * Parses the line of a `.pub` file: type, base64, comment. Checks keys of known types completely, of others only the
+ * name. A line has at most 16 KiB.
  *
  * @throws SshError `key` if the line is malformed, or the type before the blob differs from the type inside
  * @example

@@ -278,8 +278,8 @@ describe("parsePrivateKey", () => {
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => failure(text).code === "key"));
   });
 
-  // A damaged length can make any field contain secret bytes. If a message contained one, the messages of two keys would
-  // differ.
+  // A damaged length can make any field contain secret bytes. If a message contained one, the messages of two keys
+  // would differ.
   it.each([
     ["ssh-ed25519", [1, 8, 64, 128, 255]],
     ["ecdsa-sha2-nistp256", [1, 128]],

@@ -26,8 +26,8 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
   /* @__PURE__ */ createKeyReader((text) => signer(parsePrivateKey(text)));
 
 /**
- * Creates a signer from a private key. It is synchronous for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the deterministic
- * nonces of RFC 6979), and asynchronous for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
+ * Creates a signer from a private key. It is synchronous for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the
+ * deterministic nonces of RFC 6979), and asynchronous for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
  */
 export function signer(key: PrivateKey): Signer {
   const algorithms = signatureAlgorithms(key);

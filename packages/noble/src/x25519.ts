@@ -4,8 +4,8 @@ import { type MontgomeryECDH, montgomery } from "@noble/curves/abstract/montgome
 import type { Bytes } from "@postern/wire";
 
 /**
- * X25519 in pure JavaScript. noble's own value computes public keys with Ed25519, which saves 1 ms per key. But its tables
- * take tens of milliseconds to compute and 7 kB of a bundle, and an exchange needs only one key.
+ * X25519 in pure JavaScript. noble's own value computes public keys with Ed25519, which saves 1 ms per key. But its
+ * tables take tens of milliseconds to compute and 7 kB of a bundle, and an exchange needs only one key.
  */
 export const x25519: MontgomeryECDH = /* @__PURE__ */ (() => {
   // RFC 7748 section 4.1

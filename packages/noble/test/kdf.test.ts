@@ -23,8 +23,8 @@ describe("scrypt (RFC 7914 section 12)", () => {
 });
 
 describe("argon2id", () => {
-  // Vectors of the reference implementation (phc-winner-argon2, src/test.c, version 0x13). RFC 9106's vector uses a secret and
-  // associated data.
+  // Vectors of the reference implementation (phc-winner-argon2, src/test.c, version 0x13). RFC 9106's vector uses a
+  // secret and associated data.
   it.each([
     [{ m: 65_536, t: 2, p: 1 }, "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"],
     [{ m: 256, t: 2, p: 1 }, "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe"],

@@ -4,7 +4,7 @@ import { instantiate, type Wasm } from "./wasm.ts";
 
 /** The functions that ghash.wat exports. */
 export interface GhashExports {
-  /** Hashes the blocks from byte 32 to `end` under the hash key in the first 16 bytes, and writes the result to byte 16. */
+  /** Hashes the blocks from byte 32 to `end` with the hash key at byte 0, and writes the result to byte 16. */
   ghash(end: number): void;
 }
 

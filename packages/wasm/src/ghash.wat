@@ -1,8 +1,8 @@
 ;; GHASH (NIST SP 800-38D section 6.4): y = (y + block) * h for each block, in GF(2^128).
 ;;
-;; Integer multiplication is used to multiply without carries. Each factor is split into four, each with every fourth bit of
-;; the factor. A column of a product is then at most 16, so carries stay in the gaps between the bits and are masked
-;; (Thomas Pornin's method for BearSSL). No branch and no address depends on a secret.
+;; Integer multiplication is used to multiply without carries. Each factor is split into four, each with every fourth
+;; bit of the factor. A column of a product is then at most 16, so carries stay in the gaps between the bits and are
+;; masked (Thomas Pornin's method for BearSSL). No branch and no address depends on a secret.
 ;;
 ;; The first byte of a number is its highest byte, and bit 0 of the standard is the highest bit of the first byte.
 ;; Memory: h at 0, y at 16, blocks from 32.

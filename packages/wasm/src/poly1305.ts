@@ -1,6 +1,6 @@
 /**
- * Poly1305 (RFC 8439 section 2.5) in WebAssembly, three times as fast as in JavaScript. `node:crypto` offers Poly1305 only
- * within an AEAD that differs from OpenSSH's. poly1305.wat contains the arithmetic.
+ * Poly1305 (RFC 8439 section 2.5) in WebAssembly, three times as fast as in JavaScript. `node:crypto` offers Poly1305
+ * only within an AEAD that differs from OpenSSH's. poly1305.wat contains the arithmetic.
  * @module
  */
 import type { Bytes } from "@postern/wire";

@@ -1,5 +1,5 @@
-;; Poly1305 (RFC 8439 section 2.5). A number is five limbs of 26 bits in 64-bit integers, lowest first. A column of a product
-;; is at most five products of 2^27 and 5 * 2^26, less than 2^59. No branch and no address depends on a secret.
+;; Poly1305 (RFC 8439 section 2.5). A number is five limbs of 26 bits in 64-bit integers, lowest first. A column of a
+;; product is at most five products of 2^27 and 5 * 2^26, less than 2^59. No branch and no address depends on a secret.
 ;;
 ;; Memory: the key at 0 (r at 0, s at 16), h at 32 (five 64-bit integers), the tag at 72, data from 128.
 (module
@@ -9,8 +9,8 @@
   (func (export "start")
     (memory.fill (i32.const 32) (i32.const 0) (i32.const 40)))
 
-  ;; Adds the blocks of 16 bytes from $at to $end. $highBit is the bit above each block in the highest limb: 2^24, or 0 for a
-  ;; partial last block, which contains the bit itself.
+  ;; Adds the blocks of 16 bytes from $at to $end. $highBit is the bit above each block in the highest limb: 2^24, or 0
+  ;; for a partial last block, which contains the bit itself.
   (func (export "blocks") (param $at i32) (param $end i32) (param $highBit i32)
     (local $low i64) (local $high i64) (local $bit i64) (local $carry i64)
     (local $r0 i64) (local $r1 i64) (local $r2 i64) (local $r3 i64) (local $r4 i64)

@@ -90,14 +90,14 @@ export function fromBase64(text: string): ArrayBufferBytes {
 }
 
 /**
- * Control and format characters (bidi, zero width), line separators, lone surrogates, private and unassigned code points, and
- * other invisible characters.
+ * Control and format characters (bidi, zero width), line separators, lone surrogates, private and unassigned code
+ * points, and other invisible characters.
  */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * Escapes a peer's text for printing: code points that move the cursor, reorder the text or are invisible become `\u{…}`.
- * With `multiline`, LF and tab are kept, and CR LF becomes LF.
+ * Escapes a peer's text for printing: code points that move the cursor, reorder the text or are invisible become
+ * `\u{…}`. With `multiline`, LF and tab are kept, and CR LF becomes LF.
  */
 export function sanitizeText(text: string, multiline = false): string {
   const lines = multiline ? text.replaceAll("\r\n", "\n") : text;

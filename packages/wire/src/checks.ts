@@ -1,7 +1,4 @@
-/**
- * Checks of the values that a program passes. Nothing is converted, and messages name types only: a value may be a secret.
- * @module
- */
+/** Checks values that a program passes. Messages name types only, because a value may be a secret. @module */
 import { SshError } from "./error.ts";
 import { RfcLimits } from "./limits.ts";
 

@@ -118,7 +118,7 @@ export function fixed(size: number): Field<Bytes> {
 /** The name of a range of message numbers. */
 export type MessageRange = "transport" | "kex" | "auth" | "connection" | "local";
 
-/** Returns the range of a message number (RFC 4251 section 7). `local` contains all numbers outside the other ranges. */
+/** Returns the range of a message number (RFC 4251 section 7). `local` contains all other numbers. */
 export function messageRange(number: number): MessageRange {
   if (number >= 1 && number <= 19) return "transport";
   if (number >= 20 && number <= 49) return "kex";
@@ -132,8 +132,8 @@ export interface PayloadSink {
   /** whether user data may be sent now. Control messages may be sent at any time. */
   readonly writable: boolean;
   /**
-   * Sends one payload in up to two parts (copies), so that user data is copied only once. `onSent` receives the packet's
-   * sequence number, during the call or after a key exchange. UNIMPLEMENTED refers to it (RFC 4253 section 11.4).
+   * Sends one payload in up to two parts (copies), so that user data is copied only once. `onSent` receives the
+   * packet's sequence number, during the call or after a key exchange. UNIMPLEMENTED contains it (RFC 4253 11.4).
    */
   send(head: Bytes, body?: Bytes, onSent?: (sequence: number) => void): void;
 }

@@ -104,8 +104,8 @@ export function disconnectReason(error: unknown): number {
 }
 
 /**
- * Returns the description to send with a reason code: its name in the RFC. Error messages are not sent, because they name
- * keys, hosts and files of this machine, and the peer may not be authenticated.
+ * Returns the description to send with a reason code: its name in the RFC. Error messages are not sent, because they
+ * name keys, hosts and files of this machine, and the peer may not be authenticated.
  */
 export function disconnectDescription(reason: number): string {
   const [name = "unknown reason"] = Object.entries(DisconnectReason).find(([, code]) => code === reason) ?? [];

@@ -35,7 +35,7 @@ export const Limits = {
   extInfos: 2,
   /**
    * Bytes of control messages held during a key exchange, and the overhead counted for each message, because a peer can
-   * request thousands of one-byte replies. 8000 messages fit, enough if thousands of channels close during the exchange.
+   * request thousands of one-byte replies. 8000 messages fit, enough for thousands of closing channels.
    */
   heldOutput: 1024 * 1024,
   heldOverhead: 128,
@@ -48,16 +48,16 @@ export const Limits = {
   /** receive windows and unread bytes of a connection's channels together, and the window guaranteed to each channel */
   windows: 256 * 1024 * 1024,
   leastWindow: 4 * 1024,
-  /** unsent bytes of a connection's channels above which we refuse the peer's opens, and the most counted per channel */
+  /** unsent bytes of all channels above which we refuse the peer's opens, and the most counted per channel */
   unsent: 128 * 1024 * 1024,
   unsentOfChannel: 64 * 1024,
   /**
-   * On a connection with a long round trip, a window grows to `largestWindow`, and all windows of the connection grow by at
-   * most `windowGrowth` together. sshd buffers 16 MiB per channel and fails near that size.
+   * On a connection with a long round trip, a window grows to `largestWindow`, and all windows of the connection grow
+   * by at most `windowGrowth` together. sshd buffers 16 MiB per channel and fails near that size.
    */
   largestWindow: 16 * 1024 * 1024,
   windowGrowth: 64 * 1024 * 1024,
-  /** shortest long round trip, and the measurements required. With short round trips, large windows slow sshd down badly. */
+  /** shortest long round trip, and the measurements required. Otherwise large windows slow sshd down. */
   longRoundTripMs: 30,
   roundTrips: 3,
   /** time without data after which a channel returns to its initial window */
@@ -68,9 +68,9 @@ export const Limits = {
   unansweredRequests: 256,
   /** wait for the CLOSE of the side that opened the channel */
   closeGraceMs: 1000,
-  /** delay of our CLOSE while the peer grants no window for the data before it. Linux keeps an orphaned socket as long. */
+  /** delay of our CLOSE while the peer grants no window for earlier data. Linux keeps orphaned sockets as long. */
   closeStallMs: 60_000,
-  /** messages besides the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes, that a peer may send before login */
+  /** messages outside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes, of a peer before login */
   strayBeforeLogin: 64,
   bytesBeforeLogin: 1024 * 1024,
   /** banners that a client accepts, and their total bytes */

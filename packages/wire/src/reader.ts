@@ -3,7 +3,7 @@ import { type Bytes, fromUtf8 } from "./bytes.ts";
 import { SshError } from "./error.ts";
 import { getUint32 } from "./writer.ts";
 
-/** Reads values from bytes. Returned bytes are views. Each method throws SshError `protocol` if too few bytes remain. */
+/** Reads values from bytes. Returned bytes are views. Methods throw SshError `protocol` if too few bytes remain. */
 export class Reader {
   readonly #bytes: Bytes;
   readonly #title: string;

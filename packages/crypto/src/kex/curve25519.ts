@@ -4,8 +4,8 @@ import type { Hash, KexMethod } from "../kex.ts";
 import { createDiffieHellman, type EphemeralKey } from "./ecdh.ts";
 
 /**
- * Creates the key exchange from a provider's X25519 (RFC 7748 section 5). `ephemeral` receives a private key of 32 random
- * bytes. Rejects an all-zero secret, which results from points of small order (RFC 8731 section 3).
+ * Creates the key exchange from a provider's X25519 (RFC 7748 section 5). `ephemeral` receives a private key of 32
+ * random bytes. Rejects an all-zero secret, which results from points of small order (RFC 8731 section 3).
  */
 export function createCurve25519(name: string, hash: Hash, ephemeral: (privateKey: Bytes) => EphemeralKey): KexMethod {
   return createDiffieHellman(name, hash, {

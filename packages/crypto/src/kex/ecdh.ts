@@ -6,7 +6,7 @@ import { checkPointForm, drawScalar, type NistCurve } from "../nist.ts";
 /** An ephemeral key for one agreement. */
 export interface EphemeralKey {
   readonly publicKey: Bytes;
-  /** Returns the shared secret, big-endian (copies), and overwrites the private key. Throws for an invalid public value. */
+  /** Returns the shared secret, big-endian (copies). Overwrites the private key. Throws for an invalid public value. */
   agree(theirPublic: Bytes): Bytes;
   /** Overwrites the private key. Absent if the platform stores the key and clears its memory itself. */
   discard?(): void;
@@ -20,8 +20,8 @@ export interface Group {
 }
 
 /**
- * Creates a key exchange from a provider's ECDH. `ephemeral` receives a private scalar. Its `agree` returns the x coordinate
- * and must throw for a point that is not on the curve (RFC 5656 section 4).
+ * Creates a key exchange from a provider's ECDH. `ephemeral` receives a private scalar. Its `agree` returns the x
+ * coordinate and must throw for a point that is not on the curve (RFC 5656 section 4).
  */
 export function createEcdh(curve: NistCurve, hash: Hash, ephemeral: (scalar: Bytes) => EphemeralKey): KexMethod {
   return createDiffieHellman(`ecdh-sha2-${curve.name}`, hash, {

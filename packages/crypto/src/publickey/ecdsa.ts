@@ -9,8 +9,8 @@ export interface Ecdsa {
   /** Throws if an uncompressed point is not on the curve. */
   checkPoint(point: Bytes): void;
   /**
-   * Verifies a signature r || s, each of the curve's size, of `data`, hashed with the curve's hash (RFC 5656 section 6.2.1).
-   * Returns `false` if r or s is zero or not below the order (FIPS 186-5 section 6.4.2).
+   * Verifies a signature r || s, each of the curve's size, of `data`, hashed with the curve's hash (RFC 5656 section
+   * 6.2.1). Returns `false` if r or s is zero or not below the order (FIPS 186-5 section 6.4.2).
    */
   verify(point: Bytes, data: Bytes, signature: Bytes): boolean;
 }

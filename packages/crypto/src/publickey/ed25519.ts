@@ -8,7 +8,7 @@ const name = "ssh-ed25519";
 /**
  * Creates the algorithm from a provider's Ed25519 (RFC 8032 section 5.1.7): keys of 32 bytes, signatures of 64.
  *
- * No signature is valid for a key of small order or in non-canonical form. Providers differ in their treatment of these.
+ * No signature is valid for a key of small order or in non-canonical form, on which providers differ.
  */
 export function createEd25519(
   verify: (publicKey: Bytes, data: Bytes, signature: Bytes) => Verdict,

@@ -31,7 +31,7 @@ export const ExtInfo: Message<{ readonly extensions: ReadonlyMap<string, Uint8Ar
 });
 
 /**
- * A name-list of KEXINIT. Empty names are ignored, as in OpenSSH, because libssh before 0.11 ends cipher lists with a comma.
+ * A name-list of KEXINIT. Ignores empty names, as OpenSSH does, because libssh before 0.11 ends lists with a comma.
  */
 const algorithmNames: Field<readonly string[]> = {
   read: (reader) =>
