@@ -2,7 +2,7 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ConnectionMachine } from "@postern/connection";
-import type { DirectionKeys, Sealer } from "@postern/crypto";
+import type { DirectionKeys, PacketSealer } from "@postern/crypto";
 import * as noble from "@postern/noble";
 import * as node from "@postern/node";
 import { type Bytes, ChannelData, ChannelOpen, ChannelRequest, ChannelWindowAdjust, utf8 } from "@postern/wire";
@@ -85,7 +85,7 @@ function nobleItself(): void {
 }
 
 /** A packet of the shape the cipher asks for, with so many bytes of payload. */
-function packet(size: number, { blockSize, tagSize, lengthIsPadded }: Sealer): Bytes {
+function packet(size: number, { blockSize, tagSize, lengthIsPadded }: PacketSealer): Bytes {
   const lead = lengthIsPadded ? 4 : 0;
   let padding = blockSize - ((lead + 1 + size) % blockSize);
   if (padding < 4) padding += blockSize;

@@ -1,17 +1,24 @@
-/** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4) with a MAC, before or after encrypting. @module */
+/** `aes128-ctr`, `aes192-ctr`, `aes256-ctr` (RFC 4344 section 4), combined with a MAC. @module */
 import { type Bytes, concat, getUint32, SshError } from "@postern/wire";
-import { type Cipher, checkKeys, checkPacketSize, type DirectionKeys, type Opener, type Sealer } from "./cipher.ts";
+import {
+  type Cipher,
+  checkKeys,
+  checkPacketSize,
+  type DirectionKeys,
+  type PacketOpener,
+  type PacketSealer,
+} from "./cipher.ts";
 import { checkTag, type Mac } from "./mac.ts";
 
 /**
- * AES in counter mode of a platform: takes the key and the first counter block, gives the function that XORs the next
- * whole blocks (copies, or in place).
+ * A provider's AES in counter mode. Receives the key and the first counter block, and returns a function that encrypts
+ * the next whole blocks (copies, or in place).
  */
 export type AesCtr = (key: Bytes, counter: Bytes) => (blocks: Bytes) => Bytes;
 
 const blockSize = 16;
 
-/** Makes a cipher of a platform's AES-CTR. The block counter runs on from packet to packet (RFC 4344 section 4). */
+/** Creates a cipher from a provider's AES-CTR. The counter continues from packet to packet (RFC 4344 section 4). */
 export function createAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
   const prepare = (keys: DirectionKeys) => {
     checkKeys(name, keys, keySize, blockSize);
@@ -38,11 +45,11 @@ export function createAesCtr(name: string, keySize: number, aes: AesCtr): Cipher
 type TagOf = ReturnType<Mac["keyed"]>;
 type Xor = ReturnType<AesCtr>;
 interface Composition {
-  sealer(mac: Mac, tagOf: TagOf, xor: Xor): Sealer;
-  opener(mac: Mac, tagOf: TagOf, xor: Xor): Opener;
+  sealer(mac: Mac, tagOf: TagOf, xor: Xor): PacketSealer;
+  opener(mac: Mac, tagOf: TagOf, xor: Xor): PacketOpener;
 }
 
-/** OpenSSH PROTOCOL section 1.5: the length stays clear, the MAC covers it and the ciphertext. */
+/** OpenSSH PROTOCOL section 1.5: the length is not encrypted, and the MAC covers it and the ciphertext. */
 const encryptThenMac: Composition = {
   sealer: ({ tagSize }, tagOf, xor) => ({
     blockSize,
@@ -68,7 +75,7 @@ const encryptThenMac: Composition = {
   }),
 };
 
-/** RFC 4253 section 6.4: the MAC covers the plaintext, and the length is encrypted with the rest. */
+/** RFC 4253 section 6.4: the MAC covers the plaintext, and the length is encrypted too. */
 const encryptAndMac: Composition = {
   sealer: ({ tagSize }, tagOf, xor) => ({
     blockSize,
@@ -82,7 +89,7 @@ const encryptAndMac: Composition = {
     },
   }),
   opener({ tagSize }, tagOf, xor) {
-    // The first block is decrypted for the sake of the length, before the rest has come.
+    // The first block, decrypted by length() before the rest of the packet arrives.
     let first: Bytes | undefined;
     return {
       blockSize,
@@ -95,7 +102,7 @@ const encryptAndMac: Composition = {
       },
       open(sequence, packet) {
         const end = checkPacketSize(packet, tagSize);
-        if (first === undefined) throw new SshError("misuse", "expected length() before open(), got open() alone");
+        if (first === undefined) throw new SshError("misuse", "expected length() before open(), got open() only");
         const text = concat(first, xor(wholeBlocks(packet.subarray(blockSize, end))));
         first = undefined;
         checkTag(sequence, tagOf(sequence, text), packet.subarray(end));
@@ -105,8 +112,8 @@ const encryptAndMac: Composition = {
   },
 };
 
-// A broken block would put the counters of the two sides out of step.
+// After a partial block, the counters of the two sides would differ.
 function wholeBlocks(bytes: Bytes): Bytes {
   if (bytes.length % blockSize === 0) return bytes;
-  throw new SshError("misuse", `expected whole blocks of ${blockSize} bytes, got ${bytes.length} bytes`);
+  throw new SshError("misuse", `expected a multiple of ${blockSize} bytes, got ${bytes.length}`);
 }

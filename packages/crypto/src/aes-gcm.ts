@@ -1,22 +1,22 @@
-/** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com`: RFC 5647 as OpenSSH negotiates it (PROTOCOL section 1.6). @module */
+/** `aes128-gcm@openssh.com` and `aes256-gcm@openssh.com` (RFC 5647, OpenSSH PROTOCOL section 1.6). @module */
 import { type Bytes, getUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkPacketSize } from "./cipher.ts";
 import { wrongTag } from "./mac.ts";
 
-/** AES-GCM of a platform under one key, over packets: 4 bytes of additional data, text, a tag of 16 bytes. */
+/** A provider's AES-GCM with one key. A packet is 4 bytes of additional data, the text, and a tag of 16 bytes. */
 export interface AesGcm {
   /** Encrypts the text in place and writes the tag. */
   seal(nonce: Bytes, packet: Bytes): void;
-  /** The plaintext, in place or copied; undefined when the tag is wrong. */
+  /** Returns the plaintext, in place or copied, or `undefined` if the tag is wrong. */
   open(nonce: Bytes, packet: Bytes): Bytes | undefined;
-  /** Takes back the buffer of what `open` gave, once nobody reads it any more. */
+  /** Reuses the buffer of a plaintext that `open` returned. The caller must not read it afterwards. */
   readonly reuse?: (text: Bytes) => void;
 }
 
 const tagSize = 16;
 const ivSize = 12;
 
-/** Makes a cipher of a platform's AES-GCM. The length is additional data, in the clear (RFC 5647 section 7.3). */
+/** Creates a cipher from a provider's AES-GCM. The length is unencrypted additional data (RFC 5647 section 7.3). */
 export function createAesGcm(name: string, keySize: number, withKey: (key: Bytes) => AesGcm): Cipher {
   const shape = { blockSize: 16, tagSize, lengthIsPadded: false } as const;
   return {
@@ -58,7 +58,7 @@ export function createAesGcm(name: string, keySize: number, withKey: (key: Bytes
   };
 }
 
-/** RFC 5647 section 7.1: after 4 fixed bytes a uint64, which counts packets whatever their sequence number, and wraps. */
+/** Increments the invocation counter, a uint64 after 4 fixed bytes that wraps (RFC 5647 section 7.1). */
 function countInvocation(nonce: Bytes): void {
   for (let at = ivSize - 1; at >= 4; at--) {
     const next = ((nonce[at] ?? 0) + 1) & 0xff;

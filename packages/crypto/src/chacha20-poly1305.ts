@@ -1,28 +1,28 @@
-/** `chacha20-poly1305@openssh.com`, OpenSSH PROTOCOL.chacha20poly1305. @module */
+/** `chacha20-poly1305@openssh.com` (OpenSSH PROTOCOL.chacha20poly1305). @module */
 import { type Bytes, getUint32, putUint32 } from "@postern/wire";
 import { type Cipher, checkKeys, checkPacketSize, type DirectionKeys } from "./cipher.ts";
 import { checkTag } from "./mac.ts";
 
-/** The original ChaCha20, with a nonce of 8 bytes and a block counter of 64 bits, as a platform provides it. */
+/** A provider's original ChaCha20, with a nonce of 8 bytes and a block counter of 64 bits. */
 export interface ChaCha20 {
-  /** XORs `data` with the key stream from block 0 on (copies). */
+  /** XORs `data` with the key stream, starting at block 0 (copies). */
   xor(key: Bytes, nonce: Bytes, data: Bytes): Bytes;
-  /** The first 32 bytes of block 0, and `data` XORed with the key stream from block 1 on (copies both). */
+  /** Returns the first 32 bytes of block 0, and `data` XORed with the key stream from block 1 (copies both). */
   split(key: Bytes, nonce: Bytes, data: Bytes): { readonly macKey: Bytes; readonly data: Bytes };
-  /** Takes back the buffer of the data that `split` gave, once nobody reads it any more. */
+  /** Reuses the buffer of data that `split` returned. The caller must not read it afterwards. */
   readonly reuse?: (data: Bytes) => void;
 }
 
-/** Poly1305 (RFC 8439 section 2.5) of a platform: the tag of `data` under a key of 32 bytes that is used once. */
+/** A provider's Poly1305 (RFC 8439 section 2.5): returns the tag of `data` for a one-time key of 32 bytes. */
 export type Poly1305 = (data: Bytes, key: Bytes) => Bytes;
 
 const tagSize = 16;
 
 /**
- * Makes the cipher of a platform's ChaCha20 and Poly1305.
+ * Creates the cipher from a provider's ChaCha20 and Poly1305.
  *
- * The first 32 bytes of the key are for the payload and its tag, the last 32 for the length alone. The nonce is the
- * sequence number; the tag covers the encrypted length and the ciphertext.
+ * The first 32 bytes of the key encrypt the payload and derive the tag's key, the last 32 encrypt the length. The nonce
+ * is the sequence number. The tag covers the encrypted length and the ciphertext.
  */
 export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher {
   const shape = { blockSize: 8, tagSize, lengthIsPadded: false } as const;
@@ -55,7 +55,7 @@ export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher 
         length: (sequence, header) => getUint32(chacha.xor(lengthKey, nonceOf(sequence), header.subarray(0, 4)), 0),
         open(sequence, packet) {
           const end = checkPacketSize(packet, tagSize);
-          // One run over the key stream gives the MAC key and the plaintext, which leaves only once the tag is right.
+          // One pass computes the MAC key and the plaintext. The plaintext is returned only if the tag is right.
           const { macKey, data } = chacha.split(payloadKey, nonceOf(sequence), packet.subarray(4, end));
           const expected = mac(packet.subarray(0, end), macKey);
           macKey.fill(0);

@@ -1,62 +1,61 @@
-/** What a packet cipher is: one sealing or opening object per direction and key. @module */
+/** Packet ciphers: one sealer or opener per direction and key. @module */
 import { type Bytes, SshError } from "@postern/wire";
 import type { Mac } from "./mac.ts";
 
-/** The keys of one direction, as RFC 4253 section 7.2 derives them. */
+/** The keys of one direction (RFC 4253 section 7.2). */
 export interface DirectionKeys {
   readonly key: Bytes;
   readonly iv: Bytes;
-  /** the MAC and its key; undefined for a cipher that isAead by itself */
+  /** the MAC and its key, `undefined` for an AEAD */
   readonly mac: { readonly algorithm: Mac; readonly key: Bytes } | undefined;
 }
 
-/** Sizes that decide how a packet is laid out: `length || padding_length || payload || padding || tag`. */
+/** The sizes that determine the layout of a packet: `length || padding_length || payload || padding || tag`. */
 export interface PacketShape {
-  /** what the padded part is a multiple of; at least 8 */
+  /** the padded part is a multiple of it; at least 8 */
   readonly blockSize: number;
-  /** bytes after the padding */
+  /** bytes of the tag */
   readonly tagSize: number;
-  /** whether the four bytes of the length belong to the padded part */
+  /** whether the padded part includes the four bytes of the length */
   readonly lengthIsPadded: boolean;
 }
 
 /** Seals the packets of one direction. */
-export interface Sealer extends PacketShape {
-  /** Seals in place; `packet` is the whole packet with room for the tag at its end. */
+export interface PacketSealer extends PacketShape {
+  /** Seals a packet in place. `packet` has room for the tag at its end. */
   seal(sequence: number, packet: Bytes): void;
 }
 
 /** Opens the packets of one direction. */
-export interface Opener extends PacketShape {
-  /** bytes needed before the length is known */
+export interface PacketOpener extends PacketShape {
+  /** bytes required to read the length */
   readonly headerSize: number;
-  /** The value of packet_length, not yet verified. Called once per packet with its first `headerSize` bytes. */
+  /** Returns packet_length, not yet verified. Called once per packet with its first `headerSize` bytes. */
   length(sequence: number, header: Bytes): number;
   /**
-   * Verifies and opens the whole packet (takes). Gives what follows the length field, without the tag:
-   * `padding_length || payload || padding`, in place or in a buffer of its own. The caller has checked that the padded
-   * part is a multiple of `blockSize`.
-   * @throws SshError `mac` when the tag is wrong; the opener is of no use after that
+   * Verifies and opens a packet (takes). Returns `padding_length || payload || padding`, in place or in another buffer.
+   * The caller has checked that the padded part is a multiple of `blockSize`.
+   * @throws SshError `mac` if the tag is wrong. The opener is then unusable.
    */
   open(sequence: number, packet: Bytes): Bytes;
-  /** Takes back the buffer of what `open` gave, once nobody reads it any more. */
+  /** Reuses the buffer that `open` returned. The caller must not read it afterwards. */
   reuse?(text: Bytes): void;
 }
 
-/** A packet cipher (RFC 4253 section 6.3) as a value. */
+/** A packet cipher (RFC 4253 section 6.3). */
 export interface Cipher {
   readonly name: string;
   readonly keySize: number;
   readonly ivSize: number;
-  /** true: an AEAD, no MAC is negotiated */
+  /** whether the cipher is an AEAD, for which no MAC is negotiated */
   readonly isAead: boolean;
-  /** takes the keys */
-  sealer(keys: DirectionKeys): Sealer;
-  /** takes the keys */
-  opener(keys: DirectionKeys): Opener;
+  /** Creates a sealer (takes the keys). */
+  sealer(keys: DirectionKeys): PacketSealer;
+  /** Creates an opener (takes the keys). */
+  opener(keys: DirectionKeys): PacketOpener;
 }
 
-/** @throws SshError `misuse` unless key and initialization vector have the sizes the cipher asks for */
+/** @throws SshError `misuse` unless key and initialization vector have the sizes of the cipher */
 export function checkKeys(name: string, keys: DirectionKeys, keySize: number, ivSize: number): void {
   const { key, iv } = keys;
   if (key.length === keySize && iv.length === ivSize) return;
@@ -64,7 +63,7 @@ export function checkKeys(name: string, keys: DirectionKeys, keySize: number, iv
   throw new SshError("misuse", `${name}: expected a key of ${keySize} bytes and an IV of ${ivSize}, got ${got}`);
 }
 
-/** Where the tag starts. @throws SshError `misuse` when the packet has no room for a length, a byte and a tag */
+/** Returns the start of the tag. @throws SshError `misuse` if the packet is too short for a length, a byte and a tag */
 export function checkPacketSize(packet: Bytes, tagSize: number): number {
   const end = packet.length - tagSize;
   if (end > 4) return end;

@@ -1,8 +1,13 @@
-/** What a key exchange is: the shape of a KEM, for Diffie-Hellman and post-quantum hybrids alike. @module */
+/** Key exchange methods and what they need: a hash function and randomness. @module */
 import type { Bytes } from "@postern/wire";
-import type { Random } from "./random.ts";
 
-/** A hash function, synchronous. */
+/** Returns `size` fresh random bytes, which the caller owns. */
+export type Random = (size: number) => Bytes;
+
+/** The random source of Web Crypto, which every supported runtime has. */
+export const webRandom: Random = (size) => crypto.getRandomValues(new Uint8Array(size));
+
+/** A synchronous hash function. */
 export interface Hash {
   readonly name: string;
   /** bytes of a digest */
@@ -11,17 +16,17 @@ export interface Hash {
 }
 
 /**
- * A key exchange method (RFC 5656 section 4, RFC 8731) as a value.
- * `secret` is K exactly as it is hashed: an encoded mpint, or an encoded string for the hybrids with ML-KEM.
+ * A key exchange method (RFC 5656 section 4, RFC 8731), in the form of a key encapsulation mechanism.
+ * The secret is K as it is hashed: an encoded mpint, or an encoded string for hybrids with ML-KEM.
  */
 export interface KexMethod {
   readonly name: string;
   readonly hash: Hash;
   /**
-   * The client's half: its public value, and what finishes with the server's. `finish` throws SshError `kex`. `discard` forgets the private key of
-   * an exchange that does not get that far.
+   * Starts the client's side. `finish` returns the secret, or throws SshError `kex`. `discard` overwrites the private
+   * key of an exchange that does not finish.
    */
   start(random: Random): { readonly clientPublic: Bytes; finish(serverPublic: Bytes): Bytes; discard(): void };
-  /** The server's half. @throws SshError `kex` when the client's public value is unfit */
+  /** Computes the server's side. @throws SshError `kex` if the client's public value is invalid */
   respond(clientPublic: Bytes, random: Random): { readonly serverPublic: Bytes; readonly secret: Bytes };
 }

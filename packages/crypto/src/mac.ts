@@ -1,21 +1,21 @@
-/** MAC algorithms: HMAC with SHA-2 (RFC 6668), in both orders of encrypting and authenticating. @module */
+/** MAC algorithms: HMAC with SHA-2 (RFC 6668), over the plaintext or the ciphertext. @module */
 import { type Bytes, equal, putUint32, SshError } from "@postern/wire";
 
-/** A MAC (RFC 4253 section 6.4) as a value. */
+/** A MAC (RFC 4253 section 6.4). */
 export interface Mac {
   readonly name: string;
   readonly keySize: number;
   readonly tagSize: number;
-  /** true: encrypt-then-MAC (OpenSSH PROTOCOL section 1.5): the length is clear, the MAC covers the ciphertext */
+  /** whether the MAC covers the ciphertext and the length is not encrypted: encrypt-then-MAC (OpenSSH PROTOCOL 1.5) */
   readonly etm: boolean;
-  /** A function that gives the tag of `uint32 sequence || data`; takes the key. */
+  /** Returns a function that computes the tag of `uint32 sequence || data` (takes the key). */
   keyed(key: Bytes): (sequence: number, data: Bytes) => Bytes;
 }
 
-/** An HMAC (RFC 2104) of a platform: takes the key; the function gives the tag of `head || data`. */
+/** A provider's HMAC (RFC 2104). Receives the key and returns a function that computes the tag of `head || data`. */
 export type Hmac = (key: Bytes) => (head: Bytes, data: Bytes) => Bytes;
 
-/** Makes a {@link Mac} of a platform's HMAC: key and tag have the size of the digest (RFC 6668 section 2). */
+/** Creates a {@link Mac} from a provider's HMAC. Key and tag have the size of the digest (RFC 6668 section 2). */
 export function createHmacMac(name: string, size: number, hmacOf: Hmac): Mac {
   return {
     name,
@@ -35,12 +35,12 @@ export function createHmacMac(name: string, size: number, hmacOf: Hmac): Mac {
   };
 }
 
-/** @throws SshError `mac` unless the tags are equal; compares in constant time */
+/** Compares tags in constant time. @throws SshError `mac` unless they are equal */
 export function checkTag(sequence: number, expected: Bytes, got: Bytes): void {
   if (!equal(expected, got)) throw wrongTag(sequence);
 }
 
-/** What an opener throws for a packet that fails its integrity check. */
+/** Creates the error for a packet that fails its integrity check. */
 export function wrongTag(sequence: number): SshError {
   return new SshError("mac", `packet ${sequence}: expected its own tag, got another`);
 }

@@ -1,12 +1,11 @@
-/** The NIST curves of RFC 5656: their sizes, and drawing scalars. @module */
-import type { Bytes } from "@postern/wire";
-import { SshError, type SshErrorCode } from "@postern/wire";
-import type { Random } from "./random.ts";
+/** The NIST curves of RFC 5656. @module */
+import { type Bytes, SshError, type SshErrorCode } from "@postern/wire";
+import type { Random } from "./kex.ts";
 
-/** A curve by its identifier in RFC 5656 section 10.1. */
+/** A curve, named by its identifier in RFC 5656 section 10.1. */
 export interface NistCurve {
   readonly name: "nistp256" | "nistp384" | "nistp521";
-  /** bytes of a coordinate, and of a scalar */
+  /** bytes of a coordinate and of a scalar */
   readonly size: number;
   /** bits of the order */
   readonly bits: number;
@@ -16,7 +15,7 @@ export const nistp256: NistCurve = { name: "nistp256", size: 32, bits: 256 };
 export const nistp384: NistCurve = { name: "nistp384", size: 48, bits: 384 };
 export const nistp521: NistCurve = { name: "nistp521", size: 66, bits: 521 };
 
-/** The orders of the base points, FIPS 186-4 appendix D.1.2; apart from the curves, for who only verifies needs none of them. */
+/** The orders of the base points (FIPS 186-4 appendix D.1.2). Separate, so bundles that only verify omit them. */
 export const orders: Readonly<Record<NistCurve["name"], bigint>> = {
   nistp256: 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n,
   nistp384:
@@ -26,12 +25,12 @@ export const orders: Readonly<Record<NistCurve["name"], bigint>> = {
 };
 
 /**
- * Draws a private scalar: `size` bytes, surplus high bits cleared, again until 0 < d < order (FIPS 186-5 appendix A.2.2).
- * Every platform draws this way, so that the same randomness gives the same key.
- * @throws SshError `misuse` when the randomness is none
+ * Draws a private scalar: draws `size` bytes and clears surplus high bits, until 0 < d < order (FIPS 186-5 appendix
+ * A.2.2). All providers use it, so equal random bytes produce equal keys.
+ * @throws SshError `misuse` if the random source never returns a valid scalar
  */
 export function drawScalar(curve: NistCurve, random: Random): Bytes {
-  // Even P-256, whose order is the furthest from a power of two, misses once in 2^32 draws.
+  // The order of P-256 is the furthest from a power of two. Even with it, one draw in 2^32 fails.
   for (let draws = 0; draws < 32; draws++) {
     const scalar = random(curve.size);
     scalar[0] = (scalar[0] ?? 0) & (0xff >> (8 * curve.size - curve.bits));
@@ -40,13 +39,13 @@ export function drawScalar(curve: NistCurve, random: Random): Bytes {
   throw new SshError("misuse", `${curve.name}: expected random bytes, got none below the order`);
 }
 
-/** Whether big-endian bytes are an integer d with 0 < d < order. */
+/** Returns whether big-endian bytes are an integer d with 0 < d < order. */
 export function isScalar(curve: NistCurve, bytes: Bytes): boolean {
   const value = toBigInt(bytes);
   return value > 0n && value < orders[curve.name];
 }
 
-/** @throws SshError unless the bytes have the form of an uncompressed point (SEC 1 section 2.3.3), the one form OpenSSH takes */
+/** @throws SshError unless the bytes have the form of an uncompressed point (SEC 1 section 2.3.3), as in OpenSSH */
 export function checkPointForm(curve: NistCurve, point: Bytes, code: SshErrorCode): void {
   const size = 1 + 2 * curve.size;
   if (point.length === size && point[0] === 4) return;
@@ -54,7 +53,7 @@ export function checkPointForm(curve: NistCurve, point: Bytes, code: SshErrorCod
   throw new SshError(code, `${curve.name}: expected an uncompressed point of ${size} bytes, got ${got}`);
 }
 
-/** Big-endian bytes as an integer. */
+/** Converts big-endian bytes to an integer. */
 export function toBigInt(bytes: Bytes): bigint {
   let hex = "0";
   for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");

@@ -1,46 +1,47 @@
-/** Public key algorithms (RFC 4253 section 6.6): they verify host keys and user keys alike. @module */
+/** Public key algorithms (RFC 4253 section 6.6), for host keys and user keys, and signers. @module */
 import { type Bytes, SshError } from "@postern/wire";
 
 /**
- * Whether a signature is good. A platform whose cryptography is asynchronous, such as WebCrypto, gives a promise of it.
- * Only `true` is a yes: a promise is truthy, so compare, or use {@link verifyNow}.
+ * Whether a signature is valid. A platform with asynchronous cryptography, such as WebCrypto, returns a promise.
+ * A promise is truthy, so compare with `true`, or use {@link verifyNow}.
  */
 export type Verdict = boolean | PromiseLike<boolean>;
 
-/** A public key algorithm as a value. */
+/** A public key algorithm. */
 export interface PublicKeyAlgorithm {
-  /** the signature algorithm that is negotiated, such as `rsa-sha2-512` */
+  /** the negotiated name of the signature algorithm, such as `rsa-sha2-512` */
   readonly name: string;
-  /** the name inside the public key blob, such as `ssh-rsa` */
+  /** the name in the public key blob, such as `ssh-rsa` */
   readonly keyType: string;
   /**
-   * Whether `signature` (the blob `string algorithm || string bytes`) is one of `data` by `publicKey` (the blob), made with this very algorithm.
-   * @throws SshError `key`, at once, when the public key blob is malformed or of another type
+   * Verifies a signature blob, `string algorithm || string bytes`, of `data` by the key of a public key blob. A
+   * signature with another algorithm is not valid.
+   * @throws SshError `key`, synchronously, if the public key blob is malformed or of another type
    */
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;
 }
 
 /**
- * Verifies where nobody can wait, such as a server that checks a user's key: whatever is no boolean is never taken for a yes.
- * @throws SshError `misuse` when the algorithm gives its verdict later; what its `verify` throws
+ * Verifies synchronously, as a server must for a user's key. No value except `true` counts as valid.
+ * @throws SshError `misuse` if the algorithm is asynchronous, and the errors of its `verify`
  */
 export function verifyNow(algorithm: PublicKeyAlgorithm, publicKey: Bytes, data: Bytes, signature: Bytes): boolean {
   const verdict: unknown = algorithm.verify(publicKey, data, signature);
   if (typeof verdict === "boolean") return verdict;
-  // A promise that is not awaited must not become an unhandled rejection.
+  // Prevents an unhandled rejection.
   Promise.resolve(verdict).catch(() => {});
   throw new SshError(
     "misuse",
-    `expected a verdict of ${algorithm.name} at once, got one that comes later: it verifies host keys for a client alone`,
+    `expected ${algorithm.name} to verify synchronously, got an asynchronous algorithm, which only clients can use`,
   );
 }
 
-/** Something that signs: a key in memory, an agent, a hardware token. */
+/** A signer: a key in memory, an agent, or a hardware token. */
 export interface Signer {
-  /** the public key blob, RFC 4253 section 6.6 */
+  /** the public key blob (RFC 4253 section 6.6) */
   readonly publicKey: Bytes;
-  /** the signature algorithms it can make, best first */
+  /** the supported signature algorithms, best first */
   readonly algorithms: readonly string[];
-  /** The signature blob `string algorithm || string bytes`. */
+  /** Returns the signature blob, `string algorithm || string bytes`. */
   sign(data: Bytes, algorithm: string): Bytes | Promise<Bytes>;
 }

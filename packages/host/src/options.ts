@@ -1,7 +1,7 @@
 /** What a TunnelHost is told, and the checking of it. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
 import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
-import { describeType, expectNumber, Limits, ServerLimits, SshError } from "@postern/wire";
+import { describeType, expectNumber, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { expectMethods } from "./decision.ts";
 import type { Authorize } from "./policy.ts";
@@ -110,7 +110,7 @@ export const defaultHostLimits: Omit<HostLimits, VisitorLimit> & { readonly pena
   sessions: 10,
   memory: 64 * 1024 * 1024,
   lowestPort: 1024,
-  targetTimeoutMs: Limits.targetTimeoutMs,
+  targetTimeoutMs: 30_000,
 };
 
 type VisitorLimit = "visitorsPerForwarding" | "visitorsPerSource";

@@ -1,9 +1,9 @@
-/** Private keys as JSON Web Keys (RFC 7517), the form WebCrypto and `node:crypto` take. @module */
+/** Private keys as JSON Web Keys (RFC 7517), which WebCrypto and `node:crypto` import. @module */
 import { toBigInt } from "@postern/crypto";
 import { type Bytes, fromHex, toBase64 } from "@postern/wire";
-import type { PrivateKey } from "./private-key.ts";
+import type { PrivateKey } from "./key-types.ts";
 
-/** RFC 7518 section 6 and RFC 8037 section 2. It holds secrets: do not log it. */
+/** A private key as a JSON Web Key (RFC 7518 section 6, RFC 8037 section 2). It contains secrets: do not log it. */
 export type PrivateKeyJwk =
   | { readonly kty: "OKP"; readonly crv: "Ed25519"; readonly x: string; readonly d: string }
   | {
@@ -27,7 +27,7 @@ export type PrivateKeyJwk =
 
 const curves = { nistp256: "P-256", nistp384: "P-384", nistp521: "P-521" } as const;
 
-/** Gives a private key as a JSON Web Key. */
+/** Converts a private key to a JSON Web Key. */
 export function privateKeyJwk(key: PrivateKey): PrivateKeyJwk {
   switch (key.type) {
     case "ssh-ed25519":
@@ -41,7 +41,7 @@ export function privateKeyJwk(key: PrivateKey): PrivateKeyJwk {
         d: base64url(key.privateExponent),
         p: base64url(key.prime1),
         q: base64url(key.prime2),
-        // PROTOCOL.key does not store the two: RFC 8017 section 3.2.
+        // PROTOCOL.key does not store these two exponents (RFC 8017 section 3.2).
         dp: base64url(fromBigInt(d % (toBigInt(key.prime1) - 1n))),
         dq: base64url(fromBigInt(d % (toBigInt(key.prime2) - 1n))),
         qi: base64url(key.coefficient),

@@ -1,32 +1,31 @@
-/** The two halves of a key pair, and that they belong together. @module */
+/** Reads a key pair and checks that its halves belong together. @module */
 import { checkRsaKey, isScalar, type NistCurve, toBigInt } from "@postern/crypto";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
-import type { EcdsaPrivateKey, Ed25519PrivateKey, PrivateKey, RsaPrivateKey } from "./private-key.ts";
-import type { PublicHalf } from "./public-half.ts";
+import type { EcdsaPrivateKey, Ed25519PrivateKey, PrivateKey, PublicHalf, RsaPrivateKey } from "./key-types.ts";
 import { curveOf, isName } from "./public-key.ts";
 
 type Pair<K extends PrivateKey> = Omit<K, "comment">;
 
-/** Any pair; a union of the three, not of what they share. */
+/** A key pair of any type. Written out, because `Omit` of a union keeps only the shared fields. */
 export type AnyPair = Pair<Ed25519PrivateKey> | Pair<EcdsaPrivateKey> | Pair<RsaPrivateKey>;
 
 /**
- * Reads a key type and the private fields of that type (the form of SSH_AGENTC_ADD_IDENTITY, PROTOCOL.key section 3), the private
- * half of a public key. The errors name the type and the size that the public key has, and nothing that `reader` reads.
- * @throws SshError `key` when the type is another, or the halves do not belong together
+ * Reads a key type and its private fields, as SSH_AGENTC_ADD_IDENTITY sends them (PROTOCOL.key section 3).
+ * Error messages name the type and size of the public key, and contain nothing that `reader` reads.
+ * @throws SshError `key` for another key type, or if the halves do not belong together
  */
 export function readKeyPair(reader: Reader, publicKey: Bytes, publicHalf: PublicHalf): AnyPair {
-  const outside = new Reader(publicKey, "public key");
-  const type = outside.text();
+  const publicReader = new Reader(publicKey, "public key");
+  const type = publicReader.text();
   const curve = curveOf(type);
   if (curve === undefined && type !== "ssh-ed25519" && type !== "ssh-rsa") {
-    const got = isName(type) ? `one of type ${type}` : "another";
+    const got = isName(type) ? `a key of type ${type}` : "a key of another type";
     throw new SshError("key", `expected an Ed25519, ECDSA or RSA key, got ${got}`);
   }
   if (type === "ssh-rsa") {
-    const exponent = outside.mpint();
-    const modulus = outside.mpint();
-    outside.end();
+    const exponent = publicReader.mpint();
+    const modulus = publicReader.mpint();
+    publicReader.end();
     checkRsaKey({ exponent, modulus });
   }
   if (reader.text() !== type) throw mismatch();
@@ -39,8 +38,8 @@ function readEd25519(reader: Reader, publicKey: Bytes, publicHalf: PublicHalf): 
   expectEqual(publicKey, new Writer().text("ssh-ed25519").string(point));
   const both = reader.string();
   const seed = both.subarray(0, 32);
-  if (point.length !== 32 || both.length !== 64) throw strangers();
-  if (!equal(both.subarray(32), point) || !equal(publicHalf.ed25519(seed), point)) throw strangers();
+  if (point.length !== 32 || both.length !== 64) throw unrelatedHalves();
+  if (!equal(both.subarray(32), point) || !equal(publicHalf.ed25519(seed), point)) throw unrelatedHalves();
   return { type: "ssh-ed25519", publicKey, point, seed };
 }
 
@@ -50,10 +49,10 @@ function readEcdsa(reader: Reader, curve: NistCurve, publicKey: Bytes, publicHal
   const point = reader.string();
   expectEqual(publicKey, new Writer().text(type).text(name).string(point));
   const short = reader.mpint();
-  if (name !== curve.name || short.length > curve.size || !isScalar(curve, short)) throw strangers();
+  if (name !== curve.name || short.length > curve.size || !isScalar(curve, short)) throw unrelatedHalves();
   const scalar = new Uint8Array(curve.size);
   scalar.set(short, curve.size - short.length);
-  if (!equal(publicHalf.ecdsa(curve, scalar), point)) throw strangers();
+  if (!equal(publicHalf.ecdsa(curve, scalar), point)) throw unrelatedHalves();
   return { type, publicKey, curve, point, scalar };
 }
 
@@ -71,20 +70,20 @@ function readRsa(reader: Reader, publicKey: Bytes): Pair<RsaPrivateKey> {
     prime1: reader.mpint(),
     prime2: reader.mpint(),
   };
-  if (!belongTogether(pair)) throw strangers();
+  if (!belongTogether(pair)) throw unrelatedHalves();
   return pair;
 }
 
-/** The public key is in the file twice. */
-function expectEqual(publicKey: Bytes, inside: Writer): void {
-  if (!equal(inside.finish(), publicKey)) throw mismatch();
+/** The file contains the public key twice. */
+function expectEqual(publicKey: Bytes, repeated: Writer): void {
+  if (!equal(repeated.finish(), publicKey)) throw mismatch();
 }
 
 function mismatch(): SshError {
-  return new SshError("key", "expected the public key of the private one, got another");
+  return new SshError("key", "expected the public key that belongs to the private key, got another");
 }
 
-/** RFC 8017 section 3.2. A pair that breaks these rules would give away a prime with its first signature. */
+/** RFC 8017 section 3.2. With inconsistent numbers, the first signature could reveal a prime. */
 function belongTogether(pair: Pair<RsaPrivateKey>): boolean {
   const p = toBigInt(pair.prime1);
   const q = toBigInt(pair.prime2);
@@ -93,6 +92,6 @@ function belongTogether(pair: Pair<RsaPrivateKey>): boolean {
   return product % (p - 1n) === 1n && product % (q - 1n) === 1n && (toBigInt(pair.coefficient) * q) % p === 1n;
 }
 
-function strangers(): SshError {
-  return new SshError("key", "expected the two halves of one key pair, got halves of different ones");
+function unrelatedHalves(): SshError {
+  return new SshError("key", "expected the two halves of one key pair, got halves of different pairs");
 }

@@ -1,90 +1,99 @@
-/** Private keys in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase. @module */
-import type { NistCurve, RsaPublicKey } from "@postern/crypto";
-import { type Bytes, equal, expectType, fromBase64, Reader, SshError, utf8 } from "@postern/wire";
+/** Private keys in the OpenSSH format (OpenSSH PROTOCOL.key), without a passphrase: parsing and generating. @module */
+import { type Random, webRandom } from "@postern/crypto";
+import {
+  type Bytes,
+  concat,
+  equal,
+  expectType,
+  fromBase64,
+  Reader,
+  SshError,
+  toBase64,
+  utf8,
+  Writer,
+} from "@postern/wire";
 import { readKeyPair } from "./key-pair.ts";
-import type { PublicHalf } from "./public-half.ts";
+import type { PrivateKey, PublicHalf } from "./key-types.ts";
 import { isName } from "./public-key.ts";
 
-interface KeyPair {
-  /** the public key blob, RFC 4253 section 6.6 */
-  readonly publicKey: Bytes;
-  readonly comment: string;
-}
-
-/** RFC 8709: the seed is the private key of RFC 8032 section 5.1.5. */
-export interface Ed25519PrivateKey extends KeyPair {
-  readonly type: "ssh-ed25519";
-  readonly point: Bytes;
-  readonly seed: Bytes;
-}
-
-/** RFC 5656: an uncompressed point, and a scalar of the curve's size. */
-export interface EcdsaPrivateKey extends KeyPair {
-  readonly type: `ecdsa-sha2-${NistCurve["name"]}`;
-  readonly curve: NistCurve;
-  readonly point: Bytes;
-  readonly scalar: Bytes;
-}
-
-/** RFC 8017 section 3.2: unsigned big-endian integers without leading zeros. */
-export interface RsaPrivateKey extends KeyPair, RsaPublicKey {
-  readonly type: "ssh-rsa";
-  readonly privateExponent: Bytes;
-  readonly prime1: Bytes;
-  readonly prime2: Bytes;
-  /** the inverse of prime2 modulo prime1 */
-  readonly coefficient: Bytes;
-}
-
-/** A private key by its type, components as bytes. It holds secrets: do not log it. */
-export type PrivateKey = Ed25519PrivateKey | EcdsaPrivateKey | RsaPrivateKey;
-
 const label = "OPENSSH PRIVATE KEY";
-// No template: a bundler would keep it where no key is read.
+// No template literal: bundlers keep it even if no key is parsed.
 const expected = "expected a private key in the OpenSSH format (-----BEGIN OPENSSH PRIVATE KEY-----)";
 const magic = "openssh-key-v1\0";
-/** A key of 16384 bits has 13 KB of text. */
+/** the block size of an unencrypted file */
+const blockSize = 8;
+/** An RSA key of 16384 bits has 13 KB of text. */
 const maxText = 65_536;
 
-/** Makes the function `parsePrivateKey` of a platform. */
+/** Creates a provider's `parsePrivateKey`. */
 export function createPrivateKeyParser(publicHalf: PublicHalf): (text: string) => PrivateKey {
-  return (text) => decode(text, publicHalf);
+  return (text) => {
+    expectType("the text of a private key", text, "string");
+    if (text.length > maxText) throw new SshError("key", `${expected}, got ${text.length} characters`);
+    const base64 = unwrap(text);
+    try {
+      const { publicKey, secret } = openEnvelope(fromBase64(base64));
+      return readSecret(secret, publicKey, publicHalf);
+    } catch (error) {
+      // A damaged length can make any field contain secret bytes. So messages of code `key` contain only names and the
+      // public key's size, and messages of the reader, which contain lengths, are replaced.
+      if (error instanceof SshError && error.code === "key") throw error;
+      throw damaged();
+    }
+  };
 }
 
-function decode(text: string, publicHalf: PublicHalf): PrivateKey {
-  expectType("the text of a private key", text, "string");
-  if (text.length > maxText) throw new SshError("key", `${expected}, got ${text.length} characters`);
-  const base64 = unwrap(text);
-  try {
-    const { publicKey, secret } = openEnvelope(fromBase64(base64));
-    return readSecret(secret, publicKey, publicHalf);
-  } catch (error) {
-    // A damaged length turns any field into secret bytes. So the errors that this package writes hold nothing that was read
-    // but names and the size of the public key, and those of the reader, which hold lengths, end here.
-    if (error instanceof SshError && error.code === "key") throw error;
-    throw damaged();
-  }
+/** Options of `generatePrivateKey`. */
+export interface GenerateOptions {
+  readonly comment?: string;
+  readonly random?: Random;
+}
+
+/** Creates a provider's `generatePrivateKey`. */
+export function createKeyGenerator(publicHalf: PublicHalf): (options?: GenerateOptions) => string {
+  return (options = {}) => {
+    expectType("the options of generatePrivateKey", options, "object");
+    const { comment = "", random = webRandom } = options;
+    expectType("comment", comment, "string");
+    expectType("random", random, "function");
+    const seed = random(32);
+    const point = publicHalf.ed25519(seed);
+    const publicKey = new Writer().text("ssh-ed25519").string(point).finish();
+    // The same number twice: a reader of an encrypted file compares them to detect a wrong passphrase.
+    const check = random(4);
+    const secret = new Writer(256).raw(check).raw(check).text("ssh-ed25519").string(point);
+    secret.string(concat(seed, point)).text(comment);
+    const unpadded = secret.finish();
+    const padding = Uint8Array.from(
+      { length: (blockSize - (unpadded.length % blockSize)) % blockSize },
+      (_, i) => i + 1,
+    );
+    const file = new Writer(512).raw(utf8(magic)).text("none").text("none").text("").uint32(1);
+    const base64 = toBase64(file.string(publicKey).string(concat(unpadded, padding)).finish());
+    const lines = base64.match(/.{1,70}/g) ?? [];
+    return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+  };
 }
 
 function damaged(): SshError {
-  return new SshError("key", `${expected}, got one that is damaged or cut off`);
+  return new SshError("key", `${expected}, got a damaged or truncated file`);
 }
 
-/** What is between the two marks, without white space. */
+/** Returns the text between the BEGIN and END lines, without white space. */
 function unwrap(text: string): string {
   const match = new RegExp(`^\\s*-----BEGIN ${label}-----\\s([^-]*)-----END ${label}-----\\s*$`).exec(text);
-  if (match?.[1] === undefined) throw foreign(text);
+  if (match?.[1] === undefined) throw otherFormat(text);
   return match[1].replace(/\s+/g, "");
 }
 
-/** Names what came instead, and how to convert it. */
-function foreign(text: string): SshError {
+/** Names the format of the text and the command that converts it. */
+function otherFormat(text: string): SshError {
   const convert = "convert a copy with: ssh-keygen -p -f FILE";
-  const [, mark] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text) ?? [];
-  if (mark === label) return damaged();
-  if (mark?.endsWith("PUBLIC KEY")) return new SshError("key", `${expected}, got a public key`);
-  if (mark?.endsWith("PRIVATE KEY")) return new SshError("key", `${expected}, got a ${mark} in PEM; ${convert}`);
-  if (mark !== undefined) return new SshError("key", `${expected}, got a ${mark}`);
+  const [, found] = /-----BEGIN ([A-Z0-9 ]{1,40})-----/.exec(text) ?? [];
+  if (found === label) return damaged();
+  if (found?.endsWith("PUBLIC KEY")) return new SshError("key", `${expected}, got a public key`);
+  if (found?.endsWith("PRIVATE KEY")) return new SshError("key", `${expected}, got a ${found} in PEM; ${convert}`);
+  if (found !== undefined) return new SshError("key", `${expected}, got a ${found}`);
   const [, version] = /^\s*PuTTY-User-Key-File-(\d)/.exec(text) ?? [];
   if (version !== undefined) {
     const puttygen =
@@ -92,8 +101,10 @@ function foreign(text: string): SshError {
     return new SshError("key", `${expected}, got a PuTTY key (PPK version ${version}); ${puttygen}`);
   }
   if (/^\s*(?:ssh|ecdsa|sk)-\S+\s+AAAA/.test(text)) return new SshError("key", `${expected}, got a public key`);
-  if (text.trim() === "") return new SshError("key", `${expected}, got nothing`);
-  const path = /[\r\n]/.test(text.trim()) ? "" : " of one line; if it is the path of a file, read the file first";
+  if (text.trim() === "") return new SshError("key", `${expected}, got an empty text`);
+  const path = /[\r\n]/.test(text.trim())
+    ? ""
+    : " of one line; if it is the path of a file, pass the content of the file";
   return new SshError("key", `${expected}, got other text${path}`);
 }
 
@@ -101,7 +112,7 @@ function foreign(text: string): SshError {
 function openEnvelope(bytes: Bytes): { publicKey: Bytes; secret: Bytes } {
   const reader = new Reader(bytes, "private key");
   if (!equal(reader.raw(magic.length), utf8(magic)))
-    throw new SshError("key", `${expected}, got another version of it`);
+    throw new SshError("key", `${expected}, got another version of the format`);
   const cipher = reader.text();
   const kdf = reader.text();
   const kdfOptions = reader.string();
@@ -110,10 +121,11 @@ function openEnvelope(bytes: Bytes): { publicKey: Bytes; secret: Bytes } {
     const remove = "remove the passphrase of a copy with: ssh-keygen -p -f FILE";
     throw new SshError(
       "key",
-      `expected an unencrypted key, got one protected by a passphrase${how}, which is not read; ${remove}`,
+      `expected an unencrypted key, got a key that is encrypted with a passphrase${how}; ${remove}`,
     );
   }
-  if (kdfOptions.length > 0) throw new SshError("key", "expected no options without encryption, got some");
+  if (kdfOptions.length > 0)
+    throw new SshError("key", "expected no key derivation options in an unencrypted key, got some");
   if (reader.uint32() !== 1) throw new SshError("key", "expected one key in the file, got more or none");
   const envelope = { publicKey: reader.string(), secret: reader.string() };
   reader.end();
@@ -131,8 +143,8 @@ function readSecret(secret: Bytes, publicKey: Bytes, publicHalf: PublicHalf): Pr
   return { ...pair, comment };
 }
 
-/** The bytes 1, 2, 3 … up to the block size, which is 8 without encryption. */
+/** The padding is 1, 2, 3 … up to the block size. */
 function checkPadding(size: number, padding: Bytes): void {
-  if (size % 8 === 0 && padding.length < 8 && padding.every((byte, i) => byte === i + 1)) return;
-  throw new SshError("key", "expected padding 1, 2, 3 … to a multiple of 8 bytes, got something else");
+  if (size % blockSize === 0 && padding.length < blockSize && padding.every((byte, i) => byte === i + 1)) return;
+  throw new SshError("key", "expected padding 1, 2, 3 … to a multiple of 8 bytes, got other padding");
 }

@@ -1,12 +1,12 @@
-/** What a signer is made of, on any platform. @module */
+/** The parts of a signer that every provider shares. @module */
 import type { Signer } from "@postern/crypto";
 import { type Bytes, expectType, SshError, Writer } from "@postern/wire";
-import type { PrivateKey } from "./private-key.ts";
+import type { PrivateKey } from "./key-types.ts";
 
-/** How to read a private key; there is nothing to choose yet. */
+/** Options of `readPrivateKey`. There are none yet. */
 export type ReadPrivateKeyOptions = Readonly<Record<string, never>>;
 
-/** Makes the function `readPrivateKey` of a platform: `read` takes the text. */
+/** Creates a provider's `readPrivateKey`. `read` receives the text. */
 export function createKeyReader(
   read: (text: string) => Signer | Promise<Signer>,
 ): (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> {
@@ -14,29 +14,29 @@ export function createKeyReader(
     expectType("the options of readPrivateKey", options, "object");
     const [unknown] = Object.keys(options);
     if (unknown === undefined) return read(text);
-    throw new SshError("misuse", `expected no options to read a private key, got ${unknown}`);
+    throw new SshError("misuse", `expected readPrivateKey to receive no options, got ${unknown}`);
   };
 }
 
-/** The signature algorithms a private key can make, best first. */
+/** Returns the signature algorithms that a private key can use, best first. */
 export function signatureAlgorithms(key: PrivateKey): readonly string[] {
   expectType("a private key", key, "object");
   return key.type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [key.type];
 }
 
-/** @throws SshError `misuse` unless `data` is bytes and `algorithm` is one of the list */
+/** Returns `algorithm`. @throws SshError `misuse` unless `data` is bytes and the list contains the algorithm */
 export function checkAlgorithm(data: Bytes, algorithm: string, algorithms: readonly string[]): string {
   expectType("the data to sign", data, "Uint8Array");
   if (algorithms.includes(algorithm)) return algorithm;
-  throw new SshError("misuse", `expected a signature algorithm of ${algorithms.join(", ")}, got ${algorithm}`);
+  throw new SshError("misuse", `expected one of the signature algorithms ${algorithms.join(", ")}, got ${algorithm}`);
 }
 
-/** The signature blob of RFC 4253 section 6.6: `string algorithm || string signature`. */
+/** Encodes a signature blob, `string algorithm || string signature` (RFC 4253 section 6.6). */
 export function encodeSignature(algorithm: string, signature: Bytes): Bytes {
   return new Writer(128 + signature.length).text(algorithm).string(signature).finish();
 }
 
-/** r || s, each of the curve's size (IEEE P1363), as `mpint r || mpint s` (RFC 5656 section 3.1.2). */
+/** Converts r || s, each of the curve's size (IEEE P1363), to `mpint r || mpint s` (RFC 5656 section 3.1.2). */
 export function encodeEcdsaPair(pair: Bytes): Bytes {
   const half = pair.length / 2;
   return new Writer().mpint(pair.subarray(0, half)).mpint(pair.subarray(half)).finish();

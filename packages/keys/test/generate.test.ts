@@ -10,8 +10,8 @@ import { formatPublicKey } from "../src/index.ts";
 const keygen = "/usr/bin/ssh-keygen";
 if (!existsSync(keygen)) process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");
 
-describe("a generated key", () => {
-  it("is read back, whatever the length of its comment", () => {
+describe("generatePrivateKey", () => {
+  it("generates a key that parsePrivateKey accepts, with a comment of any length", () => {
     for (let length = 0; length < 20; length++) {
       const comment = "c".repeat(length);
       const key = parsePrivateKey(generatePrivateKey({ comment, random: seededRandom("key") }));
@@ -19,17 +19,17 @@ describe("a generated key", () => {
     }
   });
 
-  it("calls it misuse when an option has another type", () => {
+  it("rejects options of other types as misuse", () => {
     for (const options of [{ comment: 7 }, { comment: null }, { random: 7 }, null, "me@laptop"]) {
       expect(() => generatePrivateKey(options as never)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
   });
 
-  it("differs from the next one", () => {
+  it("generates different keys", () => {
     expect(generatePrivateKey()).not.toBe(generatePrivateKey());
   });
 
-  it.skipIf(!existsSync(keygen))("is read by ssh-keygen", () => {
+  it.skipIf(!existsSync(keygen))("generates a key that ssh-keygen accepts", () => {
     const folder = mkdtempSync(join(tmpdir(), "postern-generate-"));
     try {
       const file = join(folder, "key");

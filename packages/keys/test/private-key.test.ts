@@ -26,7 +26,7 @@ function failure(text: string): SshError {
   throw new Error("expected an error, got a key");
 }
 
-/** A file as PROTOCOL.key describes it, with one thing changed. */
+/** Creates a file (PROTOCOL.key) with changed parts. */
 function file(
   key: PrivateKey & { type: "ssh-ed25519" },
   change: Partial<{
@@ -58,7 +58,7 @@ function file(
     padding = Uint8Array.of(1, 2, 3),
     after = new Uint8Array(0),
   } = change;
-  // 8 + (4 + 11) + (4 + 32) + (4 + 64) + (4 + 2) = 133 bytes, so three of padding.
+  // 8 + (4 + 11) + (4 + 32) + (4 + 64) + (4 + 2) = 133 bytes, so 3 bytes of padding.
   const secret = new Writer()
     .uint32(checks[0])
     .uint32(checks[1])
@@ -72,13 +72,13 @@ function file(
 }
 
 describe("parsePrivateKey", () => {
-  it.each(keyVectors)("%s: reads what ssh-keygen wrote ($comment)", (type, vector) => {
+  it.each(keyVectors)("parses a %s key of ssh-keygen ($comment)", (type, vector) => {
     const key = parsePrivateKey(vector.privateKey);
     expect(key.type).toBe(type);
     expect(formatPublicKey(key.publicKey, key.comment)).toBe(vector.publicLine);
   });
 
-  it("gives the components as bytes", () => {
+  it("returns the components as bytes", () => {
     const ed25519 = parsePrivateKey(vectorOf("ssh-ed25519").privateKey);
     expect(ed25519).toMatchObject({ seed: { length: 32 }, point: { length: 32 } });
     const p521 = parsePrivateKey(vectorOf("ecdsa-sha2-nistp521").privateKey);
@@ -91,13 +91,13 @@ describe("parsePrivateKey", () => {
   it.each([
     ["CR LF", privateKey.replaceAll("\n", "\r\n")],
     ["no final newline", privateKey.trimEnd()],
-    ["white space around it", `\n  ${privateKey}\n\n`],
+    ["surrounding white space", `\n  ${privateKey}\n\n`],
     ["spaces for newlines", privateKey.trim().replaceAll(/\n/g, " ")],
   ])("tolerates %s", (_, text) => {
     expect(parsePrivateKey(text)).toEqual(parsePrivateKey(privateKey));
   });
 
-  it.each(unreadVectors)("names what came instead: $comment", ({ text, expects }) => {
+  it.each(unreadVectors)("rejects and names another format: $comment", ({ text, expects }) => {
     const error = failure(text);
     expect(error.code).toBe("key");
     for (const words of expects) expect(error.message).toContain(words);
@@ -112,19 +112,19 @@ describe("parsePrivateKey", () => {
     ["a public key line", vectorOf("ssh-ed25519").publicLine, ["got a public key"]],
     ["a public key in PEM", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", ["got a public key"]],
     ["a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", ["got a CERTIFICATE"]],
-    ["nothing", " \n", ["got nothing"]],
-    ["a path", "/home/me/.ssh/id_ed25519", ["read the file first"]],
-    ["a file cut off", privateKey.slice(0, 200), ["cut off"]],
+    ["an empty text", " \n", ["empty"]],
+    ["a path", "/home/me/.ssh/id_ed25519", ["path of a file"]],
+    ["a truncated file", privateKey.slice(0, 200), ["truncated"]],
     ["text after the end", `${privateKey}more`, ["damaged"]],
     ["other characters inside", privateKey.replace("b3Bl", "b3*l"), ["OpenSSH format"]],
     ["too much text", begin + " ".repeat(100_000) + end, ["100068 characters"]],
-  ])("names what came instead: %s", (_, text, words) => {
+  ])("rejects and names other text: %s", (_, text, words) => {
     const error = failure(text);
     expect(error.code).toBe("key");
     for (const word of words) expect(error.message).toContain(word);
   });
 
-  it("calls it misuse when it is given no text", () => {
+  it("rejects a value that is not a string as misuse", () => {
     expect(failure(utf8(privateKey) as unknown as string).code).toBe("misuse");
   });
 
@@ -132,21 +132,21 @@ describe("parsePrivateKey", () => {
   if (key.type !== "ssh-ed25519") throw new Error("expected an Ed25519 vector");
   const second = parsePrivateKey(keyVectors[1]![1].privateKey) as typeof key;
 
-  it("reads the file that the next test changes", () => {
+  it("parses the unchanged file of the next test", () => {
     expect(parsePrivateKey(file(key, {}))).toEqual({ ...key, comment: "me" });
   });
 
   it.each([
     ["another magic", { magic: "openssh-key-v2\0" }],
     ["a cipher", { cipher: "aes256-ctr" }],
-    ["a kdf alone", { kdf: "bcrypt" }],
-    ["options of no kdf", { kdfOptions: Uint8Array.of(1) }],
+    ["a KDF without a cipher", { kdf: "bcrypt" }],
+    ["options without a KDF", { kdfOptions: Uint8Array.of(1) }],
     ["no key", { count: 0 }],
     ["two keys", { count: 2 }],
     ["different check numbers", { checks: [7, 8] as [number, number] }],
     ["an unknown type", { type: "ssh-ed25518" }],
-    ["the public key of another pair outside", { publicKey: second.publicKey }],
-    ["the public key of another pair inside", { point: second.point, publicKey: second.publicKey }],
+    ["the public key of another pair in the public part", { publicKey: second.publicKey }],
+    ["the public key of another pair in both parts", { point: second.point, publicKey: second.publicKey }],
     ["a seed of another pair", { both: Uint8Array.of(...second.seed, ...key.point) }],
     ["a whole pair of another key", { both: Uint8Array.of(...second.seed, ...second.point) }],
     ["short halves", { both: key.seed }],
@@ -155,34 +155,31 @@ describe("parsePrivateKey", () => {
     ["padding that starts at 2", { padding: Uint8Array.of(2, 3, 4) }],
     ["too much padding", { padding: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) }],
     ["bytes after the end", { after: Uint8Array.of(0) }],
-  ])("refuses %s", (_, change) => {
+  ])("rejects %s", (_, change) => {
     expect(failure(file(key, change)).code).toBe("key");
   });
 
-  it.each(["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"])(
-    "%s: refuses halves of different pairs",
-    (type) => {
-      const [a, b] = keyVectors.filter(([name]) => name === type).map(([, vector]) => bytesOf(vector.privateKey));
-      if (!a || !b) throw new Error("expected two vectors");
-      const public_ = (bytes: Bytes) => {
-        const view = new DataView(bytes.buffer);
-        return { from: 43, to: 43 + view.getUint32(39) };
-      };
-      // The public section alone from the other file; for ECDSA both have one length.
-      if (type !== "ssh-rsa") {
-        const mixed = Uint8Array.from(a);
-        mixed.set(b.subarray(public_(b).from, public_(b).to), public_(a).from);
-        expect(failure(textOf(mixed)).message).toContain("expected the public key of the private one");
-      }
-      // A changed byte near the end of the public part inside the private section.
-      const hex = toHex(a);
-      const inner = hex.lastIndexOf(hex.slice(2 * (public_(a).to - 24), 2 * public_(a).to));
-      expect(inner).toBeGreaterThan(2 * public_(a).to);
-      const changed = Uint8Array.from(a);
-      for (const at of [inner / 2 + 10, public_(a).to - 14]) changed[at] = changed[at]! ^ 2;
-      expect(failure(textOf(changed)).message).toContain("expected the two halves of one key pair");
-    },
-  );
+  it.each(["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"])("rejects halves of different %s pairs", (type) => {
+    const [a, b] = keyVectors.filter(([name]) => name === type).map(([, vector]) => bytesOf(vector.privateKey));
+    if (!a || !b) throw new Error("expected two vectors");
+    const public_ = (bytes: Bytes) => {
+      const view = new DataView(bytes.buffer);
+      return { from: 43, to: 43 + view.getUint32(39) };
+    };
+    // Only the public part of the other file. ECDSA keys of one curve have the same length.
+    if (type !== "ssh-rsa") {
+      const mixed = Uint8Array.from(a);
+      mixed.set(b.subarray(public_(b).from, public_(b).to), public_(a).from);
+      expect(failure(textOf(mixed)).message).toContain("expected the public key that belongs");
+    }
+    // A changed byte near the end of the public key in both parts.
+    const hex = toHex(a);
+    const inner = hex.lastIndexOf(hex.slice(2 * (public_(a).to - 24), 2 * public_(a).to));
+    expect(inner).toBeGreaterThan(2 * public_(a).to);
+    const changed = Uint8Array.from(a);
+    for (const at of [inner / 2 + 10, public_(a).to - 14]) changed[at] = changed[at]! ^ 2;
+    expect(failure(textOf(changed)).message).toContain("expected the two halves of one key pair");
+  });
 
   const rsaParts = (change: Partial<Record<"e" | "d" | "p" | "q" | "iqmp", Bytes>>) => {
     const rsa = parsePrivateKey(vectorOf("ssh-rsa").privateKey);
@@ -218,7 +215,7 @@ describe("parsePrivateKey", () => {
     return fromHex(hex.length % 2 === 0 ? hex : `0${hex}`);
   };
 
-  it("refuses RSA numbers that do not belong together", () => {
+  it("rejects RSA numbers that do not belong together", () => {
     const { rsa, text } = rsaParts({});
     expect(parsePrivateKey(text)).toMatchObject({ type: "ssh-rsa", comment: "" });
     const one = Uint8Array.of(1);
@@ -227,7 +224,7 @@ describe("parsePrivateKey", () => {
     for (const change of [
       { d: three },
       { d: none },
-      // Right modulo one prime, wrong modulo the other.
+      // Correct modulo one prime, wrong modulo the other.
       { d: sum(rsa.privateExponent, rsa.prime1, -1n) },
       { d: sum(rsa.privateExponent, rsa.prime2, -1n) },
       { iqmp: one },
@@ -245,9 +242,9 @@ describe("parsePrivateKey", () => {
     }
   });
 
-  // Only what was checked may pass: a flip in a check number, the comment or the base64's spare bits can go unseen.
+  // Flips in a check number, the comment or unused bits of base64 may pass.
   it.each(keyVectors.filter(([, { id }]) => id === 1))(
-    "%s: never accepts another key, whatever bit is wrong",
+    "never returns another %s key if a bit is flipped",
     (type, vector) => {
       const good = parsePrivateKey(vector.privateKey);
       const bytes = bytesOf(vector.privateKey);
@@ -269,26 +266,27 @@ describe("parsePrivateKey", () => {
     },
   );
 
-  it("ends in a key error for every truncation", () => {
+  it("throws a key error for every truncation", () => {
     const bytes = bytesOf(privateKey);
     for (let size = 0; size < bytes.length; size++) expect(failure(textOf(bytes.subarray(0, size))).code).toBe("key");
     for (let size = 0; size < privateKey.length - 1; size++)
       expect(failure(privateKey.slice(0, size)).code).toBe("key");
   });
 
-  it("ends in a key error for any bytes and any text", () => {
+  it("throws a key error for any bytes and any text", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => failure(textOf(bytes)).code === "key"));
     fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => failure(text).code === "key"));
   });
 
-  // Any length may be damaged, so any field may be read out of the secret bytes. Were one of them in a message, two keys would differ.
+  // A damaged length can make any field contain secret bytes. If a message contained one, the messages of two keys
+  // would differ.
   it.each([
     ["ssh-ed25519", [1, 8, 64, 128, 255]],
     ["ecdsa-sha2-nistp256", [1, 128]],
     ["ecdsa-sha2-nistp384", [128]],
     ["ecdsa-sha2-nistp521", [128]],
     ["ssh-rsa", [1, 128]],
-  ])("%s: the errors of damaged files do not depend on the key", (type, masks) => {
+  ])("throws errors for damaged %s files that do not depend on the key", (type, masks) => {
     const messagesOf = (bytes: Bytes): ReadonlySet<string> => {
       const messages = new Set<string>();
       const note = (damaged: Bytes): void => {
@@ -296,7 +294,7 @@ describe("parsePrivateKey", () => {
           parsePrivateKey(textOf(damaged));
         } catch (error) {
           const { message, cause } = error as Error;
-          // A fixed text, but not every comment leaves room for padding to damage.
+          // This message is constant, but not every comment requires padding.
           if (!message.startsWith("expected padding 1, 2, 3")) messages.add(`${message} ${String(cause)}`);
         }
       };
@@ -307,7 +305,7 @@ describe("parsePrivateKey", () => {
           note(damaged);
         }
       }
-      // Lengths of the first fields that reach into the secret part.
+      // Lengths of the first fields that extend into the secret part.
       for (const at of [15, 23, 31, 39, 43]) {
         for (let size = 0; size < 256; size++) {
           const damaged = Uint8Array.from(bytes);
@@ -321,7 +319,7 @@ describe("parsePrivateKey", () => {
     expect(messagesOf(first!)).toEqual(messagesOf(other!));
   });
 
-  it("shows no part of the key in an error", () => {
+  it("throws errors that contain no part of the key", () => {
     const bytes = bytesOf(privateKey);
     fc.assert(
       fc.property(fc.nat(8 * bytes.length - 1), fc.nat(bytes.length), (bit, cut) => {

@@ -9,7 +9,7 @@ const keyError = expect.objectContaining({ name: "SshError", code: "key" });
 const ed25519Blob = parsePublicKey(vectorOf("ssh-ed25519").publicLine).blob;
 
 describe("public keys", () => {
-  it.each(keyVectors)("%s: reads and writes the line of ssh-keygen", (type, { publicLine, bits }) => {
+  it.each(keyVectors)("parses and formats a %s line of ssh-keygen", (type, { publicLine, bits }) => {
     const { blob, comment, ...parsed } = parsePublicKey(`${publicLine}\r\n`);
     expect(parsed).toEqual({ type });
     expect(publicLine).toBe(`${type} ${toBase64(blob)} ${comment}`.trimEnd());
@@ -18,14 +18,14 @@ describe("public keys", () => {
     expect(describePublicKey(blob)).toBe(type === "ssh-rsa" ? `ssh-rsa of ${bits} bits` : type);
   });
 
-  it("reads a type it does not know by its name", () => {
+  it("parses a key of an unknown type", () => {
     const blob = new Writer().text("sk-ssh-ed25519@openssh.com").string(new Uint8Array(32)).text("ssh:").finish();
     const line = `sk-ssh-ed25519@openssh.com ${toBase64(blob)} token`;
     expect(parsePublicKey(line)).toEqual({ type: "sk-ssh-ed25519@openssh.com", blob, comment: "token" });
     expect(formatPublicKey(blob, "token")).toBe(line);
   });
 
-  it("takes the comment word for word, and none", () => {
+  it("keeps the comment verbatim, and accepts a line without one", () => {
     const line = `ssh-ed25519\t${toBase64(ed25519Blob)}  two  words `;
     expect(parsePublicKey(line).comment).toBe("two  words");
     expect(parsePublicKey(`ssh-ed25519 ${toBase64(ed25519Blob)}`).comment).toBe("");
@@ -53,24 +53,24 @@ describe("public keys", () => {
     ["trailing bytes after a point", concat(p256Blob, Uint8Array.of(0, 0, 0, 0))],
     ["an RSA modulus of zero", named("ssh-rsa", Uint8Array.of(3), new Uint8Array(0))],
     ["a negative RSA modulus", named("ssh-rsa", Uint8Array.of(3), Uint8Array.of(0x80))],
-  ])("refuses %s", (_, blob) => {
+  ])("rejects %s", (_, blob) => {
     expect(() => describePublicKey(blob)).toThrow(keyError);
     expect(() => formatPublicKey(blob)).toThrow(keyError);
   });
 
   it.each([
-    ["nothing", ""],
-    ["a type alone", "ssh-ed25519"],
+    ["no text", ""],
+    ["only a type", "ssh-ed25519"],
     ["two lines", `${p256}\n${p256}`],
     ["broken base64", "ssh-ed25519 AAAA*"],
     ["a private key", vectorOf("ssh-ed25519").privateKey],
-    ["a type that is not the one inside", p256.replace("nistp256", "nistp384")],
+    ["a type that differs from the blob", p256.replace("nistp256", "nistp384")],
     ["options before the type", `restrict ${p256}`],
-  ])("refuses a line with %s", (_, line) => {
+  ])("rejects a line with %s", (_, line) => {
     expect(() => parsePublicKey(line)).toThrow(keyError);
   });
 
-  it("refuses a line longer than 16 KiB, whatever it holds", () => {
+  it("rejects a line longer than 16 KiB", () => {
     const [type, base64] = p256.split(" ");
     const padded = `${type} ${base64} `.padEnd(16_384, "c");
     expect(parsePublicKey(padded).comment).toHaveLength(16_384 - `${type} ${base64} `.length);
@@ -85,7 +85,7 @@ describe("public keys", () => {
     }
   });
 
-  it("calls it misuse when a text or a blob is none, and names the type", () => {
+  it("rejects values of other types as misuse and names the type", () => {
     const calls: readonly (() => unknown)[] = [
       () => parsePublicKey(undefined as never),
       () => parsePublicKey(ed25519Blob as never),
@@ -119,8 +119,8 @@ describe("public keys", () => {
     );
   });
 
-  it("ends in a key error for any bytes and any line", () => {
-    const quiet = (run: () => unknown) => {
+  it("throws a key error for any invalid bytes and line", () => {
+    const throwsKeyError = (run: () => unknown) => {
       try {
         run();
       } catch (error) {
@@ -136,16 +136,18 @@ describe("public keys", () => {
         return copy;
       }),
     );
-    fc.assert(fc.property(blobs, (blob) => quiet(() => keyType(blob))));
-    fc.assert(fc.property(blobs, (blob) => quiet(() => describePublicKey(blob))));
-    fc.assert(fc.property(blobs, (blob) => quiet(() => parsePublicKey(`ssh-ed25519 ${toBase64(blob)}`))));
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (line) => quiet(() => parsePublicKey(line))));
-    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => quiet(() => parseFingerprint(`SHA256:${text}`))));
+    fc.assert(fc.property(blobs, (blob) => throwsKeyError(() => keyType(blob))));
+    fc.assert(fc.property(blobs, (blob) => throwsKeyError(() => describePublicKey(blob))));
+    fc.assert(fc.property(blobs, (blob) => throwsKeyError(() => parsePublicKey(`ssh-ed25519 ${toBase64(blob)}`))));
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (line) => throwsKeyError(() => parsePublicKey(line))));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => throwsKeyError(() => parseFingerprint(`SHA256:${text}`))),
+    );
   });
 });
 
 describe("fingerprints", () => {
-  it.each(keyVectors)("%s: are those of ssh-keygen -lf", (_, { publicLine, fingerprint }) => {
+  it.each(keyVectors)("equal those of ssh-keygen -lf (%s)", (_, { publicLine, fingerprint }) => {
     const { blob } = parsePublicKey(publicLine);
     expect(sha256Fingerprint(blob)).toBe(fingerprint);
     const digest = parseFingerprint(fingerprint);
@@ -164,14 +166,14 @@ describe("fingerprints", () => {
     ["bits beyond the digest", `SHA256:${"A".repeat(42)}B`, "last character"],
     ["hexadecimal", `SHA256:${hex}`, "got 64"],
     ["other characters", `SHA256:${"-".repeat(43)}`, "other characters"],
-    ["nothing", "", "SHA256:"],
+    ["an empty text", "", "SHA256:"],
     ["a lower-case prefix", fingerprint.toLowerCase(), "SHA256:"],
-  ])("refuses %s", (_, text, words) => {
+  ])("rejects %s", (_, text, words) => {
     expect(() => parseFingerprint(text)).toThrow(keyError);
     expect(() => parseFingerprint(text)).toThrow(words);
   });
 
-  it("is of the whole blob", () => {
+  it("covers the whole blob", () => {
     expect(sha256Fingerprint(utf8(""))).toBe("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU");
   });
 });

@@ -37,7 +37,7 @@ function parts(blob: Bytes): { algorithm: string; raw: Bytes } {
   return signature;
 }
 
-/** Verified by OpenSSL, which knows nothing of our encodings: ECDSA goes in as r || s. */
+/** Verifies with OpenSSL, independently of our encodings: an ECDSA signature is passed as r || s. */
 function opensslAccepts(privateText: string, data: Bytes, blob: Bytes): boolean {
   const key = parsePrivateKey(privateText);
   const { d: _, ...jwk } = privateKeyJwk(key);
@@ -61,12 +61,12 @@ const hasKeygen = (() => {
     execFileSync("sh", ["-c", "command -v ssh-keygen"], { stdio: "ignore" });
     return true;
   } catch {
-    process.stderr.write("skipped: signatures verified by ssh-keygen, which this machine has not\n");
+    process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");
     return false;
   }
 })();
 
-/** OpenSSH PROTOCOL.sshsig: a signature file for `ssh-keygen -Y check-novalidate`, and what it signs. */
+/** Creates a signature file for `ssh-keygen -Y check-novalidate` (OpenSSH PROTOCOL.sshsig). */
 async function sshsig(by: Signer, algorithm: string, message: string): Promise<string> {
   const digest = createHash("sha512").update(message).digest();
   const fields = (writer: Writer) => writer.text("postern").text("").text("sha512");
@@ -98,7 +98,7 @@ function opensshAccepts(armour: string, message: string): boolean {
 }
 
 describe("signer", () => {
-  it.each(keyVectors)("%s: makes signatures that others accept ($comment)", async (_, vector) => {
+  it.each(keyVectors)("creates %s signatures that OpenSSL and our verifier accept ($comment)", async (_, vector) => {
     const by = await readPrivateKey(vector.privateKey);
     const data = fromHex(vector.data);
     for (const algorithm of by.algorithms) {
@@ -112,9 +112,9 @@ describe("signer", () => {
     }
   });
 
-  // Both are deterministic: RFC 8032 section 5.1.6, RFC 8017 section 8.2.1.
+  // Both are deterministic (RFC 8032 section 5.1.6, RFC 8017 section 8.2.1).
   it.each(keyVectors.filter(([type]) => !type.startsWith("ecdsa")))(
-    "%s: equals OpenSSH byte for byte",
+    "creates the same %s signature as OpenSSH",
     async (_, vector) => {
       const by = signer(parsePrivateKey(vector.privateKey));
       const { algorithm } = parts(fromHex(vector.signature));
@@ -122,12 +122,12 @@ describe("signer", () => {
     },
   );
 
-  it.each(keyVectors)("%s: the vector's own signature is one of its key", (_, vector) => {
+  it.each(keyVectors)("verifies the %s signature of the vector with OpenSSL", (_, vector) => {
     expect(opensslAccepts(vector.privateKey, fromHex(vector.data), fromHex(vector.signature))).toBe(true);
   });
 
   it.skipIf(!hasKeygen).each(keyVectors)(
-    "%s: makes signatures that ssh-keygen accepts ($comment)",
+    "creates %s signatures that ssh-keygen accepts ($comment)",
     async (_, vector) => {
       const by = signer(parsePrivateKey(vector.privateKey));
       for (const algorithm of by.algorithms) {
@@ -139,7 +139,7 @@ describe("signer", () => {
   );
 
   it.each(["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"])(
-    "%s: signs at once, any data, and the same way again",
+    "signs any data synchronously and deterministically with %s",
     (type) => {
       const text = vectorOf(type).privateKey;
       const by = signer(parsePrivateKey(text));
@@ -156,7 +156,7 @@ describe("signer", () => {
     },
   );
 
-  it("offers no SHA-1 for RSA, and refuses algorithms that are not the key's", async () => {
+  it("offers no SHA-1 for RSA, and rejects algorithms of other key types", async () => {
     const rsa = signer(parsePrivateKey(vectorOf("ssh-rsa").privateKey));
     expect(rsa.algorithms).toEqual(["rsa-sha2-512", "rsa-sha2-256"]);
     const misuse = expect.objectContaining({ code: "misuse" });
@@ -170,7 +170,7 @@ describe("signer", () => {
     expect(() => signer(null as never)).toThrow(misuse);
   });
 
-  it("signs with RSA what the data were when it was asked", async () => {
+  it("signs the data at the time of the call with RSA", async () => {
     const { privateKey } = vectorOf("ssh-rsa");
     const data = utf8("before");
     const promise = signer(parsePrivateKey(privateKey)).sign(data, "rsa-sha2-512");
@@ -180,7 +180,7 @@ describe("signer", () => {
 });
 
 describe("readPrivateKey", () => {
-  it("rejects what parsePrivateKey throws, and options it does not know", async () => {
+  it("rejects with the errors of parsePrivateKey, and for unknown options", async () => {
     await expect(readPrivateKey("nothing of the kind")).rejects.toMatchObject({ name: "SshError", code: "key" });
     const options = { passphrase: "x" } as unknown as Record<string, never>;
     const promise = readPrivateKey(vectorOf("ssh-ed25519").privateKey, options);

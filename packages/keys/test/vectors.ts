@@ -1,16 +1,16 @@
-/** The files of test-vectors/keys. */
+/** Loads test-vectors/keys. */
 import { readFileSync } from "node:fs";
 
 export interface KeyVector {
   readonly id: number;
-  /** the command that made it */
+  /** the command that created the key */
   readonly comment: string;
   readonly privateKey: string;
   readonly publicLine: string;
   readonly fingerprint: string;
   readonly bits: number;
   readonly data: string;
-  /** of `data`, by OpenSSH */
+  /** a signature of `data` by OpenSSH */
   readonly signature: string;
 }
 
@@ -35,7 +35,7 @@ export const keyVectors: readonly (readonly [string, KeyVector])[] = [
 
 export const unreadVectors: readonly UnreadVector[] = load("unread");
 
-/** The first vector of a type. */
+/** Returns the first vector of a key type. */
 export function vectorOf(type: string): KeyVector {
   const found = keyVectors.find(([name]) => name === type);
   if (!found) throw new Error(`no vector of ${type}`);

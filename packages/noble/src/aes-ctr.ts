@@ -1,7 +1,6 @@
 /** AES-CTR in pure JavaScript. @module */
 import { ctr } from "@noble/ciphers/aes.js";
-import type { Cipher } from "@postern/crypto";
-import { type AesCtr, createAesCtr } from "@postern/crypto";
+import { type AesCtr, type Cipher, createAesCtr } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 
 const blockSize = 16;
@@ -10,13 +9,13 @@ const nobleAesCtr: AesCtr = (key, counter) => {
   let block = counter;
   return (blocks) => {
     const text = ctr(key, block).encrypt(blocks);
-    block = advanced(block, blocks.length / blockSize);
+    block = addBlocks(block, blocks.length / blockSize);
     return text;
   };
 };
 
-/** The counter block after so many blocks: a big-endian integer modulo 2^128 (NIST SP 800-38A appendix B.1). */
-function advanced(block: Bytes, blocks: number): Bytes {
+/** Returns the counter, a big-endian integer, plus `blocks`, modulo 2^128 (NIST SP 800-38A appendix B.1). */
+function addBlocks(block: Bytes, blocks: number): Bytes {
   const next = block.slice();
   let carry = blocks;
   for (let at = blockSize - 1; at >= 0 && carry > 0; at--) {

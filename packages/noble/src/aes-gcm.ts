@@ -1,7 +1,6 @@
 /** AES-GCM in pure JavaScript. @module */
 import { gcm } from "@noble/ciphers/aes.js";
-import type { Cipher } from "@postern/crypto";
-import { type AesGcm, createAesGcm } from "@postern/crypto";
+import { type AesGcm, type Cipher, createAesGcm } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 
 const tagSize = 16;
@@ -14,7 +13,7 @@ const nobleAesGcm = (key: Bytes): AesGcm => ({
     try {
       return gcm(key, nonce, packet.subarray(0, 4)).decrypt(packet.subarray(4));
     } catch {
-      // All sizes were checked before: only the tag is left to be wrong.
+      // Only the tag can be wrong, because all sizes were checked before.
       return undefined;
     }
   },

@@ -1,4 +1,4 @@
-/** The ready-made sets of algorithms in pure JavaScript, in order of preference. @module */
+/** The sets of algorithms in pure JavaScript, in order of preference. @module */
 import type { Algorithms } from "@postern/crypto";
 import { aes128Ctr, aes192Ctr, aes256Ctr } from "./aes-ctr.ts";
 import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
@@ -10,7 +10,7 @@ import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.t
 import { sshEd25519 } from "./publickey/ed25519.ts";
 import { rsaSha2_256, rsaSha2_512 } from "./publickey/rsa.ts";
 
-/** The default: authenticated ciphers alone. ChaCha20-Poly1305 leads, three times as fast as AES-GCM in JavaScript. */
+/** The default: AEAD ciphers only. In JavaScript, ChaCha20-Poly1305 is three times as fast as AES-GCM. */
 export const modernAlgorithms: Algorithms = {
   kex: [curve25519Sha256, curve25519Sha256Libssh],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
@@ -19,15 +19,15 @@ export const modernAlgorithms: Algorithms = {
 };
 
 /** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
-export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ after(modernAlgorithms, {
+export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlgorithms, {
   kex: [ecdhNistp256, ecdhNistp384, ecdhNistp521],
   hostKeys: [],
   ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [hmacSha2_256, hmacSha2_512],
 });
 
-/** A call, for bundlers drop unused calls marked pure, and keep every spread. */
-function after(first: Algorithms, then: Algorithms): Algorithms {
+/** Appends lists. A function, because bundlers omit unused calls that are marked pure, but keep spread expressions. */
+function append(first: Algorithms, then: Algorithms): Algorithms {
   return {
     kex: [...first.kex, ...then.kex],
     hostKeys: [...first.hostKeys, ...then.hostKeys],

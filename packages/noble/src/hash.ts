@@ -1,4 +1,4 @@
-/** The hash functions of key exchanges and fingerprints, FIPS 180-4, in pure JavaScript. @module */
+/** SHA-2 (FIPS 180-4) in pure JavaScript. @module */
 import { sha256 as nobleSha256, sha384 as nobleSha384, sha512 as nobleSha512 } from "@noble/hashes/sha2.js";
 import type { Hash } from "@postern/crypto";
 

@@ -1,4 +1,4 @@
-/** Algorithms and key files in pure JavaScript, on the `@noble` packages. @module */
+/** Algorithms and key files in pure JavaScript, based on the `@noble` packages. @module */
 export * from "./aes-ctr.ts";
 export * from "./aes-gcm.ts";
 export * from "./algorithms.ts";

@@ -16,7 +16,7 @@ import { sha256 } from "./hash.ts";
 
 const curves: Readonly<Record<NistCurve["name"], ECDSA>> = { nistp256: p256, nistp384: p384, nistp521: p521 };
 
-/** noble's implementation of a curve. */
+/** Returns noble's implementation of a curve. */
 export function ecdsaOf(curve: NistCurve): ECDSA {
   return curves[curve.name];
 }
@@ -28,16 +28,16 @@ export const publicHalf: PublicHalf = {
 };
 
 /**
- * Parses the text of a private key file: Ed25519, ECDSA on the three NIST curves, RSA from 2048 to 16384 bits.
- * Checks that the public half matches the private one. Whitespace between the lines is ignored.
+ * Parses the text of a private key file: Ed25519, ECDSA on the three NIST curves, RSA from 2048 to 16384 bits. Checks
+ * that the public half matches the private half. Ignores white space between the lines.
  *
- * @throws SshError `key` if the text is malformed, encrypted, in another format (the message names the command that converts it)
- *   or of another type; the message contains no part of the text
+ * @throws SshError `key` if the text is malformed, encrypted, in another format (the message names the command that
+ * converts it) or of another type; the message contains no part of the text
  */
 export const parsePrivateKey: (text: string) => PrivateKey = /* @__PURE__ */ createPrivateKeyParser(publicHalf);
 
 /**
- * Generates an Ed25519 key, such as a host key, and returns the text of its file. Store it where only its owner can read it.
+ * Generates an Ed25519 key, such as a host key, and returns the text of its file. Protect the file from other users.
  *
  * @example
  * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });

@@ -1,23 +1,24 @@
-/** Signing with a private key in memory: pure JavaScript for Ed25519 and ECDSA, WebCrypto for RSA. @module */
+/** Signs with a private key in memory: in pure JavaScript for Ed25519 and ECDSA, with WebCrypto for RSA. @module */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import type { Signer } from "@postern/crypto";
-import type { PrivateKey, RsaPrivateKey } from "@postern/keys";
 import {
   checkAlgorithm,
   createKeyReader,
   encodeEcdsaPair,
   encodeSignature,
+  type PrivateKey,
   privateKeyJwk,
   type ReadPrivateKeyOptions,
+  type RsaPrivateKey,
   signatureAlgorithms,
 } from "@postern/keys";
 import { SshError } from "@postern/wire";
 import { ecdsaOf, parsePrivateKey } from "./keys.ts";
 
 /**
- * Reads the text of a private key file and gives what signs with it.
+ * Parses the text of a private key file and creates a signer.
  *
- * @throws SshError `key` as {@link parsePrivateKey} does, `misuse` for an option it does not know
+ * @throws SshError `key` as {@link parsePrivateKey} does, `misuse` for an unknown option
  * @example
  * const signer = await readPrivateKey(text);
  */
@@ -25,8 +26,8 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
   /* @__PURE__ */ createKeyReader((text) => signer(parsePrivateKey(text)));
 
 /**
- * Gives what signs with a private key: synchronously for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the deterministic nonces
- * of RFC 6979), asynchronously for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
+ * Creates a signer from a private key. It is synchronous for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the
+ * deterministic nonces of RFC 6979), and asynchronous for RSA (RFC 8332: rsa-sha2-512 and rsa-sha2-256, never SHA-1).
  */
 export function signer(key: PrivateKey): Signer {
   const algorithms = signatureAlgorithms(key);
@@ -49,7 +50,7 @@ export function signer(key: PrivateKey): Signer {
         algorithms,
         sign(data, algorithm) {
           checkAlgorithm(data, algorithm, algorithms);
-          // noble hashes with the curve's own hash, as RFC 5656 section 6.2.1 asks; SSH knows no rule of low s.
+          // noble uses the curve's hash, as RFC 5656 section 6.2.1 requires. SSH does not require a low s.
           const pair = ecdsaOf(key.curve).sign(data, key.scalar, { prehash: true, lowS: false });
           return encodeSignature(algorithm, encodeEcdsaPair(pair));
         },
@@ -62,7 +63,7 @@ function rsaSigner(key: RsaPrivateKey, algorithms: readonly string[]): Signer["s
   const keyFor = (algorithm: string): Promise<CryptoKey> => {
     const known = imported.get(algorithm);
     if (known) return known;
-    // WebCrypto ties a key to one hash.
+    // A CryptoKey is bound to one hash.
     const hash = algorithm === "rsa-sha2-512" ? "SHA-512" : "SHA-256";
     const use = { name: "RSASSA-PKCS1-v1_5", hash };
     const promise = crypto.subtle.importKey("jwk", privateKeyJwk(key), use, false, ["sign"]);
@@ -72,12 +73,12 @@ function rsaSigner(key: RsaPrivateKey, algorithms: readonly string[]): Signer["s
   return async (data, algorithm) => {
     checkAlgorithm(data, algorithm, algorithms);
     try {
-      // A copy: WebCrypto refuses shared memory, and reads after we return.
+      // A copy, because WebCrypto rejects shared memory and reads the data later.
       const copy = Uint8Array.from(data);
       const signature = await crypto.subtle.sign("RSASSA-PKCS1-v1_5", await keyFor(algorithm), copy);
       return encodeSignature(algorithm, new Uint8Array(signature));
     } catch (cause) {
-      throw new SshError("key", "expected an RSA signature, got a refusal of this platform's WebCrypto", { cause });
+      throw new SshError("key", "expected an RSA signature, got an error of WebCrypto", { cause });
     }
   };
 }

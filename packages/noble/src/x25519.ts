@@ -1,14 +1,14 @@
-/** X25519, RFC 7748 section 5, on noble's Montgomery ladder and nothing else. @module */
+/** X25519 (RFC 7748 section 5) with noble's Montgomery ladder. @module */
 import { pow } from "@noble/curves/abstract/modular.js";
 import { type MontgomeryECDH, montgomery } from "@noble/curves/abstract/montgomery.js";
 import type { Bytes } from "@postern/wire";
 
 /**
- * X25519 in pure JavaScript. noble's own value makes public keys by Ed25519: 1 ms faster once its tables are there, which takes tens of
- * milliseconds, and 7 kB of a bundle without another use for it. We make one key for an exchange, and the ladder is at hand for that.
+ * X25519 in pure JavaScript. noble's own value computes public keys with Ed25519, which saves 1 ms per key. But its
+ * tables take tens of milliseconds to compute and 7 kB of a bundle, and an exchange needs only one key.
  */
 export const x25519: MontgomeryECDH = /* @__PURE__ */ (() => {
-  // RFC 7748 section 4.1.
+  // RFC 7748 section 4.1
   const P = 2n ** 255n - 19n;
   return montgomery({
     P,

@@ -1,5 +1,4 @@
-/** Properties of the packet ciphers: what is sealed opens, what is touched does not. */
-
+/** Properties of the packet ciphers: sealed packets open, changed packets do not. */
 import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
 import { fromHex, getUint32, putUint32, SshError } from "@postern/wire";
 import fc from "fast-check";
@@ -15,7 +14,7 @@ const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
 
 const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
 
-/** Keys, as a maker of fresh copies: sealer and opener take them. */
+/** Generates a function that returns fresh copies of keys, because sealer and opener take them. */
 function keysFor(cipher: Cipher, mac: Mac | undefined): fc.Arbitrary<() => DirectionKeys> {
   return fc
     .tuple(bytes(cipher.keySize), bytes(cipher.ivSize), bytes(mac?.keySize ?? 0))
@@ -26,7 +25,7 @@ function keysFor(cipher: Cipher, mac: Mac | undefined): fc.Arbitrary<() => Direc
     }));
 }
 
-/** A plain packet with room for its tag; `body` is padded to whole blocks here. */
+/** Returns a plaintext packet with room for its tag. Pads `body` to whole blocks. */
 function layOut(body: Uint8Array, shape: { blockSize: number; tagSize: number; lengthIsPadded: boolean }): Uint8Array {
   const clear = shape.lengthIsPadded ? 4 : 0;
   const size = Math.ceil((clear + Math.max(body.length, 1)) / shape.blockSize) * shape.blockSize - clear;
@@ -37,7 +36,7 @@ function layOut(body: Uint8Array, shape: { blockSize: number; tagSize: number; l
 }
 
 describe.each(suites)("%s", (_title, cipher, mac) => {
-  it("opens what it sealed, for every size and sequence number (RFC 4253 6)", () => {
+  it("opens sealed packets of every size and sequence number (RFC 4253 section 6)", () => {
     fc.assert(
       fc.property(
         keysFor(cipher, mac),
@@ -78,7 +77,7 @@ describe.each(suites)("%s", (_title, cipher, mac) => {
     }
   });
 
-  it("refuses a packet with any one bit flipped (RFC 4253 6.4)", () => {
+  it("rejects a packet with a flipped bit (RFC 4253 section 6.4)", () => {
     fc.assert(
       fc.property(keysFor(cipher, mac), fc.uint8Array({ maxLength: 40 }), fc.nat(), (keys, body, anyBit) => {
         const packet = layOut(body, cipher.sealer(keys()));
@@ -93,7 +92,7 @@ describe.each(suites)("%s", (_title, cipher, mac) => {
     );
   });
 
-  it("refuses the second packet when the first is withheld (RFC 4253 6.4)", () => {
+  it("rejects the second packet without the first (RFC 4253 section 6.4)", () => {
     const keys = () => ({
       key: new Uint8Array(cipher.keySize),
       iv: new Uint8Array(cipher.ivSize),
@@ -110,7 +109,7 @@ describe.each(suites)("%s", (_title, cipher, mac) => {
     expect(() => opener.open(0, packets[1]!)).toThrow(expect.objectContaining({ code: "mac" }));
   });
 
-  it("says what it expected of keys and packets", () => {
+  it("rejects keys and packets of wrong sizes as misuse", () => {
     const keys = {
       key: new Uint8Array(cipher.keySize),
       iv: new Uint8Array(cipher.ivSize),
@@ -132,7 +131,7 @@ describe.each(suites)("%s", (_title, cipher, mac) => {
 });
 
 describe("errors", () => {
-  it("names the packet and holds no bytes of it", () => {
+  it("contain the sequence number and no bytes of the packet", () => {
     const keys = () => ({ key: fromHex("00".repeat(16)), iv: fromHex("00".repeat(12)), mac: undefined });
     const open = () => aes128Gcm.opener(keys()).open(41, new Uint8Array(36));
     expect(open).toThrow(new SshError("mac", "packet 41: expected its own tag, got another"));

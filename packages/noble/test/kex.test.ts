@@ -1,12 +1,11 @@
 /** Properties of the key exchanges. */
-
 import { drawScalar, isScalar, nistp256, nistp384, nistp521, orders, type Random } from "@postern/crypto";
 import { Reader } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compatibleAlgorithms } from "../src/index.ts";
 
-/** A stream of bytes from a seed, and what it handed out. */
+/** Creates a random source from a seed, and records the bytes it returns. */
 function stream(seed: number): { readonly random: Random; readonly given: Uint8Array[] } {
   const given: Uint8Array[] = [];
   let state = seed | 1;
@@ -22,7 +21,7 @@ function stream(seed: number): { readonly random: Random; readonly given: Uint8A
 }
 
 describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as const))("%s", (_name, method) => {
-  it("gives both sides the same secret, an mpint (RFC 5656 4)", () => {
+  it("derives the same secret on both sides, an mpint (RFC 5656 section 4)", () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer(), (a, b) => {
         const client = method.start(stream(a).random);
@@ -37,7 +36,7 @@ describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as 
     );
   });
 
-  it("forgets the private key once the secret is known", () => {
+  it("overwrites the private key after deriving the secret", () => {
     const ours = stream(1);
     const theirs = stream(2);
     const client = method.start(ours.random);
@@ -46,7 +45,7 @@ describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as 
     for (const bytes of [...ours.given, ...theirs.given]) expect(bytes).toEqual(new Uint8Array(bytes.length));
   });
 
-  it("overwrites the private key when it is discarded, and finishes no more", () => {
+  it("overwrites a discarded private key, and rejects finish() afterwards", () => {
     const { random, given } = stream(1);
     const client = method.start(random);
     const { serverPublic } = method.respond(client.clientPublic, stream(2).random);
@@ -56,14 +55,14 @@ describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as 
     expect(() => client.finish(serverPublic)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("finishes once", () => {
+  it("rejects a second finish()", () => {
     const client = method.start(stream(1).random);
     const { serverPublic } = method.respond(client.clientPublic, stream(2).random);
     client.finish(serverPublic);
     expect(() => client.finish(serverPublic)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("draws nothing for a public value of the wrong length", () => {
+  it("draws no random bytes for a public value of wrong length", () => {
     const { random, given } = stream(1);
     expect(() => method.respond(new Uint8Array(5), random)).toThrow(expect.objectContaining({ code: "kex" }));
     expect(given).toEqual([]);
@@ -71,7 +70,7 @@ describe.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as 
 });
 
 describe.each([nistp256, nistp384, nistp521])("$name", (curve) => {
-  it("draws scalars below the order (FIPS 186-5 A.2.2)", () => {
+  it("draws scalars below the order (FIPS 186-5 appendix A.2.2)", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const scalar = drawScalar(curve, stream(seed).random);
@@ -81,12 +80,12 @@ describe.each([nistp256, nistp384, nistp521])("$name", (curve) => {
     );
   });
 
-  it("does not draw for ever from a source that is broken", () => {
+  it("stops drawing from a broken random source", () => {
     const zeros: Random = (size) => new Uint8Array(size);
     expect(() => drawScalar(curve, zeros)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("knows the ends of the range of scalars", () => {
+  it("accepts exactly the scalars from 1 to the order - 1", () => {
     const encode = (value: bigint) =>
       Uint8Array.from({ length: curve.size }, (_, i) => Number((value >> BigInt(8 * (curve.size - 1 - i))) & 0xffn));
     expect(

@@ -1,5 +1,4 @@
-/** Every vector of every algorithm against the pure JavaScript values, and against those of WebCrypto. */
-
+/** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
 import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
@@ -19,4 +18,4 @@ register(
 );
 register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
 register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
-register("public keys, by WebCrypto", hostKeyTests(webSshEd25519));
+register("public keys with WebCrypto", hostKeyTests(webSshEd25519));

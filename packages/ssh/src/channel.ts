@@ -1,6 +1,6 @@
 /** A channel as a byte pipe, with the stream view users take. @module */
 import type { ConnectionMachine } from "@postern/connection";
-import { type Bytes, Limits, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, Limits, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { type Settleable, settleable } from "./settleable.ts";
@@ -17,7 +17,7 @@ export interface Channel extends BytePipe {
   readonly id: number;
   /** settles when the channel is gone; rejects when the connection broke under it */
   readonly closed: Promise<void>;
-  readonly readable: ReadableStream<Bytes>;
+  readonly readable: ReadableStream<ArrayBufferBytes>;
   readonly writable: WritableStream<Bytes>;
   /**
    * The first `size` bytes that come, without taking them; fewer when the peer ends before. To be called before the channel is started, with a size
@@ -132,7 +132,7 @@ export class SshChannel implements Channel {
     return this.#counters;
   }
 
-  get readable(): ReadableStream<Bytes> {
+  get readable(): ReadableStream<ArrayBufferBytes> {
     return this.#view().readable;
   }
 

@@ -1,5 +1,5 @@
 /** Between byte pipes (push) and WHATWG streams (pull), in both directions. @module */
-import { type Bytes, describeType, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, describeType, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 
 /** A byte pipe as a pair of streams. */
@@ -24,6 +24,7 @@ export function streamsFromPipe(pipe: BytePipe): ByteStreams {
 
 /** Streams of a pipe that may refuse writes before it has delivered everything, as a channel does. */
 export interface ChannelStreams extends ByteStreams {
+  readonly readable: ReadableStream<ArrayBufferBytes>;
   /** Nothing more is sent: a write that waits rejects, and so does every later one. */
   endWriting(error: Error | undefined): void;
 }
@@ -33,9 +34,9 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
   let reading = true;
   let failure: Error | undefined;
   let drained: Waiter | undefined;
-  let controller: ReadableStreamDefaultController<Bytes> | undefined;
+  let controller: ReadableStreamDefaultController<ArrayBufferBytes> | undefined;
   let writing: WritableStreamDefaultController | undefined;
-  const readable = new ReadableStream<Bytes>(
+  const readable = new ReadableStream<ArrayBufferBytes>(
     {
       start(made) {
         controller = made;
@@ -76,7 +77,7 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
   pipe.start({
     data(chunk) {
       if (!reading) return;
-      controller?.enqueue(chunk);
+      controller?.enqueue(chunk as ArrayBufferBytes);
       pipe.pause();
     },
     end() {

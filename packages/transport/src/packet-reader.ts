@@ -1,5 +1,5 @@
 /** Binary packet protocol, RFC 4253 section 6: reads payloads from bytes. @module */
-import type { Opener } from "@postern/crypto";
+import type { PacketOpener } from "@postern/crypto";
 import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
@@ -7,7 +7,7 @@ const nothing = /* @__PURE__ */ new Uint8Array(0);
 const smallestScratch = 1024;
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
-const plain: Opener = {
+const plain: PacketOpener = {
   blockSize: RfcLimits.minBlock,
   tagSize: 0,
   lengthIsPadded: true,
@@ -23,7 +23,7 @@ export class PacketReader {
   /** packets and bytes since the last new keys */
   packets = 0;
   bytes = 0;
-  #opener: Opener = plain;
+  #opener: PacketOpener = plain;
   #chunk: Bytes = nothing;
   #at = 0;
   #queue: Bytes[] = [];
@@ -85,7 +85,7 @@ export class PacketReader {
   }
 
   /** Uses the new keys from the next packet on. */
-  setOpener(opener: Opener, resetSequence: boolean): void {
+  setOpener(opener: PacketOpener, resetSequence: boolean): void {
     this.#opener = opener;
     this.packets = 0;
     this.bytes = 0;

@@ -1,11 +1,11 @@
 /** Binary packet protocol, RFC 4253 section 6: writes payloads as bytes. @module */
-import type { Random, Sealer } from "@postern/crypto";
+import type { PacketSealer, Random } from "@postern/crypto";
 import { type Bytes, Limits, putUint32, RfcLimits } from "@postern/wire";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
-const plain: Sealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
+const plain: PacketSealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
 
 const smallestBatch = 1024;
 /** The size of a batch with data: the high water mark of output, and the packet that exceeds it. */
@@ -20,7 +20,7 @@ export class PacketWriter {
   packets = 0;
   bytes = 0;
   readonly #random: Random;
-  #sealer: Sealer = plain;
+  #sealer: PacketSealer = plain;
   #batch: Bytes = nothing;
   #used = 0;
   /** the first allocation for the next batch: the size of the last one */
@@ -87,7 +87,7 @@ export class PacketWriter {
   }
 
   /** Uses the new keys from the next packet on. */
-  setSealer(sealer: Sealer, resetSequence: boolean): void {
+  setSealer(sealer: PacketSealer, resetSequence: boolean): void {
     this.#sealer = sealer;
     this.packets = 0;
     this.bytes = 0;

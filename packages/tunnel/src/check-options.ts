@@ -51,7 +51,7 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     preferFirst = false,
     exitOnForwardFailure = false,
     loginTimeoutMs = Limits.loginTimeoutMs,
-    targetTimeoutMs = Limits.targetTimeoutMs,
+    targetTimeoutMs = 30_000,
   } = given;
   expectType("preferFirst", preferFirst, "boolean");
   expectType("exitOnForwardFailure", exitOnForwardFailure, "boolean");
@@ -138,7 +138,7 @@ function checkEndpoints({
 
 function keepAliveOf(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
   checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  const { intervalMs = Limits.keepAliveMs, countMax = Limits.keepAliveCount } = given;
+  const { intervalMs = 30_000, countMax = 5 } = given;
   checkKeepAlive({ intervalMs, countMax });
   return { intervalMs, countMax };
 }
@@ -147,13 +147,13 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
   checkOptions("reconnect", given, ["mode", "intervalMs", "maxRetries", "backoff", "final"]);
   const {
     mode = "established",
-    intervalMs = Limits.reconnectMs,
+    intervalMs = 5_000,
     maxRetries = Number.POSITIVE_INFINITY,
     backoff = {},
     final,
   } = given;
   checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
-  const { factor = 1, maxIntervalMs = Limits.longestReconnectMs, jitter = 0.1 } = backoff;
+  const { factor = 1, maxIntervalMs = 300_000, jitter = 0.1 } = backoff;
   if (!["never", "established", "always"].includes(mode)) {
     throw new SshError(
       "misuse",

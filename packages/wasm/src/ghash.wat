@@ -1,14 +1,15 @@
-;; GHASH, NIST SP 800-38D section 6.4: y = (y + block) * h for each block, in GF(2^128).
+;; GHASH (NIST SP 800-38D section 6.4): y = (y + block) * h for each block, in GF(2^128).
 ;;
-;; A platform multiplies integers, and what is wanted is a product without carries. So each factor is taken apart into four, with one bit
-;; in four of the others: a column of a product is then at most 16, and a carry ends in the holes, which are masked away (the method is
-;; Thomas Pornin's, for BearSSL). No branch and no address depends on a secret.
+;; Integer multiplication is used to multiply without carries. Each factor is split into four, each with every fourth
+;; bit of the factor. A column of a product is then at most 16, so carries stay in the gaps between the bits and are
+;; masked (Thomas Pornin's method for BearSSL). No branch and no address depends on a secret.
 ;;
-;; A number has its first byte highest, and bit 0 of the standard is the highest bit of the first byte. Memory: h at 0, y at 16, blocks from 32 on.
+;; The first byte of a number is its highest byte, and bit 0 of the standard is the highest bit of the first byte.
+;; Memory: h at 0, y at 16, blocks from 32.
 (module
   (memory (export "memory") 1)
 
-  ;; The low 64 bits of the product without carries.
+  ;; Returns the low 64 bits of the product without carries.
   (func $mul (param $x i64) (param $y i64) (result i64)
     (local $x0 i64) (local $x1 i64) (local $x2 i64) (local $x3 i64)
     (local $y0 i64) (local $y1 i64) (local $y2 i64) (local $y3 i64)
@@ -36,35 +37,35 @@
           (i64.xor (i64.xor (i64.mul (local.get $x0) (local.get $y3)) (i64.mul (local.get $x1) (local.get $y2)))
             (i64.xor (i64.mul (local.get $x2) (local.get $y1)) (i64.mul (local.get $x3) (local.get $y0))))))))
 
-  ;; Swaps groups of $by bits within pairs; $mask has the lower group of each pair.
+  ;; Swaps adjacent groups of $by bits. $mask selects the lower group of each pair.
   (func $swap (param $x i64) (param $by i64) (param $mask i64) (result i64)
     (i64.or (i64.shl (i64.and (local.get $x) (local.get $mask)) (local.get $by))
       (i64.and (i64.shr_u (local.get $x) (local.get $by)) (local.get $mask))))
 
-  ;; The bytes in the opposite order.
+  ;; Reverses the order of the bytes.
   (func $bytes (param $x i64) (result i64)
     (local.set $x (call $swap (local.get $x) (i64.const 8) (i64.const 0x00ff00ff00ff00ff)))
     (local.set $x (call $swap (local.get $x) (i64.const 16) (i64.const 0x0000ffff0000ffff)))
     (i64.rotl (local.get $x) (i64.const 32)))
 
-  ;; The bits in the opposite order.
+  ;; Reverses the order of the bits.
   (func $bits (param $x i64) (result i64)
     (local.set $x (call $swap (local.get $x) (i64.const 1) (i64.const 0x5555555555555555)))
     (local.set $x (call $swap (local.get $x) (i64.const 2) (i64.const 0x3333333333333333)))
     (local.set $x (call $swap (local.get $x) (i64.const 4) (i64.const 0x0f0f0f0f0f0f0f0f)))
     (call $bytes (local.get $x)))
 
-  ;; What $x times x, x^2 and x^7 put into the word below.
+  ;; Returns the bits that $x times x, x^2 and x^7 carry into the word below.
   (func $below (param $x i64) (result i64)
     (i64.xor (i64.shl (local.get $x) (i64.const 63))
       (i64.xor (i64.shl (local.get $x) (i64.const 62)) (i64.shl (local.get $x) (i64.const 57)))))
 
-  ;; The reduction of $x within its own word.
+  ;; Reduces $x within its own word.
   (func $within (param $x i64) (result i64)
     (i64.xor (i64.xor (local.get $x) (i64.shr_u (local.get $x) (i64.const 1)))
       (i64.xor (i64.shr_u (local.get $x) (i64.const 2)) (i64.shr_u (local.get $x) (i64.const 7)))))
 
-  ;; The hash of the blocks of 16 bytes from 32 to $end.
+  ;; Hashes the blocks of 16 bytes from 32 to $end.
   (func (export "ghash") (param $end i32)
     (local $at i32)
     (local $h0 i64) (local $h1 i64) (local $h0r i64) (local $h1r i64)
@@ -84,7 +85,7 @@
         (local.set $y0 (i64.xor (local.get $y0) (call $bytes (i64.load offset=8 (local.get $at)))))
         (local.set $y1r (call $bits (local.get $y1)))
         (local.set $y0r (call $bits (local.get $y0)))
-        ;; Karatsuba: three products of 64 bits by 64, and the same of the numbers turned around, whose low half is our high half.
+        ;; Karatsuba: three products of 64 by 64 bits. The products of the reversed numbers yield the high halves.
         (local.set $low (call $mul (local.get $y0) (local.get $h0)))
         (local.set $high (call $mul (local.get $y1) (local.get $h1)))
         (local.set $mid (call $mul (i64.xor (local.get $y0) (local.get $y1)) (i64.xor (local.get $h0) (local.get $h1))))
@@ -98,7 +99,7 @@
         (local.set $v1 (i64.xor (i64.shr_u (call $bits (local.get $lowr)) (i64.const 1)) (local.get $mid)))
         (local.set $v2 (i64.xor (i64.shr_u (call $bits (local.get $midr)) (i64.const 1)) (local.get $high)))
         (local.set $v3 (i64.shr_u (call $bits (local.get $highr)) (i64.const 1)))
-        ;; one place up, for the standard counts its bits from the top
+        ;; shift by one, because the standard counts bits from the top
         (local.set $v3 (i64.or (i64.shl (local.get $v3) (i64.const 1)) (i64.shr_u (local.get $v2) (i64.const 63))))
         (local.set $v2 (i64.or (i64.shl (local.get $v2) (i64.const 1)) (i64.shr_u (local.get $v1) (i64.const 63))))
         (local.set $v1 (i64.or (i64.shl (local.get $v1) (i64.const 1)) (i64.shr_u (local.get $v0) (i64.const 63))))

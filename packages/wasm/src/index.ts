@@ -1,3 +1,3 @@
-/** Primitives in WebAssembly: faster than JavaScript wherever WebAssembly may be compiled. @module */
+/** Primitives in WebAssembly, faster than JavaScript on platforms that allow compiling WebAssembly. @module */
 export * from "./ghash.ts";
 export * from "./poly1305.ts";

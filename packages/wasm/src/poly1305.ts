@@ -1,6 +1,6 @@
 /**
- * Poly1305 (RFC 8439 section 2.5) in WebAssembly: `node:crypto` has it only inside of an AEAD that is not the one of OpenSSH, and it is
- * three times as fast as in JavaScript. The arithmetic is in poly1305.wat.
+ * Poly1305 (RFC 8439 section 2.5) in WebAssembly, three times as fast as in JavaScript. `node:crypto` offers Poly1305
+ * only within an AEAD that differs from OpenSSH's. poly1305.wat contains the arithmetic.
  * @module
  */
 import type { Bytes } from "@postern/wire";
@@ -9,33 +9,33 @@ import { instantiate, type Wasm } from "./wasm.ts";
 
 interface Exports {
   start(): void;
-  blocks(at: number, end: number, above: number): void;
+  blocks(at: number, end: number, highBit: number): void;
   finish(): void;
 }
 
-/** Where poly1305.wat has things in its memory of one page: the key first, then the sum. */
+/** Offsets in the one page of memory of poly1305.wat. The key is at 0. */
 const tagAt = 72;
 const dataAt = 128;
-const mostData = 65_536 - dataAt;
-/** the bit above a whole block, in the highest limb */
-const above = 2 ** 24;
+const maxData = 65_536 - dataAt;
+/** the bit appended to a whole block, in the highest limb */
+const highBit = 2 ** 24;
 
-let made: Wasm<Exports> | undefined;
+let instance: Wasm<Exports> | undefined;
 
-/** The tag of `data` under a key of 32 bytes that is used once. No branch and no address depends on a secret. */
+/** Returns the tag of `data` for a one-time key of 32 bytes. No branch and no address depends on a secret. */
 export function poly1305(data: Bytes, key: Bytes): Bytes {
-  made ??= instantiate(code);
-  const { exports, memory } = made;
+  instance ??= instantiate(code);
+  const { exports, memory } = instance;
   memory.set(key);
   exports.start();
   const whole = data.length - (data.length % 16);
-  for (let at = 0; at < whole; at += mostData) {
-    const part = data.subarray(at, Math.min(at + mostData, whole));
+  for (let at = 0; at < whole; at += maxData) {
+    const part = data.subarray(at, Math.min(at + maxData, whole));
     memory.set(part, dataAt);
-    exports.blocks(dataAt, dataAt + part.length, above);
+    exports.blocks(dataAt, dataAt + part.length, highBit);
   }
   if (whole < data.length) {
-    // A short block: the bit follows its last byte, and zeros the bit.
+    // A partial block: a 1 bit follows its last byte, then zeros.
     memory.fill(0, dataAt, dataAt + 16);
     memory.set(data.subarray(whole), dataAt);
     memory[dataAt + data.length - whole] = 1;
@@ -43,7 +43,7 @@ export function poly1305(data: Bytes, key: Bytes): Bytes {
   }
   exports.finish();
   const tag = memory.slice(tagAt, tagAt + 16);
-  // What would tell the key, or forge with it.
+  // Erases the key and the state, which reveals the key.
   memory.fill(0, 0, dataAt);
   return tag;
 }

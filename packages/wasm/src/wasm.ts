@@ -1,15 +1,15 @@
-/** WebAssembly of our own: what `node scripts/assemble.mjs` made of a `.wat`. @module */
+/** Instantiates a module that `node scripts/assemble.mjs` assembled from a `.wat` file. @module */
 import { type Bytes, fromBase64 } from "@postern/wire";
 
-/** What a module exports, and its memory as bytes. */
+/** The exports of a module, and its memory as bytes. */
 export interface Wasm<Exports> {
   readonly exports: Exports;
   readonly memory: Bytes;
 }
 
-/** @throws Error where the platform has no WebAssembly, or compiles none at run time */
+/** @throws Error if the platform has no WebAssembly or forbids compiling it */
 export function instantiate<Exports>(code: string): Wasm<Exports> {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(code) as Uint8Array<ArrayBuffer>));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(code)));
   const { memory } = exports as unknown as { readonly memory: { readonly buffer: ArrayBuffer } };
   return { exports: exports as Exports, memory: new Uint8Array(memory.buffer) };
 }

@@ -1,4 +1,4 @@
-/** The shipped bytes are those of the sources. */
+/** Compares the shipped bytes with the sources. */
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import loadWabt from "wabt";

@@ -1,26 +1,35 @@
-/** Bytes: joining, comparing, text and hexadecimal. @module */
+/** Bytes: concatenation, comparison, text, hexadecimal and base64. @module */
 
 import { expectType } from "./checks.ts";
 
-/** The one byte type of the project. */
+/** Bytes as functions accept them, such as a Node.js `Buffer`. */
 export type Bytes = Uint8Array;
+
+/**
+ * Bytes as programs receive them. `Blob`, WebCrypto and text streams require an ArrayBuffer.
+ * Equals `Uint8Array<ArrayBuffer>`, a type that exists since TypeScript 5.7.
+ */
+export type ArrayBufferBytes = ReturnType<Uint8Array["slice"]>;
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 const decoder = /* @__PURE__ */ new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Encodes a string as UTF-8. @throws SshError `misuse` for another value, which TextEncoder would convert: `null` to "null" */
-export function utf8(value: string): Bytes {
+/**
+ * Encodes a string as UTF-8.
+ * @throws SshError `misuse` for any other value, which TextEncoder would convert: `null` to "null"
+ */
+export function utf8(value: string): ArrayBufferBytes {
   expectType("a text to encode", value, "string");
   return encoder.encode(value);
 }
 
-/** Decodes UTF-8; a malformed sequence becomes U+FFFD, as peers send names and notices in any charset. */
+/** Decodes UTF-8. Malformed sequences become U+FFFD, because peers send names and notices in any charset. */
 export function fromUtf8(bytes: Bytes): string {
   return decoder.decode(bytes);
 }
 
-/** Joins the parts into a new array (copies). */
-export function concat(...parts: readonly Bytes[]): Bytes {
+/** Concatenates the parts into a new array (copies). */
+export function concat(...parts: readonly Bytes[]): ArrayBufferBytes {
   let size = 0;
   for (const part of parts) size += part.length;
   const joined = new Uint8Array(size);
@@ -32,7 +41,7 @@ export function concat(...parts: readonly Bytes[]): Bytes {
   return joined;
 }
 
-/** Compares in a time that depends on the lengths alone, so it is fit for secrets. */
+/** Compares in constant time for a given length, so it may be used for secrets. */
 export function equal(a: Bytes, b: Bytes): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
@@ -40,7 +49,7 @@ export function equal(a: Bytes, b: Bytes): boolean {
   return difference === 0;
 }
 
-/** Lower-case hexadecimal, two digits a byte. */
+/** Encodes as lower-case hexadecimal, two digits per byte. */
 export function toHex(bytes: Bytes): string {
   let hex = "";
   for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
@@ -48,17 +57,17 @@ export function toHex(bytes: Bytes): string {
 }
 
 /**
- * Reads hexadecimal of even length; white space is not allowed.
- * @throws RangeError when the text is something else
+ * Decodes hexadecimal without white space.
+ * @throws RangeError for any other text
  */
-export function fromHex(hex: string): Bytes {
+export function fromHex(hex: string): ArrayBufferBytes {
   if (!/^(?:[0-9a-f]{2})*$/i.test(hex)) throw new RangeError("expected pairs of hexadecimal digits");
   const bytes = new Uint8Array(hex.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
   return bytes;
 }
 
-/** Base64 of RFC 4648 section 4, with padding. */
+/** Encodes as base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Bytes): string {
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
@@ -66,11 +75,11 @@ export function toBase64(bytes: Bytes): string {
 }
 
 /**
- * Reads base64 of RFC 4648 section 4, with or without padding.
- * @throws RangeError when the text is something else
+ * Decodes base64 with or without padding (RFC 4648 section 4).
+ * @throws RangeError for any other text
  */
-export function fromBase64(text: string): Bytes {
-  // Every repetition is anchored and ends at a character that cannot be part of it, so time is linear in the length.
+export function fromBase64(text: string): ArrayBufferBytes {
+  // Each repetition ends at a character outside its own class, so the time is linear in the length.
   const [, data = "", padding = ""] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text) ?? [];
   const isWhole = data.length + padding.length === text.length && data.length % 4 !== 1;
   if (!isWhole || (padding !== "" && text.length % 4 !== 0)) throw new RangeError("expected base64");
@@ -80,12 +89,15 @@ export function fromBase64(text: string): Bytes {
   return bytes;
 }
 
-/** Control and format characters (bidi, zero width), separators, lone surrogates, private and unassigned code points, and all that leaves no mark. */
+/**
+ * Control and format characters (bidi, zero width), line separators, lone surrogates, private and unassigned code
+ * points, and other invisible characters.
+ */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * Makes a peer's text safe to print: every code point that moves the cursor, reorders the text or leaves no mark becomes `\u{…}`.
- * `multiline` keeps LF and tab, for texts that may have several lines, and reads CR LF as LF.
+ * Escapes a peer's text for printing: code points that move the cursor, reorder the text or are invisible become
+ * `\u{…}`. With `multiline`, LF and tab are kept, and CR LF becomes LF.
  */
 export function sanitizeText(text: string, multiline = false): string {
   const lines = multiline ? text.replaceAll("\r\n", "\n") : text;
@@ -94,7 +106,7 @@ export function sanitizeText(text: string, multiline = false): string {
   );
 }
 
-/** Quotes a peer's text for an error message: {@link sanitizeText}, and at most `limit` characters of the text. */
+/** Quotes at most `limit` characters of a peer's text for an error message, escaped by {@link sanitizeText}. */
 export function quote(text: string, limit = 120): string {
   return `"${sanitizeText(text.slice(0, limit))}${text.length > limit ? "…" : ""}"`;
 }

@@ -1,10 +1,10 @@
-/** Messages as tables of fields: one table gives reader, writer and type. @module */
-import type { Bytes } from "./bytes.ts";
+/** Messages as tables of fields. Encoder, decoder and type are derived from one table. @module */
+import type { ArrayBufferBytes, Bytes } from "./bytes.ts";
 import { SshError } from "./error.ts";
 import { Reader } from "./reader.ts";
 import { Writer } from "./writer.ts";
 
-/** How one field is read and written. */
+/** Reads and writes one field. */
 export interface Field<T> {
   read(reader: Reader): T;
   write(writer: Writer, value: T): void;
@@ -16,20 +16,23 @@ type Values<F extends Fields> = { readonly [Name in keyof F]: F[Name] extends Fi
 /** A table of fields in wire order. */
 export interface Codec<V> {
   readonly name: string;
-  encode(values: V): Bytes;
-  /** Views into `bytes`. @throws SshError `protocol` for missing or surplus bytes, or the wrong message number */
+  encode(values: V): ArrayBufferBytes;
+  /**
+   * Decodes to views into `bytes`.
+   * @throws SshError `protocol` for missing or surplus bytes, or another message number
+   */
   decode(bytes: Bytes): V;
 }
 
-/** A {@link Codec} that starts with its message number. */
+/** A {@link Codec} whose encoding starts with the message number. */
 export interface Message<V> extends Codec<V> {
   readonly number: number;
 }
 
-/** The values of a table. */
+/** The type of a table's values. */
 export type ValuesOf<C> = C extends Codec<infer V> ? V : never;
 
-/** A table without a message number: the type-specific part of a request or a channel open, or a blob. */
+/** Creates a table without a message number: the type-specific part of a request or channel open, or a blob. */
 // @__NO_SIDE_EFFECTS__
 export function record<F extends Fields>(name: string, fields: F): Codec<Values<F>> {
   const listed = Object.entries(fields);
@@ -40,7 +43,7 @@ export function record<F extends Fields>(name: string, fields: F): Codec<Values<
   };
 }
 
-/** A table with its message number. */
+/** Creates a table with a message number. */
 // @__NO_SIDE_EFFECTS__
 export function message<F extends Fields>(number: number, name: string, fields: F): Message<Values<F>> {
   const listed = Object.entries(fields);
@@ -57,7 +60,7 @@ export function message<F extends Fields>(number: number, name: string, fields: 
   };
 }
 
-/** The fields of a table in their order, listed once. */
+/** The fields of a table in wire order. */
 type Listed = readonly (readonly [name: string, field: Field<unknown>])[];
 
 function writeFields(writer: Writer, fields: Listed, values: Readonly<Record<string, unknown>>): Writer {
@@ -81,14 +84,14 @@ export const uint32: Field<number> = {
   read: (reader) => reader.uint32(),
   write: (writer, value) => writer.uint32(value),
 };
-/** `string` as bytes */
+/** a `string` as bytes */
 export const string: Field<Bytes> = {
   read: (reader) => reader.string(),
   write: (writer, value) => writer.string(value),
 };
-/** `string` as UTF-8 text */
+/** a `string` as UTF-8 text */
 export const text: Field<string> = { read: (reader) => reader.text(), write: (writer, value) => writer.text(value) };
-/** a last text field that some peers leave out: read as "" then */
+/** a last text field, read as empty if the peer omits it */
 export const optionalText: Field<string> = {
   read: (reader) => (reader.remaining === 0 ? "" : reader.text()),
   write: (writer, value) => writer.text(value),
@@ -98,9 +101,9 @@ export const nameList: Field<readonly string[]> = {
   read: (reader) => reader.nameList(),
   write: (writer, value) => writer.nameList(value),
 };
-/** whatever follows, uninterpreted */
+/** all remaining bytes */
 export const rest: Field<Bytes> = { read: (reader) => reader.rest(), write: (writer, value) => writer.raw(value) };
-/** exactly `size` bytes without a length */
+/** `size` bytes without a length prefix */
 // @__NO_SIDE_EFFECTS__
 export function fixed(size: number): Field<Bytes> {
   return {
@@ -110,4 +113,27 @@ export function fixed(size: number): Field<Bytes> {
       writer.raw(value);
     },
   };
+}
+
+/** The name of a range of message numbers. */
+export type MessageRange = "transport" | "kex" | "auth" | "connection" | "local";
+
+/** Returns the range of a message number (RFC 4251 section 7). `local` contains all other numbers. */
+export function messageRange(number: number): MessageRange {
+  if (number >= 1 && number <= 19) return "transport";
+  if (number >= 20 && number <= 49) return "kex";
+  if (number >= 50 && number <= 79) return "auth";
+  if (number >= 80 && number <= 127) return "connection";
+  return "local";
+}
+
+/** Sends payloads. The layers above the transport write to it and do not see the transport itself. */
+export interface PayloadSink {
+  /** whether user data may be sent now. Control messages may be sent at any time. */
+  readonly writable: boolean;
+  /**
+   * Sends one payload in up to two parts (copies), so that user data is copied only once. `onSent` receives the
+   * packet's sequence number, during the call or after a key exchange. UNIMPLEMENTED contains it (RFC 4253 11.4).
+   */
+  send(head: Bytes, body?: Bytes, onSent?: (sequence: number) => void): void;
 }

@@ -1,19 +1,27 @@
-/** The one error class, and the DISCONNECT reason that goes with each code. @module */
+/** The error class, and the DISCONNECT reason of each error code. @module */
 
 /**
- * What went wrong, for programs to test:
+ * Says what went wrong:
  *
- * - `protocol`: the peer broke an RFC's rule; `mac`: a packet failed its integrity check; `version`: the peer is no SSH 2 server
- * - `busy`: the host turns us away for now; it asks to be left alone for a while
- * - `negotiation`: no algorithm in common; `kex`: the key exchange failed, perhaps because the host key is malformed or its signature wrong
- * - `hostkey`: the host proved that it has a key, and the key was refused or is not the one of the first key exchange
- * - `auth`: the host accepted none of the methods; `credentials`: a method of ours failed (a vault, an agent), and the host refused nothing
- * - `refused`: the peer refused one request or one channel; the connection goes on
- * - `denied`: the same, and the host said that its policy is the reason or that it does not know the request, so asking again does not help
- * - `connect`: the address could not be reached; `timeout`: a deadline passed; `aborted`: a signal fired
- * - `closed`: the connection ended (by us, or by the peer without a reason); `disconnected`: the peer sent DISCONNECT
- * - `limit`: the peer wanted more than our limits allow
- * - `key`: a key, key file or fingerprint is malformed; `misuse`: the caller's mistake, which never closes the connection
+ * - `protocol`: the peer violated an RFC
+ * - `mac`: a packet failed its integrity check
+ * - `version`: the peer does not speak SSH 2
+ * - `busy`: the server rejects new connections for now
+ * - `negotiation`: client and server have no algorithm in common
+ * - `kex`: the key exchange failed, for example because the host key is malformed or its signature is wrong
+ * - `hostkey`: the server's host key was rejected, or differs from that of the first key exchange
+ * - `auth`: the server accepted none of the authentication methods
+ * - `credentials`: one of our authentication methods failed, such as an agent; the server rejected nothing
+ * - `refused`: the peer refused a request or a channel; the connection continues
+ * - `denied`: as `refused`, but the peer's policy forbids it or the peer does not know the request, so do not retry
+ * - `connect`: the address could not be reached
+ * - `timeout`: a deadline passed
+ * - `aborted`: a signal fired
+ * - `closed`: the connection ended, by us or by the peer without a reason
+ * - `disconnected`: the peer sent DISCONNECT
+ * - `limit`: the peer exceeded one of our limits
+ * - `key`: a key, key file or fingerprint is malformed
+ * - `misuse`: the caller made a mistake; this never closes the connection
  */
 export type SshErrorCode =
   | "protocol"
@@ -36,17 +44,17 @@ export type SshErrorCode =
   | "key"
   | "misuse";
 
-/** What may accompany an {@link SshError}. */
+/** Options of an {@link SshError}. */
 export interface SshErrorOptions extends ErrorOptions {
-  /** the reason code the peer sent: of DISCONNECT (RFC 4253 11.1) or of CHANNEL_OPEN_FAILURE (RFC 4254 5.1) */
+  /** the reason code in the peer's DISCONNECT (RFC 4253 section 11.1) or CHANNEL_OPEN_FAILURE (RFC 4254 section 5.1) */
   readonly reason?: number;
 }
 
-/** The only error Postern throws. `message` says what was expected and what came, and holds no secret. */
+/** The error class of Postern. `message` states what was expected and what came, and contains no secret. */
 export class SshError extends Error {
   override readonly name = "SshError";
   readonly code: SshErrorCode;
-  /** the reason code the peer sent, when it sent one */
+  /** the reason code that the peer sent, if any */
   readonly reason: number | undefined;
 
   constructor(code: SshErrorCode, message: string, options?: SshErrorOptions) {
@@ -56,7 +64,7 @@ export class SshError extends Error {
   }
 }
 
-/** Disconnect reason codes, RFC 4253 section 11.1. */
+/** Reason codes of DISCONNECT (RFC 4253 section 11.1). */
 export const DisconnectReason = {
   HOST_NOT_ALLOWED_TO_CONNECT: 1,
   PROTOCOL_ERROR: 2,
@@ -75,7 +83,7 @@ export const DisconnectReason = {
   ILLEGAL_USER_NAME: 15,
 } as const;
 
-/** Of the codes that have one of their own; a program ended the connection for any other. */
+/** The reason of each error code. Other codes use BY_APPLICATION. */
 const reasons: Readonly<Partial<Record<SshErrorCode, number>>> = {
   protocol: DisconnectReason.PROTOCOL_ERROR,
   mac: DisconnectReason.MAC_ERROR,
@@ -90,21 +98,21 @@ const reasons: Readonly<Partial<Record<SshErrorCode, number>>> = {
   key: DisconnectReason.PROTOCOL_ERROR,
 };
 
-/** The DISCONNECT reason code to send for an error (RFC 4253 section 11.1). */
+/** Returns the DISCONNECT reason code to send for an error (RFC 4253 section 11.1). */
 export function disconnectReason(error: unknown): number {
   return (error instanceof SshError ? reasons[error.code] : undefined) ?? DisconnectReason.BY_APPLICATION;
 }
 
 /**
- * The fixed text to send with a reason code: the RFC's name of it. Messages of errors are for the program alone, because they name
- * keys, hosts and files of this machine, and the peer may not even be authenticated.
+ * Returns the description to send with a reason code: its name in the RFC. Error messages are not sent, because they
+ * name keys, hosts and files of this machine, and the peer may not be authenticated.
  */
 export function disconnectDescription(reason: number): string {
   const [name = "unknown reason"] = Object.entries(DisconnectReason).find(([, code]) => code === reason) ?? [];
   return name.toLowerCase().replaceAll("_", " ");
 }
 
-/** The error itself when it is an {@link SshError}, else a new one of the given code with it as the cause. */
+/** Returns `error` if it is an {@link SshError}, otherwise a new SshError with `error` as its cause. */
 export function toSshError(error: unknown, code: SshErrorCode, message: string): SshError {
   return error instanceof SshError ? error : new SshError(code, message, { cause: error });
 }

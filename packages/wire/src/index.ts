@@ -8,7 +8,5 @@ export * from "./messages/auth.ts";
 export * from "./messages/connection.ts";
 export * from "./messages/requests.ts";
 export * from "./messages/transport.ts";
-export * from "./numbers.ts";
-export type * from "./payload-sink.ts";
 export * from "./reader.ts";
 export * from "./writer.ts";

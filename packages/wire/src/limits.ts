@@ -1,116 +1,108 @@
-/** Every limit in one place: first what the RFCs say, then what we chose. @module */
+/** Limits of the protocol layers: those of the RFCs, ours, and those of a server. @module */
 
-/** From the RFCs. */
+/** Limits that an RFC sets. */
 export const RfcLimits = {
-  /** RFC 4253 4.2: the identification line, CR LF included */
+  /** bytes of the identification line, including CR LF (RFC 4253 section 4.2) */
   identificationLine: 255,
-  /** RFC 4253 6: padding is 4 to 255 bytes, and the packet a multiple of the block size or 8 */
+  /** fewest padding bytes, and the smallest multiple to pad to (RFC 4253 section 6) */
   minPadding: 4,
-  maxPadding: 255,
   minBlock: 8,
-  /** RFC 4254 5.2: a window never exceeds 2^32 - 1 bytes */
+  /** bytes of a window: 2^32 - 1 (RFC 4254 section 5.2) */
   maxWindow: 0xffff_ffff,
-  /** RFC 4253 9 and RFC 4344 3.1: rekey by 2^31 packets at the latest */
+  /** packets before a rekey (RFC 4253 section 9, RFC 4344 section 3.1) */
   rekeyPackets: 2 ** 31,
-  /** RFC 4344 3.2: rekey by 2^32 blocks of a cipher with blocks of 16 bytes at the latest */
+  /** bytes before a rekey: 2^32 blocks of 16 bytes (RFC 4344 section 3.2) */
   rekeyBytes: 2 ** 36,
   maxPort: 65_535,
 } as const;
 
-/** The longest delay of `setTimeout`, in milliseconds: a longer one overflows and fires at once. */
+/** The longest delay of `setTimeout`, in milliseconds. A longer delay overflows, and the timer fires at once. */
 export const maxTimerMs: number = 2 ** 31 - 1;
 
-/** Ours. */
+/** Our limits and defaults. */
 export const Limits = {
-  /** bytes of packet_length we accept; RFC 4253 6.1 asks for 35000 at least, OpenSSH accepts as much as we do */
+  /** largest packet_length that we accept. OpenSSH accepts the same; RFC 4253 section 6.1 requires 35000. */
   packetLength: 256 * 1024,
-  /** lines a server may send before its identification, and their bytes in all */
+  /** lines, and their total bytes, that a server may send before its identification */
   linesBeforeIdentification: 1024,
   bytesBeforeIdentification: 64 * 1024,
-  /** rekey after so many bytes in one direction, and after so many milliseconds */
+  /** default bytes in one direction, and milliseconds, before a rekey */
   rekeyBytes: 2 ** 30,
   rekeyMs: 3_600_000,
   /** from our KEXINIT to the peer's NEWKEYS */
   kexTimeoutMs: 60_000,
-  /** EXT_INFO messages a peer may send: after its first NEWKEYS and before USERAUTH_SUCCESS (RFC 8308 2.4) */
+  /** EXT_INFO messages of a peer: after its first NEWKEYS and before USERAUTH_SUCCESS (RFC 8308 section 2.4) */
   extInfos: 2,
   /**
-   * bytes of control messages held back while a key exchange is on, and what each of them is charged beside its own: a peer can ask for
-   * thousands of answers of one byte. 8000 fit, as many as thousands of channels need that end while keys are exchanged.
+   * Bytes of control messages held during a key exchange, and the overhead counted for each message, because a peer can
+   * request thousands of one-byte replies. 15,000 messages fit, enough for thousands of closing channels.
    */
   heldOutput: 1024 * 1024,
   heldOverhead: 64,
-  /** our output waits for the pipe: above the first no data is taken, above the second no input is read */
+  /** bytes of unsent output above which channels send no data, and above which we stop reading input */
   outputHighWater: 256 * 1024,
   outputCeiling: 2 * 1024 * 1024,
-  /** the receive window of a channel and its largest data string, as OpenSSH has them */
+  /** receive window and largest data string of a channel, as in OpenSSH */
   window: 2 * 1024 * 1024,
   maxPacket: 32 * 1024,
-  /** all receive windows of a connection together, with the bytes that nobody has taken yet, and the least that each channel can rely on */
+  /** receive windows and unread bytes of a connection's channels together, and the window guaranteed to each channel */
   windows: 256 * 1024 * 1024,
   leastWindow: 4 * 1024,
-  /** unsent bytes of all channels of a connection: above it the peer's opens are refused; and how many of them count for one channel */
+  /** unsent bytes of all channels above which we refuse the peer's opens, and the most counted per channel */
   unsent: 128 * 1024 * 1024,
   unsentOfChannel: 64 * 1024,
-  /** on a long link a window grows up to the first, and all windows of a connection together by the second; sshd buffers 16 MiB a channel, and is lost near it */
+  /**
+   * On a connection with a long round trip, a window grows to `largestWindow`, and all windows of the connection grow
+   * by at most `windowGrowth` together. sshd buffers 16 MiB per channel and fails near that size.
+   */
   largestWindow: 16 * 1024 * 1024,
   windowGrowth: 64 * 1024 * 1024,
-  /** a link is long from so many milliseconds of round trip, measured so many times; a large window on a short one ruins sshd */
+  /** shortest long round trip, and the measurements required. Otherwise large windows slow sshd down. */
   longRoundTripMs: 30,
   roundTrips: 3,
-  /** a channel without data for so long goes back to its first window */
+  /** time without data after which a channel returns to its initial window */
   windowIdleMs: 5_000,
-  /** channels of one connection */
+  /** channels of a connection */
   channels: 16 * 1024,
-  /** requests of the peer that wait for our answer: above it no input is read */
+  /** unanswered requests of the peer above which we stop reading input */
   unansweredRequests: 256,
-  /** how long we wait for the CLOSE of the side that opened the channel */
+  /** wait for the CLOSE of the side that opened the channel */
   closeGraceMs: 1000,
-  /** how long CLOSE waits without any credit from the peer for the bytes before it; Linux keeps an orphaned socket about as long */
+  /** delay of our CLOSE while the peer grants no window for earlier data. Linux keeps orphaned sockets as long. */
   closeStallMs: 60_000,
-  /** credit that gives such a channel the same time again; a packet of sshd is larger */
+  /** window, in bytes, that renews that delay. sshd grants more at once. */
   closeStallCredit: 4096,
-  /** messages beside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes a peer may send before it is logged in */
+  /** messages outside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes, of a peer before login */
   strayBeforeLogin: 64,
   bytesBeforeLogin: 1024 * 1024,
-  /** banners a client accepts, and their bytes in all */
+  /** banners that a client accepts, and their total bytes */
   banners: 16,
   bannerBytes: 64 * 1024,
-  /** characters of SSH_MSG_DEBUG, and of a visitor's address, that the program is shown */
+  /** characters that a program sees of a DEBUG message and of an originator address */
   debugCharacters: 1024,
   addressCharacters: 255,
-  /** event based channels that wait for the program to take them; above it they are refused */
+  /** default number of channels that wait for a listener's program. Further channels are refused. */
   backlog: 1024,
-  /** a host that says nothing is asked after so long, and given up after so many questions */
-  keepAliveMs: 30_000,
-  keepAliveCount: 5,
-  /** before a lost connection is made again */
-  reconnectMs: 5_000,
-  longestReconnectMs: 300_000,
-  /** how long `drain` waits for connections to finish */
-  drainMs: 30_000,
-  /** how long a probe of our own port may take, and how often a port that is held by somebody is asked for again */
+  /** timeout of a probe of our own port, and delay before requesting a port again that is in use */
   probeTimeoutMs: 5_000,
   pendingRetryMs: 2_000,
-  /** state changes a tunnel remembers */
+  /** state changes in a tunnel's timeline */
   timeline: 100,
-  /** to connect to a target of local forwarding */
-  targetTimeoutMs: 30_000,
-  /** for a program to decide about a visitor */
+  /** default timeout of `onOpen` */
   onOpenTimeoutMs: 30_000,
-  /** from dialling to logged in */
+  /** default timeout from dialling to login */
   loginTimeoutMs: 60_000,
-  /** how long logoff waits for the peer to take our last bytes */
+  /** wait for the peer to read our last bytes when a connection closes */
   logoffTimeoutMs: 5_000,
 } as const;
 
-/** Ours, for a server; apart, so that a client's bundle holds none of them. */
+/** Our limits of a server. Separate, so that bundles of a client omit them. */
 export const ServerLimits = {
-  /** key exchanges a client may begin after the first and before it is logged in: each costs its server a signature */
+  /** key exchanges that a client may start between the first and its login: each costs the server a signature */
   kexBeforeLogin: 2,
-  /** a user's public key: RSA of 8192 bits fits; what is larger takes seconds to verify, for whoever asks */
+  /** bytes of a user's public key. An RSA key of 8192 bits fits; verifying with a larger one takes seconds. */
   userKeyBytes: 1024 + 64,
-  /** a password, in UTF-8; OpenSSH takes as much. How many wait for their turn to be compared */
+  /** bytes of a password in UTF-8, as in OpenSSH, and the passwords that may wait for their comparison */
   passwordBytes: 1024,
   waitingPasswords: 64,
   /** refused attempts before a client is disconnected */

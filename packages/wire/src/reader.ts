@@ -3,51 +3,51 @@ import { type Bytes, fromUtf8 } from "./bytes.ts";
 import { SshError } from "./error.ts";
 import { getUint32 } from "./writer.ts";
 
-/** A cursor over bytes. What it hands out are views; running out of bytes is a `protocol` error that names the reading. */
+/** Reads values from bytes. Returned bytes are views. Methods throw SshError `protocol` if too few bytes remain. */
 export class Reader {
   readonly #bytes: Bytes;
-  readonly #what: string;
+  readonly #title: string;
   #at = 0;
 
-  /** @param what names the thing being read, for errors */
-  constructor(bytes: Bytes, what: string) {
+  /** @param title names the data in error messages */
+  constructor(bytes: Bytes, title: string) {
     this.#bytes = bytes;
-    this.#what = what;
+    this.#title = title;
   }
 
-  /** How many bytes are left. */
+  /** The number of unread bytes. */
   get remaining(): number {
     return this.#bytes.length - this.#at;
   }
 
   byte(): number {
-    return this.#bytes[this.#take(1)] ?? 0;
+    return this.#bytes[this.#advance(1)] ?? 0;
   }
 
-  /** Any value but 0 is true, as the RFC asks of readers. */
+  /** Every value except 0 is true (RFC 4251 section 5). */
   boolean(): boolean {
     return this.byte() !== 0;
   }
 
   uint32(): number {
-    return getUint32(this.#bytes, this.#take(4));
+    return getUint32(this.#bytes, this.#advance(4));
   }
 
   uint64(): bigint {
     return (BigInt(this.uint32()) << 32n) | BigInt(this.uint32());
   }
 
-  /** A `string`: uint32 length and that many bytes (view). */
+  /** Reads a `string`: a uint32 length, then that many bytes (view). */
   string(): Bytes {
     return this.raw(this.uint32());
   }
 
-  /** A `string` that holds UTF-8. */
+  /** Reads a `string` that contains UTF-8. */
   text(): string {
     return fromUtf8(this.string());
   }
 
-  /** A non-negative `mpint` as unsigned big-endian bytes without leading zeros (view). */
+  /** Reads a non-negative `mpint` as unsigned big-endian bytes without leading zeros (view). */
   mpint(): Bytes {
     const bytes = this.string();
     const [first, second = 0] = bytes;
@@ -55,11 +55,11 @@ export class Reader {
     if (first > 0x7f) throw this.#error("a non-negative mpint", "a negative one");
     if (first !== 0) return bytes;
     // RFC 4251 section 5: unnecessary leading bytes MUST NOT be included.
-    if (second <= 0x7f) throw this.#error("a minimal mpint", "one with a needless zero");
+    if (second <= 0x7f) throw this.#error("a minimal mpint", "one with an unnecessary leading zero");
     return bytes.subarray(1);
   }
 
-  /** Comma-separated names; the empty string is the empty list. An empty name inside a list is an error. */
+  /** Reads comma-separated names. The empty string is the empty list; an empty name in a list is an error. */
   nameList(): readonly string[] {
     const text = this.text();
     if (text === "") return [];
@@ -68,24 +68,24 @@ export class Reader {
     return names;
   }
 
-  /** Exactly `size` bytes (view). */
+  /** Reads `size` bytes (view). */
   raw(size: number): Bytes {
-    const at = this.#take(size);
+    const at = this.#advance(size);
     return this.#bytes.subarray(at, at + size);
   }
 
-  /** All that is left (view). */
+  /** Reads all remaining bytes (view). */
   rest(): Bytes {
     return this.raw(this.remaining);
   }
 
-  /** @throws SshError `protocol` when bytes are left over */
+  /** @throws SshError `protocol` if unread bytes remain */
   end(): void {
-    if (this.remaining > 0) throw this.#error("its end", `${this.remaining} more bytes`);
+    if (this.remaining > 0) throw this.#error("the end of the data", `${this.remaining} more bytes`);
   }
 
-  /** Where the next `size` bytes begin. */
-  #take(size: number): number {
+  /** Advances by `size` bytes and returns the position before. */
+  #advance(size: number): number {
     if (size > this.remaining) throw this.#error(`${size} bytes`, `${this.remaining}`);
     const at = this.#at;
     this.#at += size;
@@ -93,6 +93,6 @@ export class Reader {
   }
 
   #error(expected: string, got: string): SshError {
-    return new SshError("protocol", `${this.#what}: expected ${expected}, got ${got}`);
+    return new SshError("protocol", `${this.#title}: expected ${expected}, got ${got}`);
   }
 }

@@ -1,10 +1,10 @@
 /** Writes the data types of RFC 4251 section 5. @module */
-import { type Bytes, utf8 } from "./bytes.ts";
+import { type ArrayBufferBytes, type Bytes, utf8 } from "./bytes.ts";
 import { SshError } from "./error.ts";
 
-/** A growing buffer. Each method appends and returns the writer. */
+/** A growing buffer. Each method appends a value and returns the writer. */
 export class Writer {
-  #bytes: Bytes;
+  #bytes: ArrayBufferBytes;
   #at = 0;
 
   constructor(sizeHint = 64) {
@@ -12,7 +12,7 @@ export class Writer {
   }
 
   byte(value: number): this {
-    this.#room(1);
+    this.#reserve(1);
     this.#bytes[this.#at++] = value;
     return this;
   }
@@ -25,7 +25,7 @@ export class Writer {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
       throw new SshError("misuse", `expected a uint32, got ${value}`);
     }
-    this.#room(4);
+    this.#reserve(4);
     putUint32(this.#bytes, this.#at, value);
     this.#at += 4;
     return this;
@@ -35,7 +35,7 @@ export class Writer {
     return this.uint32(Number((value >> 32n) & 0xffff_ffffn)).uint32(Number(value & 0xffff_ffffn));
   }
 
-  /** A `string`: uint32 length, then the bytes (copies). */
+  /** Writes a `string`: a uint32 length, then the bytes (copies). */
   string(value: Bytes): this {
     return this.uint32(value.length).raw(value);
   }
@@ -44,7 +44,7 @@ export class Writer {
     return this.string(utf8(value));
   }
 
-  /** A non-negative `mpint` from unsigned big-endian bytes, leading zeros allowed. */
+  /** Writes a non-negative `mpint` from unsigned big-endian bytes, with or without leading zeros. */
   mpint(value: Bytes): this {
     let start = 0;
     while (start < value.length && value[start] === 0) start++;
@@ -66,18 +66,18 @@ export class Writer {
   }
 
   raw(value: Bytes): this {
-    this.#room(value.length);
+    this.#reserve(value.length);
     this.#bytes.set(value, this.#at);
     this.#at += value.length;
     return this;
   }
 
-  /** What was written (view; the writer is not to be used again). */
-  finish(): Bytes {
+  /** Returns the written bytes (view). Do not use the writer afterwards. */
+  finish(): ArrayBufferBytes {
     return this.#bytes.subarray(0, this.#at);
   }
 
-  #room(size: number): void {
+  #reserve(size: number): void {
     const needed = this.#at + size;
     if (needed <= this.#bytes.length) return;
     const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
@@ -86,7 +86,7 @@ export class Writer {
   }
 }
 
-/** Stores a uint32 big-endian at an offset; the value is taken modulo 2^32. */
+/** Writes a big-endian uint32 at an offset, modulo 2^32. */
 export function putUint32(target: Bytes, at: number, value: number): void {
   target[at] = value >>> 24;
   target[at + 1] = value >>> 16;
@@ -94,7 +94,7 @@ export function putUint32(target: Bytes, at: number, value: number): void {
   target[at + 3] = value;
 }
 
-/** Loads a big-endian uint32 from an offset. */
+/** Reads a big-endian uint32 at an offset. */
 export function getUint32(source: Bytes, at: number): number {
   return (
     (((source[at] ?? 0) << 24) |

@@ -1,4 +1,4 @@
-/** Arbitrary values for every message table. */
+/** Arbitrary values of every message table. */
 import fc from "fast-check";
 import * as wire from "../src/index.ts";
 
@@ -12,7 +12,7 @@ const boolean = fc.boolean();
 type Arbitraries = Readonly<Record<string, fc.Arbitrary<unknown>>>;
 const prompt = fc.record({ prompt: text, echo: boolean });
 
-/** The fields of each message and record, as the RFC's tables give them. */
+/** The fields of each table, as in the RFCs. */
 export const tables: ReadonlyMap<wire.Codec<unknown>, Arbitraries> = new Map<unknown, Arbitraries>([
   [wire.Disconnect, { reason: uint32, description: text, language: text }],
   [wire.Ignore, { data: bytes }],
@@ -93,7 +93,7 @@ export const tables: ReadonlyMap<wire.Codec<unknown>, Arbitraries> = new Map<unk
   [wire.DirectTcpip, { host: text, port: uint32, originAddress: text, originPort: uint32 }],
 ] as [wire.Codec<unknown>, Arbitraries][]) as ReadonlyMap<wire.Codec<unknown>, Arbitraries>;
 
-/** Every codec the package exports. */
+/** All codecs that the package exports. */
 export const codecs: readonly wire.Codec<unknown>[] = Object.values<unknown>(wire).filter(
   (value): value is wire.Codec<unknown> =>
     typeof value === "object" && value !== null && "encode" in value && "decode" in value,

@@ -1,4 +1,4 @@
-/** Checks of options: what is wrong is named, and no value that may be a secret is told. */
+/** Checks of options: errors name the option, and contain no value that may be a secret. */
 import { describe, expect, it } from "vitest";
 import { describeType, expectList, expectSignal, expectText, expectType } from "../src/index.ts";
 
@@ -20,7 +20,7 @@ describe("describeType", () => {
   });
 });
 
-it("an error names the option, what was expected and the type that came, never a text", () => {
+it("names the option, the expectation and the type of the value, never its text", () => {
   const misuse = (message: string): unknown => expect.objectContaining({ code: "misuse", message });
   expect(() => expectType("x", "secret", "function")).toThrow(misuse("expected x to be a function, got a string"));
   expect(() => expectText("x", ["secret"])).toThrow(misuse("expected x to be a non-empty string, got an array"));
@@ -28,10 +28,14 @@ it("an error names the option, what was expected and the type that came, never a
     misuse("expected signal to be an AbortSignal, got an instance of AbortController"),
   );
   const names = (one: unknown): boolean => typeof one === "string";
-  expect(() => expectList("x to hold names", ["a", null], names)).toThrow(misuse("expected x to hold names, got null"));
-  // A hole in a list is an entry like any other.
-  expect(() => expectList("x to hold names", Object.assign([], { length: 1 }), names)).toThrow(
-    misuse("expected x to hold names, got undefined"),
+  expect(() => expectList("x to contain names", ["a", null], names)).toThrow(
+    misuse("expected x to contain names, got null"),
   );
-  expect(() => expectList("x to hold names", "ab", names)).toThrow(misuse("expected x to hold names, got a string"));
+  // A hole in a list counts as an entry.
+  expect(() => expectList("x to contain names", Object.assign([], { length: 1 }), names)).toThrow(
+    misuse("expected x to contain names, got undefined"),
+  );
+  expect(() => expectList("x to contain names", "ab", names)).toThrow(
+    misuse("expected x to contain names, got a string"),
+  );
 });

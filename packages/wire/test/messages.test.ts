@@ -1,10 +1,10 @@
-/** Every message table, read and written. */
+/** Every message table, encoded and decoded. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as wire from "../src/index.ts";
 import { bytes, codecs, tables, text, uint32 } from "./arbitraries.ts";
 
-/** What a decoder may do with bytes: give values, or throw an SshError of one of these codes. */
+/** Returns whether the bytes decode. The only errors allowed are SshErrors of two codes. */
 function decodes(codec: wire.Codec<unknown>, payload: Uint8Array): boolean {
   try {
     codec.decode(payload);
@@ -16,12 +16,12 @@ function decodes(codec: wire.Codec<unknown>, payload: Uint8Array): boolean {
   }
 }
 
-/** Tables whose last field takes whatever follows, and those whose last text may be left out. */
-const open = new Set(["specific"]);
+/** The last fields that contain all remaining bytes, and those that a peer may omit. */
+const open = new Set(["specificData"]);
 const optional = new Set(["language"]);
 
 describe("message tables", () => {
-  it("every table the package exports is tested here", () => {
+  it("tests every table that the package exports", () => {
     expect(codecs.filter((codec) => !tables.has(codec)).map(({ name }) => name)).toEqual([]);
   });
 
@@ -29,19 +29,19 @@ describe("message tables", () => {
     const values = fc.record(fields as Record<string, fc.Arbitrary<unknown>>);
     const last = Object.keys(fields).at(-1) ?? "";
 
-    it(`${codec.name} round-trips`, () => {
+    it(`round-trips ${codec.name}`, () => {
       fc.assert(
         fc.property(values, (given) => {
           const encoded = codec.encode(given);
           expect(codec.decode(encoded)).toEqual({ ...given });
-          // What was encoded is a function of the values alone.
+          // The encoding depends only on the values.
           expect(codec.encode(codec.decode(encoded))).toEqual(encoded);
         }),
         { numRuns: 40 },
       );
     });
 
-    it(`${codec.name} with bytes missing or left over is a protocol error`, () => {
+    it(`rejects ${codec.name} with missing or surplus bytes`, () => {
       fc.assert(
         fc.property(values, bytes, (given, more) => {
           const encoded = codec.encode(given);
@@ -51,7 +51,7 @@ describe("message tables", () => {
           }
           for (let size = 0; size < encoded.length; size++) {
             const cut = encoded.slice(0, size);
-            // A table that ends in "whatever follows", or in a text that may be absent, has more than one length.
+            // If the last field has no fixed end, some truncations decode.
             if (open.has(last) || optional.has(last)) decodes(codec, cut);
             else
               expect(() => codec.decode(cut), `${size} of ${encoded.length}`).toThrow(
@@ -63,7 +63,7 @@ describe("message tables", () => {
       );
     });
 
-    it(`${codec.name} of random bytes gives values or an SshError`, () => {
+    it(`decodes random bytes of ${codec.name} or throws an SshError`, () => {
       const number = "number" in codec ? [codec.number as number] : [];
       fc.assert(
         fc.property(
@@ -77,31 +77,31 @@ describe("message tables", () => {
     });
   }
 
-  it("a message with another number is refused, and the error names both", () => {
+  it("rejects another message number and names both", () => {
     expect(() => wire.ChannelEof.decode(wire.ChannelClose.encode({ recipientChannel: 1 }))).toThrow(
       "expected CHANNEL_EOF (96), got message 97",
     );
     expect(() => wire.NewKeys.decode(new Uint8Array(0))).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
-  it("a language tag that is left out reads as empty (DISCONNECT, DEBUG and others of older peers)", () => {
+  it("decodes an omitted language tag as empty (older peers)", () => {
     const whole = wire.Disconnect.encode({ reason: 11, description: "bye", language: "" });
     expect(wire.Disconnect.decode(whole.subarray(0, -4))).toEqual({ reason: 11, description: "bye", language: "" });
   });
 
-  it("a list that claims 2^32 - 1 items is refused before anything is allocated", () => {
+  it("rejects a list of 2^32 - 1 items before allocating memory", () => {
     const huge = new wire.Writer().byte(7).uint32(0xffff_ffff).finish();
     expect(() => wire.ExtInfo.decode(huge)).toThrow(expect.objectContaining({ code: "protocol" }));
     const prompts = new wire.Writer().byte(61).uint32(0xffff_ffff).finish();
     expect(() => wire.UserauthInfoResponse.decode(prompts)).toThrow(expect.objectContaining({ code: "limit" }));
   });
 
-  it("KEXINIT takes a cookie of 16 bytes and no other", () => {
+  it("rejects a KEXINIT cookie that is not 16 bytes", () => {
     const init = { ...kexInit, cookie: new Uint8Array(15) };
     expect(() => wire.KexInit.encode(init)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("values that are no uint32 are refused, not wrapped", () => {
+  it("rejects values outside uint32 instead of wrapping them", () => {
     for (const value of [-1, 2 ** 32, 1.5, Number.NaN]) {
       expect(() => wire.Unimplemented.encode({ sequence: value })).toThrow(expect.objectContaining({ code: "misuse" }));
     }

@@ -1,4 +1,4 @@
-/** Text from a peer, made safe for errors, logs and events. */
+/** Escaping of a peer's text for errors, logs and events. */
 import { describe, expect, it } from "vitest";
 import { quote, sanitizeText } from "../src/index.ts";
 
@@ -21,13 +21,13 @@ describe("sanitizeText", () => {
     expect(sanitizeText(`a${text}b`)).toBe(`a${escaped}b`);
   });
 
-  it("keeps line ends and tabs if the text may have several lines, and nothing else", () => {
+  it("keeps only line ends and tabs of a text with several lines", () => {
     expect(sanitizeText("one\r\ntwo\n\tthree\rfour\x1b[2J", true)).toBe("one\ntwo\n\tthree\\u{d}four\\u{1b}[2J");
   });
 });
 
 describe("quote", () => {
-  it("escapes and shortens, whatever the text", () => {
+  it("escapes and truncates", () => {
     expect(quote("a\x1b[2J\u202eb")).toBe('"a\\u{1b}[2J\\u{202e}b"');
     expect(quote("abcdef", 3)).toBe('"abc…"');
     expect(quote("ab🚀", 3)).toBe('"ab\\u{d83d}…"');

@@ -1,4 +1,4 @@
-/** The data types of RFC 4251 section 5, and the helpers around them. */
+/** The data types of RFC 4251 section 5, and helpers. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as wire from "../src/index.ts";
@@ -7,13 +7,13 @@ import { bytes, names, text, uint32 } from "./arbitraries.ts";
 const { fromHex, Reader, toHex, Writer } = wire;
 const reader = (hex: string): wire.Reader => new Reader(fromHex(hex), "example");
 
-describe("RFC 4251 section 5, the examples", () => {
-  it("uint32: 699921578 is 29 b7 f4 aa", () => {
+describe("examples of RFC 4251 section 5", () => {
+  it("encodes uint32 699921578 as 29 b7 f4 aa", () => {
     expect(toHex(new Writer().uint32(699_921_578).finish())).toBe("29b7f4aa");
     expect(reader("29b7f4aa").uint32()).toBe(699_921_578);
   });
 
-  it('string: "testing" is 00 00 00 07 t e s t i n g', () => {
+  it('encodes string "testing" as 00 00 00 07 t e s t i n g', () => {
     expect(toHex(new Writer().text("testing").finish())).toBe("0000000774657374696e67");
     expect(reader("0000000774657374696e67").text()).toBe("testing");
   });
@@ -22,19 +22,19 @@ describe("RFC 4251 section 5, the examples", () => {
     ["00", "00000000"],
     ["09a378f9b2e332a7", "0000000809a378f9b2e332a7"],
     ["80", "000000020080"],
-  ])("mpint: %s is %s", (value, encoded) => {
+  ])("encodes mpint %s as %s", (value, encoded) => {
     expect(toHex(new Writer().mpint(fromHex(value)).finish())).toBe(encoded);
     expect(toHex(reader(encoded).mpint())).toBe(value.replace(/^00$/, ""));
   });
 
   it.each(["00000002edcc", "00000005ff21524111"])(
-    "mpint: the negative %s is refused, we have no use for one",
+    "rejects the negative mpint %s, which SSH does not need",
     (encoded) => {
       expect(() => reader(encoded).mpint()).toThrow(expect.objectContaining({ code: "protocol" }));
     },
   );
 
-  it.each(["0000000100", "000000020001", "00000003000080"])("mpint: the needless zero in %s is refused", (encoded) => {
+  it.each(["0000000100", "000000020001", "00000003000080"])("rejects the unnecessary zero in mpint %s", (encoded) => {
     expect(() => reader(encoded).mpint()).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
@@ -42,27 +42,27 @@ describe("RFC 4251 section 5, the examples", () => {
     [[], "00000000"],
     [["zlib"], "000000047a6c6962"],
     [["zlib", "none"], "000000097a6c69622c6e6f6e65"],
-  ])("name-list: %j is %s", (list, encoded) => {
+  ])("encodes name-list %j as %s", (list, encoded) => {
     expect(toHex(new Writer().nameList(list).finish())).toBe(encoded);
     expect(reader(encoded).nameList()).toEqual(list);
   });
 
-  it.each(["2c", "2c61", "612c", "612c2c62"])("name-list: an empty name (%s) is refused", (hex) => {
+  it.each(["2c", "2c61", "612c", "612c2c62"])("rejects an empty name in a name-list (%s)", (hex) => {
     const encoded = new Writer().string(fromHex(hex)).finish();
     expect(() => new Reader(encoded, "list").nameList()).toThrow(expect.objectContaining({ code: "protocol" }));
     const failure = new Writer().byte(51).string(fromHex(hex)).boolean(false).finish();
     expect(() => wire.UserauthFailure.decode(failure)).toThrow(expect.objectContaining({ code: "protocol" }));
   });
 
-  it("boolean: every value but 0 reads as true, and 1 is written", () => {
+  it("decodes every boolean except 0 as true, and encodes true as 1", () => {
     for (let value = 0; value < 256; value++)
       expect(new Reader(Uint8Array.of(value), "boolean").boolean()).toBe(value !== 0);
     expect(toHex(new Writer().boolean(true).boolean(false).finish())).toBe("0100");
   });
 });
 
-describe("readers and writers", () => {
-  it("give back what they were given", () => {
+describe("Reader and Writer", () => {
+  it("round-trip all types", () => {
     fc.assert(
       fc.property(
         uint32,
@@ -94,7 +94,7 @@ describe("readers and writers", () => {
     );
   });
 
-  it("hand out views of what they read, and nothing beyond its end", () => {
+  it("return views, and nothing beyond the end of the data", () => {
     const source = fromHex("00000002aabbcc");
     const read = new Reader(source, "view");
     const view = read.string();
@@ -104,19 +104,19 @@ describe("readers and writers", () => {
     expect(() => new Reader(fromHex("ffffffff00"), "huge").string()).toThrow("huge: expected 4294967295 bytes, got 1");
   });
 
-  it("refuse an algorithm name that is too long, empty, or holds a comma (RFC 4251 section 6)", () => {
+  it("reject algorithm names that are too long, empty, or contain a comma (RFC 4251 section 6)", () => {
     for (const name of ["", "a,b", "a b", "é", "a".repeat(65)]) {
       expect(() => new Writer().nameList([name])).toThrow(expect.objectContaining({ code: "misuse" }));
     }
   });
 
-  it("malformed UTF-8 reads as U+FFFD, for names and notices come in any charset", () => {
+  it("decode malformed UTF-8 to U+FFFD, because peers use any charset", () => {
     expect(new Reader(fromHex("00000003ff41fe"), "latin").text()).toBe("�A�");
   });
 });
 
 describe("bytes", () => {
-  it("hexadecimal and base64 round-trip, and what is neither is refused", () => {
+  it("round-trips hexadecimal and base64, and rejects other text", () => {
     fc.assert(
       fc.property(bytes, (data) => {
         expect(fromHex(toHex(data))).toEqual(data);
@@ -130,28 +130,28 @@ describe("bytes", () => {
     }
   });
 
-  it("encodes text alone: a missing user name must not become the user null (RFC 4251 section 5)", () => {
+  it("encodes only strings, so a missing user name does not become the user null", () => {
     for (const user of [null, undefined, 7, ["root"], Promise.resolve("root")]) {
       const request = { user, service: "ssh-connection", method: "none", specificData: new Uint8Array(0) };
       expect(() => wire.UserauthRequest.encode(request as never)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
   });
 
-  it("refuses a megabyte that is almost base64 in linear time", () => {
-    // Quadratic, each of these takes more than half an hour.
+  it("rejects a megabyte that is almost base64 in linear time", () => {
+    // In quadratic time, each takes more than half an hour.
     for (const bad of [`${"=".repeat(2 ** 20)}A`, `${"A".repeat(2 ** 20)}*`, `${"A=".repeat(2 ** 19)}`]) {
       expect(() => wire.fromBase64(bad)).toThrow(RangeError);
     }
   });
 
-  it("equal compares content, whatever the place in memory", () => {
+  it("compares content regardless of the offset in memory", () => {
     fc.assert(fc.property(bytes, bytes, (a, b) => wire.equal(a, b) === (toHex(a) === toHex(b))));
     fc.assert(fc.property(bytes, (a) => wire.equal(a, wire.concat(Uint8Array.of(1), a).subarray(1))));
   });
 });
 
 describe("expectType", () => {
-  it("names the type of a value and never its content", () => {
+  it("names the type of a value, never its content", () => {
     const wrong = [
       null,
       undefined,
@@ -192,18 +192,18 @@ describe("errors", () => {
     ["aborted", 11],
     ["closed", 11],
     ["timeout", 11],
-  ] as const)("%s is told to the peer as reason %i (RFC 4253 section 11.1)", (code, reason) => {
+  ] as const)("sends %s to the peer as reason %i (RFC 4253 section 11.1)", (code, reason) => {
     expect(wire.disconnectReason(new wire.SshError(code, "…"))).toBe(reason);
   });
 
-  it("describes each reason with the name the RFC gives it, and nothing else", () => {
+  it("describes each reason with its name in the RFC", () => {
     expect(wire.disconnectDescription(9)).toBe("host key not verifiable");
     for (const reason of Object.values(wire.DisconnectReason)) {
       expect(wire.disconnectDescription(reason)).toMatch(/^[a-z ]{8,40}$/);
     }
   });
 
-  it("an error that is none of ours is wrapped with its cause, one of ours is kept", () => {
+  it("wraps other errors as a cause, and keeps an SshError", () => {
     const ours = new wire.SshError("mac", "…");
     expect(wire.toSshError(ours, "protocol", "…")).toBe(ours);
     const cause = new TypeError("…");
@@ -215,7 +215,7 @@ describe("errors", () => {
     });
   });
 
-  it("message numbers fall into the ranges of RFC 4251 section 7", () => {
+  it("assigns message numbers to the ranges of RFC 4251 section 7", () => {
     const range = (number: number): string => wire.messageRange(number);
     expect([0, 1, 19, 20, 49, 50, 79, 80, 127, 128, 192, 255].map(range)).toEqual(
       "local transport transport kex kex auth auth connection connection local local local".split(" "),

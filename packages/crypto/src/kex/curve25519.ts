@@ -1,22 +1,20 @@
-/** `curve25519-sha256`, RFC 8731. @module */
+/** `curve25519-sha256` (RFC 8731). @module */
 import { type Bytes, SshError } from "@postern/wire";
 import type { Hash, KexMethod } from "../kex.ts";
-import type { Random } from "../random.ts";
-import { type EphemeralKey, type Group, makeDiffieHellman } from "./diffie-hellman.ts";
+import { createDiffieHellman, type EphemeralKey } from "./ecdh.ts";
 
 /**
- * Makes the key exchange of a platform's X25519 (RFC 7748 section 5). The private key is the 32 bytes that are drawn.
- *
- * A shared secret of zeros, which is what points of small order give, is refused (RFC 8731 section 3).
+ * Creates the key exchange from a provider's X25519 (RFC 7748 section 5). `ephemeral` receives a private key of 32
+ * random bytes. Rejects an all-zero secret, which results from points of small order (RFC 8731 section 3).
  */
 export function createCurve25519(name: string, hash: Hash, ephemeral: (privateKey: Bytes) => EphemeralKey): KexMethod {
-  const group: Group = {
+  return createDiffieHellman(name, hash, {
     check(publicKey) {
       // RFC 8731 section 3.1: clients and servers MUST check the length.
       if (publicKey.length === 32) return;
       throw new SshError("kex", `${name}: expected a public value of 32 bytes, got ${publicKey.length}`);
     },
-    generate(random: Random) {
+    generate(random) {
       const key = ephemeral(random(32));
       return {
         publicKey: key.publicKey,
@@ -25,11 +23,10 @@ export function createCurve25519(name: string, hash: Hash, ephemeral: (privateKe
           const shared = key.agree(theirPublic);
           let bits = 0;
           for (const byte of shared) bits |= byte;
-          if (bits === 0) throw new SshError("kex", `${name}: expected a secret, got zeros`);
+          if (bits === 0) throw new SshError("kex", `${name}: expected a shared secret, got zeros`);
           return shared;
         },
       };
     },
-  };
-  return makeDiffieHellman(name, hash, group);
+  });
 }

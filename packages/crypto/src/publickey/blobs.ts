@@ -1,9 +1,9 @@
-/** The two blobs of public key algorithms: keys and signatures, RFC 4253 section 6.6. @module */
+/** Reads the blobs of public keys and signatures (RFC 4253 section 6.6). @module */
 import { type Bytes, quote, Reader, SshError, toSshError } from "@postern/wire";
 
 /**
- * Reads a public key blob: its type, then what `read` takes, then its end.
- * @throws SshError `key` when it is malformed or of another type
+ * Reads a public key blob. `read` reads the fields after the type.
+ * @throws SshError `key` if the blob is malformed or of another type
  */
 export function readKey<T>(blob: Bytes, keyType: string, read: (reader: Reader) => T): T {
   const reader = new Reader(blob, `${keyType} key`);
@@ -15,12 +15,12 @@ export function readKey<T>(blob: Bytes, keyType: string, read: (reader: Reader) 
     return key;
   } catch (error) {
     if (error instanceof SshError && error.code === "key") throw error;
-    const why = toSshError(error, "key", "got something else").message;
+    const why = toSshError(error, "key", "got malformed data").message;
     throw new SshError("key", `expected a well-formed key: ${why}`, { cause: error });
   }
 }
 
-/** The bytes inside a signature blob; undefined when it is malformed or made with another algorithm. */
+/** Returns the signature in a blob, or `undefined` if the blob is malformed or names another algorithm. */
 export function readSignature(blob: Bytes, algorithm: string): Bytes | undefined {
   const reader = new Reader(blob, "signature");
   try {

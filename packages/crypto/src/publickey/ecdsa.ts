@@ -1,21 +1,21 @@
-/** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`: RFC 5656 section 3. @module */
+/** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521` (RFC 5656 section 3). @module */
 import { type Bytes, Reader, SshError } from "@postern/wire";
 import { checkPointForm, type NistCurve } from "../nist.ts";
 import type { PublicKeyAlgorithm } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
 
-/** ECDSA on one curve, as a platform provides it. */
+/** A provider's ECDSA on one curve. */
 export interface Ecdsa {
-  /** Throws for an uncompressed point that is not on the curve. */
+  /** Throws if an uncompressed point is not on the curve. */
   checkPoint(point: Bytes): void;
   /**
-   * Hashes `data` with the curve's hash (RFC 5656 section 6.2.1); the signature is r || s, each of the curve's size. False too when one of them is not
-   * between 1 and the order (FIPS 186-5 section 6.4.2).
+   * Verifies a signature r || s, each of the curve's size, of `data`, hashed with the curve's hash (RFC 5656 section
+   * 6.2.1). Returns `false` if r or s is zero or not below the order (FIPS 186-5 section 6.4.2).
    */
   verify(point: Bytes, data: Bytes, signature: Bytes): boolean;
 }
 
-/** Makes the algorithm of a platform's ECDSA. Both roots s are valid: SSH knows no rule of low s. */
+/** Creates the algorithm from a provider's ECDSA. SSH does not require a low s, so both values are valid. */
 export function createEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm {
   const name = `ecdsa-sha2-${curve.name}`;
   return {
@@ -30,7 +30,7 @@ export function createEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm 
   };
 }
 
-/** RFC 5656 section 3.1: the curve's identifier again, then the point. */
+/** Reads the curve's identifier, then the point (RFC 5656 section 3.1). */
 function readPoint(curve: NistCurve, ecdsa: Ecdsa, reader: Reader): Bytes {
   const identifier = reader.text();
   if (identifier !== curve.name) {
@@ -41,12 +41,12 @@ function readPoint(curve: NistCurve, ecdsa: Ecdsa, reader: Reader): Bytes {
   try {
     ecdsa.checkPoint(point);
   } catch (error) {
-    throw new SshError("key", `expected a point on ${curve.name}, got another`, { cause: error });
+    throw new SshError("key", `expected a point on ${curve.name}, got a point off the curve`, { cause: error });
   }
   return point;
 }
 
-/** RFC 5656 section 3.1.2: mpint r, mpint s; undefined when they are anything else, or too long for the curve. */
+/** Reads mpint r and mpint s (RFC 5656 section 3.1.2). Returns `undefined` if they are malformed or too long. */
 function readPair(curve: NistCurve, blob: Bytes): Bytes | undefined {
   const reader = new Reader(blob, "ECDSA signature");
   const pair = new Uint8Array(2 * curve.size);

@@ -1,4 +1,4 @@
-/** `ssh-ed25519`, RFC 8709. @module */
+/** `ssh-ed25519` (RFC 8709). @module */
 import { type Bytes, SshError, toHex } from "@postern/wire";
 import type { PublicKeyAlgorithm, Verdict } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
@@ -6,9 +6,9 @@ import { readKey, readSignature } from "./blobs.ts";
 const name = "ssh-ed25519";
 
 /**
- * Makes the algorithm of a platform's Ed25519 (RFC 8032 section 5.1.7): keys of 32 bytes, signatures of 64.
+ * Creates the algorithm from a provider's Ed25519 (RFC 8032 section 5.1.7): keys of 32 bytes, signatures of 64.
  *
- * Keys of small order and keys in a non-canonical form verify nothing, whatever the platform thinks of them.
+ * No signature is valid for a key of small order or in non-canonical form, on which providers differ.
  */
 export function createEd25519(
   verify: (publicKey: Bytes, data: Bytes, signature: Bytes) => Verdict,
@@ -28,7 +28,7 @@ export function createEd25519(
   };
 }
 
-/** Whether y is not below p = 2^255 - 19, or belongs to one of the eight points whose order divides 8. */
+/** Returns whether y is not below p = 2^255 - 19, or belongs to a point whose order divides 8. */
 function isWeak(key: Bytes): boolean {
   const y = key.slice();
   y[31] = (y[31] ?? 0) & 0x7f;
@@ -36,7 +36,7 @@ function isWeak(key: Bytes): boolean {
   return hex >= "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed" || smallOrder.includes(hex);
 }
 
-/** The y coordinates of small order, big-endian: identity, orders 4, 2, 8 and 8. */
+/** The y coordinates of points of small order, big-endian: orders 1, 4, 2, 8 and 8. */
 const smallOrder: readonly string[] = [
   "0000000000000000000000000000000000000000000000000000000000000001",
   "0000000000000000000000000000000000000000000000000000000000000000",

@@ -1,4 +1,4 @@
-/** `rsa-sha2-512` and `rsa-sha2-256`: RFC 8332. `ssh-rsa` with SHA-1 does not exist here. @module */
+/** `rsa-sha2-512` and `rsa-sha2-256` (RFC 8332). `ssh-rsa`, which uses SHA-1, is not supported. @module */
 import { type Bytes, concat, SshError } from "@postern/wire";
 import type { PublicKeyAlgorithm } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
@@ -9,12 +9,12 @@ export interface RsaPublicKey {
   readonly exponent: Bytes;
 }
 
-/** What moduli and exponents we accept. Below 2048 bits RSA can be broken in reach; above the others it takes seconds. */
+/** The accepted sizes. RSA below 2048 bits may be broken, and verifying with larger values takes seconds. */
 export const RsaLimits = { minBits: 2048, maxBits: 16_384, maxExponentBits: 64 } as const;
 
 const keyType = "ssh-rsa";
 
-/** Makes the algorithm of a platform's RSASSA-PKCS1-v1_5 verification; the signature has the length of the modulus. */
+/** Creates the algorithm from a provider's RSASSA-PKCS1-v1_5. `verify` receives a signature as long as the modulus. */
 export function createRsa(
   name: "rsa-sha2-256" | "rsa-sha2-512",
   verify: (key: RsaPublicKey, data: Bytes, signature: Bytes) => boolean,
@@ -29,13 +29,13 @@ export function createRsa(
       });
       const bytes = readSignature(signature, name);
       if (bytes === undefined || bytes.length > key.modulus.length) return false;
-      // RFC 8332 section 3 wants the full length; signatures without their leading zeros exist, and OpenSSH takes them.
+      // RFC 8332 section 3 requires the full length, but some peers omit leading zeros, and OpenSSH accepts that.
       return verify(key, data, concat(new Uint8Array(key.modulus.length - bytes.length), bytes));
     },
   };
 }
 
-/** @throws SshError `key` when modulus or exponent are outside of {@link RsaLimits}, or even */
+/** Returns `key`. @throws SshError `key` if modulus or exponent is even or outside {@link RsaLimits} */
 export function checkRsaKey(key: RsaPublicKey): RsaPublicKey {
   const bits = bitLength(key.modulus);
   const { minBits, maxBits, maxExponentBits } = RsaLimits;
@@ -45,7 +45,7 @@ export function checkRsaKey(key: RsaPublicKey): RsaPublicKey {
   if (!isOdd(key.modulus)) throw new SshError("key", "expected an odd RSA modulus, got an even one");
   const exponentBits = bitLength(key.exponent);
   if (exponentBits < 2 || exponentBits > maxExponentBits || !isOdd(key.exponent)) {
-    const got = `one of ${exponentBits} bits that is ${isOdd(key.exponent) ? "odd" : "even"}`;
+    const got = `an ${isOdd(key.exponent) ? "odd" : "even"} one of ${exponentBits} bits`;
     throw new SshError("key", `expected an odd RSA exponent from 3 to ${maxExponentBits} bits, got ${got}`);
   }
   return key;

@@ -1,7 +1,6 @@
 /** X25519 in pure JavaScript. @module */
 
-import type { EphemeralKey, KexMethod } from "@postern/crypto";
-import { createCurve25519 } from "@postern/crypto";
+import { createCurve25519, type EphemeralKey, type KexMethod } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import { sha256 } from "../hash.ts";
 import { x25519 } from "../x25519.ts";
@@ -23,7 +22,7 @@ function nobleX25519(privateKey: Bytes): EphemeralKey {
 /** `curve25519-sha256`, RFC 8731, in pure JavaScript. */
 export const curve25519Sha256: KexMethod = /* @__PURE__ */ createCurve25519("curve25519-sha256", sha256, nobleX25519);
 
-/** The same under the name it had before the RFC. */
+/** `curve25519-sha256` under its name before RFC 8731. */
 export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ createCurve25519(
   "curve25519-sha256@libssh.org",
   sha256,

@@ -1,11 +1,9 @@
-/** RSASSA-PKCS1-v1_5 in pure JavaScript: verifying is a public operation, on BigInt. @module */
-
-import type { Hash, PublicKeyAlgorithm } from "@postern/crypto";
-import { createRsa, type RsaPublicKey, toBigInt } from "@postern/crypto";
+/** RSASSA-PKCS1-v1_5 verification in pure JavaScript. All values are public, so BigInt may be used. @module */
+import { createRsa, type Hash, type PublicKeyAlgorithm, type RsaPublicKey, toBigInt } from "@postern/crypto";
 import { type Bytes, concat, equal, fromHex } from "@postern/wire";
 import { sha256, sha512 } from "../hash.ts";
 
-/** RFC 8017 section 8.2.2: the whole encoded message is built and compared, so there is no padding to parse. */
+/** RFC 8017 section 8.2.2. Builds the expected encoded message and compares it, so no padding is parsed. */
 function verifyWith(hash: Hash, digestInfo: string): (key: RsaPublicKey, data: Bytes, signature: Bytes) => boolean {
   return ({ modulus, exponent }, data, signature) => {
     const n = toBigInt(modulus);
@@ -18,7 +16,7 @@ function verifyWith(hash: Hash, digestInfo: string): (key: RsaPublicKey, data: B
   };
 }
 
-/** EMSA-PKCS1-v1_5, RFC 8017 section 9.2: 00 01 ff … ff 00, DigestInfo, digest. */
+/** EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): 00 01 ff … ff 00, DigestInfo, digest. */
 function encodedMessage(size: number, digestInfo: Bytes, digest: Bytes): Bytes {
   const padding = new Uint8Array(size - digestInfo.length - digest.length).fill(0xff);
   padding.set([0, 1]);
@@ -26,7 +24,7 @@ function encodedMessage(size: number, digestInfo: Bytes, digest: Bytes): Bytes {
   return concat(padding, digestInfo, digest);
 }
 
-/** base^exponent modulo n; everything here is public. */
+/** Returns base^exponent modulo n. Not constant-time. */
 function power(base: bigint, exponent: bigint, n: bigint): bigint {
   let result = 1n;
   for (const bit of exponent.toString(2)) {
@@ -36,7 +34,7 @@ function power(base: bigint, exponent: bigint, n: bigint): bigint {
   return result;
 }
 
-/** `rsa-sha2-256` in pure JavaScript; the prefix is from RFC 8017 section 9.2, note 1. */
+/** `rsa-sha2-256` in pure JavaScript. The prefix is from RFC 8017 section 9.2, note 1. */
 export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ createRsa(
   "rsa-sha2-256",
   /* @__PURE__ */ verifyWith(sha256, "3031300d060960864801650304020105000420"),

@@ -27,15 +27,15 @@ export const UserauthSuccess = message(52, "USERAUTH_SUCCESS", {});
 /** RFC 4252 section 5.4 */
 export const UserauthBanner = message(53, "USERAUTH_BANNER", { message: text, language: optionalText });
 
-// From here on what one method needs. Marked pure, for a bundle without the method to drop it.
+// The messages of each method are marked pure, so that bundles without the method omit them.
 
-/** RFC 4252 section 7: the method-specific part that asks whether a key would do */
+/** RFC 4252 section 7: the method-specific part of a query whether a key is acceptable */
 export const PublickeyQuery = /* @__PURE__ */ record("publickey query", {
   hasSignature: boolean,
   algorithm: text,
   publicKey: string,
 });
-/** RFC 4252 section 7: the method-specific part with its signature */
+/** RFC 4252 section 7: the method-specific part with a signature */
 export const PublickeyProof = /* @__PURE__ */ record("publickey request", {
   hasSignature: boolean,
   algorithm: text,
@@ -63,7 +63,7 @@ export const UserauthPasswdChangereq = /* @__PURE__ */ message(60, "USERAUTH_PAS
 export const KeyboardInteractiveRequest: Codec<{ readonly language: string; readonly submethods: string }> =
   /* @__PURE__ */ record("keyboard-interactive request", { language: text, submethods: text });
 
-/** One question of RFC 4256 section 3.2. */
+/** A prompt of a keyboard-interactive request (RFC 4256 section 3.2). */
 export interface Prompt {
   readonly prompt: string;
   readonly echo: boolean;

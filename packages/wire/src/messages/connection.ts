@@ -58,3 +58,11 @@ export const ChannelRequest = message(98, "CHANNEL_REQUEST", {
 export const ChannelSuccess = message(99, "CHANNEL_SUCCESS", { recipientChannel: uint32 });
 /** RFC 4254 section 5.4 */
 export const ChannelFailure = message(100, "CHANNEL_FAILURE", { recipientChannel: uint32 });
+
+/** Reason codes of CHANNEL_OPEN_FAILURE (RFC 4254 section 5.1). */
+export const OpenFailureReason = {
+  ADMINISTRATIVELY_PROHIBITED: 1,
+  CONNECT_FAILED: 2,
+  UNKNOWN_CHANNEL_TYPE: 3,
+  RESOURCE_SHORTAGE: 4,
+} as const;

@@ -1,4 +1,4 @@
-/** Messages 1 to 49 and OpenSSH's 192, 193, in the order of RFC 4253. @module */
+/** Messages 1 to 49, and 192 and 193 of OpenSSH, in the order of RFC 4253. @module */
 import { boolean, type Field, fixed, type Message, message, optionalText, string, text, uint32 } from "../codec.ts";
 
 /** RFC 4253 section 11.1 */
@@ -30,8 +30,10 @@ export const ExtInfo: Message<{ readonly extensions: ReadonlyMap<string, Uint8Ar
   extensions: extensionPairs,
 });
 
-/** A name-list of KEXINIT. Empty names are ignored, as OpenSSH does: libssh before 0.11 ends its cipher lists with a comma. */
-const offered: Field<readonly string[]> = {
+/**
+ * A name-list of KEXINIT. Ignores empty names, as OpenSSH does, because libssh before 0.11 ends lists with a comma.
+ */
+const algorithmNames: Field<readonly string[]> = {
   read: (reader) =>
     reader
       .text()
@@ -42,22 +44,22 @@ const offered: Field<readonly string[]> = {
 /** RFC 4253 section 7.1 */
 export const KexInit = message(20, "KEXINIT", {
   cookie: fixed(16),
-  kexAlgorithms: offered,
-  serverHostKeyAlgorithms: offered,
-  encryptionC2s: offered,
-  encryptionS2c: offered,
-  macC2s: offered,
-  macS2c: offered,
-  compressionC2s: offered,
-  compressionS2c: offered,
-  languagesC2s: offered,
-  languagesS2c: offered,
+  kexAlgorithms: algorithmNames,
+  serverHostKeyAlgorithms: algorithmNames,
+  encryptionC2s: algorithmNames,
+  encryptionS2c: algorithmNames,
+  macC2s: algorithmNames,
+  macS2c: algorithmNames,
+  compressionC2s: algorithmNames,
+  compressionS2c: algorithmNames,
+  languagesC2s: algorithmNames,
+  languagesS2c: algorithmNames,
   firstKexPacketFollows: boolean,
   reserved: uint32,
 });
 /** RFC 4253 section 7.3 */
 export const NewKeys = message(21, "NEWKEYS", {});
-/** RFC 5656 section 4; RFC 8731 section 3.1 uses the same numbers and fields */
+/** RFC 5656 section 4. RFC 8731 section 3.1 uses the same numbers and fields. */
 export const KexEcdhInit = message(30, "KEX_ECDH_INIT", { clientPublic: string });
 /** RFC 5656 section 4 */
 export const KexEcdhReply = message(31, "KEX_ECDH_REPLY", { hostKey: string, serverPublic: string, signature: string });
