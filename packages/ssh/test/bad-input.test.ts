@@ -17,7 +17,7 @@ import {
   utf8,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type ClientOptions, connect, serve } from "../src/index.ts";
+import { accept, type ClientOptions, connect } from "../src/index.ts";
 import { loggedIn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
@@ -56,7 +56,7 @@ describe("lines before the identification of a server", () => {
 describe("a client", () => {
   it("with a wrong password: the host accepts none of the methods", async () => {
     const [left, right] = pipePair();
-    const served = rejection(serve(right, serverOptions("bad")));
+    const served = rejection(accept(right, serverOptions("bad")));
     const error = await rejection(
       connect(left, { ...clientOptions("bad"), auth: [password("wrong"), password("worse")] }),
     );
@@ -178,7 +178,7 @@ describe("a corrupted packet", () => {
   it("of any byte a server sends, from the first on, ends in one error or changes nothing", async () => {
     for (let at = 0; at < 1100; at += 23) {
       const [left, right] = pipePair();
-      const served = serve(right, serverOptions("noise"));
+      const served = accept(right, serverOptions("noise"));
       const connected = connect(noisyPipe(left, seededRandom(`noise ${at}`), { corruptAt: at }), {
         ...clientOptions("noise"),
         loginTimeoutMs: 200,
@@ -251,7 +251,7 @@ describe("a flood before login", () => {
 
   it("of packets before the first keys ends in an error", async () => {
     const [left, right] = pipePair();
-    const failed = rejection(serve(right, serverOptions("flood")));
+    const failed = rejection(accept(right, serverOptions("flood")));
     left.start({ data() {}, end() {}, drain() {}, closed() {} });
     left.write(utf8("SSH-2.0-flood\r\n"));
     const ignore = new Uint8Array(16).fill(4);

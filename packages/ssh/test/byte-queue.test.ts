@@ -36,6 +36,6 @@ describe("a queue of bytes", () => {
     queue.push(new Uint8Array(0));
     expect([...queue.peek(2)]).toEqual([1, 2]);
     expect([...(queue.shift() ?? [])]).toEqual([1, 2, 3]);
-    expect(queue.empty).toBe(true);
+    expect(queue.isEmpty).toBe(true);
   });
 });

@@ -139,7 +139,7 @@ describe("a channel as a push pipe", () => {
   it("copies what it is given to write: the chunk may be overwritten, whether it was sent or waits for the window", async () => {
     const { liar, client, channel } = await lyingChannel({ window: 5 });
     const chunk = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-    expect([channel.copies, channel.write(chunk)]).toEqual([true, false]);
+    expect([channel.memory?.copies, channel.write(chunk)]).toEqual([true, false]);
     chunk.fill(0xee);
     const later = Uint8Array.of(9);
     expect(channel.write(later)).toBe(false);
@@ -302,7 +302,7 @@ describe("channel requests", () => {
       channel.request("two", nothing),
     ];
     abort.abort(new Error("why"));
-    expect(await rejection(first)).toMatchObject({ code: "aborted", cause: { message: "why" } });
+    expect(await rejection(first)).toBe(abort.signal.reason);
     expect((await sentBy(client, liar)).map((payload) => ChannelRequest.decode(payload).requestType)).toEqual([
       "one",
       "two",
@@ -344,8 +344,8 @@ describe("bytes that wait for a consumer", () => {
     queue.push(small(4));
     queue.push(new Uint8Array(20_000).fill(5).subarray(0, 9000));
     expect(first).toEqual(new Uint8Array(10).fill(1));
-    expect([queue.shift()?.[0], queue.shift()?.[0], queue.empty]).toEqual([2, 3, false]);
+    expect([queue.shift()?.[0], queue.shift()?.[0], queue.isEmpty]).toEqual([2, 3, false]);
     expect(queue.clear()).toBe(9010);
-    expect([queue.empty, queue.shift()]).toEqual([true, undefined]);
+    expect([queue.isEmpty, queue.shift()]).toEqual([true, undefined]);
   });
 });

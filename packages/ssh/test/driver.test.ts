@@ -19,6 +19,7 @@ import {
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
+  accept,
   type BytePipe,
   type ClientOptions,
   connect,
@@ -26,7 +27,6 @@ import {
   type PipeSink,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
@@ -174,7 +174,7 @@ describe("a callback of the program that throws", () => {
 
   it("(authenticate) refuses the attempt", async () => {
     const [left, right] = pipePair();
-    const served = rejection(serve(right, { ...serverOptions("x"), authenticate: fail }));
+    const served = rejection(accept(right, { ...serverOptions("x"), authenticate: fail }));
     expect(await rejection(connect(left, clientOptions("x")))).toMatchObject({ code: "auth" });
     await served;
   });
@@ -211,7 +211,7 @@ describe("options that are wrong", () => {
         const call =
           role === "client"
             ? connect(left, { ...clientOptions("x"), ...wrong })
-            : serve(left, { ...serverOptions("x"), ...wrong });
+            : accept(left, { ...serverOptions("x"), ...wrong });
         expect(await rejection(call)).toMatchObject({ code: "misuse" });
         expect(await gone).toBeInstanceOf(SshError);
       }
@@ -234,7 +234,7 @@ describe("host keys and algorithms that can serve nobody", () => {
     const gone = new Promise<void>((resolve) => {
       left.start({ data() {}, end() {}, drain() {}, closed: () => resolve() });
     });
-    expect(await rejection(serve(right, { ...serverOptions("x"), ...wrong }))).toMatchObject({ code: "misuse" });
+    expect(await rejection(accept(right, { ...serverOptions("x"), ...wrong }))).toMatchObject({ code: "misuse" });
     await gone;
   });
 });
@@ -294,7 +294,7 @@ describe("back-pressure", () => {
       },
     };
     const liar = new Liar("client", right);
-    const [server] = await Promise.all([serve(blocking, serverOptions("x")), liar.logIn()]);
+    const [server] = await Promise.all([accept(blocking, serverOptions("x")), liar.logIn()]);
     // From here on, and not by the decisions of the login.
     paused = false;
     const ping = Ping.encode({ data: new Uint8Array(100_000) });
@@ -349,7 +349,7 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
       await turns();
       return attempt.password === "secret";
     };
-    const served = serve(eager(left), { ...serverOptions("eager"), authenticate });
+    const served = accept(eager(left), { ...serverOptions("eager"), authenticate });
     const liar = new Liar("client", right);
     const specificData = PasswordRequest.encode({ isChange: false, password: "wrong" });
     liar.send(ServiceRequest.encode({ service: "ssh-userauth" }));
@@ -392,7 +392,7 @@ describe("a jump host", () => {
     const outer = await world({
       server: {
         onChannelOpen(open) {
-          const inner = serve(open.accept(), {
+          const inner = accept(open.accept(), {
             ...serverOptions("inner"),
             onChannelOpen(request) {
               const channel = request.accept();
@@ -423,7 +423,7 @@ describe("a jump host", () => {
     const outer = await world({
       server: {
         onChannelOpen: (open) =>
-          void serve(open.accept(), { ...serverOptions("inner"), onGlobalRequest() {} })
+          void accept(open.accept(), { ...serverOptions("inner"), onGlobalRequest() {} })
             .then(({ closed }) => closed)
             .catch(() => {}),
       },
@@ -445,7 +445,7 @@ describe("a jump host", () => {
     const outer = await world({
       server: {
         onChannelOpen: (open) =>
-          void serve(open.accept(), serverOptions("inner"))
+          void accept(open.accept(), serverOptions("inner"))
             .then(({ closed }) => closed)
             .catch(() => {}),
       },

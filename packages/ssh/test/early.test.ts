@@ -130,7 +130,7 @@ describe("a request made during the login", () => {
     const asked: string[] = [];
     const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
     let now = 0;
-    const requests = new GlobalRequests({ machine, touch() {}, now: () => now });
+    const requests = new GlobalRequests({ machine, scheduleFlush() {}, now: () => now });
     for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});
     requests.release();
     now = 500;

@@ -2,6 +2,7 @@
 import { Liar, type LiarOptions, pipePair } from "@postern/testkit";
 import { type Bytes, ChannelOpen, ChannelOpenConfirmation, type SshError } from "@postern/wire";
 import {
+  accept,
   type BytePipe,
   type Channel,
   type ClientOptions,
@@ -9,7 +10,6 @@ import {
   type PipeSink,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 import { clientOptions, serverOptions } from "./world.ts";
 
@@ -66,7 +66,7 @@ export function lyingClient(
   options: LiarOptions = {},
 ): { readonly liar: Liar; readonly served: Promise<SshConnection> } {
   const [left, right] = pipePair();
-  return { liar: new Liar("client", left, options), served: serve(right, { ...serverOptions("lied to"), ...server }) };
+  return { liar: new Liar("client", left, options), served: accept(right, { ...serverOptions("lied to"), ...server }) };
 }
 
 /** An open channel of ours to a lying server, whose channel 7 it is. */

@@ -187,7 +187,7 @@ describe("the line of replies (RFC 4254 section 4)", () => {
     await advance(1_000);
     const kept = client.request("two@example.com", nothing);
     controller.abort();
-    await expect(aborted).rejects.toMatchObject({ code: "aborted" });
+    await expect(aborted).rejects.toBe(controller.signal.reason);
     const success = RequestSuccess.encode({ specificData: new Uint8Array([1]) });
     liar.send(success, RequestFailure.encode({}), RequestSuccess.encode({ specificData: new Uint8Array([2]) }));
     expect(await kept).toEqual({ ok: true, specificData: new Uint8Array([2]) });

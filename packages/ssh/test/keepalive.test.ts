@@ -26,7 +26,7 @@ class Bench {
   }
 
   hear(): void {
-    this.keepAlive.heard(this.clock.now());
+    this.keepAlive.received(this.clock.now());
     this.tick();
   }
 

@@ -1,8 +1,8 @@
-/** What `connect` and `serve` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
+/** What `connect` and `accept` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
 import { modernAlgorithms } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
-import { connect, serve } from "../src/index.ts";
+import { accept, connect } from "../src/index.ts";
 import { rejection } from "./helpers.ts";
 import { clientOptions, serverOptions } from "./world.ts";
 
@@ -83,9 +83,9 @@ describe("options of connect", () => {
   });
 });
 
-describe("options of serve", () => {
+describe("options of accept", () => {
   it.each([...both, ...server])("%o", async (wrong, message) => {
-    const options = { ...serverOptions("options"), ...wrong } as Parameters<typeof serve>[1];
-    expect(await refused((pipe) => serve(pipe, options))).toBe(`misuse: ${message}`);
+    const options = { ...serverOptions("options"), ...wrong } as Parameters<typeof accept>[1];
+    expect(await refused((pipe) => accept(pipe, options))).toBe(`misuse: ${message}`);
   });
 });

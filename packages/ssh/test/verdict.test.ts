@@ -5,7 +5,7 @@ import { modernAlgorithms, sshEd25519 } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import { describe, expect, it } from "vitest";
-import { connect, serve } from "../src/index.ts";
+import { accept, connect } from "../src/index.ts";
 import { lyingServer, nothing, rejection, tapped, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
@@ -61,7 +61,7 @@ describe("a client that verifies host keys by WebCrypto", () => {
   it("sends its login in one write with its NEWKEYS", async () => {
     const [left, right] = pipePair();
     const chunks: Uint8Array[] = [];
-    const served = serve(
+    const served = accept(
       tapped(right, (chunk) => chunks.push(chunk)),
       serverOptions("writes"),
     );
@@ -115,7 +115,7 @@ describe("a server whose algorithms give their verdict later", () => {
   it("lets no user key in", async () => {
     const [left, right] = pipePair();
     const served = rejection(
-      serve(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
+      accept(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
     );
     const connected = rejection(connect(left, { ...clientOptions("later"), auth: [publickey(liarHostKey())] }));
     expect(await served).toMatchObject({ code: "misuse", message: expect.stringContaining("ssh-ed25519") });

@@ -165,9 +165,9 @@ describe("a round trip", () => {
   it("is long only when every one of several samples was", () => {
     const link = new RoundTrip();
     for (const ms of [100, 100]) link.add(ms);
-    expect([link.wanted, link.long]).toEqual([true, undefined]);
+    expect([link.needsSamples, link.long]).toEqual([true, undefined]);
     link.add(90);
-    expect([link.wanted, link.long]).toEqual([false, 90]);
+    expect([link.needsSamples, link.long]).toEqual([false, 90]);
     link.add(1);
     expect(link.long).toBeUndefined();
   });

@@ -4,12 +4,12 @@ import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import {
+  accept,
   type BytePipe,
   type ClientOptions,
   connect,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 
 /** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
@@ -56,7 +56,7 @@ export async function world({ client, server, seed = "world", pipes = pipePair()
   const [left, right] = pipes;
   const [ours, theirs] = await Promise.all([
     connect(left, { ...clientOptions(seed), ...client }),
-    serve(right, { ...serverOptions(seed), ...server }),
+    accept(right, { ...serverOptions(seed), ...server }),
   ]);
   return { client: ours, server: theirs };
 }
