@@ -17,7 +17,10 @@ export interface PipeMemory {
 
 /** Options of {@link BytePipe.start}. */
 export interface StartOptions {
-  /** Whether the pipe may hold back small writes to send them together. `false`: the writer already batches. Default `true`. */
+  /**
+   * Whether the pipe may hold back small writes to send them together. `false`: the writer already batches. Default
+   * `true`.
+   */
   readonly cork?: boolean | undefined;
 }
 
@@ -41,7 +44,10 @@ export interface BytePipe {
   readonly memory?: PipeMemory | undefined;
   /** Starts delivery. Called once. */
   start(sink: PipeSink, options?: StartOptions): void;
-  /** Sends bytes (takes, unless it copies). Returns `false` if the caller must stop until `drain`; the bytes are accepted anyway. */
+  /**
+   * Sends bytes (takes, unless it copies). Returns `false` if the caller must stop until `drain`; the bytes are
+   * accepted anyway.
+   */
   write(chunk: Bytes): boolean;
   /** Half-closes the pipe after the bytes written so far. */
   end(): void;

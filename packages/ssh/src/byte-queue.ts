@@ -4,8 +4,8 @@ import { type Bytes, concat } from "@postern/wire";
 const blockSize = 4096;
 
 /**
- * A queue of chunks. A view keeps its whole buffer alive, and a peer may fill a window byte by byte. Therefore a chunk that is small compared
- * with its buffer is copied, and small chunks are joined.
+ * A queue of chunks. A view keeps its whole buffer alive, and a peer may fill a window byte by byte. Therefore a chunk
+ * that is small compared with its buffer is copied, and small chunks are joined.
  */
 export class ByteQueue {
   readonly #chunks: Bytes[] = [];

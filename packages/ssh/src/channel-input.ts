@@ -16,7 +16,10 @@ const noPeeks: Peek[] = [];
 
 let unread: FinalizationRegistry<WindowGrowth> | undefined;
 
-/** A program may drop a closed channel without reading it. Its bytes count against the window budget until it is collected. */
+/**
+ * A program may drop a closed channel without reading it. Its bytes count against the window budget until it is
+ * collected.
+ */
 function releaseWhenCollected(input: ChannelInput, growth: WindowGrowth): void {
   // Older versions of workerd lack FinalizationRegistry. There, such bytes count until the connection ends.
   if (typeof FinalizationRegistry === "undefined") return;
@@ -28,7 +31,9 @@ function releaseWhenCollected(input: ChannelInput, growth: WindowGrowth): void {
 export class ChannelInput {
   readonly #channel: ChannelCore;
   readonly #growth: WindowGrowth;
-  /** whether the peer may send data, its EOF or CLOSE has come, the sink's `end` was called; or nobody reads any more */
+  /**
+   * whether the peer may send data, its EOF or CLOSE has come, the sink's `end` was called; or nobody reads any more
+   */
   #state: "open" | "ended" | "reported" | "dropped" = "open";
   /** data that came while nobody took it, at most the receive window */
   #queue = emptyQueue;

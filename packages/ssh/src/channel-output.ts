@@ -105,7 +105,10 @@ export class ChannelOutput {
     return sent;
   }
 
-  /** The connection's limit is for memory that a peer makes us hold. A large write of the program counts no more than one read of a socket. */
+  /**
+   * The connection's limit is for memory that a peer makes us hold. A large write of the program counts no more than
+   * one read of a socket.
+   */
   #countUnsent(bytes: number): void {
     const { context } = this.#channel;
     context.unsent += Math.min(bytes, Limits.unsentOfChannel) - Math.min(this.#unsent, Limits.unsentOfChannel);

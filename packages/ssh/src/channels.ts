@@ -10,7 +10,10 @@ import { WindowBudget, WindowGrowth } from "./window-growth.ts";
 
 /** What {@link Channels} needs of its connection. */
 export interface ChannelsContext extends ChannelContext {
-  /** Returns a function that runs its argument, unless the connection has ended. @throws SshError `misuse` at its second call */
+  /**
+   * Returns a function that runs its argument, unless the connection has ended.
+   * @throws SshError `misuse` at its second call
+   */
   readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
   /** the error of calls after the connection has ended */
   readonly endError: () => SshError;
@@ -20,22 +23,7 @@ export interface ChannelsContext extends ChannelContext {
 }
 
 /** The machine's events about channels. */
-export type ChannelEvent = Extract<
-  SessionEvent,
-  {
-    readonly type:
-      | "data"
-      | "writable"
-      | "eof"
-      | "stalled"
-      | "closed"
-      | "open"
-      | "opened"
-      | "openFailed"
-      | "request"
-      | "reply";
-  }
->;
+export type ChannelEvent = Extract<SessionEvent, { readonly id: number }>;
 
 interface PendingOpen extends Settler<SshChannel> {
   readonly type: string;

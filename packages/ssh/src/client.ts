@@ -3,7 +3,7 @@ import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Connection, refuseAborted } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type ClientOptions, checkClient, orDrop, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
@@ -12,11 +12,14 @@ import { defaultSoftware } from "./version.ts";
 /**
  * Logs in to the SSH server at the other end of a pipe (takes it).
  *
- * @throws SshError whose `code` names the step that failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `signal.reason` if aborted
+ * @throws SshError whose `code` names the step that failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …;
+ * `signal.reason` if aborted
  */
 export async function connect(pipe: BytePipe, options: ClientOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkClient(options));
-  refuseAborted(pipe, options.signal);
+  orDrop(pipe, () => {
+    checkClient(options);
+    options.signal?.throwIfAborted();
+  });
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
     pipe,

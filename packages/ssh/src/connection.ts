@@ -1,10 +1,10 @@
 /** The part of an SSH connection that both roles share: login, channels, requests and the end. @module */
 import type { MaybePromise } from "@postern/auth";
-import type { ConnectionMachine, ReplySlot } from "@postern/connection";
+import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import { type Bytes, disconnectReason, Limits, maxTimerMs, quote, SshError, sanitizeText } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Channels } from "./channels.ts";
+import { Channels, type ChannelsContext } from "./channels.ts";
 import { deferred, onAbort } from "./deferred.ts";
 import { Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
@@ -17,7 +17,6 @@ import type {
   ChannelOptions,
   ConnectionStats,
   GlobalReply,
-  IncomingRequest,
   PeerInfo,
   RequestOptions,
   SshConnection,
@@ -80,18 +79,26 @@ export class Connection implements SshConnection {
       probe: () => this.#requests.probe(),
       ended: (error) => this.#ended(error),
     });
-    const context = { machine: session.connection, scheduleFlush: () => this.#driver.scheduleFlush(), now };
-    const requests = new GlobalRequests(context);
+    const { windowBudget = Limits.windows, onChannelOpen, onGlobalRequest } = options;
+    const context = {
+      machine: session.connection,
+      scheduleFlush: () => this.#driver.scheduleFlush(),
+      now,
+      answerOnce: this.#answerOnce,
+    };
+    const requests = new GlobalRequests({
+      ...context,
+      acknowledgeNow: () => session.acknowledgeNow(),
+      onRequest: onGlobalRequest && ((request) => onGlobalRequest(request, this)),
+    });
     this.#requests = requests;
-    const { windowBudget = Limits.windows, onChannelOpen } = options;
-    const channelsContext = {
+    const channelsContext: ChannelsContext = {
       ...context,
       unsent: 0,
-      answerOnce: this.#answerOnce,
       endError: () => this.#endError(),
       longRoundTrip: () => requests.longRoundTrip(),
       onOpen: onChannelOpen && ((open) => onChannelOpen(open, this)),
-    } satisfies ConstructorParameters<typeof Channels>[0];
+    };
     this.#channels = new Channels(channelsContext, windowBudget);
   }
 
@@ -121,7 +128,7 @@ export class Connection implements SshConnection {
     const { signal, loginTimeoutMs = Limits.loginTimeoutMs } = this.#options;
     const stopListening = onAbort(signal, () => {
       this.#opened.reject(signal?.reason);
-      this.abort(loginAborted(signal));
+      this.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
     });
     const late = new SshError("timeout", `expected login to complete within ${loginTimeoutMs} ms`);
     const deadline = setTimeout(() => this.abort(late), Math.min(loginTimeoutMs, maxTimerMs));
@@ -213,21 +220,13 @@ export class Connection implements SshConnection {
 
   /** Handles every event except those of a role's login, for which it returns `false`. */
   #event(event: SessionEvent): boolean {
+    if ("id" in event) {
+      this.#channels.handle(event);
+      return true;
+    }
     switch (event.type) {
-      case "data":
-      case "writable":
-      case "eof":
-      case "stalled":
-      case "closed":
-      case "open":
-      case "opened":
-      case "openFailed":
-      case "request":
-      case "reply":
-        this.#channels.handle(event);
-        return true;
       case "globalRequest":
-        this.#incomingRequest(event.name, event.specificData, event.slot);
+        this.#requests.received(event.name, event.specificData, event.slot);
         return true;
       case "globalReply": {
         const { index, ok, specificData, unimplemented } = event;
@@ -263,21 +262,7 @@ export class Connection implements SshConnection {
     }
   }
 
-  #incomingRequest(name: string, specificData: Bytes, slot: ReplySlot | undefined): void {
-    if (slot === undefined && this.#requests.awaitsReply) this.#session.acknowledgeNow();
-    const once = this.#answerOnce("a global request");
-    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && this.#machine.replyGlobal(slot, ok, reply));
-    const request: IncomingRequest = {
-      name,
-      specificData,
-      wantReply: slot !== undefined,
-      accept: (reply) => answer(true, reply),
-      refuse: () => answer(false),
-    };
-    if (this.#options.onGlobalRequest === undefined) request.refuse();
-    else this.#options.onGlobalRequest(request, this);
-  }
-
+  /** See {@link ChannelsContext}. */
   readonly #answerOnce = (what: string): (<T>(answer: () => T) => T | undefined) => {
     let isAnswered = false;
     return (answer) => {
@@ -308,15 +293,4 @@ export class Connection implements SshConnection {
     if (error === undefined) this.#closed.resolve();
     else this.#closed.reject(error);
   }
-}
-
-/** Drops the pipe and throws `signal.reason` if the call was aborted before it began. */
-export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  pipe.abort(loginAborted(signal));
-  throw signal.reason;
-}
-
-function loginAborted(signal: AbortSignal | undefined): SshError {
-  return new SshError("aborted", "the login was aborted", { cause: signal?.reason });
 }

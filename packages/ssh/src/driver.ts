@@ -87,7 +87,10 @@ export class Driver {
     this.#end(error, reason, disconnectDescription(reason));
   }
 
-  /** Ends the connection at the program's request. Resolves when the pipe is closed; rejects with `signal.reason` if aborted before. */
+  /**
+   * Ends the connection at the program's request. Resolves when the pipe is closed; rejects with `signal.reason` if
+   * aborted before.
+   */
   async close(reason: number, description: string, signal: AbortSignal | undefined): Promise<void> {
     this.#end(undefined, reason, description);
     let aborted = false;
@@ -157,7 +160,9 @@ export class Driver {
     }
   }
 
-  /** Writes all output to the pipe at once. Returns whether there was any, because then channels may have written more. */
+  /**
+   * Writes all output to the pipe at once. Returns whether there was any, because then channels may have written more.
+   */
   #flush(): boolean {
     if (this.#blocked) return false;
     const output = this.session.takeOutput();

@@ -1,8 +1,8 @@
-/** Global requests in flight. Replies carry no id, so they are matched in order (RFC 4254 section 4). @module */
-import type { ConnectionMachine } from "@postern/connection";
+/** Global requests of both sides. Replies carry no id, so they are matched in order (RFC 4254 section 4). @module */
+import type { ConnectionMachine, ReplySlot } from "@postern/connection";
 import type { Bytes } from "@postern/wire";
 import { abortable, type Settler } from "./deferred.ts";
-import type { GlobalReply, RequestOptions } from "./ssh-connection.ts";
+import type { GlobalReply, IncomingRequest, RequestOptions } from "./ssh-connection.ts";
 import { RoundTrip } from "./window-growth.ts";
 
 /** A peer that does not know this request answers REQUEST_FAILURE, which also proves that it is alive. */
@@ -14,15 +14,28 @@ export interface RequestContext {
   /** Sends the machine's output soon. */
   scheduleFlush(): void;
   readonly now: () => number;
+  /**
+   * Returns a function that runs its argument, unless the connection has ended.
+   * @throws SshError `misuse` at its second call
+   */
+  readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
+  /** Sends the TCP acknowledgement that the server may wait for, see `SessionMachine`. */
+  acknowledgeNow(): void;
+  readonly onRequest: ((request: IncomingRequest) => void) | undefined;
 }
 
-/** One queue holds every request that expects a reply: the program's, keepalives, and aborted ones whose reply is still due. */
+/**
+ * Sends our global requests and answers the peer's. One queue holds each of ours that expects a reply: the program's,
+ * keepalives, and aborted ones whose reply is still due.
+ */
 export class GlobalRequests {
   readonly #roundTrip = new RoundTrip();
   #measuring = false;
   /** round trip of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
-  /** Requests queued until login completes: how to send them, and who awaits them. `undefined` once they have been sent. */
+  /**
+   * Requests queued until login completes: how to send them, and who awaits them. `undefined` once they have been sent.
+   */
   #early: Map<() => void, Settler<GlobalReply>> | undefined = new Map();
   /** Round trips are measured only after login; before it, they would include the server's authentication. */
   loggedIn = false;
@@ -82,7 +95,10 @@ export class GlobalRequests {
     this.#send(keepAlive, new Uint8Array(0), { resolve, reject() {} });
   }
 
-  /** Returns the round trip in milliseconds if the link is known to be slow. Sends a request to measure it if that is not known yet. */
+  /**
+   * Returns the round trip in milliseconds if the link is known to be slow. Sends a request to measure it if that is
+   * not known yet.
+   */
   longRoundTrip(): number | undefined {
     if (this.#roundTrip.needsSamples && !this.#measuring) {
       this.#measuring = true;
@@ -92,6 +108,18 @@ export class GlobalRequests {
       this.#send(keepAlive, new Uint8Array(0), { resolve, reject() {} });
     }
     return this.#roundTrip.long;
+  }
+
+  /** The peer sent a request. */
+  received(name: string, specificData: Bytes, slot: ReplySlot | undefined): void {
+    const { machine, answerOnce, onRequest } = this.#context;
+    if (slot === undefined && this.awaitsReply) this.#context.acknowledgeNow();
+    const once = answerOnce("a global request");
+    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
+    const refuse = (): void => answer(false);
+    if (onRequest === undefined) refuse();
+    else
+      onRequest({ name, specificData, wantReply: slot !== undefined, accept: (reply) => answer(true, reply), refuse });
   }
 
   /** Settles the request at this index of the queue, where 0 is the oldest. */

@@ -19,7 +19,10 @@ export class KeepAlive {
   #due: number;
   /** The machine slept: if nothing arrives until the next deadline, the peer is lost. */
   #decisive = false;
-  /** The last input came long after the deadline. It may have been in a buffer while the machine slept, so it proves nothing. */
+  /**
+   * The last input came long after the deadline. It may have been in a buffer while the machine slept, so it proves
+   * nothing.
+   */
   #receivedLate = false;
   #now: number;
   #wall: number;

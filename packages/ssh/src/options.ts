@@ -27,15 +27,18 @@ export interface ConnectionOptions {
   readonly now?: () => number;
   /** The software version in our identification line. Default `Postern_<version>`. */
   readonly software?: string;
-  /** When to start a key exchange. Default 1 GiB, 2^31 packets or one hour. At most 64 GiB and 2^31 packets, which the ciphers need. */
+  /**
+   * When to start a key exchange. Default 1 GiB, 2^31 packets or one hour. At most 64 GiB and 2^31 packets, which the
+   * ciphers need.
+   */
   readonly rekey?: Partial<RekeyLimits>;
   /** Time limit for login, including decisions of the program. Default 60 s. */
   readonly loginTimeoutMs?: number;
   /** Detects a lost peer after login. Default: off. */
   readonly keepAlive?: KeepAliveOptions;
   /**
-   * Limits the memory of all receive windows, in bytes: data that the peer may send or that nobody has read. Default 256 MiB. With many channels
-   * each window is smaller. A channel with a `window` option gets that size in any case.
+   * Limits the memory of all receive windows, in bytes: data that the peer may send or that nobody has read. Default
+   * 256 MiB. With many channels each window is smaller. A channel with a `window` option gets that size in any case.
    */
   readonly windowBudget?: number;
   /** Aborts the login, which then rejects with `signal.reason`. */
@@ -64,12 +67,16 @@ export interface ClientOptions extends ConnectionOptions {
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
   readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
   /**
-   * Called when the server is trusted and login begins. From now on global requests may be made. They are queued until login completes, except
-   * that they follow the login request at once, which saves a round trip (RFC 4252 section 5.1), if a key is our last login method and the
-   * server is known to work in order (OpenSSH, dropbear, Postern). If login fails, they reject with the same error.
+   * Called when the server is trusted and login begins. From now on global requests may be made. They are sent when
+   * login completes, and reject with its error if it fails. If a key is our last login method and the server works in
+   * order (OpenSSH, dropbear, Postern), they are sent right after the login request, which saves a round trip (RFC 4252
+   * section 5.1).
    */
   readonly onLogin?: (connection: SshConnection) => void;
-  /** The server sent a line before its identification (RFC 4253 section 4.2), for example that it is busy. Unprintable characters are escaped. */
+  /**
+   * The server sent a line before its identification (RFC 4253 section 4.2), for example that it is busy. Unprintable
+   * characters are escaped.
+   */
   readonly onNotice?: (message: string) => void;
   /** The server sent USERAUTH_BANNER. Control characters are escaped, except line ends and tabs. */
   readonly onBanner?: (message: string) => void;
@@ -89,8 +96,9 @@ export type LoginAttempt = AttemptContext &
     | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
     | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
         /**
-         * Asks the client (RFC 4256 section 3.2). Resolves with one answer for each prompt. May be called several times.
-         * Rejects with SshError `aborted` if the client abandons the attempt, and with the connection's error if that ends.
+         * Asks the client (RFC 4256 section 3.2). Resolves with one answer for each prompt. May be called several
+         * times. Rejects with SshError `aborted` if the client abandons the attempt, and with the connection's error if
+         * that ends.
          */
         ask(request: InteractiveRequest): Promise<readonly string[]>;
       })

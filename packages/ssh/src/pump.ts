@@ -8,9 +8,9 @@ export type Free = (chunk: Bytes) => void;
 const borrowing: SinkMemory = { borrows: true };
 
 /**
- * Copies bytes in both directions until both pipes are closed (takes both). Each direction half-closes on its own. A slow receiver pauses the
- * sender, and window credit is sent only for bytes it accepted. An error on one pipe aborts the other, so a broken connection never looks like
- * a clean end.
+ * Copies bytes in both directions until both pipes are closed (takes both). Each direction half-closes on its own. A
+ * slow receiver pauses the sender, and window credit is sent only for bytes it accepted. An error on one pipe aborts
+ * the other, so a broken connection never looks like a clean end.
  *
  * @param free called with each chunk of the channel that the target has sent; default: the garbage collector frees them
  */
@@ -19,7 +19,9 @@ export function pump(channel: BytePipe, target: BytePipe, free?: Free): void {
   target.start(new PumpSink(target, channel, free));
 }
 
-/** Writes the input of one pipe to the other. A class, because a host creates two of them for each of many connections. */
+/**
+ * Writes the input of one pipe to the other. A class, because a host creates two of them for each of many connections.
+ */
 class PumpSink implements PipeSink {
   readonly memory: SinkMemory | undefined;
   readonly #from: BytePipe;

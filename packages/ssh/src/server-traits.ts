@@ -3,13 +3,13 @@
 /** An unknown server has none of these traits. */
 export interface ServerTraits {
   /**
-   * Accepts USERAUTH_REQUEST directly after our NEWKEYS and SERVICE_REQUEST. libssh before 0.12 does not: it never leaves the key exchange, so
-   * login succeeds but nothing after it works.
+   * Accepts USERAUTH_REQUEST directly after our NEWKEYS and SERVICE_REQUEST. libssh before 0.12 does not: it never
+   * leaves the key exchange, so login succeeds but nothing after it works.
    */
   readonly oneFlight: boolean;
   /**
-   * Finishes each message, a login request included, before it reads the next one. Servers that check keys in the background would treat an
-   * early request as one without a login.
+   * Finishes each message, a login request included, before it reads the next one. Servers that check keys in the
+   * background would treat an early request as one without a login.
    */
   readonly inOrder: boolean;
   /** Uses Nagle's algorithm, so its answers may wait until we acknowledge its previous packet (sshd before 10.1). */

@@ -4,7 +4,7 @@ import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { identification } from "@postern/transport";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Connection, refuseAborted } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { checkServer, type LoginAttempt, orDrop, rekeyLimits, type ServerOptions } from "./options.ts";
 import { type ServerLogin, type SessionEvent, SessionMachine } from "./session-machine.ts";
@@ -17,8 +17,10 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError if it does not log in; `signal.reason` if aborted
  */
 export async function accept(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkServer(options));
-  refuseAborted(pipe, options.signal);
+  orDrop(pipe, () => {
+    checkServer(options);
+    options.signal?.throwIfAborted();
+  });
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
     pipe,

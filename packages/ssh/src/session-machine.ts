@@ -79,7 +79,10 @@ export class SessionMachine {
     return this.#wantsPayloads && this.#transport.wantsInput && this.#transport.outputSize < Limits.outputCeiling;
   }
 
-  /** Whether a DISCONNECT with this reason means that the server refused our login, so that another attempt would fail too. */
+  /**
+   * Whether a DISCONNECT with this reason means that the server refused our login, so that another attempt would fail
+   * too.
+   */
   refusesLogin(reason: number): boolean {
     const { authClient } = this;
     // Before the server's NEWKEYS an attacker could forge it, and our request may already be sent.
@@ -122,7 +125,10 @@ export class SessionMachine {
     this.connection.tick(now);
   }
 
-  /** Returns the next event, or `undefined` if input or a decision is missing. @throws SshError the same one in each later call */
+  /**
+   * Returns the next event, or `undefined` if input or a decision is missing.
+   * @throws SshError the same one in each later call
+   */
   next(): SessionEvent | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     try {
@@ -145,7 +151,10 @@ export class SessionMachine {
     this.#transport.reuseOutput(output);
   }
 
-  /** Answers the event `verify`. @throws SshError `kex` for anything but `true`, `hostkey` if a rekey presents another host key */
+  /**
+   * Answers the event `verify`.
+   * @throws SshError `kex` for anything but `true`, `hostkey` if a rekey presents another host key
+   */
   verified(good: boolean): void {
     this.#transport.verified(good);
   }
@@ -181,16 +190,17 @@ export class SessionMachine {
   }
 
   /**
-   * Whether messages of the connection layer may follow the login request at once. The server passes messages after a successful request to
-   * the new service (RFC 4252 section 5.1), and this request either succeeds or is our last.
+   * Whether messages of the connection layer may follow the login request at once. The server passes messages after a
+   * successful request to the new service (RFC 4252 section 5.1), and this request either succeeds or is our last.
    */
   get takesEarly(): boolean {
     return this.authClient?.lastRequestIsOut === true && this.#traits?.inOrder === true;
   }
 
   /**
-   * Sends IGNORE to carry a TCP acknowledgement at once, if the server needs it. With Nagle's algorithm on (sshd before 10.1) it holds back the
-   * answer that we wait for until we acknowledge its previous packet, and our system delays acknowledgements by 40 ms.
+   * Sends IGNORE to carry a TCP acknowledgement at once, if the server needs it. With Nagle's algorithm on (sshd before
+   * 10.1) it holds back the answer that we wait for until we acknowledge its previous packet, and our system delays
+   * acknowledgements by 40 ms.
    */
   acknowledgeNow(): void {
     if (this.#traits?.delaysAnswers) this.#transport.ignore();
@@ -279,7 +289,10 @@ export class SessionMachine {
   }
 }
 
-/** Whether a reason of RFC 4253 section 11.1 may answer a login: 1, 2 and 13 to 15. The others describe temporary conditions. */
+/**
+ * Whether a reason of RFC 4253 section 11.1 may answer a login: 1, 2 and 13 to 15. The others describe temporary
+ * conditions.
+ */
 function mayRefuse(reason: number): boolean {
   const { PROTOCOL_ERROR, AUTH_CANCELLED_BY_USER, ILLEGAL_USER_NAME } = DisconnectReason;
   return (reason > 0 && reason <= PROTOCOL_ERROR) || (reason >= AUTH_CANCELLED_BY_USER && reason <= ILLEGAL_USER_NAME);

@@ -15,12 +15,15 @@ export interface Channel extends BytePipe {
   readonly readable: ReadableStream<Bytes>;
   readonly writable: WritableStream<Bytes>;
   /**
-   * Resolves with the first `size` bytes without consuming them, or with fewer if the peer ends its data first. Call it before `start` and with
-   * a size below the window.
+   * Resolves with the first `size` bytes without consuming them, or with fewer if the peer ends its data first. Call it
+   * before `start` and with a size below the window.
    */
   peek(size: number): Promise<Bytes>;
   readonly counters: ChannelCounters;
-  /** Sends a channel request and resolves with the peer's answer (RFC 4254 section 5.4). Rejects with `signal.reason` if aborted. */
+  /**
+   * Sends a channel request and resolves with the peer's answer (RFC 4254 section 5.4). Rejects with `signal.reason` if
+   * aborted.
+   */
   request(type: string, specificData: Bytes, options?: CallOptions): Promise<boolean>;
   /** Sends a channel request without asking for a reply. Does nothing if the channel is closed. */
   notify(type: string, specificData: Bytes): void;
@@ -56,7 +59,10 @@ export interface ChannelOptions extends Partial<ChannelLimits> {
 export interface AcceptOptions extends ChannelOptions {
   /** The peer sent a request on the channel. Default: it is answered with failure (RFC 4254 section 5.4). */
   readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
-  /** Called when the channel is closed, cleanly or not. Cheaper than the promise `closed` for programs with many channels. */
+  /**
+   * Called when the channel is closed, cleanly or not. Cheaper than the promise `closed` for programs with many
+   * channels.
+   */
   readonly onGone?: ((channel: Channel) => void) | undefined;
 }
 
@@ -69,7 +75,10 @@ export interface IncomingChannelRequest {
   refuse(): void;
 }
 
-/** The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies are sent in the order of the requests. */
+/**
+ * The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies are sent in the order of the
+ * requests.
+ */
 export interface IncomingRequest {
   readonly name: string;
   readonly specificData: Bytes;
@@ -82,7 +91,10 @@ export interface IncomingRequest {
 export interface GlobalReply {
   readonly ok: boolean;
   readonly specificData: Bytes;
-  /** Set if the peer answered UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4). `ok` is `false` then. */
+  /**
+   * Set if the peer answered UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4). `ok` is `false`
+   * then.
+   */
   readonly unimplemented?: true | undefined;
 }
 
@@ -133,9 +145,15 @@ export interface SshConnection {
   openChannel(type: string, specificData: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
   /** Sends a global request and resolves with the reply. */
   request(name: string, specificData: Bytes, options?: RequestOptions): Promise<GlobalReply>;
-  /** Sends a global request without asking for a reply. Does nothing before login is complete or after the connection has ended. */
+  /**
+   * Sends a global request without asking for a reply. Does nothing before login is complete or after the connection
+   * has ended.
+   */
   notify(name: string, specificData: Bytes): void;
-  /** Sends a message for the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). Does nothing after the connection has ended. */
+  /**
+   * Sends a message for the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). Does nothing after the connection has
+   * ended.
+   */
   debug(message: string): void;
   stats(): ConnectionStats;
   /** Starts a key exchange (RFC 4253 section 9). Data is held until it is complete. */

@@ -10,8 +10,9 @@ export interface ByteStreams {
 }
 
 /**
- * Returns the streams of a pipe (takes it) and starts the pipe. A chunk is read from the pipe when a reader asks for it. A write resolves when
- * the pipe accepts more. Cancelling the readable stream drops the rest of the input; aborting the writable stream aborts the pipe.
+ * Returns the streams of a pipe (takes it) and starts the pipe. A chunk is read from the pipe when a reader asks for
+ * it. A write resolves when the pipe accepts more. Cancelling the readable stream drops the rest of the input; aborting
+ * the writable stream aborts the pipe.
  */
 export function streamsFromPipe(pipe: BytePipe): ByteStreams {
   const { readable, writable } = openStreams(pipe);
@@ -94,8 +95,8 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
 }
 
 /**
- * Returns a pipe over a pair of streams (takes both), such as those of a runtime's TCP socket. The pipe fails with `misuse` if the readable
- * stream delivers chunks other than `Uint8Array`.
+ * Returns a pipe over a pair of streams (takes both), such as those of a runtime's TCP socket. The pipe fails with
+ * `misuse` if the readable stream delivers chunks other than `Uint8Array`.
  *
  * @throws SshError `misuse` if one of the streams is missing or locked
  * @example

@@ -2,8 +2,8 @@
 import { Limits } from "@postern/wire";
 
 /**
- * The shortest round trip of a connection. A delayed acknowledgement may lengthen a sample, so several are needed before the link counts as
- * slow.
+ * The shortest round trip of a connection. A delayed acknowledgement may lengthen a sample, so several are needed
+ * before the link counts as slow.
  */
 export class RoundTrip {
   #shortest = Number.POSITIVE_INFINITY;
@@ -27,8 +27,9 @@ export class RoundTrip {
 }
 
 /**
- * The memory of all receive windows of a connection: data that the peer may send or that nobody has read. A minimum window is reserved for each
- * channel. The rest is shared: a new channel gets a part of what is free, and a busy one grows or shrinks to an equal share.
+ * The memory of all receive windows of a connection: data that the peer may send or that nobody has read. A minimum
+ * window is reserved for each channel. The rest is shared: a new channel gets a part of what is free, and a busy one
+ * grows or shrinks to an equal share.
  */
 export class WindowBudget {
   readonly #least: number;
@@ -83,8 +84,9 @@ export class WindowBudget {
 }
 
 /**
- * The receive window of one channel: computes the credit for consumed bytes. A window limits throughput to one window per round trip. If that
- * much was delivered and the consumer kept up, the window was the bottleneck, and it doubles. After a pause it returns to the usual size.
+ * The receive window of one channel: computes the credit for consumed bytes. A window limits throughput to one window
+ * per round trip. If that much was delivered and the consumer kept up, the window was the bottleneck, and it doubles.
+ * After a pause it returns to the usual size.
  */
 export class WindowGrowth {
   readonly #budget: WindowBudget;
@@ -118,7 +120,10 @@ export class WindowGrowth {
     return this.#size;
   }
 
-  /** Returns the credit for `size` bytes: the same, more to grow, or less to shrink. `keepsUp`: the consumer has read everything. */
+  /**
+   * Returns the credit for `size` bytes: the same, more to grow, or less to shrink. `keepsUp`: the consumer has read
+   * everything.
+   */
   credit(size: number, now: number, keepsUp: boolean): number {
     if (this.#fixed) return size;
     const { share } = this.#budget;

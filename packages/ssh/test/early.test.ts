@@ -130,7 +130,14 @@ describe("a request made during the login", () => {
     const asked: string[] = [];
     const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
     let now = 0;
-    const requests = new GlobalRequests({ machine, scheduleFlush() {}, now: () => now });
+    const requests = new GlobalRequests({
+      machine,
+      scheduleFlush() {},
+      acknowledgeNow() {},
+      answerOnce: () => (answer) => answer(),
+      onRequest: undefined,
+      now: () => now,
+    });
     for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});
     requests.release();
     now = 500;
