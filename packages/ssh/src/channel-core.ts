@@ -1,9 +1,9 @@
-/** What the parts of a channel share. @module */
+/** Interfaces between a channel, its halves and its connection. @module */
 import type { ConnectionMachine } from "@postern/connection";
 import type { SshError } from "@postern/wire";
 import type { PipeSink } from "./byte-pipe.ts";
 
-/** What a channel needs of its connection. */
+/** The parts of its connection that a channel uses. */
 export interface ChannelContext {
   readonly machine: ConnectionMachine;
   /** Sends the machine's output soon. */
@@ -17,11 +17,11 @@ export interface ChannelContext {
 export interface ChannelEnd {
   /** why the connection broke under it */
   readonly error: SshError | undefined;
-  /** that, or why we aborted the channel: what the sink is told */
+  /** the error for the sink's `closed`: `error`, or why we aborted the channel */
   readonly reason: Error | undefined;
 }
 
-/** What the input and the output of a channel need of it. */
+/** The parts of a channel that its input and its output use. */
 export interface ChannelCore {
   readonly id: number;
   readonly context: ChannelContext;

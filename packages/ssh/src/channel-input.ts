@@ -32,12 +32,12 @@ export class ChannelInput {
   readonly #channel: ChannelCore;
   readonly #growth: WindowGrowth;
   /**
-   * whether the peer may send data, its EOF or CLOSE has come, the sink's `end` was called; or nobody reads any more
+   * `open` until the peer's EOF or CLOSE, `reported` once the sink's `end` was called, `dropped` if nobody reads it
    */
   #state: "open" | "ended" | "reported" | "dropped" = "open";
-  /** data that came while nobody took it, at most the receive window */
+  /** data that the consumer has not accepted yet, at most the receive window */
   #queue = emptyQueue;
-  /** bytes that the consumer took just before it paused: credited when it resumes */
+  /** bytes that the consumer accepted but then paused: credited when it resumes */
   #uncredited = 0;
   #paused = false;
   #closeReported = false;

@@ -1,4 +1,4 @@
-/** The sending half of a channel: what waits for the peer's window, and the end of our data. @module */
+/** The sending half of a channel: data that waits for the peer's window, and our EOF. @module */
 import { type Bytes, Limits, SshError } from "@postern/wire";
 import type { ChannelCore } from "./channel-core.ts";
 

@@ -25,7 +25,7 @@ export class SshChannel implements Channel, ChannelCore {
   readonly counters: ChannelCore["counters"] = { bytesIn: 0, bytesOut: 0, stalls: 0 };
   /** @internal */
   readonly onRequest: AcceptOptions["onRequest"];
-  readonly #onGone: AcceptOptions["onGone"];
+  readonly #onClosed: AcceptOptions["onClosed"];
   readonly #onReleased: AcceptOptions["onReleased"];
   /** @internal */
   sink: PipeSink | undefined;
@@ -45,13 +45,13 @@ export class SshChannel implements Channel, ChannelCore {
     id: number,
     growth: WindowGrowth,
     context: ChannelContext,
-    { onRequest, onGone, onReleased }: AcceptOptions = {},
+    { onRequest, onClosed, onReleased }: AcceptOptions = {},
   ) {
     this.type = type;
     this.id = id;
     this.context = context;
     this.onRequest = onRequest;
-    this.#onGone = onGone;
+    this.#onClosed = onClosed;
     this.#onReleased = onReleased;
     this.#input = new ChannelInput(this, growth);
     this.#output = new ChannelOutput(this);
@@ -211,7 +211,7 @@ export class SshChannel implements Channel, ChannelCore {
       reject(error ?? new SshError("closed", "the channel closed before the reply came"));
     if (error !== undefined) this.#failure ??= { error };
     this.#settleClosed();
-    this.guard(() => this.#onGone?.(this));
+    this.guard(() => this.#onClosed?.(this));
     this.#input.deliver();
   }
 

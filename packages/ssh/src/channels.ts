@@ -8,7 +8,7 @@ import type { SessionEvent } from "./session-machine.ts";
 import type { AcceptOptions, CallOptions, Channel, ChannelOptions, IncomingOpen } from "./ssh-connection.ts";
 import { WindowBudget, WindowGrowth } from "./window-growth.ts";
 
-/** What {@link Channels} needs of its connection. */
+/** The parts of its connection that {@link Channels} uses. */
 export interface ChannelsContext extends ChannelContext {
   /**
    * Returns a function that runs its argument, unless the connection has ended.

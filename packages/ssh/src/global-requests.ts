@@ -8,7 +8,7 @@ import { RoundTrip } from "./window-growth.ts";
 /** A peer that does not know this request answers REQUEST_FAILURE, which also proves that it is alive. */
 const keepAlive = "keepalive@openssh.com";
 
-/** What {@link GlobalRequests} needs of its connection. */
+/** The parts of its connection that {@link GlobalRequests} uses. */
 export interface RequestContext {
   readonly machine: ConnectionMachine;
   /** Sends the machine's output soon. */

@@ -82,7 +82,7 @@ export interface ClientOptions extends ConnectionOptions {
   readonly onBanner?: (message: string) => void;
 }
 
-/** What a server knows about each attempt to log in. */
+/** The circumstances of an attempt to log in. */
 export interface AttemptContext {
   /** the methods that this client has passed so far, in order */
   readonly passed: readonly string[];

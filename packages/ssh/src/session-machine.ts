@@ -42,7 +42,7 @@ export type SessionEvent =
   | AuthServerEvent
   | ConnectionEvent;
 
-/** One SSH session without I/O, in either role: it also offers what its driver and the roles need of the transport. */
+/** One SSH session without I/O, in either role. The driver and the roles use its transport only through it. */
 export class SessionMachine {
   readonly connection: ConnectionMachine;
   /** One of these two is set, by role. */
@@ -52,7 +52,7 @@ export class SessionMachine {
   readonly #transport: TransportMachine;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogin = 0;
-  /** what a client knows about its server, once the identification line has come */
+  /** traits of the server, on a client that has its identification line */
   #traits: ServerTraits | undefined;
   /** The server's NEWKEYS has come, so its messages are authenticated. */
   #authenticated = false;

@@ -63,7 +63,7 @@ export interface AcceptOptions extends ChannelOptions {
    * Called when the channel is closed, cleanly or not. Cheaper than the promise `closed` for programs with many
    * channels.
    */
-  readonly onGone?: ((channel: Channel) => void) | undefined;
+  readonly onClosed?: ((channel: Channel) => void) | undefined;
 }
 
 /** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */

@@ -1,4 +1,4 @@
-/** Logins that are given up: by their deadline, or by a signal at every moment. Nothing is left behind. */
+/** Logins that end by their deadline or by a signal, at every moment. Nothing is left behind. */
 import { password } from "@postern/auth";
 import { pipePair } from "@postern/testkit";
 import { SshError } from "@postern/wire";
@@ -8,7 +8,7 @@ import { lyingClient, lyingServer, rejection, tapped, timers, turns } from "./he
 import { clientOptions, serverOptions } from "./world.ts";
 
 describe("a login that takes too long", () => {
-  it("ends at its deadline, wherever it hangs, and leaves no timer", async () => {
+  it("rejects at its deadline, at whatever step it hangs, and leaves no timer", async () => {
     const never = new Promise<never>(() => {});
     const hanging: Partial<ClientOptions>[] = [{}, { hostKey: () => never }, { auth: [password(() => never)] }];
     for (const options of hanging) {
@@ -29,8 +29,8 @@ describe("a login that takes too long", () => {
   });
 });
 
-describe("an abort", () => {
-  it("before the login begins sends nothing", async () => {
+describe("an aborted login", () => {
+  it("sends nothing if aborted before it begins", async () => {
     const [left, right] = pipePair();
     const heard: string[] = [];
     right.start({
@@ -43,9 +43,10 @@ describe("an abort", () => {
     expect(await rejection(connect(left, { ...clientOptions("x"), signal }))).toBe("why");
     await turns();
     expect(heard).toEqual(["closed"]);
+    expect(await rejection(accept(pipePair()[0], { ...serverOptions("x"), signal }))).toBe("why");
   });
 
-  it("at every moment of the login rejects with its reason and leaves nothing behind", async () => {
+  it("rejects with the signal's reason at every moment, and leaves nothing behind", async () => {
     let moment = 0;
     for (let done = false; !done; moment++) {
       const abort = new AbortController();

@@ -178,7 +178,7 @@ export class Visitors {
   }
 
   #accept(open: IncomingOpen): Channel {
-    return open.accept({ onGone: this.#gone });
+    return open.accept({ onClosed: this.#gone });
   }
 
   /** One for all channels; those of probes never came in. */
