@@ -27,13 +27,13 @@ export interface DriverHandler {
 
 /** Drives one session over one pipe. */
 export class Driver {
-  readonly session: SessionMachine;
   /** Set once login is complete. */
   keepAlive: KeepAlive | undefined;
   /** bytes read from the pipe and written to it */
   bytesIn = 0;
   bytesOut = 0;
   readonly #pipe: BytePipe;
+  readonly #session: SessionMachine;
   readonly #handler: DriverHandler;
   readonly #now: () => number;
   #pumping = false;
@@ -47,7 +47,7 @@ export class Driver {
 
   constructor(pipe: BytePipe, session: SessionMachine, now: () => number, handler: DriverHandler) {
     this.#pipe = pipe;
-    this.session = session;
+    this.#session = session;
     this.#now = now;
     this.#handler = handler;
   }
@@ -55,7 +55,7 @@ export class Driver {
   /** Starts to read and write. */
   start(): void {
     const sink: PipeSink = {
-      memory: { borrows: true, written: (chunk) => this.session.reuseOutput(chunk) },
+      memory: { borrows: true, written: (chunk) => this.#session.reuseOutput(chunk) },
       data: (chunk) => this.#receive(chunk),
       end: () => this.#inputEnded(),
       drain: () => {
@@ -107,9 +107,9 @@ export class Driver {
     if (this.#ended) return;
     this.bytesIn += chunk.length;
     this.keepAlive?.received(this.#now());
-    this.session.receive(chunk);
+    this.#session.receive(chunk);
     this.#pump();
-    this.session.keepInput();
+    this.#session.keepInput();
   }
 
   #inputEnded(cause?: Error): void {
@@ -118,7 +118,7 @@ export class Driver {
     if (this.#pumping) return queueMicrotask(() => this.#inputEnded(cause));
     this.#pump();
     if (this.#ended) return;
-    const error = this.session.inputEnded();
+    const error = this.#session.inputEnded();
     const isExplained = error.code !== "closed" || cause === undefined;
     this.fail(isExplained ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
   }
@@ -134,7 +134,7 @@ export class Driver {
     try {
       this.#tick();
       do {
-        for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
+        for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
           this.#handler.event(event);
           if (this.#ended) return;
         }
@@ -151,7 +151,7 @@ export class Driver {
 
   #tick(): void {
     const now = this.#now();
-    this.session.tick(now);
+    this.#session.tick(now);
     const action = this.keepAlive?.tick(now, Date.now());
     if (action === "probe") this.#handler.probe();
     if (action === "lost") {
@@ -165,7 +165,7 @@ export class Driver {
    */
   #flush(): boolean {
     if (this.#blocked) return false;
-    const output = this.session.takeOutput();
+    const output = this.#session.takeOutput();
     if (output === undefined) return false;
     this.bytesOut += output.length;
     this.#blocked = !this.#pipe.write(output);
@@ -174,7 +174,7 @@ export class Driver {
 
   #gateInput(): void {
     if (this.#ended) return;
-    const paused = !this.session.wantsInput;
+    const paused = !this.#session.wantsInput;
     if (paused === this.#inputPaused) return;
     this.#inputPaused = paused;
     if (paused) this.#pipe.pause();
@@ -183,7 +183,7 @@ export class Driver {
 
   #armTimer(): void {
     const at = Math.min(
-      this.session.deadline ?? Number.POSITIVE_INFINITY,
+      this.#session.deadline ?? Number.POSITIVE_INFINITY,
       this.keepAlive?.deadline ?? Number.POSITIVE_INFINITY,
     );
     if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
@@ -201,8 +201,8 @@ export class Driver {
     this.#ended = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
     try {
-      this.session.disconnect(reason, description);
-      const output = this.session.takeOutput();
+      this.#session.disconnect(reason, description);
+      const output = this.#session.takeOutput();
       if (output !== undefined) this.#pipe.write(output);
       this.#pipe.end();
     } catch (failure) {
