@@ -1,5 +1,5 @@
 /** Channels that were opened and wait for the program, and programs that wait for a channel. @module */
-import { settleable } from "@postern/ssh";
+import { deferred } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
 
@@ -16,7 +16,7 @@ const done = { done: true, value: undefined } as const;
 export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
   readonly #channels: ForwardedChannel[] = [];
   #readers: Reader[] = [];
-  readonly #closed = settleable();
+  readonly #closed = deferred();
   readonly #backlog: number;
   #end: { readonly error: SshError | undefined } | undefined;
 
@@ -59,7 +59,8 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
       if (error === undefined) reader.resolve(done);
       else reader.reject(error);
     }
-    this.#closed.settle(error);
+    if (error === undefined) this.#closed.resolve();
+    else this.#closed.reject(error);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {

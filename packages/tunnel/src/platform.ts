@@ -1,6 +1,6 @@
 /** What a platform gives the facade: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
-import type { Address, BytePipe } from "@postern/ssh";
+import type { Address, BytePipe, Free } from "@postern/ssh";
 
 /** Where a forwarding connects its visitors to. */
 export type Target = Address;
@@ -43,6 +43,8 @@ export interface Platform {
   readonly random: Random;
   /** SHA-256, for fingerprints */
   readonly sha256: Hash;
+  /** Frees the memory of a chunk (takes it), see `pump`. */
+  readonly free?: Free | undefined;
 }
 
 /** Any dial, told by its promise. Each has a signal of its own: one for thousands would hold as many listeners. */

@@ -1,5 +1,5 @@
 /** Supervises the links of one tunnel: the first login, the attempts after a loss, the waits between them, and the end. @module */
-import { type CallOptions, onAbort, settleable } from "@postern/ssh";
+import { type CallOptions, deferred, onAbort } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
@@ -34,7 +34,7 @@ export class Supervisor {
   readonly #backoff: Backoff;
   /** ends whatever is under way: a dial, a login, a wait */
   readonly #abort = new AbortController();
-  readonly #closed = settleable();
+  readonly #closed = deferred();
   #state: TunnelState = "closed";
   #life: "new" | "running" | "ended" = "new";
   #link: Link | undefined;
@@ -124,7 +124,8 @@ export class Supervisor {
     this.#dropLink();
     this.#state = "closed";
     // Before any event: a listener may start whatever comes after this tunnel.
-    this.#closed.settle(error);
+    if (error === undefined) this.#closed.resolve();
+    else this.#closed.reject(error);
     this.#abort.abort(error ?? new SshError("closed", "the tunnel was closed"));
     this.#context.ended(error);
     this.#context.stateChanged("closed", error);

@@ -1,6 +1,6 @@
 /** Those who come to a forwarding: let in or turned away, joined to the target or handed to the program, and counted. @module */
 import type { MaybePromise } from "@postern/auth";
-import { type BytePipe, type Channel, type IncomingOpen, pump, type Settleable, settleable } from "@postern/ssh";
+import { type BytePipe, type Channel, type Deferred, deferred, type IncomingOpen, pump } from "@postern/ssh";
 import { Limits, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
@@ -36,7 +36,7 @@ export class Visitors {
   /** those who are let in or turned away soon */
   readonly #arriving = new Set<Visitor>();
   /** told when there are no visitors any more */
-  #onIdle: Settleable | undefined;
+  #onIdle: Deferred | undefined;
   readonly #past = { ...sumOf([]) };
 
   constructor(host: ForwardingContext, forwarding: Forwarding, options: CheckedForwarding) {
@@ -66,7 +66,7 @@ export class Visitors {
 
   /** Resolves when there are no visitors, nor any that are about to be let in. */
   idle(): Promise<void> {
-    this.#onIdle ??= settleable();
+    this.#onIdle ??= deferred();
     const { promise } = this.#onIdle;
     this.#tellIdle();
     return promise;
@@ -160,7 +160,7 @@ export class Visitors {
       this.#inside.add(channel);
       this.#past.accepted++;
       if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
-      else pump(channel, pipe);
+      else pump(channel, pipe, this.#host.platform.free);
     } catch (cause) {
       // The connection ended meanwhile and its own error is reported, or the pipe is of no use.
       const error = toSshError(cause, "closed", "the connection ended");
@@ -178,7 +178,7 @@ export class Visitors {
   }
 
   #accept(open: IncomingOpen): Channel {
-    return open.accept({ onGone: this.#gone });
+    return open.accept({ onClosed: this.#gone });
   }
 
   /** One for all channels; those of probes never came in. */
@@ -204,7 +204,7 @@ export class Visitors {
 
   #tellIdle(): void {
     if (this.#inside.size + this.#arriving.size > 0) return;
-    this.#onIdle?.settle();
+    this.#onIdle?.resolve();
     this.#onIdle = undefined;
   }
 }
