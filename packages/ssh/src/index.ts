@@ -3,6 +3,7 @@ export type { Address } from "./address.ts";
 export type { BytePipe, PipeSink } from "./byte-pipe.ts";
 export type { Channel, ChannelCounters } from "./channel.ts";
 export { connect } from "./client.ts";
+export { type Deferred, deferred } from "./deferred.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
 export { onAbort } from "./on-abort.ts";
 export {
@@ -38,4 +39,5 @@ export type {
   SshConnection,
 } from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
+export { type TypedEventListener, TypedEventTarget, type TypedListenerOptions } from "./typed-event-target.ts";
 export { version } from "./version.ts";

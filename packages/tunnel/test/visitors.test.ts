@@ -1,7 +1,9 @@
 /** What becomes of visitors: the program decides, the target is dialled, and the two are joined. */
+
+import { rejection, turns } from "@postern/testkit";
 import { type Bytes, ChannelClose, ChannelData, ChannelEof, OpenFailureReason, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { confirmation, forwarded, nothing, refusal, rejection, turns } from "./rig.ts";
+import { confirmation, forwarded, nothing, refusal } from "./rig.ts";
 
 describe("onOpen", () => {
   const fail = (): never => {
