@@ -307,6 +307,7 @@ export function onVirtualClock(): void {
 export function tunnelTo(
   world: HostWorld,
   options: Partial<TunnelOptions> = {},
+  { handlesClosed = true } = {},
 ): { tunnel: ReverseTunnel; told: string[] } {
   const tunnel = new ReverseTunnel(
     {
@@ -320,7 +321,7 @@ export function tunnelTo(
     world,
   );
   tunnels.push(tunnel);
-  tunnel.closed.catch(() => {});
+  if (handlesClosed) tunnel.closed.catch(() => {});
   const told: string[] = [];
   const tell = (text: string, reason: SshError | undefined): void =>
     void told.push(reason ? `${text} (${reason.code})` : text);

@@ -5,7 +5,7 @@ import { liarHostKey, otherHostKey, rejection, turns } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
+import { createPrivateKeyMethod, fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
 import { forwarded, Rig, request } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
@@ -251,6 +251,43 @@ describe("options of a forwarding", () => {
     const { tunnel } = new Rig();
     await tunnel.close();
     expect(await rejection(tunnel.listen({ port: 80 }))).toMatchObject({ code: "closed" });
+  });
+});
+
+describe("a second argument", () => {
+  it("is refused, because it would have no effect", async () => {
+    const { tunnel } = new Rig();
+    const { signal } = new AbortController();
+    for (const [name, call] of [
+      ["connect", () => Reflect.apply(tunnel.connect, tunnel, [{}, signal])],
+      [
+        "forward",
+        () => Reflect.apply(tunnel.forward, tunnel, [{ port: 80, target: { host: "x", port: 1 } }, { signal }]),
+      ],
+      ["listen", () => Reflect.apply(tunnel.listen, tunnel, [{ port: 80 }, { signal }])],
+      ["close", () => Reflect.apply(tunnel.close, tunnel, [{}, { signal }])],
+    ] as const)
+      expect(await rejection(call())).toEqual(misuse(new RegExp(`^expected ${name}\\(\\) .*second argument: an`)));
+    expect(tunnel.state).toBe("new");
+  });
+});
+
+describe("auth", () => {
+  it("takes one method without a list", async () => {
+    const opened = await new Rig({ auth: password("secret") }).logIn();
+    expect(opened.tunnel.state).toBe("open");
+    await opened.tunnel[Symbol.asyncDispose]();
+  });
+
+  it("takes a key file as text or as bytes", () => {
+    const texts: string[] = [];
+    const method = createPrivateKeyMethod((text) => {
+      texts.push(text);
+      return liarHostKey();
+    });
+    expect(method("a key")).toMatchObject({ name: "publickey" });
+    expect(method(new TextEncoder().encode("a key"))).toMatchObject({ name: "publickey" });
+    expect(texts).toEqual(["a key", "a key"]);
   });
 });
 

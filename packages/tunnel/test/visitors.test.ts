@@ -56,15 +56,23 @@ describe("onOpen", () => {
     await rejection(rig.tunnel.closed);
   });
 
-  it("that decides when the connection is gone does no harm", async () => {
+  it("has no effect if it decides after the connection was lost", async () => {
     let decide: (taken: boolean) => void = () => {};
-    const { rig } = await forwarded({ port: 80, onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)) });
+    const { rig, forwarding } = await forwarded({
+      port: 80,
+      onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)),
+    });
+    const errors: unknown[] = [];
+    rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
     rig.visit("localhost", 80);
     await turns();
     rig.host.abort();
     await rejection(rig.tunnel.closed);
     decide(true);
     await turns();
+    expect(errors).toEqual([]);
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 0 });
+    expect(await rejection(forwarding[Symbol.asyncIterator]().next())).toBe(await rejection(rig.tunnel.closed));
   });
 });
 
