@@ -1,4 +1,4 @@
-/** What goes wrong between a tunnel and its host: each ends in one SshError that says what was expected and what came. */
+/** Faults between a tunnel and its server. Each ends in one SshError that names the expected and the actual value. */
 import { createServer, connect as dial, type Server, type Socket } from "node:net";
 import {
   fingerprint,
@@ -30,7 +30,7 @@ import {
 const unhandled: unknown[] = [];
 const note = (reason: unknown): void => void unhandled.push(reason);
 
-/** The one error a login ends in. */
+/** Returns the error that a login fails with. */
 async function failure(options: TunnelOptions): Promise<SshError> {
   const tunnel = new ReverseTunnel(options);
   const told: string[] = [];
@@ -46,10 +46,10 @@ async function failure(options: TunnelOptions): Promise<SshError> {
   return error;
 }
 
-/** A proxy to a port that does something to what the host sends, counted in bytes. */
+/** A proxy that may change the server's output. `sent` is the number of bytes before the chunk. */
 async function between(
   port: number,
-  meddle: (chunk: Buffer, sent: number, visitor: Socket) => Buffer | undefined,
+  change: (chunk: Buffer, sent: number, visitor: Socket) => Buffer | undefined,
 ): Promise<{ readonly port: number; stop(): void }> {
   const sockets = new Set<Socket>();
   const server: Server = createServer({ noDelay: true }, (visitor) => {
@@ -59,7 +59,7 @@ async function between(
     visitor.on("data", (chunk) => void host.write(chunk)).on("close", () => host.destroy());
     host.on("close", () => visitor.end());
     host.on("data", (chunk) => {
-      const passed = meddle(Buffer.from(chunk), sent, visitor);
+      const passed = change(Buffer.from(chunk), sent, visitor);
       sent += chunk.length;
       if (passed !== undefined && passed.length > 0) visitor.write(passed);
     });
@@ -80,7 +80,7 @@ beforeAll(() => void process.on("unhandledRejection", note));
 afterEach(() => expect(unhandled).toEqual([]));
 afterAll(() => void process.off("unhandledRejection", note));
 
-describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel to OpenSSH", () => {
   let dir: TempDir;
   let key: KeyPair;
   let sshd: Sshd;
@@ -103,7 +103,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     dir?.remove();
   });
 
-  it("a wrong password: says what was tried and what the host takes, and not the password", async () => {
+  it("names the tried and the offered methods after a wrong password, but not the password", async () => {
     const error = await failure(options({ auth: [password("no secret at all")] }));
     expect(error).toMatchObject({
       code: "auth",
@@ -112,7 +112,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     });
   });
 
-  it("a changed host key: names the one that was expected and the one that came", async () => {
+  it("names the expected and the received fingerprint of a changed host key", async () => {
     const other = await makeKey("ed25519", dir.file("other"));
     const error = await failure(options({ hostKey: fingerprint(other.fingerprint) }));
     expect(error.code).toBe("hostkey");
@@ -121,7 +121,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     );
   });
 
-  it("no common algorithm: names both lists", async () => {
+  it("names both lists if there is no common algorithm", async () => {
     const narrow = await startSshd({
       authorizedKeys: [key.publicLine],
       config: { Ciphers: "aes128-ctr,aes192-ctr", KexAlgorithms: "curve25519-sha256" },
@@ -137,7 +137,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     }
   });
 
-  it("a port already in use: refuses that forwarding, and the tunnel goes on", async () => {
+  it("rejects a forwarding whose port is in use, and stays open", async () => {
     const holder = await echoTarget();
     const tunnel = new ReverseTunnel(options());
     await tunnel.connect();
@@ -160,7 +160,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     await holder.stop();
   });
 
-  /** How many bytes the host sends until the login is done. */
+  /** Returns the number of bytes that the server sends until the login is complete. */
   const handshake = async (): Promise<number> => {
     let total = 0;
     const proxy = await between(sshd.port, (chunk) => {
@@ -175,9 +175,9 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     return done;
   };
 
-  it.each(["ends", "resets"])("a host that %s the connection during the handshake, at any point", async (how) => {
+  it.each(["ends", "resets"])("rejects if the server %s the connection at any point of the handshake", async (how) => {
     const whole = await handshake();
-    // The last packets may come with what follows the login: the cuts stay before USERAUTH_SUCCESS.
+    // The last packets may arrive together with later ones, so the cuts stay before USERAUTH_SUCCESS.
     for (let most = 0; most < whole - 700; most += 130) {
       const proxy = await between(sshd.port, (chunk, sent, visitor) => {
         if (sent + chunk.length <= most) return chunk;
@@ -190,9 +190,10 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
     }
   });
 
-  it("a corrupted byte, wherever it is in what the host sends", async () => {
+  it("rejects a corrupted byte anywhere in the server's part of the handshake, except for padding in the clear", async () => {
     const whole = await handshake();
-    for (let at = 0; at < whole; at += 97) {
+    let [rejected, tries] = [0, 0];
+    for (let at = 0; at < whole; at += 97, tries++) {
       const proxy = await between(sshd.port, (chunk, sent) => {
         const spot = at - sent;
         if (spot >= 0 && spot < chunk.length) chunk.writeUInt8(chunk.readUInt8(spot) ^ 0x04, spot);
@@ -203,14 +204,16 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
         () => undefined,
         (reason: unknown) => reason,
       );
-      // What is not signed is the padding in the clear: a change there changes nothing.
+      // Padding in the clear is not signed, so a change there has no effect.
       if (error !== undefined) expect(error, `byte ${at}`).toBeInstanceOf(SshError);
+      if (error !== undefined) rejected++;
       await tunnel.close();
       proxy.stop();
     }
+    expect(rejected).toBeGreaterThan(0.8 * tries);
   });
 
-  it("a truncated packet, and a corrupted one, after login", async () => {
+  it("ends after a truncated packet, and after a corrupted one", async () => {
     for (const [how, code] of [
       ["cut", "closed"],
       ["flip", "mac"],
@@ -227,7 +230,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
       });
       const tunnel = new ReverseTunnel(options({ port: proxy.port, reconnect: { mode: "never" } }));
       await tunnel.connect();
-      // Whatever sshd has to say after the login has been said when it answers this.
+      // The answer to this request follows everything that sshd sends after the login.
       await tunnel.listen({ address: "127.0.0.1", port: 0 });
       armed = true;
       await expect(tunnel.listen({ address: "127.0.0.1", port: 0 })).rejects.toMatchObject({
@@ -240,7 +243,7 @@ describe.skipIf(missing("sshd", "password"))("with OpenSSH as the host", () => {
   });
 });
 
-describe("with a host that is none", () => {
+describe("a tunnel to a port without an SSH server", () => {
   const options = (port: number, more: Partial<TunnelOptions> = {}): TunnelOptions => ({
     host: "127.0.0.1",
     port,
@@ -251,7 +254,7 @@ describe("with a host that is none", () => {
     ...more,
   });
 
-  it("nobody listens", async () => {
+  it("rejects if nothing listens", async () => {
     const port = await refusingPort();
     expect(await failure(options(port))).toMatchObject({
       code: "connect",
@@ -259,7 +262,7 @@ describe("with a host that is none", () => {
     });
   });
 
-  it("a web server", async () => {
+  it("rejects a web server", async () => {
     const web = await httpTarget();
     expect(await failure(options(web.port))).toMatchObject({
       code: "version",
@@ -268,14 +271,14 @@ describe("with a host that is none", () => {
     await web.stop();
   });
 
-  it("a server that sends back what it gets: our own words are no host's", async () => {
+  it("rejects a server that echoes its input", async () => {
     const echo = await echoTarget();
     const error = await failure(options(echo.port));
     expect(["protocol", "negotiation"]).toContain(error.code);
     await echo.stop();
   });
 
-  it("a server that takes everything and says nothing: the login has a deadline", async () => {
+  it("rejects a silent server at the deadline of the login", async () => {
     const deaf = await deafTarget();
     expect(await failure(options(deaf.port, { loginTimeoutMs: 300 }))).toMatchObject({
       code: "timeout",
@@ -284,13 +287,13 @@ describe("with a host that is none", () => {
     await deaf.stop();
   });
 
-  it("a server that resets", async () => {
+  it("rejects if the server resets the connection", async () => {
     const resetting = await resettingTarget("data");
     expect(["closed", "version"]).toContain((await failure(options(resetting.port))).code);
     await resetting.stop();
   });
 
-  it("a packet of 4 GiB", async () => {
+  it("rejects a packet of 4 GiB", async () => {
     const liar = await target((socket) =>
       socket.write(Buffer.concat([Buffer.from("SSH-2.0-huge\r\n"), Buffer.alloc(4096, 0xff)])),
     );
@@ -309,7 +312,7 @@ describe("with a host that is none", () => {
       "SSH-2.0-flood\r\n",
       Buffer.concat(Array.from({ length: 100 }, () => Buffer.from("0000000c0602000000000000000000ff", "hex"))),
     ],
-  ])("a flood of %s before login ends, and is not kept", async (_what, greeting, block) => {
+  ])("rejects a flood of %s before the login, without buffering it", async (_name, greeting, block) => {
     let written = 0;
     const flood = await target((socket) => {
       socket.write(greeting);
@@ -324,7 +327,7 @@ describe("with a host that is none", () => {
     const error = await failure(options(flood.port));
     expect(["version", "protocol", "limit"]).toContain(error.code);
     expect(error.message.length).toBeLessThan(300);
-    // What the kernel holds on both sides is all that was taken.
+    // Only the kernel's buffers on both sides have taken bytes.
     expect(written).toBeLessThan(32 * 1024 * 1024);
     await flood.stop();
   });

@@ -1,4 +1,4 @@
-/** The bridges of the examples: a tunnel through each to a real host, what they see, and what they refuse. */
+/** The bridges of the examples: a tunnel through each to a real server, what they see, and what they reject. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type BytePipe, fingerprint, privateKey, ReverseTunnel, serve, webSocketPipe } from "@postern/web";
@@ -45,7 +45,7 @@ async function startWorkerd({ port, origins = [] }: Settings): Promise<Bridge> {
   return { url: worker.url.replace("http", "ws"), pid: worker.process.pid, stop: worker.stop };
 }
 
-/** What Node 20 has no class of its own for. */
+/** Node 20 has no WebSocket. */
 function pipe(url: string, taps?: Uint8Array[]): Promise<BytePipe> {
   const socket = new NodeWebSocket(url);
   if (taps) {
@@ -59,7 +59,7 @@ function pipe(url: string, taps?: Uint8Array[]): Promise<BytePipe> {
   return webSocketPipe(socket as unknown as WebSocket);
 }
 
-/** The status a handshake is answered with; 101 when it succeeds. */
+/** Returns the status of a handshake; 101 if it succeeds. */
 function handshake(url: string, headers: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = new NodeWebSocket(url, { headers });
@@ -91,7 +91,7 @@ for (const [name, start] of [
       await sshd.stop();
     });
 
-    it("carries a tunnel, and sees neither the user nor what visitors get", async () => {
+    it("carries a tunnel, and sees neither the user nor the visitors' bytes", async () => {
       const seen: Uint8Array[] = [];
       const tunnel = new ReverseTunnel({
         dial: () => pipe(bridge.url, seen),
@@ -111,7 +111,7 @@ for (const [name, start] of [
       }
       await tunnel.close();
       const bytes = Buffer.concat(seen).toString("latin1");
-      // Both ways, and encrypted from the first exchange of keys on.
+      // In both directions, and encrypted after the first key exchange.
       expect(bytes.length).toBeGreaterThan(20_000_000);
       expect(bytes).toMatch(/SSH-2\.0-OpenSSH/);
       for (const word of ["the secret", "all of it", "path-of-a-visitor", "ssh-connection"]) {
@@ -119,14 +119,14 @@ for (const [name, start] of [
       }
     });
 
-    it("lets pages of its origins in, and programs without one", async () => {
+    it("accepts pages of its origins, and programs without an origin", async () => {
       expect(await handshake(bridge.url, { origin: "https://page.example" })).toBe(101);
       expect(await handshake(bridge.url)).toBe(101);
       expect(await handshake(bridge.url, { origin: "https://other.example" })).toBe(403);
       expect(await handshake(bridge.url, { origin: "null" })).toBe(403);
     });
 
-    it("without a list lets in pages of its own host alone", async () => {
+    it("accepts only pages of its own host if it has no list", async () => {
       const own = await start({ port: sshd.port });
       const { host } = new URL(own.url);
       expect(await handshake(own.url, { origin: `http://${host}` })).toBe(101);
@@ -134,14 +134,14 @@ for (const [name, start] of [
       await own.stop();
     });
 
-    it("answers the handshake with 502 when the host cannot be reached", async () => {
+    it("answers the handshake with 502 if the server cannot be reached", async () => {
       const lost = await start({ port: await refusingPort() });
       expect(await handshake(lost.url)).toBe(502);
       await expect(pipe(lost.url)).rejects.toMatchObject({ code: "connect" });
       await lost.stop();
     });
 
-    it("says what it is to whoever comes without a WebSocket", async () => {
+    it("answers requests without a WebSocket with an explanation", async () => {
       const response = await fetch(bridge.url.replace("ws", "http"));
       expect(response.status).toBe(426);
       expect(await response.text()).toContain("bridge");
@@ -150,7 +150,7 @@ for (const [name, start] of [
 }
 
 describe("examples/bridge-node", () => {
-  it("takes no more connections than it may", async () => {
+  it("rejects connections above its limits", async () => {
     const target = await deafTarget();
     const bridge = await startNode({ port: target.port, more: ["--max-connections", "1"] });
     const first = await pipe(bridge.url);
@@ -161,7 +161,7 @@ describe("examples/bridge-node", () => {
     await target.stop();
   });
 
-  it("closes what carries nothing", async () => {
+  it("closes idle connections", async () => {
     const target = await deafTarget();
     const bridge = await startNode({ port: target.port, more: ["--idle", "0.2"] });
     const one = await pipe(bridge.url);
@@ -173,7 +173,7 @@ describe("examples/bridge-node", () => {
     await target.stop();
   });
 
-  it("holds a browser back while the host does not read", async () => {
+  it("stops reading from the browser while the server does not read", async () => {
     const target = await deafTarget();
     const bridge = await startNode({ port: target.port });
     const one = await pipe(bridge.url);
@@ -192,7 +192,7 @@ describe("examples/bridge-node", () => {
       one.start({ data() {}, end() {}, drain: write, closed() {} });
       write();
     });
-    // The buffers of three sockets, and no more.
+    // The buffers of three sockets.
     expect(taken).toBeLessThan(64 * 1024 * 1024);
     const [, rss] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${bridge.pid}/status`, "latin1")) ?? [];
     expect(Number(rss)).toBeLessThan(150_000);
@@ -201,7 +201,7 @@ describe("examples/bridge-node", () => {
     await target.stop();
   });
 
-  it("explains itself when it is called wrongly", async () => {
+  it("prints its usage after wrong arguments", async () => {
     for (const args of [[], ["--listen", "8080"], ["--listen", "x", "--to", "a:22"], ["--listen", "0", "--to", "a"]]) {
       const bridge = await launch(process.execPath, [example("bridge-node/bridge.mjs"), ...args]);
       expect(await bridge.exited).toBe(1);

@@ -1,4 +1,4 @@
-/** The page that is itself the server, in Chromium, opened from the disk: visitors come through a real host. */
+/** The page that is a web server, in Chromium, opened from the disk. Visitors come through a real server. */
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -22,7 +22,7 @@ const lacks =
   missing("sshd") ?? (browserPath === undefined ? "chromium is not installed: apt-get install chromium" : undefined);
 if (browserPath === undefined) process.stderr.write(`skipped: examples/browser: ${lacks}\n`);
 const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
-/** For looking at the page; a temporary file unless told. */
+/** Where the screenshot goes; a temporary file by default. */
 const screenshot = process.env.POSTERN_SCREENSHOT;
 
 describe.skipIf(lacks)("examples/browser", () => {
@@ -62,7 +62,7 @@ describe.skipIf(lacks)("examples/browser", () => {
     for (const [name, value] of Object.entries(values)) await page.locator(`[name="${name}"]`).fill(value);
   }
 
-  it("refuses a host whose key is not the one it was told", async () => {
+  it("rejects a server with another host key", async () => {
     const [, url = ""] = await bridge.stdout.waitFor(/(ws:\S+) leads to/);
     await fill({
       bridge: url,
@@ -95,7 +95,7 @@ describe.skipIf(lacks)("examples/browser", () => {
     expect((await fetch(url, { method: "DELETE" })).status).toBe(405);
   });
 
-  it("shares a file, streamed, and shows the bytes", async () => {
+  it("streams a shared file, and shows the bytes", async () => {
     const size = 8 * 1024 * 1024;
     await page.locator("#files").setInputFiles({
       name: "large & odd.bin",
@@ -114,7 +114,7 @@ describe.skipIf(lacks)("examples/browser", () => {
     expect(Number(await page.locator("#visitors").textContent())).toBeGreaterThan(2);
   });
 
-  it("takes entries of the guest book, and shows them as text", async () => {
+  it("accepts entries of the guest book, and shows them as text", async () => {
     const url = await address();
     const text = "<img src=x onerror=alert(1)> was here";
     const response = await fetch(`${url}guests`, { method: "POST", body: `text=${text}`, redirect: "manual" });
@@ -124,7 +124,7 @@ describe.skipIf(lacks)("examples/browser", () => {
     expect(tooLong.status).toBe(413);
   });
 
-  it("comes back when the connection is lost", async () => {
+  it("reconnects after a lost connection", async () => {
     const url = await address();
     sshd.dropConnections();
     await expect.poll(state).not.toBe("open");
@@ -133,11 +133,11 @@ describe.skipIf(lacks)("examples/browser", () => {
     expect((await fetch(url)).status).toBe(200);
   });
 
-  it("looks as it should", async () => {
+  it("renders without overflow", async () => {
     const path = screenshot ?? dir.file("page.png");
     await page.screenshot({ path, fullPage: true });
     expect(complaints).toEqual([]);
-    // Nothing sticks out, on a wide screen or on a narrow one.
+    // On a wide screen and on a narrow one.
     for (const width of [1180, 400]) {
       await page.setViewportSize({ width, height: 900 });
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
@@ -146,7 +146,7 @@ describe.skipIf(lacks)("examples/browser", () => {
       await page.screenshot({ path: screenshot.replace(".png", "-narrow.png"), fullPage: true });
   });
 
-  it("closes the door", async () => {
+  it("closes the tunnel", async () => {
     const url = await address();
     await page.locator("#close").click();
     await expect.poll(state).toBe("closed");

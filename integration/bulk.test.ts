@@ -1,4 +1,4 @@
-/** Many bytes through a forwarding, with keys exchanged anew while they flow. */
+/** Many bytes through a forwarding, with rekeys while they flow. */
 
 import { fingerprint, modernAlgorithms, privateKey, ReverseTunnel, type TunnelOptions } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ import {
 
 const MiB = 1024 * 1024;
 
-describe.skipIf(missing("sshd"))("256 MiB each way", () => {
+describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", () => {
   let dir: TempDir;
   let key: Awaited<ReturnType<typeof makeKey>>;
   beforeAll(async () => {
@@ -56,7 +56,7 @@ describe.skipIf(missing("sshd"))("256 MiB each way", () => {
   };
 
   for (const cipher of modernAlgorithms.ciphers) {
-    it(`${cipher.name}, the host exchanges keys every 16 MiB`, async () => {
+    it(`carries every byte with ${cipher.name} while the server rekeys every 16 MiB`, async () => {
       const sshd = await startSshd({
         authorizedKeys: [key.publicLine],
         config: { RekeyLimit: "16M", LogLevel: "DEBUG1" },
@@ -68,7 +68,7 @@ describe.skipIf(missing("sshd"))("256 MiB each way", () => {
         await sshd.stop();
       }
     });
-    it(`${cipher.name}, we exchange keys every 16 MiB`, async () => {
+    it(`carries every byte with ${cipher.name} while the client rekeys every 16 MiB`, async () => {
       const sshd = await startSshd({ authorizedKeys: [key.publicLine], config: { LogLevel: "DEBUG1" } });
       try {
         await run(sshd, { algorithms: { ciphers: [cipher] }, rekey: { bytes: 16 * MiB } });

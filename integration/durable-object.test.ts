@@ -1,4 +1,4 @@
-/** The Durable Object of the examples, in plain workerd, against a real host. */
+/** The Durable Object of the examples, in plain workerd, against a real server. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -74,7 +74,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
   const status = async (name: string): Promise<Status> => (await (await ask("GET", name)).json()) as Status;
   const visit = async (port: number): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/`)).json();
 
-  it("opens nothing for those who do not know the token", async () => {
+  it("rejects requests without the token", async () => {
     expect((await ask("PUT", "one", settings(), "please")).status).toBe(401);
     expect((await ask("GET", "one", undefined, "")).status).toBe(401);
     expect((await fetch(worker.url)).status).toBe(404);
@@ -83,7 +83,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect((await status("one")).state).toBe("closed");
   });
 
-  it("is a fleet: each name has a tunnel of its own", async () => {
+  it("opens a separate tunnel for each name", async () => {
     const names = ["one", "two", "three"];
     const opened = await Promise.all(names.map((name) => ask("PUT", name, settings())));
     expect(opened.map((response) => response.status)).toEqual([200, 200, 200]);
@@ -96,7 +96,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     }
   });
 
-  it("carries bodies of any size both ways", async () => {
+  it("carries large bodies in both directions", async () => {
     const { port } = await status("one");
     const size = 8 * 1024 * 1024;
     const response = await fetch(`http://127.0.0.1:${port}/echo`, {
@@ -107,7 +107,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect(hash.digest("hex")).toBe(patternHash(size, 8));
   });
 
-  it("stays in memory while nobody asks, by its alarms", async () => {
+  it("stays in memory without requests, because of its alarms", async () => {
     const before = await status("one");
     await sleep(3000);
     const after = await status("one");
@@ -116,7 +116,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect(after).toMatchObject({ state: "open", port: before.port, reconnects: before.reconnects });
   });
 
-  it("makes a lost connection again, with the same port", async () => {
+  it("reconnects after a lost connection, with the same port", async () => {
     const { port } = await status("two");
     sshd.dropConnections();
     await expect.poll(async () => (await status("two")).reconnects, { timeout: 20_000 }).toBe(1);
@@ -124,20 +124,20 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect(await visit(port)).toEqual({ tunnel: "two", visit: 3, from: "127.0.0.1" });
   });
 
-  it("comes back after its process was killed, by the alarm alone", async () => {
-    // It lost its connection together with the one above.
+  it("reconnects after its process was killed, by the alarm alone", async () => {
+    // Its connection was reset together with the one above.
     await expect.poll(async () => (await status("three")).forwarding, { timeout: 20_000 }).toBe("open");
     const { port, inMemorySince } = await status("three");
     await worker.stop();
     await expect.poll(() => isListening(port), { timeout: 10_000 }).toBe(false);
     await start();
-    // Nobody asks the worker for anything.
+    // The test sends no request to the worker.
     await expect.poll(() => isListening(port), { timeout: 20_000 }).toBe(true);
     await expect.poll(() => visit(port).catch(() => undefined)).toMatchObject({ tunnel: "three", visit: 3 });
     expect((await status("three")).inMemorySince).not.toBe(inMemorySince);
   });
 
-  it("tries again while the host is away", async () => {
+  it("retries while the server is down", async () => {
     const lost = await ask("PUT", "four", { ...settings(), hostPort: 1 });
     expect(lost.status).toBe(202);
     await sleep(1500);
@@ -148,7 +148,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect((await ask("PUT", "four", settings())).status).toBe(200);
   });
 
-  it("gives up where trying again is of no use", async () => {
+  it("gives up after an error that a retry cannot fix", async () => {
     const hostKey = `SHA256:${"A".repeat(43)}`;
     expect((await ask("PUT", "five", { ...settings(), hostKey })).status).toBe(202);
     expect(await status("five")).toMatchObject({ state: "closed", givenUp: true });
@@ -156,7 +156,7 @@ describe.skipIf(missing("sshd"))("examples/durable-object", () => {
     expect((await status("five")).errors).toHaveLength(1);
   });
 
-  it("forgets a tunnel that is closed", async () => {
+  it("deletes the settings of a closed tunnel", async () => {
     const { port } = await status("one");
     expect((await ask("DELETE", "one")).status).toBe(204);
     await expect.poll(() => isListening(port)).toBe(false);

@@ -1,4 +1,4 @@
-/** Who asks whom whether it is still there, and hosts that end connections or channels they find idle. */
+/** Keepalives in both directions, and servers that end idle connections or channels. */
 import { type Forwarding, fingerprint, password, ReverseTunnel } from "@postern/node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { echoes, startHost } from "./harness/clients/host.ts";
@@ -27,7 +27,7 @@ import {
 const quiet = { keepAlive: { intervalMs: 0 } } as const;
 const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1_000 * count));
 
-describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that looks after its clients", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd with timeouts", () => {
   let sshd: Sshd;
   let record: Watched;
   let web: Forwarding;
@@ -40,14 +40,14 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
   beforeAll(() => userKey());
   leavesNothing();
 
-  // sshd asks with a channel request where a channel is open, and with a global request otherwise.
+  // sshd sends a channel request if a channel is open, and a global request otherwise.
   for (const channel of ["without a channel", "with an open channel"]) {
-    it(`is found alive by ClientAliveInterval, ${channel}`, async () => {
+    it(`answers ClientAliveInterval, ${channel}`, async () => {
       await open({ ClientAliveInterval: "1", ClientAliveCountMax: "1", LogLevel: "DEBUG3" }, quiet);
       const visitor = channel === "with an open channel" ? await visit(web.port) : undefined;
       await visitor?.send("before");
       await visitor?.read(6);
-      // It does ask: message 98 is a channel request, 80 a global one, and each is answered (100, 82).
+      // Message 98 is a channel request, 80 a global one; 100 and 82 are the answers.
       const [asks, answers] = visitor === undefined ? [80, 82] : [98, 100];
       const answered = new RegExp(`send packet: type ${asks}$[^]*?receive packet: type ${answers}$`, "gm");
       await expect.poll(() => count(sshd.log(), answered), patience).toBeGreaterThan(2);
@@ -59,7 +59,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
     });
   }
 
-  it("is dropped by ClientAliveInterval without a message when it cannot be heard, and comes back", async () => {
+  it("reconnects after ClientAliveInterval has dropped it without a message", async () => {
     sshd = await startSshd({
       authorizedKeys: [(await userKey()).publicLine],
       config: { ClientAliveInterval: "1", ClientAliveCountMax: "1" },
@@ -76,7 +76,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
   });
 
   it.skipIf(!sshdKnows("UnusedConnectionTimeout", "2s"))(
-    "comes back from UnusedConnectionTimeout, which ends an idle connection without a message",
+    "reconnects after UnusedConnectionTimeout, which ends an idle connection without a message",
     async () => {
       await open({ UnusedConnectionTimeout: "2s" });
       await back(record, web);
@@ -85,7 +85,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
     },
   );
 
-  it("comes back from a host that ends idle connections without a message, as UnusedConnectionTimeout does (middlebox)", async () => {
+  it("reconnects after a middlebox has ended an idle connection without a message, as UnusedConnectionTimeout does", async () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     atEnd(() => sshd.stop());
     const { box, ...server } = await behind(sshd);
@@ -99,7 +99,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
   });
 
   it.skipIf(!sshdKnows("ChannelTimeout", "forwarded-tcpip=2s"))(
-    "loses an idle channel to ChannelTimeout, and nothing else",
+    "loses only the idle channel to ChannelTimeout",
     async () => {
       await open({ ChannelTimeout: "forwarded-tcpip=2s" });
       const ends: string[] = [];
@@ -124,28 +124,28 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd that look
 
 describe("a tunnel whose keepalives are answered", () => {
   leavesNothing();
-  const stays = async (tunnel: ReverseTunnel): Promise<void> => {
+  const expectOpen = async (tunnel: ReverseTunnel): Promise<void> => {
     const attempts: unknown[] = [];
     tunnel.addEventListener("reconnectattempt", ({ reason }) => attempts.push(reason));
     await expect.poll(() => tunnel.stats().roundTripMs, patience).toBeDefined();
-    // Far longer than the keepalive would wait for a host that does not answer.
+    // Far longer than the keepalive would wait for a server that does not answer.
     await seconds(2);
     expect([tunnel.state, attempts]).toEqual(["open", []]);
   };
 
-  it.skipIf(missing("sshd"))("with failure, as OpenSSH does, stays open", async () => {
+  it.skipIf(missing("sshd"))("stays open if sshd answers with failure", async () => {
     const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     atEnd(() => sshd.stop());
-    await stays((await watchedOpen(sshd)).tunnel);
+    await expectOpen((await watchedOpen(sshd)).tunnel);
   });
 
-  it.skipIf(missing("dropbear"))("as dropbear does, stays open", async () => {
+  it.skipIf(missing("dropbear"))("stays open with dropbear", async () => {
     const dropbear = await startDropbear({ authorizedKeys: [(await userKey()).publicLine] });
     atEnd(() => dropbear.stop());
-    await stays((await watchedOpen(dropbear)).tunnel);
+    await expectOpen((await watchedOpen(dropbear)).tunnel);
   });
 
-  it.skipIf(missing("ssh"))("as a host of ours does, stays open", async () => {
+  it.skipIf(missing("ssh"))("stays open with TunnelHost", async () => {
     const server = await startHost();
     atEnd(() => server.stop());
     const tunnel = new ReverseTunnel({
@@ -158,7 +158,7 @@ describe("a tunnel whose keepalives are answered", () => {
     });
     atEnd(() => tunnel.close());
     await tunnel.connect();
-    await stays(tunnel);
+    await expectOpen(tunnel);
   });
 });
 

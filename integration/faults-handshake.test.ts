@@ -1,4 +1,4 @@
-/** A network that fails while the tunnel logs in: at each step of the handshake, and at bytes in the midst of them. */
+/** A network that fails during the login: at each step of the handshake, and at random bytes. */
 import { SshError } from "@postern/node";
 import { randomBelow, seededRandom } from "@postern/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ import {
   watchedOpen,
 } from "./harness/index.ts";
 
-/** The messages of a login by public key, each way, as somebody in the middle sees them. */
+/** The messages of a login by public key in each direction, as far as they are visible on the wire. */
 const steps = {
   c2s: ["the identification", "KEXINIT", "the key exchange", "NEWKEYS", "the first encrypted segment"],
   s2c: [
@@ -41,7 +41,7 @@ const points: { readonly name: string; readonly point: CutPoint }[] = (["c2s", "
   ),
 );
 
-/** A connection that ends by itself is `closed`; a host that never says who it is is `version`; silence is found out by the deadline. */
+/** An ended connection is `closed`, or `version` before the server's identification. Silence ends at the deadline. */
 const endings: Readonly<Record<CutPoint["cut"], readonly string[]>> = {
   close: ["closed", "version", "disconnected"],
   reset: ["closed", "version", "disconnected"],
@@ -57,7 +57,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
   leavesNothing();
 
   for (const { name, point } of points) {
-    it(`${name}: one typed error in mode \`never\` and \`established\`, and success later in mode \`always\``, async () => {
+    it(`rejects with one typed error in modes \`never\` and \`established\`, and retries in mode \`always\`: ${name}`, async () => {
       const server = await behind(sshd);
       const deadline = { loginTimeoutMs: point.cut === "silence" ? 400 : 10_000 };
       for (const mode of ["never", "established"] as const) {
@@ -79,7 +79,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
     });
   }
 
-  it("cut at bytes all over the handshake: one typed error, whatever the byte", async () => {
+  it("rejects with one typed error after a cut at any byte of the handshake", async () => {
     const server = await behind(sshd);
     const { box } = server;
     await (await watchedOpen(server)).tunnel.close();
@@ -88,7 +88,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
     const outcomes = new Map<string, number>();
     for (let round = 0; round < 60; round++) {
       const way = round % 2 === 0 ? "c2s" : "s2c";
-      // The last bytes are of the logoff or the host's words after the login.
+      // The last fifth belongs to the close, and to the server's messages after the login.
       const bytes = randomBelow(random, Math.floor(whole[way] * 0.8));
       const { tunnel } = await watched(server, { reconnect: { mode: "never" } });
       box.cutNext({ way, cut: round % 4 < 2 ? "close" : "reset", after: { bytes } });
@@ -100,7 +100,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
     expect([...outcomes.keys()].filter((code) => !endings.close.includes(code))).toEqual([]);
   });
 
-  it("cut at bytes all over the reconnection: it comes back all the same", async () => {
+  it("reconnects after a cut at any byte of the reconnection", async () => {
     const server = await behind(sshd);
     const { box } = server;
     const record = await watchedOpen(server);
@@ -116,7 +116,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
       await expect.poll(() => [record.tunnel.state, web.state, box.open], patience).toEqual(["open", "open", 1]);
       expect(await echoes(web.port, 10_000)).toBe(true);
     }
-    // Each was cut twice: once when it was open, once when it came back.
+    // Each round had two cuts: one while the tunnel was open, one during the reconnection.
     expect(record.attempts.length).toBe(40);
   });
 });

@@ -1,4 +1,4 @@
-/** A thousand cycles of connecting and being cut off: the memory of the process stays what it was. */
+/** A thousand cycles of connecting and losing the connection must not grow the memory of the process. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { fingerprint, password, ReverseTunnel } from "@postern/node";
@@ -20,10 +20,13 @@ setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 const cycles = 1_000;
-/** What caches and compiled code may take. A connection that is kept takes more than 10 KiB, and there are a thousand. */
+/**
+ * The growth allowed for caches and compiled code. A leaked connection takes more than 10 KiB, and there are a
+ * thousand.
+ */
 const allowed = 4 * MiB;
 
-/** Bytes in use after everything that can go has gone. */
+/** Returns the bytes in use after garbage collection. */
 async function heap(): Promise<number> {
   for (let round = 0; round < 4; round++) {
     collect();
@@ -33,8 +36,8 @@ async function heap(): Promise<number> {
   return heapUsed + external;
 }
 
-/** `expect.poll` would do, but it remembers each call as long as the test runs. */
-async function until(condition: () => boolean): Promise<void> {
+/** Replaces `expect.poll`, which keeps a record of each call until the test ends. */
+async function waitUntil(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + patience.timeout;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`expected the tunnel to come back within ${patience.timeout} ms`);
@@ -42,11 +45,11 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-// Both ends live in this process, so what either of them kept would be seen.
+// Both ends run in this process, so a leak of either is visible.
 describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
   leavesNothing();
 
-  it("leave the heap as it was, and no handle", async () => {
+  it("leave the heap at its size, and no handle", async () => {
     const server = await startHost();
     atEnd(() => server.stop());
     const box = await startMiddlebox(server.port);
@@ -70,17 +73,17 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     let done = 0;
     const cycle = async (): Promise<void> => {
       const visit = (to: number): Promise<unknown> =>
-        exchange(to, "a visitor who may be cut off").catch(() => undefined);
-      // Some visitors are served first, some are in the midst of it, and most cycles have none: there are many to come.
+        exchange(to, "a visitor who may be interrupted").catch(() => undefined);
+      // Some visitors finish, some are interrupted, and most cycles have none.
       const visits = done % 4 < 2 ? [visit(web.port), visit(raw.port)] : [];
       if (done % 4 === 0) await Promise.all(visits);
       if (done % 3 === 0) box.close();
       else box.reset();
       done++;
       await Promise.all(visits);
-      await until(() => tunnel.stats().reconnects === done && web.state === "open" && raw.state === "open");
+      await waitUntil(() => tunnel.stats().reconnects === done && web.state === "open" && raw.state === "open");
     };
-    // The first ones fill caches and warm the compiler up.
+    // The first cycles fill caches and compile code.
     for (let warm = 0; warm < 100; warm++) await cycle();
     const [before, handles] = [await heap(), resources()];
     for (let i = 0; i < cycles; i++) await cycle();
@@ -92,7 +95,7 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     await loop;
   });
 
-  it("in which the login fails leave the heap as it was, too", async () => {
+  it("leave the heap at its size if each login fails", async () => {
     const server = await startHost();
     atEnd(() => server.stop());
     const box = await startMiddlebox(server.port);

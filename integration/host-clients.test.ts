@@ -1,4 +1,4 @@
-/** Real clients open reverse tunnels through our host: OpenSSH, dropbear, PuTTY, asyncssh, paramiko, and our own. */
+/** Real clients open reverse tunnels through TunnelHost: OpenSSH, dropbear, PuTTY, asyncssh, paramiko, and our own. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { type AuthMethod, fingerprint, keyboardInteractive, password, privateKey, ReverseTunnel } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -78,13 +78,13 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(isListening(port)).toBe(false);
   });
 
-  it("gets a port with -R 0", async () => {
+  it("receives a port with -R 0", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0:${target()}`], { server });
     expect(await echoes(await allocatedPort(client))).toBe(true);
   });
 
-  // What is bound is the table of packages/host/test/addresses.test.ts; here the words come from ssh itself.
+  // The table of packages/host/test/addresses.test.ts, with addresses as ssh sends them.
   it.each([
     ["", "localhost", ["127.0.0.1", "::1"]],
     ["localhost:", "localhost", ["127.0.0.1", "::1"]],
@@ -119,7 +119,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(await echoes(second, 1000)).toBe(true);
   });
 
-  it("exchanges keys again and again under load (RekeyLimit), and so does the host", async () => {
+  it("rekeys under load (RekeyLimit), and so does the server", async () => {
     for (const [config, rekey] of [
       [{ RekeyLimit: "256K" }, {}],
       [{}, { bytes: 256 * 1024 }],
@@ -132,7 +132,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
   });
 
   it.each([
-    ["answers the host's keepalives", { intervalMs: 50, countMax: 2 }, {}],
+    ["answers the server's keepalives", { intervalMs: 50, countMax: 2 }, {}],
     ["has its own keepalives answered", { intervalMs: 0 }, { ServerAliveInterval: "1", ServerAliveCountMax: "1" }],
   ])("%s", async (_name, keepAlive, config) => {
     const server = await aHost({ keepAlive });
@@ -140,13 +140,13 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     const port = await allocatedPort(client);
     const [connection] = server.host.connections;
     const before = connection!.bytesIn;
-    // Three messages of at least 36 bytes: one more than a side that is not answered would live to send.
+    // Three messages of at least 36 bytes: a side without answers would give up after two.
     await expect.poll(() => connection!.bytesIn - before, { timeout: 30_000 }).toBeGreaterThan(3 * 36);
     expect(await echoes(port)).toBe(true);
     expect(server.host.connections).toHaveLength(1);
   });
 
-  it.each(["password", "keyboard-interactive"])("logs in by %s, given by a helper", async (method) => {
+  it.each(["password", "keyboard-interactive"])("logs in by %s from a helper program", async (method) => {
     const server = await aHost();
     const login = nextEvent(server.host, "login");
     const config = { PreferredAuthentications: method, PubkeyAuthentication: "no" };
@@ -155,7 +155,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(await login).toMatchObject({ user: server.user, method });
   });
 
-  it("is told of a wrong password, and others are still served", async () => {
+  it("is rejected with a wrong password, while other clients are served", async () => {
     const server = await aHost();
     const config = { PreferredAuthentications: "password", PubkeyAuthentication: "no" };
     const client = await ssh(["-N", "-R", `0:${target()}`], { server, config, password: "wrong" });
@@ -171,7 +171,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
   });
 
   it.each(["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa3072"] as const)(
-    "trusts a host key of type %s",
+    "accepts a host key of type %s",
     async (type) => {
       const server = await aHost({ hostKeyTypes: [type] });
       const client = await ssh(["-N", "-R", `0:${target()}`], { server });
@@ -179,11 +179,11 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     },
   );
 
-  it("learns the host's other keys, and has them proved (OpenSSH PROTOCOL 2.5)", async () => {
+  it("learns the server's other keys after a proof (OpenSSH PROTOCOL 2.5)", async () => {
     const server = await aHost({ hostKeyTypes: ["ed25519", "rsa3072", "ecdsa256"] });
     const known = dir.file("known_hosts");
     writeFileSync(known, `[127.0.0.1]:${server.port} ${server.hostKeys.ed25519!.publicLine}\n`);
-    // Names in another case stand before those of the harness, and the first one counts.
+    // Names in another case come before those of the harness, and ssh uses the first.
     const config = { updatehostkeys: "yes", userknownhostsfile: known };
     await ssh(["-N", "-R", `0:${target()}`], { server, config });
     const blob = server.hostKeys.rsa3072!.publicLine.split(" ")[1]!;
@@ -191,7 +191,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(readFileSync(known, "utf8")).toContain(server.hostKeys.ecdsa256!.publicLine.split(" ")[1]);
   });
 
-  it("without -N is greeted, told its port, and stays", async () => {
+  it("prints a greeting and its port, and stays connected, without -N", async () => {
     const server = await aHost();
     const client = await ssh(["-R", `0:${target()}`], { server });
     const port = await allocatedPort(client);
@@ -201,22 +201,22 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(server.host.connections).toHaveLength(1);
   });
 
-  it("without -N on a terminal leaves at Ctrl-C", async () => {
+  it("ends at Ctrl-C on a terminal, without -N", async () => {
     const server = await aHost();
-    // -tt makes a terminal without having one.
+    // -tt requests a terminal although ssh has none.
     const client = await ssh(["-tt", "-R", `0:${target()}`], { server, input: "\u0003" });
     await client.stdout.waitFor(/this host only forwards ports\r\n/);
     expect(await client.exited).toBe(0);
   });
 
-  it.each([[[]], [["ls", "-l"]]])("without a tunnel is greeted, and sent away: ssh %j", async (command) => {
+  it.each([[[]], [["ls", "-l"]]])("prints a greeting and ends without a tunnel: ssh %j", async (command) => {
     const server = await aHost();
     const client = await ssh([], { server, command });
     await client.stdout.waitFor(/this host only forwards ports\n/);
     expect(await client.exited).toBe(1);
   });
 
-  it("is told in SSH_MSG_DEBUG why a port was refused", async () => {
+  it("receives the reason of a refused port in SSH_MSG_DEBUG", async () => {
     const server = await aHost({
       authorize: () => ({ permitListen: ["localhost:8080"] }),
       gatewayPorts: "no",
@@ -227,14 +227,14 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(await client.exited).toBe(255);
   });
 
-  it("is told in SSH_MSG_DEBUG when it gets less than it asked for", async () => {
+  it("receives a note in SSH_MSG_DEBUG about a narrower address than requested", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0.0.0.0:0:${target()}`], { server });
     await client.stderr.waitFor(/Remote: the host listens on loopback only/);
     expect(await echoes(await allocatedPort(client), 1000)).toBe(true);
   });
 
-  it("is refused a port that is taken, without a DEBUG: it may try again", async () => {
+  it("receives no SSH_MSG_DEBUG about a port in use, because a retry may succeed", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `${echo.port}:${target()}`], { server });
     expect(await client.exited).toBe(255);
@@ -242,7 +242,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(client.stderr.text()).not.toContain("Remote:");
   });
 
-  it("reaches a target through the host (-L, -W) where permitOpen allows it", async () => {
+  it("reaches a target through the server (-L, -W) if permitOpen allows it", async () => {
     const allowed = await aHost();
     const port = await freePort();
     const client = await ssh(["-N", "-L", `${port}:${target()}`], { server: allowed });
@@ -255,7 +255,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(await refused).toMatchObject({ what: "channel" });
   });
 
-  it("tells a visitor that the target refused with a reset", async () => {
+  it("resets the visitor's connection after the target has refused", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0:127.0.0.1:${await freePort()}`], { server });
     const visitor = await visit(await allocatedPort(client));
@@ -300,7 +300,7 @@ describe.each(["asyncssh", "paramiko"] as const)("python3-%s", (name) => {
   const there = missingClient(name) === undefined;
 
   it.runIf(there).each(["password", "publickey", "keyboard-interactive"] as const)(
-    "opens a tunnel by %s, carries bytes both ways, and cancels",
+    "opens a tunnel by %s, carries bytes in both directions, and cancels",
     async (method) => {
       const server = await aHost();
       const identity = method === "publickey" ? { identity: keys.ed25519! } : {};
@@ -347,7 +347,7 @@ describe("our own ReverseTunnel", () => {
     await expect.poll(() => server.host.connections).toEqual([]);
   });
 
-  it.skipIf(missing("ssh"))("has the reason of a refusal in its error", async () => {
+  it.skipIf(missing("ssh"))("reports the reason of a refusal in its error", async () => {
     const server = await aHost({ authorize: () => ({ permitListen: ["localhost:8080"] }), methods: ["publickey"] });
     const tunnel = await open(server, privateKey(keys.ed25519!.privateText));
     await expect(tunnel.listen({ port: 9090 })).rejects.toMatchObject({

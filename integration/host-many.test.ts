@@ -1,4 +1,4 @@
-/** Five hundred clients with one forwarding each on one host. */
+/** Five hundred clients with one forwarding each on one TunnelHost. */
 
 import { fingerprint, password, ReverseTunnel } from "@postern/node";
 import { afterAll, describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { echoTarget, exchange, isListening, missing } from "./harness/index.ts";
 
 const clients = 500;
 
-describe.skipIf(missing("ssh"))("one host", () => {
+describe.skipIf(missing("ssh"))("TunnelHost with many clients", () => {
   let server: RunningHost;
   afterAll(() => server?.stop());
 
@@ -35,7 +35,7 @@ describe.skipIf(missing("ssh"))("one host", () => {
     expect(server.host.connections.map(({ forwardings }) => forwardings.map(({ visitors }) => visitors))).toEqual(
       tunnels.map(() => [1]),
     );
-    // Half of them leave; the others stay served.
+    // Half of them close; the others must still be served.
     const [leaving, staying] = [tunnels.slice(0, clients / 2), tunnels.slice(clients / 2)];
     await Promise.all(leaving.map(({ tunnel }) => tunnel.close()));
     await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(staying.length);

@@ -1,4 +1,4 @@
-/** Web servers behind a real host, without a local port: `serve` with a handler, `attach` with servers of Node. */
+/** Web servers behind a real SSH server, without a local port: `serve` with a handler, `attach` with Node's servers. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { Agent, createServer, request as httpRequest, type IncomingMessage } from "node:http";
@@ -85,7 +85,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       agent.destroy();
     });
 
-    it("does not run ahead of a visitor that does not read", async () => {
+    it("stops producing a body while the visitor does not read", async () => {
       let made = 0;
       const url = await answer(() => {
         const chunks = patternChunks(1024 * size, 1)[Symbol.iterator]();
@@ -99,7 +99,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       const visitor = await visit(Number(new URL(url).port));
       await visitor.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       let before = -1;
-      // Until the window, the host's buffers and the sockets are full.
+      // Until the window, the server's buffers and the sockets are full.
       while (made !== before) {
         before = made;
         await new Promise((resolve) => setTimeout(resolve, 300));
@@ -108,7 +108,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       visitor.reset();
     });
 
-    it("learns that a visitor has left: the signal aborts, the body is cancelled", async () => {
+    it("aborts the signal and cancels the body after a visitor has left", async () => {
       const seen: string[] = [];
       let cancelled: () => void = () => {};
       const done = new Promise<void>((resolve) => {
@@ -139,7 +139,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(seen).toEqual(["abort", "cancel"]);
     });
 
-    it("answers a visitor that half-closes, and several requests in one go", async () => {
+    it("answers a visitor that half-closes, and pipelined requests", async () => {
       const url = await answer((request) => new Response(new URL(request.url).pathname));
       const port = Number(new URL(url).port);
       const one = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -147,7 +147,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(answers.match(/^\/\d/gm)).toEqual(["/1", "/2", "/3"]);
     });
 
-    it("ends with its forwarding, and cuts nobody off", async () => {
+    it("ends with its forwarding, after the requests under way", async () => {
       const url = await answer(async () => {
         await new Promise((resolve) => setTimeout(resolve, 300));
         return new Response("whole");
@@ -161,9 +161,12 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
     });
 
     it("ends when the tunnel does", async () => {
-      await answer(() => new Response(null));
+      const url = await answer(() => new Response("served"));
+      expect(await (await fetch(url, { headers: { connection: "close" } })).text()).toBe("served");
       await tunnel.close();
       await service.closed;
+      expect(service.connections).toBe(0);
+      await expect(fetch(url)).rejects.toThrow();
     });
   });
 
@@ -189,7 +192,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       },
     };
     for (const [first, stopped] of Object.entries(loops)) {
-      it(`gets the first visitor after the abort of ${first}`, async () => {
+      it(`receives the first visitor after the abort of ${first}`, async () => {
         const url = await open();
         for (const [second, next] of Object.entries(loops)) {
           const abort = new AbortController();
@@ -208,7 +211,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
   });
 
   describe("attach", () => {
-    it("lets a drain end idle connections at once, and requests under way finish", async () => {
+    it("ends idle connections at once during a drain, and lets requests under way finish", async () => {
       const url = await open();
       const server = createServer((request, response) => {
         if (request.url === "/idle") response.end("idle");
@@ -225,7 +228,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(await (await busy).text()).toBe("whole");
     });
 
-    it("ends a request whose head never comes to its end, at headersTimeout of a server that does not listen", async () => {
+    it("ends a request with an incomplete head at headersTimeout, also for a server that does not listen", async () => {
       const url = await open();
       const server = createServer({ headersTimeout: 300, requestTimeout: 300, connectionsCheckingInterval: 50 });
       const attached = attach(forwarding, server);
@@ -242,7 +245,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       while (attached.sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     });
 
-    it("gives a server of node:http its visitors, large bodies and all", async () => {
+    it("passes visitors to a server of node:http, with large bodies", async () => {
       const url = await open();
       const server = createServer((request, response) => {
         response.setHeader("x-from", String(request.socket.remoteAddress));
@@ -259,7 +262,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(attached.sockets.size).toBe(0);
     });
 
-    it("tells the server that a visitor has left", async () => {
+    it("closes the request after a visitor has left", async () => {
       const url = await open();
       const left = new Promise((resolve) => {
         const server = createServer((_request, response) => {
@@ -279,7 +282,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       expect(await left).toBe("left");
     });
 
-    it("works with WebSockets", async () => {
+    it("carries WebSockets", async () => {
       const url = await open();
       const server = createServer((_request, response) => void response.end("plain"));
       const sockets = new WebSocketServer({ server });
@@ -302,7 +305,7 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       sockets.close();
     });
 
-    it("works with HTTP/2 (h2c by prior knowledge, RFC 9113 section 3.3)", async () => {
+    it("carries HTTP/2 (h2c by prior knowledge, RFC 9113 section 3.3)", async () => {
       const url = await open();
       const server = createHttp2Server((request, response) => {
         response.setHeader("x-path", request.url);

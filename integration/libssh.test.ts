@@ -1,6 +1,6 @@
 /**
- * libssh 0.10, the SSH of Debian 12 and of many appliances, in both roles. Its KEXINIT has lists that end with a comma, and its server stays in
- * the key exchange for ever if the login's request follows NEWKEYS at once.
+ * libssh 0.10, the SSH of Debian 12 and of many appliances, in both roles. Its KEXINIT has lists that end with a comma.
+ * Its server never leaves the key exchange if the login's first request arrives together with NEWKEYS.
  */
 import { ReverseTunnel } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -68,13 +68,13 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
   }
 
   describe("as a client of our TunnelHost", () => {
-    it("logs in although its lists of ciphers end with a comma (RFC 4251 section 5), and opens a tunnel", async () => {
+    it("logs in with lists of ciphers that end with a comma (RFC 4251 section 5), and opens a tunnel", async () => {
       const { host, port } = await startClient();
       expect(host.host.connections[0]?.version).toMatch(/libssh_0\./);
       expect(await echoes(port)).toBe(true);
     });
 
-    it("passes a half-close on", async () => {
+    it("forwards a half-close", async () => {
       const target = await halfCloseTarget();
       cleanUps.push(target.stop);
       const { port } = await startClient({}, { target: target.port });
@@ -98,8 +98,8 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
     });
   });
 
-  describe("as the host of our ReverseTunnel", () => {
-    it("lets it log in step by step, and forwards", async () => {
+  describe("as the server of our ReverseTunnel", () => {
+    it("accepts a login step by step, and forwards", async () => {
       const tunnel = await startServer();
       const forwarding = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: echo.port } });
       expect(await echoes(forwarding.port)).toBe(true);
@@ -107,7 +107,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
       expect(isListening(forwarding.port)).toBe(false);
     });
 
-    it("forwards a port that was asked for during the login", async () => {
+    it("forwards a port that was requested during the login", async () => {
       const server = await libsshServer.start({ user });
       cleanUps.push(server.stop);
       const tunnel = new ReverseTunnel(await tunnelOptions(server, { reconnect: { mode: "never" } }));
@@ -119,7 +119,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
 
     it.each([
       ["we start", {}, { rekey: { bytes: 256 * 1024 } }],
-      ["the host starts", { rekeyBytes: 256 * 1024 }, {}],
+      ["the server starts", { rekeyBytes: 256 * 1024 }, {}],
     ])("goes on when %s a rekey under load", async (_who, options, more) => {
       const tunnel = await startServer(options, more);
       const forwarding = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: echo.port } });

@@ -1,4 +1,4 @@
-/** Logging in to OpenSSH: every cipher, host key and method, and several methods together. */
+/** Logs in to OpenSSH with every cipher, host key and method, and with several methods together. */
 import { modernAlgorithms as portable } from "@postern/noble";
 import {
   compatibleAlgorithms,
@@ -43,7 +43,8 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
       hostKeyTypes,
       password: true,
       authorizedKeys: [...keys.values()].map(({ publicLine }) => publicLine),
-      config,
+      // DEBUG1 logs the negotiated algorithms.
+      config: { LogLevel: "DEBUG1", ...config },
     });
 
   beforeAll(async () => {
@@ -58,23 +59,29 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
   for (const cipher of modernAlgorithms.ciphers) {
     for (const hostKeyType of hostKeyTypes) {
       for (const algorithm of hostKeyAlgorithms[hostKeyType]) {
-        it(`with ${cipher.name}, a host key for ${algorithm}, and each method`, async () => {
+        it(`logs in with ${cipher.name}, a host key for ${algorithm}, and each method`, async () => {
           const hostKeys = modernAlgorithms.hostKeys.filter(({ name }) => name === algorithm);
           const methods = [password(sshd.password ?? ""), ...userKeyTypes.map((type) => privateKey(key(type)))];
           for (const method of methods) {
             const hostKey = fingerprint(sshd.fingerprint(hostKeyType));
             const algorithms = { ciphers: [cipher], hostKeys };
             const tunnel = new ReverseTunnel(options(sshd, { algorithms, hostKey, auth: [method] }));
+            const before = sshd.log().length;
             await tunnel.connect();
             await tunnel.close();
             await tunnel.closed;
+            const log = sshd.log().slice(before);
+            expect(log).toContain(`kex: host key algorithm: ${algorithm} `);
+            expect(log).toContain(`kex: server->client cipher: ${cipher.name} `);
+            expect(log).toContain(`kex: client->server cipher: ${cipher.name} `);
+            expect(log).toContain(`Accepted ${method === methods[0] ? "password" : "publickey"} for ${sshd.user} `);
           }
         });
       }
     }
   }
 
-  it("with a host key that WebCrypto verifies, by all algorithms of JavaScript, and new keys", async () => {
+  it("logs in and rekeys with the algorithms of noble and a host key verified by WebCrypto", async () => {
     const algorithms = { ...portable, hostKeys: [webSshEd25519] };
     const tunnel = new ReverseTunnel(options(sshd, { algorithms, rekey: { ms: 20 } }));
     await tunnel.connect();
@@ -85,7 +92,7 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
     await expect(other.connect()).rejects.toMatchObject({ code: "hostkey" });
   });
 
-  it("with the older ciphers, MACs and key exchanges of `compatible`", async () => {
+  it("logs in with the older ciphers, MACs and key exchanges of `compatibleAlgorithms`", async () => {
     const older = compatibleAlgorithms.ciphers.filter(({ isAead }) => !isAead);
     const kexes = compatibleAlgorithms.kex.filter(({ name }) => name.startsWith("ecdh"));
     expect([older.length, kexes.length]).toEqual([3, 3]);
@@ -104,7 +111,7 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
     }
   });
 
-  it("tells its states, and asks the host key callback once, after the signature was verified", async () => {
+  it("reports its states, and calls the host key callback once, with the verified key", async () => {
     const states: TunnelState[] = [];
     const offers: unknown[] = [];
     const tunnel = new ReverseTunnel(
@@ -124,8 +131,8 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
     expect(offers).toEqual([[sshd.fingerprint("ed25519"), "ssh-ed25519", "ssh-ed25519", "127.0.0.1", sshd.port]]);
   });
 
-  it("hands the banner to the program", async () => {
-    const text = "Authorised visitors only.\nNo exceptions.\n";
+  it("passes the banner to the program", async () => {
+    const text = "Authorized visitors only.\nNo exceptions.\n";
     const { writeFileSync } = await import("node:fs");
     writeFileSync(dir.file("banner"), text);
     const host = await start({ Banner: dir.file("banner") });
@@ -142,15 +149,29 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
   });
 
   it("tries methods in order, and goes on when one is refused", async () => {
-    const stranger = await makeKey("ed25519", dir.file("stranger"));
-    const auth = [privateKey(stranger.privateText), password("wrong"), password(sshd.password ?? "")];
+    const unknown = await makeKey("ed25519", dir.file("unknown"));
+    const auth = [
+      password("wrong"),
+      privateKey(unknown.privateText),
+      password("wrong too"),
+      privateKey(key("ed25519")),
+      password(sshd.password ?? ""),
+    ];
     const tunnel = new ReverseTunnel(options(sshd, { auth }));
+    const before = sshd.log().length;
     await tunnel.connect();
     await tunnel.close();
+    const attempts = sshd.log().slice(before).matchAll(/(Accepted|Failed) (password|publickey) for/g);
+    expect([...attempts].map(([, outcome, method]) => `${outcome} ${method}`)).toEqual([
+      "Failed password",
+      "Failed publickey",
+      "Failed password",
+      "Accepted publickey",
+    ]);
   });
 
   for (const order of ["publickey,password", "password,publickey"]) {
-    it(`goes on after partial success when the host wants ${order}`, async () => {
+    it(`goes on after partial success if the server requires ${order}`, async () => {
       const host = await start({ AuthenticationMethods: order });
       try {
         const auth = [privateKey(key("ed25519")), password(() => Promise.resolve(host.password ?? ""))];

@@ -1,6 +1,6 @@
 /**
- * Every peer that is installed, in every role it has: the table of docs/peers.md is what these tests see.
- * POSTERN_WRITE_PEERS=1 writes it; otherwise each row must equal the committed one of the same version.
+ * Every installed peer in each of its roles. These tests produce the table of docs/peers.md.
+ * POSTERN_WRITE_PEERS=1 writes it; otherwise each row must equal the committed row of the same version.
  */
 import { writeSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ const trials = new Trials();
 afterAll(async () => {
   await trials.stop();
   if (write) writeRows(rows);
-  // Past the runner, which would put a heading over it.
+  // Directly to stderr: the test runner would add a heading.
   for (const role of ["server", "client"] as const) {
     writeSync(2, `\nPeers as ${role}s:\n\n${table(rows.filter((row) => row.role === role))}`);
   }
@@ -30,7 +30,7 @@ function check({ row, notes }: Outcome): void {
   rows.push(row);
   if (write) return;
   const expected = committed.find((one) => isSame(one, row));
-  // A release that the table does not have: logins and bytes must be as they are with the one it has.
+  // For a release that is not in the table, logins and bytes must equal those of the release in the table.
   if (expected === undefined) {
     process.stderr.write(`docs/peers.md has no row of ${row.peer} ${row.version} as ${row.role}\n`);
     const known = committed.find((one) => one.role === row.role && one.peer === row.peer);
@@ -38,7 +38,7 @@ function check({ row, notes }: Outcome): void {
     expect([row.login, row.bytes]).toEqual([known?.login, known?.bytes]);
     return;
   }
-  // Peers that fail under a rekey do so by chance: one run without a failure does not make the row wrong.
+  // A peer that fails under a rekey does not fail in each run, so a success does not contradict the row.
   expect(row).toEqual({
     ...expected,
     ...Object.fromEntries(rekeys.filter((name) => expected[name] === "no").map((name) => [name, row[name]])),

@@ -1,4 +1,4 @@
-/** Records the transcripts again: `npx vitest run --config integration/record-transcripts.config.ts`. No test runs this. */
+/** Records the transcripts: `npx vitest run --config integration/record-transcripts.config.ts`. No test runs this. */
 import { mergeConfig } from "vitest/config";
 import base from "../vitest.config.ts";
 

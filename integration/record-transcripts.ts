@@ -1,4 +1,4 @@
-/** Records sessions of our machines with OpenSSH; `record-transcripts.config.ts` says how to run it. */
+/** Records sessions of our machines with OpenSSH. See `record-transcripts.config.ts`. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => dir.remove());
 
-/** Plays a score over a socket until the peer is gone, and writes the transcript. */
+/** Plays a score over a socket until the peer closes it, and writes the transcript. */
 async function record(
   name: string,
   score: Score,
@@ -65,7 +65,7 @@ async function record(
   writeFileSync(new URL(`${name}.json`, folder), text);
 }
 
-/** As a client of sshd. A visitor of the port it grants asks its question, half-closes, and reads the answer. */
+/** Records a client of sshd. A visitor of the port sends bytes, half-closes, and reads the answer. */
 async function asClient(
   name: string,
   title: string,

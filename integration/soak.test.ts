@@ -1,4 +1,4 @@
-/** Two minutes of the soak with each run of the tests; `npm run soak -- --minutes 60 --seed mine` for more. */
+/** Two minutes of the soak; `npm run soak -- --minutes 60 --seed mine` runs longer. */
 import { describe, expect, it } from "vitest";
 import { leavesNothing, missing } from "./harness/index.ts";
 import { describeReport, soak } from "./soak/soak.ts";
@@ -11,7 +11,7 @@ describe.skipIf(missing("sshd", "password"))(`${minutes} minutes of faults`, () 
   leavesNothing();
 
   it(
-    "bring every byte right or end the connection with an error, and the tunnel comes back each time",
+    "deliver every byte or end the connection with an error, and the tunnel recovers each time",
     async () => {
       const report = await soak({ minutes, seed: POSTERN_SOAK_SEED });
       console.log(describeReport(report));

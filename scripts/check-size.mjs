@@ -1,6 +1,6 @@
 /**
- * What a user downloads: the built packages, bundled and minified by esbuild, and packed by gzip -9, stay below what we promise.
- * `npm run check:size` wants the build; `node scripts/check-size.mjs --why` also tells what the bytes are.
+ * Limits the size of a browser's download: the built packages, bundled and minified by esbuild, packed by gzip -9.
+ * `npm run check:size` needs the build; `node scripts/check-size.mjs --why` also prints the share of each file.
  * @module
  */
 import { spawnSync } from "node:child_process";
@@ -17,11 +17,14 @@ const minimal = `
   export { password } from "@postern/auth";
   const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };`;
 
-/** Without a limit: printed for those who want to know. */
+/**
+ * Each limit is the size at the time it was set plus 0.5 kB. It holds the size where it is: a change that needs more
+ * raises the limit and says why. Bundles without a limit are printed for information.
+ */
 const clients = [
   {
     name: "client: ReverseTunnel with its default algorithms, password and fingerprint",
-    limit: 64_000,
+    limit: 64_400,
     source: 'export { ReverseTunnel, password, fingerprint } from "@postern/web";',
   },
   {
@@ -35,7 +38,7 @@ const clients = [
   { name: "everything @postern/web exports", source: 'export * from "@postern/web";' },
   {
     name: "minimal: ReverseTunnel with curve25519, ed25519 by WebCrypto and chacha20-poly1305 alone",
-    limit: 42_000,
+    limit: 42_100,
     source: `${minimal}
       import { fingerprint, ReverseTunnel } from "@postern/tunnel";
       export const tunnel = (dial, options) =>
@@ -44,13 +47,13 @@ const clients = [
   },
   {
     name: "minimal connection: connect() with the same algorithms",
-    limit: 33_000,
+    limit: 33_100,
     source: `${minimal}
       import { connect } from "@postern/ssh";
       export const open = (pipe, options) => connect(pipe, { ...options, algorithms, random: webRandom });`,
   },
   {
-    name: "of which the three algorithms",
+    name: "the three algorithms of the minimal bundles",
     source:
       'export { chacha20Poly1305, curve25519Sha256 } from "@postern/noble"; export { webSshEd25519 } from "@postern/web";',
   },
@@ -87,7 +90,7 @@ function explain(inputs) {
   }
 }
 
-/** As the program packs it. Node.js has a zlib of its own, faster and almost 1 % worse. */
+/** Runs the program gzip: the zlib of Node.js is faster, and packs almost 1 % worse. */
 function gzip(contents) {
   const { status, stdout } = spawnSync("gzip", ["-9", "-c"], { input: contents, maxBuffer: contents.length });
   return (status === 0 ? stdout : gzipSync(contents, { level: 9 })).length;

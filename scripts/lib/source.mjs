@@ -36,15 +36,21 @@ export function sourcesBelow(root, folder) {
   return filesBelow(root, folder).filter((file) => /\.[cm]?[jt]sx?$/.test(file));
 }
 
+/** Parses a file. @throws Error if it has a syntax error */
+export function parse(root, file) {
+  const text = readFileSync(join(root, file), "utf8");
+  const { program, comments, errors } = parseSync(file, text);
+  const [error] = errors;
+  if (error) throw new Error(`${file}: ${error.message}`);
+  return { text, program, comments };
+}
+
 /**
  * What a file imports and which names it uses.
  * @returns {Source}
  */
 export function readSource(root, file) {
-  const text = readFileSync(join(root, file), "utf8");
-  const { program, comments, errors } = parseSync(file, text);
-  const [error] = errors;
-  if (error) throw new Error(`${file}: ${error.message}`);
+  const { text, program, comments } = parse(root, file);
   const lineOf = lineFinder(text);
   /** @type {Source} */
   const source = { file, imports: [], names: [], members: [], async: [], nodeTypes: [] };

@@ -114,7 +114,7 @@ def messages():
     password = message("PasswordRequest", "RFC 4252 8", None, {"isChange": ("?", False), "password": ("s", "secret")})
     yield password
     request = {"user": ("s", "test"), "service": ("s", "ssh-connection"), "method": ("s", "password")}
-    yield message("UserauthRequest", "RFC 4252 5 and 8", 50, request | {"specific": ("r", bytes.fromhex(password["encoded"]))})
+    yield message("UserauthRequest", "RFC 4252 5 and 8", 50, request | {"specificData": ("r", bytes.fromhex(password["encoded"]))})
     yield message("UserauthFailure", "RFC 4252 5.1", 51, {"canContinue": ("l", ["publickey", "password"]), "partialSuccess": ("?", True)})
     yield message("UserauthSuccess", "RFC 4252 5.1", 52, {})
     yield message("UserauthBanner", "RFC 4252 5.4", 53, {"message": ("s", "Welcome\r\n"), "language": ("s", "en")})
@@ -127,13 +127,13 @@ def messages():
     yield message("UserauthPasswdChangereq", "RFC 4252 8", 60, {"prompt": ("s", "expired"), "language": ("s", "")})
     yield message("KeyboardInteractiveRequest", "RFC 4256 3.1", None, {"language": ("s", ""), "submethods": ("s", "pam")})
     yield message("GlobalRequest", "RFC 4254 4 and 7.1", 80, {
-        "name": ("s", "tcpip-forward"), "wantReply": ("?", True), "specific": ("r", bytes.fromhex("000000096c6f63616c686f737400001e61")),
+        "name": ("s", "tcpip-forward"), "wantReply": ("?", True), "specificData": ("r", bytes.fromhex("000000096c6f63616c686f737400001e61")),
     })
-    yield message("RequestSuccess", "RFC 4254 4", 81, {"specific": ("r", bytes.fromhex("0000a123"))})
+    yield message("RequestSuccess", "RFC 4254 4", 81, {"specificData": ("r", bytes.fromhex("0000a123"))})
     yield message("RequestFailure", "RFC 4254 4", 82, {})
-    opening = {"senderChannel": ("u", 7), "initialWindow": ("u", 2**21), "maxPacket": ("u", 32768), "specific": ("r", data)}
+    opening = {"senderChannel": ("u", 7), "initialWindow": ("u", 2**21), "maxPacket": ("u", 32768), "specificData": ("r", data)}
     yield message("ChannelOpen", "RFC 4254 5.1", 90, {"channelType": ("s", "forwarded-tcpip")} | opening)
-    yield message("ChannelOpenConfirmation", "RFC 4254 5.1", 91, {"recipientChannel": ("u", 2**32 - 1)} | opening | {"specific": ("r", b"")})
+    yield message("ChannelOpenConfirmation", "RFC 4254 5.1", 91, {"recipientChannel": ("u", 2**32 - 1)} | opening | {"specificData": ("r", b"")})
     failure = {"recipientChannel": ("u", 1), "reason": ("u", 2), "description": ("s", "Connection refused"), "language": ("s", "")}
     yield message("ChannelOpenFailure", "RFC 4254 5.1", 92, failure)
     yield message("ChannelWindowAdjust", "RFC 4254 5.2", 93, {"recipientChannel": ("u", 3), "bytesToAdd": ("u", 2**32 - 1)})
@@ -142,7 +142,7 @@ def messages():
     yield message("ChannelExtendedData", "RFC 4254 5.2", 95, {"recipientChannel": ("u", 3), "dataType": ("u", 1), "data": ("s", data)})
     yield message("ChannelEof", "RFC 4254 5.3", 96, {"recipientChannel": ("u", 3)})
     yield message("ChannelClose", "RFC 4254 5.3", 97, {"recipientChannel": ("u", 3)})
-    asking = {"recipientChannel": ("u", 3), "requestType": ("s", "keepalive@openssh.com"), "wantReply": ("?", True), "specific": ("r", b"")}
+    asking = {"recipientChannel": ("u", 3), "requestType": ("s", "keepalive@openssh.com"), "wantReply": ("?", True), "specificData": ("r", b"")}
     yield message("ChannelRequest", "RFC 4254 5.4", 98, asking)
     yield message("ChannelSuccess", "RFC 4254 5.4", 99, {"recipientChannel": ("u", 3)})
     yield message("ChannelFailure", "RFC 4254 5.4", 100, {"recipientChannel": ("u", 3)})

@@ -3,7 +3,7 @@ import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
-import type { DialTelling, Target } from "@postern/tunnel";
+import type { Dial, Target } from "@postern/tunnel";
 import { describeType, expectNumber, expectSignal, expectType, maxTimerMs, RfcLimits, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
@@ -57,8 +57,8 @@ export function dialPipe(
   return new Promise((connected, failed) => race({ host, port, signal, timeoutMs }, piped, connected, failed));
 }
 
-/** {@link dialPipe} for one of many, who is told by a call and ends it by one; the target has been checked. */
-export const dialTelling: DialTelling = ({ host, port }, timeoutMs, connected, failed) =>
+/** {@link dialPipe} with callbacks, as a tunnel uses it for its server and its targets. */
+export const dialWithCallbacks: Dial = ({ host, port }, timeoutMs, connected, failed) =>
   race({ host, port, timeoutMs }, piped, connected, failed);
 
 function race<T>(

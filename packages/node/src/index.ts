@@ -3,7 +3,7 @@ import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
 import { modernAlgorithms, nodeRandom, sha256 } from "./algorithms.ts";
-import { dialPipe, dialTelling } from "./dial.ts";
+import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
@@ -25,10 +25,8 @@ export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions) {
     super(options, {
-      dial: dialPipe,
-      dialTarget: dialPipe,
+      dial: dialWithCallbacks,
       prepare: prepareAlgorithms,
-      dialTelling,
       algorithms: modernAlgorithms,
       random: nodeRandom,
       sha256,

@@ -1,13 +1,13 @@
-/** The same bytes cut in different places: a stream has no boundaries, and a machine must not see any. @module */
+/** Cuts the same bytes in different places, because a machine must not depend on the chunks of a stream. @module */
 import type { Random } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import { randomBelow } from "./seeded-random.ts";
 
-/** One way to cut. */
+/** Bytes, cut in one way. */
 export interface Chunking {
-  /** for the name of a test */
+  /** For the title of a test. */
   readonly name: string;
-  /** Copies: each chunk has memory of its own and may be taken. None is empty. */
+  /** Copies: each chunk has its own buffer, which the receiver may keep. No chunk is empty. */
   readonly chunks: readonly Bytes[];
 }
 
@@ -24,7 +24,7 @@ export function* chunkings(bytes: Bytes, random: Random): Generator<Chunking, vo
   yield { name: "random", chunks: randomChunks(bytes, random) };
 }
 
-/** Cuts `bytes` (copies) into pieces of which half are shorter than 16 bytes and none is longer than 1024. */
+/** Cuts `bytes` (copies) into pieces of 1 to 1024 bytes; half of them are shorter than 16. */
 export function randomChunks(bytes: Bytes, random: Random): Bytes[] {
   return cut(bytes, () => 1 + randomBelow(random, randomBelow(random, 2) === 0 ? 15 : 1024));
 }

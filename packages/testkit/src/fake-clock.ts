@@ -1,18 +1,18 @@
-/** A clock that stands still until a test moves it. @module */
+/** A clock that advances only when a test says so. @module */
 import { SshError } from "@postern/wire";
 
-/** A clock and the timers that hang on it. */
+/** A clock and its timers. */
 export interface FakeClock {
-  /** milliseconds, from where the test put the start */
+  /** The time in milliseconds, counted from `start`. */
   now(): number;
-  /** Calls `run` once when the time `at` comes, during {@link advance}. The function it gives cancels that. */
+  /** Calls `run` once at the time `at`, during {@link advance}. Returns a function that cancels the timer. */
   setTimer(at: number, run: () => void): () => void;
   /**
-   * Moves the time on. Timers run in the order of their times, those of one time in the order they were set; each sees its own
-   * time as `now()`, and one that is set meanwhile runs too when it falls due.
+   * Advances the time. Timers run in the order of their times, and those of the same time in the order they were set.
+   * Each sees its own time as `now()`. A timer that is set meanwhile runs too if it is due.
    */
   advance(ms: number): void;
-  /** how many timers wait: 0 shows that nothing was left behind */
+  /** The number of timers that have not run. */
   readonly pending: number;
 }
 
@@ -47,7 +47,7 @@ export function fakeClock(start = 0): FakeClock {
         );
         if (!due) break;
         timers = timers.filter((other) => other !== due);
-        // A timer for a time that has passed runs late, not in the past.
+        // A timer set for the past runs now: time does not go backwards.
         time = Math.max(time, due.at);
         due.run();
       }

@@ -1,17 +1,17 @@
-/** Bytes with one bit wrong, to see that every bit counts. @module */
+/** Bytes with one bit inverted, to test that every bit is checked. @module */
 import type { Random } from "@postern/crypto";
 import { type Bytes, SshError } from "@postern/wire";
 import { randomBelow } from "./seeded-random.ts";
 
 /** `bytes` with one bit inverted. */
 export interface Flip {
-  /** 0 is the lowest bit of the first byte, 8 the lowest of the second */
+  /** 0 is the lowest bit of the first byte, 8 the lowest of the second. */
   readonly bit: number;
-  /** a copy */
+  /** A copy. */
   readonly bytes: Bytes;
 }
 
-/** Inverts one bit (copies). @throws SshError `misuse` when there is no such bit */
+/** Inverts one bit (copies). @throws SshError `misuse` if there is no such bit */
 export function flip(bytes: Bytes, bit: number): Bytes {
   const copy = Uint8Array.from(bytes);
   const at = Math.floor(bit / 8);
@@ -28,11 +28,11 @@ export function* allFlips(bytes: Bytes): Generator<Flip, void, undefined> {
   for (let bit = 0; bit < 8 * bytes.length; bit++) yield { bit, bytes: flip(bytes, bit) };
 }
 
-/** `count` different single-bit flips of `bytes`, or all when there are no more than that, in order. */
+/** `count` different single-bit flips of `bytes`, or all if there are no more, in order. */
 export function* sampledFlips(bytes: Bytes, count: number, random: Random): Generator<Flip, void, undefined> {
   const all = 8 * bytes.length;
   const chosen = new Set<number>();
-  // Floyd's sampling: `count` draws, each giving a new bit.
+  // Floyd's sampling: `count` draws, each of which adds a new bit.
   for (let top = Math.max(0, all - count); top < all; top++) {
     const drawn = randomBelow(random, top + 1);
     chosen.add(chosen.has(drawn) ? top : drawn);

@@ -1,4 +1,4 @@
-/** Test vectors of key files: what ssh-keygen wrote is read, and signed with. Runs wherever JavaScript does. @module */
+/** Checks of the key file vectors, which ssh-keygen wrote. Runs in every runtime. @module */
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { formatPublicKey } from "@postern/keys";
 import { parsePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
@@ -11,7 +11,7 @@ export interface KeyVector extends Vector {
   readonly fingerprint: string;
   readonly bits: number;
   readonly data: string;
-  /** of `data`, by OpenSSH */
+  /** The signature of `data` by OpenSSH. */
   readonly signature: string;
 }
 
@@ -20,7 +20,10 @@ export interface UnreadVector extends Vector {
   readonly expects: readonly string[];
 }
 
-/** The key is the one of the `.pub` file; OpenSSH's signature is one of it, and ours equals it where that is determined. */
+/**
+ * Reads each key and compares it with its `.pub` file. Verifies OpenSSH's signature and our own; the two must be equal
+ * if the algorithm is deterministic.
+ */
 export function keyTests(file: VectorFile, algorithms: readonly PublicKeyAlgorithm[]): VectorTest[] {
   return testsOf<KeyVector>(file, file.algorithm, async (vector) => {
     const key = parsePrivateKey(vector.privateKey);
@@ -44,7 +47,7 @@ export function keyTests(file: VectorFile, algorithms: readonly PublicKeyAlgorit
   });
 }
 
-/** What is refused is refused with the words that help. */
+/** Checks that each file is rejected, with an error that contains the expected words. */
 export function unreadTests(file: VectorFile): VectorTest[] {
   return testsOf<UnreadVector>(file, "unread", ({ text, expects }) => {
     const { message } = throwsCode("key", () => parsePrivateKey(text));

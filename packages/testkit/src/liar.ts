@@ -1,7 +1,6 @@
-/** A peer that says what a test wants: the transport layer is ours, and everything above it is the test's. @module */
+/** A peer under the control of a test: our transport layer, and above it whatever the test sends. @module */
 
-import type { Signer } from "@postern/crypto";
-import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
 import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
@@ -16,36 +15,29 @@ import {
   UserauthSuccess,
 } from "@postern/wire";
 import { seededRandom } from "./seeded-random.ts";
+import { testHostKey } from "./test-keys.ts";
 
-/** The host key of a lying server, made for tests alone: `ssh-keygen -t ed25519 -N '' -C test` */
-const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
+export { testHostKey as liarHostKey };
 
-/** The key a lying server shows, for those who want to trust it. */
-export const liarHostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
-
-/** What a {@link Liar} may be made of otherwise. */
+/** Options of a {@link Liar}. */
 export interface LiarOptions extends Partial<TransportOptions> {
-  /** what becomes of its bytes on the way out: `undefined` loses them */
+  /** Changes the outgoing bytes; `undefined` drops them. */
   readonly wire?: (bytes: Bytes) => Bytes | undefined;
-  /** it answers not even keepalives: they are payloads like any other */
+  /** If true, keepalives are not answered; `next` returns them like other payloads. */
   readonly deaf?: boolean;
 }
 
-/** One end of a connection. It does the key exchange and answers keepalives as sshd does, and nothing else unless it is told. */
+/**
+ * One end of a connection. By itself it only exchanges keys and answers keepalives as sshd does; the test sends
+ * everything else.
+ */
 export class Liar {
   readonly transport: TransportMachine;
-  /** settles when the pipe is gone, with its error */
+  /** Resolves with the pipe's error once the pipe has closed. */
   readonly closed: Promise<Error | undefined>;
-  /** what the transport layer told beside payloads, in order */
+  /** The events of the transport layer other than payloads, in order. */
   readonly events: TransportEvent[] = [];
-  /** the sequence number of the last payload that arrived, for UNIMPLEMENTED */
+  /** The sequence number of the last received payload, for UNIMPLEMENTED. */
   lastSequence = 0;
   readonly #pipe: BytePipe;
   readonly #wire: (bytes: Bytes) => Bytes | undefined;
@@ -66,7 +58,7 @@ export class Liar {
       role,
       algorithms: modernAlgorithms,
       random: seededRandom(`lying ${role}`),
-      hostKeys: role === "server" ? [liarHostKey()] : [],
+      hostKeys: role === "server" ? [testHostKey()] : [],
       version: `SSH-2.0-Liar_${role}`,
       rekey: { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e12 },
       now: 0,
@@ -89,13 +81,13 @@ export class Liar {
     this.#pump();
   }
 
-  /** Sends payloads, however wrong. */
+  /** Sends payloads without checking them. */
   send(...payloads: readonly Bytes[]): void {
     for (const payload of payloads) this.transport.send(payload);
     this.#pump();
   }
 
-  /** Sends bytes that are no packet. */
+  /** Sends raw bytes instead of a packet. */
   raw(bytes: Bytes): void {
     this.#pump();
     this.#pipe.write(bytes);
@@ -111,14 +103,16 @@ export class Liar {
     this.#pipe.abort();
   }
 
-  /** The next payload the other side sent; undefined when it sends no more. */
+  /** Returns the next received payload, or undefined at the end. */
   async next(): Promise<Bytes | undefined> {
     const payload = this.#payloads.shift();
     if (payload !== undefined || this.#over) return payload;
     return await new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The next payload with that message number; others before it are dropped. @throws SshError `closed` when none comes */
+  /**
+   * Returns the next payload with that message number, and drops those before it. @throws SshError `closed` at the end
+   */
   async until(number: number): Promise<Bytes> {
     for (;;) {
       const payload = await this.next();
@@ -127,7 +121,7 @@ export class Liar {
     }
   }
 
-  /** As a server: accepts the service and whatever login comes, and gives the user's name. */
+  /** As a server: accepts the service and any login. Returns the user's name. */
   async letIn(): Promise<string> {
     const { service } = ServiceRequest.decode(await this.until(ServiceRequest.number));
     this.send(ServiceAccept.encode({ service }));
@@ -136,7 +130,7 @@ export class Liar {
     return user;
   }
 
-  /** As a client: asks for the service and logs in with a password. */
+  /** As a client: requests the service and logs in with a password. */
   async logIn(user = "test", secret = "secret"): Promise<void> {
     const specificData = PasswordRequest.encode({ isChange: false, password: secret });
     this.send(
@@ -150,7 +144,7 @@ export class Liar {
     try {
       for (let event = this.transport.next(); event !== undefined; event = this.transport.next()) this.#event(event);
     } catch (error) {
-      // A liar may be told off, or break itself; it goes on sending.
+      // The peer may reject what the test sent. Sending must still work.
       this.events.push({ type: "debug", message: String(error), alwaysDisplay: false });
     }
     const output = this.transport.takeOutput();

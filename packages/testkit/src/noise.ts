@@ -1,22 +1,22 @@
-/** A pipe that cuts, delays or corrupts what comes through it, by a seed. @module */
+/** A pipe that cuts, delays or corrupts its input, controlled by a seed. @module */
 import type { Random } from "@postern/crypto";
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 import { randomChunks } from "./chunkings.ts";
 import { randomBelow } from "./seeded-random.ts";
 
-/** What {@link noisyPipe} does to the bytes that come in. */
+/** How {@link noisyPipe} disturbs incoming bytes. */
 export interface Noise {
-  /** cut them elsewhere; true by default */
+  /** Cuts the input into other chunks. Default: true. */
   readonly split?: boolean | undefined;
-  /** let up to so many microtasks pass before each call; 3 by default */
+  /** The largest number of microtasks before each call. Default: 3. */
   readonly delay?: number | undefined;
-  /** invert one bit of the byte at this place in the incoming stream, counted from 0 */
+  /** Inverts one bit of the byte at this offset of the incoming stream. */
   readonly corruptAt?: number | undefined;
 }
 
 /**
- * Wraps a pipe (takes it): what is written goes through untouched, what comes in is disturbed by `random`. Wrap both ends to disturb both directions.
+ * Wraps a pipe. Written bytes pass unchanged, incoming bytes are disturbed. Wrap both ends to disturb both directions.
  *
  * @example
  * const [left, right] = pipePair();
@@ -97,7 +97,7 @@ class NoisyPipe implements BytePipe {
   }
 
   #closed(error: Error | undefined): void {
-    // What was on the way to a lost pipe is lost with it; what came before a clean end is not.
+    // An error discards the bytes in flight; a clean end delivers them first.
     if (error) this.#queue.length = 0;
     if (error) this.#paused = false;
     this.#put({ error });
@@ -132,7 +132,7 @@ class NoisyPipe implements BytePipe {
     }
   }
 
-  /** A clean `closed` waits behind the bytes before it, and so for `resume`. */
+  /** A clean `closed` is called after the bytes before it, and so not before `resume`. */
   #heldBack(): boolean {
     const [first] = this.#queue;
     return this.#paused && typeof first === "object" && "data" in first;

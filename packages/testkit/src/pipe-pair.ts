@@ -1,24 +1,26 @@
-/** Two byte pipes joined in memory: what one writes the other hears. @module */
+/** Two byte pipes joined in memory: each receives the bytes that the other writes. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 
-/** What {@link pipePair} is told. */
+/** Options of {@link pipePair}. */
 export interface PipePairOptions {
-  /** bytes that may be on the way in one direction before `write` gives false; 64 KiB by default */
+  /** The number of bytes in flight in one direction from which `write` returns false. Default: 64 KiB. */
   readonly highWater?: number | undefined;
 }
 
 /**
- * A full-duplex link in memory, as strict as a socket: everything is delivered by a microtask of its own, never inside the call that
- * caused it, and one chunk a microtask. A chunk arrives as the very array that was written, so a writer that touches it again is found out.
- * A sink that borrows has it for the time of the call: then it is overwritten, and given back to a writer that wants to hear of it.
+ * A full-duplex link in memory, as strict as a socket. Each chunk and each event is delivered in a microtask of its
+ * own, never inside the call that caused it. A chunk arrives as the same array that was written, so a test notices a
+ * writer that changes it later. If the sink borrows, the chunk is overwritten after the call, and `written` is called.
  *
- * - `write` gives false from `highWater` bytes on; `drain` comes when all of them have been delivered.
- * - `end` follows the bytes before it; `closed` comes when both directions have ended.
- * - `close` ends, and drops what still comes in.
- * - `abort` drops what is on the way: here `closed` has the reason, there a `closed` error with the reason as its cause.
- * - `pause` holds back bytes, and an `end` behind them; an `end` with nothing before it comes all the same, as from a socket.
- * - After `abort` or `closed`, `write` gives false and drops the bytes.
+ * - `write` returns false from `highWater` bytes on; `drain` is called when all of them have been delivered.
+ * - `end` is called after the bytes before it, and `closed` when both directions have ended.
+ * - `close` ends the pipe and drops further input.
+ * - `abort` drops the bytes in flight. `closed` receives the reason here, and at the peer a `closed` error whose cause
+ *   is the reason.
+ * - `pause` holds back bytes, and an `end` after them. An `end` with no bytes before it is called at once, as with a
+ *   socket.
+ * - After `abort` or `closed`, `write` returns false and drops the bytes.
  *
  * @throws SshError `misuse` from `start` when called twice, and from `write` after `end`
  * @example
@@ -40,17 +42,17 @@ class PipeEnd implements BytePipe {
   #sink: PipeSink | undefined;
   #paused = false;
   #scheduled = false;
-  /** a write gave false and `drain` has not been called since */
-  #owesDrain = false;
+  /** A write returned false, and `drain` has not been called since. */
+  #needsDrain = false;
   #ended = false;
-  /** on the way to us */
+  /** Bytes in flight towards this end. */
   readonly #incoming: Bytes[] = [];
   #incomingSize = 0;
-  #endHeard = false;
-  /** closed by us: what comes in is dropped, and the peer's end is not waited for */
+  #endDelivered = false;
+  /** After `close`: input is dropped, and `closed` does not wait for the peer's end. */
   #dropping = false;
   #gone: { readonly error: Error | undefined } | undefined;
-  #told = false;
+  #isClosed = false;
 
   constructor(highWater: number) {
     this.#highWater = highWater;
@@ -72,7 +74,7 @@ class PipeEnd implements BytePipe {
     const peer = this.#peer;
     if (chunk.length > 0) peer.#arrive(chunk);
     const full = peer.#incomingSize >= this.#highWater;
-    if (full) this.#owesDrain = true;
+    if (full) this.#needsDrain = true;
     return !full;
   }
 
@@ -128,26 +130,26 @@ class PipeEnd implements BytePipe {
     });
   }
 
-  /** One call of the sink, and a microtask for the next. */
+  /** Makes one call of the sink and schedules the next. */
   #deliver(): void {
     const sink = this.#sink;
-    if (!sink || this.#told) return;
+    if (!sink || this.#isClosed) return;
     if (this.#gone) {
-      this.#told = true;
+      this.#isClosed = true;
       sink.closed(this.#gone.error);
-    } else if (this.#owesDrain && !this.#ended && this.#peer.#incomingSize === 0) {
-      this.#owesDrain = false;
+    } else if (this.#needsDrain && !this.#ended && this.#peer.#incomingSize === 0) {
+      this.#needsDrain = false;
       this.#schedule();
       sink.drain();
     } else if (this.#incoming.length > 0) {
       if (this.#paused) return;
       this.#schedule();
       this.#deliverChunk(sink);
-    } else if (this.#peer.#ended && !this.#endHeard) {
-      this.#endHeard = true;
+    } else if (this.#peer.#ended && !this.#endDelivered) {
+      this.#endDelivered = true;
       this.#schedule();
       sink.end();
-    } else if (this.#ended && (this.#endHeard || this.#dropping)) {
+    } else if (this.#ended && (this.#endDelivered || this.#dropping)) {
       this.#leave(undefined);
     }
   }

@@ -1,4 +1,4 @@
-/** The part of the tools that runs in every runtime. @module */
+/** The tools that run in every runtime. @module */
 import type { Algorithms, Hash } from "@postern/crypto";
 import { toHex } from "@postern/wire";
 import { keyTests, unreadTests } from "./key-checks.ts";
@@ -18,7 +18,10 @@ import { messageTests, typeTests } from "./wire-checks.ts";
 export type { Transcript } from "./transcript.ts";
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
 
-/** The tests of any file of `test-vectors/`. Throws when nothing here knows its kind, or no value implements its algorithm. */
+/**
+ * Returns the tests of a file of `test-vectors/`. Throws if the kind is unknown, or if no value implements the
+ * algorithm.
+ */
 export function testsOfFile(
   file: VectorFile | Transcript,
   algorithms: Algorithms,
@@ -46,11 +49,11 @@ export function testsOfFile(
     case "wire":
       return file.algorithm === "types" ? typeTests(file) : messageTests(file);
     default:
-      throw new Error(`nothing knows what to do with test vectors of the kind ${file.kind}`);
+      throw new Error(`expected a known kind of test vectors, got ${file.kind}`);
   }
 }
 
-/** The same seed and the same input give the same output and events. */
+/** Checks that the seed and the input produce the recorded output and events. */
 function replay(transcript: Transcript): void {
   const { input, output } = bytesOf(transcript);
   const player = new Player(transcript);

@@ -1,23 +1,23 @@
-/** The programs of transcripts: they react to events at once, so that the same events give the same bytes. @module */
+/** The programs of transcripts. They react to events at once, so the same events lead to the same bytes. @module */
 import type { SessionEvent, SessionMachine } from "@postern/ssh";
 import { type Bytes, ForwardedTcpip, TcpipForward, TcpipForwardReply } from "@postern/wire";
 
-/** Takes each event that is no matter of the login. */
+/** Handles every event that does not belong to the login. */
 export type Program = (event: SessionEvent) => void;
 
-/** What a program is told. */
+/** Arguments of a program. */
 export interface Inputs {
-  /** what the peer may send on a channel, and in one message */
+  /** The initial window and the maximum packet size of our channels. */
   readonly window: number;
   readonly maxPacket: number;
-  /** bytes that `visit` sends */
+  /** The number of bytes that `visit` sends. */
   readonly size?: number;
 }
 
-/** The port that `visit` pretends to listen on. */
-const pretendedPort = 40_001;
+/** The port that `visit` reports. It does not listen. */
+const reportedPort = 40_001;
 
-/** Asks the host for a port, sends back what its first visitor says, lets the port go, and leaves. */
+/** Requests a port, echoes its first visitor, cancels the port, and disconnects. */
 function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
   const { connection } = session;
   const queue: Bytes[] = [];
@@ -26,7 +26,7 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
   const flush = (id: number): void => {
     for (let [first] = queue; first !== undefined; [first] = queue) {
       const sent = connection.write(id, first);
-      // Credit is for what has gone on its way back.
+      // Window credit is returned only for bytes that have been echoed.
       connection.consumed(id, sent);
       if (sent < first.length) {
         queue[0] = first.subarray(sent);
@@ -66,13 +66,13 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
   };
 }
 
-/** Grants the client a port, visits it at once, says something, listens to the end of the answer, and leaves. */
+/** Grants the client a port, opens a channel at once, sends bytes, reads the answer to its end, and disconnects. */
 function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs): Program {
   const { connection } = session;
-  const words = Uint8Array.from({ length: size }, (_, at) => (at * 7 + (at >> 8)) & 0xff);
+  const content = Uint8Array.from({ length: size }, (_, at) => (at * 7 + (at >> 8)) & 0xff);
   let sent = 0;
-  const speak = (id: number): void => {
-    sent += connection.write(id, words.subarray(sent));
+  const send = (id: number): void => {
+    sent += connection.write(id, content.subarray(sent));
     if (sent === size) connection.eof(id);
   };
   return (event) => {
@@ -80,15 +80,15 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
       case "globalRequest": {
         if (event.name !== "tcpip-forward" || event.slot === undefined) return answerNothing(connection, event);
         const { address } = TcpipForward.decode(event.specificData);
-        connection.replyGlobal(event.slot, true, TcpipForwardReply.encode({ port: pretendedPort }));
+        connection.replyGlobal(event.slot, true, TcpipForwardReply.encode({ port: reportedPort }));
         const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
-        const specificData = ForwardedTcpip.encode({ address, port: pretendedPort, ...origin });
+        const specificData = ForwardedTcpip.encode({ address, port: reportedPort, ...origin });
         connection.openChannel("forwarded-tcpip", specificData, { window, maxPacket });
         return;
       }
       case "opened":
       case "writable":
-        return speak(event.id);
+        return send(event.id);
       case "data":
         return connection.consumed(event.id, event.data.length);
       case "closed":
@@ -99,7 +99,7 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
   };
 }
 
-/** Logs in, and leaves. */
+/** Logs in and disconnects. */
 function leave(session: SessionMachine): Program {
   const { connection } = session;
   return (event) => {
@@ -112,7 +112,7 @@ function answerNothing(connection: SessionMachine["connection"], event: SessionE
   if (event.type === "globalRequest" && event.slot !== undefined) connection.replyGlobal(event.slot, false);
 }
 
-/** By name, as transcripts tell it. */
+/** By the name in a transcript. */
 export const programs: Readonly<
   Record<"echo" | "visit" | "leave", (session: SessionMachine, inputs: Inputs) => Program>
 > = { echo, visit, leave };

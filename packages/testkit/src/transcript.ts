@@ -1,4 +1,4 @@
-/** One side of a recorded session: a seed, a program and what the peer sent give what we sent, byte for byte. @module */
+/** One side of a recorded session: the seed, the program and the input determine our output, byte for byte. @module */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { Algorithms, Signer } from "@postern/crypto";
 import { compatibleAlgorithms, parsePrivateKey, signer } from "@postern/noble";
@@ -14,10 +14,10 @@ export interface Transcript {
   readonly role: "client" | "server";
   readonly seed: string;
   readonly version: string;
-  /** names, in the order in which they were offered */
+  /** Names, in the order of the offer. */
   readonly algorithms: { readonly [List in keyof Algorithms]: readonly string[] };
   readonly rekeyBytes: number;
-  /** a client's user and how it logs in; a server's host key. Keys are the text of their files. */
+  /** A client's user, and its password or key; a server's host key. Keys are the text of their files. */
   readonly login: {
     readonly user?: string;
     readonly password?: string;
@@ -26,17 +26,17 @@ export interface Transcript {
   };
   readonly program: keyof typeof programs;
   readonly inputs: Inputs;
-  /** what the peer sent, and what we sent: base64 */
+  /** Our input and our output, in base64. */
   readonly in: string;
   readonly out: string;
-  /** what our machine told, one line an event */
+  /** The events of our machine, one line each. */
   readonly events: readonly string[];
 }
 
-/** Everything of a transcript but what the recording gives. */
+/** The part of a transcript that is chosen before the recording. */
 export type Score = Omit<Transcript, "in" | "out" | "events">;
 
-/** Our side of a session: the machine, and the program that takes every decision at once. */
+/** Our side of a session: the machine, and the program that makes every decision at once. */
 export class Player {
   readonly session: SessionMachine;
   readonly events: string[] = [];
@@ -48,23 +48,23 @@ export class Player {
     this.#program = programs[score.program](this.session, score.inputs);
   }
 
-  /** What there is to send. */
+  /** Returns the pending output. */
   take(): Bytes | undefined {
     const output = this.session.takeOutput();
     if (output !== undefined) this.#out.push(output);
     return output;
   }
 
-  /** Everything that was taken. */
+  /** All output so far. */
   get out(): Bytes {
     return concat(...this.#out);
   }
 
-  /** Takes the chunk, works on all that it leads to, and gives what there is to send. */
+  /** Receives a chunk, handles the events that follow from it, and returns the output. */
   receive(chunk: Bytes): Bytes | undefined {
     this.session.receive(chunk);
     const sent: Bytes[] = [];
-    // Taking output may wake channels, as it does in the driver.
+    // Taking output may make channels writable, as in the driver.
     for (let output: Bytes | undefined; ; sent.push(output)) {
       for (let event = this.session.next(); event !== undefined; event = this.session.next()) this.#handle(event);
       output = this.take();
@@ -93,12 +93,12 @@ export class Player {
   }
 }
 
-/** What a recording adds to its score. */
+/** Joins a score and its recording. */
 export function transcriptOf(score: Score, input: Bytes, player: Player): Transcript {
   return { ...score, in: toBase64(input), out: toBase64(player.out), events: player.events };
 }
 
-/** The bytes of a transcript. */
+/** Decodes the input and the output of a transcript. */
 export function bytesOf(transcript: Transcript): { readonly input: Bytes; readonly output: Bytes } {
   return { input: fromBase64(transcript.in), output: fromBase64(transcript.out) };
 }
@@ -142,13 +142,13 @@ function pick(names: Transcript["algorithms"]): Algorithms {
   };
 }
 
-/** A decision that takes time would depend on what comes meanwhile. */
+/** Rejects a promise: the output would depend on the input that arrives before it settles. */
 function atOnce<T>(value: T | Promise<T>): T {
   if (value instanceof Promise) throw new SshError("misuse", "expected a decision at once, got a promise");
   return value;
 }
 
-/** An event in words: what can be seen of it, longer bytes by their number. */
+/** Formats an event: plain fields in full, more than four bytes as their number. */
 function lineOf(event: SessionEvent): string {
   const show = (value: unknown): string => {
     if (value instanceof Uint8Array) return value.length <= 4 ? `0x${toHex(value)}` : `<${value.length}>`;

@@ -1,4 +1,4 @@
-/** Test vectors: holds one implementation against the vectors of a file. Runs wherever JavaScript does. @module */
+/** Checks of an implementation against the test vectors of a file. Runs in every runtime. @module */
 import type { Cipher, DirectionKeys, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import { sha256 } from "@postern/noble";
 import { type Bytes, concat, fromHex, putUint32, SshError, toHex } from "@postern/wire";
@@ -11,13 +11,13 @@ export interface VectorFile {
   readonly vectors: readonly Vector[];
 }
 
-/** What all vectors have; byte fields are hexadecimal. */
+/** The fields that all vectors have. Bytes are hexadecimal. */
 export interface Vector {
   readonly id: number;
   readonly comment: string;
-  /** a key of `provenance` */
+  /** A key of `provenance`. */
   readonly source: string;
-  /** the code of the SshError that is expected */
+  /** The code of the expected SshError. */
   readonly error?: string;
 }
 
@@ -66,13 +66,13 @@ export interface HostKeyVector extends Vector {
   readonly valid?: boolean;
 }
 
-/** A test to run: its name cites the clause, and running it throws when the implementation is wrong. */
+/** A test: its title cites the clause, and `run` throws if the implementation is wrong. */
 export interface VectorTest {
   readonly title: string;
   readonly run: () => void | Promise<void>;
 }
 
-/** Every whole packet, sealed and opened; `macs` are those of the same platform. */
+/** Seals and opens each packet. `macs` are those of the same provider. */
 export function cipherTests(file: VectorFile, cipher: Cipher, macs: readonly Mac[]): VectorTest[] {
   return testsOf<CipherVector>(file, cipher.name, (vector) =>
     vector.blocks === undefined ? checkPackets(cipher, macs, vector) : checkBlocks(cipher, vector),
@@ -82,7 +82,7 @@ export function cipherTests(file: VectorFile, cipher: Cipher, macs: readonly Mac
 export function macTests(file: VectorFile, mac: Mac): VectorTest[] {
   return testsOf<MacVector>(file, mac.name, (vector) => {
     const tagOf = mac.keyed(fromHex(vector.key));
-    // Twice: the first must leave nothing behind.
+    // Twice, because the first call must not change the state.
     for (let round = 0; round < 2; round++) equal(toHex(tagOf(vector.sequence, fromHex(vector.data))), vector.tag);
     equal(mac.tagSize, vector.tag.length / 2);
   });
@@ -95,7 +95,7 @@ export function hashTests(file: VectorFile, hash: Hash): VectorTest[] {
   });
 }
 
-/** Both roles: the client's and the server's half give the same from the same randomness. */
+/** Checks both roles: with the same randomness, client and server return the same values. */
 export function kexTests(file: VectorFile, method: KexMethod): VectorTest[] {
   return testsOf<KexVector>(file, method.name, (vector) => {
     const theirs = fromHex(vector.theirs);
@@ -121,7 +121,7 @@ export function hostKeyTests(file: VectorFile, algorithm: PublicKeyAlgorithm): V
   });
 }
 
-/** Expects an {@link SshError} of one code, and gives it. */
+/** Expects an {@link SshError} with the code, and returns it. */
 export function throwsCode(code: string, run: () => unknown): SshError {
   try {
     run();
@@ -130,10 +130,10 @@ export function throwsCode(code: string, run: () => unknown): SshError {
     equal(error.code, code, error.message);
     return error;
   }
-  throw new Error(`expected an SshError of the code ${code}, got none`);
+  throw new Error(`expected an SshError with the code ${code}, got none`);
 }
 
-/** The tests of a file's vectors, for one implementation of its algorithm. */
+/** Returns a test for each vector of a file. */
 export function testsOf<V extends Vector>(
   file: VectorFile,
   algorithm: string,
@@ -147,7 +147,7 @@ export function testsOf<V extends Vector>(
   }));
 }
 
-export function ok(value: unknown, message = "expected it to hold"): asserts value {
+export function ok(value: unknown, message = "expected a true value"): asserts value {
   if (!value) throw new Error(message);
 }
 
@@ -162,9 +162,9 @@ function checkPackets(cipher: Cipher, macs: readonly Mac[], vector: CipherVector
   ok(packets.length > 0);
   for (const packet of packets) {
     if (packet.error !== undefined) {
-      const spoilt = fromHex(packet.sealed ?? "");
-      opener.length(packet.sequence, spoilt.slice(0, opener.headerSize));
-      throwsCode(packet.error, () => opener.open(packet.sequence, spoilt));
+      const corrupt = fromHex(packet.sealed ?? "");
+      opener.length(packet.sequence, corrupt.slice(0, opener.headerSize));
+      throwsCode(packet.error, () => opener.open(packet.sequence, corrupt));
       continue;
     }
     const plain = layOut(packet, sealer.tagSize);
@@ -178,7 +178,7 @@ function checkPackets(cipher: Cipher, macs: readonly Mac[], vector: CipherVector
   }
 }
 
-/** length || padding_length || payload || padding || room for the tag, RFC 4253 section 6. */
+/** Returns length || padding_length || payload || padding || space for the tag (RFC 4253 section 6). */
 function layOut(packet: PacketVector, tagSize: number): Bytes {
   const payload =
     packet.payload === undefined
@@ -190,7 +190,7 @@ function layOut(packet: PacketVector, tagSize: number): Bytes {
   return concat(length, Uint8Array.of(padding.length), payload, padding, new Uint8Array(tagSize));
 }
 
-/** The key stream alone: a packet without a tag, whose length stays clear. */
+/** Checks the bare key stream: a packet without a tag whose length is not encrypted. */
 function checkBlocks(cipher: Cipher, vector: CipherVector): void {
   const none = { name: "none", keySize: 0, tagSize: 0, etm: true, keyed: () => () => new Uint8Array(0) };
   const keys = () => ({
@@ -215,11 +215,11 @@ function directionKeys(vector: CipherVector, macs: readonly Mac[]): DirectionKey
   };
 }
 
-/** Randomness that is read off a script; it is an error to want more. */
+/** Returns the bytes in order, and throws if more are drawn. */
 function scripted(bytes: Bytes): (size: number) => Bytes {
   let at = 0;
   return (size) => {
-    ok(at + size <= bytes.length, "expected no more randomness to be drawn");
+    ok(at + size <= bytes.length, `expected at most ${bytes.length} bytes of randomness to be drawn, got ${at + size}`);
     at += size;
     return bytes.slice(at - size, at);
   };

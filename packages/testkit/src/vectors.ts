@@ -1,4 +1,4 @@
-/** Test vectors: loads a family from `test-vectors/` and holds one implementation against it. Node.js only. @module */
+/** Loads test vectors from `test-vectors/` and checks an implementation against them. Node.js only. @module */
 import { readFileSync } from "node:fs";
 import type { Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import * as checks from "./vector-checks.ts";
@@ -27,7 +27,7 @@ export function loadVectors(kind: string, algorithm: string): checks.VectorFile 
   return file;
 }
 
-/** Every whole packet, sealed and opened; `macs` are those of the same platform. */
+/** Seals and opens each packet. `macs` are those of the same provider. */
 export function cipherTests(cipher: Cipher, macs: readonly Mac[]): checks.VectorTest[] {
   return checks.cipherTests(loadVectors("cipher", cipher.name), cipher, macs);
 }
@@ -40,7 +40,7 @@ export function hashTests(hash: Hash): checks.VectorTest[] {
   return checks.hashTests(loadVectors("hash", hash.name), hash);
 }
 
-/** Both roles: the client's and the server's half give the same from the same randomness. */
+/** Checks both roles: with the same randomness, client and server return the same values. */
 export function kexTests(method: KexMethod): checks.VectorTest[] {
   return checks.kexTests(loadVectors("kex", method.name), method);
 }

@@ -1,15 +1,15 @@
-/** A forwarding without a tunnel: visitors that a test pushes, for the loops that accept them. @module */
+/** A forwarding without a tunnel: a test pushes the visitors. @module */
 
-/** Several loops may share it, one after the other or at once. */
+/** Several loops may iterate over it, one after the other or at once. */
 export interface VisitorQueue<T> extends AsyncIterable<T> {
-  /** A visitor comes: the first waiting loop gets it, otherwise the next one. */
+  /** Adds a visitor. The loop that has waited longest receives it, or else the next `next()`. */
   push(visitor: T): void;
-  /** The forwarding is cancelled: loops end after the visitors that wait. */
+  /** Ends the loops, after the visitors in the queue. */
   end(): void;
 }
 
 /**
- * Like a forwarding, its iterators own nothing: `return` settles the `next` that waits, and no visitor is lost.
+ * As with a forwarding, iterators do not own visitors: `return` settles a pending `next`, and no visitor is lost.
  *
  * @example
  * const forwarding = visitorQueue<BytePipe & { readonly origin: Target }>();

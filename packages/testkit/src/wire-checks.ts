@@ -1,4 +1,4 @@
-/** Test vectors of the data types and messages: read and written. Runs wherever JavaScript does. @module */
+/** Checks of the vectors of data types and messages. Runs in every runtime. @module */
 import * as wire from "@postern/wire";
 import { equal, ok, testsOf, throwsCode, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
 
@@ -19,7 +19,7 @@ interface TypeCodec {
   write(writer: wire.Writer, value: unknown): wire.Writer;
 }
 
-/** How each type is written from the JSON value, and read back to it. */
+/** Writes each type from its JSON value, and reads it back to that. */
 const types: Readonly<Record<string, TypeCodec>> = {
   boolean: {
     read: (reader) => reader.boolean(),
@@ -51,7 +51,7 @@ const types: Readonly<Record<string, TypeCodec>> = {
   },
 };
 
-/** RFC 4251 section 5: each value is written as it should, and read back. */
+/** Encodes and decodes each value (RFC 4251 section 5). */
 export function typeTests(file: VectorFile): VectorTest[] {
   return testsOf<TypeVector>(file, "types", (vector) => {
     const type = types[vector.type];
@@ -71,7 +71,7 @@ export function typeTests(file: VectorFile): VectorTest[] {
   });
 }
 
-/** Each message is written as it should, and read back. */
+/** Encodes and decodes each message. */
 export function messageTests(file: VectorFile): VectorTest[] {
   const codecs = messageCodecs();
   return testsOf<MessageVector>(file, "messages", (vector) => {
@@ -85,7 +85,7 @@ export function messageTests(file: VectorFile): VectorTest[] {
   });
 }
 
-/** Every message and record of `@postern/wire`, by its name. */
+/** Returns every message and record of `@postern/wire`, by name. */
 export function messageCodecs(): Map<string, wire.Codec<unknown>> {
   return new Map(Object.entries<unknown>({ ...wire }).filter(isCodec));
 }
@@ -99,7 +99,7 @@ function isHex(value: unknown): value is { readonly hex: string } {
   return typeof value === "object" && value !== null && "hex" in value;
 }
 
-/** The same text for the same value: bytes in hexadecimal, fields in one order. */
+/** Formats a value so that equal values have the same text: bytes in hexadecimal, fields sorted. */
 function shown(value: unknown): string {
   if (value instanceof Uint8Array) return `bytes ${wire.toHex(value)}`;
   if (Array.isArray(value)) return `[${value.map(shown).join()}]`;

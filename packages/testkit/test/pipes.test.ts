@@ -27,7 +27,7 @@ function record(pipe: BytePipe, onData: (chunk: Bytes) => void = () => {}): Reco
   return recorder;
 }
 
-/** Lets every microtask run that is waiting, and those they make. */
+/** Runs the pending microtasks, and those that they queue. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 const noisy = (split: boolean, delay: number) => (): [BytePipe, BytePipe] => {
@@ -39,7 +39,7 @@ describe.each([
   ["pipePair", () => pipePair()],
   ["noisyPipe, quiet", noisy(false, 0)],
   ["noisyPipe", noisy(true, 5)],
-])("%s keeps the contract of a byte pipe:", (_, make) => {
+])("%s, as a byte pipe,", (_, make) => {
   it("carries bytes both ways, never inside the call that sends them", async () => {
     const [a, b] = make();
     const [atA, atB] = [record(a), record(b)];
@@ -71,7 +71,7 @@ describe.each([
     expect(a.write(utf8("late"))).toBe(false);
   });
 
-  it("keeps what came before start", async () => {
+  it("keeps bytes that arrived before start", async () => {
     const [a, b] = make();
     record(a);
     a.write(utf8("early"));
@@ -88,7 +88,7 @@ describe.each([
     const [a, b] = make();
     record(a);
     const sent = seededRandom("sent")(5000);
-    // A pause inside data holds at once.
+    // A pause inside `data` takes effect at once.
     const atB = record(b, () => b.pause());
     for (let at = 0; at < sent.length; at += 500) a.write(sent.slice(at, at + 500));
     a.end();
@@ -100,7 +100,7 @@ describe.each([
     expect(concat(...atB.chunks)).toEqual(sent);
   });
 
-  it("honours a pause that came before start", async () => {
+  it("respects a pause from before start", async () => {
     const [a, b] = make();
     record(a);
     b.pause();
@@ -113,7 +113,7 @@ describe.each([
     expect(concat(...atB.chunks)).toEqual(utf8("held"));
   });
 
-  it("aborts: here the reason, there an error, both once and nothing after", async () => {
+  it("aborts with the reason here and an error at the peer, each once and as the last call", async () => {
     const [a, b] = make();
     const [atA, atB] = [record(a), record(b)];
     const reason = new Error("enough");
@@ -134,7 +134,7 @@ describe.each([
     expect(atB.error).toMatchObject({ code: "closed", cause: reason });
   });
 
-  it("keeps an abort that came before start", async () => {
+  it("keeps an abort from before start", async () => {
     const [a, b] = make();
     record(a);
     b.write(utf8("lost"));
@@ -156,7 +156,7 @@ describe.each([
 });
 
 describe("pipePair", () => {
-  it("says false from the high-water mark on, and drain once when all has been delivered", async () => {
+  it("returns false from the high-water mark on, and calls drain once when all has been delivered", async () => {
     const [a, b] = pipePair({ highWater: 10 });
     const atA = record(a);
     expect(a.write(new Uint8Array(9))).toBe(true);
@@ -184,7 +184,7 @@ describe("pipePair", () => {
     expect(() => pipePair({ highWater: 0 })).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("hands over the very array that was written", async () => {
+  it("delivers the same array that was written", async () => {
     const [a, b] = pipePair();
     const atB = record(b);
     const chunk = utf8("mine no more");
@@ -193,7 +193,7 @@ describe("pipePair", () => {
     expect(atB.chunks[0]).toBe(chunk);
   });
 
-  it("lets the other side read on after our clean close", async () => {
+  it("lets the peer read on after our clean close", async () => {
     const [a, b] = pipePair();
     const [atA, atB] = [record(a), record(b)];
     b.pause();
@@ -221,7 +221,7 @@ describe("noisyPipe", () => {
     return { sent, chunks };
   }
 
-  it("cuts elsewhere, the same way for the same seed", async () => {
+  it("cuts the chunks anew, in the same way for the same seed", async () => {
     const { sent, chunks } = await through("one");
     expect(chunks.length).toBeGreaterThan(3);
     expect(concat(...chunks)).toEqual(sent);
@@ -238,7 +238,7 @@ describe("noisyPipe", () => {
     expect(equal(got, sent)).toBe(true);
   });
 
-  it("drops what it holds when the pipe is lost, paused or not", async () => {
+  it("drops queued bytes if the pipe aborts, even while paused", async () => {
     const [a, b] = pipePair();
     const noise = noisyPipe(b, seededRandom("b"));
     const atB = record(noise, () => noise.pause());
@@ -250,7 +250,7 @@ describe("noisyPipe", () => {
     expect(atB.calls).toEqual(["data", "closed"]);
   });
 
-  it("passes drain on", async () => {
+  it("forwards drain", async () => {
     const [a, b] = pipePair({ highWater: 1 });
     const atA = record(noisyPipe(a, seededRandom("a")));
     a.write(utf8("x"));

@@ -21,19 +21,19 @@ function bitsApart(a: Bytes, b: Bytes): number[] {
 }
 
 describe("seededRandom", () => {
-  it("is SHA-256 of the seed and a counter, as documented", () => {
+  it("returns SHA-256 of the seed and a counter, as documented", () => {
     const counter = (n: number) => Buffer.from([0, 0, 0, 0, 0, 0, 0, n]);
     const block = (n: number) => createHash("sha256").update("näive seed").update(counter(n)).digest("hex");
     expect(toHex(seededRandom("näive seed")(80))).toBe((block(0) + block(1) + block(2)).slice(0, 160));
   });
 
-  it("gives one stream, however it is asked for", () => {
+  it("returns one stream, however the calls divide it", () => {
     const whole = seededRandom("x")(100);
     const random = seededRandom("x");
     expect(concat(...[0, 1, 31, 33, 35].map((size) => random(size)))).toEqual(whole);
   });
 
-  it("gives other bytes for another seed, and memory of its own each time", () => {
+  it("returns other bytes for another seed, and a new buffer each time", () => {
     expect(seededRandom("a")(32)).not.toEqual(seededRandom("b")(32));
     const random = seededRandom("a");
     const first = random(8);
@@ -46,7 +46,7 @@ describe("seededRandom", () => {
 });
 
 describe("randomBelow", () => {
-  it("reaches every number below and no other", () => {
+  it("returns every integer below the limit and no other", () => {
     const random = seededRandom("dice");
     const seen = new Set(Array.from({ length: 200 }, () => randomBelow(random, 6)));
     expect(seen).toEqual(new Set([0, 1, 2, 3, 4, 5]));
@@ -59,7 +59,7 @@ describe("randomBelow", () => {
 });
 
 describe("fakeClock", () => {
-  it("runs timers in the order of time, each at its own time, and those set meanwhile", () => {
+  it("runs timers in the order of time, each at its own time, and includes those set meanwhile", () => {
     const clock = fakeClock(1000);
     const ran: string[] = [];
     const note = (name: string) => ran.push(`${name} ${clock.now()}`);
@@ -98,13 +98,13 @@ describe("chunkings", () => {
   const bytes = seededRandom("bytes")(5000);
   const ways = [...chunkings(bytes, seededRandom("cuts"))];
 
-  it.each(ways)("$name: gives the same bytes in chunks of their own memory", ({ chunks }) => {
+  it.each(ways)("$name: returns the same bytes in chunks with buffers of their own", ({ chunks }) => {
     expect(concat(...chunks)).toEqual(bytes);
     expect(new Set([bytes, ...chunks].map((chunk) => chunk.buffer)).size).toBe(chunks.length + 1);
     expect(chunks.every((chunk) => chunk.length > 0)).toBe(true);
   });
 
-  it("cuts whole, into 1, into 7 and at random", () => {
+  it("cuts into one chunk, single bytes, sevens and random sizes", () => {
     const sizes = Object.fromEntries(
       ways.map(({ name, chunks }) => [name, new Set(chunks.map(({ length }) => length))]),
     );
@@ -114,7 +114,7 @@ describe("chunkings", () => {
     expect(sizes.random?.size).toBeGreaterThan(5);
   });
 
-  it("repeats for the same seed, and has no chunk for no bytes", () => {
+  it("repeats for the same seed, and returns no chunk for no bytes", () => {
     const again = [...chunkings(bytes, seededRandom("cuts"))];
     expect(again).toEqual(ways);
     expect(randomChunks(bytes, seededRandom("other"))).not.toEqual(ways[3]?.chunks);
@@ -134,7 +134,7 @@ describe("flip", () => {
     }
   });
 
-  it("gives every bit once, or a sample of different bits in order", () => {
+  it("returns every bit once, or a sample of different bits in order", () => {
     const all = [...allFlips(bytes)];
     expect(all.map(({ bit }) => bit)).toEqual(Array.from({ length: 72 }, (_, bit) => bit));
     const sample = [...sampledFlips(bytes, 20, seededRandom("s"))];

@@ -1,37 +1,39 @@
-/** A forwarding at work: asked for on each new connection, its visitors served. @module */
-import type { CallOptions } from "@postern/ssh";
+/** A forwarding in use: requested on each new connection, its visitors served. @module */
+import { type CallOptions, type Deferred, deferred, onAbort } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
-import type { Link } from "./link.ts";
+import { type Link, LinkFailure } from "./link.ts";
 import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
 import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
 import { Visitors } from "./visitors.ts";
-import { sleep } from "./waiting.ts";
+import { abortableCall } from "./waiting.ts";
 
 /** The implementation of {@link Listener}: one identity over many connections. */
 export class ActiveForwarding implements Listener {
   readonly address: string;
   readonly target: Target | undefined;
-  readonly #host: ForwardingContext;
+  readonly #context: ForwardingContext;
   readonly #options: CheckedForwarding;
   readonly #visitors: Visitors;
-  /** fires when no further request is to be made */
-  readonly #given = new AbortController();
+  /** Aborts requests in flight when the forwarding closes. */
+  readonly #requests = new AbortController();
+  /** The call of `forward()` or `listen()`, until it has succeeded. Until then no state change is reported. */
+  #opening: Deferred | undefined = deferred();
   #state: ForwardingState = "pending";
   #reason: SshError | undefined;
   #port: number;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
-  #cancelling: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
-  constructor(host: ForwardingContext, options: CheckedForwarding) {
-    this.#host = host;
+  constructor(context: ForwardingContext, options: CheckedForwarding) {
+    this.#context = context;
     this.#options = options;
     this.address = options.address;
     this.target = options.target;
     this.#port = options.port;
-    this.#visitors = new Visitors(host, this, options);
+    this.#visitors = new Visitors(context, this, options);
   }
 
   get port(): number {
@@ -55,51 +57,37 @@ export class ActiveForwarding implements Listener {
   }
 
   /**
-   * The first request: its failure is the caller's. With `wait` a port that is taken is asked for until `given` fires.
+   * Resolves once the server listens for the first time.
    *
-   * @throws SshError `refused`, `denied`, `aborted`, `closed`, `misuse`
+   * @throws SshError `refused`, `denied`, `closed`, `misuse`; the error that ends the tunnel; the signal's reason
    */
-  async open(link: Link, call: CallOptions, given: AbortSignal): Promise<void> {
-    this.#link = link;
-    for (;;) {
-      try {
-        const port = await link.listener.listen(this.address, this.#options.port, this.#visitors.incoming, call);
-        // The host may answer this together with the login: the tunnel is open first.
-        if (!(await link.up)) throw toSshError(given.reason, "closed", "the login failed");
-        if (!this.#host.isCurrent(link)) {
-          const error = new SshError("closed", "the connection was lost when the server had just begun to listen");
-          this.#dropVisitors(error);
-          throw error;
-        }
-        return this.#become("open", undefined, port);
-      } catch (error) {
-        if (this.#options.wait !== true || !(error instanceof SshError) || error.code !== "refused") throw error;
-        await sleep(Limits.pendingRetryMs, given);
-      }
-    }
+  async opened(signal: AbortSignal | undefined): Promise<void> {
+    const stopListening = onAbort(signal, () => {
+      this.#opening?.reject(signal?.reason);
+      this.end(undefined);
+    });
+    await this.#opening?.promise.finally(stopListening);
   }
 
-  /** Whether a failed first request continues on the next link: the login failed, or the connection was lost during a `wait`. */
-  async continuesAfter(link: Link): Promise<boolean> {
-    return !(await link.up) || (this.#options.wait === true && !this.#host.isCurrent(link));
-  }
-
-  /** A new connection: asks for the port, again and again while somebody holds it. */
+  /** Requests the port on a new connection, repeatedly while it is taken. */
   async attach(link: Link): Promise<void> {
     this.#link = link;
     while (this.#isAt(link)) {
       try {
-        const port = await this.#listenAgain(link);
-        if (!(await link.up)) return;
-        if (this.#isAt(link)) this.#become("open", undefined, port);
-        // Cancelled when the host had just begun to listen.
-        else await link.listener.cancel(this.address, port, () => {}, {});
+        const port = await this.#request(link);
+        if (this.#isAt(link)) this.#becomeOpen(port);
+        // It was closed before the server's answer arrived.
+        else await link.cancel(this.address, port, () => {}, {});
         return;
       } catch (cause) {
+        // The next link repeats the request. If a connection was lost, `detach` was called before its requests failed.
+        if (cause instanceof LinkFailure || !this.#isAt(link)) return;
         const error = toSshError(cause, "protocol", "the request for the port failed");
-        if (!(await link.up) || !this.#isAt(link)) return;
-        // Had it been the connection, `detach` would have come. A policy is final, and so is a host that makes no sense.
-        if (error.code !== "refused") return this.end(error);
+        const mayRetry = this.#opening === undefined || this.#options.wait === true;
+        if (error.code !== "refused" || !mayRetry) {
+          this.end(error);
+          return this.#context.failed(error);
+        }
         this.#become("pending", error);
         await this.#pause();
       }
@@ -109,14 +97,15 @@ export class ActiveForwarding implements Listener {
   /** The connection was lost. */
   detach(error: SshError): void {
     this.#dropVisitors(error);
-    // Nothing listens any more, and that is what `cancel` was to bring about.
-    if (this.#cancelling !== undefined) return this.#close(undefined);
+    // A lost connection frees the port, which is all that `close` waits for.
+    if (this.#closing !== undefined) return this.#close(undefined);
+    if (this.#opening !== undefined && this.#options.wait !== true) return this.#close(error);
     this.#link = undefined;
     this.#retry?.go();
     if (this.#state !== "closed") this.#become("pending", error);
   }
 
-  /** The tunnel is over, or the forwarding is given up; visitors that wait are not served. */
+  /** Closes the forwarding because the tunnel ends, or the server refuses the port for good. Visitors that wait are dropped. */
   end(error: SshError | undefined): void {
     this.#visitors.abort(error);
     this.#close(error);
@@ -125,27 +114,30 @@ export class ActiveForwarding implements Listener {
   async close(call: CallOptions = {}): Promise<void> {
     checkCallOptions("close", call);
     const link = this.#link;
-    if (this.#state !== "open" || link === undefined) {
-      // Nothing listens; a request that is under way is taken back when it is answered.
-      return this.#close(undefined);
-    }
-    this.#cancelling ??= this.#cancel(link, call).finally(() => {
-      this.#cancelling = undefined;
+    // The server does not listen. If it grants a request that is in flight, `attach` cancels that.
+    if (this.#state !== "open" || link === undefined) return this.#close(undefined);
+    this.#closing ??= this.#cancel(link, call).finally(() => {
+      this.#closing = undefined;
     });
-    await this.#cancelling;
+    await abortableCall(call.signal, this.#closing, this.#context.rejected);
   }
 
   async probe(call: CallOptions = {}): Promise<ProbeResult> {
     checkCallOptions("probe", call);
+    return await abortableCall(call.signal, this.runProbe(call), this.#context.rejected);
+  }
+
+  /** {@link probe}, for the tunnel itself: a failure does not count as reported to the program. */
+  async runProbe(call: CallOptions = {}): Promise<ProbeResult> {
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
     }
-    const asked = probeAddresses(this.address).map(async (host) => {
-      const nonce = this.#host.platform.random(nonceSize);
-      return [host, await this.#visitors.gate.ask(link.connection, host, this.#port, nonce, call)] as const;
+    const probes = probeAddresses(this.address).map(async (host) => {
+      const nonce = this.#context.platform.random(nonceSize);
+      return [host, await this.#visitors.gate.probe(link.connection, host, this.#port, nonce, call)] as const;
     });
-    const answers = new Map(await Promise.all(asked));
+    const answers = new Map(await Promise.all(probes));
     const known = [...answers.values()].filter((answer) => answer !== "denied");
     return { ok: known.length > 0 && known.every((answer) => answer === "ours"), answers };
   }
@@ -154,37 +146,37 @@ export class ActiveForwarding implements Listener {
     return this.#visitors.stats();
   }
 
-  /** Resolves when there are no visitors, nor any that are about to be let in. */
+  /** Resolves when no visitor is connected or about to be. */
   idle(): Promise<void> {
     return this.#visitors.idle();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await this.close().catch(() => {});
   }
 
   #close(error: SshError | undefined): void {
     if (this.#state === "closed") return;
-    this.#given.abort(error);
+    this.#requests.abort(error);
     this.#link = undefined;
     this.#retry?.go();
+    this.#opening?.reject(error ?? new SshError("closed", "the tunnel was closed"));
     this.#visitors.queue.end(error);
     this.#become("closed", error);
   }
 
-  /** The connection of these visitors is gone. */
   #dropVisitors(error: SshError): void {
     this.#visitors.abort(error);
     this.#visitors.queue.clear();
   }
 
-  async #cancel({ listener }: Link, call: CallOptions): Promise<void> {
+  async #cancel(link: Link, call: CallOptions): Promise<void> {
     try {
-      await listener.cancel(this.address, this.#port, () => this.#close(undefined), call);
+      await link.cancel(this.address, this.#port, () => this.#close(undefined), call);
     } catch (error) {
       if (this.#state === "closed") return;
-      // A host that refuses goes on listening; a connection that is lost has freed the port.
-      if (error instanceof SshError && (error.code === "refused" || error.code === "aborted")) throw error;
+      // A server that refuses still listens; a lost connection has freed the port.
+      if (call.signal?.aborted || (error instanceof SshError && error.code === "refused")) throw error;
       this.#close(undefined);
     }
   }
@@ -194,9 +186,9 @@ export class ActiveForwarding implements Listener {
   }
 
   /** If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no other. */
-  async #listenAgain({ listener }: Link): Promise<number> {
+  async #request(link: Link): Promise<number> {
     const listen = (port: number): Promise<number> =>
-      listener.listen(this.address, port, this.#visitors.incoming, { signal: this.#given.signal });
+      link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
     const { port: requested, keepPort } = this.#options;
     try {
       return await listen(this.#port);
@@ -219,10 +211,16 @@ export class ActiveForwarding implements Listener {
     });
   }
 
-  #become(state: ForwardingState, reason: SshError | undefined, port = this.#port): void {
+  #becomeOpen(port: number): void {
     this.#port = port;
+    this.#opening?.resolve();
+    this.#opening = undefined;
+    this.#become("open", undefined);
+  }
+
+  #become(state: ForwardingState, reason: SshError | undefined): void {
     this.#state = state;
     this.#reason = reason;
-    this.#host.changed(this, state, reason);
+    if (this.#opening === undefined) this.#context.changed(this, state, reason);
   }
 }

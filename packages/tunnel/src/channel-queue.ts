@@ -1,4 +1,4 @@
-/** Channels that were opened and wait for the program, and programs that wait for a channel. @module */
+/** A queue between channels that arrive and the loops that take them. @module */
 import { deferred } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
@@ -12,30 +12,35 @@ interface Reader {
 
 const done = { done: true, value: undefined } as const;
 
-/** The source of `for await (const channel of forwarding)`; several loops share it. */
+/** The source of `for await (const channel of listener)`; several loops share it. */
 export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
   readonly #channels: ForwardedChannel[] = [];
   #readers: Reader[] = [];
+  /** Iterators that have been read from and have not returned. */
+  readonly #iterators = new Set<object>();
   readonly #closed = deferred();
   readonly #backlog: number;
+  readonly #onRejected: (error: unknown) => void;
   #end: { readonly error: SshError | undefined } | undefined;
 
-  /** @param backlog how many channels may wait */
-  constructor(backlog: number) {
+  /**
+   * @param backlog how many channels may wait
+   * @param onRejected called when an iterator rejects, or will reject on its next `next()`
+   */
+  constructor(backlog: number, onRejected: (error: unknown) => void) {
     this.#backlog = backlog;
+    this.#onRejected = onRejected;
   }
 
   get closed(): Promise<void> {
     return this.#closed.promise;
   }
 
-  /** Whether the loops over this queue have ended. */
-  get ended(): boolean {
+  get hasEnded(): boolean {
     return this.#end !== undefined;
   }
 
-  /** Whether so many channels wait that a further one should be refused. */
-  get full(): boolean {
+  get isFull(): boolean {
     return this.#channels.length >= this.#backlog;
   }
 
@@ -45,16 +50,19 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
     else this.#channels.push(channel);
   }
 
-  /** The connection was lost, and the channels that wait with it. */
+  /** Drops the channels that wait, because their connection was lost. */
   clear(): void {
     this.#channels.length = 0;
   }
 
-  /** No more channels come. Those that wait are still given out, unless the connection broke. */
+  /** Ends the loops. Without an error, channels that wait are still yielded. */
   end(error: SshError | undefined): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
-    if (error !== undefined) this.clear();
+    if (error !== undefined) {
+      this.clear();
+      if (this.#iterators.size > 0) this.#onRejected(error);
+    }
     for (const reader of this.#readers.splice(0)) {
       if (error === undefined) reader.resolve(done);
       else reader.reject(error);
@@ -64,12 +72,13 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ForwardedChannel> {
-    let returned = false;
+    let hasReturned = false;
     const iterator = {
-      next: () => (returned ? Promise.resolve(done) : this.#next(iterator)),
+      next: () => (hasReturned ? Promise.resolve(done) : this.#next(iterator)),
       return: () => {
-        returned = true;
-        // A pending next() would take the next channel, which nobody would see.
+        hasReturned = true;
+        this.#iterators.delete(iterator);
+        // A pending next() would take the next channel from the other loops.
         for (const reader of this.#readers) if (reader.iterator === iterator) reader.resolve(done);
         this.#readers = this.#readers.filter((reader) => reader.iterator !== iterator);
         return Promise.resolve(done);
@@ -80,9 +89,14 @@ export class ChannelQueue implements AsyncIterable<ForwardedChannel> {
 
   #next(iterator: object): Promise<IteratorResult<ForwardedChannel>> {
     const channel = this.#channels.shift();
+    if (channel === undefined && this.#end !== undefined) {
+      const { error } = this.#end;
+      if (error === undefined) return Promise.resolve(done);
+      this.#onRejected(error);
+      return Promise.reject(error);
+    }
+    this.#iterators.add(iterator);
     if (channel !== undefined) return Promise.resolve({ done: false, value: channel });
-    if (this.#end?.error !== undefined) return Promise.reject(this.#end.error);
-    if (this.#end !== undefined) return Promise.resolve(done);
     return new Promise((resolve, reject) => this.#readers.push({ iterator, resolve, reject }));
   }
 }

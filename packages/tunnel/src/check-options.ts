@@ -1,4 +1,6 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
+
+import type { AuthMethod } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import {
   checkAlgorithms,
@@ -64,7 +66,7 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     preferFirst,
     exitOnForwardFailure,
     user,
-    auth,
+    auth: listOf(auth),
     hostKey,
     algorithms: {
       kex: algorithms.kex ?? defaults.kex,
@@ -84,29 +86,34 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
   return checked;
 }
 
-/** The options after `beforeReconnect` has changed some. @throws SshError `misuse` */
+/** Returns the options with the changes that `beforeReconnect` returned. @throws SshError `misuse` */
 export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
   checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
   const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
-  const changed = { ...options, user, auth, hostKey };
+  const changed = { ...options, user, auth: listOf(auth), hostKey };
   checkIdentity(changed);
   if (changes.host === undefined && changes.port === undefined) return changed;
-  // With several hosts there is no one host to keep, nor a port.
+  // With several hosts there is no single host or port to keep.
   const [only] = options.endpoints.length === 1 ? options.endpoints : [];
   const { host = only?.host, port = only?.port ?? 22 } = changes;
   if (host === undefined)
-    throw new SshError("misuse", "expected beforeReconnect to name the host of the port, got none");
+    throw new SshError("misuse", "expected beforeReconnect to return a host with the port, got none");
   return { ...changed, endpoints: checkEndpoints({ host, port }) };
 }
 
 function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
   expectText("user", user);
   if (!Array.isArray(auth) || auth.length === 0)
-    throw new SshError("misuse", "expected auth to hold at least one method");
+    throw new SshError(
+      "misuse",
+      `expected auth to be a login method or a list of them, got ${auth?.length === 0 ? "an empty list" : describeType(auth)}`,
+    );
   checkAuth(auth);
   if (typeof hostKey !== "function") {
-    const how = "such as fingerprint('SHA256:…')";
-    throw new SshError("misuse", `expected hostKey to say whom to trust, ${how}; got ${describeType(hostKey)}`);
+    const hint = "such as fingerprint('SHA256:…')";
+    const got =
+      typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
+    throw new SshError("misuse", `expected hostKey to be a function, ${hint}; got ${got}`);
   }
 }
 
@@ -117,12 +124,12 @@ function checkEndpoints({
 }: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
   expectPort("port", port, 1);
   if (hosts === undefined) {
-    expectText("host", host);
+    checkHostName("host", host);
     return [{ host: String(host), port }];
   }
   if (host !== undefined) throw new SshError("misuse", "expected either host or hosts, got both");
   if (!Array.isArray(hosts) || hosts.length === 0)
-    throw new SshError("misuse", "expected hosts to hold at least one host");
+    throw new SshError("misuse", "expected hosts to hold at least one host, got none");
   expectList("hosts to hold names or { host, port }", hosts, (one: unknown) => {
     return typeof one === "string" || (typeof one === "object" && !Array.isArray(one));
   });
@@ -130,10 +137,30 @@ function checkEndpoints({
     const given = typeof one === "string" ? { host: one } : one;
     checkOptions("hosts", given, ["host", "port"]);
     const { host: name, port: own = port } = given;
-    expectText("hosts", name);
+    checkHostName("hosts", name);
     expectPort("port", own, 1);
     return { host: String(name), port: own };
   });
+}
+
+/** @throws SshError `misuse`; for text with a user or a port in it, the message says how to write that */
+function checkHostName(option: string, value: unknown): void {
+  expectText(option, value);
+  const [, user, host, port] = /^(?:([^@]*)@)?(\[.*\]|[^:@]+)?(?::(\d+))?$/.exec(String(value)) ?? [];
+  if (host === undefined || (user === undefined && port === undefined && !host.startsWith("["))) return;
+  const name = host.startsWith("[") ? host.slice(1, -1) : host;
+  const parts = [user && `user: ${quote(user)}`, `host: ${quote(name)}`, port && `port: ${port}`];
+  const hint = parts.filter((part) => part).join(", ");
+  throw new SshError(
+    "misuse",
+    `expected ${option} to be a name or an address, got ${quote(String(value))}: write ${hint}`,
+  );
+}
+
+function listOf(auth: AuthMethod | readonly AuthMethod[]): readonly AuthMethod[] {
+  return typeof (auth as Partial<AuthMethod> | undefined)?.begin === "function"
+    ? [auth as AuthMethod]
+    : (auth as readonly AuthMethod[]);
 }
 
 function keepAliveOf(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {

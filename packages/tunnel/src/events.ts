@@ -1,16 +1,16 @@
-/** The events of a ReverseTunnel: notifications; no event has to be handled. @module */
+/** The events of a ReverseTunnel. None has to be handled. @module */
 import type { SshError } from "@postern/wire";
 import type { Forwarding, ForwardingState } from "./forwarding.ts";
 import type { Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
-/** Where a tunnel stands. `waiting`: the connection is down, an attempt to make it again is due. */
-export type TunnelState = "connecting" | "authenticating" | "open" | "waiting" | "closed";
+/** The state of a tunnel. `new`: before `connect()`. `waiting`: the connection is down, and the next attempt is scheduled. */
+export type TunnelState = "new" | "connecting" | "authenticating" | "open" | "waiting" | "closed";
 
 /** The tunnel's state changed. */
 export class StateEvent extends Event {
   readonly state: TunnelState;
-  /** why, when it is the consequence of an error */
+  /** the error that caused the change, if there was one */
   readonly reason: SshError | undefined;
 
   constructor(state: TunnelState, reason?: SshError) {
@@ -20,13 +20,13 @@ export class StateEvent extends Event {
   }
 }
 
-/** An attempt to connect again is due in `intervalMs`. `preventDefault()` gives the tunnel up instead. */
+/** The tunnel will reconnect in `intervalMs`. `preventDefault()` ends it instead, with `reason`. */
 export class ReconnectAttemptEvent extends Event {
-  /** 1 for the first since the connection was lost */
+  /** 1 for the first attempt since the connection was lost */
   readonly attempt: number;
   readonly maxRetries: number;
   readonly intervalMs: number;
-  /** why the connection was lost, or the attempt before failed */
+  /** why the connection was lost, or the previous attempt failed */
   readonly reason: SshError;
 
   constructor(attempt: number, maxRetries: number, intervalMs: number, reason: SshError) {
@@ -52,7 +52,7 @@ export class ForwardingEvent extends Event {
   }
 }
 
-/** A forwarding was probed, as the option `selfCheck` asks. */
+/** A forwarding was probed because of the option `selfCheck`. */
 export class SelfCheckEvent extends Event {
   readonly forwarding: Forwarding;
   readonly result: ProbeResult;
@@ -65,8 +65,8 @@ export class SelfCheckEvent extends Event {
 }
 
 /**
- * The host sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). Each line that it sends before
- * its identification (RFC 4253 section 4.2) is a `debug` event, too.
+ * The server sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). Each line that it sends
+ * before its identification (RFC 4253 section 4.2) also fires `debug`.
  */
 export class NoticeEvent extends Event {
   /** from the network; unprintable characters are escaped as `\u{…}`, except line ends and tabs in a banner */
@@ -78,7 +78,7 @@ export class NoticeEvent extends Event {
   }
 }
 
-/** A visitor was turned away because the target could not be reached, or `onOpen` failed or did not answer in time. */
+/** A visitor was refused because the target could not be reached, or `onOpen` failed or timed out. */
 export class VisitorErrorEvent extends Event {
   readonly forwarding: Forwarding;
   readonly origin: Target;
@@ -102,25 +102,3 @@ export interface TunnelEvents {
   readonly debug: NoticeEvent;
   readonly visitorerror: VisitorErrorEvent;
 }
-
-type Handler<Type extends keyof TunnelEvents> = ((event: TunnelEvents[Type]) => void) | null;
-type AnyHandler = EventListenerOrEventListenerObject | null;
-
-/** An EventTarget whose handlers know the event they get. */
-export interface TunnelEventTarget extends EventTarget {
-  addEventListener<Type extends keyof TunnelEvents>(
-    type: Type,
-    handler: Handler<Type>,
-    options?: AddEventListenerOptions | boolean,
-  ): void;
-  addEventListener(type: string, handler: AnyHandler, options?: AddEventListenerOptions | boolean): void;
-  removeEventListener<Type extends keyof TunnelEvents>(
-    type: Type,
-    handler: Handler<Type>,
-    options?: EventListenerOptions | boolean,
-  ): void;
-  removeEventListener(type: string, handler: AnyHandler, options?: EventListenerOptions | boolean): void;
-}
-
-/** EventTarget itself: the types are all there is to add. */
-export const TunnelEventTarget: new () => TunnelEventTarget = EventTarget;

@@ -1,70 +1,75 @@
 /** One forwarding as the program sees it. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
-import type { Link } from "./link.ts";
 import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
- * Where a forwarding stands. `pending`: the host does not listen for us now, because the connection is down or the port is still held
- * by somebody, perhaps by our own dead session; the request is repeated until it succeeds.
+ * The state of a forwarding. `pending`: the server does not listen for us at the moment, because the connection is down or the port is
+ * taken, perhaps by our own dead session. The request is repeated until it succeeds.
  */
 export type ForwardingState = "open" | "pending" | "closed";
 
-/** What went through a forwarding so far. */
+/** Figures of a forwarding since it was made. */
 export interface ForwardingStats {
-  /** connections that were let in, and those that are open */
+  /** visitors that were accepted, including those of `open` */
   readonly accepted: number;
+  /** connections that are open now */
   readonly open: number;
-  /** visitors that were turned away */
+  /** visitors that were refused */
   readonly refused: number;
-  /** bytes of visitors to us, and back */
+  /** bytes that visitors sent */
   readonly bytesIn: number;
+  /** bytes that were sent to visitors */
   readonly bytesOut: number;
-  /** how often a write had to wait for the host's window */
+  /** how often a write had to wait for the server's window */
   readonly stalls: number;
 }
 
 /** A port that the server listens on for this tunnel, also after a reconnection. */
 export interface Forwarding {
-  /** as requested, word for word */
+  /** exactly as requested */
   readonly address: string;
-  /** the port the host listens on. When 0 was requested it is the host's choice, and may change with a reconnection unless `keepPort` is set. */
+  /** The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection unless `keepPort` is set. */
   readonly port: number;
   readonly target: Target | undefined;
   readonly state: ForwardingState;
-  /** why it is `pending`, or why it was closed */
+  /** why it is `pending` or `closed` */
   readonly reason: SshError | undefined;
-  /** Resolves when it was cancelled or the tunnel logged off; rejects when it or the tunnel was given up. */
+  /** Resolves when it or the tunnel was closed by the program; rejects when it or the tunnel gave up. */
   readonly closed: Promise<void>;
-  /** Frees the port; connections that are open live on. @throws SshError `refused` when the host does not do so */
+  /** Frees the port. Open connections stay open. @throws SshError `refused` if the server does not free the port */
   close(options?: CallOptions): Promise<void>;
   /**
-   * Asks the host to connect to its own port, and sees who answers. Visitors that come meanwhile are let in before the target is dialled.
+   * Asks the server to connect to its own port, and checks who answers. Visitors that arrive during a probe are accepted before the target is
+   * dialled.
    *
-   * @throws SshError `closed` when the forwarding is not open
+   * @throws SshError `closed` if the forwarding is not open
    */
   probe(options?: CallOptions): Promise<ProbeResult>;
   stats(): ForwardingStats;
-  /** `await using forwarding`: closes it at the end of the block. */
+  /** `await using forwarding` closes it at the end of the block. Never throws. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A forwarding without a target: an async iterable of one channel per visitor. */
 export interface Listener extends Forwarding, AsyncIterable<ForwardedChannel> {}
 
-/** A connection of a visitor, in event based mode. */
+/** The connection of one visitor. */
 export interface ForwardedChannel extends Channel {
-  /** where the visitor comes from, as the host tells */
+  /** the visitor's address, as the server reports it */
   readonly origin: Target;
 }
 
-/** What a forwarding needs of its tunnel, and tells it. */
+/** What a forwarding needs from its tunnel. */
 export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
-  /** Whether this link is the tunnel's, and not lost. */
-  isCurrent(link: Link): boolean;
+  /** The state changed. Not called until the forwarding has been open. */
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
+  /** The server refused the port, or its answer made no sense. Called after `changed`. */
+  failed(error: SshError): void;
+  /** A call or an iterator of the program has rejected, so that this error has been reported. */
+  readonly rejected: (error: unknown) => void;
   visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
 }

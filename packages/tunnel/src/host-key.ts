@@ -1,9 +1,9 @@
-/** Whom to trust: the decision about a host key. @module */
+/** The decision whether to trust a host key. @module */
 import type { MaybePromise } from "@postern/auth";
 import { parseFingerprint } from "@postern/keys";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
-/** A host key whose signature over the key exchange has been verified: it is the host's, but is it the right host? */
+/** A host key. The server has proved possession of it; whether it is the right server is for the check to decide. */
 export interface HostKeyOffer {
   readonly host: string;
   readonly port: number;
@@ -17,14 +17,14 @@ export interface HostKeyOffer {
   readonly fingerprint: string;
 }
 
-/** Decides about a host key. Anything but `true`, and any error, refuses the host. */
+/** Decides whether to trust a host key. Anything but `true`, and any error, refuses it. */
 export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
 
 /**
- * Trusts a host by the SHA256 fingerprint of its key, or of one of its keys. On the host:
+ * Trusts a server by the SHA256 fingerprint of its host key, or by several if it has several keys. Print one on the server with
  * `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
  *
- * @throws SshError `key` when a text is no SHA256 fingerprint, `misuse` for other values or none
+ * @throws SshError `key` if a text is no SHA256 fingerprint, `misuse` for other values or none
  * @example
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */

@@ -1,4 +1,4 @@
-/** The end of a reverse tunnel that dials out. @module */
+/** The end of a reverse tunnel that connects to the server. @module */
 export { createPrivateKeyMethod } from "./auth-methods.ts";
 export {
   ForwardingEvent,
@@ -22,7 +22,7 @@ export type {
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
-export type { Dial, DialTelling, Platform, Target } from "./platform.ts";
+export type { Dial, PendingDial, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";

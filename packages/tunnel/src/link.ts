@@ -1,104 +1,158 @@
-/** One connection to the host: dialled, verified, logged in, and ready to ask for ports. @module */
+/** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
 import { createFingerprint, keyType } from "@postern/keys";
-import { connect, type SshConnection } from "@postern/ssh";
+import type { BytePipe } from "@postern/ssh";
+import { type CallOptions, connect, type Deferred, deferred, onAbort, type SshConnection } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
-import { RemoteListener } from "./remote-listener.ts";
+import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
+import { unlessAborted } from "./waiting.ts";
 
-/** A connection that is logged in or about to be, and its listening ports. */
-export interface Link {
-  readonly connection: SshConnection;
-  readonly listener: RemoteListener;
-  /** whether it came to be: settles when the tunnel is open with it, or the login has failed */
-  readonly up: Promise<boolean>;
-}
-
-/** What a link tells while it is made, and after. */
+/** What happens while a link is made, and after. */
 export interface LinkEvents {
-  /** the host key is trusted, the login begins: ports may be asked for, and it depends on the host when that is sent */
+  /** The host key is trusted and login begins. Ports may be requested on the link from now on. */
   authenticating(link: Link): void;
   banner(message: string): void;
   debug(message: string): void;
 }
 
-/** A link that could not be made. `unseen`: the host was reached, and dropped us before its key was seen. */
+/** Thrown when a link could not be made. */
 export class LinkFailure {
   readonly error: SshError;
-  readonly unseen: boolean;
+  /** How far the link came. `reached`: the server dropped the connection before it showed its host key. */
+  readonly at: "dial" | "reached" | "host key" | "login";
 
-  constructor(error: SshError, unseen: boolean) {
+  constructor(error: SshError, at: LinkFailure["at"]) {
     this.error = error;
-    this.unseen = unseen;
+    this.at = at;
   }
 }
 
-/** Dials, verifies the host key, and logs in. `up` is to become what the link's `up` does. @throws LinkFailure */
-export async function openLink(
-  platform: Platform,
-  options: CheckedOptions,
-  { host, port }: Endpoint,
-  events: LinkEvents,
-  { signal, up }: { readonly signal: AbortSignal; readonly up: Promise<boolean> },
-): Promise<Link> {
-  const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
-  const started = performance.now();
-  let link: Link | undefined;
-  let reached = false;
-  let seen = false;
-  try {
-    const [dialled, prepared] = await Promise.allSettled([
-      platform.dial({ host, port }, { signal, timeoutMs: loginTimeoutMs }),
-      platform.prepare?.(options.algorithms) ?? options.algorithms,
-    ]);
-    if (dialled.status === "rejected") throw dialled.reason;
-    const pipe = dialled.value;
-    if (prepared.status === "rejected") {
-      pipe.abort();
-      throw prepared.reason;
+/** A connection that has logged in or is about to, and its listening ports. */
+export class Link {
+  readonly connection: SshConnection;
+  readonly #listener: RemoteListener;
+  readonly #sendEarly: boolean;
+  /** Settles with the login. */
+  readonly #login: Deferred = deferred();
+
+  /** @param sendEarly whether requests may be sent along with the login, if the server takes them (RFC 4252 section 5.1) */
+  constructor(connection: SshConnection, listener: RemoteListener, sendEarly: boolean) {
+    this.connection = connection;
+    this.#listener = listener;
+    this.#sendEarly = sendEarly;
+  }
+
+  /**
+   * Asks the server to listen on a port, during or after login. Resolves with the port once the server listens and the tunnel is open.
+   *
+   * @throws SshError as {@link RemoteListener.listen} does; LinkFailure if login fails, so that the next link can repeat the request
+   */
+  async listen(address: string, port: number, onOpen: OpenHandler, signal: AbortSignal): Promise<number> {
+    if (!this.#sendEarly) await unlessAborted(this.#login.promise, signal);
+    try {
+      return await this.#listener.listen(address, port, onOpen, { signal });
+    } finally {
+      // A failed login is the reason for anything that failed with it, and the server may answer before the tunnel is open.
+      if (!signal.aborted) await this.#login.promise;
     }
-    reached = true;
-    await connect(pipe, {
-      user,
-      auth,
-      algorithms: prepared.value,
-      rekey,
-      keepAlive,
-      signal,
-      random: platform.random,
-      loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
-      hostKey: async ({ hostKey: key, algorithm }) => {
-        seen = true;
-        const text = createFingerprint(platform.sha256)(key);
-        const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
-        if ((await hostKey(offer)) !== true) {
-          throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
-        }
-        return true;
-      },
-      onLogin: (logging) => {
-        link = { connection: logging, listener: new RemoteListener(logging), up };
-        if (!signal.aborted) events.authenticating(link);
-      },
-      onNotice: (message) => events.debug(message),
-      onBanner: (message) => events.banner(message),
-      onDebug: (message) => {
-        link?.listener.debug(message);
-        events.debug(message);
-      },
-      // There since the login began, and nobody opens a channel before its end.
-      onChannelOpen: (open) => link?.listener.incoming(open),
-    });
-    return link as Link;
-  } catch (cause) {
-    const error = mismatch(toSshError(cause, "connect", "the login failed"), host);
-    // Silence is a server that is frozen or far away, and a bad handshake somebody else's: neither is the sign of a penalty.
-    throw new LinkFailure(error, reached && !seen && ["closed", "disconnected", "version"].includes(error.code));
+  }
+
+  /** Asks the server to stop listening, see {@link RemoteListener.cancel}. */
+  async cancel(address: string, port: number, onCancelled: () => void, call: CallOptions): Promise<void> {
+    await this.#listener.cancel(address, port, onCancelled, call);
+  }
+
+  /** Login has succeeded, and the tunnel is open. */
+  opened(): void {
+    this.#login.resolve();
+  }
+
+  failed(failure: LinkFailure): void {
+    this.#login.reject(failure);
+  }
+
+  /**
+   * Dials the server, verifies its host key, and logs in. The caller then calls `opened` or `failed`.
+   *
+   * @throws LinkFailure
+   */
+  static async open(
+    platform: Platform,
+    options: CheckedOptions,
+    { host, port }: Endpoint,
+    events: LinkEvents,
+    { signal, sendEarly }: { readonly signal: AbortSignal; readonly sendEarly: boolean },
+  ): Promise<Link> {
+    const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
+    const started = performance.now();
+    let link: Link | undefined;
+    let listener: RemoteListener | undefined;
+    let at: LinkFailure["at"] = "dial";
+    try {
+      const [dialled, prepared] = await Promise.allSettled([
+        dial(platform, { host, port }, loginTimeoutMs, signal),
+        platform.prepare?.(options.algorithms) ?? options.algorithms,
+      ]);
+      if (dialled.status === "rejected") throw dialled.reason;
+      const pipe = dialled.value;
+      if (prepared.status === "rejected") {
+        pipe.abort();
+        throw prepared.reason;
+      }
+      at = "reached";
+      await connect(pipe, {
+        user,
+        auth,
+        algorithms: prepared.value,
+        rekey,
+        keepAlive,
+        signal,
+        random: platform.random,
+        loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
+        hostKey: async ({ hostKey: key, algorithm }) => {
+          at = "host key";
+          const text = createFingerprint(platform.sha256)(key);
+          const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
+          if ((await hostKey(offer)) !== true) {
+            throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
+          }
+          return true;
+        },
+        onLogin: (connection) => {
+          at = "login";
+          listener = new RemoteListener(connection);
+          link = new Link(connection, listener, sendEarly);
+          if (!signal.aborted) events.authenticating(link);
+        },
+        onNotice: (message) => events.debug(message),
+        onBanner: (message) => events.banner(message),
+        onDebug: (message) => {
+          listener?.debug(message);
+          events.debug(message);
+        },
+        // A server opens no channel before login, and by then there is a link.
+        onChannelOpen: (open) => listener?.incoming(open),
+      });
+      return link as unknown as Link;
+    } catch (cause) {
+      const failure = new LinkFailure(explain(toSshError(cause, "connect", "the login failed"), host), at);
+      link?.failed(failure);
+      throw failure;
+    }
   }
 }
 
-/** A failed negotiation is repeated: its message is to say that waiting may not help. */
-function mismatch(error: SshError, host: string): SshError {
+function dial(platform: Platform, endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<BytePipe> {
+  let stopListening: (() => void) | undefined;
+  return new Promise<BytePipe>((connected, failed) => {
+    const pending = platform.dial(endpoint, timeoutMs, connected, failed);
+    stopListening = onAbort(signal, () => pending.abort(signal.reason));
+  }).finally(() => stopListening?.());
+}
+
+/** A failed negotiation is retried, so its message says that retrying may not help. */
+function explain(error: SshError, host: string): SshError {
   if (error.code !== "negotiation") return error;
   return new SshError("negotiation", `the algorithms do not match those of ${quote(host)}: ${error.message}`, {
     cause: error,

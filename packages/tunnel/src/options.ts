@@ -3,6 +3,7 @@ import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
 import {
+  describeType,
   expectInteger,
   expectNumber,
   expectPort,
@@ -16,85 +17,90 @@ import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 
-/** An SSH host to dial. */
+/** An SSH server to dial. */
 export interface Endpoint {
   readonly host: string;
   /** default 22 */
   readonly port: number;
 }
 
-/** What `beforeReconnect` is told, and may change for the attempts from now on. */
+/** The argument of `beforeReconnect`. */
 export interface ReconnectInfo {
   /** 1 for the first attempt after the connection was lost */
   readonly attempt: number;
   readonly reason: SshError;
-  /** fires when the answer is not needed any more: after `loginTimeoutMs`, or when the tunnel ends */
+  /** aborts when the result is no longer needed: after `loginTimeoutMs`, or when the tunnel ends */
   readonly signal: AbortSignal;
 }
+
+/** Changes that `beforeReconnect` makes for this attempt and later ones. */
 export interface ReconnectChanges {
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
-  readonly auth?: readonly AuthMethod[];
+  readonly auth?: AuthMethod | readonly AuthMethod[];
   readonly hostKey?: HostKeyCheck;
 }
 
 /** Options of a ReverseTunnel. */
 export interface TunnelOptions {
-  /** the SSH host: a name or an address; this or `hosts` */
+  /** name or address of the SSH server; either this or `hosts` is required */
   readonly host?: string;
   /** default 22 */
   readonly port?: number;
-  /** several hosts, gone through in turn until one can be logged in to */
+  /** several servers, tried in turn until a login succeeds */
   readonly hosts?: readonly (string | { readonly host: string; readonly port?: number })[];
-  /** after a loss `hosts` are gone through from the first one, instead of from the one that was open; default false */
+  /** after a lost connection, tries `hosts` from the first one instead of the one that was connected; default false */
   readonly preferFirst?: boolean;
   readonly user: string;
-  /** tried in order; see `password`, `privateKey` */
-  readonly auth: readonly AuthMethod[];
-  /** whom to trust: nothing is trusted by default; see `fingerprint` */
+  /** one login method, or several that are tried in order; see `password`, `privateKey` */
+  readonly auth: AuthMethod | readonly AuthMethod[];
+  /** decides whether to trust the server's host key; see `fingerprint` */
   readonly hostKey: HostKeyCheck;
-  /** lists of algorithm values, best first; default the platform's `modern` */
+  /** lists of algorithm values, best first; default: `modernAlgorithms` of the platform */
   readonly algorithms?: Partial<Algorithms>;
   /**
-   * new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour. For a host that does not survive our
-   * rekey: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets
+   * New keys are exchanged after this many bytes or packets in one direction, or milliseconds. Default 1 GiB, 2^31, one hour. For a server that
+   * fails when the client rekeys: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
-  /** a host that says nothing for `intervalMs` is asked, and lost after `countMax` questions without an answer; default 30 s, 5; 0 ms: off */
+  /**
+   * Sends a keepalive after `intervalMs` without data from the server, and drops the connection after `countMax` of them without an answer.
+   * Default 30 s, 5. An interval of 0 turns it off.
+   */
   readonly keepAlive?: Partial<KeepAliveOptions>;
-  /** what happens when the connection is lost; default `established`, 5 s, without end */
+  /** when and how often to reconnect; default: mode `established`, every 5 s, without limit */
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
   /**
-   * Called before each attempt to reconnect, for fresh credentials or another host. An error makes the attempt fail, and so does an answer that
-   * takes longer than `loginTimeoutMs`.
+   * Called before each attempt to reconnect, for fresh credentials or another server. The attempt fails if it throws, or takes longer than
+   * `loginTimeoutMs`.
    */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
   /**
-   * Ends the tunnel with the error when the server refuses a first request, or refuses a port for good after a reconnection. A port that is still
-   * held after a reconnection is waited for in any case. Default false: such a forwarding ends alone.
+   * Ends the tunnel with the error if the server refuses a first request, or refuses a port for good after a reconnection. A port that is
+   * still taken after a reconnection is retried in any case. Default false: only the forwarding ends.
    */
   readonly exitOnForwardFailure?: boolean;
-  /** `intervalMs`: how often each open forwarding is probed, told by the event `selfcheck`; default 0, never */
+  /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
-  /** milliseconds from dialling to logged in, the decision about the host key included, and for `beforeReconnect`; default 60 s */
+  /** milliseconds from the dial to the end of login, including the host key check; also the limit of `beforeReconnect`; default 60 s */
   readonly loginTimeoutMs?: number;
-  /** milliseconds to connect to a target of local forwarding; default 30 s */
+  /** milliseconds to connect to a target; default 30 s */
   readonly targetTimeoutMs?: number;
 }
 
-/** A visitor of the host's port asks for a channel. */
+/** A visitor has connected to the server's port. */
 export interface ChannelOpenRequest {
-  /** our number of the channel */
+  /** our channel number */
   readonly channelId: number;
-  /** where the visitor comes from, as the host tells; not verified by anybody else */
+  /** the visitor's address, as the server reports it; not verified */
   readonly origin: Target;
   /** the listening address, as requested, and the port */
   readonly address: string;
   readonly port: number;
 }
 
-/** What `forward` and `listen` share. */
+/** Options that `forward` and `listen` share. */
 interface RequestOptions {
   /**
    * Sent to the server as it is: `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6. Default `localhost`: loopback of
@@ -135,7 +141,7 @@ export interface ListenOptions extends RequestOptions {
 
 /** Options of `ReverseTunnel.close`. */
 export interface CloseOptions {
-  /** with `drainMs`, ends the wait; otherwise drops the connection without waiting for the server */
+  /** with `drainMs`, ends the drain; otherwise drops the connection without waiting for the server */
   readonly signal?: AbortSignal;
   /** milliseconds that open connections may take to finish, after the ports are freed; default 0 */
   readonly drainMs?: number;
@@ -160,7 +166,7 @@ export interface CheckedOptions {
   readonly targetTimeoutMs: number;
 }
 
-/** A checked request for a port, defaults filled in; without a target it is a listener's. */
+/** A checked request for a port, with the defaults filled in. Without a target it is a listener's. */
 export type CheckedForwarding = RequestOptions & {
   readonly address: string;
   readonly target: Target | undefined;
@@ -171,7 +177,8 @@ export type CheckedForwarding = RequestOptions & {
 const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkForwardOptions(given: ForwardOptions): CheckedForwarding {
+export function checkForwardOptions(given: ForwardOptions, ignored: readonly unknown[]): CheckedForwarding {
+  refuseIgnored("forward", ignored);
   const { target } = checkRequest("forward", given, "target");
   if (target === undefined)
     throw new SshError("misuse", "expected a target, such as { host: '127.0.0.1', port: 80 }; listen() needs none");
@@ -182,7 +189,8 @@ export function checkForwardOptions(given: ForwardOptions): CheckedForwarding {
 }
 
 /** @throws SshError `misuse` that names the option, what was expected and what came */
-export function checkListenOptions(given: ListenOptions): CheckedForwarding {
+export function checkListenOptions(given: ListenOptions, ignored: readonly unknown[]): CheckedForwarding {
+  refuseIgnored("listen", ignored);
   const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
   expectInteger("backlog", backlog, 1);
   return withDefaults(given, undefined, backlog);
@@ -210,16 +218,28 @@ function withDefaults(given: RequestOptions, target: Target | undefined, backlog
 }
 
 /** @throws SshError `misuse` */
-export function checkCallOptions(what: string, given: CallOptions): void {
+export function checkCallOptions(what: string, given: CallOptions, ignored: readonly unknown[] = []): void {
+  refuseIgnored(what, ignored);
   checkOptions(what, given, ["signal"]);
   expectSignal(given.signal);
 }
 
 /** Returns `drainMs`. @throws SshError `misuse` */
-export function checkCloseOptions(given: CloseOptions): number {
+export function checkCloseOptions(given: CloseOptions, ignored: readonly unknown[]): number {
+  refuseIgnored("close", ignored);
   checkOptions("close", given, ["drainMs", "signal"]);
   expectSignal(given.signal);
   const { drainMs = 0 } = given;
   expectNumber("drainMs", drainMs);
   return drainMs;
+}
+
+/** A second argument, such as a signal, would have no effect. @throws SshError `misuse` */
+function refuseIgnored(what: string, ignored: readonly unknown[]): void {
+  if (ignored.length === 0) return;
+  const got = describeType(ignored[0]);
+  throw new SshError(
+    "misuse",
+    `expected ${what}() to get one object of options, such as { signal }, got a second argument: ${got}`,
+  );
 }

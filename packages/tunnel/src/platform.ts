@@ -1,39 +1,34 @@
-/** What a platform gives the facade: sockets, randomness and its own algorithm values. @module */
+/** What a platform provides: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 
-/** Where a forwarding connects its visitors to. */
+/** The address to which a forwarding connects its visitors. */
 export type Target = Address;
 
-/** Connects to an address. @throws SshError `connect`, `timeout` or `aborted` */
-export type Dial = (
-  target: Target,
-  options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
-) => Promise<BytePipe>;
-
-/** A dial under way. */
-export interface Dialling {
-  /** Ends it with `aborted`; once it has succeeded or failed, it does nothing. */
+/** A dial in progress. */
+export interface PendingDial {
+  /** Ends the dial, which then fails with SshError `aborted`. Has no effect once the dial has succeeded or failed. */
   abort(reason: unknown): void;
 }
 
-/** {@link Dial} for one of many visitors, who needs neither a promise nor a signal: one of the two functions is called later, once. */
-export type DialTelling = (
+/**
+ * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError `connect`, `timeout` or `aborted`.
+ * Callbacks instead of a promise and a signal, because that costs less for each of many visitors.
+ */
+export type Dial = (
   target: Target,
   timeoutMs: number,
   connected: (pipe: BytePipe) => void,
   failed: (error: unknown) => void,
-) => Dialling;
+) => PendingDial;
 
 /** Everything that differs between runtimes. */
 export interface Platform {
-  /** Connects to the SSH host. */
+  /** Connects to the SSH server. */
   readonly dial: Dial;
-  /** Connects to a target of local forwarding; `dial` when left out. `false`: this runtime connects to none, so a target is refused. */
+  /** Connects to the target of a forwarding. Default: `dial`. `false`: this runtime cannot, and `forward()` throws. */
   readonly dialTarget?: Dial | false | undefined;
-  /** `dialTarget` at less cost, where the platform knows how */
-  readonly dialTelling?: DialTelling | undefined;
-  /** the default algorithms, fastest first on this platform */
+  /** The default algorithms, fastest first. */
   readonly algorithms: Algorithms;
   /**
    * Replaces algorithms that the runtime does not support. Runs once per connection, while the server is dialled.
@@ -41,18 +36,8 @@ export interface Platform {
    */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
-  /** SHA-256, for fingerprints */
+  /** SHA-256, for fingerprints. */
   readonly sha256: Hash;
   /** Frees the memory of a chunk (takes it), see `pump`. */
   readonly free?: Free | undefined;
-}
-
-/** Any dial, told by its promise. Each has a signal of its own: one for thousands would hold as many listeners. */
-export function telling(dial: Dial): DialTelling {
-  return (target, timeoutMs, connected, failed) => {
-    const dialling = new AbortController();
-    const dialled = async (): Promise<BytePipe> => await dial(target, { signal: dialling.signal, timeoutMs });
-    dialled().then(connected, failed);
-    return dialling;
-  };
 }

@@ -1,32 +1,31 @@
-/** Who answers on the host's port: us, somebody else, or nobody. @module */
-import { type CallOptions, type Channel, onAbort, type SshConnection } from "@postern/ssh";
+/** Checks who answers on the server's port: we, another program, or none. @module */
+import { type CallOptions, type Channel, deferred, onAbort, type SshConnection } from "@postern/ssh";
 import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
-import { fired, later } from "./waiting.ts";
 
 /**
- * `ours`: what we sent to the port came to us. `foreign`: somebody took the connection, but not we. `closed`: nobody listens there.
- * `denied`: the host does not let us look (`PermitOpen`, `AllowTcpForwarding remote`).
+ * `ours`: what we sent to the port arrived here. `foreign`: another program accepted the connection. `closed`: no program listens there.
+ * `denied`: the server does not permit the check (`PermitOpen`, `AllowTcpForwarding remote`).
  */
 export type ProbeAnswer = "ours" | "foreign" | "closed" | "denied";
 
-/** An answer for each address the host was asked to connect to. */
+/** One answer for each address that the server was asked to connect to. */
 export interface ProbeResult {
-  /** whether each address that could be looked at is ours, and at least one could */
+  /** whether every address that could be checked is ours, and at least one could */
   readonly ok: boolean;
   readonly answers: ReadonlyMap<string, ProbeAnswer>;
 }
 
-/** Tells whether what comes in is a visitor or our own probe. */
+/** Tells our own probes from visitors. */
 export class ProbeGate {
-  /** the probes under way, by their nonces */
+  /** The probes in progress, by nonce. */
   readonly #expected = new Map<string, { arrived(): void; readonly over: Promise<void> }>();
 
-  /** Whether a probe is under way, so that an incoming channel has to be looked at. */
-  get busy(): boolean {
+  /** Whether a probe is in progress, so that the first bytes of incoming channels must be checked. */
+  get isActive(): boolean {
     return this.#expected.size > 0;
   }
 
-  /** Whether the channel is one of the probes under way, which is taken then. Holds a visitor who sends nothing until those are over. */
+  /** Returns whether the channel is a probe, and if so takes it. A visitor that sends nothing is held until the probes are over. */
   async takes(channel: Channel): Promise<boolean> {
     const allOver = Promise.all([...this.#expected.values()].map(({ over }) => over)).then(() => undefined);
     const head = await Promise.race([channel.peek(nonceSize), allOver]);
@@ -37,8 +36,8 @@ export class ProbeGate {
     return true;
   }
 
-  /** Connects through the host to `host:port`, says something that nobody can guess, and waits for it to come in. */
-  async ask(
+  /** Connects through the server to `host:port`, sends a nonce, and waits for it to arrive. */
+  async probe(
     connection: SshConnection,
     host: string,
     port: number,
@@ -46,36 +45,36 @@ export class ProbeGate {
     call: CallOptions,
   ): Promise<ProbeAnswer> {
     let channel: Channel | undefined;
-    const patience = new AbortController();
-    const timer = setTimeout(() => patience.abort(), Limits.probeTimeoutMs);
-    const settled = onAbort(call.signal, () => patience.abort());
-    const over = later<void>();
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), Limits.probeTimeoutMs);
+    const stopListening = onAbort(call.signal, () => limit.abort());
+    const over = deferred();
     try {
       const arrived = new Promise<ProbeAnswer>((resolve) =>
         this.#expected.set(key(nonce), { arrived: () => resolve("ours"), over: over.promise }),
       );
       const specificData = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
-      channel = await connection.openChannel("direct-tcpip", specificData, { signal: patience.signal });
+      channel = await connection.openChannel("direct-tcpip", specificData, { signal: limit.signal });
       channel.write(nonce);
-      const silence = fired(patience.signal).then((): ProbeAnswer => "foreign");
-      // Whoever ends the connection, or speaks first, is not us; unless it is the connection below that ended.
+      const silence = new Promise<ProbeAnswer>((resolve) => onAbort(limit.signal, () => resolve("foreign")));
+      // A peer that closes the channel or sends data first is another program, unless the SSH connection itself was lost.
       const { closed } = channel;
       const foreign = channel.peek(1).then(async (): Promise<ProbeAnswer> => {
         await Promise.race([closed, Promise.resolve()]);
         return "foreign";
       });
       const answer = await Promise.race([arrived, silence, foreign]);
-      if (call.signal?.aborted) throw new SshError("aborted", "the probe was aborted", { cause: call.signal.reason });
+      call.signal?.throwIfAborted();
       return answer;
     } catch (error) {
-      if (!(error instanceof SshError)) throw error;
-      // The host did not even say whether it could connect: nobody answers there.
-      if (error.code === "aborted" && !call.signal?.aborted) return "closed";
-      if (error.code !== "refused") throw error;
+      if (call.signal?.aborted) throw call.signal.reason;
+      // The server did not report in time whether it could connect.
+      if (limit.signal.aborted) return "closed";
+      if (!(error instanceof SshError) || error.code !== "refused") throw error;
       return error.reason === OpenFailureReason.CONNECT_FAILED ? "closed" : "denied";
     } finally {
       clearTimeout(timer);
-      settled();
+      stopListening();
       this.#expected.delete(key(nonce));
       over.resolve();
       channel?.abort();
@@ -83,12 +82,12 @@ export class ProbeGate {
   }
 }
 
-/** Bytes of a nonce. */
+/** Length of a nonce in bytes. */
 export const nonceSize = 32;
 
 /**
- * The addresses at which the server itself should reach a listener for `address`. As OpenSSH reads them: `0.0.0.0` is IPv4 only, `::` is IPv6
- * only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings are names like any other.
+ * Returns the addresses at which the server should reach its own listener for `address`. Follows OpenSSH: `0.0.0.0` is IPv4 only, `::` is IPv6
+ * only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings are ordinary names.
  */
 export function probeAddresses(address: string): readonly string[] {
   if (address === "0.0.0.0") return ["127.0.0.1"];

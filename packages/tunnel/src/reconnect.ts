@@ -1,39 +1,41 @@
 /**
- * When to connect again, and when not to. By the code of the error, while no login has succeeded and after one has:
+ * When to reconnect. Depends on the code of the error and on whether a login has succeeded before:
  *
  * | code | before the first login | after |
  * |---|---|---|
- * | `hostkey`: the server proved that it has a key, and the key was refused | final | slow |
+ * | `hostkey`: the server proved possession of a key that was refused | final | slow |
  * | `auth`: the server refused the login | final | slow |
  * | `denied`: a policy | final | slow |
  * | `key`: a key of the program cannot be read | final | slow |
- * | `misuse`, `aborted`: the program's mistake, and its wish | final | final |
+ * | `misuse`, `aborted`: the program's mistake or request | final | final |
  * | `negotiation`: the algorithms do not match | slow | slow |
  * | `busy`, and any connection that ends twice in a row before the host key | after 15 s | after 15 s |
  * | `kex`: among others a malformed host key, or a bad signature by it | retry | retry |
- * | `version`: no SSH there, such as a captive portal | retry | retry |
- * | `credentials`: a vault or an agent of ours failed | retry | retry |
+ * | `version`: not an SSH server, such as a captive portal | retry | retry |
+ * | `credentials`: a vault or an agent on our side failed | retry | retry |
  * | `connect`, `timeout`, `closed`, `disconnected`, `protocol`, `mac`, `limit`, `refused` | retry | retry |
  *
  * *final* ends the tunnel, unless `reconnect.final` decides otherwise. *retry* waits as the options say, *slow* at least a minute. Before the first
- * login anything is tried again only in mode `always`. What nobody's key vouches for is never final: whoever can inject a packet could end the tunnel.
+ * login, failures are retried only in mode `always`. An error that is not authenticated by the host key is never final, because an attacker who
+ * can inject one packet could end the tunnel.
  * @module
  */
 import type { SshError } from "@postern/wire";
+import type { LinkFailure } from "./link.ts";
 
-/** How the time between attempts grows. It starts again at `intervalMs` once a connection has been open for 30 s. */
+/** How the time between attempts grows. It is reset to `intervalMs` once a connection has been open for 30 s. */
 export interface BackoffOptions {
-  /** each attempt waits so many times as long as the one before; default 1 */
+  /** each wait is this many times as long as the previous one; default 1 */
   readonly factor: number;
-  /** but never longer than this, what is added at random aside; default 5 minutes */
+  /** the longest wait, before jitter is added; default 5 minutes */
   readonly maxIntervalMs: number;
-  /** up to this part of the time is added at random, so that a fleet does not come back in one instant; default 0.1 */
+  /** up to this fraction of the wait is added at random, so that many clients do not reconnect at once; default 0.1 */
   readonly jitter: number;
 }
 
 /** What happens when the connection is lost. */
 export interface ReconnectOptions {
-  /** `established` (default): a connection that was open is made again; `always`: a first login that fails is tried again, too */
+  /** `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails */
   readonly mode: "never" | "established" | "always";
   /** milliseconds before the first attempt; default 5 s */
   readonly intervalMs: number;
@@ -41,44 +43,44 @@ export interface ReconnectOptions {
   readonly maxRetries: number;
   readonly backoff: BackoffOptions;
   /**
-   * Whether a failure ends the tunnel: `true` does; anything else tries again, within `mode` and `maxRetries`. An error that it throws ends the
-   * tunnel. The default ends it for `misuse`, and before the first login succeeds for `hostkey`, `auth`, `key` and `denied`.
+   * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If it throws, the tunnel ends
+   * with that error as the cause. The default returns `true` for `misuse`, and before the first login for `hostkey`, `auth`, `key` and `denied`.
    */
   readonly final?: ((error: SshError) => boolean) | undefined;
 }
 
-/** sshd keeps an address out while it has more than 15 s of penalties (PerSourcePenalties). */
+/** sshd refuses an address with more than 15 s of penalties (PerSourcePenalties). */
 const penaltyMs = 15_000;
 
-/** Between attempts that the same credentials, trust or algorithms will probably fail again. */
+/** Between attempts that will probably fail again, with the same credentials, trust or algorithms. */
 const slowMs = 60_000;
 
-/** Credentials, trust and policy: a first login that they refuse is a mistake of the setup. */
+/** Credentials, trust and policy. If they fail the first login, the setup is wrong. */
 const refusals: readonly string[] = ["auth", "hostkey", "denied", "key"];
 
-/** The default of `reconnect.final`. After a success, a refusal may be an unmounted home, a PAM outage, or somebody in the middle. */
-export function isFinal({ code }: SshError, established: boolean): boolean {
-  return code === "misuse" || code === "aborted" || (!established && refusals.includes(code));
+/** The default of `reconnect.final`. After a success, a refusal may be an unmounted home directory, a PAM outage, or a man in the middle. */
+export function isFinal({ code }: SshError, hasLoggedIn: boolean): boolean {
+  return code === "misuse" || code === "aborted" || (!hasLoggedIn && refusals.includes(code));
 }
 
-/** A connection that was open for so long ends the backoff; a shorter one may be a server that drops whoever has logged in. */
+/** A connection that was open for this long resets the backoff. A shorter one may be a server that drops every client after login. */
 const stableMs = 30_000;
 
-/** How long to wait before each attempt. */
+/** Computes the wait before each attempt. */
 export class Backoff {
   readonly #options: ReconnectOptions;
   readonly #random: () => number;
-  /** waits since the last connection that was stable */
+  /** waits since the last stable connection */
   #waits = 0;
-  /** how often in a row the server dropped us before its host key was seen */
-  #turnedAway = 0;
+  /** how often in a row the server dropped the connection before it showed its host key */
+  #earlyDrops = 0;
   #openedAt = 0;
   readonly #hosts: number;
   /** failures in a row that the next host may not share */
   #refused = 0;
 
   /**
-   * @param random a fraction from 0 to 1
+   * @param random returns a fraction from 0 to 1
    * @param hosts how many hosts are dialled in turn
    */
   constructor(options: ReconnectOptions, random: () => number, hosts = 1) {
@@ -89,30 +91,32 @@ export class Backoff {
 
   opened(): void {
     this.#openedAt = performance.now();
-    this.#turnedAway = 0;
+    this.#earlyDrops = 0;
   }
 
   lost(): void {
     if (performance.now() - this.#openedAt >= stableMs) this.#waits = 0;
   }
 
-  failed(unseen: boolean): void {
-    this.#turnedAway = unseen ? this.#turnedAway + 1 : 0;
+  failed({ error, at }: LinkFailure): void {
+    // A timeout is a frozen or distant server, and a bad handshake is someone else's: neither is the sign of a penalty.
+    const isDrop = at === "reached" && ["closed", "disconnected", "version"].includes(error.code);
+    this.#earlyDrops = isDrop ? this.#earlyDrops + 1 : 0;
   }
 
-  /** Milliseconds before the next attempt, after that failure. */
+  /** Returns the milliseconds before the next attempt, after this failure. */
   next({ code }: SshError): number {
     const { intervalMs, backoff } = this.#options;
     const { factor, maxIntervalMs, jitter } = backoff;
-    // 0 ms stay 0 ms however often the factor is applied: without the limit they would be NaN in the end.
+    // Without the limit, an interval of 0 ms would become 0 * Infinity = NaN.
     const times = Math.min(factor ** this.#waits++, Number.MAX_VALUE);
     const grown = Math.min(intervalMs * times, Math.max(maxIntervalMs, intervalMs));
-    // A client that is being punished may see only a reset: once is chance, twice is a sign.
-    const punished = code === "busy" || this.#turnedAway > 1;
+    // sshd may drop a penalized client without a word. One drop is chance, two in a row suggest a penalty.
+    const isPenalized = code === "busy" || this.#earlyDrops > 1;
     const isRefusal = code === "negotiation" || refusals.includes(code);
     this.#refused = isRefusal ? this.#refused + 1 : 0;
-    // With several hosts the wait comes once each of them has refused.
-    const slow = isRefusal && this.#refused >= this.#hosts;
-    return Math.round(Math.max(grown, slow ? slowMs : punished ? penaltyMs : 0) * (1 + jitter * this.#random()));
+    // With several hosts the long wait begins once each of them has refused.
+    const isSlow = isRefusal && this.#refused >= this.#hosts;
+    return Math.round(Math.max(grown, isSlow ? slowMs : isPenalized ? penaltyMs : 0) * (1 + jitter * this.#random()));
   }
 }

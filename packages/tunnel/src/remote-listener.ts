@@ -1,4 +1,4 @@
-/** Remote listening, RFC 4254 section 7: requests for ports, and the routing of the channels that come from them. @module */
+/** Remote listening (RFC 4254 section 7): requests for ports, and the routing of channels that arrive from them. @module */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
@@ -14,7 +14,7 @@ import {
 
 /** The type-specific part of a `forwarded-tcpip` open. */
 export type ForwardedOpen = ValuesOf<typeof ForwardedTcpip>;
-/** Answers the opens of one forwarding. */
+/** Handles the channel opens of one forwarding. */
 export type OpenHandler = (open: IncomingOpen, specificData: ForwardedOpen) => void;
 
 interface Route {
@@ -27,58 +27,60 @@ interface Route {
 export class RemoteListener {
   readonly #connection: SshConnection;
   readonly #routes = new Set<Route>();
-  /** what the host said in SSH_MSG_DEBUG since it was asked last, or replied: OpenSSH explains a refusal that way, just before it */
-  #said: string[] = [];
+  /** SSH_MSG_DEBUG texts since the last request or reply. OpenSSH explains a refusal with one, just before the reply. */
+  #debugTexts: string[] = [];
 
   constructor(connection: SshConnection) {
     this.#connection = connection;
   }
 
-  /** The host sent SSH_MSG_DEBUG. */
+  /** The server sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    // With the login sshd tells what the line of the key allows: before its end, or after it as `file:line: key options: …`.
-    if (this.#connection.loggedIn && this.#said.length < 8 && !/:\d+: /.test(message)) this.#said.push(message);
+    // During login, or after it as `file:line: key options: …`, sshd lists what authorized_keys permits; that explains no refusal.
+    if (this.#connection.loggedIn && this.#debugTexts.length < 8 && !/:\d+: /.test(message))
+      this.#debugTexts.push(message);
   }
 
   /**
-   * Asks the host to listen. `onOpen` is in place before the reply has been handled to its end, for a channel may follow in the same segment.
-   * Gives the port.
+   * Asks the server to listen, and returns the port. The route exists before the reply has been processed completely, because a channel open
+   * may follow in the same segment.
    *
-   * @throws SshError `refused` with the reason the host gave, `denied` when its policy is the reason or it does not support remote forwarding,
-   * `aborted`, `misuse` for an address and port that are ours already
+   * @throws SshError `refused` with the server's reason, `denied` if its policy is the reason or it does not support remote forwarding,
+   * `aborted`, `misuse` for an address and port that are forwarded already
    */
   async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
-      throw new SshError("misuse", `expected a port that is not forwarded yet, got ${name(address, port)}`);
+      throw new SshError("misuse", `expected a port that is not forwarded yet, got ${describe(address, port)}`);
     }
     let bound: number | undefined;
-    let said: readonly string[] = [];
-    this.#said = [];
+    let reasons: readonly string[] = [];
+    this.#debugTexts = [];
     const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
       signal,
       onReply: ({ ok, specificData }) => {
-        // Here, and not when the caller goes on: by then the host may have explained something else.
-        said = this.#said;
-        this.#said = [];
+        // Taken here, because later texts belong to later replies.
+        reasons = this.#debugTexts;
+        this.#debugTexts = [];
         if (!ok) return;
         bound = port === 0 ? this.#chosenPort(specificData) : port;
         if (bound === undefined) return;
-        // Nobody waits for an aborted request any more, so the host is asked to let go.
+        // The call was aborted, so the port is freed again.
         if (signal?.aborted) this.#sendCancel(address, bound).catch(() => {});
         else this.#routes.add({ address, port: bound, onOpen });
       },
     });
     if (bound !== undefined) return bound;
-    const expected = `expected the host to listen on ${name(address, port)}`;
-    if (reply.ok) throw new SshError("protocol", `${expected} and tell the port it chose, got none`);
-    if (reply.unimplemented) throw new SshError("denied", `${expected}, the server does not support remote forwarding`);
-    const why = said.length === 0 ? "no reason; the port may be in use" : said.map((text) => quote(text)).join(", ");
-    throw new SshError(said.some(isPolicy) ? "denied" : "refused", `${expected}, it refused and gave ${why}`);
+    const expected = `expected the server to listen on ${describe(address, port)}`;
+    if (reply.ok) throw new SshError("protocol", `${expected} and to return the port, got none`);
+    if (reply.unimplemented) throw new SshError("denied", `${expected}, but it does not support remote forwarding`);
+    const why =
+      reasons.length === 0 ? "no reason; the port may be in use" : reasons.map((text) => quote(text)).join(", ");
+    throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, but it refused and gave ${why}`);
   }
 
   /**
-   * Asks the host to stop listening. The route stays until it has: opens may still come (RFC 4254 section 7.1).
-   * `onCancelled` is called when it has, even if the call was aborted meanwhile.
+   * Asks the server to stop listening. The route stays until it has, because channel opens may still arrive (RFC 4254 section 7.1).
+   * `onCancelled` is called once it has, even if the call was aborted.
    */
   async cancel(address: string, port: number, onCancelled: () => void, options: CallOptions): Promise<void> {
     const { ok } = await this.#sendCancel(address, port, {
@@ -90,10 +92,14 @@ export class RemoteListener {
         onCancelled();
       },
     });
-    if (!ok) throw new SshError("refused", `expected the host to stop listening on ${name(address, port)}, it refused`);
+    if (!ok)
+      throw new SshError(
+        "refused",
+        `expected the server to stop listening on ${describe(address, port)}, but it refused`,
+      );
   }
 
-  /** The host opens a channel. */
+  /** The server opens a channel. */
   incoming(open: IncomingOpen): void {
     if (open.type !== "forwarded-tcpip") {
       open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "only forwarded-tcpip is accepted");
@@ -102,12 +108,12 @@ export class RemoteListener {
     const specificData = ForwardedTcpip.decode(open.specificData);
     const route = this.#route(specificData);
     if (route === undefined) {
-      // RFC 4254 section 7.2: MUST be rejected when the port was not requested.
+      // RFC 4254 section 7.2: an open for a port that was not requested MUST be rejected.
       open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port was not requested");
     } else route.onOpen(open, specificData);
   }
 
-  /** By address and port as requested; else by the port, when that names one: some hosts tell another address. */
+  /** Finds the route by address and port as requested, or by the port alone if that is unique, because some servers report another address. */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
     if (exact !== undefined) return exact;
@@ -131,12 +137,11 @@ export class RemoteListener {
   }
 }
 
-/** Whether a host's explanation speaks of its policy: sshd explains those refusals and no others (a busy port gets no word). */
-function isPolicy(said: string): boolean {
-  return /refused|denied|disabled|prohibited|forbidden|not (?:allowed|permitted)/i.test(said);
+/** Whether the server's explanation refers to its policy. sshd explains only those refusals, not a port that is in use. */
+function isPolicy(text: string): boolean {
+  return /refused|denied|disabled|prohibited|forbidden|not (?:allowed|permitted)/i.test(text);
 }
 
-/** How an address and port are named in messages. */
-function name(address: string, port: number): string {
+function describe(address: string, port: number): string {
   return `${quote(address)} port ${port}`;
 }

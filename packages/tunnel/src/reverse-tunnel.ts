@@ -1,6 +1,6 @@
-/** The facade: dial out, log in, ask for ports, serve what arrives there, and come back when the connection is lost. @module */
-import type { CallOptions } from "@postern/ssh";
-import { SshError } from "@postern/wire";
+/** The facade: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
+import { type CallOptions, onAbort, TypedEventTarget } from "@postern/ssh";
+import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import { checkTunnelOptions } from "./check-options.ts";
 import {
@@ -8,11 +8,12 @@ import {
   NoticeEvent,
   SelfCheckEvent,
   StateEvent,
-  TunnelEventTarget,
+  type TunnelEvents,
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { Link } from "./link.ts";
 import {
   type CheckedForwarding,
   type CheckedOptions,
@@ -28,25 +29,32 @@ import {
 import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
-import { fired, maxTimerMs } from "./waiting.ts";
+import { abortableCall } from "./waiting.ts";
 
 /**
- * A reverse tunnel through an SSH host.
+ * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see `TunnelEvents`).
- * None of them has to be handled.
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see `TunnelEvents`). None of them has
+ * to be handled.
+ *
+ * When a tunnel that was connected gives up, `closed` rejects. Unless the program handles that, or a call or an iterator reports the same
+ * error, it is an unhandled rejection. A program that only uses events adds `tunnel.closed.catch(() => {})`.
  */
-export class ReverseTunnel extends TunnelEventTarget {
+export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #platform: Platform;
   readonly #options: CheckedOptions;
   readonly #supervisor: Supervisor;
   readonly #forwardings = new Set<ActiveForwarding>();
-  /** cancelled, with connections that live on */
-  readonly #leaving = new Set<ActiveForwarding>();
+  /** Forwardings of calls that have not returned. */
+  readonly #opening = new Set<ActiveForwarding>();
+  /** Closed forwardings that still have open connections. */
+  readonly #draining = new Set<ActiveForwarding>();
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
+  /** The last link on which ports may be requested; one that has failed refuses by itself. */
+  #link: Link | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
-  #checking = false;
+  #isChecking = false;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions, platform: Platform) {
@@ -57,27 +65,32 @@ export class ReverseTunnel extends TunnelEventTarget {
       stateChanged: (state, reason) => this.#stateChanged(state, reason),
       attemptDue: (event) => this.dispatchEvent(event),
       linkReady: (link) => {
-        for (const forwarding of this.#forwardings) void forwarding.attach(link);
+        this.#link = link;
+        for (const forwarding of [...this.#forwardings, ...this.#opening]) void forwarding.attach(link);
       },
       linkLost: (error) => {
-        for (const forwarding of this.#forwardings) forwarding.detach(error);
+        this.#link = undefined;
+        for (const forwarding of [...this.#forwardings, ...this.#opening]) forwarding.detach(error);
       },
       ended: (error) => {
-        for (const forwarding of [...this.#forwardings, ...this.#leaving]) forwarding.end(error);
+        for (const forwarding of [...this.#forwardings, ...this.#opening, ...this.#draining]) forwarding.end(error);
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
     });
   }
 
-  /** The current state; `closed` before the login and after the end. */
+  /** The current state. */
   get state(): TunnelState {
     return this.#supervisor.state;
   }
 
   /**
-   * One promise for the life of the tunnel. Resolves when it was logged off; rejects with an SshError if the first login failed or the tunnel
-   * was given up. It settles before the last `state` event fires.
+   * One promise for the life of the tunnel. Resolves after `close()`; rejects with an SshError if the first login failed or the tunnel gave
+   * up. It settles before the last `state` event fires.
+   *
+   * If a tunnel that was connected gives up and nothing handles the rejection, it is reported as an unhandled rejection, which ends a Node.js
+   * process. It counts as handled if `connect()`, a pending call or an iterator of a listener rejects with the same error.
    */
   get closed(): Promise<void> {
     return this.#supervisor.closed;
@@ -97,32 +110,33 @@ export class ReverseTunnel extends TunnelEventTarget {
    * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it is final.
    * A tunnel has one life: after a failed login, as after any other end, make a new one.
    *
-   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called before
+   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called before; the signal's
+   * reason if the signal aborts, which ends the tunnel
    * @example
    * await tunnel.connect({ signal: AbortSignal.timeout(10_000) });
    */
-  async connect(options: CallOptions = {}): Promise<void> {
-    checkCallOptions("connect", options);
-    await this.#supervisor.start(options);
+  async connect(options: CallOptions = {}, ...ignored: []): Promise<void> {
+    checkCallOptions("connect", options, ignored);
+    await abortableCall(options.signal, this.#supervisor.start(options), this.#rejected);
   }
 
   /**
    * Asks the server to listen on a port, and connects each visitor to `target`. Resolves once the server listens. After a reconnection
    * the same forwarding requests its port again.
    *
-   * Before `connect()` and during a reconnection the request waits for the next connection. If a key is the only login method and the
-   * server is known to process messages in order, a request made during the login travels with it and saves a round trip
-   * (RFC 4252 section 5.1).
+   * May be called in every state but `closed`: before `connect()` and during a reconnection it waits for the next connection. If a key is
+   * the only login method and the server is known to process messages in order, a request made during login is sent along with it and saves
+   * a round trip (RFC 4252 section 5.1).
    *
-   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the tunnel
+   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the tunnel; the signal's reason
    * @example
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
-  async forward(options: ForwardOptions): Promise<Forwarding> {
-    const checked = checkForwardOptions(options);
+  async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
+    const checked = checkForwardOptions(options, ignored);
     if (this.#platform.dialTarget === false) {
-      const how = "use listen() and iterate it for the channels, or set dialTarget";
-      throw new SshError("misuse", `expected no target, because this runtime does not connect to targets: ${how}`);
+      const hint = "use listen() and iterate over its channels, or set dialTarget";
+      throw new SshError("misuse", `expected no target, because this runtime does not connect to targets: ${hint}`);
     }
     return await this.#request(checked, options.signal);
   }
@@ -136,19 +150,21 @@ export class ReverseTunnel extends TunnelEventTarget {
    * const listener = await tunnel.listen({ port: 8080 });
    * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
-  async listen(options: ListenOptions): Promise<Listener> {
-    return await this.#request(checkListenOptions(options), options.signal);
+  async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
+    return await this.#request(checkListenOptions(options, ignored), options.signal);
   }
 
   /**
    * Ends the tunnel, and its connections with it. With `drainMs` it first frees the ports and lets connections finish, for at most that
-   * many milliseconds or until the signal fires. Does nothing if the tunnel is closed; ends a login that is in progress.
+   * many milliseconds or until the signal aborts. Does nothing if the tunnel is closed; ends a login that is in progress.
    *
    * @throws SshError `misuse` for options that are unknown or out of range
    */
-  async close(options: CloseOptions = {}): Promise<void> {
-    const drainMs = checkCloseOptions(options);
+  async close(options: CloseOptions = {}, ...ignored: []): Promise<void> {
+    const drainMs = checkCloseOptions(options, ignored);
     const { signal } = options;
+    if (this.#supervisor.hasEnded) return;
+    this.#supervisor.beginClose();
     if (drainMs > 0) await this.#drain(drainMs, signal);
     await this.#supervisor.stop({ signal });
   }
@@ -156,77 +172,79 @@ export class ReverseTunnel extends TunnelEventTarget {
   /** Figures since the tunnel was made. */
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
-    const leaving = [...this.#leaving].map((one) => one.stats());
+    const draining = [...this.#draining].map((one) => one.stats());
     return {
-      ...sumOf([this.#past, ...leaving, ...forwardings.values()]),
+      ...sumOf([this.#past, ...draining, ...forwardings.values()]),
       ...this.#supervisor.stats(),
       forwardings,
     };
   }
 
-  /** `await using tunnel`: closes it at the end of the block. */
+  /** `await using tunnel` closes it at the end of the block. Never throws. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await this.close().catch(() => {});
   }
 
+  /** Opens a forwarding on the current link, or on the next one. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
-    if (this.#supervisor.isOver) throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
+    if (this.#supervisor.hasEnded) {
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
+    }
+    if (signal?.aborted) throw signal.reason;
     const forwarding = new ActiveForwarding(
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
-        isCurrent: (link) => this.#supervisor.link === link,
         changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
+        failed: (error) => this.#forwardingFailed(error),
+        rejected: this.#rejected,
         visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
       },
       checked,
     );
-    await this.#openForwarding(forwarding, { signal });
-    return forwarding;
-  }
-
-  async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const leaving = [...this.#forwardings];
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
-    });
-    const finished = Promise.allSettled(leaving.map((one) => one.close())).then(() =>
-      Promise.all(leaving.map((one) => one.idle())),
-    );
-    await Promise.race([finished, deadline, fired(signal), this.closed.catch(() => {})]);
-    clearTimeout(timer);
-  }
-
-  /** Requests the port on the open link or the next one, and on the one after that if the login fails. */
-  async #openForwarding(forwarding: ActiveForwarding, call: CallOptions): Promise<void> {
-    const { signal } = this.#supervisor;
-    const given = call.signal === undefined ? signal : AbortSignal.any([signal, call.signal]);
-    for (;;) {
-      const link = await this.#supervisor.nextLink(given);
-      try {
-        return await forwarding.open(link, call, given);
-      } catch (error) {
-        if (!given.aborted && (await forwarding.continuesAfter(link))) continue;
-        // Otherwise it was the connection that failed.
-        if (this.#supervisor.link === link) this.#forwardingFailed(error);
-        throw error;
-      }
+    this.#opening.add(forwarding);
+    try {
+      if (this.#link !== undefined) void forwarding.attach(this.#link);
+      await abortableCall(signal, forwarding.opened(signal), this.#rejected);
+      return forwarding;
+    } finally {
+      this.#opening.delete(forwarding);
     }
   }
 
-  #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
-    if (state === "open") this.#forwardings.add(forwarding);
-    if (state === "closed") this.#forget(forwarding);
-    this.#timeline.add(state, reason, forwarding);
-    this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
-    if (state === "closed") this.#forwardingFailed(reason);
+  async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const forwardings = [...this.#forwardings];
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
+      const stopListening = onAbort(signal, resolve);
+      const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
+        Promise.all(forwardings.map((one) => one.idle())),
+      );
+      // After `beginClose`, `closed` does not reject.
+      void Promise.race([finished, this.closed]).then(() => {
+        clearTimeout(timer);
+        stopListening();
+        resolve();
+      });
+    });
   }
 
-  #forwardingFailed(error: unknown): void {
-    if (!this.#options.exitOnForwardFailure || !(error instanceof SshError)) return;
+  #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
+    if (state === "open") {
+      this.#opening.delete(forwarding);
+      this.#forwardings.add(forwarding);
+    }
+    if (state === "closed") this.#closed(forwarding);
+    this.#timeline.add(state, reason, forwarding);
+    this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
+  }
+
+  #forwardingFailed(error: SshError): void {
+    if (!this.#options.exitOnForwardFailure) return;
     if (["refused", "denied", "protocol"].includes(error.code)) this.#supervisor.end(error);
   }
+
+  readonly #rejected = (error: unknown): void => this.#supervisor.reported(error);
 
   #stateChanged(state: TunnelState, reason: SshError | undefined): void {
     clearInterval(this.#selfCheck);
@@ -239,25 +257,25 @@ export class ReverseTunnel extends TunnelEventTarget {
   }
 
   async #checkSelf(): Promise<void> {
-    // One round at a time: a probe may take longer than the interval.
-    if (this.#checking) return;
-    this.#checking = true;
+    // One round at a time, because a probe may take longer than the interval.
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     for (const forwarding of this.#forwardings) {
       if (forwarding.state !== "open") continue;
       try {
-        this.dispatchEvent(new SelfCheckEvent(forwarding, await forwarding.probe()));
+        this.dispatchEvent(new SelfCheckEvent(forwarding, await forwarding.runProbe()));
       } catch {
-        // The connection was lost meanwhile, and that is told otherwise.
+        // The connection was lost, which has its own events.
       }
     }
-    this.#checking = false;
+    this.#isChecking = false;
   }
 
-  #forget(forwarding: ActiveForwarding): void {
+  #closed(forwarding: ActiveForwarding): void {
     this.#forwardings.delete(forwarding);
-    this.#leaving.add(forwarding);
+    this.#draining.add(forwarding);
     void forwarding.idle().then(() => {
-      this.#leaving.delete(forwarding);
+      this.#draining.delete(forwarding);
       this.#past = sumOf([this.#past, forwarding.stats()]);
     });
   }

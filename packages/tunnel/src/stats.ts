@@ -1,20 +1,20 @@
-/** What a tunnel has done so far. @module */
+/** Statistics and the timeline of a tunnel. @module */
 import type { ConnectionStats } from "@postern/ssh";
 import { Limits } from "@postern/wire";
 import type { TunnelState } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 
-/** What went over the connections to the host. */
+/** Figures of the connections to the server. */
 export interface WireStats {
-  /** bytes on the wire of all connections that were open, everything included */
+  /** bytes on the wire of all connections that were open, including protocol overhead */
   readonly wireBytesIn: number;
   readonly wireBytesOut: number;
   readonly rekeys: number;
 }
 
-/** Figures since the tunnel was made. They only grow, but for `open` and `roundTripMs`. */
+/** Figures since the tunnel was made. They only grow, except `open` and `roundTripMs`. */
 export interface TunnelStats extends ForwardingStats, WireStats {
-  /** of the last keepalive that was answered on the connection that is open, in milliseconds */
+  /** round trip of the last answered keepalive on the open connection, in milliseconds */
   readonly roundTripMs: number | undefined;
   readonly reconnects: number;
   readonly forwardings: ReadonlyMap<Forwarding, ForwardingStats>;
@@ -25,7 +25,7 @@ export interface TimelineEntry {
   /** milliseconds since 1970 */
   readonly at: number;
   readonly state: TunnelState | ForwardingState;
-  /** the forwarding whose state it is; none: the tunnel's */
+  /** the forwarding whose state changed; `undefined` if it was the tunnel's */
   readonly forwarding: string | undefined;
   readonly reason: string | undefined;
 }
@@ -49,7 +49,7 @@ const nothing: ForwardingStats = { accepted: 0, open: 0, refused: 0, bytesIn: 0,
 
 export const nothingOnTheWire: WireStats = { wireBytesIn: 0, wireBytesOut: 0, rekeys: 0 };
 
-/** With what went over one more connection. */
+/** Adds the figures of one more connection. */
 export function sumOfWires(past: WireStats, connection: ConnectionStats | undefined): WireStats {
   return {
     wireBytesIn: past.wireBytesIn + (connection?.bytesIn ?? 0),
@@ -58,14 +58,14 @@ export function sumOfWires(past: WireStats, connection: ConnectionStats | undefi
   };
 }
 
-/** The sum of several forwardings' figures. */
+/** Sums the figures of several forwardings. */
 export function sumOf(all: Iterable<ForwardingStats>): ForwardingStats {
   const sum = { ...nothing };
   for (const one of all) addFigures(sum, one);
   return sum;
 }
 
-/** Adds figures to those of the same names. */
+/** Adds each figure to the one of the same name. */
 export function addFigures<F extends Readonly<Record<keyof F, number>>>(
   sum: { -readonly [name in keyof F]: number },
   more: F,

@@ -1,26 +1,26 @@
-/** Supervises the links of one tunnel: the first login, the attempts after a loss, the waits between them, and the end. @module */
-import { type CallOptions, deferred, onAbort } from "@postern/ssh";
+/** Supervises the links of one tunnel: the first login, reconnections, the waits between them, and the end. @module */
+import { type CallOptions, onAbort } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
-import { type Link, LinkFailure, openLink } from "./link.ts";
+import { Link, LinkFailure } from "./link.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { Backoff, isFinal } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
-import { type Later, later, sleep, unlessAborted, withDeadline } from "./waiting.ts";
+import { sleep, withDeadline } from "./waiting.ts";
 
 /** What a {@link Supervisor} calls. */
 export interface SupervisorContext {
   /** The state changed. `closed` comes last, after `ended`. */
   stateChanged(state: TunnelState, reason: SshError | undefined): void;
-  /** An attempt is due. Returns false to give the tunnel up instead. */
+  /** An attempt is scheduled. Returns false to end the tunnel instead. */
   attemptDue(event: ReconnectAttemptEvent): boolean;
   /** Ports may be requested on this link. */
   linkReady(link: Link): void;
-  /** The connection was lost and will be made again. */
+  /** The connection was lost, and the tunnel will reconnect. */
   linkLost(error: SshError): void;
-  /** The tunnel is over: with an error, or because the program ended it. */
+  /** The tunnel ends: with an error, or because the program closed it. */
   ended(error: SshError | undefined): void;
   banner(message: string): void;
   debug(message: string): void;
@@ -32,22 +32,27 @@ export class Supervisor {
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
   readonly #backoff: Backoff;
-  /** ends whatever is under way: a dial, a login, a wait */
+  /** Aborts whatever is in progress: a dial, a login, a wait. */
   readonly #abort = new AbortController();
-  readonly #closed = deferred();
-  #state: TunnelState = "closed";
-  #life: "new" | "running" | "ended" = "new";
+  /** Unlike a {@link Deferred} it is not marked as handled: an end that nobody observes is an unhandled rejection. */
+  readonly closed: Promise<void>;
+  #settleClosed: (error: SshError | undefined) => void = () => {};
+  /** Errors that calls and iterators of the program have rejected with. */
+  readonly #reported = new WeakSet<object>();
+  #state: TunnelState = "new";
+  #life: "new" | "running" | "closing" | "ended" = "new";
+  /** The error that the tunnel ended with. */
+  #reason: SshError | undefined;
+  /** The open link. */
   #link: Link | undefined;
-  /** the next link, from the moment that ports may be requested on it */
-  #coming: Later<Link> = later();
-  /** whether it was open once: then an end that the program asked for is no failure */
-  #established = false;
-  /** index of the host that is dialled next */
+  /** Whether a login has succeeded. */
+  #hasLoggedIn = false;
+  /** Index of the host to dial next. */
   #endpoint = 0;
   #reconnects = 0;
-  /** A login failed that requests may have been sent with. From then on they wait for its end, in case the server hung up because of them. */
-  #patient = false;
-  /** traffic of connections that have ended */
+  /** Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it because of them. */
+  #sendEarly = true;
+  /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
 
   constructor(platform: Platform, options: CheckedOptions, context: SupervisorContext) {
@@ -55,43 +60,30 @@ export class Supervisor {
     this.#options = options;
     this.#context = context;
     this.#backoff = new Backoff(options.reconnect, () => (platform.random(1)[0] ?? 0) / 255, options.endpoints.length);
+    this.closed = new Promise((resolve, reject) => {
+      this.#settleClosed = (error) => (error === undefined ? resolve() : reject(error));
+    });
   }
 
   get state(): TunnelState {
     return this.#state;
   }
 
-  /** The link that is open. */
-  get link(): Link | undefined {
-    return this.#link;
-  }
-
-  get closed(): Promise<void> {
-    return this.#closed.promise;
-  }
-
-  /** Whether no link will come any more. */
-  get isOver(): boolean {
+  get hasEnded(): boolean {
     return this.#life === "ended";
-  }
-
-  /** Fires when the tunnel ends. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
   }
 
   /** The first login. @throws SshError */
   async start({ signal }: CallOptions): Promise<void> {
     if (this.#life !== "new") {
       const got = this.#life === "ended" ? "one that has ended: make a new one" : `one that is ${this.#state}`;
-      throw new SshError("misuse", `expected a tunnel that was never logged in, got ${got}`);
+      throw new SshError("misuse", `expected a tunnel that was never connected, got ${got}`);
     }
     this.#life = "running";
-    const aborted = (): void => {
-      if (this.#established) return;
+    const stopListening = onAbort(signal, () => {
+      if (this.#hasLoggedIn) return;
       this.#abort.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
-    };
-    const stopListening = onAbort(signal, aborted);
+    });
     try {
       let failure = await this.#connectToAny();
       if (failure !== undefined && this.#options.reconnect.mode === "always") failure = await this.#reconnect(failure);
@@ -105,13 +97,17 @@ export class Supervisor {
     }
   }
 
-  /** Ends the tunnel as the program wishes. */
+  /** The program closes the tunnel. From now on a lost connection ends it without an error. */
+  beginClose(): void {
+    if (this.#life === "running" && this.#hasLoggedIn) this.#life = "closing";
+  }
+
+  /** Ends the tunnel because the program closes it. */
   async stop({ signal }: CallOptions): Promise<void> {
-    if (this.#life === "new") return this.end(undefined);
     if (this.#life === "ended") return;
     const link = this.#link;
-    // A first login that is under way fails with this error; a tunnel that was open is merely told to stop.
-    if (this.#established) this.end(undefined);
+    // A first login in progress fails with this error. A tunnel that was open, or is new, ends without one.
+    if (this.#hasLoggedIn || this.#life === "new") this.end(undefined);
     else this.#abort.abort(new SshError("aborted", "the tunnel was closed"));
     await (link?.connection.close({ signal }) ?? this.closed.catch(() => {}));
   }
@@ -119,24 +115,27 @@ export class Supervisor {
   /** Ends the tunnel, and the connection that may be open. */
   end(error: SshError | undefined): void {
     if (this.#life === "ended") return;
+    const isFailure = error !== undefined && this.#life !== "closing";
+    const reason = isFailure ? error : undefined;
     this.#life = "ended";
+    this.#reason = reason;
     const link = this.#link;
     this.#dropLink();
     this.#state = "closed";
-    // Before any event: a listener may start whatever comes after this tunnel.
-    if (error === undefined) this.#closed.resolve();
-    else this.#closed.reject(error);
-    this.#abort.abort(error ?? new SshError("closed", "the tunnel was closed"));
-    this.#context.ended(error);
-    this.#context.stateChanged("closed", error);
+    // Before any event, because a listener may start a successor of this tunnel.
+    this.#settleClosed(reason);
+    // `connect()` rejects with the error of a failed first login.
+    if (reason !== undefined && (!this.#hasLoggedIn || this.#reported.has(reason))) this.reported(reason);
+    this.#abort.abort(reason ?? new SshError("closed", "the tunnel was closed"));
+    this.#context.ended(reason);
+    this.#context.stateChanged("closed", reason);
     void link?.connection.close();
   }
 
-  /** The open link, or the next one. @throws the reason of the signal when that fires first */
-  async nextLink(given: AbortSignal): Promise<Link> {
-    const link = this.#link ?? (await unlessAborted(this.#coming.promise, given));
-    if (link === undefined) throw toSshError(given.reason, "aborted", "the call was aborted");
-    return link;
+  /** A call or an iterator of the program has rejected. If it did so because the tunnel ended, `closed` counts as handled. */
+  reported(error: unknown): void {
+    if (typeof error === "object" && error !== null) this.#reported.add(error);
+    if (this.#reason !== undefined && error === this.#reason) this.closed.catch(() => {});
   }
 
   stats(): WireStats & { readonly roundTripMs: number | undefined; readonly reconnects: number } {
@@ -144,7 +143,7 @@ export class Supervisor {
     return { ...sumOfWires(this.#pastWire, wire), roundTripMs: wire?.roundTripMs, reconnects: this.#reconnects };
   }
 
-  /** The first attempt: each host once, in order. @throws a failure that is final */
+  /** The first attempt: each host once, in order. Returns the last failure. @throws a failure that is final */
   async #connectToAny(): Promise<SshError | undefined> {
     let failure: SshError | undefined;
     for (let left = this.#options.endpoints.length; left > 0; left--) {
@@ -155,59 +154,48 @@ export class Supervisor {
     return failure;
   }
 
-  /** One attempt. Returns the failure, or undefined when the tunnel is open. */
+  /** One attempt. Returns the failure, or undefined if the tunnel is open. */
   async #connect(reason?: SshError): Promise<SshError | undefined> {
     this.#become("connecting", reason);
     const { signal } = this.#abort;
     if (signal.aborted) return this.#abortReason();
     const { endpoints } = this.#options;
-    // There is one: the options were checked.
+    // There is at least one: the options were checked.
     const endpoint = endpoints[this.#endpoint % endpoints.length] as Endpoint;
-    const up = later<boolean>();
-    let met = false;
+    const events = {
+      authenticating: (link: Link) => {
+        this.#become("authenticating");
+        this.#context.linkReady(link);
+      },
+      banner: (message: string) => this.#context.banner(message),
+      debug: (message: string) => this.#context.debug(message),
+    };
     try {
-      const events = {
-        authenticating: (link: Link) => {
-          met = !this.#patient;
-          this.#become("authenticating");
-          if (met) this.#meet(link);
-        },
-        banner: (message: string) => this.#context.banner(message),
-        debug: (message: string) => this.#context.debug(message),
-      };
-      const link = await openLink(this.#platform, this.#options, endpoint, events, { signal, up: up.promise });
+      const link = await Link.open(this.#platform, this.#options, endpoint, events, {
+        signal,
+        sendEarly: this.#sendEarly,
+      });
       if (signal.aborted) {
-        up.resolve(false);
+        const error = this.#abortReason();
+        link.failed(new LinkFailure(error, "login"));
         await link.connection.close();
-        return this.#abortReason();
+        return error;
       }
       this.#opened(link);
-      up.resolve(true);
-      if (!met) this.#meet(link);
+      link.opened();
       return undefined;
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
-      up.resolve(false);
-      if (met) {
-        // Requests that were made on this link are repeated on the next one.
-        this.#coming = later();
-        this.#patient = true;
-      }
+      if (cause.at === "login") this.#sendEarly = false;
       this.#endpoint++;
-      this.#backoff.failed(cause.unseen);
+      this.#backoff.failed(cause);
       return signal.aborted ? this.#abortReason() : cause.error;
     }
   }
 
-  /** Requests for ports go to that link. */
-  #meet(link: Link): void {
-    this.#coming.resolve(link);
-    this.#context.linkReady(link);
-  }
-
   #opened(link: Link): void {
     this.#link = link;
-    this.#established = true;
+    this.#hasLoggedIn = true;
     this.#backoff.opened();
     void link.connection.closed.then(
       () => this.#link === link && this.end(undefined),
@@ -216,14 +204,14 @@ export class Supervisor {
     this.#become("open");
   }
 
-  /** The connection broke: makes it again, unless the mode or the error forbids it. */
+  /** The connection was lost: reconnects, unless the mode or the error forbids it. */
   async #lost(link: Link, error: SshError): Promise<void> {
     if (this.#link !== link) return;
     const { mode, maxRetries } = this.#options.reconnect;
     try {
-      if (mode === "never" || maxRetries < 1 || this.#isFinal(error)) return this.end(error);
+      const isLast = this.#life === "closing" || mode === "never" || maxRetries < 1;
+      if (isLast || this.#isFinal(error)) return this.end(error);
       this.#dropLink();
-      this.#coming = later();
       this.#backoff.lost();
       if (this.#options.preferFirst) this.#endpoint = 0;
       this.#become("waiting", error);
@@ -236,7 +224,7 @@ export class Supervisor {
     }
   }
 
-  /** Attempts in a row, until one succeeds (undefined) or it is time to give up (the reason). */
+  /** Attempts to connect until one succeeds (returns undefined) or the tunnel must end (returns the reason). */
   async #reconnect(lost: SshError): Promise<SshError | undefined> {
     const { reconnect } = this.#options;
     const { signal } = this.#abort;
@@ -257,7 +245,7 @@ export class Supervisor {
     return signal.aborted ? this.#abortReason() : reason;
   }
 
-  /** One attempt, with whatever `beforeReconnect` changes. Returns the failure. */
+  /** One attempt, with the changes that `beforeReconnect` makes. Returns the failure. */
   async #attempt(attempt: number, reason: SshError): Promise<SshError | undefined> {
     const { beforeReconnect, loginTimeoutMs } = this.#options;
     try {
@@ -274,12 +262,12 @@ export class Supervisor {
     return await this.#connect();
   }
 
-  /** Whether a failure ends the tunnel. Once the program has ended it, any does. */
+  /** Whether a failure ends the tunnel. Once the program has closed it, any failure does. */
   #isFinal(error: SshError): boolean {
     if (this.#abort.signal.aborted) return true;
     const { final } = this.#options.reconnect;
     try {
-      return final === undefined ? isFinal(error, this.#established) : final(error) === true;
+      return final === undefined ? isFinal(error, this.#hasLoggedIn) : final(error) === true;
     } catch (cause) {
       throw new SshError("misuse", "expected reconnect.final to return a boolean, got an error", { cause });
     }
@@ -291,7 +279,7 @@ export class Supervisor {
   }
 
   #become(state: TunnelState, reason?: SshError): void {
-    if (this.#life !== "running") return;
+    if (this.#life === "ended" || this.#life === "new") return;
     this.#state = state;
     this.#context.stateChanged(state, reason);
   }

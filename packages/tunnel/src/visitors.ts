@@ -1,116 +1,115 @@
-/** Those who come to a forwarding: let in or turned away, joined to the target or handed to the program, and counted. @module */
+/** The visitors of a forwarding: accepted or refused, connected to the target or handed to the program, and counted. @module */
 import type { MaybePromise } from "@postern/auth";
 import { type BytePipe, type Channel, type Deferred, deferred, type IncomingOpen, pump } from "@postern/ssh";
-import { Limits, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { Limits, maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
 import type { CheckedForwarding } from "./options.ts";
-import { type Dialling, type DialTelling, type Target, telling } from "./platform.ts";
+import type { Dial, PendingDial, Target } from "./platform.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
-import { maxTimerMs } from "./waiting.ts";
 
-/** One on the way in. */
+/** A visitor that has not been accepted or refused yet. */
 interface Visitor {
   readonly open: IncomingOpen;
   readonly origin: Target;
-  /** the port they came to */
+  /** the port that it connected to */
   readonly port: number;
-  /** there already when somebody has to look whether it is a probe */
+  /** accepted early, if a probe is running and the first bytes have to be read */
   channel: Channel | undefined;
-  /** the decision or the dial under way */
-  pending: Dialling | undefined;
+  /** the decision or the dial in progress */
+  pending: PendingDial | undefined;
 }
 
 /** All visitors of one forwarding. */
 export class Visitors {
-  /** those who have no target wait here for the program */
+  /** Without a target, channels wait here for the program. */
   readonly queue: ChannelQueue;
   readonly gate: ProbeGate = new ProbeGate();
-  readonly #host: ForwardingContext;
+  readonly #context: ForwardingContext;
   readonly #forwarding: Forwarding;
   readonly #options: CheckedForwarding;
-  readonly #dial: DialTelling;
-  readonly #inside = new Set<Channel>();
-  /** those who are let in or turned away soon */
+  readonly #dial: Dial;
+  readonly #connected = new Set<Channel>();
   readonly #arriving = new Set<Visitor>();
-  /** told when there are no visitors any more */
-  #onIdle: Deferred | undefined;
+  /** Resolved once no visitor is left. */
+  #idle: Deferred | undefined;
   readonly #past = { ...sumOf([]) };
 
-  constructor(host: ForwardingContext, forwarding: Forwarding, options: CheckedForwarding) {
-    const { dialTelling, dialTarget, dial } = host.platform;
-    this.#host = host;
+  constructor(context: ForwardingContext, forwarding: Forwarding, options: CheckedForwarding) {
+    const { dialTarget, dial } = context.platform;
+    this.#context = context;
     this.#forwarding = forwarding;
     this.#options = options;
-    this.queue = new ChannelQueue(options.backlog);
-    this.#dial = dialTelling ?? telling(dialTarget || dial);
+    this.queue = new ChannelQueue(options.backlog, context.rejected);
+    this.#dial = dialTarget || dial;
   }
 
-  /** One visitor: asks `onOpen`, dials the target before the open is confirmed, and joins the two. */
+  /** Handles one visitor: calls `onOpen`, dials the target before it confirms the open, and connects the two. */
   readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
     const origin = { host: sanitizeText(originAddress.slice(0, Limits.addressCharacters)), port: originPort };
     const visitor: Visitor = { open, origin, port, channel: undefined, pending: undefined };
     this.#arriving.add(visitor);
-    // Most wait for nobody but the target.
-    if (this.gate.busy || this.#options.onOpen !== undefined) void this.#ask(visitor);
-    else this.#letIn(visitor);
+    // The common case needs no promise.
+    if (this.gate.isActive || this.#options.onOpen !== undefined) void this.#decideAndAccept(visitor);
+    else this.#accept(visitor);
   };
 
   stats(): ForwardingStats {
-    const sum = { ...this.#past, open: this.#inside.size };
-    for (const { counters } of this.#inside) addFigures(sum, counters);
+    const sum = { ...this.#past, open: this.#connected.size };
+    for (const { counters } of this.#connected) addFigures(sum, counters);
     return sum;
   }
 
-  /** Resolves when there are no visitors, nor any that are about to be let in. */
+  /** Resolves when no visitor is connected or about to be. */
   idle(): Promise<void> {
-    this.#onIdle ??= deferred();
-    const { promise } = this.#onIdle;
-    this.#tellIdle();
+    this.#idle ??= deferred();
+    const { promise } = this.#idle;
+    this.#checkIdle();
     return promise;
   }
 
-  /** The connection is gone: nobody waits for a target any more. */
+  /** The connection was lost: drops the visitors that have not been accepted. */
   abort(error: SshError | undefined): void {
     for (const { pending } of this.#arriving) pending?.abort(error);
     this.#arriving.clear();
-    this.#tellIdle();
+    this.#checkIdle();
   }
 
-  async #ask(visitor: Visitor): Promise<void> {
+  async #decideAndAccept(visitor: Visitor): Promise<void> {
     try {
-      if (await this.#isWanted(visitor)) return this.#letIn(visitor);
+      if (await this.#isWanted(visitor)) return this.#accept(visitor);
     } catch {
-      // The connection ended meanwhile; its own error tells the program.
+      // The connection was lost, and its own error is reported.
     }
     this.#settled(visitor);
   }
 
-  /** False: it is a probe, it was refused, or the connection is gone. */
+  /** Returns false if it is a probe, was refused, or has left. */
   async #isWanted(visitor: Visitor): Promise<boolean> {
     const { open, origin, port } = visitor;
-    if (this.gate.busy) {
-      visitor.channel = this.#accept(open);
+    if (this.gate.isActive) {
+      visitor.channel = this.#acceptChannel(open);
       if (await this.gate.takes(visitor.channel)) return false;
     }
-    const gone = (): boolean => !this.#arriving.has(visitor);
-    if (gone()) return false;
+    const hasLeft = (): boolean => !this.#arriving.has(visitor);
+    if (hasLeft()) return false;
     const { onOpen, address } = this.#options;
     if (onOpen === undefined) return true;
     let failure: unknown;
     try {
-      if ((await this.#decide(visitor, onOpen({ channelId: open.id, origin, address, port }))) === true) return !gone();
+      if ((await this.#decide(visitor, onOpen({ channelId: open.id, origin, address, port }))) === true)
+        return !hasLeft();
     } catch (error) {
       failure = error;
     }
-    if (failure !== undefined || !gone())
+    if (failure !== undefined || !hasLeft())
       this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "refused", failure);
     return false;
   }
 
-  /** Returns the program's answer. Rejects after `onOpenTimeoutMs`; resolves with `undefined` once the visitor or the connection is gone. */
+  /** Resolves with the answer of `onOpen`, or `undefined` once the visitor has left. @throws SshError `timeout` */
   #decide(visitor: Visitor, answer: MaybePromise<boolean>): Promise<boolean | undefined> {
     const { onOpenTimeoutMs: ms } = this.#options;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -122,47 +121,47 @@ export class Visitors {
     }).finally(() => clearTimeout(timer));
   }
 
-  #letIn(visitor: Visitor): void {
+  #accept(visitor: Visitor): void {
     const { target } = this.#options;
     if (target !== undefined) {
       visitor.pending = this.#dial(
         target,
-        this.#host.targetTimeoutMs,
-        (pipe) => this.#join(visitor, pipe),
+        this.#context.targetTimeoutMs,
+        (pipe) => this.#connect(visitor, pipe),
         (error) => this.#targetFailed(visitor, error),
       );
-    } else if (this.queue.ended) {
-      // The loops that would take the channel have ended.
+    } else if (this.queue.hasEnded) {
       this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port is no longer forwarded");
       this.#settled(visitor);
-    } else if (this.queue.full) {
-      const error = new SshError("limit", "expected the program to take channels, got too many that wait");
-      this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections wait", error);
+    } else if (this.queue.isFull) {
+      const error = new SshError("limit", "expected the program to take channels faster, got a full backlog");
+      this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections are waiting", error);
       this.#settled(visitor);
-    } else this.#join(visitor, undefined);
+    } else this.#connect(visitor, undefined);
   }
 
   #targetFailed(visitor: Visitor, error: unknown): void {
-    // Once the visitor has left, or the connection is lost, nobody is turned away.
+    // A visitor that has left needs no refusal.
     if (this.#arriving.has(visitor))
       this.#refuse(visitor, OpenFailureReason.CONNECT_FAILED, "the target could not be reached", error);
     this.#settled(visitor);
   }
 
-  #join(visitor: Visitor, pipe: BytePipe | undefined): void {
+  /** Connects the visitor to the target, or hands its channel to the program. */
+  #connect(visitor: Visitor, pipe: BytePipe | undefined): void {
     // The visitor has left.
     if (!this.#arriving.has(visitor)) return pipe?.abort();
     let { channel } = visitor;
     try {
-      // It may have left before this call.
-      if (channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#gone(channel as Channel));
-      channel ??= this.#accept(visitor.open);
-      this.#inside.add(channel);
+      // A channel that was accepted early may have closed already.
+      if (channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#closed(channel as Channel));
+      channel ??= this.#acceptChannel(visitor.open);
+      this.#connected.add(channel);
       this.#past.accepted++;
       if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
-      else pump(channel, pipe, this.#host.platform.free);
+      else pump(channel, pipe, this.#context.platform.free);
     } catch (cause) {
-      // The connection ended meanwhile and its own error is reported, or the pipe is of no use.
+      // The connection was lost, and its own error is reported; or the pipe does not work.
       const error = toSshError(cause, "closed", "the connection ended");
       channel?.abort(error);
       pipe?.abort(error);
@@ -174,20 +173,20 @@ export class Visitors {
     this.#past.refused++;
     if (visitor.channel === undefined) visitor.open.refuse(reason, description);
     else visitor.channel.abort();
-    if (error !== undefined) this.#host.visitorError(this.#forwarding, visitor.origin, error);
+    if (error !== undefined) this.#context.visitorError(this.#forwarding, visitor.origin, error);
   }
 
-  #accept(open: IncomingOpen): Channel {
-    return open.accept({ onClosed: this.#gone });
+  #acceptChannel(open: IncomingOpen): Channel {
+    return open.accept({ onClosed: this.#closed });
   }
 
-  /** One for all channels; those of probes never came in. */
-  readonly #gone = (channel: Channel): void => {
-    if (this.#inside.delete(channel)) {
+  /** One function for all channels, to save memory. Channels of probes are in neither set. */
+  readonly #closed = (channel: Channel): void => {
+    if (this.#connected.delete(channel)) {
       addFigures(this.#past, channel.counters);
-      this.#tellIdle();
+      this.#checkIdle();
     } else if (channel.counters.bytesIn === 0) {
-      // A visitor who left without a word needs neither a decision nor a target.
+      // A visitor that left without sending data needs neither a decision nor a target.
       for (const visitor of this.#arriving) {
         if (visitor.channel !== channel) continue;
         visitor.pending?.abort(new SshError("closed", "the visitor left"));
@@ -196,15 +195,15 @@ export class Visitors {
     }
   };
 
-  /** The visitor is in, or will not come in. */
+  /** The visitor was accepted, refused, or has left. */
   #settled(visitor: Visitor): void {
     this.#arriving.delete(visitor);
-    this.#tellIdle();
+    this.#checkIdle();
   }
 
-  #tellIdle(): void {
-    if (this.#inside.size + this.#arriving.size > 0) return;
-    this.#onIdle?.resolve();
-    this.#onIdle = undefined;
+  #checkIdle(): void {
+    if (this.#connected.size + this.#arriving.size > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 }

@@ -1,10 +1,8 @@
-/** Waiting that ends early. @module */
+/** Waits that end early, and calls that end with a signal. @module */
 import { onAbort } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 
-export { maxTimerMs };
-
-/** Waits; a signal ends the wait early. */
+/** Resolves after `ms`, or as soon as the signal aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -18,55 +16,53 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** What the program answers; undefined when the signal fires first. */
-export function unlessAborted<T>(answer: T | Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+/** Settles as `value` does, or resolves with `undefined` as soon as the signal aborts. */
+export function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
-    const settled = onAbort(signal, () => resolve(undefined));
-    void Promise.resolve(answer).then(resolve, reject).finally(settled);
+    const stopListening = onAbort(signal, () => resolve(undefined));
+    void Promise.resolve(value).then(resolve, reject).finally(stopListening);
   });
 }
 
 /**
- * Calls `work` with a signal of its own, which fires when `signal` does or when `ms` have passed. Returns `undefined` in the first case.
- * @throws SshError `timeout` in the second; what `work` throws
+ * Calls `work` with a signal of its own, which aborts when `signal` does or after `ms`. Resolves with `undefined` in the first case.
+ *
+ * @throws SshError `timeout` in the second case; whatever `work` throws
  */
 export async function withDeadline<T>(
-  what: string,
+  expected: string,
   ms: number,
   signal: AbortSignal,
   work: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T | undefined> {
   const limit = new AbortController();
-  const late = new SshError("timeout", `expected ${what} within ${ms} ms`);
+  const late = new SshError("timeout", `expected ${expected} within ${ms} ms`);
   const timer = ms > maxTimerMs ? undefined : setTimeout(() => limit.abort(late), ms);
   const stopListening = onAbort(signal, () => limit.abort(signal.reason));
   try {
-    const answer = await unlessAborted(work(limit.signal), limit.signal);
+    const result = await unlessAborted(work(limit.signal), limit.signal);
     if (limit.signal.reason === late) throw late;
-    return answer;
+    return result;
   } finally {
     clearTimeout(timer);
     stopListening();
   }
 }
 
-/** A promise of a value, and what gives it. */
-export interface Later<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-}
-
-export function later<T>(): Later<T> {
-  let resolve: (value: T) => void = () => {};
-  const promise = new Promise<T>((give) => {
-    resolve = give;
-  });
-  return { promise, resolve };
-}
-
-/** Resolves when the signal fires; one that is not there never does. */
-export function fired(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    onAbort(signal, resolve);
-  });
+/**
+ * Settles a public call as `work` does. If the call's signal aborted it, rejects with the signal's reason, as on the web platform.
+ * `onRejected` gets the original error.
+ */
+export async function abortableCall<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+  onRejected: (error: unknown) => void,
+): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    onRejected(error);
+    const isAbort = error instanceof SshError && error.code === "aborted" && error.cause === signal?.reason;
+    throw signal?.aborted && isAbort ? signal.reason : error;
+  }
 }

@@ -4,6 +4,7 @@ import { OpenFailureReason } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import type { Forwarding, ReverseTunnel } from "../src/index.ts";
 import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+import { request } from "./rig.ts";
 
 onVirtualClock();
 
@@ -93,7 +94,7 @@ describe("a visitor who came during a probe, and so has a channel before the dec
     const world = new HostWorld();
     world.targets.set("target:80", "hang");
     const { tunnel } = await openTunnel(world);
-    const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777, ...options });
+    const forwarding = await request(tunnel, { address: "127.0.0.1", port: 7777, ...options });
     world.directAnswer = () => "hang";
     const stop = new AbortController();
     const probe = outcome(forwarding.probe({ signal: stop.signal }));
@@ -183,12 +184,17 @@ describe("a target whose pipe cannot be started", () => {
   it("closes the visitor's channel", async () => {
     const world = new HostWorld();
     const { dial } = world;
-    world.dial = async (to, options) => {
-      const pipe = await dial(to, options);
-      // A program's own dial may return a pipe that has been started.
-      if (to.host === "target") pipe.start({ data() {}, end() {}, drain() {}, closed() {} });
-      return pipe;
-    };
+    // A program's own dial may return a pipe that has been started.
+    world.dial = (to, timeoutMs, connected, failed) =>
+      dial(
+        to,
+        timeoutMs,
+        (pipe) => {
+          if (to.host === "target") pipe.start({ data() {}, end() {}, drain() {}, closed() {} });
+          connected(pipe);
+        },
+        failed,
+      );
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });

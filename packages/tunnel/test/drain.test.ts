@@ -109,9 +109,10 @@ describe("drain", () => {
       connect = resolve;
     });
     const { dial } = world;
-    world.dial = async (to, options) => {
-      if (to.host === "target") await dialled;
-      return await dial(to, options);
+    world.dial = (to, timeoutMs, connected, failed) => {
+      if (to.host !== "target") return dial(to, timeoutMs, connected, failed);
+      void dialled.then(() => dial(to, timeoutMs, connected, failed));
+      return { abort() {} };
     };
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);

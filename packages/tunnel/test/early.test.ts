@@ -122,7 +122,7 @@ describe("a port asked for during the login", () => {
     const login = tunnel.connect();
     const given = tunnel.forward({ port: 7777, target, signal: abort.signal });
     const kept = tunnel.forward({ port: 7778, target });
-    expect(await outcome(given)).toBe("aborted");
+    expect(await outcome(given)).toBe("AbortError");
     await login;
     expect((await kept).state).toBe("open");
     expect(world.requests).toEqual(["forward localhost:7778"]);
@@ -169,10 +169,10 @@ describe("a port asked for during the login", () => {
     const first = tunnel.forward({ port: 7777, target, signal: early.signal });
     const second = tunnel.forward({ port: 7778, target, signal: late.signal });
     early.abort();
-    expect(await outcome(first)).toBe("aborted");
+    expect(await outcome(first)).toBe("AbortError");
     for (let ms = 0; ms < 1_000 && tunnel.state !== "authenticating"; ms += 10) await advance(10);
     late.abort();
-    expect(await outcome(second)).toBe("aborted");
+    expect(await outcome(second)).toBe("AbortError");
     await advance(500);
     await login;
     // What the host had been asked it was asked to let go of.
@@ -181,9 +181,23 @@ describe("a port asked for during the login", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("is not asked for on a tunnel that nobody logs in", async () => {
+  it("waits for connect() if requested before", async () => {
+    const world = new HostWorld();
+    const { tunnel } = tunnelTo(world, key);
+    const forwarding = tunnel.forward({ port: 7777, target });
+    const listener = tunnel.listen({ port: 7778 });
+    expect(await Promise.all([outcome(forwarding), outcome(listener)])).toEqual(["unsettled", "unsettled"]);
+    expect(world.dials).toEqual([]);
+    await tunnel.connect();
+    expect(await Promise.all([forwarding, listener])).toEqual(tunnel.forwardings);
+  });
+
+  it("rejects if the tunnel is closed before connect()", async () => {
     const { tunnel } = tunnelTo(new HostWorld(), key);
-    expect(await outcome(tunnel.forward({ port: 7777, target }))).toBe("closed");
+    const forwarding = tunnel.forward({ port: 7777, target });
+    await tunnel.close();
+    expect(await outcome(forwarding)).toBe("closed");
+    expect(await outcome(tunnel.closed)).toBe("resolved");
   });
 });
 

@@ -99,7 +99,7 @@ describe("with exitOnForwardFailure", () => {
     const aborted = tunnel.listen({ port: 7002, signal: abort.signal });
     await settle();
     abort.abort();
-    expect(await outcome(aborted)).toBe("aborted");
+    expect(await outcome(aborted)).toBe("AbortError");
     const lost = tunnel.listen({ port: 7003 });
     lost.catch(() => {});
     await settle();

@@ -17,6 +17,7 @@ import {
 } from "@postern/wire";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import { type Platform, ReverseTunnel, type Target, type TunnelOptions } from "../src/index.ts";
+import { createDial } from "./rig.ts";
 
 /**
  * What a dial meets. `refuse`: nobody listens; `hang`: no answer at all; `mute`: connected, and the host says nothing; `reset`: dropped before the
@@ -105,7 +106,7 @@ export class HostWorld implements Platform {
     return link;
   }
 
-  dial: Platform["dial"] = async ({ host, port }, { signal, timeoutMs }) => {
+  dial: Platform["dial"] = createDial(async ({ host, port }, { signal, timeoutMs }) => {
     this.dials.push(`${host}:${port}`);
     const target = this.targets.get(`${host}:${port}`);
     const fate = target === "hang" ? "hang" : target !== undefined ? "accept" : (this.fates.shift() ?? this.fate);
@@ -118,7 +119,7 @@ export class HostWorld implements Platform {
     if (typeof target === "function") target(theirs);
     else this.#arrive(theirs, fate);
     return ours;
-  };
+  });
 
   /** Answers what was held, oldest first. */
   release(): void {
@@ -306,6 +307,7 @@ export function onVirtualClock(): void {
 export function tunnelTo(
   world: HostWorld,
   options: Partial<TunnelOptions> = {},
+  { handlesClosed = true } = {},
 ): { tunnel: ReverseTunnel; told: string[] } {
   const tunnel = new ReverseTunnel(
     {
@@ -319,6 +321,7 @@ export function tunnelTo(
     world,
   );
   tunnels.push(tunnel);
+  if (handlesClosed) tunnel.closed.catch(() => {});
   const told: string[] = [];
   const tell = (text: string, reason: SshError | undefined): void =>
     void told.push(reason ? `${text} (${reason.code})` : text);
@@ -344,7 +347,7 @@ export async function openTunnel(
   return made;
 }
 
-/** The code of the SshError a promise rejects with; `resolved` and `unsettled` otherwise. The clock does not move. */
+/** Returns how a promise has settled without moving the clock: `resolved`, `unsettled`, the code of an SshError or the name of another error. */
 export async function outcome(promise: Promise<unknown>): Promise<string> {
   let text = "unsettled";
   promise.then(
@@ -352,7 +355,7 @@ export async function outcome(promise: Promise<unknown>): Promise<string> {
       text = "resolved";
     },
     (error: unknown) => {
-      text = error instanceof SshError ? error.code : String(error);
+      text = error instanceof SshError ? error.code : error instanceof Error ? error.name : String(error);
     },
   );
   await settle();

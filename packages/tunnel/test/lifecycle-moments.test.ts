@@ -1,5 +1,6 @@
 /** Login, logoff and abort at every moment of a tunnel's life: what is told of it, and what is left behind. */
 import { password } from "@postern/auth";
+import { rejection } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { TunnelState } from "../src/index.ts";
 import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo } from "./host-world.ts";
@@ -7,9 +8,9 @@ import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target
 onVirtualClock();
 
 describe("the states of a tunnel", () => {
-  it("are closed, connecting, authenticating, open, and closed again", async () => {
+  it("are new, connecting, authenticating, open and closed", async () => {
     const { tunnel, told } = tunnelTo(new HostWorld());
-    expect(tunnel.state).toBe("closed");
+    expect(tunnel.state).toBe("new");
     await tunnel.connect();
     expect(tunnel.state).toBe("open");
     await tunnel.close();
@@ -145,7 +146,7 @@ describe("login", () => {
   it("dials nobody when its signal has fired before", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
-    expect(await outcome(tunnel.connect({ signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(await outcome(tunnel.connect({ signal: AbortSignal.abort() }))).toBe("AbortError");
     expect(world.dials).toEqual([]);
     expect(tunnel.state).toBe("closed");
   });
@@ -257,7 +258,7 @@ describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is ended by its signal, whose reason is the cause", async () => {
+  it("rejects with the reason of its signal, which ends the tunnel", async () => {
     const world = new HostWorld();
     const { tunnel } = make(world);
     const controller = new AbortController();
@@ -266,8 +267,8 @@ describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
     await advance(1);
     expect(tunnel.state).toBe(state);
     controller.abort(new Error("enough"));
-    expect(await outcome(login)).toBe("aborted");
-    await expect(login).rejects.toMatchObject({ cause: { message: "enough" } });
+    expect(await rejection(login)).toBe(controller.signal.reason);
+    expect(await rejection(tunnel.closed)).toMatchObject({ code: "aborted", cause: controller.signal.reason });
     expect(tunnel.state).toBe("closed");
     expect(world.dialling).toBe(0);
     await advance(1_000);
@@ -315,13 +316,12 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
   });
 });
 
-describe("logoff", () => {
-  it("does nothing when the tunnel is closed, and may be called twice", async () => {
+describe("close()", () => {
+  it("may be called twice and after the end", async () => {
     const { tunnel, told } = tunnelTo(new HostWorld());
-    await tunnel.close();
-    expect(told).toEqual([]);
     await tunnel.connect();
     await Promise.all([tunnel.close(), tunnel.close()]);
+    await tunnel.close();
     expect(told.filter((text) => text === "closed")).toHaveLength(1);
   });
 
@@ -375,7 +375,7 @@ describe("logoff", () => {
     expect(errors).toBe(0);
   });
 
-  it("settles a requestForwarding that is under way", async () => {
+  it("rejects a call of listen() that is in progress", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);

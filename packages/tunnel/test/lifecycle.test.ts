@@ -1,11 +1,11 @@
 /** Login, cancel, logoff, and the events of a tunnel. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
-import { pipePair, seededRandom } from "@postern/testkit";
+import { pipePair, rejection, seededRandom, turns } from "@postern/testkit";
 import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { type Listener, ReverseTunnel } from "../src/index.ts";
-import { denied, granted, Rig, rejection, turns } from "./rig.ts";
+import { createDial, denied, granted, Rig } from "./rig.ts";
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
@@ -53,7 +53,7 @@ describe("login", () => {
       algorithms: modernAlgorithms,
       sha256,
       random: seededRandom("lines"),
-      dial: () => Promise.resolve(left),
+      dial: createDial(() => Promise.resolve(left)),
     };
     const options = { host: "h", user: "u", auth: [password("x")], hostKey: () => true };
     const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } }, platform);
@@ -98,7 +98,8 @@ describe("login", () => {
         await turns();
         if (how === "abort") abort.abort(new Error("why"));
         else await rig.tunnel.close();
-        expect(await login, `${moment} ${how}`).toMatchObject({ code: "aborted" });
+        if (how === "abort") expect(await login, moment).toBe(abort.signal.reason);
+        else expect(await login, moment).toMatchObject({ code: "aborted" });
         expect(rig.tunnel.state).toBe("closed");
         expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "aborted" });
         // A decision that comes too late brings nothing back to life.
@@ -110,10 +111,14 @@ describe("login", () => {
     }
   });
 
-  it("before it there is nothing to log off from", async () => {
+  it("cannot follow close(), which ends a new tunnel", async () => {
     const rig = new Rig();
+    expect(rig.tunnel.state).toBe("new");
     await rig.tunnel.close();
-    expect(rig.states).toEqual([]);
+    await rig.tunnel.closed;
+    expect(rig.states).toEqual(["closed"]);
+    expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
+    expect(rig.hosts).toEqual([]);
   });
 });
 
@@ -160,7 +165,7 @@ describe("cancel", () => {
     const cancelling = rejection(forwarding.close({ signal: abort.signal }));
     await rig.asked();
     abort.abort();
-    expect(await cancelling).toMatchObject({ code: "aborted" });
+    expect(await cancelling).toBe(abort.signal.reason);
     rig.host.send(granted());
     await forwarding.closed;
     expect(rig.tunnel.forwardings).toEqual([]);

@@ -4,6 +4,7 @@ import { modernAlgorithms, sha256 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { expect, it } from "vitest";
 import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";
+import { createDial } from "./rig.ts";
 
 const make = (options: object): ReverseTunnel => {
   const whole = { host: "host", user: "test", auth: [password("secret")], hostKey: () => true, ...options };
@@ -12,7 +13,7 @@ const make = (options: object): ReverseTunnel => {
     algorithms: modernAlgorithms,
     sha256,
     random: seededRandom("options"),
-    dial,
+    dial: createDial(dial),
   });
 };
 
@@ -33,7 +34,7 @@ it.each([
   [{ selfcheck: { intervalMs: 1 } }, 'unknown option "selfcheck" of ReverseTunnel: did you mean "selfCheck"?'],
   [{ selfCheck: { interval: 1 } }, 'unknown option "interval" of selfCheck: did you mean "intervalMs"?'],
   [{ beforeReconect: () => {} }, 'unknown option "beforeReconect" of ReverseTunnel: did you mean "beforeReconnect"?'],
-])("%j is refused", (options, message) => {
+])("rejects %j", (options, message) => {
   expect(() => make(options)).toThrow(
     expect.objectContaining({ code: "misuse", message: expect.stringContaining(message) }),
   );
@@ -71,6 +72,6 @@ it.each([
   { reconnect: { mode: undefined, intervalMs: undefined, maxRetries: undefined, backoff: undefined } },
   { reconnect: { maxRetries: 0, intervalMs: 0, backoff: { jitter: 0, factor: 1, maxIntervalMs: 0 } } },
   { host: undefined, hosts: ["a", { host: "b" }, { host: "c", port: 2222 }, { host: "d", port: undefined }] },
-])("%j is as it should be", (options) => {
-  expect(make(options).state).toBe("closed");
+])("accepts %j", (options) => {
+  expect(make(options).state).toBe("new");
 });

@@ -1,13 +1,12 @@
 /** What a tunnel and a forwarding may be told. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256Fingerprint } from "@postern/noble";
-import { liarHostKey } from "@postern/testkit";
+import { liarHostKey, otherHostKey, rejection, turns } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
-import { otherHostKey } from "./other-host-key.ts";
-import { forwarded, Rig, rejection, request, turns } from "./rig.ts";
+import { createPrivateKeyMethod, fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
+import { forwarded, Rig, request } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
 /** A rig whose host has been dialled and refused. */
@@ -71,25 +70,32 @@ describe("options of a tunnel", () => {
     [{ port: 65_536 }, "expected port to be a port number from 1 to 65535, got 65536"],
     [{ port: "22" }, "expected port to be a port number from 1 to 65535, got a string"],
     [{ user: "" }, /expected user to be/],
-    [{ auth: [] }, /expected auth to hold at least one method/],
-    [{ auth: "secret" }, /expected auth to hold/],
+    [{ auth: [] }, "expected auth to be a login method or a list of them, got an empty list"],
+    [{ auth: "secret" }, /expected auth to be a login method.*got a string/],
     [{ auth: ["secret"] }, /expected auth to hold methods/],
     [{ auth: [undefined] }, /expected auth to hold methods/],
-    [{ hostKey: undefined }, /expected hostKey to say whom to trust/],
-    [{ hostKey: "SHA256:x" }, /expected hostKey to say whom to trust/],
+    [{ hostKey: undefined }, /expected hostKey to be a function.*got undefined/],
+    [{ hostKey: "SHA256:x" }, /got the string "SHA256:x": write fingerprint\(…\)/],
+    [{ host: "root@server" }, /got "root@server": write user: "root", host: "server"$/],
+    [{ host: "server:2222" }, /got "server:2222": write host: "server", port: 2222$/],
+    [{ host: "root@[::1]:22" }, /write user: "root", host: "::1", port: 22$/],
+    [{ host: undefined, hosts: ["a", "b:22"] }, /expected hosts .* got "b:22": write host: "b", port: 22$/],
     [{ auth: [null] }, /expected auth to hold methods.*got null/],
     [{ auth: [password("x"), Promise.resolve(password("x"))] }, /expected auth to hold methods.*got a Promise/],
     [{ auth: [{ begin: () => {} }] }, /expected auth to hold methods.*got an object/],
-    [{ auth: { 0: password("x"), length: 1 } }, /expected auth to hold/],
+    [{ auth: { 0: password("x"), length: 1 } }, /expected auth to be a login method.*got an object/],
     [{ user: ["root"] }, "expected user to be a non-empty string, got an array"],
     [{ user: null }, "expected user to be a non-empty string, got null"],
-    [{ hostKey: Promise.resolve(() => true) }, /expected hostKey to say whom to trust.*got a Promise/],
+    [{ hostKey: Promise.resolve(() => true) }, /expected hostKey to be a function.*got a Promise/],
     [{ host: undefined, hosts: [null] }, "expected hosts to hold names or { host, port }, got null"],
     [{ host: undefined, hosts: [undefined] }, "expected hosts to hold names or { host, port }, got undefined"],
     [{ host: undefined, hosts: [22] }, "expected hosts to hold names or { host, port }, got a number"],
     [{ host: undefined, hosts: [["a", 22]] }, "expected hosts to hold names or { host, port }, got an array"],
     [{ host: undefined, hosts: [{ host: ["a"] }] }, "expected hosts to be a non-empty string, got an array"],
-    [{ host: undefined, hosts: [{ host: "a", port: null }] }, "expected port to be a port number from 1 to 65535, got null"],
+    [
+      { host: undefined, hosts: [{ host: "a", port: null }] },
+      "expected port to be a port number from 1 to 65535, got null",
+    ],
     [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port to be a port number from 1/],
     [{ host: undefined, hosts: "a" }, /expected hosts to hold at least one host/],
     [{ port: Object.create(null) }, "expected port to be a port number from 1 to 65535, got an object"],
@@ -130,23 +136,23 @@ describe("options of a tunnel", () => {
       algorithms: { kex: undefined, ciphers: modernAlgorithms.ciphers },
       rekey: { ms: undefined },
     });
-    expect(tunnel.state).toBe("closed");
+    expect(tunnel.state).toBe("new");
   });
 
   it("of a call are checked, too", async () => {
     const { tunnel } = new Rig();
     for (const [call, message] of [
-      [() => tunnel.connect(null as never), /expected options of login, got null/],
+      [() => tunnel.connect(null as never), /expected options of connect, got null/],
       [() => tunnel.connect({ signal: 5 } as never), /expected signal to be an AbortSignal, got a number/],
-      [() => tunnel.connect({ timeoutMs: 5 } as never), /unknown option "timeoutMs" of login/],
+      [() => tunnel.connect({ timeoutMs: 5 } as never), /unknown option "timeoutMs" of connect/],
       [() => tunnel.close({ signal: new AbortController() } as never), /expected signal to be an AbortSignal/],
       [() => tunnel.close({ signal: null } as never), /expected signal to be an AbortSignal, got null/],
-      [() => tunnel.close(5 as never), /expected options of drain, got a number/],
+      [() => tunnel.close(5 as never), /expected options of close, got a number/],
       [() => tunnel.listen({ port: 80, signal: "x" } as never), /expected signal to be an AbortSignal, got a string/],
     ] as const) {
       expect(await rejection(call())).toEqual(misuse(message));
     }
-    expect(tunnel.state).toBe("closed");
+    expect(tunnel.state).toBe("new");
   });
 
   it("are an object", () => {
@@ -184,12 +190,11 @@ describe("options of a tunnel", () => {
       "misuse an array",
       "misuse a Promise; did you forget await?",
     ]);
-    const keys = [undefined, null, 7, new Uint8Array(1), Promise.resolve("")];
+    const keys = [undefined, null, 7, Promise.resolve("")];
     expect(keys.map((key) => thrown(() => privateKey(key as never)))).toEqual([
       "misuse undefined",
       "misuse null",
       "misuse a number",
-      "misuse bytes; read the file as UTF-8",
       "misuse undefined",
     ]);
     const { publicKey, sign } = liarHostKey();
@@ -252,6 +257,43 @@ describe("options of a forwarding", () => {
   });
 });
 
+describe("a second argument", () => {
+  it("is refused, because it would have no effect", async () => {
+    const { tunnel } = new Rig();
+    const { signal } = new AbortController();
+    for (const [name, call] of [
+      ["connect", () => Reflect.apply(tunnel.connect, tunnel, [{}, signal])],
+      [
+        "forward",
+        () => Reflect.apply(tunnel.forward, tunnel, [{ port: 80, target: { host: "x", port: 1 } }, { signal }]),
+      ],
+      ["listen", () => Reflect.apply(tunnel.listen, tunnel, [{ port: 80 }, { signal }])],
+      ["close", () => Reflect.apply(tunnel.close, tunnel, [{}, { signal }])],
+    ] as const)
+      expect(await rejection(call())).toEqual(misuse(new RegExp(`^expected ${name}\\(\\) .*second argument: an`)));
+    expect(tunnel.state).toBe("new");
+  });
+});
+
+describe("auth", () => {
+  it("takes one method without a list", async () => {
+    const opened = await new Rig({ auth: password("secret") }).logIn();
+    expect(opened.tunnel.state).toBe("open");
+    await opened.tunnel[Symbol.asyncDispose]();
+  });
+
+  it("takes a key file as text or as bytes", () => {
+    const texts: string[] = [];
+    const method = createPrivateKeyMethod((text) => {
+      texts.push(text);
+      return liarHostKey();
+    });
+    expect(method("a key")).toMatchObject({ name: "publickey" });
+    expect(method(new TextEncoder().encode("a key"))).toMatchObject({ name: "publickey" });
+    expect(texts).toEqual(["a key", "a key"]);
+  });
+});
+
 describe("options of one call", () => {
   const wrong = [
     [null, /^expected options of (.+), got null$/],
@@ -264,13 +306,13 @@ describe("options of one call", () => {
   it.each(wrong)("%o: %s", async (options, message) => {
     const { rig: opened, forwarding } = await forwarded({ port: 80 });
     const call = options as object;
-    for (const failing of [
-      opened.tunnel.listen({ port: 81, ...call }),
-      forwarding.close(call),
-      forwarding.probe(call),
-      opened.tunnel.close(call),
+    for (const fails of [
+      () => opened.tunnel.listen((call instanceof Object ? { port: 81, ...call } : call) as never),
+      () => forwarding.close(call),
+      () => forwarding.probe(call),
+      () => opened.tunnel.close(call),
     ])
-      expect(await rejection(failing)).toEqual(misuse(message));
+      expect(await rejection(fails())).toEqual(misuse(message));
     expect(forwarding.state).toBe("open");
     expect(opened.tunnel.state).toBe("open");
     opened.host.abort();

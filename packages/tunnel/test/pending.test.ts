@@ -124,7 +124,7 @@ describe("a forwarding", () => {
     const ended = tunnel.listen({ port: 7778, wait: true });
     await advance(1_000);
     abort.abort();
-    expect(await outcome(aborted)).toBe("aborted");
+    expect(await outcome(aborted)).toBe("AbortError");
     await tunnel.close();
     expect(await outcome(ended)).toBe("closed");
     expect(tunnel.forwardings).toEqual([]);
@@ -447,7 +447,7 @@ describe("a request for a port", () => {
     const abort = new AbortController();
     const request = tunnel.listen({ port: 7777, signal: abort.signal });
     abort.abort();
-    expect(await outcome(request)).toBe("aborted");
+    expect(await outcome(request)).toBe("AbortError");
     await advance(10_000);
     expect(tunnel.state).toBe("open");
     expect(world.requests).toEqual([]);

@@ -79,7 +79,7 @@ describe("wait: true", () => {
     await advance(2_500);
     expect([await outcome(one), await outcome(two)]).toEqual(["unsettled", "unsettled"]);
     abort.abort();
-    expect([await outcome(one), await outcome(two)]).toEqual(["aborted", "unsettled"]);
+    expect([await outcome(one), await outcome(two)]).toEqual(["AbortError", "unsettled"]);
     await tunnel.close();
     expect(await outcome(two)).not.toBe("unsettled");
     await expect(two).rejects.toMatchObject({ name: "SshError" });

@@ -128,7 +128,7 @@ describe("probe", () => {
     const probe = forwarding.probe({ signal: controller.signal });
     await settle();
     controller.abort();
-    expect(await outcome(probe)).toBe("aborted");
+    expect(await outcome(probe)).toBe("AbortError");
     expect(vi.getTimerCount()).toBe(before);
   });
 
@@ -141,7 +141,7 @@ describe("probe", () => {
     };
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
-    expect(await outcome(forwarding.probe({ signal: AbortSignal.abort() }))).toBe("aborted");
+    expect(await outcome(forwarding.probe({ signal: AbortSignal.abort() }))).toBe("AbortError");
     expect(looked).toBe(0);
   });
 

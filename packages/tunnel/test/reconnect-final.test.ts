@@ -1,13 +1,12 @@
 /** What is never tried again, whatever the mode; and what a program may change between attempts. */
 import { password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
-import { liarHostKey } from "@postern/testkit";
+import { liarHostKey, otherHostKey } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import { SshError } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import { fingerprint, type ReconnectInfo } from "../src/index.ts";
 import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
-import { otherHostKey } from "./other-host-key.ts";
 
 onVirtualClock();
 

@@ -2,7 +2,7 @@
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
-import { Liar, pipePair, seededRandom } from "@postern/testkit";
+import { Liar, pipePair, seededRandom, turns } from "@postern/testkit";
 import {
   type Bytes,
   ChannelOpen,
@@ -12,11 +12,11 @@ import {
   GlobalRequest,
   RequestFailure,
   RequestSuccess,
-  SshError,
   TcpipForward,
   TcpipForwardReply,
 } from "@postern/wire";
 import {
+  type Dial,
   type Forwarding,
   type Listener,
   type ListenOptions,
@@ -27,6 +27,17 @@ import {
 } from "../src/index.ts";
 
 export const nothing = new Uint8Array(0);
+
+/** Makes a platform's dial of an async function. */
+export function createDial(
+  dial: (target: Target, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
+): Dial {
+  return (target, timeoutMs, connected, failed) => {
+    const pending = new AbortController();
+    dial(target, { signal: pending.signal, timeoutMs }).then(connected, failed);
+    return pending;
+  };
+}
 
 /** What the rig's world looks like from the tunnel. */
 export class Rig {
@@ -47,7 +58,7 @@ export class Rig {
       algorithms: modernAlgorithms,
       sha256,
       random: seededRandom("rig"),
-      dial: async (target, { signal }) => {
+      dial: createDial(async (target, { signal }) => {
         const [left, right] = pipePair();
         if (target.host === "host.example") {
           await this.onHost(signal);
@@ -58,7 +69,7 @@ export class Rig {
           this.targets.push(right);
         }
         return left;
-      },
+      }),
     };
     this.tunnel = new ReverseTunnel(
       {
@@ -72,6 +83,8 @@ export class Rig {
       },
       platform,
     );
+    // Most tests end with a lost connection, which ends the tunnel.
+    this.tunnel.closed.catch(() => {});
     this.tunnel.addEventListener("state", ({ state }) => void this.states.push(state));
   }
 
@@ -128,23 +141,6 @@ export const opening = (
 export const granted = (port?: number): Bytes =>
   RequestSuccess.encode({ specificData: port === undefined ? nothing : TcpipForwardReply.encode({ port }) });
 export const denied: Bytes = RequestFailure.encode({});
-
-/** What a promise rejects with. */
-export async function rejection(promise: Promise<unknown>): Promise<SshError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof SshError) return error;
-    throw error;
-  }
-  throw new Error("expected a rejection, got a value");
-}
-
-/** Lets everything run that waits for nothing but its turn. */
-export async function turns(count = 50): Promise<void> {
-  for (let n = 0; n < count; n++) await Promise.resolve();
-  await new Promise((resolve) => setImmediate(resolve));
-}
 
 /** Options of `listen`, or of `forward` if there is a target. */
 export type RequestOptions = ListenOptions & { readonly target?: Target };

@@ -1,7 +1,9 @@
 /** What becomes of visitors: the program decides, the target is dialled, and the two are joined. */
+
+import { rejection, turns } from "@postern/testkit";
 import { type Bytes, ChannelClose, ChannelData, ChannelEof, OpenFailureReason, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { confirmation, forwarded, nothing, refusal, rejection, turns } from "./rig.ts";
+import { confirmation, forwarded, nothing, refusal } from "./rig.ts";
 
 describe("onOpen", () => {
   const fail = (): never => {
@@ -54,15 +56,23 @@ describe("onOpen", () => {
     await rejection(rig.tunnel.closed);
   });
 
-  it("that decides when the connection is gone does no harm", async () => {
+  it("has no effect if it decides after the connection was lost", async () => {
     let decide: (taken: boolean) => void = () => {};
-    const { rig } = await forwarded({ port: 80, onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)) });
+    const { rig, forwarding } = await forwarded({
+      port: 80,
+      onOpen: () => new Promise<boolean>((resolve) => (decide = resolve)),
+    });
+    const errors: unknown[] = [];
+    rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
     rig.visit("localhost", 80);
     await turns();
     rig.host.abort();
     await rejection(rig.tunnel.closed);
     decide(true);
     await turns();
+    expect(errors).toEqual([]);
+    expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 0 });
+    expect(await rejection(forwarding[Symbol.asyncIterator]().next())).toBe(await rejection(rig.tunnel.closed));
   });
 });
 

@@ -9,37 +9,34 @@ export type DialPipe<Address> = (
   options: { readonly signal: AbortSignal },
 ) => BytePipe | Promise<BytePipe>;
 
-/** Makes a platform's dialling of a program's function, which may take for ever and may not look at its signal. */
+/** Makes a platform's {@link Dial} of the program's function, which may never settle and may ignore its signal. */
 export function createDial<Address extends { readonly host: string; readonly port: number }>(
   what: "host" | "target",
   dial: DialPipe<Address>,
 ): Dial {
-  return async (target, { signal, timeoutMs }) => {
+  return (target, timeoutMs, connected, failed) => {
     const name = `the ${what} ${target.host}, port ${target.port}`;
     const unwanted = new AbortController();
-    const late = new Promise<never>((_, reject) => {
-      unwanted.signal.addEventListener("abort", () => reject(unwanted.signal.reason), { once: true });
-    });
-    const aborted = (): void =>
-      unwanted.abort(new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason }));
-    const timer = setTimeout(
-      () => unwanted.abort(new SshError("timeout", `expected a pipe to ${name} within ${timeoutMs} ms, got none`)),
-      Math.min(timeoutMs, maxTimerMs),
-    );
-    signal?.addEventListener("abort", aborted, { once: true });
-    if (signal?.aborted) aborted();
-    const dialled = call(dial, target as Address, unwanted.signal);
-    try {
-      return await Promise.race([dialled, late]);
-    } catch (error) {
-      unwanted.abort(error);
-      dialled.then((pipe) => pipe.abort(), ignore);
-      throw toSshError(error, "connect", `expected a pipe to ${name}, got: ${messageOf(error)}`);
-    } finally {
+    let isOver = false;
+    const fail = (error: unknown): void => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
-      signal?.removeEventListener("abort", aborted);
-      late.catch(ignore);
-    }
+      unwanted.abort(error);
+      failed(toSshError(error, "connect", `expected a pipe to ${name}, got: ${messageOf(error)}`));
+    };
+    const late = (): void =>
+      fail(new SshError("timeout", `expected a pipe to ${name} within ${timeoutMs} ms, got none`));
+    const timer = setTimeout(late, Math.min(timeoutMs, maxTimerMs));
+    call(dial, target as unknown as Address, unwanted.signal).then((pipe) => {
+      if (isOver) return pipe.abort();
+      isOver = true;
+      clearTimeout(timer);
+      connected(pipe);
+    }, fail);
+    return {
+      abort: (cause) => fail(new SshError("aborted", `the connection to ${name} was aborted`, { cause })),
+    };
   };
 }
 
@@ -53,5 +50,3 @@ async function call<Address>(dial: DialPipe<Address>, address: Address, signal: 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-function ignore(): void {}
