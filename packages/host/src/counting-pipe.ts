@@ -1,21 +1,21 @@
-/** A byte pipe that counts what passes through it. @module */
+/** A byte pipe that counts bytes. @module */
 import type { BytePipe } from "@postern/ssh";
 
-/** What a pipe carried so far. */
+/** Bytes transferred so far. */
 export interface Traffic {
   bytesIn: number;
   bytesOut: number;
 }
 
-/** What {@link countingPipe} tells. */
-export interface PipeWatcher {
+/** Options of {@link countingPipe}. */
+export interface CountingOptions {
   readonly traffic: Traffic;
-  /** the pipe is gone; called once, after whoever uses the pipe has heard of it */
+  /** Called once, after the sink's `closed`. */
   readonly closed?: () => void;
 }
 
-/** The same pipe (takes it), watched: in is what it delivers, out what is written to it. */
-export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): BytePipe {
+/** Wraps a pipe and takes it over. `bytesIn` counts what the pipe delivers, `bytesOut` what is written to it. */
+export function countingPipe(pipe: BytePipe, { traffic, closed }: CountingOptions): BytePipe {
   return {
     start(sink) {
       pipe.start({

@@ -86,15 +86,15 @@ describe("Admission", () => {
     expect(between).toBeGreaterThan(20);
     expect(between).toBeLessThan(150);
     expect(dropsUntilIn()).toBe(1000);
-    admission.loggedInOrGone();
+    admission.startupEnded();
     expect(dropsUntilIn()).toBeLessThan(1000);
   });
 });
 
 /** Both the channel and its pipe are gone. */
 function giveBack(share: Share | undefined): void {
-  share?.channelGone();
-  share?.pipeGone();
+  share?.channelClosed();
+  share?.pipeClosed();
 }
 
 describe("ChannelBudget", () => {
@@ -124,9 +124,9 @@ describe("ChannelBudget", () => {
     const budget = new ChannelBudget({ channels: 2, memory: 128 * kib });
     const [first, second] = [budget.take(), budget.take()];
     expect(budget.take()).toBeUndefined();
-    for (const gone of [first?.pipeGone, first?.pipeGone]) gone?.();
+    for (const gone of [first?.pipeClosed, first?.pipeClosed]) gone?.();
     expect(budget.used).toBe(2);
-    for (const gone of [first?.channelGone, first?.channelGone, first?.pipeGone]) gone?.();
+    for (const gone of [first?.channelClosed, first?.channelClosed, first?.pipeClosed]) gone?.();
     expect(budget.used).toBe(1);
     let idle = false;
     const waiting = budget.whenIdle().then(() => {

@@ -196,7 +196,7 @@ describe("the signal of an attempt", () => {
     expect(attempt?.signal.aborted).toBe(true);
     const refusal = world.event("refusal");
     await expect(world.client({ origin: here })).rejects.toThrow("Not allowed at this time");
-    expect(await refusal).toMatchObject({ reason: "this source behaved badly" });
+    expect(await refusal).toMatchObject({ reason: "penalty for earlier failures of this source" });
   });
 
   it("does not fire while the client waits, and a client that never guessed is no guesser", async () => {

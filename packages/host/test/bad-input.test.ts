@@ -243,13 +243,13 @@ describe("TunnelHost", () => {
     const { served, gone } = world.serve(options as never);
     await expect(served).rejects.toEqual(misuse(message));
     await gone;
-    expect(world.host.connections).toEqual([]);
+    expect(world.host.clients).toEqual([]);
   });
 
   it("serves a client whose address is not known any more", async () => {
     const world = hostWorld();
     const client = await world.client({ origin: { host: undefined, port: undefined } as never });
-    expect(world.host.connections[0]?.origin).toBeUndefined();
+    expect(world.host.clients[0]?.origin).toBeUndefined();
     await client.close();
   });
 });

@@ -16,7 +16,7 @@ describe("a session channel", () => {
     const world = hostWorld();
     const ssh = await world.client();
     const channel = await session(world, ssh, ["env", "shell"]);
-    expect(await heard(channel)).toEqual({ text: "this host only forwards ports\n", error: undefined });
+    expect(await heard(channel)).toEqual({ text: "this server only forwards ports\n", error: undefined });
     await ssh.close();
   });
 
@@ -31,7 +31,7 @@ describe("a session channel", () => {
     channel.write(Uint8Array.of(0x61, 3));
     expect((await heard(channel)).text).toBe(
       [
-        "this host only forwards ports",
+        "this server only forwards ports",
         'listening on "localhost" port 8080',
         "press Ctrl-C to leave",
         'listening on "" port 9090',

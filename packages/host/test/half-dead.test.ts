@@ -90,7 +90,7 @@ describe("the share of a channel", () => {
     const before = await memory();
     await visitors(world, 2048);
     const growth = (await memory()) - before;
-    expect(world.host.connections[0]?.channels).toBe(512);
+    expect(world.host.clients[0]?.channels).toBe(512);
     // 512 channels with 64 KiB each are 32 MiB.
     expect(growth).toBeLessThan(48 * MiB);
     liar.abort();
@@ -104,10 +104,10 @@ describe("the share of a channel", () => {
       return [confirm(id, 2 ** 31), ChannelEof.encode({ recipientChannel: id })];
     });
     await visitors(world, 192);
-    expect(world.host.connections[0]?.channels).toBe(100);
+    expect(world.host.clients[0]?.channels).toBe(100);
     expect(closes).toHaveLength(100);
     for (const recipientChannel of closes) liar.send(ChannelClose.encode({ recipientChannel }));
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     liar.abort();
   });
 
@@ -116,7 +116,7 @@ describe("the share of a channel", () => {
     const client = await world.client();
     await client.request("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 8080 }));
     for (let round = 0; round < 5; round++) await visitAndLeave(world, new Uint8Array(10));
-    expect(world.host.connections[0]?.channels).toBe(0);
+    expect(world.host.clients[0]?.channels).toBe(0);
     await client.close();
   });
 
@@ -138,7 +138,7 @@ describe("the share of a channel", () => {
       code: "refused",
       reason: 4,
     });
-    expect(world.host.connections[0]?.channels).toBe(8);
+    expect(world.host.clients[0]?.channels).toBe(8);
     await client.close();
   });
 

@@ -75,8 +75,8 @@ describe("the limit of", () => {
   it("time to log in", async () => {
     const world = hostWorld({ limits: { loginTimeoutMs: 1000 } });
     const closed = new Promise((resolve) => {
-      world.host.addEventListener("clientclosed", ({ connection, reason }) => {
-        if (connection.user === undefined) resolve(reason);
+      world.host.addEventListener("clientclosed", ({ client, reason }) => {
+        if (client.user === undefined) resolve(reason);
       });
     });
     const slow = silent(world);
@@ -118,7 +118,7 @@ describe("the limit of", () => {
     for (let i = 0; i < 4; i++) await expect(guess()).rejects.toMatchObject({ code: "auth" });
     const refusal = world.event("refusal");
     await expect(guess()).rejects.toMatchObject({ message: expect.stringContaining("Not allowed at this time") });
-    expect(await refusal).toMatchObject({ what: "connection", reason: "this source behaved badly" });
+    expect(await refusal).toMatchObject({ what: "connection", reason: "penalty for earlier failures of this source" });
     await othersAreServed(world);
   });
 
@@ -167,7 +167,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
     expect(await ask(first, "first")).toBe("first");
     expect(await ask(second, "second")).toBe("second");
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     expect(await ask(world.network.visit(8080), "third")).toBe("third");
     await client.close();
   });
@@ -188,7 +188,7 @@ describe("the limit of", () => {
       expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors from this address" });
       expect(await ask(visit(8080, another), "other")).toBe("other");
       expect(await ask(first, "first")).toBe("first");
-      await expect.poll(() => world.host.connections[0]?.channels).toBe(1);
+      await expect.poll(() => world.host.clients[0]?.channels).toBe(1);
       expect(await ask(visit(8080, one), "third")).toBe("third");
       expect(await ask(second, "second")).toBe("second");
       await othersAreServed(world);
@@ -206,7 +206,7 @@ describe("the limit of", () => {
     expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors of this port" });
     expect(await ask(world.network.visit(9090), "other")).toBe("other");
     for (const visitor of crowd) expect(await ask(visitor, "crowd")).toBe("crowd");
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     expect(await ask(world.network.visit(8080), "again")).toBe("again");
     await client.close();
   });

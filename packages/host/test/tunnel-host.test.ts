@@ -69,9 +69,9 @@ describe("the login event", () => {
 
   it("finds the user in the list of connections, and may send the client away before anything is done for it", async () => {
     const { world, did } = noting();
-    world.host.addEventListener("login", ({ connection, user }) => {
-      did.push(`${user} ${world.host.connections[0]?.user}`);
-      void connection.close();
+    world.host.addEventListener("login", ({ client, user }) => {
+      did.push(`${user} ${world.host.clients[0]?.user}`);
+      void client.close();
     });
     const closed = world.event("clientclosed");
     await hasty(world).closed;
@@ -174,20 +174,20 @@ describe("a tunnel host", () => {
     await forward(ssh, "localhost", 8080);
     await forward(ssh, "localhost", 80);
     await ask(world.network.visit(8080), "12345");
-    const [connection] = world.host.connections;
-    expect(connection).toMatchObject({ user: "test", version: "SSH-2.0-Postern_0.1.0", channels: 0 });
-    expect(connection?.origin).toEqual({ host: "192.0.2.1", port: 7 });
-    expect(connection?.forwardings).toMatchObject([
+    const [client] = world.host.clients;
+    expect(client).toMatchObject({ user: "test", version: "SSH-2.0-Postern_0.1.0", channels: 0 });
+    expect(client?.origin).toEqual({ host: "192.0.2.1", port: 7 });
+    expect(client?.forwardings).toMatchObject([
       { address: "localhost", port: 8080, visitors: 1, bytesIn: 5, bytesOut: 5 },
     ]);
     const closed = world.event("clientclosed");
     await ssh.close();
     const event = await closed;
     expect(event.reason).toBeUndefined();
-    expect(event.connection.bytesIn).toBeGreaterThan(1000);
-    expect(event.connection.bytesOut).toBeGreaterThan(1000);
+    expect(event.client.bytesIn).toBeGreaterThan(1000);
+    expect(event.client.bytesOut).toBeGreaterThan(1000);
     expect(seen).toEqual(["clientopened", "login", "forwardingopened", "refusal", "forwardingclosed", "clientclosed"]);
-    expect(world.host.connections).toEqual([]);
+    expect(world.host.clients).toEqual([]);
   });
 
   it("connects to targets where permitOpen allows it", async () => {
@@ -260,8 +260,8 @@ describe("a tunnel host", () => {
     const ssh = await client({ user: "a\u001b[2J\n\u202eb" });
     const shown = "a\\u{1b}[2J\\u{a}\\u{202e}b";
     expect((await login).user).toBe(shown);
-    expect((await opened).connection.user).toBe(shown);
-    expect(host.connections.map(({ user }) => user)).toEqual([shown]);
+    expect((await opened).client.user).toBe(shown);
+    expect(host.clients.map(({ user }) => user)).toEqual([shown]);
     expect(asked).toEqual(["a\u001b[2J\n\u202eb"]);
     await ssh.close();
   });
@@ -297,7 +297,7 @@ describe("a tunnel host", () => {
     const ssh = await client({ onChannelOpen: echoing() });
     await forward(ssh, "localhost", 8080);
     const visitor = network.visit(8080);
-    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    await expect.poll(() => host.clients[0]?.channels).toBe(1);
     const closed = host.close({ drainMs: 30_000 });
     expect(await forward(ssh, "localhost", 9090)).toBeUndefined();
     expect(network.listening).toEqual([]);
@@ -307,7 +307,7 @@ describe("a tunnel host", () => {
     expect(await ask(visitor, "last words")).toBe("last words");
     await closed;
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
-    expect(host.connections).toEqual([]);
+    expect(host.clients).toEqual([]);
   });
 
   it("waits for visitors without end when it is told so, until another call ends the wait", async () => {
@@ -317,7 +317,7 @@ describe("a tunnel host", () => {
       await forward(ssh, "localhost", 8080);
       const first = network.visit(8080);
       const second = heard(network.visit(8080));
-      await expect.poll(() => host.connections[0]?.channels).toBe(2);
+      await expect.poll(() => host.clients[0]?.channels).toBe(2);
       const closed = host.close({ drainMs });
       // A timer that overflows fires after a millisecond.
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -351,7 +351,7 @@ describe("a tunnel host", () => {
     const [ours, theirs] = pipePair();
     void host.serve(theirs);
     const silent = heard(ours);
-    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    await expect.poll(() => host.clients[0]?.channels).toBe(1);
     await host.close({ drainMs: 0 });
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
     expect((await visitor).error).toBeDefined();

@@ -25,7 +25,7 @@ import {
   type Address,
   type HostEvents,
   type HostPlatform,
-  type ServeOptions,
+  type ServeClientOptions,
   TunnelHost,
   type TunnelHostOptions,
 } from "../src/index.ts";
@@ -98,7 +98,7 @@ export interface HostWorld {
   /** Logs a client on. */
   readonly client: (options?: Partial<ClientOptions> & { readonly origin?: Address }) => Promise<SshConnection>;
   /** Serves a pipe; `gone` resolves when it has been dropped. */
-  readonly serve: (options: ServeOptions) => { readonly served: Promise<void>; readonly gone: Promise<unknown> };
+  readonly serve: (options: ServeClientOptions) => { readonly served: Promise<void>; readonly gone: Promise<unknown> };
   /** The first event of a type from now on. */
   readonly event: <Type extends keyof HostEvents>(type: Type) => Promise<HostEvents[Type]>;
 }

@@ -38,4 +38,5 @@ export type {
   SshConnection,
 } from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
+export { type TypedEventListener, TypedEventTarget, type TypedListenerOptions } from "./typed-event-target.ts";
 export { version } from "./version.ts";
