@@ -106,7 +106,7 @@ function readKeys(name: string, given: UserPolicy["keys"]): AuthorizedKeys | und
   const [refused] = keys.refused;
   if (refused === undefined) return keys;
   // A caller who passes text never sees `refused`.
-  throw new SshError("misuse", `expected authorized keys of "${name}", line ${refused.line}: ${refused.reason}`);
+  throw new SshError("misuse", `authorized keys of "${name}", line ${refused.line}: ${refused.reason}`);
 }
 
 function isAuthorizedKeys(given: Exclude<UserPolicy["keys"], undefined>): given is AuthorizedKeys {
