@@ -39,7 +39,7 @@ describe("bindAddresses", () => {
     ["localhost", "yes", true],
     ["", "clientspecified", false],
     ["localhost", "clientspecified", false],
-  ] as const)("returns a notice for %j with gatewayPorts %s: %s", (requested, gatewayPorts, says) => {
-    expect(bindAddresses(requested, gatewayPorts).notice !== undefined).toBe(says);
+  ] as const)("returns a notice for %j with gatewayPorts %s: %s", (requested, gatewayPorts, hasNotice) => {
+    expect(bindAddresses(requested, gatewayPorts).notice !== undefined).toBe(hasNotice);
   });
 });

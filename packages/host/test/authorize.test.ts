@@ -37,31 +37,31 @@ describe("a decision", () => {
   }
 
   it.each<[string, unknown, RegExp]>([
-    ["an object that is none", { ok: false }, /unknown option "ok"/],
+    ["an object with an unknown property", { ok: false }, /unknown option "ok"/],
     ["a misspelt permission", { permit: [] }, /unknown option "permit"/],
     ["an empty list", [], /an array/],
-    ["an Error that is returned", new Error("no"), /an instance of Error/],
-    ["an object of a class", new Answer(), /an instance of Answer/],
+    ["a returned Error", new Error("no"), /an instance of Error/],
+    ["an instance of a class", new Answer(), /an instance of Answer/],
     ["undefined", undefined, /undefined/],
     ["null", null, /got null/],
-    ["a text", "yes", /a string/],
+    ["a string", "yes", /a string/],
     ["a number", 1, /a number/],
     ["partial without methods", { partial: [] }, /expected partial/],
     ["partial without a list", { partial: "password" }, /expected partial/],
     ["partial with undefined", { partial: undefined }, /expected partial/],
-    ["partial with a method nobody has", { partial: ["pasword"] }, /expected partial/],
-    ["partial with more than is known", { partial: ["password"], ok: true }, /unknown option "ok"/],
+    ["partial with an unknown method", { partial: ["pasword"] }, /expected partial/],
+    ["partial with an unknown property", { partial: ["password"], ok: true }, /unknown option "ok"/],
     ["a wrong permission", { permitListen: "localhost:*" }, /expected permitListen to be a list of patterns/],
     ["a wrong pattern", { permitOpen: [null] }, /got null/],
-    ["a Promise within", { permitListen: Promise.resolve([]) }, /a Promise; did you forget await/],
-  ])("refuses %s, with the reason in the refusal event", async (_what, decision, why) => {
+    ["a Promise as a permission", { permitListen: Promise.resolve([]) }, /a Promise; did you forget await/],
+  ])("refuses %s, with the reason in the refusal event", async (_what, decision, reason) => {
     for (const auth of [password("secret"), publickey(hostKey)]) {
       const world = hostWorld({ authorize: () => decision as HostDecision });
       const refusal = world.event("refusal");
       await expect(world.client({ auth: [auth] })).rejects.toMatchObject({ code: "auth" });
       // A refused publickey query fires no event.
       if (auth.name === "password")
-        expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(why) });
+        expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(reason) });
     }
   });
 
@@ -93,8 +93,8 @@ describe("two methods (RFC 4252 5.1)", () => {
       : attempt.method === "password" && attempt.password === "secret";
 
   it.each<[string, Partial<TunnelHostOptions>]>([
-    ["where authorize looks at what has passed", { authorize: both }],
-    ["where the host offers the first method alone", { authorize: naive, methods: ["publickey"] }],
+    ["if authorize checks attempt.passed", { authorize: both }],
+    ["if the server offers only the first method", { authorize: naive, methods: ["publickey"] }],
   ])("requires both methods %s", async (_how, options) => {
     const { client } = hostWorld(options);
     await expect(client({ auth: [password("secret")] })).rejects.toMatchObject({ code: "auth" });

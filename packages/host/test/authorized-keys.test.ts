@@ -130,11 +130,11 @@ describe("authorizedKeys", () => {
     ["ssh-ed25519-cert-v01@openssh.com", "a certificate"],
     ["ssh-dss", "DSA"],
   ])("refuses %s, a type of key that users cannot log in with", (type) => {
-    const stranger = new Writer().text(type).string(new Uint8Array(32)).finish();
+    const blob = new Writer().text(type).string(new Uint8Array(32)).finish();
     for (const options of ["", "restrict,port-forwarding "]) {
-      const keys = authorizedKeys(`${options}${type} ${toBase64(stranger)} me@laptop`);
+      const keys = authorizedKeys(`${options}${type} ${toBase64(blob)} me@laptop`);
       expect(keys.size).toBe(0);
-      expect(keys.permissions(stranger)).toBeUndefined();
+      expect(keys.permissions(blob)).toBeUndefined();
       expect(keys.refused).toEqual([{ line: 1, reason: expect.stringContaining(`got "${type}"`) }]);
     }
   });
