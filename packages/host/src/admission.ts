@@ -24,7 +24,7 @@ export class Admission {
     this.#penalties = limits.penalties === false ? undefined : new Penalties(limits.penalties, now);
   }
 
-  /** Returns why a new connection is refused. `undefined` if it is admitted; it then counts as a startup until `startupEnded`. */
+  /** Returns why a new connection is refused, or `undefined`. An admitted one is a startup until `startupEnded`. */
   enter(host: string | undefined, connections: number): AdmissionRefusal | undefined {
     if (connections >= this.#limits.connections) return "connections";
     if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalty";
@@ -42,12 +42,12 @@ export class Admission {
     if (host !== undefined) this.#penalties?.add(sourceOf(host), offence);
   }
 
-  /** Records a failed login and returns the delay of its answer in milliseconds. The delay doubles with each failure of the source. */
+  /** Records a failed login. Returns the delay of its answer in milliseconds, which doubles with each failure. */
   failed(host: string | undefined): number {
     return this.#penalties?.failed(host === undefined ? "" : sourceOf(host)) ?? 0;
   }
 
-  /** MaxStartups of sshd_config(5): above `start`, connections are dropped with a probability that grows from `rate` % to 100 % at `full`. */
+  /** MaxStartups of sshd_config(5): the probability grows from `rate` percent at `start` to 100 at `full`. */
   #dropsEarly(): boolean {
     const { start, rate, full } = this.#limits.startups;
     if (this.#startups < start) return false;
@@ -68,7 +68,7 @@ interface Source {
   forgetAt: number;
 }
 
-/** PerSourcePenalties of sshd_config(5): each offence adds time. Above a threshold the source is refused until the time has passed. */
+/** PerSourcePenalties of sshd_config(5): offences add time. Above a threshold, a source waits until it has passed. */
 export class Penalties {
   readonly #limits: PenaltyLimits;
   readonly #now: () => number;

@@ -14,9 +14,10 @@ export type HostLoginAttempt = LoginAttempt & {
 /** Accepts the method, and requires another one (partial success, RFC 4252 section 5.1). */
 export interface PartialDecision extends Permissions {
   /**
-   * The methods that may follow; one of them must succeed. They are advertised to the client, not enforced: a client may start with any
-   * of the server's `methods`. A function that accepts the second method must therefore check `attempt.passed`, the methods already
-   * accepted on this connection. Permissions set here restrict what the last method grants.
+   * The methods that may follow; one of them must succeed. They are advertised to the client, not enforced: a client
+   * may start with any of the server's `methods`. A function that accepts the second method must therefore check
+   * `attempt.passed`, the methods already accepted on this connection. Permissions set here restrict what the last
+   * method grants.
    *
    * @example
    * // Requires a key and then a password.
@@ -33,8 +34,8 @@ export interface PartialDecision extends Permissions {
 export type HostDecision = boolean | Permissions | PartialDecision;
 
 /**
- * Decides who may log in. If it throws, the attempt is refused. `methods` lists the methods that it can accept. Long-running work should
- * stop when `attempt.signal` fires, because the client has disconnected.
+ * Decides who may log in. If it throws, the attempt is refused. `methods` lists the methods that it can accept.
+ * Long-running work should stop when `attempt.signal` fires, because the client has disconnected.
  */
 export interface Authorize {
   (attempt: HostLoginAttempt): MaybePromise<HostDecision>;
@@ -77,7 +78,7 @@ export function expectMethods(what: string, given: unknown): readonly string[] {
   throw new SshError("misuse", `expected ${what} to list methods of ${acceptableMethods.join(", ")}, got ${got}`);
 }
 
-/** Whether the value is an object literal, of any realm: an error, an array or a library's response must not count as a yes. */
+/** Whether the value is an object literal of any realm: an error or a library's response must not count as a yes. */
 function isPlainObject(given: unknown): given is object {
   if (typeof given !== "object" || given === null) return false;
   const prototype: unknown = Object.getPrototypeOf(given);

@@ -12,7 +12,7 @@ export interface RefusedLine {
   readonly reason: string;
 }
 
-/** The key types that users can log in with (RFC 4253, 5656 and 8709). Certificates and hardware keys have other types. */
+/** The key types of users (RFC 4253, 5656 and 8709). Certificates and hardware keys have other types. */
 export const userKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
@@ -36,8 +36,9 @@ export interface AuthorizedKeys {
   /** Lines that are malformed or have an unsupported option. Show them to the author of the file. */
   readonly refused: readonly RefusedLine[];
   /**
-   * Returns the permissions that the key's line grants, or `undefined` if the key is not authorized under these conditions. `policy`
-   * uses them only to restrict the user's permissions. Returned from `authorize` directly, `permitopen` grants access.
+   * Returns the permissions that the key's line grants, or `undefined` if the key is not authorized under these
+   * conditions. `policy` uses them only to restrict the user's permissions. Returned from `authorize` directly,
+   * `permitopen` grants access.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -51,9 +52,10 @@ const noOptions: KeyOptions = {
 };
 
 /**
- * Parses the text of an authorized_keys file, or a list of its lines. The options `permitlisten`, `permitopen`, `port-forwarding`,
- * `no-port-forwarding`, `restrict`, `from` and `expiry-time` work as in sshd. Options about shells, agents and X11 have no effect. A line
- * that is malformed, or has another option or an unsupported key type, authorizes no key and is listed in `refused`.
+ * Parses the text of an authorized_keys file, or a list of its lines. The options `permitlisten`, `permitopen`,
+ * `port-forwarding`, `no-port-forwarding`, `restrict`, `from` and `expiry-time` work as in sshd. Options about shells,
+ * agents and X11 have no effect. A line that is malformed, or has another option or an unsupported key type, authorizes
+ * no key and is listed in `refused`.
  *
  * @throws SshError `misuse` for anything but a string or a list of strings
  * @example

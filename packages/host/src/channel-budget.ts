@@ -17,8 +17,9 @@ export interface Share {
 const minWindow = 2 * Limits.maxPacket;
 
 /**
- * Divides a connection's memory among its channels. Each channel has two packets reserved from the start. A new channel also takes an
- * eighth of the unreserved rest, up to the usual window. So a few channels are fast, and many channels together stay within the memory.
+ * Divides a connection's memory among its channels. Each channel has two packets reserved from the start. A new channel
+ * also takes an eighth of the unreserved rest, up to the usual window. So a few channels are fast, and many channels
+ * together stay within the memory.
  */
 export class ChannelBudget {
   readonly #channels: number;

@@ -50,7 +50,7 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
   readonly #pipes = new Set<BytePipe>();
   #linger: ReturnType<typeof setTimeout> | undefined;
   readonly #abort = new AbortController();
-  /** Asynchronous requests run one after the other: replies stay in order, and a cancel finds the forwarding requested before it. */
+  /** Requests run one after the other: replies stay in order, and a cancel finds the forwarding before it. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
   #proofs = 0;
@@ -230,8 +230,8 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
   }
 
   /**
-   * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by sshd's words
-   * "not permitted" and "denied".
+   * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by
+   * sshd's words "not permitted" and "denied".
    */
   #refusal({ address, port }: AddressAndPort, wantReply: boolean): string | undefined {
     const { lowestPort, forwardings } = this.#context.options.limits;

@@ -1,4 +1,4 @@
-/** What the files about one client share: the client and its forwardings as programs see them, and their context. @module */
+/** Interfaces that the files of one client share: the client, its forwardings and its context. @module */
 import type { Admission } from "./admission.ts";
 import type { CheckedHostOptions } from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";

@@ -17,7 +17,8 @@ export interface DirectChannelContext {
 }
 
 /**
- * Answers a `direct-tcpip` open: checks the permissions, connects to the target, and joins channel and connection. Never rejects.
+ * Answers a `direct-tcpip` open: checks the permissions, connects to the target, and joins channel and connection.
+ * Never rejects.
  *
  * @throws SshError `protocol` if the open is malformed
  */

@@ -23,14 +23,14 @@ export class Client implements HostClient {
   readonly #abort = new AbortController();
   readonly #requests: ClientRequests;
   #connection: SshConnection | undefined;
-  /** Number of the latest attempt. A late decision about an earlier one is ignored. */
-  #turn = 0;
+  /** Number of attempts so far. A late decision about an earlier one is ignored. */
+  #attempts = 0;
   #login: { readonly method: string; readonly grants: Grants } | undefined;
   #failures = 0;
   /** Permissions of the partial successes; they restrict what the last method grants. */
   readonly #factors: Permissions[] = [];
   /** The number of the attempt whose password is being checked. */
-  #passwordTurn: number | undefined;
+  #passwordAttempt: number | undefined;
 
   constructor(id: number, origin: Address | undefined, context: HostContext) {
     this.id = id;
@@ -64,7 +64,7 @@ export class Client implements HostClient {
     return this.#requests.channels;
   }
 
-  /** Serves the client. Resolves when the connection has ended, with the reason unless the client simply left. Never rejects. */
+  /** Resolves when the connection has ended, with the reason unless the client simply left. Never rejects. */
   async run(pipe: BytePipe): Promise<SshError | undefined> {
     const { admission } = this.#context;
     let error: SshError | undefined;
@@ -88,7 +88,7 @@ export class Client implements HostClient {
     else await this.#connection.close();
   }
 
-  /** Accepts no new requests, and closes the connection once all channels have ended, or after `drainMs`. Infinity means no limit. */
+  /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.#connection !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -133,39 +133,39 @@ export class Client implements HostClient {
   }
 
   async #authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
-    const turn = ++this.#turn;
+    const number = ++this.#attempts;
     let reason = "refused";
     try {
       if (attempt.method === "password") expectPassword(attempt.password);
-      const decision = readDecision(await this.#context.options.authorize(this.#attemptForAuthorize(attempt, turn)));
-      if (decision !== undefined) return this.#accept(attempt, decision, turn);
+      const decision = readDecision(await this.#context.options.authorize(this.#attemptForAuthorize(attempt, number)));
+      if (decision !== undefined) return this.#accept(attempt, decision, number);
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
     } finally {
-      if (this.#passwordTurn === turn) this.#passwordTurn = undefined;
+      if (this.#passwordAttempt === number) this.#passwordAttempt = undefined;
     }
     await this.#failed(attempt, reason);
     return false;
   }
 
   /** The attempt as passed to `authorize`. Records that a password has come. */
-  #attemptForAuthorize(attempt: LoginAttempt, turn: number): HostLoginAttempt {
+  #attemptForAuthorize(attempt: LoginAttempt, number: number): HostLoginAttempt {
     const { origin } = this;
-    if (attempt.method === "password") this.#passwordTurn = turn;
+    if (attempt.method === "password") this.#passwordAttempt = number;
     if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
     const ask: typeof attempt.ask = async (request) => {
-      this.#passwordTurn = undefined;
+      this.#passwordAttempt = undefined;
       const answers = await attempt.ask(request);
-      this.#passwordTurn = turn;
+      this.#passwordAttempt = number;
       return answers;
     };
     return { ...attempt, origin, ask };
   }
 
-  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
+  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, number: number): AuthDecision {
     const decision = partial === undefined ? true : { partial };
-    // An abandoned attempt does not count, and a publickey query without a signature proves nothing (RFC 4252 section 7).
-    const isAbandoned = turn !== this.#turn || attempt.signal.aborted;
+    // An abandoned attempt does not count, and neither does a publickey query without a signature (RFC 4252 section 7).
+    const isAbandoned = number !== this.#attempts || attempt.signal.aborted;
     if (isAbandoned || (attempt.method === "publickey" && !attempt.proved)) return decision;
     if (partial === undefined) {
       const grants = grantsOf(this.#factors.reduce(restrict, permissions));
@@ -190,7 +190,7 @@ export class Client implements HostClient {
     if (this.#failures > 0) return "authFail";
     if (error?.code === "timeout") return "grace";
     // A client that disconnects while its password is being checked has guessed as well.
-    return this.#passwordTurn === undefined ? "noAuth" : "authFail";
+    return this.#passwordAttempt === undefined ? "noAuth" : "authFail";
   }
 }
 

@@ -15,7 +15,7 @@ export function announceHostKeys(connection: SshConnection, hostKeys: readonly S
 /**
  * Returns the reply to `hostkeys-prove-00@openssh.com`: a signature by each requested key, in the order of the request.
  *
- * @throws SshError `refused` for an unknown key, or for more keys than the server has; `protocol` for a malformed request
+ * @throws SshError `refused` for an unknown key or too many keys; `protocol` for a malformed request
  */
 export async function proveHostKeys(
   connection: SshConnection,

@@ -2,8 +2,8 @@
 import { SshError } from "@postern/wire";
 
 /**
- * Returns the 4 or 16 bytes of an IP address, or `undefined` for any other text. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)
- * yields the IPv4 address.
+ * Returns the 4 or 16 bytes of an IP address, or `undefined` for any other text. An IPv4-mapped IPv6 address (RFC 4291
+ * section 2.5.5.2) yields the IPv4 address.
  */
 export function parseIp(text: string): readonly number[] | undefined {
   if (!text.includes(":")) return parseIpv4(text);

@@ -29,8 +29,8 @@ export interface HostLimits {
   /** Number of clients. */
   readonly connections: number;
   /**
-   * Number of clients that have not logged in, as MaxStartups of sshd_config(5): above `start`, `rate` percent of new connections are
-   * dropped at random; the percentage grows until all are dropped at `full`.
+   * Number of clients that have not logged in, as MaxStartups of sshd_config(5): above `start`, `rate` percent of new
+   * connections are dropped at random; the percentage grows until all are dropped at `full`.
    */
   readonly startups: { readonly start: number; readonly rate: number; readonly full: number };
   readonly penalties: PenaltyLimits | false;
@@ -40,11 +40,11 @@ export interface HostLimits {
   readonly attempts: number;
   /** Channels per connection: visitors and `direct-tcpip` together. */
   readonly channels: number;
-  /** Visitors of one port at the same time, so that one port cannot use all `channels`. Default: three quarters of `channels`. */
+  /** Visitors of one port at the same time, so that it cannot use all `channels`. Default: three quarters of them. */
   readonly visitorsPerForwarding: number;
   /**
-   * Visitors of one connection from one address (IPv6: one /64) at the same time. Default: half of `channels`. Visitors through a proxy
-   * on the same machine all count as from the proxy's address.
+   * Visitors of one connection from one address (IPv6: one /64) at the same time. Default: half of `channels`. Visitors
+   * through a proxy on the same machine all count as from the proxy's address.
    */
   readonly visitorsPerSource: number;
   /** Ports per connection. */
@@ -78,16 +78,16 @@ export interface TunnelHostOptions {
   /** Lists of algorithms, best first. Default: the platform's. */
   readonly algorithms?: Partial<Algorithms>;
   /**
-   * Rekeys after so many bytes or packets in one direction, or so many milliseconds. Default: 1 GiB, 2^31, one hour. For clients that
-   * fail when the server rekeys, set `{ bytes: Infinity, ms: Infinity }`; the limits that the ciphers require remain: 64 GiB and 2^31
-   * packets.
+   * Rekeys after so many bytes or packets in one direction, or so many milliseconds. Default: 1 GiB, 2^31, one hour.
+   * For clients that fail when the server rekeys, set `{ bytes: Infinity, ms: Infinity }`; the limits that the ciphers
+   * require remain: 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /** A message that clients show before login (RFC 4252 section 5.4). */
   readonly banner?: string;
   /**
-   * After `intervalMs` without data from a client, sends a keepalive; after `countMax` unanswered ones, disconnects the client. Default:
-   * 30 s and 3. An interval of 0 disables keepalives.
+   * After `intervalMs` without data from a client, sends a keepalive; after `countMax` unanswered ones, disconnects the
+   * client. Default: 30 s and 3. An interval of 0 disables keepalives.
    */
   readonly keepAlive?: { readonly intervalMs?: number; readonly countMax?: number };
   readonly limits?: GivenHostLimits;

@@ -1,4 +1,4 @@
-/** Stored passwords: plain text, or a hash in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
+/** Stored passwords: plain text or a PHC string (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto";
 import { checkOptions } from "@postern/ssh";
 import { type Bytes, describeType, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
@@ -50,17 +50,18 @@ export function createHashPassword({ scrypt }: Pick<PasswordFunctions, "scrypt">
 }
 
 /**
- * Matches hashes in unsupported formats: crypt(5), also of locked accounts, `{SSHA}` of LDAP, Django, Werkzeug and PostgreSQL. If such a
- * hash were taken as a plain password, anyone who has read it could log in with it.
+ * Matches hashes in unsupported formats: crypt(5), also of locked accounts, `{SSHA}` of LDAP, Django, Werkzeug and
+ * PostgreSQL. If such a hash were taken as a plain password, anyone who has read it could log in with it.
  */
 const unsupportedHash = /^(?:[!*]*(?:[${]|$)|(?:argon2|bcrypt|md5|pbkdf2|scram|scrypt|sha)[\w-]*[:$])/i;
 
 /**
- * Parses a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password itself unless it
- * looks like another hash.
+ * Parses a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password
+ * itself unless it looks like another hash.
  *
  * @param name names the password in error messages
- * @throws SshError `misuse` if it is not a string, a hash in an unsupported format, or malformed. The message never has the password.
+ * @throws SshError `misuse` if it is not a string, a hash in an unsupported format, or malformed. The message never has
+ * the password.
  */
 export function storedPassword(name: string, stored: string, functions: PasswordFunctions): StoredPassword {
   checkStored(name, stored);

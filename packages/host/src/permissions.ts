@@ -8,9 +8,9 @@ export type Permit = readonly string[] | ((host: string, port: number) => boolea
 /** The permissions of a user after login. */
 export interface Permissions {
   /**
-   * Patterns `address:port` of ports that the client may request. The address is compared as the client wrote it; `*` and `?` are
-   * wildcards in it. The port may be `*`. A port alone means any address. A request for port 0, where the server chooses, needs a pattern
-   * with `*`. Default: everything.
+   * Patterns `address:port` of ports that the client may request. The address is compared as the client wrote it; `*`
+   * and `?` are wildcards in it. The port may be `*`. A port alone means any address. A request for port 0, where the
+   * server chooses, needs a pattern with `*`. Default: everything.
    */
   readonly permitListen?: Permit | undefined;
   /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */

@@ -14,8 +14,8 @@ export interface Listening {
 /** Everything that differs between runtimes. */
 export interface HostPlatform {
   /**
-   * Listens on one port of several addresses. With port 0 the system chooses a port that is free on all of them. Address families that
-   * the machine lacks are skipped.
+   * Listens on one port of several addresses. With port 0 the system chooses a port that is free on all of them.
+   * Address families that the machine lacks are skipped.
    *
    * @throws SshError `connect` if the port is in use on any address, or no address remains
    */

@@ -15,8 +15,8 @@ import { checkPermissions, type Permissions, restrict } from "./permissions.ts";
 /** How one user may log in, and the user's permissions. */
 export interface UserPolicy extends Permissions {
   /**
-   * The password, or its hash as `hashPassword` returns it. A password that looks like a hash of another kind (for example, it starts
-   * with `$` or `{`) must be hashed.
+   * The password, or its hash as `hashPassword` returns it. A password that looks like a hash of another kind (for
+   * example, it starts with `$` or `{`) must be hashed.
    */
   readonly password?: string;
   /** The text of an authorized_keys file, a list of its lines, or a value returned by `authorizedKeys`. */
@@ -55,7 +55,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
     expectPassword(given);
     const own = user?.password;
     let right = false;
-    // Every attempt pays every cost in the table, so timing reveals neither whether the user exists nor how the password is stored.
+    // Every attempt pays every cost in the table, so timing reveals neither the user nor how the password is stored.
     for (const [cost, decoy] of costs) {
       const stored = own?.cost === cost ? own : decoy;
       if (await comparisons.run(() => stored.matches(given), signal)) right = true;
@@ -124,7 +124,7 @@ class Semaphore {
     this.#maxWaiting = maxWaiting;
   }
 
-  /** @throws SshError `limit` if too many tasks are queued, `aborted` if the signal fires before the task has started */
+  /** @throws SshError `limit` if too many tasks are queued, `aborted` if the signal fires before the task starts */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     if (signal.aborted) throw aborted(signal);
     if (this.#free > 0) this.#free--;

@@ -12,8 +12,8 @@ export interface Session {
 const closingBytes = [0x03, 0x04];
 
 /**
- * Accepts a session. A shell or a command prints a line and the ports that the client listens on. If there are any, the channel stays
- * open, because `ssh -R` without `-N` ends with its session; otherwise it closes with exit status 1.
+ * Accepts a session. A shell or a command prints a line and the ports that the client listens on. If there are any, the
+ * channel stays open, because `ssh -R` without `-N` ends with its session; otherwise it closes with exit status 1.
  *
  * @param listening returns the client's ports, such as `"localhost" port 8080`
  */
@@ -71,7 +71,7 @@ export function acceptSession(open: IncomingOpen, listening: () => readonly stri
         }
         return;
       default:
-        // window-change (RFC 4254 section 6.7) and signals expect no reply. Subsystems, agents and X11 are not supported.
+        // Subsystems, agents and X11. window-change and signals expect no reply (RFC 4254 sections 6.7 and 6.9).
         request.refuse();
     }
   }

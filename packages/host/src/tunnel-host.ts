@@ -12,15 +12,15 @@ import type { Address, HostPlatform } from "./platform.ts";
 /** Options of `serve`. */
 export interface ServeClientOptions {
   /**
-   * The client's address, which limits per source and `from="…"` of keys need. The parts of a socket that has been reset are
-   * `undefined`.
+   * The client's address, which limits per source and `from="…"` of keys need. The parts of a socket that has been
+   * reset are `undefined`.
    */
   readonly origin?: { readonly host: string | undefined; readonly port: number | undefined } | undefined;
 }
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** Milliseconds that open channels have to end. Default: 5000. 0 ends them at once, Infinity waits for all of them. */
+  /** Milliseconds for open channels to end. Default: 5000. 0 ends them at once, Infinity waits for all of them. */
   readonly drainMs?: number;
 }
 
@@ -39,8 +39,8 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
 /**
  * An SSH server for reverse tunnels. It serves clients over any byte pipe.
  *
- * Events: `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`, `forwardingclosed` (see {@link HostEvents}).
- * No listener is required.
+ * Events ({@link HostEvents}): `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`,
+ * `forwardingclosed`. No listener is required.
  */
 export class TunnelHost extends TypedEventTarget<HostEvents> {
   readonly #platform: HostPlatform;
@@ -67,8 +67,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   /**
-   * Serves the client at the other end of a pipe, and takes the pipe over. Resolves when the connection has ended; `clientclosed` has
-   * the reason.
+   * Serves the client at the other end of a pipe, and takes the pipe over. Resolves when the connection has ended;
+   * `clientclosed` has the reason.
    *
    * @throws SshError `misuse` for wrong options, after dropping the pipe. Rejects for no other reason.
    * @example
@@ -101,8 +101,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   /**
-   * Refuses new clients, frees all ports, and waits up to `drainMs` for open channels to end; then disconnects all clients. Resolves
-   * when every connection has ended.
+   * Refuses new clients, frees all ports, and waits up to `drainMs` for open channels to end; then disconnects all
+   * clients. Resolves when every connection has ended.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkOptions("close", options, ["drainMs"]);

@@ -193,7 +193,7 @@ describe("password hashes", () => {
   const storedPassword = (text: string) => storedPasswordWith("a password", text, { sha256, scrypt, argon2id });
 
   it.each([
-    // The test vector of passlib.hash.scrypt, the second one of RFC 7914 in PHC string format, and the reference argon2.
+    // Vectors of passlib.hash.scrypt, of RFC 7914 (the second, as a PHC string) and of the reference argon2.
     [
       "password",
       "$scrypt$ln=10,r=8,p=16$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA",

@@ -5,13 +5,13 @@ import { describeType, SshError } from "@postern/wire";
 /** The channel of a visitor. */
 export type VisitorChannel = BytePipe & { readonly origin: Address };
 
-/** A source of visitors: what `listen()` of a tunnel returns, or any other async iterable of byte pipes with an origin. */
+/** A source of visitors: a listener of a tunnel, or any other async iterable of byte pipes with an origin. */
 export type VisitorSource = AsyncIterable<VisitorChannel>;
 
 /** The acceptor of each forwarding that is in use. */
 const acceptors = /* @__PURE__ */ new WeakMap<object, Acceptor>();
 
-/** Accepts the visitors of one forwarding. A forwarding has one acceptor at a time, because two would divide the visitors. */
+/** Accepts the visitors of one forwarding. There is one acceptor at a time: two would divide the visitors. */
 export class Acceptor {
   readonly caller: string;
   readonly #source: VisitorSource;
@@ -44,7 +44,10 @@ export class Acceptor {
     }
   }
 
-  /** Calls `accept` with each visitor. Resolves when the forwarding has ended or the signal has fired; rejects as the forwarding does. */
+  /**
+   * Calls `accept` with each visitor. Resolves when the forwarding has ended or the signal has fired; rejects as the
+   * forwarding does.
+   */
   async run(accept: (channel: VisitorChannel) => void): Promise<void> {
     try {
       while (!this.#signal?.aborted) {

@@ -21,7 +21,7 @@ export interface ExchangeContext {
 /** Smaller chunks are sent in one write with their size. */
 const joinBelow = 4096;
 
-/** Answers a request whose head has been read. Resolves with whether the connection can be kept alive. Never rejects. */
+/** Answers the request of a head. Resolves with whether the connection can be kept alive. Never rejects. */
 export async function exchange(
   connection: HttpConnection,
   head: RequestHead,

@@ -19,8 +19,8 @@ interface Waiter {
 }
 
 /**
- * Reads requests from a pipe and writes responses to it. It reads only while somebody waits for an event, so the window of the channel
- * holds back a visitor that sends more than is consumed.
+ * Reads requests from a pipe and writes responses to it. It reads only while a caller waits for an event, so the window
+ * of the channel holds back a visitor that sends more than is consumed.
  */
 export class HttpConnection {
   readonly #pipe: BytePipe;
@@ -82,7 +82,7 @@ export class HttpConnection {
     return this.#closed !== undefined;
   }
 
-  /** Sets the callbacks for the visitor's end and for the end of the pipe. They replace earlier ones, and are called once each. */
+  /** Sets callbacks for the visitor's end and the close of the pipe, called once each. They replace earlier ones. */
   watch(onEnd: (() => void) | undefined, onClose: ((error: Error) => void) | undefined): void {
     this.#onEnd = onEnd;
     this.#onClose = onClose;
@@ -91,8 +91,8 @@ export class HttpConnection {
   }
 
   /**
-   * Resolves with the next event, or with `"timeout"` if it does not come within `timeoutMs` or no byte comes for `idleTimeoutMs`. One
-   * caller at a time.
+   * Resolves with the next event, or with `"timeout"` if it does not come within `timeoutMs` or no byte comes for
+   * `idleTimeoutMs`. One caller at a time.
    */
   async next(timeoutMs: number, idleTimeoutMs: number = timeoutMs): Promise<RequestEvent | NoEvent> {
     const start = performance.now();
@@ -126,7 +126,10 @@ export class HttpConnection {
     this.#reader?.resolve("stopped");
   }
 
-  /** Sends bytes and takes them over. Resolves when there is room for more. Rejects if the pipe closes, or takes nothing for `timeoutMs`. */
+  /**
+   * Sends bytes and takes them over. Resolves when there is room for more. Rejects if the pipe closes, or takes nothing
+   * for `timeoutMs`.
+   */
   async write(chunk: Bytes, timeoutMs: number): Promise<void> {
     // In pieces, so that the timeout hits a visitor that does not read and spares one that reads slowly.
     for (let at = 0; at < chunk.length; at += writeSize) {
@@ -136,8 +139,9 @@ export class HttpConnection {
   }
 
   /**
-   * Closes the connection after the last response. If it closed with unread bytes, the visitor's system would discard the response
-   * (RFC 9112 section 9.6). So it ends its own side, drops input, and closes when the visitor has ended too, or after `lingerMs`.
+   * Closes the connection after the last response. If it closed with unread bytes, the visitor's system would discard
+   * the response (RFC 9112 section 9.6). So it ends its own side, drops input, and closes when the visitor has ended
+   * too, or after `lingerMs`.
    */
   async finish(lingerMs: number): Promise<void> {
     if (this.closed || this.#dropping) return;

@@ -4,28 +4,29 @@ import { describeType, expectSignal, maxTimerMs, SshError } from "@postern/wire"
 
 /** Options of `serve`: limits on what a visitor may use. */
 export interface ServeOptions {
-  /** Bytes of the request line and all fields. Default: 16 KiB. More is answered with 431, or with 414 if the target alone is longer. */
+  /** Bytes of the request line and all fields, otherwise 431 (or 414 for the target alone). Default: 16 KiB. */
   readonly maxHeaderBytes?: number;
   /** Number of fields of a request. Default: 100. */
   readonly maxHeaders?: number;
-  /** Milliseconds from the first byte of a request (or from the connection) to the end of its head, then 408. Default: 30 s. */
+  /** Milliseconds from the first byte of a request to the end of its head, then 408. Default: 30 s. */
   readonly headerTimeoutMs?: number;
   /** Milliseconds that a connection may wait for its next request. Default: 60 s. The Keep-Alive field announces it. */
   readonly keepAliveTimeoutMs?: number;
   /**
-   * Milliseconds without a byte of content while the handler reads, or for a visitor to read 64 KiB of a response. Default: 120 s.
+   * Milliseconds without a byte of content while the handler reads, or for a visitor to read 64 KiB of a response.
+   * Default: 120 s.
    */
   readonly idleTimeoutMs?: number;
   /**
-   * Milliseconds for a visitor to send a whole request, then 408. Default: 300 s. Time during which the handler does not read does not
-   * count.
+   * Milliseconds for a visitor to send a whole request, then 408. Default: 300 s. Time during which the handler does
+   * not read does not count.
    */
   readonly requestTimeoutMs?: number;
   /** Bytes of a request's content. Default: 16 MiB. More is answered with 413. */
   readonly maxBodyBytes?: number;
   /**
-   * Number of open connections. Default: 1000. Another one replaces the connection that has waited longest for its next request. If none
-   * is waiting, the visitor receives 503.
+   * Number of open connections. Default: 1000. Another one replaces the connection that has waited longest for its next
+   * request. If none is waiting, the visitor receives 503.
    */
   readonly maxConnections?: number;
   /** Resets all connections and accepts no more. To let responses finish, close the forwarding instead. */
@@ -38,7 +39,7 @@ export interface ServeLimits extends Required<Omit<ServeOptions, "signal">> {
   readonly maxDiscardBytes: number;
   /** Milliseconds for a visitor to read the end of its last response. */
   readonly lingerMs: number;
-  /** Visitors beyond `maxConnections` that are sent 503 at the same time. Others are disconnected without a response. */
+  /** Visitors that are sent 503 at the same time. Others are disconnected without a response. */
   readonly maxRejections: number;
 }
 

@@ -50,7 +50,7 @@ export class RequestContent {
     return this.#fault;
   }
 
-  /** `false` if no 100 (Continue) was sent: the content may come or not, so the next request cannot be found (RFC 9110 section 10.1.1). */
+  /** `false` without our 100 (Continue): it is unknown whether content follows (RFC 9110 section 10.1.1). */
   get canKeepAlive(): boolean {
     return this.#state === "coming" || this.#state === "read";
   }
@@ -65,7 +65,7 @@ export class RequestContent {
     this.#responding = true;
   }
 
-  /** Reads up to `limit` bytes that the handler left unread. Resolves with whether the content is complete, so that a request may follow. */
+  /** Reads up to `limit` bytes that the handler left unread. Resolves with whether that completes the content. */
   async discard(limit: number): Promise<boolean> {
     this.end();
     await this.#reading;

@@ -1,4 +1,4 @@
-/** The head of a request (RFC 9112 sections 2 to 6): lines -> method, target, fields and framing of the content. @module */
+/** The head of a request (RFC 9112 sections 2 to 6): lines -> method, target, fields, framing of content. @module */
 import { Fault } from "./fault.ts";
 
 /** How the content of a request is delimited (RFC 9112 section 6.3). */
@@ -7,7 +7,7 @@ export type RequestFraming = { readonly by: "length"; readonly length: number } 
 /** A request without its content. */
 export interface RequestHead {
   readonly method: string;
-  /** The target URI (RFC 9112 section 3.3). `undefined` for the asterisk-form, which stands for the server as a whole. */
+  /** The target URI (RFC 9112 section 3.3). `undefined` for the asterisk-form, which means the whole server. */
   readonly url: string | undefined;
   /** 0 for HTTP/1.0. Any later minor version counts as 1 (RFC 9110 section 2.5). */
   readonly minorVersion: 0 | 1;
@@ -125,7 +125,7 @@ function framingOf(lengths: readonly string[], codings: readonly string[], minor
   return { by: "length", length: Number(length) };
 }
 
-/** Returns the value of Host, or `undefined` if it is empty or missing. HTTP/1.1 requires exactly one (RFC 9112 section 3.2). */
+/** Returns Host, or `undefined` if it is empty or missing. HTTP/1.1 requires one (RFC 9112 section 3.2). */
 function hostOf(hosts: readonly string[], minorVersion: number): string | undefined {
   const [host = ""] = hosts;
   if (hosts.length > 1 || (hosts.length === 0 && minorVersion === 1)) throw new Fault(400, "expected one Host");

@@ -54,18 +54,18 @@ const chunkLineBytes = 1024;
 export const pieceBytes = 4096;
 const pieceChunks = 256;
 /**
- * Each piece costs the reader an object, even if it has one byte. A body may have this many pieces, and one more per 256 bytes of
- * `maxBodyBytes`.
+ * Each piece costs the reader an object, even if it has one byte. A body may have this many pieces, and one more per
+ * 256 bytes of `maxBodyBytes`.
  */
 const freePieces = 1024;
 const bytesPerPiece = 256;
 
 /**
- * Parses the requests of one connection. Pipelined requests (RFC 9112 section 9.3.2) stay unparsed until `next` is called, so memory is
- * bounded by the received bytes.
+ * Parses the requests of one connection. Pipelined requests (RFC 9112 section 9.3.2) stay unparsed until `next` is
+ * called, so memory is bounded by the received bytes.
  *
- * A line must end with CR LF; a lone CR or LF is refused (RFC 9112 section 2.2). So is everything that another server could read
- * differently.
+ * A line must end with CR LF; a lone CR or LF is refused (RFC 9112 section 2.2). So is everything that another server
+ * could read differently.
  */
 export class RequestMachine {
   readonly #limits: HeadLimits;
@@ -266,7 +266,7 @@ export class RequestMachine {
     return first.subarray(0, size);
   }
 
-  /** Consumes a line and returns it without its end, or `undefined` if it is incomplete. `limit` bounds `#spent` with this line. */
+  /** Consumes a line. Returns it without its end, or `undefined` if it is incomplete. `limit` bounds `#spent`. */
   #line(limit: number, tooLong: 400 | 414 | 431): string | undefined {
     for (;;) {
       const [first] = this.#input;

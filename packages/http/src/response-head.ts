@@ -1,4 +1,4 @@
-/** The head of a response (RFC 9112 sections 4 to 6): Response -> status line, fields and framing of the content. @module */
+/** The head of a response (RFC 9112 sections 4 to 6): Response -> status line, fields, framing of content. @module */
 import { type Bytes, describeType, quote, SshError } from "@postern/wire";
 
 /** How the content of a response is delimited (RFC 9112 section 6.3). */
@@ -44,7 +44,11 @@ const fetchCodings: ReadonlySet<string> = /* @__PURE__ */ new Set(["gzip", "x-gz
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Encodes the head of a response. @throws SshError `misuse` if it is not a Response, is invalid, or its body is in use */
+/**
+ * Encodes the head of a response.
+ *
+ * @throws SshError `misuse` if it is not a Response, is invalid, or its body is in use
+ */
 export function encodeResponseHead(response: Response, context: ResponseContext): ResponseHead {
   checkResponse(response);
   const { status, headers, body } = response;
@@ -100,8 +104,8 @@ function checkResponse(response: Response): void {
 }
 
 /**
- * Whether `fetch` decoded the body. It keeps the fields of the encoded body (Fetch section 4.6), which no longer match. Only a fetched
- * Response has a URL. `zstd` is not listed, because only some runtimes decode it.
+ * Whether `fetch` decoded the body. It keeps the fields of the encoded body (Fetch section 4.6), which no longer match.
+ * Only a fetched Response has a URL. `zstd` is not listed, because only some runtimes decode it.
  */
 function wasDecoded({ url, headers }: Response): boolean {
   const codings = headers.get("content-encoding")?.split(",") ?? [];

@@ -42,11 +42,13 @@ export interface HttpServiceEvents {
   readonly handlererror: HandlerErrorEvent;
 }
 
-/** The service that {@link serve} returns. Event: `handlererror`, a {@link HandlerErrorEvent}. No listener is required. */
+/**
+ * The service that {@link serve} returns. Event: `handlererror` ({@link HandlerErrorEvent}). No listener is required.
+ */
 export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   /**
-   * Resolves when the forwarding has ended or `signal` has fired, and the last response is complete. Rejects if the tunnel gave up; the
-   * rejection need not be handled.
+   * Resolves when the forwarding has ended or `signal` has fired, and the last response is complete. Rejects if the
+   * tunnel gave up; the rejection need not be handled.
    */
   readonly closed: Promise<void>;
   readonly #limits: ServeLimits;
@@ -180,24 +182,26 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
 }
 
 /**
- * Answers the visitors of a forwarding over HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112) with a web-standard handler, in any runtime.
- * Bodies stream both ways with backpressure: content is read from the visitor when the handler reads it, and the response is read from
- * the handler as the visitor takes it.
+ * Answers the visitors of a forwarding over HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112) with a web-standard handler, in
+ * any runtime. Bodies stream both ways with backpressure: content is read from the visitor when the handler reads it,
+ * and the response is read from the handler as the visitor takes it.
  *
  * - Connections are kept alive. Pipelined requests are served one after the other, in order (RFC 9112 section 9.3.2).
- * - If the handler throws, the visitor receives status 500 without details. If a response body fails, the connection is reset. Both fire
- *   `handlererror`.
- * - `request.signal` aborts when the visitor disconnects. A half-close after the request aborts it too, because the two look alike. The
- *   response body is cancelled when the visitor disconnects.
- * - WebSocket upgrades, CONNECT and TRACE are refused with 501; other upgrades are ignored (RFC 9110 section 7.8). Trailers are dropped.
+ * - If the handler throws, the visitor receives status 500 without details. If a response body fails, the connection is
+ *   reset. Both fire `handlererror`.
+ * - `request.signal` aborts when the visitor disconnects. A half-close after the request aborts it too, because the two
+ *   look alike. The response body is cancelled when the visitor disconnects.
+ * - WebSocket upgrades, CONNECT and TRACE are refused with 501; other upgrades are ignored (RFC 9110 section 7.8).
+ *   Trailers are dropped.
  * - Ambiguous requests, which two servers could read differently, are refused with 400 (RFC 9112 section 11.2).
  * - {@link ServeOptions} limit time, size and number of requests and connections. The handler has no time limit.
- * - A handler may return a Response from `fetch`. If `fetch` decoded the body (gzip, deflate, br), Content-Encoding and Content-Length are
- *   dropped. If you create a new Response from such a body, drop them yourself. Do not request `zstd`, which only some runtimes decode.
+ * - A handler may return a Response from `fetch`. If `fetch` decoded the body (gzip, deflate, br), Content-Encoding and
+ *   Content-Length are dropped. If you create a new Response from such a body, drop them yourself. Do not request
+ *   `zstd`, which only some runtimes decode.
  *
  * The service ends when the forwarding ends: `forwarding.close()` lets responses finish and closes idle connections.
  *
- * @throws SshError `misuse` if the forwarding has a target or is already in use, or an option is unknown or out of range
+ * @throws SshError `misuse` if the forwarding has a target or is in use, or an option is unknown or out of range
  * @example
  * const forwarding = await tunnel.listen({ port: 8080 });
  * serve(forwarding, (request, { origin }) => new Response(`hello ${origin.host}, you asked for ${request.url}\n`));

@@ -3,8 +3,8 @@ import type { RequestHead } from "./request-head.ts";
 import { connectionFields } from "./response-head.ts";
 
 /**
- * Creates a Request from a head and a body. A client runtime may restrict Request: browsers drop fields such as Cookie and Host, and some
- * do not accept a stream as the body. Properties defined on the object itself restore these.
+ * Creates a Request from a head and a body. A client runtime may restrict Request: browsers drop fields such as Cookie
+ * and Host, and some do not accept a stream as the body. Properties defined on the object itself restore these.
  */
 export function createRequest(
   head: RequestHead,
@@ -14,7 +14,7 @@ export function createRequest(
 ): Request {
   const headers = new Headers();
   for (const [name, value] of head.fields) {
-    // These apply to one connection: a handler that forwards the request must not pass them on (RFC 9110 section 7.6.1).
+    // A handler that forwards the request must not pass on fields of this connection (RFC 9110 section 7.6.1).
     if (!connectionFields.has(name) && name !== "expect") headers.append(name, value);
   }
   const init: RequestInit & { duplex?: "half" } = { method: head.method, headers, signal };
@@ -28,7 +28,7 @@ export function createRequest(
   return request;
 }
 
-/** A runtime that does not accept streams converts them to the string "[object ReadableStream]", and sets its content type. */
+/** A runtime that does not accept streams converts them to a string, and sets its content type. */
 function canStreamBody(url: string): boolean {
   const init: RequestInit & { duplex: "half" } = { method: "POST", body: new ReadableStream(), duplex: "half" };
   try {
