@@ -14,8 +14,8 @@ const acceptors = /* @__PURE__ */ new WeakMap<object, Acceptor>();
 /** Accepts the visitors of one forwarding. There is one acceptor at a time: two would divide the visitors. */
 export class Acceptor {
   readonly caller: string;
-  readonly #source: VisitorSource;
-  readonly #signal: AbortSignal | undefined;
+  readonly source: VisitorSource;
+  readonly signal: AbortSignal | undefined;
   readonly #channels: AsyncIterator<VisitorChannel>;
   readonly #stop: () => void;
   /** Resolves the pending wait for a visitor. */
@@ -28,8 +28,8 @@ export class Acceptor {
   constructor(caller: string, source: VisitorSource, signal: AbortSignal | undefined) {
     checkSource(source);
     this.caller = caller;
-    this.#source = source;
-    this.#signal = signal;
+    this.source = source;
+    this.signal = signal;
     this.#channels = source[Symbol.asyncIterator]();
     this.#stop = () => {
       this.#release();
@@ -50,13 +50,13 @@ export class Acceptor {
    */
   async run(accept: (channel: VisitorChannel) => void): Promise<void> {
     try {
-      while (!this.#signal?.aborted) {
+      while (!this.signal?.aborted) {
         const next = this.#channels.next();
         const result = await new Promise<IteratorResult<VisitorChannel> | undefined>((resolve, reject) => {
           this.#wake = resolve;
           next.then(resolve, reject);
         });
-        if (result === undefined || this.#signal?.aborted) {
+        if (result === undefined || this.signal?.aborted) {
           // Not awaited: the `return` of a generator waits for its pending `next`.
           next.then(
             ({ value }) => value?.close(),
@@ -69,12 +69,12 @@ export class Acceptor {
       }
     } finally {
       this.#release();
-      this.#signal?.removeEventListener("abort", this.#stop);
+      this.signal?.removeEventListener("abort", this.#stop);
     }
   }
 
   #release(): void {
-    if (acceptors.get(this.#source) === this) acceptors.delete(this.#source);
+    if (acceptors.get(this.source) === this) acceptors.delete(this.source);
   }
 }
 

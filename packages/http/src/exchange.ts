@@ -21,16 +21,6 @@ export interface ExchangeContext {
 /** Smaller chunks are sent in one write with their size. */
 const joinBelow = 4096;
 
-/** Answers the request of a head. Resolves with whether the connection can be kept alive. Never rejects. */
-export async function exchange(
-  connection: HttpConnection,
-  head: RequestHead,
-  context: ExchangeContext,
-  contentTimeoutMs: number,
-): Promise<boolean> {
-  return await new Exchange(connection, head, context, contentTimeoutMs).run();
-}
-
 /** Answers an invalid request. */
 export async function refuse(connection: HttpConnection, fault: Fault, { idleTimeoutMs }: ServeLimits): Promise<void> {
   const response = plainResponse(fault.status, fault.message);
@@ -45,7 +35,8 @@ export async function refuse(connection: HttpConnection, fault: Fault, { idleTim
   await connection.write(concat(bytes, latin1(await response.text())), idleTimeoutMs).catch(() => {});
 }
 
-class Exchange {
+/** One request whose head has been read, and its response. */
+export class Exchange {
   readonly #connection: HttpConnection;
   readonly #head: RequestHead;
   readonly #context: ExchangeContext;
@@ -61,6 +52,7 @@ class Exchange {
     this.#content = new RequestContent(connection, head, context.limits, contentTimeoutMs);
   }
 
+  /** Answers the request. Resolves with whether the connection can be kept alive. Never rejects. */
   async run(): Promise<boolean> {
     await this.#content.begin();
     this.#connection.watch(

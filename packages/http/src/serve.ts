@@ -2,7 +2,7 @@
 import { type Address, onAbort, TypedEventTarget } from "@postern/ssh";
 import { describeType, SshError, toSshError } from "@postern/wire";
 import { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts";
-import { type ExchangeContext, exchange, refuse } from "./exchange.ts";
+import { Exchange, type ExchangeContext, refuse } from "./exchange.ts";
 import { Fault } from "./fault.ts";
 import { HttpConnection, nextTurn } from "./http-connection.ts";
 import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
@@ -57,7 +57,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   readonly #idle = new Map<HttpConnection, boolean>();
   /** Connections beyond `maxConnections`. */
   readonly #rejected = new Set<HttpConnection>();
-  #state: "open" | "closing" | "cut" = "open";
+  #state: "open" | "closing" | "aborted" = "open";
   #requests = 0;
 
   /** @internal */
@@ -65,8 +65,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     super();
     if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${describeType(handler)}`);
     this.#limits = checkServeOptions(options);
-    const { signal } = options;
-    this.closed = this.#run(new Acceptor("serve", source, signal), source, handler as HttpHandler, signal);
+    this.closed = this.#run(new Acceptor("serve", source, options.signal), handler as HttpHandler);
     this.closed.catch(() => {});
   }
 
@@ -80,19 +79,14 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     return this.#requests;
   }
 
-  async #run(
-    acceptor: Acceptor,
-    source: VisitorSource,
-    handler: HttpHandler,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  async #run(acceptor: Acceptor, handler: HttpHandler): Promise<void> {
+    const { source, signal } = acceptor;
     const running = new Set<Promise<void>>();
-    const cut = (): void => {
-      this.#state = "cut";
+    const stopListening = onAbort(signal, () => {
+      this.#state = "aborted";
       const reason = new SshError("aborted", "the service was aborted", { cause: signal?.reason });
       for (const connection of [...this.#connections, ...this.#rejected]) connection.abort(reason);
-    };
-    const stopListening = onAbort(signal, cut);
+    });
     try {
       await acceptor.run((channel) => {
         if (!this.#makeRoom() && this.#rejected.size >= this.#limits.maxRejections) {
@@ -174,7 +168,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     }
     if (typeof event === "string") return false;
     if (event.type === "head") {
-      return await exchange(connection, event.head, context, requestTimeoutMs - (performance.now() - start));
+      const leftMs = requestTimeoutMs - (performance.now() - start);
+      return await new Exchange(connection, event.head, context, leftMs).run();
     }
     if (event.type === "fault") await refuse(connection, event.fault, this.#limits);
     return false;
