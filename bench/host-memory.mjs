@@ -30,7 +30,7 @@ async function serve() {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
-    process.send({ rss, heapUsed, external, arrayBuffers, connections: host.connections.length });
+    process.send({ rss, heapUsed, external, arrayBuffers, connections: host.clients.length });
   };
   process.on("message", () => void tell());
   process.on("disconnect", () => process.exit());

@@ -138,12 +138,12 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     const server = await aHost({ keepAlive });
     const client = await ssh(["-N", "-R", `0:${target()}`], { server, config });
     const port = await allocatedPort(client);
-    const [connection] = server.host.connections;
+    const [connection] = server.host.clients;
     const before = connection!.bytesIn;
     // Three messages of at least 36 bytes: a side without answers would give up after two.
     await expect.poll(() => connection!.bytesIn - before, { timeout: 30_000 }).toBeGreaterThan(3 * 36);
     expect(await echoes(port)).toBe(true);
-    expect(server.host.connections).toHaveLength(1);
+    expect(server.host.clients).toHaveLength(1);
   });
 
   it.each(["password", "keyboard-interactive"])("logs in by %s from a helper program", async (method) => {
@@ -195,24 +195,24 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     const server = await aHost();
     const client = await ssh(["-R", `0:${target()}`], { server });
     const port = await allocatedPort(client);
-    await client.stdout.waitFor(/this host only forwards ports\nlistening on "localhost" port \d+\n/);
+    await client.stdout.waitFor(/this server only forwards ports\nlistening on "localhost" port \d+\n/);
     expect(client.stdout.text()).toContain(`port ${port}\n`);
     expect(await echoes(port)).toBe(true);
-    expect(server.host.connections).toHaveLength(1);
+    expect(server.host.clients).toHaveLength(1);
   });
 
   it("ends at Ctrl-C on a terminal, without -N", async () => {
     const server = await aHost();
     // -tt requests a terminal although ssh has none.
     const client = await ssh(["-tt", "-R", `0:${target()}`], { server, input: "\u0003" });
-    await client.stdout.waitFor(/this host only forwards ports\r\n/);
+    await client.stdout.waitFor(/this server only forwards ports\r\n/);
     expect(await client.exited).toBe(0);
   });
 
   it.each([[[]], [["ls", "-l"]]])("prints a greeting and ends without a tunnel: ssh %j", async (command) => {
     const server = await aHost();
     const client = await ssh([], { server, command });
-    await client.stdout.waitFor(/this host only forwards ports\n/);
+    await client.stdout.waitFor(/this server only forwards ports\n/);
     expect(await client.exited).toBe(1);
   });
 
@@ -230,7 +230,7 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
   it("receives a note in SSH_MSG_DEBUG about a narrower address than requested", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0.0.0.0:0:${target()}`], { server });
-    await client.stderr.waitFor(/Remote: the host listens on loopback only/);
+    await client.stderr.waitFor(/Remote: the server listens on loopback only/);
     expect(await echoes(await allocatedPort(client), 1000)).toBe(true);
   });
 
@@ -317,7 +317,7 @@ describe.each(["asyncssh", "paramiko"] as const)("python3-%s", (name) => {
       await client.stdout.waitFor(/cancelled/);
       expect((await closed).forwarding.port).toBe(Number(port));
       expect(isListening(Number(port))).toBe(false);
-      expect(server.host.connections).toHaveLength(1);
+      expect(server.host.clients).toHaveLength(1);
     },
   );
 });
@@ -344,7 +344,7 @@ describe("our own ReverseTunnel", () => {
     await forwarding.close();
     expect(isListening(forwarding.port)).toBe(false);
     await tunnel.close();
-    await expect.poll(() => server.host.connections).toEqual([]);
+    await expect.poll(() => server.host.clients).toEqual([]);
   });
 
   it.skipIf(missing("ssh"))("reports the reason of a refusal in its error", async () => {

@@ -29,22 +29,22 @@ describe.skipIf(missing("ssh"))("TunnelHost with many clients", () => {
     };
     const tunnels = await Promise.all(Array.from({ length: clients }, open));
     expect(new Set(tunnels.map(({ port }) => port)).size).toBe(clients);
-    expect(server.host.connections).toHaveLength(clients);
+    expect(server.host.clients).toHaveLength(clients);
     const answers = await Promise.all(tunnels.map(({ port }) => exchange(port, `through ${port}`)));
     expect(answers.map(String)).toEqual(tunnels.map(({ port }) => `through ${port}`));
-    expect(server.host.connections.map(({ forwardings }) => forwardings.map(({ visitors }) => visitors))).toEqual(
+    expect(server.host.clients.map(({ forwardings }) => forwardings.map(({ visitors }) => visitors))).toEqual(
       tunnels.map(() => [1]),
     );
     // Half of them close; the others must still be served.
     const [leaving, staying] = [tunnels.slice(0, clients / 2), tunnels.slice(clients / 2)];
     await Promise.all(leaving.map(({ tunnel }) => tunnel.close()));
-    await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(staying.length);
+    await expect.poll(() => server.host.clients.length, { timeout: 20_000 }).toBe(staying.length);
     expect(leaving.some(({ port }) => isListening(port))).toBe(false);
     expect((await Promise.all(staying.map(({ port }) => exchange(port, "still")))).map(String)).toEqual(
       staying.map(() => "still"),
     );
     await Promise.all(staying.map(({ tunnel }) => tunnel.close()));
-    await expect.poll(() => server.host.connections.length, { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => server.host.clients.length, { timeout: 20_000 }).toBe(0);
     await echo.stop();
   });
 });

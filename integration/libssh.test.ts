@@ -70,7 +70,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
   describe("as a client of our TunnelHost", () => {
     it("logs in with lists of ciphers that end with a comma (RFC 4251 section 5), and opens a tunnel", async () => {
       const { host, port } = await startClient();
-      expect(host.host.connections[0]?.version).toMatch(/libssh_0\./);
+      expect(host.host.clients[0]?.version).toMatch(/libssh_0\./);
       expect(await echoes(port)).toBe(true);
     });
 

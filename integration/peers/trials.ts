@@ -138,8 +138,10 @@ export class Trials {
       rekeyBytes: rekey === "theirs" ? rekeyBytes : undefined,
     });
     try {
-      const { connection } = await steps.step("login", () => Promise.race([login, client.listening.then(() => login)]));
-      steps.version = versionIn(connection.version);
+      const { client: loggedIn } = await steps.step("login", () =>
+        Promise.race([login, client.listening.then(() => login)]),
+      );
+      steps.version = versionIn(loggedIn.version);
       await steps.step("bytes", () => client.listening);
       await this.#converse(steps, listen, rekey);
       const { cancel } = client;

@@ -1,13 +1,13 @@
-/** Which addresses a requested one stands for: the rules of OpenSSH's GatewayPorts, sshd_config(5). @module */
+/** The addresses that a forwarding listens on: OpenSSH's rules for GatewayPorts, sshd_config(5). @module */
 
-/** Who decides what a forwarding listens on: always loopback, always all addresses, or the client. */
+/** What a forwarding listens on: `no` is loopback, `yes` all addresses, `clientspecified` the client's choice. */
 export type GatewayPorts = "no" | "yes" | "clientspecified";
 
-/** What to listen on. */
+/** The result of {@link bindAddresses}. */
 export interface Binding {
-  /** literal addresses; a name only where the client may choose, and asked for one */
+  /** IP addresses, or the host name that the client requested if `clientspecified`. */
   readonly hosts: readonly string[];
-  /** what the client must be told: it gets something else than it asked for */
+  /** A message for the client if the addresses differ from its request. */
   readonly notice: string | undefined;
 }
 
@@ -15,7 +15,7 @@ const loopback = ["127.0.0.1", "::1"];
 const all = ["0.0.0.0", "::"];
 
 /**
- * The addresses to listen on for a `tcpip-forward` request (RFC 4254 section 7.1), as sshd chooses them.
+ * Returns the addresses to listen on for a `tcpip-forward` request (RFC 4254 section 7.1), as sshd chooses them.
  *
  * @example
  * bindAddresses("localhost", "no").hosts; // ["127.0.0.1", "::1"]
@@ -25,13 +25,14 @@ export function bindAddresses(requested: string, gatewayPorts: GatewayPorts): Bi
   switch (gatewayPorts) {
     case "no": {
       const hosts = loopback.includes(requested) ? [requested] : loopback;
-      const asIs = hosts.length === 1 || requested.toLowerCase() === "localhost";
-      const notice = asIs ? undefined : "the host listens on loopback only (gatewayPorts: no)";
+      const isAsRequested = hosts.length === 1 || requested.toLowerCase() === "localhost";
+      const notice = isAsRequested ? undefined : "the server listens on loopback only (gatewayPorts: no)";
       return { hosts, notice };
     }
     case "yes": {
-      const asked = everywhere || all.includes(requested);
-      return { hosts: all, notice: asked ? undefined : "the host listens on all addresses (gatewayPorts: yes)" };
+      const isAsRequested = everywhere || all.includes(requested);
+      const notice = isAsRequested ? undefined : "the server listens on all addresses (gatewayPorts: yes)";
+      return { hosts: all, notice };
     }
     case "clientspecified":
       return { hosts: everywhere ? all : specified(requested), notice: undefined };
@@ -40,6 +41,6 @@ export function bindAddresses(requested: string, gatewayPorts: GatewayPorts): Bi
 
 function specified(requested: string): readonly string[] {
   if (requested === "localhost") return loopback;
-  // sshd compares the name with case, and looks any other spelling up: that gives IPv4.
+  // sshd compares the name case-sensitively. Any other spelling is resolved, which yields the IPv4 address.
   return [requested.toLowerCase() === "localhost" ? "127.0.0.1" : requested];
 }

@@ -1,17 +1,17 @@
-/** Who is let in at all: startups, penalties of sources, and the number of connections. @module */
+/** Admission of new connections: their number, logins in progress, and penalties of sources. @module */
 import type { Random } from "@postern/crypto";
 import { sourceOf } from "./ip.ts";
 import type { HostLimits, PenaltyLimits } from "./options.ts";
 
-/** Why a client was turned away before it could say anything. */
-export type TurnedAway = "closing" | "connections" | "startups" | "penalty";
+/** Why a connection was refused before its first byte. */
+export type AdmissionRefusal = "closing" | "connections" | "startups" | "penalty";
 
-/** What a client did to earn its source a penalty. */
+/** What a client's source gets a penalty for. */
 export type Offence = "authFail" | "noAuth" | "grace";
 
 type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties">;
 
-/** Counts connections that have not logged in, and remembers sources that behaved badly. */
+/** Counts connections that have not logged in, and records penalties of sources. */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #random: Random;
@@ -24,8 +24,8 @@ export class Admission {
     this.#penalties = limits.penalties === false ? undefined : new Penalties(limits.penalties, now);
   }
 
-  /** Whether one more client may come in; undefined: it may, and counts until `loggedInOrGone`. */
-  enter(host: string | undefined, connections: number): TurnedAway | undefined {
+  /** Returns why a new connection is refused, or `undefined`. An admitted one is a startup until `startupEnded`. */
+  enter(host: string | undefined, connections: number): AdmissionRefusal | undefined {
     if (connections >= this.#limits.connections) return "connections";
     if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalty";
     if (this.#dropsEarly()) return "startups";
@@ -33,8 +33,8 @@ export class Admission {
     return undefined;
   }
 
-  /** The client has logged in, or is gone: its place is free. */
-  loggedInOrGone(): void {
+  /** Call when an admitted client has logged in or disconnected. */
+  startupEnded(): void {
     this.#startups--;
   }
 
@@ -42,12 +42,12 @@ export class Admission {
     if (host !== undefined) this.#penalties?.add(sourceOf(host), offence);
   }
 
-  /** How long the answer to a wrong password waits, in milliseconds: it doubles with each failure of the source. */
+  /** Records a failed login. Returns the delay of its answer in milliseconds, which doubles with each failure. */
   failed(host: string | undefined): number {
     return this.#penalties?.failed(host === undefined ? "" : sourceOf(host)) ?? 0;
   }
 
-  /** MaxStartups of sshd_config(5): from `start` on each is dropped with a chance that grows from `rate` percent to all at `full`. */
+  /** MaxStartups of sshd_config(5): the probability grows from `rate` percent at `start` to 100 at `full`. */
   #dropsEarly(): boolean {
     const { start, rate, full } = this.#limits.startups;
     if (this.#startups < start) return false;
@@ -59,16 +59,16 @@ export class Admission {
 }
 
 interface Source {
-  /** when the penalty is over */
+  /** When the penalty ends. */
   until: number;
-  /** whether it has grown above the threshold, so that the source is refused until it is over */
+  /** The penalty has exceeded the threshold, so the source is refused until it ends. */
   refused: boolean;
-  /** wrong passwords, and when they are forgotten */
+  /** Number of wrong passwords, and when it is reset. */
   failures: number;
   forgetAt: number;
 }
 
-/** PerSourcePenalties of sshd_config(5): each offence adds time; above a threshold the source is refused until it has passed. */
+/** PerSourcePenalties of sshd_config(5): offences add time. Above a threshold, a source waits until it has passed. */
 export class Penalties {
   readonly #limits: PenaltyLimits;
   readonly #now: () => number;
@@ -97,7 +97,7 @@ export class Penalties {
     if (entry.until - now > thresholdMs) entry.refused = true;
   }
 
-  /** Counts a failure and gives the delay of its answer. */
+  /** Records a failure and returns the delay of its answer. */
   failed(source: string): number {
     const entry = this.#entry(source);
     const { authFailMs, delayMs, maxDelayMs } = this.#limits;
@@ -109,24 +109,24 @@ export class Penalties {
     const known = this.#current(source);
     if (known !== undefined) return known;
     this.#makeRoom();
-    const made: Source = { until: 0, refused: false, failures: 0, forgetAt: 0 };
-    this.#sources.set(source, made);
-    return made;
+    const created: Source = { until: 0, refused: false, failures: 0, forgetAt: 0 };
+    this.#sources.set(source, created);
+    return created;
   }
 
   #current(source: string): Source | undefined {
     const entry = this.#sources.get(source);
-    if (entry === undefined || !isOver(entry, this.#now())) return entry;
+    if (entry === undefined || !isExpired(entry, this.#now())) return entry;
     this.#sources.delete(source);
     return undefined;
   }
 
-  /** The table is bounded: those that are over go first, then the oldest. */
+  /** Bounds the table: removes expired sources first, then the oldest. */
   #makeRoom(): void {
     const { maxSources } = this.#limits;
     if (this.#sources.size < maxSources) return;
     const now = this.#now();
-    for (const [source, entry] of this.#sources) if (isOver(entry, now)) this.#sources.delete(source);
+    for (const [source, entry] of this.#sources) if (isExpired(entry, now)) this.#sources.delete(source);
     for (const source of this.#sources.keys()) {
       if (this.#sources.size < maxSources) return;
       this.#sources.delete(source);
@@ -134,6 +134,6 @@ export class Penalties {
   }
 }
 
-function isOver({ until, forgetAt }: Source, now: number): boolean {
+function isExpired({ until, forgetAt }: Source, now: number): boolean {
   return until <= now && forgetAt <= now;
 }

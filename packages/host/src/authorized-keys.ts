@@ -1,18 +1,18 @@
-/** Reads authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
+/** authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
 import { checkRsaKey } from "@postern/crypto";
 import { describePublicKey, parsePublicKey } from "@postern/keys";
 import { type Bytes, describeType, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 
-/** A line that gives nobody access, and why. */
+/** A line that authorizes no key, and the reason. */
 export interface RefusedLine {
-  /** counted from 1 */
+  /** Line number, counted from 1. */
   readonly line: number;
   readonly reason: string;
 }
 
-/** What users can log in with; the plain types of RFC 4253, 5656 and 8709. Certificates and hardware keys are of other types. */
+/** The key types of users (RFC 4253, 5656 and 8709). Certificates and hardware keys have other types. */
 export const userKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
@@ -21,22 +21,24 @@ export const userKeyTypes: readonly string[] = [
   "ssh-rsa",
 ];
 
-/** The circumstances of a login that options of a key may depend on. */
+/** The conditions of a login that options of a key are checked against. */
 export interface KeyUse {
-  /** the client's address; without one, a key with `from` is refused */
+  /** The client's address. Without one, a key with `from` is refused. */
   readonly host?: string | undefined;
-  /** milliseconds since 1970; default now */
+  /** Milliseconds since 1970. Default: now. */
   readonly time?: number;
 }
 
 /** The keys of a user. */
 export interface AuthorizedKeys {
+  /** Number of keys. */
   readonly size: number;
-  /** lines that could not be read or have an option this host does not know; show them to whoever wrote the file */
+  /** Lines that are malformed or have an unsupported option. Show them to the author of the file. */
   readonly refused: readonly RefusedLine[];
   /**
-   * The most a key may do, as its line says; undefined when it is not authorized under the circumstances. `policy` lets the line only take
-   * away from what the user may. Given as a decision as it is, its `permitopen` permits.
+   * Returns the permissions that the key's line grants, or `undefined` if the key is not authorized under these
+   * conditions. `policy` uses them only to restrict the user's permissions. Returned from `authorize` directly,
+   * `permitopen` grants access.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -50,9 +52,10 @@ const noOptions: KeyOptions = {
 };
 
 /**
- * Reads the text of an authorized_keys file, or a list of its lines. Options count as for sshd: `permitlisten`, `permitopen`, `port-forwarding`,
- * `no-port-forwarding`, `restrict`, `from`, `expiry-time`; those about shells, agents and X11 mean nothing here. A line with any
- * other option, a key of a type nobody can log in with here, or one that cannot be read, authorizes nobody and is listed in `refused`.
+ * Parses the text of an authorized_keys file, or a list of its lines. The options `permitlisten`, `permitopen`,
+ * `port-forwarding`, `no-port-forwarding`, `restrict`, `from` and `expiry-time` work as in sshd. Options about shells,
+ * agents and X11 have no effect. A line that is malformed, or has another option or an unsupported key type, authorizes
+ * no key and is listed in `refused`.
  *
  * @throws SshError `misuse` for anything but a string or a list of strings
  * @example
@@ -62,7 +65,7 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
   const keys = new Map<string, KeyOptions[]>();
   const refused: RefusedLine[] = [];
   let size = 0;
-  for (const [index, raw] of joined(text)
+  for (const [index, raw] of joinLines(text)
     .split(/\r\n|\r|\n/)
     .entries()) {
     const line = raw.trim();
@@ -83,8 +86,8 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
     size,
     refused,
     permissions(publicKey, { host, time = Date.now() } = {}) {
-      // As sshd: the first line of the key whose conditions hold.
-      const options = keys.get(toHex(publicKey))?.find((one) => holds(one, host, time));
+      // As in sshd, the first line of the key whose conditions hold applies.
+      const options = keys.get(toHex(publicKey))?.find((line) => isUsable(line, host, time));
       if (options === undefined) return undefined;
       const { portForwarding, permitListen, permitOpen } = options;
       return portForwarding ? { permitListen, permitOpen } : { permitListen: [], permitOpen: [] };
@@ -92,22 +95,22 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
   };
 }
 
-function joined(text: string | readonly string[]): string {
+function joinLines(text: string | readonly string[]): string {
   const lines: readonly unknown[] = Array.isArray(text) ? text : [text];
   for (const line of lines) {
     if (typeof line === "string") continue;
-    throw new SshError("misuse", `expected authorized keys as text, got ${describeType(line)}`);
+    throw new SshError("misuse", `expected authorized keys to be text, got ${describeType(line)}`);
   }
   return lines.join("\n");
 }
 
-function holds({ from, expires }: KeyOptions, host: string | undefined, time: number): boolean {
+function isUsable({ from, expires }: KeyOptions, host: string | undefined, time: number): boolean {
   if (expires !== undefined && expires < time) return false;
   return from === undefined || (host !== undefined && from.includes(host));
 }
 
 function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOptions } {
-  // A key without options starts with its type, which the blob repeats; anything else starts with options.
+  // Without options, a line starts with the key's type and its base64.
   if (/^[a-z0-9@.-]+[ \t]+AAAA[A-Za-z0-9+/]/.test(line)) return { blob: readKey(line), options: noOptions };
   const { options, rest } = readKeyOptions(line);
   return { blob: readKey(rest), options };
@@ -116,7 +119,7 @@ function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOp
 function readKey(text: string): Bytes {
   const { type, blob } = parsePublicKey(text);
   if (!userKeyTypes.includes(type)) {
-    throw new SshError("key", `expected a key of a type one can log in with here, got ${quote(type, 64)}`);
+    throw new SshError("key", `expected a key of type ${userKeyTypes.join(", ")}, got ${quote(type, 64)}`);
   }
   if (blob.length > ServerLimits.userKeyBytes) {
     throw new SshError(

@@ -1,22 +1,25 @@
-/** How many channels a client may have, and how much it may send on each before somebody took it. @module */
+/** How many channels a client may have open, how much memory each may use, and how visitors share them. @module */
 import { Limits } from "@postern/wire";
+import { sourceOf } from "./ip.ts";
+import type { HostLimits } from "./options.ts";
 
-/** A channel's share. It returns when both the channel and the pipe it is joined to are gone. */
+/** A channel's share of the budget. It is returned once both the channel and its pipe are closed. */
 export interface Share {
-  /** the receive window to open the channel with */
+  /** The receive window to open the channel with. */
   readonly window: number;
-  /** the channel was released, or never opened */
-  readonly channelGone: () => void;
-  /** the pipe has closed, or there never was one */
-  readonly pipeGone: () => void;
+  /** Call when the channel was released, or failed to open. */
+  readonly channelClosed: () => void;
+  /** Call when the pipe has closed, or failed to open. */
+  readonly pipeClosed: () => void;
 }
 
-/** The least a channel works with: two packets. */
-const leastWindow = 2 * Limits.maxPacket;
+/** A channel needs a window of two packets at least. */
+const minWindow = 2 * Limits.maxPacket;
 
 /**
- * Divides a connection's memory over its channels. Each has at least two packets, kept for it from the start; of the rest each new
- * channel takes an eighth, up to the usual window. So few channels are fast, many are slow, and all together stay within the memory.
+ * Divides a connection's memory among its channels. Each channel has two packets reserved from the start. A new channel
+ * also takes an eighth of the unreserved rest, up to the usual window. So a few channels are fast, and many channels
+ * together stay within the memory.
  */
 export class ChannelBudget {
   readonly #channels: number;
@@ -25,40 +28,78 @@ export class ChannelBudget {
   readonly #idle: (() => void)[] = [];
 
   constructor({ channels, memory }: { readonly channels: number; readonly memory: number }) {
-    this.#channels = Math.min(channels, Math.floor(memory / leastWindow));
-    this.#free = memory - this.#channels * leastWindow;
+    this.#channels = Math.min(channels, Math.floor(memory / minWindow));
+    this.#free = memory - this.#channels * minWindow;
   }
 
-  /** Channels in use. */
+  /** Number of channels in use. */
   get used(): number {
     return this.#used;
   }
 
-  /** Undefined when there are too many. `onReturned` is called when the share returns. */
+  /** Returns `undefined` if all channels are in use. `onReturned` is called when the share is returned. */
   take(onReturned?: () => void): Share | undefined {
     if (this.#used >= this.#channels) return undefined;
     this.#used++;
-    const extra = Math.min(Limits.window - leastWindow, Math.floor(this.#free / 8));
+    const extra = Math.min(Limits.window - minWindow, Math.floor(this.#free / 8));
     this.#free -= extra;
     const giveBack = (): void => {
       this.#used--;
       this.#free += extra;
       onReturned?.();
-      if (this.#used === 0) for (const wake of this.#idle.splice(0)) wake();
+      if (this.#used === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };
-    const held = new Set(["channel", "pipe"]);
-    const gone = (what: string): void => {
-      if (held.delete(what) && held.size === 0) giveBack();
+    const open = new Set(["channel", "pipe"]);
+    const close = (end: string): void => {
+      if (open.delete(end) && open.size === 0) giveBack();
     };
     return {
-      window: leastWindow + extra,
-      channelGone: () => gone("channel"),
-      pipeGone: () => gone("pipe"),
+      window: minWindow + extra,
+      channelClosed: () => close("channel"),
+      pipeClosed: () => close("pipe"),
     };
   }
 
   /** Resolves when no channel is in use. */
   whenIdle(): Promise<void> {
     return this.#used === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+}
+
+/** Shares channels among a client's visitors, so that neither one port nor one source uses all of them. */
+export class VisitorBudget {
+  readonly #channels: ChannelBudget;
+  readonly #limits: HostLimits;
+  /** Number of visitors by forwarding and by source. */
+  readonly #open = new Map<object | string, number>();
+
+  constructor(channels: ChannelBudget, limits: HostLimits) {
+    this.#channels = channels;
+    this.#limits = limits;
+  }
+
+  /** Returns a share for one more visitor, or the reason why there is none. */
+  take(forwarding: object, host: string): Share | string {
+    const source = sourceOf(host);
+    const { visitorsPerForwarding, visitorsPerSource } = this.#limits;
+    if (this.#count(forwarding) >= visitorsPerForwarding) return "too many visitors of this port";
+    if (this.#count(source) >= visitorsPerSource) return "too many visitors from this address";
+    const keys = [forwarding, source];
+    const share = this.#channels.take(() => {
+      for (const key of keys) this.#release(key);
+    });
+    if (share === undefined) return "too many channels of this client";
+    for (const key of keys) this.#open.set(key, this.#count(key) + 1);
+    return share;
+  }
+
+  #count(key: object | string): number {
+    return this.#open.get(key) ?? 0;
+  }
+
+  #release(key: object | string): void {
+    const left = this.#count(key) - 1;
+    if (left > 0) this.#open.set(key, left);
+    else this.#open.delete(key);
   }
 }

@@ -1,9 +1,10 @@
-/** What a logged-on client may ask for: ports, connections, and sessions that only talk. @module */
+/** Requests of a client after login: ports, direct connections, and sessions without a shell. @module */
 import type { BytePipe, IncomingOpen, IncomingRequest, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
   Limits,
   OpenFailureReason,
+  quote,
   RfcLimits,
   SshError,
   sanitizeText,
@@ -13,35 +14,34 @@ import {
   type ValuesOf,
 } from "@postern/wire";
 import { bindAddresses } from "./addresses.ts";
-import { ChannelBudget, type Share } from "./channel-budget.ts";
-import { type DirectOwner, openDirect } from "./direct-channel.ts";
-import { type HostForwarding, HostForwardingEvent, RefusalEvent } from "./events.ts";
-import { Forwarding, type ForwardingOwner } from "./forwardings.ts";
-import type { HostClient, HostContext } from "./host-client.ts";
+import { ChannelBudget, type Share, VisitorBudget } from "./channel-budget.ts";
+import type { HostClient, HostContext, HostForwarding } from "./client-view.ts";
+import { type DirectChannelContext, openDirectChannel } from "./direct-channel.ts";
+import { HostForwardingEvent, RefusalEvent } from "./events.ts";
+import { Forwarding, type ForwardingContext } from "./forwarding.ts";
 import { proveHostKeys } from "./host-keys.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
-import { acceptSession, describe, type Session } from "./session-channel.ts";
-import { VisitorBudget } from "./visitor-budget.ts";
+import { acceptSession, type Session } from "./session-channel.ts";
 
-/** What a request that takes time ends with, when it is not refused. */
+/** The result of an asynchronous request that succeeded. */
 interface Outcome {
   readonly reply?: Bytes | undefined;
-  /** to be done when the reply is on its way */
+  /** Called after the reply has been sent. */
   readonly after?: () => void;
 }
 
 type AddressAndPort = ValuesOf<typeof TcpipForward>;
 
-/** How many proofs of our host keys one client may ask for: each costs signatures, and it needs one. */
+/** A client needs one proof of the host keys, and each costs signatures. */
 const maxProofs = 4;
-/** How long what visitors have not read yet may outlive their client. */
+/** How long connections to slow visitors may outlive their client. */
 const lingerMs = 10_000;
 
-/** The requests of one client, and what came of them. */
-export class ClientRequests implements ForwardingOwner, DirectOwner {
+/** The requests of one client, and its forwardings, sessions and channels. */
+export class ClientRequests implements ForwardingContext, DirectChannelContext {
   readonly #client: HostClient;
-  readonly #core: HostContext;
+  readonly #context: HostContext;
   readonly #grants: () => Grants | undefined;
   readonly #budget: ChannelBudget;
   readonly #visitors: VisitorBudget;
@@ -50,19 +50,19 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   readonly #pipes = new Set<BytePipe>();
   #linger: ReturnType<typeof setTimeout> | undefined;
   readonly #abort = new AbortController();
-  /** requests that take time are worked on one after the other: replies leave in their order, and a cancel sees what was opened */
+  /** Requests run one after the other: replies stay in order, and a cancel finds the forwarding before it. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
   #proofs = 0;
-  #takesSessions = true;
+  #acceptsSessions = true;
   #closing = false;
 
-  constructor(client: HostClient, core: HostContext, grants: () => Grants | undefined) {
+  constructor(client: HostClient, context: HostContext, grants: () => Grants | undefined) {
     this.#client = client;
-    this.#core = core;
+    this.#context = context;
     this.#grants = grants;
-    this.#budget = new ChannelBudget(core.options.limits);
-    this.#visitors = new VisitorBudget(this.#budget, core.options.limits);
+    this.#budget = new ChannelBudget(context.options.limits);
+    this.#visitors = new VisitorBudget(this.#budget, context.options.limits);
   }
 
   get forwardings(): readonly HostForwarding[] {
@@ -73,29 +73,29 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     return this.#budget.used;
   }
 
-  /** A global request, RFC 4254 section 4. */
-  global(request: IncomingRequest, connection: SshConnection): void {
+  /** Handles a global request (RFC 4254 section 4). */
+  globalRequest(request: IncomingRequest, connection: SshConnection): void {
     switch (request.name) {
       case "tcpip-forward": {
-        const wanted = TcpipForward.decode(request.specificData);
-        this.#inTurn(request, connection, () => this.#listen(request, wanted, connection));
+        const requested = TcpipForward.decode(request.specificData);
+        this.#enqueue(request, connection, () => this.#listen(request, requested, connection));
         return;
       }
       case "cancel-tcpip-forward": {
-        const wanted = TcpipForward.decode(request.specificData);
-        this.#inTurn(request, connection, () => this.#cancel(wanted));
+        const requested = TcpipForward.decode(request.specificData);
+        this.#enqueue(request, connection, () => this.#cancel(requested));
         return;
       }
       case "hostkeys-prove-00@openssh.com":
         if (!request.wantReply || ++this.#proofs > maxProofs) request.refuse();
         else {
-          this.#inTurn(request, connection, async () => ({
-            reply: await proveHostKeys(connection, this.#core.options.hostKeys, request.specificData),
+          this.#enqueue(request, connection, async () => ({
+            reply: await proveHostKeys(connection, this.#context.options.hostKeys, request.specificData),
           }));
         }
         return;
       case "no-more-sessions@openssh.com":
-        this.#takesSessions = false;
+        this.#acceptsSessions = false;
         request.accept();
         return;
       default:
@@ -103,37 +103,37 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     }
   }
 
-  /** The client opens a channel. */
-  channel(open: IncomingOpen): void {
+  /** Handles a channel that the client opens (RFC 4254 section 5.1). */
+  channelOpen(open: IncomingOpen): void {
     switch (open.type) {
       case "session":
-        this.#session(open);
+        this.#openSession(open);
         return;
       case "direct-tcpip":
-        void openDirect(open, this);
+        void openDirectChannel(open, this);
         return;
       default:
-        open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "this host only forwards ports");
+        open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "this server only forwards ports");
     }
   }
 
-  /** Takes nothing new; resolves when all channels have ended. */
+  /** Accepts no new requests. Resolves when all channels have ended. */
   async drain(): Promise<void> {
     this.#closing = true;
     await this.#closeAll();
     await this.#budget.whenIdle();
   }
 
-  /** The connection is over. */
+  /** Frees all ports, because the connection has ended. */
   async end(): Promise<void> {
     this.#closing = true;
-    this.#abort.abort(new SshError("closed", "the client is gone"));
+    this.#abort.abort(clientDisconnected());
     this.#sessions.clear();
     await this.#closeAll();
     if (this.#pipes.size === 0) return;
-    // Channels that ended well may still have bytes for slow visitors.
+    // Pipes of channels that ended properly may still hold bytes for slow visitors.
     this.#linger = setTimeout(() => {
-      for (const pipe of this.#pipes) pipe.abort(new SshError("closed", "the client is gone"));
+      for (const pipe of this.#pipes) pipe.abort(clientDisconnected());
     }, lingerMs);
   }
 
@@ -142,7 +142,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   }
 
   takeVisitorShare(forwarding: HostForwarding, { host }: Address): Share | string {
-    return this.#closing ? "the host is closing" : this.#visitors.take(forwarding, host);
+    return this.#closing ? "the server is closing" : this.#visitors.take(forwarding, host);
   }
 
   adopt(pipe: BytePipe): () => void {
@@ -154,7 +154,7 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   }
 
   get free(): HostPlatform["free"] {
-    return this.#core.platform.free;
+    return this.#context.platform.free;
   }
 
   grants(): Grants | undefined {
@@ -162,23 +162,23 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   }
 
   dial(target: Address): Promise<BytePipe> {
-    const { targetTimeoutMs: timeoutMs } = this.#core.options.limits;
-    return this.#core.platform.dial(target, { signal: this.#abort.signal, timeoutMs });
+    const { targetTimeoutMs: timeoutMs } = this.#context.options.limits;
+    return this.#context.platform.dial(target, { signal: this.#abort.signal, timeoutMs });
   }
 
-  refusedChannel({ host, port }: Address, reason: string): void {
-    const text = `${describe(host, port)}: ${reason}`;
-    this.#core.emit(new RefusalEvent("channel", text, this.#client, this.#client.origin));
+  channelRefused({ host, port }: Address, reason: string): void {
+    const text = `${addressText(host, port)}: ${reason}`;
+    this.#context.emit(new RefusalEvent("channel", text, this.#client, this.#client.origin));
   }
 
-  refusedVisitor(_forwarding: HostForwarding, origin: Address, reason: string): void {
-    this.#core.emit(new RefusalEvent("visitor", reason, this.#client, origin));
+  visitorRefused(origin: Address, reason: string): void {
+    this.#context.emit(new RefusalEvent("visitor", reason, this.#client, origin));
   }
 
-  /** Works on a request when those before it are done; `work` gives the reply, and whatever it throws refuses. */
-  #inTurn(request: IncomingRequest, connection: SshConnection, work: () => Promise<Outcome>): void {
+  /** Runs `work` once the requests before this one are answered. An error in `work` refuses the request. */
+  #enqueue(request: IncomingRequest, connection: SshConnection, work: () => Promise<Outcome>): void {
     if (++this.#queued > Limits.unansweredRequests) {
-      throw new SshError("limit", `expected at most ${Limits.unansweredRequests} requests to wait`);
+      throw new SshError("limit", `expected at most ${Limits.unansweredRequests} unanswered requests, got more`);
     }
     const answer = async (): Promise<void> => {
       let outcome: Outcome;
@@ -199,49 +199,50 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
     });
   }
 
-  async #listen(request: IncomingRequest, wanted: AddressAndPort, connection: SshConnection): Promise<Outcome> {
-    const { address, port } = wanted;
-    if (this.#closing) throw this.#refused(wanted, "the host is closing");
-    const refusal = this.#refusal(wanted, request.wantReply);
+  async #listen(request: IncomingRequest, requested: AddressAndPort, connection: SshConnection): Promise<Outcome> {
+    const { address, port } = requested;
+    if (this.#closing) throw this.#refused(requested, "the server is closing");
+    const refusal = this.#refusal(requested, request.wantReply);
     if (refusal !== undefined) {
-      // Said before the refusal. A client that hears nothing takes it that this may change, as with a port in use, and tries again.
-      connection.debug(`${refusal}: ${describe(address, port)}`);
-      throw this.#refused(wanted, refusal);
+      // Sent before the refusal, which carries no reason: without one, clients retry as they do when a port is in use.
+      connection.debug(`${refusal}: ${addressText(address, port)}`);
+      throw this.#refused(requested, refusal);
     }
-    const { hosts, notice } = bindAddresses(address, this.#core.options.gatewayPorts);
+    const { hosts, notice } = bindAddresses(address, this.#context.options.gatewayPorts);
     const forwarding = new Forwarding(address, hosts, connection, this);
     try {
-      await forwarding.listen(this.#core.platform, port);
+      await forwarding.listen(this.#context.platform, port);
     } catch (error) {
       await forwarding.close();
-      throw this.#refused(wanted, error instanceof Error ? error.message : "listening failed");
+      throw this.#refused(requested, error instanceof Error ? error.message : "listening failed");
     }
     if (this.#closing) {
       await forwarding.close();
-      throw new SshError("closed", "the client is gone");
+      throw clientDisconnected();
     }
     this.#forwardings.add(forwarding);
-    if (notice !== undefined) connection.debug(`${notice}: ${describe(address, forwarding.port)}`);
+    if (notice !== undefined) connection.debug(`${notice}: ${addressText(address, forwarding.port)}`);
     const reply = port === 0 ? TcpipForwardReply.encode({ port: forwarding.port }) : undefined;
     return { reply, after: () => this.#opened(forwarding) };
   }
 
   #opened(forwarding: Forwarding): void {
     forwarding.ready();
-    for (const session of this.#sessions) session.say(`listening on ${describe(forwarding.address, forwarding.port)}`);
-    this.#core.emit(new HostForwardingEvent("forwardingopened", this.#client, forwarding));
+    const text = `listening on ${addressText(forwarding.address, forwarding.port)}`;
+    for (const session of this.#sessions) session.print(text);
+    this.#context.emit(new HostForwardingEvent("forwardingopened", this.#client, forwarding));
   }
 
   /**
-   * Why the client may not listen there. What is final says "not permitted" or "denied": clients tell a policy by these words of sshd,
-   * and ask again for a port that is merely in use.
+   * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by
+   * sshd's words "not permitted" and "denied".
    */
   #refusal({ address, port }: AddressAndPort, wantReply: boolean): string | undefined {
-    const { lowestPort, forwardings } = this.#core.options.limits;
+    const { lowestPort, forwardings } = this.#context.options.limits;
     if (port > RfcLimits.maxPort) return `ports above ${RfcLimits.maxPort} are not permitted`;
-    // As sshd: the client would never learn the port.
+    // As sshd does: the client would never learn the port.
     if (port === 0 && !wantReply) return "port 0 without a reply is not permitted";
-    // The address reaches events as it is.
+    // Events carry the address unescaped.
     if (sanitizeText(address) !== address) return "unprintable characters are not permitted";
     if (this.#find(address, port) !== undefined) return "already forwarded";
     if (port !== 0 && port < lowestPort) return `ports below ${lowestPort} are not permitted`;
@@ -251,15 +252,17 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   }
 
   #refused({ address, port }: AddressAndPort, reason: string): SshError {
-    const text = `${describe(address, port)}: ${reason}`;
-    this.#core.emit(new RefusalEvent("forwarding", text, this.#client, this.#client.origin));
+    const text = `${addressText(address, port)}: ${reason}`;
+    this.#context.emit(new RefusalEvent("forwarding", text, this.#client, this.#client.origin));
     return new SshError("refused", text);
   }
 
   async #cancel({ address, port }: AddressAndPort): Promise<Outcome> {
-    // As sshd: by the very same words, and the port that was given.
+    // As sshd does: the address must equal the requested one, the port must be the assigned one.
     const forwarding = this.#find(address, port);
-    if (forwarding === undefined) throw new SshError("refused", `expected ${describe(address, port)} to be forwarded`);
+    if (forwarding === undefined) {
+      throw new SshError("refused", `expected a forwarding of ${addressText(address, port)}, got none`);
+    }
     await this.#close(forwarding);
     return {};
   }
@@ -272,20 +275,28 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
   async #close(forwarding: Forwarding): Promise<void> {
     if (!this.#forwardings.delete(forwarding)) return;
     await forwarding.close();
-    this.#core.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
+    this.#context.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
   }
 
   async #closeAll(): Promise<void> {
     await Promise.allSettled([...this.#forwardings].map((forwarding) => this.#close(forwarding)));
   }
 
-  #session(open: IncomingOpen): void {
-    if (!this.#takesSessions || this.#closing || this.#sessions.size >= this.#core.options.limits.sessions) {
+  #openSession(open: IncomingOpen): void {
+    if (!this.#acceptsSessions || this.#closing || this.#sessions.size >= this.#context.options.limits.sessions) {
       open.refuse(OpenFailureReason.RESOURCE_SHORTAGE, "no more sessions on this connection");
       return;
     }
-    const listening = (): string[] => this.forwardings.map(({ address, port }) => describe(address, port));
-    const session: Session = acceptSession(open, { listening }, () => this.#sessions.delete(session));
+    const listening = (): string[] => this.forwardings.map(({ address, port }) => addressText(address, port));
+    const session: Session = acceptSession(open, listening, () => this.#sessions.delete(session));
     this.#sessions.add(session);
   }
+}
+
+function addressText(address: string, port: number): string {
+  return `${quote(address)} port ${port}`;
+}
+
+function clientDisconnected(): SshError {
+  return new SshError("closed", "the client disconnected");
 }

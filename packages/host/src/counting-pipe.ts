@@ -1,21 +1,21 @@
-/** A byte pipe that counts what passes through it. @module */
+/** A byte pipe that counts bytes. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
 
-/** The bytes a pipe has carried. */
+/** Bytes transferred so far. */
 export interface Traffic {
   bytesIn: number;
   bytesOut: number;
 }
 
 /** Options of {@link countingPipe}. */
-export interface PipeWatcher {
+export interface CountingOptions {
   readonly traffic: Traffic;
-  /** Called once when the pipe is closed, after the sink's `closed`. */
+  /** Called once, after the sink's `closed`. */
   readonly closed?: () => void;
 }
 
-/** Returns the same pipe (takes it), but counts its bytes: `bytesIn` are delivered by the pipe, `bytesOut` written to it. */
-export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): BytePipe {
+/** Wraps a pipe and takes it over. `bytesIn` counts what the pipe delivers, `bytesOut` what is written to it. */
+export function countingPipe(pipe: BytePipe, { traffic, closed }: CountingOptions): BytePipe {
   return {
     memory: pipe.memory,
     start(sink, options) {

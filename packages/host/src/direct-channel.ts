@@ -1,4 +1,4 @@
-/** Connections through the host to a target, RFC 4254 section 7.2. @module */
+/** Connections of a client through this server to a target (`direct-tcpip`, RFC 4254 section 7.2). @module */
 import { type BytePipe, type IncomingOpen, pump } from "@postern/ssh";
 import { DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
@@ -6,71 +6,73 @@ import { countingPipe } from "./counting-pipe.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 
-/** What a direct connection needs of its client. */
-export interface DirectOwner {
+/** What a direct channel needs from its client. */
+export interface DirectChannelContext {
   grants(): Grants | undefined;
   takeShare(): Share | undefined;
   dial(target: Address): Promise<BytePipe>;
   readonly free: HostPlatform["free"];
+  /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  refusedChannel(target: Address, reason: string): void;
+  channelRefused(target: Address, reason: string): void;
 }
 
 /**
- * Answers a `direct-tcpip` open: asks the permissions, dials, and joins the two. Never rejects.
+ * Answers a `direct-tcpip` open: checks the permissions, connects to the target, and joins channel and connection.
+ * Never rejects.
  *
- * @throws SshError `protocol` when the open is malformed
+ * @throws SshError `protocol` if the open is malformed
  */
-export function openDirect(open: IncomingOpen, owner: DirectOwner): Promise<void> {
+export function openDirectChannel(open: IncomingOpen, context: DirectChannelContext): Promise<void> {
   const { host, port } = DirectTcpip.decode(open.specificData);
-  return connectTo({ host, port }, open, owner);
+  return connectTo({ host, port }, open, context);
 }
 
-async function connectTo(target: Address, open: IncomingOpen, owner: DirectOwner): Promise<void> {
+async function connectTo(target: Address, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
   const refuse = (reason: number, description: string): void => {
     open.refuse(reason, description);
-    owner.refusedChannel(target, description);
+    context.channelRefused(target, description);
   };
-  if (!mayOpen(target, owner)) {
+  if (!mayOpen(target, context)) {
     refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
     return;
   }
-  const share = owner.takeShare();
+  const share = context.takeShare();
   if (share === undefined) {
     refuse(OpenFailureReason.RESOURCE_SHORTAGE, "too many channels");
     return;
   }
   let pipe: BytePipe;
   try {
-    pipe = await owner.dial(target);
+    pipe = await context.dial(target);
   } catch {
-    share.channelGone();
-    share.pipeGone();
-    // The words of the system would tell what is behind the host.
+    share.channelClosed();
+    share.pipeClosed();
+    // The system's error would reveal the network behind this server.
     refuse(OpenFailureReason.CONNECT_FAILED, "the target could not be reached");
     return;
   }
-  const disown = owner.adopt(pipe);
+  const disown = context.adopt(pipe);
   const closed = (): void => {
     disown();
-    share.pipeGone();
+    share.pipeClosed();
   };
   try {
     const traffic = { bytesIn: 0, bytesOut: 0 };
-    const channel = open.accept({ window: share.window, onReleased: share.channelGone });
-    pump(channel, countingPipe(pipe, { traffic, closed }), owner.free);
+    const channel = open.accept({ window: share.window, onReleased: share.channelClosed });
+    pump(channel, countingPipe(pipe, { traffic, closed }), context.free);
   } catch (error) {
-    share.channelGone();
-    pipe.abort(toSshError(error, "closed", "the client is gone"));
+    share.channelClosed();
+    pipe.abort(toSshError(error, "closed", "the client disconnected"));
     closed();
   }
 }
 
-function mayOpen({ host, port }: Address, owner: DirectOwner): boolean {
+function mayOpen({ host, port }: Address, context: DirectChannelContext): boolean {
   try {
-    return port >= 1 && port <= RfcLimits.maxPort && owner.grants()?.mayOpen(host, port) === true;
+    return port >= 1 && port <= RfcLimits.maxPort && context.grants()?.mayOpen(host, port) === true;
   } catch {
-    // A permission that fails does not permit.
+    // A permission function that throws does not permit.
     return false;
   }
 }

@@ -1,81 +1,61 @@
-/** The events of a TunnelHost: notifications; no event has to be handled. @module */
+/** Events of a TunnelHost. They are notifications: no listener is required. @module */
 import type { SshError } from "@postern/wire";
-import type { HostClient } from "./host-client.ts";
+import type { HostClient, HostForwarding } from "./client-view.ts";
 import type { Address } from "./platform.ts";
 
-/** A port of the host that a client listens on. */
-export interface HostForwarding {
-  /** as requested, word for word */
-  readonly address: string;
-  readonly port: number;
-  /** the addresses that are listened on */
-  readonly hosts: readonly string[];
-  /** visitors so far, and now */
-  readonly visitors: number;
-  readonly open: number;
-  /** bytes from visitors, and to them */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
-/** A client came (`clientopened`), or went (`clientclosed`). */
+/** A client connected (`clientopened`) or disconnected (`clientclosed`). */
 export class HostClientEvent extends Event {
-  readonly connection: HostClient;
-  /** why it went, when it did not just leave or was asked to */
+  readonly client: HostClient;
+  /** Why the connection ended. `undefined` if the client simply left or was asked to. */
   readonly reason: SshError | undefined;
 
-  constructor(type: "clientopened" | "clientclosed", connection: HostClient, reason?: SshError) {
+  constructor(type: "clientopened" | "clientclosed", client: HostClient, reason?: SshError) {
     super(type);
-    this.connection = connection;
+    this.client = client;
     this.reason = reason;
   }
 }
 
 /** A client logged in. */
 export class LoginEvent extends Event {
-  readonly connection: HostClient;
+  readonly client: HostClient;
   readonly user: string;
   readonly method: string;
 
-  constructor(connection: HostClient, user: string, method: string) {
+  constructor(client: HostClient, user: string, method: string) {
     super("login");
-    this.connection = connection;
+    this.client = client;
     this.user = user;
     this.method = method;
   }
 }
 
-/** Something was refused: a connection, a login attempt, a port, a channel of the client, a visitor. */
+/** The server refused a connection, a login attempt, a request for a port, a channel of a client, or a visitor. */
 export class RefusalEvent extends Event {
   readonly what: "connection" | "login" | "forwarding" | "channel" | "visitor";
-  /** in words, such as `permission denied for "localhost" port 80` */
+  /** The reason as text, such as `permission denied: "localhost" port 80`. */
   readonly reason: string;
-  /** undefined for a connection that was turned away at once */
-  readonly connection: HostClient | undefined;
+  /** `undefined` if the connection was refused before it became a client. */
+  readonly client: HostClient | undefined;
   readonly origin: Address | undefined;
 
-  constructor(
-    what: RefusalEvent["what"],
-    reason: string,
-    connection: HostClient | undefined,
-    origin: Address | undefined,
-  ) {
+  constructor(what: RefusalEvent["what"], reason: string, client: HostClient | undefined, origin: Address | undefined) {
     super("refusal");
     this.what = what;
     this.reason = reason;
-    this.connection = connection;
+    this.client = client;
     this.origin = origin;
   }
 }
 
-/** A port is listened on (`forwardingopened`), or no longer (`forwardingclosed`). */
+/** The server began (`forwardingopened`) or stopped (`forwardingclosed`) to listen on a port. */
 export class HostForwardingEvent extends Event {
-  readonly connection: HostClient;
+  readonly client: HostClient;
   readonly forwarding: HostForwarding;
 
-  constructor(type: "forwardingopened" | "forwardingclosed", connection: HostClient, forwarding: HostForwarding) {
+  constructor(type: "forwardingopened" | "forwardingclosed", client: HostClient, forwarding: HostForwarding) {
     super(type);
-    this.connection = connection;
+    this.client = client;
     this.forwarding = forwarding;
   }
 }

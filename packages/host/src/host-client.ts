@@ -1,74 +1,43 @@
-/** One client of a host, from its first byte to its end. @module */
-
+/** One client, from its first byte to the end of its connection. @module */
 import type { AuthDecision } from "@postern/auth";
 import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
 import { maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
-import type { Admission, Offence } from "./admission.ts";
+import type { Offence } from "./admission.ts";
+import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import { ClientRequests } from "./client-requests.ts";
+import type { HostClient, HostContext, HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
-import { type Acceptance, readDecision } from "./decision.ts";
-import { type HostForwarding, LoginEvent, RefusalEvent } from "./events.ts";
+import { LoginEvent, RefusalEvent } from "./events.ts";
 import { announceHostKeys } from "./host-keys.ts";
-import type { CheckedHostOptions } from "./options.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
-import type { Address, HostPlatform } from "./platform.ts";
-import type { HostLoginAttempt } from "./policy.ts";
-
-/** A client that is connected. */
-export interface HostClient {
-  readonly id: number;
-  /** where it comes from; undefined on a pipe that does not know */
-  readonly origin: Address | undefined;
-  /** undefined before the login; unprintable characters are escaped as `\u{…}`, only `authorize` gets the exact name */
-  readonly user: string | undefined;
-  /** its identification line; "" before it came */
-  readonly version: string;
-  readonly since: Date;
-  /** on the wire, from the client and to it */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly forwardings: readonly HostForwarding[];
-  /** visitors and direct connections that are open */
-  readonly channels: number;
-  /** Sends the client away. */
-  close(): Promise<void>;
-}
-
-/** What a client needs of its host. */
-export interface HostContext {
-  readonly options: CheckedHostOptions;
-  readonly platform: HostPlatform;
-  readonly admission: Admission;
-  readonly now: () => number;
-  emit(event: Event): void;
-}
+import type { Address } from "./platform.ts";
 
 /** The implementation of {@link HostClient}. */
 export class Client implements HostClient {
   readonly id: number;
   readonly origin: Address | undefined;
   readonly since: Date = new Date();
-  readonly #core: HostContext;
+  readonly #context: HostContext;
   readonly #traffic: Traffic;
   readonly #abort = new AbortController();
   readonly #requests: ClientRequests;
   #connection: SshConnection | undefined;
-  /** the outcome of the latest attempt; an earlier one that is decided late does not count */
-  #turn = 0;
+  /** Number of attempts so far. A late decision about an earlier one is ignored. */
+  #attempts = 0;
   #login: { readonly method: string; readonly grants: Grants } | undefined;
   #failures = 0;
-  /** what the methods that were accepted in part leave to the last one */
+  /** Permissions of the partial successes; they restrict what the last method grants. */
   readonly #factors: Permissions[] = [];
-  /** the turn of an attempt whose password is being looked at */
-  #guess: number | undefined;
+  /** The number of the attempt whose password is being checked. */
+  #passwordAttempt: number | undefined;
 
-  constructor(id: number, origin: Address | undefined, core: HostContext) {
+  constructor(id: number, origin: Address | undefined, context: HostContext) {
     this.id = id;
     this.origin = origin;
-    this.#core = core;
+    this.#context = context;
     this.#traffic = { bytesIn: 0, bytesOut: 0 };
-    this.#requests = new ClientRequests(this, core, () => this.#login?.grants);
+    this.#requests = new ClientRequests(this, context, () => this.#login?.grants);
   }
 
   get user(): string | undefined {
@@ -95,9 +64,9 @@ export class Client implements HostClient {
     return this.#requests.channels;
   }
 
-  /** Serves the client; resolves when it is gone, with the reason unless it just left, and never rejects. */
+  /** Resolves when the connection has ended, with the reason unless the client simply left. Never rejects. */
   async run(pipe: BytePipe): Promise<SshError | undefined> {
-    const { admission } = this.#core;
+    const { admission } = this.#context;
     let error: SshError | undefined;
     try {
       const connection = await this.#serve(countingPipe(pipe, { traffic: this.#traffic }));
@@ -106,35 +75,35 @@ export class Client implements HostClient {
       error = toSshError(cause, "closed", "the connection failed");
     }
     if (this.#connection === undefined) {
-      admission.loggedInOrGone();
+      admission.startupEnded();
       const offence = this.#offence(error);
       if (offence !== undefined) admission.punish(this.origin?.host, offence);
     }
     await this.#requests.end();
-    return isFarewell(error) ? undefined : error;
+    return isDisconnectByApplication(error) ? undefined : error;
   }
 
   async close(): Promise<void> {
-    if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the host closed the connection"));
+    if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the server closed the connection"));
     else await this.#connection.close();
   }
 
-  /** Takes nothing new, and leaves when what is open has ended, or after so many milliseconds; Infinity is no limit. */
-  async drain(ms: number): Promise<void> {
+  /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
+  async drain(drainMs: number): Promise<void> {
     if (this.#connection !== undefined) {
       let timer: ReturnType<typeof setTimeout> | undefined;
-      const patience = new Promise<void>((resolve) => {
-        if (ms !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.min(ms, maxTimerMs));
+      const timeout = new Promise<void>((resolve) => {
+        if (drainMs !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
       });
-      const gone = this.#connection.closed.catch(() => {});
-      await Promise.race([this.#requests.drain(), patience, gone]);
+      const closed = this.#connection.closed.catch(() => {});
+      await Promise.race([this.#requests.drain(), timeout, closed]);
       clearTimeout(timer);
     }
     await this.close();
   }
 
   async #serve(pipe: BytePipe): Promise<SshConnection> {
-    const { options, platform, now } = this.#core;
+    const { options, platform, now } = this.#context;
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
     return await accept(pipe, {
       hostKeys,
@@ -149,55 +118,55 @@ export class Client implements HostClient {
       signal: this.#abort.signal,
       authenticate: (attempt) => this.#authenticate(attempt),
       onLogin: (connection) => this.#loggedIn(connection),
-      onChannelOpen: (open) => this.#requests.channel(open),
-      onGlobalRequest: (request, connection) => this.#requests.global(request, connection),
+      onChannelOpen: (open) => this.#requests.channelOpen(open),
+      onGlobalRequest: (request, connection) => this.#requests.globalRequest(request, connection),
       ...(banner === undefined ? {} : { banner }),
     });
   }
 
-  /** Before anything is done for the client, so that a `connect` listener can prepare for it, or send it away. */
+  /** Runs before any request of the client, so that a `login` listener can prepare for the client or disconnect it. */
   #loggedIn(connection: SshConnection): void {
-    this.#core.admission.loggedInOrGone();
+    this.#context.admission.startupEnded();
     this.#connection = connection;
-    this.#core.emit(new LoginEvent(this, sanitizeText(connection.user), this.#login?.method ?? ""));
-    announceHostKeys(connection, this.#core.options.hostKeys);
+    this.#context.emit(new LoginEvent(this, sanitizeText(connection.user), this.#login?.method ?? ""));
+    announceHostKeys(connection, this.#context.options.hostKeys);
   }
 
   async #authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
-    const turn = ++this.#turn;
-    let why = "refused";
+    const number = ++this.#attempts;
+    let reason = "refused";
     try {
       if (attempt.method === "password") expectPassword(attempt.password);
-      const decision = readDecision(await this.#core.options.authorize(this.#shown(attempt, turn)));
-      if (decision !== undefined) return this.#accept(attempt, decision, turn);
+      const decision = readDecision(await this.#context.options.authorize(this.#attemptForAuthorize(attempt, number)));
+      if (decision !== undefined) return this.#accept(attempt, decision, number);
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      reason = error instanceof Error ? error.message : String(error);
     } finally {
-      if (this.#guess === turn) this.#guess = undefined;
+      if (this.#passwordAttempt === number) this.#passwordAttempt = undefined;
     }
-    await this.#failed(attempt, why);
+    await this.#failed(attempt, reason);
     return false;
   }
 
-  /** The attempt as `authorize` sees it; notes when the client has shown a password. */
-  #shown(attempt: LoginAttempt, turn: number): HostLoginAttempt {
+  /** The attempt as passed to `authorize`. Records that a password has come. */
+  #attemptForAuthorize(attempt: LoginAttempt, number: number): HostLoginAttempt {
     const { origin } = this;
-    if (attempt.method === "password") this.#guess = turn;
+    if (attempt.method === "password") this.#passwordAttempt = number;
     if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
     const ask: typeof attempt.ask = async (request) => {
-      this.#guess = undefined;
+      this.#passwordAttempt = undefined;
       const answers = await attempt.ask(request);
-      this.#guess = turn;
+      this.#passwordAttempt = number;
       return answers;
     };
     return { ...attempt, origin, ask };
   }
 
-  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, turn: number): AuthDecision {
+  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, number: number): AuthDecision {
     const decision = partial === undefined ? true : { partial };
-    // An attempt that was dropped counts for nothing, and a key that is only asked about proves nothing.
-    const isOver = turn !== this.#turn || attempt.signal.aborted;
-    if (isOver || (attempt.method === "publickey" && !attempt.proved)) return decision;
+    // An abandoned attempt does not count, and neither does a publickey query without a signature (RFC 4252 section 7).
+    const isAbandoned = number !== this.#attempts || attempt.signal.aborted;
+    if (isAbandoned || (attempt.method === "publickey" && !attempt.proved)) return decision;
     if (partial === undefined) {
       const grants = grantsOf(this.#factors.reduce(restrict, permissions));
       this.#login = { method: attempt.method, grants };
@@ -205,14 +174,14 @@ export class Client implements HostClient {
     return decision;
   }
 
-  async #failed(attempt: LoginAttempt, why: string): Promise<void> {
+  async #failed(attempt: LoginAttempt, reason: string): Promise<void> {
     if (attempt.method === "none") return;
     this.#failures++;
-    // A key that is only asked about costs the client nothing, and tells it nothing that is secret.
+    // Clients routinely query keys that they do not use, and a refused query reveals no secret.
     if (attempt.method === "publickey" && !attempt.proved) return;
-    const reason = `${attempt.method} of ${quote(attempt.user, 64)}: ${why}`;
-    this.#core.emit(new RefusalEvent("login", reason, this, this.origin));
-    const delay = this.#core.admission.failed(this.origin?.host);
+    const text = `${attempt.method} of ${quote(attempt.user, 64)}: ${reason}`;
+    this.#context.emit(new RefusalEvent("login", text, this, this.origin));
+    const delay = this.#context.admission.failed(this.origin?.host);
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, maxTimerMs)));
   }
 
@@ -220,12 +189,12 @@ export class Client implements HostClient {
     if (this.#abort.signal.aborted) return undefined;
     if (this.#failures > 0) return "authFail";
     if (error?.code === "timeout") return "grace";
-    // Who hangs up before its password has been looked at has guessed all the same.
-    return this.#guess === undefined ? "noAuth" : "authFail";
+    // A client that disconnects while its password is being checked has guessed as well.
+    return this.#passwordAttempt === undefined ? "noAuth" : "authFail";
   }
 }
 
-/** A client that says goodbye, with DISCONNECT by its program (RFC 4253 section 11.1). */
-function isFarewell(error: SshError | undefined): boolean {
+/** Whether the client disconnected on its own: reason 11, SSH_DISCONNECT_BY_APPLICATION (RFC 4253 section 11.1). */
+function isDisconnectByApplication(error: SshError | undefined): boolean {
   return error?.code === "disconnected" && error.reason === 11;
 }

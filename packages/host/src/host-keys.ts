@@ -1,11 +1,11 @@
-/** Tells clients all host keys and proves them: OpenSSH PROTOCOL section 2.5. @module */
+/** Announces the server's host keys and proves their possession: OpenSSH PROTOCOL section 2.5. @module */
 import type { Signer } from "@postern/crypto";
 import type { SshConnection } from "@postern/ssh";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 
 const proveRequest = "hostkeys-prove-00@openssh.com";
 
-/** Announces the keys, so that a client can learn the next one before the old one is gone. */
+/** Announces all keys, so that a client learns a new key before the old one is retired. */
 export function announceHostKeys(connection: SshConnection, hostKeys: readonly Signer[]): void {
   const writer = new Writer(512);
   for (const { publicKey } of hostKeys) writer.string(publicKey);
@@ -13,9 +13,9 @@ export function announceHostKeys(connection: SshConnection, hostKeys: readonly S
 }
 
 /**
- * The answer to `hostkeys-prove-00@openssh.com`: a signature by each key asked for, in that order.
+ * Returns the reply to `hostkeys-prove-00@openssh.com`: a signature by each requested key, in the order of the request.
  *
- * @throws SshError `refused` for a key that is not ours, or more keys than we have; `protocol` for a malformed request
+ * @throws SshError `refused` for an unknown key or too many keys; `protocol` for a malformed request
  */
 export async function proveHostKeys(
   connection: SshConnection,
@@ -23,23 +23,24 @@ export async function proveHostKeys(
   specificData: Bytes,
 ): Promise<Bytes> {
   const reader = new Reader(specificData, proveRequest);
-  const asked: Signer[] = [];
+  const requested: Signer[] = [];
   while (reader.remaining > 0) {
     const blob = reader.string();
     const signer = hostKeys.find(({ publicKey }) => equal(publicKey, blob));
-    if (signer === undefined || asked.length >= hostKeys.length) {
-      throw new SshError("refused", "expected to prove host keys of ours, each once");
+    if (signer === undefined || requested.length >= hostKeys.length) {
+      const got = signer === undefined ? "another key" : "too many keys";
+      throw new SshError("refused", `expected a request for this server's host keys, each once, got ${got}`);
     }
-    asked.push(signer);
+    requested.push(signer);
   }
   const { sessionId, algorithms } = connection.peer;
-  const answer = new Writer(512);
-  for (const signer of asked) {
+  const reply = new Writer(512);
+  for (const signer of requested) {
     const data = new Writer(512).text(proveRequest).string(sessionId).string(signer.publicKey).finish();
-    // An RSA key signs with the algorithm of the key exchange if that was RSA, else with its best.
+    // An RSA key signs with the algorithm of the key exchange if that is an RSA algorithm, otherwise with its best.
     const algorithm = signer.algorithms.find((name) => name === algorithms.hostKey) ?? signer.algorithms[0];
-    if (algorithm === undefined) throw new SshError("misuse", "expected a host key with an algorithm");
-    answer.string(await signer.sign(data, algorithm));
+    if (algorithm === undefined) throw new SshError("misuse", "expected a host key with an algorithm, got none");
+    reply.string(await signer.sign(data, algorithm));
   }
-  return answer.finish();
+  return reply.finish();
 }

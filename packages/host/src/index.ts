@@ -1,15 +1,9 @@
-/** The end of a reverse tunnel that listens. @module */
+/** An SSH server that forwards ports: the listening end of a reverse tunnel. @module */
 export { type Binding, bindAddresses, type GatewayPorts } from "./addresses.ts";
+export type { Authorize, HostDecision, HostLoginAttempt, PartialDecision } from "./authorize.ts";
 export { type AuthorizedKeys, authorizedKeys, type KeyUse, type RefusedLine } from "./authorized-keys.ts";
-export {
-  HostClientEvent,
-  type HostEvents,
-  type HostForwarding,
-  HostForwardingEvent,
-  LoginEvent,
-  RefusalEvent,
-} from "./events.ts";
-export type { HostClient } from "./host-client.ts";
+export type { HostClient, HostForwarding } from "./client-view.ts";
+export { HostClientEvent, type HostEvents, HostForwardingEvent, LoginEvent, RefusalEvent } from "./events.ts";
 export type {
   GivenHostLimits,
   HostLimits,
@@ -19,12 +13,5 @@ export type {
 export { createHashPassword, type HashCost, type HashPassword, type PasswordFunctions } from "./password-hash.ts";
 export type { Permissions, Permit } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
-export {
-  type Authorize,
-  createPolicy,
-  type HostDecision,
-  type HostLoginAttempt,
-  type PartialDecision,
-  type UserPolicy,
-} from "./policy.ts";
-export { type CloseOptions, type ServeOptions, TunnelHost } from "./tunnel-host.ts";
+export { createPolicy, type UserPolicy } from "./policy.ts";
+export { type CloseOptions, type ServeClientOptions, TunnelHost } from "./tunnel-host.ts";

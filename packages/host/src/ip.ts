@@ -1,9 +1,9 @@
-/** IP addresses, networks, and the pattern lists of ssh_config(5), PATTERNS. @module */
+/** IP addresses, networks, and pattern lists: ssh_config(5), PATTERNS. @module */
 import { SshError } from "@postern/wire";
 
 /**
- * The bytes of an IP address, 4 or 16; undefined when the text is something else. An IPv4 address inside of IPv6 (RFC 4291
- * section 2.5.5.2) is an IPv4 address.
+ * Returns the 4 or 16 bytes of an IP address, or `undefined` for any other text. An IPv4-mapped IPv6 address (RFC 4291
+ * section 2.5.5.2) yields the IPv4 address.
  */
 export function parseIp(text: string): readonly number[] | undefined {
   if (!text.includes(":")) return parseIpv4(text);
@@ -12,20 +12,20 @@ export function parseIp(text: string): readonly number[] | undefined {
   return mapped ? bytes?.slice(12) : bytes;
 }
 
-/** What counts as one source of connections: an IPv4 address, or the /64 an IPv6 address is in. */
+/** Returns the source that limits apply to: an IPv4 address, or the /64 network of an IPv6 address. */
 export function sourceOf(host: string): string {
   const bytes = parseIp(host);
   if (bytes === undefined) return host;
   return bytes.length === 4 ? bytes.join(".") : `${bytes.slice(0, 8).join(".")}/64`;
 }
 
-/** An IPv4 address inside of IPv6 as plain IPv4; anything else as it is. */
+/** Returns an IPv4-mapped IPv6 address as IPv4, and any other text unchanged. */
 export function plainIp(host: string): string {
   const bytes = host.includes(":") ? parseIp(host) : undefined;
   return bytes?.length === 4 ? bytes.join(".") : host;
 }
 
-/** Whether a text matches a pattern: `*` is any text, `?` any one character. */
+/** Whether a text matches a pattern: `*` matches any text, `?` any single character. */
 export function matchPattern(text: string, pattern: string): boolean {
   let [at, star, resume] = [0, -1, 0];
   for (let i = 0; i < text.length; ) {
@@ -37,7 +37,7 @@ export function matchPattern(text: string, pattern: string): boolean {
       at++;
       i++;
     } else if (star >= 0) {
-      // The last star takes one character more; an earlier one never has to.
+      // Backtrack: the last star matches one more character. An earlier star never needs to.
       at = star + 1;
       i = ++resume;
     } else return false;
@@ -45,11 +45,11 @@ export function matchPattern(text: string, pattern: string): boolean {
   return /^\**$/.test(pattern.slice(at));
 }
 
-/** A list of addresses, networks (`192.0.2.0/24`) and patterns, as in `from="…"` of sshd(8): `!` before one excludes. */
+/** A list of addresses, networks (`192.0.2.0/24`) and patterns, as in `from="…"` of sshd(8). A leading `!` excludes. */
 export class AddressList {
   readonly #entries: readonly { readonly excludes: boolean; readonly matches: (host: string) => boolean }[];
 
-  /** @throws SshError `key` when an entry is empty, or a network has bits beyond its mask */
+  /** @throws SshError `key` if an entry is empty, or a network has bits beyond its mask */
   constructor(list: string) {
     this.#entries = list.split(",").map((entry) => {
       const excludes = entry.startsWith("!");
@@ -57,7 +57,7 @@ export class AddressList {
     });
   }
 
-  /** Whether the address is in the list, and not excluded. */
+  /** Whether the list has the address and does not exclude it. */
   includes(host: string): boolean {
     const matching = this.#entries.filter(({ matches }) => matches(host));
     return matching.length > 0 && !matching.some(({ excludes }) => excludes);
@@ -75,7 +75,8 @@ function matcher(entry: string): (host: string) => boolean {
   }
   const bits = mask === undefined ? 8 * network.length : Number(mask);
   const hostBits = network.some((byte, i) => byte !== masked(byte, i, bits));
-  if (bits > 8 * network.length || hostBits) throw new SshError("key", `${expected}, got a network with a wrong mask`);
+  if (bits > 8 * network.length || hostBits)
+    throw new SshError("key", `${expected}, got a network with bits beyond its mask`);
   return (host) => {
     const bytes = parseIp(host);
     return bytes?.length === network.length && bytes.every((byte, i) => masked(byte, i, bits) === network[i]);
@@ -94,7 +95,7 @@ function parseIpv4(text: string): readonly number[] | undefined {
   return parts.map(Number);
 }
 
-/** RFC 4291 section 2.2. */
+/** The text forms of RFC 4291 section 2.2. */
 function parseIpv6(text: string): readonly number[] | undefined {
   const [left = "", right, surplus] = text.split("::");
   if (surplus !== undefined) return undefined;

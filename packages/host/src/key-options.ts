@@ -3,26 +3,26 @@ import { quote, SshError } from "@postern/wire";
 import { AddressList } from "./ip.ts";
 import { parsePermit } from "./permissions.ts";
 
-/** What the options of one key say. */
+/** The parsed options of one key. */
 export interface KeyOptions {
   readonly portForwarding: boolean;
-  /** as they stand in the file; undefined: no such option, everything is permitted */
+  /** The patterns in the file. `undefined` without such an option: everything is permitted. */
   readonly permitListen: readonly string[] | undefined;
   readonly permitOpen: readonly string[] | undefined;
   readonly from: AddressList | undefined;
-  /** milliseconds since 1970 */
+  /** Milliseconds since 1970. */
   readonly expires: number | undefined;
 }
 
-/** Flags about things this host never does: allowing or forbidding them changes nothing. */
-const moot = ["agent-forwarding", "x11-forwarding", "pty", "user-rc"];
-/** Their values are about commands, which this host never runs. */
-const mootValues = ["command", "environment", "tunnel"];
+/** Flags without effect, because this server never offers what they allow or forbid. */
+const ignoredFlags = ["agent-forwarding", "x11-forwarding", "pty", "user-rc"];
+/** Options with a value and without effect, because this server never runs commands. */
+const ignoredOptions = ["command", "environment", "tunnel"];
 
 /**
- * Reads the options at the start of a line; gives them and what follows.
+ * Reads the options at the start of a line. Returns them and the rest of the line.
  *
- * @throws SshError `key` that names the option that is unknown, malformed or given twice
+ * @throws SshError `key` that names the option that is unknown, malformed or repeated
  */
 export function readKeyOptions(line: string): { readonly options: KeyOptions; readonly rest: string } {
   let portForwarding = true;
@@ -48,17 +48,17 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
         break;
       }
       case "from":
-        if (from !== undefined) throw new SshError("key", 'expected "from" once');
+        if (from !== undefined) throw new SshError("key", 'expected one option "from", got two');
         from = new AddressList(scanner.value(name));
         break;
       case "expiry-time":
-        // sshd takes the earliest.
+        // As in sshd, the earliest time applies.
         expires = Math.min(expires ?? Number.POSITIVE_INFINITY, parseTime(scanner.value(name)));
         break;
       default:
-        if (mootValues.includes(name)) scanner.value(name);
-        else if (!moot.includes(name.replace(/^no-/, ""))) {
-          throw new SshError("key", `expected an option this host knows, got ${quote(name, 40)}`);
+        if (ignoredOptions.includes(name)) scanner.value(name);
+        else if (!ignoredFlags.includes(name.replace(/^no-/, ""))) {
+          throw new SshError("key", `expected a supported option, got ${quote(name, 40)}`);
         }
     }
   } while (scanner.more());
@@ -68,7 +68,7 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
   return { options: { portForwarding, permitListen, permitOpen, from, expires }, rest: scanner.rest() };
 }
 
-/** `YYYYMMDD[HHMM[SS]]` in local time, or in UTC with a `Z` behind it. @throws SshError `key` for anything else */
+/** Parses `YYYYMMDD[HHMM[SS]]` in local time, or in UTC if `Z` follows. @throws SshError `key` for anything else */
 export function parseTime(text: string): number {
   const [, digits = "", zone = ""] = /^(\d{8}|\d{12}|\d{14})(|Z|UTC)$/i.exec(text) ?? [];
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [
@@ -103,26 +103,26 @@ class Scanner {
     this.#text = text;
   }
 
-  /** The next option's name, in lower case. */
+  /** Reads the name of the next option. Returns it in lower case. */
   name(): string {
     const [name = ""] = /^[^\s,="]*/.exec(this.#text.slice(this.#at)) ?? [];
     this.#at += name.length;
     return name.toLowerCase();
   }
 
-  /** `="value"` behind a name; `\"` is a quotation mark. */
+  /** Reads `="value"`; `\"` stands for a quotation mark. */
   value(name: string): string {
     const [whole = "", value] = /^="((?:\\"|[^"\\]|\\(?!"))*)"/.exec(this.#text.slice(this.#at)) ?? [];
-    if (value === undefined) throw new SshError("key", `expected ${name}="…" with quotation marks`);
+    if (value === undefined) throw new SshError("key", `expected ${name}="…" with a value in quotation marks`);
     this.#at += whole.length;
     return value.replaceAll('\\"', '"');
   }
 
-  /** Whether another option follows. */
+  /** Returns whether another option follows, and skips the comma before it. */
   more(): boolean {
     const next = this.#text[this.#at];
     if (next === undefined || next === " " || next === "\t") return false;
-    if (next !== ",") throw new SshError("key", `expected a comma or a blank after an option, got ${quote(next)}`);
+    if (next !== ",") throw new SshError("key", `expected a comma or a space after an option, got ${quote(next)}`);
     this.#at++;
     return true;
   }

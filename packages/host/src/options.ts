@@ -1,57 +1,65 @@
-/** What a TunnelHost is told, and the checking of it. @module */
+/** Options of a TunnelHost, their defaults and checks. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
 import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import { describeType, expectNumber, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
-import { expectMethods } from "./decision.ts";
-import type { Authorize } from "./policy.ts";
+import { type Authorize, expectMethods } from "./authorize.ts";
 
-/** How sources that behave badly are slowed down and kept out; see PerSourcePenalties of sshd_config(5). */
+/** Penalties for sources of failed connections, as PerSourcePenalties of sshd_config(5). Times are in milliseconds. */
 export interface PenaltyLimits {
-  /** what an offence costs: a failed login, a connection that never tried, one that was not done in time */
+  /** Penalty for a connection with a failed login. */
   readonly authFailMs: number;
+  /** Penalty for a connection that never tried to log in. */
   readonly noAuthMs: number;
+  /** Penalty for a connection that did not log in within `loginTimeoutMs`. */
   readonly graceMs: number;
-  /** above this sum a source is refused, until its time is over */
+  /** A source is refused once its penalties exceed this sum, until they have elapsed. */
   readonly thresholdMs: number;
+  /** Upper bound of a source's penalties. */
   readonly maxMs: number;
-  /** how long the answer to a source's first wrong password waits; it doubles with each further one up to the other */
+  /** Delay of the answer to a source's first wrong password. It doubles with each further one, up to `maxDelayMs`. */
   readonly delayMs: number;
   readonly maxDelayMs: number;
-  /** how many sources are remembered */
+  /** Number of sources that are remembered. */
   readonly maxSources: number;
 }
 
-/** Every limit of a host. */
+/** The limits of a TunnelHost. */
 export interface HostLimits {
-  /** clients at once */
+  /** Number of clients. */
   readonly connections: number;
-  /** clients at once that have not logged in: from `start` on some are dropped at random, `rate` percent and more, at `full` all */
+  /**
+   * Number of clients that have not logged in, as MaxStartups of sshd_config(5): above `start`, `rate` percent of new
+   * connections are dropped at random; the percentage grows until all are dropped at `full`.
+   */
   readonly startups: { readonly start: number; readonly rate: number; readonly full: number };
   readonly penalties: PenaltyLimits | false;
-  /** from the first byte to logged in */
+  /** Milliseconds from the first byte until login. */
   readonly loginTimeoutMs: number;
-  /** refused attempts of one connection */
+  /** Refused login attempts per connection. */
   readonly attempts: number;
-  /** of one connection: visitors and `direct-tcpip` together; ports that are listened on; session channels */
+  /** Channels per connection: visitors and `direct-tcpip` together. */
   readonly channels: number;
-  /**
-   * visitors of one connection at once: of one of its ports, and from one address (IPv6: one /64), so that neither takes all `channels`;
-   * default three quarters and half of `channels`. Visitors that come through a proxy on the host all count as from its address.
-   */
+  /** Visitors of one port at the same time, so that it cannot use all `channels`. Default: three quarters of them. */
   readonly visitorsPerForwarding: number;
+  /**
+   * Visitors of one connection from one address (IPv6: one /64) at the same time. Default: half of `channels`. Visitors
+   * through a proxy on the same machine all count as from the proxy's address.
+   */
   readonly visitorsPerSource: number;
+  /** Ports per connection. */
   readonly forwardings: number;
+  /** Session channels per connection. */
   readonly sessions: number;
-  /** bytes a client may have sent that nobody has taken yet, over all its channels */
+  /** Bytes received from a client and not yet consumed, over all its channels. */
   readonly memory: number;
-  /** ports below it are refused */
+  /** The lowest port that clients may listen on. */
   readonly lowestPort: number;
-  /** to connect to a `direct-tcpip` target */
+  /** Milliseconds for connecting to a `direct-tcpip` target. */
   readonly targetTimeoutMs: number;
 }
 
-/** What `limits` takes: parts of {@link HostLimits}. */
+/** The option `limits`: any part of {@link HostLimits}. */
 export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">> & {
   readonly startups?: Partial<HostLimits["startups"]>;
   readonly penalties?: Partial<PenaltyLimits> | false;
@@ -59,24 +67,28 @@ export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">
 
 /** Options of a TunnelHost. */
 export interface TunnelHostOptions {
-  /** at least one, for one of the algorithms offered; see `readPrivateKey` */
+  /** Host keys, at least one that an offered algorithm can use; see `readPrivateKey`. */
   readonly hostKeys: readonly Signer[];
-  /** who may log in and what they may do; see `policy` */
+  /** Decides who may log in, and with which permissions; see `policy`. */
   readonly authorize: Authorize;
-  /** login methods offered; default those of the policy, else `publickey` and `password` */
+  /** Login methods to offer. Default: `authorize.methods`, otherwise `publickey` and `password`. */
   readonly methods?: readonly string[];
-  /** what addresses a forwarding may listen on, as in sshd_config(5); default `no`: loopback alone */
+  /** The addresses that a forwarding may listen on, as in sshd_config(5). Default: `no`, which means loopback. */
   readonly gatewayPorts?: GatewayPorts;
-  /** lists of algorithm values, best first; default the platform's */
+  /** Lists of algorithms, best first. Default: the platform's. */
   readonly algorithms?: Partial<Algorithms>;
   /**
-   * new keys after so many bytes or packets in one direction, or milliseconds; default 1 GiB, 2^31, one hour. For clients that do not survive our
-   * rekey: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets
+   * Rekeys after so many bytes or packets in one direction, or so many milliseconds. Default: 1 GiB, 2^31, one hour.
+   * For clients that fail when the server rekeys, set `{ bytes: Infinity, ms: Infinity }`; the limits that the ciphers
+   * require remain: 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
-  /** shown to clients before they log in (RFC 4252 section 5.4) */
+  /** A message that clients show before login (RFC 4252 section 5.4). */
   readonly banner?: string;
-  /** clients that say nothing are asked whether they live, and dropped after so many questions; default 30 s, 3; 0 ms turns it off */
+  /**
+   * After `intervalMs` without data from a client, sends a keepalive; after `countMax` unanswered ones, disconnects the
+   * client. Default: 30 s and 3. An interval of 0 disables keepalives.
+   */
   readonly keepAlive?: { readonly intervalMs?: number; readonly countMax?: number };
   readonly limits?: GivenHostLimits;
 }
@@ -89,7 +101,7 @@ export type CheckedHostOptions = Required<Omit<TunnelHostOptions, "algorithms" |
   readonly limits: HostLimits;
 };
 
-/** The defaults of all limits but those that are parts of another; those about sources and startups are sshd's. */
+/** Defaults, except of limits derived from `channels`. Startups and penalties are those of sshd. */
 export const defaultHostLimits: Omit<HostLimits, VisitorLimit> & { readonly penalties: PenaltyLimits } = {
   connections: 4096,
   startups: { start: 10, rate: 30, full: 100 },
@@ -129,7 +141,7 @@ const hostOptions = [
   "limits",
 ] as const satisfies readonly (keyof TunnelHostOptions)[];
 
-/** @throws SshError `misuse` that names the option, what was expected and what came */
+/** @throws SshError `misuse` that names the option, the expected value and the actual one */
 export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms): CheckedHostOptions {
   checkOptions("TunnelHost", given, hostOptions);
   const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;

@@ -1,28 +1,30 @@
-/** Stored passwords: plain, or hashed in the PHC string format (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
+/** Stored passwords: plain text or a PHC string (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto";
 import { checkOptions } from "@postern/ssh";
 import { type Bytes, describeType, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
 
-/** A stored password that others can be compared with. */
+/** A stored password to compare attempts with. */
 export interface StoredPassword {
-  /** passwords of one cost take the same time to compare */
+  /** Passwords with the same `cost` take the same time to compare. */
   readonly cost: string;
   matches(password: string): Promise<boolean>;
 }
 
-/** The cost of a new hash; the defaults are what OWASP recommends for scrypt, 64 MiB and about half a second here. */
+/** The cost of a new hash. The defaults are OWASP's recommendation for scrypt: 64 MiB and about half a second. */
 export interface HashCost {
-  /** the logarithm of N; default 16 */
+  /** The base 2 logarithm of N. Default: 16. */
   readonly ln?: number;
+  /** Default: 8. */
   readonly r?: number;
+  /** Default: 2. */
   readonly p?: number;
 }
 
 const hashSize = 32;
-/** More memory than this for one comparison is a mistake, or an attack on the host. */
+/** A hash that needs more memory than this for one comparison is a mistake or an attack. */
 const maxMemory = 1024 ** 3;
 
-/** What comparing passwords asks of a platform. */
+/** The functions that a platform provides for hashing passwords. */
 export interface PasswordFunctions {
   readonly sha256: Hash;
   /** Derives `size` bytes with scrypt (RFC 7914). */
@@ -34,7 +36,7 @@ export interface PasswordFunctions {
 /** A function that hashes a password, such as `hashPassword`. */
 export type HashPassword = (password: string, cost?: HashCost, random?: Random) => Promise<string>;
 
-/** Makes the function `hashPassword` of a platform. */
+/** Creates the function `hashPassword` of a platform. */
 export function createHashPassword({ scrypt }: Pick<PasswordFunctions, "scrypt">): HashPassword {
   return async (password, given = {}, random = webRandom) => {
     checkStored("a password", password);
@@ -48,34 +50,36 @@ export function createHashPassword({ scrypt }: Pick<PasswordFunctions, "scrypt">
 }
 
 /**
- * What starts like a hash of a kind that is not known here: crypt(5), also with the marks of a locked account, `{SSHA}` of LDAP, and
- * the formats of Django, Werkzeug and PostgreSQL. Taken as a password, the hash itself would let anyone in who has read it.
+ * Matches hashes in unsupported formats: crypt(5), also of locked accounts, `{SSHA}` of LDAP, Django, Werkzeug and
+ * PostgreSQL. If such a hash were taken as a plain password, anyone who has read it could log in with it.
  */
-const foreignHash =
+const unsupportedHash =
   /^(?:[!*]*(?:[${]|$)|(?:argon2\w*|bcrypt(?:_sha256)?|md5|pbkdf2(?:_\w+)?|scram-sha-\d+|scrypt|sha(?:1|224|256|384|512)?)[:$])/i;
 
 /**
- * Reads a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password itself unless it
- * looks like another hash.
+ * Parses a stored password: `$scrypt$ln=…,r=…,p=…$salt$hash`, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or the password
+ * itself unless it looks like another hash.
  *
- * @param name what is read, for messages
- * @throws SshError `misuse` when it is no text, a hash of another kind, or malformed; the text is not in the message
+ * @param name names the password in error messages
+ * @throws SshError `misuse` if it is not a string, a hash in an unsupported format, or malformed. The message never has
+ * the password.
  */
 export function storedPassword(name: string, stored: string, functions: PasswordFunctions): StoredPassword {
   checkStored(name, stored);
   if (stored.startsWith("$scrypt$")) return readScrypt(stored, functions);
   if (stored.startsWith("$argon2id$")) return readArgon2(stored, functions);
-  if (foreignHash.test(stored)) {
-    const hint =
-      "a password that looks like another hash, for example by a $ or { at its start, has to be hashed, see hashPassword";
-    throw new SshError("misuse", `expected ${name}, or a hash of scrypt or argon2id: ${hint}`);
+  if (unsupportedHash.test(stored)) {
+    const expected = `expected ${name} as plain text or a hash of scrypt or argon2id`;
+    const hint = "if it is a password, for example one that starts with $ or {, hash it with hashPassword";
+    throw new SshError("misuse", `${expected}, got something that looks like another hash; ${hint}`);
   }
   return plain(stored, functions);
 }
 
 function checkStored(name: string, given: string): void {
-  if (typeof given !== "string") throw new SshError("misuse", `expected ${name} as text, got ${describeType(given)}`);
-  if (given === "") throw new SshError("misuse", `expected ${name}, got an empty one`);
+  if (typeof given !== "string")
+    throw new SshError("misuse", `expected ${name} to be a string, got ${describeType(given)}`);
+  if (given === "") throw new SshError("misuse", `expected ${name}, got an empty string`);
   if (isTooLong(given)) {
     throw new SshError("misuse", `expected ${name} of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);
   }
@@ -85,19 +89,19 @@ function isTooLong(password: string): boolean {
   return utf8(password).length > ServerLimits.passwordBytes;
 }
 
-/** Refuses what nobody's password is, before it is worked on. @throws SshError `limit` */
+/** Checks the length of an attempted password before any work is spent on it. @throws SshError `limit` */
 export function expectPassword(given: string): void {
   if (!isTooLong(given)) return;
   throw new SshError("limit", `expected a password of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);
 }
 
-/** A stored password of the same cost that nothing matches: unknown users take as long as wrong passwords. */
+/** Returns a password of the same cost that never matches, so that unknown users take as long as wrong passwords. */
 export function decoyOf(stored: StoredPassword): StoredPassword {
   return { cost: stored.cost, matches: (password) => stored.matches(password).then(() => false) };
 }
 
 function plain(stored: string, { sha256 }: PasswordFunctions): StoredPassword {
-  // Compared as digests, so that the time tells nothing of the length either.
+  // Digests are compared, so that timing does not reveal the length.
   const digest = sha256.digest(utf8(stored));
   return { cost: "plain", matches: (password) => Promise.resolve(equal(sha256.digest(utf8(password)), digest)) };
 }
@@ -139,11 +143,11 @@ function scryptParameters({ ln, r, p }: Required<HashCost>): { n: number; r: num
 }
 
 function read(base64: string): Bytes {
-  // RFC 4648 section 4: no bytes have an encoding of this length.
+  // RFC 4648 section 4: no encoding has this length.
   if (base64.length % 4 === 1) throw malformed("base64 of whole bytes");
   const bytes = fromBase64(base64);
-  // A short hash would match by accident.
-  if (bytes.length < 4 || bytes.length > 64) throw malformed("a salt and a hash of up to 64 bytes");
+  // A shorter hash could match by chance.
+  if (bytes.length < 4 || bytes.length > 64) throw malformed("a salt and a hash of 4 to 64 bytes");
   return bytes;
 }
 
@@ -152,5 +156,5 @@ function unpadded(bytes: Bytes): string {
 }
 
 function malformed(expected: string): SshError {
-  return new SshError("misuse", `expected a password hash with ${expected}, got another`);
+  return new SshError("misuse", `expected a password hash with ${expected}, got another value`);
 }

@@ -1,28 +1,29 @@
-/** What a user may listen on and connect to, in the patterns of sshd(8). @module */
+/** The addresses that a user may listen on and connect to, as patterns of sshd(8). @module */
 import { describeType, RfcLimits, SshError } from "@postern/wire";
 import { matchPattern } from "./ip.ts";
 
-/** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function that permits by `true`, at once: a Promise does not permit. */
+/** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
 
-/** What a successful login allows. */
+/** The permissions of a user after login. */
 export interface Permissions {
   /**
-   * `address:port` as the client may request them, word for word; `*` is any port, and `*` and `?` are wildcards in the address; a port
-   * alone is any address. Port 0, where the host chooses, needs a pattern with any port. Default: everything.
+   * Patterns `address:port` of ports that the client may request. The address is compared as the client wrote it; `*`
+   * and `?` are wildcards in it. The port may be `*`. A port alone means any address. A request for port 0, where the
+   * server chooses, needs a pattern with `*`. Default: everything.
    */
   readonly permitListen?: Permit | undefined;
-  /** `host:port` the client may connect to through the host (`direct-tcpip`); `*` is any host or any port. Default: nothing. */
+  /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */
   readonly permitOpen?: Permit | undefined;
 }
 
-/** Permissions made ready to be asked. */
+/** Compiled permissions. */
 export interface Grants {
   mayListen(address: string, port: number): boolean;
   mayOpen(host: string, port: number): boolean;
 }
 
-/** @throws SshError `misuse` when a pattern is malformed */
+/** Compiles permissions. @throws SshError `misuse` if a pattern is malformed */
 export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
   return {
     mayListen: permitListen === undefined ? () => true : compile(permitListen, listenMatcher),
@@ -30,16 +31,16 @@ export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
   };
 }
 
-/** What is left of permissions when others apply as well: these only ever take away, as the options of a key do for sshd. */
+/** Returns the permissions that both arguments grant: as in sshd, the options of a key only restrict. */
 export function restrict(granted: Permissions, by: Permissions): Permissions {
   return {
     permitListen: both(granted.permitListen, by.permitListen, "listen"),
-    // Nothing is what stands for no word about it, and of nothing nothing is left.
+    // `permitOpen` defaults to none; restricting none leaves none.
     permitOpen: granted.permitOpen === undefined ? undefined : both(granted.permitOpen, by.permitOpen, "open"),
   };
 }
 
-/** Allows what both allow; one that says nothing leaves it to the other. */
+/** Returns what both permit. If one is undefined, the other applies. */
 function both(one: Permit | undefined, other: Permit | undefined, kind: "listen" | "open"): Permit | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   const matcher = kind === "listen" ? listenMatcher : openMatcher;
@@ -47,7 +48,7 @@ function both(one: Permit | undefined, other: Permit | undefined, kind: "listen"
   return (host, port) => first(host, port) && second(host, port);
 }
 
-/** Checks patterns without asking them anything. @throws SshError `misuse` when one is malformed */
+/** Checks the patterns. @throws SshError `misuse` if one is malformed */
 export function checkPermissions({ permitListen, permitOpen }: Permissions): void {
   for (const [name, permit] of Object.entries({ permitListen, permitOpen })) {
     if (permit === undefined || typeof permit === "function" || Array.isArray(permit)) continue;
@@ -59,7 +60,12 @@ export function checkPermissions({ permitListen, permitOpen }: Permissions): voi
   grantsOf({ permitListen, permitOpen });
 }
 
-/** The two parts of `host:port`. @throws SshError `misuse` when it is malformed */
+/**
+ * Splits a pattern `host:port`.
+ *
+ * @param bare accepts a port alone
+ * @throws SshError `misuse` if it is malformed
+ */
 export function parsePermit(pattern: string, bare: boolean): { readonly host: string; readonly port: number | "*" } {
   if (typeof pattern !== "string") {
     throw new SshError("misuse", `expected a pattern such as "localhost:8080" or "*:*", got ${describeType(pattern)}`);
@@ -93,7 +99,7 @@ function portMatches(permitted: number | "*", port: number): boolean {
 }
 
 function compile(permit: Permit, matcher: Matcher): (host: string, port: number) => boolean {
-  // Anything but true is a refusal: a Promise must not permit.
+  // Only `true` permits, because a Promise is truthy.
   if (typeof permit === "function") return (host, port) => permit(host, port) === true;
   const matchers = permit.map(matcher);
   return (host, port) => matchers.some((matches) => matches(host, port));

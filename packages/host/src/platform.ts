@@ -1,37 +1,37 @@
-/** What a platform gives the host: listening, dialling, randomness and its own algorithm values. @module */
+/** What a TunnelHost needs from its platform: listening, dialing, randomness and algorithms. @module */
 import type { Algorithms, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 
 export type { Address };
 
-/** Ports that are listened on. */
+/** A port that the platform listens on. */
 export interface Listening {
   readonly port: number;
-  /** Frees the port; connections that were accepted live on. */
+  /** Frees the port. Accepted connections stay open. */
   close(): Promise<void>;
 }
 
 /** Everything that differs between runtimes. */
 export interface HostPlatform {
   /**
-   * Listens on one port of several addresses; 0 lets the system choose one that is free on all of them. Address families the machine
-   * does not have are left out.
+   * Listens on one port of several addresses. With port 0 the system chooses a port that is free on all of them.
+   * Address families that the machine lacks are skipped.
    *
-   * @throws SshError `connect` when the port is taken on any of them, or no address is left
+   * @throws SshError `connect` if the port is in use on any address, or no address remains
    */
   listen(
     hosts: readonly string[],
     port: number,
     onVisitor: (visitor: BytePipe, origin: Address) => void,
   ): Promise<Listening>;
-  /** Connects to a TCP address, for `direct-tcpip`. @throws SshError `connect`, `timeout` or `aborted` */
+  /** Connects to the target of a `direct-tcpip` channel. @throws SshError `connect`, `timeout` or `aborted` */
   dial(
     target: Address,
     options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
   ): Promise<BytePipe>;
-  /** the default algorithms, best first */
+  /** The default algorithms, best first. */
   readonly algorithms: Algorithms;
-  /** Replaces algorithms that the runtime does not support; runs once per client. Default: every algorithm is taken as it is. */
+  /** Replaces algorithms that the runtime does not support. Called once per client. Default: keeps every algorithm. */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
   /** Frees the memory of a chunk (takes it), see `pump`. */

@@ -1,58 +1,54 @@
-/** Session channels, RFC 4254 section 6: a friendly line instead of a shell. @module */
+/** Session channels (RFC 4254 section 6): they print what the client listens on, and offer no shell. @module */
 import type { IncomingChannelRequest, IncomingOpen } from "@postern/ssh";
-import { Limits, quote, utf8, Writer } from "@postern/wire";
+import { Limits, utf8, Writer } from "@postern/wire";
 
-/** What a session tells its user. */
-export interface SessionInfo {
-  /** what the client listens on, such as `"localhost" port 8080` */
-  listening(): readonly string[];
-}
-
-/** A session that was opened. */
+/** An open session. */
 export interface Session {
-  /** Tells one more line to a user that waits. */
-  say(line: string): void;
+  /** Prints a line if the client has started a shell or a command. */
+  print(line: string): void;
 }
 
-/** Ctrl-C and Ctrl-D: what people type to leave. */
-const leaving = [0x03, 0x04];
+/** Ctrl-C and Ctrl-D close a session with a terminal. */
+const closingBytes = [0x03, 0x04];
 
 /**
- * Accepts a session. A shell or a command is answered with a line and the ports that are listened on. While there are any the channel stays
- * open, because `ssh -R` without `-N` ends with its session; without them it is closed, with exit status 1.
+ * Accepts a session. A shell or a command prints a line and the ports that the client listens on. If there are any, the
+ * channel stays open, because `ssh -R` without `-N` ends with its session; otherwise it closes with exit status 1.
+ *
+ * @param listening returns the client's ports, such as `"localhost" port 8080`
  */
-export function acceptSession(open: IncomingOpen, info: SessionInfo, closed: () => void): Session {
+export function acceptSession(open: IncomingOpen, listening: () => readonly string[], onReleased: () => void): Session {
   let newLine = "\n";
   let started = false;
-  /** the client takes no more text: further lines are dropped, not kept */
+  /** The client's window is full: further lines are dropped, not queued. */
   let full = false;
-  let left = false;
+  let closed = false;
   const channel = open.accept({
     window: 2 * Limits.maxPacket,
     onRequest: (request) => answer(request),
-    onReleased: closed,
+    onReleased,
   });
   const write = (line: string): void => {
-    if (!left && !full) full = !channel.write(utf8(line + newLine));
+    if (!closed && !full) full = !channel.write(utf8(line + newLine));
   };
-  const leave = (status: number): void => {
-    if (left) return;
-    left = true;
+  const close = (status: number): void => {
+    if (closed) return;
+    closed = true;
     // RFC 4254 section 6.10
     channel.notify("exit-status", new Writer(4).uint32(status).finish());
     channel.close();
   };
   channel.start({
     data(chunk) {
-      if (newLine === "\r\n" && chunk.some((byte) => leaving.includes(byte))) leave(0);
+      if (newLine === "\r\n" && chunk.some((byte) => closingBytes.includes(byte))) close(0);
     },
-    // Standard input of `ssh` may be /dev/null: that is no wish to leave.
+    // Do not close: the standard input of `ssh` may be /dev/null.
     end() {},
     drain() {
       full = false;
     },
     closed() {
-      left = true;
+      closed = true;
     },
   });
 
@@ -71,31 +67,26 @@ export function acceptSession(open: IncomingOpen, info: SessionInfo, closed: () 
         else {
           started = true;
           request.accept();
-          greet();
+          printPorts();
         }
         return;
       default:
-        // RFC 4254 section 6.7, window-change, and signals want no reply; sub-systems, agents and X11 get none from us.
+        // Subsystems, agents and X11. window-change and signals expect no reply (RFC 4254 sections 6.7 and 6.9).
         request.refuse();
     }
   }
 
-  function greet(): void {
-    const ports = info.listening();
-    write("this host only forwards ports");
+  function printPorts(): void {
+    const ports = listening();
+    write("this server only forwards ports");
     for (const port of ports) write(`listening on ${port}`);
-    if (ports.length === 0) leave(1);
+    if (ports.length === 0) close(1);
     else if (newLine === "\r\n") write("press Ctrl-C to leave");
   }
 
   return {
-    say(line) {
+    print(line) {
       if (started) write(line);
     },
   };
-}
-
-/** An address and port in words. */
-export function describe(address: string, port: number): string {
-  return `${quote(address)} port ${port}`;
 }

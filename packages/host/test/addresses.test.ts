@@ -4,7 +4,7 @@ import { bindAddresses, type GatewayPorts } from "../src/index.ts";
 const loopback = ["127.0.0.1", "::1"];
 const all = ["0.0.0.0", "::"];
 
-/** Measured with sshd 10.5p1: what is bound for each requested address under GatewayPorts no, yes and clientspecified. */
+/** The addresses that sshd 10.5p1 binds for each requested address with GatewayPorts no, yes and clientspecified. */
 const table: readonly (readonly [requested: string, ...bound: readonly (readonly string[])[]])[] = [
   ["", loopback, all, all],
   ["*", loopback, all, all],
@@ -39,7 +39,7 @@ describe("bindAddresses", () => {
     ["localhost", "yes", true],
     ["", "clientspecified", false],
     ["localhost", "clientspecified", false],
-  ] as const)("has something to say for %j with gatewayPorts %s: %s", (requested, gatewayPorts, says) => {
-    expect(bindAddresses(requested, gatewayPorts).notice !== undefined).toBe(says);
+  ] as const)("returns a notice for %j with gatewayPorts %s: %s", (requested, gatewayPorts, hasNotice) => {
+    expect(bindAddresses(requested, gatewayPorts).notice !== undefined).toBe(hasNotice);
   });
 });

@@ -13,7 +13,7 @@ describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
     return { clock, table: new Penalties({ ...penalties, ...limits }, () => clock.ms) };
   };
 
-  it("refuses a source whose offences sum up to more than the threshold, until they are over", () => {
+  it("refuses a source whose penalties exceed the threshold, until they have elapsed", () => {
     const { clock, table } = make();
     for (let i = 0; i < 3; i++) table.add("a", "authFail");
     expect(table.refuses("a")).toBe(false);
@@ -28,7 +28,7 @@ describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
     expect(table.refuses("a")).toBe(false);
   });
 
-  it("bears with one who errs every five seconds, and not with three of them", () => {
+  it("admits a source with one failed login every five seconds, and refuses one with three", () => {
     const { clock, table } = make();
     for (clock.ms = 0; clock.ms < 600_000; clock.ms += 5_000) {
       table.add("one", "authFail");
@@ -43,7 +43,7 @@ describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
     expect(clock.ms).toBeGreaterThan(after);
   });
 
-  it("never refuses for longer than the maximum", () => {
+  it("refuses for no longer than the maximum", () => {
     const { clock, table } = make();
     for (let i = 0; i < 1000; i++) table.add("a", "grace");
     clock.ms = penalties.maxMs - 1;
@@ -52,7 +52,7 @@ describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
     expect(table.refuses("a")).toBe(false);
   });
 
-  it("doubles the delay with each failure of a source, up to the maximum, and forgets", () => {
+  it("doubles the delay with each failure of a source up to the maximum, and resets it after a while", () => {
     const { clock, table } = make({ delayMs: 100, maxDelayMs: 1000 });
     expect([1, 2, 3, 4, 5, 6].map(() => table.failed("a"))).toEqual([100, 200, 400, 800, 1000, 1000]);
     expect(table.failed("b")).toBe(100);
@@ -61,7 +61,7 @@ describe("Penalties (sshd_config(5), PerSourcePenalties)", () => {
     expect(table.failed("a")).toBe(100);
   });
 
-  it("remembers so many sources and no more", () => {
+  it("remembers at most maxSources sources", () => {
     const { clock, table } = make({ maxSources: 10 });
     for (let i = 0; i < 100; i++) table.add(`source ${i}`, "authFail");
     expect(table.size).toBe(10);
@@ -82,23 +82,23 @@ describe("Admission", () => {
     const drops = Array.from({ length: 100 }, dropsUntilIn);
     expect(drops.slice(0, 10)).toEqual(drops.slice(0, 10).map(() => 0));
     const between = drops.slice(10, 60).reduce((sum, one) => sum + one, 0);
-    // From 30 to 68 percent: 50 clients that come in saw about as many that did not.
+    // Between 30 and 68 percent are dropped: 50 admitted clients mean about as many refused ones.
     expect(between).toBeGreaterThan(20);
     expect(between).toBeLessThan(150);
     expect(dropsUntilIn()).toBe(1000);
-    admission.loggedInOrGone();
+    admission.startupEnded();
     expect(dropsUntilIn()).toBeLessThan(1000);
   });
 });
 
-/** Both the channel and its pipe are gone. */
+/** Closes both the channel and its pipe. */
 function giveBack(share: Share | undefined): void {
-  share?.channelGone();
-  share?.pipeGone();
+  share?.channelClosed();
+  share?.pipeClosed();
 }
 
 describe("ChannelBudget", () => {
-  it("gives few channels the whole window, and all of them together no more than the memory", () => {
+  it("grants the usual window to a few channels, and at most the memory to all together", () => {
     const random = seededRandom("budget");
     const memory = 64 * kib * kib;
     const budget = new ChannelBudget({ channels: 512, memory });
@@ -120,13 +120,13 @@ describe("ChannelBudget", () => {
     }
   });
 
-  it("takes a share back once, when both the channel and its pipe are gone, and reports when all are back", async () => {
+  it("takes a share back once, after both its channel and its pipe have closed, and reports when it is idle", async () => {
     const budget = new ChannelBudget({ channels: 2, memory: 128 * kib });
     const [first, second] = [budget.take(), budget.take()];
     expect(budget.take()).toBeUndefined();
-    for (const gone of [first?.pipeGone, first?.pipeGone]) gone?.();
+    for (const close of [first?.pipeClosed, first?.pipeClosed]) close?.();
     expect(budget.used).toBe(2);
-    for (const gone of [first?.channelGone, first?.channelGone, first?.pipeGone]) gone?.();
+    for (const close of [first?.channelClosed, first?.channelClosed, first?.pipeClosed]) close?.();
     expect(budget.used).toBe(1);
     let idle = false;
     const waiting = budget.whenIdle().then(() => {

@@ -1,4 +1,4 @@
-/** What `authorize` may say and what comes of it: only a clear yes lets anybody in. */
+/** The decisions of `authorize` and their effect: only an explicit yes admits a client. */
 import { password, publickey } from "@postern/auth";
 import { Liar, pipePair } from "@postern/testkit";
 import {
@@ -21,7 +21,7 @@ const ask = (method: string, specificData: Uint8Array): Uint8Array =>
 const byPassword = (text: string): Uint8Array =>
   ask("password", PasswordRequest.encode({ isChange: false, password: text }));
 
-/** A client that says what it is told. */
+/** A client that sends the given messages. */
 function liar(options: Partial<TunnelHostOptions>, origin = here): { liar: Liar; world: ReturnType<typeof hostWorld> } {
   const world = hostWorld(options);
   const [ours, theirs] = pipePair();
@@ -37,31 +37,31 @@ describe("a decision", () => {
   }
 
   it.each<[string, unknown, RegExp]>([
-    ["an object that is none", { ok: false }, /unknown option "ok"/],
+    ["an object with an unknown property", { ok: false }, /unknown option "ok"/],
     ["a misspelt permission", { permit: [] }, /unknown option "permit"/],
     ["an empty list", [], /an array/],
-    ["an Error that is returned", new Error("no"), /an instance of Error/],
-    ["an object of a class", new Answer(), /an instance of Answer/],
+    ["a returned Error", new Error("no"), /an instance of Error/],
+    ["an instance of a class", new Answer(), /an instance of Answer/],
     ["undefined", undefined, /undefined/],
     ["null", null, /got null/],
-    ["a text", "yes", /a string/],
+    ["a string", "yes", /a string/],
     ["a number", 1, /a number/],
     ["partial without methods", { partial: [] }, /expected partial/],
     ["partial without a list", { partial: "password" }, /expected partial/],
     ["partial with undefined", { partial: undefined }, /expected partial/],
-    ["partial with a method nobody has", { partial: ["pasword"] }, /expected partial/],
-    ["partial with more than is known", { partial: ["password"], ok: true }, /unknown option "ok"/],
+    ["partial with an unknown method", { partial: ["pasword"] }, /expected partial/],
+    ["partial with an unknown property", { partial: ["password"], ok: true }, /unknown option "ok"/],
     ["a wrong permission", { permitListen: "localhost:*" }, /expected permitListen to be a list of patterns/],
     ["a wrong pattern", { permitOpen: [null] }, /got null/],
-    ["a Promise within", { permitListen: Promise.resolve([]) }, /a Promise; did you forget await/],
-  ])("that is %s refuses, and the refusal says why", async (_what, decision, why) => {
+    ["a Promise as a permission", { permitListen: Promise.resolve([]) }, /a Promise; did you forget await/],
+  ])("refuses %s, with the reason in the refusal event", async (_what, decision, reason) => {
     for (const auth of [password("secret"), publickey(hostKey)]) {
       const world = hostWorld({ authorize: () => decision as HostDecision });
       const refusal = world.event("refusal");
       await expect(world.client({ auth: [auth] })).rejects.toMatchObject({ code: "auth" });
-      // A key that is only asked about is refused without a word.
+      // A refused publickey query fires no event.
       if (auth.name === "password")
-        expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(why) });
+        expect(await refusal).toMatchObject({ what: "login", reason: expect.stringMatching(reason) });
     }
   });
 
@@ -73,7 +73,7 @@ describe("a decision", () => {
       "an object without a prototype",
       Object.assign(Object.create(null), { permitListen: ["localhost:*"] }) as HostDecision,
     ],
-  ])("that is %s accepts", async (_what, decision) => {
+  ])("accepts %s", async (_what, decision) => {
     const world = hostWorld({ authorize: () => decision });
     const ssh = await world.client();
     expect(await forward(ssh, "localhost", 8080)).toBe(8080);
@@ -82,7 +82,7 @@ describe("a decision", () => {
 });
 
 describe("two methods (RFC 4252 5.1)", () => {
-  /** As README and JSDoc have it. */
+  /** As in the README and the docstring. */
   const both: Authorize = (attempt) => {
     if (attempt.method === "publickey") return { partial: ["password"] };
     return attempt.method === "password" && attempt.passed.includes("publickey") && attempt.password === "secret";
@@ -93,9 +93,9 @@ describe("two methods (RFC 4252 5.1)", () => {
       : attempt.method === "password" && attempt.password === "secret";
 
   it.each<[string, Partial<TunnelHostOptions>]>([
-    ["where authorize looks at what has passed", { authorize: both }],
-    ["where the host offers the first method alone", { authorize: naive, methods: ["publickey"] }],
-  ])("are both needed %s", async (_how, options) => {
+    ["if authorize checks attempt.passed", { authorize: both }],
+    ["if the server offers only the first method", { authorize: naive, methods: ["publickey"] }],
+  ])("requires both methods %s", async (_how, options) => {
     const { client } = hostWorld(options);
     await expect(client({ auth: [password("secret")] })).rejects.toMatchObject({ code: "auth" });
     await expect(client({ auth: [publickey(hostKey)] })).rejects.toMatchObject({ code: "auth" });
@@ -103,7 +103,7 @@ describe("two methods (RFC 4252 5.1)", () => {
     await (await client({ auth: [publickey(hostKey), password("secret")] })).close();
   });
 
-  it("are not had by asking whether a key would do", async () => {
+  it("does not count a publickey query as the first method", async () => {
     const passed: (readonly string[])[] = [];
     const { liar: client } = liar({
       authorize: (attempt) => {
@@ -120,7 +120,7 @@ describe("two methods (RFC 4252 5.1)", () => {
     client.abort();
   });
 
-  it("give what both allow, and the first grants nothing by itself", async () => {
+  it("grants what both methods allow, and nothing for the first alone", async () => {
     const last: HostDecision[] = [
       { permitListen: ["*:8080", "*:9090"], permitOpen: ["db:1", "db:2"] },
       { permitListen: ["*:8080", "*:9090"] },
@@ -160,8 +160,8 @@ describe("two methods (RFC 4252 5.1)", () => {
   });
 });
 
-describe("a key that is only asked about (RFC 4252 7)", () => {
-  it("leaves the permissions to the attempt that proves something", async () => {
+describe("a publickey query (RFC 4252 7)", () => {
+  it("does not set the permissions of a later attempt", async () => {
     const proved: boolean[] = [];
     const authorize: Authorize = (attempt) => {
       if (attempt.method !== "publickey") return false;
@@ -177,10 +177,10 @@ describe("a key that is only asked about (RFC 4252 7)", () => {
 });
 
 describe("the signal of an attempt", () => {
-  it("fires when the client goes before it is decided, and its password counts as a failed one", async () => {
+  it("fires when the client disconnects before the decision, and counts the password as failed", async () => {
     let attempt: HostLoginAttempt | undefined;
     const { liar: client, world } = liar({
-      // Above what a connection that tried nothing costs, and below what a failed one does.
+      // Above the penalty of a connection without an attempt, and below that of a failed login.
       limits: { penalties: { thresholdMs: 2_000 } },
       authorize: (given) => {
         attempt = given;
@@ -196,10 +196,10 @@ describe("the signal of an attempt", () => {
     expect(attempt?.signal.aborted).toBe(true);
     const refusal = world.event("refusal");
     await expect(world.client({ origin: here })).rejects.toThrow("Not allowed at this time");
-    expect(await refusal).toMatchObject({ reason: "this source behaved badly" });
+    expect(await refusal).toMatchObject({ reason: "penalty for earlier failures of this source" });
   });
 
-  it("does not fire while the client waits, and a client that never guessed is no guesser", async () => {
+  it("does not fire while the client waits, and counts no failure without a password", async () => {
     const signals: AbortSignal[] = [];
     const { liar: client, world } = liar({
       limits: { penalties: { thresholdMs: 2_000 } },
@@ -217,7 +217,7 @@ describe("the signal of an attempt", () => {
     await (await world.client({ origin: here })).close();
   });
 
-  it("fires when the client drops its attempt for another (RFC 4252 5.1)", async () => {
+  it("fires when the client abandons its attempt for another (RFC 4252 5.1)", async () => {
     const seen: HostLoginAttempt[] = [];
     const { liar: client } = liar({
       methods: ["password", "keyboard-interactive"],
@@ -242,7 +242,7 @@ describe("the signal of an attempt", () => {
 });
 
 describe("a password", () => {
-  it("of more than 1 KiB is refused, and authorize is not asked", async () => {
+  it("is refused without a call of authorize if it has more than 1 KiB", async () => {
     let asked = 0;
     const world = hostWorld({ authorize: ({ method }) => method === "password" && ++asked > 0 });
     const refusal = world.event("refusal");
@@ -254,7 +254,7 @@ describe("a password", () => {
 });
 
 describe("key exchanges before login", () => {
-  it("are so many and no more; afterwards they are free", async () => {
+  it("ends the connection of a client that exceeds their limit, which applies only before login", async () => {
     const keys = (client: Liar): number => client.events.filter(({ type }) => type === "keys").length;
     const rekey = async (client: Liar, until: number): Promise<void> => {
       client.transport.startRekey();

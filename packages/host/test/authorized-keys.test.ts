@@ -7,7 +7,7 @@ import { authorizedKeys } from "../src/index.ts";
 import { parseTime } from "../src/key-options.ts";
 import { grantsOf } from "../src/permissions.ts";
 
-/** Keys made for these tests alone. */
+/** Keys generated for these tests. */
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIINHbWofCGK8A6Dlbvf8crnLpqr14HCMntUGL64eyfxz";
 const other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
 const { blob } = parsePublicKey(key);
@@ -18,14 +18,14 @@ const grants = (line: string, use: { host?: string; time?: number } = {}) => {
 };
 
 describe("authorizedKeys", () => {
-  it("reads keys among comments and blank lines, with any line ends", () => {
+  it("reads keys between comments and blank lines, with any line ends", () => {
     const keys = authorizedKeys(`# mine\r\n\r\n  ${key} me@laptop\r\n\t# more\n${other}\n`);
     expect(keys).toMatchObject({ size: 2, refused: [] });
     expect(keys.permissions(blob)).toEqual({ permitListen: undefined, permitOpen: undefined });
     expect(keys.permissions(blob.map((byte) => byte ^ 1))).toBeUndefined();
   });
 
-  // [options, address, port, may listen]; as sshd: sshd(8), and remote_open_match.
+  // [options, address, port, may listen], as in sshd: sshd(8), and remote_open_match.
   it.each([
     ["", "localhost", 8080, true],
     ['permitlisten="8080" ', "localhost", 8080, true],
@@ -54,7 +54,7 @@ describe("authorizedKeys", () => {
       8080,
       true,
     ],
-  ])("%s: listening on %s port %d: %s", (options, address, port, allowed) => {
+  ])("applies %s to listening on %s port %d: %s", (options, address, port, allowed) => {
     expect(grants(`${options}${key} comment`)?.mayListen(address, port)).toBe(allowed);
   });
 
@@ -67,7 +67,7 @@ describe("authorizedKeys", () => {
     ['permitopen="*.example.com:5432" ', "db.example.com", 5432, false],
     ['permitopen="[2001:db8::1]:22" ', "2001:db8::1", 22, true],
     ['permitopen="*:*",no-port-forwarding ', "db.example.com", 5432, false],
-  ])("%s: connecting to %s port %d: %s", (options, host, port, allowed) => {
+  ])("applies %s to connecting to %s port %d: %s", (options, host, port, allowed) => {
     expect(grants(`${options}${key}`)?.mayOpen(host, port)).toBe(allowed);
   });
 
@@ -76,7 +76,7 @@ describe("authorizedKeys", () => {
     ['from="192.0.2.0/24,!192.0.2.9" ', "192.0.2.9", false],
     ['from="192.0.2.*" ', "192.0.2.1", true],
     ['from="192.0.2.1" ', undefined, false],
-  ])("%s from %s: %s", (options, host, allowed) => {
+  ])("applies %s to a client at %s: %s", (options, host, allowed) => {
     expect(grants(`${options}${key}`, host === undefined ? {} : { host }) !== undefined).toBe(allowed);
   });
 
@@ -84,7 +84,7 @@ describe("authorizedKeys", () => {
     ['expiry-time="20300101Z" ', Date.UTC(2030, 0, 1), true],
     ['expiry-time="20300101Z" ', Date.UTC(2030, 0, 1) + 1, false],
     ['expiry-time="203001011230Z",expiry-time="20400101Z" ', Date.UTC(2030, 0, 1, 12, 31), false],
-  ])("%s at %d: %s", (options, time, allowed) => {
+  ])("applies %s at %d: %s", (options, time, allowed) => {
     expect(grants(`${options}${key}`, { time }) !== undefined).toBe(allowed);
   });
 
@@ -129,12 +129,12 @@ describe("authorizedKeys", () => {
     ["sk-ecdsa-sha2-nistp256@openssh.com", "a hardware key"],
     ["ssh-ed25519-cert-v01@openssh.com", "a certificate"],
     ["ssh-dss", "DSA"],
-  ])("refuses %s: nobody can log in with %s", (type) => {
-    const stranger = new Writer().text(type).string(new Uint8Array(32)).finish();
+  ])("refuses %s, a type of key that users cannot log in with", (type) => {
+    const blob = new Writer().text(type).string(new Uint8Array(32)).finish();
     for (const options of ["", "restrict,port-forwarding "]) {
-      const keys = authorizedKeys(`${options}${type} ${toBase64(stranger)} me@laptop`);
+      const keys = authorizedKeys(`${options}${type} ${toBase64(blob)} me@laptop`);
       expect(keys.size).toBe(0);
-      expect(keys.permissions(stranger)).toBeUndefined();
+      expect(keys.permissions(blob)).toBeUndefined();
       expect(keys.refused).toEqual([{ line: 1, reason: expect.stringContaining(`got "${type}"`) }]);
     }
   });
@@ -144,7 +144,7 @@ describe("authorizedKeys", () => {
     [2048, true],
     [8192, true],
     [16_384, false],
-  ])("takes an RSA key of %d bits: %s", (bits, taken) => {
+  ])("accepts an RSA key of %d bits: %s", (bits, taken) => {
     const modulus = new Uint8Array(bits / 8).fill(0xff);
     const rsa = new Writer()
       .text("ssh-rsa")
@@ -156,11 +156,11 @@ describe("authorizedKeys", () => {
     );
   });
 
-  it("takes a key of every type there is an algorithm for", () => {
+  it("accepts every key type that an algorithm supports", () => {
     for (const { keyType } of compatibleAlgorithms.hostKeys) expect(userKeyTypes).toContain(keyType);
   });
 
-  it("takes the first line of a key whose conditions hold", () => {
+  it("uses the first line of a key whose conditions hold", () => {
     const keys = authorizedKeys(`from="192.0.2.1" ${key}\npermitlisten="8080" ${key}`);
     expect(keys.permissions(blob, { host: "192.0.2.1" })?.permitListen).toBeUndefined();
     expect(keys.permissions(blob, { host: "192.0.2.2" })?.permitListen).toEqual(["8080"]);
@@ -170,7 +170,7 @@ describe("authorizedKeys", () => {
     const steps = (lines: number): number => {
       let count = 0;
       const iterate = Array.prototype[Symbol.iterator];
-      // Spreading a list takes one step of its iterator for each of its elements.
+      // Spreading a list takes one iterator step per element.
       Array.prototype[Symbol.iterator] = function (this: unknown[]) {
         count += this.length;
         return iterate.call(this);

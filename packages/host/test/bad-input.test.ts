@@ -1,4 +1,4 @@
-/** Options of wrong types: each is refused at once with `misuse`, and no secret reaches the message. */
+/** Options of wrong types: each throws `misuse` at once, and no secret appears in the message. */
 
 import { hashPassword, policy } from "@postern/web";
 import { toBase64, utf8 } from "@postern/wire";
@@ -33,7 +33,7 @@ describe("policy", () => {
     [{}, /got an object/],
     [utf8("secret"), /an instance of Uint8Array/],
     [() => "secret", /got a function/],
-    ["", /got an empty one/],
+    ["", /got an empty string/],
     ["x".repeat(1025), /at most 1024 bytes/],
   ])("refuses the password %o", (password, message) => {
     expect(() => policy({ ann: { password: password as string } })).toThrow(misuse(message));
@@ -57,19 +57,19 @@ describe("policy", () => {
     "pbkdf2:sha256:600000$secret$hash",
     "scrypt:32768:8:1$secret$hash",
     "SCRAM-SHA-256$4096:secret",
-  ])("refuses %s, which looks like a hash it cannot compare with, instead of taking it literally", (password) => {
+  ])("refuses %s, which looks like an unsupported hash, instead of taking it as a password", (password) => {
     expect(() => policy({ ann: { password } })).toThrow(misuse(/^(?!.*secret).*hashPassword/i));
   });
 
   it.each(["Shadow:1", "sharon$99", "shamrock$5", "scramble$1", "md5sum", "argon"])(
-    "takes %s, which only begins like the name of a hash",
+    "accepts %s, which only begins like the name of a hash",
     async (password) => {
       const attempt: HostLoginAttempt = { ...byKey, method: "password", password };
       expect(await policy({ ann: { password } })(attempt)).not.toBe(false);
     },
   );
 
-  it("takes a password that starts like a foreign hash when it is hashed", async () => {
+  it("accepts the hash of a password that looks like an unsupported hash", async () => {
     const authorize = policy({ ann: { password: await hashPassword("{SSHA}x", { ln: 4, r: 8, p: 1 }) } });
     const attempt: HostLoginAttempt = { ...byKey, method: "password", password: "{SSHA}x" };
     expect(await authorize(attempt)).not.toBe(false);
@@ -91,12 +91,12 @@ describe("policy", () => {
     [[utf8(key)], /an instance of Uint8Array/],
     [{}, /got an object/],
     [new Map(), /an instance of Map/],
-    [[], /without a key/],
+    [[], /without a usable key/],
   ])("refuses the keys %o", (keys, message) => {
     expect(() => policy({ ann: { keys: keys as string } })).toThrow(misuse(message));
   });
 
-  it("takes keys as a list of lines", async () => {
+  it("accepts keys as a list of lines", async () => {
     expect(await policy({ ann: { keys: [other, key] } })(byKey)).not.toBe(false);
     expect(await policy({ ann: { keys: [other] } })(byKey)).toBe(false);
     expect(authorizedKeys([other, `magic ${key}`]).refused).toMatchObject([{ line: 2 }]);
@@ -128,7 +128,7 @@ describe("policy", () => {
 });
 
 describe("a permission that is a function", () => {
-  it("permits with true alone, also beside the permissions of a key", async () => {
+  it("permits only with true, also together with the permissions of a key", async () => {
     for (const answer of [Promise.resolve(false), 1, "yes", {}]) {
       const permit = (() => answer) as unknown as () => boolean;
       const user = { permitListen: permit, permitOpen: permit };
@@ -221,7 +221,7 @@ describe("TunnelHost", () => {
     expect(() => hostWorld(options as never)).toThrow(misuse(message));
   });
 
-  it("does not change the names of wrong options into text that throws", () => {
+  it("does not convert invalid options to strings, which could throw", () => {
     const hostile = { toString: () => ({}) };
     for (const options of [{ gatewayPorts: hostile }, { banner: hostile }, { limits: { channels: hostile } }]) {
       expect(() => hostWorld(options as never)).toThrow(misuse(/got an object/));
@@ -236,7 +236,7 @@ describe("TunnelHost", () => {
     [{ drain: 5 }, /did you mean "drainMs"/],
     [5, /got a number/],
     [null, /got null/],
-  ])("refuses close(%o), and goes on", async (options, message) => {
+  ])("refuses close(%o) and stays open", async (options, message) => {
     const world = hostWorld();
     await expect(world.host.close(options as never)).rejects.toEqual(misuse(message));
     const client = await world.client();
@@ -247,18 +247,18 @@ describe("TunnelHost", () => {
     [{ origin: { host: 5, port: 1 } }, /origin/],
     [{ origin: "192.0.2.1" }, /origin/],
     [{ from: "192.0.2.1" }, /unknown option "from"/],
-  ])("refuses serve with %o, and drops the pipe", async (options, message) => {
+  ])("refuses serve with %o and drops the pipe", async (options, message) => {
     const world = hostWorld();
-    const { served, gone } = world.serve(options as never);
+    const { served, closed } = world.serve(options as never);
     await expect(served).rejects.toEqual(misuse(message));
-    await gone;
-    expect(world.host.connections).toEqual([]);
+    await closed;
+    expect(world.host.clients).toEqual([]);
   });
 
-  it("serves a client whose address is not known any more", async () => {
+  it("serves a client whose address is no longer known", async () => {
     const world = hostWorld();
     const client = await world.client({ origin: { host: undefined, port: undefined } as never });
-    expect(world.host.connections[0]?.origin).toBeUndefined();
+    expect(world.host.clients[0]?.origin).toBeUndefined();
     await client.close();
   });
 });

@@ -2,7 +2,7 @@ import type { AuthMethod } from "@postern/auth";
 import type { SshConnection } from "@postern/ssh";
 import { DirectTcpip, PasswordRequest, UserauthRequest } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { ask, echo, echoing, forward, type HostWorld, heard, hostWorld } from "./world.ts";
+import { ask, echo, echoing, forward, type HostWorld, hostWorld, received } from "./world.ts";
 
 describe("a session channel", () => {
   const session = async (world: HostWorld, ssh: SshConnection, setUp: readonly string[] = []) => {
@@ -12,15 +12,15 @@ describe("a session channel", () => {
     return channel;
   };
 
-  it("without a port is greeted, and closed with status 1", async () => {
+  it("prints a line and exits with status 1 if the client has no port", async () => {
     const world = hostWorld();
     const ssh = await world.client();
     const channel = await session(world, ssh, ["env", "shell"]);
-    expect(await heard(channel)).toEqual({ text: "this host only forwards ports\n", error: undefined });
+    expect(await received(channel)).toEqual({ text: "this server only forwards ports\n", error: undefined });
     await ssh.close();
   });
 
-  it("with a port is told of it and of those that follow, until Ctrl-C", async () => {
+  it("prints the client's ports, and later ones, until Ctrl-C", async () => {
     const world = hostWorld();
     const ssh = await world.client();
     await forward(ssh, "localhost", 8080);
@@ -29,9 +29,9 @@ describe("a session channel", () => {
     expect(await channel.request("subsystem", new Uint8Array(0))).toBe(false);
     await forward(ssh, "", 9090);
     channel.write(Uint8Array.of(0x61, 3));
-    expect((await heard(channel)).text).toBe(
+    expect((await received(channel)).text).toBe(
       [
-        "this host only forwards ports",
+        "this server only forwards ports",
         'listening on "localhost" port 8080',
         "press Ctrl-C to leave",
         'listening on "" port 9090',
@@ -51,8 +51,8 @@ describe("a session channel", () => {
   });
 });
 
-describe("faults", () => {
-  it("of a client that drops its answers to try another method earn it nothing (RFC 4252 5.1)", async () => {
+describe("a fault", () => {
+  it("gains nothing for a client that abandons its answers for another method (RFC 4252 5.1)", async () => {
     let dropped: unknown;
     const world = hostWorld({
       methods: ["password", "keyboard-interactive"],
@@ -62,7 +62,7 @@ describe("faults", () => {
         await attempt.ask({ name: "", instruction: "", prompts }).catch((error: unknown) => {
           dropped = error;
         });
-        // Too late: this must not be taken for an answer to the attempt that came after.
+        // Too late: this must not count as an answer to the next attempt.
         return true;
       },
     });
@@ -80,11 +80,11 @@ describe("faults", () => {
     expect(dropped).toMatchObject({ code: "aborted" });
   });
 
-  it("of authorize refuse the login, and nothing else", async () => {
+  it("refuses the login, and nothing else, if authorize throws", async () => {
     for (const authorize of [
-      () => Promise.reject(new Error("the database is gone")),
+      () => Promise.reject(new Error("the database is down")),
       () => {
-        throw new Error("the database is gone");
+        throw new Error("the database is down");
       },
       () => ({ permitListen: ["nonsense"] }),
       () => ({ permitListen: "localhost:*" as never }),
@@ -96,7 +96,7 @@ describe("faults", () => {
     }
   });
 
-  it("of permissions refuse the request, and the connection goes on", async () => {
+  it("refuses the request, and keeps the connection, if a permission throws", async () => {
     const { client, network } = hostWorld({
       authorize: () => ({
         permitListen: () => {
@@ -116,7 +116,7 @@ describe("faults", () => {
   });
 
   it.each(["tcpip-forward", "cancel-tcpip-forward", "hostkeys-prove-00@openssh.com"])(
-    "in a %s request end that connection alone",
+    "ends only the connection of a client that sends a malformed %s request",
     async (name) => {
       const world = hostWorld();
       const other = await world.client({ onChannelOpen: echoing() });
@@ -133,12 +133,12 @@ describe("faults", () => {
     },
   );
 
-  it("of a client that refuses its visitor reset that visitor", async () => {
+  it("resets a visitor that its client refuses", async () => {
     const { client, network, event } = hostWorld();
     const ssh = await client({ onChannelOpen: (open) => open.refuse(2, "nobody home") });
     await forward(ssh, "localhost", 8080);
     const refusal = event("refusal");
-    expect((await heard(network.visit(8080))).error).toBeDefined();
+    expect((await received(network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: expect.stringContaining("nobody home") });
     await ssh.close();
   });

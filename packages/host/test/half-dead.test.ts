@@ -1,4 +1,4 @@
-/** Clients that end channels halfway: what they hold counts until it is freed. */
+/** Clients that close channels incompletely: what they hold counts until it is freed. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Liar, pipePair } from "@postern/testkit";
@@ -34,7 +34,7 @@ async function memory(): Promise<number> {
   return heapUsed + arrayBuffers;
 }
 
-/** What a client answers to CHANNEL_OPEN of the host. */
+/** The messages with which a client answers CHANNEL_OPEN. */
 type Answer = (senderChannel: number) => readonly Bytes[];
 
 const confirm = (recipientChannel: number, initialWindow = 0): Bytes =>
@@ -46,7 +46,7 @@ const confirm = (recipientChannel: number, initialWindow = 0): Bytes =>
     specificData: nothing,
   });
 
-/** A client that listens on port 8080 and answers each visitor like this. It reads on, and ignores everything else. */
+/** A client that listens on port 8080 and answers each visitor with these messages. It ignores all other input. */
 async function hostileClient(world: HostWorld, answer: Answer): Promise<Liar> {
   const [ours, theirs] = pipePair();
   void world.host.serve(theirs);
@@ -63,7 +63,7 @@ async function hostileClient(world: HostWorld, answer: Answer): Promise<Liar> {
   return liar;
 }
 
-/** A visitor that sends 64 KiB and leaves; resolves when it is gone. */
+/** A visitor that sends 64 KiB and disconnects. Resolves when its pipe has closed. */
 function visitAndLeave(world: HostWorld, chunk: Bytes): Promise<void> {
   return new Promise((resolve) => {
     const visitor = world.network.visit(8080);
@@ -73,7 +73,7 @@ function visitAndLeave(world: HostWorld, chunk: Bytes): Promise<void> {
   });
 }
 
-/** Sends so many of them, 64 at a time. */
+/** Sends this number of visitors, 64 at a time. */
 async function visitors(world: HostWorld, count: number): Promise<void> {
   const chunk = new Uint8Array(64 * 1024);
   for (let sent = 0; sent < count; sent += 64) {
@@ -83,20 +83,20 @@ async function visitors(world: HostWorld, count: number): Promise<void> {
 }
 
 describe("the share of a channel", () => {
-  it("stays taken until the channel is gone, not only its visitor: half-dead channels stay within the limits", async () => {
-    // All visitors come from one address.
+  it("stays in use until the channel, too, has closed: half-closed channels stay within the limits", async () => {
+    // All visitors have the same address.
     const world = hostWorld({ limits: { visitorsPerForwarding: 512, visitorsPerSource: 512 } });
     const liar = await hostileClient(world, (id) => [confirm(id), ChannelEof.encode({ recipientChannel: id })]);
     const before = await memory();
     await visitors(world, 2048);
     const growth = (await memory()) - before;
-    expect(world.host.connections[0]?.channels).toBe(512);
+    expect(world.host.clients[0]?.channels).toBe(512);
     // 512 channels with 64 KiB each are 32 MiB.
     expect(growth).toBeLessThan(48 * MiB);
     liar.abort();
   });
 
-  it("returns when both sides have sent CLOSE: a client that never answers CLOSE only uses up its own channels", async () => {
+  it("returns once both sides have sent CLOSE: a client that never answers CLOSE exhausts only its own channels", async () => {
     const world = hostWorld({ limits: { channels: 100, visitorsPerForwarding: 100, visitorsPerSource: 100 } });
     const closes: number[] = [];
     const liar = await hostileClient(world, (id) => {
@@ -104,10 +104,10 @@ describe("the share of a channel", () => {
       return [confirm(id, 2 ** 31), ChannelEof.encode({ recipientChannel: id })];
     });
     await visitors(world, 192);
-    expect(world.host.connections[0]?.channels).toBe(100);
+    expect(world.host.clients[0]?.channels).toBe(100);
     expect(closes).toHaveLength(100);
     for (const recipientChannel of closes) liar.send(ChannelClose.encode({ recipientChannel }));
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     liar.abort();
   });
 
@@ -116,11 +116,11 @@ describe("the share of a channel", () => {
     const client = await world.client();
     await client.request("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 8080 }));
     for (let round = 0; round < 5; round++) await visitAndLeave(world, new Uint8Array(10));
-    expect(world.host.connections[0]?.channels).toBe(0);
+    expect(world.host.clients[0]?.channels).toBe(0);
     await client.close();
   });
 
-  it("stays taken while a target has not taken what the client sent before it left", async () => {
+  it("stays in use until the target has taken what the client sent before it disconnected", async () => {
     const world = hostWorld({ limits: { channels: 8 }, authorize: () => ({ permitOpen: ["stuck:80"] }) });
     world.network.targets.set("stuck:80", (pipe) => {
       pipe.pause();
@@ -138,11 +138,11 @@ describe("the share of a channel", () => {
       code: "refused",
       reason: 4,
     });
-    expect(world.host.connections[0]?.channels).toBe(8);
+    expect(world.host.clients[0]?.channels).toBe(8);
     await client.close();
   });
 
-  it("of a session returns when both sides have sent CLOSE", async () => {
+  it("returns for a session once both sides have sent CLOSE", async () => {
     const world = hostWorld({ limits: { sessions: 2 } });
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
@@ -163,7 +163,7 @@ describe("the share of a channel", () => {
       open(number);
       const { senderChannel } = ChannelOpenConfirmation.decode(await liar.until(ChannelOpenConfirmation.number));
       closed.push(senderChannel);
-      // Without ports a shell gets a line and the end.
+      // Without ports, a shell prints a line and closes.
       liar.send(
         ChannelRequest.encode({
           recipientChannel: senderChannel,

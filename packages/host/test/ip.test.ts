@@ -27,8 +27,8 @@ describe("parseIp", () => {
   ])("refuses %j", (text) => expect(parseIp(text)).toBeUndefined());
 });
 
-describe("sources", () => {
-  it("are an IPv4 address, or the /64 of an IPv6 address", () => {
+describe("sourceOf", () => {
+  it("returns an IPv4 address, or the /64 of an IPv6 address", () => {
     expect(sourceOf("::ffff:192.0.2.1")).toBe(sourceOf("192.0.2.1"));
     expect(sourceOf("2001:db8:0:1::1")).toBe(sourceOf("2001:db8:0:1:ffff::2"));
     expect(sourceOf("2001:db8:0:1::1")).not.toBe(sourceOf("2001:db8:0:2::1"));
@@ -51,7 +51,7 @@ describe("matchPattern", () => {
     ["aab", "*ab", true],
     ["mississippi", "*iss*ip*", true],
     ["mississippi", "*iss*ix*", false],
-  ])("%j against %j: %s", (text, pattern, matches) => expect(matchPattern(text, pattern)).toBe(matches));
+  ])("matches %j against %j: %s", (text, pattern, matches) => expect(matchPattern(text, pattern)).toBe(matches));
 });
 
 describe("AddressList", () => {
@@ -72,7 +72,9 @@ describe("AddressList", () => {
     ["0.0.0.0/0", "::1", false],
     ["*", "::1", true],
     ["host.example.com", "192.0.2.1", false],
-  ])("%s includes %s: %s", (list, host, included) => expect(new AddressList(list).includes(host)).toBe(included));
+  ])("checks whether %s includes %s: %s", (list, host, included) =>
+    expect(new AddressList(list).includes(host)).toBe(included),
+  );
 
   it.each(["", "a,,b", "192.0.2.1/24", "192.0.2.0/33", "!"])("refuses %j", (list) => {
     expect(() => new AddressList(list)).toThrow(expect.objectContaining({ code: "key" }));

@@ -1,4 +1,4 @@
-/** Each limit: what is beyond it is refused, and others are served all the same. */
+/** Each limit: the server refuses what exceeds it, and still serves other clients. */
 
 import { password, publickey } from "@postern/auth";
 import { modernAlgorithms } from "@postern/noble";
@@ -7,12 +7,12 @@ import { pipePair, seededRandom } from "@postern/testkit";
 import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Address } from "../src/index.ts";
-import { ask, cancel, echoing, forward, type HostWorld, heard, hostKey, hostWorld } from "./world.ts";
+import { ask, cancel, echoing, forward, type HostWorld, hostKey, hostWorld, received } from "./world.ts";
 
 const here: Address = { host: "192.0.2.1", port: 1 };
 const elsewhere: Address = { host: "198.51.100.1", port: 1 };
 
-/** Somebody else logs in, listens, and has a visitor. */
+/** Another client logs in, listens, and has a visitor. */
 async function othersAreServed(world: HostWorld): Promise<void> {
   const client = await world.client({ origin: elsewhere, onChannelOpen: echoing() });
   const port = (await forward(client, "localhost", 0)) ?? 0;
@@ -20,18 +20,18 @@ async function othersAreServed(world: HostWorld): Promise<void> {
   await client.close();
 }
 
-/** A client that connects and says nothing. */
+/** A client that connects and sends nothing. */
 function silent(
   world: HostWorld,
   origin: Address = here,
 ): Promise<{ readonly text: string; readonly error: Error | undefined }> {
   const [ours, theirs] = pipePair();
   void world.host.serve(theirs, { origin });
-  return heard(ours);
+  return received(ours);
 }
 
-describe("the limit of", () => {
-  it("connections", async () => {
+describe("a TunnelHost", () => {
+  it("refuses connections beyond the limit", async () => {
     const world = hostWorld({ limits: { connections: 2 } });
     const first = await world.client();
     const second = await world.client();
@@ -45,11 +45,11 @@ describe("the limit of", () => {
     await second.close();
   });
 
-  it("clients that are turned away: those beyond 64 are dropped at once, without a word", async () => {
+  it("drops refused clients beyond 64 at once, without a message", async () => {
     const world = hostWorld({ limits: { connections: 0 } });
     const dropped: number[] = [];
     for (let i = 0; i < 70; i++) {
-      // It reads nothing and stays, for as long as it is let.
+      // It reads nothing and stays until the server drops it.
       const [ours, theirs] = pipePair();
       ours.pause();
       const closed = (error: Error | undefined): void => void (error !== undefined && dropped.push(i));
@@ -59,7 +59,7 @@ describe("the limit of", () => {
     await expect.poll(() => dropped).toEqual([64, 65, 66, 67, 68, 69]);
   });
 
-  it("connections that have not logged in; one that has logged in makes room", async () => {
+  it("refuses connections beyond the limit of those that have not logged in, until one logs in", async () => {
     const world = hostWorld({ limits: { startups: { start: 1, full: 1 } } });
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
@@ -72,11 +72,11 @@ describe("the limit of", () => {
     await client.close();
   });
 
-  it("time to log in", async () => {
+  it("drops a client that does not log in in time", async () => {
     const world = hostWorld({ limits: { loginTimeoutMs: 1000 } });
     const closed = new Promise((resolve) => {
-      world.host.addEventListener("clientclosed", ({ connection, reason }) => {
-        if (connection.user === undefined) resolve(reason);
+      world.host.addEventListener("clientclosed", ({ client, reason }) => {
+        if (client.user === undefined) resolve(reason);
       });
     });
     const slow = silent(world);
@@ -85,7 +85,7 @@ describe("the limit of", () => {
     expect(await closed).toMatchObject({ code: "timeout" });
   });
 
-  it("time to log in, decisions of the program included", async () => {
+  it("counts the decision of authorize towards the time to log in", async () => {
     let waits: Promise<never> | undefined;
     const world = hostWorld({
       limits: { loginTimeoutMs: 200 },
@@ -102,7 +102,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("attempts to log in", async () => {
+  it("disconnects a client after too many login attempts", async () => {
     const world = hostWorld({ limits: { attempts: 3, penalties: false } });
     const wrong = ["one", "two", "three", "secret"].map((text) => password(text));
     await expect(world.client({ auth: wrong })).rejects.toMatchObject({ reason: 14 });
@@ -112,20 +112,20 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("failed logins of a source", async () => {
+  it("refuses a source with too many failed logins", async () => {
     const world = hostWorld({ limits: { penalties: { delayMs: 0 } } });
     const guess = (): Promise<unknown> => world.client({ origin: here, auth: [password("wrong")] });
     for (let i = 0; i < 4; i++) await expect(guess()).rejects.toMatchObject({ code: "auth" });
     const refusal = world.event("refusal");
     await expect(guess()).rejects.toMatchObject({ message: expect.stringContaining("Not allowed at this time") });
-    expect(await refusal).toMatchObject({ what: "connection", reason: "this source behaved badly" });
+    expect(await refusal).toMatchObject({ what: "connection", reason: "penalty for earlier failures of this source" });
     await othersAreServed(world);
   });
 
   it.each([
     ["tried a key", [publickey(hostKey)]],
     ["tried nothing", undefined],
-  ])("offences of a source that %s", async (_name, auth) => {
+  ])("refuses a source that repeatedly %s", async (_name, auth) => {
     const world = hostWorld({
       authorize: ({ method }) => method === "password",
       methods: ["publickey", "password"],
@@ -142,7 +142,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("forwardings of one client", async () => {
+  it("refuses forwardings of a client beyond the limit", async () => {
     const world = hostWorld({ limits: { forwardings: 2 } });
     const said: string[] = [];
     const client = await world.client({ onDebug: (message) => said.push(message) });
@@ -155,24 +155,24 @@ describe("the limit of", () => {
     await client.close();
   });
 
-  it("channels of one client, visitors and direct ones together", async () => {
+  it("limits the channels of a client, visitors and direct-tcpip together", async () => {
     const world = hostWorld({ limits: { channels: 2, visitorsPerSource: 3, visitorsPerForwarding: 3 } });
     const client = await world.client({ onChannelOpen: echoing() });
     await forward(client, "localhost", 8080);
     const first = world.network.visit(8080);
     const second = world.network.visit(8080);
     const refusal = world.event("refusal");
-    expect((await heard(world.network.visit(8080))).error).toBeDefined();
+    expect((await received(world.network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: "too many channels of this client" });
     await othersAreServed(world);
     expect(await ask(first, "first")).toBe("first");
     expect(await ask(second, "second")).toBe("second");
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     expect(await ask(world.network.visit(8080), "third")).toBe("third");
     await client.close();
   });
 
-  it("visitors of one address: it takes half of a client's channels, and others come in (IPv6: one /64)", async () => {
+  it("limits visitors from one address (IPv6: one /64) to half of a client's channels, and admits others", async () => {
     for (const [one, same, another] of [
       ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.8"],
       ["2001:db8::7", "2001:db8::8", "2001:db8:0:1::7"],
@@ -184,11 +184,11 @@ describe("the limit of", () => {
       const first = visit(8080, one);
       const second = visit(9090, same);
       const refusal = world.event("refusal");
-      expect((await heard(visit(8080, one))).error).toBeDefined();
+      expect((await received(visit(8080, one))).error).toBeDefined();
       expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors from this address" });
       expect(await ask(visit(8080, another), "other")).toBe("other");
       expect(await ask(first, "first")).toBe("first");
-      await expect.poll(() => world.host.connections[0]?.channels).toBe(1);
+      await expect.poll(() => world.host.clients[0]?.channels).toBe(1);
       expect(await ask(visit(8080, one), "third")).toBe("third");
       expect(await ask(second, "second")).toBe("second");
       await othersAreServed(world);
@@ -196,32 +196,32 @@ describe("the limit of", () => {
     }
   });
 
-  it("visitors of one forwarding: the client's other ports have room left", async () => {
+  it("limits visitors of one forwarding, and admits those of the client's other ports", async () => {
     const world = hostWorld({ limits: { channels: 4, visitorsPerSource: 4 } });
     const client = await world.client({ onChannelOpen: echoing() });
     for (const port of [8080, 9090]) await forward(client, "localhost", port);
     const crowd = [1, 2, 3].map(() => world.network.visit(8080));
     const refusal = world.event("refusal");
-    expect((await heard(world.network.visit(8080))).error).toBeDefined();
+    expect((await received(world.network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors of this port" });
     expect(await ask(world.network.visit(9090), "other")).toBe("other");
     for (const visitor of crowd) expect(await ask(visitor, "crowd")).toBe("crowd");
-    await expect.poll(() => world.host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => world.host.clients[0]?.channels).toBe(0);
     expect(await ask(world.network.visit(8080), "again")).toBe("again");
     await client.close();
   });
 
-  it("visitors that come before the client knows of its port", async () => {
+  it("limits visitors that come before the reply to the request", async () => {
     const world = hostWorld({ limits: { channels: 4, visitorsPerSource: 1 } });
     const client = await world.client({ onChannelOpen: echoing() });
     const listen = world.network.listen;
     const early: Promise<unknown>[] = [];
     world.network.listen = async (...args) => {
       const listening = await listen(...args);
-      for (let i = 0; i < 100; i++) early.push(heard(world.network.visit(8080)));
+      for (let i = 0; i < 100; i++) early.push(received(world.network.visit(8080)));
       let refused = 0;
       world.host.addEventListener("refusal", () => void refused++);
-      // All but one are turned away at once: none of them waits for the client to be told of the port.
+      // All but one are refused at once, before the reply is sent.
       await expect.poll(() => refused).toBe(99);
       return listening;
     };
@@ -230,7 +230,7 @@ describe("the limit of", () => {
     await Promise.all(early);
   });
 
-  it("sessions of one client", async () => {
+  it("refuses sessions of a client beyond the limit", async () => {
     const world = hostWorld({ limits: { sessions: 2 } });
     const client = await world.client();
     const open = () => client.openChannel("session", new Uint8Array(0));
@@ -244,7 +244,7 @@ describe("the limit of", () => {
     await client.close();
   });
 
-  it("memory: a visitor that reads nothing holds no more than its window", async () => {
+  it("buffers no more than the window for a visitor that does not read", async () => {
     const world = hostWorld({ limits: { channels: 4, memory: 4 * 64 * 1024 } });
     let sent = 0;
     const client = await world.client({
@@ -264,13 +264,13 @@ describe("the limit of", () => {
     visitor.pause();
     visitor.start({ data() {}, end() {}, drain() {}, closed() {} });
     await othersAreServed(world);
-    // The window, what the visitor's own pipe takes, and the chunk that did not fit.
+    // The window, the buffer of the visitor's own pipe, and the chunk that did not fit.
     expect(sent).toBeGreaterThan(64 * 1024);
     expect(sent).toBeLessThanOrEqual(64 * 1024 + 2 * 65_536 + 2 * 16_384);
     await client.close();
   });
 
-  it("low ports and addresses outside of the permission, with the reason in a DEBUG", async () => {
+  it("refuses low ports and addresses that are not permitted, with the reason in SSH_MSG_DEBUG", async () => {
     const world = hostWorld({ authorize: () => ({ permitListen: ["localhost:*", "*:80"] }) });
     const said: string[] = [];
     const client = await world.client({ onDebug: (message) => said.push(message) });
@@ -290,7 +290,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("silence: a client that answers nothing loses its port", async () => {
+  it("frees the port of a client that does not answer keepalives", async () => {
     const world = hostWorld({ keepAlive: { intervalMs: 20, countMax: 2 } });
     const dead = { cut: false };
     const [ours, theirs] = pipePair();
@@ -313,7 +313,7 @@ describe("the limit of", () => {
     await client.close();
   });
 
-  it("requests that wait: a flood of them ends that connection alone", async () => {
+  it("ends only the connection of a client that floods it with requests", async () => {
     const world = hostWorld();
     const client = await world.client();
     const closed = world.event("clientclosed");
@@ -325,7 +325,7 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("proofs of the host keys", async () => {
+  it("refuses proofs of the host keys beyond the limit", async () => {
     const world = hostWorld();
     const client = await world.client();
     const prove = async (): Promise<boolean> =>
@@ -341,19 +341,19 @@ describe("the limit of", () => {
     await othersAreServed(world);
   });
 
-  it("patience: whatever comes instead of SSH ends that connection alone", async () => {
+  it("ends only the connection of a client that does not speak SSH", async () => {
     const world = hostWorld();
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs, { origin: here });
     const closed = world.event("clientclosed");
     ours.write(utf8("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"));
-    void heard(ours);
+    void received(ours);
     expect((await closed).reason).toMatchObject({ code: "version" });
     await othersAreServed(world);
   });
 });
 
-/** The pipe of a client whose cable is cut: nothing comes out of it any more, and nobody is told. */
+/** The pipe of a client whose network fails: it delivers nothing more, and does not close. */
 function cutting(pipe: BytePipe, state: { readonly cut: boolean }): BytePipe {
   return {
     start: (sink) =>

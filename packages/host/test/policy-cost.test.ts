@@ -17,7 +17,7 @@ describe("a policy", () => {
     derived.length = 0;
   });
 
-  it("pays the same for an unknown user, a wrong password and a right one: each kind of hash once", async () => {
+  it("computes each kind of hash once, for an unknown user, a wrong password and a right one alike", async () => {
     const cheap = await hashPassword("secret", { ln: 4, r: 8, p: 1 });
     const dear = await hashPassword("secret", { ln: 5, r: 8, p: 1 });
     const authorize = policy({ plain: { password: "secret" }, cheap: { password: cheap }, dear: { password: dear } });
@@ -31,7 +31,7 @@ describe("a policy", () => {
     }
   });
 
-  it("compares two passwords at once, and the others in their turn", async () => {
+  it("compares two passwords at once, and queues the others", async () => {
     const dear = await hashPassword("secret", { ln: 10, r: 8, p: 1 });
     const authorize = policy({ ann: { password: dear } });
     derived.length = 0;

@@ -43,7 +43,7 @@ describe("policy", () => {
     eve: { keys: key, permitListen: ["localhost:8080"], permitOpen: ["db:5432"] },
   });
 
-  it("offers the methods its users have", () => {
+  it("lists the methods of its users", () => {
     expect(authorize.methods).toEqual(["publickey", "password", "keyboard-interactive"]);
     expect(policy({ bob: { keys: key } }).methods).toEqual(["publickey"]);
     expect(policy({ ann: { password: "secret" } }).methods).toEqual(["password", "keyboard-interactive"]);
@@ -69,7 +69,7 @@ describe("policy", () => {
     expect((await authorize(attempt)) !== false).toBe(accepted);
   });
 
-  it("gives a user what its own line and its key's line both allow", async () => {
+  it("grants what both the user's entry and the key's line allow", async () => {
     const may = async (attempt: HostLoginAttempt) => grantsOf((await authorize(attempt)) as Permissions);
     const ann = await may(byPassword("ann", "secret"));
     expect([ann.mayListen("localhost", 0), ann.mayListen("", 0), ann.mayOpen("db", 5432)]).toEqual([
@@ -90,7 +90,7 @@ describe("policy", () => {
     expect([narrow.mayListen("localhost", 9090), narrow.mayListen("localhost", 8080)]).toEqual([true, false]);
   });
 
-  it("looks where a client comes from", async () => {
+  it("checks the address of the client", async () => {
     const near = policy({ bob: { keys: `from="192.0.2.0/24" ${key}` } });
     expect(await near(byKey("bob"))).not.toBe(false);
     expect(await near({ ...byKey("bob"), origin: { host: "198.51.100.1", port: 1 } })).toBe(false);
@@ -102,20 +102,20 @@ describe("policy", () => {
     [{ ann: {} }, /expected a password or keys for "ann"/],
     [{ ann: { keys: "# none" } }, /expected a password or keys for "ann"/],
     [{ ann: { keys: authorizedKeys(securityKey) } }, /expected a password or keys for "ann"/],
-    [{ ann: { password: "secret", keys: securityKey } }, /a wrong line 1: .* got "sk-ssh-ed25519@openssh.com"/],
-    [{ ann: { password: "" } }, /got an empty one/],
+    [{ ann: { password: "secret", keys: securityKey } }, /line 1: .* got "sk-ssh-ed25519@openssh.com"/],
+    [{ ann: { password: "" } }, /got an empty string/],
     [{ ann: { password: "secret", permitListen: ["localhost"] } }, /expected a pattern/],
     [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected permitListen to be a list of patterns/],
     [{ ann: { password: "$2b$10$abc" } }, /a hash of scrypt or argon2id/],
     [{ ann: { password: "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2g" } }, /a cost in range/],
-    [{ bob: { keys: `magic ${key}` } }, /a wrong line 1/],
+    [{ bob: { keys: `magic ${key}` } }, /line 1/],
   ])("refuses the table %o", (users, message) => {
     expect(() => policy(users as Parameters<typeof policy>[0])).toThrow(
       expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) }),
     );
   });
 
-  it("takes keys that were read before, refused lines and all", async () => {
+  it("accepts parsed keys, even with refused lines", async () => {
     const keys = authorizedKeys(`magic ${key}\n${key}`);
     expect(await policy({ bob: { keys } })(byKey("bob"))).not.toBe(false);
   });
@@ -128,7 +128,7 @@ describe("permitopen of a key (sshd(8))", () => {
   };
 
   it.each([
-    // What the user may not, no line of a key may: whoever adds keys to a file does not write the policy.
+    // A line in a key file must not grant what the policy denies, because their authors may differ.
     [{}, 'permitopen="db:5432" ', false],
     [{}, 'permitopen="*:*" ', false],
     [{ permitOpen: [] }, 'permitopen="db:5432" ', false],
@@ -136,12 +136,12 @@ describe("permitopen of a key (sshd(8))", () => {
     [{ permitOpen: ["db:*"] }, 'permitopen="other:5432" ', false],
     [{ permitOpen: ["db:*"] }, "", true],
     [{ permitOpen: ["db:*"] }, "restrict ", false],
-  ])("takes away from what the user may, and never adds: %o with %s: %s", async (user, options, allowed) => {
+  ])("restricts the user's permissions and never extends them: %o with %s: %s", async (user, options, allowed) => {
     expect(await open(user, options)).toBe(allowed);
   });
 });
 
-describe("passwords that wait to be compared", () => {
+describe("the queue of password comparisons", () => {
   const dear = hashPassword("secret", { ln: 12, r: 8, p: 1 });
   const attempt = (signal: AbortSignal): HostLoginAttempt => ({
     method: "password",
@@ -152,7 +152,7 @@ describe("passwords that wait to be compared", () => {
     signal,
   });
 
-  it("are forgotten when their client goes", async () => {
+  it("removes a comparison when its client disconnects", async () => {
     const authorize = policy({ ann: { password: await dear } });
     const stays = new AbortController();
     const working = [authorize(attempt(stays.signal)), authorize(attempt(stays.signal))];
@@ -167,7 +167,7 @@ describe("passwords that wait to be compared", () => {
     await expect(authorize(attempt(AbortSignal.any([leaves.signal])))).rejects.toMatchObject({ code: "aborted" });
   });
 
-  it("are so many and no more, and others are served when these are done", async () => {
+  it("refuses comparisons beyond its limit, and accepts others later", async () => {
     const authorize = policy({ ann: { password: await dear } });
     const { signal } = new AbortController();
     const crowd = Array.from(
@@ -179,7 +179,7 @@ describe("passwords that wait to be compared", () => {
     expect(await authorize(attempt(signal))).not.toBe(false);
   });
 
-  it("are of 1 KiB at most", async () => {
+  it("refuses passwords of more than 1 KiB", async () => {
     const longest = "é".repeat(512);
     const authorize = policy({ ann: { password: longest } });
     expect(await authorize(byPassword("ann", longest))).not.toBe(false);
@@ -193,18 +193,18 @@ describe("password hashes", () => {
   const storedPassword = (text: string) => storedPasswordWith("a password", text, { sha256, scrypt, argon2id });
 
   it.each([
-    // passlib.hash.scrypt's own test vector, RFC 7914's second one in the PHC string format, and the reference argon2.
+    // Vectors of passlib.hash.scrypt, of RFC 7914 (the second, as a PHC string) and of the reference argon2.
     [
       "password",
       "$scrypt$ln=10,r=8,p=16$TmFDbA$/bq+HJ00cgB4VucZDQHp/nxq18vII3gw53N2Y0s3MWIurzDZLiKjiG/xCSedmDDaxyevuUqD7m2DYMvfoswGQA",
     ],
     ["password", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"],
-  ])("are compared: %s against %s", async (password, stored) => {
+  ])("matches %s against %s", async (password, stored) => {
     expect(await storedPassword(stored).matches(password)).toBe(true);
     expect(await storedPassword(stored).matches(`${password}!`)).toBe(false);
   });
 
-  it("are made", async () => {
+  it("returns a hash that policy accepts", async () => {
     const made = await hashPassword("secret", { ln: 4, r: 8, p: 1 });
     expect(made).toMatch(/^\$scrypt\$ln=4,r=8,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
     expect(made).not.toBe(await hashPassword("secret", { ln: 4, r: 8, p: 1 }));

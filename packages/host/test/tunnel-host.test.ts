@@ -18,10 +18,10 @@ import {
   Writer,
 } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
-import { ask, cancel, echo, echoing, forward, heard, hostKey, hostWorld, type Opened } from "./world.ts";
+import { ask, cancel, echo, echoing, forward, hostKey, hostWorld, type Opened, received } from "./world.ts";
 
 describe("the login event", () => {
-  /** A client that asks for a port, a connection and a session in the flight that holds its password. */
+  /** A client that requests a port, a connection and a session together with its password. */
   const hasty = (world: ReturnType<typeof hostWorld>): Liar => {
     const [ours, theirs] = pipePair();
     void world.host.serve(theirs);
@@ -42,7 +42,7 @@ describe("the login event", () => {
     );
     return client;
   };
-  /** A world that permits all, and notes what its host does. */
+  /** A world that permits everything and records what its server does. */
   const noting = (): { readonly world: ReturnType<typeof hostWorld>; readonly did: string[] } => {
     const did: string[] = [];
     const world = hostWorld({ authorize: policy({ test: { password: "secret", permitOpen: ["*:*"] } }) });
@@ -58,7 +58,7 @@ describe("the login event", () => {
     return { world, did };
   };
 
-  it("fires before the host listens or dials for the client", async () => {
+  it("fires before the server listens or dials for the client", async () => {
     const { world, did } = noting();
     world.host.addEventListener("login", () => did.push("login"));
     const client = hasty(world);
@@ -67,11 +67,11 @@ describe("the login event", () => {
     client.abort();
   });
 
-  it("finds the user in the list of connections, and may send the client away before anything is done for it", async () => {
+  it("sees the user in the list of clients, and can disconnect the client before its requests are handled", async () => {
     const { world, did } = noting();
-    world.host.addEventListener("login", ({ connection, user }) => {
-      did.push(`${user} ${world.host.connections[0]?.user}`);
-      void connection.close();
+    world.host.addEventListener("login", ({ client, user }) => {
+      did.push(`${user} ${world.host.clients[0]?.user}`);
+      void client.close();
     });
     const closed = world.event("clientclosed");
     await hasty(world).closed;
@@ -80,8 +80,8 @@ describe("the login event", () => {
   });
 });
 
-describe("a tunnel host", () => {
-  it("carries visitors to the client that listens, with their true address", async () => {
+describe("a TunnelHost", () => {
+  it("forwards visitors to the client with their address", async () => {
     const { client, network } = hostWorld();
     const opened: Opened[] = [];
     const ssh = await client({ onChannelOpen: echoing(opened) });
@@ -92,7 +92,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("chooses a port for 0, and says so only then (RFC 4254 7.1)", async () => {
+  it("chooses a port for 0, and returns the port only then (RFC 4254 7.1)", async () => {
     const { client, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     const port = await forward(ssh, "", 0);
@@ -102,7 +102,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("cancels by the very words of the request and the true port; visitors stay in", async () => {
+  it("cancels by the requested address and the assigned port, and keeps visitors connected", async () => {
     const { client, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     const port = (await forward(ssh, "localhost", 0)) ?? 0;
@@ -116,7 +116,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("answers requests in their order, slow ones too (RFC 4254 4)", async () => {
+  it("answers requests in order, even slow ones (RFC 4254 4)", async () => {
     const { client } = hostWorld();
     const ssh = await client();
     const replies = await Promise.all([
@@ -130,7 +130,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("tells of a visitor only after the client knows of the port (RFC 4254 7.1)", async () => {
+  it("opens channels for visitors only after the reply to the request (RFC 4254 7.1)", async () => {
     const { client, network } = hostWorld();
     const { listen } = network;
     let early: BytePipe | undefined;
@@ -155,7 +155,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("frees the ports of a client that is gone", async () => {
+  it("frees the ports of a client that has disconnected", async () => {
     const { client, network, event } = hostWorld();
     const ssh = await client();
     await forward(ssh, "localhost", 8080);
@@ -165,7 +165,7 @@ describe("a tunnel host", () => {
     expect(network.listening).toEqual([]);
   });
 
-  it("tells what happens in events, with byte counts", async () => {
+  it("fires events with byte counts", async () => {
     const world = hostWorld();
     const seen: string[] = [];
     const names = ["clientopened", "login", "forwardingopened", "forwardingclosed", "clientclosed", "refusal"] as const;
@@ -174,23 +174,23 @@ describe("a tunnel host", () => {
     await forward(ssh, "localhost", 8080);
     await forward(ssh, "localhost", 80);
     await ask(world.network.visit(8080), "12345");
-    const [connection] = world.host.connections;
-    expect(connection).toMatchObject({ user: "test", version: "SSH-2.0-Postern_0.1.0", channels: 0 });
-    expect(connection?.origin).toEqual({ host: "192.0.2.1", port: 7 });
-    expect(connection?.forwardings).toMatchObject([
+    const [client] = world.host.clients;
+    expect(client).toMatchObject({ user: "test", version: "SSH-2.0-Postern_0.1.0", channels: 0 });
+    expect(client?.origin).toEqual({ host: "192.0.2.1", port: 7 });
+    expect(client?.forwardings).toMatchObject([
       { address: "localhost", port: 8080, visitors: 1, bytesIn: 5, bytesOut: 5 },
     ]);
     const closed = world.event("clientclosed");
     await ssh.close();
     const event = await closed;
     expect(event.reason).toBeUndefined();
-    expect(event.connection.bytesIn).toBeGreaterThan(1000);
-    expect(event.connection.bytesOut).toBeGreaterThan(1000);
+    expect(event.client.bytesIn).toBeGreaterThan(1000);
+    expect(event.client.bytesOut).toBeGreaterThan(1000);
     expect(seen).toEqual(["clientopened", "login", "forwardingopened", "refusal", "forwardingclosed", "clientclosed"]);
-    expect(world.host.connections).toEqual([]);
+    expect(world.host.clients).toEqual([]);
   });
 
-  it("connects to targets where permitOpen allows it", async () => {
+  it("connects to the targets that permitOpen allows", async () => {
     const authorize = () => ({ permitOpen: ["db:5432", "gone:1"] });
     const { client, network, event } = hostWorld({ authorize });
     network.targets.set("db:5432", echo);
@@ -234,7 +234,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("takes answers to its questions for a password (RFC 4256)", async () => {
+  it("accepts a password by keyboard-interactive (RFC 4256)", async () => {
     const { client, event } = hostWorld();
     const login = event("login");
     const prompts: unknown[] = [];
@@ -248,7 +248,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("shows a user name in printable characters, and exactly to authorize alone", async () => {
+  it("escapes unprintable characters of a user name, except for authorize", async () => {
     const asked: string[] = [];
     const { client, event, host } = hostWorld({
       authorize: ({ user, method }) => {
@@ -260,8 +260,8 @@ describe("a tunnel host", () => {
     const ssh = await client({ user: "a\u001b[2J\n\u202eb" });
     const shown = "a\\u{1b}[2J\\u{a}\\u{202e}b";
     expect((await login).user).toBe(shown);
-    expect((await opened).connection.user).toBe(shown);
-    expect(host.connections.map(({ user }) => user)).toEqual([shown]);
+    expect((await opened).client.user).toBe(shown);
+    expect(host.clients.map(({ user }) => user)).toEqual([shown]);
     expect(asked).toEqual(["a\u001b[2J\n\u202eb"]);
     await ssh.close();
   });
@@ -275,7 +275,7 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("may want two methods (RFC 4252 5.1)", async () => {
+  it("can require two methods (RFC 4252 5.1)", async () => {
     const { client } = hostWorld({
       methods: ["password", "keyboard-interactive"],
       authorize: async (attempt) => {
@@ -292,34 +292,34 @@ describe("a tunnel host", () => {
     await ssh.close();
   });
 
-  it("drains: takes nothing new, lets visitors finish, then sends clients away", async () => {
+  it("closes by refusing new clients, letting visitors finish, and then disconnecting clients", async () => {
     const { client, host, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     await forward(ssh, "localhost", 8080);
     const visitor = network.visit(8080);
-    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    await expect.poll(() => host.clients[0]?.channels).toBe(1);
     const closed = host.close({ drainMs: 30_000 });
     expect(await forward(ssh, "localhost", 9090)).toBeUndefined();
     expect(network.listening).toEqual([]);
     const [ours, theirs] = pipePair();
     void host.serve(theirs);
-    expect((await heard(ours)).text).toBe("Not allowed at this time\r\n");
+    expect((await received(ours)).text).toBe("Not allowed at this time\r\n");
     expect(await ask(visitor, "last words")).toBe("last words");
     await closed;
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
-    expect(host.connections).toEqual([]);
+    expect(host.clients).toEqual([]);
   });
 
-  it("waits for visitors without end when it is told so, until another call ends the wait", async () => {
+  it("waits for visitors without a limit if drainMs is Infinity, until another call ends the wait", async () => {
     for (const drainMs of [Number.POSITIVE_INFINITY, 2 ** 40]) {
       const { client, host, network } = hostWorld();
       const ssh = await client({ onChannelOpen: echoing() });
       await forward(ssh, "localhost", 8080);
       const first = network.visit(8080);
-      const second = heard(network.visit(8080));
-      await expect.poll(() => host.connections[0]?.channels).toBe(2);
+      const second = received(network.visit(8080));
+      await expect.poll(() => host.clients[0]?.channels).toBe(2);
       const closed = host.close({ drainMs });
-      // A timer that overflows fires after a millisecond.
+      // An overflowing timer fires after one millisecond.
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(await ask(first, "last words")).toBe("last words");
       await host.close({ drainMs: 0 });
@@ -328,12 +328,12 @@ describe("a tunnel host", () => {
     }
   });
 
-  it("takes times that are longer than any timer", async () => {
+  it("accepts times that exceed the maximum of setTimeout", async () => {
     const penalties = { delayMs: 2 ** 40, maxDelayMs: Number.POSITIVE_INFINITY };
     const { client, host } = hostWorld({ limits: { loginTimeoutMs: Number.POSITIVE_INFINITY, penalties } });
     const timers = vi.spyOn(globalThis, "setTimeout");
     const delays = (): readonly unknown[] => timers.mock.calls.map(([, ms]) => ms);
-    // One of the time to log in, one of the answer to the wrong password.
+    // One timer for the time to log in, one for the answer to the wrong password.
     const refused = client({ auth: [password("wrong")] }).catch(() => {});
     await expect.poll(() => delays().filter((ms) => ms === maxTimerMs)).toHaveLength(2);
     expect(delays().filter((ms) => Number(ms) > maxTimerMs)).toEqual([]);
@@ -343,15 +343,15 @@ describe("a tunnel host", () => {
     await refused;
   });
 
-  it("does not wait for ever for visitors that stay, nor for clients that do not log in", async () => {
+  it("disconnects visitors that stay, and clients that do not log in", async () => {
     const { client, host, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     await forward(ssh, "localhost", 8080);
-    const visitor = heard(network.visit(8080));
+    const visitor = received(network.visit(8080));
     const [ours, theirs] = pipePair();
     void host.serve(theirs);
-    const silent = heard(ours);
-    await expect.poll(() => host.connections[0]?.channels).toBe(1);
+    const silent = received(ours);
+    await expect.poll(() => host.clients[0]?.channels).toBe(1);
     await host.close({ drainMs: 0 });
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
     expect((await visitor).error).toBeDefined();

@@ -1,4 +1,4 @@
-/** A host of ours, its clients and its visitors in one process: listening and dialling happen in memory. */
+/** A TunnelHost, its clients and its visitors in one process. Listening and dialing happen in memory. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import {
@@ -25,12 +25,12 @@ import {
   type Address,
   type HostEvents,
   type HostPlatform,
-  type ServeOptions,
+  type ServeClientOptions,
   TunnelHost,
   type TunnelHostOptions,
 } from "../src/index.ts";
 
-/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+/** A key generated for these tests: ssh-keygen -t ed25519 -N '' -C test */
 const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
@@ -67,7 +67,7 @@ export class Network implements HostPlatform {
 
   dial: HostPlatform["dial"] = async ({ host, port }, { signal }) => {
     const target = this.targets.get(`${host}:${port}`);
-    if (target === undefined) throw new SshError("connect", "expected somebody to listen, got nobody");
+    if (target === undefined) throw new SshError("connect", "expected a listening target, got none");
     if (signal?.aborted) throw new SshError("aborted", "aborted");
     const [ours, theirs] = pipePair();
     target(theirs);
@@ -82,10 +82,10 @@ export class Network implements HostPlatform {
     return this.#ports.get(port)?.hosts;
   }
 
-  /** A visitor comes to a port. */
+  /** Connects a visitor to a port. */
   visit(port: number, origin: Address = { host: "192.0.2.99", port: 4711 }): BytePipe {
     const listener = this.#ports.get(port);
-    if (listener === undefined) throw new Error(`nobody listens on port ${port}`);
+    if (listener === undefined) throw new Error(`expected a listener on port ${port}`);
     const [ours, theirs] = pipePair();
     listener.onVisitor(theirs, origin);
     return ours;
@@ -95,11 +95,14 @@ export class Network implements HostPlatform {
 export interface HostWorld {
   readonly host: TunnelHost;
   readonly network: Network;
-  /** Logs a client on. */
+  /** Logs a client in. */
   readonly client: (options?: Partial<ClientOptions> & { readonly origin?: Address }) => Promise<SshConnection>;
-  /** Serves a pipe; `gone` resolves when it has been dropped. */
-  readonly serve: (options: ServeOptions) => { readonly served: Promise<void>; readonly gone: Promise<unknown> };
-  /** The first event of a type from now on. */
+  /** Serves a pipe. `closed` resolves when the pipe has closed. */
+  readonly serve: (options: ServeClientOptions) => {
+    readonly served: Promise<void>;
+    readonly closed: Promise<unknown>;
+  };
+  /** Resolves with the next event of a type. */
   readonly event: <Type extends keyof HostEvents>(type: Type) => Promise<HostEvents[Type]>;
 }
 
@@ -126,13 +129,13 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
     serve: (given) => {
       const [ours, theirs] = pipePair();
       const served = host.serve(theirs, given);
-      return { served, gone: heard(ours) };
+      return { served, closed: received(ours) };
     },
     event: (type) => new Promise((resolve) => host.addEventListener(type, resolve, { once: true })),
   };
 }
 
-/** Asks for a port; gives it, or undefined when that is refused. */
+/** Requests a port. Resolves with it, or with `undefined` if the request is refused. */
 export async function forward(client: SshConnection, address: string, port: number): Promise<number | undefined> {
   const { ok, specificData } = await client.request("tcpip-forward", TcpipForward.encode({ address, port }));
   if (!ok) return undefined;
@@ -143,10 +146,10 @@ export async function cancel(client: SshConnection, address: string, port: numbe
   return (await client.request("cancel-tcpip-forward", TcpipForward.encode({ address, port }))).ok;
 }
 
-/** What a client says of its visitors: the type-specific part of each open. */
+/** The type-specific data of a `forwarded-tcpip` open. */
 export type Opened = ValuesOf<typeof ForwardedTcpip>;
 
-/** An `onChannelOpen` that sends back what comes, and keeps what was opened. */
+/** Returns an `onChannelOpen` that echoes each channel and records its open. */
 export function echoing(opened: Opened[] = []): (open: IncomingOpen) => void {
   return (open) => {
     opened.push(ForwardedTcpip.decode(open.specificData));
@@ -163,7 +166,7 @@ export function echo(pipe: BytePipe | Channel): void {
   });
 }
 
-/** Sends a text, ends, and gives the answer; "" with an error's name when the pipe broke. */
+/** Sends a text and ends. Resolves with the answer, followed by `!` and an error code if the pipe failed. */
 export async function ask(pipe: BytePipe, text: string): Promise<string> {
   const { readable, writable } = streamsFromPipe(pipe);
   const writer = writable.getWriter();
@@ -183,8 +186,8 @@ export async function ask(pipe: BytePipe, text: string): Promise<string> {
   return answer;
 }
 
-/** Resolves when the pipe is gone, with the bytes that came before. */
-export function heard(pipe: BytePipe): Promise<{ readonly text: string; readonly error: Error | undefined }> {
+/** Resolves with the received text when the pipe has closed. */
+export function received(pipe: BytePipe): Promise<{ readonly text: string; readonly error: Error | undefined }> {
   let text = "";
   return new Promise((resolve) => {
     pipe.start({

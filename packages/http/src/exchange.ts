@@ -1,132 +1,124 @@
-/** One request and its response. @module */
-import { type Bytes, concat, SshError } from "@postern/wire";
+/** One HTTP exchange: a request and its response. @module */
+import { type Bytes, concat, describeType, SshError } from "@postern/wire";
 import { type Fault, plainResponse } from "./fault.ts";
+import type { HttpConnection } from "./http-connection.ts";
 import type { ServeLimits } from "./options.ts";
 import { RequestContent } from "./request-content.ts";
 import type { RequestHead } from "./request-head.ts";
-import { latin1, makeResponseHead, type ResponseContext, type ResponseFraming } from "./response-head.ts";
-import type { Visitor } from "./visitor.ts";
-import { makeRequest } from "./web-request.ts";
+import { encodeResponseHead, latin1, type ResponseContext, type ResponseFraming } from "./response-head.ts";
+import { createRequest } from "./web-request.ts";
 
-/** What an exchange needs of its server. */
+/** What an exchange needs from its service. */
 export interface ExchangeContext {
   readonly limits: ServeLimits;
-  /** whether connections go on */
+  /** Whether connections may be kept alive. */
   keepAlive(): boolean;
   answer(request: Request): Response | Promise<Response>;
-  /** The handler failed, gave something that cannot be sent, or a body that broke. */
+  /** Called if the handler throws, or returns an invalid response or one whose body fails. */
   failed(error: unknown, request: Request | undefined): void;
 }
 
-/** chunks below this are sent in one piece with their size */
+/** Smaller chunks are sent in one write with their size. */
 const joinBelow = 4096;
 
-/** Answers a request that was read as far as its head. Gives whether the connection can go on; if not, all that can be sent was sent. */
-export async function exchange(
-  visitor: Visitor,
-  head: RequestHead,
-  host: ExchangeContext,
-  /** how long the visitor may take to send the content */
-  contentTimeoutMs: number,
-): Promise<boolean> {
-  return await new Exchange(visitor, head, host, contentTimeoutMs).run();
-}
-
-/** Answers a request that could not be read. */
-export async function refuse(visitor: Visitor, fault: Fault, { idleTimeoutMs }: ServeLimits): Promise<void> {
+/** Answers an invalid request. */
+export async function refuse(connection: HttpConnection, fault: Fault, { idleTimeoutMs }: ServeLimits): Promise<void> {
   const response = plainResponse(fault.status, fault.message);
-  const context = {
+  const context: ResponseContext = {
     method: undefined,
     minorVersion: 1,
     keepAlive: false,
     keepAliveTimeoutMs: 0,
     date: new Date(),
-  } as const;
-  const { bytes } = makeResponseHead(response, context);
-  await visitor.write(concat(bytes, latin1(await response.text())), idleTimeoutMs).catch(() => {});
+  };
+  const { bytes } = encodeResponseHead(response, context);
+  await connection.write(concat(bytes, latin1(await response.text())), idleTimeoutMs).catch(() => {});
 }
 
-class Exchange {
-  readonly #visitor: Visitor;
+/** One request whose head has been read, and its response. */
+export class Exchange {
+  readonly #connection: HttpConnection;
   readonly #head: RequestHead;
-  readonly #host: ExchangeContext;
+  readonly #context: ExchangeContext;
   readonly #content: RequestContent;
-  readonly #left = new AbortController();
+  readonly #abort = new AbortController();
   #request: Request | undefined;
-  #onGone: (error: Error) => void = () => {};
+  #onClose: (error: Error) => void = () => {};
 
-  constructor(visitor: Visitor, head: RequestHead, host: ExchangeContext, contentTimeoutMs: number) {
-    this.#visitor = visitor;
+  constructor(connection: HttpConnection, head: RequestHead, context: ExchangeContext, contentTimeoutMs: number) {
+    this.#connection = connection;
     this.#head = head;
-    this.#host = host;
-    this.#content = new RequestContent(visitor, head, host.limits, contentTimeoutMs);
+    this.#context = context;
+    this.#content = new RequestContent(connection, head, context.limits, contentTimeoutMs);
   }
 
+  /** Answers the request. Resolves with whether the connection can be kept alive. Never rejects. */
   async run(): Promise<boolean> {
     await this.#content.begin();
-    this.#visitor.watch(
-      // Most who end have left (a closed socket looks the same from afar); those who have not still get their response.
-      () => void this.#content.whenRead.then(() => this.#leave(new SshError("closed", "the visitor has ended"))),
+    this.#connection.watch(
+      // A half-close usually means that the visitor has closed its socket. If not, it still receives the response.
+      () => void this.#content.whenRead.then(() => this.#abortRequest(new SshError("closed", "the visitor has ended"))),
       (error) => {
-        this.#leave(error);
-        this.#onGone(error);
+        this.#abortRequest(error);
+        this.#onClose(error);
       },
     );
     try {
       const response = await this.#response();
       if (response === undefined) return false;
       const keepAlive = await this.#send(response);
-      return keepAlive && (await this.#content.discard(this.#host.limits.maxDiscardBytes));
+      return keepAlive && (await this.#content.discard(this.#context.limits.maxDiscardBytes));
     } catch (cause) {
       const error = cause instanceof Error ? cause : new SshError("closed", "the response failed", { cause });
-      this.#leave(error);
-      this.#visitor.abort(error);
+      this.#abortRequest(error);
+      this.#connection.abort(error);
       return false;
     } finally {
-      this.#visitor.watch(undefined, undefined);
+      this.#connection.watch(undefined, undefined);
       this.#content.end();
     }
   }
 
-  /** Asks the handler. Undefined: the visitor is gone. */
+  /** Resolves with the handler's response, or `undefined` if the visitor disconnects first. */
   async #response(): Promise<Response | undefined> {
     const { url } = this.#head;
-    // RFC 9110 section 9.3.7: a question about the server as a whole
+    // OPTIONS * asks about the server as a whole (RFC 9110 section 9.3.7).
     if (url === undefined) return new Response(null, { status: 204 });
-    const gone = new Promise<undefined>((resolve) => {
-      this.#onGone = () => resolve(undefined);
-      if (this.#visitor.gone) resolve(undefined);
+    const closed = new Promise<undefined>((resolve) => {
+      this.#onClose = () => resolve(undefined);
+      if (this.#connection.closed) resolve(undefined);
     });
-    const answered = this.#ask(url);
-    const response = await Promise.race([answered, gone]);
-    // What the handler gives to somebody who has gone is not wanted any more.
+    const answered = this.#callHandler(url);
+    const response = await Promise.race([answered, closed]);
+    // A response that comes later has no receiver.
     if (response === undefined) void answered.then(cancelBody);
     return response;
   }
 
-  /** Never rejects. */
-  async #ask(url: string): Promise<Response> {
+  /** Calls the handler. Resolves with its response, or with an error response. Never rejects. */
+  async #callHandler(url: string): Promise<Response> {
     let response: Response | undefined;
     try {
-      this.#request = makeRequest(this.#head, url, this.#content.stream, this.#left.signal);
-      response = await this.#host.answer(this.#request);
-      // Here, so that what cannot be sent counts as the handler's failure.
-      makeResponseHead(response, this.#context(false));
+      this.#request = createRequest(this.#head, url, this.#content.stream, this.#abort.signal);
+      response = await this.#context.answer(this.#request);
+      // Checks the response, so that an invalid one counts as a failure of the handler.
+      encodeResponseHead(response, this.#responseContext(false));
       return response;
     } catch (error) {
       cancelBody(response);
       const { fault } = this.#content;
       if (fault !== undefined) return plainResponse(fault.status, fault.message);
-      // A handler that gives up with its visitor has not failed.
-      if (!this.#left.signal.aborted) this.#host.failed(error, this.#request);
+      // A handler that rejects because the visitor disconnected has not failed.
+      if (!this.#abort.signal.aborted) this.#context.failed(error, this.#request);
       return plainResponse(500);
     }
   }
 
-  /** Sends the response. Gives whether the connection may go on. */
+  /** Sends the response. Resolves with whether the connection may be kept alive. */
   async #send(response: Response): Promise<boolean> {
-    const wanted = this.#host.keepAlive() && this.#head.keepAlive && this.#content.canGoOn && !this.#visitor.ended;
-    const { bytes, framing, keepAlive } = makeResponseHead(response, this.#context(wanted));
+    const wanted =
+      this.#context.keepAlive() && this.#head.keepAlive && this.#content.canKeepAlive && !this.#connection.ended;
+    const { bytes, framing, keepAlive } = encodeResponseHead(response, this.#responseContext(wanted));
     this.#content.responding();
     await this.#write(bytes);
     if (framing.by === "nothing" || response.body === null) cancelBody(response);
@@ -135,7 +127,7 @@ class Exchange {
   }
 
   async #sendBody(reader: ReadableStreamDefaultReader<Uint8Array>, framing: ResponseFraming): Promise<void> {
-    this.#onGone = (error) => void reader.cancel(error).catch(() => {});
+    this.#onClose = (error) => void reader.cancel(error).catch(() => {});
     let left = framing.by === "length" ? framing.length : 0;
     try {
       for (;;) {
@@ -153,22 +145,25 @@ class Exchange {
     }
   }
 
-  /** A chunk of the response; undefined at its end. @throws when it breaks, and when the visitor is gone */
+  /** Reads a chunk of the response, or `undefined` at its end. Rejects if the body fails or the visitor disconnects. */
   async #readBody(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Bytes | undefined> {
     let result: ReadableStreamReadResult<Uint8Array>;
     try {
       result = await reader.read();
     } catch (error) {
-      if (!this.#left.signal.aborted) this.#host.failed(error, this.#request);
+      if (!this.#abort.signal.aborted) this.#context.failed(error, this.#request);
       throw error;
     }
-    if (this.#visitor.gone) throw new SshError("closed", "the visitor closed the connection");
+    if (this.#connection.closed) throw new SshError("closed", "the visitor closed the connection");
     if (result.done) return undefined;
-    if (!(result.value instanceof Uint8Array)) throw this.#failure("expected a body of Uint8Arrays");
-    return result.value;
+    const { value } = result;
+    if (!(value instanceof Uint8Array)) {
+      throw this.#failure(`expected a body of Uint8Arrays, got ${describeType(value)}`);
+    }
+    return value;
   }
 
-  /** RFC 9112 section 7.1. A chunk of no bytes would be the last one. */
+  /** Writes a chunk (RFC 9112 section 7.1). An empty chunk is skipped, because it would end the body. */
   async #writeChunk(data: Bytes): Promise<void> {
     if (data.length === 0) return;
     const size = latin1(`${data.length.toString(16)}\r\n`);
@@ -180,23 +175,23 @@ class Exchange {
   }
 
   #write(bytes: Bytes): Promise<void> {
-    return this.#visitor.write(bytes, this.#host.limits.idleTimeoutMs);
+    return this.#connection.write(bytes, this.#context.limits.idleTimeoutMs);
   }
 
-  #context(keepAlive: boolean): ResponseContext {
+  #responseContext(keepAlive: boolean): ResponseContext {
     const { method, minorVersion } = this.#head;
-    const { keepAliveTimeoutMs } = this.#host.limits;
+    const { keepAliveTimeoutMs } = this.#context.limits;
     return { method, minorVersion, keepAlive, keepAliveTimeoutMs, date: new Date() };
   }
 
   #failure(message: string): SshError {
     const error = new SshError("misuse", message);
-    this.#host.failed(error, this.#request);
+    this.#context.failed(error, this.#request);
     return error;
   }
 
-  #leave(reason: Error): void {
-    if (!this.#left.signal.aborted) this.#left.abort(reason);
+  #abortRequest(reason: Error): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(reason);
   }
 }
 

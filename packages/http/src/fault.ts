@@ -1,6 +1,6 @@
-/** What a visitor did wrong, and the status code that tells it so. @module */
+/** Faults of a visitor, and the responses to them. @module */
 
-/** Names of the status codes that are answered without the program, RFC 9110 section 15. */
+/** Reason phrases of the status codes that the service sends itself (RFC 9110 section 15). */
 const phrases = {
   400: "Bad Request",
   408: "Request Timeout",
@@ -14,24 +14,24 @@ const phrases = {
   505: "HTTP Version Not Supported",
 } as const;
 
-/** A status code we answer with by ourselves. */
-export type OwnStatus = keyof typeof phrases;
+/** A status code that the service sends itself. */
+export type FaultStatus = keyof typeof phrases;
 
-/** A request that is refused. It never leaves this folder: the visitor gets an answer, and its connection ends. */
+/** Why a request is refused. Internal: the visitor receives the status, and its connection ends. */
 export class Fault extends Error {
-  readonly status: OwnStatus;
+  readonly status: FaultStatus;
 
-  /** `message` holds nothing of what the visitor sent. */
-  constructor(status: OwnStatus, message: string) {
+  /** @param message text for the visitor, without anything that the visitor sent */
+  constructor(status: FaultStatus, message: string) {
     super(message);
     this.status = status;
   }
 }
 
-/** An answer of our own, in plain text (ASCII). */
-export function plainResponse(status: OwnStatus, why?: string): Response {
+/** Creates a response of the service itself, in plain text (ASCII). */
+export function plainResponse(status: FaultStatus, reason?: string): Response {
   const phrase = phrases[status];
-  const text = why === undefined ? `${phrase}\n` : `${phrase}: ${why}\n`;
+  const text = reason === undefined ? `${phrase}\n` : `${phrase}: ${reason}\n`;
   return new Response(text, {
     status,
     statusText: phrase,

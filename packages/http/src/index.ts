@@ -1,10 +1,11 @@
 /** HTTP/1.1 for the visitors of a forwarding. @module */
+export { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts";
 export type { ServeOptions } from "./options.ts";
 export {
   HandlerErrorEvent,
   type HttpHandler,
   HttpService,
+  type HttpServiceEvents,
   serve,
   type VisitorInfo,
-  type VisitorSource,
 } from "./serve.ts";

@@ -1,45 +1,48 @@
-/** What `serve` is told, and the checking of it. @module */
+/** Options of `serve`, their defaults and checks. @module */
 import { checkOptions } from "@postern/ssh";
 import { describeType, expectSignal, maxTimerMs, SshError } from "@postern/wire";
 
-/** Options of `serve`: bounds on what a visitor may cost. */
+/** Options of `serve`: limits on what a visitor may use. */
 export interface ServeOptions {
-  /** bytes of a request line and its fields together; default 16 KiB. More is answered with 431, or 414 when the target alone is longer. */
+  /** Bytes of the request line and all fields, otherwise 431 (or 414 for the target alone). Default: 16 KiB. */
   readonly maxHeaderBytes?: number;
-  /** fields of a request; default 100 */
+  /** Number of fields of a request. Default: 100. */
   readonly maxHeaders?: number;
-  /** milliseconds from the first byte of a request (or from the connection) to the end of its head; default 30 s, then 408 */
+  /** Milliseconds from the first byte of a request to the end of its head, then 408. Default: 30 s. */
   readonly headerTimeoutMs?: number;
-  /** milliseconds a connection may wait for its next request; default 60 s. Visitors are told so in Keep-Alive. */
+  /** Milliseconds that a connection may wait for its next request. Default: 60 s. The Keep-Alive field announces it. */
   readonly keepAliveTimeoutMs?: number;
-  /** milliseconds a visitor may send no byte of content that is waited for, or take to read 64 KiB of a response; default 120 s */
+  /**
+   * Milliseconds without a byte of content while the handler reads, or for a visitor to read 64 KiB of a response.
+   * Default: 120 s.
+   */
   readonly idleTimeoutMs?: number;
   /**
-   * milliseconds a visitor may take to send a whole request, head and content; default 300 s, then 408. Time during which the handler does
+   * Milliseconds for a visitor to send a whole request, then 408. Default: 300 s. Time during which the handler does
    * not read does not count.
    */
   readonly requestTimeoutMs?: number;
   /**
-   * bytes of a request's content; default 16 MiB. More is answered with 413, and so is content in more than 1024 + `maxBodyBytes` / 256
-   * pieces, because each piece costs memory.
+   * Bytes of a request's content. Default: 16 MiB. More is answered with 413, and so is content that arrives in more than
+   * 1024 + `maxBodyBytes` / 256 pieces, because each piece costs memory.
    */
   readonly maxBodyBytes?: number;
   /**
-   * connections open at once; default 1000. A further one replaces the one that has been waiting longest for its next request. If there is
-   * none, the visitor gets 503.
+   * Number of open connections. Default: 1000. Another one replaces the connection that has waited longest for its next
+   * request. If none is waiting, the visitor receives 503.
    */
   readonly maxConnections?: number;
-  /** cuts all connections and takes no more; to end in good order, cancel the forwarding */
+  /** Resets all connections and accepts no more. To let responses finish, close the forwarding instead. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options with the defaults filled in, and what is not for choosing. */
+/** Options with their defaults, and fixed limits. */
 export interface ServeLimits extends Required<Omit<ServeOptions, "signal">> {
-  /** content the handler left unread is read up to this, so that the connection can go on */
+  /** Bytes of unread content to read and discard, so that the connection can be kept alive. */
   readonly maxDiscardBytes: number;
-  /** how long a visitor may take to read the end of its last response */
+  /** Milliseconds for a visitor to read the end of its last response. */
   readonly lingerMs: number;
-  /** visitors beyond `maxConnections` that get an answer at the same time; the rest are disconnected without one */
+  /** Visitors that are sent 503 at the same time. Others are disconnected without a response. */
   readonly maxRejections: number;
 }
 
@@ -67,7 +70,7 @@ const chosen = [
   "maxConnections",
 ] as const;
 
-/** @throws SshError `misuse` for options that are unknown, of a wrong type or out of range */
+/** @throws SshError `misuse` if an option is unknown, of the wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
   checkOptions("serve", options, [...chosen, "signal"]);
   expectSignal(options.signal);
@@ -75,10 +78,10 @@ export function checkServeOptions(options: ServeOptions): ServeLimits {
   for (const name of chosen) {
     const value = options[name];
     if (value === undefined) continue;
-    const most = name.endsWith("Ms") ? maxTimerMs : Number.MAX_SAFE_INTEGER;
-    if (!(typeof value === "number" && value >= 1 && value <= most)) {
+    const max = name.endsWith("Ms") ? maxTimerMs : Number.MAX_SAFE_INTEGER;
+    if (!(typeof value === "number" && value >= 1 && value <= max)) {
       const got = typeof value === "number" ? value : describeType(value);
-      throw new SshError("misuse", `expected ${name} to be a number from 1 to ${most}, got ${got}`);
+      throw new SshError("misuse", `expected ${name} to be a number from 1 to ${max}, got ${got}`);
     }
     limits[name] = value;
   }

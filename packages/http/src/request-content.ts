@@ -1,41 +1,41 @@
-/** The content of a request: read from the visitor when the handler reads it, and not before. @module */
+/** The content of a request, read from the visitor only when the handler reads it. @module */
 import { type Bytes, SshError } from "@postern/wire";
 import { Fault } from "./fault.ts";
+import { type HttpConnection, nextTurn } from "./http-connection.ts";
 import type { ServeLimits } from "./options.ts";
 import type { RequestHead } from "./request-head.ts";
 import { pieceBytes } from "./request-machine.ts";
 import { latin1 } from "./response-head.ts";
-import { nextTurn, type Visitor } from "./visitor.ts";
 
-/** milliseconds of small pieces until the event loop gets a turn */
+/** Milliseconds of small pieces before yielding to the event loop: each may stand for hundreds of parsed chunks. */
 const turnMs = 10;
 
 /** The content of one request. */
 export class RequestContent {
-  /** undefined when the request has none */
+  /** `undefined` if the request has no content. */
   readonly stream: ReadableStream<Bytes> | undefined;
-  /** resolves when the last byte has been read; never, if that does not come to pass */
+  /** Resolves when the last byte has been read. Stays pending if that never happens. */
   readonly whenRead: Promise<void>;
-  readonly #visitor: Visitor;
+  readonly #connection: HttpConnection;
   readonly #idleTimeoutMs: number;
-  /** how long the visitor may still take; time during which nobody reads is not its fault and does not count */
+  /** The rest of the time limit. It only runs while the handler reads. */
   #leftMs: number;
   #turnAt = performance.now();
-  #state: "waits for 100" | "coming" | "read" | "broken";
+  #state: "waits for 100" | "coming" | "read" | "failed";
   #fault: Fault | undefined;
   #responding = false;
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
   #read: () => void = () => {};
 
-  /** @param timeoutMs how long the visitor may take to send the content */
+  /** @param timeoutMs time limit for receiving the content */
   constructor(
-    visitor: Visitor,
+    connection: HttpConnection,
     { framing, expectsContinue }: RequestHead,
     { idleTimeoutMs }: ServeLimits,
     timeoutMs: number,
   ) {
-    this.#visitor = visitor;
+    this.#connection = connection;
     this.#leftMs = timeoutMs;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#state = expectsContinue ? "waits for 100" : "coming";
@@ -45,27 +45,27 @@ export class RequestContent {
     this.stream = framing.by === "length" && framing.length === 0 ? undefined : this.#open();
   }
 
-  /** What is wrong with the content, as far as it has been read. */
+  /** The fault in the content read so far. */
   get fault(): Fault | undefined {
     return this.#fault;
   }
 
-  /** RFC 9110 section 10.1.1: without our 100 nobody knows whether the content follows, so no request can follow it. */
-  get canGoOn(): boolean {
+  /** `false` without our 100 (Continue): it is unknown whether content follows (RFC 9110 section 10.1.1). */
+  get canKeepAlive(): boolean {
     return this.#state === "coming" || this.#state === "read";
   }
 
-  /** To be called first: where there is no content, its end is there already. */
+  /** Call first: consumes the end of a request without content. */
   async begin(): Promise<void> {
     if (this.stream === undefined) await this.#next();
   }
 
-  /** The response begins: 100 (Continue) would come too late. */
+  /** Call when the response begins: no 100 (Continue) may be sent from then on. */
   responding(): void {
     this.#responding = true;
   }
 
-  /** Reads what the handler left, so that the next request can be found. Gives whether it can. */
+  /** Reads up to `limit` bytes that the handler left unread. Resolves with whether that completes the content. */
   async discard(limit: number): Promise<boolean> {
     this.end();
     await this.#reading;
@@ -74,7 +74,7 @@ export class RequestContent {
     return this.#state === "read";
   }
 
-  /** Whoever still reads the stream gets an error: the response is complete. */
+  /** Errors the stream, because the response is complete. */
   end(): void {
     this.#controller?.error(new SshError("closed", "expected the content to be read before the response was complete"));
     this.#controller = undefined;
@@ -100,19 +100,19 @@ export class RequestContent {
     );
   }
 
-  /** The next piece; undefined at the end, or when there will be none. Never rejects. */
+  /** Reads the next piece. Resolves with `undefined` at the end or after a fault. Never rejects. */
   async #next(): Promise<Bytes | undefined> {
     if (this.#state === "waits for 100" && !this.#responding) {
       this.#state = "coming";
-      // Not waited for: the answer to it is what is waited for.
-      this.#visitor.write(latin1("HTTP/1.1 100 Continue\r\n\r\n"), this.#idleTimeoutMs).catch(() => {});
+      // Not awaited: the visitor answers it with content, which is awaited below.
+      this.#connection.write(latin1("HTTP/1.1 100 Continue\r\n\r\n"), this.#idleTimeoutMs).catch(() => {});
     }
     if (this.#state !== "coming") {
       this.end();
       return undefined;
     }
     const start = performance.now();
-    const event = await this.#visitor.next(this.#leftMs, this.#idleTimeoutMs);
+    const event = await this.#connection.next(this.#leftMs, this.#idleTimeoutMs);
     this.#leftMs -= performance.now() - start;
     if (typeof event === "object" && event.type === "data") {
       if (event.data.length < pieceBytes && performance.now() - this.#turnAt > turnMs) {
@@ -126,13 +126,13 @@ export class RequestContent {
       this.#controller?.close();
       this.#read();
     } else {
-      this.#state = "broken";
-      const late = event === "timeout";
+      this.#state = "failed";
+      const isLate = event === "timeout";
       this.#fault = typeof event === "object" && event.type === "fault" ? event.fault : undefined;
-      this.#fault ??= late
+      this.#fault ??= isLate
         ? new Fault(408, "expected the whole content in time")
         : new Fault(400, "the request is incomplete");
-      const code = this.#fault.status === 413 ? "limit" : late ? "timeout" : "closed";
+      const code = this.#fault.status === 413 ? "limit" : isLate ? "timeout" : "closed";
       this.#controller?.error(new SshError(code, this.#fault.message));
     }
     this.#controller = undefined;

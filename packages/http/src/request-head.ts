@@ -1,28 +1,28 @@
-/** The head of a request, RFC 9112 sections 2 to 6: lines -> method, target, fields, and how the content is framed. @module */
+/** The head of a request (RFC 9112 sections 2 to 6): lines -> method, target, fields, framing of content. @module */
 import { Fault } from "./fault.ts";
 
-/** How a request's content is delimited, RFC 9112 section 6.3. */
+/** How the content of a request is delimited (RFC 9112 section 6.3). */
 export type RequestFraming = { readonly by: "length"; readonly length: number } | { readonly by: "chunked" };
 
 /** A request without its content. */
 export interface RequestHead {
   readonly method: string;
-  /** the target URI, RFC 9112 section 3.3; undefined for the asterisk-form, which means the server as a whole */
+  /** The target URI (RFC 9112 section 3.3). `undefined` for the asterisk-form, which means the whole server. */
   readonly url: string | undefined;
-  /** 0 for HTTP/1.0; any later minor version counts as 1 (RFC 9110 section 2.5) */
+  /** 0 for HTTP/1.0. Any later minor version counts as 1 (RFC 9110 section 2.5). */
   readonly minorVersion: 0 | 1;
-  /** names in lower case, in the order they came */
+  /** In the order received, with names in lower case. */
   readonly fields: readonly Field[];
-  /** no content at all is a length of 0 */
+  /** A request without content has length 0. */
   readonly framing: RequestFraming;
-  /** whether the visitor wants the connection to go on, RFC 9112 section 9.3 */
+  /** Whether the visitor keeps the connection alive (RFC 9112 section 9.3). */
   readonly keepAlive: boolean;
-  /** the visitor waits for 100 (Continue) before it sends content, RFC 9110 section 10.1.1 */
+  /** Whether the visitor waits for 100 (Continue) before it sends content (RFC 9110 section 10.1.1). */
   readonly expectsContinue: boolean;
 }
 export type Field = readonly [name: string, value: string];
 
-/** The first line of a request, RFC 9112 section 3. */
+/** The first line of a request (RFC 9112 section 3). */
 export interface RequestLine {
   readonly method: string;
   readonly target: string;
@@ -33,38 +33,38 @@ export interface RequestLine {
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // RFC 9110 section 5.5: visible characters, obs-text, space and tab
 const fieldContent = /^[\t\x20-\x7e\x80-\xff]*$/;
-// RFC 3986, and what browsers send all the same: { } | ^ ` [ ]. No fragment, and no backslash, which a URL parser takes for a slash.
+// RFC 3986, and { } | ^ ` [ ], which browsers send. No fragment, and no backslash, which URL parsers read as a slash.
 const targetCharacters = /^[!$-;=?-[\]-~]+$/;
-// RFC 9110 section 7.2, without user information; names as DNS and people write them
+// RFC 9110 section 7.2, without user information, and with names as DNS has them
 const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::[0-9]{1,5})?$/;
 const digits = /^[0-9]+$/;
-const longestNumber = 15;
+const maxDigits = 15;
 
-/** @throws Fault 400, 501, 505 */
+/** Parses the first line. @throws Fault 400, 501, 505 */
 export function parseRequestLine(line: string): RequestLine {
   const parts = line.split(" ");
   const [method = "", target = "", protocol = ""] = parts;
   const version = /^HTTP\/([0-9])\.([0-9])$/.exec(protocol);
-  // One space between them, RFC 9112 section 3: whitespace in a lenient reading is a known way to smuggle.
+  // Exactly one space between them (RFC 9112 section 3): lenient parsing of whitespace allows request smuggling.
   if (parts.length !== 3 || version === null) throw new Fault(400, "expected a method, a target and a version");
   if (!token.test(method)) throw new Fault(400, "the method has characters that are not allowed");
-  if (version[1] !== "1") throw new Fault(505, "HTTP/1.1 and HTTP/1.0 are spoken here");
+  if (version[1] !== "1") throw new Fault(505, "expected HTTP/1.1 or HTTP/1.0");
   if (!targetCharacters.test(target)) throw new Fault(400, "the target has characters that are not allowed");
-  // A Request of the web standard cannot have these, and what follows a CONNECT is no HTTP.
-  const other = /^(?:CONNECT|TRACE|TRACK)$/i.test(method);
-  // Methods are case-sensitive (RFC 9110 section 9.1), and a Request would not keep the case of these.
-  const disguised = /^(?:DELETE|GET|HEAD|OPTIONS|POST|PUT)$/i.test(method) && method !== method.toUpperCase();
-  if (other || disguised) throw new Fault(501, "the method is not served here");
+  // A web-standard Request cannot have these methods, and the bytes after a CONNECT are not HTTP.
+  const forbidden = /^(?:CONNECT|TRACE|TRACK)$/i.test(method);
+  // Methods are case-sensitive (RFC 9110 section 9.1), but a Request converts these to upper case.
+  const wrongCase = /^(?:DELETE|GET|HEAD|OPTIONS|POST|PUT)$/i.test(method) && method !== method.toUpperCase();
+  if (forbidden || wrongCase) throw new Fault(501, "the method is not supported");
   return { method, target, minorVersion: version[2] === "0" ? 0 : 1 };
 }
 
-/** One field line, RFC 9112 section 5. @throws Fault 400 */
+/** Parses a field line (RFC 9112 section 5). @throws Fault 400 */
 export function parseField(line: string): Field {
-  // RFC 9112 section 5.2: obs-fold, and 2.2: whitespace before the first field
+  // RFC 9112 sections 5.2 (obs-fold) and 2.2 (whitespace before the first field).
   if (line.startsWith(" ") || line.startsWith("\t")) throw new Fault(400, "expected no folded field line");
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
-  // RFC 9112 section 5.1: whitespace before the colon is refused, and it is not part of a token.
+  // RFC 9112 section 5.1: no whitespace before the colon. A token contains none.
   if (!token.test(name)) throw new Fault(400, "expected a field name and a colon");
   let start = colon + 1;
   let end = line.length;
@@ -75,8 +75,8 @@ export function parseField(line: string): Field {
   return [name.toLowerCase(), value];
 }
 
-/** Puts line and fields together, and refuses what two servers could read in two ways. @throws Fault 400, 417, 501 */
-export function makeHead({ method, target, minorVersion }: RequestLine, fields: readonly Field[]): RequestHead {
+/** Creates a head, and refuses ambiguous ones, which two servers could read differently. @throws Fault 400, 417, 501 */
+export function createHead({ method, target, minorVersion }: RequestLine, fields: readonly Field[]): RequestHead {
   const valuesOf = (name: string): readonly string[] =>
     fields.flatMap((field) => (field[0] === name ? [field[1]] : []));
   const framing = framingOf(valuesOf("content-length"), valuesOf("transfer-encoding"), minorVersion);
@@ -85,55 +85,56 @@ export function makeHead({ method, target, minorVersion }: RequestLine, fields: 
     .map((option) => option.trim().toLowerCase());
   const keepAlive = !connection.includes("close") && (minorVersion === 1 || connection.includes("keep-alive"));
   const hasContent = framing.by === "chunked" || framing.length > 0;
-  // RFC 9110 sections 9.3.1 and 9.3.2: such content has no meaning, and a Request cannot have it.
+  // RFC 9110 sections 9.3.1 and 9.3.2: content has no meaning here, and a Request cannot have it.
   if (hasContent && /^(?:GET|HEAD)$/.test(method)) throw new Fault(400, "expected no content in this method");
   const expectations = valuesOf("expect").map((value) => value.toLowerCase());
-  if (expectations.some((value) => value !== "100-continue")) throw new Fault(417, "only 100-continue can be expected");
+  if (expectations.some((value) => value !== "100-continue"))
+    throw new Fault(417, "expected no expectation but 100-continue");
   const upgrades = valuesOf("upgrade").some((value) => /(?:^|,)[ \t]*websocket/i.test(value));
-  if (upgrades && connection.includes("upgrade")) throw new Fault(501, "WebSockets are not served here");
+  if (upgrades && connection.includes("upgrade")) throw new Fault(501, "WebSocket is not supported");
   const { url, authority } = locate(method, target, hostOf(valuesOf("host"), minorVersion));
   return {
     method,
     url,
     minorVersion,
-    // RFC 9112 section 3.2.2: the authority of an absolute-form replaces Host.
+    // The authority of an absolute-form replaces Host (RFC 9112 section 3.2.2).
     fields: authority === undefined ? fields : [...fields.filter(([name]) => name !== "host"), ["host", authority]],
     framing,
     keepAlive,
-    // RFC 9110 section 10.1.1: not from HTTP/1.0
+    // Ignored in HTTP/1.0 (RFC 9110 section 10.1.1).
     expectsContinue: expectations.length > 0 && minorVersion === 1 && hasContent,
   };
 }
 
-/** RFC 9112 section 6.3. Whatever is ambiguous is refused, also where a server may repair it. */
+/** RFC 9112 section 6.3. Refuses every ambiguity, even those that a server may repair. */
 function framingOf(lengths: readonly string[], codings: readonly string[], minorVersion: number): RequestFraming {
   if (codings.length > 0) {
     if (lengths.length > 0) throw new Fault(400, "expected Content-Length or Transfer-Encoding, got both");
     if (minorVersion === 0) throw new Fault(400, "expected no Transfer-Encoding in HTTP/1.0");
     const names = codings.flatMap((value) => value.split(",")).map((name) => name.trim().toLowerCase());
     if (names.length === 1 && names[0] === "chunked") return { by: "chunked" };
-    const foreign = names.at(-1) === "chunked" && names.indexOf("chunked") === names.length - 1 && !names.includes("");
-    // RFC 9112 section 6.1: 501 for a coding that is not understood; 6.3: 400 where chunked is not the last one
-    throw new Fault(foreign ? 501 : 400, "expected chunked as the only transfer coding");
+    const isValid = names.at(-1) === "chunked" && names.indexOf("chunked") === names.length - 1 && !names.includes("");
+    // 501 for an unsupported coding (RFC 9112 section 6.1), 400 if chunked is not the last one (section 6.3).
+    throw new Fault(isValid ? 501 : 400, "expected chunked as the only transfer coding");
   }
   const [length] = lengths;
   if (length === undefined) return { by: "length", length: 0 };
   if (lengths.length > 1) throw new Fault(400, "expected one Content-Length");
   if (!digits.test(length)) throw new Fault(400, "expected Content-Length to be a number");
-  if (length.length > longestNumber) throw new Fault(400, "Content-Length is too large");
+  if (length.length > maxDigits) throw new Fault(400, "Content-Length is too large");
   return { by: "length", length: Number(length) };
 }
 
-/** RFC 9112 section 3.2: exactly one Host in HTTP/1.1. Gives undefined where the visitor named none. */
+/** Returns Host, or `undefined` if it is empty or missing. HTTP/1.1 requires one (RFC 9112 section 3.2). */
 function hostOf(hosts: readonly string[], minorVersion: number): string | undefined {
   const [host = ""] = hosts;
   if (hosts.length > 1 || (hosts.length === 0 && minorVersion === 1)) throw new Fault(400, "expected one Host");
   if (host === "") return undefined;
-  if (!hostValue.test(host)) throw new Fault(400, "expected Host to be a name or an address, and perhaps a port");
+  if (!hostValue.test(host)) throw new Fault(400, "expected Host to be a name or an address, with an optional port");
   return host;
 }
 
-/** The target URI, RFC 9112 sections 3.2 and 3.3. */
+/** Returns the target URI (RFC 9112 sections 3.2 and 3.3). */
 function locate(
   method: string,
   target: string,
@@ -151,7 +152,7 @@ function checkUrl(url: string): string {
   try {
     return new URL(url).href;
   } catch {
-    throw new Fault(400, "the target or Host is no valid URI");
+    throw new Fault(400, "expected target and Host to form a valid URI");
   }
 }
 

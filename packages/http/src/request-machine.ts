@@ -1,36 +1,36 @@
-/** Requests on a connection, RFC 9112: bytes -> heads, content, ends. @module */
+/** Requests of a connection (RFC 9112): bytes -> heads, content and ends. @module */
 import { type Bytes, concat } from "@postern/wire";
 import { Fault } from "./fault.ts";
 import {
+  createHead,
   type Field,
-  makeHead,
   parseField,
   parseRequestLine,
   type RequestHead,
   type RequestLine,
 } from "./request-head.ts";
 
-/** What {@link RequestMachine} gives, for each request a `head`, any number of `data`, and an `end`. */
+/** An event of {@link RequestMachine}. A request yields a `head`, any number of `data`, and an `end`. */
 export type RequestEvent =
   | { readonly type: "head"; readonly head: RequestHead }
-  /** content without its coding (view) */
+  /** Decoded content: a view of a received chunk. */
   | { readonly type: "data"; readonly data: Bytes }
   | { readonly type: "end" }
-  /** The request is refused, or cut short by the visitor's end: nothing follows, ever. */
+  /** The request is invalid or incomplete. This is the last event. */
   | { readonly type: "fault"; readonly fault: Fault };
 
-/** What a visitor may make us keep in memory. */
+/** Limits of a request. */
 export interface HeadLimits {
-  /** bytes of a request line and its fields together; also of the trailer, and of the chunk extensions of one request */
+  /** Bytes of the request line and all fields; also of the trailer, and of all chunk extensions of a request. */
   readonly maxHeaderBytes: number;
-  /** fields of one head, and of one trailer */
+  /** Number of fields in a head, and in a trailer. */
   readonly maxHeaders: number;
-  /** bytes of content of one request */
+  /** Bytes of content. */
   readonly maxBodyBytes: number;
 }
 
 type State =
-  | { readonly at: "request line" /** an empty line came before it */; readonly blank: boolean }
+  | { readonly at: "request line" /** An empty line has been skipped. */; readonly blank: boolean }
   | { readonly at: "fields"; readonly line: RequestLine; readonly fields: Field[] }
   | { readonly at: "content"; readonly left: number }
   | { readonly at: "chunk size" }
@@ -41,44 +41,44 @@ type State =
 
 const lf = 0x0a;
 const cr = 0x0d;
-/** chunk-size and chunk-ext, RFC 9112 section 7.1; whitespace is allowed only where the grammar has BWS */
+/** chunk-size and chunk-ext (RFC 9112 section 7.1). Whitespace is allowed only as BWS in the grammar. */
 const tokenText = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const quotedText = '"(?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"';
 const chunkLine = /* @__PURE__ */ new RegExp(
   `^([0-9A-Fa-f]+)(?:[ \\t]*;[ \\t]*${tokenText}(?:[ \\t]*=[ \\t]*(?:${tokenText}|${quotedText}))?)*$`,
 );
-/** a chunk-size is at most 2^52, leading zeros included */
+/** Chunk sizes are below 2^52; leading zeros count. */
 const chunkSizeDigits = 13;
 const chunkLineBytes = 1024;
-/** Content that came in small chunks is returned in pieces of this size, or of this many chunks. */
+/** Small chunks are joined into pieces of this size, or of this number of chunks. */
 export const pieceBytes = 4096;
 const pieceChunks = 256;
 /**
- * A piece costs its reader an object, even if it holds one byte. A body may have this many, and one more for each 256 bytes of
- * `maxBodyBytes`.
+ * Each piece costs the reader an object, even if it has one byte. A body may have this many pieces, and one more per
+ * 256 bytes of `maxBodyBytes`.
  */
 const freePieces = 1024;
 const bytesPerPiece = 256;
 
 /**
- * The requests of one connection, one after the other. Pipelined requests (RFC 9112 section 9.3.2) wait in the bytes: whoever does not ask
- * for `next` does not get them, and memory is bounded by what was received.
+ * Parses the requests of one connection. Pipelined requests (RFC 9112 section 9.3.2) stay unparsed until `next` is
+ * called, so memory is bounded by the received bytes.
  *
- * A line ends with CR LF; a CR or LF alone is refused (RFC 9112 section 2.2), and so is everything that another server could read
- * differently.
+ * A line must end with CR LF; a lone CR or LF is refused (RFC 9112 section 2.2). So is everything that another server
+ * could read differently.
  */
 export class RequestMachine {
   readonly #limits: HeadLimits;
   readonly #input: Bytes[] = [];
   #ended = false;
-  /** the line under way, as text: bytes would keep the chunks they came in alive, and a visitor may send one at a time */
+  /** The incomplete line, as text: views would keep whole chunks alive, and a visitor may send single bytes. */
   #text = "";
-  /** bytes of the head, of the trailer, or of chunk lines beyond what they need, so far */
+  /** Bytes so far of the head, of the trailer, or of chunk lines beyond size and line end. */
   #spent = 0;
-  /** content of the request so far */
+  /** Bytes of content announced or received so far. */
   #bodyBytes = 0;
   #pieces = 0;
-  /** the event after data that was joined */
+  /** The event after joined data. */
   #queued: RequestEvent | undefined;
   #state: State = { at: "request line", blank: false };
 
@@ -86,30 +86,30 @@ export class RequestMachine {
     this.#limits = limits;
   }
 
-  /** Nothing of a request has come since the last one ended. */
+  /** No byte of a request has come since the last one ended. */
   get idle(): boolean {
     const { at } = this.#state;
     return at === "request line" && this.#text === "" && this.#input.length === 0 && this.#queued === undefined;
   }
 
-  /** Bytes came (takes). */
+  /** Passes received bytes, and takes them over. */
   receive(chunk: Bytes): void {
     if (chunk.length > 0 && this.#state.at !== "fault") this.#input.push(chunk);
   }
 
-  /** The visitor sends no more. */
+  /** Call when the visitor sends no more. */
   receiveEnd(): void {
     this.#ended = true;
   }
 
-  /** The next event; undefined: needs bytes. */
+  /** Returns the next event, or `undefined` if more bytes are needed. */
   next(): RequestEvent | undefined {
     const event = this.#queued ?? this.#parse();
     this.#queued = undefined;
     return event?.type === "data" ? this.#joined(event.data) : event;
   }
 
-  /** Joins small chunks that were received together, so that the reader gets few objects. */
+  /** Joins small chunks that were received together, so that the reader handles few objects. */
   #joined(first: Bytes): RequestEvent {
     const parts = [first];
     let size = first.length;
@@ -131,7 +131,7 @@ export class RequestMachine {
   #parse(): RequestEvent | undefined {
     try {
       const event = this.#next();
-      // RFC 9112 section 8: a request that is cut short is incomplete, whatever delimits it.
+      // RFC 9112 section 8.
       if (event === undefined && this.#ended && !this.idle && this.#state.at !== "fault")
         throw new Fault(400, "the request is incomplete");
       return event;
@@ -157,7 +157,7 @@ export class RequestMachine {
           const line = this.#line(this.#limits.maxHeaderBytes, 414);
           if (line === undefined) return undefined;
           if (line === "") {
-            // RFC 9112 section 2.2: at least one empty line before a request is ignored.
+            // One empty line before a request is ignored (RFC 9112 section 2.2).
             if (state.blank) throw new Fault(400, "expected a request, got empty lines");
             this.#state = { at: "request line", blank: true };
           } else this.#state = { at: "fields", line: parseRequestLine(line), fields: [] };
@@ -166,8 +166,8 @@ export class RequestMachine {
         case "fields": {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
-          if (line === "") return this.#headDone(makeHead(state.line, state.fields));
-          if (state.fields.length >= this.#limits.maxHeaders) throw new Fault(431, "there are too many fields");
+          if (line === "") return this.#headDone(createHead(state.line, state.fields));
+          if (state.fields.length >= this.#limits.maxHeaders) throw new Fault(431, "the request has too many fields");
           state.fields.push(parseField(line));
           break;
         }
@@ -204,8 +204,8 @@ export class RequestMachine {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
           if (line === "") return this.#messageDone();
-          if (state.count >= this.#limits.maxHeaders) throw new Fault(431, "there are too many fields in the trailer");
-          // RFC 9110 section 6.5.1: a trailer may be ignored, and must not be merged into the head.
+          if (state.count >= this.#limits.maxHeaders) throw new Fault(431, "the trailer has too many fields");
+          // Dropped: a trailer may be ignored and must not be merged into the head (RFC 9110 section 6.5.1).
           parseField(line);
           this.#state = { at: "trailer", count: state.count + 1 };
           break;
@@ -239,7 +239,7 @@ export class RequestMachine {
     const [, size] = chunkLine.exec(line) ?? [];
     if (size === undefined) throw new Fault(400, "expected a chunk size in hexadecimal");
     if (size.length > chunkSizeDigits) throw new Fault(400, "the chunk is too large");
-    // What is no more than size and line end costs nothing: the number of chunks is no one's business.
+    // Size and line end are free, so that the number of chunks is not limited here.
     this.#spent -= size.length + 2;
     if (this.#spent > this.#limits.maxHeaderBytes) throw new Fault(400, "the chunk extensions are too long");
     const bytes = Number.parseInt(size, 16);
@@ -247,14 +247,14 @@ export class RequestMachine {
     return bytes;
   }
 
-  /** RFC 9110 section 15.5.14. Announced content counts, so that none of it is read in vain. */
+  /** RFC 9110 section 15.5.14. Counts announced content, so that content that will be refused is not read. */
   #charge(bytes: number): void {
     this.#bodyBytes += bytes;
     const { maxBodyBytes } = this.#limits;
     if (this.#bodyBytes > maxBodyBytes) throw new Fault(413, `expected at most ${maxBodyBytes} bytes of content`);
   }
 
-  /** At most `size` bytes of what is there (view). */
+  /** Consumes up to `size` received bytes. Returns a view. */
   #take(size: number): Bytes | undefined {
     const [first] = this.#input;
     if (first === undefined) return undefined;
@@ -266,7 +266,7 @@ export class RequestMachine {
     return first.subarray(0, size);
   }
 
-  /** A line without its end; undefined: not complete. `limit` is for `#spent` with this line, its end included. */
+  /** Consumes a line. Returns it without its end, or `undefined` if it is incomplete. `limit` bounds `#spent`. */
   #line(limit: number, tooLong: 400 | 414 | 431): string | undefined {
     for (;;) {
       const [first] = this.#input;
@@ -284,15 +284,15 @@ export class RequestMachine {
     const text = this.#text;
     this.#spent += text.length;
     this.#text = "";
-    // RFC 9112 section 2.2: a lone LF may end a line and a CR may stand alone, but need not be let through, and that is safer.
+    // RFC 9112 section 2.2 allows to accept a lone LF or CR. Refusing them is safer.
     if (text.charCodeAt(text.length - 2) !== cr || text.indexOf("\r") !== text.length - 2) {
-      throw new Fault(400, "expected CR LF at the end of a line, and nowhere else");
+      throw new Fault(400, "expected CR LF at the end of each line, and no other CR or LF");
     }
     return text.slice(0, -2);
   }
 }
 
-/** One character for each byte, as fields are read (RFC 9110 section 5.5); TextDecoder has windows-1252 under that name. */
+/** Decodes each byte to one character (RFC 9110 section 5.5). TextDecoder maps the name latin1 to windows-1252. */
 function latin1(bytes: Bytes): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));

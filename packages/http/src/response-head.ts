@@ -1,34 +1,34 @@
-/** The head of a response, RFC 9112 sections 4 to 6: a Response -> status line, fields, and how its content is framed. @module */
-import { type Bytes, SshError } from "@postern/wire";
+/** The head of a response (RFC 9112 sections 4 to 6): Response -> status line, fields, framing of content. @module */
+import { type Bytes, describeType, quote, SshError } from "@postern/wire";
 
-/** How a response's content is delimited, RFC 9112 section 6.3. */
+/** How the content of a response is delimited (RFC 9112 section 6.3). */
 export type ResponseFraming =
   | { readonly by: "nothing" }
   | { readonly by: "length"; readonly length: number }
   | { readonly by: "chunked" }
-  /** for HTTP/1.0, which knows no chunks */
+  /** For HTTP/1.0, which has no chunked coding. */
   | { readonly by: "close" };
 
-/** What a response is an answer to. */
+/** The request and connection that a response belongs to. */
 export interface ResponseContext {
-  /** undefined where the request could not be read */
+  /** `undefined` if the request is invalid. */
   readonly method: string | undefined;
   readonly minorVersion: 0 | 1;
-  /** whether visitor and server would let the connection go on */
+  /** Whether visitor and service would keep the connection alive. */
   readonly keepAlive: boolean;
-  /** how long we will wait for the next request */
+  /** The announced time limit for the next request. */
   readonly keepAliveTimeoutMs: number;
   readonly date: Date;
 }
 
-/** A response ready to be sent, but for its content. */
+/** An encoded head and the framing of the content after it. */
 export interface ResponseHead {
   readonly bytes: Bytes;
   readonly framing: ResponseFraming;
   readonly keepAlive: boolean;
 }
 
-/** What belongs to one connection and not to a message that passes on (RFC 9110 section 7.6.1), and what we write ourselves. */
+/** Fields that apply to one connection only (RFC 9110 section 7.6.1). The service writes its own. */
 export const connectionFields: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "connection",
   "keep-alive",
@@ -44,8 +44,12 @@ const fetchCodings: ReadonlySet<string> = /* @__PURE__ */ new Set(["gzip", "x-gz
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** @throws SshError `misuse` for what is no Response, or one whose content is gone */
-export function makeResponseHead(response: Response, context: ResponseContext): ResponseHead {
+/**
+ * Encodes the head of a response.
+ *
+ * @throws SshError `misuse` if it is not a Response, is invalid, or its body is in use
+ */
+export function encodeResponseHead(response: Response, context: ResponseContext): ResponseHead {
   checkResponse(response);
   const { status, headers, body } = response;
   const head = context.method === "HEAD";
@@ -68,12 +72,12 @@ export function makeResponseHead(response: Response, context: ResponseContext): 
     if (connectionFields.has(name.toLowerCase()) || name.toLowerCase() === "content-length") continue;
     if (decoded && name.toLowerCase() === "content-encoding") continue;
     if (!fieldName.test(name) || !fieldText.test(value))
-      throw new SshError("misuse", "expected a field that can be sent");
+      throw new SshError("misuse", `expected a response with valid fields, got an invalid field ${quote(name, 64)}`);
     add(name, value);
   }
   // RFC 9110 section 6.6.1
   if (!headers.has("date")) add("date", context.date.toUTCString());
-  // RFC 9110 section 8.6: never with 204; with HEAD and 304 what it would have been, if that is known.
+  // RFC 9110 section 8.6: no length with 204; with HEAD and 304, the length that the body would have, if it is known.
   if (framing.by === "chunked") add("transfer-encoding", "chunked");
   else if (framing.by === "length") add("content-length", framing.length);
   else if ((head || status === 304) && length !== undefined) add("content-length", length);
@@ -86,21 +90,22 @@ export function makeResponseHead(response: Response, context: ResponseContext): 
   return { bytes: latin1(`${text}\r\n`), framing, keepAlive };
 }
 
-/** By its shape and not by its class: a program may bring a Response of its own. */
+/** Checks the shape and not the class, because a program may use a Response class of its own. */
 function checkResponse(response: Response): void {
   const { status, headers, body } = (response ?? {}) as Partial<Response>;
   if (typeof headers?.get !== "function" || typeof status !== "number" || body === undefined) {
-    throw new SshError("misuse", "expected the handler to give a Response");
+    throw new SshError("misuse", `expected the handler to return a Response, got ${describeType(response)}`);
   }
-  // Response.error() has 0; 101 is an upgrade, which is not served here.
+  // Response.error() has status 0. 101 is an upgrade, which is not supported.
   if (!(status >= 200 && status <= 599))
     throw new SshError("misuse", `expected a status from 200 to 599, got ${status}`);
-  if (response.bodyUsed || body?.locked) throw new SshError("misuse", "expected a Response whose body is not in use");
+  if (response.bodyUsed || body?.locked)
+    throw new SshError("misuse", "expected a Response with an unused body, got one that was read or is locked");
 }
 
 /**
- * Whether `fetch` decoded the body. It keeps the fields of the encoded one (Fetch section 4.6), which would contradict the body. Only a
- * fetched Response has a URL. `zstd` is missing because some runtimes decode it and others do not.
+ * Whether `fetch` decoded the body. It keeps the fields of the encoded body (Fetch section 4.6), which no longer match.
+ * Only a fetched Response has a URL. `zstd` is not listed, because only some runtimes decode it.
  */
 function wasDecoded({ url, headers }: Response): boolean {
   const codings = headers.get("content-encoding")?.split(",") ?? [];
@@ -112,7 +117,7 @@ function contentLength(headers: Headers): number | undefined {
   return value !== null && /^[0-9]{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
-/** One byte for each character, as field values are written. */
+/** Encodes each character as one byte, as in field values. */
 export function latin1(text: string): Bytes {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

@@ -1,12 +1,12 @@
-/** A Request of the web standard made of what a visitor sent. @module */
+/** Creates a web-standard Request. @module */
 import type { RequestHead } from "./request-head.ts";
 import { connectionFields } from "./response-head.ts";
 
 /**
- * Makes the Request. Some runtimes are for those who send requests, not for those who get them: a browser drops fields such as Cookie and
- * Host, and not each takes a stream as the body. What is lost is put back on the object itself.
+ * Creates a Request from a head and a body. A client runtime may restrict Request: browsers drop fields such as Cookie
+ * and Host, and some do not accept a stream as the body. Properties defined on the object itself restore these.
  */
-export function makeRequest(
+export function createRequest(
   head: RequestHead,
   url: string,
   body: ReadableStream<Uint8Array> | undefined,
@@ -14,22 +14,22 @@ export function makeRequest(
 ): Request {
   const headers = new Headers();
   for (const [name, value] of head.fields) {
-    // Fulfilled by the server, and of no use to a handler that passes the request on (RFC 9110 section 7.6.1).
+    // A handler that forwards the request must not pass on fields of this connection (RFC 9110 section 7.6.1).
     if (!connectionFields.has(name) && name !== "expect") headers.append(name, value);
   }
   const init: RequestInit & { duplex?: "half" } = { method: head.method, headers, signal };
-  if (body !== undefined && streamsRequests(url)) {
+  if (body !== undefined && canStreamBody(url)) {
     init.body = body;
     init.duplex = "half";
   }
   const request = new Request(url, init);
-  if (!sameNames(request.headers, headers)) own(request, "headers", headers);
-  if (body !== undefined && init.body === undefined) ownBody(request, body, headers);
+  if (!hasFields(request.headers, headers)) define(request, "headers", headers);
+  if (body !== undefined && init.body === undefined) defineBody(request, body, headers);
   return request;
 }
 
-/** Where a stream is not known as a body it becomes a string, "[object ReadableStream]", which has a type. */
-function streamsRequests(url: string): boolean {
+/** A runtime that does not accept streams converts them to a string, and sets its content type. */
+function canStreamBody(url: string): boolean {
   const init: RequestInit & { duplex: "half" } = { method: "POST", body: new ReadableStream(), duplex: "half" };
   try {
     return !new Request(url, init).headers.has("content-type");
@@ -38,23 +38,23 @@ function streamsRequests(url: string): boolean {
   }
 }
 
-function sameNames(have: Headers, want: Headers): boolean {
-  for (const [name, value] of want) if (have.get(name) !== value && name !== "set-cookie") return false;
+function hasFields(actual: Headers, expected: Headers): boolean {
+  for (const [name, value] of expected) if (actual.get(name) !== value && name !== "set-cookie") return false;
   return true;
 }
 
-/** A Response takes a stream in every runtime, and reads it in the same ways. */
-function ownBody(request: Request, body: ReadableStream<Uint8Array>, headers: Headers): void {
+/** Reads the body through a Response, which accepts a stream in every runtime and has the same methods. */
+function defineBody(request: Request, body: ReadableStream<Uint8Array>, headers: Headers): void {
   const type = headers.get("content-type");
   const reader = new Response(body, type === null ? {} : { headers: { "content-type": type } });
   Object.defineProperty(request, "body", { get: () => reader.body });
   Object.defineProperty(request, "bodyUsed", { get: () => reader.bodyUsed });
   for (const name of ["arrayBuffer", "blob", "formData", "json", "text"] as const) {
-    own(request, name, () => reader[name]());
+    define(request, name, () => reader[name]());
   }
-  own(request, "bytes", async () => new Uint8Array(await reader.arrayBuffer()));
+  define(request, "bytes", async () => new Uint8Array(await reader.arrayBuffer()));
 }
 
-function own(request: Request, name: string, value: unknown): void {
+function define(request: Request, name: string, value: unknown): void {
   Object.defineProperty(request, name, { value, configurable: true });
 }

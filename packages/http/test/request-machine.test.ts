@@ -1,4 +1,4 @@
-/** Requests in bytes: what is read, and what is refused, whatever the pieces they come in. */
+/** Valid and invalid requests, with the same result for any division into chunks. */
 import { chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, fromUtf8, utf8 } from "@postern/wire";
 import fc from "fast-check";
@@ -11,7 +11,7 @@ function latin1(text: string): Bytes {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
-/** What came out, with content joined. */
+/** Returns the events as text, with content joined. */
 function read(chunks: readonly Bytes[], given: HeadLimits = limits, end = false): unknown[] {
   const machine = new RequestMachine(given);
   const seen: unknown[] = [];
@@ -40,7 +40,7 @@ function note(seen: unknown[], event: RequestEvent): void {
   } else seen.push("end");
 }
 
-/** The same under every chunking. */
+/** Reads a text, and checks that every chunking yields the same events. */
 function readAll(text: string, end = false, given?: HeadLimits): unknown[] {
   const whole = read([latin1(text)], given, end);
   for (const { name, chunks } of chunkings(latin1(text), seededRandom(text))) {
@@ -52,11 +52,11 @@ function readAll(text: string, end = false, given?: HeadLimits): unknown[] {
 const get = "GET / HTTP/1.1\r\nHost: a\r\n";
 const post = "POST / HTTP/1.1\r\nHost: a\r\n";
 
-describe("the objects that content costs", () => {
+describe("the pieces of content", () => {
   const chunk = "1\r\nx\r\n";
   const head = `${post}Transfer-Encoding: chunked\r\n\r\n`;
 
-  it("are few for small chunks that are received together", () => {
+  it("joins small chunks that are received together", () => {
     const machine = new RequestMachine(limits);
     machine.receive(latin1(`${head}${chunk.repeat(10_000)}0\r\n\r\n`));
     const seen: (string | number)[] = [];
@@ -67,7 +67,7 @@ describe("the objects that content costs", () => {
     expect(machine.idle).toBe(true);
   });
 
-  it("are limited for small chunks that are received one at a time (RFC 9110 15.5.14)", () => {
+  it("limits small chunks that are received one at a time (RFC 9110 15.5.14)", () => {
     const maxBodyBytes = 1024 * 1024;
     const machine = new RequestMachine({ ...limits, maxBodyBytes });
     machine.receive(latin1(head));
@@ -83,7 +83,7 @@ describe("the objects that content costs", () => {
     expect(pieces).toBe(1024 + maxBodyBytes / 256);
   });
 
-  it("are counted for each request anew", () => {
+  it("counts pieces per request", () => {
     const machine = new RequestMachine({ ...limits, maxBodyBytes: 4 });
     for (let request = 0; request < 1000; request++) {
       machine.receive(latin1(`${head}4\r\nabcd\r\n0\r\n\r\n${post}Content-Length: 4\r\n\r\nabcd`));
@@ -94,7 +94,7 @@ describe("the objects that content costs", () => {
 
 describe("content above maxBodyBytes", () => {
   const small: HeadLimits = { ...limits, maxBodyBytes: 3 };
-  it("is refused with 413 before any of it is read if its length is announced (RFC 9110 15.5.14)", () => {
+  it("is refused with 413 before it is read if its length is announced (RFC 9110 15.5.14)", () => {
     expect(readAll(`${post}Content-Length: 4\r\n\r\nabcd`, false, small)).toEqual([413]);
     expect(readAll(`${post}Content-Length: 3\r\n\r\nabc`, false, small).at(-1)).toBe("end");
   });
@@ -105,11 +105,15 @@ describe("content above maxBodyBytes", () => {
   });
 });
 
-describe("requests that are read", () => {
+describe("valid requests", () => {
   const cases: [name: string, text: string, events: unknown[]][] = [
-    ["a bare one", `${get}\r\n`, ["GET http://a/ 0", "end"]],
-    ["two pipelined (RFC 9112 9.3.2)", `${get}\r\n${post}\r\n`, ["GET http://a/ 0", "end", "POST http://a/ 0", "end"]],
-    ["an empty line before it (RFC 9112 2.2)", `\r\n${get}\r\n`, ["GET http://a/ 0", "end"]],
+    ["a request without content", `${get}\r\n`, ["GET http://a/ 0", "end"]],
+    [
+      "two pipelined requests (RFC 9112 9.3.2)",
+      `${get}\r\n${post}\r\n`,
+      ["GET http://a/ 0", "end", "POST http://a/ 0", "end"],
+    ],
+    ["an empty line before a request (RFC 9112 2.2)", `\r\n${get}\r\n`, ["GET http://a/ 0", "end"]],
     ["content by length", `${post}Content-Length: 5\r\n\r\nhello`, ["POST http://a/ 5", "data hello", "end"]],
     [
       "a length with leading zeros",
@@ -121,7 +125,7 @@ describe("requests that are read", () => {
       `${post}Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n`,
       ["POST http://a/ chunked", "data hello", "end"],
     ],
-    ["a coding in capitals", `${post}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n`, ["POST http://a/ chunked", "end"]],
+    ["a coding in upper case", `${post}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n`, ["POST http://a/ chunked", "end"]],
     [
       "chunk extensions (RFC 9112 7.1.1)",
       `${post}Transfer-Encoding: chunked\r\n\r\n1;a;b=c ; d = "e;\\""\r\nx\r\n0\r\n\r\n`,
@@ -143,18 +147,18 @@ describe("requests that are read", () => {
     ["Host with a port", "GET / HTTP/1.1\r\nHost: a:8080\r\n\r\n", ["GET http://a:8080/ 0", "end"]],
     ["Host with an IPv6 address", "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", ["GET http://[::1]/ 0", "end"]],
     [
-      "absolute-form, which wins over Host (RFC 9112 3.2.2)",
+      "absolute-form, which overrides Host (RFC 9112 3.2.2)",
       `GET http://b/x?y HTTP/1.1\r\nHost: a\r\n\r\n`,
       ["GET http://b/x?y 0", "end"],
     ],
     ["asterisk-form (RFC 9112 3.2.4)", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", ["OPTIONS undefined 0", "end"]],
     ["a path that looks like an authority", "GET //b/x HTTP/1.1\r\nHost: a\r\n\r\n", ["GET http://a//b/x 0", "end"]],
     [
-      "what browsers leave in a query",
+      "a query with characters that browsers do not encode",
       "GET /?a={b|c}^`[d] HTTP/1.1\r\nHost: a\r\n\r\n",
       ["GET http://a/?a={b|c}^`[d] 0", "end"],
     ],
-    ["a method of somebody's own", "X-Y! / HTTP/1.1\r\nHost: a\r\n\r\n", ["X-Y! http://a/ 0", "end"]],
+    ["a nonstandard method", "X-Y! / HTTP/1.1\r\nHost: a\r\n\r\n", ["X-Y! http://a/ 0", "end"]],
     ["a field without a value, and obs-text", `${get}X:\r\nY:\t\xe4 \r\n\r\n`, ["GET http://a/ 0", "end"]],
     [
       "Upgrade to something that is not WebSocket (RFC 9110 7.8)",
@@ -162,9 +166,9 @@ describe("requests that are read", () => {
       ["GET http://a/ 0", "end"],
     ],
   ];
-  for (const [name, text, events] of cases) it(name, () => expect(readAll(text)).toEqual(events));
+  for (const [name, text, events] of cases) it(`reads ${name}`, () => expect(readAll(text)).toEqual(events));
 
-  it("fields keep their order and repetitions, with names in lower case and values trimmed", () => {
+  it("keeps order and repetitions of fields, with names in lower case and values trimmed", () => {
     const machine = new RequestMachine(limits);
     machine.receive(latin1(`${get}Cookie: a\r\nX-Y:  b c \t\r\ncookie: \xff\r\n\r\n`));
     const event = machine.next();
@@ -176,7 +180,7 @@ describe("requests that are read", () => {
     ]);
   });
 
-  it("keep-alive follows version and Connection (RFC 9112 9.3)", () => {
+  it("derives keep-alive from version and Connection (RFC 9112 9.3)", () => {
     const keepAlive = (version: string, connection: string): unknown => {
       const machine = new RequestMachine(limits);
       machine.receive(latin1(`GET / HTTP/${version}\r\nHost: a\r\n${connection}\r\n`));
@@ -191,7 +195,7 @@ describe("requests that are read", () => {
   });
 });
 
-describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)", () => {
+describe("invalid requests (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)", () => {
   const length = (value: string): string => `${post}Content-Length: ${value}\r\n\r\nhello`;
   const coding = (value: string): string => `${post}Transfer-Encoding: ${value}\r\n\r\n0\r\n\r\n`;
   const chunk = (text: string): string => `${post}Transfer-Encoding: chunked\r\n\r\n${text}`;
@@ -217,10 +221,10 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
     ["a Content-Length with a space", length("5 5"), 400],
     ["an empty Content-Length", length(""), 400],
     ["a Content-Length with a fraction", length("5.0"), 400],
-    ["a Content-Length that is no safe integer", length("9999999999999999"), 400],
+    ["a Content-Length that is not a safe integer", length("9999999999999999"), 400],
     ["a Content-Length that overflows", length("18446744073709551621"), 400],
-    ["a coding that is not known (6.1)", coding("gzip, chunked"), 501],
-    ["chunked that is not last (6.3)", coding("chunked, gzip"), 400],
+    ["an unknown coding (6.1)", coding("gzip, chunked"), 501],
+    ["chunked if it is not last (6.3)", coding("chunked, gzip"), 400],
     ["chunked twice (6.1)", coding("chunked, chunked"), 400],
     ["chunked in two fields", `${post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
     ["identity", coding("identity"), 400],
@@ -245,7 +249,7 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
     ["a tab before the colon of Transfer-Encoding (5.1)", field("Transfer-Encoding\t: chunked"), 400],
     ["a field without a colon", field("X"), 400],
     ["a field without a name", field(": x"), 400],
-    ["a field name with a character that is no token", field("X(): a"), 400],
+    ["a field name that is not a token", field("X(): a"), 400],
     ["a field name beyond ASCII", field("\xc4: a"), 400],
     ["NUL in a value (RFC 9110 5.5)", field("X: a\0b"), 400],
     ["DEL in a value", field("X: a\x7fb"), 400],
@@ -255,26 +259,26 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
     ["a CR before CR LF", field("X: a\r"), 400],
     ["a lone CR in the request line", "GET /\rx HTTP/1.1\r\nHost: a\r\n\r\n", 400],
     ["a lone LF at the end of the head", `${get}\n`, 400],
-    ["empty lines without end", "\r\n\r\n", 400],
-    ["no Host (3.2)", "GET / HTTP/1.1\r\n\r\n", 400],
+    ["repeated empty lines", "\r\n\r\n", 400],
+    ["a request without Host (3.2)", "GET / HTTP/1.1\r\n\r\n", 400],
     ["two Hosts (3.2)", field("Host: a"), 400],
     ["a list in Host", "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400],
     ["a path in Host", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400],
     ["a user in Host", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400],
     ["a port out of range in Host", "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400],
-    ["an IPv6 address that is none", "GET / HTTP/1.1\r\nHost: [:::]\r\n\r\n", 400],
+    ["an invalid IPv6 address", "GET / HTTP/1.1\r\nHost: [:::]\r\n\r\n", 400],
     ["two spaces in the request line (3)", line("GET  / HTTP/1.1"), 400],
     ["a tab in the request line (3)", line("GET\t/ HTTP/1.1"), 400],
     ["whitespace before the method", line(" GET / HTTP/1.1"), 400],
     ["whitespace after the version", line("GET / HTTP/1.1 "), 400],
-    ["no version: HTTP/0.9", line("GET /"), 400],
-    ["a version in small letters (2.3)", line("GET / http/1.1"), 400],
+    ["a request line without a version (HTTP/0.9)", line("GET /"), 400],
+    ["a version in lower case (2.3)", line("GET / http/1.1"), 400],
     ["a version with two digits", line("GET / HTTP/1.10"), 400],
     ["HTTP/2.0", line("GET / HTTP/2.0"), 505],
     ["the preface of HTTP/2 (RFC 9113 3.4)", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505],
-    ["a method that is no token", line("G(T / HTTP/1.1"), 400],
+    ["a method that is not a token", line("G(T / HTTP/1.1"), 400],
     ["a method in quotes", line('"GET" / HTTP/1.1'), 400],
-    ["get in small letters (RFC 9110 9.1)", line("get / HTTP/1.1"), 501],
+    ["get in lower case (RFC 9110 9.1)", line("get / HTTP/1.1"), 501],
     ["CONNECT", line("CONNECT a:80 HTTP/1.1"), 501],
     ["TRACE", line("TRACE / HTTP/1.1"), 501],
     ["a fragment", line("GET /#x HTTP/1.1"), 400],
@@ -282,34 +286,34 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
     ["a quote in the target", line('GET /" HTTP/1.1'), 400],
     ["an angle bracket in the target", line("GET /< HTTP/1.1"), 400],
     ["a target beyond ASCII", line("GET /\xe4 HTTP/1.1"), 400],
-    ["a target that is no path", line("GET x HTTP/1.1"), 400],
+    ["a target that is not a path", line("GET x HTTP/1.1"), 400],
     ["an asterisk for another method", line("GET * HTTP/1.1"), 400],
     ["absolute-form of another scheme", line("GET ftp://a/ HTTP/1.1"), 400],
     ["absolute-form with a user", line("GET http://u:p@a/ HTTP/1.1"), 400],
     ["absolute-form without a host", line("GET http:///x HTTP/1.1"), 400],
-    ["an expectation that is not known (RFC 9110 10.1.1)", `${post}Expect: tea\r\nContent-Length: 1\r\n\r\nx`, 417],
-    ["a WebSocket", field("Connection: keep-alive, Upgrade\r\nUpgrade: websocket"), 501],
+    ["an unknown expectation (RFC 9110 10.1.1)", `${post}Expect: tea\r\nContent-Length: 1\r\n\r\nx`, 417],
+    ["a WebSocket upgrade", field("Connection: keep-alive, Upgrade\r\nUpgrade: websocket"), 501],
   ];
-  for (const [name, text, status] of cases) it(name, () => expect(readAll(text)).toEqual([status]));
+  for (const [name, text, status] of cases) it(`refuses ${name}`, () => expect(readAll(text)).toEqual([status]));
 
   const inContent: [name: string, text: string][] = [
-    ["a chunk size that is no number", "x\r\n"],
+    ["a chunk size that is not a number", "x\r\n"],
     ["an empty chunk size", "\r\n"],
     ["a signed chunk size", "+1\r\nx\r\n"],
     ["a chunk size with 0x", "0x1\r\nx\r\n"],
     ["whitespace before a chunk size", " 1\r\nx\r\n"],
     ["whitespace after a chunk size", "1 \r\nx\r\n"],
     ["a chunk size that overflows 2^64", "10000000000000001\r\nx\r\n"],
-    ["a chunk size that is no safe integer", "20000000000000\r\n"],
+    ["a chunk size that is not a safe integer", "20000000000000\r\n"],
     ["a chunk size with too many zeros", "00000000000001\r\nx\r\n"],
     ["a lone LF after a chunk size", "1\nx\r\n0\r\n\r\n"],
     ["a CR in a chunk extension", "1;a=\rb\r\nx\r\n"],
     ["a lone LF in a chunk extension", "1;a\n0\r\n\r\n"],
-    ["an extension that is no token", "1;{}\r\nx\r\n"],
-    ["an extension without end", `1;${"a".repeat(1100)}`],
+    ["an extension that is not a token", "1;{}\r\nx\r\n"],
+    ["an extension that is too long", `1;${"a".repeat(1100)}`],
   ];
   for (const [name, text] of inContent) {
-    it(name, () => expect(readAll(chunk(text))).toEqual(["POST http://a/ chunked", 400]));
+    it(`refuses ${name}`, () => expect(readAll(chunk(text))).toEqual(["POST http://a/ chunked", 400]));
   }
   const afterData: [name: string, text: string, status: number][] = [
     ["a chunk that is longer than its size", "1\r\nxy\r\n0\r\n\r\n", 400],
@@ -321,53 +325,55 @@ describe("requests that are refused (RFC 9112 sections 2, 3, 5, 6, 7 and 11.2)",
     ["a trailer with too many fields", `1\r\nx\r\n0\r\n${"A: b\r\n".repeat(11)}\r\n`, 431],
   ];
   for (const [name, text, status] of afterData) {
-    it(name, () => expect(readAll(chunk(text))).toEqual(["POST http://a/ chunked", "data x", status]));
+    it(`refuses ${name}`, () => {
+      expect(readAll(chunk(text))).toEqual(["POST http://a/ chunked", "data x", status]);
+    });
   }
 
-  it("chunk extensions that are small, but many", () => {
+  it("refuses many small chunk extensions", () => {
     const events = readAll(chunk(`1;${"a".repeat(200)}\r\nx\r\n`.repeat(20)));
     expect(events).toEqual(["POST http://a/ chunked", `data ${"x".repeat(10)}`, 400]);
   });
 
-  it("not chunks without extensions, however many", () => {
+  it("reads many chunks without extensions", () => {
     const events = readAll(chunk(`${"1\r\nx\r\n".repeat(2000)}0\r\n\r\n`));
     expect(events).toEqual(["POST http://a/ chunked", `data ${"x".repeat(2000)}`, "end"]);
   });
 
-  it("nothing is read after a request that was refused", () => {
+  it("reads nothing after an invalid request", () => {
     expect(readAll(`${post}Content-Length: 1, 1\r\n\r\n${get}\r\n`)).toEqual([400]);
   });
 });
 
 describe("limits", () => {
   const small: HeadLimits = { ...limits, maxHeaderBytes: 64, maxHeaders: 2 };
-  it("a target that is too long is 414 (RFC 9110 15.5.15)", () => {
+  it("answers a target that is too long with 414 (RFC 9110 15.5.15)", () => {
     expect(readAll(`GET /${"a".repeat(64)}`, false, small)).toEqual([414]);
   });
-  it("a head that is too long is 431 (RFC 6585 5)", () => {
+  it("answers a head that is too long with 431 (RFC 6585 5)", () => {
     expect(readAll(`${get}X: ${"a".repeat(64)}`, false, small)).toEqual([431]);
   });
-  it("a head of just that length is read", () => {
+  it("reads a head of exactly the maximum length", () => {
     const rest = 64 - get.length - "X: \r\n\r\n".length;
     expect(readAll(`${get}X: ${"a".repeat(rest)}\r\n\r\n`, false, small)).toEqual(["GET http://a/ 0", "end"]);
     expect(readAll(`${get}X: ${"a".repeat(rest + 1)}\r\n\r\n`, false, small)).toEqual([431]);
   });
-  it("too many fields are 431", () => {
+  it("answers too many fields with 431", () => {
     expect(readAll(`${get}A: b\r\n\r\n`, false, small)).toEqual(["GET http://a/ 0", "end"]);
     expect(readAll(`${get}A: b\r\nA: b\r\n\r\n`, false, small)).toEqual([431]);
   });
-  it("they count for each request anew", () => {
+  it("applies limits per request", () => {
     const one = `${get}X: ${"a".repeat(30)}\r\n\r\n`;
     expect(readAll(one.repeat(3), false, small)).toHaveLength(6);
   });
 });
 
 describe("the end of a visitor", () => {
-  it("between two requests is none of a request", () => {
+  it("yields no event between two requests", () => {
     expect(readAll(`${get}\r\n`, true)).toEqual(["GET http://a/ 0", "end"]);
     expect(readAll("", true)).toEqual([]);
   });
-  it("in a head, in content and in a chunk makes it incomplete (RFC 9112 8)", () => {
+  it("makes a request incomplete in its head, content or chunk (RFC 9112 8)", () => {
     expect(readAll("GET / HT", true)).toEqual([400]);
     expect(readAll(`${get}`, true)).toEqual([400]);
     expect(readAll(`${post}Content-Length: 5\r\n\r\nhell`, true)).toEqual(["POST http://a/ 5", "data hell", 400]);
@@ -380,8 +386,8 @@ describe("the end of a visitor", () => {
   });
 });
 
-describe("any bytes", () => {
-  it("give the same events in any pieces, and never an exception", () => {
+describe("arbitrary bytes", () => {
+  it("yield the same events in any chunks, and no exception", () => {
     const word = fc.constantFrom(
       "GET",
       "POST",
@@ -411,7 +417,7 @@ describe("any bytes", () => {
     );
   });
 
-  it("in content come out as they went in", () => {
+  it("pass through as content unchanged", () => {
     const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
     const head = utf8("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 256\r\n\r\n");
     const machine = new RequestMachine(limits);

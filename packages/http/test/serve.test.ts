@@ -1,4 +1,4 @@
-/** The service as a visitor sees it: bytes in, bytes out, over a pipe in memory. */
+/** The service from a visitor's side: bytes in and out over a pipe in memory. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,7 +11,7 @@ import { type HandlerErrorEvent, type HttpHandler, type HttpService, type ServeO
 
 const origin = { host: "192.0.2.7", port: 4711 };
 
-/** A visitor that writes and reads text; bytes it has not asked for stay in the pipe. */
+/** A visitor that writes and reads text. */
 class Client {
   readonly pipe: BytePipe;
   text = "";
@@ -60,7 +60,7 @@ class Client {
     clearTimeout(deadline);
   }
 
-  /** What came up to and with `last`, without the date. */
+  /** Resolves with the received text up to and including `last`, without the date. */
   async upTo(last: string): Promise<string> {
     await this.until(last, () => this.text.includes(last));
     const at = this.text.indexOf(last) + last.length;
@@ -111,11 +111,11 @@ const kept = "connection: keep-alive\r\nkeep-alive: timeout=60\r\n\r\n";
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("an exchange", () => {
-  it("gives the handler a Request and the visitor's origin, and the visitor the Response", async () => {
+  it("passes a Request and the visitor's origin to the handler, and sends its Response", async () => {
     const place = open(async (request, info) => {
       const { method, url, headers } = request;
-      const told = [method, url, [...headers], info.origin, await request.text()];
-      return Response.json(told, { status: 201, statusText: "Made", headers: { "x-a": "b", "set-cookie": "c" } });
+      const received = [method, url, [...headers], info.origin, await request.text()];
+      return Response.json(received, { status: 201, statusText: "Made", headers: { "x-a": "b", "set-cookie": "c" } });
     });
     const visitor = place.visit();
     visitor.send(post("X-Y: z\r\nCookie: a=b\r\nContent-Length: 5\r\nTE: trailers\r\nConnection: TE\r\n", "hello"));
@@ -126,7 +126,7 @@ describe("an exchange", () => {
     expect(place.service.connections).toBe(1);
   });
 
-  it("has a date (RFC 9110 6.6.1)", async () => {
+  it("sends a date (RFC 9110 6.6.1)", async () => {
     const visitor = open(() => new Response(null)).visit();
     visitor.send(get("/", "Connection: close\r\n"));
     await visitor.until("the end", () => visitor.ended);
@@ -136,57 +136,62 @@ describe("an exchange", () => {
   });
 
   const framings: [name: string, request: string, response: () => Response, expected: string][] = [
-    ["no body is a length of 0", get(), () => new Response(null), `HTTP/1.1 200 \r\ncontent-length: 0\r\n${kept}`],
     [
-      "a length the handler knows",
+      "sends a length of 0 without a body",
+      get(),
+      () => new Response(null),
+      `HTTP/1.1 200 \r\ncontent-length: 0\r\n${kept}`,
+    ],
+    [
+      "sends the length that the handler sets",
       get(),
       () => new Response("abc", { headers: { "content-length": "3", "content-type": "x/y" } }),
       `HTTP/1.1 200 \r\ncontent-type: x/y\r\ncontent-length: 3\r\n${kept}abc`,
     ],
     [
-      "HEAD has the fields alone (RFC 9110 9.3.2)",
+      "answers HEAD with the fields only (RFC 9110 9.3.2)",
       get().replace("GET", "HEAD"),
       () => new Response("abc", { headers: { "content-length": "3", "content-type": "x/y" } }),
       `HTTP/1.1 200 \r\ncontent-type: x/y\r\ncontent-length: 3\r\n${kept}`,
     ],
     [
-      "204 has no length (RFC 9110 8.6)",
+      "sends 204 without a length (RFC 9110 8.6)",
       get(),
       () => new Response(null, { status: 204, headers: { "content-length": "0" } }),
       `HTTP/1.1 204 \r\n${kept}`,
     ],
     [
-      "304 may have the length of what is not sent",
+      "sends 304 with the length of the body that is not sent",
       get(),
       () => new Response(null, { status: 304, headers: { "content-length": "9" } }),
       `HTTP/1.1 304 \r\ncontent-length: 9\r\n${kept}`,
     ],
     [
-      "205 has a length of 0 (RFC 9110 15.3.6)",
+      "sends 205 with a length of 0 (RFC 9110 15.3.6)",
       get(),
       () => new Response(null, { status: 205 }),
       `HTTP/1.1 205 \r\ncontent-length: 0\r\n${kept}`,
     ],
     [
-      "a length that is wrong for no body is put right",
+      "corrects a length that is set without a body",
       get(),
       () => new Response(null, { headers: { "content-length": "9" } }),
       `HTTP/1.1 200 \r\ncontent-length: 0\r\n${kept}`,
     ],
     [
-      "fields of the connection are ours",
+      "replaces fields of the connection",
       get(),
       () => new Response(null, { headers: { "transfer-encoding": "gzip", "keep-alive": "x", upgrade: "y" } }),
       `HTTP/1.1 200 \r\ncontent-length: 0\r\n${kept}`,
     ],
     [
-      "OPTIONS * is answered for the server as a whole (RFC 9110 9.3.7)",
+      "answers OPTIONS * for the server as a whole (RFC 9110 9.3.7)",
       get("*").replace("GET", "OPTIONS"),
       () => new Response("no"),
       `HTTP/1.1 204 \r\n${kept}`,
     ],
     [
-      "HTTP/1.0 with keep-alive",
+      "keeps an HTTP/1.0 connection alive on request",
       "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
       () => new Response(null),
       `HTTP/1.1 200 \r\ncontent-length: 0\r\n${kept}`,
@@ -202,13 +207,13 @@ describe("an exchange", () => {
     });
   }
 
-  it("HTTP/1.0 knows no chunks: the end of the connection ends the body (RFC 9112 6.3)", async () => {
+  it("ends a body of unknown length with the connection in HTTP/1.0, which has no chunked coding (RFC 9112 6.3)", async () => {
     const visitor = open(() => new Response("abc", { headers: { "content-type": "x/y" } })).visit();
     visitor.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     expect(await visitor.all()).toBe("HTTP/1.1 200 \r\ncontent-type: x/y\r\nconnection: close\r\n\r\nabc");
   });
 
-  it("Connection: close of visitor or handler ends the connection", async () => {
+  it("closes the connection after Connection: close of visitor or handler", async () => {
     const place = open(
       (request) => new Response(null, request.url.endsWith("y") ? { headers: { connection: "Close" } } : {}),
     );
@@ -236,7 +241,7 @@ describe("an exchange", () => {
     expect([...(await visitor.all()).matchAll(/x-path: (\S+)/g)].map((match) => match[1])).toEqual(["/1", "/2", "/3"]);
   });
 
-  it("takes a response from elsewhere by its shape, and lets no line break out of it (RFC 9112 11.1)", async () => {
+  it("accepts a response of another class, and sends no line break in its fields (RFC 9112 11.1)", async () => {
     const fake = (fields: object): Response =>
       ({
         status: 200,
@@ -266,7 +271,7 @@ describe("an exchange", () => {
 });
 
 describe("content", () => {
-  it("is streamed: the handler reads it as it comes, and answers meanwhile", async () => {
+  it("streams to the handler while the handler answers", async () => {
     const visitor = open((request) => new Response(request.body)).visit();
     visitor.send(post("Transfer-Encoding: chunked\r\n"));
     await visitor.upTo("\r\n\r\n");
@@ -278,7 +283,7 @@ describe("content", () => {
     expect(await visitor.all()).toMatch(/^HTTP\/1.1 200/);
   });
 
-  it("is not read before the handler reads it", async () => {
+  it("is not read from the visitor until the handler reads it", async () => {
     let go = (): void => {};
     const visitor = open(async (request) => {
       await new Promise<void>((resolve) => {
@@ -296,7 +301,7 @@ describe("content", () => {
     expect(visitor.writable).toBe(true);
   });
 
-  it("that nobody read is thrown away when it is small, else the connection ends", async () => {
+  it("is discarded if it is small and unread; otherwise the connection ends", async () => {
     const place = open(() => new Response(null));
     const small = place.visit();
     small.send(post("Content-Length: 100000\r\n"));
@@ -311,7 +316,7 @@ describe("content", () => {
     expect(large.closed?.error).toBeUndefined();
   });
 
-  it("that is malformed is told to the handler, and the visitor gets 400 and not 500", async () => {
+  it("fails in the handler if it is malformed, and is answered with 400 instead of 500", async () => {
     const errors: unknown[] = [];
     const place = open(async (request) => new Response(await request.text()));
     place.service.addEventListener("handlererror", (event) => errors.push(event));
@@ -321,7 +326,7 @@ describe("content", () => {
     expect(errors).toEqual([]);
   });
 
-  it("that breaks off is incomplete (RFC 9112 8)", async () => {
+  it("fails in the handler if it is incomplete (RFC 9112 8)", async () => {
     let failure: unknown;
     const visitor = open(async (request) => {
       failure = await request.text().catch((error: unknown) => error);
@@ -333,7 +338,7 @@ describe("content", () => {
     expect(failure).toMatchObject({ code: "closed" });
   });
 
-  it("cannot be read when the response is complete", async () => {
+  it("cannot be read after the response is complete", async () => {
     let body: ReadableStream<Uint8Array> | null = null;
     const visitor = open((request) => {
       body ??= request.body;
@@ -349,7 +354,7 @@ describe("content", () => {
 describe("Expect: 100-continue (RFC 9110 section 10.1.1)", () => {
   const expecting = post("Expect: 100-continue\r\nContent-Length: 2\r\n");
 
-  it("is answered when the handler reads", async () => {
+  it("is answered with 100 when the handler reads", async () => {
     const visitor = open(async (request) => new Response(await request.text())).visit();
     visitor.send(expecting);
     expect(await visitor.upTo("\r\n\r\n")).toBe("HTTP/1.1 100 Continue\r\n\r\n");
@@ -357,7 +362,7 @@ describe("Expect: 100-continue (RFC 9110 section 10.1.1)", () => {
     expect(await visitor.upTo("\r\n0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 [\s\S]*keep-alive[\s\S]*\r\n\r\n2\r\nab\r\n/);
   });
 
-  it("is not when the handler does not, and the connection ends, for the content may come or not", async () => {
+  it("is not answered with 100 if the handler does not read, and the connection ends because the content may come or not", async () => {
     const visitor = open(() => new Response(null, { status: 403 })).visit();
     visitor.send(expecting);
     expect(await visitor.all()).toBe("HTTP/1.1 403 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -365,7 +370,7 @@ describe("Expect: 100-continue (RFC 9110 section 10.1.1)", () => {
 });
 
 describe("a response", () => {
-  it("is pulled no faster than the visitor takes it", async () => {
+  it("is pulled no faster than the visitor reads it", async () => {
     let pulled = 0;
     const place = open(
       () =>
@@ -416,7 +421,7 @@ describe("a response", () => {
     ["a body of text", () => new Response(new ReadableStream({ start: (c) => c.enqueue("text") })), "misuse"],
   ];
   for (const [name, make, code] of broken) {
-    it(`${name} cuts the connection, so that a half is not taken for the whole, and is told`, async () => {
+    it(`with ${name} resets the connection and fires handlererror`, async () => {
       const errors: HandlerErrorEvent[] = [];
       const place = open(make);
       place.service.addEventListener("handlererror", (event) => errors.push(event));
@@ -432,7 +437,7 @@ describe("a response", () => {
 });
 
 describe("a handler that fails", () => {
-  it("is answered with 500 and nothing of the error; the connection goes on, and the program is told", async () => {
+  it("is answered with 500 without details, keeps the connection, and fires handlererror", async () => {
     const errors: HandlerErrorEvent[] = [];
     const place = open((request) => {
       if (request.url.endsWith("sync")) throw new Error("the secret");
@@ -451,8 +456,8 @@ describe("a handler that fails", () => {
   });
 });
 
-describe("a visitor that leaves", () => {
-  it("aborts the signal, and what the handler gives later is cancelled", async () => {
+describe("a visitor that disconnects", () => {
+  it("aborts the signal and cancels a later response of the handler", async () => {
     let signal: AbortSignal | undefined;
     let give: (response: Response) => void = () => {};
     const errors: unknown[] = [];
@@ -476,7 +481,7 @@ describe("a visitor that leaves", () => {
     expect(errors).toEqual([]);
   });
 
-  it("cancels a response that waits for something", async () => {
+  it("cancels a response that is pending", async () => {
     let cancel: (reason: unknown) => void = () => {};
     const cancelled = new Promise((resolve) => {
       cancel = resolve;
@@ -489,7 +494,7 @@ describe("a visitor that leaves", () => {
     expect(await cancelled).toMatchObject({ code: "closed" });
   });
 
-  it("by half a close aborts the signal, and still gets its response", async () => {
+  it("aborts the signal by a half-close, and still receives its response", async () => {
     let aborted = false;
     const visitor = open(async (request) => {
       const text = await request.text();
@@ -503,7 +508,7 @@ describe("a visitor that leaves", () => {
     expect(aborted).toBe(true);
   });
 
-  it("leaves the signal alone when it got everything", async () => {
+  it("does not abort the signal after the complete response", async () => {
     let signal: AbortSignal | undefined;
     const place = open((request) => {
       signal = request.signal;
@@ -518,19 +523,19 @@ describe("a visitor that leaves", () => {
   });
 });
 
-describe("time", () => {
-  it("a head that does not come to its end is answered with 408, however often a byte comes", async () => {
+describe("a time limit", () => {
+  it("answers an incomplete head with 408, even if bytes keep coming", async () => {
     const visitor = open(() => new Response(null), { headerTimeoutMs: 50 }).visit();
     const bytes = get("/", "X-Long: and very slow\r\n").split("");
     const timer = setInterval(() => visitor.writable && !visitor.ended && visitor.send(bytes.shift() ?? ""), 10);
     expect(await visitor.all()).toMatch(/^HTTP\/1.1 408 Request Timeout\r\n[\s\S]*connection: close/);
     clearInterval(timer);
   });
-  it("a connection without a request is closed", async () => {
+  it("closes a connection without a request", async () => {
     const visitor = open(() => new Response(null), { headerTimeoutMs: 20 }).visit();
     expect(await visitor.all()).toBe("");
   });
-  it("so is one that has waited for its next request, and was told how long it may", async () => {
+  it("closes a connection that waits for its next request, after the announced time", async () => {
     const visitor = open(() => new Response(null), { keepAliveTimeoutMs: 1000 }).visit();
     visitor.send(get());
     const start = Date.now();
@@ -569,7 +574,7 @@ describe("time", () => {
       }
     });
   }
-  it("does not count time during which the handler does not read", async () => {
+  it("excludes time during which the handler does not read", async () => {
     const place = open(
       async (request) => {
         await sleep(100);
@@ -582,18 +587,18 @@ describe("time", () => {
     visitor.send("0123456789");
     expect(await visitor.all()).toMatch(/^HTTP\/1.1 200 [\s\S]*0123456789/);
   });
-  it("content that is awaited and does not come is 408", async () => {
+  it("answers content that does not come with 408", async () => {
     const visitor = open(async (request) => new Response(await request.text()), { idleTimeoutMs: 30 }).visit();
     visitor.send(post("Content-Length: 2\r\n", "a"));
     expect(await visitor.all()).toMatch(/^HTTP\/1.1 408 /);
   });
-  it("a handler may take its time", async () => {
+  it("does not apply to the handler", async () => {
     const place = open(() => sleep(100).then(() => new Response(null)), { idleTimeoutMs: 10, headerTimeoutMs: 10 });
     const visitor = place.visit();
     visitor.send(get("/", "Connection: close\r\n"));
     expect(await visitor.all()).toMatch(/^HTTP\/1.1 200 /);
   });
-  it("a visitor that does not read its response is cut off", async () => {
+  it("resets a visitor that does not read its response", async () => {
     const place = open(() => new Response(new Uint8Array(100_000)), { idleTimeoutMs: 30 });
     const visitor = place.visit(1000);
     visitor.pipe.pause();
@@ -608,7 +613,7 @@ const slowly = (request: Request): Response | Promise<Response> =>
   new URL(request.url).pathname === "/slow" ? new Promise<Response>(() => {}) : new Response(null);
 
 describe("limits", () => {
-  it("answers content above maxBodyBytes with 413 (RFC 9110 15.5.14), and does not ask the handler for announced content", async () => {
+  it("answers content above maxBodyBytes with 413 (RFC 9110 15.5.14), without calling the handler if it is announced", async () => {
     const errors: unknown[] = [];
     const place = open(async (request) => new Response(await request.text()), { maxBodyBytes: 10 });
     place.service.addEventListener("handlererror", (event) => errors.push(event));
@@ -629,7 +634,7 @@ describe("limits", () => {
     expect(errors).toEqual([]);
   });
 
-  it("tells a handler that reads content above maxBodyBytes with SshError `limit`", async () => {
+  it("rejects with SshError `limit` in a handler that reads content above maxBodyBytes", async () => {
     let failure: unknown;
     const visitor = open(
       async (request) => {
@@ -643,7 +648,7 @@ describe("limits", () => {
     expect(failure).toMatchObject({ code: "limit" });
   });
 
-  it("answers visitors beyond maxConnections with 503 (RFC 9110 15.6.4), and serves again when one has left", async () => {
+  it("answers visitors beyond maxConnections with 503 (RFC 9110 15.6.4) until one disconnects", async () => {
     const place = open(slowly, { maxConnections: 2 });
     const first = place.visit();
     const second = place.visit();
@@ -662,7 +667,7 @@ describe("limits", () => {
     expect(second.closed).toBeUndefined();
   });
 
-  it("serves visitors although others have taken every connection and send nothing", async () => {
+  it("serves visitors although others occupy every connection and send nothing", async () => {
     const place = open(() => new Response(null), { maxConnections: 3 });
     const silent = [place.visit(), place.visit(), place.visit()];
     await sleep(5);
@@ -674,10 +679,10 @@ describe("limits", () => {
   });
 
   it("closes no connection whose next request has arrived", async () => {
-    const asked: string[] = [];
+    const handled: string[] = [];
     const place = open(
       (request) => {
-        asked.push(new URL(request.url).pathname);
+        handled.push(new URL(request.url).pathname);
         return new Response(null);
       },
       { maxConnections: 1 },
@@ -689,11 +694,10 @@ describe("limits", () => {
     const second = place.visit();
     second.send(get("/3"));
     const answers = [await first.upTo("\r\n\r\n"), await second.all()];
-    // A request that was handled is answered.
-    expect(asked.includes("/2")).toBe(/ 200 /.test(answers[0] ?? ""));
+    expect(handled.includes("/2"), "a request that was handled is answered").toBe(/ 200 /.test(answers[0] ?? ""));
   });
 
-  it("closes the connection that has been waiting longest for its next request rather than turn a visitor away", async () => {
+  it("closes the connection that has been idle longest instead of refusing a visitor", async () => {
     const place = open(() => new Response(null), { maxConnections: 2 });
     const visitors = [place.visit(), place.visit()];
     for (const visitor of visitors) {
@@ -709,7 +713,7 @@ describe("limits", () => {
     expect(place.service.connections).toBe(2);
   });
 
-  it("disconnects visitors without an answer when many are being turned away, and holds none of them", async () => {
+  it("disconnects visitors without a response if many are being refused", async () => {
     const place = open(slowly, { maxConnections: 1 });
     place.visit().send(get("/slow"));
     await sleep(5);
@@ -779,7 +783,7 @@ describe("a response that fetch returned", () => {
   });
 
   for (const coding of ["gzip", "x-gzip", "deflate", "br"]) {
-    it(`is passed on without its ${coding} coding, which fetch has undone`, async () => {
+    it(`is sent without its ${coding} coding, which fetch has decoded`, async () => {
       const errors: unknown[] = [];
       const place = open(() => fetch(`${url}/${coding}`));
       place.service.addEventListener("handlererror", (event) => errors.push(event));
@@ -795,13 +799,13 @@ describe("a response that fetch returned", () => {
     });
   }
 
-  it("keeps its Content-Length if it was not encoded", async () => {
+  it("keeps its Content-Length if it has no coding", async () => {
     const visitor = open(() => fetch(`${url}/identity`)).visit();
     visitor.send(get("/", "Connection: close\r\n"));
     expect(await visitor.all()).toMatch(/content-length: 6000\r\n/);
   });
 
-  it("keeps the coding of a Response that the program made", async () => {
+  it("keeps its coding if the program created it", async () => {
     const headers = { "content-encoding": "gzip", "content-length": "3" };
     const visitor = open(() => new Response("abc", { headers })).visit();
     visitor.send(get("/", "Connection: close\r\n"));
@@ -810,7 +814,7 @@ describe("a response that fetch returned", () => {
 });
 
 describe("the service", () => {
-  it("refuses what is malformed, and what is too large, and closes", async () => {
+  it("refuses malformed and oversized requests, and closes", async () => {
     const place = open(() => new Response(null), { maxHeaders: 3, maxHeaderBytes: 200 });
     for (const [request, status] of [
       ["GET / HTTP/1.1\r\n\r\n", "400 Bad Request"],
@@ -828,7 +832,7 @@ describe("the service", () => {
     expect(place.service.requests).toBe(0);
   });
 
-  it("ends when its forwarding does: idle connections are closed, responses are completed", async () => {
+  it("ends with its forwarding: closes idle connections and completes responses", async () => {
     let go = (): void => {};
     const place = open(async () => {
       await new Promise<void>((resolve) => {
@@ -850,7 +854,7 @@ describe("the service", () => {
     expect(place.service.connections).toBe(0);
   });
 
-  it("is cut by its signal", async () => {
+  it("resets connections when its signal fires", async () => {
     const abort = new AbortController();
     const place = open(() => new Promise(() => {}), { signal: abort.signal });
     const visitors = [place.visit(), place.visit()];
@@ -862,12 +866,12 @@ describe("the service", () => {
     expect(visitors[0]?.closed?.error).toBeDefined();
   });
 
-  it("leaves the next visitor to the next loop over the same forwarding after an abort", async () => {
+  it("leaves the next visitor to the next service of the same forwarding after an abort", async () => {
     const abort = new AbortController();
     const place = open(() => new Response("first"), { signal: abort.signal });
     await sleep(5);
     abort.abort();
-    // In the same turn: the aborted loop must already have let go.
+    // In the same turn: the aborted service must already have released the forwarding.
     const visitor = place.visit();
     await place.service.closed;
     const again = serve(place.forwarding, () => new Response("second"));
@@ -876,7 +880,7 @@ describe("the service", () => {
     expect(again.requests).toBe(1);
   });
 
-  it("closes a visitor that came in the very turn of the abort, before it", async () => {
+  it("closes a visitor that came in the turn of the abort, before it", async () => {
     const abort = new AbortController();
     const place = open(() => new Response("first"), { signal: abort.signal });
     await sleep(5);
@@ -886,7 +890,7 @@ describe("the service", () => {
     expect(place.service.connections).toBe(0);
   });
 
-  it("rejects `closed` with the error of its forwarding, and nothing else", async () => {
+  it("rejects `closed` with the error of its forwarding", async () => {
     const source = {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error("given up")) }),
     };
@@ -894,7 +898,7 @@ describe("the service", () => {
     await expect(service.closed).rejects.toThrow("given up");
   });
 
-  it("refuses options that are unknown, of a wrong type or out of range, and names the type", () => {
+  it("refuses options that are unknown, of the wrong type or out of range, and names the type", () => {
     const none = {
       [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }),
     } as never;
@@ -938,10 +942,43 @@ describe("the service", () => {
   });
 });
 
-describe("a runtime whose Request is for senders", () => {
-  it("gives the handler all fields and the content all the same", async () => {
+describe("a forwarding", () => {
+  const nothing = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+  const handler = (): Response => new Response(null);
+
+  it("is refused if it has a target", () => {
+    const source = { ...nothing, target: { host: "127.0.0.1", port: 80 } };
+    const message =
+      "expected a forwarding that listen() returned, got one with a target (127.0.0.1 port 80), which receives all visitors";
+    expect(() => serve(source, handler)).toThrow(expect.objectContaining({ code: "misuse", message }));
+  });
+
+  it("is refused while another service uses it", async () => {
+    const source = { ...nothing };
+    const abort = new AbortController();
+    const service = serve(source, handler, { signal: abort.signal });
+    const message = "expected a forwarding that listen() returned, got one that serve() already uses";
+    expect(() => serve(source, handler)).toThrow(expect.objectContaining({ code: "misuse", message }));
+    abort.abort();
+    expect(() => serve(source, handler)).not.toThrow();
+    await service.closed;
+    expect(() => serve(source, handler)).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+
+  it("can be used again after a call with wrong options, and after its end", async () => {
+    const source = visitorQueue<BytePipe & { readonly origin: typeof origin }>();
+    expect(() => serve(source, handler, { maxHeaders: 0 })).toThrow(expect.objectContaining({ code: "misuse" }));
+    const service = serve(source, handler);
+    source.end();
+    await service.closed;
+    expect(() => serve(source, handler)).not.toThrow();
+  });
+});
+
+describe("a runtime whose Request is for clients", () => {
+  it("passes all fields and the content to the handler", async () => {
     const Real = Request;
-    // As a browser without streaming uploads does it.
+    // Behaves as in a browser without streaming uploads.
     vi.stubGlobal(
       "Request",
       class extends Real {

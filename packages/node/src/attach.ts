@@ -1,8 +1,8 @@
 /** Visitors of the host's port, given to a server of Node. @module */
 import type { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import { type BytePipe, checkOptions } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import { Acceptor, type VisitorChannel, type VisitorSource } from "@postern/http";
+import { checkOptions, onAbort } from "@postern/ssh";
 import { describeType, expectSignal, SshError } from "@postern/wire";
 import { AttachedServer } from "./attached-server.ts";
 import { ChannelSocket } from "./channel-socket.ts";
@@ -52,58 +52,34 @@ export interface Attachment {
  * attach(forwarding, server);
  */
 export function attach(
-  forwarding: AsyncIterable<BytePipe & { readonly origin: Target }>,
+  forwarding: VisitorSource,
   server: ServerLike | ((socket: ChannelSocket) => void),
   options: AttachOptions = {},
 ): Attachment {
   checkOptions("attach", options, ["signal"]);
   const { signal } = options;
   expectSignal(signal);
-  if (typeof forwarding?.[Symbol.asyncIterator] !== "function") {
-    throw new SshError("misuse", `expected a forwarding to iterate over, got ${describeType(forwarding)}`);
-  }
   if (typeof server !== "function" && typeof server?.emit !== "function") {
     const got = describeType(server);
     throw new SshError("misuse", `expected a server or a function that takes sockets, got ${got}`);
   }
+  const acceptor = new Acceptor("attach", forwarding, signal);
   const attached = isEmitter(server) ? new AttachedServer(server) : undefined;
   const allowHalfOpen = typeof server === "function" ? true : server.allowHalfOpen;
   const sockets = new Set<ChannelSocket>();
-  let cut: () => void = () => {};
   let over = false;
+  const unlisten = onAbort(signal, () => {
+    for (const socket of sockets) socket.destroy(new SshError("aborted", "the server was detached"));
+  });
   const closed = run();
   // The tunnel reports the same error.
   closed.catch(() => {});
   return { sockets, closed };
 
   async function run(): Promise<void> {
-    const channels = forwarding[Symbol.asyncIterator]();
-    const aborted = new Promise<undefined>((resolve) => {
-      cut = () => {
-        for (const socket of sockets) socket.destroy(new SshError("aborted", "the server was detached"));
-        // At once, so that the next visitor goes to the next loop over the same forwarding.
-        channels.return?.().catch(() => {});
-        resolve(undefined);
-      };
-    });
-    signal?.addEventListener("abort", cut, { once: true });
-    if (signal?.aborted) cut();
     try {
       await attached?.ready();
-      while (!signal?.aborted) {
-        const coming = channels.next();
-        const result = await Promise.race([coming, aborted]);
-        if (result === undefined || signal?.aborted) {
-          // A generator cannot return before its next visitor has come, so we do not wait for it.
-          coming.then(
-            ({ value }) => value?.close(),
-            () => {},
-          );
-          return;
-        }
-        if (result.done) return;
-        give(result.value);
-      }
+      await acceptor.run(give);
     } finally {
       over = true;
       attached?.drain();
@@ -114,11 +90,11 @@ export function attach(
   /** The signal, and our listeners, are needed as long as a socket is open. */
   function forget(): void {
     if (!over || sockets.size > 0) return;
-    signal?.removeEventListener("abort", cut);
+    unlisten();
     attached?.detach();
   }
 
-  function give(channel: BytePipe & { readonly origin: Target }): void {
+  function give(channel: VisitorChannel): void {
     const all = visitorsOf(server);
     if (typeof server !== "function" && server.maxConnections != null && all.size >= server.maxConnections) {
       const { host: remoteAddress, port: remotePort } = channel.origin;

@@ -136,9 +136,9 @@ describe("TunnelHost.listen", () => {
     const host = await listening();
     for (const address of ["127.0.0.1", "::1"]) {
       const tunnel = await tunnelTo(host, address);
-      expect(host.connections[0]?.origin?.host).toBe(address);
+      expect(host.clients[0]?.origin?.host).toBe(address);
       await tunnel.close();
-      await expect.poll(() => host.connections).toEqual([]);
+      await expect.poll(() => host.clients).toEqual([]);
     }
     const near = await listening({ address: "127.0.0.1" });
     expect([await answers(near.port, "127.0.0.1"), await answers(near.port, "::1")]).toEqual([true, false]);
@@ -182,8 +182,8 @@ describe("TunnelHost.listen", () => {
         else socket.resetAndDestroy();
       }
     }
-    await expect.poll(() => host.connections.filter(({ user }) => user === undefined)).toEqual([]);
-    await expect.poll(() => host.connections[0]?.channels).toBe(0);
+    await expect.poll(() => host.clients.filter(({ user }) => user === undefined)).toEqual([]);
+    await expect.poll(() => host.clients[0]?.channels).toBe(0);
     expect(await answers(port, "127.0.0.1")).toBe(true);
     await tunnel.close();
   });

@@ -1,40 +1,40 @@
-/** The ports one client listens on: RFC 4254 section 7. @module */
+/** One port that the server listens on for a client (RFC 4254 section 7). @module */
 import { type BytePipe, pump, type SshConnection } from "@postern/ssh";
 import { ForwardedTcpip, SshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
+import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
-import type { HostForwarding } from "./events.ts";
 import type { Address, HostPlatform, Listening } from "./platform.ts";
 
-/** What a forwarding needs of its client. */
-export interface ForwardingOwner {
-  /** a share of the client's channels for a visitor, or why it is refused one */
+/** What a forwarding needs from its client. */
+export interface ForwardingContext {
+  /** Returns a share of the client's channels for a visitor, or the reason why there is none. */
   takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | string;
-  /** a pipe of the outside world lives; to be ended when the client goes */
+  /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  refusedVisitor(forwarding: HostForwarding, origin: Address, reason: string): void;
+  visitorRefused(origin: Address, reason: string): void;
 }
 
-/** One port that is listened on. */
+/** The implementation of {@link HostForwarding}. */
 export class Forwarding implements HostForwarding {
   readonly address: string;
   readonly hosts: readonly string[];
   visitors = 0;
   open = 0;
-  readonly #owner: ForwardingOwner;
+  readonly #context: ForwardingContext;
   readonly #connection: SshConnection;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   #listening: Listening | undefined;
   #free: HostPlatform["free"];
-  /** visitors that came before the client knows that we listen */
+  /** Visitors that came before the reply to the request. `undefined` once the reply has been sent. */
   #early: (() => void)[] | undefined = [];
   #closed = false;
 
-  constructor(address: string, hosts: readonly string[], connection: SshConnection, owner: ForwardingOwner) {
+  constructor(address: string, hosts: readonly string[], connection: SshConnection, context: ForwardingContext) {
     this.address = address;
     this.hosts = hosts;
     this.#connection = connection;
-    this.#owner = owner;
+    this.#context = context;
   }
 
   get port(): number {
@@ -49,20 +49,20 @@ export class Forwarding implements HostForwarding {
     return this.#traffic.bytesOut;
   }
 
-  /** @throws SshError `connect` when the port cannot be had */
+  /** @throws SshError `connect` if the server cannot listen on the port */
   async listen(platform: HostPlatform, port: number): Promise<void> {
     this.#free = platform.free;
     this.#listening = await platform.listen(this.hosts, port, (visitor, origin) => this.#visit(visitor, origin));
   }
 
-  /** The client knows of the port: visitors may be told to it. */
+  /** Opens channels for visitors from now on, because the client knows the port. */
   ready(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const visit of early) visit();
   }
 
-  /** Frees the port; visitors that are in stay in (RFC 4254 section 7.1). */
+  /** Frees the port. Connected visitors stay connected (RFC 4254 section 7.1). */
   async close(): Promise<void> {
     this.#closed = true;
     this.ready();
@@ -74,53 +74,54 @@ export class Forwarding implements HostForwarding {
       visitor.abort(notListening());
       return;
     }
-    const share = this.#owner.takeVisitorShare(this, origin);
+    const share = this.#context.takeVisitorShare(this, origin);
     if (typeof share === "string") {
       visitor.abort(new SshError("limit", share));
-      this.#owner.refusedVisitor(this, origin, share);
+      this.#context.visitorRefused(origin, share);
       return;
     }
     this.visitors++;
     this.open++;
-    const disown = this.#owner.adopt(visitor);
-    const gone = (): void => {
+    const disown = this.#context.adopt(visitor);
+    const closed = (): void => {
       disown();
-      share.pipeGone();
+      share.pipeClosed();
       this.open--;
     };
-    const open = (): void => this.#open(visitor, origin, share, gone);
+    const open = (): void => this.#open(visitor, origin, share, closed);
     if (this.#early === undefined) open();
     else this.#early.push(open);
   }
 
-  #open(visitor: BytePipe, origin: Address, share: Share, gone: () => void): void {
-    // The client never learnt of the port.
+  #open(visitor: BytePipe, origin: Address, share: Share, closed: () => void): void {
+    // Closed before the reply: the client never learned the port.
     if (this.#closed) {
       visitor.abort(notListening());
-      gone();
+      share.channelClosed();
+      closed();
       return;
     }
-    // RFC 4254 section 7.2: the address as requested, the port that was connected to, and who connected.
+    // RFC 4254 section 7.2: the address as requested, the port that was connected to, and the visitor's address.
     const specificData = ForwardedTcpip.encode({
       address: this.address,
       port: this.port,
       originAddress: origin.host,
       originPort: origin.port,
     });
-    const options = { window: share.window, onReleased: share.channelGone };
+    const options = { window: share.window, onReleased: share.channelClosed };
     this.#connection.openChannel("forwarded-tcpip", specificData, options).then(
-      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: gone }), this.#free),
+      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed }), this.#free),
       (error: SshError) => {
-        // As sshd, but with a reset: a target that refused is no empty answer.
+        // sshd closes here; we reset, so that the visitor does not take a refusal for an empty answer.
         visitor.abort(error);
-        share.channelGone();
-        gone();
-        if (error.code === "refused") this.#owner.refusedVisitor(this, origin, error.message);
+        share.channelClosed();
+        closed();
+        if (error.code === "refused") this.#context.visitorRefused(origin, error.message);
       },
     );
   }
 }
 
 function notListening(): SshError {
-  return new SshError("closed", "the host does not listen on the port any more");
+  return new SshError("closed", "the server no longer listens on the port");
 }
