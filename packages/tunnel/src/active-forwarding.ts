@@ -105,7 +105,10 @@ export class ActiveForwarding implements Listener {
     if (this.#state !== "closed") this.#become("pending", error);
   }
 
-  /** Closes the forwarding because the tunnel ends, or the server refuses the port for good. Visitors that wait are dropped. */
+  /**
+   * Closes the forwarding because the tunnel ends, or the server refuses the port for good. Visitors that wait are
+   * dropped.
+   */
   end(error: SshError | undefined): void {
     this.#visitors.abort(error);
     this.#close(error);
@@ -185,7 +188,10 @@ export class ActiveForwarding implements Listener {
     return this.#link === link && this.#state !== "closed";
   }
 
-  /** If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no other. */
+  /**
+   * If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no
+   * other.
+   */
   async #request(link: Link): Promise<number> {
     const listen = (port: number): Promise<number> =>
       link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);

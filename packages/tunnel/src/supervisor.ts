@@ -50,7 +50,10 @@ export class Supervisor {
   /** Index of the host to dial next. */
   #endpoint = 0;
   #reconnects = 0;
-  /** Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it because of them. */
+  /**
+   * Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it
+   * because of them.
+   */
   #sendEarly = true;
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
@@ -132,7 +135,10 @@ export class Supervisor {
     void link?.connection.close();
   }
 
-  /** A call or an iterator of the program has rejected. If it did so because the tunnel ended, `closed` counts as handled. */
+  /**
+   * A call or an iterator of the program has rejected. If it did so because the tunnel ended, `closed` counts as
+   * handled.
+   */
   reported(error: unknown): void {
     if (typeof error === "object" && error !== null) this.#reported.add(error);
     if (this.#reason !== undefined && error === this.#reason) this.closed.catch(() => {});
