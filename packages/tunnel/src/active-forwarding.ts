@@ -2,10 +2,11 @@
 import { type CallOptions, type Deferred, deferred, onAbort } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
-import { type Link, LinkFailure } from "./link.ts";
+import type { Link } from "./link.ts";
 import { type CheckedForwarding, checkCallOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
 import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
+import { LinkFailure } from "./reconnect.ts";
 import { Visitors } from "./visitors.ts";
 import { abortableCall } from "./waiting.ts";
 
@@ -105,7 +106,10 @@ export class ActiveForwarding implements Listener {
     if (this.#state !== "closed") this.#become("pending", error);
   }
 
-  /** Closes the forwarding because the tunnel ends, or the server refuses the port for good. Visitors that wait are dropped. */
+  /**
+   * Closes the forwarding because the tunnel ends, or the server refuses the port for good. Visitors that wait are
+   * dropped.
+   */
   end(error: SshError | undefined): void {
     this.#visitors.abort(error);
     this.#close(error);
@@ -185,7 +189,10 @@ export class ActiveForwarding implements Listener {
     return this.#link === link && this.#state !== "closed";
   }
 
-  /** If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no other. */
+  /**
+   * If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no
+   * other.
+   */
   async #request(link: Link): Promise<number> {
     const listen = (port: number): Promise<number> =>
       link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);

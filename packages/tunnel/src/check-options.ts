@@ -10,18 +10,8 @@ import {
   type KeepAliveOptions,
   rekeyLimits,
 } from "@postern/ssh";
-import {
-  describeType,
-  expectList,
-  expectNumber,
-  expectPort,
-  expectText,
-  expectType,
-  Limits,
-  quote,
-  SshError,
-} from "@postern/wire";
-import type { CheckedOptions, Endpoint, ReconnectChanges, TunnelOptions } from "./options.ts";
+import { describeType, expectList, expectNumber, expectText, expectType, Limits, quote, SshError } from "@postern/wire";
+import { type CheckedOptions, checkPort, type Endpoint, type ReconnectChanges, type TunnelOptions } from "./options.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 
 const tunnelOptions = [
@@ -103,11 +93,10 @@ export function changeOptions(options: CheckedOptions, changes: ReconnectChanges
 
 function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
   expectText("user", user);
-  if (!Array.isArray(auth) || auth.length === 0)
-    throw new SshError(
-      "misuse",
-      `expected auth to be a login method or a list of them, got ${auth?.length === 0 ? "an empty list" : describeType(auth)}`,
-    );
+  if (!Array.isArray(auth) || auth.length === 0) {
+    const got = Array.isArray(auth) ? "an empty list" : describeType(auth);
+    throw new SshError("misuse", `expected auth to be a login method or a list of them, got ${got}`);
+  }
   checkAuth(auth);
   if (typeof hostKey !== "function") {
     const hint = "such as fingerprint('SHA256:…')";
@@ -122,7 +111,7 @@ function checkEndpoints({
   port = 22,
   hosts,
 }: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
-  expectPort("port", port, 1);
+  checkPort("port", port, 1);
   if (hosts === undefined) {
     checkHostName("host", host);
     return [{ host: String(host), port }];
@@ -138,7 +127,7 @@ function checkEndpoints({
     checkOptions("hosts", given, ["host", "port"]);
     const { host: name, port: own = port } = given;
     checkHostName("hosts", name);
-    expectPort("port", own, 1);
+    checkPort("port", own, 1);
     return { host: String(name), port: own };
   });
 }
@@ -182,10 +171,8 @@ function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOption
   checkOptions("reconnect.backoff", backoff, ["factor", "maxIntervalMs", "jitter"]);
   const { factor = 1, maxIntervalMs = 300_000, jitter = 0.1 } = backoff;
   if (!["never", "established", "always"].includes(mode)) {
-    throw new SshError(
-      "misuse",
-      `expected reconnect.mode to be 'never', 'established' or 'always', got ${typeof mode === "string" ? quote(mode) : describeType(mode)}`,
-    );
+    const got = typeof mode === "string" ? quote(mode) : describeType(mode);
+    throw new SshError("misuse", `expected reconnect.mode to be 'never', 'established' or 'always', got ${got}`);
   }
   expectNumber("reconnect.intervalMs", intervalMs, 0);
   expectNumber("reconnect.maxRetries", maxRetries, 0);

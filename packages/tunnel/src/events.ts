@@ -4,7 +4,10 @@ import type { Forwarding, ForwardingState } from "./forwarding.ts";
 import type { Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
-/** The state of a tunnel. `new`: before `connect()`. `waiting`: the connection is down, and the next attempt is scheduled. */
+/**
+ * The state of a tunnel. `new`: before `connect()`. `waiting`: the connection is down, and the next attempt is
+ * scheduled.
+ */
 export type TunnelState = "new" | "connecting" | "authenticating" | "open" | "waiting" | "closed";
 
 /** The tunnel's state changed. */
@@ -65,8 +68,8 @@ export class SelfCheckEvent extends Event {
 }
 
 /**
- * The server sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3). Each line that it sends
- * before its identification (RFC 4253 section 4.2) also fires `debug`.
+ * The server sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3).
+ * Each line that it sends before its identification (RFC 4253 section 4.2) also fires `debug`.
  */
 export class NoticeEvent extends Event {
   /** from the network; unprintable characters are escaped as `\u{…}`, except line ends and tabs in a banner */

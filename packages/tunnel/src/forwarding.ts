@@ -5,8 +5,8 @@ import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
- * The state of a forwarding. `pending`: the server does not listen for us at the moment, because the connection is down or the port is
- * taken, perhaps by our own dead session. The request is repeated until it succeeds.
+ * The state of a forwarding. `pending`: the server does not listen for us at the moment, because the connection is down
+ * or the port is taken, perhaps by our own dead session. The request is repeated until it succeeds.
  */
 export type ForwardingState = "open" | "pending" | "closed";
 
@@ -30,7 +30,10 @@ export interface ForwardingStats {
 export interface Forwarding {
   /** exactly as requested */
   readonly address: string;
-  /** The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection unless `keepPort` is set. */
+  /**
+   * The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection
+   * unless `keepPort` is set.
+   */
   readonly port: number;
   readonly target: Target | undefined;
   readonly state: ForwardingState;
@@ -41,8 +44,8 @@ export interface Forwarding {
   /** Frees the port. Open connections stay open. @throws SshError `refused` if the server does not free the port */
   close(options?: CallOptions): Promise<void>;
   /**
-   * Asks the server to connect to its own port, and checks who answers. Visitors that arrive during a probe are accepted before the target is
-   * dialled.
+   * Asks the server to connect to its own port, and checks who answers. Visitors that arrive during a probe are
+   * accepted before the target is dialled.
    *
    * @throws SshError `closed` if the forwarding is not open
    */

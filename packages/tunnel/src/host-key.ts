@@ -21,8 +21,8 @@ export interface HostKeyOffer {
 export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
 
 /**
- * Trusts a server by the SHA256 fingerprint of its host key, or by several if it has several keys. Print one on the server with
- * `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
+ * Trusts a server by the SHA256 fingerprint of its host key, or by several if it has several keys. Print one on the
+ * server with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
  *
  * @throws SshError `key` if a text is no SHA256 fingerprint, `misuse` for other values or none
  * @example

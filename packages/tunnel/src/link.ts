@@ -1,10 +1,18 @@
 /** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
 import { createFingerprint, keyType } from "@postern/keys";
-import type { BytePipe } from "@postern/ssh";
-import { type CallOptions, connect, type Deferred, deferred, onAbort, type SshConnection } from "@postern/ssh";
+import {
+  type BytePipe,
+  type CallOptions,
+  connect,
+  type Deferred,
+  deferred,
+  onAbort,
+  type SshConnection,
+} from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
+import { LinkFailure } from "./reconnect.ts";
 import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
 import { unlessAborted } from "./waiting.ts";
 
@@ -16,18 +24,6 @@ export interface LinkEvents {
   debug(message: string): void;
 }
 
-/** Thrown when a link could not be made. */
-export class LinkFailure {
-  readonly error: SshError;
-  /** How far the link came. `reached`: the server dropped the connection before it showed its host key. */
-  readonly at: "dial" | "reached" | "host key" | "login";
-
-  constructor(error: SshError, at: LinkFailure["at"]) {
-    this.error = error;
-    this.at = at;
-  }
-}
-
 /** A connection that has logged in or is about to, and its listening ports. */
 export class Link {
   readonly connection: SshConnection;
@@ -36,7 +32,9 @@ export class Link {
   /** Settles with the login. */
   readonly #login: Deferred = deferred();
 
-  /** @param sendEarly whether requests may be sent along with the login, if the server takes them (RFC 4252 section 5.1) */
+  /**
+   * @param sendEarly whether requests may be sent along with the login, if the server takes them (RFC 4252 section 5.1)
+   */
   constructor(connection: SshConnection, listener: RemoteListener, sendEarly: boolean) {
     this.connection = connection;
     this.#listener = listener;
@@ -44,16 +42,19 @@ export class Link {
   }
 
   /**
-   * Asks the server to listen on a port, during or after login. Resolves with the port once the server listens and the tunnel is open.
+   * Asks the server to listen on a port, during or after login. Resolves with the port once the server listens and the
+   * tunnel is open.
    *
-   * @throws SshError as {@link RemoteListener.listen} does; LinkFailure if login fails, so that the next link can repeat the request
+   * @throws SshError as {@link RemoteListener.listen} does; LinkFailure if login fails, so that the next link can
+   * repeat the request
    */
   async listen(address: string, port: number, onOpen: OpenHandler, signal: AbortSignal): Promise<number> {
     if (!this.#sendEarly) await unlessAborted(this.#login.promise, signal);
     try {
       return await this.#listener.listen(address, port, onOpen, { signal });
     } finally {
-      // A failed login is the reason for anything that failed with it, and the server may answer before the tunnel is open.
+      // A failed login is the reason for anything that failed with it, and the server may answer before the tunnel is
+      // open.
       if (!signal.aborted) await this.#login.promise;
     }
   }
@@ -68,6 +69,7 @@ export class Link {
     this.#login.resolve();
   }
 
+  /** Login has failed. Requests on this link reject with the failure. */
   failed(failure: LinkFailure): void {
     this.#login.reject(failure);
   }

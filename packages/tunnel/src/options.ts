@@ -11,6 +11,7 @@ import {
   expectText,
   expectType,
   Limits,
+  quote,
   SshError,
 } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
@@ -60,30 +61,35 @@ export interface TunnelOptions {
   /** lists of algorithm values, best first; default: `modernAlgorithms` of the platform */
   readonly algorithms?: Partial<Algorithms>;
   /**
-   * New keys are exchanged after this many bytes or packets in one direction, or milliseconds. Default 1 GiB, 2^31, one hour. For a server that
-   * fails when the client rekeys: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets.
+   * New keys are exchanged after this many bytes or packets in one direction, or milliseconds. Default 1 GiB, 2^31, one
+   * hour. For a server that fails when the client rekeys: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits
+   * that the ciphers need, 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /**
-   * Sends a keepalive after `intervalMs` without data from the server, and drops the connection after `countMax` of them without an answer.
-   * Default 30 s, 5. An interval of 0 turns it off.
+   * Sends a keepalive after `intervalMs` without data from the server, and drops the connection after `countMax` of
+   * them without an answer. Default 30 s, 5. An interval of 0 turns it off.
    */
   readonly keepAlive?: Partial<KeepAliveOptions>;
   /** when and how often to reconnect; default: mode `established`, every 5 s, without limit */
   readonly reconnect?: Partial<Omit<ReconnectOptions, "backoff">> & { readonly backoff?: Partial<BackoffOptions> };
   /**
-   * Called before each attempt to reconnect, for fresh credentials or another server. The attempt fails if it throws, or takes longer than
-   * `loginTimeoutMs`.
+   * Called before each attempt to reconnect, for fresh credentials or another server. The attempt fails if it throws,
+   * or takes longer than `loginTimeoutMs`.
    */
   readonly beforeReconnect?: (info: ReconnectInfo) => MaybePromise<ReconnectChanges | undefined>;
   /**
-   * Ends the tunnel with the error if the server refuses a first request, or refuses a port for good after a reconnection. A port that is
-   * still taken after a reconnection is retried in any case. Default false: only the forwarding ends.
+   * Ends the tunnel with the error if the server refuses a first request, or refuses a port for good after a
+   * reconnection. A port that is still taken after a reconnection is retried in any case. Default false: only the
+   * forwarding ends.
    */
   readonly exitOnForwardFailure?: boolean;
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
-  /** milliseconds from the dial to the end of login, including the host key check; also the limit of `beforeReconnect`; default 60 s */
+  /**
+   * milliseconds from the dial to the end of login, including the host key check; also the limit of `beforeReconnect`;
+   * default 60 s
+   */
   readonly loginTimeoutMs?: number;
   /** milliseconds to connect to a target; default 30 s */
   readonly targetTimeoutMs?: number;
@@ -103,25 +109,31 @@ export interface ChannelOpenRequest {
 /** Options that `forward` and `listen` share. */
 interface RequestOptions {
   /**
-   * Sent to the server as it is: `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6. Default `localhost`: loopback of
-   * both (RFC 4254 section 7.1).
+   * Sent to the server as it is: `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6. Default
+   * `localhost`: loopback of both (RFC 4254 section 7.1).
    */
   readonly address?: string;
   /** 0 lets the server choose */
   readonly port: number;
   /**
-   * Decides whether to accept a visitor; default: all. Only `true` accepts. SSH does not report a visitor who leaves before the
-   * decision, so a late decision delays the visitor and a `close()` with `drainMs`.
+   * Decides whether to accept a visitor; default: all. Only `true` accepts. SSH does not report a visitor who leaves
+   * before the decision, so a late decision delays the visitor and a `close()` with `drainMs`.
    */
   readonly onOpen?: (request: ChannelOpenRequest) => MaybePromise<boolean>;
-  /** milliseconds within which `onOpen` must decide; after that the visitor is refused and `visitorerror` fires; default 30 s */
+  /**
+   * milliseconds within which `onOpen` must decide; after that the visitor is refused and `visitorerror` fires; default
+   * 30 s
+   */
   readonly onOpenTimeoutMs?: number;
   /**
-   * Retries a port that is taken until it is free, for example while the server still holds it for a dead session. Continues on the
-   * next connection if this one is lost. Default `false`.
+   * Retries a port that is taken until it is free, for example while the server still holds it for a dead session.
+   * Continues on the next connection if this one is lost. Default `false`.
    */
   readonly wait?: boolean;
-  /** After a reconnection, waits for the port that the server chose for `port: 0`. By default another one is taken if that is held. */
+  /**
+   * After a reconnection, waits for the port that the server chose for `port: 0`. By default another one is taken if
+   * that is held.
+   */
   readonly keepPort?: boolean;
   /** aborts the call; a forwarding that has been returned is not affected */
   readonly signal?: AbortSignal;
@@ -184,7 +196,7 @@ export function checkForwardOptions(given: ForwardOptions, ignored: readonly unk
     throw new SshError("misuse", "expected a target, such as { host: '127.0.0.1', port: 80 }; listen() needs none");
   checkOptions("target", target, ["host", "port"]);
   expectText("target.host", target.host);
-  expectPort("target.port", target.port, 1);
+  checkPort("target.port", target.port, 1);
   return withDefaults(given, target, Limits.backlog);
 }
 
@@ -203,7 +215,7 @@ function checkRequest<Options extends RequestOptions>(
 ): Options {
   checkOptions(what, given, [...requestOptions, own]);
   if (given.address !== undefined) expectType("address", given.address, "string");
-  expectPort("port", given.port, 0);
+  checkPort("port", given.port, 0);
   if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
   if (given.onOpenTimeoutMs !== undefined) expectNumber("onOpenTimeoutMs", given.onOpenTimeoutMs, 1);
   for (const name of ["wait", "keepPort"] as const)
@@ -242,4 +254,10 @@ function refuseIgnored(what: string, ignored: readonly unknown[]): void {
     "misuse",
     `expected ${what}() to get one object of options, such as { signal }, got a second argument: ${got}`,
   );
+}
+
+/** @throws SshError `misuse`; if the port is a string, the message contains it */
+export function checkPort(option: string, value: unknown, lowest: 0 | 1): void {
+  if (typeof value !== "string") return expectPort(option, value, lowest);
+  throw new SshError("misuse", `expected ${option} to be a number, got the string ${quote(value)}`);
 }

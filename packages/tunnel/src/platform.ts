@@ -12,8 +12,9 @@ export interface PendingDial {
 }
 
 /**
- * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError `connect`, `timeout` or `aborted`.
- * Callbacks instead of a promise and a signal, because that costs less for each of many visitors.
+ * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError
+ * `connect`, `timeout` or `aborted`. Callbacks instead of a promise and a signal, because that costs less for each of
+ * many visitors.
  */
 export type Dial = (
   target: Target,

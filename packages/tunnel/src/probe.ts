@@ -3,8 +3,8 @@ import { type CallOptions, type Channel, deferred, onAbort, type SshConnection }
 import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
 
 /**
- * `ours`: what we sent to the port arrived here. `foreign`: another program accepted the connection. `closed`: no program listens there.
- * `denied`: the server does not permit the check (`PermitOpen`, `AllowTcpForwarding remote`).
+ * `ours`: what we sent to the port arrived here. `foreign`: another program accepted the connection. `closed`: no
+ * program listens there. `denied`: the server does not permit the check (`PermitOpen`, `AllowTcpForwarding remote`).
  */
 export type ProbeAnswer = "ours" | "foreign" | "closed" | "denied";
 
@@ -25,7 +25,10 @@ export class ProbeGate {
     return this.#expected.size > 0;
   }
 
-  /** Returns whether the channel is a probe, and if so takes it. A visitor that sends nothing is held until the probes are over. */
+  /**
+   * Returns whether the channel is a probe, and if so takes it. A visitor that sends nothing is held until the probes
+   * are over.
+   */
   async takes(channel: Channel): Promise<boolean> {
     const allOver = Promise.all([...this.#expected.values()].map(({ over }) => over)).then(() => undefined);
     const head = await Promise.race([channel.peek(nonceSize), allOver]);
@@ -57,7 +60,8 @@ export class ProbeGate {
       channel = await connection.openChannel("direct-tcpip", specificData, { signal: limit.signal });
       channel.write(nonce);
       const silence = new Promise<ProbeAnswer>((resolve) => onAbort(limit.signal, () => resolve("foreign")));
-      // A peer that closes the channel or sends data first is another program, unless the SSH connection itself was lost.
+      // A peer that closes the channel or sends data first is another program, unless the SSH connection itself was
+      // lost.
       const { closed } = channel;
       const foreign = channel.peek(1).then(async (): Promise<ProbeAnswer> => {
         await Promise.race([closed, Promise.resolve()]);
@@ -86,8 +90,9 @@ export class ProbeGate {
 export const nonceSize = 32;
 
 /**
- * Returns the addresses at which the server should reach its own listener for `address`. Follows OpenSSH: `0.0.0.0` is IPv4 only, `::` is IPv6
- * only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings are ordinary names.
+ * Returns the addresses at which the server should reach its own listener for `address`. Follows OpenSSH: `0.0.0.0` is
+ * IPv4 only, `::` is IPv6 only, and `""`, `*` and `localhost` are both. It matches `localhost` exactly; other spellings
+ * are ordinary names.
  */
 export function probeAddresses(address: string): readonly string[] {
   if (address === "0.0.0.0") return ["127.0.0.1"];

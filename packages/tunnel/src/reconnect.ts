@@ -15,13 +15,12 @@
  * | `credentials`: a vault or an agent on our side failed | retry | retry |
  * | `connect`, `timeout`, `closed`, `disconnected`, `protocol`, `mac`, `limit`, `refused` | retry | retry |
  *
- * *final* ends the tunnel, unless `reconnect.final` decides otherwise. *retry* waits as the options say, *slow* at least a minute. Before the first
- * login, failures are retried only in mode `always`. An error that is not authenticated by the host key is never final, because an attacker who
- * can inject one packet could end the tunnel.
+ * *final* ends the tunnel, unless `reconnect.final` decides otherwise. *retry* waits as the options say, *slow* at
+ * least a minute. Before the first login, failures are retried only in mode `always`. An error that is not
+ * authenticated by the host key is never final, because an attacker who can inject one packet could end the tunnel.
  * @module
  */
 import type { SshError } from "@postern/wire";
-import type { LinkFailure } from "./link.ts";
 
 /** How the time between attempts grows. It is reset to `intervalMs` once a connection has been open for 30 s. */
 export interface BackoffOptions {
@@ -35,7 +34,9 @@ export interface BackoffOptions {
 
 /** What happens when the connection is lost. */
 export interface ReconnectOptions {
-  /** `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails */
+  /**
+   * `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails
+   */
   readonly mode: "never" | "established" | "always";
   /** milliseconds before the first attempt; default 5 s */
   readonly intervalMs: number;
@@ -43,10 +44,23 @@ export interface ReconnectOptions {
   readonly maxRetries: number;
   readonly backoff: BackoffOptions;
   /**
-   * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If it throws, the tunnel ends
-   * with that error as the cause. The default returns `true` for `misuse`, and before the first login for `hostkey`, `auth`, `key` and `denied`.
+   * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If
+   * it throws, the tunnel ends with that error as the cause. The default returns `true` for `misuse`, and before the
+   * first login for `hostkey`, `auth`, `key` and `denied`.
    */
   readonly final?: ((error: SshError) => boolean) | undefined;
+}
+
+/** Thrown when a link could not be made. */
+export class LinkFailure {
+  readonly error: SshError;
+  /** How far the link came. `reached`: the server dropped the connection before it showed its host key. */
+  readonly at: "dial" | "reached" | "host key" | "login";
+
+  constructor(error: SshError, at: LinkFailure["at"]) {
+    this.error = error;
+    this.at = at;
+  }
 }
 
 /** sshd refuses an address with more than 15 s of penalties (PerSourcePenalties). */
@@ -58,12 +72,18 @@ const slowMs = 60_000;
 /** Credentials, trust and policy. If they fail the first login, the setup is wrong. */
 const refusals: readonly string[] = ["auth", "hostkey", "denied", "key"];
 
-/** The default of `reconnect.final`. After a success, a refusal may be an unmounted home directory, a PAM outage, or a man in the middle. */
+/**
+ * The default of `reconnect.final`. After a success, a refusal may be an unmounted home directory, a PAM outage, or a
+ * man in the middle.
+ */
 export function isFinal({ code }: SshError, hasLoggedIn: boolean): boolean {
   return code === "misuse" || code === "aborted" || (!hasLoggedIn && refusals.includes(code));
 }
 
-/** A connection that was open for this long resets the backoff. A shorter one may be a server that drops every client after login. */
+/**
+ * A connection that was open for this long resets the backoff. A shorter one may be a server that drops every client
+ * after login.
+ */
 const stableMs = 30_000;
 
 /** Computes the wait before each attempt. */
@@ -111,7 +131,7 @@ export class Backoff {
     // Without the limit, an interval of 0 ms would become 0 * Infinity = NaN.
     const times = Math.min(factor ** this.#waits++, Number.MAX_VALUE);
     const grown = Math.min(intervalMs * times, Math.max(maxIntervalMs, intervalMs));
-    // sshd may drop a penalized client without a word. One drop is chance, two in a row suggest a penalty.
+    // sshd may drop a penalized client without an explanation. One drop is chance, two in a row suggest a penalty.
     const isPenalized = code === "busy" || this.#earlyDrops > 1;
     const isRefusal = code === "negotiation" || refusals.includes(code);
     this.#refused = isRefusal ? this.#refused + 1 : 0;

@@ -1,4 +1,8 @@
-/** Remote listening (RFC 4254 section 7): requests for ports, and the routing of channels that arrive from them. @module */
+/**
+ * Remote listening (RFC 4254 section 7): requests for ports, and the routing of channels that arrive from them.
+ *
+ * @module
+ */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
@@ -27,7 +31,9 @@ interface Route {
 export class RemoteListener {
   readonly #connection: SshConnection;
   readonly #routes = new Set<Route>();
-  /** SSH_MSG_DEBUG texts since the last request or reply. OpenSSH explains a refusal with one, just before the reply. */
+  /**
+   * SSH_MSG_DEBUG texts since the last request or reply. OpenSSH explains a refusal with one, just before the reply.
+   */
   #debugTexts: string[] = [];
 
   constructor(connection: SshConnection) {
@@ -36,17 +42,18 @@ export class RemoteListener {
 
   /** The server sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    // During login, or after it as `file:line: key options: …`, sshd lists what authorized_keys permits; that explains no refusal.
+    // During login, or after it as `file:line: key options: …`, sshd lists what authorized_keys permits; that explains
+    // no refusal.
     if (this.#connection.loggedIn && this.#debugTexts.length < 8 && !/:\d+: /.test(message))
       this.#debugTexts.push(message);
   }
 
   /**
-   * Asks the server to listen, and returns the port. The route exists before the reply has been processed completely, because a channel open
-   * may follow in the same segment.
+   * Asks the server to listen, and returns the port. The route exists before the reply has been processed completely,
+   * because a channel open may follow in the same segment.
    *
-   * @throws SshError `refused` with the server's reason, `denied` if its policy is the reason or it does not support remote forwarding,
-   * `aborted`, `misuse` for an address and port that are forwarded already
+   * @throws SshError `refused` with the server's reason, `denied` if its policy is the reason or it does not support
+   * remote forwarding, `aborted`, `misuse` for an address and port that are forwarded already
    */
   async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
@@ -79,8 +86,8 @@ export class RemoteListener {
   }
 
   /**
-   * Asks the server to stop listening. The route stays until it has, because channel opens may still arrive (RFC 4254 section 7.1).
-   * `onCancelled` is called once it has, even if the call was aborted.
+   * Asks the server to stop listening. The route stays until it has, because channel opens may still arrive (RFC 4254
+   * section 7.1). `onCancelled` is called once it has, even if the call was aborted.
    */
   async cancel(address: string, port: number, onCancelled: () => void, options: CallOptions): Promise<void> {
     const { ok } = await this.#sendCancel(address, port, {
@@ -113,7 +120,10 @@ export class RemoteListener {
     } else route.onOpen(open, specificData);
   }
 
-  /** Finds the route by address and port as requested, or by the port alone if that is unique, because some servers report another address. */
+  /**
+   * Finds the route by address and port as requested, or by the port alone if that is unique, because some servers
+   * report another address.
+   */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
     if (exact !== undefined) return exact;
@@ -137,7 +147,9 @@ export class RemoteListener {
   }
 }
 
-/** Whether the server's explanation refers to its policy. sshd explains only those refusals, not a port that is in use. */
+/**
+ * Whether the server's explanation refers to its policy. sshd explains only those refusals, not a port that is in use.
+ */
 function isPolicy(text: string): boolean {
   return /refused|denied|disabled|prohibited|forbidden|not (?:allowed|permitted)/i.test(text);
 }

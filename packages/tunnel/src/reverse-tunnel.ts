@@ -34,11 +34,12 @@ import { abortableCall } from "./waiting.ts";
 /**
  * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see `TunnelEvents`). None of them has
- * to be handled.
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see
+ * `TunnelEvents`). None of them has to be handled.
  *
- * When a tunnel that was connected gives up, `closed` rejects. Unless the program handles that, or a call or an iterator reports the same
- * error, it is an unhandled rejection. A program that only uses events adds `tunnel.closed.catch(() => {})`.
+ * When a tunnel that was connected gives up, `closed` rejects. Unless the program handles that, or a call or an
+ * iterator reports the same error, it is an unhandled rejection. A program that only uses events adds
+ * `tunnel.closed.catch(() => {})`.
  */
 export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #platform: Platform;
@@ -86,11 +87,12 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * One promise for the life of the tunnel. Resolves after `close()`; rejects with an SshError if the first login failed or the tunnel gave
-   * up. It settles before the last `state` event fires.
+   * One promise for the life of the tunnel. Resolves after `close()`; rejects with an SshError if the first login
+   * failed or the tunnel gave up. It settles before the last `state` event fires.
    *
-   * If a tunnel that was connected gives up and nothing handles the rejection, it is reported as an unhandled rejection, which ends a Node.js
-   * process. It counts as handled if `connect()`, a pending call or an iterator of a listener rejects with the same error.
+   * If a tunnel that was connected gives up and nothing handles the rejection, it is reported as an unhandled
+   * rejection, which ends a Node.js process. It counts as handled if `connect()`, a pending call or an iterator of a
+   * listener rejects with the same error.
    */
   get closed(): Promise<void> {
     return this.#supervisor.closed;
@@ -107,11 +109,11 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it is final.
-   * A tunnel has one life: after a failed login, as after any other end, make a new one.
+   * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it
+   * is final. A tunnel has one life: after a failed login, as after any other end, make a new one.
    *
-   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called before; the signal's
-   * reason if the signal aborts, which ends the tunnel
+   * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called
+   * before; the signal's reason if the signal aborts, which ends the tunnel
    * @example
    * await tunnel.connect({ signal: AbortSignal.timeout(10_000) });
    */
@@ -121,14 +123,15 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Asks the server to listen on a port, and connects each visitor to `target`. Resolves once the server listens. After a reconnection
-   * the same forwarding requests its port again.
+   * Asks the server to listen on a port, and connects each visitor to `target`. Resolves once the server listens. After
+   * a reconnection the same forwarding requests its port again.
    *
-   * May be called in every state but `closed`: before `connect()` and during a reconnection it waits for the next connection. If a key is
-   * the only login method and the server is known to process messages in order, a request made during login is sent along with it and saves
-   * a round trip (RFC 4252 section 5.1).
+   * May be called in every state but `closed`: before `connect()` and during a reconnection it waits for the next
+   * connection. If a key is the only login method and the server is known to process messages in order, a request made
+   * during login is sent along with it and saves a round trip (RFC 4252 section 5.1).
    *
-   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the tunnel; the signal's reason
+   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the
+   * tunnel; the signal's reason
    * @example
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
@@ -142,8 +145,8 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Asks the server to listen on a port, and returns the listener: an async iterable of one channel per visitor. Everything else is as
-   * in `forward()`.
+   * Asks the server to listen on a port, and returns the listener: an async iterable of one channel per visitor.
+   * Everything else is as in `forward()`.
    *
    * @throws SshError as `forward()` does
    * @example
@@ -155,8 +158,9 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Ends the tunnel, and its connections with it. With `drainMs` it first frees the ports and lets connections finish, for at most that
-   * many milliseconds or until the signal aborts. Does nothing if the tunnel is closed; ends a login that is in progress.
+   * Ends the tunnel, and its connections with it. With `drainMs` it first frees the ports and lets connections finish,
+   * for at most that many milliseconds or until the signal aborts. Does nothing if the tunnel is closed; ends a login
+   * that is in progress.
    *
    * @throws SshError `misuse` for options that are unknown or out of range
    */

@@ -3,10 +3,10 @@ import { type CallOptions, onAbort } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
-import { Link, LinkFailure } from "./link.ts";
+import { Link } from "./link.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
-import { Backoff, isFinal } from "./reconnect.ts";
+import { Backoff, isFinal, LinkFailure } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { sleep, withDeadline } from "./waiting.ts";
 
@@ -50,7 +50,10 @@ export class Supervisor {
   /** Index of the host to dial next. */
   #endpoint = 0;
   #reconnects = 0;
-  /** Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it because of them. */
+  /**
+   * Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it
+   * because of them.
+   */
   #sendEarly = true;
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
@@ -132,7 +135,10 @@ export class Supervisor {
     void link?.connection.close();
   }
 
-  /** A call or an iterator of the program has rejected. If it did so because the tunnel ended, `closed` counts as handled. */
+  /**
+   * A call or an iterator of the program has rejected. If it did so because the tunnel ended, `closed` counts as
+   * handled.
+   */
   reported(error: unknown): void {
     if (typeof error === "object" && error !== null) this.#reported.add(error);
     if (this.#reason !== undefined && error === this.#reason) this.closed.catch(() => {});

@@ -25,7 +25,8 @@ export function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Pr
 }
 
 /**
- * Calls `work` with a signal of its own, which aborts when `signal` does or after `ms`. Resolves with `undefined` in the first case.
+ * Calls `work` with a signal of its own, which aborts when `signal` does or after `ms`. Resolves with `undefined` in
+ * the first case.
  *
  * @throws SshError `timeout` in the second case; whatever `work` throws
  */
@@ -50,8 +51,8 @@ export async function withDeadline<T>(
 }
 
 /**
- * Settles a public call as `work` does. If the call's signal aborted it, rejects with the signal's reason, as on the web platform.
- * `onRejected` gets the original error.
+ * Settles a public call as `work` does. If the call's signal aborted it, rejects with the signal's reason, as on the
+ * web platform. `onRejected` gets the original error.
  */
 export async function abortableCall<T>(
   signal: AbortSignal | undefined,

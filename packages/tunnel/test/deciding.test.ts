@@ -1,20 +1,30 @@
-/** onOpen that decides late, never, or after the visitor or the forwarding is gone. */
+/** onOpen that decides late, never, or after the visitor has left or the forwarding has closed. */
 import type { Channel } from "@postern/ssh";
 import { OpenFailureReason } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import type { Forwarding, ReverseTunnel } from "../src/index.ts";
-import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+import {
+  advance,
+  echo,
+  HostWorld,
+  onVirtualClock,
+  openTunnel,
+  outcome,
+  received,
+  settle,
+  target,
+} from "./host-world.ts";
 import { request } from "./rig.ts";
 
 onVirtualClock();
 
 const never = (): Promise<boolean> => new Promise(() => {});
 
-describe("an onOpen that does not answer", () => {
+describe("an onOpen that does not settle", () => {
   it.each([
     ["30 s by default", {}, 30_000],
     ["onOpenTimeoutMs", { onOpenTimeoutMs: 2_000 }, 2_000],
-  ])("has the visitor refused after %s, and fires visitorerror", async (_, options, timeoutMs) => {
+  ])("refuses the visitor after %s, and fires visitorerror", async (_, options, timeoutMs) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const errors: unknown[] = [];
@@ -36,7 +46,7 @@ describe("an onOpen that does not answer", () => {
   it.each([
     ["true", (resolve: (taken: boolean) => void) => resolve(true)],
     ["an error", (_: unknown, reject: (error: Error) => void) => reject(new Error("late"))],
-  ])("changes nothing with %s after that", async (_, answer) => {
+  ])("ignores %s after that", async (_, answer) => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
@@ -86,7 +96,7 @@ describe("an onOpen that does not answer", () => {
   });
 });
 
-describe("a visitor who came during a probe, and so has a channel before the decision", () => {
+describe("a visitor that was accepted during a probe, before the decision", () => {
   /** A forwarding, and the visitor's end of a channel whose decision is pending. */
   async function lookedAt(
     options: object,
@@ -107,7 +117,7 @@ describe("a visitor who came during a probe, and so has a channel before the dec
   it.each([
     ["onOpen decides", { onOpen: never, onOpenTimeoutMs: Number.POSITIVE_INFINITY }],
     ["the target is dialled", { target }],
-  ])("does not delay a drain after leaving while %s", async (_, options) => {
+  ])("does not delay a drain after it has left while %s", async (_, options) => {
     const { world, tunnel, forwarding, visitor } = await lookedAt(options);
     const drained = tunnel.close({ drainMs: 30_000 });
     expect(await outcome(drained)).toBe("unsettled");
@@ -124,8 +134,8 @@ describe("a visitor who came during a probe, and so has a channel before the dec
       target,
       onOpen: () => new Promise((resolve) => decided.push(resolve)),
     });
-    const got: ReturnType<typeof heard>[] = [];
-    world.targets.set("target:80", (pipe) => void got.push(heard(pipe)));
+    const got: ReturnType<typeof received>[] = [];
+    world.targets.set("target:80", (pipe) => void got.push(received(pipe)));
     visitor.write(new TextEncoder().encode("a message"));
     visitor.close();
     await settle();
@@ -135,7 +145,7 @@ describe("a visitor who came during a probe, and so has a channel before the dec
   });
 });
 
-describe("a forwarding cancelled during onOpen", () => {
+describe("a forwarding that is closed during onOpen", () => {
   it("refuses the visitor if its loops have ended", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
@@ -173,7 +183,7 @@ describe("a forwarding cancelled during onOpen", () => {
     await forwarding.close();
     decide(true);
     const visitor = await visit;
-    const answer = heard(visitor);
+    const answer = received(visitor);
     visitor.write(new TextEncoder().encode("hello"));
     await settle();
     expect(answer.text).toBe("hello");

@@ -1,13 +1,13 @@
-/** drain(): the ports are freed, connections finish, and then the tunnel is logged off. */
+/** close({ drainMs }): frees the ports, lets connections finish, and then closes the tunnel. */
 import { describe, expect, it, vi } from "vitest";
 import {
   advance,
   echo,
   HostWorld,
-  heard,
   onVirtualClock,
   openTunnel,
   outcome,
+  received,
   settle,
   target,
   tunnelTo,
@@ -25,11 +25,11 @@ async function withTarget(): Promise<{ world: HostWorld } & Awaited<ReturnType<t
   return { world, ...made };
 }
 
-describe("drain", () => {
-  it("frees the ports, lets connections finish, and logs off", async () => {
-    const { world, tunnel, told } = await withTarget();
+describe("close({ drainMs })", () => {
+  it("frees the ports, lets connections finish, and closes the tunnel", async () => {
+    const { world, tunnel, events } = await withTarget();
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     await settle();
     const { link } = world;
     const drained = tunnel.close({ drainMs: 30_000 });
@@ -46,11 +46,11 @@ describe("drain", () => {
     expect(answer).toMatchObject({ text: "still here", closed: true, error: undefined });
     expect(await outcome(drained)).toBe("resolved");
     expect(await outcome(tunnel.closed)).toBe("resolved");
-    expect(told.at(-1)).toBe("closed");
+    expect(events.at(-1)).toBe("closed");
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is done at once when nobody is there", async () => {
+  it("resolves at once if no visitor is connected", async () => {
     const { tunnel } = await withTarget();
     expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(tunnel.state).toBe("closed");
@@ -60,9 +60,9 @@ describe("drain", () => {
   it.each([
     ["30 s", { drainMs: 30_000 }, 30_000],
     ["5 s", { drainMs: 5_000 }, 5_000],
-  ])("cuts off whoever is still there after %s", async (_, options, deadline) => {
+  ])("drops connections that are still open after %s", async (_, options, deadline) => {
     const { world, tunnel } = await withTarget();
-    const answer = heard(await world.visit(7777));
+    const answer = received(await world.visit(7777));
     const drained = tunnel.close(options);
     await advance(deadline - 1);
     expect(answer.closed).toBe(false);
@@ -73,10 +73,10 @@ describe("drain", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
-  it("waits without end with drainMs Infinity", async () => {
+  it("waits without limit with drainMs Infinity", async () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     const drained = tunnel.close({ drainMs: Number.POSITIVE_INFINITY });
     await advance(600_000);
     expect(answer.closed).toBe(false);
@@ -85,13 +85,13 @@ describe("drain", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
-  it.each([{ deadlinMs: 1 }, { drainMs: -1 }, { drainMs: Number.NaN }])("refuses the options %j", async (options) => {
+  it.each([{ deadlinMs: 1 }, { drainMs: -1 }, { drainMs: Number.NaN }])("rejects the options %j", async (options) => {
     const { tunnel } = await withTarget();
     expect(await outcome(tunnel.close(options as object))).toBe("misuse");
     expect(tunnel.state).toBe("open");
   });
 
-  it("lets in nobody new: the host refuses whom the port is not for any more", async () => {
+  it("accepts no new visitors: the server refuses them", async () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
     const drained = tunnel.close({ drainMs: 30_000 });
@@ -123,7 +123,7 @@ describe("drain", () => {
     await advance(10_000);
     connect();
     const visitor = await coming;
-    const answer = heard(visitor);
+    const answer = received(visitor);
     visitor.write(text("late, but served"));
     await settle();
     expect(answer.text).toBe("late, but served");
@@ -133,7 +133,7 @@ describe("drain", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
-  it("ends a tunnel that waits to connect again", async () => {
+  it("ends a tunnel that waits to reconnect", async () => {
     const { world, tunnel } = await withTarget();
     world.link.cut();
     await advance(1_000);
@@ -144,9 +144,9 @@ describe("drain", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is done when the connection is lost meanwhile: it is not made again", async () => {
+  it("ends the tunnel if the connection is lost meanwhile, without reconnecting", async () => {
     const { world, tunnel } = await withTarget();
-    heard(await world.visit(7777));
+    received(await world.visit(7777));
     const drained = tunnel.close({ drainMs: 30_000 });
     await settle();
     world.link.cut();
@@ -156,10 +156,10 @@ describe("drain", () => {
     expect(world.links).toHaveLength(1);
   });
 
-  it("goes on when the host does not free a port, and ends at the deadline", async () => {
+  it("continues if the server does not free a port, and ends at the deadline", async () => {
     const { world, tunnel } = await withTarget();
     world.cancelAnswer = "hold";
-    heard(await world.visit(7777));
+    received(await world.visit(7777));
     const drained = tunnel.close({ drainMs: 5_000 });
     await advance(4_999);
     expect(await outcome(drained)).toBe("unsettled");

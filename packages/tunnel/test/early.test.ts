@@ -1,4 +1,4 @@
-/** Ports that are asked for before the tunnel is open: with the login, or at its end. */
+/** Ports that are requested before the tunnel is open: along with the login, or after it. */
 import { publickey } from "@postern/auth";
 import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target
 
 onVirtualClock();
 
-/** The network breaks when the request for the login, and whatever goes with it, has just left. */
+/** Cuts the network right after the login request, and whatever is sent along with it. */
 function cutNextLogin(tunnel: ReverseTunnel, world: HostWorld): void {
   const cut = ({ state }: { readonly state: string }): void => {
     if (state !== "authenticating") return;
@@ -19,22 +19,22 @@ function cutNextLogin(tunnel: ReverseTunnel, world: HostWorld): void {
 
 const key = { auth: [publickey(liarHostKey())] };
 
-describe("a port asked for during the login", () => {
+describe("a port requested during login", () => {
   it.each([
     ["with it, by key", key],
     ["after it, by password", {}],
-  ])("is there, the tunnel first: %s", async (_title, options) => {
+  ])("is open right after the tunnel: %s", async (_title, options) => {
     const world = new HostWorld();
-    const { tunnel, told } = tunnelTo(world, options);
+    const { tunnel, events } = tunnelTo(world, options);
     const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     await settle();
     expect(forwarding.state).toBe("open");
     expect(tunnel.forwardings).toEqual([forwarding]);
-    expect(told).toEqual(["connecting", "authenticating", "open", "localhost:7777 open"]);
+    expect(events).toEqual(["connecting", "authenticating", "open", "localhost:7777 open"]);
     expect(world.requests).toEqual(["forward localhost:7777"]);
   });
 
-  it("saves a round trip by key", async () => {
+  it("saves a round trip with a key", async () => {
     const took = async (options: object): Promise<number> => {
       const world = new HostWorld();
       world.delayMs = 50;
@@ -48,7 +48,7 @@ describe("a port asked for during the login", () => {
     expect((await took({})) - (await took(key))).toBe(100);
   });
 
-  it("is refused by itself: the tunnel is open all the same", async () => {
+  it("rejects if the server refuses it, and leaves the tunnel open", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, key);
@@ -60,7 +60,7 @@ describe("a port asked for during the login", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("fails with the login", async () => {
+  it("rejects if login fails", async () => {
     const world = new HostWorld();
     world.keys = false;
     const { tunnel } = tunnelTo(world, key);
@@ -72,7 +72,7 @@ describe("a port asked for during the login", () => {
     expect(world.requests).toEqual([]);
   });
 
-  it("fails with a login that does not reach the host, or is given up", async () => {
+  it("rejects if the server is not reached and the tunnel is closed", async () => {
     const world = new HostWorld();
     world.fate = "hang";
     const { tunnel } = tunnelTo(world, key);
@@ -83,7 +83,7 @@ describe("a port asked for during the login", () => {
     expect(await Promise.all([outcome(login), outcome(forwarding)])).toEqual(["aborted", "aborted"]);
   });
 
-  it("is asked for again with the next login when the first one breaks under it", async () => {
+  it("is requested again with the next login if the connection breaks during the first one", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
     cutNextLogin(tunnel, world);
@@ -100,7 +100,7 @@ describe("a port asked for during the login", () => {
     ["the next of several hosts", { hosts: ["bad", "good"] }, "refuse"],
     ["the same host, later", { reconnect: { mode: "always" } }, "refuse"],
     ["a host that turned us away first", { reconnect: { mode: "always" } }, "reset"],
-  ] as const)("is there when the first attempt does not come as far as a login: %s", async (_title, options, fate) => {
+  ] as const)("is open if the first attempt fails before login: %s", async (_title, options, fate) => {
     const world = new HostWorld();
     world.fates.push(fate);
     const { tunnel } = tunnelTo(world, { ...key, ...options });
@@ -112,7 +112,7 @@ describe("a port asked for during the login", () => {
     expect(world.requests).toEqual(["forward localhost:7777"]);
   });
 
-  it("is not asked for when it was given up before that left", async () => {
+  it("sends nothing if it was aborted before the request left", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world);
     const abort = new AbortController();
@@ -128,7 +128,7 @@ describe("a port asked for during the login", () => {
     expect(world.requests).toEqual(["forward localhost:7778"]);
   });
 
-  it("fails with a connection that breaks under it when the tunnel is open", async () => {
+  it("rejects if the connection breaks after the tunnel has opened", async () => {
     const world = new HostWorld();
     world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
@@ -142,9 +142,9 @@ describe("a port asked for during the login", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("waits for the end of the login from then on when the host hung up on one that it went with", async () => {
+  it("waits for the end of later logins once the server has dropped one that it was sent with", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
+    const { tunnel, events } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
     cutNextLogin(tunnel, world);
     const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     await outcome(both);
@@ -154,12 +154,12 @@ describe("a port asked for during the login", () => {
     tunnel.addEventListener("forwarding", () => void at.set("port", performance.now()));
     for (let ms = 0; ms < 7_000 && !at.has("port"); ms += 10) await advance(10);
     await both;
-    // A round trip later than the tunnel, and not with it.
+    // One round trip after the tunnel, not together with it.
     expect((at.get("port") ?? 0) - (at.get("open") ?? 0)).toBe(100);
-    expect(told.at(-1)).toBe("localhost:7777 open");
+    expect(events.at(-1)).toBe("localhost:7777 open");
   });
 
-  it("may be given up by itself, before the host is reached and after", async () => {
+  it("can be aborted before the server is reached and after", async () => {
     const world = new HostWorld();
     world.delayMs = 50;
     const { tunnel } = tunnelTo(world, key);
@@ -175,13 +175,13 @@ describe("a port asked for during the login", () => {
     expect(await outcome(second)).toBe("AbortError");
     await advance(500);
     await login;
-    // What the host had been asked it was asked to let go of.
+    // The request had been sent, so the port was cancelled.
     expect(world.requests).toEqual(["forward localhost:7778", "cancel localhost:7778"]);
     expect([...world.link.ports]).toEqual([]);
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("waits for connect() if requested before", async () => {
+  it("waits for connect() if it was requested before", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, key);
     const forwarding = tunnel.forward({ port: 7777, target });
@@ -201,8 +201,8 @@ describe("a port asked for during the login", () => {
   });
 });
 
-describe("a forwarding that comes back by key", () => {
-  it("frees its port when it is cancelled as soon as the tunnel is open again", async () => {
+describe("a forwarding that reconnects with a key", () => {
+  it("frees its port if it is closed as soon as the tunnel is open again", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, key);
     const forwarding = await tunnel.forward({ port: 7777, target });
@@ -217,11 +217,11 @@ describe("a forwarding that comes back by key", () => {
     expect(await outcome(tunnel.forward({ port: 7777, target }))).toBe("resolved");
   });
 
-  it("stays pending through a login that fails, and is there after the next one", async () => {
+  it("stays pending if a login fails, and is open after the next one", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, key);
+    const { tunnel, events } = await openTunnel(world, key);
     const forwarding = await tunnel.forward({ port: 7777, target });
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     await settle();
     cutNextLogin(tunnel, world);
@@ -229,8 +229,8 @@ describe("a forwarding that comes back by key", () => {
     expect(forwarding.state).toBe("pending");
     await advance(5_000);
     expect(forwarding.state).toBe("open");
-    expect(told.at(-1)).toBe("localhost:7777 open");
-    expect(told.filter((one) => one.startsWith("localhost"))).toEqual([
+    expect(events.at(-1)).toBe("localhost:7777 open");
+    expect(events.filter((one) => one.startsWith("localhost"))).toEqual([
       "localhost:7777 pending (closed)",
       "localhost:7777 open",
     ]);

@@ -1,4 +1,4 @@
-/** `exitOnForwardFailure`: whether a port that cannot be had ends the tunnel. */
+/** `exitOnForwardFailure`: whether a refused port ends the tunnel. */
 import { describe, expect, it, vi } from "vitest";
 import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
 
@@ -12,27 +12,27 @@ async function comeBack(world: HostWorld): Promise<void> {
 
 const exit = { exitOnForwardFailure: true };
 
-describe("with exitOnForwardFailure", () => {
-  it("a forwarding that a policy refuses after a reconnection ends the tunnel with that error", async () => {
+describe("exitOnForwardFailure", () => {
+  it("ends the tunnel with the error if a policy refuses a forwarding after a reconnection", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, exit);
+    const { tunnel, events } = await openTunnel(world, exit);
     const denied = await tunnel.listen({ port: 7001 });
     const other = await tunnel.listen({ port: 7002 });
     world.portAnswer = (_, port) => (port === 7001 ? "denied" : "listen");
-    told.length = 0;
+    events.length = 0;
     await comeBack(world);
     expect(await outcome(tunnel.closed)).toBe("denied");
     expect(await outcome(denied.closed)).toBe("denied");
     expect(await outcome(other.closed)).toBe("denied");
-    expect(told.filter((text) => text.startsWith("localhost:7001"))).toEqual([
+    expect(events.filter((text) => text.startsWith("localhost:7001"))).toEqual([
       "localhost:7001 pending (closed)",
       "localhost:7001 closed (denied)",
     ]);
-    expect(told.at(-1)).toBe("closed (denied)");
+    expect(events.at(-1)).toBe("closed (denied)");
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("says goodbye to the server, and leaves nothing behind", async () => {
+  it("disconnects from the server, and leaves nothing behind", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
     await tunnel.listen({ port: 7001 });
@@ -45,7 +45,7 @@ describe("with exitOnForwardFailure", () => {
     await tunnel.close();
   });
 
-  it("a forwarding for which the server names no port after a reconnection ends it, too", async () => {
+  it("ends the tunnel if the server returns no port after a reconnection", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
     await tunnel.listen({ port: 0 });
@@ -58,7 +58,7 @@ describe("with exitOnForwardFailure", () => {
     ["busy", "refused"],
     ["denied", "denied"],
     ["no port", "protocol"],
-  ] as const)("a first request that is refused (%s) ends it", async (answer, code) => {
+  ] as const)("ends the tunnel if a first request is refused (%s)", async (answer, code) => {
     const world = new HostWorld();
     world.portAnswer = () => answer;
     const { tunnel } = await openTunnel(world, exit);
@@ -69,16 +69,16 @@ describe("with exitOnForwardFailure", () => {
     expect(tunnel.state).toBe("closed");
   });
 
-  it("a request during the login that is refused ends the tunnel when it is open", async () => {
+  it("ends the tunnel if a request during login is refused", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "denied";
-    const { tunnel, told } = tunnelTo(world, exit);
+    const { tunnel, events } = tunnelTo(world, exit);
     const [login, request] = [tunnel.connect(), tunnel.listen({ port: 7001 })];
     expect(await Promise.all([outcome(login), outcome(request)])).toEqual(["resolved", "denied"]);
-    expect(told).toEqual(["connecting", "authenticating", "open", "closed (denied)"]);
+    expect(events).toEqual(["connecting", "authenticating", "open", "closed (denied)"]);
   });
 
-  it("a port that is still held after a reconnection is waited for as ever", async () => {
+  it("retries a port that is still taken after a reconnection", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
     const forwarding = await tunnel.listen({ port: 7001 });
@@ -89,7 +89,7 @@ describe("with exitOnForwardFailure", () => {
     expect([tunnel.state, forwarding.state]).toEqual(["open", "open"]);
   });
 
-  it("a mistake of the program, a call that is aborted, a lost connection and a cancellation end nothing", async () => {
+  it("does not end the tunnel for a caller's mistake, an aborted call, a lost connection or close()", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, exit);
     const forwarding = await tunnel.listen({ port: 7001 });
@@ -111,7 +111,7 @@ describe("with exitOnForwardFailure", () => {
   });
 });
 
-it("without it, a refusal ends that forwarding alone", async () => {
+it("ends only the forwarding by default", async () => {
   const world = new HostWorld();
   const { tunnel } = await openTunnel(world);
   const forwarding = await tunnel.listen({ port: 7001 });

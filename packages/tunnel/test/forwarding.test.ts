@@ -1,4 +1,4 @@
-/** Requests for ports and their visitors, RFC 4254 section 7. */
+/** Requests for ports, and their visitors (RFC 4254 section 7). */
 
 import { rejection, turns } from "@postern/testkit";
 import {
@@ -19,25 +19,25 @@ import { confirmation, denied, forwarded, granted, nothing, opening, Rig, refusa
 
 describe("a request for a port (RFC 4254 section 7.1)", () => {
   it.each(["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "LOCALHOST"])(
-    "sends the address %j word for word",
+    "sends the address %j unchanged",
     async (address) => {
       const rig = await new Rig().logIn();
       const asking = rig.tunnel.listen({ address, port: 8080 });
-      expect(await rig.asked()).toEqual({ name: "tcpip-forward", address, port: 8080 });
+      expect(await rig.nextRequest()).toEqual({ name: "tcpip-forward", address, port: 8080 });
       rig.host.send(granted());
       expect(await asking).toMatchObject({ address, port: 8080, target: undefined });
       rig.host.abort();
     },
   );
 
-  it("without an address asks for localhost, as ssh does", async () => {
+  it("sends localhost if there is no address, as ssh does", async () => {
     const rig = await new Rig().logIn();
     void rig.tunnel.listen({ port: 1 }).catch(() => {});
-    expect((await rig.asked()).address).toBe("localhost");
+    expect((await rig.nextRequest()).address).toBe("localhost");
     rig.host.abort();
   });
 
-  it("for port 0 gives the port the host chose", async () => {
+  it("returns the port that the server chose for port 0", async () => {
     const { rig, forwarding } = await forwarded({ port: 0 }, 40_001);
     expect(forwarding.port).toBe(40_001);
     rig.host.abort();
@@ -49,10 +49,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     ["port 65536", granted(65_536).slice(1)],
     ["half a port", Uint8Array.of(0, 0)],
     ["more than a port", new Uint8Array(8)],
-  ])("for port 0 that is granted with %s is a protocol error of that call", async (_what, specificData) => {
+  ])("rejects with `protocol` if port 0 is granted with %s", async (_what, specificData) => {
     const rig = await new Rig().logIn();
     const asking = rejection(rig.tunnel.listen({ port: 0 }));
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(RequestSuccess.encode({ specificData }));
     expect(await asking).toMatchObject({
       code: "protocol",
@@ -62,21 +62,21 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("for another port may be granted with bytes behind: some hosts tell the port, or zeros", async () => {
+  it("accepts a grant with trailing bytes for another port, because some servers send the port or zeros", async () => {
     for (const specificData of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
       const rig = await new Rig().logIn();
       const asking = rig.tunnel.listen({ port: 8080 });
-      await rig.asked();
+      await rig.nextRequest();
       rig.host.send(RequestSuccess.encode({ specificData }));
       expect((await asking).port).toBe(8080);
       rig.host.abort();
     }
   });
 
-  it("that the host refuses names the address, the port and the reason the host gave just before", async () => {
+  it("rejects with the address, the port and the server's last DEBUG texts", async () => {
     const rig = await new Rig().logIn();
     const busy = rejection(rig.tunnel.listen({ address: "::1", port: 80 }));
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
@@ -84,7 +84,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
         'expected the server to listen on "::1" port 80, but it refused and gave no reason; the port may be in use',
     });
     const policy = rejection(rig.tunnel.listen({ port: 81 }));
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(
       Debug.encode({ alwaysDisplay: true, message: "Server has disabled port forwarding.", language: "" }),
       denied,
@@ -97,10 +97,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("is denied, even with wait, if the server answers UNIMPLEMENTED: it does not support remote forwarding", async () => {
+  it("rejects with `denied`, even with wait, if the server answers UNIMPLEMENTED", async () => {
     const rig = await new Rig({ reconnect: { mode: "established" } }).logIn();
     const asking = rejection(rig.tunnel.listen({ port: 80, wait: true }));
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(Unimplemented.encode({ sequence: rig.host.lastSequence }));
     expect(await asking).toMatchObject({
       code: "denied",
@@ -110,17 +110,17 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("that the host refuses is not explained by what the host says of the key that logged in", async () => {
+  it("does not take DEBUG texts about the key that logged in as the reason of a refusal", async () => {
     const rig = await new Rig().logIn();
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
-    await rig.asked();
+    await rig.nextRequest();
     const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
     rig.host.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
     expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
     rig.host.abort();
   });
 
-  it("that the host refuses is not explained by what an old sshd says before the end of the login", async () => {
+  it("does not take DEBUG texts that an old sshd sends before the end of login as the reason", async () => {
     const rig = new Rig();
     const login = rig.tunnel.connect();
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
@@ -128,20 +128,20 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     await rig.host.until(ServiceRequest.number);
     rig.host.send(ServiceAccept.encode({ service: "ssh-userauth" }));
     await rig.host.until(UserauthRequest.number);
-    // OpenSSH up to 7.6: what the line of the key forbids, without saying where it stands.
+    // OpenSSH up to 7.6 lists what the key must not do, without the position in the file.
     rig.host.send(
       Debug.encode({ alwaysDisplay: false, message: "X11 forwarding disabled.", language: "" }),
       UserauthSuccess.encode({}),
     );
     await login;
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(denied);
     // Not `denied`, which would be final.
     expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
     rig.host.abort();
   });
 
-  it("that the host refuses is not explained by what the host said before it was asked", async () => {
+  it("does not take DEBUG texts sent before the request as the reason", async () => {
     const rig = await new Rig().logIn();
     rig.host.send(
       Debug.encode({
@@ -152,7 +152,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     );
     await turns();
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
@@ -161,7 +161,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("for an address and port that are ours already is the caller's mistake", async () => {
+  it("rejects with `misuse` for an address and port that are forwarded already", async () => {
     const { rig } = await forwarded({ address: "::1", port: 80 });
     expect(await rejection(rig.tunnel.listen({ address: "::1", port: 80 }))).toMatchObject({
       code: "misuse",
@@ -169,15 +169,15 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.host.abort();
   });
 
-  it("that is aborted rejects at once; when the host grants it after all, it is asked to let go", async () => {
+  it("rejects at once if it is aborted, and cancels the port if the server grants it later", async () => {
     const rig = await new Rig().logIn();
     const abort = new AbortController();
     const asking = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
-    await rig.asked();
+    await rig.nextRequest();
     abort.abort(new Error("why"));
     expect(await asking).toBe(abort.signal.reason);
     rig.host.send(granted(40_001), opening("localhost", 40_001));
-    expect(await rig.asked()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
+    expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
     rig.host.send(granted());
     await turns();
@@ -187,11 +187,11 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
 });
 
 describe("a visitor", () => {
-  it("who comes in the same segment as the grant is served", async () => {
+  it("is served if it arrives in the same segment as the grant", async () => {
     for (const port of [8080, 0]) {
       const rig = await new Rig().logIn();
       const asking = rig.tunnel.listen({ port });
-      await rig.asked();
+      await rig.nextRequest();
       rig.host.transport.send(granted(port === 0 ? 40_001 : undefined));
       rig.host.send(opening("localhost", port === 0 ? 40_001 : port));
       await confirmation(rig);
@@ -201,7 +201,7 @@ describe("a visitor", () => {
     }
   });
 
-  it("is routed by address and port exactly, then by a port that is only one forwarding's, else refused", async () => {
+  it("is routed by address and port, then by a port that only one forwarding has, otherwise refused", async () => {
     const rig = await new Rig().logIn();
     const all: Forwarding[] = [];
     for (const [address, port] of [
@@ -210,7 +210,7 @@ describe("a visitor", () => {
       ["localhost", 81],
     ] as const) {
       const asking = rig.tunnel.listen({ address, port });
-      await rig.asked();
+      await rig.nextRequest();
       rig.host.send(granted());
       all.push(await asking);
     }
@@ -237,7 +237,7 @@ describe("a visitor", () => {
       await confirmation(rig);
       const winner = await Promise.race(readers.map((reader, at) => reader.then(() => at)));
       expect(winner, `${address} ${port}`).toBe(which ?? 0);
-      // The other readers are given what they wait for.
+      // Ends the pending next() of the other readers.
       for (const [at, [to, of]] of (
         [
           ["127.0.0.1", 80],
@@ -251,7 +251,7 @@ describe("a visitor", () => {
     rig.host.abort();
   });
 
-  it("of a port that was never requested is refused (RFC 4254 section 7.2), and so is another type of channel", async () => {
+  it("is refused on a port that was not requested (RFC 4254 section 7.2), like other channel types", async () => {
     const rig = await new Rig().logIn();
     rig.visit("localhost", 80);
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
@@ -268,7 +268,7 @@ describe("a visitor", () => {
     rig.host.abort();
   });
 
-  it("may come from anywhere: the originator is told, and never judged", async () => {
+  it("may have any originator address, which is reported and never judged", async () => {
     const { rig, forwarding } = await forwarded({ port: 80 });
     const iterator = forwarding[Symbol.asyncIterator]();
     for (const origin of [
@@ -281,7 +281,7 @@ describe("a visitor", () => {
     rig.host.abort();
   });
 
-  it("whose open is malformed ends the connection", async () => {
+  it("ends the connection if its open is malformed", async () => {
     const { rig } = await forwarded({ port: 80 });
     rig.host.send(
       ChannelOpen.encode({

@@ -1,4 +1,4 @@
-/** An SSH host in memory that does what a test wants, on a clock that stands still until the test moves it. */
+/** An SSH server in memory with adjustable behaviour, on a virtual clock. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
@@ -20,9 +20,10 @@ import { type Platform, ReverseTunnel, type Target, type TunnelOptions } from ".
 import { createDial } from "./rig.ts";
 
 /**
- * What a dial meets. `refuse`: nobody listens; `hang`: no answer at all; `mute`: connected, and the host says nothing; `reset`: dropped before the
- * host said who it is; `busy`: turned away with sshd's words; `portal`: a web server answers; `accept`: a host. `forged` and `malformed`: somebody on
- * the way puts in a bad signature or host key, `mismatch` algorithms that nobody has.
+ * The outcome of a dial. `accept`: an SSH server; `refuse`: connection refused; `hang`: no answer; `mute`: connected,
+ * but the server sends nothing; `reset`: dropped before the server's identification; `busy`: refused with sshd's text;
+ * `portal`: a web server answers; `forged` and `malformed`: a bad signature or host key; `mismatch`: no common
+ * algorithm.
  */
 export type Fate =
   | "accept"
@@ -35,23 +36,23 @@ export type Fate =
   | "forged"
   | "malformed"
   | "mismatch";
-/** How the host answers a request for a port; `hold` waits for `release`. */
+/** How the server answers a request for a port; `hold` waits for `release`. */
 export type PortAnswer = "listen" | "busy" | "denied" | "hold" | "no port";
-/** What a `direct-tcpip` open meets; `own`: the host's own listeners. */
+/** The outcome of a `direct-tcpip` open. `own`: the server's own listeners. */
 export type DirectAnswer = "own" | "foreign" | "closed" | "denied" | "hang" | "mute";
 
-/** One connection, seen from the host. */
+/** One connection, seen from the server. */
 export interface HostLink {
   readonly connection: SshConnection;
-  /** the ports it listens on for this client, `address:port` */
+  /** the ports that the server listens on for this client, `address:port` */
   readonly ports: Set<string>;
-  /** The network breaks. */
+  /** Resets the connection. */
   cut(): void;
-  /** The network swallows everything, both ways, and says nothing. */
+  /** The network drops everything from now on, in both directions. */
   silence(): void;
 }
 
-/** What a test made, and what is ended after it. */
+/** Created by the current test, and ended after it. */
 const tunnels: ReverseTunnel[] = [];
 const worlds: HostWorld[] = [];
 
@@ -59,27 +60,27 @@ export class HostWorld implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
   readonly random = seededRandom("host world");
-  /** who was dialled, `host:port`, targets included */
+  /** the addresses that were dialled, `host:port`, including targets */
   readonly dials: string[] = [];
-  /** dials that have not come to an end */
+  /** the number of dials in progress */
   dialling = 0;
-  /** what the next dials of a host meet; when it is empty, `fate` */
+  /** the outcomes of the next dials of a server; then `fate` applies */
   readonly fates: Fate[] = [];
   fate: Fate = "accept";
-  /** the connections that were logged in, the newest last */
+  /** the connections that have logged in, newest last */
   readonly links: HostLink[] = [];
-  /** how long anything takes on the network, one way */
+  /** the delay of the network, one way */
   delayMs = 0;
   secret = "secret";
-  /** whether it lets in who has a key, whatever key */
+  /** whether it accepts logins with any key */
   keys = true;
   hostKey: Signer = liarHostKey();
-  /** what it was asked, `forward localhost:7777` and `cancel localhost:7777`, in order */
+  /** the requests it got, such as `forward localhost:7777` and `cancel localhost:7777`, in order */
   readonly requests: string[] = [];
   portAnswer: (address: string, port: number, attempt: number) => PortAnswer = () => "listen";
   cancelAnswer: "ok" | "refuse" | "hold" = "ok";
   directAnswer: (host: string, port: number) => DirectAnswer = () => "own";
-  /** targets of local forwarding; `hang`: their dial never ends */
+  /** targets of forwardings; `hang`: the dial never ends */
   readonly targets = new Map<string, ((pipe: BytePipe) => void) | "hang">();
   readonly #held: (() => void)[] = [];
   readonly #pipes: BytePipe[] = [];
@@ -89,20 +90,20 @@ export class HostWorld implements Platform {
     worlds.push(this);
   }
 
-  /** The network breaks for everybody, logged in or not. */
+  /** Resets all connections, logged in or not. */
   cutAll(): void {
     for (const pipe of this.#pipes) pipe.abort(new Error("ECONNRESET"));
   }
 
-  /** The host and all that it keeps are gone. */
+  /** Ends the server. */
   end(): void {
     for (const pipe of this.#pipes) pipe.abort();
   }
 
-  /** The connection that came last. */
+  /** The last connection. */
   get link(): HostLink {
     const link = this.links.at(-1);
-    if (link === undefined) throw new Error("nobody has logged in");
+    if (link === undefined) throw new Error("expected a client to log in first");
     return link;
   }
 
@@ -112,7 +113,7 @@ export class HostWorld implements Platform {
     const fate = target === "hang" ? "hang" : target !== undefined ? "accept" : (this.fates.shift() ?? this.fate);
     if (signal?.aborted) throw aborted(signal);
     if (fate === "hang") await this.#never(signal, timeoutMs);
-    // A dial takes its time: never done at once.
+    // A dial never settles at once.
     await Promise.resolve();
     if (fate === "refuse") throw new SshError("connect", `expected ${host}:${port} to accept, got ECONNREFUSED`);
     const [ours, theirs] = pipePair();
@@ -121,12 +122,12 @@ export class HostWorld implements Platform {
     return ours;
   });
 
-  /** Answers what was held, oldest first. */
+  /** Answers held requests, oldest first. */
   release(): void {
     for (const answer of this.#held.splice(0)) answer();
   }
 
-  /** A visitor comes to a port of the link that came last; the channel as the host sees it. */
+  /** A visitor connects to a port of the last link. Returns the channel as the server sees it. */
   async visit(port: number, { address = "localhost", link = this.link } = {}): Promise<Channel> {
     const specificData = ForwardedTcpip.encode({ address, port, originAddress: "192.0.2.99", originPort: 4711 });
     return await link.connection.openChannel("forwarded-tcpip", specificData);
@@ -271,7 +272,7 @@ function aborted(signal: AbortSignal | undefined): SshError {
   return new SshError("aborted", "the dial was aborted", { cause: signal?.reason });
 }
 
-/** Whatever can happen without the clock moving has happened. */
+/** Runs everything that can run without moving the clock. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
@@ -283,7 +284,7 @@ export async function advance(ms: number): Promise<void> {
   await settle();
 }
 
-/** For each test of a file: a clock that stands still, and after it nothing may be left that waits for it. */
+/** Gives each test of a file a virtual clock, and checks that the test leaves no timer behind. */
 export function onVirtualClock(): void {
   beforeEach(() => {
     vi.useFakeTimers({
@@ -295,7 +296,7 @@ export function onVirtualClock(): void {
     for (const tunnel of tunnels.splice(0)) void tunnel.close();
     await settle();
     for (const world of worlds.splice(0)) world.end();
-    // The longest that a connection is given to end.
+    // The longest that a connection may take to end.
     await advance(5_000);
     const left = vi.getTimerCount();
     vi.useRealTimers();
@@ -303,12 +304,12 @@ export function onVirtualClock(): void {
   });
 }
 
-/** A tunnel through a host of that world; every event it tells is written down. */
+/** Creates a tunnel to the server of that world, and records its events. */
 export function tunnelTo(
   world: HostWorld,
   options: Partial<TunnelOptions> = {},
   { handlesClosed = true } = {},
-): { tunnel: ReverseTunnel; told: string[] } {
+): { tunnel: ReverseTunnel; events: string[] } {
   const tunnel = new ReverseTunnel(
     {
       ...(options.hosts === undefined ? { host: "host" } : {}),
@@ -322,32 +323,32 @@ export function tunnelTo(
   );
   tunnels.push(tunnel);
   if (handlesClosed) tunnel.closed.catch(() => {});
-  const told: string[] = [];
-  const tell = (text: string, reason: SshError | undefined): void =>
-    void told.push(reason ? `${text} (${reason.code})` : text);
-  tunnel.addEventListener("state", ({ state, reason }) => tell(state, reason));
+  const events: string[] = [];
+  const add = (text: string, reason: SshError | undefined): void =>
+    void events.push(reason ? `${text} (${reason.code})` : text);
+  tunnel.addEventListener("state", ({ state, reason }) => add(state, reason));
   tunnel.addEventListener("reconnectattempt", ({ attempt, intervalMs, reason }) =>
-    tell(`attempt ${attempt} in ${intervalMs}`, reason),
+    add(`attempt ${attempt} in ${intervalMs}`, reason),
   );
   tunnel.addEventListener("forwarding", ({ forwarding, state, reason }) =>
-    tell(`${forwarding.address}:${forwarding.port} ${state}`, reason),
+    add(`${forwarding.address}:${forwarding.port} ${state}`, reason),
   );
-  return { tunnel, told };
+  return { tunnel, events };
 }
 
-/** A tunnel that is open. */
+/** Creates a tunnel that is open. */
 export async function openTunnel(
   world: HostWorld,
   options: Partial<TunnelOptions> = {},
-): Promise<{ tunnel: ReverseTunnel; told: string[] }> {
+): Promise<{ tunnel: ReverseTunnel; events: string[] }> {
   const made = tunnelTo(world, options);
   await made.tunnel.connect();
   await settle();
-  made.told.length = 0;
+  made.events.length = 0;
   return made;
 }
 
-/** Returns how a promise has settled without moving the clock: `resolved`, `unsettled`, the code of an SshError or the name of another error. */
+/** Returns, without moving the clock, `resolved`, `unsettled`, the code of an SshError or the name of another error. */
 export async function outcome(promise: Promise<unknown>): Promise<string> {
   let text = "unsettled";
   promise.then(
@@ -362,26 +363,26 @@ export async function outcome(promise: Promise<unknown>): Promise<string> {
   return text;
 }
 
-/** Everything that comes over a pipe, as text. */
-export function heard(pipe: BytePipe): { text: string; ended: boolean; closed: boolean; error: Error | undefined } {
-  const so = { text: "", ended: false, closed: false, error: undefined as Error | undefined };
+/** Records everything that arrives over a pipe, as text. */
+export function received(pipe: BytePipe): { text: string; ended: boolean; closed: boolean; error: Error | undefined } {
+  const record = { text: "", ended: false, closed: false, error: undefined as Error | undefined };
   pipe.start({
     data(chunk: Bytes) {
-      so.text += fromUtf8(chunk);
+      record.text += fromUtf8(chunk);
     },
     end() {
-      so.ended = true;
+      record.ended = true;
     },
     drain() {},
     closed(error) {
-      so.closed = true;
-      so.error = error;
+      record.closed = true;
+      record.error = error;
     },
   });
-  return so;
+  return record;
 }
 
-/** A target that sends back what comes. */
+/** A target that echoes. */
 export function echo(pipe: BytePipe): void {
   pipe.start({
     data: (chunk) => void pipe.write(chunk),

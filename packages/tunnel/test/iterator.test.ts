@@ -1,4 +1,4 @@
-/** The iterator of a forwarding: no visitor is lost when one loop ends and another begins. */
+/** The iterator of a listener: no visitor is lost when one loop ends and another begins. */
 import { describe, expect, it } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
 import { HostWorld, onVirtualClock, openTunnel, outcome, settle } from "./host-world.ts";

@@ -1,28 +1,28 @@
-/** Keepalive as a tunnel's user sees it: a host that is gone is found out, and the tunnel comes back. */
+/** Keepalives of a tunnel: a server that does not answer is detected, and the tunnel reconnects. */
 import { describe, expect, it, vi } from "vitest";
-import { advance, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+import { advance, HostWorld, onVirtualClock, openTunnel, outcome, received, settle, target } from "./host-world.ts";
 
 onVirtualClock();
 
 describe("keepAlive", () => {
-  it("finds out by default that a host has gone after 30 s of silence and 5 questions, 30 s each", async () => {
+  it("drops a silent server after 30 s and 5 keepalives, 30 s each, by default", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     world.link.silence();
     await advance(179_999);
     expect(tunnel.state).toBe("open");
     await advance(1);
-    expect(told).toEqual(["waiting (timeout)", "attempt 1 in 5000 (timeout)"]);
+    expect(events).toEqual(["waiting (timeout)", "attempt 1 in 5000 (timeout)"]);
     await advance(5_000);
     expect(tunnel.state).toBe("open");
     expect(world.links).toHaveLength(2);
   });
 
-  it("leaves a host that answers alone for hours, through its hourly rekey", async () => {
+  it("keeps a server that answers for hours, through its hourly rekey", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     await advance(3 * 3_600_000 + 1_000);
-    expect(told).toEqual([]);
+    expect(events).toEqual([]);
     expect(tunnel.stats().rekeys).toBe(3);
     expect(tunnel.state).toBe("open");
   });
@@ -32,7 +32,7 @@ describe("keepAlive", () => {
     [{ intervalMs: 1_000, countMax: 3 }, 4_000],
     [{ intervalMs: 10_000 }, 60_000],
     [{ countMax: 1 }, 60_000],
-  ])("%j gives a silent host up after %i ms", async (keepAlive, after) => {
+  ])("%j drops a silent server after %i ms", async (keepAlive, after) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive, reconnect: { mode: "never" } });
     world.link.silence();
@@ -44,10 +44,10 @@ describe("keepAlive", () => {
       message: expect.stringContaining(`${after} ms`),
     });
     await advance(1_000);
-    expect(vi.getTimerCount()).toBe(1); // that of the host, which knows nothing of it
+    expect(vi.getTimerCount()).toBe(1); // the timer of the server, which has not noticed
   });
 
-  it("intervalMs 0 never gives a host up", async () => {
+  it("never drops a server with intervalMs 0", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 0 } });
     world.link.silence();
@@ -55,7 +55,7 @@ describe("keepAlive", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("asks nothing of a host that speaks by itself", async () => {
+  it("sends nothing to a server that sends data by itself", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000 } });
     const before = tunnel.stats().wireBytesOut;
@@ -68,11 +68,11 @@ describe("keepAlive", () => {
     expect(tunnel.stats().wireBytesOut).toBeGreaterThan(before);
   });
 
-  it("breaks connections and calls that wait for the host, and their targets with them", async () => {
+  it("ends connections and calls that wait for the server, and their targets with them", async () => {
     const world = new HostWorld();
-    let atTarget: ReturnType<typeof heard> | undefined;
+    let atTarget: ReturnType<typeof received> | undefined;
     world.targets.set("target:80", (pipe) => {
-      atTarget = heard(pipe);
+      atTarget = received(pipe);
     });
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
     const forwarding = await tunnel.forward({ port: 7777, target });
@@ -82,52 +82,52 @@ describe("keepAlive", () => {
     const calls = [tunnel.listen({ port: 7778 }), forwarding.probe(), forwarding.close()];
     expect(await Promise.all(calls.map(outcome))).toEqual(["unsettled", "unsettled", "unsettled"]);
     await advance(2_000);
-    // What was to be cancelled is gone, and that is no failure.
+    // A lost connection has freed the port, so close() resolves.
     expect(await Promise.all(calls.map(outcome))).toEqual(["timeout", "timeout", "resolved"]);
     expect(atTarget?.closed).toBe(true);
     expect(atTarget?.error).toBeDefined();
   });
 
-  it("makes a machine that slept ask at once, and decide within 10 s", async () => {
+  it("sends at once after the machine slept, and decides within 10 s", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     world.link.silence();
     await advance(10_000);
-    // The monotonic clock stood still; the one on the wall did not.
+    // The monotonic clock stopped, unlike the wall clock.
     vi.setSystemTime(Date.now() + 8 * 3_600_000);
     await advance(20_000);
     expect(tunnel.state).toBe("open");
     await advance(9_999);
     expect(tunnel.state).toBe("open");
     await advance(1);
-    expect(told[0]).toBe("waiting (timeout)");
+    expect(events[0]).toBe("waiting (timeout)");
     await advance(5_000);
     expect(tunnel.state).toBe("open");
   });
 
-  it("keeps the connection of a machine that slept when the host answers", async () => {
+  it("keeps the connection after the machine slept if the server answers", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     vi.setSystemTime(Date.now() + 8 * 3_600_000);
     await advance(120_000);
-    expect(told).toEqual([]);
+    expect(events).toEqual([]);
     expect(tunnel.state).toBe("open");
     expect(world.links).toHaveLength(1);
   });
 
-  it("is not disturbed by a clock on the wall that is set back and forth by seconds", async () => {
+  it("ignores changes of the wall clock by seconds", async () => {
     const world = new HostWorld();
-    const { told } = await openTunnel(world);
+    const { events } = await openTunnel(world);
     for (let i = 0; i < 20; i++) {
       vi.setSystemTime(Date.now() + (i % 2 === 0 ? -5_000 : 5_000));
       await advance(30_000);
     }
-    expect(told).toEqual([]);
+    expect(events).toEqual([]);
   });
 });
 
-describe("the network falls silent", () => {
-  it("while a key exchange is on: the tunnel comes back", async () => {
+describe("a network that falls silent", () => {
+  it("makes the tunnel reconnect, also during a key exchange", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, {
       keepAlive: { intervalMs: 5_000, countMax: 2 },
@@ -140,7 +140,7 @@ describe("the network falls silent", () => {
     expect(world.links).toHaveLength(2);
   });
 
-  it("again and again: every forwarding is there each time", async () => {
+  it("makes every forwarding open again each time", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
     const forwardings = await Promise.all([7001, 7002, 7003].map((port) => tunnel.listen({ port })));

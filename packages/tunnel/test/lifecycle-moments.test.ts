@@ -1,4 +1,6 @@
-/** Login, logoff and abort at every moment of a tunnel's life: what is told of it, and what is left behind. */
+/**
+ * connect(), close() and abort in every state of a tunnel: the events they fire, and that they leave nothing behind.
+ */
 import { password } from "@postern/auth";
 import { rejection } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
@@ -9,42 +11,42 @@ onVirtualClock();
 
 describe("the states of a tunnel", () => {
   it("are new, connecting, authenticating, open and closed", async () => {
-    const { tunnel, told } = tunnelTo(new HostWorld());
+    const { tunnel, events } = tunnelTo(new HostWorld());
     expect(tunnel.state).toBe("new");
     await tunnel.connect();
     expect(tunnel.state).toBe("open");
     await tunnel.close();
     expect(tunnel.state).toBe("closed");
-    expect(told).toEqual(["connecting", "authenticating", "open", "closed"]);
+    expect(events).toEqual(["connecting", "authenticating", "open", "closed"]);
   });
 
-  it("never say open when the connection is down: waiting comes before anything else is told", async () => {
+  it("are never open while the connection is down: `waiting` comes before any other event", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     await tunnel.listen({ port: 7777 });
     const seen: TunnelState[] = [];
     for (const type of ["state", "forwarding", "reconnectattempt"] as const) {
       tunnel.addEventListener(type, () => seen.push(tunnel.state));
     }
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     await settle();
-    expect(told).toEqual(["waiting (closed)", "localhost:7777 pending (closed)", "attempt 1 in 5000 (closed)"]);
+    expect(events).toEqual(["waiting (closed)", "localhost:7777 pending (closed)", "attempt 1 in 5000 (closed)"]);
     expect(seen).toEqual(["waiting", "waiting", "waiting"]);
   });
 
-  it("go straight to closed when nothing is tried again", async () => {
+  it("change from open to closed if there is no reconnection", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, { reconnect: { mode: "never" } });
+    const { tunnel, events } = await openTunnel(world, { reconnect: { mode: "never" } });
     const forwarding = await tunnel.listen({ port: 7777 });
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("closed");
     expect(await outcome(forwarding.closed)).toBe("closed");
-    expect(told).toEqual(["localhost:7777 closed (closed)", "closed (closed)"]);
+    expect(events).toEqual(["localhost:7777 closed (closed)", "closed (closed)"]);
   });
 
-  it("are followed by a handler until it is removed", async () => {
+  it("are reported to a listener until it is removed", async () => {
     const { tunnel } = tunnelTo(new HostWorld());
     const seen: TunnelState[] = [];
     const handler = ({ state }: { readonly state: TunnelState }): void => void seen.push(state);
@@ -57,7 +59,7 @@ describe("the states of a tunnel", () => {
 });
 
 describe("`closed`", () => {
-  it("resolves after a logoff, and not before", async () => {
+  it("resolves after close(), and not before", async () => {
     const { tunnel } = await openTunnel(new HostWorld());
     const { closed } = tunnel;
     expect(await outcome(closed)).toBe("unsettled");
@@ -65,7 +67,7 @@ describe("`closed`", () => {
     expect(await outcome(closed)).toBe("resolved");
   });
 
-  it("is one promise for the life of a tunnel, taken before the login or after the end", async () => {
+  it("is one promise for the life of a tunnel, before connect() and after the end", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { maxRetries: 1 } });
     const seen = [tunnel.closed];
@@ -80,7 +82,7 @@ describe("`closed`", () => {
   });
 
   it.each([
-    ["a logoff", "resolved"],
+    ["after close()", "resolved"],
     ["a loss", "closed"],
     ["a failed first login", "auth"],
   ])("has settled when the last `state` event fires: %s", async (how, expected) => {
@@ -90,10 +92,10 @@ describe("`closed`", () => {
     const settled: string[] = [];
     const note = (text: string) => () => void settled.push(text);
     tunnel.closed.then(note("closed"), note("closed"));
-    // A microtask of its own, queued by the event: what settled before it runs first.
+    // This microtask is queued by the event, so promises that settled before it run first.
     tunnel.addEventListener("state", ({ state }) => state === "closed" && queueMicrotask(note("after the event")));
     await tunnel.connect().catch(() => {});
-    if (how === "a logoff") await tunnel.close();
+    if (how === "after close()") await tunnel.close();
     else if (how === "a loss") world.link.cut();
     await settle();
     expect(settled).toEqual(["closed", "after the event"]);
@@ -111,8 +113,8 @@ describe("`closed`", () => {
   });
 });
 
-describe("login", () => {
-  it("is refused while another is under way, and when the tunnel is open", async () => {
+describe("connect()", () => {
+  it("rejects while another is in progress, and while the tunnel is open", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world);
     const first = tunnel.connect();
@@ -123,9 +125,9 @@ describe("login", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("is refused after the end, which a failed first login is, too: a tunnel has one life", async () => {
+  it("rejects after the end, which includes a failed first login", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     await tunnel.close();
     const failed = tunnelTo(world, { auth: [password("wrong")] });
     expect(await outcome(failed.tunnel.connect())).toBe("auth");
@@ -140,10 +142,10 @@ describe("login", () => {
     expect(await outcome(tunnel.closed)).toBe("resolved");
     expect(await outcome(failed.tunnel.closed)).toBe("auth");
     expect(world.dials).toEqual([]);
-    expect(told).toEqual(["closed"]);
+    expect(events).toEqual(["closed"]);
   });
 
-  it("dials nobody when its signal has fired before", async () => {
+  it("dials no server if its signal has aborted before", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
     expect(await outcome(tunnel.connect({ signal: AbortSignal.abort() }))).toBe("AbortError");
@@ -151,7 +153,7 @@ describe("login", () => {
     expect(tunnel.state).toBe("closed");
   });
 
-  it("is done when the tunnel is open: its signal means nothing from then on", async () => {
+  it("ignores its signal once the tunnel is open", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world);
     const controller = new AbortController();
@@ -163,7 +165,7 @@ describe("login", () => {
     expect(world.links).toHaveLength(2);
   });
 
-  it("gives up after loginTimeoutMs", async () => {
+  it("rejects after loginTimeoutMs", async () => {
     const world = new HostWorld();
     world.fate = "mute";
     const { tunnel } = tunnelTo(world, { loginTimeoutMs: 3_000 });
@@ -176,7 +178,7 @@ describe("login", () => {
     expect(tunnel.state).toBe("closed");
   });
 
-  it("has no time limit of ours with loginTimeoutMs Infinity", async () => {
+  it("has no time limit with loginTimeoutMs Infinity", async () => {
     const { tunnel } = tunnelTo(new HostWorld(), {
       loginTimeoutMs: Number.POSITIVE_INFINITY,
       auth: [password(() => new Promise<string>(() => {}))],
@@ -203,7 +205,7 @@ const beforeOpen: readonly Moment[] = [
     },
   },
   {
-    name: "while the host says nothing",
+    name: "while the server sends nothing",
     state: "connecting",
     make(world) {
       world.fate = "mute";
@@ -211,7 +213,7 @@ const beforeOpen: readonly Moment[] = [
     },
   },
   {
-    name: "while the host key is decided on",
+    name: "while the host key is checked",
     state: "connecting",
     make: (world) => tunnelTo(world, { hostKey: () => new Promise(() => {}) }),
   },
@@ -240,19 +242,19 @@ const beforeOpen: readonly Moment[] = [
 ];
 
 describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
-  it("is ended by logoff", async () => {
+  it("is ended by close()", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = make(world);
+    const { tunnel, events } = make(world);
     const login = tunnel.connect();
     login.catch(() => {});
     await advance(1);
     expect(tunnel.state).toBe(state);
     expect(await outcome(login)).toBe("unsettled");
-    told.length = 0;
+    events.length = 0;
     expect(await outcome(tunnel.close())).toBe("resolved");
     expect(await outcome(login)).toBe("aborted");
     expect(await outcome(tunnel.closed)).toBe("aborted");
-    expect(told).toEqual(["closed (aborted)"]);
+    expect(events).toEqual(["closed (aborted)"]);
     expect(world.dialling).toBe(0);
     await advance(1_000);
     expect(vi.getTimerCount()).toBe(0);
@@ -286,7 +288,12 @@ interface LaterMoment {
 const afterLoss: readonly LaterMoment[] = [
   { name: "while it waits to try again", state: "waiting", options: {} },
   { name: "while it dials again", state: "connecting", fate: "hang", options: { reconnect: { intervalMs: 0 } } },
-  { name: "while the host says nothing", state: "connecting", fate: "mute", options: { reconnect: { intervalMs: 0 } } },
+  {
+    name: "while the server sends nothing",
+    state: "connecting",
+    fate: "mute",
+    options: { reconnect: { intervalMs: 0 } },
+  },
   {
     name: "while beforeReconnect takes its time",
     state: "waiting",
@@ -295,9 +302,9 @@ const afterLoss: readonly LaterMoment[] = [
 ];
 
 describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, fate, options }) => {
-  it("is ended by logoff without an error, and its forwardings with it", async () => {
+  it("is ended by close() without an error, and its forwardings with it", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, options);
+    const { tunnel, events } = await openTunnel(world, options);
     const forwarding = await tunnel.listen({ port: 7777 });
     const next = forwarding[Symbol.asyncIterator]().next();
     if (fate !== undefined) world.fate = fate;
@@ -309,7 +316,7 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
     expect(await outcome(tunnel.closed)).toBe("resolved");
     expect(await outcome(forwarding.closed)).toBe("resolved");
     expect(await next).toEqual({ done: true, value: undefined });
-    expect(told.at(-1)).toBe("closed");
+    expect(events.at(-1)).toBe("closed");
     expect(world.dialling).toBe(0);
     await advance(1_000);
     expect(vi.getTimerCount()).toBe(0);
@@ -318,36 +325,36 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
 
 describe("close()", () => {
   it("may be called twice and after the end", async () => {
-    const { tunnel, told } = tunnelTo(new HostWorld());
+    const { tunnel, events } = tunnelTo(new HostWorld());
     await tunnel.connect();
     await Promise.all([tunnel.close(), tunnel.close()]);
     await tunnel.close();
-    expect(told.filter((text) => text === "closed")).toHaveLength(1);
+    expect(events.filter((text) => text === "closed")).toHaveLength(1);
   });
 
-  it("waits for a host that is gone for 5 s, and no longer", async () => {
+  it("waits at most 5 s for a server that does not answer", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     world.link.silence();
-    const logoff = tunnel.close();
+    const closing = tunnel.close();
     expect(await outcome(tunnel.closed)).toBe("resolved");
     await advance(4_999);
-    expect(await outcome(logoff)).toBe("unsettled");
+    expect(await outcome(closing)).toBe("unsettled");
     await advance(1);
-    expect(await outcome(logoff)).toBe("resolved");
+    expect(await outcome(closing)).toBe("resolved");
   });
 
-  it.each(["connecting", "authenticating", "open"])("inside the event `state` %s leaves nothing behind", async (at) => {
-    const { tunnel, told } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
+  it.each(["connecting", "authenticating", "open"])("leaves nothing behind inside the event `state` %s", async (at) => {
+    const { tunnel, events } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
     tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.close());
     expect(await outcome(tunnel.connect())).toBe(at === "open" ? "resolved" : "aborted");
     await advance(1_000);
     expect(tunnel.state).toBe("closed");
-    expect(told.filter((text) => text.startsWith("closed"))).toHaveLength(1);
+    expect(events.filter((text) => text.startsWith("closed"))).toHaveLength(1);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("inside the event `reconnectattempt` ends the tunnel without an error", async () => {
+  it("ends the tunnel without an error inside the event `reconnectattempt`", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     tunnel.addEventListener("reconnectattempt", () => void tunnel.close());
@@ -357,7 +364,7 @@ describe("close()", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("gives up the dial of a target, also that of a forwarding that was cancelled, and tells of no visitor's error", async () => {
+  it("aborts the dials of targets, also those of closed forwardings, and fires no visitorerror", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", "hang");
     const { tunnel } = await openTunnel(world);

@@ -1,4 +1,4 @@
-/** Login, cancel, logoff, and the events of a tunnel. */
+/** connect(), close() and the events of a tunnel. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { pipePair, rejection, seededRandom, turns } from "@postern/testkit";
@@ -10,13 +10,13 @@ import { createDial, denied, granted, Rig } from "./rig.ts";
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
   const asking = rig.tunnel.listen({ port });
-  await rig.asked();
+  await rig.nextRequest();
   rig.host.send(granted());
   return { rig, forwarding: await asking };
 }
 
-describe("login", () => {
-  it("goes through its states, and off again", async () => {
+describe("connect()", () => {
+  it("goes through the states up to open, and close() to closed", async () => {
     const rig = await new Rig().logIn();
     expect(rig.tunnel.state).toBe("open");
     expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
@@ -29,7 +29,7 @@ describe("login", () => {
     await rig.tunnel.close();
   });
 
-  it("tells of banners and of what the host says in DEBUG", async () => {
+  it("fires events for banners and DEBUG texts", async () => {
     const rig = new Rig();
     const told: string[] = [];
     for (const type of ["banner", "debug"] as const)
@@ -47,7 +47,7 @@ describe("login", () => {
     await rejection(login);
   });
 
-  it("reports the lines a host sends before its identification as debug events", async () => {
+  it("fires `debug` for the lines that a server sends before its identification", async () => {
     const [left, right] = pipePair();
     const platform = {
       algorithms: modernAlgorithms,
@@ -70,7 +70,7 @@ describe("login", () => {
     expect(heard).toEqual(["Not allowed at this time"]);
   });
 
-  it("shows the host key to the program, and what is not true is a refusal", async () => {
+  it("passes the host key to the program, and refuses it unless the answer is true", async () => {
     const rig = new Rig({ hostKey: () => undefined as unknown as boolean });
     expect(await rejection(rig.tunnel.connect())).toMatchObject({
       code: "hostkey",
@@ -80,9 +80,9 @@ describe("login", () => {
     rig.host.end();
   });
 
-  it("that is aborted, or logged off, while it dials, or while the host key is decided, ends the tunnel", async () => {
+  it("ends the tunnel if it is aborted or closed while it dials or the host key is checked", async () => {
     for (const moment of ["dial", "hostKey"] as const) {
-      for (const how of ["abort", "logoff"] as const) {
+      for (const how of ["abort", "close"] as const) {
         let decide: (trusted: boolean) => void = () => {};
         const rig = new Rig({
           hostKey: () => (moment === "hostKey" ? new Promise<boolean>((resolve) => (decide = resolve)) : true),
@@ -102,7 +102,7 @@ describe("login", () => {
         else expect(await login, moment).toMatchObject({ code: "aborted" });
         expect(rig.tunnel.state).toBe("closed");
         expect(await rejection(rig.tunnel.closed)).toMatchObject({ code: "aborted" });
-        // A decision that comes too late brings nothing back to life.
+        // A late decision has no effect.
         decide(true);
         await turns();
         expect(rig.tunnel.state, `${moment} ${how}`).toBe("closed");
@@ -122,15 +122,15 @@ describe("login", () => {
   });
 });
 
-describe("cancel", () => {
-  it("asks the host with the address and the port it has, and serves visitors until the host agrees (RFC 4254 section 7.1)", async () => {
+describe("Forwarding.close()", () => {
+  it("sends address and port, and serves visitors until the server agrees (RFC 4254 section 7.1)", async () => {
     const rig = await new Rig().logIn();
     const asking = rig.tunnel.listen({ address: "", port: 0 });
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(granted(40_001));
     const forwarding = await asking;
     const cancelling = forwarding.close();
-    expect(await rig.asked()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
+    expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
     rig.visit("", 40_001);
     await rig.host.until(ChannelOpenConfirmation.number);
     rig.host.send(granted());
@@ -139,7 +139,7 @@ describe("cancel", () => {
     rig.visit("", 40_001);
     expect(ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number))).toMatchObject({ reason: 1 });
     expect(rig.tunnel.forwardings).toEqual([]);
-    // The visitor who came before is still given to the program, and then comes the end.
+    // The earlier visitor is still yielded, then the loop ends.
     const seen = [];
     for await (const channel of forwarding) seen.push(channel.origin.host);
     expect(seen).toEqual(["192.0.2.7"]);
@@ -147,10 +147,10 @@ describe("cancel", () => {
     rig.host.abort();
   });
 
-  it("that the host refuses is an error, and the forwarding lives on", async () => {
+  it("rejects if the server refuses, and the forwarding stays open", async () => {
     const { rig, forwarding } = await withPort();
     const cancelling = rejection(forwarding.close());
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(denied);
     expect(await cancelling).toMatchObject({ code: "refused" });
     rig.visit("localhost", 80);
@@ -159,11 +159,11 @@ describe("cancel", () => {
     rig.host.abort();
   });
 
-  it("that is aborted rejects at once, and still counts when the host agrees", async () => {
+  it("rejects at once if it is aborted, and still closes when the server agrees", async () => {
     const { rig, forwarding } = await withPort();
     const abort = new AbortController();
     const cancelling = rejection(forwarding.close({ signal: abort.signal }));
-    await rig.asked();
+    await rig.nextRequest();
     abort.abort();
     expect(await cancelling).toBe(abort.signal.reason);
     rig.host.send(granted());
@@ -172,10 +172,10 @@ describe("cancel", () => {
     rig.host.abort();
   });
 
-  it("twice asks once", async () => {
+  it("sends one request if it is called twice", async () => {
     const { rig, forwarding } = await withPort();
     const both = Promise.all([forwarding.close(), forwarding.close()]);
-    await rig.asked();
+    await rig.nextRequest();
     rig.host.send(granted());
     await both;
     rig.host.abort();
@@ -183,7 +183,7 @@ describe("cancel", () => {
 });
 
 describe("the end of a tunnel", () => {
-  it("by logoff ends its forwardings and their loops cleanly", async () => {
+  it("ends forwardings and their loops without an error after close()", async () => {
     const { rig, forwarding } = await withPort();
     const loop = (async () => {
       for await (const channel of forwarding) channel.abort();
@@ -198,7 +198,7 @@ describe("the end of a tunnel", () => {
     expect(rig.tunnel.forwardings).toEqual([]);
   });
 
-  it("by a loss ends them with the error, and so every request that waits", async () => {
+  it("rejects forwardings and pending requests with the error of a lost connection", async () => {
     const { rig, forwarding } = await withPort();
     const waiting = Promise.allSettled([
       forwarding.closed,
@@ -214,7 +214,7 @@ describe("the end of a tunnel", () => {
     await rig.tunnel.close();
   });
 
-  it("by the end of a block: await using", async () => {
+  it("comes at the end of an `await using` block", async () => {
     const rig = await new Rig().logIn();
     const leaving = rig.tunnel[Symbol.asyncDispose]();
     await turns();

@@ -1,4 +1,4 @@
-/** The options of keepalive, reconnection and self check: what is misspelt or out of range is named. */
+/** The options of keepalive, reconnection and self check: errors name what is misspelt or out of range. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
@@ -8,7 +8,7 @@ import { createDial } from "./rig.ts";
 
 const make = (options: object): ReverseTunnel => {
   const whole = { host: "host", user: "test", auth: [password("secret")], hostKey: () => true, ...options };
-  const dial = (): Promise<never> => Promise.reject(new Error("nobody is to be dialled"));
+  const dial = (): Promise<never> => Promise.reject(new Error("expected no dial"));
   return new ReverseTunnel(whole as TunnelOptions, {
     algorithms: modernAlgorithms,
     sha256,
@@ -58,7 +58,7 @@ it.each([
   [{ host: undefined, hosts: [] }, "hosts"],
   [{ hosts: ["other"] }, "hosts"],
   [{ host: undefined, hosts: [{ host: "other", prot: 22 }] }, 'did you mean "port"?'],
-])("%j is out of range, and named", (options, name) => {
+])("rejects %j, and names %s", (options, name) => {
   expect(() => make(options)).toThrow(
     expect.objectContaining({ code: "misuse", message: expect.stringContaining(name) }),
   );

@@ -1,4 +1,4 @@
-/** What a tunnel and a forwarding may be told. */
+/** The options of a tunnel and its calls. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256Fingerprint } from "@postern/noble";
 import { liarHostKey, otherHostKey, rejection, turns } from "@postern/testkit";
@@ -9,7 +9,7 @@ import { createPrivateKeyMethod, fingerprint, type ListenOptions, type TunnelOpt
 import { forwarded, Rig, request } from "./rig.ts";
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
-/** A rig whose host has been dialled and refused. */
+/** A rig whose first login was refused. */
 const refused = async (options: object): Promise<Rig> => {
   const made = rig(options);
   void made.tunnel.connect().catch(() => {});
@@ -46,17 +46,17 @@ describe("options of a tunnel", () => {
     ["keepalive", "keepAlive"],
     ["loginTimeout", "loginTimeoutMs"],
     ["algorithm", "algorithms"],
-  ])("that are misspelt are refused: %s names %s", (wrong, right) => {
+  ])("are rejected if misspelt: %s suggests %s", (wrong, right) => {
     expect(() => rig({ [wrong]: 1 })).toThrow(
       misuse(`unknown option "${wrong}" of ReverseTunnel: did you mean "${right}"?`),
     );
   });
 
-  it("that resemble nothing are refused without a guess", () => {
+  it("are rejected without a suggestion if they resemble no option", () => {
     expect(() => rig({ zzzzzzzzzzzz: 1 })).toThrow(misuse('unknown option "zzzzzzzzzzzz" of ReverseTunnel'));
   });
 
-  it("inside options are checked too", () => {
+  it("are checked inside other options", () => {
     expect(() => rig({ algorithms: { cipher: [] } })).toThrow(
       misuse(/"cipher" of algorithms: did you mean "ciphers"\?/),
     );
@@ -66,9 +66,9 @@ describe("options of a tunnel", () => {
   it.each([
     [{ host: "" }, 'expected host to be a non-empty string, got ""'],
     [{ host: 5 }, "expected host to be a non-empty string, got a number"],
-    [{ port: 0 }, "expected port to be a port number from 1 to 65535, got 0"],
-    [{ port: 65_536 }, "expected port to be a port number from 1 to 65535, got 65536"],
-    [{ port: "22" }, "expected port to be a port number from 1 to 65535, got a string"],
+    [{ port: 0 }, /expected port .*got 0$/],
+    [{ port: 65_536 }, /expected port .*got 65536$/],
+    [{ port: "22" }, /expected port .*got the string "22"$/],
     [{ user: "" }, /expected user to be/],
     [{ auth: [] }, "expected auth to be a login method or a list of them, got an empty list"],
     [{ auth: "secret" }, /expected auth to be a login method.*got a string/],
@@ -92,20 +92,17 @@ describe("options of a tunnel", () => {
     [{ host: undefined, hosts: [22] }, "expected hosts to hold names or { host, port }, got a number"],
     [{ host: undefined, hosts: [["a", 22]] }, "expected hosts to hold names or { host, port }, got an array"],
     [{ host: undefined, hosts: [{ host: ["a"] }] }, "expected hosts to be a non-empty string, got an array"],
-    [
-      { host: undefined, hosts: [{ host: "a", port: null }] },
-      "expected port to be a port number from 1 to 65535, got null",
-    ],
-    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port to be a port number from 1/],
+    [{ host: undefined, hosts: [{ host: "a", port: null }] }, /expected port .*got null$/],
+    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port /],
     [{ host: undefined, hosts: "a" }, /expected hosts to hold at least one host/],
-    [{ port: Object.create(null) }, "expected port to be a port number from 1 to 65535, got an object"],
+    [{ port: Object.create(null) }, /expected port .*got an object$/],
     [{ rekey: null }, "expected options of rekey, got null"],
     [{ rekey: [] }, "expected options of rekey, got an array"],
     [{ rekey: { bytes: "1000" } }, /expected rekey.bytes to be a number.*got a string/],
     [{ rekey: { packets: 10n } }, /expected rekey.packets/],
-    [{ rekey: { ms: null } }, "expected rekey.ms to be a number of at least 1, got null"],
-    [{ rekey: { ms: 0 } }, "expected rekey.ms to be a number of at least 1, got 0"],
-    [{ rekey: { bytes: Number.NaN } }, "expected rekey.bytes to be a number of at least 1, got NaN"],
+    [{ rekey: { ms: null } }, /expected rekey.ms .*got null$/],
+    [{ rekey: { ms: 0 } }, /expected rekey.ms .*got 0$/],
+    [{ rekey: { bytes: Number.NaN } }, /expected rekey.bytes .*got NaN$/],
     [{ algorithms: null }, "expected options of algorithms, got null"],
     [{ algorithms: { ciphers: "aes256-gcm@openssh.com" } }, /expected algorithms.ciphers to list algorithm values/],
     [{ algorithms: { kex: [null] } }, /expected algorithms.kex to list algorithm values.*got null/],
@@ -127,11 +124,11 @@ describe("options of a tunnel", () => {
     [{ loginTimeoutMs: null }, /expected loginTimeoutMs/],
     [{ loginTimeoutMs: 0 }, /expected loginTimeoutMs/],
     [{ targetTimeoutMs: Number.NaN }, /expected targetTimeoutMs/],
-  ])("%o: %s", (options, message) => {
+  ])("reject %o: %s", (options, message) => {
     expect(() => rig(options)).toThrow(misuse(message));
   });
 
-  it("that are undefined are left to their defaults, also inside others", () => {
+  it("use the default if undefined, also inside other options", () => {
     const { tunnel } = rig({
       algorithms: { kex: undefined, ciphers: modernAlgorithms.ciphers },
       rekey: { ms: undefined },
@@ -139,7 +136,7 @@ describe("options of a tunnel", () => {
     expect(tunnel.state).toBe("new");
   });
 
-  it("of a call are checked, too", async () => {
+  it("are checked in calls", async () => {
     const { tunnel } = new Rig();
     for (const [call, message] of [
       [() => tunnel.connect(null as never), /expected options of connect, got null/],
@@ -155,14 +152,14 @@ describe("options of a tunnel", () => {
     expect(tunnel.state).toBe("new");
   });
 
-  it("are an object", () => {
+  it("must be an object", () => {
     for (const none of [undefined, null, 5])
       expect(() => Reflect.construct(new Rig().tunnel.constructor, [none, {}])).toThrow(
         misuse(/expected options of ReverseTunnel/),
       );
   });
 
-  it("a fingerprint that is none is refused before anything is dialled", () => {
+  it("reject a malformed fingerprint before anything is dialled", () => {
     for (const none of [undefined, null, 5, ["SHA256:x"]])
       expect(() => fingerprint(none as never)).toThrow(misuse(/fingerprint/));
     expect(() => Reflect.apply(fingerprint, undefined, [])).toThrow(misuse(/fingerprint/));
@@ -171,7 +168,7 @@ describe("options of a tunnel", () => {
     }
   });
 
-  it("are not sent to a host whose key is another, nor is the host's name", async () => {
+  it("refuse a server with another host key, and send it neither credentials nor the host name", async () => {
     const trusted = sha256Fingerprint(otherHostKey().publicKey);
     const { tunnel, hosts } = await refused({ hostKey: fingerprint(trusted) });
     const error = await rejection(tunnel.closed);
@@ -182,7 +179,7 @@ describe("options of a tunnel", () => {
     expect(sent).toEqual({ type: "disconnect", reason: 9, description: "host key not verifiable" });
   });
 
-  it("are no values of other types: fingerprint() and privateKey() name what came", () => {
+  it("reject values of other types in fingerprint() and privateKey(), and name the type", () => {
     const wrong = [[], [null], [["SHA256:"]], [Promise.resolve("")]];
     expect(wrong.map((values) => thrown(() => fingerprint(...(values as unknown as [string]))))).toEqual([
       "misuse none",
@@ -211,24 +208,24 @@ describe("options of a tunnel", () => {
 describe("options of a forwarding", () => {
   it.each([
     [{ prot: 80 }, /unknown option "prot" of listen: did you mean "port"\?/],
-    [{ port: -1 }, "expected port to be a port number from 0 to 65535, got -1"],
+    [{ port: -1 }, /expected port .*got -1$/],
     [{ port: 80.5 }, /expected port/],
-    [{}, /expected port to be a port number from 0 to 65535, got undefined/],
+    [{}, /expected port .*got undefined$/],
     [{ port: 80, address: 7 }, "expected address to be a string, got a number"],
     [{ port: 80, target: { host: "x" } }, /expected target.port/],
     [{ port: 80, target: { host: "", port: 1 } }, /expected target.host/],
-    [{ port: 80, target: { host: "x", port: 0 } }, "expected target.port to be a port number from 1 to 65535, got 0"],
+    [{ port: 80, target: { host: "x", port: 0 } }, /expected target.port .*got 0$/],
     [{ port: 80, target: { hots: "x", port: 1 } }, /"hots" of target: did you mean "host"\?/],
     [{ port: 80, target: "x:1" }, /expected options of target/],
-    [{ port: 80, backlog: 0 }, "expected backlog to be an integer of at least 1, got 0"],
+    [{ port: 80, backlog: 0 }, /expected backlog .*got 0$/],
     [{ port: 80, backlog: 1.5 }, /expected backlog/],
-    [{ port: 80, backlog: "10" }, "expected backlog to be an integer of at least 1, got a string"],
+    [{ port: 80, backlog: "10" }, /expected backlog .*got a string$/],
     [[], "expected options of listen, got an array"],
     [Promise.resolve({ port: 80 }), /expected options of listen, got a Promise/],
-    [{ port: "80" }, "expected port to be a port number from 0 to 65535, got a string"],
-    [{ port: [80] }, "expected port to be a port number from 0 to 65535, got an array"],
-    [{ port: null }, "expected port to be a port number from 0 to 65535, got null"],
-    [{ port: Object.create(null) }, "expected port to be a port number from 0 to 65535, got an object"],
+    [{ port: "8080" }, /expected port .*got the string "8080"$/],
+    [{ port: [80] }, /expected port .*got an array$/],
+    [{ port: null }, /expected port .*got null$/],
+    [{ port: Object.create(null) }, /expected port .*got an object$/],
     [{ port: 80, address: null }, "expected address to be a string, got null"],
     [{ port: 80, target: null }, "expected options of target, got null"],
     [{ port: 80, target: ["x", 1] }, "expected options of target, got an array"],
@@ -237,20 +234,20 @@ describe("options of a forwarding", () => {
     [{ port: 80, wait: "no" }, "expected wait to be a boolean, got a string"],
     [{ port: 80, wait: 1 }, "expected wait to be a boolean, got a number"],
     [{ port: 0, keepPort: "false" }, "expected keepPort to be a boolean, got a string"],
-    [{ port: 80, onOpenTimeoutMs: "30" }, "expected onOpenTimeoutMs to be a number of at least 1, got a string"],
+    [{ port: 80, onOpenTimeoutMs: "30" }, /expected onOpenTimeoutMs .*got a string$/],
     [{ port: 80, onOpen: true }, "expected onOpen to be a function, got a boolean"],
-    [{ port: 80, onOpenTimeoutMs: 0 }, "expected onOpenTimeoutMs to be a number of at least 1, got 0"],
-    [{ port: 80, onOpenTimeoutMs: Number.NaN }, "expected onOpenTimeoutMs to be a number of at least 1, got NaN"],
-  ])("%o: %s", async (options, message) => {
+    [{ port: 80, onOpenTimeoutMs: 0 }, /expected onOpenTimeoutMs .*got 0$/],
+    [{ port: 80, onOpenTimeoutMs: Number.NaN }, /expected onOpenTimeoutMs .*got NaN$/],
+  ])("reject %o: %s", async (options, message) => {
     expect(await rejection(request(new Rig().tunnel, options as ListenOptions))).toEqual(misuse(message));
   });
 
-  it.each([undefined, null, 5, "x"])("are an object, not %j", async (options) => {
+  it.each([undefined, null, 5, "x"])("must be an object, not %j", async (options) => {
     const request = new Rig().tunnel.listen(options as unknown as ListenOptions);
     expect(await rejection(request)).toEqual(misuse(/^expected options of listen, got /));
   });
 
-  it("on a tunnel that has ended are refused", async () => {
+  it("reject a tunnel that has ended", async () => {
     const { tunnel } = new Rig();
     await tunnel.close();
     expect(await rejection(tunnel.listen({ port: 80 }))).toMatchObject({ code: "closed" });
@@ -258,7 +255,7 @@ describe("options of a forwarding", () => {
 });
 
 describe("a second argument", () => {
-  it("is refused, because it would have no effect", async () => {
+  it("is rejected, because it would have no effect", async () => {
     const { tunnel } = new Rig();
     const { signal } = new AbortController();
     for (const [name, call] of [
@@ -303,7 +300,7 @@ describe("options of one call", () => {
     [{ signal: null }, /^expected signal to be an AbortSignal, got null$/],
   ] as const;
 
-  it.each(wrong)("%o: %s", async (options, message) => {
+  it.each(wrong)("reject %o: %s", async (options, message) => {
     const { rig: opened, forwarding } = await forwarded({ port: 80 });
     const call = options as object;
     for (const fails of [
@@ -318,7 +315,7 @@ describe("options of one call", () => {
     opened.host.abort();
   });
 
-  it("of drain name the type of a deadline that is none", async () => {
+  it("name the type of a wrong drainMs", async () => {
     const { rig: opened } = await forwarded({ port: 80 });
     for (const [drainMs, got] of [
       ["5", "a string"],
@@ -328,7 +325,7 @@ describe("options of one call", () => {
       [Number.NaN, "NaN"],
     ])
       expect(await rejection(opened.tunnel.close({ drainMs } as object))).toEqual(
-        misuse(`expected drainMs to be a number of at least 0, got ${String(got)}`),
+        misuse(new RegExp(`expected drainMs .*got ${String(got)}$`)),
       );
     expect(opened.tunnel.state).toBe("open");
     opened.host.abort();

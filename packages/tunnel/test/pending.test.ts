@@ -1,9 +1,19 @@
-/** Forwardings over a reconnection: one identity, asked for again until the host lets go of the port. */
+/** Forwardings over a reconnection: one identity, requested again until the server frees the port. */
 import { publickey } from "@postern/auth";
 import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
-import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, outcome, settle, target } from "./host-world.ts";
+import {
+  advance,
+  echo,
+  HostWorld,
+  onVirtualClock,
+  openTunnel,
+  outcome,
+  received,
+  settle,
+  target,
+} from "./host-world.ts";
 
 onVirtualClock();
 
@@ -14,12 +24,12 @@ async function comeBack(world: HostWorld): Promise<void> {
 }
 
 describe("a forwarding", () => {
-  it("is the same object after a reconnection, and says what becomes of it", async () => {
+  it("is the same object after a reconnection, and reports its states", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     await settle();
     expect(forwarding.state).toBe("pending");
@@ -28,7 +38,7 @@ describe("a forwarding", () => {
     expect(forwarding.state).toBe("open");
     expect(forwarding.reason).toBeUndefined();
     expect(tunnel.forwardings).toEqual([forwarding]);
-    expect(told).toEqual([
+    expect(events).toEqual([
       "waiting (closed)",
       "localhost:7777 pending (closed)",
       "attempt 1 in 5000 (closed)",
@@ -38,13 +48,13 @@ describe("a forwarding", () => {
       "localhost:7777 open",
     ]);
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     visitor.write(new TextEncoder().encode("hello again"));
     await settle();
     expect(answer.text).toBe("hello again");
   });
 
-  it("goes on giving channels to a loop that waits since before", async () => {
+  it("yields channels after a reconnection to a loop that waited before", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -64,7 +74,7 @@ describe("a forwarding", () => {
     expect(await outcome(loop)).toBe("resolved");
   });
 
-  it("does not give out channels that waited when the connection broke", async () => {
+  it("drops channels that waited when the connection was lost", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -74,7 +84,7 @@ describe("a forwarding", () => {
     expect(await outcome(forwarding[Symbol.asyncIterator]().next())).toBe("unsettled");
   });
 
-  it("is asked for again beside all others, each for itself", async () => {
+  it("is requested again together with all others, independently", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const wanted = [
@@ -91,7 +101,7 @@ describe("a forwarding", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("of a first request that is refused is the caller's to repeat", async () => {
+  it("rejects a refused first request without retrying", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
@@ -101,7 +111,7 @@ describe("a forwarding", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("of a first request that may wait is asked for until the port is free", async () => {
+  it("retries a refused first request with wait until the port is free", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
@@ -115,7 +125,7 @@ describe("a forwarding", () => {
     expect(await outcome(tunnel.listen({ port: 7778, wait: true }))).toBe("denied");
   });
 
-  it("of a first request that may wait ends with its signal, and with the tunnel", async () => {
+  it("stops to wait if its signal aborts, and if the tunnel ends", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
@@ -132,9 +142,9 @@ describe("a forwarding", () => {
 });
 
 describe("a port that our own dead session still holds", () => {
-  it("is asked for every 2 s on the same connection, until the host lets go", async () => {
+  it("is requested every 2 s on the same connection until the server frees it", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
     await comeBack(world);
@@ -151,13 +161,13 @@ describe("a port that our own dead session still holds", () => {
     world.portAnswer = () => "listen";
     await advance(2_000);
     expect(forwarding.state).toBe("open");
-    expect(told.at(-1)).toBe("localhost:7777 open");
+    expect(events.at(-1)).toBe("localhost:7777 open");
     expect(world.links).toHaveLength(2);
     await advance(10_000);
     expect(world.requests).toHaveLength(13);
   });
 
-  it("is asked for on the next connection when this one breaks, too", async () => {
+  it("is requested on the next connection if this one breaks as well", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -168,14 +178,14 @@ describe("a port that our own dead session still holds", () => {
     const asked = world.requests.length;
     await comeBack(world);
     expect(forwarding.state).toBe("open");
-    // The wait of the connection before does not go on beside.
+    // The wait of the previous connection has ended.
     await advance(10_000);
     expect(world.requests).toHaveLength(asked + 1);
   });
 });
 
 describe("port 0", () => {
-  it("asks for the port the host chose before, for visitors know it", async () => {
+  it("requests the port that the server chose before, because visitors know it", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
@@ -185,24 +195,24 @@ describe("port 0", () => {
     expect(world.requests).toEqual(["forward localhost:0", "forward localhost:40000"]);
   });
 
-  it.each(["busy", "denied"] as const)("asks for any port when that one is %s", async (answer) => {
+  it.each(["busy", "denied"] as const)("requests any port if that one is %s", async (answer) => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 40_000 ? answer : "listen");
     await comeBack(world);
     expect(world.requests.slice(1)).toEqual(["forward localhost:40000", "forward localhost:0"]);
     expect(forwarding).toMatchObject({ state: "open", port: 40_001 });
-    expect(told.at(-1)).toBe("localhost:40001 open");
+    expect(events.at(-1)).toBe("localhost:40001 open");
     await comeBack(world);
     expect(world.requests.at(-1)).toBe("forward localhost:40001");
   });
 });
 
-describe("a forwarding that cannot be had again", () => {
-  it("because the host's policy denies it ends with that error, and no other does", async () => {
+describe("a forwarding whose port is refused for good", () => {
+  it("ends with the error of the server's policy, and no other forwarding ends", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const denied = await tunnel.listen({ port: 7001 });
     const other = await tunnel.listen({ port: 7002 });
     const loop = denied[Symbol.asyncIterator]().next();
@@ -212,7 +222,7 @@ describe("a forwarding that cannot be had again", () => {
     expect(denied).toMatchObject({ state: "closed", reason: { code: "denied" } });
     expect(await outcome(denied.closed)).toBe("denied");
     expect(await outcome(loop)).toBe("denied");
-    expect(told).toContain("localhost:7001 closed (denied)");
+    expect(events).toContain("localhost:7001 closed (denied)");
     expect(other.state).toBe("open");
     expect(tunnel.state).toBe("open");
     expect(tunnel.forwardings).toEqual([other]);
@@ -220,7 +230,7 @@ describe("a forwarding that cannot be had again", () => {
     expect(world.requests.filter((text) => text.endsWith("7001"))).toHaveLength(2);
   });
 
-  it("because the host tells no port ends, and is not left pending for ever", async () => {
+  it("ends if the server returns no port", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
@@ -230,7 +240,7 @@ describe("a forwarding that cannot be had again", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("because the program has the port in another forwarding by now ends, too", async () => {
+  it("ends if the program has forwarded the port again meanwhile", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const old = await tunnel.listen({ port: 7777 });
@@ -244,22 +254,22 @@ describe("a forwarding that cannot be had again", () => {
   });
 });
 
-describe("cancel", () => {
-  it("while the tunnel is down ends the forwarding: it is not asked for again", async () => {
+describe("Forwarding.close()", () => {
+  it("ends the forwarding without another request while the tunnel is down", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
     await advance(1_000);
     await forwarding.close();
     expect(await outcome(forwarding.closed)).toBe("resolved");
-    expect(told.at(-1)).toBe("localhost:7777 closed");
+    expect(events.at(-1)).toBe("localhost:7777 closed");
     await advance(10_000);
     expect(tunnel.state).toBe("open");
     expect(world.requests).toEqual(["forward localhost:7777"]);
   });
 
-  it("while the port is held by somebody ends the retries", async () => {
+  it("ends the retries of a port that is taken", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -272,7 +282,7 @@ describe("cancel", () => {
     expect(world.requests).toHaveLength(2);
   });
 
-  it("while the request is under way takes back a success that comes late (cancel-tcpip-forward)", async () => {
+  it("cancels a request in flight that succeeds later (cancel-tcpip-forward)", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -287,24 +297,24 @@ describe("cancel", () => {
     expect([...world.link.ports]).toEqual([]);
   });
 
-  it("whose answer is lost with the connection has done its work: the port is free, and stays so", async () => {
+  it("resolves if the connection is lost before the answer, because that frees the port", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "hold";
     const cancelled = forwarding.close();
     await settle();
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     expect(await outcome(cancelled)).toBe("resolved");
     expect(await outcome(forwarding.closed)).toBe("resolved");
-    expect(told.filter((text) => text.startsWith("localhost"))).toEqual(["localhost:7777 closed"]);
+    expect(events.filter((text) => text.startsWith("localhost"))).toEqual(["localhost:7777 closed"]);
     await advance(10_000);
     expect(tunnel.state).toBe("open");
     expect(world.requests).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
   });
 
-  it("that the host refuses leaves the forwarding open, also over a reconnection", async () => {
+  it("leaves the forwarding open if the server refuses, also over a reconnection", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -316,7 +326,7 @@ describe("cancel", () => {
     expect(tunnel.forwardings).toEqual([forwarding]);
   });
 
-  it("does nothing when the forwarding is closed", async () => {
+  it("does nothing if the forwarding is closed", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -328,8 +338,8 @@ describe("cancel", () => {
   });
 });
 
-describe("a visitor of a connection that is lost", () => {
-  it("while onOpen decides is forgotten: no target is dialled, and nobody was refused", async () => {
+describe("a visitor of a lost connection", () => {
+  it("is dropped while onOpen decides: no target is dialled, and it does not count as refused", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
@@ -348,7 +358,7 @@ describe("a visitor of a connection that is lost", () => {
 });
 
 describe("a request for a port", () => {
-  it("rejects when the connection is lost while it is under way, and is not made again", async () => {
+  it("rejects if the connection is lost meanwhile, and is not repeated", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
@@ -362,7 +372,7 @@ describe("a request for a port", () => {
     expect(tunnel.forwardings).toEqual([]);
   });
 
-  it("that is under way again when the connection is lost once more is made on the third one", async () => {
+  it("is repeated on the third connection if the second one is lost during the request", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -372,17 +382,17 @@ describe("a request for a port", () => {
     await comeBack(world);
     expect(forwarding.state).toBe("open");
     expect(world.requests).toHaveLength(3);
-    // The answer of the second connection comes too late for anybody.
+    // The answer of the second connection has no effect.
     world.release();
     await settle();
     expect(forwarding.state).toBe("open");
   });
 
   it.each(["waiting", "connecting", "authenticating"] as const)(
-    "made while the tunnel is %s again waits for the next connection",
+    "waits for the next connection if it was made while the tunnel is %s again",
     async (state) => {
       const world = new HostWorld();
-      const { tunnel, told } = await openTunnel(world);
+      const { tunnel, events } = await openTunnel(world);
       world.delayMs = 50;
       world.link.cut();
       await settle();
@@ -393,7 +403,7 @@ describe("a request for a port", () => {
       await advance(10_000);
       const forwarding = await request;
       expect(tunnel.forwardings).toEqual([forwarding]);
-      expect(told.at(-1)).toBe("localhost:7777 open");
+      expect(events.at(-1)).toBe("localhost:7777 open");
       expect(world.requests).toEqual(["forward localhost:7777"]);
       await comeBack(world);
       await advance(1_000);
@@ -401,7 +411,7 @@ describe("a request for a port", () => {
     },
   );
 
-  it("made while the tunnel is down is made on the connection that comes after one that breaks", async () => {
+  it("is sent on the next working connection if it was made while the tunnel was down", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { auth: [publickey(liarHostKey())] });
     world.link.cut();
@@ -417,7 +427,7 @@ describe("a request for a port", () => {
     expect((await request).state).toBe("open");
   });
 
-  it("made while the tunnel is down rejects when the tunnel ends: with its error, or closed", async () => {
+  it("rejects with the tunnel's error or `closed` if the tunnel ends while it is down", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { reconnect: { maxRetries: 1 } });
     world.fate = "refuse";
@@ -439,7 +449,7 @@ describe("a request for a port", () => {
     expect(await outcome(left.listen({ port: 7777 }))).toBe("closed");
   });
 
-  it("made while the tunnel is down ends with its signal, and is not made later", async () => {
+  it("rejects if its signal aborts while the tunnel is down, and is not sent later", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     world.link.cut();
@@ -455,7 +465,7 @@ describe("a request for a port", () => {
 });
 
 describe("the `forwarding` event", () => {
-  it("fires when `tunnel.forwardings` says the same", async () => {
+  it("fires when `tunnel.forwardings` has changed already", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const seen: [string, boolean][] = [];
@@ -473,23 +483,23 @@ describe("the `forwarding` event", () => {
     ]);
   });
 
-  it("does not fire when the tunnel ends, or loses its connection, as the answer arrives", async () => {
-    for (const how of ["logoff", "cut"] as const) {
+  it("does not fire if the tunnel ends or loses its connection as the answer arrives", async () => {
+    for (const how of ["close", "cut"] as const) {
       for (let turns = 0; turns < 24; turns++) {
         const world = new HostWorld();
         world.portAnswer = () => "hold";
-        const { tunnel, told } = await openTunnel(world);
+        const { tunnel, events } = await openTunnel(world);
         const request = tunnel.listen({ port: 7777 });
         request.catch(() => {});
         await settle();
         world.release();
-        // The answer goes through the promises of both ends.
+        // Lets the answer pass through the promises of both ends.
         for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-        if (how === "logoff") void tunnel.close();
+        if (how === "close") void tunnel.close();
         else world.link.cut();
         await settle();
-        const over = told.findIndex((text) => text === "closed" || text.startsWith("waiting"));
-        expect(told.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${told.join(", ")}`).toBeLessThan(
+        const over = events.findIndex((text) => text === "closed" || text.startsWith("waiting"));
+        expect(events.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${events.join(", ")}`).toBeLessThan(
           over,
         );
         for (const { state } of tunnel.forwardings) expect(state).toBe("pending");

@@ -7,7 +7,7 @@ onVirtualClock();
 
 describe("wait: true", () => {
   it.each(["busy", "hold"] as const)(
-    "continues on the next connection when this one is lost (the port was on %s)",
+    "continues on the next connection if this one is lost (the port was on %s)",
     async (answer) => {
       const world = new HostWorld();
       world.portAnswer = () => answer;
@@ -23,7 +23,7 @@ describe("wait: true", () => {
       expect(forwarding.state).toBe("open");
       expect(tunnel.forwardings).toEqual([forwarding]);
       expect(world.requests).toEqual(["forward localhost:7777", "forward localhost:7777"]);
-      // A forwarding like any other from now on.
+      // From now on it is an ordinary forwarding.
       world.link.cut();
       await advance(5_000);
       expect(forwarding.state).toBe("open");
@@ -34,7 +34,7 @@ describe("wait: true", () => {
   it("continues when the connection is lost together with the answer", async () => {
     const world = new HostWorld();
     world.portAnswer = () => {
-      // Right after the answer, in the same turn.
+      // Right after the answer, in the same turn of the event loop.
       queueMicrotask(() => queueMicrotask(() => world.link.cut()));
       return "listen";
     };
@@ -86,7 +86,7 @@ describe("wait: true", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("rejects with the tunnel's error when that is given up", async () => {
+  it("rejects with the tunnel's error if the tunnel gives up", async () => {
     const world = new HostWorld();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "never" } });
@@ -118,7 +118,7 @@ describe("wait: true", () => {
 describe("the event `forwarding` with state open", () => {
   it("fires when tunnel.forwardings contains it; a connection lost meanwhile leaves it pending", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     const seen: unknown[] = [];
     const opened = ({ forwarding, state }: ForwardingEvent): void => {
       if (state === "open") seen.push(tunnel.forwardings.includes(forwarding));
@@ -129,7 +129,7 @@ describe("the event `forwarding` with state open", () => {
     await advance(6_000);
     expect(forwarding.state).toBe("open");
     expect(seen).toEqual([true, true]);
-    expect(told.filter((text) => text.startsWith("localhost"))).toEqual([
+    expect(events.filter((text) => text.startsWith("localhost"))).toEqual([
       "localhost:7777 open",
       "localhost:7777 pending (closed)",
       "localhost:7777 open",

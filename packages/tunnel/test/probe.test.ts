@@ -1,4 +1,4 @@
-/** probe() and selfCheck: whether the host's port is ours, by connecting to it through the host. */
+/** probe() and selfCheck: whether the server's port is ours, checked by connecting to it through the server. */
 import { describe, expect, it, vi } from "vitest";
 import type { ProbeAnswer, SelfCheckEvent } from "../src/index.ts";
 import {
@@ -6,10 +6,10 @@ import {
   type DirectAnswer,
   echo,
   HostWorld,
-  heard,
   onVirtualClock,
   openTunnel,
   outcome,
+  received,
   settle,
   target,
 } from "./host-world.ts";
@@ -30,7 +30,7 @@ describe("probe", () => {
     ["127.0.0.1", ["127.0.0.1"]],
     ["::1", ["::1"]],
     ["192.0.2.1", ["192.0.2.1"]],
-  ])("of a listener on %j asks at %j", async (address, asked) => {
+  ])("asks for %j at %j", async (address, asked) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address, port: 7777 });
@@ -42,13 +42,13 @@ describe("probe", () => {
 
   it.each([
     ["half bound", ["own", "closed"], ["ours", "closed"], false],
-    ["half somebody else's", ["foreign", "own"], ["foreign", "ours"], false],
-    ["somebody else's", ["foreign", "foreign"], ["foreign", "foreign"], false],
-    ["gone", ["closed", "closed"], ["closed", "closed"], false],
-    ["not to be looked at (PermitOpen)", ["denied", "denied"], ["denied", "denied"], false],
+    ["half foreign", ["foreign", "own"], ["foreign", "ours"], false],
+    ["foreign", ["foreign", "foreign"], ["foreign", "foreign"], false],
+    ["closed", ["closed", "closed"], ["closed", "closed"], false],
+    ["not permitted to be checked (PermitOpen)", ["denied", "denied"], ["denied", "denied"], false],
     ["half to be looked at", ["own", "denied"], ["ours", "denied"], true],
   ] as readonly (readonly [string, readonly DirectAnswer[], readonly ProbeAnswer[], boolean])[])(
-    "tells a listener that is %s",
+    "reports a listener that is %s",
     async (_, how, expected, ok) => {
       const world = new HostWorld();
       world.directAnswer = (host) => (host === "127.0.0.1" ? how[0] : how[1]) ?? "own";
@@ -60,7 +60,7 @@ describe("probe", () => {
     },
   );
 
-  it("takes whoever accepts and says nothing for 5 s for somebody else", async () => {
+  it("answers foreign if the connection is accepted but silent for 5 s", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
@@ -72,7 +72,7 @@ describe("probe", () => {
     expect((await probe).answers.get("127.0.0.1")).toBe("foreign");
   });
 
-  it("takes a connection that the host does not make within 5 s for nobody listening", async () => {
+  it("answers closed if the server does not connect within 5 s", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
@@ -82,7 +82,7 @@ describe("probe", () => {
     expect((await probe).answers.get("127.0.0.1")).toBe("closed");
   });
 
-  it("is not for a forwarding that is pending or closed", async () => {
+  it("rejects for a forwarding that is pending or closed", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -93,21 +93,18 @@ describe("probe", () => {
     expect(await outcome(forwarding.probe())).toBe("closed");
   });
 
-  it.each(["hang", "mute"] as const)(
-    "rejects when the connection is lost meanwhile (%s): nobody else was there",
-    async (how) => {
-      const world = new HostWorld();
-      world.directAnswer = () => how;
-      const { tunnel } = await openTunnel(world);
-      const forwarding = await tunnel.listen({ port: 7777 });
-      const probe = forwarding.probe();
-      await settle();
-      world.link.cut();
-      expect(await outcome(probe)).toBe("closed");
-    },
-  );
+  it.each(["hang", "mute"] as const)("rejects if the connection is lost meanwhile (%s)", async (how) => {
+    const world = new HostWorld();
+    world.directAnswer = () => how;
+    const { tunnel } = await openTunnel(world);
+    const forwarding = await tunnel.listen({ port: 7777 });
+    const probe = forwarding.probe();
+    await settle();
+    world.link.cut();
+    expect(await outcome(probe)).toBe("closed");
+  });
 
-  it("rejects when the host disconnects meanwhile, whatever the reason code", async () => {
+  it("rejects if the server disconnects meanwhile, whatever the reason code", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
@@ -118,7 +115,7 @@ describe("probe", () => {
     expect(await outcome(probe)).toBe("disconnected");
   });
 
-  it.each(["hang", "mute"] as const)("is ended by its signal at once (%s)", async (how) => {
+  it.each(["hang", "mute"] as const)("rejects at once if its signal aborts (%s)", async (how) => {
     const world = new HostWorld();
     world.directAnswer = () => how;
     const { tunnel } = await openTunnel(world);
@@ -132,7 +129,7 @@ describe("probe", () => {
     expect(vi.getTimerCount()).toBe(before);
   });
 
-  it("is ended by a signal that has fired before, and asks the host for nothing", async () => {
+  it("rejects if its signal has aborted before, and sends nothing to the server", async () => {
     const world = new HostWorld();
     let looked = 0;
     world.directAnswer = () => {
@@ -154,8 +151,8 @@ describe("probe", () => {
   });
 });
 
-describe("a visitor who comes during a probe", () => {
-  it("and speaks is served, with every byte", async () => {
+describe("a visitor that arrives during a probe", () => {
+  it("is served with every byte if it sends data", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     world.directAnswer = (host) => (host === "::1" ? "mute" : "own");
@@ -164,7 +161,7 @@ describe("a visitor who comes during a probe", () => {
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     const text = "x".repeat(100);
     visitor.write(new TextEncoder().encode(text));
     await settle();
@@ -174,7 +171,7 @@ describe("a visitor who comes during a probe", () => {
     expect((await probe).answers.get("127.0.0.1")).toBe("ours");
   });
 
-  it("and says nothing until spoken to is served when the probe is over", async () => {
+  it("is served when the probe is over if it sends nothing", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", (pipe) => {
       echo(pipe);
@@ -186,7 +183,7 @@ describe("a visitor who comes during a probe", () => {
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     await advance(4_999);
     expect(answer.text).toBe("");
     await advance(1);
@@ -198,7 +195,7 @@ describe("a visitor who comes during a probe", () => {
     expect(forwarding.stats()).toMatchObject({ accepted: 1, bytesIn: 5 });
   });
 
-  it("is held, if it sends nothing, only for the probes under way when it came", async () => {
+  it("is held, if it sends nothing, only for the probes that were running when it arrived", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
@@ -217,7 +214,7 @@ describe("a visitor who comes during a probe", () => {
     expect(await outcome(later)).toBe("resolved");
   });
 
-  it("and leaves at once, without a word, harms nobody", async () => {
+  it("is dropped if it leaves at once without sending data", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
@@ -230,7 +227,7 @@ describe("a visitor who comes during a probe", () => {
     expect(forwarding.stats().open).toBe(0);
   });
 
-  it("and whose connection is lost meanwhile is never shown to onOpen, nor to the target", async () => {
+  it("is shown neither to onOpen nor to the target if its connection is lost meanwhile", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     world.directAnswer = () => "mute";
@@ -247,7 +244,7 @@ describe("a visitor who comes during a probe", () => {
     expect(world.dials).not.toContain("target:80");
   });
 
-  it("is asked about with onOpen all the same, and our own probe is not", async () => {
+  it("is passed to onOpen, unlike our own probe", async () => {
     const world = new HostWorld();
     world.directAnswer = (host) => (host === "::1" ? "mute" : "own");
     const { tunnel } = await openTunnel(world);
@@ -260,7 +257,7 @@ describe("a visitor who comes during a probe", () => {
     const probe = forwarding.probe();
     await settle();
     const visitor = await world.visit(7777);
-    const answer = heard(visitor);
+    const answer = received(visitor);
     visitor.write(new Uint8Array(64));
     await settle();
     expect(answer.closed).toBe(true);
@@ -285,7 +282,7 @@ describe("selfCheck", () => {
     expect(looked).toBe(0);
   });
 
-  it("probes every open forwarding each intervalMs, and tells the event `selfcheck`", async () => {
+  it("probes every open forwarding each intervalMs, and fires `selfcheck`", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 60_000 } });
     const one = await tunnel.listen({ port: 7001 });
@@ -304,7 +301,7 @@ describe("selfCheck", () => {
     expect(seen).toHaveLength(4);
   });
 
-  it("pauses while the connection is down, goes on after, and ends with the tunnel", async () => {
+  it("pauses while the connection is down, and ends with the tunnel", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, {
       selfCheck: { intervalMs: 10_000 },
@@ -324,7 +321,7 @@ describe("selfCheck", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("makes one round at a time, however short the interval", async () => {
+  it("runs one round at a time, however short the interval", async () => {
     const world = new HostWorld();
     let looked = 0;
     world.directAnswer = () => {
@@ -339,7 +336,7 @@ describe("selfCheck", () => {
     expect(looked).toBe(2);
   });
 
-  it("tells nothing of a probe that the connection was lost under", async () => {
+  it("fires no event for a probe whose connection was lost", async () => {
     const world = new HostWorld();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });

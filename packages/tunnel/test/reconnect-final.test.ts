@@ -1,4 +1,4 @@
-/** What is never tried again, whatever the mode; and what a program may change between attempts. */
+/** Failures that end the tunnel in every mode, and what a program may change between attempts. */
 import { password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
 import { liarHostKey, otherHostKey } from "@postern/testkit";
@@ -13,7 +13,7 @@ onVirtualClock();
 const modes = ["never", "established", "always"] as const;
 
 describe.each(modes)("final failures (%s)", (mode) => {
-  it("a wrong password at the first login", async () => {
+  it("include a wrong password at the first login", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, auth: [password("wrong")] });
     expect(await outcome(tunnel.connect())).toBe("auth");
@@ -22,7 +22,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
     expect(tunnel.state).toBe("closed");
   });
 
-  it("a refused host key at the first login", async () => {
+  it("include a refused host key at the first login", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, hostKey: () => false });
     expect(await outcome(tunnel.connect())).toBe("hostkey");
@@ -30,7 +30,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
     expect(world.dials).toHaveLength(1);
   });
 
-  it("a caller's mistake", async () => {
+  it("include a caller's mistake", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, {
       reconnect: { mode },
@@ -54,30 +54,30 @@ const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
   ["busy", (world) => world.fates.push("busy")],
 ];
 
-describe("an attempt that proves nobody's key and no refusal", () => {
-  it.each(failures)("(%s) is tried again at the first login in mode always", async (code, fail) => {
+describe("an attempt that fails without a refusal or a proven host key", () => {
+  it.each(failures)("(%s) is retried at the first login in mode always", async (code, fail) => {
     const world = new HostWorld();
     fail(world);
-    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
+    const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always" } });
     const login = tunnel.connect();
     await advance(60_000);
     expect(await outcome(login)).toBe("resolved");
-    expect(told[1]).toBe(`waiting (${code})`);
+    expect(events[1]).toBe(`waiting (${code})`);
     expect(world.dials).toHaveLength(2);
   });
 
-  it.each(failures)("(%s) is tried again after a loss", async (code, fail) => {
+  it.each(failures)("(%s) is retried after a lost connection", async (code, fail) => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world);
+    const { tunnel, events } = await openTunnel(world);
     fail(world);
     world.link.cut();
     await advance(65_000);
     expect(tunnel.state).toBe("open");
-    expect(told).toContain(`waiting (${code})`);
+    expect(events).toContain(`waiting (${code})`);
     expect(world.dials).toHaveLength(3);
   });
 
-  it("lets a forged handshake, as often as one likes, end no tunnel", async () => {
+  it("never ends the tunnel, however many forged handshakes arrive", async () => {
     const world = new HostWorld();
     const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
     const { tunnel } = await openTunnel(world, { hostKey });
@@ -88,16 +88,16 @@ describe("an attempt that proves nobody's key and no refusal", () => {
     expect(world.dials).toHaveLength(42);
   });
 
-  it("waits a minute when the algorithms do not match, and says so", async () => {
+  it("waits a minute if the algorithms do not match, and the error says so", async () => {
     const world = new HostWorld();
     world.fate = "mismatch";
-    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always" } });
+    const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always" } });
     const reasons: string[] = [];
     tunnel.addEventListener("reconnectattempt", ({ reason }) => void reasons.push(reason.message));
     tunnel.connect().catch(() => {});
     await advance(600_000);
     expect(world.dials).toHaveLength(11);
-    expect(told[2]).toBe("attempt 1 in 60000 (negotiation)");
+    expect(events[2]).toBe("attempt 1 in 60000 (negotiation)");
     expect(reasons[0]).toContain("the algorithms do not match");
   });
 });
@@ -123,16 +123,16 @@ const refusals: readonly [code: string, break_: (world: HostWorld) => () => void
 describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refuse) => {
   const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
 
-  it.each(["established", "always"] as const)("is tried again a minute apart, and told (%s)", async (mode) => {
+  it.each(["established", "always"] as const)("is retried a minute apart, and reported (%s)", async (mode) => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, { reconnect: { mode }, hostKey });
+    const { tunnel, events } = await openTunnel(world, { reconnect: { mode }, hostKey });
     const forwarding = await tunnel.listen({ port: 7777 });
     const mend = refuse(world);
-    told.length = 0;
+    events.length = 0;
     world.link.cut();
     await advance(5_000 + 3 * 60_000);
     expect(world.dials).toHaveLength(5);
-    expect(told.filter((text) => text.startsWith("attempt"))).toEqual([
+    expect(events.filter((text) => text.startsWith("attempt"))).toEqual([
       "attempt 1 in 5000 (closed)",
       ...[2, 3, 4, 5].map((attempt) => `attempt ${attempt} in 60000 (${code})`),
     ]);
@@ -143,7 +143,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
     expect(forwarding.state).toBe("open");
   });
 
-  it("waits longer than a minute when the backoff does, and has its jitter added", async () => {
+  it("waits longer than a minute if the backoff does, plus jitter", async () => {
     const world = new HostWorld();
     const backoff = { factor: 10, maxIntervalMs: 200_000, jitter: 1 };
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 5_000, backoff }, hostKey });
@@ -160,24 +160,24 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
     }
   });
 
-  it("ends the tunnel when the program says that it is final", async () => {
+  it("ends the tunnel if reconnect.final returns true", async () => {
     const world = new HostWorld();
     const asked: string[] = [];
     const final = (error: SshError): boolean => {
       asked.push(error.code);
       return error.code === code;
     };
-    const { tunnel, told } = await openTunnel(world, { reconnect: { final }, hostKey });
+    const { tunnel, events } = await openTunnel(world, { reconnect: { final }, hostKey });
     refuse(world);
     world.link.cut();
     await advance(60_000);
     expect(await outcome(tunnel.closed)).toBe(code);
-    expect(told.at(-1)).toBe(`closed (${code})`);
+    expect(events.at(-1)).toBe(`closed (${code})`);
     expect(world.dials).toHaveLength(2);
     expect(asked).toEqual(["closed", code]);
   });
 
-  it("ends the tunnel when the program prevents the next attempt", async () => {
+  it("ends the tunnel if the program prevents the next attempt", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { hostKey });
     tunnel.addEventListener("reconnectattempt", (event) => event.reason.code === code && event.preventDefault());
@@ -189,27 +189,27 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
 });
 
 describe("reconnect.final", () => {
-  it("that says no keeps a first login going, in mode always, a minute apart", async () => {
+  it("retries a first login a minute apart in mode always if it returns false", async () => {
     const world = new HostWorld();
     world.secret = "not yet";
-    const { tunnel, told } = tunnelTo(world, { reconnect: { mode: "always", final: () => false } });
+    const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always", final: () => false } });
     const login = tunnel.connect();
     await advance(1);
-    expect(told.slice(-2)).toEqual(["waiting (auth)", "attempt 1 in 60000 (auth)"]);
+    expect(events.slice(-2)).toEqual(["waiting (auth)", "attempt 1 in 60000 (auth)"]);
     world.secret = "secret";
     await advance(60_000);
     expect(await outcome(login)).toBe("resolved");
   });
 
-  it("that says yes ends a tunnel that only lost its connection", async () => {
+  it("ends a tunnel that only lost its connection if it returns true", async () => {
     const world = new HostWorld();
-    const { tunnel, told } = await openTunnel(world, { reconnect: { final: () => true } });
+    const { tunnel, events } = await openTunnel(world, { reconnect: { final: () => true } });
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("closed");
-    expect(told).toEqual(["closed (closed)"]);
+    expect(events).toEqual(["closed (closed)"]);
   });
 
-  it("takes nothing but true for a yes", async () => {
+  it("ends the tunnel for nothing but true", async () => {
     const world = new HostWorld();
     const final = (() => "yes") as unknown as () => boolean;
     const { tunnel } = await openTunnel(world, { reconnect: { final } });
@@ -218,7 +218,7 @@ describe("reconnect.final", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("that throws ends the tunnel with its error as the cause", async () => {
+  it("ends the tunnel with its error as the cause if it throws", async () => {
     const world = new HostWorld();
     const final = (): never => {
       throw new TypeError("of the program");
@@ -229,7 +229,7 @@ describe("reconnect.final", () => {
     await expect(tunnel.closed).rejects.toMatchObject({ code: "misuse", cause: expect.any(TypeError) });
   });
 
-  it("is not asked about a tunnel that the program ends", async () => {
+  it("is not called for a tunnel that the program closes", async () => {
     const world = new HostWorld();
     world.fate = "hang";
     const asked: string[] = [];
@@ -244,7 +244,7 @@ describe("reconnect.final", () => {
 });
 
 describe("beforeReconnect", () => {
-  it("is asked before each attempt, with its number and why", async () => {
+  it("is called before each attempt, with its number and the reason", async () => {
     const world = new HostWorld();
     const asked: ReconnectInfo[] = [];
     const { tunnel } = await openTunnel(world, { beforeReconnect: (info) => void asked.push(info) });
@@ -260,7 +260,7 @@ describe("beforeReconnect", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("gives fresh credentials, from then on", async () => {
+  it("changes the credentials for this attempt and later ones", async () => {
     const world = new HostWorld();
     let asked = 0;
     const { tunnel } = await openTunnel(world, {
@@ -278,7 +278,7 @@ describe("beforeReconnect", () => {
     }
   });
 
-  it("gives another host, on the port as before; another port, of the host as before; and both", async () => {
+  it("changes the host, the port or both, and keeps the other", async () => {
     const world = new HostWorld();
     const changes = [
       { host: "other" },
@@ -296,10 +296,10 @@ describe("beforeReconnect", () => {
     expect(tunnel.state).toBe("open");
   });
 
-  it("that throws fails the attempt, and the next one asks again", async () => {
+  it("fails the attempt if it throws, and is called again before the next one", async () => {
     const world = new HostWorld();
     let asked = 0;
-    const { tunnel, told } = await openTunnel(world, {
+    const { tunnel, events } = await openTunnel(world, {
       beforeReconnect: () => {
         if (asked++ === 0) throw new Error("the vault is sealed");
       },
@@ -309,16 +309,16 @@ describe("beforeReconnect", () => {
     world.link.cut();
     await advance(5_000);
     expect(world.dials).toHaveLength(1);
-    expect(told.slice(-2)).toEqual(["waiting (connect)", "attempt 2 in 5000 (connect)"]);
+    expect(events.slice(-2)).toEqual(["waiting (connect)", "attempt 2 in 5000 (connect)"]);
     expect(reasons[1]).toMatchObject({ cause: { message: "the vault is sealed" } });
     await advance(5_000);
     expect(tunnel.state).toBe("open");
   });
 
-  it("that takes longer than loginTimeoutMs fails the attempt, and is told by its signal", async () => {
+  it("fails the attempt if it takes longer than loginTimeoutMs, and its signal aborts", async () => {
     const world = new HostWorld();
     const signals: AbortSignal[] = [];
-    const { tunnel, told } = await openTunnel(world, {
+    const { tunnel, events } = await openTunnel(world, {
       loginTimeoutMs: 20_000,
       beforeReconnect: ({ signal }) => {
         signals.push(signal);
@@ -327,18 +327,18 @@ describe("beforeReconnect", () => {
     });
     world.link.cut();
     await advance(5_000 + 19_999);
-    expect([told.at(-1), signals[0]?.aborted]).toEqual(["attempt 1 in 5000 (closed)", false]);
+    expect([events.at(-1), signals[0]?.aborted]).toEqual(["attempt 1 in 5000 (closed)", false]);
     await advance(1);
-    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+    expect(events.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
     expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
     await advance(5_000);
     expect(tunnel.state).toBe("open");
     await advance(60_000);
-    // Who answers in time keeps a signal that says nothing.
+    // A call that settled in time has a signal that never aborts.
     expect(signals[1]?.aborted).toBe(false);
   });
 
-  it("has no time limit with loginTimeoutMs Infinity, and its signal fires when the tunnel ends", async () => {
+  it("has no time limit with loginTimeoutMs Infinity, and its signal aborts when the tunnel ends", async () => {
     const world = new HostWorld();
     const signals: AbortSignal[] = [];
     const { tunnel } = await openTunnel(world, {
@@ -352,23 +352,23 @@ describe("beforeReconnect", () => {
     expect(signals[0]?.aborted).toBe(true);
   });
 
-  it("may take the signal's error as its own when it is late", async () => {
+  it("may reject with its signal's reason when it is late", async () => {
     const world = new HostWorld();
-    const { told } = await openTunnel(world, {
+    const { events } = await openTunnel(world, {
       loginTimeoutMs: 1_000,
       beforeReconnect: ({ signal }) =>
         new Promise((_, reject) => signal.addEventListener("abort", () => reject(new SshError("aborted", "late")))),
     });
     world.link.cut();
     await advance(6_000);
-    expect(told.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
+    expect(events.slice(-2)).toEqual(["waiting (timeout)", "attempt 2 in 5000 (timeout)"]);
   });
 
   it.each([
     ["unknown options", { hots: "other" }, "misuse"],
     ["a port of no host in particular", { port: 2222 }, "misuse"],
     ["no method", { auth: [] }, "misuse"],
-  ])("that answers with %s is a mistake, and nothing is tried again", async (_, changes, code) => {
+  ])("ends the tunnel if it returns %s", async (_, changes, code) => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], beforeReconnect: () => changes as object });
     world.link.cut();
@@ -377,21 +377,21 @@ describe("beforeReconnect", () => {
     expect(world.dials).toHaveLength(1);
   });
 
-  it("that cannot read its key, for the file is being written, is asked again a minute later", async () => {
+  it("is called again a minute later if it cannot read its key", async () => {
     const world = new HostWorld();
     let asked = 0;
-    const { tunnel, told } = await openTunnel(world, {
+    const { tunnel, events } = await openTunnel(world, {
       beforeReconnect: () => (asked++ === 0 ? { auth: [privateKey("no key")] } : undefined),
     });
     world.link.cut();
     await advance(5_000);
-    expect(told.slice(-2)).toEqual(["waiting (key)", "attempt 2 in 60000 (key)"]);
+    expect(events.slice(-2)).toEqual(["waiting (key)", "attempt 2 in 60000 (key)"]);
     expect(world.dials).toHaveLength(1);
     await advance(60_000);
     expect(tunnel.state).toBe("open");
   });
 
-  it("that answers after the logoff is asked for nothing: no dial, and no change of options", async () => {
+  it("has no effect if it settles after close()", async () => {
     const world = new HostWorld();
     let answer: (changes: { host: string }) => void = () => {};
     const { tunnel } = await openTunnel(world, {
@@ -409,7 +409,7 @@ describe("beforeReconnect", () => {
     expect(world.dials).toEqual(["host:22"]);
   });
 
-  it("that fails after the logoff harms nobody", async () => {
+  it("causes no unhandled rejection if it fails after close()", async () => {
     const world = new HostWorld();
     let fail: (error: Error) => void = () => {};
     const { tunnel } = await openTunnel(world, {
@@ -422,7 +422,7 @@ describe("beforeReconnect", () => {
     world.link.cut();
     await advance(1);
     await tunnel.close();
-    // Nobody handles it but the tunnel: an unhandled rejection would fail this run.
+    // Only the tunnel handles it: an unhandled rejection would fail this run.
     fail(new Error("too late"));
     await advance(1_000);
     expect(await outcome(tunnel.closed)).toBe("resolved");
@@ -433,16 +433,16 @@ describe("beforeReconnect", () => {
 describe("hosts", () => {
   const hosts = ["a", { host: "b", port: 2222 }, { host: "c" }];
 
-  it("are gone through in turn at the first login, each once, until one can be logged in to", async () => {
+  it("are tried in turn at the first login, each once, until a login succeeds", async () => {
     const world = new HostWorld();
     world.fates.push("refuse", "reset");
-    const { tunnel, told } = tunnelTo(world, { hosts, port: 2200 });
+    const { tunnel, events } = tunnelTo(world, { hosts, port: 2200 });
     await tunnel.connect();
     expect(world.dials).toEqual(["a:2200", "b:2222", "c:2200"]);
-    expect(told).toEqual(["connecting", "connecting (connect)", "connecting (version)", "authenticating", "open"]);
+    expect(events).toEqual(["connecting", "connecting (connect)", "connecting (version)", "authenticating", "open"]);
   });
 
-  it("that all fail fail the login with the last failure", async () => {
+  it("fail the login with the last failure if all fail", async () => {
     const world = new HostWorld();
     world.fates.push("reset", "reset", "refuse");
     const { tunnel } = tunnelTo(world, { hosts });
@@ -450,7 +450,7 @@ describe("hosts", () => {
     expect(world.dials).toHaveLength(3);
   });
 
-  it("wait a minute for refusals only once each of them has refused", async () => {
+  it("wait a minute after refusals only once each of them has refused", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], reconnect: { intervalMs: 1_000 } });
     world.secret = "another";
@@ -464,14 +464,14 @@ describe("hosts", () => {
     await tunnel.close();
   });
 
-  it("are not gone through when a failure is final", async () => {
+  it("are not tried any further after a final failure", async () => {
     const world = new HostWorld();
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
     expect(await outcome(tunnel.connect())).toBe("auth");
     expect(world.dials).toEqual(["a:22"]);
   });
 
-  it("are gone through from the first one after each loss, with preferFirst", async () => {
+  it("are tried from the first one after each lost connection, with preferFirst", async () => {
     const world = new HostWorld();
     world.fates.push("refuse", "refuse");
     const { tunnel } = await openTunnel(world, { hosts, preferFirst: true });
@@ -487,7 +487,7 @@ describe("hosts", () => {
     expect(world.dials).toEqual(["a:22", "b:2222", "a:22"]);
   });
 
-  it("are gone through at a reconnection, one an attempt, from the one that was open", async () => {
+  it("are tried one per attempt after a lost connection, from the one that was connected", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { hosts });
     world.fates.push("refuse", "refuse", "refuse");
@@ -498,8 +498,8 @@ describe("hosts", () => {
   });
 });
 
-describe("credentials that cannot be had", () => {
-  it("are no refusal: a vault that fails once is asked again", async () => {
+describe("credentials that are not available", () => {
+  it("are not a refusal: a vault that fails once is asked again", async () => {
     const world = new HostWorld();
     let failures = 0;
     const secret = (): string => {
@@ -522,7 +522,7 @@ describe("credentials that cannot be had", () => {
 });
 
 describe("fingerprint()", () => {
-  it("matches what it accepts: white space around the text, as of a file, does not matter", async () => {
+  it("accepts white space around the text, as read from a file", async () => {
     const text = sha256Fingerprint(liarHostKey().publicKey);
     const check = fingerprint(`  ${text}\n`);
     const offer = {

@@ -1,4 +1,4 @@
-/** A tunnel in one process: its host lies as it is told, and its targets are pipes in memory. */
+/** A tunnel to a scripted server, in real time; its targets are pipes in memory. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
@@ -39,16 +39,16 @@ export function createDial(
   };
 }
 
-/** What the rig's world looks like from the tunnel. */
+/** A tunnel whose server sends what the test scripts, message by message. */
 export class Rig {
-  /** one for each time the host was dialled */
+  /** one for each dial of the server */
   readonly hosts: Liar[] = [];
-  /** our ends of the targets that were dialled */
+  /** the far ends of the targets that were dialled */
   readonly targets: BytePipe[] = [];
   readonly dialled: Target[] = [];
-  /** what a dial to a target does; a pipe is made when it gives nothing else */
+  /** Called before a dial of a target succeeds. */
   onTarget: (target: Target, signal: AbortSignal | undefined) => Promise<void> = async () => {};
-  /** what a dial to the host does before it succeeds */
+  /** Called before a dial of the server succeeds. */
   onHost: (signal: AbortSignal | undefined) => Promise<void> = async () => {};
   readonly tunnel: ReverseTunnel;
   readonly states: string[] = [];
@@ -88,14 +88,14 @@ export class Rig {
     this.tunnel.addEventListener("state", ({ state }) => void this.states.push(state));
   }
 
-  /** The host of the connection at hand. */
+  /** The server of the current connection. */
   get host(): Liar {
     const host = this.hosts.at(-1);
-    if (host === undefined) throw new Error("expected the host to be dialled first");
+    if (host === undefined) throw new Error("expected the server to be dialled first");
     return host;
   }
 
-  /** Logs in; the host lets everybody in. */
+  /** Logs in; the server accepts every login. */
   async logIn(): Promise<this> {
     const login = this.tunnel.connect();
     await turns();
@@ -104,8 +104,8 @@ export class Rig {
     return this;
   }
 
-  /** The next request of a forwarding that the host gets; others, such as keepalives, it answers as sshd does. */
-  async asked(): Promise<{ readonly name: string; readonly address: string; readonly port: number }> {
+  /** Returns the next forwarding request that the server gets. It answers others, such as keepalives, as sshd does. */
+  async nextRequest(): Promise<{ readonly name: string; readonly address: string; readonly port: number }> {
     for (;;) {
       const { name, specificData, wantReply } = GlobalRequest.decode(await this.host.until(GlobalRequest.number));
       if (name.endsWith("tcpip-forward")) return { name, ...TcpipForward.decode(specificData) };
@@ -113,7 +113,7 @@ export class Rig {
     }
   }
 
-  /** Visits a port, as the host tells of it; gives the host's number of the channel. */
+  /** Opens the channel of a visitor of this port. */
   visit(
     address: string,
     port: number,
@@ -153,20 +153,20 @@ export function request(tunnel: ReverseTunnel, options: RequestOptions): Promise
     : (tunnel.forward({ ...options, target }) as Promise<Forwarding> as Promise<Listener>);
 }
 
-/** A rig with one forwarding, as granted. */
+/** Returns a rig with one open forwarding. */
 export async function forwarded(
   options: RequestOptions,
   port = options.port,
 ): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
-  const asking = request(rig.tunnel, options);
-  await rig.asked();
+  const pending = request(rig.tunnel, options);
+  await rig.nextRequest();
   rig.host.send(granted(options.port === 0 ? port : undefined));
-  return { rig, forwarding: await asking };
+  return { rig, forwarding: await pending };
 }
-/** The host's next refusal of a visitor. */
+/** Returns the next refusal of a visitor that the server gets. */
 export const refusal = async (rig: Rig): Promise<{ reason: number; description: string }> =>
   ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number));
-/** Our number of the next channel the host gets. */
+/** Returns our number of the next channel that the tunnel confirms. */
 export const confirmation = async (rig: Rig): Promise<number> =>
   ChannelOpenConfirmation.decode(await rig.host.until(ChannelOpenConfirmation.number)).senderChannel;

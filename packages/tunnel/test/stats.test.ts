@@ -1,21 +1,31 @@
-/** stats() and the timeline: what a tunnel has done so far. */
+/** stats() and the timeline. */
 import { describe, expect, it } from "vitest";
 import type { TunnelStats } from "../src/index.ts";
-import { advance, echo, HostWorld, heard, onVirtualClock, openTunnel, settle, target, tunnelTo } from "./host-world.ts";
+import {
+  advance,
+  echo,
+  HostWorld,
+  onVirtualClock,
+  openTunnel,
+  received,
+  settle,
+  target,
+  tunnelTo,
+} from "./host-world.ts";
 
 onVirtualClock();
 
 const bytes = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size);
 
 describe("stats", () => {
-  it("counts what went through each forwarding, and the sum of them", async () => {
+  it("count the figures of each forwarding, and their sum", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const one = await tunnel.forward({ port: 7001, target });
     const two = await tunnel.forward({ port: 7002, target, onOpen: () => false });
     const visitor = await world.visit(7001);
-    heard(visitor);
+    received(visitor);
     visitor.write(bytes(1_000));
     await expect(world.visit(7002)).rejects.toMatchObject({ code: "refused" });
     await settle();
@@ -33,7 +43,7 @@ describe("stats", () => {
     expect(one.stats()).toEqual({ ...first, open: 0 });
   });
 
-  it("counts the visitors that event based programs take", async () => {
+  it("count the visitors that a listener takes", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -43,24 +53,24 @@ describe("stats", () => {
     expect(forwarding.stats()).toMatchObject({ accepted: 1, open: 1, bytesIn: 10, bytesOut: 0 });
   });
 
-  it("counts how often a write waited for the host's window", async () => {
+  it("count how often a write waited for the server's window", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
     const { value: channel } = await forwarding[Symbol.asyncIterator]().next();
-    // The host takes nothing: its window is 2 MiB.
+    // The server reads nothing; its window is 2 MiB.
     expect(channel?.write(bytes(2 * 1024 * 1024 + 1))).toBe(false);
     await settle();
     const { stalls, bytesOut } = forwarding.stats();
     expect(stalls).toBeGreaterThan(0);
     expect(bytesOut).toBe(2 * 1024 * 1024);
-    heard(visitor);
+    received(visitor);
     await settle();
     expect(forwarding.stats().bytesOut).toBe(2 * 1024 * 1024 + 1);
   });
 
-  it("never falls back, over reconnections, cancellations and the end; and nobody is open for ever", async () => {
+  it("never decrease over reconnections and the end, and `open` returns to 0", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1 } });
@@ -74,7 +84,7 @@ describe("stats", () => {
     };
     const visit = async (port: number): Promise<void> => {
       const visitor = await world.visit(port);
-      heard(visitor);
+      received(visitor);
       visitor.write(bytes(100));
       await settle();
     };
@@ -101,13 +111,13 @@ describe("stats", () => {
     expect(before.forwardings.size).toBe(0);
   });
 
-  it("goes on counting the connections of a forwarding that was cancelled", async () => {
+  it("count the connections of a forwarding that was closed", async () => {
     const world = new HostWorld();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
     const visitor = await world.visit(7777);
-    heard(visitor);
+    received(visitor);
     await settle();
     await forwarding.close();
     visitor.write(bytes(50));
@@ -119,7 +129,7 @@ describe("stats", () => {
     expect(forwarding.stats()).toMatchObject({ open: 0, accepted: 1, bytesIn: 50 });
   });
 
-  it("knows the round trip of the last keepalive that was answered", async () => {
+  it("include the round trip of the last answered keepalive", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000 } });
     for (const delayMs of [50, 20]) {
@@ -131,7 +141,7 @@ describe("stats", () => {
     expect(tunnel.stats().roundTripMs).toBeUndefined();
   });
 
-  it("is all 0 before the first login", () => {
+  it("are all 0 before the first login", () => {
     const { forwardings, roundTripMs, ...figures } = tunnelTo(new HostWorld()).tunnel.stats();
     expect(new Set(Object.values(figures))).toEqual(new Set([0]));
     expect([forwardings.size, roundTripMs]).toEqual([0, undefined]);
@@ -139,7 +149,7 @@ describe("stats", () => {
 });
 
 describe("the timeline", () => {
-  it("tells each change of state, of the tunnel and its forwardings, when and why", async () => {
+  it("records each change of state of the tunnel and its forwardings, with time and reason", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     const start = Date.now();
@@ -167,7 +177,7 @@ describe("the timeline", () => {
     expect(tunnel.timeline[4]?.reason).toMatch(/lost|abort|end/);
   });
 
-  it("holds the last 100, and what it gave out does not change", async () => {
+  it("holds the last 100 entries, and a copy that was returned does not change", async () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1_000 } });
     const early = tunnel.timeline;

@@ -1,5 +1,4 @@
-/** What becomes of visitors: the program decides, the target is dialled, and the two are joined. */
-
+/** Visitors: the program decides, the target is dialled, and the two are connected. */
 import { rejection, turns } from "@postern/testkit";
 import { type Bytes, ChannelClose, ChannelData, ChannelEof, OpenFailureReason, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -18,7 +17,7 @@ describe("onOpen", () => {
     ["something that is not true", () => 1 as unknown as boolean, false],
     ["an error", fail, false],
     ["a rejection", () => Promise.reject(new TypeError("of the program")), false],
-  ])("that gives %s", async (what, onOpen, taken) => {
+  ])("that returns %s decides", async (what, onOpen, taken) => {
     const seen: unknown[] = [];
     const errors: unknown[] = [];
     const { rig } = await forwarded({
@@ -44,7 +43,7 @@ describe("onOpen", () => {
     rig.host.abort();
   });
 
-  it("is told where a visitor comes from in printable characters, at most 255", async () => {
+  it("gets the origin in printable characters, at most 255", async () => {
     const seen: string[] = [];
     const { rig } = await forwarded({ port: 80, onOpen: ({ origin }) => seen.push(origin.host) > 2 });
     for (const host of ["\u001b[2J\u202e", "x".repeat(30_000)]) {
@@ -77,7 +76,7 @@ describe("onOpen", () => {
 });
 
 describe("the backlog", () => {
-  it("limits how many visitors wait for the program, and one that is taken makes room", async () => {
+  it("limits how many visitors wait for the program, and each one taken frees a place", async () => {
     const { rig, forwarding } = await forwarded({ port: 80, backlog: 2 });
     const errors: unknown[] = [];
     rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
@@ -104,10 +103,10 @@ describe("the backlog", () => {
   });
 });
 
-describe("local forwarding", () => {
+describe("a forwarding with a target", () => {
   const target = { host: "127.0.0.1", port: 3000 };
 
-  it("dials the target before it takes the visitor, and joins the two with half-close both ways", async () => {
+  it("dials the target before it accepts the visitor, and connects the two with half-close both ways", async () => {
     const { rig } = await forwarded({ port: 80, target });
     const heard: string[] = [];
     rig.visit("localhost", 80);
@@ -137,7 +136,7 @@ describe("local forwarding", () => {
     rig.host.abort();
   });
 
-  it("whose target cannot be reached refuses the visitor with reason 2, tells so, and stays open", async () => {
+  it("refuses the visitor with reason 2 if the target cannot be reached, and stays open", async () => {
     const { rig, forwarding } = await forwarded({ port: 80, target });
     const errors: unknown[] = [];
     rig.tunnel.addEventListener(
@@ -156,7 +155,7 @@ describe("local forwarding", () => {
     rig.host.abort();
   });
 
-  it("whose target breaks closes the channel without an EOF, and whose visitor breaks resets the target", async () => {
+  it("closes the channel without EOF if the target breaks, and resets the target if the visitor breaks", async () => {
     const { rig } = await forwarded({ port: 80, target });
     rig.visit("localhost", 80);
     await confirmation(rig);
@@ -176,7 +175,7 @@ describe("local forwarding", () => {
     expect(await closed).toBeInstanceOf(Error);
   });
 
-  it("gives up a dial that is under way when the connection ends", async () => {
+  it("aborts a dial in progress when the connection is lost", async () => {
     const { rig } = await forwarded({ port: 80, target });
     const aborted = new Promise<unknown>((resolve) => {
       rig.onTarget = (_target, signal) =>
