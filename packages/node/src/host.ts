@@ -9,10 +9,11 @@ import {
   type TunnelHostOptions,
 } from "@postern/host";
 import { SshError } from "@postern/wire";
-import { compatibleAlgorithms, modernAlgorithms, nodeRandom } from "./algorithms.ts";
+import { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 import { dialPipe } from "./dial.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
+import { nodeRandom } from "./random.ts";
 import { socketPipe } from "./socket.ts";
 
 /** What a host offers: {@link modernAlgorithms}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */

@@ -2,6 +2,7 @@
 import { type Algorithms, cipherWorks, kexWorks, succeeds } from "@postern/crypto";
 import { type Bytes, fromHex } from "@postern/wire";
 import * as own from "./algorithms.ts";
+import { publicKeyObject } from "./public-keys.ts";
 
 type Algorithm = Algorithms[keyof Algorithms][number];
 
@@ -105,7 +106,7 @@ function cipher(algorithm: Algorithms["ciphers"][number], answer: string): () =>
 function accepts(jwk: Readonly<Record<string, string | Bytes>>): () => boolean {
   return () =>
     succeeds(() => {
-      own.publicKeyObject(jwk);
+      publicKeyObject(jwk);
       return true;
     });
 }

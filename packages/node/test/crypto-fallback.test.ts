@@ -2,7 +2,7 @@
 
 import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
 import { describe, expect, it, vi } from "vitest";
-import { compatibleAlgorithms } from "../src/algorithms.ts";
+import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
 import { readPrivateKey } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { prepareAlgorithms } from "../src/prepare.ts";
@@ -66,7 +66,8 @@ describe("with a chacha20 that reads its IV otherwise", () => {
   it("is not used", async () => {
     wrong.cipher = true;
     vi.resetModules();
-    const { chacha20Poly1305, modernAlgorithms: own } = await import("../src/algorithms.ts");
+    const { chacha20Poly1305 } = await import("../src/algorithms.ts");
+    const { modernAlgorithms: own } = await import("../src/algorithm-sets.ts");
     const fresh = await import("../src/prepare.ts");
     const { ciphers } = await fresh.prepareAlgorithms({ ...own, ciphers: [chacha20Poly1305] });
     const [cipher = expect.unreachable()] = ciphers;

@@ -6,7 +6,8 @@ import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
 import { fromHex, putUint32 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import * as native from "../src/algorithms.ts";
+import { compatibleAlgorithms, modernAlgorithms } from "../src/algorithm-sets.ts";
+import { nodeRandom } from "../src/random.ts";
 
 vi.mock("node:crypto", async (original) => {
   const real = await original<typeof nodeCrypto>();
@@ -30,10 +31,10 @@ const byName = <T extends { readonly name: string }>(list: readonly T[], name: s
   list.find((value) => value.name === name) ?? expect.unreachable(name);
 
 type Suite = readonly [title: string, cipher: string, mac: string | undefined];
-const suites = native.compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
+const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
   cipher.isAead
     ? [[cipher.name, cipher.name, undefined]]
-    : native.compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
+    : compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
 );
 
 describe.each(suites)("%s", (_title, cipherName, macName) => {
@@ -41,7 +42,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     cipher: byName(set.ciphers, cipherName),
     mac: macName === undefined ? undefined : byName(set.macs, macName),
   });
-  const [js, own] = [of(noble.compatibleAlgorithms), of(native.compatibleAlgorithms)];
+  const [js, own] = [of(noble.compatibleAlgorithms), of(compatibleAlgorithms)];
 
   it.each([
     ["native seals, JavaScript opens", own, js],
@@ -119,7 +120,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
 });
 
 describe("key exchanges", () => {
-  it.each(native.compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
+  it.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
     "%s: agrees with the JavaScript one, from the same randomness, with node:crypto",
     (name, method) => {
       const js = byName(noble.compatibleAlgorithms.kex, name);
@@ -146,8 +147,8 @@ describe("sets", () => {
   const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
 
   it.each([
-    ["modern", native.modernAlgorithms, noble.modernAlgorithms],
-    ["compatible", native.compatibleAlgorithms, noble.compatibleAlgorithms],
+    ["modern", modernAlgorithms, noble.modernAlgorithms],
+    ["compatible", compatibleAlgorithms, noble.compatibleAlgorithms],
   ] as const)("%s has the algorithms of the JavaScript set, AES-GCM first", (_set, own, js) => {
     expect(names(own.kex)).toEqual(names(js.kex));
     expect(names(own.hostKeys)).toEqual(names(js.hostKeys));
@@ -162,7 +163,7 @@ describe("sets", () => {
 });
 
 describe("public keys", () => {
-  it.each(native.compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
+  it.each(compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
     "%s: verifies with node:crypto",
     (name, algorithm) => {
       const [valid] = (loadVectors("hostkey", name).vectors as HostKeyVector[]).filter((vector) => vector.valid);
@@ -178,7 +179,7 @@ describe("public keys", () => {
 describe("nodeRandom", () => {
   it("gives the size asked for, small and large, never the same memory", () => {
     const given = [0, 1, 8, 16, 32, 66, 1024, 1025, 5000, 70000].map((size) => {
-      const drawn = native.nodeRandom(size);
+      const drawn = nodeRandom(size);
       expect(drawn.length).toBe(size);
       return drawn;
     });
@@ -189,7 +190,7 @@ describe("nodeRandom", () => {
 
   it("never repeats, over many batches", () => {
     const seen = new Set<string>();
-    for (let i = 0; i < 5000; i++) seen.add(native.nodeRandom(16).join());
+    for (let i = 0; i < 5000; i++) seen.add(nodeRandom(16).join());
     expect(seen.size).toBe(5000);
   });
 
@@ -197,7 +198,7 @@ describe("nodeRandom", () => {
     const or = new Uint8Array(32);
     const and = new Uint8Array(32).fill(0xff);
     for (let i = 0; i < 200; i++) {
-      native.nodeRandom(32).forEach((byte, at) => {
+      nodeRandom(32).forEach((byte, at) => {
         or[at]! |= byte;
         and[at]! &= byte;
       });
