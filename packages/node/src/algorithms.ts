@@ -1,4 +1,4 @@
-/** Algorithms over `node:crypto`, under the names that `@postern/noble` gives its own. @module */
+/** Algorithms over `node:crypto`. They have the same names in `@postern/noble`. @module */
 import * as native from "node:crypto";
 import type { Cipher, EphemeralKey, Hash, KexMethod, Mac } from "@postern/crypto";
 import * as make from "@postern/crypto";
@@ -78,7 +78,7 @@ function aesGcm(key: Bytes): make.AesGcm {
   };
 }
 
-/** Undefined where the platform lacks what it needs: then short packets go the way of all others. */
+/** Returns `undefined` if the platform lacks AES-ECB or WebAssembly. Short packets are then handled like all others. */
 function shortGcm(key: Bytes): ShortGcm | undefined {
   try {
     return new ShortGcm(key);
@@ -87,7 +87,7 @@ function shortGcm(key: Bytes): ShortGcm | undefined {
   }
 }
 
-// One object for the whole life of a key: it keeps the block counter.
+// One cipher object per key, because it holds the block counter.
 const aesCtr =
   (algorithm: string): make.AesCtr =>
   (key, counter) => {
@@ -129,7 +129,7 @@ export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
 
 // ---- key exchanges
 
-/** PKCS #8 around a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can be wiped. */
+/** The DER header of PKCS #8 before a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can be wiped. */
 const x25519Prefix = "302e020100300506032b656e04220420";
 
 function x25519(privateKey: Bytes): EphemeralKey {
@@ -189,5 +189,5 @@ export { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_256, rsaSha2_512, 
 
 /** Returns a plain view, because `slice` of a Buffer does not copy. */
 function plain(buffer: Buffer): Bytes {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+  return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
 }

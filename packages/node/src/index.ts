@@ -11,7 +11,8 @@ import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 
 /**
- * A reverse tunnel through an SSH host: dials out over TCP, logs in, asks the host for ports, and serves what arrives there.
+ * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the connections that
+ * arrive there.
  *
  * @example
  * const tunnel = new ReverseTunnel({
@@ -39,11 +40,11 @@ export class ReverseTunnel extends PortableTunnel {
 }
 
 /**
- * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ * Logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
  *
- * @throws SshError `key` when the text is no private key that can be read
+ * @throws SshError `key` if the text is not a private key that can be read
  * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
+ * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519"))];
  */
 export const privateKey: (key: string | Bytes | Signer) => AuthMethod =
   /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);

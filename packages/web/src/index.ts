@@ -1,4 +1,4 @@
-/** Postern wherever JavaScript runs, over any byte pipe. @module */
+/** Postern in every JavaScript runtime, over any byte pipe. @module */
 export {
   type Algorithms,
   type Cipher,
@@ -16,7 +16,7 @@ export {
 } from "@postern/crypto";
 export { compatibleAlgorithms, modernAlgorithms } from "@postern/noble";
 
-// Algorithms come first: in that order a bundle packs best.
+// Algorithms come first, because bundles compress best in this order.
 
 export {
   type AuthAttempt,

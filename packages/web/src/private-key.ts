@@ -6,7 +6,7 @@ import { createPrivateKeyMethod } from "@postern/tunnel";
 import type { Bytes } from "@postern/wire";
 
 /**
- * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ * Logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
  *
  * @throws SshError `key` if the text is not a private key that can be read
  * @example
