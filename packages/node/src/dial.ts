@@ -4,16 +4,7 @@ import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import type { DialTelling, Target } from "@postern/tunnel";
-import {
-  describeType,
-  expectNumber,
-  expectSignal,
-  expectType,
-  maxTimerMs,
-  quote,
-  RfcLimits,
-  SshError,
-} from "@postern/wire";
+import { expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
@@ -78,9 +69,8 @@ function race<T>(
 ): Race<T> {
   expectType("the options of dial", options, "object");
   const { host, port, signal, timeoutMs, lookup } = options;
-  checkHost(host);
-  if (host === "") throw new SshError("misuse", "expected a host name or an address, got an empty string");
-  checkPort(port, 1);
+  expectText("host", host);
+  expectPort("port", port, 1);
   if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
   expectSignal(signal);
@@ -88,20 +78,6 @@ function race<T>(
   const attempts = new Race(options, kind, connected, failed);
   attempts.start();
   return attempts;
-}
-
-/** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
-export function checkPort(port: number, lowest: 0 | 1): void {
-  if (Number.isInteger(port) && port >= lowest && port <= RfcLimits.maxPort) return;
-  const got =
-    typeof port === "string" ? `the string ${quote(port)}` : typeof port === "number" ? port : describeType(port);
-  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${got}`);
-}
-
-/** `node:net` would connect to loopback for `null`. @throws SshError `misuse` unless the host is a string */
-export function checkHost(host: string): void {
-  if (typeof host !== "string")
-    throw new SshError("misuse", `expected a host name or an address as a string, got ${describeType(host)}`);
 }
 
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */

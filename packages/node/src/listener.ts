@@ -1,7 +1,7 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { expectSignal, SshError } from "@postern/wire";
-import { checkHost, checkPort, hostPort, reasonOf } from "./dial.ts";
+import { expectPort, expectSignal, expectType, SshError } from "@postern/wire";
+import { hostPort, reasonOf } from "./dial.ts";
 
 /** Options of {@link listen}. */
 export interface ListenOptions {
@@ -36,8 +36,9 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
   const { host, port, backlog, ipv6Only = false, signal } = options;
-  checkHost(host);
-  checkPort(port, 0);
+  // node:net would listen on loopback for null.
+  expectType("host", host, "string");
+  expectPort("port", port, 0);
   expectSignal(signal);
   const name = hostPort(host, port);
   const aborted = () => new SshError("aborted", `listening on ${name} was aborted`, { cause: signal?.reason });

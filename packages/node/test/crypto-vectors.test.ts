@@ -1,4 +1,4 @@
-/** Every vector of every algorithm against the native values. */
+/** The algorithms of this package against all test vectors. */
 
 import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
 import { describe, it } from "vitest";

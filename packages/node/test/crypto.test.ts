@@ -1,4 +1,4 @@
-/** The native values: equal to the pure JavaScript ones byte for byte, and really native. */
+/** The algorithms of this package: equal to those of @postern/noble byte for byte, and computed by node:crypto. */
 import * as nodeCrypto from "node:crypto";
 import type { Algorithms, Mac } from "@postern/crypto";
 import * as noble from "@postern/noble";
@@ -77,7 +77,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     );
   });
 
-  it("seals and opens with node:crypto, and hands out no Buffer", () => {
+  it("seals and opens with node:crypto, and returns no Buffer", () => {
     const { cipher, mac } = own;
     const take = () => ({
       key: new Uint8Array(cipher.keySize),
@@ -93,13 +93,13 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     sealer.seal(0, packet);
     opener.length(0, packet.slice(0, opener.headerSize));
     expect(Object.getPrototypeOf(opener.open(0, packet))).toBe(Uint8Array.prototype);
-    // ChaCha20 takes another object for the length, in sealing, length() and open.
+    // ChaCha20 creates another object for the length in seal, length() and open.
     const objects = cipher.name.startsWith("chacha20") ? 4 : 2;
     expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(objects);
     expect(callsOf(nodeCrypto.createHmac) - hmacs).toBe(mac ? 2 : 0);
   });
 
-  it("refuses a packet with any one bit flipped (RFC 4253 6.4)", () => {
+  it("rejects a packet with any one bit flipped (RFC 4253 6.4)", () => {
     const { cipher, mac } = own;
     const take = () => ({
       key: new Uint8Array(cipher.keySize).fill(1),
@@ -127,7 +127,7 @@ describe("key exchanges", () => {
       const before = callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman);
       fc.assert(
         fc.property(bytes(66), bytes(66), (a, b) => {
-          // The first byte of P-521 is 0 or 1; a scalar out of range would ask for more.
+          // The first byte of P-521 is 0 or 1. A scalar out of range would draw more randomness.
           const draw = (from: Uint8Array) => (size: number) => from.slice(0, size).fill(0x5a, 0, 4);
           const client = method.start(draw(a));
           expect(client.clientPublic).toEqual(js.start(draw(a)).clientPublic);
@@ -177,7 +177,7 @@ describe("public keys", () => {
 });
 
 describe("nodeRandom", () => {
-  it("gives the size asked for, small and large, never the same memory", () => {
+  it("returns the requested size, each time in new memory", () => {
     const given = [0, 1, 8, 16, 32, 66, 1024, 1025, 5000, 70000].map((size) => {
       const drawn = nodeRandom(size);
       expect(drawn.length).toBe(size);
@@ -188,13 +188,13 @@ describe("nodeRandom", () => {
     for (const drawn of given) expect(drawn.buffer.byteLength).toBe(drawn.length);
   });
 
-  it("never repeats, over many batches", () => {
+  it("never repeats over many batches", () => {
     const seen = new Set<string>();
     for (let i = 0; i < 5000; i++) seen.add(nodeRandom(16).join());
     expect(seen.size).toBe(5000);
   });
 
-  it("uses each bit", () => {
+  it("sets each bit", () => {
     const or = new Uint8Array(32);
     const and = new Uint8Array(32).fill(0xff);
     for (let i = 0; i < 200; i++) {

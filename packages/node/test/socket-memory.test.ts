@@ -12,7 +12,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** A pipe that dialled, and the socket that was accepted. */
+/** A connected pipe, and the accepted socket. */
 async function pair(): Promise<[BytePipe, net.Socket]> {
   const server = net.createServer({ allowHalfOpen: true });
   servers.push(server);
@@ -34,8 +34,8 @@ function collect(pipe: BytePipe, borrows: boolean, keep: (chunk: Bytes) => Bytes
   });
 }
 
-describe("a socket that was dialled", () => {
-  it("lends what it reads to a sink that borrows: one buffer for all sockets", async () => {
+describe("a connected socket", () => {
+  it("passes one buffer of all sockets to a sink that borrows", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
     const heard = [collect(one, true, (chunk) => chunk), collect(other, true, (chunk) => chunk)];
     toOne.end("first");
@@ -45,7 +45,7 @@ describe("a socket that was dialled", () => {
     for (const pipe of [one, other]) pipe.close();
   });
 
-  it("gives a sink that does not borrow chunks of its own, which stay as they are", async () => {
+  it("passes new chunks to a sink that does not borrow", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
     const heard = [collect(one, false, (chunk) => chunk), collect(other, false, (chunk) => chunk)];
     const sent = [pattern(300_000, 7), pattern(300_000, 11)];
@@ -69,7 +69,7 @@ describe("a socket that was dialled", () => {
     pipe.close();
   });
 
-  it("tells when a chunk is written, each once and in order, however many were written in one turn", async () => {
+  it("reports each written chunk once and in order, however many were written in one turn", async () => {
     const [pipe, peer] = await pair();
     const told: Bytes[] = [];
     let all: () => void = () => {};
@@ -99,7 +99,7 @@ describe("a socket that was dialled", () => {
     pipe.close();
   });
 
-  it("does not stop its writer for what merely waits for the end of the turn, however much that is", async () => {
+  it("accepts any number of writes within one turn", async () => {
     const [pipe, peer] = await pair();
     pipe.start({ ...nothing, data() {} });
     let received = 0;
@@ -116,7 +116,7 @@ describe("a socket that was dialled", () => {
     peer.end();
   });
 
-  it("sends what was written in the turn in which it is ended, and drops those that wait when it is aborted", async () => {
+  it("sends the writes of the turn in which it is ended, and drops them when it is aborted", async () => {
     const [[ended, atEnd], [aborted, atAbort]] = await Promise.all([pair(), pair()]);
     for (const pipe of [ended, aborted]) pipe.start({ ...nothing, data() {} });
     const arrived = new Promise<string>((resolve) => {
@@ -140,8 +140,8 @@ describe("a socket that was dialled", () => {
   });
 });
 
-describe("a socket that was accepted", () => {
-  it("hands out chunks of its own, to whatever sink", async () => {
+describe("an accepted socket", () => {
+  it("passes new chunks to every sink", async () => {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     servers.push(server);
     const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
@@ -156,7 +156,7 @@ describe("a socket that was accepted", () => {
 });
 
 describe("memory that is given back", () => {
-  it("is gone at once, with every view of it", () => {
+  it("is freed at once, with every view of it", () => {
     const bytes = new Uint8Array(32_768).fill(7);
     const view = bytes.subarray(14, -20);
     free(view);
@@ -164,7 +164,7 @@ describe("memory that is given back", () => {
     free(view);
   });
 
-  it("stays where it is when it is small, or when others may have a part of it", () => {
+  it("is not freed if it is small or shared", () => {
     const small = Uint8Array.of(1, 2, 3);
     free(small);
     expect(small).toHaveLength(3);

@@ -40,7 +40,7 @@ async function pipePair(): Promise<[BytePipe, BytePipe]> {
   return [socketPipe(client), socketPipe(server)];
 }
 
-/** A sink that writes down what it hears. */
+/** A sink that records its calls. */
 class Recorder {
   readonly calls: string[] = [];
   readonly chunks: Bytes[] = [];
@@ -66,7 +66,7 @@ class Recorder {
     return concat(...this.chunks);
   }
 
-  /** The calls without the data, whose number is the kernel's choice. */
+  /** The calls except data, whose number depends on the kernel. */
   get events(): string[] {
     return this.calls.filter((call) => call !== "data");
   }
@@ -97,7 +97,7 @@ function pattern(size: number): Bytes {
   return bytes;
 }
 
-/** Long enough for a call that must not come to come. */
+/** Waits long enough for an unexpected call to happen. */
 const aWhile = () => delay(50);
 
 describe("socketPipe", () => {
@@ -120,7 +120,7 @@ describe("socketPipe", () => {
     expect(setNoDelay).toHaveBeenCalledWith(true);
   });
 
-  it.each([true, false])("half-closes: after end the other direction still flows (allowHalfOpen %s)", async (allow) => {
+  it.each([true, false])("half-closes: the other direction continues after end (allowHalfOpen %s)", async (allow) => {
     const [a, b] = await socketPair({ allowHalfOpen: allow });
     const [client, server] = [socketPipe(a), socketPipe(b)];
     const [atClient, atServer] = [record(client), record(server)];
@@ -139,13 +139,13 @@ describe("socketPipe", () => {
     expect([a.destroyed, b.destroyed]).toEqual([true, true]);
   });
 
-  it("says false while the other side does not read, and drain once when it does again", async () => {
+  it("returns false while the other side does not read, and calls drain once when it reads again", async () => {
     const [client, server] = await pipePair();
     const atClient = record(client);
     const sent: Bytes[] = [];
     let more = true;
     while (more) {
-      // Turns in between let the kernel take what it will.
+      // Turns in between let the kernel take as much as it can.
       await delay(1);
       const chunk = pattern(1_000_003 + sent.length);
       sent.push(chunk.slice());
@@ -163,7 +163,7 @@ describe("socketPipe", () => {
     expect(atClient.calls).toEqual(["drain"]);
   });
 
-  it("delivers nothing while paused, and all of it in order afterwards", async () => {
+  it("delivers nothing while paused, and everything in order afterwards", async () => {
     const [client, server] = await pipePair();
     record(client);
     const atServer = new Recorder();
@@ -193,7 +193,7 @@ describe("socketPipe", () => {
     expect(equal(atServer.bytes, bytes)).toBe(true);
   });
 
-  it("honours a pause that came before start", async () => {
+  it("respects a pause before start", async () => {
     const [client, server] = await pipePair();
     record(client);
     client.write(utf8("early"));
@@ -206,7 +206,7 @@ describe("socketPipe", () => {
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("keeps data and end that came before start", async () => {
+  it("keeps data and end that arrived before start", async () => {
     const [client, server] = await pipePair();
     record(client);
     client.write(utf8("early"));
@@ -219,7 +219,7 @@ describe("socketPipe", () => {
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("holds back a socket that was flowing already", async () => {
+  it("pauses a socket that was already flowing", async () => {
     const [client, server] = await socketPair();
     const pipe = socketPipe(server.resume());
     client.write("early");
@@ -229,7 +229,7 @@ describe("socketPipe", () => {
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("keeps data and end that came before the pipe was made", async () => {
+  it("keeps data and end that arrived before the pipe was created", async () => {
     const [client, server] = await socketPair({ pauseOnConnect: false });
     client.end();
     await aWhile();
@@ -242,7 +242,7 @@ describe("socketPipe", () => {
     expect(atServer.error).toBeUndefined();
   });
 
-  it("keeps an error that came before start, and tells it once", async () => {
+  it("keeps an error that happened before start, and reports it once", async () => {
     const [client, server] = await socketPair({ pauseOnConnect: false });
     server.read(0);
     const pipe = socketPipe(server);
@@ -256,7 +256,7 @@ describe("socketPipe", () => {
     expect(atServer.error).toMatchObject({ code: "closed", cause: { code: "ECONNRESET" } });
   });
 
-  it("tells of a socket that was gone before the pipe was made", async () => {
+  it("reports a socket that was closed before the pipe was created", async () => {
     const [client] = await socketPair();
     client.destroy();
     await aWhile();
@@ -266,7 +266,7 @@ describe("socketPipe", () => {
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
 
-  it("aborts with a reset: here the reason, there an error and never an end", async () => {
+  it("aborts with a reset: reports the reason on this side, and an error without an end on the other", async () => {
     const [client, server] = await pipePair();
     const [atClient, atServer] = [record(client), record(server)];
     const reason = new Error("enough");
@@ -282,7 +282,7 @@ describe("socketPipe", () => {
     expect(atServer.error).toMatchObject({ code: "closed", cause: { code: "ECONNRESET" } });
   });
 
-  it.each([20, 4 * 1024 * 1024])("is an error there too when %i bytes were still unread", async (size) => {
+  it.each([20, 4 * 1024 * 1024])("is an error on the other side, too, with %i unread bytes", async (size) => {
     const [client, server] = await pipePair();
     record(client);
     client.write(pattern(size));
@@ -312,7 +312,7 @@ describe("socketPipe", () => {
     expect(atClient.error).toBe(reason);
   });
 
-  it("does not wait for what was written when it is aborted after end", async () => {
+  it("does not wait for pending writes when it is aborted after end", async () => {
     const [client] = await pipePair();
     const atClient = record(client);
     client.write(pattern(16 * 1024 * 1024));
@@ -323,7 +323,7 @@ describe("socketPipe", () => {
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
 
-  it("can be aborted while it still connects", async () => {
+  it("can be aborted while it connects", async () => {
     const [client] = await socketPair();
     const connected = vi.fn();
     const connecting = net.connect({ host: "127.0.0.1", port: client.remotePort as number });
@@ -348,7 +348,7 @@ describe("socketPipe", () => {
     await rm(folder, { recursive: true });
   });
 
-  it("tells of an address that refuses", async () => {
+  it("reports an address that refuses the connection", async () => {
     const [client] = await socketPair();
     const port = client.remotePort as number;
     for (const server of servers.splice(0)) server.close();
@@ -357,7 +357,7 @@ describe("socketPipe", () => {
     expect(recorder.error).toMatchObject({ code: "closed", cause: { code: "ECONNREFUSED" } });
   });
 
-  // A reset in any state must reach `closed` or stay unseen; an unhandled 'error' would fail the run.
+  // A reset in any state must call `closed` or have no effect. An unhandled 'error' would fail the run.
   it.each<[string, (pipe: BytePipe) => void]>([
     ["before start", () => {}],
     ["after start", (pipe) => record(pipe)],
@@ -380,7 +380,7 @@ describe("socketPipe", () => {
     pipe.abort();
   });
 
-  it("tells of a socket that somebody else destroyed", async () => {
+  it("reports a socket that other code destroyed", async () => {
     const [client] = await socketPair();
     const recorder = record(socketPipe(client));
     client.destroy();
@@ -389,7 +389,7 @@ describe("socketPipe", () => {
     expect(recorder.error).toMatchObject({ code: "closed" });
   });
 
-  it("refuses misuse: a write after end, a second start, a socket that decodes text", async () => {
+  it("rejects a write after end, a second start, and a socket that decodes text", async () => {
     const [client] = await socketPair();
     const pipe = socketPipe(client);
     record(pipe);

@@ -1,8 +1,8 @@
-/** A WebSocket as a byte pipe, against a WebSocket that does what the test says. */
+/** A WebSocket as a byte pipe, over a fake WebSocket. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type BytePipe, type WebSocketPipeOptions, webSocketPipe } from "../src/index.ts";
 
-/** The part of a WebSocket that is used, in the hands of the test. */
+/** A fake of the parts of WebSocket that are used. */
 class FakeWebSocket extends EventTarget {
   binaryType = "blob";
   bufferedAmount = 0;
@@ -62,7 +62,7 @@ async function openPipe(options?: WebSocketPipeOptions): Promise<{ pipe: BytePip
 const turns = () => vi.advanceTimersByTimeAsync(0);
 
 describe("a WebSocket that opens", () => {
-  it("gives a pipe then, which takes binary messages as bytes", async () => {
+  it("resolves with a pipe that reads binary messages as bytes", async () => {
     let there = false;
     const opening = pipeOf().then(() => {
       there = true;
@@ -75,7 +75,7 @@ describe("a WebSocket that opens", () => {
     expect(there).toBe(true);
   });
 
-  it("gives a pipe at once when it is open already, and keeps what came before the start", async () => {
+  it("resolves at once if it is open, and keeps data that arrived before start", async () => {
     socket.opens();
     const pipe = await pipeOf();
     socket.receives(bytes(3));
@@ -85,13 +85,13 @@ describe("a WebSocket that opens", () => {
     expect(told).toEqual([3]);
   });
 
-  it("fails with its code when it is closed instead", async () => {
+  it("rejects with the close code if it closes instead", async () => {
     const opening = pipeOf();
     socket.closed(1006);
     await expect(opening).rejects.toMatchObject({ code: "connect", message: expect.stringContaining("1006") });
   });
 
-  it("is given up by a signal, and is not bound to it later", async () => {
+  it("is aborted by a signal, which has no effect later", async () => {
     const controller = new AbortController();
     const opening = pipeOf({ signal: controller.signal });
     controller.abort();
@@ -107,7 +107,7 @@ describe("a WebSocket that opens", () => {
     expect(told).toEqual([]);
   });
 
-  it("must not be closed, and its URL and options must be right", async () => {
+  it("rejects a closed WebSocket, and invalid URLs and options", async () => {
     socket.readyState = 3;
     const misuse = expect.objectContaining({ code: "misuse" });
     await expect(pipeOf()).rejects.toEqual(misuse);
@@ -129,8 +129,8 @@ describe("a WebSocket that opens", () => {
   });
 });
 
-describe("back-pressure", () => {
-  it("says stop at the high-water mark, and drain when half of it has gone", async () => {
+describe("backpressure", () => {
+  it("returns false at the high-water mark, and drains when half of it is sent", async () => {
     const { pipe, told } = await openPipe({ highWaterMark: 100 });
     expect(pipe.write(new Uint8Array(99))).toBe(true);
     expect(pipe.write(new Uint8Array(1))).toBe(false);
@@ -146,7 +146,7 @@ describe("back-pressure", () => {
     expect(socket.sent).toHaveLength(4);
   });
 
-  it("drains when a message comes, also where timers hardly run", async () => {
+  it("drains when a message arrives, even if timers are slow", async () => {
     const { pipe, told } = await openPipe({ highWaterMark: 100 });
     pipe.write(new Uint8Array(100));
     socket.bufferedAmount = 0;
@@ -154,7 +154,7 @@ describe("back-pressure", () => {
     expect(told).toEqual(["drain", "data 1"]);
   });
 
-  it("holds what comes while paused, the end too, and not without bound", async () => {
+  it("queues data and the end while paused, up to a limit", async () => {
     const { pipe, told } = await openPipe();
     pipe.pause();
     socket.receives(bytes(1));
@@ -193,7 +193,7 @@ describe("the end", () => {
     expect(socket.sent).toEqual([]);
   });
 
-  it("by the other side while bytes wait to be sent is none", async () => {
+  it("is an error if the other side closes while writes are pending", async () => {
     const { pipe, told } = await openPipe();
     pipe.write(new Uint8Array(1));
     socket.closed(1000);
@@ -201,7 +201,7 @@ describe("the end", () => {
     expect(told).toEqual(["closed: the WebSocket was closed with the code 1000"]);
   });
 
-  it("by us closes it, once, and takes no write", async () => {
+  it("closes the WebSocket once, and rejects later writes", async () => {
     const { pipe, told } = await openPipe();
     pipe.end();
     pipe.end();
@@ -212,7 +212,7 @@ describe("the end", () => {
     expect(told).toEqual(["end", "closed"]);
   });
 
-  it("by close drops what still comes in", async () => {
+  it("drops incoming data after close", async () => {
     const { pipe, told } = await openPipe();
     pipe.close();
     socket.receives(bytes(1));
@@ -221,7 +221,7 @@ describe("the end", () => {
     expect(told).toEqual(["closed"]);
   });
 
-  it("by abort tells the reason here and a code of its own there", async () => {
+  it("reports the reason of abort on this side, and code 4000 to the other", async () => {
     const { pipe, told } = await openPipe();
     pipe.pause();
     socket.receives(bytes(1));
@@ -235,7 +235,7 @@ describe("the end", () => {
     expect(socket.closes).toEqual([[4000, "aborted"]]);
   });
 
-  it("comes with a message that is text", async () => {
+  it("is an error after a text message", async () => {
     const { told } = await openPipe();
     socket.receives("SSH-2.0");
     await turns();
