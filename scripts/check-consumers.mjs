@@ -16,25 +16,34 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { root } from "./lib/run.mjs";
 
 const compilers = [
-  { version: "5.4", folder: "typescript-5.4" },
-  { version: "5.9", folder: "typescript-5.9" },
-  { version: "6.0", folder: "typescript-6.0" },
-  { version: "7.0", folder: "typescript" },
+  { version: "5.4", manifest: import.meta.resolve("typescript-5.4/package.json") },
+  { version: "5.9", manifest: import.meta.resolve("typescript-5.9/package.json") },
+  { version: "6.0", manifest: import.meta.resolve("typescript-6.0/package.json") },
+  { version: "7.0", manifest: import.meta.resolve("typescript/package.json") },
 ];
+
+const web = { name: "web", file: new URL("./consumers/web.ts", import.meta.url) };
+const node = { name: "node", file: new URL("./consumers/node.ts", import.meta.url) };
 
 /** What declares the platform's globals to a consumer. `@types/node` states the oldest TypeScript that it supports. */
 const environments = [
-  { types: "dom", lib: ["ES2022", "DOM"], programs: ["web"] },
-  { types: "webworker", lib: ["ES2022", "WebWorker"], programs: ["web"] },
-  { types: "node20", lib: ["ES2022"], node: "@types/node", programs: ["web", "node"] },
-  { types: "node22", lib: ["ES2022"], node: "types-node-22", programs: ["web", "node"] },
-  { types: "node24", lib: ["ES2022"], node: "types-node-24", programs: ["web", "node"] },
-  { types: "node26", lib: ["ES2022"], node: "types-node-26", programs: ["web", "node"] },
-  { types: "node24+dom", lib: ["ES2022", "DOM"], node: "types-node-24", programs: ["web", "node"] },
+  { types: "dom", lib: ["ES2022", "DOM"], programs: [web] },
+  { types: "webworker", lib: ["ES2022", "WebWorker"], programs: [web] },
+  { types: "node20", lib: ["ES2022"], node: import.meta.resolve("@types/node/package.json"), programs: [web, node] },
+  { types: "node22", lib: ["ES2022"], node: import.meta.resolve("types-node-22/package.json"), programs: [web, node] },
+  { types: "node24", lib: ["ES2022"], node: import.meta.resolve("types-node-24/package.json"), programs: [web, node] },
+  { types: "node26", lib: ["ES2022"], node: import.meta.resolve("types-node-26/package.json"), programs: [web, node] },
+  {
+    types: "node24+dom",
+    lib: ["ES2022", "DOM"],
+    node: import.meta.resolve("types-node-24/package.json"),
+    programs: [web, node],
+  },
 ];
 
 const resolutions = [
@@ -91,12 +100,12 @@ function setUp({ types, node, programs }) {
   mkdirSync(join(modules, "@postern"), { recursive: true });
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
   for (const program of programs) {
-    copyFileSync(join(root, "scripts", "consumers", `${program}.ts`), join(folder, `${program}.ts`));
-    symlinkSync(join(root, "packages", program), join(modules, "@postern", program), "junction");
+    copyFileSync(program.file, join(folder, basename(program.file.pathname)));
+    symlinkSync(join(root, "packages", program.name), join(modules, "@postern", program.name), "junction");
   }
   if (node === undefined) return;
   mkdirSync(join(modules, "@types"));
-  symlinkSync(realpathSync(join(root, "node_modules", node)), join(modules, "@types", "node"), "junction");
+  symlinkSync(folderOf(node), join(modules, "@types", "node"), "junction");
 }
 
 /** Resolves with what the compiler prints, or an exit code; nothing if the programs type-check. */
@@ -113,8 +122,11 @@ function compile({ compiler, environment, resolution }) {
     skipLibCheck: false,
     noEmit: true,
   };
-  writeFileSync(config, JSON.stringify({ compilerOptions, files: environment.programs.map((name) => `${name}.ts`) }));
-  const tsc = join(root, "node_modules", compiler.folder, "bin", "tsc");
+  writeFileSync(
+    config,
+    JSON.stringify({ compilerOptions, files: environment.programs.map(({ name }) => `${name}.ts`) }),
+  );
+  const tsc = join(folderOf(compiler.manifest), "bin", "tsc");
   return new Promise((resolve) => {
     const run = spawn(process.execPath, [tsc, "-p", config, "--pretty", "false"], { cwd: folder });
     let output = "";
@@ -125,8 +137,12 @@ function compile({ compiler, environment, resolution }) {
 
 function supports({ version }, { node }) {
   if (node === undefined) return true;
-  const manifest = JSON.parse(readFileSync(join(root, "node_modules", node, "package.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(fileURLToPath(node), "utf8"));
   return number(version) >= number(manifest.typeScriptVersion);
+}
+
+function folderOf(manifest) {
+  return dirname(realpathSync(fileURLToPath(manifest)));
 }
 
 /** 5.10 is later than 5.9. */

@@ -37,35 +37,35 @@ function collect(pipe: BytePipe, borrows: boolean, keep: (chunk: Bytes) => Bytes
 describe("a connected socket", () => {
   it("passes one buffer of all sockets to a sink that borrows", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
-    const heard = [collect(one, true, (chunk) => chunk), collect(other, true, (chunk) => chunk)];
+    const collected = [collect(one, true, (chunk) => chunk), collect(other, true, (chunk) => chunk)];
     toOne.end("first");
     toOther.end("second");
-    const [[first], [second]] = (await Promise.all(heard)) as [Bytes[], Bytes[]];
+    const [[first], [second]] = (await Promise.all(collected)) as [Bytes[], Bytes[]];
     expect(first?.buffer).toBe(second?.buffer);
     for (const pipe of [one, other]) pipe.close();
   });
 
   it("passes new chunks to a sink that does not borrow", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
-    const heard = [collect(one, false, (chunk) => chunk), collect(other, false, (chunk) => chunk)];
+    const collected = [collect(one, false, (chunk) => chunk), collect(other, false, (chunk) => chunk)];
     const sent = [pattern(300_000, 7), pattern(300_000, 11)];
     toOne.end(sent[0] ?? "");
     toOther.end(sent[1] ?? "");
-    const arrived = (await Promise.all(heard)).map((chunks) => concat(...chunks));
+    const arrived = (await Promise.all(collected)).map((chunks) => concat(...chunks));
     expect(arrived.map((bytes, at) => Buffer.compare(bytes, sent[at] ?? bytes.subarray(1)))).toEqual([0, 0]);
     for (const pipe of [one, other]) pipe.close();
   });
 
   it("delivers the same bytes to a sink that borrows, with pauses in between", async () => {
     const [pipe, peer] = await pair();
-    const heard = collect(pipe, true, (chunk) => {
+    const collected = collect(pipe, true, (chunk) => {
       pipe.pause();
       setImmediate(() => pipe.resume());
       return chunk.slice();
     });
     const sent = pattern(1_000_000, 13);
     peer.end(sent);
-    expect(Buffer.compare(concat(...(await heard)), sent)).toBe(0);
+    expect(Buffer.compare(concat(...(await collected)), sent)).toBe(0);
     pipe.close();
   });
 
@@ -107,7 +107,7 @@ describe("a connected socket", () => {
       received += part.length;
     });
     const packet = pattern(32 * 1024, 5);
-    // What loopback takes at once; a writer who is told to stop counts as slow.
+    // What loopback takes at once; a writer that gets `false` counts as slow.
     const answers = Array.from({ length: 40 }, () => pipe.write(packet.slice()));
     expect(answers.slice(0, 8)).not.toContain(false);
     pipe.end();
@@ -128,14 +128,14 @@ describe("a connected socket", () => {
     });
     for (const part of ["one ", "two ", "three"]) ended.write(utf8(part));
     ended.end();
-    const gone = new Promise<void>((resolve) => atAbort.once("close", () => resolve()));
+    const closed = new Promise<void>((resolve) => atAbort.once("close", () => resolve()));
     // It answers what it was sent, and learns by that of the reset.
     atAbort.on("error", () => {}).on("data", () => atAbort.write("?"));
     atAbort.once("end", () => atAbort.end());
     for (const part of ["one", "two"]) aborted.write(utf8(part));
     aborted.abort();
     expect(await arrived).toBe("one two three");
-    await gone;
+    await closed;
     atEnd.end();
   });
 });
@@ -148,9 +148,9 @@ describe("an accepted socket", () => {
     await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
     const client = net.connect({ host: "127.0.0.1", port: (server.address() as net.AddressInfo).port });
     const pipe = socketPipe(await accepted);
-    const heard = collect(pipe, true, (chunk) => chunk);
+    const collected = collect(pipe, true, (chunk) => chunk);
     client.end("bytes");
-    expect(concat(...(await heard))).toEqual(utf8("bytes"));
+    expect(concat(...(await collected))).toEqual(utf8("bytes"));
     pipe.close();
   });
 });

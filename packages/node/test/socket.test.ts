@@ -49,17 +49,17 @@ class Recorder {
 
   data(chunk: Bytes): void {
     this.chunks.push(chunk);
-    this.#heard("data");
+    this.#record("data");
   }
   end(): void {
-    this.#heard("end");
+    this.#record("end");
   }
   drain(): void {
-    this.#heard("drain");
+    this.#record("drain");
   }
   closed(error?: Error): void {
     this.error = error;
-    this.#heard("closed");
+    this.#record("closed");
   }
 
   get bytes(): Bytes {
@@ -75,11 +75,11 @@ class Recorder {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  heard(call: string): Promise<void> {
+  waitFor(call: string): Promise<void> {
     return this.until(() => this.calls.includes(call));
   }
 
-  #heard(call: string): void {
+  #record(call: string): void {
     this.calls.push(call);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -105,9 +105,9 @@ describe("socketPipe", () => {
     const [client, server] = await pipePair();
     const [atClient, atServer] = [record(client), record(server)];
     client.write(utf8("hello"));
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     server.write(utf8("world"));
-    await atClient.heard("data");
+    await atClient.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("hello"));
     expect(atClient.bytes).toEqual(utf8("world"));
     expect(Object.getPrototypeOf(atClient.chunks[0])).toBe(Uint8Array.prototype);
@@ -126,12 +126,12 @@ describe("socketPipe", () => {
     const [atClient, atServer] = [record(client), record(server)];
     client.write(utf8("question"));
     client.end();
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     await aWhile();
     expect(atServer.events).toEqual(["end"]);
     server.write(utf8("answer"));
     server.end();
-    await Promise.all([atClient.heard("closed"), atServer.heard("closed")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("closed")]);
     expect(atClient.bytes).toEqual(utf8("answer"));
     expect(atClient.calls.slice(-2)).toEqual(["end", "closed"]);
     expect(atServer.events).toEqual(["end", "closed"]);
@@ -155,10 +155,10 @@ describe("socketPipe", () => {
     await aWhile();
     expect(atClient.calls).toEqual([]);
     const atServer = record(server);
-    await atClient.heard("drain");
+    await atClient.waitFor("drain");
     expect(client.write(utf8("more"))).toBe(true);
     client.end();
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     expect(equal(atServer.bytes, concat(...sent, utf8("more")))).toBe(true);
     expect(atClient.calls).toEqual(["drain"]);
   });
@@ -202,7 +202,7 @@ describe("socketPipe", () => {
     await aWhile();
     expect(atServer.calls).toEqual([]);
     server.resume();
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
@@ -214,7 +214,7 @@ describe("socketPipe", () => {
     await aWhile();
     const atServer = record(server);
     expect(atServer.calls).toEqual([]);
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     expect(atServer.calls).toEqual(["data", "end"]);
     expect(atServer.bytes).toEqual(utf8("early"));
   });
@@ -225,7 +225,7 @@ describe("socketPipe", () => {
     client.write("early");
     await aWhile();
     const atServer = record(pipe);
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
@@ -235,9 +235,9 @@ describe("socketPipe", () => {
     await aWhile();
     const pipe = socketPipe(server);
     const atServer = record(pipe);
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     pipe.end();
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     expect(atServer.calls).toEqual(["end", "closed"]);
     expect(atServer.error).toBeUndefined();
   });
@@ -250,7 +250,7 @@ describe("socketPipe", () => {
     await aWhile();
     const atServer = record(pipe);
     expect(atServer.calls).toEqual([]);
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     await aWhile();
     expect(atServer.calls).toEqual(["closed"]);
     expect(atServer.error).toMatchObject({ code: "closed", cause: { code: "ECONNRESET" } });
@@ -261,7 +261,7 @@ describe("socketPipe", () => {
     client.destroy();
     await aWhile();
     const atClient = record(socketPipe(client));
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
@@ -273,7 +273,7 @@ describe("socketPipe", () => {
     client.abort(reason);
     client.abort(new Error("again"));
     expect(atClient.calls).toEqual([]);
-    await Promise.all([atClient.heard("closed"), atServer.heard("closed")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("closed")]);
     await aWhile();
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toBe(reason);
@@ -290,7 +290,7 @@ describe("socketPipe", () => {
     client.abort();
     await aWhile();
     const atServer = record(server);
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     expect(atServer.events).toEqual(["closed"]);
     expect(atServer.error).toMatchObject({ code: "closed" });
   });
@@ -307,7 +307,7 @@ describe("socketPipe", () => {
     client.end();
     await wait();
     client.abort(reason);
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toBe(reason);
   });
@@ -318,7 +318,7 @@ describe("socketPipe", () => {
     client.write(pattern(16 * 1024 * 1024));
     client.end();
     client.abort();
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
@@ -331,7 +331,7 @@ describe("socketPipe", () => {
     const pipe = socketPipe(connecting);
     const recorder = record(pipe);
     pipe.abort();
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     await aWhile();
     expect(connected).not.toHaveBeenCalled();
     expect(recorder.calls).toEqual(["closed"]);
@@ -343,7 +343,7 @@ describe("socketPipe", () => {
     const [client, server] = [socketPipe(a), socketPipe(b)];
     const [atClient, atServer] = [record(client), record(server)];
     client.abort();
-    await Promise.all([atClient.heard("closed"), atServer.heard("end")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("end")]);
     expect(atServer.calls).toEqual(["end"]);
     await rm(folder, { recursive: true });
   });
@@ -353,7 +353,7 @@ describe("socketPipe", () => {
     const port = client.remotePort as number;
     for (const server of servers.splice(0)) server.close();
     const recorder = record(socketPipe(net.connect({ host: "127.0.0.1", port })));
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     expect(recorder.error).toMatchObject({ code: "closed", cause: { code: "ECONNREFUSED" } });
   });
 
@@ -384,7 +384,7 @@ describe("socketPipe", () => {
     const [client] = await socketPair();
     const recorder = record(socketPipe(client));
     client.destroy();
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     expect(recorder.calls).toEqual(["closed"]);
     expect(recorder.error).toMatchObject({ code: "closed" });
   });
