@@ -1,7 +1,8 @@
 /**
- * Type-checks small programs against the built packages, as a consumer would, with `skipLibCheck: false`: each version of TypeScript with each
- * source of the platform's types, and each of both with each module resolution. `--all` checks the whole product; `typescript=5.4`,
- * `types=node20` and `resolution=bundler` narrow it. `npm run check:consumers` needs the build.
+ * Type-checks small programs against the built packages, as a consumer would, with `skipLibCheck: false`: each version
+ * of TypeScript with each source of the platform's types, and each of both with each module resolution. `--all` checks
+ * the whole product; `typescript=5.4`, `types=node20` and `resolution=bundler` narrow it. `npm run check:consumers`
+ * needs the build.
  * @module
  */
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * Every type that a public signature mentions is exported from the same entry, under any name. Looks at the declarations of the platform
- * packages, from which programs import. `npm run check:exports` needs the build.
+ * Every type that a public signature mentions is exported from the same entry, under any name. Looks at the
+ * declarations of the platform packages, from which programs import. `npm run check:exports` needs the build.
  * @module
  */
 import { existsSync } from "node:fs";
@@ -43,8 +43,8 @@ function checkEntry(entry) {
 }
 
 /**
- * The types of ours that a declaration mentions, except in private members. A base class, a base interface, and a type that its own package
- * keeps to itself need no export: what they mention in turn is looked at instead.
+ * The types of ours that a declaration mentions, except in private members. A base class, a base interface, and a type
+ * that its own package keeps to itself need no export: what they mention in turn is looked at instead.
  */
 function* mentionedBy(node, seen = new Set()) {
   if (ts.isSourceFile(node) || seen.has(node)) return;

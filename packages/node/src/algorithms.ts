@@ -129,7 +129,10 @@ export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
 
 // ---- key exchanges
 
-/** The DER header of PKCS #8 before a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can be wiped. */
+/**
+ * The DER header of PKCS #8 before a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can
+ * be wiped.
+ */
 const x25519Prefix = "302e020100300506032b656e04220420";
 
 function x25519(privateKey: Bytes): EphemeralKey {

@@ -8,7 +8,10 @@ import { describeType, expectSignal, SshError } from "@postern/wire";
 import { AttachedServer } from "./attached-server.ts";
 import { ChannelSocket } from "./channel-socket.ts";
 
-/** Anything that accepts connections as `net.Server` does: a server of `node:http`, `node:https`, `node:http2`, `node:tls`, `node:net`. */
+/**
+ * Anything that accepts connections as `net.Server` does: a server of `node:http`, `node:https`, `node:http2`,
+ * `node:tls`, `node:net`.
+ */
 export interface ServerLike {
   emit(event: "connection", socket: Duplex): boolean;
   /** as set by `net.createServer`; default `true` */
@@ -30,25 +33,30 @@ export interface AttachOptions {
 export interface Attachment {
   /** the open sockets */
   readonly sockets: ReadonlySet<ChannelSocket>;
-  /** Resolves when the forwarding has ended or `signal` has fired; open sockets continue. Rejects when the tunnel gave up. */
+  /**
+   * Resolves when the forwarding has ended or `signal` has fired; open sockets continue. Rejects when the tunnel gave
+   * up.
+   */
   readonly closed: Promise<void>;
 }
 
 /**
- * Passes the visitors of a forwarding to a server as sockets, so that Express, Fastify, WebSockets and HTTP/2 work without a local port.
- * The server need not listen. A request handler, such as an Express application, gets an HTTP server with the defaults of
- * `http.createServer`. To handle sockets yourself, pass a server of `net.createServer`.
+ * Passes the visitors of a forwarding to a server as sockets, so that Express, Fastify, WebSockets and HTTP/2 work
+ * without a local port. The server need not listen. A request handler, such as an Express application, gets an HTTP
+ * server with the defaults of `http.createServer`. To handle sockets yourself, pass a server of `net.createServer`.
  *
- * - Node.js enforces `headersTimeout` and `requestTimeout` every `connectionsCheckingInterval`, as on a server that listens.
- *   `closeAllConnections` and `closeIdleConnections` also close visitors.
- * - When the forwarding ends, HTTP/1.1 connections without a request and HTTP/2 sessions without a stream are closed at once, the others
- *   when their requests are complete. Connections of other protocols, and WebSockets, continue.
- * - `socket.remoteAddress` is the visitor's address, also over TLS, but not for HTTP/2 without TLS, where Node.js shows its own socket.
- * - `maxConnections` limits the visitors of all forwardings attached to the server; connections to a port that it listens on count separately.
- *   `getConnections` and the callback of `close` do not include visitors, because `net.Server` counts only sockets that it accepted itself:
- *   use `sockets` and `closed` of the {@link Attachment}.
+ * - Node.js enforces `headersTimeout` and `requestTimeout` every `connectionsCheckingInterval`, as on a server that
+ *   listens. `closeAllConnections` and `closeIdleConnections` also close visitors.
+ * - When the forwarding ends, HTTP/1.1 connections without a request and HTTP/2 sessions without a stream are closed at
+ *   once, the others when their requests are complete. Connections of other protocols, and WebSockets, continue.
+ * - `socket.remoteAddress` is the visitor's address, also over TLS, but not for HTTP/2 without TLS, where Node.js shows
+ *   its own socket.
+ * - `maxConnections` limits the visitors of all forwardings attached to the server; connections to a port that it
+ *   listens on count separately. `getConnections` and the callback of `close` do not include visitors, because
+ *   `net.Server` counts only sockets that it accepted itself: use `sockets` and `closed` of the {@link Attachment}.
  *
- * @throws SshError `misuse` for options that are unknown or of a wrong type, or if `server` is neither a server nor a function
+ * @throws SshError `misuse` for options that are unknown or of a wrong type, or if `server` is neither a server nor a
+ *   function
  * @example
  * const listener = await tunnel.listen({ port: 8080 });
  * attach(listener, (request, response) => response.end(`hello ${request.socket.remoteAddress}\n`));
@@ -143,7 +151,10 @@ export function attach(
   }
 }
 
-/** Calls the program. As with a listener of `net.Server` that throws, the error is uncaught; other visitors are not affected. */
+/**
+ * Calls the program. As with a listener of `net.Server` that throws, the error is uncaught; other visitors are not
+ * affected.
+ */
 function attempt(call: () => void, socket?: ChannelSocket): void {
   try {
     call();

@@ -11,7 +11,9 @@ interface HttpConnection {
   readonly socket: Duplex & { readonly bytesRead: number; destroySoon(): void };
   /** incomplete responses, oldest first */
   readonly responses: Set<ServerResponse>;
-  /** `bytesRead` when the last response was complete. Any further bytes belong to a request or an upgraded connection. */
+  /**
+   * `bytesRead` when the last response was complete. Any further bytes belong to a request or an upgraded connection.
+   */
   idleAt: number;
 }
 
@@ -56,7 +58,9 @@ export class AttachedServer {
     for (const [event, listener] of this.#listeners) server.prependListener(event, listener as () => void);
   }
 
-  /** Makes Node.js enforce the server's `headersTimeout` and `requestTimeout`. Must resolve before the first visitor. */
+  /**
+   * Makes Node.js enforce the server's `headersTimeout` and `requestTimeout`. Must resolve before the first visitor.
+   */
   async ready(): Promise<void> {
     if ("closeIdleConnections" in this.#server) await trackConnections(this.#server);
   }
@@ -144,8 +148,9 @@ function announceClose(response: ServerResponse): void {
 }
 
 /**
- * Makes the server track its connections and check their timeouts, as if it listened. Node.js starts this in its own listener for
- * `listening`, which is found by comparison with a new server. Emitting the event would also call the program's listeners.
+ * Makes the server track its connections and check their timeouts, as if it listened. Node.js starts this in its own
+ * listener for `listening`, which is found by comparison with a new server. Emitting the event would also call the
+ * program's listeners.
  */
 async function trackConnections(server: EventEmitter): Promise<void> {
   const { Server } = await import("node:http");

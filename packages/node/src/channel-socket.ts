@@ -11,9 +11,10 @@ const maxJoinedBytes = 64 * 1024;
 const answeredErrors = /^(?:HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/;
 
 /**
- * A byte pipe as a Duplex stream with the properties of `net.Socket` that servers use. It reads from the pipe on demand, and a write completes
- * once the pipe accepts more. `destroy` with an error aborts the pipe; without an error, or with one that the server has answered, it closes
- * the pipe. An `error` event without a listener does not end the process.
+ * A byte pipe as a Duplex stream with the properties of `net.Socket` that servers use. It reads from the pipe on
+ * demand, and a write completes once the pipe accepts more. `destroy` with an error aborts the pipe; without an error,
+ * or with one that the server has answered, it closes the pipe. An `error` event without a listener does not end the
+ * process.
  */
 export class ChannelSocket extends Duplex {
   /** the visitor's address, as the server reports it */
@@ -29,7 +30,9 @@ export class ChannelSocket extends Duplex {
   #timeoutMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param allowHalfOpen `false`: the writable side ends when the visitor has ended; the default of `net.createServer` */
+  /**
+   * @param allowHalfOpen `false`: the writable side ends when the visitor has ended; the default of `net.createServer`
+   */
   constructor(pipe: BytePipe, origin: Target, allowHalfOpen = true) {
     super({ allowHalfOpen, emitClose: true });
     this.#pipe = pipe;

@@ -9,7 +9,9 @@ import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
-/** Loopback answers at once or never. `localhost` may be ::1, 127.0.0.1 or both, and the server may listen on either. */
+/**
+ * Loopback answers at once or never. `localhost` may be ::1, 127.0.0.1 or both, and the server may listen on either.
+ */
 const loopbackDelayMs = 10;
 
 function nothing(): void {}
@@ -37,11 +39,12 @@ export interface DialOptions {
 }
 
 /**
- * Connects to a host (RFC 8305). Alternates between the address families; the next attempt starts after 250 ms (10 ms on loopback), or
- * when the previous one fails. The first connection wins, the others are closed.
+ * Connects to a host (RFC 8305). Alternates between the address families; the next attempt starts after 250 ms (10 ms
+ * on loopback), or when the previous one fails. The first connection wins, the others are closed.
  *
  * @returns a connected, paused socket with half-close on and Nagle's algorithm off
- * @throws SshError `connect` with every address and its reason, `timeout`, `aborted` with the signal's reason as the cause, `misuse`
+ * @throws SshError `connect` with every address and its reason, `timeout`, `aborted` with the signal's reason as the
+ *   cause, `misuse`
  * @example
  * const socket = await dial({ host: "localhost", port: 8080, timeoutMs: 10_000 });
  */

@@ -16,7 +16,9 @@ import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 import { socketPipe } from "./socket.ts";
 
-/** The default of a TunnelHost: {@link modernAlgorithms}, and AES-CTR with encrypt-then-MAC for clients without AES-GCM. */
+/**
+ * The default of a TunnelHost: {@link modernAlgorithms}, and AES-CTR with encrypt-then-MAC for clients without AES-GCM.
+ */
 export const hostAlgorithms: Algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
 
 /** A port that the system chose for one address family may be taken in the other: how many ports are tried. */
@@ -55,7 +57,11 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
 export class TunnelHost extends PortableHost {
   #listener: Listener | undefined;
 
-  /** Use {@link TunnelHost.listen} for a TCP port. @throws SshError `misuse` for options that are unknown, missing or out of range */
+  /**
+   * Use {@link TunnelHost.listen} for a TCP port.
+   *
+   * @throws SshError `misuse` for options that are unknown, missing or out of range
+   */
   constructor(options: TunnelHostOptions) {
     super(options, platform);
   }
@@ -63,7 +69,8 @@ export class TunnelHost extends PortableHost {
   /**
    * Listens for clients.
    *
-   * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for wrong options
+   * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
+   *   `misuse` for wrong options
    */
   static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);

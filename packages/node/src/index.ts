@@ -11,8 +11,8 @@ import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 
 /**
- * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the connections that
- * arrive there.
+ * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the
+ * connections that arrive there.
  *
  * @example
  * const tunnel = new ReverseTunnel({

@@ -46,7 +46,8 @@ export function readNativeSigner(text: string): Signer {
 }
 
 /**
- * Creates a signer from the text of a private key file. It signs with `node:crypto`, or in JavaScript if `node:crypto` rejects the key.
+ * Creates a signer from the text of a private key file. It signs with `node:crypto`, or in JavaScript if `node:crypto`
+ * rejects the key.
  *
  * @throws SshError `key` if the text is not a private key that can be read, `misuse` for an unknown option
  * @example
@@ -65,7 +66,8 @@ export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => 
   });
 
 /**
- * Generates an Ed25519 key, such as a host key, as the text of a key file for `readPrivateKey` and `ssh`. Store it readable by its owner only.
+ * Generates an Ed25519 key, such as a host key, as the text of a key file for `readPrivateKey` and `ssh`. Store it
+ * readable by its owner only.
  *
  * @example
  * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });

@@ -25,10 +25,11 @@ export interface Listener {
 }
 
 /**
- * Listens on a TCP port. `onSocket` gets paused sockets with half-close on and Nagle's algorithm off; `socketPipe` resumes them. The signal
- * has no effect once the port is open.
+ * Listens on a TCP port. `onSocket` gets paused sockets with half-close on and Nagle's algorithm off; `socketPipe`
+ * resumes them. The signal has no effect once the port is open.
  *
- * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for wrong options
+ * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
+ *   `misuse` for wrong options
  * @example
  * const listener = await listen({ host: "127.0.0.1", port: 0 }, (socket) => serveOver(socketPipe(socket)));
  * console.log(listener.port);
@@ -59,7 +60,8 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
       settle(aborted());
     };
     signal?.addEventListener("abort", abort, { once: true });
-    // The listener stays: accept() may fail temporarily, for example with too many open files, while the port stays open.
+    // The listener stays: accept() may fail temporarily, for example with too many open files, while the port stays
+    // open.
     server.on("error", (cause) => {
       settle(new SshError("connect", `expected to listen on ${name}, got ${reasonOf(cause)}`, { cause }));
     });

@@ -67,9 +67,10 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
 const results = new Map<Algorithm, boolean>();
 
 /**
- * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of `@postern/noble`, which is
- * loaded only then; Node.js supports them all. Each algorithm is tested once per process. `ReverseTunnel` and `TunnelHost` call this
- * themselves. Programs that pass algorithms to `connect()` of `@postern/ssh` on Bun or Deno pass on what it resolves with.
+ * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of
+ * `@postern/noble`, which is loaded only then; Node.js supports them all. Each algorithm is tested once per process.
+ * `ReverseTunnel` and `TunnelHost` call this themselves. Programs that pass algorithms to `connect()` of `@postern/ssh`
+ * on Bun or Deno pass on what it resolves with.
  *
  * @example
  * const algorithms = await prepareAlgorithms(modernAlgorithms);

@@ -47,8 +47,8 @@ function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicK
 }
 
 /**
- * Treats a key that `node:crypto` rejects as one that verifies nothing, such as a point off the Ed25519 curve. `prepareAlgorithms` has
- * made sure that the platform supports the key type. A malformed blob stays an error.
+ * Treats a key that `node:crypto` rejects as one that verifies nothing, such as a point off the Ed25519 curve.
+ * `prepareAlgorithms` has made sure that the platform supports the key type. A malformed blob stays an error.
  */
 function nativeKey(own: PublicKeyAlgorithm): PublicKeyAlgorithm {
   return {
@@ -64,7 +64,11 @@ function nativeKey(own: PublicKeyAlgorithm): PublicKeyAlgorithm {
   };
 }
 
-/** Creates a public key from the fields of a JWK; byte fields become base64url. @throws Error if the platform rejects the key */
+/**
+ * Creates a public key from the fields of a JWK; byte fields become base64url.
+ *
+ * @throws Error if the platform rejects the key
+ */
 export function publicKeyObject(fields: Readonly<Record<string, string | Bytes>>): native.KeyObject {
   const key: Record<string, string> = {};
   for (const [name, value] of Object.entries(fields)) {

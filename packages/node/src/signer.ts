@@ -23,8 +23,8 @@ const hashes: Readonly<Record<string, string>> = {
 /**
  * Creates a signer with a private key, for the same algorithms as `signer` of `@postern/noble`. It signs synchronously.
  *
- * @throws SshError `key` if `node:crypto` rejects the key. `sign` throws `key` if `node:crypto` fails, and `misuse` for an algorithm that
- *   the key does not support
+ * @throws SshError `key` if `node:crypto` rejects the key. `sign` throws `key` if `node:crypto` fails, and `misuse` for
+ *   an algorithm that the key does not support
  * @example
  * const signer = createSigner(parsePrivateKey(await readFile("id_ed25519", "utf8")));
  */

@@ -3,7 +3,10 @@ import type { BytePipe } from "@postern/ssh";
 import type { Dial } from "@postern/tunnel";
 import { describeType, maxTimerMs, SshError, toSshError } from "@postern/wire";
 
-/** Connects to an address. The signal fires when the pipe is no longer needed: the tunnel has ended, or a timeout has passed. */
+/**
+ * Connects to an address. The signal fires when the pipe is no longer needed: the tunnel has ended, or a timeout has
+ * passed.
+ */
 export type DialPipe<Address> = (
   address: Address,
   options: { readonly signal: AbortSignal },

@@ -1,4 +1,5 @@
 /** Postern in every JavaScript runtime, over any byte pipe. @module */
+/// <reference lib="esnext.disposable" preserve="true" />
 export {
   type Algorithms,
   type Cipher,

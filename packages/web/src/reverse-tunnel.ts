@@ -8,17 +8,19 @@ import { createDial, type DialPipe } from "./dial.ts";
 /** Options of a ReverseTunnel whose connections the program opens. */
 export interface WebTunnelOptions extends TunnelOptions {
   /**
-   * Connects to the server. Called for each connection, also when reconnecting. `host` and `port` identify the server whose key is checked;
-   * the pipe may lead there by any way. The signal fires when the pipe is no longer needed.
+   * Connects to the server. Called for each connection, also when reconnecting. `host` and `port` identify the server
+   * whose key is checked; the pipe may lead there by any way. The signal fires when the pipe is no longer needed.
    */
   readonly dial: DialPipe<Endpoint>;
-  /** Connects to the target of a forwarding. Default: `forward()` throws, and `listen()` returns visitors as channels. */
+  /**
+   * Connects to the target of a forwarding. Default: `forward()` throws, and `listen()` returns visitors as channels.
+   */
   readonly dialTarget?: DialPipe<Target>;
 }
 
 /**
- * A reverse tunnel through an SSH server, over a WebSocket, the streams of a runtime's socket, or any other byte pipe: logs in, requests
- * ports on the server, and passes each visitor to the program as a channel.
+ * A reverse tunnel through an SSH server, over a WebSocket, the streams of a runtime's socket, or any other byte pipe:
+ * logs in, requests ports on the server, and passes each visitor to the program as a channel.
  *
  * @example
  * const tunnel = new ReverseTunnel({

@@ -2,9 +2,9 @@
 import { createEd25519, type PublicKeyAlgorithm } from "@postern/crypto";
 
 /**
- * `ssh-ed25519` (RFC 8709) with `crypto.subtle`, for clients that check host keys. It accepts the same signatures as `sshEd25519`, but
- * returns a promise. Supported by Chrome from 137, Firefox from 129, Safari from 17, workerd, Deno, Bun and Node.js. In other runtimes, and in
- * pages that are not a secure context, the promise rejects.
+ * `ssh-ed25519` (RFC 8709) with `crypto.subtle`, for clients that check host keys. It accepts the same signatures as
+ * `sshEd25519`, but returns a promise. Supported by Chrome from 137, Firefox from 129, Safari from 17, workerd, Deno,
+ * Bun and Node.js. In other runtimes, and in pages that are not a secure context, the promise rejects.
  *
  * @example
  * const algorithms = { kex: [curve25519Sha256], hostKeys: [webSshEd25519], ciphers: [chacha20Poly1305], macs: [] };

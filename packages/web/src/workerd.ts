@@ -21,8 +21,8 @@ export type WorkerdConnect = (
 const highWaterMark = 256 * 1024;
 
 /**
- * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the Durable Object in
- * which it was opened.
+ * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the
+ * Durable Object in which it was opened.
  *
  * @throws SshError `connect` with the runtime's error as the cause, `aborted`
  * @example

@@ -1,4 +1,6 @@
-/** Runs the built files in a context that has only the minimum common web API. Needs `dist`, which `npm test` builds. */
+/**
+ * Runs the built files in a context that has only the minimum common web API. Needs `dist`, which `npm test` builds.
+ */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createContext, Script } from "node:vm";
@@ -6,7 +8,10 @@ import { build } from "esbuild";
 import { beforeAll, describe, expect, it } from "vitest";
 import type * as Program from "./bare/program.ts";
 
-/** The globals that the packages may use: part of the minimum common web API (ECMA-429), without WebSocket, fetch, console, process, Buffer or DOM. */
+/**
+ * The globals that the packages may use: part of the minimum common web API (ECMA-429), without WebSocket, fetch,
+ * console, process, Buffer or DOM.
+ */
 const allowed = [
   "AbortController",
   "AbortSignal",
@@ -79,7 +84,8 @@ describe("the built files in a bare context", () => {
   });
 
   it("only create classes and text coders at import", () => {
-    // Each curve of noble tests its randomness once. A runtime without randomness at import, such as Workers, may throw.
+    // Each curve of noble tests its randomness once. A runtime without randomness at import, such as Workers, may
+    // throw.
     expect(loaded.toSorted()).toEqual(["Event", "EventTarget", "TextDecoder", "TextEncoder", "crypto"]);
     const { Event, EventTarget, TextDecoder, TextEncoder } = globalThis;
     const without = { Event, EventTarget, TextDecoder, TextEncoder };

@@ -1,7 +1,8 @@
 /**
- * AES-GCM for short packets. `node:crypto` creates an object for each packet, which takes longer than encrypting a kilobyte. Here one AES call
- * encrypts the counter blocks of many packets in advance (NIST SP 800-38D section 7: they do not depend on the packets), and GHASH runs in
- * WebAssembly (ghash.wat). No branch and no address depends on a secret.
+ * AES-GCM for short packets. `node:crypto` creates an object for each packet, which takes longer than encrypting a
+ * kilobyte. Here one AES call encrypts the counter blocks of many packets in advance (NIST SP 800-38D section 7: they
+ * do not depend on the packets), and GHASH runs in WebAssembly (ghash.wat). No branch and no address depends on a
+ * secret.
  * @module
  */
 import { createCipheriv } from "node:crypto";
@@ -20,7 +21,9 @@ const packetsAhead = 16;
 const hashAt = 16;
 const dataAt = 32;
 
-/** AES-GCM with one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
+/**
+ * AES-GCM with one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1).
+ */
 export class ShortGcm {
   /** encrypts whole blocks */
   readonly #aes: (blocks: Bytes) => Bytes;
@@ -72,7 +75,10 @@ export class ShortGcm {
     for (let i = 0; i < size; i++) to[toAt + i] = (from[begin + i] ?? 0) ^ (stream[at + i] ?? 0);
   }
 
-  /** Writes the hash of an encrypted packet to the memory. The packet's first four bytes, its length, are additional data. */
+  /**
+   * Writes the hash of an encrypted packet to the memory. The packet's first four bytes, its length, are additional
+   * data.
+   */
   #hash(packet: Bytes): void {
     const memory = this.#memory;
     const size = packet.length - tagSize - 4;
