@@ -234,7 +234,8 @@ function checkPins() {
     const text = readFileSync(join(root, file), "utf8");
     const { devDependencies = {}, dependencies = {}, private: hidden } = JSON.parse(text);
     for (const [name, range] of Object.entries({ ...devDependencies, ...(hidden ? dependencies : {}) })) {
-      if (isExact(range) || range.startsWith("workspace:")) continue;
+      // An alias, such as `npm:typescript@5.4.5`, names the package before its version.
+      if (isExact(range.replace(/^npm:.+@/, "")) || range.startsWith("workspace:")) continue;
       add(file, lineOf(text, `"${name}"`), "pinned", `expected one exact version of ${name}, got '${range}'`);
     }
   }

@@ -1,37 +1,12 @@
-/** Algorithms over `node:crypto`, under the names that `@postern/noble` gives its own. @module */
+/** Algorithms over `node:crypto`. They have the same names in `@postern/noble`. @module */
 import * as native from "node:crypto";
-import type {
-  Algorithms,
-  Cipher,
-  EphemeralKey,
-  Hash,
-  KexMethod,
-  Mac,
-  PublicKeyAlgorithm,
-  Random,
-} from "@postern/crypto";
+import type { Cipher, EphemeralKey, Hash, KexMethod, Mac } from "@postern/crypto";
 import * as make from "@postern/crypto";
 import { poly1305 } from "@postern/wasm";
-import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
+import { type Bytes, concat, fromHex } from "@postern/wire";
 import { longestShort, ShortGcm } from "./aead/short-gcm.ts";
 import { free } from "./free.ts";
-
-const poolSize = 8192;
-let pool: Bytes = new Uint8Array(0);
-let poolAt = 0;
-
-/** The operating system's randomness, drawn in batches; what it hands out is copied, and wiped from the batch. */
-export const nodeRandom: Random = (size) => {
-  if (size > poolSize / 8) return native.randomFillSync(new Uint8Array(size));
-  if (poolAt + size > pool.length) {
-    pool = native.randomFillSync(new Uint8Array(poolSize));
-    poolAt = 0;
-  }
-  const bytes = pool.slice(poolAt, poolAt + size);
-  pool.fill(0, poolAt, poolAt + size);
-  poolAt += size;
-  return bytes;
-};
+import { publicKeyObject } from "./public-keys.ts";
 
 // ---- hashes and MACs
 
@@ -103,7 +78,7 @@ function aesGcm(key: Bytes): make.AesGcm {
   };
 }
 
-/** Undefined where the platform lacks what it needs: then short packets go the way of all others. */
+/** Returns `undefined` if the platform lacks AES-ECB or WebAssembly. Short packets are then handled like all others. */
 function shortGcm(key: Bytes): ShortGcm | undefined {
   try {
     return new ShortGcm(key);
@@ -112,7 +87,7 @@ function shortGcm(key: Bytes): ShortGcm | undefined {
   }
 }
 
-// One object for the whole life of a key: it keeps the block counter.
+// One cipher object per key, because it holds the block counter.
 const aesCtr =
   (algorithm: string): make.AesCtr =>
   (key, counter) => {
@@ -154,7 +129,10 @@ export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
 
 // ---- key exchanges
 
-/** PKCS #8 around a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can be wiped. */
+/**
+ * The DER header of PKCS #8 before a private key of 32 bytes (RFC 8410 section 7). Unlike a JWK, which is text, it can
+ * be wiped.
+ */
 const x25519Prefix = "302e020100300506032b656e04220420";
 
 function x25519(privateKey: Bytes): EphemeralKey {
@@ -208,96 +186,11 @@ export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(
 
 // ---- public keys
 
-const verify = (hash: string | null, data: Bytes, key: native.KeyObject, signature: Bytes): boolean =>
-  native.verify(hash, data, { key, dsaEncoding: "ieee-p1363" }, signature);
-
-const verifierOf = (curve: make.NistCurve, crv: string, hash: string): make.Ecdsa => {
-  const keyOf = (point: Bytes) =>
-    publicKeyObject({ kty: "EC", crv, x: point.subarray(1, 1 + curve.size), y: point.subarray(1 + curve.size) });
-  return {
-    checkPoint: (point) => {
-      keyOf(point);
-    },
-    verify: (point, data, signature) => verify(hash, data, keyOf(point), signature),
-  };
-};
-
-const rsaKey = ({ modulus, exponent }: make.RsaPublicKey) => publicKeyObject({ kty: "RSA", n: modulus, e: exponent });
-
-const rsa =
-  (hash: string) =>
-  (key: make.RsaPublicKey, data: Bytes, signature: Bytes): boolean =>
-    native.verify(hash, data, rsaKey(key), signature);
-
-const ed25519Key = (publicKey: Bytes) => publicKeyObject({ kty: "OKP", crv: "Ed25519", x: publicKey });
-
-export const sshEd25519: PublicKeyAlgorithm = /* @__PURE__ */ nativeKey(
-  /* @__PURE__ */ make.createEd25519((publicKey, data, signature) =>
-    native.verify(null, data, ed25519Key(publicKey), signature),
-  ),
-);
-export const ecdsaNistp256: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp256, "P-256", "sha256");
-export const ecdsaNistp384: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp384, "P-384", "sha384");
-export const ecdsaNistp521: PublicKeyAlgorithm = /* @__PURE__ */ nativeEcdsa(make.nistp521, "P-521", "sha512");
-export const rsaSha2_256: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-256", "sha256");
-export const rsaSha2_512: PublicKeyAlgorithm = /* @__PURE__ */ nativeRsa("rsa-sha2-512", "sha512");
-
-function nativeEcdsa(curve: make.NistCurve, crv: string, hash: string): PublicKeyAlgorithm {
-  return nativeKey(make.createEcdsa(curve, verifierOf(curve, crv, hash)));
-}
-
-function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicKeyAlgorithm {
-  return nativeKey(make.createRsa(name, rsa(hash)));
-}
-
-/**
- * Treats a key that `node:crypto` rejects as one that verifies nothing, such as a point off the Ed25519 curve. `prepareAlgorithms` has
- * made sure that the platform supports the key type. A malformed blob stays an error.
- */
-function nativeKey(own: PublicKeyAlgorithm): PublicKeyAlgorithm {
-  return {
-    ...own,
-    verify(publicKey, data, signature) {
-      try {
-        return own.verify(publicKey, data, signature);
-      } catch (cause) {
-        if (cause instanceof SshError) throw cause;
-        return false;
-      }
-    },
-  };
-}
-
-// ---- sets
-
-/** The default of this platform, with AES-GCM first: twice to ten times as fast as ChaCha20-Poly1305 here. */
-export const modernAlgorithms: Algorithms = {
-  kex: [curve25519Sha256, curve25519Sha256Libssh],
-  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
-  ciphers: [aes256Gcm, aes128Gcm, chacha20Poly1305],
-  macs: [hmacSha2_256Etm, hmacSha2_512Etm],
-};
-
-/** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
-export const compatibleAlgorithms: Algorithms = {
-  kex: [...modernAlgorithms.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
-  hostKeys: modernAlgorithms.hostKeys,
-  ciphers: [...modernAlgorithms.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
-  macs: [...modernAlgorithms.macs, hmacSha2_256, hmacSha2_512],
-};
+export { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_256, rsaSha2_512, sshEd25519 } from "./public-keys.ts";
 
 // ---- helpers
 
 /** Returns a plain view, because `slice` of a Buffer does not copy. */
 function plain(buffer: Buffer): Bytes {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
-}
-
-/** Creates a public key from the fields of a JWK; byte fields become base64url. @throws Error if the platform rejects the key */
-export function publicKeyObject(fields: Readonly<Record<string, string | Bytes>>): native.KeyObject {
-  const key: Record<string, string> = {};
-  for (const [name, value] of Object.entries(fields)) {
-    key[name] = typeof value === "string" ? value : Buffer.from(value).toString("base64url");
-  }
-  return native.createPublicKey({ key, format: "jwk" });
+  return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
 }

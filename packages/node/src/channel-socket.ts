@@ -1,42 +1,45 @@
-/** A channel as a socket of Node: what servers of `node:http`, `node:http2` and their like expect. @module */
+/** A channel as a socket of Node.js, as servers such as `node:http` and `node:http2` expect it. @module */
 import { isIPv6 } from "node:net";
 import { Duplex } from "node:stream";
 import type { BytePipe } from "@postern/ssh";
 import type { Target } from "@postern/tunnel";
 import { type Bytes, expectNumber, maxTimerMs, SshError } from "@postern/wire";
 
-/** What one write may join of what waits: more is written as it is. */
-const joinedBytes = 64 * 1024;
-/** Errors of a request that Node's HTTP server has just answered with 400, 408, 413 or 431, before it destroys the socket. */
-const answered = /^(?:HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/;
+/** Pending writes of up to this size are joined into one. */
+const maxJoinedBytes = 64 * 1024;
+/** Errors after which Node's HTTP server has answered 400, 408, 413 or 431, and then destroys the socket. */
+const answeredErrors = /^(?:HPE_|ERR_HTTP_REQUEST_TIMEOUT$)/;
 
 /**
- * A byte pipe as a Duplex stream that has what a `net.Socket` has, as far as servers look at it. Bytes are read from the pipe when the stream
- * wants some, and a write is done when the pipe took it. `destroy` with an error cuts the pipe; without one it closes it, and also with an
- * error that the server has answered. An error nobody listens to does not end the process.
+ * A byte pipe as a Duplex stream with the properties of `net.Socket` that servers use. It reads from the pipe on
+ * demand, and a write completes once the pipe accepts more. `destroy` with an error aborts the pipe; without an error,
+ * or with one that the server has answered, it closes the pipe. An `error` event without a listener does not end the
+ * process.
  */
 export class ChannelSocket extends Duplex {
-  /** where the visitor comes from, as the host tells */
+  /** the visitor's address, as the server reports it */
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly remoteFamily: "IPv4" | "IPv6";
   readonly #pipe: BytePipe;
-  /** the write that waits for room */
-  #pending: ((error?: Error | null) => void) | undefined;
+  /** completes the write that waits until the pipe accepts more */
+  #pendingWrite: ((error?: Error | null) => void) | undefined;
   #closed: { readonly error: Error | undefined } | undefined;
   #bytesRead = 0;
   #bytesWritten = 0;
   #timeoutMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param allowHalfOpen false: what we have to say ends with what the visitor says, as `net.createServer` has it unless told otherwise */
+  /**
+   * @param allowHalfOpen `false`: the writable side ends when the visitor has ended; the default of `net.createServer`
+   */
   constructor(pipe: BytePipe, origin: Target, allowHalfOpen = true) {
     super({ allowHalfOpen, emitClose: true });
     this.#pipe = pipe;
     this.remoteAddress = origin.host;
     this.remotePort = origin.port;
     this.remoteFamily = isIPv6(origin.host) ? "IPv6" : "IPv4";
-    // 'close' follows; without a listener Node would end the process.
+    // 'close' follows. Without a listener, Node.js would end the process.
     this.on("error", () => {});
     pipe.pause();
     pipe.start({
@@ -72,7 +75,7 @@ export class ChannelSocket extends Duplex {
     return this.#timeoutMs === 0 ? undefined : this.#timeoutMs;
   }
 
-  /** Event `timeout` when nothing was read or written for so long; 0: never. */
+  /** Emits `timeout` after this many milliseconds without reads and writes. 0 turns it off. */
   setTimeout(ms: number, listener?: () => void): this {
     expectNumber("a socket's timeout", ms);
     this.#timeoutMs = Math.min(ms, maxTimerMs);
@@ -80,21 +83,21 @@ export class ChannelSocket extends Duplex {
       if (ms === 0) this.off("timeout", listener);
       else this.once("timeout", listener);
     }
-    this.#active();
+    this.#restartTimer();
     return this;
   }
 
-  /** Does nothing: what is written is sent at once. */
+  /** Does nothing: writes are sent at once. */
   setNoDelay(): this {
     return this;
   }
 
-  /** Does nothing: the connection to the host has its own. */
+  /** Does nothing: the connection to the server has its own keepalive. */
   setKeepAlive(): this {
     return this;
   }
 
-  /** Does nothing: it lives as long as its tunnel. */
+  /** Does nothing: the tunnel keeps the process alive. */
   ref(): this {
     return this;
   }
@@ -104,19 +107,19 @@ export class ChannelSocket extends Duplex {
     return this;
   }
 
-  /** Nothing is known of the address the host took the connection on. */
+  /** Returns an empty object: the local address of the connection is on the server. */
   address(): object {
     return {};
   }
 
-  /** Ends, and is gone when everything was written. */
+  /** Ends the socket and destroys it once everything is written. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
     else this.once("finish", () => this.destroy());
   }
 
-  /** Cuts the connection, so that the visitor sees an error where the system can tell. */
+  /** Aborts the connection, so that the visitor sees an error if the server can signal one. */
   resetAndDestroy(): this {
     return this.destroy(new SshError("closed", "the socket was reset"));
   }
@@ -132,7 +135,7 @@ export class ChannelSocket extends Duplex {
   override _writev(chunks: { chunk: Bytes }[], done: (error?: Error | null) => void): void {
     let size = 0;
     for (const { chunk } of chunks) size += chunk.length;
-    if (size <= joinedBytes) {
+    if (size <= maxJoinedBytes) {
       this.#send(new Uint8Array(Buffer.concat(chunks.map(({ chunk }) => chunk))), done);
       return;
     }
@@ -152,11 +155,11 @@ export class ChannelSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#timer);
-    const pending = this.#pending;
-    this.#pending = undefined;
+    const pending = this.#pendingWrite;
+    this.#pendingWrite = undefined;
     if (this.#closed === undefined) {
-      // A write that waits may wait for ever.
-      if (pending || (error && !answered.test((error as NodeJS.ErrnoException).code ?? "")))
+      // A pending write may never complete, so abort instead of waiting for it.
+      if (pending || (error && !answeredErrors.test((error as NodeJS.ErrnoException).code ?? "")))
         this.#pipe.abort(error ?? new SshError("closed", "the socket was destroyed"));
       else this.#pipe.close();
     }
@@ -169,23 +172,23 @@ export class ChannelSocket extends Duplex {
       done(this.#closed.error ?? new SshError("closed", "expected an open channel, got a write after it closed"));
       return;
     }
-    this.#active();
+    this.#restartTimer();
     this.#bytesWritten += chunk.length;
     if (chunk.length === 0 || this.#pipe.write(chunk)) done();
-    else this.#pending = done;
+    else this.#pendingWrite = done;
   }
 
   #data(chunk: Bytes): void {
     if (this.destroyed) return;
-    this.#active();
+    this.#restartTimer();
     this.#bytesRead += chunk.length;
     if (!this.push(chunk)) this.#pipe.pause();
   }
 
   #drained(): void {
-    this.#active();
-    const pending = this.#pending;
-    this.#pending = undefined;
+    this.#restartTimer();
+    const pending = this.#pendingWrite;
+    this.#pendingWrite = undefined;
     pending?.();
   }
 
@@ -195,15 +198,15 @@ export class ChannelSocket extends Duplex {
       this.destroy(error);
       return;
     }
-    const pending = this.#pending;
-    this.#pending = undefined;
-    pending?.(new SshError("closed", "the visitor closed the connection before it read everything"));
-    // What came before is still to be read.
+    const pending = this.#pendingWrite;
+    this.#pendingWrite = undefined;
+    pending?.(new SshError("closed", "the visitor closed the connection before it received everything"));
+    // Data that arrived before is still to be read.
     if (this.readableEnded) this.destroy();
     else this.once("end", () => this.destroy());
   }
 
-  #active(): void {
+  #restartTimer(): void {
     clearTimeout(this.#timer);
     if (this.#timeoutMs > 0 && !this.destroyed)
       this.#timer = setTimeout(() => this.emit("timeout"), this.#timeoutMs).unref();

@@ -1,20 +1,22 @@
-/** Dialling all addresses of a host, the quickest wins: Happy Eyeballs (RFC 8305). @module */
+/** Connects to the first address of a host that answers: Happy Eyeballs (RFC 8305). @module */
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import type { Dial, Target } from "@postern/tunnel";
-import { describeType, expectNumber, expectSignal, expectType, maxTimerMs, RfcLimits, SshError } from "@postern/wire";
+import { expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
-/** Loopback answers at once or never: `localhost` may be ::1, 127.0.0.1 or both, and the server on either. */
+/**
+ * Loopback answers at once or never. `localhost` may be ::1, 127.0.0.1 or both, and the server may listen on either.
+ */
 const loopbackDelayMs = 10;
 
 function nothing(): void {}
 
-/** One address of a host, as `node:dns` gives it. */
+/** One address of a host, as `node:dns` returns it. */
 export interface HostAddress {
   readonly address: string;
   readonly family: number;
@@ -23,25 +25,26 @@ export interface HostAddress {
 /** Finds the addresses of a host, best first. */
 export type Lookup = (host: string) => Promise<readonly HostAddress[]>;
 
-/** What {@link dial} is told. */
+/** Options of {@link dial}. */
 export interface DialOptions {
   /** a name or an IP address */
   readonly host: string;
   /** 1 to 65535 */
   readonly port: number;
   readonly signal?: AbortSignal | undefined;
-  /** for the lookup and all attempts together, in milliseconds; none by default, so the system's limits apply */
+  /** milliseconds for the lookup and all attempts together; default: the limits of the system */
   readonly timeoutMs?: number | undefined;
-  /** the system's resolver by default */
+  /** default: the system's resolver */
   readonly lookup?: Lookup | undefined;
 }
 
 /**
- * Connects to a host (RFC 8305): tries its addresses with the families in turn, 250 ms apart (10 ms on loopback) or as soon
- * as the one before has failed. The first connection wins, the others are dropped.
+ * Connects to a host (RFC 8305). Alternates between the address families; the next attempt starts after 250 ms (10 ms
+ * on loopback), or when the previous one fails. The first connection wins, the others are closed.
  *
- * @returns a connected socket that may half-close, with Nagle's algorithm off and nothing read from it
- * @throws SshError `connect` with every address and its reason, `timeout`, `aborted` with the signal's reason as the cause, `misuse`
+ * @returns a connected, paused socket with half-close on and Nagle's algorithm off
+ * @throws SshError `connect` with every address and its reason, `timeout`, `aborted` with the signal's reason as the
+ *   cause, `misuse`
  * @example
  * const socket = await dial({ host: "localhost", port: 8080, timeoutMs: 10_000 });
  */
@@ -49,7 +52,7 @@ export function dial(options: DialOptions): Promise<Socket> {
   return new Promise((connected, failed) => race(options, bare, connected, failed));
 }
 
-/** {@link dial}, for a byte pipe: how this platform reaches a host or a target. */
+/** As {@link dial}, for a byte pipe. */
 export function dialPipe(
   { host, port }: Target,
   { signal, timeoutMs }: Pick<DialOptions, "signal" | "timeoutMs">,
@@ -69,9 +72,8 @@ function race<T>(
 ): Race<T> {
   expectType("the options of dial", options, "object");
   const { host, port, signal, timeoutMs, lookup } = options;
-  checkHost(host);
-  if (host === "") throw new SshError("misuse", "expected a host, got an empty name");
-  checkPort(port, 1);
+  expectText("host", host);
+  expectPort("port", port, 1);
   if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
   expectSignal(signal);
@@ -81,32 +83,20 @@ function race<T>(
   return attempts;
 }
 
-/** @throws SshError `misuse` unless the port is a number from `lowest` to 65535 */
-export function checkPort(port: number, lowest: 0 | 1): void {
-  if (Number.isInteger(port) && port >= lowest && port <= RfcLimits.maxPort) return;
-  const got = typeof port === "number" ? port : describeType(port);
-  throw new SshError("misuse", `expected a port from ${lowest} to ${RfcLimits.maxPort}, got ${got}`);
-}
-
-/** The system takes null for loopback. @throws SshError `misuse` for anything but text */
-export function checkHost(host: string): void {
-  if (typeof host !== "string") throw new SshError("misuse", `expected a host as text, got ${describeType(host)}`);
-}
-
 /** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
 export function hostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The system's short name of an error, or its message. */
+/** Returns the system's code of an error, or its message. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return (error as NodeJS.ErrnoException).code ?? error.message;
 }
 
-/** What an attempt makes. */
+/** What a dial resolves with. */
 interface Kind<T> {
-  /** a socket that begins to connect, reads nothing, and never ends the process with an unhandled 'error' */
+  /** Starts to connect a paused socket whose 'error' never ends the process. */
   open(options: TcpNetConnectOpts): Socket;
   of(socket: Socket): T;
 }
@@ -123,12 +113,12 @@ interface Attempt {
   readonly socket: Socket;
 }
 
-/** The attempts of one call. Each ends as a socket that won, failed, or was dropped. */
+/** The attempts of one call. */
 class Race<T> {
   readonly #options: DialOptions;
   readonly #kind: Kind<T>;
   readonly #connected: (winner: T) => void;
-  readonly #lost: (error: SshError) => void;
+  readonly #onFailure: (error: SshError) => void;
   #running: Attempt[] = [];
   readonly #failed: { readonly at: HostAddress; readonly error: Error }[] = [];
   #waiting: HostAddress[] = [];
@@ -136,19 +126,19 @@ class Race<T> {
   #next: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
   /** stops listening to the signal */
-  #settled: (() => void) | undefined;
-  #over = false;
+  #unlisten: (() => void) | undefined;
+  #isOver = false;
 
   constructor(options: DialOptions, kind: Kind<T>, connected: (winner: T) => void, failed: (error: SshError) => void) {
     this.#options = options;
     this.#kind = kind;
     this.#connected = connected;
-    this.#lost = failed;
+    this.#onFailure = failed;
   }
 
   start(): void {
     const { host, port, signal, timeoutMs, lookup = systemLookup } = this.#options;
-    if (signal !== undefined) this.#settled = onAbort(signal, () => this.abort(signal.reason));
+    if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, maxTimerMs));
     }
@@ -157,40 +147,40 @@ class Race<T> {
     else {
       findAddresses(host, port, lookup).then(
         (addresses) => this.#run(addresses),
-        (error: SshError) => this.#lose(error),
+        (error: SshError) => this.#fail(error),
       );
     }
   }
 
   abort(reason: unknown): void {
-    this.#lose(aborted(this.#options.host, this.#options.port, reason));
+    this.#fail(aborted(this.#options.host, this.#options.port, reason));
   }
 
   #run(addresses: readonly HostAddress[]): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#waiting = interleave(addresses);
-    const near = isLocalhost(this.#options.host) || addresses.every(isLoopback);
-    this.#delayMs = near ? loopbackDelayMs : attemptDelayMs;
+    const isLocal = isLocalhost(this.#options.host) || addresses.every(isLoopback);
+    this.#delayMs = isLocal ? loopbackDelayMs : attemptDelayMs;
     this.#attempt();
   }
 
-  #lose(error: SshError): void {
-    if (this.#over) return;
+  #fail(error: SshError): void {
+    if (this.#isOver) return;
     this.#finish(undefined);
-    this.#lost(error);
+    this.#onFailure(error);
   }
 
   #expire(timeoutMs: number): void {
     const tried = [...this.#outcomes(), ...this.#running.map(({ at }) => `${this.#name(at)} no answer`)];
     const got = tried.length === 0 ? "no address" : tried.join(", ");
-    this.#lose(new SshError("timeout", `${this.#expected()} within ${timeoutMs} ms, got ${got}`));
+    this.#fail(new SshError("timeout", `${this.#expected()} within ${timeoutMs} ms, got ${got}`));
   }
 
   #attempt(): void {
     clearTimeout(this.#next);
     const at = this.#waiting.shift();
     if (at === undefined) {
-      if (this.#running.length === 0) this.#lose(this.#failure());
+      if (this.#running.length === 0) this.#fail(this.#failure());
       return;
     }
     const { port } = this.#options;
@@ -210,19 +200,19 @@ class Race<T> {
   }
 
   #attemptFailed(attempt: Attempt, error: Error): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#running = this.#running.filter((one) => one !== attempt);
     this.#failed.push({ at: attempt.at, error });
-    // RFC 8305 section 5: the next attempt need not wait when the one before has failed.
+    // RFC 8305 section 5: the next attempt starts as soon as the previous one fails.
     this.#attempt();
   }
 
   #finish(winner: Socket | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     clearTimeout(this.#next);
     clearTimeout(this.#deadline);
-    this.#settled?.();
+    this.#unlisten?.();
     for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
     if (winner) this.#connected(this.#kind.of(winner));
   }
@@ -254,15 +244,15 @@ async function findAddresses(host: string, port: number, lookup: Lookup): Promis
   } catch (cause) {
     throw new SshError("connect", `${expected}, got ${reasonOf(cause)}`, { cause });
   }
-  // Without an address, node:net would connect to this machine.
+  // Without an address, node:net would connect to localhost.
   if (!Array.isArray(addresses) || !addresses.every((at: HostAddress | null) => isIP(at?.address ?? "") !== 0)) {
-    throw new SshError("misuse", `${expected}: a list of IP addresses from lookup, got something else`);
+    throw new SshError("misuse", `${expected}: expected lookup to return IP addresses, got something else`);
   }
   if (addresses.length === 0) throw new SshError("connect", `${expected}, got none`);
   return addresses;
 }
 
-/** RFC 8305 section 4: the families in turn, in the resolver's order otherwise. */
+/** Alternates between the families, otherwise in the resolver's order (RFC 8305 section 4). */
 function interleave(addresses: readonly HostAddress[]): HostAddress[] {
   if (addresses.length === 1) return [...addresses];
   const first = addresses.filter(({ family }) => family === addresses[0]?.family);
@@ -274,7 +264,7 @@ function interleave(addresses: readonly HostAddress[]): HostAddress[] {
   return mixed;
 }
 
-/** RFC 6761 section 6.3: the names below it are loopback too. */
+/** Subdomains of `localhost` are loopback too (RFC 6761 section 6.3). */
 function isLocalhost(host: string): boolean {
   return /^(?:.+\.)?localhost\.?$/i.test(host);
 }

@@ -1,14 +1,14 @@
-/** The end of a turn of the event loop, when all sockets that were ready have been seen to. @module */
+/** Callbacks at the end of a turn of the event loop, after all ready sockets have been handled. @module */
 import { setImmediate } from "node:timers";
 
-/** Who is to be told. */
+/** Called by {@link atEndOfTurn}. */
 export interface TurnListener {
   turnIsOver(): void;
 }
 
 const listeners: TurnListener[] = [];
 
-/** Tells it once, at the end of this turn. */
+/** Calls the listener once, at the end of this turn. */
 export function atEndOfTurn(listener: TurnListener): void {
   if (listeners.push(listener) === 1) setImmediate(endTurn);
 }
@@ -18,7 +18,7 @@ function endTurn(): void {
     try {
       listener.turnIsOver();
     } catch (error) {
-      // One that fails takes no other with it.
+      // The other listeners are called even if one throws.
       queueMicrotask(() => {
         throw error;
       });

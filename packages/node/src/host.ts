@@ -1,4 +1,4 @@
-/** The tunnel host on Node.js: real listening sockets. @module */
+/** TunnelHost on Node.js, with TCP ports. @module */
 import type { Socket } from "node:net";
 import type { Algorithms } from "@postern/crypto";
 import {
@@ -9,17 +9,20 @@ import {
   type TunnelHostOptions,
 } from "@postern/host";
 import { SshError } from "@postern/wire";
-import { compatibleAlgorithms, modernAlgorithms, nodeRandom } from "./algorithms.ts";
+import { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 import { dialPipe } from "./dial.ts";
 import { free } from "./free.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
+import { nodeRandom } from "./random.ts";
 import { socketPipe } from "./socket.ts";
 
-/** What a host offers: {@link modernAlgorithms}, and AES-CTR with its MACs over the ciphertext for clients without AES-GCM. */
+/**
+ * The default of a TunnelHost: {@link modernAlgorithms}, and AES-CTR with encrypt-then-MAC for clients without AES-GCM.
+ */
 export const hostAlgorithms: Algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
 
-/** Ports the system gives may be taken in the other family: how often another one is tried. */
+/** A port that the system chose for one address family may be taken in the other: how many ports are tried. */
 const portAttempts = 20;
 
 const platform: HostPlatform = {
@@ -33,16 +36,16 @@ const platform: HostPlatform = {
 
 /** Options of {@link TunnelHost.listen}. */
 export interface TunnelHostListenOptions extends TunnelHostOptions {
-  /** where clients come to; 0 lets the system choose */
+  /** the port for clients; 0 lets the system choose */
   readonly port: number;
-  /** the address they come to; default all of both families */
+  /** the address to bind; default: all addresses of both families */
   readonly address?: string;
-  /** gives up listening, before `listen` has resolved; `close` ends it afterwards */
+  /** aborts `listen`; has no effect once it has resolved */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A host for reverse tunnels on a TCP port: an SSH server that forwards ports, and nothing else.
+ * An SSH server on a TCP port that forwards ports and nothing else.
  *
  * @example
  * const host = await TunnelHost.listen({
@@ -56,7 +59,11 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
 export class TunnelHost extends PortableHost {
   #listener: Listener | undefined;
 
-  /** @throws SshError `misuse` for options that are unknown, missing or out of range; use {@link TunnelHost.listen} for a TCP port */
+  /**
+   * Use {@link TunnelHost.listen} for a TCP port.
+   *
+   * @throws SshError `misuse` for options that are unknown, missing or out of range
+   */
   constructor(options: TunnelHostOptions) {
     super(options, platform);
   }
@@ -64,7 +71,8 @@ export class TunnelHost extends PortableHost {
   /**
    * Listens for clients.
    *
-   * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for wrong options
+   * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
+   *   `misuse` for wrong options
    */
   static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);
@@ -74,7 +82,7 @@ export class TunnelHost extends PortableHost {
     return host;
   }
 
-  /** The port clients come to; 0 when the host was not made by `listen`. */
+  /** The port for clients; 0 if the host was not created by `listen`. */
   get port(): number {
     return this.#listener?.port ?? 0;
   }
@@ -104,7 +112,7 @@ async function listenOnce(
   onSocket: (socket: Socket) => void,
 ): Promise<Listening> {
   const listeners: Listener[] = [];
-  // Nobody is served before all addresses are ours.
+  // Visitors are served only once all addresses are bound.
   let early: Socket[] | undefined = [];
   try {
     for (const host of hosts) {
@@ -116,7 +124,7 @@ async function listenOnce(
         };
         listeners.push(await listen({ host, port: chosen, ipv6Only: true }, taken));
       } catch (error) {
-        // Several addresses stand for families, and a machine may lack one.
+        // Several addresses stand for address families, and a machine may lack one.
         const lacking = ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemCode(error) ?? "");
         if (!lacking || hosts.length === 1) throw error;
       }

@@ -2,14 +2,18 @@
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
-import { modernAlgorithms, nodeRandom, sha256 } from "./algorithms.ts";
+import type { Bytes } from "@postern/wire";
+import { modernAlgorithms } from "./algorithm-sets.ts";
+import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
+import { nodeRandom } from "./random.ts";
 
 /**
- * A reverse tunnel through an SSH host: dials out over TCP, logs in, asks the host for ports, and serves what arrives there.
+ * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the
+ * connections that arrive there.
  *
  * @example
  * const tunnel = new ReverseTunnel({
@@ -36,34 +40,67 @@ export class ReverseTunnel extends PortableTunnel {
 }
 
 /**
- * Logs in with a private key: the text of an unencrypted OpenSSH key file, or any signer.
+ * Logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
  *
- * @throws SshError `key` when the text is no private key that can be read
+ * @throws SshError `key` if the text is not a private key that can be read
  * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
+ * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519"))];
  */
-export const privateKey: (key: string | Signer) => AuthMethod =
+export const privateKey: (key: string | Bytes | Signer) => AuthMethod =
   /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);
 
 export {
+  type AuthAttempt,
   type AuthContext,
   type AuthDialog,
   type AuthMethod,
+  type InteractiveRequest,
   keyboardInteractive,
+  type MaybePromise,
   type PasswordOptions,
   password,
 } from "@postern/auth";
-export type { Algorithms, Signer } from "@postern/crypto";
+export type {
+  Algorithms,
+  Cipher,
+  DirectionKeys,
+  Hash,
+  KexMethod,
+  Mac,
+  PacketOpener,
+  PacketSealer,
+  PublicKeyAlgorithm,
+  Random,
+  Signer,
+  Verdict,
+} from "@postern/crypto";
 export {
   type Authorize,
+  type AuthorizedKeys,
   authorizedKeys,
+  type CloseOptions as HostCloseOptions,
+  type GatewayPorts,
+  type GivenHostLimits,
+  type HashCost,
+  type HashPassword,
   type HostClient,
   HostClientEvent,
+  type HostDecision,
   type HostEvents,
   type HostForwarding,
   HostForwardingEvent,
+  type HostLimits,
+  type HostLoginAttempt,
+  type KeyUse,
   LoginEvent,
+  type PartialDecision,
+  type PenaltyLimits,
+  type Permissions,
+  type Permit,
   RefusalEvent,
+  type RefusedLine,
+  type ServeClientOptions,
+  type TunnelHostOptions,
   type UserPolicy,
 } from "@postern/host";
 export {
@@ -75,9 +112,22 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { Channel } from "@postern/ssh";
+export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export type {
+  Address,
+  AttemptContext,
+  BytePipe,
+  CallOptions,
+  Channel,
+  ChannelCounters,
+  KeepAliveOptions,
+  LoginAttempt,
+  PipeSink,
+} from "@postern/ssh";
 export {
+  type BackoffOptions,
   type ChannelOpenRequest,
+  type CloseOptions,
   type ForwardedChannel,
   type Forwarding,
   ForwardingEvent,
@@ -95,20 +145,26 @@ export {
   ReconnectAttemptEvent,
   type ReconnectChanges,
   type ReconnectInfo,
+  type ReconnectOptions,
   SelfCheckEvent,
   StateEvent,
   type Target,
   type TimelineEntry,
+  type TunnelEvents,
   type TunnelOptions,
   type TunnelState,
   type TunnelStats,
   VisitorErrorEvent,
+  type WireStats,
 } from "@postern/tunnel";
-export { SshError, type SshErrorCode } from "@postern/wire";
-export * from "./algorithms.ts";
-export { type Attachment, type AttachOptions, attach, type ServerLike } from "./attach.ts";
+export { type Bytes, type Prompt, SshError, type SshErrorCode, type SshErrorOptions } from "@postern/wire";
+export { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
+export * as algorithms from "./algorithms.ts";
+export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
+export { nodeRandom } from "./random.ts";
+export { socketPipe } from "./socket.ts";

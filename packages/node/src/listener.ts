@@ -1,36 +1,35 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { expectPort, expectSignal, expectType, SshError } from "@postern/wire";
+import { hostPort, reasonOf } from "./dial.ts";
 
-import { expectSignal, SshError } from "@postern/wire";
-import { checkHost, checkPort, hostPort, reasonOf } from "./dial.ts";
-
-/** What {@link listen} is told. */
+/** Options of {@link listen}. */
 export interface ListenOptions {
-  /** the address to bind, or a name that has one; "" is all addresses of both families */
+  /** the address to bind, or a name that resolves to one; "" means all addresses of both families */
   readonly host: string;
   /** 0 lets the system choose */
   readonly port: number;
-  /** listen on `::` without IPv4; false by default */
+  /** listens on `::` without IPv4; default `false` */
   readonly ipv6Only?: boolean | undefined;
-  /** connections the system keeps until they are accepted; 511 by default */
+  /** connections that the system queues until they are accepted; default 511 */
   readonly backlog?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A port that is listened on. */
+/** A listening port. */
 export interface Listener {
   readonly address: string;
   readonly port: number;
-  /** Frees the port; the connections that were accepted live on. */
+  /** Frees the port. Accepted connections continue. */
   close(): Promise<void>;
 }
 
 /**
- * Listens. A socket given to `onSocket` may half-close, has Nagle's algorithm off, and nothing has been read from it: whoever takes it
- * starts it, as `socketPipe` does. The signal counts until the port is listened on.
+ * Listens on a TCP port. `onSocket` gets paused sockets with half-close on and Nagle's algorithm off; `socketPipe`
+ * resumes them. The signal has no effect once the port is open.
  *
- * @throws SshError `connect` that names address and port and the system's reason, such as EADDRINUSE; `aborted`; `misuse` for a wrong port, or a
- *   value of another type
+ * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
+ *   `misuse` for wrong options
  * @example
  * const listener = await listen({ host: "127.0.0.1", port: 0 }, (socket) => serveOver(socketPipe(socket)));
  * console.log(listener.port);
@@ -38,14 +37,15 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
   const { host, port, backlog, ipv6Only = false, signal } = options;
-  checkHost(host);
-  checkPort(port, 0);
+  // node:net would listen on loopback for null.
+  expectType("host", host, "string");
+  expectPort("port", port, 0);
   expectSignal(signal);
   const name = hostPort(host, port);
   const aborted = () => new SshError("aborted", `listening on ${name} was aborted`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-    // A socket nobody has taken yet must not end the process with an unhandled 'error'.
+    // Without a listener, an 'error' of a socket that is not in use yet would end the process.
     socket.on("error", () => {});
     onSocket(socket);
   });
@@ -60,7 +60,8 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
       settle(aborted());
     };
     signal?.addEventListener("abort", abort, { once: true });
-    // It stays: accept() may fail for a moment, as with too many open files, and the port is still listened on.
+    // The listener stays: accept() may fail temporarily, for example with too many open files, while the port stays
+    // open.
     server.on("error", (cause) => {
       settle(new SshError("connect", `expected to listen on ${name}, got ${reasonOf(cause)}`, { cause }));
     });
@@ -69,7 +70,7 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
   const bound = server.address() as AddressInfo;
   return { address: bound.address, port: bound.port, close };
 
-  // The server's own callback would wait for every accepted connection to end.
+  // The callback of server.close() would wait for every accepted connection to end.
   async function close(): Promise<void> {
     server.close();
     await new Promise((resolve) => setImmediate(resolve));

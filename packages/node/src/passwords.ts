@@ -1,4 +1,4 @@
-/** Passwords of a host's policy, hashed with `node:crypto`. @module */
+/** The password policy of a TunnelHost, hashed with `node:crypto`. @module */
 import { scrypt } from "node:crypto";
 import type { ScryptCost } from "@postern/crypto";
 import {
@@ -18,12 +18,12 @@ const functions: PasswordFunctions = {
     try {
       return await nativeScrypt(password, salt, cost, size);
     } catch {
-      // OpenSSL has limits of its own on the cost, and a platform may have none of it.
+      // OpenSSL limits the cost, and some platforms lack scrypt.
       const noble = await import("@postern/noble");
       return noble.scrypt(password, salt, cost, size);
     }
   },
-  // Node.js has none before version 24.
+  // node:crypto lacks Argon2 before Node.js 24.
   async argon2id(password, salt, cost, size) {
     const noble = await import("@postern/noble");
     return noble.argon2id(password, salt, cost, size);
@@ -31,7 +31,7 @@ const functions: PasswordFunctions = {
 };
 
 function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
-  // What it takes (RFC 7914 section 5), with room for what OpenSSL counts beside.
+  // The memory that scrypt needs (RFC 7914 section 5), and what OpenSSL counts in addition.
   const maxmem = 128 * r * (n + p + 2) + 4096;
   return new Promise((resolve, reject) => {
     scrypt(password, salt, size, { N: n, r, p, maxmem }, (error, key) => {
@@ -50,11 +50,12 @@ function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, siz
 export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(functions);
 
 /**
- * A policy from a table of users. Passwords are taken by the methods `password` and `keyboard-interactive`; an unknown user takes
- * as long as a wrong password. A key may do what its user may, as far as its line does not take that away: `permitopen` permits nothing
- * to a user without `permitOpen`.
+ * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`;
+ * an unknown user takes as long as a wrong password. The options of a key only take permissions away: `permitopen`
+ * grants nothing to a user without `permitOpen`.
  *
- * @throws SshError `misuse` for an option that is not known, a user without a way to log in, a malformed hash, pattern or key file
+ * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key
+ *   file
  * @example
  * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
  */

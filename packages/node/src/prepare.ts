@@ -2,6 +2,7 @@
 import { type Algorithms, cipherWorks, kexWorks, succeeds } from "@postern/crypto";
 import { type Bytes, fromHex } from "@postern/wire";
 import * as own from "./algorithms.ts";
+import { publicKeyObject } from "./public-keys.ts";
 
 type Algorithm = Algorithms[keyof Algorithms][number];
 
@@ -66,9 +67,10 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
 const results = new Map<Algorithm, boolean>();
 
 /**
- * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of `@postern/noble`, which is
- * loaded only then; Node.js supports them all. Each algorithm is tested once per process. `ReverseTunnel` and `TunnelHost` call this
- * themselves. Programs that pass algorithms to `connect()` of `@postern/ssh` on Bun or Deno pass on what it resolves with.
+ * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of
+ * `@postern/noble`, which is loaded only then; Node.js supports them all. Each algorithm is tested once per process.
+ * `ReverseTunnel` and `TunnelHost` call this themselves. Programs that pass algorithms to `connect()` of `@postern/ssh`
+ * on Bun or Deno pass on what it resolves with.
  *
  * @example
  * const algorithms = await prepareAlgorithms(modernAlgorithms);
@@ -105,7 +107,7 @@ function cipher(algorithm: Algorithms["ciphers"][number], answer: string): () =>
 function accepts(jwk: Readonly<Record<string, string | Bytes>>): () => boolean {
   return () =>
     succeeds(() => {
-      own.publicKeyObject(jwk);
+      publicKeyObject(jwk);
       return true;
     });
 }

@@ -11,7 +11,7 @@ import {
 } from "@postern/keys";
 import { type Bytes, SshError } from "@postern/wire";
 
-/** RFC 5656 section 6.2.1 and RFC 8332 section 3; Ed25519 hashes by itself. */
+/** RFC 5656 section 6.2.1 and RFC 8332 section 3. Ed25519 needs no separate hash. */
 const hashes: Readonly<Record<string, string>> = {
   "ecdsa-sha2-nistp256": "sha256",
   "ecdsa-sha2-nistp384": "sha384",
@@ -21,37 +21,39 @@ const hashes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Gives what signs with a private key, synchronously for every type; the same algorithms as `signer` of `@postern/keys`.
+ * Creates a signer with a private key, for the same algorithms as `signer` of `@postern/noble`. It signs synchronously.
  *
- * @throws SshError `key` when this platform does not take the key, and from `sign` when it refuses to sign; `misuse` from `sign`
- *   for an algorithm the key cannot make
+ * @throws SshError `key` if `node:crypto` rejects the key. `sign` throws `key` if `node:crypto` fails, and `misuse` for
+ *   an algorithm that the key does not support
  * @example
  * const signer = createSigner(parsePrivateKey(await readFile("id_ed25519", "utf8")));
  */
 export function createSigner(key: PrivateKey): Signer {
   const algorithms = signatureAlgorithms(key);
-  const object = trying("a private key", () => createPrivateKey({ key: privateKeyJwk(key), format: "jwk" }));
+  const object = keyErrors("to accept the private key", () =>
+    createPrivateKey({ key: privateKeyJwk(key), format: "jwk" }),
+  );
   return {
     publicKey: key.publicKey,
     algorithms,
     sign(data, algorithm) {
       checkAlgorithm(data, algorithm, algorithms);
-      const raw = trying("a signature", () => signWith(object, data, hashes[algorithm]));
+      const raw = keyErrors("to sign", () => signWith(object, data, hashes[algorithm]));
       return encodeSignature(algorithm, key.type.startsWith("ecdsa-") ? encodeEcdsaPair(raw) : raw);
     },
   };
 }
 
 function signWith(key: KeyObject, data: Bytes, hash: string | undefined): Bytes {
-  // PKCS1 v1.5 is what Node pads RSA with by default; dsaEncoding counts for ECDSA alone.
+  // Node.js pads RSA with PKCS #1 v1.5 by default. dsaEncoding applies to ECDSA only.
   return sign(hash, data, { key, dsaEncoding: "ieee-p1363" });
 }
 
-/** What the platform refuses is an SshError `key`; its own words stay in the cause. */
-export function trying<T>(what: string, run: () => T): T {
+/** Turns an error of `node:crypto` into an SshError `key` with that error as its cause. */
+export function keyErrors<T>(expected: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    throw new SshError("key", `expected ${what}, got a refusal of node:crypto`, { cause });
+    throw new SshError("key", `expected node:crypto ${expected}, got an error`, { cause });
   }
 }

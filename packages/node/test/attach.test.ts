@@ -1,4 +1,4 @@
-/** Channels as sockets of Node, over a pipe in memory: what servers rely on, and what happens when a side goes. */
+/** Channels as Node.js sockets over a pipe in memory, attached to servers of Node.js. */
 import { once } from "node:events";
 import {
   type ClientRequest,
@@ -7,6 +7,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerResponse,
 } from "node:http";
 import {
   type ClientHttp2Session,
@@ -29,7 +30,7 @@ import { describe, expect, it } from "vitest";
 import { attach } from "../src/attach.ts";
 import { ChannelSocket } from "../src/channel-socket.ts";
 
-/** A self-signed certificate for the name `test`, and its key; good for these tests alone. */
+/** A self-signed certificate for the name `test`, and its key, for these tests only. */
 const identity = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCzv+EFOP39JaJyuI
@@ -49,8 +50,8 @@ AQH/MAoGCCqGSM49BAMCA0kAMEYCIQCygw1dv7+y3gPlnegmprXMqkX+f+7IIhxe
 };
 const origin = { host: "192.0.2.7", port: 4711 };
 
-/** Everything up to the end; unlike `text` it leaves the socket as it is. */
-async function heard(socket: Duplex): Promise<string> {
+/** Reads to the end. Unlike `text`, it does not destroy the socket. */
+async function readAll(socket: Duplex): Promise<string> {
   let all = "";
   socket.on("data", (chunk) => {
     all += String(chunk);
@@ -64,7 +65,7 @@ function pair(options?: { highWater?: number; allowHalfOpen?: boolean }): [Chann
   return [new ChannelSocket(one, origin, options?.allowHalfOpen), new ChannelSocket(other, origin)];
 }
 
-/** A forwarding with visitors of our own. */
+/** Creates a forwarding, and a function that visits it. */
 function visits(): {
   readonly forwarding: AsyncIterable<BytePipe & { origin: typeof origin }>;
   readonly visit: (allowHalfOpen?: boolean) => ChannelSocket;
@@ -100,15 +101,15 @@ describe("a socket over a channel", () => {
     const [one, other] = pair();
     const closed = Promise.all([once(one, "close"), once(other, "close")]);
     one.end("ping");
-    expect(await heard(other)).toBe("ping");
+    expect(await readAll(other)).toBe("ping");
     expect(one.destroyed).toBe(false);
     other.end("pong");
-    expect(await heard(one)).toBe("pong");
+    expect(await readAll(one)).toBe("pong");
     await closed;
     expect([one.bytesWritten, one.bytesRead, one.errored]).toEqual([4, 4, null]);
   });
 
-  it("ends by itself where half-open is not wanted", async () => {
+  it("ends its writable side with its readable side if half-open is not allowed", async () => {
     const [one, other] = pair({ allowHalfOpen: false });
     one.resume();
     other.end();
@@ -117,7 +118,7 @@ describe("a socket over a channel", () => {
     expect(one.writableFinished).toBe(true);
   });
 
-  it("has what servers look at", () => {
+  it("has the properties of net.Socket that servers use", () => {
     const [one] = pair();
     expect([one.remoteAddress, one.remotePort, one.remoteFamily]).toEqual(["192.0.2.7", 4711, "IPv4"]);
     expect([one.connecting, one.pending, one.readyState]).toEqual([false, false, "open"]);
@@ -126,7 +127,7 @@ describe("a socket over a channel", () => {
     expect(new ChannelSocket(pipe, { host: "::1", port: 1 }).remoteFamily).toBe("IPv6");
   });
 
-  it("holds a writer back while the other side does not read, and reads no more than is wanted", async () => {
+  it("applies backpressure in both directions", async () => {
     const [one, other] = pair({ highWater: 1000 });
     let written = 0;
     const all = (async () => {
@@ -144,36 +145,36 @@ describe("a socket over a channel", () => {
     expect(size).toBe(200_000);
   });
 
-  it("joins what was written while corked, in order", async () => {
+  it("joins corked writes in order", async () => {
     const [one, other] = pair();
     one.cork();
     for (let i = 0; i < 50; i++) one.write(`${i},`);
     one.write(Buffer.alloc(100_000, "x"));
     one.uncork();
     one.end("end");
-    const got = await heard(other);
+    const got = await readAll(other);
     expect(got.replace(/x+/, "")).toBe(`${Array.from({ length: 50 }, (_, i) => `${i},`).join("")}end`);
     expect(got).toHaveLength(100_000 + 143);
   });
 
-  it("destroyed without an error closes the channel after what was written", async () => {
+  it("sends pending writes before it closes the channel when it is destroyed without an error", async () => {
     const [one, other] = pair();
     one.write("last words");
     one.destroy();
-    expect(await heard(other)).toBe("last words");
+    expect(await readAll(other)).toBe("last words");
     other.end();
     await once(other, "close");
     expect(other.errored).toBeNull();
   });
 
-  it("destroyed with an error cuts it, and nobody has to listen", async () => {
+  it("aborts the channel when it is destroyed with an error, without an uncaught error", async () => {
     const [one, other] = pair();
     one.destroy(new Error("boom"));
     await once(other, "close").catch(() => {});
     expect(other.errored).toMatchObject({ code: "closed" });
   });
 
-  it("destroyed while a write waits does not wait for it", async () => {
+  it("fails a pending write when it is destroyed", async () => {
     const [one, other] = pair({ highWater: 10 });
     let failure: unknown;
     other.pause();
@@ -185,15 +186,15 @@ describe("a socket over a channel", () => {
     expect(other.errored).toMatchObject({ code: "closed" });
   });
 
-  it("gives what came before the end, also when the channel has closed meanwhile", async () => {
+  it("delivers all data before the end, even if the channel has closed meanwhile", async () => {
     const [one, other] = pair();
     one.end("to be read");
     other.end();
     await sleep(10);
-    expect(await heard(other)).toBe("to be read");
+    expect(await readAll(other)).toBe("to be read");
   });
 
-  it("says when it was idle for long", async () => {
+  it("emits timeout after it was idle", async () => {
     const [one, other] = pair();
     other.resume();
     const start = performance.now();
@@ -207,12 +208,12 @@ describe("a socket over a channel", () => {
 });
 
 describe("a timeout of a socket", () => {
-  it.each([Number.NaN, -1, "60"])("refuses %o", (ms) => {
+  it.each([Number.NaN, -1, "60"])("rejects %o", (ms) => {
     const [one] = pair();
     expect(() => one.setTimeout(ms as number)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("may be longer than any timer", async () => {
+  it("accepts more milliseconds than a timer can count", async () => {
     const [one] = pair();
     let fired = false;
     one.setTimeout(Number.POSITIVE_INFINITY, () => {
@@ -243,7 +244,7 @@ describe("a server of node:http", () => {
     await attached.closed;
   });
 
-  it("closes connections that wait too long for a request", async () => {
+  it("closes idle connections after keepAliveTimeout", async () => {
     const { forwarding, visit } = visits();
     const server = echo();
     server.keepAliveTimeout = 50;
@@ -256,7 +257,18 @@ describe("a server of node:http", () => {
     expect(attached.sockets.size).toBe(0);
   });
 
-  it("learns that a visitor has left", async () => {
+  it("is created for a request handler, such as an Express application", async () => {
+    const { forwarding, visit, end } = visits();
+    const handler = (request: IncomingMessage, response: ServerResponse): unknown => response.end(request.url);
+    // An Express application has the methods of an EventEmitter.
+    const attached = attach(forwarding, Object.assign(handler, { emit: () => expect.unreachable() }));
+    const { response } = ask(visit(), { path: "/path" });
+    expect(await text(await response)).toBe("/path");
+    end();
+    await attached.closed;
+  });
+
+  it("destroys the request of a visitor that has left", async () => {
     const { forwarding, visit } = visits();
     const left = new Promise((resolve) => {
       attach(
@@ -346,17 +358,17 @@ describe("a server that does not listen", () => {
       expect(content).toMatch(/^HTTP\/1.1 408 /);
     });
 
-    it(`closes visitors by closeAllConnections, and idle ones by closeIdleConnections: ${name}`, async () => {
+    it(`closes visitors with closeAllConnections, and idle ones with closeIdleConnections: ${name}`, async () => {
       const { forwarding, visit } = visits();
       const server = make((_request, response) => void response.end("answer"));
       const attached = attach(forwarding, server);
-      const asks = async (): Promise<Duplex> => {
+      const request = async (): Promise<Duplex> => {
         const socket = await enter(visit);
         socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await once(socket, "data");
         return socket;
       };
-      const idle = await asks();
+      const idle = await request();
       const busy = await enter(visit);
       busy.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
       await sleep(10);
@@ -373,7 +385,7 @@ describe("a server that does not listen", () => {
       expect(attached.sockets.size).toBe(0);
     });
 
-    it(`knows where visitors come from: ${name}`, async () => {
+    it(`shows the address of each visitor: ${name}`, async () => {
       const { forwarding, visit } = visits();
       attach(
         forwarding,
@@ -386,7 +398,7 @@ describe("a server that does not listen", () => {
       expect(await text(socket)).toContain("192.0.2.7,4711,IPv4");
     });
 
-    it(`ends idle connections when the forwarding does, and others when their response is complete: ${name}`, async () => {
+    it(`ends idle connections when the forwarding ends, and others when their response is complete: ${name}`, async () => {
       const { forwarding, visit, end } = visits();
       const release: (() => void)[] = [];
       const server = make((request, response) => {
@@ -396,29 +408,29 @@ describe("a server that does not listen", () => {
       });
       server.keepAliveTimeout = 600_000;
       const attached = attach(forwarding, server);
-      const asks = async (path: string): Promise<{ whole: Promise<string> }> => {
+      const request = async (path: string): Promise<{ whole: Promise<string> }> => {
         const socket = await enter(visit);
-        const whole = heard(socket);
+        const whole = readAll(socket);
         socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
         if (path !== "/waits") await once(socket, "data");
         return { whole };
       };
       const [silent, quick, waits, begun, late] = await Promise.all([
         enter(visit),
-        asks("/quick"),
-        asks("/waits"),
-        asks("/begun"),
+        request("/quick"),
+        request("/waits"),
+        request("/begun"),
         enter(visit),
       ]);
       late.write("GET /quick HTTP/1.1\r\n");
       await sleep(20);
       end();
       await attached.closed;
-      expect(await heard(silent)).toBe("");
+      expect(await readAll(silent)).toBe("");
       await quick.whole;
       await sleep(10);
       expect(attached.sockets.size).toBe(3);
-      const answer = heard(late);
+      const answer = readAll(late);
       late.write("Host: a\r\n\r\n");
       expect(await answer).toMatch(/connection: close\r\n[\s\S]*done/i);
       for (const go of release) go();
@@ -429,7 +441,7 @@ describe("a server that does not listen", () => {
     });
   }
 
-  it("enforces them after server.close(), too, and calls none of the program's listeners for `listening`", async () => {
+  it("enforces timeouts after server.close(), and calls no `listening` listener of the program", async () => {
     const { forwarding, visit } = visits();
     let called = 0;
     const server = createServer(limits).on("listening", () => called++);
@@ -442,12 +454,12 @@ describe("a server that does not listen", () => {
     expect(called).toBe(0);
   });
 
-  it("answers a malformed request with 400 (RFC 9110 15.5.1) before it cuts the visitor", async () => {
+  it("answers a malformed request with 400 (RFC 9110 15.5.1) before it closes the connection", async () => {
     const { forwarding, visit } = visits();
     attach(forwarding, createServer());
     const socket = visit();
     socket.write("GET / HTTP/1.1\r\nno field\r\n\r\n");
-    expect(await heard(socket)).toMatch(/^HTTP\/1.1 400 /);
+    expect(await readAll(socket)).toMatch(/^HTTP\/1.1 400 /);
   });
 
   it("keeps an upgraded connection when the forwarding ends", async () => {
@@ -506,7 +518,7 @@ describe("a server that does not listen", () => {
     }
   });
 
-  it("leaves no listener behind", async () => {
+  it("removes its listeners from the server once the last visitor has left", async () => {
     const { forwarding, visit, end } = visits();
     const server = createHttpsServer(identity, (_request, response) => void response.end());
     const count = (): number =>
@@ -549,29 +561,40 @@ describe("attaching", () => {
   it("leaves the next visitor to the next loop over the same forwarding after an abort", async () => {
     const { forwarding, visit } = visits();
     const abort = new AbortController();
-    const attached = attach(forwarding, (socket) => void socket.end("first"), { signal: abort.signal });
+    const attached = attach(
+      forwarding,
+      createNetServer((socket) => void socket.end("first")),
+      { signal: abort.signal },
+    );
     await sleep(5);
     abort.abort();
-    // In the same turn: the aborted loop must already have let go.
+    // In the same turn: the aborted loop must not take this visitor.
     const visitor = visit();
     await attached.closed;
-    attach(forwarding, (socket) => void socket.end("second"));
-    expect(await heard(visitor)).toBe("second");
+    attach(
+      forwarding,
+      createNetServer((socket) => void socket.end("second")),
+    );
+    expect(await readAll(visitor)).toBe("second");
   });
 
-  it("closes a visitor that came in the very turn of the abort, before it", async () => {
+  it("closes a visitor that arrived just before the abort, in the same turn", async () => {
     const { forwarding, visit } = visits();
     const abort = new AbortController();
-    const attached = attach(forwarding, (socket) => void socket.write("first"), { signal: abort.signal });
+    const attached = attach(
+      forwarding,
+      createNetServer((socket) => void socket.write("first")),
+      { signal: abort.signal },
+    );
     await sleep(5);
     const visitor = visit();
     abort.abort();
-    expect(await heard(visitor)).toBe("");
+    expect(await readAll(visitor)).toBe("");
     await attached.closed;
     expect(attached.sockets.size).toBe(0);
   });
 
-  it("gives sockets to a net.Server, half-open or not as it was told", async () => {
+  it("respects allowHalfOpen of a net.Server", async () => {
     const { forwarding, visit } = visits();
     attach(
       forwarding,
@@ -579,21 +602,22 @@ describe("attaching", () => {
     );
     const visitor = visit();
     visitor.end();
-    // As it is with a port: net.createServer ends by itself unless told otherwise.
-    expect(await heard(visitor)).toBe("hello");
+    // As with a listening server, `allowHalfOpen` is false by default.
+    expect(await readAll(visitor)).toBe("hello");
   });
 
-  it("gives them to a function; one that throws harms its own visitor alone, and the program is told", async () => {
+  it("destroys only the socket of a listener that throws, and reports the error as uncaught", async () => {
     const { forwarding, visit } = visits();
     const others = process.listeners("uncaughtException");
     process.removeAllListeners("uncaughtException");
     const thrown = once(process, "uncaughtException");
     let first = true;
-    attach(forwarding, (socket) => {
+    const server = createNetServer((socket) => {
       if (!first) return void socket.end("second");
       first = false;
       throw new Error("boom");
     });
+    attach(forwarding, server);
     const one = visit();
     try {
       expect(String((await thrown)[0])).toBe("Error: boom");
@@ -601,13 +625,13 @@ describe("attaching", () => {
       for (const listener of others) process.on("uncaughtException", listener);
     }
     expect(one.errored).not.toBeNull();
-    expect(await heard(visit())).toBe("second");
+    expect(await readAll(visit())).toBe("second");
   });
 
-  it("ends with its signal, which cuts what is open", async () => {
+  it("ends and destroys open sockets when its signal fires", async () => {
     const { forwarding, visit } = visits();
     const abort = new AbortController();
-    const attached = attach(forwarding, () => {}, { signal: abort.signal });
+    const attached = attach(forwarding, createNetServer(), { signal: abort.signal });
     const visitor = visit();
     await sleep(5);
     expect(attached.sockets.size).toBe(1);
@@ -617,7 +641,7 @@ describe("attaching", () => {
     expect(attached.sockets.size).toBe(0);
   });
 
-  it("refuses what is no server", () => {
+  it("rejects a value that is not a server", () => {
     for (const [server, type] of [
       [{}, "an object"],
       [null, "null"],
@@ -630,7 +654,7 @@ describe("attaching", () => {
     }
   });
 
-  it("refuses options that are unknown or of a wrong type, and names the type", () => {
+  it("rejects unknown options and wrong types, and names the type", () => {
     for (const [options, named] of [
       [{ signals: undefined }, "signal"],
       [{ signal: null }, "got null"],

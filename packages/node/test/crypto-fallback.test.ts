@@ -1,8 +1,8 @@
-/** On a platform whose `node:crypto` lacks the algorithms, those of @postern/noble take their place. */
+/** The algorithms of @postern/noble replace those that `node:crypto` lacks. */
 
 import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
 import { describe, expect, it, vi } from "vitest";
-import { compatibleAlgorithms } from "../src/algorithms.ts";
+import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
 import { readPrivateKey } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { prepareAlgorithms } from "../src/prepare.ts";
@@ -17,7 +17,7 @@ vi.mock("node:crypto", async (original) => {
   const real = await original<typeof import("node:crypto")>();
   return {
     ...real,
-    // OpenSSL's chacha20 takes counter and nonce as its IV; a platform that reads it otherwise must be found out.
+    // The IV of OpenSSL's chacha20 is counter and nonce. A platform with another order must be detected.
     createCipheriv: (name: string, key: Uint8Array, iv: Uint8Array) =>
       wrong.cipher && name === "chacha20" ? real.createCipheriv(name, key, iv.slice().reverse()) : refuse(),
     createDecipheriv: refuse,
@@ -31,7 +31,7 @@ vi.mock("node:crypto", async (original) => {
 });
 
 describe("without native algorithms", () => {
-  describe("once they are prepared", async () => {
+  describe("after prepareAlgorithms", async () => {
     const prepared = await prepareAlgorithms(compatibleAlgorithms);
     const tests = [
       ...prepared.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs).slice(0, 4)),
@@ -40,7 +40,7 @@ describe("without native algorithms", () => {
     ];
     for (const { title, run } of tests) it(title, run);
 
-    it("replaces every algorithm by the one of the same name, in the same order", () => {
+    it("replaces every algorithm by the one with the same name, in the same order", () => {
       for (const list of ["kex", "hostKeys", "ciphers"] as const) {
         expect(prepared[list].map(({ name }) => name)).toEqual(compatibleAlgorithms[list].map(({ name }) => name));
         for (const one of prepared[list]) expect(compatibleAlgorithms[list]).not.toContain(one);
@@ -62,11 +62,12 @@ describe("without native algorithms", () => {
   });
 });
 
-describe("with a chacha20 that reads its IV otherwise", () => {
-  it("is not used", async () => {
+describe("with a chacha20 whose IV has another order", () => {
+  it("uses the ChaCha20 of @postern/noble", async () => {
     wrong.cipher = true;
     vi.resetModules();
-    const { chacha20Poly1305, modernAlgorithms: own } = await import("../src/algorithms.ts");
+    const { chacha20Poly1305 } = await import("../src/algorithms.ts");
+    const { modernAlgorithms: own } = await import("../src/algorithm-sets.ts");
     const fresh = await import("../src/prepare.ts");
     const { ciphers } = await fresh.prepareAlgorithms({ ...own, ciphers: [chacha20Poly1305] });
     const [cipher = expect.unreachable()] = ciphers;

@@ -1,4 +1,4 @@
-/** The native values: equal to the pure JavaScript ones byte for byte, and really native. */
+/** The algorithms of this package: equal to those of @postern/noble byte for byte, and computed by node:crypto. */
 import * as nodeCrypto from "node:crypto";
 import type { Algorithms, Mac } from "@postern/crypto";
 import * as noble from "@postern/noble";
@@ -6,7 +6,8 @@ import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
 import { fromHex, putUint32 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import * as native from "../src/algorithms.ts";
+import { compatibleAlgorithms, modernAlgorithms } from "../src/algorithm-sets.ts";
+import { nodeRandom } from "../src/random.ts";
 
 vi.mock("node:crypto", async (original) => {
   const real = await original<typeof nodeCrypto>();
@@ -30,10 +31,10 @@ const byName = <T extends { readonly name: string }>(list: readonly T[], name: s
   list.find((value) => value.name === name) ?? expect.unreachable(name);
 
 type Suite = readonly [title: string, cipher: string, mac: string | undefined];
-const suites = native.compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
+const suites = compatibleAlgorithms.ciphers.flatMap((cipher): Suite[] =>
   cipher.isAead
     ? [[cipher.name, cipher.name, undefined]]
-    : native.compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
+    : compatibleAlgorithms.macs.map((mac) => [`${cipher.name} with ${mac.name}`, cipher.name, mac.name]),
 );
 
 describe.each(suites)("%s", (_title, cipherName, macName) => {
@@ -41,7 +42,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     cipher: byName(set.ciphers, cipherName),
     mac: macName === undefined ? undefined : byName(set.macs, macName),
   });
-  const [js, own] = [of(noble.compatibleAlgorithms), of(native.compatibleAlgorithms)];
+  const [js, own] = [of(noble.compatibleAlgorithms), of(compatibleAlgorithms)];
 
   it.each([
     ["native seals, JavaScript opens", own, js],
@@ -76,7 +77,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     );
   });
 
-  it("seals and opens with node:crypto, and hands out no Buffer", () => {
+  it("seals and opens with node:crypto, and returns no Buffer", () => {
     const { cipher, mac } = own;
     const take = () => ({
       key: new Uint8Array(cipher.keySize),
@@ -92,13 +93,13 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     sealer.seal(0, packet);
     opener.length(0, packet.slice(0, opener.headerSize));
     expect(Object.getPrototypeOf(opener.open(0, packet))).toBe(Uint8Array.prototype);
-    // ChaCha20 takes another object for the length, in sealing, length() and open.
+    // ChaCha20 creates another object for the length in seal, length() and open.
     const objects = cipher.name.startsWith("chacha20") ? 4 : 2;
     expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(objects);
     expect(callsOf(nodeCrypto.createHmac) - hmacs).toBe(mac ? 2 : 0);
   });
 
-  it("refuses a packet with any one bit flipped (RFC 4253 6.4)", () => {
+  it("rejects a packet with any one bit flipped (RFC 4253 6.4)", () => {
     const { cipher, mac } = own;
     const take = () => ({
       key: new Uint8Array(cipher.keySize).fill(1),
@@ -119,14 +120,14 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
 });
 
 describe("key exchanges", () => {
-  it.each(native.compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
+  it.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
     "%s: agrees with the JavaScript one, from the same randomness, with node:crypto",
     (name, method) => {
       const js = byName(noble.compatibleAlgorithms.kex, name);
       const before = callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman);
       fc.assert(
         fc.property(bytes(66), bytes(66), (a, b) => {
-          // The first byte of P-521 is 0 or 1; a scalar out of range would ask for more.
+          // The first byte of P-521 is 0 or 1. A scalar out of range would draw more randomness.
           const draw = (from: Uint8Array) => (size: number) => from.slice(0, size).fill(0x5a, 0, 4);
           const client = method.start(draw(a));
           expect(client.clientPublic).toEqual(js.start(draw(a)).clientPublic);
@@ -146,8 +147,8 @@ describe("sets", () => {
   const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
 
   it.each([
-    ["modern", native.modernAlgorithms, noble.modernAlgorithms],
-    ["compatible", native.compatibleAlgorithms, noble.compatibleAlgorithms],
+    ["modern", modernAlgorithms, noble.modernAlgorithms],
+    ["compatible", compatibleAlgorithms, noble.compatibleAlgorithms],
   ] as const)("%s has the algorithms of the JavaScript set, AES-GCM first", (_set, own, js) => {
     expect(names(own.kex)).toEqual(names(js.kex));
     expect(names(own.hostKeys)).toEqual(names(js.hostKeys));
@@ -162,7 +163,7 @@ describe("sets", () => {
 });
 
 describe("public keys", () => {
-  it.each(native.compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
+  it.each(compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
     "%s: verifies with node:crypto",
     (name, algorithm) => {
       const [valid] = (loadVectors("hostkey", name).vectors as HostKeyVector[]).filter((vector) => vector.valid);
@@ -176,9 +177,9 @@ describe("public keys", () => {
 });
 
 describe("nodeRandom", () => {
-  it("gives the size asked for, small and large, never the same memory", () => {
+  it("returns the requested size, each time in new memory", () => {
     const given = [0, 1, 8, 16, 32, 66, 1024, 1025, 5000, 70000].map((size) => {
-      const drawn = native.nodeRandom(size);
+      const drawn = nodeRandom(size);
       expect(drawn.length).toBe(size);
       return drawn;
     });
@@ -187,17 +188,17 @@ describe("nodeRandom", () => {
     for (const drawn of given) expect(drawn.buffer.byteLength).toBe(drawn.length);
   });
 
-  it("never repeats, over many batches", () => {
+  it("never repeats over many batches", () => {
     const seen = new Set<string>();
-    for (let i = 0; i < 5000; i++) seen.add(native.nodeRandom(16).join());
+    for (let i = 0; i < 5000; i++) seen.add(nodeRandom(16).join());
     expect(seen.size).toBe(5000);
   });
 
-  it("uses each bit", () => {
+  it("sets each bit", () => {
     const or = new Uint8Array(32);
     const and = new Uint8Array(32).fill(0xff);
     for (let i = 0; i < 200; i++) {
-      native.nodeRandom(32).forEach((byte, at) => {
+      nodeRandom(32).forEach((byte, at) => {
         or[at]! |= byte;
         and[at]! &= byte;
       });

@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
 });
 
-/** A server and the sockets it has accepted. */
+/** A server and its accepted sockets. */
 async function serve(host: string, port = 0): Promise<{ port: number; accepted: net.Socket[] }> {
   const accepted: net.Socket[] = [];
   const server = net.createServer((socket) => {
@@ -24,7 +24,7 @@ async function serve(host: string, port = 0): Promise<{ port: number; accepted: 
   return { port: (server.address() as net.AddressInfo).port, accepted };
 }
 
-/** A port of an address on which nobody listens. */
+/** Returns a port of the address on which nothing listens. */
 async function closedPort(host: string): Promise<number> {
   const { port } = await serve(host);
   await new Promise((resolve) => servers.pop()?.close(resolve));
@@ -51,7 +51,7 @@ async function won(promise: Promise<net.Socket>): Promise<net.Socket> {
   return socket;
 }
 
-/** What keeps the process busy: sockets and timers of ours. */
+/** The sockets and timers that keep the process alive. */
 const busy = () =>
   process.getActiveResourcesInfo().filter((name) => /^(?:TCPSocketWrap|TCPConnectWrap|Timeout)$/.test(name));
 
@@ -66,9 +66,9 @@ const ipv6 = await serve("::1").then(
 );
 if (!ipv6) process.stderr.write("skipped: tests that need ::1, which this machine has not\n");
 
-// Two tests bound a time from above, and are tried again in case the machine was busy.
+// Two tests have an upper time limit, and are retried in case the machine is busy.
 describe("dial", () => {
-  it("connects to an address, half-open and unread", async () => {
+  it("connects to an address with a paused socket that may half-close", async () => {
     const { port, accepted } = await serve("127.0.0.1");
     const socket = await won(dial({ host: "127.0.0.1", port }));
     expect(socket.remotePort).toBe(port);
@@ -78,7 +78,7 @@ describe("dial", () => {
     expect(accepted.length).toBe(1);
   });
 
-  it("survives a reset of a socket that nobody has taken yet", async () => {
+  it("survives a reset of a socket that is not in use yet", async () => {
     const { port, accepted } = await serve("127.0.0.1");
     const socket = await won(dial({ host: "127.0.0.1", port }));
     while (accepted.length === 0) await delay(1);
@@ -97,13 +97,13 @@ describe("dial", () => {
     expect(socket.remoteAddress).toBe(host);
   });
 
-  it("reaches localhost by the system's own resolver", async () => {
+  it("resolves localhost with the system's resolver", async () => {
     const { port } = await serve("127.0.0.1");
     const socket = await won(dial({ host: "localhost", port }));
     expect(socket.remotePort).toBe(port);
   });
 
-  it("lists every address tried, each with its own reason, the families in turn (RFC 8305 4)", async () => {
+  it("reports each address and its error, and alternates between families (RFC 8305 4)", async () => {
     const port = await closedPort("127.0.0.1");
     const before = busy();
     const lookup = finds("127.0.0.1", "127.0.0.2", "127.0.0.3", ...(ipv6 ? ["::1"] : []));
@@ -118,17 +118,17 @@ describe("dial", () => {
     await expectNothingLeft(before);
   });
 
-  it("tries the next at once when one has failed (RFC 8305 5)", { retry: 3 }, async () => {
+  it("starts the next attempt at once when one fails (RFC 8305 5)", { retry: 3 }, async () => {
     const { port } = await serve("127.0.0.2");
     const start = performance.now();
-    // The third is for documentation (RFC 5737): it makes the delay 250 ms, and is never tried.
+    // The third is a documentation address (RFC 5737). It makes the delay 250 ms, and is never tried.
     const lookup = finds("127.0.0.1", "127.0.0.2", "192.0.2.1");
     const socket = await won(dial({ host: "x.example", port, lookup }));
     expect(socket.remoteAddress).toBe("127.0.0.2");
     expect(performance.now() - start).toBeLessThan(200);
   });
 
-  it("tells of a name that has no address", async () => {
+  it("reports a name without an address", async () => {
     const missing = Object.assign(new Error("getaddrinfo"), { code: "ENOTFOUND" });
     const error = await failure(dial({ host: "no.example", port: 22, lookup: () => Promise.reject(missing) }));
     expect(error).toMatchObject({
@@ -140,24 +140,24 @@ describe("dial", () => {
     expect(none).toMatchObject({ code: "connect", message: "expected an address to reach no.example:22, got none" });
   });
 
-  it.each([null, undefined, 5, {}])("refuses the host %o, which the system may take for loopback", async (host) => {
+  it.each([null, undefined, 5, {}])("rejects the host %o, which the system may take for loopback", async (host) => {
     expect(await failure(dial({ host: host as unknown as string, port: 22 }))).toMatchObject({ code: "misuse" });
   });
 
-  it.each(["5000", null, Symbol("x")])("refuses a timeout that is %o", async (timeoutMs) => {
+  it.each(["5000", null, Symbol("x")])("rejects the timeout %o", async (timeoutMs) => {
     const wrong = timeoutMs as unknown as number;
     expect(await failure(dial({ host: "127.0.0.1", port: 22, timeoutMs: wrong }))).toMatchObject({ code: "misuse" });
   });
 
-  it.each([0, -1, 65_536, 1.5, Number.NaN])("refuses port %d", async (port) => {
+  it.each([0, -1, 65_536, 1.5, Number.NaN])("rejects port %d", async (port) => {
     expect(await failure(dial({ host: "127.0.0.1", port }))).toMatchObject({ code: "misuse" });
   });
 
-  it.each([0, -1, Number.NaN])("refuses a timeout of %d ms", async (timeoutMs) => {
+  it.each([0, -1, Number.NaN])("rejects a timeout of %d ms", async (timeoutMs) => {
     expect(await failure(dial({ host: "127.0.0.1", port: 22, timeoutMs }))).toMatchObject({ code: "misuse" });
   });
 
-  it("refuses values of other types, which node:net would take for this machine", async () => {
+  it("rejects values of other types, which node:net would take for localhost", async () => {
     const at = { host: "127.0.0.1", port: 22 };
     for (const options of [
       undefined,
@@ -183,7 +183,7 @@ describe("dial", () => {
     }
   });
 
-  it("does nothing for a signal that has fired already", async () => {
+  it("does not connect if its signal has fired", async () => {
     let asked = false;
     const reason = new Error("never mind");
     const lookup = async () => {
@@ -195,7 +195,7 @@ describe("dial", () => {
     expect(asked).toBe(false);
   });
 
-  it("gives up during a lookup, and connects nowhere when it ends later", async () => {
+  it("stops at the timeout or the signal during a lookup, and does not connect afterwards", async () => {
     const { port, accepted } = await serve("127.0.0.1");
     const before = busy();
     const controller = new AbortController();
@@ -214,7 +214,7 @@ describe("dial", () => {
     expect(accepted).toEqual([]);
   });
 
-  it("forgets the signal and the deadline once connected", async () => {
+  it("stops its timer and listens no longer to its signal once connected", async () => {
     const { port } = await serve("127.0.0.1");
     const before = busy();
     const controller = new AbortController();
@@ -225,8 +225,8 @@ describe("dial", () => {
     expect(busy().filter((name) => name === "Timeout").length).toBeLessThanOrEqual(before.length);
   });
 
-  describe("when an address gives no answer", () => {
-    // A thread that listens with a full queue and accepts nothing: the system drops further SYNs.
+  describe("with an address that does not answer", () => {
+    // A thread that listens with a full queue and accepts nothing, so that the system drops further SYNs.
     let worker: Worker;
     let port: number;
     const fill: net.Socket[] = [];
@@ -250,30 +250,30 @@ describe("dial", () => {
       await worker.terminate();
     });
 
-    it("goes on to the next at once on loopback, and drops the silent one", { retry: 3 }, async () => {
+    it("tries the next address after 10 ms on loopback, and closes the first", { retry: 3 }, async () => {
       const { accepted } = await serve("127.0.0.2", port);
       const before = busy();
       const start = performance.now();
       const socket = await won(dial({ host: "x.example", port, lookup: finds("127.0.0.1", "127.0.0.2") }));
       expect(socket.remoteAddress).toBe("127.0.0.2");
-      // All of them are loopback addresses, so the delay is 10 ms; a generous bound tells it from 250 ms.
+      // All are loopback addresses, so the delay is 10 ms. The limit is generous, but below 250 ms.
       expect(performance.now() - start).toBeLessThan(200);
       socket.destroy();
       while (accepted.some((peer) => !peer.destroyed)) await delay(1);
       await expectNothingLeft(before);
     });
 
-    it("waits 250 ms before the next when not all are loopback (RFC 8305 5)", async () => {
+    it("waits 250 ms before the next address unless all are loopback (RFC 8305 5)", async () => {
       await serve("127.0.0.2", port);
       const start = performance.now();
-      // The third is for documentation (RFC 5737) and never tried: the second answers at once.
+      // The third is a documentation address (RFC 5737) and never tried, because the second answers.
       const lookup = finds("127.0.0.1", "127.0.0.2", "192.0.2.1");
       const socket = await won(dial({ host: "x.example", port, lookup }));
       expect(socket.remoteAddress).toBe("127.0.0.2");
       expect(performance.now() - start).toBeGreaterThan(240);
     });
 
-    it("gives up at the deadline, with each address and what it said", async () => {
+    it("stops at its timeout, and reports each address and its result", async () => {
       const before = busy();
       const lookup = finds("127.0.0.1", "127.0.0.2");
       const error = await failure(dial({ host: "x.example", port, lookup, timeoutMs: 100 }));
@@ -284,7 +284,7 @@ describe("dial", () => {
       await expectNothingLeft(before);
     });
 
-    it("gives up at the signal", async () => {
+    it("stops when its signal fires", async () => {
       const before = busy();
       const controller = new AbortController();
       const lookup = finds("127.0.0.1");

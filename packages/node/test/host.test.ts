@@ -13,7 +13,7 @@ import {
   type TunnelHostListenOptions,
 } from "../src/index.ts";
 
-/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+/** A key for these tests only: ssh-keygen -t ed25519 -N '' -C test */
 const hostKey = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
@@ -22,7 +22,7 @@ AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
 pqr14HCMntUGL64eyfxzAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
-/** ssh-keygen -l of the same */
+/** its fingerprint: ssh-keygen -l */
 const trusted = "SHA256:rr1ev+W69ZCB7nh4k9WnBxY9sXAMoPm58l4oAqxHgt0";
 
 const hosts: TunnelHost[] = [];
@@ -73,7 +73,7 @@ function answers(port: number, host: string): Promise<boolean> {
   });
 }
 
-/** The timers of the kernel's established connections with that port at one end: 02 is keepalive. */
+/** Returns the timers of the kernel's established connections with this port at one end; 02 is keepalive. */
 function kernelTimers(port: number, end: "local" | "remote"): string[] {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   const rows = readFileSync("/proc/net/tcp", "utf8")
@@ -115,7 +115,7 @@ describe("TCP keepalive (RFC 9293 3.8.4)", () => {
 });
 
 describe("TunnelHost.close", () => {
-  it("keeps its port when its options are wrong, and frees it when they are right", async () => {
+  it("keeps its port if its options are invalid, and frees it otherwise", async () => {
     const host = await listening();
     await expect(host.close({ drainMs: "5" as unknown as number })).rejects.toMatchObject({ code: "misuse" });
     expect(await answers(host.port, "127.0.0.1")).toBe(true);
@@ -132,7 +132,7 @@ describe("TunnelHost.listen", () => {
     },
   );
 
-  it("takes clients on all addresses unless told, and knows where they come from", async () => {
+  it("accepts clients on all addresses by default, and reports their addresses", async () => {
     const host = await listening();
     for (const address of ["127.0.0.1", "::1"]) {
       const tunnel = await tunnelTo(host, address);
@@ -144,7 +144,7 @@ describe("TunnelHost.listen", () => {
     expect([await answers(near.port, "127.0.0.1"), await answers(near.port, "::1")]).toEqual([true, false]);
   });
 
-  it("gives one port of both families for port 0, and frees both", async () => {
+  it("binds the same port in both families for port 0, and frees both", async () => {
     const tunnel = await tunnelTo(await listening());
     const forwarding = await tunnel.listen({ address: "localhost", port: 0 });
     const { port } = forwarding;
@@ -169,7 +169,7 @@ describe("TunnelHost.listen", () => {
     },
   );
 
-  it("survives clients and visitors that reset at any moment", async () => {
+  it("survives clients and visitors that reset at any time", async () => {
     const host = await listening();
     const tunnel = await tunnelTo(host);
     const { port } = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: host.port } });
@@ -188,7 +188,7 @@ describe("TunnelHost.listen", () => {
     await tunnel.close();
   });
 
-  it("refuses for good in words that a tunnel takes for a policy, and a busy port in none", async () => {
+  it("refuses a port permanently with a reason, and a busy port without one", async () => {
     const authorize = (): { permitListen: string[] } => ({ permitListen: ["localhost:*", "*:80"] });
     const tunnel = await tunnelTo(await listening({ authorize, limits: { forwardings: 1 } }));
     const taken = await held("127.0.0.1");
@@ -205,7 +205,7 @@ describe("TunnelHost.listen", () => {
     await tunnel.close();
   });
 
-  it("is given up when its signal fires", async () => {
+  it("aborts when its signal fires", async () => {
     await expect(listening({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toMatchObject({
       code: "aborted",
     });
@@ -219,7 +219,7 @@ describe("TunnelHost.listen", () => {
     await expect(starting).rejects.toMatchObject({ code: "aborted" });
   });
 
-  it("names the port that is taken", async () => {
+  it("names the port if it is in use", async () => {
     const port = await held("127.0.0.1");
     await expect(listening({ port, address: "127.0.0.1" })).rejects.toMatchObject({
       code: "connect",

@@ -1,4 +1,4 @@
-/** Keys and passwords with `node:crypto`: as the packages below have them in JavaScript. */
+/** Keys and passwords with `node:crypto`, compared with those of @postern/noble. */
 
 import * as portable from "@postern/noble";
 import { loadVectors, type UnreadVector } from "@postern/testkit/vectors";
@@ -12,7 +12,7 @@ const attempt = (password: string) =>
   ({ method: "password", user: "ann", password, signal: new AbortController().signal }) as never;
 
 describe("keys", () => {
-  it.each(keyVectors)("are read: %s", async (_title, { privateKey, publicKey, fingerprint }) => {
+  it.each(keyVectors)("reads a key: %s", async (_title, { privateKey, publicKey, fingerprint }) => {
     const signer = await readPrivateKey(privateKey);
     expect(signer.publicKey).toEqual(publicKey);
     expect(sha256Fingerprint(signer.publicKey)).toBe(fingerprint);
@@ -27,12 +27,12 @@ describe("keys", () => {
     },
   );
 
-  it("of Ed25519 and ECDSA are refused when their halves are of different pairs", async () => {
+  it("rejects Ed25519 and ECDSA keys whose halves are from different pairs", async () => {
     for (const [type, { privateKey }] of keyVectors) {
       if (type.startsWith("ssh-rsa")) continue;
       const key = portable.parsePrivateKey(privateKey);
       const secret = "seed" in key ? key.seed : "scalar" in key ? key.scalar : expect.unreachable();
-      // The last bytes of the secret, as they stand in the file.
+      // The last bytes of the secret, as they are in the file.
       const file = Buffer.from(privateKey.replace(/-----.*-----|\s/g, ""), "base64");
       file[file.lastIndexOf(secret.subarray(-8)) + 7]! ^= 1;
       const text = `-----BEGIN OPENSSH PRIVATE KEY-----\n${file.toString("base64")}\n-----END OPENSSH PRIVATE KEY-----\n`;
@@ -40,14 +40,14 @@ describe("keys", () => {
     }
   });
 
-  it("are made, the same from the same randomness", () => {
+  it("generates the same key from the same randomness", () => {
     const options = { comment: "me", random: (size: number) => new Uint8Array(size).fill(7) };
     expect(generatePrivateKey(options)).toBe(portable.generatePrivateKey(options));
   });
 });
 
 describe("passwords", () => {
-  it("hashed here are known there, and the other way round", async () => {
+  it("accepts hashes of @postern/noble, and the other way round", async () => {
     const cost = { ln: 4, r: 8, p: 2 };
     const [here, there] = [await hashPassword("secret", cost), await host.hashPassword("secret", cost)];
     for (const authorize of [host.policy({ ann: { password: here } }), policy({ ann: { password: there } })]) {
@@ -65,7 +65,7 @@ describe("passwords", () => {
     expect(await authorize(attempt("Password"))).toBe(false);
   });
 
-  it("are hashed with a cost that OpenSSL does not take", async () => {
+  it("hashes with a cost that OpenSSL rejects", async () => {
     const stored = await hashPassword("secret", { ln: 17, r: 1, p: 1 });
     expect(await policy({ ann: { password: stored } })(attempt("secret"))).not.toBe(false);
   });

@@ -29,7 +29,7 @@ async function connected(port: number): Promise<net.Socket> {
 }
 
 describe("listen", () => {
-  it("refuses values of other types", async () => {
+  it("rejects values of other types", async () => {
     const at = { host: "127.0.0.1", port: 0 };
     for (const wrong of [
       { host: undefined },
@@ -43,7 +43,7 @@ describe("listen", () => {
     }
   });
 
-  it("gives the port the system chose, and loses nothing that comes before the pipe starts", async () => {
+  it("returns the port that the system chose, and keeps data that arrives before the pipe starts", async () => {
     const accepted: net.Socket[] = [];
     const { address, port } = await listening((socket) => accepted.push(socket));
     expect(address).toBe("127.0.0.1");
@@ -62,7 +62,7 @@ describe("listen", () => {
     expect(concat(...chunks)).toEqual(utf8("early"));
   });
 
-  it("names address, port and reason when the port is taken", async () => {
+  it("names address, port and reason if the port is in use", async () => {
     const { port } = await listening(() => {});
     await expect(listening(() => {}, "127.0.0.1", port)).rejects.toMatchObject({
       code: "connect",
@@ -71,7 +71,7 @@ describe("listen", () => {
     });
   });
 
-  it("frees the port at close, while the accepted connections live on", async () => {
+  it("frees the port on close, while accepted connections continue", async () => {
     const accepted: net.Socket[] = [];
     const first = await listening((socket) => accepted.push(socket));
     const client = await connected(first.port);
@@ -85,7 +85,7 @@ describe("listen", () => {
     expect(await echoed).toBe("still here");
   });
 
-  it("survives a reset of a socket that nobody has taken yet", async () => {
+  it("survives a reset of a socket that is not in use yet", async () => {
     const accepted: net.Socket[] = [];
     const { port } = await listening((socket) => accepted.push(socket));
     const client = await connected(port);
@@ -97,11 +97,11 @@ describe("listen", () => {
     expect(socket.errored).toMatchObject({ code: "ECONNRESET" });
   });
 
-  it.each([-1, 65_536, 1.5])("refuses port %d", async (port) => {
+  it.each([-1, 65_536, 1.5])("rejects port %d", async (port) => {
     await expect(listening(() => {}, "127.0.0.1", port)).rejects.toMatchObject({ code: "misuse" });
   });
 
-  it("does not listen once its signal has fired, before or during the start", async () => {
+  it("does not listen if its signal fires before or during the call", async () => {
     const listener = await listening(() => {});
     const { port } = listener;
     await listener.close();

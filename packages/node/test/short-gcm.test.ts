@@ -1,4 +1,4 @@
-/** AES-GCM for short packets is AES-GCM: equal to that of node:crypto on anything. */
+/** AES-GCM for short packets, compared with node:crypto. */
 import { createCipheriv } from "node:crypto";
 import { type Bytes, fromHex, putUint32, toHex } from "@postern/wire";
 import fc from "fast-check";
@@ -12,14 +12,14 @@ const nonceOf = (count: number, fixed = "a0a1a2a3a4a5a6a7"): Bytes => {
   return nonce;
 };
 
-/** A packet with its length in front, and room for a tag. */
+/** Returns a packet with its length in front, and space for a tag. */
 const packetOf = (size: number): Bytes => {
   const packet = Uint8Array.from({ length: 4 + size + 16 }, (_, at) => (at * 37) & 0xff);
   putUint32(packet, 0, size);
   return packet;
 };
 
-/** What node:crypto makes of it. */
+/** Encrypts the packet with node:crypto. */
 const sealed = (key: Bytes, nonce: Bytes, packet: Bytes): Bytes => {
   const cipher = createCipheriv(`aes-${key.length * 8}-gcm` as "aes-128-gcm", key, nonce).setAAD(packet.subarray(0, 4));
   const text = cipher.update(packet.subarray(4, -16));
@@ -36,7 +36,7 @@ describe("AES-GCM for short packets", () => {
   it.each([16, 32])(
     "seals and opens as node:crypto does, whatever key of %i bytes, size, nonces and content",
     (keySize) => {
-      // Steps up, as packets of the long kind between make them, and across 2^32.
+      // Nonces increase by more than one, as with long packets in between, and overflow 2^32.
       const steps = fc.array(
         fc.tuple(fc.constantFrom(1, 1, 1, 2, 15, 16, 17, 1000), fc.integer({ min: 1, max: 128 })),
         {
@@ -65,8 +65,8 @@ describe("AES-GCM for short packets", () => {
     },
   );
 
-  it("gives the result of NIST SP 800-38D's test case 4 (McGrew and Viega, appendix B), cut to what an SSH packet has", () => {
-    // Key and IV of the case; its first text block does not depend on the additional data.
+  it("matches test case 4 of GCM (McGrew and Viega, appendix B), cut to an SSH packet", () => {
+    // Key and IV of the test case. Its first block does not depend on the additional data.
     const key = fromHex("feffe9928665731c6d6a8f9467308308");
     const packet = new Uint8Array(4 + 16 + 16);
     packet.set(fromHex("d9313225f88406e5a55909c5aff5269a"), 4);
@@ -74,7 +74,7 @@ describe("AES-GCM for short packets", () => {
     expect(toHex(packet.subarray(4, 20))).toBe("42831ec2217774244b7221b784d0d49c");
   });
 
-  it("refuses a packet with any bit changed", () => {
+  it("rejects a packet with any bit changed", () => {
     const key = new Uint8Array(16).fill(5);
     const packet = packetOf(32);
     new ShortGcm(key).seal(nonceOf(1), packet);
@@ -88,7 +88,7 @@ describe("AES-GCM for short packets", () => {
     expect(reader.open(nonceOf(1), packet)).toBeDefined();
   });
 
-  it("keeps keys apart that take turns", () => {
+  it("keeps alternating keys apart", () => {
     const keys = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
     const all = keys.map((key) => ({ key, gcm: new ShortGcm(key) }));
     for (let count = 0; count < 40; count++) {

@@ -38,7 +38,7 @@ const vectors = types.flatMap((type) => {
 });
 
 describe("createSigner", () => {
-  it.each(vectors)("%s: signs at once what the pure implementation accepts ($comment)", (_, vector) => {
+  it.each(vectors)("%s: signs synchronously, and @postern/noble accepts the signature ($comment)", (_, vector) => {
     const key = parsePrivateKey(vector.privateKey);
     const by = createSigner(key);
     const data = fromHex(vector.data);
@@ -83,7 +83,7 @@ describe("createSigner", () => {
     expect(sizes).toContain(33);
   });
 
-  it("refuses algorithms that are not the key's, SHA-1 above all", () => {
+  it("rejects algorithms of other keys, and SHA-1", () => {
     const [, vector] = vectors.find(([type]) => type === "ssh-rsa")!;
     const by = createSigner(parsePrivateKey(vector.privateKey));
     for (const algorithm of ["ssh-rsa", "ssh-ed25519", ""]) {
@@ -91,7 +91,7 @@ describe("createSigner", () => {
     }
   });
 
-  it("refuses to sign anything but bytes, and to be made of no key", () => {
+  it("rejects data other than bytes, and values other than keys", () => {
     const [, vector] = vectors.find(([type]) => type === "ssh-ed25519")!;
     const by = createSigner(parsePrivateKey(vector.privateKey));
     const misuse = expect.objectContaining({ code: "misuse" });
@@ -99,7 +99,7 @@ describe("createSigner", () => {
     expect(() => createSigner(null as never)).toThrow(misuse);
   });
 
-  it("calls it a key error when the platform does not take the key", () => {
+  it("throws a key error if node:crypto rejects the key", () => {
     const [, vector] = vectors.find(([type]) => type === "ecdsa-sha2-nistp256")!;
     const key = parsePrivateKey(vector.privateKey);
     if (!("curve" in key)) throw new Error("expected an ECDSA vector");

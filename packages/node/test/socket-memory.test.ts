@@ -12,7 +12,7 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** A pipe that dialled, and the socket that was accepted. */
+/** A connected pipe, and the accepted socket. */
 async function pair(): Promise<[BytePipe, net.Socket]> {
   const server = net.createServer({ allowHalfOpen: true });
   servers.push(server);
@@ -39,42 +39,42 @@ function collect(pipe: BytePipe, borrows: boolean, keep: (chunk: Bytes) => Bytes
   });
 }
 
-describe("a socket that was dialled", () => {
-  it("lends what it reads to a sink that borrows: one buffer for all sockets", async () => {
+describe("a connected socket", () => {
+  it("passes one buffer of all sockets to a sink that borrows", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
-    const heard = [collect(one, true, (chunk) => chunk), collect(other, true, (chunk) => chunk)];
+    const collected = [collect(one, true, (chunk) => chunk), collect(other, true, (chunk) => chunk)];
     toOne.end("first");
     toOther.end("second");
-    const [[first], [second]] = (await Promise.all(heard)) as [Bytes[], Bytes[]];
+    const [[first], [second]] = (await Promise.all(collected)) as [Bytes[], Bytes[]];
     expect(first?.buffer).toBe(second?.buffer);
     for (const pipe of [one, other]) pipe.close();
   });
 
-  it("gives a sink that does not borrow chunks of its own, which stay as they are", async () => {
+  it("passes new chunks to a sink that does not borrow", async () => {
     const [[one, toOne], [other, toOther]] = await Promise.all([pair(), pair()]);
-    const heard = [collect(one, false, (chunk) => chunk), collect(other, false, (chunk) => chunk)];
+    const collected = [collect(one, false, (chunk) => chunk), collect(other, false, (chunk) => chunk)];
     const sent = [pattern(300_000, 7), pattern(300_000, 11)];
     toOne.end(sent[0] ?? "");
     toOther.end(sent[1] ?? "");
-    const arrived = (await Promise.all(heard)).map((chunks) => concat(...chunks));
+    const arrived = (await Promise.all(collected)).map((chunks) => concat(...chunks));
     expect(arrived.map((bytes, at) => Buffer.compare(bytes, sent[at] ?? bytes.subarray(1)))).toEqual([0, 0]);
     for (const pipe of [one, other]) pipe.close();
   });
 
   it("delivers the same bytes to a sink that borrows, with pauses in between", async () => {
     const [pipe, peer] = await pair();
-    const heard = collect(pipe, true, (chunk) => {
+    const collected = collect(pipe, true, (chunk) => {
       pipe.pause();
       setImmediate(() => pipe.resume());
       return chunk.slice();
     });
     const sent = pattern(1_000_000, 13);
     peer.end(sent);
-    expect(Buffer.compare(concat(...(await heard)), sent)).toBe(0);
+    expect(Buffer.compare(concat(...(await collected)), sent)).toBe(0);
     pipe.close();
   });
 
-  it("tells when a chunk is written, each once and in order, however many were written in one turn", async () => {
+  it("reports each written chunk once and in order, however many were written in one turn", async () => {
     const [pipe, peer] = await pair();
     const told: Bytes[] = [];
     let all: () => void = () => {};
@@ -106,7 +106,7 @@ describe("a socket that was dialled", () => {
     pipe.close();
   });
 
-  it("does not stop its writer for what merely waits for the end of the turn, however much that is", async () => {
+  it("accepts any number of writes within one turn", async () => {
     const [pipe, peer] = await pair();
     pipe.start({ ...nothing, data() {} });
     let received = 0;
@@ -114,7 +114,7 @@ describe("a socket that was dialled", () => {
       received += part.length;
     });
     const packet = pattern(32 * 1024, 5);
-    // What loopback takes at once; a writer who is told to stop counts as slow.
+    // What loopback takes at once; a writer that gets `false` counts as slow.
     const answers = Array.from({ length: 40 }, () => pipe.write(packet.slice()));
     expect(answers.slice(0, 8)).not.toContain(false);
     pipe.end();
@@ -123,7 +123,7 @@ describe("a socket that was dialled", () => {
     peer.end();
   });
 
-  it("sends what was written in the turn in which it is ended, and drops those that wait when it is aborted", async () => {
+  it("sends the writes of the turn in which it is ended, and drops them when it is aborted", async () => {
     const [[ended, atEnd], [aborted, atAbort]] = await Promise.all([pair(), pair()]);
     for (const pipe of [ended, aborted]) pipe.start({ ...nothing, data() {} });
     const arrived = new Promise<string>((resolve) => {
@@ -135,35 +135,35 @@ describe("a socket that was dialled", () => {
     });
     for (const part of ["one ", "two ", "three"]) ended.write(utf8(part));
     ended.end();
-    const gone = new Promise<void>((resolve) => atAbort.once("close", () => resolve()));
+    const closed = new Promise<void>((resolve) => atAbort.once("close", () => resolve()));
     // It answers what it was sent, and learns by that of the reset.
     atAbort.on("error", () => {}).on("data", () => atAbort.write("?"));
     atAbort.once("end", () => atAbort.end());
     for (const part of ["one", "two"]) aborted.write(utf8(part));
     aborted.abort();
     expect(await arrived).toBe("one two three");
-    await gone;
+    await closed;
     atEnd.end();
   });
 });
 
-describe("a socket that was accepted", () => {
-  it("hands out chunks of its own, to whatever sink", async () => {
+describe("an accepted socket", () => {
+  it("passes new chunks to every sink", async () => {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     servers.push(server);
     const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
     await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
     const client = net.connect({ host: "127.0.0.1", port: (server.address() as net.AddressInfo).port });
     const pipe = socketPipe(await accepted);
-    const heard = collect(pipe, true, (chunk) => chunk);
+    const collected = collect(pipe, true, (chunk) => chunk);
     client.end("bytes");
-    expect(concat(...(await heard))).toEqual(utf8("bytes"));
+    expect(concat(...(await collected))).toEqual(utf8("bytes"));
     pipe.close();
   });
 });
 
 describe("memory that is given back", () => {
-  it("is gone at once, with every view of it", () => {
+  it("is freed at once, with every view of it", () => {
     const bytes = new Uint8Array(32_768).fill(7);
     const view = bytes.subarray(14, -20);
     free(view);
@@ -171,7 +171,7 @@ describe("memory that is given back", () => {
     free(view);
   });
 
-  it("stays where it is when it is small, or when others may have a part of it", () => {
+  it("is not freed if it is small or shared", () => {
     const small = Uint8Array.of(1, 2, 3);
     free(small);
     expect(small).toHaveLength(3);

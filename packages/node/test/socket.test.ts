@@ -40,7 +40,7 @@ async function pipePair(): Promise<[BytePipe, BytePipe]> {
   return [socketPipe(client), socketPipe(server)];
 }
 
-/** A sink that writes down what it hears. */
+/** A sink that records its calls. */
 class Recorder {
   readonly calls: string[] = [];
   readonly chunks: Bytes[] = [];
@@ -49,24 +49,24 @@ class Recorder {
 
   data(chunk: Bytes): void {
     this.chunks.push(chunk);
-    this.#heard("data");
+    this.#record("data");
   }
   end(): void {
-    this.#heard("end");
+    this.#record("end");
   }
   drain(): void {
-    this.#heard("drain");
+    this.#record("drain");
   }
   closed(error?: Error): void {
     this.error = error;
-    this.#heard("closed");
+    this.#record("closed");
   }
 
   get bytes(): Bytes {
     return concat(...this.chunks);
   }
 
-  /** The calls without the data, whose number is the kernel's choice. */
+  /** The calls except data, whose number depends on the kernel. */
   get events(): string[] {
     return this.calls.filter((call) => call !== "data");
   }
@@ -75,11 +75,11 @@ class Recorder {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  heard(call: string): Promise<void> {
+  waitFor(call: string): Promise<void> {
     return this.until(() => this.calls.includes(call));
   }
 
-  #heard(call: string): void {
+  #record(call: string): void {
     this.calls.push(call);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -97,7 +97,7 @@ function pattern(size: number): Bytes {
   return bytes;
 }
 
-/** Long enough for a call that must not come to come. */
+/** Waits long enough for an unexpected call to happen. */
 const aWhile = () => delay(50);
 
 describe("socketPipe", () => {
@@ -105,9 +105,9 @@ describe("socketPipe", () => {
     const [client, server] = await pipePair();
     const [atClient, atServer] = [record(client), record(server)];
     client.write(utf8("hello"));
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     server.write(utf8("world"));
-    await atClient.heard("data");
+    await atClient.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("hello"));
     expect(atClient.bytes).toEqual(utf8("world"));
     expect(Object.getPrototypeOf(atClient.chunks[0])).toBe(Uint8Array.prototype);
@@ -120,18 +120,18 @@ describe("socketPipe", () => {
     expect(setNoDelay).toHaveBeenCalledWith(true);
   });
 
-  it.each([true, false])("half-closes: after end the other direction still flows (allowHalfOpen %s)", async (allow) => {
+  it.each([true, false])("half-closes: the other direction continues after end (allowHalfOpen %s)", async (allow) => {
     const [a, b] = await socketPair({ allowHalfOpen: allow });
     const [client, server] = [socketPipe(a), socketPipe(b)];
     const [atClient, atServer] = [record(client), record(server)];
     client.write(utf8("question"));
     client.end();
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     await aWhile();
     expect(atServer.events).toEqual(["end"]);
     server.write(utf8("answer"));
     server.end();
-    await Promise.all([atClient.heard("closed"), atServer.heard("closed")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("closed")]);
     expect(atClient.bytes).toEqual(utf8("answer"));
     expect(atClient.calls.slice(-2)).toEqual(["end", "closed"]);
     expect(atServer.events).toEqual(["end", "closed"]);
@@ -139,13 +139,13 @@ describe("socketPipe", () => {
     expect([a.destroyed, b.destroyed]).toEqual([true, true]);
   });
 
-  it("says false while the other side does not read, and drain once when it does again", async () => {
+  it("returns false while the other side does not read, and calls drain once when it reads again", async () => {
     const [client, server] = await pipePair();
     const atClient = record(client);
     const sent: Bytes[] = [];
     let more = true;
     while (more) {
-      // Turns in between let the kernel take what it will.
+      // Turns in between let the kernel take as much as it can.
       await delay(1);
       const chunk = pattern(1_000_003 + sent.length);
       sent.push(chunk.slice());
@@ -155,15 +155,15 @@ describe("socketPipe", () => {
     await aWhile();
     expect(atClient.calls).toEqual([]);
     const atServer = record(server);
-    await atClient.heard("drain");
+    await atClient.waitFor("drain");
     expect(client.write(utf8("more"))).toBe(true);
     client.end();
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     expect(equal(atServer.bytes, concat(...sent, utf8("more")))).toBe(true);
     expect(atClient.calls).toEqual(["drain"]);
   });
 
-  it("delivers nothing while paused, and all of it in order afterwards", async () => {
+  it("delivers nothing while paused, and everything in order afterwards", async () => {
     const [client, server] = await pipePair();
     record(client);
     const atServer = new Recorder();
@@ -193,7 +193,7 @@ describe("socketPipe", () => {
     expect(equal(atServer.bytes, bytes)).toBe(true);
   });
 
-  it("honours a pause that came before start", async () => {
+  it("respects a pause before start", async () => {
     const [client, server] = await pipePair();
     record(client);
     client.write(utf8("early"));
@@ -202,11 +202,11 @@ describe("socketPipe", () => {
     await aWhile();
     expect(atServer.calls).toEqual([]);
     server.resume();
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("keeps data and end that came before start", async () => {
+  it("keeps data and end that arrived before start", async () => {
     const [client, server] = await pipePair();
     record(client);
     client.write(utf8("early"));
@@ -214,35 +214,35 @@ describe("socketPipe", () => {
     await aWhile();
     const atServer = record(server);
     expect(atServer.calls).toEqual([]);
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     expect(atServer.calls).toEqual(["data", "end"]);
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("holds back a socket that was flowing already", async () => {
+  it("pauses a socket that was already flowing", async () => {
     const [client, server] = await socketPair();
     const pipe = socketPipe(server.resume());
     client.write("early");
     await aWhile();
     const atServer = record(pipe);
-    await atServer.heard("data");
+    await atServer.waitFor("data");
     expect(atServer.bytes).toEqual(utf8("early"));
   });
 
-  it("keeps data and end that came before the pipe was made", async () => {
+  it("keeps data and end that arrived before the pipe was created", async () => {
     const [client, server] = await socketPair({ pauseOnConnect: false });
     client.end();
     await aWhile();
     const pipe = socketPipe(server);
     const atServer = record(pipe);
-    await atServer.heard("end");
+    await atServer.waitFor("end");
     pipe.end();
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     expect(atServer.calls).toEqual(["end", "closed"]);
     expect(atServer.error).toBeUndefined();
   });
 
-  it("keeps an error that came before start, and tells it once", async () => {
+  it("keeps an error that happened before start, and reports it once", async () => {
     const [client, server] = await socketPair({ pauseOnConnect: false });
     server.read(0);
     const pipe = socketPipe(server);
@@ -250,30 +250,30 @@ describe("socketPipe", () => {
     await aWhile();
     const atServer = record(pipe);
     expect(atServer.calls).toEqual([]);
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     await aWhile();
     expect(atServer.calls).toEqual(["closed"]);
     expect(atServer.error).toMatchObject({ code: "closed", cause: { code: "ECONNRESET" } });
   });
 
-  it("tells of a socket that was gone before the pipe was made", async () => {
+  it("reports a socket that was closed before the pipe was created", async () => {
     const [client] = await socketPair();
     client.destroy();
     await aWhile();
     const atClient = record(socketPipe(client));
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
 
-  it("aborts with a reset: here the reason, there an error and never an end", async () => {
+  it("aborts with a reset: reports the reason on this side, and an error without an end on the other", async () => {
     const [client, server] = await pipePair();
     const [atClient, atServer] = [record(client), record(server)];
     const reason = new Error("enough");
     client.abort(reason);
     client.abort(new Error("again"));
     expect(atClient.calls).toEqual([]);
-    await Promise.all([atClient.heard("closed"), atServer.heard("closed")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("closed")]);
     await aWhile();
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toBe(reason);
@@ -282,7 +282,7 @@ describe("socketPipe", () => {
     expect(atServer.error).toMatchObject({ code: "closed", cause: { code: "ECONNRESET" } });
   });
 
-  it.each([20, 4 * 1024 * 1024])("is an error there too when %i bytes were still unread", async (size) => {
+  it.each([20, 4 * 1024 * 1024])("is an error on the other side, too, with %i unread bytes", async (size) => {
     const [client, server] = await pipePair();
     record(client);
     client.write(pattern(size));
@@ -290,7 +290,7 @@ describe("socketPipe", () => {
     client.abort();
     await aWhile();
     const atServer = record(server);
-    await atServer.heard("closed");
+    await atServer.waitFor("closed");
     expect(atServer.events).toEqual(["closed"]);
     expect(atServer.error).toMatchObject({ code: "closed" });
   });
@@ -307,23 +307,23 @@ describe("socketPipe", () => {
     client.end();
     await wait();
     client.abort(reason);
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toBe(reason);
   });
 
-  it("does not wait for what was written when it is aborted after end", async () => {
+  it("does not wait for pending writes when it is aborted after end", async () => {
     const [client] = await pipePair();
     const atClient = record(client);
     client.write(pattern(16 * 1024 * 1024));
     client.end();
     client.abort();
-    await atClient.heard("closed");
+    await atClient.waitFor("closed");
     expect(atClient.calls).toEqual(["closed"]);
     expect(atClient.error).toMatchObject({ code: "closed" });
   });
 
-  it("can be aborted while it still connects", async () => {
+  it("can be aborted while it connects", async () => {
     const [client] = await socketPair();
     const connected = vi.fn();
     const connecting = net.connect({ host: "127.0.0.1", port: client.remotePort as number });
@@ -331,7 +331,7 @@ describe("socketPipe", () => {
     const pipe = socketPipe(connecting);
     const recorder = record(pipe);
     pipe.abort();
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     await aWhile();
     expect(connected).not.toHaveBeenCalled();
     expect(recorder.calls).toEqual(["closed"]);
@@ -343,21 +343,21 @@ describe("socketPipe", () => {
     const [client, server] = [socketPipe(a), socketPipe(b)];
     const [atClient, atServer] = [record(client), record(server)];
     client.abort();
-    await Promise.all([atClient.heard("closed"), atServer.heard("end")]);
+    await Promise.all([atClient.waitFor("closed"), atServer.waitFor("end")]);
     expect(atServer.calls).toEqual(["end"]);
     await rm(folder, { recursive: true });
   });
 
-  it("tells of an address that refuses", async () => {
+  it("reports an address that refuses the connection", async () => {
     const [client] = await socketPair();
     const port = client.remotePort as number;
     for (const server of servers.splice(0)) server.close();
     const recorder = record(socketPipe(net.connect({ host: "127.0.0.1", port })));
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     expect(recorder.error).toMatchObject({ code: "closed", cause: { code: "ECONNREFUSED" } });
   });
 
-  // A reset in any state must reach `closed` or stay unseen; an unhandled 'error' would fail the run.
+  // A reset in any state must call `closed` or have no effect. An unhandled 'error' would fail the run.
   it.each<[string, (pipe: BytePipe) => void]>([
     ["before start", () => {}],
     ["after start", (pipe) => record(pipe)],
@@ -380,16 +380,16 @@ describe("socketPipe", () => {
     pipe.abort();
   });
 
-  it("tells of a socket that somebody else destroyed", async () => {
+  it("reports a socket that other code destroyed", async () => {
     const [client] = await socketPair();
     const recorder = record(socketPipe(client));
     client.destroy();
-    await recorder.heard("closed");
+    await recorder.waitFor("closed");
     expect(recorder.calls).toEqual(["closed"]);
     expect(recorder.error).toMatchObject({ code: "closed" });
   });
 
-  it("refuses misuse: a write after end, a second start, a socket that decodes text", async () => {
+  it("rejects a write after end, a second start, and a socket that decodes text", async () => {
     const [client] = await socketPair();
     const pipe = socketPipe(client);
     record(pipe);

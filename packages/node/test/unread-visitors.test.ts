@@ -1,4 +1,4 @@
-/** Visitors of a forwarding that nobody reads: what they send stays within the budget of all windows. */
+/** The memory of visitors whose channels are not read. */
 import * as net from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -21,7 +21,7 @@ const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 const nothing = new Uint8Array(0);
 
-/** Bytes in use after a garbage collection. */
+/** Returns the bytes in use after a garbage collection. */
 async function memory(): Promise<number> {
   for (let round = 0; round < 4; round++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -31,7 +31,7 @@ async function memory(): Promise<number> {
   return heapUsed + arrayBuffers;
 }
 
-it("1,000 visitors that push into a forwarding nobody reads hold no more than 256 MiB, and little beside it", async () => {
+it("limits 1,000 unread visitors to the window budget of 256 MiB, and little beside it", async () => {
   const server = net.createServer({ allowHalfOpen: true });
   const accepted = new Promise<net.Socket>((resolve) => server.once("connection", resolve));
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
@@ -70,7 +70,7 @@ it("1,000 visitors that push into a forwarding nobody reads hold no more than 25
     );
     const confirmation = ChannelOpenConfirmation.decode(await liar.until(ChannelOpenConfirmation.number));
     windows += confirmation.initialWindow;
-    // All that the window allows; the next confirmation comes when it has been read.
+    // As much as the window allows. The next write resolves when the data is read.
     for (let left = confirmation.initialWindow; left > 0; left -= 2 ** 15) {
       const data = new Uint8Array(Math.min(left, 2 ** 15));
       liar.send(ChannelData.encode({ recipientChannel: confirmation.senderChannel, data }));

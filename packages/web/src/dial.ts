@@ -1,9 +1,12 @@
-/** Dialling with the program's own function, in bounded time. @module */
+/** Connects with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
 import type { Dial } from "@postern/tunnel";
-import { maxTimerMs, SshError, toSshError } from "@postern/wire";
+import { describeType, maxTimerMs, SshError, toSshError } from "@postern/wire";
 
-/** Gives a pipe to an address. The signal fires when the pipe is not wanted any more: the tunnel was ended, or it took too long. */
+/**
+ * Connects to an address. The signal fires when the pipe is no longer needed: the tunnel has ended, or a timeout has
+ * passed.
+ */
 export type DialPipe<Address> = (
   address: Address,
   options: { readonly signal: AbortSignal },
@@ -43,8 +46,8 @@ export function createDial<Address extends { readonly host: string; readonly por
 async function call<Address>(dial: DialPipe<Address>, address: Address, signal: AbortSignal): Promise<BytePipe> {
   const pipe = await dial(address, { signal });
   if (typeof pipe?.start === "function") return pipe;
-  const hint = "pipeFromStreams makes one of streams";
-  throw new SshError("misuse", `expected dial to give a byte pipe, got ${typeof pipe}: ${hint}`);
+  const hint = "for streams, use pipeFromStreams";
+  throw new SshError("misuse", `expected dial to return a byte pipe, got ${describeType(pipe)}; ${hint}`);
 }
 
 function messageOf(error: unknown): string {

@@ -26,11 +26,12 @@ const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
 export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(passwordFunctions);
 
 /**
- * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`; an unknown user
- * takes as long as a wrong password. The options of a key only take permissions away: `permitopen` grants nothing to a user without
- * `permitOpen`.
+ * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`;
+ * an unknown user takes as long as a wrong password. The options of a key only take permissions away: `permitopen`
+ * grants nothing to a user without `permitOpen`.
  *
- * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key file
+ * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key
+ *   file
  * @example
  * const authorize = policy({ test: { password: "secret", permitListen: ["localhost:*"] } });
  */

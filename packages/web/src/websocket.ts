@@ -1,19 +1,19 @@
-/** A WebSocket as a byte pipe: how a browser reaches an SSH host, through a bridge that relays to TCP. @module */
+/** A WebSocket as a byte pipe. Browsers reach SSH servers with it, through a bridge that relays to TCP. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type Bytes, describeType, expectSignal, expectType, quote, SshError } from "@postern/wire";
 
-/** What {@link webSocketPipe} is told. */
+/** Options of {@link webSocketPipe}. */
 export interface WebSocketPipeOptions {
-  /** subprotocols to ask for; not for a WebSocket that is made already */
+  /** subprotocols to request; ignored for an existing WebSocket */
   readonly protocols?: string | readonly string[];
-  /** bytes the WebSocket may hold before `write` gives false; 1 MiB by default */
+  /** bytes that the WebSocket may buffer before `write` returns `false`; default 1 MiB */
   readonly highWaterMark?: number;
-  /** gives the connection attempt up; the pipe is not bound to it */
+  /** aborts the connection attempt; has no effect on an open pipe */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A WebSocket cannot be told to stop reading: what comes while the pipe is paused is held, up to here (64 MiB). */
-const maxHeld = 67_108_864;
+/** A WebSocket cannot pause. Data that arrives while the pipe is paused is queued, up to 64 MiB. */
+const maxQueued = 67_108_864;
 const pollMs = 5;
 /** Application codes start at 4000 (RFC 6455 section 7.4.2). */
 const abortCode = 4000;
@@ -21,15 +21,16 @@ const normalClosure = 1000;
 const noStatus = 1005;
 
 /**
- * Makes a byte pipe of a WebSocket (takes it) when it is open: of a URL, or of one that is open or connecting.
+ * Connects to a URL, or takes a WebSocket that is open or connecting, and resolves with its byte pipe once it is open.
  *
- * - Bytes go in binary messages, whose limits mean nothing.
- * - A WebSocket has no half-close: `end` sends what was written and closes it, and nothing more comes in.
- * - `abort` closes it with the code 4000, which tells the other side that this was no end.
- * - Closed by the other side with the code 1000 while nothing waited to be sent, the pipe has ended; with any other, `closed` has an
- *   SshError `closed` that tells the code and the reason.
+ * - Bytes are sent in binary messages; message boundaries have no meaning.
+ * - A WebSocket has no half-close: `end` sends pending writes and closes it in both directions.
+ * - `abort` closes it with code 4000, which tells the other side that the data is incomplete.
+ * - If the other side closes with code 1000 while no write is pending, the pipe ends. With any other code, `closed`
+ *   gets an SshError `closed` with the code and the reason.
  *
- * @throws SshError `connect` when it does not open, `aborted`; `misuse` when it is closed or the options are wrong
+ * @throws SshError `connect` if the WebSocket does not open, `aborted`, `misuse` if it is closed or the options are
+ *   wrong
  * @example
  * const pipe = await webSocketPipe("wss://bridge.example.com/ssh", { signal: AbortSignal.timeout(10_000) });
  */
@@ -69,7 +70,7 @@ function open(url: string | URL, protocols: string | readonly string[] = []): We
 }
 
 class WebSocketPipe implements BytePipe {
-  /** settles when the WebSocket opened, or did not */
+  /** settles when the WebSocket has opened, or failed to open */
   readonly opened: Promise<void>;
   #opening: { resolve(): void; reject(error: SshError): void } | undefined;
   readonly #socket: WebSocket;
@@ -78,15 +79,15 @@ class WebSocketPipe implements BytePipe {
   #sink: PipeSink | undefined;
   #paused = false;
   #delivering = false;
-  /** came before `start` or while paused */
-  #held: Bytes[] = [];
-  #heldSize = 0;
-  /** a write gave false and `drain` has not been called since */
-  #owesDrain: ReturnType<typeof setTimeout> | undefined;
+  /** chunks that arrived before `start` or while paused */
+  #queue: Bytes[] = [];
+  #queuedBytes = 0;
+  /** set from a `write` that returned `false` until `drain` is called */
+  #drainTimer: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
-  /** closed by us: what comes in is dropped */
+  /** `close` was called: incoming data is dropped */
   #dropping = false;
-  #gone: { readonly error: Error | undefined; told: boolean } | undefined;
+  #over: { readonly error: Error | undefined; isReported: boolean } | undefined;
 
   constructor(socket: WebSocket, highWaterMark: number) {
     this.#socket = socket;
@@ -98,32 +99,32 @@ class WebSocketPipe implements BytePipe {
     socket.addEventListener("open", () => this.#opened(), { signal });
     socket.addEventListener("message", ({ data }) => this.#received(data), { signal });
     socket.addEventListener("close", (event) => this.#closed(event), { signal });
-    // 'close' follows, and says as much; but some libraries throw an 'error' that nobody listens to.
+    // 'close' follows with the same information, but some libraries throw an 'error' that has no listener.
     socket.addEventListener("error", () => {});
     if (socket.readyState === 1) this.#opened();
     else if (socket.readyState > 1)
-      this.#leave(new SshError("misuse", "expected a WebSocket to use, got a closed one"));
+      this.#finish(new SshError("misuse", "expected an open or connecting WebSocket, got a closed one"));
   }
 
   start(sink: PipeSink): void {
-    if (this.#sink) throw new SshError("misuse", "expected one start, got another");
+    if (this.#sink) throw new SshError("misuse", "expected one call of start, got a second one");
     this.#sink = sink;
     queueMicrotask(() => this.#deliver());
   }
 
   write(chunk: Bytes): boolean {
-    if (this.#gone) return false;
-    if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
+    if (this.#over) return false;
+    if (this.#ended) throw new SshError("misuse", "expected no write after end");
     if (chunk.length > 0) this.#socket.send(chunk as Uint8Array<ArrayBuffer>);
-    if (this.#buffered < this.#highWaterMark) return this.#owesDrain === undefined;
-    this.#owesDrain ??= setTimeout(() => this.#poll(), pollMs);
+    if (this.#buffered < this.#highWaterMark) return this.#drainTimer === undefined;
+    this.#drainTimer ??= setTimeout(() => this.#poll(), pollMs);
     return false;
   }
 
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (!this.#gone) this.#socket.close(normalClosure);
+    if (!this.#over) this.#socket.close(normalClosure);
   }
 
   pause(): void {
@@ -136,17 +137,17 @@ class WebSocketPipe implements BytePipe {
   }
 
   close(): void {
-    if (this.#gone) return;
+    if (this.#over) return;
     this.#dropping = true;
-    this.#held = [];
+    this.#queue = [];
     this.end();
   }
 
   abort(reason?: Error): void {
-    this.#leave(reason ?? new SshError("closed", "the pipe was aborted"));
+    this.#finish(reason ?? new SshError("closed", "the pipe was aborted"));
   }
 
-  /** Not every runtime counts; there the system's own buffers are the limit. */
+  /** Some runtimes lack `bufferedAmount`; the system's buffers are the limit there. */
   get #buffered(): number {
     return this.#socket.bufferedAmount ?? 0;
   }
@@ -157,18 +158,20 @@ class WebSocketPipe implements BytePipe {
   }
 
   #received(data: unknown): void {
-    if (this.#gone || this.#dropping) return;
+    if (this.#over || this.#dropping) return;
     const chunk = data instanceof ArrayBuffer ? new Uint8Array(data) : data;
-    if (!(chunk instanceof Uint8Array)) {
-      this.#leave(new SshError("protocol", `expected binary messages of the WebSocket, got ${typeof data}`));
+    if (!isBytes(chunk)) {
+      this.#finish(new SshError("protocol", `expected binary messages, got ${describeType(data)}`));
       return;
     }
-    // Also in a hidden page, where timers run once a second or once a minute.
-    if (this.#owesDrain !== undefined) this.#poll();
-    this.#held.push(chunk);
-    this.#heldSize += chunk.length;
-    if (this.#heldSize > maxHeld) {
-      this.#leave(new SshError("limit", `expected at most ${maxHeld} bytes while the pipe is paused, got more`));
+    // In a hidden page, timers run only once a second or once a minute.
+    if (this.#drainTimer !== undefined) this.#poll();
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    if (this.#queuedBytes > maxQueued) {
+      this.#finish(
+        new SshError("limit", `expected at most ${maxQueued} bytes while the pipe is paused, got ${this.#queuedBytes}`),
+      );
     }
     this.#deliver();
   }
@@ -177,51 +180,55 @@ class WebSocketPipe implements BytePipe {
     const ours = this.#ended && wasClean;
     const theirs = (code === normalClosure || code === noStatus) && this.#buffered === 0;
     const words = reason === "" ? "" : `: ${quote(reason)}`;
-    const error = new SshError("closed", `the WebSocket was closed with the code ${code}${words}`);
+    const error = new SshError("closed", `the WebSocket was closed with code ${code}${words}`);
     if (this.#opening)
-      this.#leave(new SshError("connect", `expected a WebSocket to open, got the code ${code}${words}`));
-    else this.#leave(ours || theirs ? undefined : error);
+      this.#finish(new SshError("connect", `expected the WebSocket to open, got close code ${code}${words}`));
+    else this.#finish(ours || theirs ? undefined : error);
   }
 
-  #leave(error: Error | undefined): void {
-    if (this.#gone) return;
-    this.#gone = { error, told: false };
+  #finish(error: Error | undefined): void {
+    if (this.#over) return;
+    this.#over = { error, isReported: false };
     this.#listening.abort();
-    clearTimeout(this.#owesDrain);
-    if (error !== undefined) this.#held = [];
+    clearTimeout(this.#drainTimer);
+    if (error !== undefined) this.#queue = [];
     if (this.#socket.readyState < 2) this.#socket.close(abortCode, "aborted");
     this.#opening?.reject(error instanceof SshError ? error : new SshError("closed", "the pipe was aborted"));
     this.#opening = undefined;
     queueMicrotask(() => this.#deliver());
   }
 
-  /** Hands on what came, and after it the end. */
+  /** Delivers queued chunks, and then the end. */
   #deliver(): void {
     const sink = this.#sink;
     if (!sink || this.#delivering) return;
     this.#delivering = true;
     try {
       while (!this.#paused) {
-        const chunk = this.#held.shift();
+        const chunk = this.#queue.shift();
         if (chunk === undefined) break;
-        this.#heldSize -= chunk.length;
+        this.#queuedBytes -= chunk.length;
         sink.data(chunk);
       }
-      const gone = this.#gone;
-      if (gone === undefined || gone.told || this.#held.length > 0) return;
-      gone.told = true;
-      if (gone.error === undefined && !this.#dropping) sink.end();
-      sink.closed(gone.error);
+      const over = this.#over;
+      if (over === undefined || over.isReported || this.#queue.length > 0) return;
+      over.isReported = true;
+      if (over.error === undefined && !this.#dropping) sink.end();
+      sink.closed(over.error);
     } finally {
       this.#delivering = false;
     }
   }
 
-  /** Is there room again? Asked now and then, for no event tells. */
+  /** Calls `drain` once there is room again. Polls, because WebSocket has no event for this. */
   #poll(): void {
-    clearTimeout(this.#owesDrain);
-    this.#owesDrain = undefined;
+    clearTimeout(this.#drainTimer);
+    this.#drainTimer = undefined;
     if (this.#buffered < this.#highWaterMark / 2) this.#sink?.drain();
-    else this.#owesDrain = setTimeout(() => this.#poll(), pollMs);
+    else this.#drainTimer = setTimeout(() => this.#poll(), pollMs);
   }
+}
+
+function isBytes(value: unknown): value is Bytes {
+  return value instanceof Uint8Array;
 }

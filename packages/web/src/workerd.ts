@@ -1,11 +1,11 @@
 /** TCP sockets of workerd, the runtime of Cloudflare Workers. @module */
 import { type BytePipe, pipeFromStreams } from "@postern/ssh";
-import { expectSignal, expectType, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, expectPort, expectSignal, expectType, SshError } from "@postern/wire";
 
 /** The part of a socket of `cloudflare:sockets` that this package uses. */
 export interface WorkerdSocket {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
+  readonly readable: ReadableStream<Bytes>;
+  readonly writable: WritableStream<Bytes>;
   readonly opened: Promise<unknown>;
   readonly closed: Promise<void>;
   close(): Promise<void>;
@@ -21,8 +21,8 @@ export type WorkerdConnect = (
 const highWaterMark = 256 * 1024;
 
 /**
- * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the Durable Object in
- * which it was opened.
+ * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the
+ * Durable Object in which it was opened.
  *
  * @throws SshError `connect` with the runtime's error as the cause, `aborted`
  * @example
@@ -40,9 +40,7 @@ export async function workerdSocket(
   expectType("an address", address, "object");
   const { hostname, port } = address;
   expectType("hostname", hostname, "string");
-  if (!Number.isInteger(port) || port < 1 || port > RfcLimits.maxPort) {
-    throw new SshError("misuse", `expected a port from 1 to ${RfcLimits.maxPort}, got ${String(port)}`);
-  }
+  expectPort("port", port, 1);
   const name = `${hostname}, port ${port}`;
   expectSignal(signal);
   const aborted = () => new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason });

@@ -1,4 +1,6 @@
-/** Restricted means restricted: the built files in a context without any platform. Wants `dist`, which `npm test` has built. */
+/**
+ * Runs the built files in a context that has only the minimum common web API. Needs `dist`, which `npm test` builds.
+ */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createContext, Script } from "node:vm";
@@ -6,7 +8,10 @@ import { build } from "esbuild";
 import { beforeAll, describe, expect, it } from "vitest";
 import type * as Program from "./bare/program.ts";
 
-/** What the code may use, of the minimum common web API (ECMA-429). No WebSocket, fetch, console, process, Buffer or DOM. */
+/**
+ * The globals that the packages may use: part of the minimum common web API (ECMA-429), without WebSocket, fetch,
+ * console, process, Buffer or DOM.
+ */
 const allowed = [
   "AbortController",
   "AbortSignal",
@@ -42,13 +47,14 @@ const bundled = (source: string, globalName: string) =>
     write: false,
   });
 
-describe.skipIf(!existsSync(dist))("the built files in a bare context", () => {
+describe("the built files in a bare context", () => {
   let text: string;
   let inputs: readonly string[];
   let loaded: readonly string[];
   let context: object & { bare?: typeof Program };
 
   beforeAll(async () => {
+    if (!existsSync(dist)) expect.fail("@postern/web is not built: run `node scripts/build.mjs`");
     const { outputFiles, metafile } = await bundled('export * from "./program.ts";', "bare");
     text = outputFiles[0]?.text ?? "";
     inputs = Object.keys(metafile.inputs);
@@ -61,13 +67,13 @@ describe.skipIf(!existsSync(dist))("the built files in a bare context", () => {
       };
       Object.defineProperty(globals, name, { get, configurable: true });
     }
-    // No text becomes code: eval and Function throw.
+    // eval and Function throw.
     context = createContext(globals, { codeGeneration: { strings: false, wasm: false } });
     new Script(text, { filename: "bare.js" }).runInContext(context);
     loaded = [...touched];
   });
 
-  it("are the built files, and import nothing else", async () => {
+  it("import nothing but built files", async () => {
     expect(inputs.some((file) => file.endsWith("packages/web/dist/index.js"))).toBe(true);
     expect(inputs.filter((file) => /packages\/.*\/src\//.test(file))).toEqual([]);
     const names = ["wire", "crypto", "keys", "auth", "transport", "connection", "ssh", "tunnel", "host", "web"];
@@ -77,8 +83,9 @@ describe.skipIf(!existsSync(dist))("the built files in a bare context", () => {
     expect(imports.filter(({ external, kind }) => external || kind === "dynamic-import")).toEqual([]);
   });
 
-  it("do nothing at import but make classes and text coders", () => {
-    // The curves try their randomness out once, each; a runtime that gives none at import, as Workers do, may throw.
+  it("only create classes and text coders at import", () => {
+    // Each curve of noble tests its randomness once. A runtime without randomness at import, such as Workers, may
+    // throw.
     expect(loaded.toSorted()).toEqual(["Event", "EventTarget", "TextDecoder", "TextEncoder", "crypto"]);
     const { Event, EventTarget, TextDecoder, TextEncoder } = globalThis;
     const without = { Event, EventTarget, TextDecoder, TextEncoder };
@@ -89,13 +96,13 @@ describe.skipIf(!existsSync(dist))("the built files in a bare context", () => {
     new Script(text).runInContext(createContext(without));
   });
 
-  it("carry a tunnel, event based and to a target", async () => {
+  it("run a tunnel with listen() and with forward()", async () => {
     const words = "the door is open ".repeat(10_000);
     expect(await context.bare?.runTunnel(words)).toEqual({ echoed: words, refused: "misuse" });
     expect(await context.bare?.runTunnel(words, true)).toEqual({ echoed: words, refused: "" });
   });
 
-  it("would not run with less: what is missing is noticed", () => {
+  it("fail in a context without globals", () => {
     const less = createContext({});
     expect(() => new Script(text).runInContext(less)).toThrow(/is not defined/);
   });

@@ -1,4 +1,4 @@
-/** ReverseTunnel over a pipe of the program's own: what it is told, and dialling in bounded time. */
+/** ReverseTunnel over a pipe of the program: options, and connecting in bounded time. */
 import { pipePair } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import {
@@ -24,7 +24,7 @@ const tunnelWith = (dial: WebTunnelOptions["dial"], more: Partial<WebTunnelOptio
 const never = () => new Promise<BytePipe>(() => {});
 
 describe("options", () => {
-  it("must say how to dial", () => {
+  it("rejects options without a dial function", () => {
     const misuse = (words: string) =>
       expect.objectContaining({ code: "misuse", message: expect.stringContaining(words) });
     const make = (more: object) => () => new ReverseTunnel({ ...options, ...more } as unknown as WebTunnelOptions);
@@ -36,7 +36,7 @@ describe("options", () => {
 });
 
 describe("dialling", () => {
-  it("is given the endpoint", async () => {
+  it("passes the endpoint to the dial function", async () => {
     const seen: unknown[] = [];
     const tunnel = tunnelWith((endpoint) => {
       seen.push(endpoint);
@@ -50,12 +50,12 @@ describe("dialling", () => {
     expect(seen).toEqual([{ host: "host.example", port: 22 }]);
   });
 
-  it("keeps an SshError as it is", async () => {
+  it("rejects with the SshError of the dial function", async () => {
     const error = new SshError("refused", "the bridge is full");
     await expect(tunnelWith(() => Promise.reject(error)).connect()).rejects.toBe(error);
   });
 
-  it("must give a pipe", async () => {
+  it("rejects a dial function that does not return a pipe", async () => {
     const tunnel = tunnelWith((() => streamsFromPipe(pipePair()[0])) as unknown as () => BytePipe);
     await expect(tunnel.connect()).rejects.toMatchObject({
       code: "misuse",
@@ -63,7 +63,7 @@ describe("dialling", () => {
     });
   });
 
-  it("ends in time, though the function takes for ever, and is told so", async () => {
+  it("times out and fires the signal if the dial function does not settle", async () => {
     let unwanted: AbortSignal | undefined;
     const tunnel = tunnelWith(
       (_, { signal }) => {
@@ -76,7 +76,7 @@ describe("dialling", () => {
     expect(unwanted?.aborted).toBe(true);
   });
 
-  it("ends at a signal, and drops the pipe that comes too late", async () => {
+  it("stops at a signal, and aborts a pipe that arrives later", async () => {
     const [ours, theirs] = pipePair();
     let give: (pipe: BytePipe) => void = () => {};
     const tunnel = tunnelWith(
@@ -94,7 +94,7 @@ describe("dialling", () => {
     expect(error).toMatchObject({ code: "closed" });
   });
 
-  it("takes streams by way of pipeFromStreams", async () => {
+  it("accepts streams through pipeFromStreams", async () => {
     const [ours, theirs] = pipePair();
     const login = tunnelWith(() => pipeFromStreams(streamsFromPipe(ours))).connect();
     const line = await new Promise<string>((resolve) => {

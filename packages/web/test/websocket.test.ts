@@ -1,8 +1,8 @@
-/** A WebSocket as a byte pipe, against a WebSocket that does what the test says. */
+/** A WebSocket as a byte pipe, over a fake WebSocket. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type BytePipe, type WebSocketPipeOptions, webSocketPipe } from "../src/index.ts";
 
-/** The part of a WebSocket that is used, in the hands of the test. */
+/** A fake of the parts of WebSocket that are used. */
 class FakeWebSocket extends EventTarget {
   binaryType = "blob";
   bufferedAmount = 0;
@@ -45,24 +45,24 @@ afterEach(() => void vi.useRealTimers());
 const pipeOf = (options?: WebSocketPipeOptions) => webSocketPipe(socket as unknown as WebSocket, options);
 const bytes = (size: number) => new Uint8Array(size).buffer;
 
-async function openPipe(options?: WebSocketPipeOptions): Promise<{ pipe: BytePipe; told: string[] }> {
+async function openPipe(options?: WebSocketPipeOptions): Promise<{ pipe: BytePipe; calls: string[] }> {
   const opening = pipeOf(options);
   socket.opens();
   const pipe = await opening;
-  const told: string[] = [];
+  const calls: string[] = [];
   pipe.start({
-    data: (chunk) => told.push(`data ${chunk.length}`),
-    end: () => told.push("end"),
-    drain: () => told.push("drain"),
-    closed: (error) => told.push(error === undefined ? "closed" : `closed: ${error.message}`),
+    data: (chunk) => calls.push(`data ${chunk.length}`),
+    end: () => calls.push("end"),
+    drain: () => calls.push("drain"),
+    closed: (error) => calls.push(error === undefined ? "closed" : `closed: ${error.message}`),
   });
-  return { pipe, told };
+  return { pipe, calls };
 }
 
 const turns = () => vi.advanceTimersByTimeAsync(0);
 
 describe("a WebSocket that opens", () => {
-  it("gives a pipe then, which takes binary messages as bytes", async () => {
+  it("resolves with a pipe that reads binary messages as bytes", async () => {
     let there = false;
     const opening = pipeOf().then(() => {
       there = true;
@@ -75,23 +75,23 @@ describe("a WebSocket that opens", () => {
     expect(there).toBe(true);
   });
 
-  it("gives a pipe at once when it is open already, and keeps what came before the start", async () => {
+  it("resolves at once if it is open, and keeps data that arrived before start", async () => {
     socket.opens();
     const pipe = await pipeOf();
     socket.receives(bytes(3));
-    const told: number[] = [];
-    pipe.start({ data: ({ length }) => told.push(length), end() {}, drain() {}, closed() {} });
+    const calls: number[] = [];
+    pipe.start({ data: ({ length }) => calls.push(length), end() {}, drain() {}, closed() {} });
     await turns();
-    expect(told).toEqual([3]);
+    expect(calls).toEqual([3]);
   });
 
-  it("fails with its code when it is closed instead", async () => {
+  it("rejects with the close code if it closes instead", async () => {
     const opening = pipeOf();
     socket.closed(1006);
     await expect(opening).rejects.toMatchObject({ code: "connect", message: expect.stringContaining("1006") });
   });
 
-  it("is given up by a signal, and is not bound to it later", async () => {
+  it("is aborted by a signal, which has no effect later", async () => {
     const controller = new AbortController();
     const opening = pipeOf({ signal: controller.signal });
     controller.abort();
@@ -101,13 +101,13 @@ describe("a WebSocket that opens", () => {
 
     socket = new FakeWebSocket();
     const later = new AbortController();
-    const { told } = await openPipe({ signal: later.signal });
+    const { calls } = await openPipe({ signal: later.signal });
     later.abort();
     await turns();
-    expect(told).toEqual([]);
+    expect(calls).toEqual([]);
   });
 
-  it("must not be closed, and its URL and options must be right", async () => {
+  it("rejects a closed WebSocket, and invalid URLs and options", async () => {
     socket.readyState = 3;
     const misuse = expect.objectContaining({ code: "misuse" });
     await expect(pipeOf()).rejects.toEqual(misuse);
@@ -129,41 +129,41 @@ describe("a WebSocket that opens", () => {
   });
 });
 
-describe("back-pressure", () => {
-  it("says stop at the high-water mark, and drain when half of it has gone", async () => {
-    const { pipe, told } = await openPipe({ highWaterMark: 100 });
+describe("backpressure", () => {
+  it("returns false at the high-water mark, and drains when half of it is sent", async () => {
+    const { pipe, calls } = await openPipe({ highWaterMark: 100 });
     expect(pipe.write(new Uint8Array(99))).toBe(true);
     expect(pipe.write(new Uint8Array(1))).toBe(false);
     expect(pipe.write(new Uint8Array(1))).toBe(false);
     await vi.advanceTimersByTimeAsync(100);
     socket.bufferedAmount = 50;
     await vi.advanceTimersByTimeAsync(100);
-    expect(told).toEqual([]);
+    expect(calls).toEqual([]);
     socket.bufferedAmount = 49;
     await vi.advanceTimersByTimeAsync(100);
-    expect(told).toEqual(["drain"]);
+    expect(calls).toEqual(["drain"]);
     expect(pipe.write(new Uint8Array(1))).toBe(true);
     expect(socket.sent).toHaveLength(4);
   });
 
-  it("drains when a message comes, also where timers hardly run", async () => {
-    const { pipe, told } = await openPipe({ highWaterMark: 100 });
+  it("drains when a message arrives, even if timers are slow", async () => {
+    const { pipe, calls } = await openPipe({ highWaterMark: 100 });
     pipe.write(new Uint8Array(100));
     socket.bufferedAmount = 0;
     socket.receives(bytes(1));
-    expect(told).toEqual(["drain", "data 1"]);
+    expect(calls).toEqual(["drain", "data 1"]);
   });
 
-  it("holds what comes while paused, the end too, and not without bound", async () => {
-    const { pipe, told } = await openPipe();
+  it("queues data and the end while paused, up to a limit", async () => {
+    const { pipe, calls } = await openPipe();
     pipe.pause();
     socket.receives(bytes(1));
     socket.receives(bytes(2));
     socket.closed(1000);
     await turns();
-    expect(told).toEqual([]);
+    expect(calls).toEqual([]);
     pipe.resume();
-    expect(told).toEqual(["data 1", "data 2", "end", "closed"]);
+    expect(calls).toEqual(["data 1", "data 2", "end", "closed"]);
 
     socket = new FakeWebSocket();
     const flooded = await openPipe();
@@ -172,7 +172,7 @@ describe("back-pressure", () => {
     for (let n = 0; n < 5; n++) socket.receives(chunk);
     flooded.pipe.resume();
     await turns();
-    expect(flooded.told).toEqual([expect.stringMatching(/^closed: expected at most 67108864 bytes/)]);
+    expect(flooded.calls).toEqual([expect.stringMatching(/^closed: expected at most 67108864 bytes/)]);
   });
 });
 
@@ -180,49 +180,49 @@ describe("the end", () => {
   it.each([
     [1000, "", ["end", "closed"]],
     [1005, "", ["end", "closed"]],
-    [1001, "", ["closed: the WebSocket was closed with the code 1001"]],
-    [1006, "", ["closed: the WebSocket was closed with the code 1006"]],
-    [4001, "a\u001b[2J", ['closed: the WebSocket was closed with the code 4001: "a\\u{1b}[2J"']],
-    [4001, "no such host", ['closed: the WebSocket was closed with the code 4001: "no such host"']],
-  ])("by the other side with the code %i is told as it is", async (code, reason, expected) => {
-    const { pipe, told } = await openPipe();
+    [1001, "", ["closed: the WebSocket was closed with code 1001"]],
+    [1006, "", ["closed: the WebSocket was closed with code 1006"]],
+    [4001, "a\u001b[2J", ['closed: the WebSocket was closed with code 4001: "a\\u{1b}[2J"']],
+    [4001, "no such host", ['closed: the WebSocket was closed with code 4001: "no such host"']],
+  ])("reports code %i of the other side", async (code, reason, expected) => {
+    const { pipe, calls } = await openPipe();
     socket.closed(code, reason);
     await turns();
-    expect(told).toEqual(expected);
+    expect(calls).toEqual(expected);
     expect(pipe.write(new Uint8Array(1))).toBe(false);
     expect(socket.sent).toEqual([]);
   });
 
-  it("by the other side while bytes wait to be sent is none", async () => {
-    const { pipe, told } = await openPipe();
+  it("is an error if the other side closes while writes are pending", async () => {
+    const { pipe, calls } = await openPipe();
     pipe.write(new Uint8Array(1));
     socket.closed(1000);
     await turns();
-    expect(told).toEqual(["closed: the WebSocket was closed with the code 1000"]);
+    expect(calls).toEqual(["closed: the WebSocket was closed with code 1000"]);
   });
 
-  it("by us closes it, once, and takes no write", async () => {
-    const { pipe, told } = await openPipe();
+  it("closes the WebSocket once, and rejects later writes", async () => {
+    const { pipe, calls } = await openPipe();
     pipe.end();
     pipe.end();
     expect(socket.closes).toEqual([[1000]]);
     expect(() => pipe.write(new Uint8Array(1))).toThrow(expect.objectContaining({ code: "misuse" }));
     socket.closed(1005);
     await turns();
-    expect(told).toEqual(["end", "closed"]);
+    expect(calls).toEqual(["end", "closed"]);
   });
 
-  it("by close drops what still comes in", async () => {
-    const { pipe, told } = await openPipe();
+  it("drops incoming data after close", async () => {
+    const { pipe, calls } = await openPipe();
     pipe.close();
     socket.receives(bytes(1));
     socket.closed(1000);
     await turns();
-    expect(told).toEqual(["closed"]);
+    expect(calls).toEqual(["closed"]);
   });
 
-  it("by abort tells the reason here and a code of its own there", async () => {
-    const { pipe, told } = await openPipe();
+  it("reports the reason of abort on this side, and code 4000 to the other", async () => {
+    const { pipe, calls } = await openPipe();
     pipe.pause();
     socket.receives(bytes(1));
     pipe.resume();
@@ -231,14 +231,14 @@ describe("the end", () => {
     socket.closed(1006);
     pipe.abort();
     await turns();
-    expect(told).toEqual(["data 1", "closed: why"]);
+    expect(calls).toEqual(["data 1", "closed: why"]);
     expect(socket.closes).toEqual([[4000, "aborted"]]);
   });
 
-  it("comes with a message that is text", async () => {
-    const { told } = await openPipe();
+  it("is an error after a text message", async () => {
+    const { calls } = await openPipe();
     socket.receives("SSH-2.0");
     await turns();
-    expect(told).toEqual(["closed: expected binary messages of the WebSocket, got string"]);
+    expect(calls).toEqual(["closed: expected binary messages, got a string"]);
   });
 });

@@ -1,9 +1,9 @@
-/** Dialling in workerd, whose sockets are stubs here: the integration tests run in workerd itself. */
+/** workerdSocket with a stub of `connect`. The integration tests run it in workerd. */
 import { describe, expect, it, vi } from "vitest";
 import { workerdSocket } from "../src/index.ts";
 
 describe("workerdSocket", () => {
-  it("refuses values of other types before it connects", async () => {
+  it("rejects values of other types before it connects", async () => {
     const connect = vi.fn();
     const at = { hostname: "ssh.example.com", port: 22 };
     const wrong: unknown[][] = [

@@ -1,7 +1,8 @@
 /**
- * AES-GCM for short packets. `node:crypto` makes an object for each packet, and takes longer to make it than to encipher a kilobyte. Here
- * AES itself runs far ahead, over the counter blocks of many packets in one call (NIST SP 800-38D section 7: each is known before its packet),
- * and GHASH runs in WebAssembly, see ghash.wat. No branch and no address depends on a secret.
+ * AES-GCM for short packets. `node:crypto` creates an object for each packet, which takes longer than encrypting a
+ * kilobyte. Here one AES call encrypts the counter blocks of many packets in advance (NIST SP 800-38D section 7: they
+ * do not depend on the packets), and GHASH runs in WebAssembly (ghash.wat). No branch and no address depends on a
+ * secret.
  * @module
  */
 import { createCipheriv } from "node:crypto";
@@ -10,28 +11,30 @@ import { type Bytes, getUint32, putUint32 } from "@postern/wire";
 
 const block = 16;
 const tagSize = 16;
-/** bytes of the longest packet, with length and tag: eight blocks of text */
+/** bytes of the longest packet, with length and tag: eight blocks of plaintext */
 export const longestShort: number = 4 + 8 * block + tagSize;
-/** AES blocks for a packet: one to mask the tag, and the key stream */
-const blocksEach = 1 + 8;
+/** AES blocks of one packet: one masks the tag, the others are its key stream */
+const blocksPerPacket = 1 + 8;
 const packetsAhead = 16;
 
-/** Where ghash.wat has things in its memory. */
+/** Offsets in the memory of ghash.wat. */
 const hashAt = 16;
 const dataAt = 32;
 
-/** AES-GCM under one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1). */
+/**
+ * AES-GCM with one key, for packets of up to {@link longestShort} bytes whose nonces count up (RFC 5647 section 7.1).
+ */
 export class ShortGcm {
-  /** AES of whole blocks */
+  /** encrypts whole blocks */
   readonly #aes: (blocks: Bytes) => Bytes;
   readonly #hashKey: Bytes;
   readonly #exports: GhashExports;
   readonly #memory: Bytes;
-  /** the nonce of the first packet that is provided for */
-  readonly #first: Bytes = new Uint8Array(12);
-  #provided: Bytes = new Uint8Array(0);
+  /** the nonce of the first packet in `#stream` */
+  readonly #firstNonce: Bytes = new Uint8Array(12);
+  #stream: Bytes = new Uint8Array(0);
 
-  /** @throws Error where the platform has no AES of single blocks, or no WebAssembly */
+  /** @throws Error if the platform lacks AES-ECB or WebAssembly */
   constructor(key: Bytes) {
     const { exports, memory } = ghash();
     this.#exports = exports;
@@ -41,7 +44,7 @@ export class ShortGcm {
     this.#hashKey = Uint8Array.from(this.#aes(new Uint8Array(block)));
   }
 
-  /** Enciphers the text in place and writes the tag. */
+  /** Encrypts the packet in place and writes its tag. */
   seal(nonce: Bytes, packet: Bytes): void {
     const at = this.#find(nonce);
     const end = packet.length - tagSize;
@@ -51,14 +54,14 @@ export class ShortGcm {
     this.#wipe();
   }
 
-  /** The plaintext in a buffer of its own; undefined when the tag is wrong. */
+  /** Returns the plaintext in a new array, or `undefined` if the tag is wrong. */
   open(nonce: Bytes, packet: Bytes): Bytes | undefined {
     const at = this.#find(nonce);
     const end = packet.length - tagSize;
     this.#hash(packet);
     let difference = 0;
     for (let i = 0; i < tagSize; i++) {
-      difference |= (this.#memory[hashAt + i] ?? 0) ^ (this.#provided[at + i] ?? 0) ^ (packet[end + i] ?? 0);
+      difference |= (this.#memory[hashAt + i] ?? 0) ^ (this.#stream[at + i] ?? 0) ^ (packet[end + i] ?? 0);
     }
     this.#wipe();
     if (difference !== 0) return undefined;
@@ -68,11 +71,14 @@ export class ShortGcm {
   }
 
   #xor(at: number, from: Bytes, begin: number, to: Bytes, toAt: number, size: number): void {
-    const stream = this.#provided;
+    const stream = this.#stream;
     for (let i = 0; i < size; i++) to[toAt + i] = (from[begin + i] ?? 0) ^ (stream[at + i] ?? 0);
   }
 
-  /** Leaves the hash of an enciphered packet in the memory. Its first four bytes, the length, are additional data. */
+  /**
+   * Writes the hash of an encrypted packet to the memory. The packet's first four bytes, its length, are additional
+   * data.
+   */
   #hash(packet: Bytes): void {
     const memory = this.#memory;
     const size = packet.length - tagSize - 4;
@@ -84,39 +90,39 @@ export class ShortGcm {
       memory[end + i] = 0;
     }
     for (let i = 0; i < size; i++) memory[dataAt + block + i] = packet[4 + i] ?? 0;
-    // The sizes of both in bits, as two integers of 64 bits.
+    // The sizes of additional data and ciphertext in bits, as two 64-bit integers.
     memory[end + 7] = 32;
     putUint32(memory, end + 12, size * 8);
     this.#exports.ghash(end + block);
   }
 
-  /** Of what would forge nothing stays in the memory, which all connections share. */
+  /** Removes the hash key and the hash from the memory, which all connections share: they would allow forgery. */
   #wipe(): void {
     for (let i = 0; i < dataAt; i++) this.#memory[i] = 0;
   }
 
-  /** Where what a packet needs begins: the mask of its tag, then its key stream. */
+  /** Returns the offset in `#stream` of a packet's tag mask, which its key stream follows. */
   #find(nonce: Bytes): number {
-    const first = this.#first;
-    const at = (getUint32(nonce, 8) - getUint32(first, 8)) * blocksEach * block;
+    const first = this.#firstNonce;
+    const at = (getUint32(nonce, 8) - getUint32(first, 8)) * blocksPerPacket * block;
     const same = getUint32(nonce, 0) === getUint32(first, 0) && getUint32(nonce, 4) === getUint32(first, 4);
-    if (same && at >= 0 && at < this.#provided.length) return at;
-    this.#provide(nonce);
+    if (same && at >= 0 && at < this.#stream.length) return at;
+    this.#refill(nonce);
     return 0;
   }
 
-  #provide(nonce: Bytes): void {
+  #refill(nonce: Bytes): void {
     const count = getUint32(nonce, 8);
-    // What counts beyond 32 bits is left to the next time.
+    // A refill ends before the counter overflows 32 bits.
     const packets = Math.min(packetsAhead, 2 ** 32 - count);
-    const blocks = new Uint8Array(packets * blocksEach * block);
-    for (let i = 0; i < packets * blocksEach; i++) {
+    const blocks = new Uint8Array(packets * blocksPerPacket * block);
+    for (let i = 0; i < packets * blocksPerPacket; i++) {
       const at = i * block;
       for (let j = 0; j < 8; j++) blocks[at + j] = nonce[j] ?? 0;
-      putUint32(blocks, at + 8, count + Math.floor(i / blocksEach));
-      putUint32(blocks, at + 12, 1 + (i % blocksEach));
+      putUint32(blocks, at + 8, count + Math.floor(i / blocksPerPacket));
+      putUint32(blocks, at + 12, 1 + (i % blocksPerPacket));
     }
-    this.#first.set(nonce);
-    this.#provided = this.#aes(blocks);
+    this.#firstNonce.set(nonce);
+    this.#stream = this.#aes(blocks);
   }
 }

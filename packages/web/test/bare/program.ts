@@ -1,4 +1,4 @@
-/** Runs in a context that has nothing but what WinterTC asks of every runtime: a tunnel in memory against our own server. @module */
+/** A tunnel in memory to our own server, for a context that has only the minimum common web API. @module */
 import { accept, type IncomingOpen, type SshConnection } from "@postern/ssh";
 import {
   type BytePipe,
@@ -21,7 +21,7 @@ import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
 
 const hostPort = 4242;
 
-/** Gives what a visitor of the tunnel got back; `local` has the tunnel dial a target instead. Called by the test, not at import. */
+/** Returns what a visitor of the tunnel received. With `local`, the tunnel connects to a target. */
 export async function runTunnel(
   text: string,
   local = false,

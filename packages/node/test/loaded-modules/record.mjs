@@ -1,4 +1,4 @@
-/** `--import`ed: writes the URL of every module that is imported to the file of the environment. @module */
+/** Used with `--import`: appends the URL of every imported module to the file that `POSTERN_LOADED` names. @module */
 import { register } from "node:module";
 
 const hooks = `

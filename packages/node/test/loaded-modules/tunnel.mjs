@@ -1,4 +1,4 @@
-/** A whole tunnel with the built package, its defaults and Ed25519 keys; told so, also a password of Argon2id. @module */
+/** Runs a tunnel with the built package, its defaults and Ed25519 keys. With `argon2id`, also checks an Argon2id password. @module */
 import { connect, createServer } from "node:net";
 import {
   fingerprint,
@@ -40,7 +40,7 @@ const answer = await visitor.toArray();
 await new Promise((resolve) => server.close(resolve));
 if (process.argv[2] === "argon2id") {
   const attempt = { method: "password", user: "other", password: "password", signal: AbortSignal.timeout(10_000) };
-  if ((await authorize(attempt)) === false) throw new Error("expected the password to be right");
+  if ((await authorize(attempt)) === false) throw new Error("expected the password to be accepted");
 }
 await tunnel.close();
 await host.close();

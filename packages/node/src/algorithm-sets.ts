@@ -1,0 +1,41 @@
+/** The algorithms that this platform offers, best first. @module */
+import type { Algorithms } from "@postern/crypto";
+import {
+  aes128Ctr,
+  aes128Gcm,
+  aes192Ctr,
+  aes256Ctr,
+  aes256Gcm,
+  chacha20Poly1305,
+  curve25519Sha256,
+  curve25519Sha256Libssh,
+  ecdhNistp256,
+  ecdhNistp384,
+  ecdhNistp521,
+  ecdsaNistp256,
+  ecdsaNistp384,
+  ecdsaNistp521,
+  hmacSha2_256,
+  hmacSha2_256Etm,
+  hmacSha2_512,
+  hmacSha2_512Etm,
+  rsaSha2_256,
+  rsaSha2_512,
+  sshEd25519,
+} from "./algorithms.ts";
+
+/** The default of this platform, with AES-GCM first: twice to ten times as fast as ChaCha20-Poly1305 here. */
+export const modernAlgorithms: Algorithms = {
+  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
+  ciphers: [aes256Gcm, aes128Gcm, chacha20Poly1305],
+  macs: [hmacSha2_256Etm, hmacSha2_512Etm],
+};
+
+/** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
+export const compatibleAlgorithms: Algorithms = {
+  kex: [...modernAlgorithms.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  hostKeys: modernAlgorithms.hostKeys,
+  ciphers: [...modernAlgorithms.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
+  macs: [...modernAlgorithms.macs, hmacSha2_256, hmacSha2_512],
+};
