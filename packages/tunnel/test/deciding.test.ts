@@ -98,7 +98,7 @@ describe("an onOpen that does not settle", () => {
 
 describe("a visitor that was accepted during a probe, before the decision", () => {
   /** A forwarding, and the visitor's end of a channel whose decision is pending. */
-  async function lookedAt(
+  async function probed(
     options: object,
   ): Promise<{ world: HostWorld; tunnel: ReverseTunnel; forwarding: Forwarding; visitor: Channel }> {
     const world = new HostWorld();
@@ -118,7 +118,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
     ["onOpen decides", { onOpen: never, onOpenTimeoutMs: Number.POSITIVE_INFINITY }],
     ["the target is dialled", { target }],
   ])("does not delay a drain after it has left while %s", async (_, options) => {
-    const { world, tunnel, forwarding, visitor } = await lookedAt(options);
+    const { world, tunnel, forwarding, visitor } = await probed(options);
     const drained = tunnel.close({ drainMs: 30_000 });
     expect(await outcome(drained)).toBe("unsettled");
     visitor.abort();
@@ -130,7 +130,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
 
   it("is served after leaving if it has sent data", async () => {
     const decided: ((taken: boolean) => void)[] = [];
-    const { world, visitor } = await lookedAt({
+    const { world, visitor } = await probed({
       target,
       onOpen: () => new Promise((resolve) => decided.push(resolve)),
     });

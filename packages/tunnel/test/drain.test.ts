@@ -117,12 +117,12 @@ describe("close({ drainMs })", () => {
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     await tunnel.forward({ port: 7777, target });
-    const coming = world.visit(7777);
+    const visit = world.visit(7777);
     await settle();
     const drained = tunnel.close({ drainMs: 30_000 });
     await advance(10_000);
     connect();
-    const visitor = await coming;
+    const visitor = await visit;
     const answer = received(visitor);
     visitor.write(text("late, but served"));
     await settle();

@@ -22,10 +22,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     "sends the address %j unchanged",
     async (address) => {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ address, port: 8080 });
+      const call = rig.tunnel.listen({ address, port: 8080 });
       expect(await rig.nextRequest()).toEqual({ name: "tcpip-forward", address, port: 8080 });
       rig.host.send(granted());
-      expect(await asking).toMatchObject({ address, port: 8080, target: undefined });
+      expect(await call).toMatchObject({ address, port: 8080, target: undefined });
       rig.host.abort();
     },
   );
@@ -51,10 +51,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     ["more than a port", new Uint8Array(8)],
   ])("rejects with `protocol` if port 0 is granted with %s", async (_what, specificData) => {
     const rig = await new Rig().logIn();
-    const asking = rejection(rig.tunnel.listen({ port: 0 }));
+    const call = rejection(rig.tunnel.listen({ port: 0 }));
     await rig.nextRequest();
     rig.host.send(RequestSuccess.encode({ specificData }));
-    expect(await asking).toMatchObject({
+    expect(await call).toMatchObject({
       code: "protocol",
       message: expect.stringContaining("and to return the port"),
     });
@@ -65,10 +65,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   it("accepts a grant with trailing bytes for another port, because some servers send the port or zeros", async () => {
     for (const specificData of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ port: 8080 });
+      const call = rig.tunnel.listen({ port: 8080 });
       await rig.nextRequest();
       rig.host.send(RequestSuccess.encode({ specificData }));
-      expect((await asking).port).toBe(8080);
+      expect((await call).port).toBe(8080);
       rig.host.abort();
     }
   });
@@ -99,10 +99,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
 
   it("rejects with `denied`, even with wait, if the server answers UNIMPLEMENTED", async () => {
     const rig = await new Rig({ reconnect: { mode: "established" } }).logIn();
-    const asking = rejection(rig.tunnel.listen({ port: 80, wait: true }));
+    const call = rejection(rig.tunnel.listen({ port: 80, wait: true }));
     await rig.nextRequest();
     rig.host.send(Unimplemented.encode({ sequence: rig.host.lastSequence }));
-    expect(await asking).toMatchObject({
+    expect(await call).toMatchObject({
       code: "denied",
       message: expect.stringContaining("does not support remote forwarding"),
     });
@@ -172,10 +172,10 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
   it("rejects at once if it is aborted, and cancels the port if the server grants it later", async () => {
     const rig = await new Rig().logIn();
     const abort = new AbortController();
-    const asking = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
+    const call = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
     await rig.nextRequest();
     abort.abort(new Error("why"));
-    expect(await asking).toBe(abort.signal.reason);
+    expect(await call).toBe(abort.signal.reason);
     rig.host.send(granted(40_001), opening("localhost", 40_001));
     expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
@@ -190,12 +190,12 @@ describe("a visitor", () => {
   it("is served if it arrives in the same segment as the grant", async () => {
     for (const port of [8080, 0]) {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ port });
+      const call = rig.tunnel.listen({ port });
       await rig.nextRequest();
       rig.host.transport.send(granted(port === 0 ? 40_001 : undefined));
       rig.host.send(opening("localhost", port === 0 ? 40_001 : port));
       await confirmation(rig);
-      const { value: channel } = await (await asking)[Symbol.asyncIterator]().next();
+      const { value: channel } = await (await call)[Symbol.asyncIterator]().next();
       expect(channel).toMatchObject({ type: "forwarded-tcpip", origin: { host: "192.0.2.7", port: 4242 } });
       rig.host.abort();
     }
@@ -209,10 +209,10 @@ describe("a visitor", () => {
       ["::1", 80],
       ["localhost", 81],
     ] as const) {
-      const asking = rig.tunnel.listen({ address, port });
+      const call = rig.tunnel.listen({ address, port });
       await rig.nextRequest();
       rig.host.send(granted());
-      all.push(await asking);
+      all.push(await call);
     }
     const routed: [string, number, number | undefined][] = [
       ["127.0.0.1", 80, 0],

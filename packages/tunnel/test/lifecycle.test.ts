@@ -9,10 +9,10 @@ import { createDial, denied, granted, Rig } from "./rig.ts";
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
-  const asking = rig.tunnel.listen({ port });
+  const call = rig.tunnel.listen({ port });
   await rig.nextRequest();
   rig.host.send(granted());
-  return { rig, forwarding: await asking };
+  return { rig, forwarding: await call };
 }
 
 describe("connect()", () => {
@@ -31,9 +31,9 @@ describe("connect()", () => {
 
   it("fires events for banners and DEBUG texts", async () => {
     const rig = new Rig();
-    const told: string[] = [];
+    const texts: string[] = [];
     for (const type of ["banner", "debug"] as const)
-      rig.tunnel.addEventListener(type, (event) => void told.push(`${event.type}: ${event.message}`));
+      rig.tunnel.addEventListener(type, (event) => void texts.push(`${event.type}: ${event.message}`));
     const login = rig.tunnel.connect();
     await turns();
     await rig.host.until(5);
@@ -42,7 +42,7 @@ describe("connect()", () => {
       Debug.encode({ alwaysDisplay: true, message: "words", language: "" }),
     );
     await turns();
-    expect(told).toEqual(["banner: hello", "debug: words"]);
+    expect(texts).toEqual(["banner: hello", "debug: words"]);
     rig.host.abort();
     await rejection(login);
   });
@@ -125,10 +125,10 @@ describe("connect()", () => {
 describe("Forwarding.close()", () => {
   it("sends address and port, and serves visitors until the server agrees (RFC 4254 section 7.1)", async () => {
     const rig = await new Rig().logIn();
-    const asking = rig.tunnel.listen({ address: "", port: 0 });
+    const call = rig.tunnel.listen({ address: "", port: 0 });
     await rig.nextRequest();
     rig.host.send(granted(40_001));
-    const forwarding = await asking;
+    const forwarding = await call;
     const cancelling = forwarding.close();
     expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
     rig.visit("", 40_001);

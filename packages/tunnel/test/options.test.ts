@@ -93,7 +93,7 @@ describe("options of a tunnel", () => {
     [{ host: undefined, hosts: [["a", 22]] }, "expected hosts to hold names or { host, port }, got an array"],
     [{ host: undefined, hosts: [{ host: ["a"] }] }, "expected hosts to be a non-empty string, got an array"],
     [{ host: undefined, hosts: [{ host: "a", port: null }] }, /expected port .*got null$/],
-    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port to be from 1/],
+    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port .*got the string/],
     [{ host: undefined, hosts: "a" }, /expected hosts to hold at least one host/],
     [{ port: Object.create(null) }, /expected port .*got an object$/],
     [{ rekey: null }, "expected options of rekey, got null"],

@@ -46,7 +46,7 @@ describe("probe", () => {
     ["foreign", ["foreign", "foreign"], ["foreign", "foreign"], false],
     ["closed", ["closed", "closed"], ["closed", "closed"], false],
     ["not permitted to be checked (PermitOpen)", ["denied", "denied"], ["denied", "denied"], false],
-    ["half to be looked at", ["own", "denied"], ["ours", "denied"], true],
+    ["half to be opens at", ["own", "denied"], ["ours", "denied"], true],
   ] as readonly (readonly [string, readonly DirectAnswer[], readonly ProbeAnswer[], boolean])[])(
     "reports a listener that is %s",
     async (_, how, expected, ok) => {
@@ -131,15 +131,15 @@ describe("probe", () => {
 
   it("rejects if its signal has aborted before, and sends nothing to the server", async () => {
     const world = new HostWorld();
-    let looked = 0;
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "own";
     };
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     expect(await outcome(forwarding.probe({ signal: AbortSignal.abort() }))).toBe("AbortError");
-    expect(looked).toBe(0);
+    expect(opens).toBe(0);
   });
 
   it("may be called often at once", async () => {
@@ -273,13 +273,13 @@ describe("selfCheck", () => {
     const world = new HostWorld();
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777 });
-    let looked = 0;
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "own";
     };
     await advance(3_600_000 / 2);
-    expect(looked).toBe(0);
+    expect(opens).toBe(0);
   });
 
   it("probes every open forwarding each intervalMs, and fires `selfcheck`", async () => {
@@ -323,17 +323,17 @@ describe("selfCheck", () => {
 
   it("runs one round at a time, however short the interval", async () => {
     const world = new HostWorld();
-    let looked = 0;
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "mute";
     };
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });
     await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     await advance(5_500);
-    expect(looked).toBe(1);
+    expect(opens).toBe(1);
     await advance(2_000);
-    expect(looked).toBe(2);
+    expect(opens).toBe(2);
   });
 
   it("fires no event for a probe whose connection was lost", async () => {
