@@ -20,7 +20,7 @@ import { Forwarding, type ForwardingOwner } from "./forwardings.ts";
 import type { HostClient, HostContext } from "./host-client.ts";
 import { proveHostKeys } from "./host-keys.ts";
 import type { Grants } from "./permissions.ts";
-import type { Address } from "./platform.ts";
+import type { Address, HostPlatform } from "./platform.ts";
 import { acceptSession, describe, type Session } from "./session-channel.ts";
 import { VisitorBudget } from "./visitor-budget.ts";
 
@@ -151,6 +151,10 @@ export class ClientRequests implements ForwardingOwner, DirectOwner {
       this.#pipes.delete(pipe);
       if (this.#pipes.size === 0) clearTimeout(this.#linger);
     };
+  }
+
+  get free(): HostPlatform["free"] {
+    return this.#core.platform.free;
   }
 
   grants(): Grants | undefined {

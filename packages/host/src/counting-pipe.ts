@@ -1,27 +1,26 @@
 /** A byte pipe that counts what passes through it. @module */
-import type { BytePipe } from "@postern/ssh";
+import type { BytePipe, PipeSink } from "@postern/ssh";
 
-/** What a pipe carried so far. */
+/** The bytes a pipe has carried. */
 export interface Traffic {
   bytesIn: number;
   bytesOut: number;
 }
 
-/** What {@link countingPipe} tells. */
+/** Options of {@link countingPipe}. */
 export interface PipeWatcher {
   readonly traffic: Traffic;
-  /** the pipe is gone; called once, after whoever uses the pipe has heard of it */
+  /** Called once when the pipe is closed, after the sink's `closed`. */
   readonly closed?: () => void;
 }
 
-/** The same pipe (takes it), watched: in is what it delivers, out what is written to it. */
+/** Returns the same pipe (takes it), but counts its bytes: `bytesIn` are delivered by the pipe, `bytesOut` written to it. */
 export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): BytePipe {
   return {
-    start(sink) {
-      pipe.start({
-        borrows: sink.borrows === true,
-        gathers: sink.gathers === true,
-        ...(sink.written && { written: (chunk) => sink.written?.(chunk) }),
+    memory: pipe.memory,
+    start(sink, options) {
+      const counting: PipeSink = {
+        memory: sink.memory,
         data(chunk) {
           traffic.bytesIn += chunk.length;
           sink.data(chunk);
@@ -35,10 +34,9 @@ export function countingPipe(pipe: BytePipe, { traffic, closed }: PipeWatcher): 
             closed?.();
           }
         },
-      });
+      };
+      pipe.start(counting, options);
     },
-    copies: pipe.copies === true,
-    ...(pipe.reuse && { reuse: (chunk) => pipe.reuse?.(chunk) }),
     write(chunk) {
       traffic.bytesOut += chunk.length;
       return pipe.write(chunk);

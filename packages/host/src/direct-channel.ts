@@ -4,13 +4,14 @@ import { DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/
 import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
 import type { Grants } from "./permissions.ts";
-import type { Address } from "./platform.ts";
+import type { Address, HostPlatform } from "./platform.ts";
 
 /** What a direct connection needs of its client. */
 export interface DirectOwner {
   grants(): Grants | undefined;
   takeShare(): Share | undefined;
   dial(target: Address): Promise<BytePipe>;
+  readonly free: HostPlatform["free"];
   adopt(pipe: BytePipe): () => void;
   refusedChannel(target: Address, reason: string): void;
 }
@@ -57,7 +58,7 @@ async function connectTo(target: Address, open: IncomingOpen, owner: DirectOwner
   try {
     const traffic = { bytesIn: 0, bytesOut: 0 };
     const channel = open.accept({ window: share.window, onReleased: share.channelGone });
-    pump(channel, countingPipe(pipe, { traffic, closed }));
+    pump(channel, countingPipe(pipe, { traffic, closed }), owner.free);
   } catch (error) {
     share.channelGone();
     pipe.abort(toSshError(error, "closed", "the client is gone"));

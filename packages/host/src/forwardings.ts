@@ -25,6 +25,7 @@ export class Forwarding implements HostForwarding {
   readonly #connection: SshConnection;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   #listening: Listening | undefined;
+  #free: HostPlatform["free"];
   /** visitors that came before the client knows that we listen */
   #early: (() => void)[] | undefined = [];
   #closed = false;
@@ -50,6 +51,7 @@ export class Forwarding implements HostForwarding {
 
   /** @throws SshError `connect` when the port cannot be had */
   async listen(platform: HostPlatform, port: number): Promise<void> {
+    this.#free = platform.free;
     this.#listening = await platform.listen(this.hosts, port, (visitor, origin) => this.#visit(visitor, origin));
   }
 
@@ -107,7 +109,7 @@ export class Forwarding implements HostForwarding {
     });
     const options = { window: share.window, onReleased: share.channelGone };
     this.#connection.openChannel("forwarded-tcpip", specificData, options).then(
-      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: gone })),
+      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: gone }), this.#free),
       (error: SshError) => {
         // As sshd, but with a reset: a target that refused is no empty answer.
         visitor.abort(error);

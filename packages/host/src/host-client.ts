@@ -1,7 +1,7 @@
 /** One client of a host, from its first byte to its end. @module */
 
 import type { AuthDecision } from "@postern/auth";
-import { type BytePipe, type LoginAttempt, type SshConnection, serve } from "@postern/ssh";
+import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
 import { maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Admission, Offence } from "./admission.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -136,7 +136,7 @@ export class Client implements HostClient {
   async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform, now } = this.#core;
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
-    return await serve(pipe, {
+    return await accept(pipe, {
       hostKeys,
       algorithms: platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms),
       rekey,

@@ -1,6 +1,6 @@
 /** What a platform gives the host: listening, dialling, randomness and its own algorithm values. @module */
 import type { Algorithms, Random } from "@postern/crypto";
-import type { Address, BytePipe } from "@postern/ssh";
+import type { Address, BytePipe, Free } from "@postern/ssh";
 
 export type { Address };
 
@@ -34,4 +34,6 @@ export interface HostPlatform {
   /** Replaces algorithms that the runtime does not support; runs once per client. Default: every algorithm is taken as it is. */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
+  /** Frees the memory of a chunk (takes it), see `pump`. */
+  readonly free?: Free | undefined;
 }

@@ -11,6 +11,7 @@ import {
 import { SshError } from "@postern/wire";
 import { compatibleAlgorithms, modernAlgorithms, nodeRandom } from "./algorithms.ts";
 import { dialPipe } from "./dial.ts";
+import { free } from "./free.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { socketPipe } from "./socket.ts";
@@ -27,6 +28,7 @@ const platform: HostPlatform = {
   prepare: prepareAlgorithms,
   algorithms: hostAlgorithms,
   random: nodeRandom,
+  free,
 };
 
 /** Options of {@link TunnelHost.listen}. */

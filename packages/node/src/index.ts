@@ -4,6 +4,7 @@ import type { Signer } from "@postern/crypto";
 import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
 import { modernAlgorithms, nodeRandom, sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
+import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 
@@ -29,6 +30,7 @@ export class ReverseTunnel extends PortableTunnel {
       algorithms: modernAlgorithms,
       random: nodeRandom,
       sha256,
+      free,
     });
   }
 }

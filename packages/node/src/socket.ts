@@ -1,7 +1,7 @@
 /** A socket of `node:net` as a byte pipe. @module */
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
-import type { BytePipe, PipeSink } from "@postern/ssh";
+import type { BytePipe, PipeSink, StartOptions } from "@postern/ssh";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import { atEndOfTurn, type TurnListener } from "./end-of-turn.ts";
 
@@ -92,6 +92,7 @@ class SocketPipe implements BytePipe, TurnListener {
   /** made by us: it is TCP, and reads come by `read` */
   readonly #dialled: boolean;
   #sink: PipeSink | undefined;
+  #corks = true;
   #paused = false;
   /** a write gave false and `drain` has not been called since */
   #owesDrain = false;
@@ -125,9 +126,10 @@ class SocketPipe implements BytePipe, TurnListener {
     if (socket.closed) this.gone();
   }
 
-  start(sink: PipeSink): void {
+  start(sink: PipeSink, { cork = true }: StartOptions = {}): void {
     if (this.#sink) throw new SshError("misuse", "expected one start, got another");
     this.#sink = sink;
+    this.#corks = cork;
     if (!this.#dialled) {
       // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
       this.#socket.on("data", (chunk: Bytes) =>
@@ -140,7 +142,7 @@ class SocketPipe implements BytePipe, TurnListener {
 
   /** What a socket of {@link connectPiped} read; the memory is used again. */
   read(chunk: Bytes): void {
-    this.#deliver(this.#sink?.borrows === true ? chunk : chunk.slice());
+    this.#deliver(this.#sink?.memory?.borrows === true ? chunk : chunk.slice());
   }
 
   write(chunk: Bytes): boolean {
@@ -149,7 +151,8 @@ class SocketPipe implements BytePipe, TurnListener {
     if (chunk.length === 0) return !this.#owesDrain;
     const more = this.#gather(chunk);
     if (!more) this.#owesDrain = true;
-    if (this.#sink?.written !== undefined) this.#tellOnceWritten(chunk, this.#sink);
+    const written = this.#sink?.memory?.written;
+    if (written !== undefined) this.#reportOnceWritten(chunk, written);
     return more;
   }
 
@@ -242,12 +245,11 @@ class SocketPipe implements BytePipe, TurnListener {
       atEndOfTurn(this);
     }
     this.#wrote++;
-    const gathered = this.#sink?.gathers === true;
     const first = this.#wrote === 1;
-    const waits = gathered ? small && !first : !(small && first) && chunk.length < largeWrite;
+    const waits = !this.#corks ? small && !first : !(small && first) && chunk.length < largeWrite;
     if (waits && socket.writableCorked === 0) socket.cork();
     const more = socket.write(chunk);
-    if (gathered || socket.writableCorked === 0) return more;
+    if (!this.#corks || socket.writableCorked === 0) return more;
     // What merely waits for the end of the turn is no reason to stop: a writer who has to stop counts as slow.
     if (socket.writableLength < mostGathered) return true;
     socket.uncork();
@@ -271,27 +273,27 @@ class SocketPipe implements BytePipe, TurnListener {
 
   /** The socket's `drain`, or what may be as much. */
   drained(): void {
-    this.#tellWritten();
+    this.#reportWritten();
     this.#report();
   }
 
-  #tellOnceWritten(chunk: Bytes, sink: PipeSink): void {
-    // Mostly the system has taken it by now.
-    if (this.#unwrittenSize + this.#socket.writableLength === 0) return sink.written?.(chunk);
+  #reportOnceWritten(chunk: Bytes, written: (chunk: Bytes) => void): void {
+    // Usually the system has accepted it by now.
+    if (this.#unwrittenSize + this.#socket.writableLength === 0) return written(chunk);
     this.#unwritten ??= [];
     this.#unwritten.push(chunk);
     this.#unwrittenSize += chunk.length;
-    this.#tellWritten();
+    this.#reportWritten();
   }
 
-  #tellWritten(): void {
+  #reportWritten(): void {
     // In order: what the socket still counts is the end of what it was given. A steady trickle may never let it count nothing.
     const unwritten = this.#unwritten;
     for (let first = unwritten?.[0]; first !== undefined; first = unwritten?.[0]) {
       if (this.#unwrittenSize - first.length < this.#socket.writableLength) return;
       unwritten?.shift();
       this.#unwrittenSize -= first.length;
-      this.#sink?.written?.(first);
+      this.#sink?.memory?.written?.(first);
     }
   }
 

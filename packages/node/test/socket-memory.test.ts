@@ -30,7 +30,12 @@ const pattern = (size: number, seed: number): Bytes => Uint8Array.from({ length:
 function collect(pipe: BytePipe, borrows: boolean, keep: (chunk: Bytes) => Bytes): Promise<Bytes[]> {
   const chunks: Bytes[] = [];
   return new Promise((resolve) => {
-    pipe.start({ ...nothing, borrows, data: (chunk) => void chunks.push(keep(chunk)), end: () => resolve(chunks) });
+    pipe.start({
+      ...nothing,
+      memory: { borrows },
+      data: (chunk) => void chunks.push(keep(chunk)),
+      end: () => resolve(chunks),
+    });
   });
 }
 
@@ -80,9 +85,11 @@ describe("a socket that was dialled", () => {
     pipe.start({
       ...nothing,
       data() {},
-      written(chunk) {
-        told.push(chunk);
-        if (told.length === chunks.length) all();
+      memory: {
+        written(chunk) {
+          told.push(chunk);
+          if (told.length === chunks.length) all();
+        },
       },
     });
     const arrived = new Promise<Bytes>((resolve) => {

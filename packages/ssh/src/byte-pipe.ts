@@ -1,41 +1,61 @@
-/** The shape of the socket below and of the channel above. @module */
+/** The interface of a socket (below a connection) and of a channel (above it). @module */
 import type { Bytes } from "@postern/wire";
 
-/** What a {@link BytePipe} calls. Calls are synchronous and never nested inside `start`. */
+/** How a {@link PipeSink} treats the memory of chunks. */
+export interface SinkMemory {
+  /** `data` does not retain the chunk, so the pipe may reuse its memory after the call. */
+  readonly borrows?: boolean | undefined;
+  /** Called when the pipe has sent a chunk and its memory may be reused. Not every pipe reports this. */
+  readonly written?: ((chunk: Bytes) => void) | undefined;
+}
+
+/** How a {@link BytePipe} treats the memory of chunks. */
+export interface PipeMemory {
+  /** `write` copies the chunk, so the caller may reuse its memory after the call. */
+  readonly copies?: boolean | undefined;
+}
+
+/** Options of {@link BytePipe.start}. */
+export interface StartOptions {
+  /**
+   * Whether the pipe may hold back small writes to send them together. `false`: the writer already batches. Default
+   * `true`.
+   */
+  readonly cork?: boolean | undefined;
+}
+
+/** The callbacks of a {@link BytePipe}. They are called synchronously, but never inside `start`. */
 export interface PipeSink {
-  /** Bytes came (takes, unless it borrows). Not called while paused. */
+  /** Default: the sink takes each chunk, and does not need to know when writes are sent. */
+  readonly memory?: SinkMemory | undefined;
+  /** Bytes arrived (takes, unless it borrows). Not called while the pipe is paused. */
   data(chunk: Bytes): void;
-  /** `data` keeps nothing of a chunk once it has returned: the pipe may use the memory again. */
-  readonly borrows?: boolean;
-  /** It gathers what it writes by itself, so that a pipe does better not to wait for more. */
-  readonly gathers?: boolean;
-  /** The other side will send no more; we may still write. */
+  /** The peer sends nothing more; we may still write. */
   end(): void;
-  /** After `write` gave false: write again. */
+  /** Called once the pipe accepts data again, after `write` returned `false`. */
   drain(): void;
-  /** The pipe is done with a chunk that `write` took: its memory may be used again. Not every pipe tells. */
-  written?(chunk: Bytes): void;
-  /** The pipe is gone, with an error when it did not end by both sides' `end`. Called once, last. */
+  /** The pipe is closed, with an error unless both sides ended it. Called once, last. */
   closed(error?: Error): void;
 }
 
-/** A full-duplex byte pipe with half-close and back-pressure in both directions. */
+/** A full-duplex byte pipe with half-close, and with backpressure in both directions. */
 export interface BytePipe {
-  /** Begins delivery; called once. */
-  start(sink: PipeSink): void;
-  /** Sends (takes, unless it copies). False: the bytes were taken, but stop until `drain`. */
+  /** Default: `write` takes each chunk. */
+  readonly memory?: PipeMemory | undefined;
+  /** Starts delivery. Called once. */
+  start(sink: PipeSink, options?: StartOptions): void;
+  /**
+   * Sends bytes (takes, unless it copies). Returns `false` if the caller must stop until `drain`; the bytes are
+   * accepted anyway.
+   */
   write(chunk: Bytes): boolean;
-  /** `write` copies: the memory of a chunk may be used again once it has returned. */
-  readonly copies?: boolean;
-  /** Half-close: no more from us, after what was written. */
+  /** Half-closes the pipe after the bytes written so far. */
   end(): void;
-  /** Stops delivery; at most the chunk in hand is still delivered by a socket, none by a channel. */
+  /** Stops delivery. A socket may still deliver the chunk it is reading, a channel delivers nothing more. */
   pause(): void;
   resume(): void;
-  /** Takes back a chunk that it delivered, once nobody reads it any more. Not every pipe has a use for it. */
-  reuse?(chunk: Bytes): void;
-  /** Sends what was written, ends, and reads no more: what still comes in is dropped. `closed` follows without an error. */
+  /** Sends the bytes written so far, ends, and drops further input. `closed` follows without an error. */
   close(): void;
-  /** Drops the pipe at once, without waiting for what was written. */
+  /** Closes the pipe at once and drops unsent bytes. */
   abort(reason?: Error): void;
 }

@@ -1,15 +1,15 @@
-/** Bytes that wait for a consumer, held in memory of about their own size. @module */
+/** Buffered bytes, held in about as much memory as they need. @module */
 import { type Bytes, concat } from "@postern/wire";
 
 const blockSize = 4096;
 
 /**
- * A queue of chunks. A view keeps the whole buffer behind it alive, and a peer may fill a window byte by byte: what is small
- * beside its buffer is copied, and small pieces are joined.
+ * A queue of chunks. A view keeps its whole buffer alive, and a peer may fill a window byte by byte. Therefore a chunk
+ * that is small compared with its buffer is copied, and small chunks are joined.
  */
 export class ByteQueue {
   readonly #chunks: Bytes[] = [];
-  /** what the last chunk is the beginning of, while there is room behind it */
+  /** the buffer of the last chunk, while it has room for more */
   #block: Bytes | undefined;
   #used = 0;
 
@@ -18,7 +18,7 @@ export class ByteQueue {
     return this.#chunks.reduce((size, { length }) => size + length, 0);
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.#chunks.length === 0;
   }
 
@@ -29,15 +29,15 @@ export class ByteQueue {
     else this.#append(2 * chunk.length >= chunk.buffer.byteLength ? chunk : chunk.slice());
   }
 
-  /** The oldest bytes, perhaps several chunks in one (view). */
+  /** Removes and returns the oldest bytes (view), possibly several chunks joined. */
   shift(): Bytes | undefined {
     const chunk = this.#chunks.shift();
-    // The last chunk may be the beginning of the block; what was handed out does not grow.
+    // The last chunk may be part of the block. A chunk that was returned must not grow.
     if (this.#chunks.length === 0) this.#block = undefined;
     return chunk;
   }
 
-  /** The first bytes, at most `size` of them, without taking them (copies). */
+  /** Returns at most the first `size` bytes without removing them (copies). */
   peek(size: number): Bytes {
     const head: Bytes[] = [];
     let missing = size;
@@ -50,7 +50,7 @@ export class ByteQueue {
     return concat(...head);
   }
 
-  /** Drops everything and gives the number of bytes dropped. */
+  /** Removes everything and returns the number of bytes removed. */
   clear(): number {
     this.#block = undefined;
     const { size } = this;

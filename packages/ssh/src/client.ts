@@ -1,22 +1,25 @@
-/** The client: host key decision and login, RFC 4253 section 8 and RFC 4252. @module */
+/** The client: trusting the host key and logging in (RFC 4253 section 8, RFC 4252). @module */
 import type { AuthDialog, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { type ClientOptions, checkClient, orDrop, refuseAborted, rekeyLimits } from "./options.ts";
+import { type ClientOptions, checkClient, orDrop, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**
- * Logs in to the SSH server at the other end of a pipe.
+ * Logs in to the SSH server at the other end of a pipe (takes it).
  *
- * @throws SshError whose `code` says what failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, `aborted`, …
+ * @throws SshError whose `code` names the step that failed: `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …;
+ * `signal.reason` if aborted
  */
 export async function connect(pipe: BytePipe, options: ClientOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkClient(options));
-  refuseAborted(pipe, options.signal);
+  orDrop(pipe, () => {
+    checkClient(options);
+    options.signal?.throwIfAborted();
+  });
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
     pipe,
@@ -48,12 +51,12 @@ function loginEvent(
     case "verify": {
       const { verdict, algorithm } = event;
       const failed = (cause: unknown): never => {
-        const message = `expected a verdict on the ${algorithm} signature by the host key, got an error`;
+        const message = `expected the ${algorithm} signature of the host key to be verified, got an error`;
         throw new SshError("kex", message, { cause });
       };
       connection.decide(
         () => Promise.resolve(verdict).catch(failed),
-        (good) => session.transport.verified(good),
+        (good) => session.verified(good),
       );
       return;
     }
@@ -67,14 +70,14 @@ function loginEvent(
             throw toSshError(
               error,
               "hostkey",
-              `the host key (${algorithm}) was refused: the program's check of it failed`,
+              `the host key (${algorithm}) was refused because the program's check threw an error`,
             );
           }
         },
         (trusted) => {
-          // Anything but true is a refusal: a forgotten return must not trust a host.
+          // Only `true` accepts the key, so that a forgotten return does not trust a server.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
-          session.transport.acceptHostKey();
+          session.acceptHostKey();
           options.onLogin?.(connection);
         },
       );
@@ -108,10 +111,10 @@ function loginEvent(
 
 type Step = { readonly payload: Bytes | undefined } | { readonly why: string; readonly cause: unknown };
 
-/** Synchronous when the method is: then the login leaves in one write with our NEWKEYS. */
+/** Synchronous if the method is, so that the login request is sent in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
   const failed = (error: unknown): Step => {
-    // The next method may do; a peer that breaks the protocol may not.
+    // The next method may work, unless the peer broke the protocol.
     if (error instanceof SshError && error.code === "protocol") throw error;
     return { why: error instanceof Error ? error.message : String(error), cause: error };
   };

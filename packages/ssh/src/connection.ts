@@ -1,43 +1,28 @@
-/** What both roles of an SSH connection share: channels, requests, and the end. @module */
+/** The part of an SSH connection that both roles share: login, channels, requests and the end. @module */
 import type { MaybePromise } from "@postern/auth";
-import type { ReplySlot } from "@postern/connection";
+import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
-import {
-  type Bytes,
-  disconnectReason,
-  Limits,
-  maxTimerMs,
-  OpenFailureReason,
-  quote,
-  RfcLimits,
-  SshError,
-  sanitizeText,
-} from "@postern/wire";
+import { type Bytes, disconnectReason, Limits, maxTimerMs, quote, SshError, sanitizeText } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { type Channel, type ChannelContext, SshChannel } from "./channel.ts";
+import { Channels, type ChannelsContext } from "./channels.ts";
+import { deferred, onAbort } from "./deferred.ts";
 import { Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
-import { onAbort } from "./on-abort.ts";
-import { abortedError, type ConnectionOptions } from "./options.ts";
+import type { ConnectionOptions } from "./options.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
-import { settleable } from "./settleable.ts";
 import type {
-  AcceptOptions,
   CallOptions,
+  Channel,
   ChannelOptions,
   ConnectionStats,
   GlobalReply,
-  IncomingOpen,
-  IncomingRequest,
   PeerInfo,
   RequestOptions,
   SshConnection,
 } from "./ssh-connection.ts";
-import { type Waiter, waiter } from "./waiter.ts";
-import { WindowBudget, WindowGrowth } from "./window-growth.ts";
 
-/** What only a role knows how to handle. */
+/** Events that only one role handles. */
 type LoginEventType =
   | "notice"
   | "verify"
@@ -50,24 +35,27 @@ type LoginEventType =
   | "responses"
   | "abandoned";
 
-interface OpenWaiter extends Waiter<SshChannel> {
-  readonly type: string;
-  readonly growth: WindowGrowth;
-  readonly options: ChannelOptions;
-}
+const noAlgorithms: AlgorithmNames = {
+  kex: "",
+  hostKey: "",
+  cipherC2s: "",
+  cipherS2c: "",
+  macC2s: undefined,
+  macS2c: undefined,
+  strict: false,
+};
 
-/** The part of a connection that both roles share. The roles add the handling of their login events. */
+/** The part of a connection that both roles share. Each role passes a handler for its login events. */
 export class Connection implements SshConnection {
   readonly #options: ConnectionOptions;
+  readonly #session: SessionMachine;
+  readonly #machine: ConnectionMachine;
   readonly #driver: Driver;
   readonly #now: () => number;
-  readonly #host: ChannelContext;
-  readonly #channels = new Map<number, SshChannel>();
-  readonly #opens = new Map<number, OpenWaiter>();
+  readonly #channels: Channels;
   readonly #requests: GlobalRequests;
-  readonly #windows: WindowBudget;
-  readonly #closed = settleable();
-  readonly #opened = settleable();
+  readonly #closed = deferred();
+  readonly #opened = deferred();
   #end: { readonly error: SshError | undefined } | undefined;
   #user = "";
   #peer: Partial<PeerInfo> = {};
@@ -81,6 +69,8 @@ export class Connection implements SshConnection {
     loginEvent: (event: SessionEvent, connection: Connection) => void,
   ) {
     this.#options = options;
+    this.#session = session;
+    this.#machine = session.connection;
     this.#now = now;
     this.#driver = new Driver(pipe, session, now, {
       event: (event) => {
@@ -89,17 +79,27 @@ export class Connection implements SshConnection {
       probe: () => this.#requests.probe(),
       ended: (error) => this.#ended(error),
     });
-    this.#windows = new WindowBudget(options.windowBudget ?? Limits.windows);
-    const machine = session.connection;
-    const touch = (): void => this.#driver.touch();
-    this.#requests = new GlobalRequests({ machine, touch, now });
-    this.#host = {
-      machine,
-      touch,
+    const { windowBudget = Limits.windows, onChannelOpen, onGlobalRequest } = options;
+    const context = {
+      machine: session.connection,
+      scheduleFlush: () => this.#driver.scheduleFlush(),
       now,
-      unsent: 0,
-      reuse: (chunk) => session.transport.reuseInput(chunk),
+      answerOnce: this.#answerOnce,
     };
+    const requests = new GlobalRequests({
+      ...context,
+      acknowledgeNow: () => session.acknowledgeNow(),
+      onRequest: onGlobalRequest && ((request) => onGlobalRequest(request, this)),
+    });
+    this.#requests = requests;
+    const channelsContext: ChannelsContext = {
+      ...context,
+      unsent: 0,
+      endError: () => this.#endError(),
+      longRoundTrip: () => requests.longRoundTrip(),
+      onOpen: onChannelOpen && ((open) => onChannelOpen(open, this)),
+    };
+    this.#channels = new Channels(channelsContext, windowBudget);
   }
 
   get closed(): Promise<void> {
@@ -119,84 +119,64 @@ export class Connection implements SshConnection {
   }
 
   get channelCount(): number {
-    return this.#host.machine.channelCount;
+    return this.#machine.channelCount;
   }
 
-  /** Runs the connection until the peer is logged in. @internal */
+  /** Runs the connection until login is complete. @internal */
   async open(user: string): Promise<this> {
     this.#user = user;
     const { signal, loginTimeoutMs = Limits.loginTimeoutMs } = this.#options;
-    const aborted = (): void => this.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
-    const settled = onAbort(signal, aborted);
-    const late = new SshError("timeout", `expected the login to be done within ${loginTimeoutMs} ms`);
+    const stopListening = onAbort(signal, () => {
+      this.#opened.reject(signal?.reason);
+      this.abort(new SshError("aborted", "the login was aborted", { cause: signal?.reason }));
+    });
+    const late = new SshError("timeout", `expected login to complete within ${loginTimeoutMs} ms`);
     const deadline = setTimeout(() => this.abort(late), Math.min(loginTimeoutMs, maxTimerMs));
     try {
       this.#driver.start();
       await this.#opened.promise;
     } finally {
-      settled();
+      stopListening();
       clearTimeout(deadline);
     }
     return this;
   }
 
-  /** The peer is logged in. @internal */
+  /** Login is complete. @internal */
   loginDone(user: string): void {
     this.#user = user;
     const { keepAlive } = this.#options;
-    if (keepAlive !== undefined && keepAlive.intervalMs > 0) {
+    if (keepAlive !== undefined && keepAlive.intervalMs > 0)
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
-    }
-    // What leaves now carries the acknowledgement itself.
-    if (this.#requests.waiting) this.#driver.session.hurry();
+    // Must come before the queued requests are sent, because they would carry the acknowledgement themselves.
+    if (this.#requests.awaitsReply) this.#session.acknowledgeNow();
     this.#requests.loggedIn = true;
     this.releaseRequests();
-    this.#opened.settle();
+    this.#opened.resolve();
   }
 
-  /** What was asked during the login may be sent. @internal */
+  /** Sends the requests that were queued during login. @internal */
   releaseRequests(): void {
     this.#requests.release();
   }
 
-  /** Works on a decision of the program and goes on with its outcome; an error ends the connection. @internal */
-  decide<T>(work: () => MaybePromise<T>, then: (outcome: T) => void): void {
-    const proceed = (outcome: T): void => {
+  /** Runs a decision of the program and continues with its result. An error ends the connection. @internal */
+  decide<T>(work: () => MaybePromise<T>, then: (result: T) => void): void {
+    const proceed = (result: T): void => {
       if (this.#end !== undefined) return;
-      then(outcome);
-      this.#driver.touch();
+      then(result);
+      this.#driver.scheduleFlush();
     };
-    const outcome = work();
-    if (outcome instanceof Promise) {
-      outcome.then(proceed).catch((error: unknown) => this.#driver.fail(error));
-    } else proceed(outcome);
+    const result = work();
+    if (result instanceof Promise) {
+      result.then(proceed).catch((error: unknown) => this.#driver.fail(error));
+    } else proceed(result);
   }
 
   async openChannel(type: string, specificData: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
-    const { signal, window, maxPacket = Limits.maxPacket } = options;
-    this.#expectOpen(signal);
-    if (!this.loggedIn) throw new SshError("misuse", "expected the login to be over");
-    expectUint32("window", window ?? Limits.window);
-    expectUint32("maxPacket", maxPacket);
-    const { machine } = this.#host;
-    return await new Promise<Channel>((resolve, reject) => {
-      const growth = this.#window(window);
-      let id: number;
-      try {
-        id = machine.openChannel(type, specificData, { window: growth.size, maxPacket });
-      } catch (error) {
-        growth.end(0);
-        throw error;
-      }
-      this.#driver.touch();
-      const aborted = (): void => {
-        this.#opens.delete(id);
-        machine.abandonOpen(id);
-        growth.end(0);
-        reject(abortedError(signal));
-      };
-      this.#opens.set(id, { type, growth, options, ...waiter(signal, { resolve, reject }, aborted) });
-    });
+    this.#expectOpen(options.signal);
+    if (!this.loggedIn) throw new SshError("misuse", "expected openChannel to be called after login");
+    return await this.#channels.open(type, specificData, options);
   }
 
   async request(name: string, specificData: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {
@@ -210,13 +190,13 @@ export class Connection implements SshConnection {
 
   debug(message: string): void {
     if (this.#end !== undefined) return;
-    this.#driver.session.transport.debug(message, true);
-    this.#driver.touch();
+    this.#session.debug(message);
+    this.#driver.scheduleFlush();
   }
 
   rekey(): void {
-    this.#driver.session.transport.startRekey();
-    this.#driver.touch();
+    this.#session.startRekey();
+    this.#driver.scheduleFlush();
   }
 
   async close({ signal }: CallOptions = {}): Promise<void> {
@@ -238,78 +218,40 @@ export class Connection implements SshConnection {
     };
   }
 
-  /** Handles what is no matter of a role's login. */
+  /** Handles every event except those of a role's login, for which it returns `false`. */
   #event(event: SessionEvent): boolean {
+    if ("id" in event) {
+      this.#channels.handle(event);
+      return true;
+    }
     switch (event.type) {
-      case "data":
-        if (event.dataType === undefined) this.#channels.get(event.id)?.received(event.data);
-        else this.#channels.get(event.id)?.discarded(event.data.length);
-        return true;
-      case "writable":
-        this.#channels.get(event.id)?.woken();
-        return true;
-      case "eof":
-        this.#channels.get(event.id)?.receivedEof();
-        return true;
-      case "stalled":
-        this.#channels.get(event.id)?.stalled();
-        return true;
-      case "closed": {
-        const channel = this.#channels.get(event.id);
-        this.#channels.delete(event.id);
-        channel?.released(undefined);
-        return true;
-      }
-      case "open":
-        this.#incomingOpen(event.id, event.channelType, event.specificData);
-        return true;
-      case "opened":
-        this.#channelOpened(event.id);
-        return true;
-      case "openFailed": {
-        const { reason, description } = event;
-        const message = `the peer refused the channel: ${quote(description)} (reason ${reason})`;
-        const waiting = this.#opens.get(event.id);
-        this.#opens.delete(event.id);
-        waiting?.growth.end(0);
-        waiting?.reject(new SshError("refused", message, { reason }));
-        return true;
-      }
-      case "request":
-        this.#channelRequest(event.id, event.requestType, event.specificData, event.slot);
-        return true;
-      case "reply":
-        this.#channels.get(event.id)?.replied(event.ok);
-        return true;
       case "globalRequest":
-        this.#incomingRequest(event.name, event.specificData, event.slot);
+        this.#requests.received(event.name, event.specificData, event.slot);
         return true;
-      case "globalReply":
-        this.#requests.settle(event.index, {
-          ok: event.ok,
-          specificData: event.specificData,
-          unimplemented: event.unimplemented,
-        });
+      case "globalReply": {
+        const { index, ok, specificData, unimplemented } = event;
+        this.#requests.settle(index, { ok, specificData, unimplemented });
         return true;
+      }
       case "debug":
         // RFC 4253 section 11.3: control characters are filtered.
         this.#options.onDebug?.(sanitizeText(event.message.slice(0, Limits.debugCharacters)), event.alwaysDisplay);
         return true;
       case "unimplemented":
-        // Some servers answer every global request this way; it stands for a failure (RFC 4253 section 11.4).
-        this.#host.machine.unimplemented(event.sequence);
+        // Some servers answer every global request this way. It counts as a failure (RFC 4253 section 11.4).
+        this.#machine.unimplemented(event.sequence);
         return true;
       case "disconnect": {
         const { reason, description } = event;
-        // A server that has had enough attempts hangs up instead of refusing one more.
-        const code = this.#driver.session.refusesLogin(reason) ? "auth" : "disconnected";
+        // Some servers disconnect instead of refusing the last attempt to log in.
+        const code = this.#session.refusesLogin(reason) ? "auth" : "disconnected";
         throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
       }
       case "identified":
         this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
         return true;
       case "keys": {
-        const { sessionId = new Uint8Array(0) } = this.#driver.session.transport;
+        const { sessionId = new Uint8Array(0) } = this.#session;
         this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
         if (!event.first) this.#rekeys++;
         return true;
@@ -320,123 +262,35 @@ export class Connection implements SshConnection {
     }
   }
 
-  #incomingOpen(id: number, type: string, specificData: Bytes): void {
-    const { machine, unsent } = this.#host;
-    if (unsent > Limits.unsent) {
-      machine.refuseOpen(id, OpenFailureReason.RESOURCE_SHORTAGE, "too many bytes wait for a window");
-      return;
-    }
-    const once = this.#once("a channel open");
-    const open: IncomingOpen = {
-      type,
-      id,
-      specificData,
-      accept: (options = {}) => {
-        const { window, maxPacket = Limits.maxPacket } = options;
-        const channel = once(() => {
-          const growth = this.#window(window);
-          machine.confirmOpen(id, undefined, { window: growth.size, maxPacket });
-          return this.#addChannel(id, type, growth, options);
-        });
-        if (channel !== undefined) return channel;
-        throw this.#end?.error ?? new SshError("closed", "expected an open connection to accept a channel on");
-      },
-      refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
-    };
-    if (this.#options.onChannelOpen !== undefined) this.#options.onChannelOpen(open, this);
-    else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no channels are accepted");
-  }
-
-  /** Does what answers the peer, and throws when it is to be done again. It is not done when the connection has ended. */
-  #once(what: string): <T>(answer: () => T) => T | undefined {
-    let answered = false;
+  /** See {@link ChannelsContext}. */
+  readonly #answerOnce = (what: string): (<T>(answer: () => T) => T | undefined) => {
+    let isAnswered = false;
     return (answer) => {
-      if (answered) throw new SshError("misuse", `expected one answer to ${what}`);
-      answered = true;
+      if (isAnswered) throw new SshError("misuse", `expected one answer to ${what}`);
+      isAnswered = true;
       if (this.#end !== undefined) return undefined;
       const result = answer();
-      this.#driver.touch();
+      this.#driver.scheduleFlush();
       return result;
     };
-  }
-
-  #incomingRequest(name: string, specificData: Bytes, slot: ReplySlot | undefined): void {
-    const { machine } = this.#host;
-    if (slot === undefined && this.#requests.waiting) this.#driver.session.hurry();
-    const once = this.#once("a global request");
-    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
-    const request: IncomingRequest = {
-      name,
-      specificData,
-      wantReply: slot !== undefined,
-      accept: (reply) => answer(true, reply),
-      refuse: () => answer(false),
-    };
-    if (this.#options.onGlobalRequest === undefined) request.refuse();
-    else this.#options.onGlobalRequest(request, this);
-  }
-
-  #channelRequest(id: number, type: string, specificData: Bytes, slot: ReplySlot | undefined): void {
-    const { machine } = this.#host;
-    const once = this.#once("a channel request");
-    const answer = (ok: boolean): void => once(() => slot && machine.reply(id, slot, ok));
-    const accept = (): void => answer(true);
-    const refuse = (): void => answer(false);
-    const { onRequest } = this.#channels.get(id) ?? {};
-    if (onRequest !== undefined) onRequest({ type, specificData, wantReply: slot !== undefined, accept, refuse });
-    // RFC 4254 section 5.4: a request that is not recognized is answered with failure. sshd probes clients this way.
-    else refuse();
-  }
-
-  #channelOpened(id: number): void {
-    const waiter = this.#opens.get(id);
-    this.#opens.delete(id);
-    waiter?.resolve(this.#addChannel(id, waiter.type, waiter.growth, waiter.options));
-  }
-
-  #window(fixed: number | undefined): WindowGrowth {
-    return new WindowGrowth(this.#windows, this.#roundTrip, fixed);
-  }
-
-  /** Milliseconds when the link is long. Called only when it matters, because it may cost a request to the peer. */
-  readonly #roundTrip = (): number | undefined => this.#requests.longRoundTrip();
-
-  #addChannel(id: number, type: string, growth: WindowGrowth, handlers: AcceptOptions): SshChannel {
-    const channel = new SshChannel(type, id, growth, this.#host, handlers);
-    this.#channels.set(id, channel);
-    return channel;
-  }
+  };
 
   #expectOpen(signal: AbortSignal | undefined): void {
-    if (signal?.aborted) throw abortedError(signal);
-    if (this.#end !== undefined) throw this.#end.error ?? new SshError("closed", "the connection was closed");
+    signal?.throwIfAborted();
+    if (this.#end !== undefined) throw this.#endError();
   }
 
-  /** Every waiter learns of the end. */
+  #endError(): SshError {
+    return this.#end?.error ?? new SshError("closed", "the connection was closed");
+  }
+
   #ended(error: SshError | undefined): void {
     this.#end = { error };
-    const reason = error ?? new SshError("closed", "the connection was closed");
-    for (const waiter of this.#opens.values()) waiter.reject(reason);
+    const reason = this.#endError();
     this.#requests.fail(reason);
-    this.#opens.clear();
-    for (const channel of this.#channels.values()) channel.released(reason);
-    this.#channels.clear();
-    this.#opened.settle(reason);
-    this.#closed.settle(error);
+    this.#channels.end(reason);
+    this.#opened.reject(reason);
+    if (error === undefined) this.#closed.resolve();
+    else this.#closed.reject(error);
   }
-}
-
-const noAlgorithms: AlgorithmNames = {
-  kex: "",
-  hostKey: "",
-  cipherC2s: "",
-  cipherS2c: "",
-  macC2s: undefined,
-  macS2c: undefined,
-  strict: false,
-};
-
-function expectUint32(name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= RfcLimits.maxWindow) return;
-  throw new SshError("misuse", `expected ${name} to be a uint32, got ${value}`);
 }

@@ -23,8 +23,8 @@ export function deferred<T = void>(): Deferred<T> {
 }
 
 /**
- * Calls `listener` when the signal aborts, or at once if it already has. Returns a function that removes the listener: a signal may outlive
- * the call it belongs to.
+ * Calls `listener` when the signal aborts, or at once if it already has. Returns a function that removes the listener:
+ * a signal may outlive the call it belongs to.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (signal?.aborted) listener();

@@ -1,4 +1,4 @@
-/** The one asynchronous place: moves bytes between a pipe and a session, keeps its time, and catches its errors. @module */
+/** Runs a session over a pipe: moves bytes, keeps timers and turns errors into the connection's end. @module */
 import {
   type Bytes,
   disconnectDescription,
@@ -8,113 +8,119 @@ import {
   SshError,
   toSshError,
 } from "@postern/wire";
-import type { BytePipe } from "./byte-pipe.ts";
+import type { BytePipe, PipeSink } from "./byte-pipe.ts";
+import { deferred, onAbort } from "./deferred.ts";
 import type { KeepAlive } from "./keepalive.ts";
-import { onAbort } from "./on-abort.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
-import { settleable } from "./settleable.ts";
 
-const settled: Promise<void> = /* @__PURE__ */ Promise.resolve();
+const resolved: Promise<void> = /* @__PURE__ */ Promise.resolve();
 
-/** What a {@link Driver} calls. */
+/** The callbacks of a {@link Driver}. */
 export interface DriverHandler {
-  /** Called for each event, in order. An error thrown ends the connection. */
+  /** Called for each event, in order. If it throws, the connection ends. */
   event(event: SessionEvent): void;
-  /** The peer is to be asked whether it is still there. */
+  /** Sends a keepalive request. */
   probe(): void;
-  /** Called once: the connection is over. No error: it was closed by us. */
+  /** The connection has ended, without an error if we closed it. Called once. */
   ended(error: SshError | undefined): void;
 }
 
-/** Pumps one session over one pipe. */
+/** Drives one session over one pipe. */
 export class Driver {
-  readonly session: SessionMachine;
-  /** set when the peer is logged in */
+  /** Set once login is complete. */
   keepAlive: KeepAlive | undefined;
-  /** bytes read from the pipe and handed to it */
+  /** bytes read from the pipe and written to it */
   bytesIn = 0;
   bytesOut = 0;
   readonly #pipe: BytePipe;
+  readonly #session: SessionMachine;
   readonly #handler: DriverHandler;
   readonly #now: () => number;
   #pumping = false;
   #scheduled = false;
   #ended = false;
-  /** the pipe's write gave false, and no drain has come */
+  /** The pipe's `write` returned `false`, and `drain` has not been called since. */
   #blocked = false;
   #inputPaused = false;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
-  readonly #pipeClosed = settleable();
+  readonly #pipeClosed = deferred();
 
   constructor(pipe: BytePipe, session: SessionMachine, now: () => number, handler: DriverHandler) {
     this.#pipe = pipe;
-    this.session = session;
+    this.#session = session;
     this.#now = now;
     this.#handler = handler;
   }
 
-  /** Begins to read and write. */
+  /** Starts to read and write. */
   start(): void {
-    this.#pipe.start({
-      borrows: true,
-      gathers: true,
+    const sink: PipeSink = {
+      memory: { borrows: true, written: (chunk) => this.#session.reuseOutput(chunk) },
       data: (chunk) => this.#receive(chunk),
-      written: (chunk) => this.session.transport.reuseOutput(chunk),
       end: () => this.#inputEnded(),
       drain: () => {
         this.#blocked = false;
         this.#pump();
       },
       closed: (error) => {
-        this.#pipeClosed.settle();
+        this.#pipeClosed.resolve();
         this.#inputEnded(error);
       },
-    });
+    };
+    this.#pipe.start(sink, { cork: false });
     this.#pump();
   }
 
-  /** The program gave the session something to do: the output of this turn leaves in one write. */
-  touch(): void {
+  /** Sends the session's output at the end of this turn, in one write. */
+  scheduleFlush(): void {
     if (this.#scheduled || this.#pumping || this.#ended) return;
     this.#scheduled = true;
-    // Node's queueMicrotask makes an async resource for each call.
-    void settled.then(this.#scheduledPump);
+    // Cheaper than queueMicrotask, which creates an async resource for each call on Node.js.
+    void resolved.then(this.#scheduledPump);
   }
 
-  /** Ends the connection because of an error: DISCONNECT with its reason, every waiter rejected, the pipe dropped. */
+  /** Ends the connection with an error: sends DISCONNECT with its reason, rejects pending calls and closes the pipe. */
   fail(cause: unknown): void {
-    // Not the peer's fault, and none of its business: the program finds the cause in the error.
-    const error = toSshError(cause, "closed", "the program failed, and the connection was closed");
+    // An error of the program is not the peer's business. The program finds it in `cause`.
+    const error = toSshError(cause, "closed", "the connection was closed because the program threw an error");
     const reason = disconnectReason(error);
     this.#end(error, reason, disconnectDescription(reason));
   }
 
-  /** Ends the connection as the program wishes; resolves when the pipe is gone. */
+  /**
+   * Ends the connection at the program's request. Resolves when the pipe is closed; rejects with `signal.reason` if
+   * aborted before.
+   */
   async close(reason: number, description: string, signal: AbortSignal | undefined): Promise<void> {
     this.#end(undefined, reason, description);
-    const stopListening = onAbort(signal, () => this.#pipe.abort());
+    let aborted = false;
+    const stopListening = onAbort(signal, () => {
+      aborted = true;
+      this.#pipe.abort();
+    });
     await this.#pipeClosed.promise;
     stopListening();
+    if (aborted) throw signal?.reason;
   }
 
   #receive(chunk: Bytes): void {
     if (this.#ended) return;
     this.bytesIn += chunk.length;
-    this.keepAlive?.heard(this.#now());
-    this.session.receive(chunk);
+    this.keepAlive?.received(this.#now());
+    this.#session.receive(chunk);
     this.#pump();
-    this.session.transport.keepInput();
+    this.#session.keepInput();
   }
 
   #inputEnded(cause?: Error): void {
     if (this.#ended) return;
-    // What came before the end is handled first: it may hold a DISCONNECT.
+    // Earlier input is handled first, because it may hold a DISCONNECT.
     if (this.#pumping) return queueMicrotask(() => this.#inputEnded(cause));
     this.#pump();
     if (this.#ended) return;
-    const error = this.session.transport.inputEnded();
-    const known = error.code !== "closed" || cause === undefined;
-    this.fail(known ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
+    const error = this.#session.inputEnded();
+    const isExplained = error.code !== "closed" || cause === undefined;
+    this.fail(isExplained ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
   }
 
   readonly #scheduledPump = (): void => {
@@ -128,7 +134,7 @@ export class Driver {
     try {
       this.#tick();
       do {
-        for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
+        for (let event = this.#session.next(); event !== undefined; event = this.#session.next()) {
           this.#handler.event(event);
           if (this.#ended) return;
         }
@@ -139,25 +145,27 @@ export class Driver {
     } finally {
       this.#pumping = false;
     }
-    // Last: a channel delivers what waits inside `resume`, and that is pumped in its turn.
+    // Last, because a channel delivers buffered data inside `resume`, which pumps again.
     this.#gateInput();
   }
 
   #tick(): void {
     const now = this.#now();
-    this.session.tick(now);
-    const verdict = this.keepAlive?.tick(now, Date.now());
-    if (verdict === "probe") this.#handler.probe();
-    if (verdict === "lost") {
-      const silent = Math.round(now - (this.keepAlive?.heardAt ?? now));
-      throw new SshError("timeout", `expected the peer to answer keepalives, heard nothing for ${silent} ms`);
+    this.#session.tick(now);
+    const action = this.keepAlive?.tick(now, Date.now());
+    if (action === "probe") this.#handler.probe();
+    if (action === "lost") {
+      const silent = Math.round(now - (this.keepAlive?.receivedAt ?? now));
+      throw new SshError("timeout", `expected the peer to answer keepalives, received nothing for ${silent} ms`);
     }
   }
 
-  /** Hands all output to the pipe in one write. True when something left, for that may have woken channels. */
+  /**
+   * Writes all output to the pipe at once. Returns whether there was any, because then channels may have written more.
+   */
   #flush(): boolean {
     if (this.#blocked) return false;
-    const output = this.session.takeOutput();
+    const output = this.#session.takeOutput();
     if (output === undefined) return false;
     this.bytesOut += output.length;
     this.#blocked = !this.#pipe.write(output);
@@ -166,7 +174,7 @@ export class Driver {
 
   #gateInput(): void {
     if (this.#ended) return;
-    const paused = !this.session.wantsInput;
+    const paused = !this.#session.wantsInput;
     if (paused === this.#inputPaused) return;
     this.#inputPaused = paused;
     if (paused) this.#pipe.pause();
@@ -175,7 +183,7 @@ export class Driver {
 
   #armTimer(): void {
     const at = Math.min(
-      this.session.deadline ?? Number.POSITIVE_INFINITY,
+      this.#session.deadline ?? Number.POSITIVE_INFINITY,
       this.keepAlive?.deadline ?? Number.POSITIVE_INFINITY,
     );
     if (at === Number.POSITIVE_INFINITY || (this.#timer !== undefined && this.#timer.at <= at)) return;
@@ -193,20 +201,20 @@ export class Driver {
     this.#ended = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
     try {
-      this.session.transport.disconnect(reason, description);
-      const output = this.session.takeOutput();
+      this.#session.disconnect(reason, description);
+      const output = this.#session.takeOutput();
       if (output !== undefined) this.#pipe.write(output);
       this.#pipe.end();
     } catch (failure) {
-      // A pipe that cannot even end is dropped; the waiters are to learn of the end all the same.
+      // Pending calls must reject even if the pipe fails to end.
       this.#pipe.abort(failure instanceof Error ? failure : undefined);
     }
-    // A peer that does not close its side, or takes nothing any more, is not waited for.
-    const patience = setTimeout(
+    // The peer may never close its side or read our output.
+    const timer = setTimeout(
       () => this.#pipe.abort(error),
       error === undefined ? Limits.logoffTimeoutMs : Limits.closeGraceMs,
     );
-    void this.#pipeClosed.promise.then(() => clearTimeout(patience));
+    void this.#pipeClosed.promise.then(() => clearTimeout(timer));
     this.#pipe.resume();
     this.#handler.ended(error);
   }

@@ -1,57 +1,70 @@
-/** Our global requests: one line of waiters, for replies carry no id (RFC 4254 section 4). @module */
-import type { ConnectionMachine } from "@postern/connection";
+/** Global requests of both sides. Replies carry no id, so they are matched in order (RFC 4254 section 4). @module */
+import type { ConnectionMachine, ReplySlot } from "@postern/connection";
 import type { Bytes } from "@postern/wire";
-import { abortedError } from "./options.ts";
-import type { GlobalReply, RequestOptions } from "./ssh-connection.ts";
-import { type Waiter, waiter } from "./waiter.ts";
+import { abortable, type Settler } from "./deferred.ts";
+import type { GlobalReply, IncomingRequest, RequestOptions } from "./ssh-connection.ts";
 import { RoundTrip } from "./window-growth.ts";
 
-/** Answered with a failure by whoever does not know it, and that is an answer. */
+/** A peer that does not know this request answers REQUEST_FAILURE, which also proves that it is alive. */
 const keepAlive = "keepalive@openssh.com";
 
-/** What {@link GlobalRequests} needs of its connection. */
+/** The parts of its connection that {@link GlobalRequests} uses. */
 export interface RequestContext {
   readonly machine: ConnectionMachine;
-  /** there is output to send */
-  touch(): void;
+  /** Sends the machine's output soon. */
+  scheduleFlush(): void;
   readonly now: () => number;
+  /**
+   * Returns a function that runs its argument, unless the connection has ended.
+   * @throws SshError `misuse` at its second call
+   */
+  readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
+  /** Sends the TCP acknowledgement that the server may wait for, see `SessionMachine`. */
+  acknowledgeNow(): void;
+  readonly onRequest: ((request: IncomingRequest) => void) | undefined;
 }
 
-/** Every request that wants a reply stands in this one line: those of the program, keepalives, and those nobody waits for any more. */
+/**
+ * Sends our global requests and answers the peer's. One queue holds each of ours that expects a reply: the program's,
+ * keepalives, and aborted ones whose reply is still due.
+ */
 export class GlobalRequests {
   readonly #roundTrip = new RoundTrip();
   #measuring = false;
-  /** of the last keepalive that was answered */
+  /** round trip of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
-  /** what sends that which was asked during the login, and who waits for it; undefined: everything leaves at once */
-  #early: Map<() => void, Waiter<GlobalReply>> | undefined = new Map();
-  /** whether the login is over: until then an answer takes as long as that does, and tells nothing of the way */
+  /**
+   * Requests queued until login completes: how to send them, and who awaits them. `undefined` once they have been sent.
+   */
+  #early: Map<() => void, Settler<GlobalReply>> | undefined = new Map();
+  /** Round trips are measured only after login; before it, they would include the server's authentication. */
   loggedIn = false;
-  readonly #host: RequestContext;
-  readonly #waiters: { readonly waiter: Waiter<GlobalReply>; readonly askedAt: number | undefined }[] = [];
+  readonly #context: RequestContext;
+  readonly #pending: { readonly caller: Settler<GlobalReply>; readonly sentAt: number | undefined }[] = [];
 
-  constructor(host: RequestContext) {
-    this.#host = host;
+  constructor(context: RequestContext) {
+    this.#context = context;
   }
 
-  /** The peer takes requests from now on. */
+  /** Sends the requests that were queued during login. */
   release(): void {
     const early = this.#early;
     this.#early = undefined;
-    for (const ask of early?.keys() ?? []) ask();
+    for (const send of early?.keys() ?? []) send();
   }
 
   /** Whether a reply is due. */
-  get waiting(): boolean {
-    return this.#waiters.length > 0;
+  get awaitsReply(): boolean {
+    return this.#pending.length > 0;
   }
 
+  /** Sends a request, or queues it until login. Resolves with its reply. */
   send(name: string, specificData: Bytes, { signal, onReply }: RequestOptions): Promise<GlobalReply> {
     return new Promise<GlobalReply>((resolve, reject) => {
-      const ask = (): void => this.#ask(name, specificData, asking);
+      const send = (): void => this.#send(name, specificData, caller);
       const aborted = (): void => {
-        this.#early?.delete(ask);
-        reject(abortedError(signal));
+        this.#early?.delete(send);
+        reject(signal?.reason);
       };
       const answered = (reply: GlobalReply): void => {
         try {
@@ -61,56 +74,71 @@ export class GlobalRequests {
           reject(error);
         }
       };
-      const asking = waiter(signal, { resolve: answered, reject }, aborted);
-      if (this.#early === undefined) ask();
-      else this.#early.set(ask, asking);
+      const caller = abortable(signal, { resolve: answered, reject }, aborted);
+      if (this.#early === undefined) send();
+      else this.#early.set(send, caller);
     });
   }
 
-  /** A request that wants no reply. */
+  /** Sends a request without asking for a reply. */
   notify(name: string, specificData: Bytes): void {
-    this.#host.machine.globalRequest(name, specificData, false);
-    this.#host.touch();
+    this.#context.machine.globalRequest(name, specificData, false);
+    this.#context.scheduleFlush();
   }
 
-  /** Asks the peer for any sign of life. Nobody waits for the answer. */
+  /** Sends a keepalive request. */
   probe(): void {
-    const askedAt = this.#host.now();
-    const answered = (): void => {
-      this.lastRoundTripMs = this.#host.now() - askedAt;
+    const sentAt = this.#context.now();
+    const resolve = (): void => {
+      this.lastRoundTripMs = this.#context.now() - sentAt;
     };
-    this.#ask(keepAlive, new Uint8Array(0), { resolve: answered, reject() {} });
+    this.#send(keepAlive, new Uint8Array(0), { resolve, reject() {} });
   }
 
-  /** The round trip in milliseconds, when the link is known to be long; asks the peer if that is not known yet. */
+  /**
+   * Returns the round trip in milliseconds if the link is known to be slow. Sends a request to measure it if that is
+   * not known yet.
+   */
   longRoundTrip(): number | undefined {
-    if (this.#roundTrip.wanted && !this.#measuring) {
+    if (this.#roundTrip.needsSamples && !this.#measuring) {
       this.#measuring = true;
-      const measured = (): void => {
+      const resolve = (): void => {
         this.#measuring = false;
       };
-      this.#ask(keepAlive, new Uint8Array(0), { resolve: measured, reject() {} });
+      this.#send(keepAlive, new Uint8Array(0), { resolve, reject() {} });
     }
     return this.#roundTrip.long;
   }
 
-  /** The reply to the request at that place in the queue, 0 the oldest. */
+  /** The peer sent a request. */
+  received(name: string, specificData: Bytes, slot: ReplySlot | undefined): void {
+    const { machine, answerOnce, onRequest } = this.#context;
+    if (slot === undefined && this.awaitsReply) this.#context.acknowledgeNow();
+    const once = answerOnce("a global request");
+    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
+    const refuse = (): void => answer(false);
+    if (onRequest === undefined) refuse();
+    else
+      onRequest({ name, specificData, wantReply: slot !== undefined, accept: (reply) => answer(true, reply), refuse });
+  }
+
+  /** Settles the request at this index of the queue, where 0 is the oldest. */
   settle(index: number, reply: GlobalReply): void {
-    const [answered] = this.#waiters.splice(index, 1);
+    const [answered] = this.#pending.splice(index, 1);
     if (answered === undefined) return;
-    if (answered.askedAt !== undefined) this.#roundTrip.add(this.#host.now() - answered.askedAt);
-    answered.waiter.resolve(reply);
+    if (answered.sentAt !== undefined) this.#roundTrip.add(this.#context.now() - answered.sentAt);
+    answered.caller.resolve(reply);
   }
 
-  /** No replies come any more. */
+  /** Rejects all requests, because no replies come any more. */
   fail(error: unknown): void {
-    for (const { waiter } of this.#waiters.splice(0)) waiter.reject(error);
-    for (const waiter of this.#early?.values() ?? []) waiter.reject(error);
+    for (const { caller } of this.#pending.splice(0)) caller.reject(error);
+    for (const caller of this.#early?.values() ?? []) caller.reject(error);
   }
 
-  #ask(name: string, specificData: Bytes, waiter: Waiter<GlobalReply>): void {
-    this.#waiters.push({ waiter, askedAt: this.loggedIn ? this.#host.now() : undefined });
-    this.#host.machine.globalRequest(name, specificData, true);
-    this.#host.touch();
+  #send(name: string, specificData: Bytes, caller: Settler<GlobalReply>): void {
+    this.#pending.push({ caller, sentAt: this.loggedIn ? this.#context.now() : undefined });
+    this.#context.machine.globalRequest(name, specificData, true);
+    this.#context.scheduleFlush();
   }
 }

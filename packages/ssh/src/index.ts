@@ -1,11 +1,9 @@
 /** An SSH connection over any byte pipe. @module */
 export type { Address } from "./address.ts";
-export type { BytePipe, PipeSink } from "./byte-pipe.ts";
-export type { Channel, ChannelCounters } from "./channel.ts";
+export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";
-export { type Deferred, deferred } from "./deferred.ts";
+export { type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
-export { onAbort } from "./on-abort.ts";
 export {
   type AttemptContext,
   type ClientOptions,
@@ -20,14 +18,14 @@ export {
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";
-export { pump } from "./pump.ts";
-export { serve } from "./server.ts";
-export { type ServerLoginOptions, serverLogin } from "./server-login.ts";
+export { type Free, pump } from "./pump.ts";
+export { accept, type ServerLoginOptions, serverLogin } from "./server.ts";
 export { type ServerLogin, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
-export { type Settleable, settleable } from "./settleable.ts";
 export type {
   AcceptOptions,
   CallOptions,
+  Channel,
+  ChannelCounters,
   ChannelOptions,
   ConnectionStats,
   GlobalReply,

@@ -1,33 +1,36 @@
-/** Keepalive: a timer and a counter, never an awaited call. It is told the time and what was heard. @module */
+/** Keepalive as a timer and a counter. The owner reports the time and the input. @module */
 
-/** When a peer that says nothing is asked, and when it is given up. */
+/** When a silent peer is probed, and when it counts as lost. */
 export interface KeepAliveOptions {
-  /** milliseconds of silence before it is asked; 0 turns keepalive off */
+  /** milliseconds of silence before a request is sent; 0 turns keepalive off */
   readonly intervalMs: number;
-  /** how many questions may stay without an answer */
+  /** how many requests may stay unanswered */
   readonly countMax: number;
 }
 
-/** After the machine slept: how long the peer has to show that it is still there. */
+/** How long the peer has to answer after our machine slept. */
 const afterSleepMs = 10_000;
 
-/** Decides when to ask the peer and when to give it up. Any inbound byte counts as an answer. */
+/** Decides when to probe the peer and when it is lost. Any input counts as an answer. */
 export class KeepAlive {
   readonly #options: KeepAliveOptions;
-  #heardAt: number;
+  #receivedAt: number;
   #missed = 0;
   #due: number;
-  /** the machine slept: the next time it is due decides */
+  /** The machine slept: if nothing arrives until the next deadline, the peer is lost. */
   #decisive = false;
-  /** the first thing that was heard came long after something was due: it may have waited in a buffer while the machine slept */
-  #heardLate = false;
+  /**
+   * The last input came long after the deadline. It may have been in a buffer while the machine slept, so it proves
+   * nothing.
+   */
+  #receivedLate = false;
   #now: number;
   #wall: number;
 
-  /** @param now milliseconds on a monotonic clock @param wall milliseconds on the clock on the wall */
+  /** @param now milliseconds on a monotonic clock @param wall milliseconds of wall-clock time */
   constructor(options: KeepAliveOptions, now: number, wall: number) {
     this.#options = options;
-    this.#heardAt = now;
+    this.#receivedAt = now;
     this.#due = now + options.intervalMs;
     this.#now = now;
     this.#wall = wall;
@@ -38,31 +41,31 @@ export class KeepAlive {
     return this.#due;
   }
 
-  /** When something was heard last. */
-  get heardAt(): number {
-    return this.#heardAt;
+  /** When the last input came. */
+  get receivedAt(): number {
+    return this.#receivedAt;
   }
 
-  /** Bytes came in. */
-  heard(now: number): void {
-    if (now - this.#due > this.#options.intervalMs) this.#heardLate = true;
-    this.#heardAt = now;
+  /** Input came. */
+  received(now: number): void {
+    if (now - this.#due > this.#options.intervalMs) this.#receivedLate = true;
+    this.#receivedAt = now;
     this.#missed = 0;
     this.#decisive = false;
     this.#due = now + this.#options.intervalMs;
   }
 
-  /** Tells the time. `probe`: ask the peer; `lost`: give it up. */
+  /** Sets the time. Returns `probe` to send a request, `lost` to end the connection. */
   tick(now: number, wall: number): "probe" | "lost" | undefined {
     const { intervalMs, countMax } = this.#options;
-    // A monotonic clock may stand still while the machine sleeps, and then only the other one knows.
+    // A monotonic clock may stop while the machine sleeps; the wall clock does not.
     const late = Math.max(wall - this.#wall - (now - this.#now), now - this.#due);
     this.#now = now;
     this.#wall = wall;
-    // A machine that wakes for a moment only, and sleeps again before the peer could answer, is to ask once more.
-    const slept = this.#heardLate || late > (this.#decisive ? Math.max(intervalMs, afterSleepMs) : intervalMs);
+    // If the machine woke only briefly and slept again before the peer could answer, probe again.
+    const slept = this.#receivedLate || late > (this.#decisive ? Math.max(intervalMs, afterSleepMs) : intervalMs);
     if (slept) {
-      this.#heardLate = false;
+      this.#receivedLate = false;
       this.#decisive = true;
       this.#due = now + afterSleepMs;
       return "probe";

@@ -1,4 +1,4 @@
-/** What a client and a server are told; checking of options. @module */
+/** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
@@ -19,36 +19,39 @@ import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
 
-/** What both roles take. */
+/** Options of both roles. */
 export interface ConnectionOptions {
   readonly algorithms: Algorithms;
   readonly random: Random;
-  /** a monotonic clock in milliseconds; default `performance.now` */
+  /** A monotonic clock in milliseconds. Default `performance.now`. */
   readonly now?: () => number;
-  /** the software version in our identification line; default `Postern_<version>` */
+  /** The software version in our identification line. Default `Postern_<version>`. */
   readonly software?: string;
-  /** when to exchange keys anew; default 1 GiB, 2^31 packets, one hour; `Infinity` leaves 64 GiB and 2^31 packets, which the ciphers need */
+  /**
+   * When to start a key exchange. Default 1 GiB, 2^31 packets or one hour. At most 64 GiB and 2^31 packets, which the
+   * ciphers need.
+   */
   readonly rekey?: Partial<RekeyLimits>;
-  /** milliseconds until the peer must be logged in, decisions of the program included; default 60 s */
+  /** Time limit for login, including decisions of the program. Default 60 s. */
   readonly loginTimeoutMs?: number;
-  /** how a peer that has gone is found out, once it is logged in; off unless given */
+  /** Detects a lost peer after login. Default: off. */
   readonly keepAlive?: KeepAliveOptions;
   /**
-   * bytes that all receive windows together may take: what the peer may send, and what it sent that nobody has taken; default 256 MiB. With many
-   * channels each gets less. A channel opened or accepted with a `window` of its own takes that much in any case.
+   * Limits the memory of all receive windows, in bytes: data that the peer may send or that nobody has read. Default
+   * 256 MiB. With many channels each window is smaller. A channel with a `window` option gets that size in any case.
    */
   readonly windowBudget?: number;
-  /** gives the login up */
+  /** Aborts the login, which then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
-  /** The peer opens a channel; without a handler, and for any type it does not answer, the open is refused. */
+  /** The peer opens a channel. The handler must accept or refuse it. Default: every channel is refused. */
   readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
-  /** The peer sends a global request; without a handler it is answered with failure. */
+  /** The peer sent a global request. Default: it is answered with failure. */
   readonly onGlobalRequest?: (request: IncomingRequest, connection: SshConnection) => void;
-  /** SSH_MSG_DEBUG of the peer, with unprintable characters escaped: OpenSSH explains refused forwardings this way. */
+  /** The peer sent SSH_MSG_DEBUG. Unprintable characters are escaped. OpenSSH explains refused forwardings this way. */
   readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
 }
 
-/** A host key whose signature has been verified; whether to trust it is the program's decision. */
+/** A host key whose signature is valid. The program decides whether to trust it. */
 export interface VerifiedHostKey {
   /** the public key blob, RFC 4253 section 6.6 */
   readonly hostKey: Bytes;
@@ -56,61 +59,66 @@ export interface VerifiedHostKey {
   readonly algorithm: string;
 }
 
-/** What {@link connect} takes. */
+/** Options of {@link connect}. */
 export interface ClientOptions extends ConnectionOptions {
   readonly user: string;
-  /** tried in order */
+  /** login methods, tried in order */
   readonly auth: readonly AuthMethod[];
-  /** Whether to trust the host. Asked once, after its signature has been verified. */
+  /** Returns whether to trust the server. Called once, after its signature has been verified. */
   readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
   /**
-   * Called when the host is trusted and the login begins. Global requests may be made from now on. They leave when the login has succeeded; or, when
-   * a key is all there is to log in with and the server is known to work in order (OpenSSH, dropbear, our own), right behind the login's
-   * request, which saves a round trip (RFC 4252 section 5.1). When the login fails they fail with the same error.
+   * Called when the server is trusted and login begins. From now on global requests may be made. They are sent when
+   * login completes, and reject with its error if it fails. If a key is our last login method and the server works in
+   * order (OpenSSH, dropbear, Postern), they are sent right after the login request, which saves a round trip (RFC 4252
+   * section 5.1).
    */
   readonly onLogin?: (connection: SshConnection) => void;
-  /** A line that the server sent before its identification (RFC 4253 section 4.2), made printable. A busy server explains itself there. */
+  /**
+   * The server sent a line before its identification (RFC 4253 section 4.2), for example that it is busy. Unprintable
+   * characters are escaped.
+   */
   readonly onNotice?: (message: string) => void;
-  /** USERAUTH_BANNER; control characters are escaped, except line ends and tabs */
+  /** The server sent USERAUTH_BANNER. Control characters are escaped, except line ends and tabs. */
   readonly onBanner?: (message: string) => void;
 }
 
-/** What a server's program is told with each attempt. */
+/** The circumstances of an attempt to log in. */
 export interface AttemptContext {
-  /** the methods that were accepted in part on this connection, in their order */
+  /** the methods that this client has passed so far, in order */
   readonly passed: readonly string[];
-  /** fires when the client drops the attempt, or the connection ends: nobody waits for the decision any more */
+  /** Aborts when the client abandons the attempt or the connection ends. The decision is ignored then. */
   readonly signal: AbortSignal;
 }
 
-/** A login attempt as a server's program sees it. */
+/** An attempt to log in. */
 export type LoginAttempt = AttemptContext &
   (
     | Exclude<AuthAttempt, { readonly method: "keyboard-interactive" }>
     | (Extract<AuthAttempt, { readonly method: "keyboard-interactive" }> & {
         /**
-         * Asks the client (RFC 4256 section 3.2); gives one answer for each prompt. May be called several times.
-         * Rejects with SshError `aborted` when the client drops the attempt, and with the connection's error when that ends.
+         * Asks the client (RFC 4256 section 3.2). Resolves with one answer for each prompt. May be called several
+         * times. Rejects with SshError `aborted` if the client abandons the attempt, and with the connection's error if
+         * that ends.
          */
         ask(request: InteractiveRequest): Promise<readonly string[]>;
       })
   );
 
-/** What {@link serve} takes. */
+/** Options of {@link accept}. */
 export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
-  /** names of the methods offered; default `publickey`, `password` */
+  /** Names of the methods offered. Default `publickey`, `password`. */
   readonly methods?: readonly string[];
-  /** Called once the client is logged in, before anything it asks for is looked at. */
+  /** Called when the client has logged in, before its requests are handled. */
   readonly onLogin?: (connection: SshConnection) => void;
-  /** Decides each attempt. An error thrown refuses it, and so does whatever is no {@link AuthDecision}. */
+  /** Decides about each attempt. An error refuses it, as does any value that is not an {@link AuthDecision}. */
   readonly authenticate: (attempt: LoginAttempt) => MaybePromise<AuthDecision>;
-  /** refused attempts before the client is disconnected; default 6 */
+  /** Refused attempts before the client is disconnected. Default 6. */
   readonly attempts?: number;
   readonly banner?: string;
 }
 
-/** The rekey limits with the defaults filled in. @throws SshError `misuse` for values that are out of range */
+/** Returns the rekey limits with defaults. @throws SshError `misuse` for values out of range */
 export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   checkOptions("rekey", given, ["bytes", "packets", "ms"]);
   const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
@@ -118,7 +126,7 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
 }
 
-/** Checks lists of algorithms; with `all` none may be left out. @throws SshError `misuse` */
+/** Checks lists of algorithms. With `all`, every list is required. @throws SshError `misuse` */
 export function checkAlgorithms(given: Partial<Algorithms>, all = false): void {
   const names = ["kex", "hostKeys", "ciphers", "macs"] as const;
   checkOptions("algorithms", given, names);
@@ -139,14 +147,14 @@ export function checkKeepAlive(given: Partial<KeepAliveOptions>): void {
   expectNumber("keepAlive.countMax", given.countMax, 1);
 }
 
-/** Checks that every entry is a login method. @throws SshError `misuse` */
+/** Checks that each entry is a login method. @throws SshError `misuse` */
 export function checkAuth(auth: readonly AuthMethod[]): void {
   expectList("auth to hold methods such as password('…')", auth, ({ name, begin }: Partial<AuthMethod>) => {
     return typeof name === "string" && typeof begin === "function";
   });
 }
 
-/** Checks what `connect` is given. @throws SshError `misuse` */
+/** Checks the options of `connect`. @throws SshError `misuse` */
 export function checkClient(options: ClientOptions): void {
   checkConnection(options);
   expectType("user", options.user, "string");
@@ -155,7 +163,7 @@ export function checkClient(options: ClientOptions): void {
   expectFunctions(options, ["onLogin", "onBanner", "onNotice"]);
 }
 
-/** Checks what `serve` is given. @throws SshError `misuse` */
+/** Checks the options of `accept`. @throws SshError `misuse` */
 export function checkServer(options: ServerOptions): void {
   checkConnection(options);
   checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
@@ -184,7 +192,7 @@ function expectFunctions<Options>(options: Options, names: readonly (keyof Optio
 }
 
 /**
- * Checks that a server has a host key for one of the algorithms it offers: without one no client could be served.
+ * Checks that a server has a host key for at least one of the algorithms it offers.
  * @throws SshError `misuse`
  */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
@@ -203,7 +211,7 @@ function isSigner(given: Partial<Signer> | null | undefined): boolean {
   return publicKey instanceof Uint8Array && Array.isArray(algorithms) && typeof sign === "function";
 }
 
-/** Makes something of options, and drops the pipe when they are wrong: nobody else will. */
+/** Returns the result of `make`. If it throws, the pipe is aborted, because nobody else would close it. */
 export function orDrop<T>(pipe: BytePipe, make: () => T): T {
   try {
     return make();
@@ -213,21 +221,8 @@ export function orDrop<T>(pipe: BytePipe, make: () => T): T {
   }
 }
 
-/** The error of a call whose signal has fired. */
-export function abortedError(signal: AbortSignal | undefined): SshError {
-  return new SshError("aborted", "the call was aborted", { cause: signal?.reason });
-}
-
-/** Drops the pipe when the call was aborted before it began: nothing is sent. @throws SshError `aborted` */
-export function refuseAborted(pipe: BytePipe, signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  const error = new SshError("aborted", "the login was aborted", { cause: signal.reason });
-  pipe.abort(error);
-  throw error;
-}
-
 /**
- * Refuses options that are not known, naming the nearest known one: a misspelt option must not be silently ignored.
+ * Rejects unknown options and names the nearest known one, so that a misspelt option is not silently ignored.
  * @throws SshError `misuse`
  */
 export function checkOptions(what: string, given: object, known: readonly string[]): void {
@@ -245,14 +240,14 @@ export function checkOptions(what: string, given: object, known: readonly string
   }
 }
 
-/** How many letters of the two have no counterpart in the other, in whatever order and case. */
+/** Returns how many letters of either name are missing in the other, ignoring order and case. */
 function distance(a: string, b: string): number {
   const left = b.toLowerCase().split("");
-  let alone = 0;
+  let unmatched = 0;
   for (const letter of a.toLowerCase()) {
     const at = left.indexOf(letter);
-    if (at < 0) alone++;
+    if (at < 0) unmatched++;
     else left.splice(at, 1);
   }
-  return alone + left.length;
+  return unmatched + left.length;
 }

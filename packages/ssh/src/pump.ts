@@ -1,53 +1,53 @@
 /** Joins two byte pipes. @module */
 import type { Bytes } from "@postern/wire";
-import type { BytePipe, PipeSink } from "./byte-pipe.ts";
+import type { BytePipe, PipeSink, SinkMemory } from "./byte-pipe.ts";
+
+/** Frees the memory of a chunk (takes it). */
+export type Free = (chunk: Bytes) => void;
+
+const borrowing: SinkMemory = { borrows: true };
 
 /**
- * Moves bytes both ways until both pipes are gone (takes both). Each direction half-closes by itself; whoever is slow stops
- * the other, and is credited only for what it took. An error on one side aborts the other, so a cut never looks like an end.
+ * Copies bytes in both directions until both pipes are closed (takes both). Each direction half-closes on its own. A
+ * slow receiver pauses the sender, and window credit is sent only for bytes it accepted. An error on one pipe aborts
+ * the other, so a broken connection never looks like a clean end.
+ *
+ * @param free called with each chunk of the channel that the target has sent; default: the garbage collector frees them
  */
-export function pump(channel: BytePipe, target: BytePipe): void {
-  join(channel, target);
-  join(target, channel);
+export function pump(channel: BytePipe, target: BytePipe, free?: Free): void {
+  channel.start(new PumpSink(channel, target));
+  target.start(new PumpSink(target, channel, free));
 }
 
-function join(from: BytePipe, to: BytePipe): void {
-  from.start(to.reuse === undefined ? new Joint(from, to) : new ReturningJoint(from, to));
-}
-
-/** What one pipe delivers is written to the other. A class, for there are two of them for each of many connections. */
-class Joint implements PipeSink {
-  readonly borrows: boolean;
-  protected readonly to: BytePipe;
+/**
+ * Writes the input of one pipe to the other. A class, because a host creates two of them for each of many connections.
+ */
+class PumpSink implements PipeSink {
+  readonly memory: SinkMemory | undefined;
   readonly #from: BytePipe;
+  readonly #to: BytePipe;
 
-  constructor(from: BytePipe, to: BytePipe) {
+  constructor(from: BytePipe, to: BytePipe, written?: Free) {
+    const borrows = to.memory?.copies === true;
+    this.memory = written === undefined ? (borrows ? borrowing : undefined) : { borrows, written };
     this.#from = from;
-    this.to = to;
-    this.borrows = to.copies === true;
+    this.#to = to;
   }
 
   data(chunk: Bytes): void {
-    if (!this.to.write(chunk)) this.#from.pause();
+    if (!this.#to.write(chunk)) this.#from.pause();
   }
 
   end(): void {
-    this.to.end();
+    this.#to.end();
   }
 
   drain(): void {
-    this.to.resume();
+    this.#to.resume();
   }
 
   closed(error?: Error): void {
-    if (error === undefined) this.to.close();
-    else this.to.abort(error);
-  }
-}
-
-/** What the other pipe delivered goes back to it when it is written. */
-class ReturningJoint extends Joint {
-  written(chunk: Bytes): void {
-    this.to.reuse?.(chunk);
+    if (error === undefined) this.#to.close();
+    else this.#to.abort(error);
   }
 }

@@ -1,28 +1,28 @@
-/** What servers are known to do, by their identification line. @module */
+/** Known behaviour of servers, by their identification line. @module */
 
-/** A server that is not known gets the careful treatment: all false. */
+/** An unknown server has none of these traits. */
 export interface ServerTraits {
   /**
-   * It takes USERAUTH_REQUEST right behind our NEWKEYS and SERVICE_REQUEST. libssh before 0.12 does not: it never leaves the key exchange,
-   * lets us log in, and then serves nothing.
+   * Accepts USERAUTH_REQUEST directly after our NEWKEYS and SERVICE_REQUEST. libssh before 0.12 does not: it never
+   * leaves the key exchange, so login succeeds but nothing after it works.
    */
   readonly oneFlight: boolean;
   /**
-   * It is done with one message before it reads the next, the login's among them. Others, which check a key while they read on, would take a
-   * request that comes early for one without a login.
+   * Finishes each message, a login request included, before it reads the next one. Servers that check keys in the
+   * background would treat an early request as one without a login.
    */
   readonly inOrder: boolean;
-  /** Nagle's algorithm may hold back its answers until we acknowledge what came before (sshd before 10.1). */
+  /** Uses Nagle's algorithm, so its answers may wait until we acknowledge its previous packet (sshd before 10.1). */
   readonly delaysAnswers: boolean;
-  /** Its UNIMPLEMENTED names the packet behind the one it means: tinysshd counts it before it answers. */
+  /** Its UNIMPLEMENTED names the packet after the one it means, because tinysshd increments its counter first. */
   readonly namesNextPacket: boolean;
 }
 
-const careful: ServerTraits = { oneFlight: false, inOrder: false, delaysAnswers: false, namesNextPacket: false };
+const unknown: ServerTraits = { oneFlight: false, inOrder: false, delaysAnswers: false, namesNextPacket: false };
 
-/** The first pattern that matches the rest of the line after `SSH-2.0-` decides. */
+/** Patterns for the line after `SSH-2.0-`; the first match applies. */
 const known: readonly (readonly [RegExp, Partial<ServerTraits>])[] = [
-  // Its code for logins is that of OpenSSH; early requests were not tested with it.
+  // Its login code is OpenSSH's. Early requests were not tested with it.
   [/^OpenSSH_for_W/, { oneFlight: true }],
   [/^OpenSSH_/, { oneFlight: true, inOrder: true, delaysAnswers: true }],
   [/^(?:dropbear|Postern)_/, { oneFlight: true, inOrder: true }],
@@ -30,8 +30,8 @@ const known: readonly (readonly [RegExp, Partial<ServerTraits>])[] = [
   [/^tinyssh[_ ]/, { namesNextPacket: true }],
 ];
 
-/** The traits of a server by its identification line. */
+/** Returns the traits of a server with this identification line. */
 export function serverTraits(version: string): ServerTraits {
   const software = version.replace("SSH-2.0-", "");
-  return { ...careful, ...known.find(([pattern]) => pattern.test(software))?.[1] };
+  return { ...unknown, ...known.find(([pattern]) => pattern.test(software))?.[1] };
 }

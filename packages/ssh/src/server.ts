@@ -1,23 +1,26 @@
-/** The server: host key signature and login decisions. @module */
-import type { AuthAttempt, AuthDecision, InteractiveRequest } from "@postern/auth";
+/** The server: signing with the host key and deciding about logins. @module */
+import { type AuthAttempt, type AuthDecision, AuthServerMachine, type InteractiveRequest } from "@postern/auth";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { identification } from "@postern/transport";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { checkServer, type LoginAttempt, orDrop, refuseAborted, rekeyLimits, type ServerOptions } from "./options.ts";
-import { serverLogin } from "./server-login.ts";
-import { type SessionEvent, SessionMachine } from "./session-machine.ts";
+import { type Deferred, deferred } from "./deferred.ts";
+import { checkServer, type LoginAttempt, orDrop, rekeyLimits, type ServerOptions } from "./options.ts";
+import { type ServerLogin, type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
 
 /**
- * Serves the SSH client at the other end of a pipe; resolves when it has logged in.
+ * Accepts the SSH client at the other end of a pipe (takes it). Resolves when the client has logged in.
  *
- * @throws SshError when it does not
+ * @throws SshError if it does not log in; `signal.reason` if aborted
  */
-export async function serve(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  orDrop(pipe, () => checkServer(options));
-  refuseAborted(pipe, options.signal);
+export async function accept(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
+  orDrop(pipe, () => {
+    checkServer(options);
+    options.signal?.throwIfAborted();
+  });
   const now = options.now ?? (() => performance.now());
   const session = orDrop(
     pipe,
@@ -38,8 +41,8 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
         }),
       }),
   );
-  // Nobody may make a server sign again and again before it is known who asks.
-  session.transport.limitPeerRekeys(ServerLimits.kexBeforeLogin);
+  // A signature costs a server much time, so an unknown client may not ask for many.
+  session.limitPeerRekeys(ServerLimits.kexBeforeLogin);
   const login = new Login(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => login.event(event, self));
   const ended = (error?: unknown): void => login.ended(error ?? new SshError("closed", "the connection was closed"));
@@ -47,20 +50,30 @@ export async function serve(pipe: BytePipe, options: ServerOptions): Promise<Ssh
   return await connection.open("");
 }
 
-/** What `ask` waits for. */
-interface Answers {
-  resolve(responses: readonly string[]): void;
-  reject(error: unknown): void;
+/** Options of {@link serverLogin}. */
+export interface ServerLoginOptions {
+  /** names of the methods offered */
+  readonly methods: readonly string[];
+  /** algorithms of the keys users may log in with */
+  readonly algorithms: readonly PublicKeyAlgorithm[];
+  readonly banner: string | undefined;
+  readonly attempts?: number | undefined;
 }
 
-/** The decisions of one login. */
+/** Returns the login of a {@link SessionMachine} in the role of a server. */
+export function serverLogin(options: ServerLoginOptions): ServerLogin {
+  return (sink) => new AuthServerMachine({ sink, ...options });
+}
+
+/** The login of one client. */
 class Login {
   readonly #session: SessionMachine;
   readonly #options: ServerOptions;
-  /** the attempt that is being decided; the decision about any other comes too late */
+  /** The attempt that is being decided. Decisions about earlier attempts are ignored. */
   #attempt: AuthAttempt | undefined;
-  #answers: Answers | undefined;
-  /** of the attempt that is being decided */
+  /** the pending call of `ask` */
+  #answers: Deferred<readonly string[]> | undefined;
+  /** aborts the decision */
   #abort = new AbortController();
 
   constructor(session: SessionMachine, options: ServerOptions) {
@@ -72,7 +85,7 @@ class Login {
     if (event.type === "sign") {
       connection.decide(
         () => event.signer.sign(event.data, event.algorithm),
-        (signature) => this.#session.transport.signed(signature),
+        (signature) => this.#session.signed(signature),
       );
     } else if (event.type === "attempt") this.#decide(event.attempt, connection);
     else if (event.type === "responses") {
@@ -86,12 +99,12 @@ class Login {
     } else throw new SshError("misuse", `expected no event ${event.type} on a server`);
   }
 
-  /** Nobody waits for the decision any more. */
-  ended(why: unknown): void {
+  /** The attempt or the connection has ended: aborts the pending decision. */
+  ended(reason: unknown): void {
     this.#attempt = undefined;
-    this.#answers?.reject(why);
+    this.#answers?.reject(reason);
     this.#answers = undefined;
-    this.#abort.abort(why);
+    this.#abort.abort(reason);
   }
 
   #decide(attempt: AuthAttempt, connection: Connection): void {
@@ -101,7 +114,7 @@ class Login {
     const context = { passed: this.#session.authServer?.passed ?? [], signal: this.#abort.signal };
     const shown: LoginAttempt =
       attempt.method === "keyboard-interactive"
-        ? { ...attempt, ...context, ask: (request) => quiet(this.#ask(attempt, request, connection)) }
+        ? { ...attempt, ...context, ask: (request) => this.#ask(attempt, request, connection) }
         : { ...attempt, ...context };
     connection.decide(
       async (): Promise<AuthDecision> => {
@@ -119,22 +132,21 @@ class Login {
     );
   }
 
-  async #ask(attempt: AuthAttempt, request: InteractiveRequest, connection: Connection): Promise<readonly string[]> {
+  #ask(attempt: AuthAttempt, request: InteractiveRequest, connection: Connection): Promise<readonly string[]> {
+    const answers = deferred<readonly string[]>();
     if (this.#attempt !== attempt || this.#answers !== undefined) {
-      throw new SshError("misuse", "expected one question at a time, and none when the attempt is over");
+      answers.reject(new SshError("misuse", "expected ask to be called during its attempt, and once at a time"));
+      return answers.promise;
     }
-    return await new Promise((resolve, reject) => {
-      this.#answers = { resolve, reject };
+    this.#answers = answers;
+    try {
       connection.decide(
         () => undefined,
         () => this.#session.authServer?.ask(request),
       );
-    });
+    } catch (error) {
+      answers.reject(error);
+    }
+    return answers.promise;
   }
-}
-
-/** A program may have stopped waiting: its question's end must not become an unhandled rejection. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
 }

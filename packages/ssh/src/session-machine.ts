@@ -21,40 +21,40 @@ import {
 } from "@postern/wire";
 import { type ServerTraits, serverTraits } from "./server-traits.ts";
 
-/** What the client's login needs. */
+/** How a client logs in. */
 export interface ClientLogin {
   readonly user: string;
   readonly methods: readonly AuthMethod[];
   readonly signal: AbortSignal | undefined;
 }
 
-/** Makes a server's side of the login, see `serverLogin`. It is passed in so that a client's bundle holds none of it. */
+/** Creates the server's side of the login, see `serverLogin`. Passed as a function, so bundles of clients omit it. */
 export type ServerLogin = (sink: PayloadSink) => AuthServerMachine;
 
-/** What a {@link SessionMachine} is made of: the role is which login is given. */
+/** Options of a {@link SessionMachine}. */
 export type SessionOptions = Omit<TransportOptions, "role"> &
   ({ readonly role: "client"; readonly login: ClientLogin } | { readonly role: "server"; readonly login: ServerLogin });
 
-/** What the whole session has to tell. */
+/** Everything a session reports. */
 export type SessionEvent =
   | Exclude<TransportEvent, { readonly type: "payload" | "resumed" | "extInfo" }>
   | AuthClientEvent
   | AuthServerEvent
   | ConnectionEvent;
 
-/** One SSH session without I/O, in either role. */
+/** One SSH session without I/O, in either role. The driver and the roles use its transport only through it. */
 export class SessionMachine {
-  readonly transport: TransportMachine;
   readonly connection: ConnectionMachine;
-  /** exactly one of the two, by role */
+  /** One of these two is set, by role. */
   readonly authClient: AuthClientMachine | undefined;
   readonly authServer: AuthServerMachine | undefined;
   readonly #options: SessionOptions;
+  readonly #transport: TransportMachine;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogin = 0;
-  /** of the server, once a client has its identification */
+  /** traits of the server, on a client that has its identification line */
   #traits: ServerTraits | undefined;
-  /** the server's NEWKEYS has come: its messages are authenticated */
+  /** The server's NEWKEYS has come, so its messages are authenticated. */
   #authenticated = false;
   #failure: SshError | undefined;
 
@@ -67,45 +67,68 @@ export class SessionMachine {
       },
       send: (head, body, onSent) => transport.send(head, body, onSent),
     };
-    this.transport = transport;
+    this.#transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
       options.role === "client" ? new AuthClientMachine({ sink, methods: options.login.methods }) : undefined;
     this.authServer = options.role === "server" ? options.login(sink) : undefined;
   }
 
-  /** False while a decision is awaited or a limit is reached: stop reading. */
+  /** `false` while a decision is pending or a limit is reached: stop reading. */
   get wantsInput(): boolean {
-    return this.#wantsPayloads && this.transport.wantsInput && this.transport.outputSize < Limits.outputCeiling;
+    return this.#wantsPayloads && this.#transport.wantsInput && this.#transport.outputSize < Limits.outputCeiling;
   }
 
-  /** Whether a DISCONNECT with that reason means that the server does not let us in, and will not the next time. */
+  /**
+   * Whether a DISCONNECT with this reason means that the server refused our login, so that another attempt would fail
+   * too.
+   */
   refusesLogin(reason: number): boolean {
     const { authClient } = this;
-    // Before the server's NEWKEYS anybody on the way can say it, and our request may be out already.
+    // Before the server's NEWKEYS an attacker could forge it, and our request may already be sent.
     if (this.#at !== "auth" || !this.#authenticated || authClient === undefined) return false;
-    // sshd answers the last attempt it allows (MaxAuthTries) with DISCONNECT alone, perhaps the first.
+    // sshd answers the last attempt that MaxAuthTries allows, which may be the first, with DISCONNECT alone.
     return authClient.refusals > 0 || (authClient.awaitsAnswer && mayRefuse(reason));
   }
 
+  /** Session identifier (RFC 4253 section 7.2). `undefined` before the first key exchange. */
+  get sessionId(): Bytes | undefined {
+    return this.#transport.sessionId;
+  }
+
+  /** When `tick` is due next. */
   get deadline(): number | undefined {
-    const a = this.transport.deadline;
+    const a = this.#transport.deadline;
     const b = this.connection.deadline;
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
-  /** Takes the chunk, or borrows it until `transport.keepInput`. */
+  /** Adds input (takes, or borrows until {@link keepInput}). */
   receive(chunk: Bytes): void {
     if (this.#at !== "open") this.#bytesBeforeLogin += chunk.length;
-    this.transport.receive(chunk);
+    this.#transport.receive(chunk);
   }
 
+  /** Copies the unread rest of the last chunk, so that the chunk's memory may be reused. */
+  keepInput(): void {
+    this.#transport.keepInput();
+  }
+
+  /** The peer sends nothing more. Returns the error that this means. */
+  inputEnded(): SshError {
+    return this.#transport.inputEnded();
+  }
+
+  /** Sets the time. @throws SshError `timeout` if a key exchange takes too long */
   tick(now: number): void {
-    this.transport.tick(now);
+    this.#transport.tick(now);
     this.connection.tick(now);
   }
 
-  /** @throws SshError the same one ever after */
+  /**
+   * Returns the next event, or `undefined` if input or a decision is missing.
+   * @throws SshError the same one in each later call
+   */
   next(): SessionEvent | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     try {
@@ -116,27 +139,71 @@ export class SessionMachine {
     }
   }
 
-  /** Everything for the wire, once. Channels that waited for room are woken. */
+  /** Returns all pending output and clears it. Channels that waited for room may write again. */
   takeOutput(): Bytes | undefined {
-    const output = this.transport.takeOutput();
-    if (output !== undefined && this.transport.writable) this.connection.resumed();
+    const output = this.#transport.takeOutput();
+    if (output !== undefined && this.#transport.writable) this.connection.resumed();
     return output;
   }
 
+  /** Takes back the memory of what `takeOutput` returned, once it is sent. */
+  reuseOutput(output: Bytes): void {
+    this.#transport.reuseOutput(output);
+  }
+
   /**
-   * Whether messages of the connection layer may be sent right behind the login's request: what follows the one that succeeds is passed on to the
-   * service that runs then (RFC 4252 section 5.1), and this one succeeds or is the last.
+   * Answers the event `verify`.
+   * @throws SshError `kex` for anything but `true`, `hostkey` if a rekey presents another host key
+   */
+  verified(good: boolean): void {
+    this.#transport.verified(good);
+  }
+
+  /** Answers the event `hostKey`: the key is trusted. */
+  acceptHostKey(): void {
+    this.#transport.acceptHostKey();
+  }
+
+  /** Answers the event `sign`. */
+  signed(signature: Bytes): void {
+    this.#transport.signed(signature);
+  }
+
+  /** Limits the key exchanges that the peer may start before it has logged in. */
+  limitPeerRekeys(count: number): void {
+    this.#transport.limitPeerRekeys(count);
+  }
+
+  /** Starts a key exchange, unless one is running. */
+  startRekey(): void {
+    this.#transport.startRekey();
+  }
+
+  /** Sends DEBUG (RFC 4253 section 11.3). */
+  debug(message: string): void {
+    this.#transport.debug(message, true);
+  }
+
+  /** Sends DISCONNECT (RFC 4253 section 11.1) and nothing after it. */
+  disconnect(reason: number, description: string): void {
+    this.#transport.disconnect(reason, description);
+  }
+
+  /**
+   * Whether messages of the connection layer may follow the login request at once. The server passes messages after a
+   * successful request to the new service (RFC 4252 section 5.1), and this request either succeeds or is our last.
    */
   get takesEarly(): boolean {
     return this.authClient?.lastRequestIsOut === true && this.#traits?.inOrder === true;
   }
 
   /**
-   * Sends IGNORE, for it carries an acknowledgement: we wait for an answer, and what has come is none. A server that has Nagle's algorithm on, as
-   * sshd before 10.1, sends the answer when that is acknowledged, and our system would take 40 ms to do it.
+   * Sends IGNORE to carry a TCP acknowledgement at once, if the server needs it. With Nagle's algorithm on (sshd before
+   * 10.1) it holds back the answer that we wait for until we acknowledge its previous packet, and our system delays
+   * acknowledgements by 40 ms.
    */
-  hurry(): void {
-    if (this.#traits?.delaysAnswers) this.transport.ignore();
+  acknowledgeNow(): void {
+    if (this.#traits?.delaysAnswers) this.#transport.ignore();
   }
 
   get #wantsPayloads(): boolean {
@@ -149,12 +216,12 @@ export class SessionMachine {
       if (own !== undefined) {
         if (own.type === "authenticated") {
           this.#at = "open";
-          this.transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
+          this.#transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
         }
         return own;
       }
       if (!this.#wantsPayloads) return undefined;
-      const event = this.transport.next();
+      const event = this.#transport.next();
       if (event === undefined) {
         this.#limitBeforeLogin();
         return undefined;
@@ -193,19 +260,19 @@ export class SessionMachine {
     const service = number === ServiceRequest.number || number === ServiceAccept.number;
     if (messageRange(number) === "auth" || (service && this.#at === "auth")) {
       (this.authClient ?? this.authServer)?.receive(payload);
-      if (service && this.authClient?.awaitsAnswer === true) this.hurry();
+      if (service && this.authClient?.awaitsAnswer === true) this.acknowledgeNow();
       return;
     }
     if (this.#at !== "open" && messageRange(number) === "connection") {
       throw new SshError("protocol", `expected an authentication message before login, got message ${number}`);
     }
-    // RFC 4253 section 11.4: a number that means nothing is no error, at any time.
-    if (!this.connection.receive(payload)) this.transport.unimplemented(sequence);
+    // RFC 4253 section 11.4: an unknown message number is not an error, at any time.
+    if (!this.connection.receive(payload)) this.#transport.unimplemented(sequence);
   }
 
-  /** Our NEWKEYS is out: the login begins with the first, data goes on with any other. */
+  /** Our NEWKEYS is sent. The first one starts the login, later ones resume data. */
   #resumed(): void {
-    const { sessionId } = this.transport;
+    const { sessionId } = this.#transport;
     if (this.#at !== "kex" || sessionId === undefined) return this.connection.resumed();
     this.#at = "auth";
     this.authServer?.start(sessionId);
@@ -222,7 +289,10 @@ export class SessionMachine {
   }
 }
 
-/** Whether a reason of RFC 4253 section 11.1 may stand for the answer to a login: 1, 2 and 13 to 15. The others speak of the moment. */
+/**
+ * Whether a reason of RFC 4253 section 11.1 may answer a login: 1, 2 and 13 to 15. The others describe temporary
+ * conditions.
+ */
 function mayRefuse(reason: number): boolean {
   const { PROTOCOL_ERROR, AUTH_CANCELLED_BY_USER, ILLEGAL_USER_NAME } = DisconnectReason;
   return (reason > 0 && reason <= PROTOCOL_ERROR) || (reason >= AUTH_CANCELLED_BY_USER && reason <= ILLEGAL_USER_NAME);

@@ -1,8 +1,41 @@
-/** An SSH connection as programs see it: channels, requests, and its end. @module */
+/** The public interface of an SSH connection and its channels. @module */
 import type { ChannelLimits } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import type { Bytes, SshError } from "@postern/wire";
-import type { Channel } from "./channel.ts";
+import type { BytePipe } from "./byte-pipe.ts";
+
+/** A full-duplex SSH channel (RFC 4254 section 5). Use it either as streams or as a byte pipe, not both. */
+export interface Channel extends BytePipe {
+  /** the channel type, such as `forwarded-tcpip` */
+  readonly type: string;
+  /** our channel number */
+  readonly id: number;
+  /** Resolves when the channel is closed. Rejects if the connection breaks first. */
+  readonly closed: Promise<void>;
+  readonly readable: ReadableStream<Bytes>;
+  readonly writable: WritableStream<Bytes>;
+  /**
+   * Resolves with the first `size` bytes without consuming them, or with fewer if the peer ends its data first. Call it
+   * before `start` and with a size below the window.
+   */
+  peek(size: number): Promise<Bytes>;
+  readonly counters: ChannelCounters;
+  /**
+   * Sends a channel request and resolves with the peer's answer (RFC 4254 section 5.4). Rejects with `signal.reason` if
+   * aborted.
+   */
+  request(type: string, specificData: Bytes, options?: CallOptions): Promise<boolean>;
+  /** Sends a channel request without asking for a reply. Does nothing if the channel is closed. */
+  notify(type: string, specificData: Bytes): void;
+}
+
+/** Counters of one channel. */
+export interface ChannelCounters {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** how often a write had to wait for the peer's window or for our output */
+  readonly stalls: number;
+}
 
 /** The peer wants to open a channel (RFC 4254 section 5.1). Answer once, now or later. */
 export interface IncomingOpen {
@@ -10,24 +43,27 @@ export interface IncomingOpen {
   readonly id: number;
   /** the type-specific part (view) */
   readonly specificData: Bytes;
-  /** Opens the channel. Throws SshError `closed` when the connection has ended meanwhile. */
+  /** Opens the channel. @throws SshError `closed` if the connection has ended meanwhile */
   accept(options?: AcceptOptions): Channel;
   /** @param reason of RFC 4254 section 5.1, see `OpenFailureReason` */
   refuse(reason: number, description: string): void;
 }
 
-/** What a channel is opened with, in either direction. A `window` given here never grows or shrinks. */
+/** Options of a new channel, in either direction. A `window` that is set here never grows or shrinks. */
 export interface ChannelOptions extends Partial<ChannelLimits> {
-  /** Called when nothing is left of the channel: both sides have sent CLOSE (RFC 4254 section 5.3), or the connection has ended. */
+  /** Called when both sides have sent CLOSE (RFC 4254 section 5.3) or the connection has ended. */
   readonly onReleased?: (() => void) | undefined;
 }
 
-/** What an accepted channel may be told. */
+/** Options of a channel that is accepted. */
 export interface AcceptOptions extends ChannelOptions {
-  /** The peer sends a request on the channel; without a handler it is answered with failure (RFC 4254 section 5.4). */
+  /** The peer sent a request on the channel. Default: it is answered with failure (RFC 4254 section 5.4). */
   readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
-  /** The channel is gone, well or not: what `closed` tells, for who keeps many channels and needs no promise for each. */
-  readonly onGone?: ((channel: Channel) => void) | undefined;
+  /**
+   * Called when the channel is closed, cleanly or not. Cheaper than the promise `closed` for programs with many
+   * channels.
+   */
+  readonly onClosed?: ((channel: Channel) => void) | undefined;
 }
 
 /** The peer sent a channel request (RFC 4254 section 5.4). Answer once, now or later. */
@@ -39,7 +75,10 @@ export interface IncomingChannelRequest {
   refuse(): void;
 }
 
-/** The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies leave in the right order. */
+/**
+ * The peer sent a global request (RFC 4254 section 4). Answer once, now or later; replies are sent in the order of the
+ * requests.
+ */
 export interface IncomingRequest {
   readonly name: string;
   readonly specificData: Bytes;
@@ -52,65 +91,75 @@ export interface IncomingRequest {
 export interface GlobalReply {
   readonly ok: boolean;
   readonly specificData: Bytes;
-  /** Set if the peer answered with UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4); `ok` is false then. */
+  /**
+   * Set if the peer answered UNIMPLEMENTED, so it does not know the request (RFC 4253 section 11.4). `ok` is `false`
+   * then.
+   */
   readonly unimplemented?: true | undefined;
 }
 
-/** What became known of the peer. */
+/** Facts about the peer. */
 export interface PeerInfo {
   /** its identification line */
   readonly version: string;
-  /** what a server said before its identification */
+  /** lines that a server sent before its identification */
   readonly lines: readonly string[];
   readonly algorithms: AlgorithmNames;
   readonly sessionId: Bytes;
 }
 
-/** What went over a connection so far. */
+/** Counters of one connection. */
 export interface ConnectionStats {
-  /** bytes on the wire, everything included */
+  /** bytes on the wire, including all overhead */
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly rekeys: number;
-  /** of the last keepalive that was answered, in milliseconds */
+  /** round trip of the last keepalive that was answered, in milliseconds */
   readonly roundTripMs: number | undefined;
   readonly channels: number;
 }
 
 /** Options of one call. */
 export interface CallOptions {
+  /** Aborts the call, which then rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of a global request. */
 export interface RequestOptions extends CallOptions {
-  /** Called with the reply inside the handler of the message, before any message behind it is looked at. */
+  /** Called with the reply while its message is handled, before any later message is read. */
   readonly onReply?: (reply: GlobalReply) => void;
 }
 
 /** An open SSH connection, in either role. */
 export interface SshConnection {
   readonly peer: PeerInfo;
-  /** the user that logged in, or is about to */
+  /** the user that has logged in, or is logging in */
   readonly user: string;
-  /** whether the login is over; a connection that is not logged in yet is seen by `ClientOptions.onLogin` alone */
+  /** Whether login is complete. Only `ClientOptions.onLogin` sees a connection before that. */
   readonly loggedIn: boolean;
-  /** Resolves after `close`; rejects with an SshError when the connection ended in any other way. */
+  /** Resolves after `close`. Rejects with an SshError if the connection ends in any other way. */
   readonly closed: Promise<void>;
   readonly channelCount: number;
-  /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before the end of the login */
+  /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before login is complete */
   openChannel(type: string, specificData: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
-  /** Sends a global request and gives the reply. */
+  /** Sends a global request and resolves with the reply. */
   request(name: string, specificData: Bytes, options?: RequestOptions): Promise<GlobalReply>;
-  /** Sends a global request that wants no reply. Does nothing when the connection has ended, nor does `debug`; nor before the end of the login. */
+  /**
+   * Sends a global request without asking for a reply. Does nothing before login is complete or after the connection
+   * has ended.
+   */
   notify(name: string, specificData: Bytes): void;
-  /** Explains something to whoever reads the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). */
+  /**
+   * Sends a message for the peer's log, in SSH_MSG_DEBUG (RFC 4253 section 11.3). Does nothing after the connection has
+   * ended.
+   */
   debug(message: string): void;
   stats(): ConnectionStats;
-  /** Exchanges keys anew (RFC 4253 section 9); data goes on when it is done. */
+  /** Starts a key exchange (RFC 4253 section 9). Data is held until it is complete. */
   rekey(): void;
-  /** Ends the connection with DISCONNECT; resolves when the peer has closed its side. A signal drops the connection at once. */
+  /** Sends DISCONNECT; resolves when the peer has closed its side. An aborted signal drops the connection at once. */
   close(options?: CallOptions): Promise<void>;
-  /** Ends the connection because of an error; everything that waits rejects with it. */
+  /** Ends the connection with an error. Pending calls reject with it. */
   abort(error: SshError): void;
 }

@@ -1,6 +1,7 @@
-/** Between byte pipes (push) and WHATWG streams (pull), in both directions. @module */
+/** Converts byte pipes (push) to WHATWG streams (pull), and back. @module */
 import { type Bytes, describeType, SshError } from "@postern/wire";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
+import { deferred, type Settler } from "./deferred.ts";
 
 /** A byte pipe as a pair of streams. */
 export interface ByteStreams {
@@ -8,31 +9,27 @@ export interface ByteStreams {
   readonly writable: WritableStream<Bytes>;
 }
 
-interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /**
- * The stream view of a pipe; it starts the pipe. A chunk is taken from the pipe when a reader asks for it, a write is
- * done when the pipe took it. Cancelling the reading side throws the rest away; aborting the writing side aborts the pipe.
+ * Returns the streams of a pipe (takes it) and starts the pipe. A chunk is read from the pipe when a reader asks for
+ * it. A write resolves when the pipe accepts more. Cancelling the readable stream drops the rest of the input; aborting
+ * the writable stream aborts the pipe.
  */
 export function streamsFromPipe(pipe: BytePipe): ByteStreams {
   const { readable, writable } = openStreams(pipe);
   return { readable, writable };
 }
 
-/** Streams of a pipe that may refuse writes before it has delivered everything, as a channel does. */
+/** Streams of a pipe whose writing side may end before everything is read, such as a channel. */
 export interface ChannelStreams extends ByteStreams {
-  /** Nothing more is sent: a write that waits rejects, and so does every later one. */
+  /** Rejects the pending write and every later one. */
   endWriting(error: Error | undefined): void;
 }
 
-/** {@link streamsFromPipe}, for a channel. */
+/** As {@link streamsFromPipe}, for a channel. */
 export function openStreams(pipe: BytePipe): ChannelStreams {
   let reading = true;
   let failure: Error | undefined;
-  let drained: Waiter | undefined;
+  let pendingWrite: Settler<void> | undefined;
   let controller: ReadableStreamDefaultController<Bytes> | undefined;
   let writing: WritableStreamDefaultController | undefined;
   const readable = new ReadableStream<Bytes>(
@@ -55,9 +52,9 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
     write(chunk) {
       if (failure !== undefined) throw failure;
       if (pipe.write(chunk)) return undefined;
-      return new Promise<void>((resolve, reject) => {
-        drained = { resolve, reject };
-      });
+      const write = deferred();
+      pendingWrite = write;
+      return write.promise;
     },
     close: () => pipe.end(),
     abort: (reason) =>
@@ -67,9 +64,9 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
   });
   const endWriting = (error: Error | undefined): void => {
     failure ??= error ?? new SshError("closed", "expected an open pipe, got a write after it closed");
-    drained?.reject(failure);
-    drained = undefined;
-    // Not so after a clean end: to close a writer then is no mistake.
+    pendingWrite?.reject(failure);
+    pendingWrite = undefined;
+    // After a clean end the writer may still be closed.
     if (error !== undefined) writing?.error(error);
   };
   pipe.pause();
@@ -84,8 +81,8 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
       reading = false;
     },
     drain() {
-      drained?.resolve();
-      drained = undefined;
+      pendingWrite?.resolve();
+      pendingWrite = undefined;
     },
     closed(error) {
       endWriting(error);
@@ -98,10 +95,10 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
 }
 
 /**
- * A pipe over a pair of streams (takes both), such as those of a runtime's TCP socket. The pipe breaks with `misuse` when the readable
- * one holds other chunks than `Uint8Array`.
+ * Returns a pipe over a pair of streams (takes both), such as those of a runtime's TCP socket. The pipe fails with
+ * `misuse` if the readable stream delivers chunks other than `Uint8Array`.
  *
- * @throws SshError `misuse` when there are no two streams, or one of them is locked
+ * @throws SshError `misuse` if one of the streams is missing or locked
  * @example
  * const pipe = pipeFromStreams(await Deno.connect({ hostname: "ssh.example.com", port: 22 }));
  */
@@ -130,8 +127,8 @@ export function pipeFromStreams(streams: ByteStreams): BytePipe {
     writer.abort(error).catch(ignore);
     finish(error);
   };
-  // Not the writer's `ready`: now and then workerd never settles it, with everything written and room again.
-  const wrote = (): void => {
+  // The writer's `ready` is unreliable: workerd sometimes never settles it, even though everything is written.
+  const onWritten = (): void => {
     writing--;
     if (!blocked || closed || (writing > 0 && (writer.desiredSize ?? 0) <= 0)) return;
     blocked = false;
@@ -170,7 +167,7 @@ export function pipeFromStreams(streams: ByteStreams): BytePipe {
     },
     write(chunk) {
       writing++;
-      writer.write(chunk).then(wrote, fail);
+      writer.write(chunk).then(onWritten, fail);
       blocked ||= (writer.desiredSize ?? 0) <= 0;
       return !blocked;
     },
@@ -202,7 +199,7 @@ function lock(streams: ByteStreams) {
     return [streams.readable.getReader(), streams.writable.getWriter()] as const;
   } catch (cause) {
     const got = [streams?.readable, streams?.writable].map(describeType).join(" and ");
-    throw new SshError("misuse", `expected a readable and a writable stream that are not locked, got ${got}`, {
+    throw new SshError("misuse", `expected a readable and a writable stream, both unlocked, got ${got}`, {
       cause,
     });
   }

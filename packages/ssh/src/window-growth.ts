@@ -1,41 +1,41 @@
-/** Receive windows: all of a connection draw from one budget, and on a long link they grow. @module */
+/** Receive windows. All windows of a connection share one budget; on a slow link they grow. @module */
 import { Limits } from "@postern/wire";
 
 /**
- * The shortest round trip of a connection. One sample may be held up by somebody's delayed acknowledgement, so that several are needed
- * before the link counts as long.
+ * The shortest round trip of a connection. A delayed acknowledgement may lengthen a sample, so several are needed
+ * before the link counts as slow.
  */
 export class RoundTrip {
   #shortest = Number.POSITIVE_INFINITY;
   #samples = 0;
 
-  /** Milliseconds from a question to its answer. */
+  /** Adds a sample in milliseconds. */
   add(ms: number): void {
     this.#samples++;
     this.#shortest = Math.min(this.#shortest, ms);
   }
 
-  /** Whether a further sample would be of use. */
-  get wanted(): boolean {
+  /** Whether more samples are needed. */
+  get needsSamples(): boolean {
     return this.#samples < Limits.roundTrips;
   }
 
-  /** The shortest so far in milliseconds, when the link is known to be long. */
+  /** The shortest sample in milliseconds, if the link is known to be slow. */
   get long(): number | undefined {
-    return !this.wanted && this.#shortest >= Limits.longRoundTripMs ? this.#shortest : undefined;
+    return !this.needsSamples && this.#shortest >= Limits.longRoundTripMs ? this.#shortest : undefined;
   }
 }
 
 /**
- * The memory of all receive windows of a connection: what the peer may still send, and what it sent that nobody has taken. Each channel can
- * rely on a least window, reserved from the start. The rest is shared: a new channel takes a part of what is free, a busy one
+ * The memory of all receive windows of a connection: data that the peer may send or that nobody has read. A minimum
+ * window is reserved for each channel. The rest is shared: a new channel gets a part of what is free, and a busy one
  * grows or shrinks to an equal share.
  */
 export class WindowBudget {
   readonly #least: number;
   readonly #shared: number;
   #free: number;
-  /** what windows may still grow beyond `Limits.window` */
+  /** bytes by which windows may still grow beyond `Limits.window` */
   #growth: number = Limits.windowGrowth;
   #channels = 0;
 
@@ -45,22 +45,22 @@ export class WindowBudget {
     this.#free = this.#shared;
   }
 
-  /** An equal share of all channels. */
+  /** The equal share of each channel. */
   get share(): number {
     return this.#least + Math.floor(this.#shared / Math.max(1, this.#channels));
   }
 
-  /** A channel opens. Returns its first window: `fixed`, or what the budget allows. */
+  /** Adds a channel. Returns its first window: `fixed`, or what the budget allows. */
   open(fixed?: number): number {
     this.#channels++;
-    // An advertised window cannot be taken back (RFC 4254 section 5.2), so something always stays free for later channels.
+    // An advertised window cannot be revoked (RFC 4254 section 5.2), so something must stay free for later channels.
     const part = Math.floor(Math.max(0, this.#free) / this.#channels);
     const window = fixed ?? Math.min(Limits.window, this.#least + part);
     this.#free -= window - this.#least;
     return window;
   }
 
-  /** A window is to change its size. Returns the size that the budget allows. */
+  /** Changes the size of a window. Returns the size that the budget allows. */
   resize(from: number, to: number): number {
     const grown = Math.max(from, Limits.window);
     const size = Math.min(to, from + Math.max(0, this.#free), grown + this.#growth);
@@ -70,22 +70,23 @@ export class WindowBudget {
     return result;
   }
 
-  /** A channel of that window is gone; `held` bytes of it wait for the consumer until `release`. */
+  /** Removes a channel with this window. `held` bytes of it stay reserved for the consumer until `release`. */
   close(window: number, held: number): void {
     this.#channels--;
     this.resize(window, Math.min(window, Limits.window));
     this.#free += Math.min(window, Limits.window) - this.#least - held;
   }
 
-  /** Bytes of a channel that is gone were taken or dropped. */
+  /** Frees bytes of a closed channel that were read or dropped. */
   release(bytes: number): void {
     this.#free += bytes;
   }
 }
 
 /**
- * The receive window of one channel: says how much credit goes with bytes that were consumed. A window limits a link to one window a round trip:
- * when so much was delivered, and the consumer kept up, the window was the limit, and it doubles. After a pause it goes back to the usual size.
+ * The receive window of one channel: computes the credit for consumed bytes. A window limits throughput to one window
+ * per round trip. If that much was delivered and the consumer kept up, the window was the bottleneck, and it doubles.
+ * After a pause it returns to the usual size.
  */
 export class WindowGrowth {
   readonly #budget: WindowBudget;
@@ -93,18 +94,18 @@ export class WindowGrowth {
   readonly #fixed: boolean;
   #size: number;
   #held = 0;
-  /** the size that the window shrinks to after a pause, by giving no credit */
+  /** the size that the window shrinks to after a pause, by withholding credit */
   #goal: number | undefined;
-  /** bytes delivered since then */
+  /** bytes delivered since `#since`, the start of the measurement */
   #bytes = 0;
   #since: number | undefined;
-  /** how long the consumer was behind since then, and since when it is */
+  /** how long the consumer was behind since `#since`, and since when it is behind now */
   #behindMs = 0;
   #behind: number | undefined;
   #last = 0;
 
   /**
-   * @param roundTrip milliseconds when the link is long; asked for only when a window's worth of bytes has come
+   * @param roundTrip returns milliseconds if the link is slow; called only after a window's worth of bytes
    * @param fixed the size of a window that neither grows nor shrinks
    */
   constructor(budget: WindowBudget, roundTrip: () => number | undefined, fixed?: number) {
@@ -114,12 +115,15 @@ export class WindowGrowth {
     this.#size = budget.open(fixed);
   }
 
-  /** What the peer may send, together with what it sent that nobody has taken. */
+  /** Bytes that the peer may send, plus bytes that nobody has read. */
   get size(): number {
     return this.#size;
   }
 
-  /** The credit for `size` bytes: as much, more to grow, or less to shrink. `keepsUp`: the consumer has taken all that came. */
+  /**
+   * Returns the credit for `size` bytes: the same, more to grow, or less to shrink. `keepsUp`: the consumer has read
+   * everything.
+   */
   credit(size: number, now: number, keepsUp: boolean): number {
     if (this.#fixed) return size;
     const { share } = this.#budget;
@@ -132,18 +136,18 @@ export class WindowGrowth {
       return this.#resize(size, Math.max(goal, this.#size - size));
     }
     this.#goal = undefined;
-    // Opened beside many others: whoever takes what comes gets its share.
+    // The window was small because there were many channels. A busy channel gets its share.
     if (this.#size < usual) return this.#resize(size, Math.min(usual, 2 * this.#size));
     return this.#grow(size, now, keepsUp, Math.min(Limits.largestWindow, share));
   }
 
-  /** The channel is gone; so many bytes of it wait for the consumer. */
+  /** The channel is closed, and `held` bytes of it wait for the consumer. */
   end(held: number): void {
     this.#held = held;
     this.#budget.close(this.#size, held);
   }
 
-  /** Bytes that outlived the channel were taken or dropped: so many, or all that are left. */
+  /** Frees bytes of the closed channel that were read or dropped. Default: all that are left. */
   release(bytes: number = this.#held): void {
     this.#held -= bytes;
     this.#budget.release(bytes);
@@ -159,7 +163,7 @@ export class WindowGrowth {
     const roundTripMs = this.#roundTrip();
     const elapsed = now - (this.#since ?? now);
     if (elapsed < (roundTripMs ?? 0)) return size;
-    // A window limits a link to one window a round trip. What came in one burst may take a moment to be written; more than that is a slow consumer.
+    // A short delay to write a burst is normal. A longer one means that the consumer is slow.
     const limited = roundTripMs !== undefined && (this.#bytes * roundTripMs) / elapsed >= 0.7 * window;
     const keptUp = this.#behindMs <= elapsed / 4;
     this.#begin(now);
@@ -172,7 +176,7 @@ export class WindowGrowth {
     this.#since = now;
   }
 
-  /** The credit for `size` bytes that brings the window to a new size, as far as the budget allows. */
+  /** Returns the credit for `size` bytes that changes the window to a new size, as far as the budget allows. */
   #resize(size: number, to: number): number {
     const from = this.#size;
     this.#size = this.#budget.resize(from, to);

@@ -1,8 +1,8 @@
-/** A queue holds about as much memory as it holds bytes, whatever its chunks are cut from. */
+/** A byte queue uses about as much memory as its bytes, whatever buffers its chunks are views of. */
 import { describe, expect, it } from "vitest";
 import { ByteQueue } from "../src/byte-queue.ts";
 
-/** The memory behind what a queue gives out, each buffer once. */
+/** The size of all buffers behind a queue's chunks, each counted once. */
 function held(queue: ByteQueue): number {
   const buffers = new Set<ArrayBufferLike>();
   for (let chunk = queue.shift(); chunk !== undefined; chunk = queue.shift()) buffers.add(chunk.buffer);
@@ -22,7 +22,7 @@ describe("a queue of bytes", () => {
     ["5000 bytes, each a view of a large buffer", () => view(5000)],
   ];
   for (const [name, make] of mixes) {
-    it(`of ${name} holds at most about twice their memory`, () => {
+    it(`uses at most about twice the memory of its bytes with ${name}`, () => {
       const queue = new ByteQueue();
       for (let i = 0; i < 2000; i++) queue.push(make(i));
       const { size } = queue;
@@ -30,12 +30,12 @@ describe("a queue of bytes", () => {
     });
   }
 
-  it("gives back what went in, and peeks without taking", () => {
+  it("returns the bytes in order, and peeks without removing them", () => {
     const queue = new ByteQueue();
     for (const byte of [1, 2, 3]) queue.push(Uint8Array.of(byte));
     queue.push(new Uint8Array(0));
     expect([...queue.peek(2)]).toEqual([1, 2]);
     expect([...(queue.shift() ?? [])]).toEqual([1, 2, 3]);
-    expect(queue.empty).toBe(true);
+    expect(queue.isEmpty).toBe(true);
   });
 });

@@ -1,4 +1,4 @@
-/** The driver: DISCONNECT and its reason, failing callbacks, back-pressure, and jump hosts. */
+/** The driver: DISCONNECT and its reason, failing callbacks, backpressure, and jump hosts. */
 import type { KexMethod, Signer } from "@postern/crypto";
 import { modernAlgorithms, rsaSha2_512 } from "@postern/noble";
 import { Liar, pipePair, seededRandom } from "@postern/testkit";
@@ -19,6 +19,7 @@ import {
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
+  accept,
   type BytePipe,
   type ClientOptions,
   connect,
@@ -26,33 +27,35 @@ import {
   type PipeSink,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
-describe("what the peer is told when a connection fails", () => {
+describe("DISCONNECT", () => {
   const reasons: [string, number, Partial<ClientOptions>, Uint8Array | undefined][] = [
     ["hostkey", 9, { hostKey: () => false }, undefined],
     ["protocol", 2, {}, Uint8Array.of(94, 0)],
     ["auth", 14, { auth: [] }, undefined],
   ];
-  it.each(reasons)("%s is reason %i (RFC 4253 section 11.1)", async (code, reason, options, payload) => {
-    const { liar, connected } = lyingServer({}, options);
-    const failed =
-      payload === undefined
-        ? connected
-        : liar.letIn().then(async () => {
-            const { closed } = await connected;
-            liar.send(payload);
-            await closed;
-          });
-    expect(await rejection(failed)).toMatchObject({ code });
-    await turns();
-    expect(liar.events.find(({ type }) => type === "disconnect")).toMatchObject({ reason });
-    liar.end();
-    await liar.closed;
-  });
+  it.each(reasons)(
+    "reports an error %s with reason %i (RFC 4253 section 11.1)",
+    async (code, reason, options, payload) => {
+      const { liar, connected } = lyingServer({}, options);
+      const failed =
+        payload === undefined
+          ? connected
+          : liar.letIn().then(async () => {
+              const { closed } = await connected;
+              liar.send(payload);
+              await closed;
+            });
+      expect(await rejection(failed)).toMatchObject({ code });
+      await turns();
+      expect(liar.events.find(({ type }) => type === "disconnect")).toMatchObject({ reason });
+      liar.end();
+      await liar.closed;
+    },
+  );
 
   const secret = "expected vault.internal to have the host key SHA256:pinned";
   it.each<[string, string, Partial<ClientOptions>]>([
@@ -67,9 +70,9 @@ describe("what the peer is told when a connection fails", () => {
       "auth cancelled by user",
       { auth: [{ name: "password", begin: () => ({ next: () => Promise.reject(new SshError("refused", secret)) }) }] },
     ],
-  ])("sends a fixed description after %s, and the program gets the full error", async (_, description, options) => {
+  ])("has a fixed description after %s, while the program gets the full error", async (_, description, options) => {
     const { liar, connected } = lyingServer({}, options);
-    // The client asks for the service first; it may have hung up before.
+    // The client requests the service first, unless it has disconnected before.
     void liar.until(ServiceRequest.number).then(
       () => liar.send(ServiceAccept.encode({ service: "ssh-userauth" })),
       () => {},
@@ -83,7 +86,7 @@ describe("what the peer is told when a connection fails", () => {
     liar.end();
   });
 
-  it("our own close is BY_APPLICATION, and the last thing we send", async () => {
+  it("has the reason BY_APPLICATION when we close, and nothing follows it", async () => {
     const { liar, client } = await loggedIn();
     const closing = client.close();
     await turns();
@@ -93,7 +96,7 @@ describe("what the peer is told when a connection fails", () => {
     await client.closed;
   });
 
-  it("the peer's DISCONNECT is the error, with its reason, even when the pipe ends right behind it", async () => {
+  it("becomes our error with the peer's reason, even when the pipe ends right after it", async () => {
     const { liar, client } = await loggedIn();
     liar.send(Disconnect.encode({ reason: 12, description: "too many\u001b", language: "" }));
     liar.end();
@@ -104,7 +107,7 @@ describe("what the peer is told when a connection fails", () => {
     });
   });
 
-  it("a pipe that ends without one is told apart from a pipe that breaks, and the cause is kept", async () => {
+  it("is told apart from a pipe that ends and from one that breaks, whose cause is kept", async () => {
     const ended = await loggedIn();
     ended.liar.end();
     expect(await rejection(ended.client.closed)).toMatchObject({
@@ -121,8 +124,8 @@ describe("what the peer is told when a connection fails", () => {
   });
 });
 
-describe("texts of the peer", () => {
-  it("in SSH_MSG_DEBUG are one line of printable text, and at most 1024 characters count (RFC 4253 section 11.3)", async () => {
+describe("texts from the peer", () => {
+  it("are reduced to one printable line of at most 1024 characters in SSH_MSG_DEBUG (RFC 4253 section 11.3)", async () => {
     const heard: string[] = [];
     const { liar, client } = await loggedIn({ onDebug: (message) => void heard.push(message) });
     for (const message of ["a\n\u001b[2J\u202eb", "x".repeat(30_000)]) {
@@ -146,7 +149,7 @@ describe("a callback of the program that throws", () => {
     ],
     ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specificData: nothing })],
     ["onDebug", Debug.encode({ alwaysDisplay: true, message: "x", language: "" })],
-  ])("(%s) ends the connection with that cause, and the peer is told no more than that", async (name, payload) => {
+  ])("ends the connection with its error as the cause, and tells the peer no details (%s)", async (name, payload) => {
     const { liar, client } = await loggedIn({ [name]: fail });
     liar.send(payload);
     expect(await rejection(client.closed)).toMatchObject({ code: "closed", cause: expect.any(TypeError) });
@@ -156,7 +159,7 @@ describe("a callback of the program that throws", () => {
     liar.end();
   });
 
-  it("(hostKey) refuses the host", async () => {
+  it("refuses the server (hostKey)", async () => {
     for (const hostKey of [fail, () => Promise.reject(new TypeError("of the program"))]) {
       const { liar, connected } = lyingServer({}, { hostKey });
       expect(await rejection(connected)).toMatchObject({ code: "hostkey", cause: expect.any(TypeError) });
@@ -164,7 +167,7 @@ describe("a callback of the program that throws", () => {
     }
   });
 
-  it("(hostKey that forgets to return) refuses the host too", async () => {
+  it("refuses the server when it returns nothing (hostKey)", async () => {
     for (const hostKey of [() => undefined, () => 1, () => "yes"] as unknown as ClientOptions["hostKey"][]) {
       const { liar, connected } = lyingServer({}, { hostKey });
       expect(await rejection(connected)).toMatchObject({ code: "hostkey" });
@@ -172,14 +175,14 @@ describe("a callback of the program that throws", () => {
     }
   });
 
-  it("(authenticate) refuses the attempt", async () => {
+  it("refuses the attempt (authenticate)", async () => {
     const [left, right] = pipePair();
-    const served = rejection(serve(right, { ...serverOptions("x"), authenticate: fail }));
+    const served = rejection(accept(right, { ...serverOptions("x"), authenticate: fail }));
     expect(await rejection(connect(left, clientOptions("x")))).toMatchObject({ code: "auth" });
     await served;
   });
 
-  it("(onBanner) ends the login", async () => {
+  it("ends the login (onBanner)", async () => {
     const { liar, connected } = lyingServer({}, { onBanner: fail });
     const failed = rejection(connected);
     await liar.until(5);
@@ -189,8 +192,8 @@ describe("a callback of the program that throws", () => {
   });
 });
 
-describe("options that are wrong", () => {
-  it("are refused, and the pipe is dropped: nobody else would", async () => {
+describe("wrong options", () => {
+  it("reject and abort the pipe, because nobody else would close it", async () => {
     for (const wrong of [
       { rekey: { bytes: -1 } },
       { rekey: { ms: Number.NaN } },
@@ -211,7 +214,7 @@ describe("options that are wrong", () => {
         const call =
           role === "client"
             ? connect(left, { ...clientOptions("x"), ...wrong })
-            : serve(left, { ...serverOptions("x"), ...wrong });
+            : accept(left, { ...serverOptions("x"), ...wrong });
         expect(await rejection(call)).toMatchObject({ code: "misuse" });
         expect(await gone).toBeInstanceOf(SshError);
       }
@@ -219,7 +222,7 @@ describe("options that are wrong", () => {
   });
 });
 
-describe("host keys and algorithms that can serve nobody", () => {
+describe("host keys and algorithms that match no client", () => {
   it.each<[string, Partial<ServerOptions>]>([
     ["none", { hostKeys: [] }],
     [
@@ -229,18 +232,18 @@ describe("host keys and algorithms that can serve nobody", () => {
     ["null", { hostKeys: [null as unknown as Signer] }],
     ["a Promise", { hostKeys: [Promise.resolve() as unknown as Signer] }],
     ["none for the algorithms offered", { algorithms: { ...modernAlgorithms, hostKeys: [rsaSha2_512] } }],
-  ])("(%s) are misuse, and the pipe is dropped", async (_which, wrong) => {
+  ])("reject with misuse and abort the pipe (%s)", async (_which, wrong) => {
     const [left, right] = pipePair();
     const gone = new Promise<void>((resolve) => {
       left.start({ data() {}, end() {}, drain() {}, closed: () => resolve() });
     });
-    expect(await rejection(serve(right, { ...serverOptions("x"), ...wrong }))).toMatchObject({ code: "misuse" });
+    expect(await rejection(accept(right, { ...serverOptions("x"), ...wrong }))).toMatchObject({ code: "misuse" });
     await gone;
   });
 });
 
-describe("back-pressure", () => {
-  it("of the pipe stops the producers: what waits does not grow with what they have to send", async () => {
+describe("backpressure", () => {
+  it("stops producers when the pipe is full, so that buffered output does not grow with their data", async () => {
     let written = 0;
     let stuck = false;
     let sink: PipeSink | undefined;
@@ -276,7 +279,7 @@ describe("back-pressure", () => {
     await rejection(server.closed);
   });
 
-  it("of a peer that asks much and reads nothing stops our reading: what waits has a ceiling", async () => {
+  it("stops our reading when a peer sends requests and reads nothing, so that our output is limited", async () => {
     let written = 0;
     let paused = false;
     const [left, right] = pipePair();
@@ -294,8 +297,8 @@ describe("back-pressure", () => {
       },
     };
     const liar = new Liar("client", right);
-    const [server] = await Promise.all([serve(blocking, serverOptions("x")), liar.logIn()]);
-    // From here on, and not by the decisions of the login.
+    const [server] = await Promise.all([accept(blocking, serverOptions("x")), liar.logIn()]);
+    // Counts from here, so without the pauses for decisions during login.
     paused = false;
     const ping = Ping.encode({ data: new Uint8Array(100_000) });
     let sent = 0;
@@ -304,7 +307,7 @@ describe("back-pressure", () => {
       await turns(3);
     }
     expect(paused).toBe(true);
-    // One answer is out, and those that wait reach the ceiling.
+    // One answer is sent, and the pending ones reach the limit.
     expect(sent).toBeLessThan(Limits.outputCeiling + 300_000);
     expect(written).toBeLessThan(300_000);
     server.abort(new SshError("limit", "enough"));
@@ -312,8 +315,8 @@ describe("back-pressure", () => {
   });
 });
 
-describe("a pipe that delivers what waits inside resume(), as a channel does", () => {
-  /** What comes while it is paused is handed on within the call that resumes it. */
+describe("a pipe that delivers buffered data inside resume(), as a channel does", () => {
+  /** Delivers input that came while it was paused inside the call of `resume`. */
   const eager = (pipe: BytePipe): BytePipe => {
     const waiting: ((sink: PipeSink) => void)[] = [];
     let sink: PipeSink | undefined;
@@ -342,14 +345,14 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
       },
     };
   };
-  /** A server that takes its time to decide, and a client that says all it has to say meanwhile. */
+  /** A server that decides late, and a client that sends everything meanwhile. */
   const impatient = async (...payloads: readonly Bytes[]): Promise<SshConnection> => {
     const [left, right] = pipePair();
     const authenticate = async (attempt: { method: string; password?: string }): Promise<boolean> => {
       await turns();
       return attempt.password === "secret";
     };
-    const served = serve(eager(left), { ...serverOptions("eager"), authenticate });
+    const served = accept(eager(left), { ...serverOptions("eager"), authenticate });
     const liar = new Liar("client", right);
     const specificData = PasswordRequest.encode({ isChange: false, password: "wrong" });
     liar.send(ServiceRequest.encode({ service: "ssh-userauth" }));
@@ -361,7 +364,7 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
     return served;
   };
 
-  it("loses nothing that came while a decision was awaited", async () => {
+  it("loses no data that came during a decision", async () => {
     const specificData = PasswordRequest.encode({ isChange: false, password: "secret" });
     const right = UserauthRequest.encode({ user: "test", service: "ssh-connection", method: "password", specificData });
     const server = await impatient(right);
@@ -369,13 +372,13 @@ describe("a pipe that delivers what waits inside resume(), as a channel does", (
     expect(await rejection(server.closed)).toMatchObject({ code: "closed" });
   });
 
-  it("hears the DISCONNECT that came before the end", async () => {
+  it("reports the DISCONNECT that came before the end", async () => {
     const bye = Disconnect.encode({ reason: 13, description: "never mind", language: "" });
     expect(await rejection(impatient(bye))).toMatchObject({ code: "disconnected", reason: 13 });
   });
 });
 
-/** The methods of a pipe, as a plain object. */
+/** The methods of a pipe as a plain object. */
 function wrapped(pipe: BytePipe): Omit<BytePipe, "start"> {
   return {
     write: (chunk) => pipe.write(chunk),
@@ -388,11 +391,11 @@ function wrapped(pipe: BytePipe): Omit<BytePipe, "start"> {
 }
 
 describe("a jump host", () => {
-  it("costs no code: a channel is a pipe, and a whole connection fits into it", async () => {
+  it("carries a whole connection inside a channel", async () => {
     const outer = await world({
       server: {
         onChannelOpen(open) {
-          const inner = serve(open.accept(), {
+          const inner = accept(open.accept(), {
             ...serverOptions("inner"),
             onChannelOpen(request) {
               const channel = request.accept();
@@ -419,11 +422,11 @@ describe("a jump host", () => {
     await outer.client.close();
   });
 
-  it("that is lost takes the inner connection with it, and everything that waits in both is settled", async () => {
+  it("settles every pending call of both connections when the outer one is lost", async () => {
     const outer = await world({
       server: {
         onChannelOpen: (open) =>
-          void serve(open.accept(), { ...serverOptions("inner"), onGlobalRequest() {} })
+          void accept(open.accept(), { ...serverOptions("inner"), onGlobalRequest() {} })
             .then(({ closed }) => closed)
             .catch(() => {}),
       },
@@ -441,11 +444,11 @@ describe("a jump host", () => {
     await inner.close();
   });
 
-  it("whose inner host key is decided late loses nothing that came meanwhile", async () => {
+  it("loses no data while the inner host key is decided", async () => {
     const outer = await world({
       server: {
         onChannelOpen: (open) =>
-          void serve(open.accept(), serverOptions("inner"))
+          void accept(open.accept(), serverOptions("inner"))
             .then(({ closed }) => closed)
             .catch(() => {}),
       },

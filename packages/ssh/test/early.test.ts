@@ -1,4 +1,7 @@
-/** What is asked during the login: when it leaves, what comes of it, and that nobody's delayed acknowledgement holds its answer back. */
+/**
+ * Requests made during login: when they are sent, how they settle, and that no delayed acknowledgement holds up the
+ * answer.
+ */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import { type Liar, liarHostKey } from "@postern/testkit";
@@ -23,7 +26,7 @@ const key = (): AuthMethod => publickey(liarHostKey());
 const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
 const accept = ServiceAccept.encode({ service: "ssh-userauth" });
 
-/** A client that asks `first` and `second` as soon as the login begins, and what became of it. */
+/** A client that makes the requests `first` and `second` as soon as login begins. */
 function asking({ version = openSsh, auth = [key()], ask = ["first", "second"] } = {}) {
   const replies: Promise<GlobalReply>[] = [];
   let connection: SshConnection | undefined;
@@ -45,7 +48,7 @@ function asking({ version = openSsh, auth = [key()], ask = ["first", "second"] }
   return { liar, connected, replies, said: hear(liar), bytesOut: () => connection?.stats().bytesOut ?? 0 };
 }
 
-/** Gives what the client has said since the last call, as message numbers. */
+/** Returns the message numbers that the client has sent since the last call. */
 function hear(liar: Liar): () => Promise<number[]> {
   const numbers: number[] = [];
   void (async () => {
@@ -60,13 +63,13 @@ function hear(liar: Liar): () => Promise<number[]> {
 const success = (text: string): Bytes => RequestSuccess.encode({ specificData: new TextEncoder().encode(text) });
 const [service, login, request] = [ServiceRequest.number, UserauthRequest.number, GlobalRequest.number];
 
-describe("a request made during the login", () => {
+describe("a request made during login", () => {
   it.each([openSsh, "SSH-2.0-dropbear_2022.83", "SSH-2.0-Postern_0.1.0"])(
-    "leaves right behind it when a key decides and the server is %s",
+    "follows the login request at once when a key is the last method and the server is %s",
     async (version) => {
       const { liar, connected, replies, said } = asking({ version });
       expect(await said()).toEqual([service, login, request, request]);
-      // One segment may hold all answers.
+      // One TCP segment may hold all answers.
       liar.send(accept, UserauthSuccess.encode({}), success("1"), RequestFailure.encode({}));
       const client = await connected;
       expect(await Promise.all(replies)).toMatchObject([
@@ -95,7 +98,7 @@ describe("a request made during the login", () => {
     expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
-  it("waits for the end of the login with a server that is not known", async () => {
+  it("waits for the end of the login with an unknown server", async () => {
     const { liar, connected, replies, said } = asking({ version: "SSH-2.0-MyOpenSSH_9.2" });
     expect(await said()).toEqual([service]);
     liar.send(accept);
@@ -107,7 +110,7 @@ describe("a request made during the login", () => {
     expect(await Promise.all(replies)).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
-  it("leaves behind the second of two logins when the first one was accepted and is not enough", async () => {
+  it("follows the second of two logins when the first is accepted but not sufficient", async () => {
     const { liar, connected, replies, said } = asking({ auth: [password("secret"), key()], ask: ["first"] });
     expect(await said()).toEqual([service, login]);
     liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: true }));
@@ -117,7 +120,7 @@ describe("a request made during the login", () => {
     expect(await replies[0]).toMatchObject({ ok: true });
   });
 
-  it("fails with the login's error when that is refused", async () => {
+  it("rejects with the login's error when login is refused", async () => {
     const { liar, connected, replies, said } = asking();
     expect(await said()).toEqual([service, login, request, request]);
     liar.send(accept, UserauthFailure.encode({ canContinue: ["publickey"], partialSuccess: false }));
@@ -126,22 +129,29 @@ describe("a request made during the login", () => {
     for (const reply of replies) expect(await rejection(reply)).toBe(error);
   });
 
-  it("tells nothing of the round trip: the login takes its own time", () => {
+  it("does not measure the round trip, because login takes time of its own", () => {
     const asked: string[] = [];
     const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
     let now = 0;
-    const requests = new GlobalRequests({ machine, touch() {}, now: () => now });
+    const requests = new GlobalRequests({
+      machine,
+      scheduleFlush() {},
+      acknowledgeNow() {},
+      answerOnce: () => (answer) => answer(),
+      onRequest: undefined,
+      now: () => now,
+    });
     for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});
     requests.release();
     now = 500;
     requests.loggedIn = true;
     for (let i = 0; i < Limits.roundTrips; i++) requests.settle(0, { ok: true, specificData: nothing });
-    // Had they counted, this would be a link of 500 ms. It asks instead.
+    // If they had been measured, the round trip would be 500 ms. A keepalive is sent instead.
     expect(requests.longRoundTrip()).toBeUndefined();
     expect(asked.at(-1)).toBe("keepalive@openssh.com");
   });
 
-  it("is no channel: one may be opened when the login is over", async () => {
+  it("may not open a channel until login is complete", async () => {
     let opened: Promise<unknown> | undefined;
     const onLogin = (logging: SshConnection): void => {
       opened = rejection(logging.openChannel("x", nothing));
@@ -152,7 +162,7 @@ describe("a request made during the login", () => {
     expect(await opened).toMatchObject({ code: "misuse" });
   });
 
-  it("ends the connection when the program's own handler fails", async () => {
+  it("ends the connection when the program's handler throws", async () => {
     const { connected } = lyingServer(
       {},
       {
@@ -166,7 +176,7 @@ describe("a request made during the login", () => {
 });
 
 describe("an answer that Nagle's algorithm would hold back", () => {
-  it("is hurried by a message of ours when the service is accepted and the login's answer is due", async () => {
+  it("is released by IGNORE when the service is accepted and the login's answer is due", async () => {
     const { liar, said, bytesOut } = asking();
     await said();
     const before = bytesOut();
@@ -175,7 +185,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
     expect(bytesOut()).toBeGreaterThan(before);
   });
 
-  it("is hurried when a request that wants no reply comes before it, and only then", async () => {
+  it("is released by IGNORE when a request without a reply comes before it, and only then", async () => {
     const { liar, client } = await loggedIn({}, { version: openSsh });
     const hostKeys = GlobalRequest.encode({ name: "hostkeys-00@openssh.com", wantReply: false, specificData: nothing });
     const before = client.stats().bytesOut;
@@ -192,7 +202,7 @@ describe("an answer that Nagle's algorithm would hold back", () => {
     await reply;
   });
 
-  it("is not hurried at a server that is not known to need it", async () => {
+  it("sends no IGNORE to a server that is not known to need it", async () => {
     const { liar, client } = await loggedIn();
     const reply = client.request("tcpip-forward", nothing);
     await turns();
@@ -205,14 +215,14 @@ describe("an answer that Nagle's algorithm would hold back", () => {
   });
 });
 
-describe("the login's request", () => {
+describe("the login request", () => {
   it.each([
     openSsh,
     "SSH-2.0-OpenSSH_for_Windows_9.5",
     "SSH-2.0-dropbear_2022.83",
     "SSH-2.0-Postern_0.1.0",
     "SSH-2.0-Go",
-  ])("leaves in one flight with the request for the service when the server is %s", async (version) => {
+  ])("is sent in one flight with SERVICE_REQUEST when the server is %s", async (version) => {
     const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
     expect(await said()).toEqual([service, login]);
     liar.send(accept, UserauthSuccess.encode({}));
@@ -227,7 +237,7 @@ describe("the login's request", () => {
     "SSH-2.0-OpenSSHd",
     "SSH-1.99-OpenSSH_2.9",
     "SSH-2.0-x SSH-2.0-OpenSSH_9.2",
-  ])("waits for SERVICE_ACCEPT when the server is %s, which may not take both at once", async (version) => {
+  ])("waits for SERVICE_ACCEPT when the server is %s, which may not accept both at once", async (version) => {
     const { liar, connected, said } = asking({ version, auth: [password("secret")], ask: [] });
     expect(await said()).toEqual([service]);
     liar.send(accept);
@@ -239,14 +249,14 @@ describe("the login's request", () => {
   it.each([
     ["success", UserauthSuccess.encode({})],
     ["a failure", UserauthFailure.encode({ canContinue: ["password"], partialSuccess: false })],
-  ])("that was not sent is not answered: %s in place of SERVICE_ACCEPT is refused", async (_what, answer) => {
+  ])("rejects %s in place of SERVICE_ACCEPT, because no login request was sent", async (_what, answer) => {
     const { liar, connected, said } = asking({ version: "SSH-2.0-libssh_0.10.6", auth: [password("secret")], ask: [] });
     expect(await said()).toEqual([service]);
     liar.send(answer);
     expect(await rejection(connected)).toMatchObject({ code: "protocol" });
   });
 
-  it("is not sent while the server keeps SERVICE_ACCEPT back, and the login ends by its deadline", async () => {
+  it("is not sent while SERVICE_ACCEPT is missing, and login ends at its deadline", async () => {
     const { liar, connected } = lyingServer({ version: "SSH-2.0-libssh_0.10.6" }, { loginTimeoutMs: 50 });
     const said = hear(liar);
     expect(await rejection(connected)).toMatchObject({ code: "timeout" });

@@ -1,4 +1,4 @@
-/** What a peer can make us hold while our KEXINIT is out and its own has not come, in either role. */
+/** How much a peer can make us buffer between our KEXINIT and its own, in both roles. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Liar } from "@postern/testkit";
@@ -40,12 +40,12 @@ const attacks: readonly [role: string, begin: () => Promise<Attack>][] = [
 
 const request = GlobalRequest.encode({ name: "x", wantReply: true, specificData: nothing });
 
-describe.each(attacks)("a %s of ours that rekeys", (_role, begin) => {
-  it("holds 2 MiB at most when the peer pushes requests instead of its KEXINIT, then ends the connection", async () => {
+describe.each(attacks)("a %s that rekeys", (_role, begin) => {
+  it("buffers at most 2 MiB when the peer sends requests instead of its KEXINIT, then ends the connection", async () => {
     const { ours, liar } = await begin();
     const ended = rejection(ours.closed);
     ours.rekey();
-    // The peer never sees our KEXINIT.
+    // The peer never reads our KEXINIT.
     liar.transport.receive = () => {};
     await turns();
     const before = heap();

@@ -1,7 +1,8 @@
-/** What the tests of this package share beside the world. */
+/** Helpers of this package's tests, in addition to the world. */
 import { Liar, type LiarOptions, pipePair } from "@postern/testkit";
 import { type Bytes, ChannelOpen, ChannelOpenConfirmation, type SshError } from "@postern/wire";
 import {
+  accept,
   type BytePipe,
   type Channel,
   type ClientOptions,
@@ -9,13 +10,12 @@ import {
   type PipeSink,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 import { clientOptions, serverOptions } from "./world.ts";
 
 export const nothing = new Uint8Array(0);
 
-/** A pipe that tells of each chunk before it is delivered; `pieces` of that size, if given. */
+/** A pipe that calls `tell` with each chunk before it is delivered. `pieces` sets the size of chunks. */
 export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: number): BytePipe {
   return {
     start: (sink) =>
@@ -40,7 +40,7 @@ export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: nu
   };
 }
 
-/** A client of ours whose server lies; it is logged in when `connected` resolves, if the server lets it. */
+/** A client whose server is a liar. `connected` resolves if the liar lets it log in. */
 export function lyingServer(
   options: LiarOptions = {},
   client: Partial<ClientOptions> = {},
@@ -50,7 +50,7 @@ export function lyingServer(
   return { liar, connected: connect(left, { ...clientOptions("lied to"), ...client }) };
 }
 
-/** The same, logged in. */
+/** As {@link lyingServer}, logged in. */
 export async function loggedIn(
   client: Partial<ClientOptions> = {},
   options: LiarOptions = {},
@@ -60,16 +60,16 @@ export async function loggedIn(
   return { liar, client: await connected };
 }
 
-/** A server of ours whose client lies. */
+/** A server whose client is a liar. */
 export function lyingClient(
   server: Partial<ServerOptions> = {},
   options: LiarOptions = {},
 ): { readonly liar: Liar; readonly served: Promise<SshConnection> } {
   const [left, right] = pipePair();
-  return { liar: new Liar("client", left, options), served: serve(right, { ...serverOptions("lied to"), ...server }) };
+  return { liar: new Liar("client", left, options), served: accept(right, { ...serverOptions("lied to"), ...server }) };
 }
 
-/** An open channel of ours to a lying server, whose channel 7 it is. */
+/** A channel to a lying server that has number 7 there. */
 export async function lyingChannel({
   window = 1_000_000,
   maxPacket = 32_768,
@@ -94,7 +94,7 @@ export async function lyingChannel({
   return { ...both, channel: await opening };
 }
 
-/** What a promise rejects with. */
+/** Returns the error a promise rejects with. */
 export async function rejection(promise: Promise<unknown>): Promise<SshError> {
   try {
     await promise;
@@ -104,16 +104,16 @@ export async function rejection(promise: Promise<unknown>): Promise<SshError> {
   throw new Error("expected a rejection, got a value");
 }
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Runs all pending microtasks and immediates. */
 export async function turns(count = 50): Promise<void> {
   for (let n = 0; n < count; n++) await Promise.resolve();
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Timers that are set and keep the process alive. */
+/** The number of timers that keep the process alive. */
 export const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
-/** A sink that keeps what it is told, in words and bytes. */
+/** A sink that records its calls as text, and its bytes. */
 export function recorder(): PipeSink & { readonly told: string[]; readonly bytes: Bytes[] } {
   const told: string[] = [];
   const bytes: Bytes[] = [];

@@ -1,15 +1,15 @@
-/** Keepalive as a timer and a counter: what is decided, and when. */
+/** The decisions of the keepalive, and when it takes them. */
 import { fakeClock } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { KeepAlive, type KeepAliveOptions } from "../src/keepalive.ts";
 
-/** A keepalive on a clock that a test moves; it is ticked when it says so, as the driver does, and whenever else the test wants. */
+/** A keepalive on a fake clock. It is ticked at its deadlines, as the driver does, and when the test calls for it. */
 class Bench {
   readonly clock = fakeClock(1_000);
-  /** how far the clock on the wall is ahead of the other one */
+  /** how far the wall clock is ahead of the monotonic clock */
   wallAhead = 1_750_000_000_000;
   readonly keepAlive: KeepAlive;
-  /** what was decided, with the milliseconds since the start */
+  /** the decisions, with milliseconds since the start */
   readonly decided: string[] = [];
 
   constructor(options: KeepAliveOptions) {
@@ -26,11 +26,11 @@ class Bench {
   }
 
   hear(): void {
-    this.keepAlive.heard(this.clock.now());
+    this.keepAlive.received(this.clock.now());
     this.tick();
   }
 
-  /** Time passes, and timers run when they are due. */
+  /** Advances the time and runs timers when they are due. */
   pass(ms: number): void {
     const until = this.clock.now() + ms;
     while (!this.lost && this.keepAlive.deadline <= until) {
@@ -40,7 +40,7 @@ class Bench {
     this.clock.advance(until - this.clock.now());
   }
 
-  /** Time passes, and no timer runs: the machine sleeps, or is too busy. */
+  /** Advances the time without running timers: the machine sleeps or is too busy. */
   sleep(ms: number): void {
     this.clock.advance(ms);
   }
@@ -50,8 +50,8 @@ class Bench {
   }
 }
 
-describe("a peer that says nothing", () => {
-  it("is asked after intervalMs, countMax times, and lost when one more has passed", () => {
+describe("a silent peer", () => {
+  it("is probed every intervalMs, countMax times, and lost one interval later", () => {
     const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
     bench.pass(600_000);
     expect(bench.decided).toEqual([
@@ -64,7 +64,7 @@ describe("a peer that says nothing", () => {
     ]);
   });
 
-  it("is not asked before the interval is over, however often the time is told", () => {
+  it("is not probed before the interval is over, however often tick is called", () => {
     const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
     for (let i = 0; i < 29; i++) {
       bench.sleep(1_000);
@@ -84,7 +84,7 @@ describe("a peer that says nothing", () => {
     expect(bench.lost).toBe(false);
   });
 
-  it("is never asked with intervalMs Infinity", () => {
+  it("is never probed with intervalMs Infinity", () => {
     const bench = new Bench({ intervalMs: Number.POSITIVE_INFINITY, countMax: 1 });
     expect(bench.keepAlive.deadline).toBe(Number.POSITIVE_INFINITY);
     bench.sleep(1e9);
@@ -93,8 +93,8 @@ describe("a peer that says nothing", () => {
   });
 });
 
-describe("any byte", () => {
-  it("puts off the question by a whole interval", () => {
+describe("any input", () => {
+  it("delays the probe by a whole interval", () => {
     const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
     for (let i = 0; i < 10; i++) {
       bench.pass(29_999);
@@ -105,7 +105,7 @@ describe("any byte", () => {
     expect(bench.decided).toEqual(["probe 329990"]);
   });
 
-  it.each([1, 2, 3, 4, 5])("begins the count anew after %i questions", (questions) => {
+  it.each([1, 2, 3, 4, 5])("restarts the count after %i probes", (questions) => {
     const bench = new Bench({ intervalMs: 1_000, countMax: 5 });
     bench.pass(questions * 1_000 + 999);
     expect(bench.decided).toHaveLength(questions);
@@ -120,7 +120,7 @@ describe("any byte", () => {
 describe("a machine that slept", () => {
   const intervals = { intervalMs: 30_000, countMax: 5 };
 
-  it("asks at once when its timer is late by more than an interval, and decides 10 s later", () => {
+  it("probes at once when its timer is late by more than an interval, and decides 10 s later", () => {
     const bench = new Bench(intervals);
     bench.sleep(60_001);
     bench.tick();
@@ -131,7 +131,7 @@ describe("a machine that slept", () => {
     expect(bench.decided).toEqual(["probe 60001", "lost 70001"]);
   });
 
-  it("goes on as before when its timer is late by no more than an interval", () => {
+  it("changes nothing when its timer is late by no more than an interval", () => {
     const bench = new Bench(intervals);
     bench.sleep(60_000);
     bench.tick();
@@ -140,7 +140,7 @@ describe("a machine that slept", () => {
     expect(bench.decided).toEqual(["probe 60000", "probe 90000"]);
   });
 
-  it("does the same when the monotonic clock stood still, and only that on the wall went on", () => {
+  it("probes at once when only the wall clock advanced, and decides 10 s later", () => {
     const bench = new Bench(intervals);
     bench.pass(10_000);
     bench.wallAhead += 3_600_000;
@@ -150,7 +150,7 @@ describe("a machine that slept", () => {
     expect(bench.decided).toEqual(["probe 30000", "lost 40000"]);
   });
 
-  it("keeps its connection when the peer answers, and counts from the beginning", () => {
+  it("keeps its connection when the peer answers, and restarts the count", () => {
     const bench = new Bench(intervals);
     bench.pass(150_000);
     bench.sleep(3_600_000);
@@ -165,7 +165,7 @@ describe("a machine that slept", () => {
     expect(bench.lost).toBe(true);
   });
 
-  it("is not deceived by bytes that waited in a buffer while it slept: it asks, and decides within 10 s", () => {
+  it("probes even if buffered bytes come first, and decides within 10 s", () => {
     const bench = new Bench(intervals);
     bench.sleep(3_600_000);
     bench.hear();
@@ -174,7 +174,7 @@ describe("a machine that slept", () => {
     expect(bench.decided.at(-1)).toBe("lost 3610000");
   });
 
-  it("that woke for a moment only asks again, and does not blame the peer for its own sleep", () => {
+  it("probes again when it woke only briefly, and does not count the peer as lost", () => {
     const bench = new Bench(intervals);
     for (const minutes of [60, 120, 180]) {
       bench.sleep(3_600_000);
@@ -188,7 +188,7 @@ describe("a machine that slept", () => {
     expect(bench.lost).toBe(true);
   });
 
-  it("decides even where timers are always late", () => {
+  it("decides even if timers are always late", () => {
     const bench = new Bench({ intervalMs: 10, countMax: 2 });
     for (let i = 0; i < 300 && !bench.lost; i++) {
       bench.sleep(45);
@@ -198,8 +198,8 @@ describe("a machine that slept", () => {
   });
 });
 
-describe("a clock that is set", () => {
-  it.each([-3_600_000, -1_000, 1_000, 30_000])("by %i ms on the wall changes nothing", (ms) => {
+describe("a wall clock that is set", () => {
+  it.each([-3_600_000, -1_000, 1_000, 30_000])("changes nothing when set by %i ms", (ms) => {
     const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
     bench.pass(10_000);
     bench.wallAhead += ms;
@@ -214,7 +214,7 @@ describe("a clock that is set", () => {
     ]);
   });
 
-  it("forward by hours on the wall costs one question, and no connection whose peer answers", () => {
+  it("causes one probe when set forward by hours, and no loss if the peer answers", () => {
     const bench = new Bench({ intervalMs: 30_000, countMax: 5 });
     bench.wallAhead += 24 * 3_600_000;
     bench.tick();

@@ -1,8 +1,8 @@
-/** What `connect` and `serve` may be told: a value of a wrong type is a misuse that names it, and is not converted. */
+/** Options of `connect` and `accept`: a value of a wrong type is not converted, and the error names it. */
 import { modernAlgorithms } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
-import { connect, serve } from "../src/index.ts";
+import { accept, connect } from "../src/index.ts";
 import { rejection } from "./helpers.ts";
 import { clientOptions, serverOptions } from "./world.ts";
 
@@ -65,7 +65,7 @@ const server: readonly (readonly [object, string])[] = [
   [{ banner: 5 }, "expected banner to be a string, got a number"],
 ];
 
-/** What the call rejects with; its pipe has to be gone, because nobody else drops it. */
+/** Returns what the call rejects with, and expects its pipe to be closed, because nobody else would close it. */
 async function refused(call: (pipe: ReturnType<typeof pipePair>[0]) => Promise<unknown>): Promise<string> {
   const [ours, theirs] = pipePair();
   const dropped = new Promise((resolve) => {
@@ -77,15 +77,15 @@ async function refused(call: (pipe: ReturnType<typeof pipePair>[0]) => Promise<u
 }
 
 describe("options of connect", () => {
-  it.each([...both, ...client])("%o", async (wrong, message) => {
+  it.each([...both, ...client])("reject %o", async (wrong, message) => {
     const options = { ...clientOptions("options"), ...wrong } as Parameters<typeof connect>[1];
     expect(await refused((pipe) => connect(pipe, options))).toBe(`misuse: ${message}`);
   });
 });
 
-describe("options of serve", () => {
-  it.each([...both, ...server])("%o", async (wrong, message) => {
-    const options = { ...serverOptions("options"), ...wrong } as Parameters<typeof serve>[1];
-    expect(await refused((pipe) => serve(pipe, options))).toBe(`misuse: ${message}`);
+describe("options of accept", () => {
+  it.each([...both, ...server])("reject %o", async (wrong, message) => {
+    const options = { ...serverOptions("options"), ...wrong } as Parameters<typeof accept>[1];
+    expect(await refused((pipe) => accept(pipe, options))).toBe(`misuse: ${message}`);
   });
 });

@@ -1,9 +1,9 @@
-/** Two pipes joined: whose memory a chunk is on the way. */
+/** Joining two pipes, and who owns the memory of chunks. */
 import { describe, expect, it } from "vitest";
 import type { BytePipe, PipeSink } from "../src/index.ts";
 import { pump } from "../src/index.ts";
 
-/** A pipe that writes down what is done to it, and tells nobody anything by itself. */
+/** A pipe that records the calls it gets and calls nobody. */
 function quiet(traits: Partial<BytePipe> = {}): BytePipe & { sink: PipeSink | undefined; readonly done: string[] } {
   const done: string[] = [];
   return {
@@ -23,22 +23,21 @@ function quiet(traits: Partial<BytePipe> = {}): BytePipe & { sink: PipeSink | un
 }
 
 describe("pump", () => {
-  it("borrows what one side delivers only when the other side copies what is written", () => {
-    const [channel, target] = [quiet({ copies: true }), quiet()];
+  it("borrows the chunks of one pipe only if the other pipe copies them", () => {
+    const [channel, target] = [quiet({ memory: { copies: true } }), quiet()];
     pump(channel, target);
-    expect([target.sink?.borrows, channel.sink?.borrows]).toEqual([true, false]);
+    expect([target.sink?.memory?.borrows, channel.sink?.memory?.borrows]).toEqual([true, undefined]);
   });
 
-  it("gives a chunk back to where it came from, once the other side has written it", () => {
-    const returned: number[] = [];
-    const [channel, target] = [quiet({ reuse: (chunk) => void returned.push(chunk.length) }), quiet()];
-    pump(channel, target);
+  it("frees a chunk of the channel once the target has sent it, and keeps the chunks of the target", () => {
+    const freed: number[] = [];
+    const [channel, target] = [quiet(), quiet()];
+    pump(channel, target, (chunk) => void freed.push(chunk.length));
     const chunk = new Uint8Array(7);
     channel.sink?.data(chunk);
-    expect([target.done, returned]).toEqual([["write 7"], []]);
-    target.sink?.written?.(chunk);
-    expect(returned).toEqual([7]);
-    // Nobody takes back what the target delivered, and so its writer need not tell.
-    expect(channel.sink?.written).toBeUndefined();
+    expect([target.done, freed]).toEqual([["write 7"], []]);
+    target.sink?.memory?.written?.(chunk);
+    expect(freed).toEqual([7]);
+    expect(channel.sink?.memory?.written).toBeUndefined();
   });
 });

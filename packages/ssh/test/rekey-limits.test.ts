@@ -1,4 +1,4 @@
-/** The limits after which we exchange keys anew, and what a program may make of them. */
+/** The limits that start a key exchange, and their options. */
 import { describe, expect, it } from "vitest";
 import { rekeyLimits } from "../src/options.ts";
 import { world } from "./world.ts";
@@ -10,11 +10,11 @@ describe("rekey limits", () => {
     expect(rekeyLimits()).toEqual({ bytes: 2 ** 30, packets: 2 ** 31, ms: 3_600_000 });
   });
 
-  it("of Infinity leave only those that a cipher needs: 2^31 packets and 2^32 blocks (RFC 4344 section 3)", () => {
+  it("are capped at what ciphers need when set to Infinity: 2^31 packets and 2^32 blocks (RFC 4344 section 3)", () => {
     expect(rekeyLimits(unlimited)).toEqual({ bytes: 2 ** 36, packets: 2 ** 31, ms: Number.POSITIVE_INFINITY });
   });
 
-  it("of Infinity start no rekey, however much time passes", async () => {
+  it("start no rekey by time when set to Infinity", async () => {
     let now = 0;
     const options = { rekey: unlimited, now: () => now };
     const { client, server } = await world({ client: options, server: options });

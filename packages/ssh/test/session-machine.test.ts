@@ -1,4 +1,4 @@
-/** The session without a driver, which would stop at the first error. */
+/** The session without its driver, because a driver would stop at the first error. */
 import { password } from "@postern/auth";
 import { modernAlgorithms } from "@postern/noble";
 import { liarHostKey, seededRandom } from "@postern/testkit";
@@ -15,7 +15,7 @@ const common = {
   now: 0,
 };
 
-/** A client's session whose login has begun, and the server's transport. */
+/** A client's session that is logging in, and the server's transport. */
 function begun(): { readonly session: SessionMachine; readonly server: TransportMachine } {
   const login = { user: "me", methods: [password("x")], signal: undefined };
   const session = new SessionMachine({ ...common, role: "client", hostKeys: [], version: "SSH-2.0-x", login });
@@ -27,14 +27,14 @@ function begun(): { readonly session: SessionMachine; readonly server: Transport
     }
     session.receive(server.takeOutput() ?? nothing);
     for (let event = session.next(); event !== undefined; event = session.next()) {
-      if (event.type === "hostKey") session.transport.acceptHostKey();
+      if (event.type === "hostKey") session.acceptHostKey();
     }
   }
   return { session, server };
 }
 
 describe("a session that has failed", () => {
-  it("throws the same error ever after, and handles nothing that comes later", () => {
+  it("throws the same error in each later call, and handles no further input", () => {
     const { session, server } = begun();
     server.send(GlobalRequest.encode({ name: "x", wantReply: false, specificData: nothing }));
     server.send(ServiceAccept.encode({ service: "ssh-userauth" }));

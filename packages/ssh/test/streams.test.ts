@@ -1,4 +1,4 @@
-/** The stream view of a channel and of any pipe, and pipes over streams. */
+/** The streams of a channel and of any pipe, and pipes over streams. */
 
 import type { Liar } from "@postern/testkit";
 import { pipePair, seededRandom } from "@postern/testkit";
@@ -34,7 +34,7 @@ async function credited(client: SshConnection, liar: Liar): Promise<number> {
 }
 
 describe("a channel's readable", () => {
-  it("credits a chunk when the reader asks for the next one, and nothing before", async () => {
+  it("credits a chunk when the reader asks for the next one, and not before", async () => {
     const { liar, client, channel } = await lyingChannel({ ours });
     const reader = channel.readable.getReader();
     for (let n = 0; n < 10; n++) liar.send(data(100));
@@ -51,7 +51,7 @@ describe("a channel's readable", () => {
     while (read < 1000) await step();
     const last = rejection(reader.read());
     await turns();
-    // The last ones wait for a full step of three packets.
+    // The last ones are credited in steps of three packets.
     expect(before + (await credited(client, liar))).toBeGreaterThan(1000 - 300);
     liar.abort();
     expect(await last).toMatchObject({ code: "closed" });
@@ -64,7 +64,7 @@ describe("a channel's readable", () => {
     liar.abort();
   });
 
-  it("that is cancelled throws the rest away and credits it, and the writable lives on", async () => {
+  it("drops and credits the rest when it is cancelled, and the writable stays open", async () => {
     const { liar, client, channel } = await lyingChannel({ ours });
     liar.send(data(100));
     await channel.readable.cancel();
@@ -78,7 +78,7 @@ describe("a channel's readable", () => {
     liar.abort();
   });
 
-  it("errors when the connection breaks: a cut never looks like an end", async () => {
+  it("errors when the connection breaks, so that this never looks like an end", async () => {
     const { liar, channel } = await lyingChannel();
     const reader = channel.readable.getReader();
     liar.send(data(3));
@@ -89,7 +89,7 @@ describe("a channel's readable", () => {
 });
 
 describe("a channel's writable", () => {
-  it("is done with a write when its bytes have left for the transport, not before", async () => {
+  it("resolves a write when its bytes are passed to the transport, not before", async () => {
     const { liar, channel } = await lyingChannel({ window: 10 });
     const writer = channel.writable.getWriter();
     await writer.write(new Uint8Array(10));
@@ -111,7 +111,7 @@ describe("a channel's writable", () => {
     liar.abort();
   });
 
-  it("rejects a write that waits, and any later one, as soon as the peer has closed, though nobody reads", async () => {
+  it("rejects pending and later writes as soon as the peer has closed, even if nobody reads", async () => {
     const { liar, channel } = await lyingChannel({ window: 10 });
     const reader = channel.readable.getReader();
     const writer = channel.writable.getWriter();
@@ -121,13 +121,13 @@ describe("a channel's writable", () => {
     expect(
       await rejection(channel.writable.locked ? writer.write(new Uint8Array(1)) : Promise.resolve()),
     ).toMatchObject({ code: "closed" });
-    // What came before the close is still to be had.
+    // Data from before the close can still be read.
     expect((await reader.read()).value).toHaveLength(50);
     expect((await reader.read()).done).toBe(true);
     liar.abort();
   });
 
-  it("made after the end rejects at once too", async () => {
+  it("rejects writes at once when it is created after the end", async () => {
     const { liar, channel } = await lyingChannel();
     liar.send(data(50), close);
     await channel.closed;
@@ -135,7 +135,7 @@ describe("a channel's writable", () => {
     liar.abort();
   });
 
-  it("may be closed after a clean end: nothing was lost", async () => {
+  it("may be closed after a clean end", async () => {
     const { liar, channel } = await lyingChannel();
     const writer = channel.writable.getWriter();
     liar.send(eof, close);
@@ -144,7 +144,7 @@ describe("a channel's writable", () => {
     liar.abort();
   });
 
-  it("that is aborted resets the channel, and the reader sees the reason", async () => {
+  it("aborts the channel when it is aborted, and the reader gets the reason", async () => {
     const { liar, channel } = await lyingChannel();
     const reading = rejection(channel.readable.getReader().read());
     await channel.writable.abort(new Error("why"));
@@ -193,7 +193,7 @@ describe("a pipe over streams", () => {
     await rejection(server.closed);
   });
 
-  it("half-closes each way by itself, and closes when both have ended", async () => {
+  it("half-closes each direction on its own, and closes when both have ended", async () => {
     const [left, right] = overStreams();
     const [ofLeft, ofRight] = [recorder(), recorder()];
     left.start(ofLeft);
@@ -209,7 +209,7 @@ describe("a pipe over streams", () => {
     expect(ofRight.told.filter((told) => told !== "drain")).toEqual(["data 3", "end", "closed"]);
   });
 
-  it("holds bytes back while it is paused, and writers when nobody takes", async () => {
+  it("delivers nothing while it is paused, and stops writers when nobody reads", async () => {
     const [left, right] = overStreams();
     const [ofLeft, ofRight] = [recorder(), recorder()];
     right.pause();
@@ -224,7 +224,7 @@ describe("a pipe over streams", () => {
     expect(ofLeft.told).toEqual(["drain"]);
   });
 
-  it("drains when its writes are done, though the writer's `ready` never settles, as in workerd now and then", async () => {
+  it("drains when its writes are done, even if the writer's `ready` never settles, as in workerd", async () => {
     const { readable } = new TransformStream<Bytes>();
     const writable = new WritableStream<Bytes>({}, { highWaterMark: 2 });
     const writer = writable.getWriter();
@@ -241,7 +241,7 @@ describe("a pipe over streams", () => {
     expect(pipe.write(new Uint8Array(1))).toBe(true);
   });
 
-  it("takes two streams that are not locked, and chunks of bytes alone", async () => {
+  it("accepts only two unlocked streams and chunks of bytes", async () => {
     const { readable, writable } = new TransformStream<Bytes>();
     const locked = new TransformStream<Bytes>();
     locked.readable.getReader();
@@ -256,7 +256,7 @@ describe("a pipe over streams", () => {
     expect(told.told).toEqual(["closed: expected chunks of type Uint8Array, got a string"]);
   });
 
-  it("tells of an abort once, here and there, before or after it was started", async () => {
+  it("reports an abort once on both sides, before and after it is started", async () => {
     const [left, right] = overStreams();
     const [ofLeft, ofRight] = [recorder(), recorder()];
     right.start(ofRight);

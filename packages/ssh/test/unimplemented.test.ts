@@ -1,10 +1,12 @@
-/** UNIMPLEMENTED in answer to global requests: it fails the request whose packet it names (RFC 4253 section 11.4). */
+/**
+ * UNIMPLEMENTED as the answer to a global request: it fails the request whose packet it names (RFC 4253 section 11.4).
+ */
 import type { Liar } from "@postern/testkit";
 import { GlobalRequest, RequestSuccess, Unimplemented } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { loggedIn, nothing, turns } from "./helpers.ts";
 
-/** The sequence numbers of the global requests that a liar reads from now on. */
+/** Collects the sequence numbers of the global requests that a liar reads from now on. */
 function numbersOf(liar: Liar): number[] {
   const numbers: number[] = [];
   const next = liar.transport.next.bind(liar.transport);
@@ -17,7 +19,7 @@ function numbersOf(liar: Liar): number[] {
 }
 
 describe("UNIMPLEMENTED", () => {
-  it.each(["outside a key exchange", "held during one"])("fails the request that it names, %s", async (when) => {
+  it.each(["outside a key exchange", "held during one"])("fails the request that it names, sent %s", async (when) => {
     const { liar, client } = await loggedIn();
     const numbers = numbersOf(liar);
     if (when === "held during one") client.rekey();
@@ -30,7 +32,7 @@ describe("UNIMPLEMENTED", () => {
     liar.abort();
   });
 
-  it("that names no request that waits changes nothing", async () => {
+  it("changes nothing when it names no pending request", async () => {
     const { liar, client } = await loggedIn();
     const numbers = numbersOf(liar);
     liar.send(Unimplemented.encode({ sequence: 3 }));
@@ -42,7 +44,7 @@ describe("UNIMPLEMENTED", () => {
     liar.abort();
   });
 
-  it("of tinysshd names the packet behind the request", async () => {
+  it("names the packet after the request when it comes from tinysshd", async () => {
     const { liar, client } = await loggedIn({}, { version: "SSH-2.0-tinyssh_20230101 abcdefgh" });
     const numbers = numbersOf(liar);
     const asked = [client.request("a", nothing), client.request("b", nothing)];

@@ -1,11 +1,11 @@
-/** Host keys whose signature is verified by WebCrypto, or by anything else that takes its time. */
+/** Host keys whose signature is verified asynchronously, for example by WebCrypto. */
 import { publickey } from "@postern/auth";
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { modernAlgorithms, sshEd25519 } from "@postern/noble";
 import { liarHostKey, pipePair } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import { describe, expect, it } from "vitest";
-import { connect, serve } from "../src/index.ts";
+import { accept, connect } from "../src/index.ts";
 import { lyingServer, nothing, rejection, tapped, turns } from "./helpers.ts";
 import { clientOptions, serverOptions, world } from "./world.ts";
 
@@ -13,8 +13,8 @@ const withKey = (hostKey: PublicKeyAlgorithm) => ({ algorithms: { ...modernAlgor
 const web = withKey(webSshEd25519);
 const giving = (verdict: () => unknown) => withKey({ ...sshEd25519, verify: () => verdict() as boolean });
 
-describe("a client that verifies host keys by WebCrypto", () => {
-  it("logs in, carries bytes, and exchanges keys anew", async () => {
+describe("a client that verifies host keys with WebCrypto", () => {
+  it("logs in, carries bytes and exchanges keys again", async () => {
     const asked: string[] = [];
     const { client, server } = await world({
       client: {
@@ -43,7 +43,7 @@ describe("a client that verifies host keys by WebCrypto", () => {
     await client.close();
   });
 
-  it("refuses a signature that is not one of the host key, and asks nobody", async () => {
+  it("rejects a signature of another key without asking the program", async () => {
     const forger = { ...liarHostKey(), sign: (data: Uint8Array) => liarHostKey().sign(data.slice(1), "ssh-ed25519") };
     const { liar, connected } = lyingServer(
       { hostKeys: [forger] },
@@ -58,10 +58,10 @@ describe("a client that verifies host keys by WebCrypto", () => {
     liar.end();
   });
 
-  it("sends its login in one write with its NEWKEYS", async () => {
+  it("sends its login request in one write with its NEWKEYS", async () => {
     const [left, right] = pipePair();
     const chunks: Uint8Array[] = [];
-    const served = serve(
+    const served = accept(
       tapped(right, (chunk) => chunks.push(chunk)),
       serverOptions("writes"),
     );
@@ -72,13 +72,13 @@ describe("a client that verifies host keys by WebCrypto", () => {
   });
 });
 
-describe("a verdict that comes later", () => {
+describe("an asynchronous verdict", () => {
   it.each<[string, () => unknown]>([
     ["false", () => Promise.resolve(false)],
     ["something truthy", () => Promise.resolve("yes")],
     ["something truthy at once", () => 1],
     ["nothing", () => Promise.resolve(undefined)],
-  ])("of %s fails the key exchange", async (_what, verdict) => {
+  ])("fails the key exchange when it is %s", async (_what, verdict) => {
     const { liar, connected } = lyingServer(
       {},
       { ...giving(verdict), hostKey: () => expect.unreachable("nobody is to be asked") },
@@ -87,7 +87,7 @@ describe("a verdict that comes later", () => {
     liar.end();
   });
 
-  it("that never comes because the platform cannot verify fails the key exchange, and names the cause", async () => {
+  it("fails the key exchange and names the cause when the platform cannot verify", async () => {
     const { liar, connected } = lyingServer(
       {},
       giving(() => Promise.reject(new TypeError("no such algorithm"))),
@@ -100,7 +100,7 @@ describe("a verdict that comes later", () => {
     liar.end();
   });
 
-  it("is waited for within the time of the login, and comes too late for a connection that is over", async () => {
+  it("is awaited until the login times out, and ignored after the connection has ended", async () => {
     let settle = (_good: boolean): void => {};
     const slow = giving(() => new Promise<boolean>((resolve) => (settle = resolve)));
     const { liar, connected } = lyingServer({}, { ...slow, loginTimeoutMs: 20 });
@@ -111,11 +111,11 @@ describe("a verdict that comes later", () => {
   });
 });
 
-describe("a server whose algorithms give their verdict later", () => {
-  it("lets no user key in", async () => {
+describe("a server whose algorithms verify asynchronously", () => {
+  it("accepts no user key", async () => {
     const [left, right] = pipePair();
     const served = rejection(
-      serve(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
+      accept(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
     );
     const connected = rejection(connect(left, { ...clientOptions("later"), auth: [publickey(liarHostKey())] }));
     expect(await served).toMatchObject({ code: "misuse", message: expect.stringContaining("ssh-ed25519") });

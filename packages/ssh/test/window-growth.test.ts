@@ -1,4 +1,4 @@
-/** The budget of all receive windows; when windows grow, and when they must not. */
+/** The budget of all receive windows, when windows grow, and when they must not. */
 import { Limits } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,11 +10,11 @@ const MiB = 1024 * KiB;
 interface Link {
   readonly roundTripMs: number | undefined;
   readonly bytesPerMs: number;
-  /** whether the consumer has taken everything by the time of the n-th credit */
+  /** whether the consumer has read everything by the n-th credit */
   readonly keepsUp?: (n: number) => boolean;
 }
 
-/** A peer that always has more to send, over a link of that speed; the window in the end. */
+/** Simulates a peer that always has more to send over such a link. Returns the final window. */
 function transfer(
   growth: WindowGrowth,
   bytes: number,
@@ -23,7 +23,7 @@ function transfer(
   let window = growth.size;
   let now = 0;
   for (let sent = 0; sent < bytes; sent += 32 * KiB) {
-    // No faster than the link, and no more than a window each round trip.
+    // At most the speed of the link, and at most one window per round trip.
     now += (32 * KiB) / Math.min(bytesPerMs, window / (roundTripMs ?? 1));
     window += growth.credit(32 * KiB, now, keepsUp(sent / (32 * KiB))) - 32 * KiB;
   }
@@ -31,9 +31,9 @@ function transfer(
 }
 
 describe("a receive window", () => {
-  it("grows on a long link until it is no longer the limit", () => {
+  it("grows on a slow link until it is no longer the bottleneck", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
-    // 100 MB/s over 100 ms need 10 MB on the way.
+    // 100 MB/s at 100 ms need 10 MB in flight.
     expect(transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 })).toBe(16 * MiB);
   });
 
@@ -43,23 +43,23 @@ describe("a receive window", () => {
     expect(window).toBe(Limits.largestWindow);
   });
 
-  it("stays as it is on a short link, however fast", () => {
+  it("keeps its size on a link with short round trips, however fast", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => undefined);
     expect(transfer(growth, 256 * MiB, { roundTripMs: undefined, bytesPerMs: 1_000_000 })).toBe(2 * MiB);
   });
 
-  it("stays as it is when the link is slow, and the window not its limit", () => {
+  it("keeps its size when the bandwidth is the bottleneck", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
     expect(transfer(growth, 64 * MiB, { roundTripMs: 100, bytesPerMs: 5_000 })).toBe(2 * MiB);
   });
 
-  it("stays as it is when the consumer is slow", () => {
+  it("keeps its size when the consumer is slow", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
     const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: () => false };
     expect(transfer(growth, 64 * MiB, link)).toBe(2 * MiB);
   });
 
-  it("grows though the consumer needs a moment for what comes in one burst, and not when it is behind half of the time", () => {
+  it("grows if the consumer is behind only briefly after a burst, and not if it is behind half of the time", () => {
     const behindOneIn = (count: number): number => {
       const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
       const link = { roundTripMs: 100, bytesPerMs: 100_000, keepsUp: (n: number) => n % count !== 0 };
@@ -69,7 +69,7 @@ describe("a receive window", () => {
     expect(behindOneIn(2)).toBe(2 * MiB);
   });
 
-  it("grows by 64 MiB together with all others of its connection, and returns them", () => {
+  it("grows by at most 64 MiB together with all others of its connection, and returns them", () => {
     const budget = new WindowBudget(256 * MiB);
     const link = { roundTripMs: 100, bytesPerMs: 1_000_000 };
     const open = (count: number): WindowGrowth[] =>
@@ -82,7 +82,7 @@ describe("a receive window", () => {
     expect(grow(open(4))).toBe(4 * 14 * MiB);
   });
 
-  it("goes back to its first size after a pause, by giving no credit", () => {
+  it("returns to its first size after a pause, by withholding credit", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100);
     const window = transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 });
     const later = 1e6;
@@ -93,7 +93,7 @@ describe("a receive window", () => {
     expect(growth.size).toBe(2 * MiB);
   });
 
-  it("of a size that the program chose stays as it is", () => {
+  it("keeps a size that the program set", () => {
     const growth = new WindowGrowth(new WindowBudget(256 * MiB), () => 100, MiB);
     expect(transfer(growth, 200 * MiB, { roundTripMs: 100, bytesPerMs: 100_000 })).toBe(MiB);
   });
@@ -104,19 +104,19 @@ describe("the windows of many channels", () => {
   const open = (budget: WindowBudget, count: number): WindowGrowth[] =>
     Array.from({ length: count }, () => new WindowGrowth(budget, noLink));
   const sum = (all: readonly WindowGrowth[]): number => all.reduce((total, { size }) => total + size, 0);
-  /** Every channel takes a megabyte in turn, until nothing changes any more. */
+  /** Each channel receives a megabyte in turn, until the windows are stable. */
   const busy = (all: readonly WindowGrowth[]): void => {
     for (let round = 0; round < 100; round++) for (const one of all) one.credit(32 * KiB, round, true);
   };
 
-  it("are 2 MiB each for the first 48, and together within the budget for as many as there may be", () => {
+  it("are 2 MiB each for the first 48, and stay within the budget for the maximum number of channels", () => {
     const all = open(new WindowBudget(256 * MiB), Limits.channels);
     expect(all.slice(0, 48).every(({ size }) => size === 2 * MiB)).toBe(true);
     expect(all.every(({ size }) => size >= Limits.leastWindow)).toBe(true);
     expect(sum(all)).toBeLessThanOrEqual(256 * MiB);
   });
 
-  it("become equal when all are busy: the first ones shrink, by giving no credit, and the others grow", () => {
+  it("become equal when all are busy: large ones shrink by withholding credit, small ones grow", () => {
     const all = open(new WindowBudget(256 * MiB), 1000);
     busy(all);
     for (const { size } of all) expect(size).toBeGreaterThan(190 * KiB);
@@ -126,7 +126,7 @@ describe("the windows of many channels", () => {
     for (const { size } of all) expect(size).toBe(2 * MiB);
   });
 
-  it("stay within the budget, whatever opens, grows, shrinks and ends, and all of it returns", () => {
+  it("stay within the budget under any sequence of operations, and return all of it", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1000), fc.nat(2 * MiB)), { maxLength: 400 }), (steps) => {
         const budget = new WindowBudget(256 * MiB);
@@ -148,7 +148,7 @@ describe("the windows of many channels", () => {
             one.release(taken);
             held -= taken;
           }
-          // What outlived its channel may exceed its share by the least window of each.
+          // Data of closed channels may exceed the budget by the minimum window of each.
           expect(sum(all) + held).toBeLessThanOrEqual(256 * MiB);
         });
         for (const one of all) one.end(0);
@@ -162,12 +162,12 @@ describe("the windows of many channels", () => {
 });
 
 describe("a round trip", () => {
-  it("is long only when every one of several samples was", () => {
+  it("counts as long only if each of several samples was", () => {
     const link = new RoundTrip();
     for (const ms of [100, 100]) link.add(ms);
-    expect([link.wanted, link.long]).toEqual([true, undefined]);
+    expect([link.needsSamples, link.long]).toEqual([true, undefined]);
     link.add(90);
-    expect([link.wanted, link.long]).toEqual([false, 90]);
+    expect([link.needsSamples, link.long]).toEqual([false, 90]);
     link.add(1);
     expect(link.long).toBeUndefined();
   });

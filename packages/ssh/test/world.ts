@@ -1,18 +1,18 @@
-/** A client and a server of ours in one process, joined by a pipe in memory. */
+/** A client and a server in one process, joined by a pipe in memory. */
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
 import { pipePair, seededRandom } from "@postern/testkit";
 import {
+  accept,
   type BytePipe,
   type ClientOptions,
   connect,
   type ServerOptions,
   type SshConnection,
-  serve,
 } from "../src/index.ts";
 
-/** A key made for these tests alone: ssh-keygen -t ed25519 -N '' -C test */
+/** A key for these tests only: ssh-keygen -t ed25519 -N '' -C test */
 const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
 b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
 QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
@@ -56,7 +56,7 @@ export async function world({ client, server, seed = "world", pipes = pipePair()
   const [left, right] = pipes;
   const [ours, theirs] = await Promise.all([
     connect(left, { ...clientOptions(seed), ...client }),
-    serve(right, { ...serverOptions(seed), ...server }),
+    accept(right, { ...serverOptions(seed), ...server }),
   ]);
   return { client: ours, server: theirs };
 }

@@ -160,8 +160,8 @@ class PipeEnd implements BytePipe {
     if (this.#incomingSize === 0) this.#peer.#schedule();
     if (this.#dropping) return;
     sink.data(chunk);
-    if (sink.borrows !== true) return;
+    if (sink.memory?.borrows !== true) return;
     chunk.fill(0xee);
-    this.#peer.#sink?.written?.(chunk);
+    this.#peer.#sink?.memory?.written?.(chunk);
   }
 }

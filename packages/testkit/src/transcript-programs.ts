@@ -18,7 +18,8 @@ export interface Inputs {
 const reportedPort = 40_001;
 
 /** Requests a port, echoes its first visitor, cancels the port, and disconnects. */
-function echo({ connection, transport }: SessionMachine, { window, maxPacket }: Inputs): Program {
+function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
+  const { connection } = session;
   const queue: Bytes[] = [];
   let ended = false;
   let port: number | undefined;
@@ -41,7 +42,7 @@ function echo({ connection, transport }: SessionMachine, { window, maxPacket }: 
         return connection.globalRequest("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 0 }), true);
       case "globalReply":
         if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specificData));
-        else transport.disconnect(11, "done");
+        else session.disconnect(11, "done");
         return;
       case "open":
         return connection.confirmOpen(event.id, undefined, { window, maxPacket });
@@ -66,7 +67,8 @@ function echo({ connection, transport }: SessionMachine, { window, maxPacket }: 
 }
 
 /** Grants the client a port, opens a channel at once, sends bytes, reads the answer to its end, and disconnects. */
-function visit({ connection, transport }: SessionMachine, { window, maxPacket, size = 0 }: Inputs): Program {
+function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs): Program {
+  const { connection } = session;
   const content = Uint8Array.from({ length: size }, (_, at) => (at * 7 + (at >> 8)) & 0xff);
   let sent = 0;
   const send = (id: number): void => {
@@ -90,7 +92,7 @@ function visit({ connection, transport }: SessionMachine, { window, maxPacket, s
       case "data":
         return connection.consumed(event.id, event.data.length);
       case "closed":
-        return transport.disconnect(11, "done");
+        return session.disconnect(11, "done");
       default:
         return answerNothing(connection, event);
     }
@@ -98,9 +100,10 @@ function visit({ connection, transport }: SessionMachine, { window, maxPacket, s
 }
 
 /** Logs in and disconnects. */
-function leave({ connection, transport }: SessionMachine): Program {
+function leave(session: SessionMachine): Program {
+  const { connection } = session;
   return (event) => {
-    if (event.type === "authenticated") transport.disconnect(11, "done");
+    if (event.type === "authenticated") session.disconnect(11, "done");
     else answerNothing(connection, event);
   };
 }

@@ -1,6 +1,6 @@
 /** What a platform provides: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
-import type { Address, BytePipe } from "@postern/ssh";
+import type { Address, BytePipe, Free } from "@postern/ssh";
 
 /** The address to which a forwarding connects its visitors. */
 export type Target = Address;
@@ -39,4 +39,6 @@ export interface Platform {
   readonly random: Random;
   /** SHA-256, for fingerprints. */
   readonly sha256: Hash;
+  /** Frees the memory of a chunk (takes it), see `pump`. */
+  readonly free?: Free | undefined;
 }

@@ -163,7 +163,7 @@ export class Visitors {
       this.#connected.add(channel);
       this.#past.accepted++;
       if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
-      else pump(channel, pipe);
+      else pump(channel, pipe, this.#context.platform.free);
     } catch (cause) {
       // The connection was lost, and its own error is reported; or the pipe does not work.
       const error = toSshError(cause, "closed", "the connection ended");
@@ -181,7 +181,7 @@ export class Visitors {
   }
 
   #acceptChannel(open: IncomingOpen): Channel {
-    return open.accept({ onGone: this.#closed });
+    return open.accept({ onClosed: this.#closed });
   }
 
   /** One function for all channels, to save memory. Channels of probes are in neither set. */

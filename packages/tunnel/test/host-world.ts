@@ -2,7 +2,7 @@
 import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
-import { type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection, serve } from "@postern/ssh";
+import { accept, type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection } from "@postern/ssh";
 import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
 import {
   type Bytes,
@@ -198,7 +198,7 @@ export class HostWorld implements Platform {
     const silence = (): void => {
       silent = true;
     };
-    serve(far, {
+    accept(far, {
       algorithms: { ...modernAlgorithms, kex },
       random: seededRandom(`host link ${this.dials.length}`),
       hostKeys: [shown],
@@ -213,7 +213,7 @@ export class HostWorld implements Platform {
     );
   }
 
-  #request(request: Parameters<NonNullable<Parameters<typeof serve>[1]["onGlobalRequest"]>>[0], link: HostLink): void {
+  #request(request: Parameters<NonNullable<Parameters<typeof accept>[1]["onGlobalRequest"]>>[0], link: HostLink): void {
     if (request.name === "tcpip-forward") {
       const { address, port } = TcpipForward.decode(request.specificData);
       const attempt = this.requests.push(`forward ${address}:${port}`);

@@ -1,5 +1,5 @@
 /** Runs in a context that has nothing but what WinterTC asks of every runtime: a tunnel in memory against our own server. @module */
-import { type IncomingOpen, type SshConnection, serve } from "@postern/ssh";
+import { accept, type IncomingOpen, type SshConnection } from "@postern/ssh";
 import {
   type BytePipe,
   type ByteStreams,
@@ -33,7 +33,7 @@ export async function runTunnel(
   const listening = new Promise<SshConnection>((resolve) => {
     answered = resolve;
   });
-  const served = serve(theirs, {
+  const served = accept(theirs, {
     algorithms: modernAlgorithms,
     random: webRandom,
     hostKeys: [hostKey],

@@ -1,0 +1,177 @@
+/** The channels of a connection: opening them from both sides, and passing the machine's events on to them. @module */
+import type { ReplySlot } from "@postern/connection";
+import { type Bytes, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
+import { SshChannel } from "./channel.ts";
+import type { ChannelContext } from "./channel-core.ts";
+import { abortable, type Settler } from "./deferred.ts";
+import type { SessionEvent } from "./session-machine.ts";
+import type { AcceptOptions, CallOptions, Channel, ChannelOptions, IncomingOpen } from "./ssh-connection.ts";
+import { WindowBudget, WindowGrowth } from "./window-growth.ts";
+
+/** The parts of its connection that {@link Channels} uses. */
+export interface ChannelsContext extends ChannelContext {
+  /**
+   * Returns a function that runs its argument, unless the connection has ended.
+   * @throws SshError `misuse` at its second call
+   */
+  readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
+  /** the error of calls after the connection has ended */
+  readonly endError: () => SshError;
+  /** the round trip in milliseconds if the link is known to be slow; calling it may send a request to the peer */
+  readonly longRoundTrip: () => number | undefined;
+  readonly onOpen: ((open: IncomingOpen) => void) | undefined;
+}
+
+/** The machine's events about channels. */
+export type ChannelEvent = Extract<SessionEvent, { readonly id: number }>;
+
+interface PendingOpen extends Settler<SshChannel> {
+  readonly type: string;
+  readonly growth: WindowGrowth;
+  readonly options: ChannelOptions;
+}
+
+/** All channels of a connection. */
+export class Channels {
+  readonly #context: ChannelsContext;
+  readonly #windows: WindowBudget;
+  readonly #channels = new Map<number, SshChannel>();
+  readonly #opens = new Map<number, PendingOpen>();
+
+  constructor(context: ChannelsContext, windowBudget: number) {
+    this.#context = context;
+    this.#windows = new WindowBudget(windowBudget);
+  }
+
+  async open(type: string, specificData: Bytes, options: CallOptions & ChannelOptions): Promise<Channel> {
+    const { signal, window, maxPacket = Limits.maxPacket } = options;
+    expectUint32("window", window ?? Limits.window);
+    expectUint32("maxPacket", maxPacket);
+    const { machine } = this.#context;
+    return await new Promise<Channel>((resolve, reject) => {
+      const growth = this.#window(window);
+      let id: number;
+      try {
+        id = machine.openChannel(type, specificData, { window: growth.size, maxPacket });
+      } catch (error) {
+        growth.end(0);
+        throw error;
+      }
+      this.#context.scheduleFlush();
+      const aborted = (): void => {
+        this.#opens.delete(id);
+        machine.abandonOpen(id);
+        growth.end(0);
+        reject(signal?.reason);
+      };
+      this.#opens.set(id, { type, growth, options, ...abortable(signal, { resolve, reject }, aborted) });
+    });
+  }
+
+  handle(event: ChannelEvent): void {
+    const channel = this.#channels.get(event.id);
+    switch (event.type) {
+      case "data":
+        if (event.dataType === undefined) channel?.received(event.data);
+        else channel?.discarded(event.data.length);
+        return;
+      case "writable":
+        return channel?.becameWritable();
+      case "eof":
+        return channel?.receivedEof();
+      case "stalled":
+        return channel?.stalled();
+      case "closed":
+        this.#channels.delete(event.id);
+        return channel?.released(undefined);
+      case "open":
+        return this.#incomingOpen(event.id, event.channelType, event.specificData);
+      case "opened":
+        return this.#opened(event.id);
+      case "openFailed":
+        return this.#openFailed(event.id, event.reason, event.description);
+      case "request":
+        return this.#incomingRequest(event.id, event.requestType, event.specificData, event.slot);
+      case "reply":
+        return channel?.replied(event.ok);
+      default:
+        event satisfies never;
+    }
+  }
+
+  /** The connection has ended. */
+  end(reason: SshError): void {
+    for (const open of this.#opens.values()) open.reject(reason);
+    this.#opens.clear();
+    for (const channel of this.#channels.values()) channel.released(reason);
+    this.#channels.clear();
+  }
+
+  #incomingOpen(id: number, type: string, specificData: Bytes): void {
+    const { machine, unsent, answerOnce, endError, onOpen } = this.#context;
+    if (unsent > Limits.unsent) {
+      machine.refuseOpen(id, OpenFailureReason.RESOURCE_SHORTAGE, "too many bytes wait for a window");
+      return;
+    }
+    const once = answerOnce("a channel open");
+    const open: IncomingOpen = {
+      type,
+      id,
+      specificData,
+      accept: (options = {}) => {
+        const { window, maxPacket = Limits.maxPacket } = options;
+        const channel = once(() => {
+          const growth = this.#window(window);
+          machine.confirmOpen(id, undefined, { window: growth.size, maxPacket });
+          return this.#add(id, type, growth, options);
+        });
+        if (channel === undefined) throw endError();
+        return channel;
+      },
+      refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
+    };
+    if (onOpen !== undefined) onOpen(open);
+    else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no channels are accepted");
+  }
+
+  #opened(id: number): void {
+    const open = this.#opens.get(id);
+    this.#opens.delete(id);
+    open?.resolve(this.#add(id, open.type, open.growth, open.options));
+  }
+
+  #openFailed(id: number, reason: number, description: string): void {
+    const open = this.#opens.get(id);
+    this.#opens.delete(id);
+    open?.growth.end(0);
+    const message = `the peer refused the channel: ${quote(description)} (reason ${reason})`;
+    open?.reject(new SshError("refused", message, { reason }));
+  }
+
+  #incomingRequest(id: number, type: string, specificData: Bytes, slot: ReplySlot | undefined): void {
+    const { machine, answerOnce } = this.#context;
+    const once = answerOnce("a channel request");
+    const answer = (ok: boolean): void => once(() => slot && machine.reply(id, slot, ok));
+    const accept = (): void => answer(true);
+    const refuse = (): void => answer(false);
+    const { onRequest } = this.#channels.get(id) ?? {};
+    if (onRequest !== undefined) onRequest({ type, specificData, wantReply: slot !== undefined, accept, refuse });
+    // RFC 4254 section 5.4: an unknown request is answered with failure. sshd sends one to probe its clients.
+    else refuse();
+  }
+
+  #add(id: number, type: string, growth: WindowGrowth, options: AcceptOptions): SshChannel {
+    const channel = new SshChannel(type, id, growth, this.#context, options);
+    this.#channels.set(id, channel);
+    return channel;
+  }
+
+  #window(fixed: number | undefined): WindowGrowth {
+    return new WindowGrowth(this.#windows, this.#context.longRoundTrip, fixed);
+  }
+}
+
+function expectUint32(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= RfcLimits.maxWindow) return;
+  throw new SshError("misuse", `expected ${name} to be a uint32, got ${value}`);
+}
