@@ -73,6 +73,19 @@ describe("close({ drainMs })", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
+  it("ends the drain, and resolves, when its signal aborts", async () => {
+    const { world, tunnel } = await withTarget();
+    const answer = received(await world.visit(7777));
+    const controller = new AbortController();
+    const drained = tunnel.close({ drainMs: 30_000, signal: controller.signal });
+    await advance(1_000);
+    expect(await outcome(drained)).toBe("unsettled");
+    controller.abort();
+    expect(await outcome(drained)).toBe("resolved");
+    expect(answer.closed).toBe(true);
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+  });
+
   it("waits without limit with drainMs Infinity", async () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);

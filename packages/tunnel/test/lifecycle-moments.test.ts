@@ -344,6 +344,17 @@ describe("close()", () => {
     expect(await outcome(closing)).toBe("resolved");
   });
 
+  it("resolves at once when its signal aborts, even if the server does not answer", async () => {
+    const world = new HostWorld();
+    const { tunnel } = await openTunnel(world);
+    world.link.silence();
+    const controller = new AbortController();
+    const closing = tunnel.close({ signal: controller.signal });
+    expect(await outcome(closing)).toBe("unsettled");
+    controller.abort();
+    expect(await outcome(closing)).toBe("resolved");
+  });
+
   it.each(["connecting", "authenticating", "open"])("leaves nothing behind inside the event `state` %s", async (at) => {
     const { tunnel, events } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
     tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.close());

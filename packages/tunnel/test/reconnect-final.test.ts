@@ -44,7 +44,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
   });
 });
 
-/** What becomes of a tunnel whose next attempt fails in each way. */
+/** Failures of the next attempt. */
 const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
   ["kex", (world) => world.fates.push("forged")],
   ["kex", (world) => world.fates.push("malformed")],
@@ -102,7 +102,7 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
   });
 });
 
-/** Each gives what makes it good again. */
+/** Refusals of the server. Each function returns one that undoes it. */
 const refusals: readonly [code: string, break_: (world: HostWorld) => () => void][] = [
   [
     "auth",
