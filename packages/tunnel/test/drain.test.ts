@@ -3,7 +3,6 @@ import { describe, expect, it, vi } from "vitest";
 import {
   advance,
   echo,
-  HostWorld,
   onVirtualClock,
   openTunnel,
   outcome,
@@ -11,14 +10,15 @@ import {
   settle,
   target,
   tunnelTo,
-} from "./host-world.ts";
+  World,
+} from "./world.ts";
 
 onVirtualClock();
 
 const text = (words: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(words);
 
-async function withTarget(): Promise<{ world: HostWorld } & Awaited<ReturnType<typeof openTunnel>>> {
-  const world = new HostWorld();
+async function withTarget(): Promise<{ world: World } & Awaited<ReturnType<typeof openTunnel>>> {
+  const world = new World();
   world.targets.set("target:80", echo);
   const made = await openTunnel(world);
   await made.tunnel.forward({ port: 7777, target });
@@ -116,7 +116,7 @@ describe("close({ drainMs })", () => {
   });
 
   it("waits for a visitor whose target is being dialled, and for the connection that follows", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let connect: () => void = () => {};
     const dialled = new Promise<void>((resolve) => {
       connect = resolve;
@@ -181,7 +181,7 @@ describe("close({ drainMs })", () => {
   });
 
   it("does nothing to a tunnel that is closed", async () => {
-    const { tunnel } = tunnelTo(new HostWorld());
+    const { tunnel } = tunnelTo(new World());
     expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(vi.getTimerCount()).toBe(0);
   });
