@@ -131,7 +131,7 @@ export class ActiveForwarding implements Listener {
     return await abortableCall(call.signal, this.runProbe(call), this.#context.rejected);
   }
 
-  /** {@link probe}, for the tunnel itself: a failure does not count as reported to the program. */
+  /** Probes without reporting a failure to the program. */
   async runProbe(call: CallOptions = {}): Promise<ProbeResult> {
     const link = this.#link;
     if (this.#state !== "open" || link === undefined) {

@@ -64,7 +64,7 @@ export interface ForwardedChannel extends Channel {
   readonly origin: Target;
 }
 
-/** What a forwarding needs from its tunnel. */
+/** The tunnel, as its forwardings see it. */
 export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;

@@ -16,7 +16,7 @@ import { LinkFailure } from "./reconnect.ts";
 import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
 import { unlessAborted } from "./waiting.ts";
 
-/** What happens while a link is made, and after. */
+/** Callbacks while a link is made, and after. */
 export interface LinkEvents {
   /** The host key is trusted and login begins. Ports may be requested on the link from now on. */
   authenticating(link: Link): void;

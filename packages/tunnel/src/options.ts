@@ -153,7 +153,10 @@ export interface ListenOptions extends RequestOptions {
 
 /** Options of `ReverseTunnel.close`. */
 export interface CloseOptions {
-  /** with `drainMs`, ends the drain; otherwise drops the connection without waiting for the server */
+  /**
+   * shortens the wait: ends the drain, and drops the connection without waiting for the server; `close()` still
+   * resolves
+   */
   readonly signal?: AbortSignal;
   /** milliseconds that open connections may take to finish, after the ports are freed; default 0 */
   readonly drainMs?: number;

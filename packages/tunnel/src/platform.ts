@@ -1,4 +1,4 @@
-/** What a platform provides: sockets, randomness and its own algorithm values. @module */
+/** The platform: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 

@@ -32,7 +32,7 @@ export interface BackoffOptions {
   readonly jitter: number;
 }
 
-/** What happens when the connection is lost. */
+/** When and how often to reconnect. */
 export interface ReconnectOptions {
   /**
    * `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails

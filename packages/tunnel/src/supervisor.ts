@@ -10,7 +10,7 @@ import { Backoff, isFinal, LinkFailure } from "./reconnect.ts";
 import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { sleep, withDeadline } from "./waiting.ts";
 
-/** What a {@link Supervisor} calls. */
+/** Callbacks of a {@link Supervisor}. */
 export interface SupervisorContext {
   /** The state changed. `closed` comes last, after `ended`. */
   stateChanged(state: TunnelState, reason: SshError | undefined): void;
@@ -34,7 +34,7 @@ export class Supervisor {
   readonly #backoff: Backoff;
   /** Aborts whatever is in progress: a dial, a login, a wait. */
   readonly #abort = new AbortController();
-  /** Unlike a {@link Deferred} it is not marked as handled: an end that nobody observes is an unhandled rejection. */
+  /** Unlike a {@link Deferred} it is not marked as handled: an end that no code observes is an unhandled rejection. */
   readonly closed: Promise<void>;
   #settleClosed: (error: SshError | undefined) => void = () => {};
   /** Errors that calls and iterators of the program have rejected with. */
@@ -112,7 +112,8 @@ export class Supervisor {
     // A first login in progress fails with this error. A tunnel that was open, or is new, ends without one.
     if (this.#hasLoggedIn || this.#life === "new") this.end(undefined);
     else this.#abort.abort(new SshError("aborted", "the tunnel was closed"));
-    await (link?.connection.close({ signal }) ?? this.closed.catch(() => {}));
+    // The signal only shortens the wait, so `close` resolves when it aborts.
+    await (link?.connection.close({ signal }) ?? this.closed).catch(() => {});
   }
 
   /** Ends the tunnel, and the connection that may be open. */

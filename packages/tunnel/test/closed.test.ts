@@ -2,13 +2,13 @@
 import { rejection } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ReverseTunnel, TunnelOptions } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, outcome, settle, target, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, outcome, settle, target, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
 /** Connects a tunnel whose `closed` no code handles. */
-async function connected(options: Partial<TunnelOptions> = {}): Promise<{ world: HostWorld; tunnel: ReverseTunnel }> {
-  const world = new HostWorld();
+async function connected(options: Partial<TunnelOptions> = {}): Promise<{ world: World; tunnel: ReverseTunnel }> {
+  const world = new World();
   const { tunnel } = tunnelTo(world, { reconnect: { mode: "never" }, ...options }, { handlesClosed: false });
   await tunnel.connect();
   await settle();
@@ -123,7 +123,7 @@ describe("a tunnel that gives up", () => {
 
 describe("a tunnel that ends otherwise", () => {
   it("rejects connect() and `closed` with the same reason if the first login fails, and causes none", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "refuse";
     const { tunnel } = tunnelTo(world, {}, { handlesClosed: false });
     let error: unknown;
@@ -135,7 +135,7 @@ describe("a tunnel that ends otherwise", () => {
   });
 
   it("causes none if connect() is aborted", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "hang";
     const { tunnel } = tunnelTo(world, {}, { handlesClosed: false });
     const controller = new AbortController();

@@ -3,18 +3,8 @@ import type { Channel } from "@postern/ssh";
 import { OpenFailureReason } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import type { Forwarding, ReverseTunnel } from "../src/index.ts";
-import {
-  advance,
-  echo,
-  HostWorld,
-  onVirtualClock,
-  openTunnel,
-  outcome,
-  received,
-  settle,
-  target,
-} from "./host-world.ts";
 import { request } from "./rig.ts";
+import { advance, echo, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
 
 onVirtualClock();
 
@@ -25,7 +15,7 @@ describe("an onOpen that does not settle", () => {
     ["30 s by default", {}, 30_000],
     ["onOpenTimeoutMs", { onOpenTimeoutMs: 2_000 }, 2_000],
   ])("refuses the visitor after %s, and fires visitorerror", async (_, options, timeoutMs) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const errors: unknown[] = [];
     tunnel.addEventListener("visitorerror", ({ error, origin }) => void errors.push([error, origin.host]));
@@ -47,7 +37,7 @@ describe("an onOpen that does not settle", () => {
     ["true", (resolve: (taken: boolean) => void) => resolve(true)],
     ["an error", (_: unknown, reject: (error: Error) => void) => reject(new Error("late"))],
   ])("ignores %s after that", async (_, answer) => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     let errors = 0;
@@ -69,7 +59,7 @@ describe("an onOpen that does not settle", () => {
   });
 
   it("delays a drain by no more than onOpenTimeoutMs", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
     world.visit(7777).catch(() => {});
@@ -82,7 +72,7 @@ describe("an onOpen that does not settle", () => {
   });
 
   it("leaves no timer behind when the tunnel ends", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777, onOpen: never });
     await settle();
@@ -98,10 +88,10 @@ describe("an onOpen that does not settle", () => {
 
 describe("a visitor that was accepted during a probe, before the decision", () => {
   /** A forwarding, and the visitor's end of a channel whose decision is pending. */
-  async function lookedAt(
+  async function probed(
     options: object,
-  ): Promise<{ world: HostWorld; tunnel: ReverseTunnel; forwarding: Forwarding; visitor: Channel }> {
-    const world = new HostWorld();
+  ): Promise<{ world: World; tunnel: ReverseTunnel; forwarding: Forwarding; visitor: Channel }> {
+    const world = new World();
     world.targets.set("target:80", "hang");
     const { tunnel } = await openTunnel(world);
     const forwarding = await request(tunnel, { address: "127.0.0.1", port: 7777, ...options });
@@ -118,7 +108,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
     ["onOpen decides", { onOpen: never, onOpenTimeoutMs: Number.POSITIVE_INFINITY }],
     ["the target is dialled", { target }],
   ])("does not delay a drain after it has left while %s", async (_, options) => {
-    const { world, tunnel, forwarding, visitor } = await lookedAt(options);
+    const { world, tunnel, forwarding, visitor } = await probed(options);
     const drained = tunnel.close({ drainMs: 30_000 });
     expect(await outcome(drained)).toBe("unsettled");
     visitor.abort();
@@ -130,7 +120,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
 
   it("is served after leaving if it has sent data", async () => {
     const decided: ((taken: boolean) => void)[] = [];
-    const { world, visitor } = await lookedAt({
+    const { world, visitor } = await probed({
       target,
       onOpen: () => new Promise((resolve) => decided.push(resolve)),
     });
@@ -147,7 +137,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
 
 describe("a forwarding that is closed during onOpen", () => {
   it("refuses the visitor if its loops have ended", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     let decide: (taken: boolean) => void = () => {};
     const onOpen = (): Promise<boolean> =>
@@ -169,7 +159,7 @@ describe("a forwarding that is closed during onOpen", () => {
   });
 
   it("still connects the visitor to the target", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     let decide: (taken: boolean) => void = () => {};
@@ -192,7 +182,7 @@ describe("a forwarding that is closed during onOpen", () => {
 
 describe("a target whose pipe cannot be started", () => {
   it("closes the visitor's channel", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { dial } = world;
     // A program's own dial may return a pipe that has been started.
     world.dial = (to, timeoutMs, connected, failed) =>

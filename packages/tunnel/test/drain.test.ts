@@ -3,7 +3,6 @@ import { describe, expect, it, vi } from "vitest";
 import {
   advance,
   echo,
-  HostWorld,
   onVirtualClock,
   openTunnel,
   outcome,
@@ -11,14 +10,15 @@ import {
   settle,
   target,
   tunnelTo,
-} from "./host-world.ts";
+  World,
+} from "./world.ts";
 
 onVirtualClock();
 
 const text = (words: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(words);
 
-async function withTarget(): Promise<{ world: HostWorld } & Awaited<ReturnType<typeof openTunnel>>> {
-  const world = new HostWorld();
+async function withTarget(): Promise<{ world: World } & Awaited<ReturnType<typeof openTunnel>>> {
+  const world = new World();
   world.targets.set("target:80", echo);
   const made = await openTunnel(world);
   await made.tunnel.forward({ port: 7777, target });
@@ -73,6 +73,19 @@ describe("close({ drainMs })", () => {
     expect(await outcome(drained)).toBe("resolved");
   });
 
+  it("ends the drain, and resolves, when its signal aborts", async () => {
+    const { world, tunnel } = await withTarget();
+    const answer = received(await world.visit(7777));
+    const controller = new AbortController();
+    const drained = tunnel.close({ drainMs: 30_000, signal: controller.signal });
+    await advance(1_000);
+    expect(await outcome(drained)).toBe("unsettled");
+    controller.abort();
+    expect(await outcome(drained)).toBe("resolved");
+    expect(answer.closed).toBe(true);
+    expect(await outcome(tunnel.closed)).toBe("resolved");
+  });
+
   it("waits without limit with drainMs Infinity", async () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
@@ -103,7 +116,7 @@ describe("close({ drainMs })", () => {
   });
 
   it("waits for a visitor whose target is being dialled, and for the connection that follows", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let connect: () => void = () => {};
     const dialled = new Promise<void>((resolve) => {
       connect = resolve;
@@ -117,12 +130,12 @@ describe("close({ drainMs })", () => {
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     await tunnel.forward({ port: 7777, target });
-    const coming = world.visit(7777);
+    const visit = world.visit(7777);
     await settle();
     const drained = tunnel.close({ drainMs: 30_000 });
     await advance(10_000);
     connect();
-    const visitor = await coming;
+    const visitor = await visit;
     const answer = received(visitor);
     visitor.write(text("late, but served"));
     await settle();
@@ -168,7 +181,7 @@ describe("close({ drainMs })", () => {
   });
 
   it("does nothing to a tunnel that is closed", async () => {
-    const { tunnel } = tunnelTo(new HostWorld());
+    const { tunnel } = tunnelTo(new World());
     expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
     expect(vi.getTimerCount()).toBe(0);
   });

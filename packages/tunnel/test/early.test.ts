@@ -3,12 +3,12 @@ import { publickey } from "@postern/auth";
 import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ReverseTunnel } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
 /** Cuts the network right after the login request, and whatever is sent along with it. */
-function cutNextLogin(tunnel: ReverseTunnel, world: HostWorld): void {
+function cutNextLogin(tunnel: ReverseTunnel, world: World): void {
   const cut = ({ state }: { readonly state: string }): void => {
     if (state !== "authenticating") return;
     tunnel.removeEventListener("state", cut);
@@ -24,7 +24,7 @@ describe("a port requested during login", () => {
     ["with it, by key", key],
     ["after it, by password", {}],
   ])("is open right after the tunnel: %s", async (_title, options) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = tunnelTo(world, options);
     const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
     await settle();
@@ -36,7 +36,7 @@ describe("a port requested during login", () => {
 
   it("saves a round trip with a key", async () => {
     const took = async (options: object): Promise<number> => {
-      const world = new HostWorld();
+      const world = new World();
       world.delayMs = 50;
       const { tunnel } = tunnelTo(world, options);
       const began = performance.now();
@@ -49,7 +49,7 @@ describe("a port requested during login", () => {
   });
 
   it("rejects if the server refuses it, and leaves the tunnel open", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, key);
     const login = tunnel.connect();
@@ -61,7 +61,7 @@ describe("a port requested during login", () => {
   });
 
   it("rejects if login fails", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.keys = false;
     const { tunnel } = tunnelTo(world, key);
     const login = tunnel.connect();
@@ -73,7 +73,7 @@ describe("a port requested during login", () => {
   });
 
   it("rejects if the server is not reached and the tunnel is closed", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "hang";
     const { tunnel } = tunnelTo(world, key);
     const login = tunnel.connect();
@@ -84,7 +84,7 @@ describe("a port requested during login", () => {
   });
 
   it("is requested again with the next login if the connection breaks during the first one", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
     cutNextLogin(tunnel, world);
     const login = tunnel.connect();
@@ -101,7 +101,7 @@ describe("a port requested during login", () => {
     ["the same host, later", { reconnect: { mode: "always" } }, "refuse"],
     ["a host that turned us away first", { reconnect: { mode: "always" } }, "reset"],
   ] as const)("is open if the first attempt fails before login: %s", async (_title, options, fate) => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push(fate);
     const { tunnel } = tunnelTo(world, { ...key, ...options });
     const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
@@ -113,7 +113,7 @@ describe("a port requested during login", () => {
   });
 
   it("sends nothing if it was aborted before the request left", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world);
     const abort = new AbortController();
     tunnel.addEventListener("state", ({ state }) => {
@@ -129,7 +129,7 @@ describe("a port requested during login", () => {
   });
 
   it("rejects if the connection breaks after the tunnel has opened", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = (_address, _port, attempt) => (attempt === 1 ? "hold" : "listen");
     const { tunnel } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
     const login = tunnel.connect();
@@ -143,7 +143,7 @@ describe("a port requested during login", () => {
   });
 
   it("waits for the end of later logins once the server has dropped one that it was sent with", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = tunnelTo(world, { ...key, reconnect: { mode: "always" } });
     cutNextLogin(tunnel, world);
     const both = Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
@@ -160,7 +160,7 @@ describe("a port requested during login", () => {
   });
 
   it("can be aborted before the server is reached and after", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.delayMs = 50;
     const { tunnel } = tunnelTo(world, key);
     const login = tunnel.connect();
@@ -182,7 +182,7 @@ describe("a port requested during login", () => {
   });
 
   it("waits for connect() if it was requested before", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, key);
     const forwarding = tunnel.forward({ port: 7777, target });
     const listener = tunnel.listen({ port: 7778 });
@@ -193,7 +193,7 @@ describe("a port requested during login", () => {
   });
 
   it("rejects if the tunnel is closed before connect()", async () => {
-    const { tunnel } = tunnelTo(new HostWorld(), key);
+    const { tunnel } = tunnelTo(new World(), key);
     const forwarding = tunnel.forward({ port: 7777, target });
     await tunnel.close();
     expect(await outcome(forwarding)).toBe("closed");
@@ -203,7 +203,7 @@ describe("a port requested during login", () => {
 
 describe("a forwarding that reconnects with a key", () => {
   it("frees its port if it is closed as soon as the tunnel is open again", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, key);
     const forwarding = await tunnel.forward({ port: 7777, target });
     tunnel.addEventListener("state", ({ state }) => {
@@ -218,7 +218,7 @@ describe("a forwarding that reconnects with a key", () => {
   });
 
   it("stays pending if a login fails, and is open after the next one", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, key);
     const forwarding = await tunnel.forward({ port: 7777, target });
     events.length = 0;

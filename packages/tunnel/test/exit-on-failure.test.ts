@@ -1,11 +1,11 @@
 /** `exitOnForwardFailure`: whether a refused port ends the tunnel. */
 import { describe, expect, it, vi } from "vitest";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
 /** Cuts, and waits until the tunnel has reconnected. */
-async function comeBack(world: HostWorld): Promise<void> {
+async function comeBack(world: World): Promise<void> {
   world.link.cut();
   await advance(5_000);
 }
@@ -14,7 +14,7 @@ const exit = { exitOnForwardFailure: true };
 
 describe("exitOnForwardFailure", () => {
   it("ends the tunnel with the error if a policy refuses a forwarding after a reconnection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, exit);
     const denied = await tunnel.listen({ port: 7001 });
     const other = await tunnel.listen({ port: 7002 });
@@ -33,7 +33,7 @@ describe("exitOnForwardFailure", () => {
   });
 
   it("disconnects from the server, and leaves nothing behind", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, exit);
     await tunnel.listen({ port: 7001 });
     world.portAnswer = () => "denied";
@@ -46,7 +46,7 @@ describe("exitOnForwardFailure", () => {
   });
 
   it("ends the tunnel if the server returns no port after a reconnection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, exit);
     await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
@@ -59,7 +59,7 @@ describe("exitOnForwardFailure", () => {
     ["denied", "denied"],
     ["no port", "protocol"],
   ] as const)("ends the tunnel if a first request is refused (%s)", async (answer, code) => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => answer;
     const { tunnel } = await openTunnel(world, exit);
     const request = tunnel.listen({ port: 0 });
@@ -70,7 +70,7 @@ describe("exitOnForwardFailure", () => {
   });
 
   it("ends the tunnel if a request during login is refused", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "denied";
     const { tunnel, events } = tunnelTo(world, exit);
     const [login, request] = [tunnel.connect(), tunnel.listen({ port: 7001 })];
@@ -79,7 +79,7 @@ describe("exitOnForwardFailure", () => {
   });
 
   it("retries a port that is still taken after a reconnection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, exit);
     const forwarding = await tunnel.listen({ port: 7001 });
     world.portAnswer = (_address, _port, attempt) => (attempt < 5 ? "busy" : "listen");
@@ -90,7 +90,7 @@ describe("exitOnForwardFailure", () => {
   });
 
   it("does not end the tunnel for a caller's mistake, an aborted call, a lost connection or close()", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, exit);
     const forwarding = await tunnel.listen({ port: 7001 });
     expect(await outcome(tunnel.listen({ port: 7001 }))).toBe("misuse");
@@ -112,7 +112,7 @@ describe("exitOnForwardFailure", () => {
 });
 
 it("ends only the forwarding by default", async () => {
-  const world = new HostWorld();
+  const world = new World();
   const { tunnel } = await openTunnel(world);
   const forwarding = await tunnel.listen({ port: 7001 });
   world.portAnswer = () => "denied";

@@ -22,11 +22,11 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     "sends the address %j unchanged",
     async (address) => {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ address, port: 8080 });
+      const call = rig.tunnel.listen({ address, port: 8080 });
       expect(await rig.nextRequest()).toEqual({ name: "tcpip-forward", address, port: 8080 });
-      rig.host.send(granted());
-      expect(await asking).toMatchObject({ address, port: 8080, target: undefined });
-      rig.host.abort();
+      rig.server.send(granted());
+      expect(await call).toMatchObject({ address, port: 8080, target: undefined });
+      rig.server.abort();
     },
   );
 
@@ -34,13 +34,13 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     const rig = await new Rig().logIn();
     void rig.tunnel.listen({ port: 1 }).catch(() => {});
     expect((await rig.nextRequest()).address).toBe("localhost");
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("returns the port that the server chose for port 0", async () => {
     const { rig, forwarding } = await forwarded({ port: 0 }, 40_001);
     expect(forwarding.port).toBe(40_001);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it.each([
@@ -51,25 +51,25 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     ["more than a port", new Uint8Array(8)],
   ])("rejects with `protocol` if port 0 is granted with %s", async (_what, specificData) => {
     const rig = await new Rig().logIn();
-    const asking = rejection(rig.tunnel.listen({ port: 0 }));
+    const call = rejection(rig.tunnel.listen({ port: 0 }));
     await rig.nextRequest();
-    rig.host.send(RequestSuccess.encode({ specificData }));
-    expect(await asking).toMatchObject({
+    rig.server.send(RequestSuccess.encode({ specificData }));
+    expect(await call).toMatchObject({
       code: "protocol",
       message: expect.stringContaining("and to return the port"),
     });
     expect(rig.tunnel.state).toBe("open");
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("accepts a grant with trailing bytes for another port, because some servers send the port or zeros", async () => {
     for (const specificData of [granted(8080).slice(1), new Uint8Array(4), new Uint8Array(9)]) {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ port: 8080 });
+      const call = rig.tunnel.listen({ port: 8080 });
       await rig.nextRequest();
-      rig.host.send(RequestSuccess.encode({ specificData }));
-      expect((await asking).port).toBe(8080);
-      rig.host.abort();
+      rig.server.send(RequestSuccess.encode({ specificData }));
+      expect((await call).port).toBe(8080);
+      rig.server.abort();
     }
   });
 
@@ -77,7 +77,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     const rig = await new Rig().logIn();
     const busy = rejection(rig.tunnel.listen({ address: "::1", port: 80 }));
     await rig.nextRequest();
-    rig.host.send(denied);
+    rig.server.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
       message:
@@ -85,7 +85,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     });
     const policy = rejection(rig.tunnel.listen({ port: 81 }));
     await rig.nextRequest();
-    rig.host.send(
+    rig.server.send(
       Debug.encode({ alwaysDisplay: true, message: "Server has disabled port forwarding.", language: "" }),
       denied,
     );
@@ -94,20 +94,20 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
       message: expect.stringContaining('gave "Server has disabled port forwarding."'),
     });
     expect(rig.tunnel.forwardings).toEqual([]);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("rejects with `denied`, even with wait, if the server answers UNIMPLEMENTED", async () => {
     const rig = await new Rig({ reconnect: { mode: "established" } }).logIn();
-    const asking = rejection(rig.tunnel.listen({ port: 80, wait: true }));
+    const call = rejection(rig.tunnel.listen({ port: 80, wait: true }));
     await rig.nextRequest();
-    rig.host.send(Unimplemented.encode({ sequence: rig.host.lastSequence }));
-    expect(await asking).toMatchObject({
+    rig.server.send(Unimplemented.encode({ sequence: rig.server.lastSequence }));
+    expect(await call).toMatchObject({
       code: "denied",
       message: expect.stringContaining("does not support remote forwarding"),
     });
     expect(rig.tunnel.state).toBe("open");
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("does not take DEBUG texts about the key that logged in as the reason of a refusal", async () => {
@@ -115,9 +115,9 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await rig.nextRequest();
     const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
-    rig.host.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
+    rig.server.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
     expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("does not take DEBUG texts that an old sshd sends before the end of login as the reason", async () => {
@@ -125,25 +125,25 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     const login = rig.tunnel.connect();
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await turns();
-    await rig.host.until(ServiceRequest.number);
-    rig.host.send(ServiceAccept.encode({ service: "ssh-userauth" }));
-    await rig.host.until(UserauthRequest.number);
+    await rig.server.until(ServiceRequest.number);
+    rig.server.send(ServiceAccept.encode({ service: "ssh-userauth" }));
+    await rig.server.until(UserauthRequest.number);
     // OpenSSH up to 7.6 lists what the key must not do, without the position in the file.
-    rig.host.send(
+    rig.server.send(
       Debug.encode({ alwaysDisplay: false, message: "X11 forwarding disabled.", language: "" }),
       UserauthSuccess.encode({}),
     );
     await login;
     await rig.nextRequest();
-    rig.host.send(denied);
+    rig.server.send(denied);
     // Not `denied`, which would be final.
     expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("does not take DEBUG texts sent before the request as the reason", async () => {
     const rig = await new Rig().logIn();
-    rig.host.send(
+    rig.server.send(
       Debug.encode({
         alwaysDisplay: false,
         message: "authorized_keys:1: key options: agent-forwarding not permitted",
@@ -153,12 +153,12 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     await turns();
     const busy = rejection(rig.tunnel.listen({ port: 80 }));
     await rig.nextRequest();
-    rig.host.send(denied);
+    rig.server.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
       message: expect.stringContaining("no reason; the port may be in use"),
     });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("rejects with `misuse` for an address and port that are forwarded already", async () => {
@@ -166,23 +166,23 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     expect(await rejection(rig.tunnel.listen({ address: "::1", port: 80 }))).toMatchObject({
       code: "misuse",
     });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("rejects at once if it is aborted, and cancels the port if the server grants it later", async () => {
     const rig = await new Rig().logIn();
     const abort = new AbortController();
-    const asking = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
+    const call = rejection(rig.tunnel.listen({ port: 0, signal: abort.signal }));
     await rig.nextRequest();
     abort.abort(new Error("why"));
-    expect(await asking).toBe(abort.signal.reason);
-    rig.host.send(granted(40_001), opening("localhost", 40_001));
+    expect(await call).toBe(abort.signal.reason);
+    rig.server.send(granted(40_001), opening("localhost", 40_001));
     expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
-    rig.host.send(granted());
+    rig.server.send(granted());
     await turns();
     expect([rig.tunnel.state, rig.tunnel.forwardings]).toEqual(["open", []]);
-    rig.host.abort();
+    rig.server.abort();
   });
 });
 
@@ -190,14 +190,14 @@ describe("a visitor", () => {
   it("is served if it arrives in the same segment as the grant", async () => {
     for (const port of [8080, 0]) {
       const rig = await new Rig().logIn();
-      const asking = rig.tunnel.listen({ port });
+      const call = rig.tunnel.listen({ port });
       await rig.nextRequest();
-      rig.host.transport.send(granted(port === 0 ? 40_001 : undefined));
-      rig.host.send(opening("localhost", port === 0 ? 40_001 : port));
+      rig.server.transport.send(granted(port === 0 ? 40_001 : undefined));
+      rig.server.send(opening("localhost", port === 0 ? 40_001 : port));
       await confirmation(rig);
-      const { value: channel } = await (await asking)[Symbol.asyncIterator]().next();
+      const { value: channel } = await (await call)[Symbol.asyncIterator]().next();
       expect(channel).toMatchObject({ type: "forwarded-tcpip", origin: { host: "192.0.2.7", port: 4242 } });
-      rig.host.abort();
+      rig.server.abort();
     }
   });
 
@@ -209,10 +209,10 @@ describe("a visitor", () => {
       ["::1", 80],
       ["localhost", 81],
     ] as const) {
-      const asking = rig.tunnel.listen({ address, port });
+      const call = rig.tunnel.listen({ address, port });
       await rig.nextRequest();
-      rig.host.send(granted());
-      all.push(await asking);
+      rig.server.send(granted());
+      all.push(await call);
     }
     const routed: [string, number, number | undefined][] = [
       ["127.0.0.1", 80, 0],
@@ -248,14 +248,14 @@ describe("a visitor", () => {
         if (at !== winner) rig.visit(to, of);
       await Promise.all(readers);
     }
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("is refused on a port that was not requested (RFC 4254 section 7.2), like other channel types", async () => {
     const rig = await new Rig().logIn();
     rig.visit("localhost", 80);
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
-    rig.host.send(
+    rig.server.send(
       ChannelOpen.encode({
         channelType: "session",
         senderChannel: 1,
@@ -265,7 +265,7 @@ describe("a visitor", () => {
       }),
     );
     expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("may have any originator address, which is reported and never judged", async () => {
@@ -278,12 +278,12 @@ describe("a visitor", () => {
       rig.visit("localhost", 80, 5, origin);
       expect((await iterator.next()).value?.origin).toEqual({ host: origin.originAddress, port: origin.originPort });
     }
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("ends the connection if its open is malformed", async () => {
     const { rig } = await forwarded({ port: 80 });
-    rig.host.send(
+    rig.server.send(
       ChannelOpen.encode({
         channelType: "forwarded-tcpip",
         senderChannel: 1,

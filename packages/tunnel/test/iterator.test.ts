@@ -1,16 +1,16 @@
 /** The iterator of a listener: no visitor is lost when one loop ends and another begins. */
 import { describe, expect, it } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
-import { HostWorld, onVirtualClock, openTunnel, outcome, settle } from "./host-world.ts";
+import { onVirtualClock, openTunnel, outcome, settle, World } from "./world.ts";
 
 onVirtualClock();
 
 async function eventBased(): Promise<
-  { world: HostWorld } & Pick<Awaited<ReturnType<typeof openTunnel>>, "tunnel"> & {
+  { world: World } & Pick<Awaited<ReturnType<typeof openTunnel>>, "tunnel"> & {
       forwarding: Awaited<ReturnType<Awaited<ReturnType<typeof openTunnel>>["tunnel"]["listen"]>>;
     }
 > {
-  const world = new HostWorld();
+  const world = new World();
   const { tunnel } = await openTunnel(world);
   return { world, tunnel, forwarding: await tunnel.listen({ port: 7777 }) };
 }

@@ -1,12 +1,12 @@
 /** Keepalives of a tunnel: a server that does not answer is detected, and the tunnel reconnects. */
 import { describe, expect, it, vi } from "vitest";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, received, settle, target } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
 
 onVirtualClock();
 
 describe("keepAlive", () => {
   it("drops a silent server after 30 s and 5 keepalives, 30 s each, by default", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     world.link.silence();
     await advance(179_999);
@@ -19,7 +19,7 @@ describe("keepAlive", () => {
   });
 
   it("keeps a server that answers for hours, through its hourly rekey", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     await advance(3 * 3_600_000 + 1_000);
     expect(events).toEqual([]);
@@ -33,7 +33,7 @@ describe("keepAlive", () => {
     [{ intervalMs: 10_000 }, 60_000],
     [{ countMax: 1 }, 60_000],
   ])("%j drops a silent server after %i ms", async (keepAlive, after) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { keepAlive, reconnect: { mode: "never" } });
     world.link.silence();
     await advance(after - 1);
@@ -48,7 +48,7 @@ describe("keepAlive", () => {
   });
 
   it("never drops a server with intervalMs 0", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 0 } });
     world.link.silence();
     await advance(1_800_000);
@@ -56,7 +56,7 @@ describe("keepAlive", () => {
   });
 
   it("sends nothing to a server that sends data by itself", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000 } });
     const before = tunnel.stats().wireBytesOut;
     for (let i = 0; i < 20; i++) {
@@ -69,7 +69,7 @@ describe("keepAlive", () => {
   });
 
   it("ends connections and calls that wait for the server, and their targets with them", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let atTarget: ReturnType<typeof received> | undefined;
     world.targets.set("target:80", (pipe) => {
       atTarget = received(pipe);
@@ -89,7 +89,7 @@ describe("keepAlive", () => {
   });
 
   it("sends at once after the machine slept, and decides within 10 s", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     world.link.silence();
     await advance(10_000);
@@ -106,7 +106,7 @@ describe("keepAlive", () => {
   });
 
   it("keeps the connection after the machine slept if the server answers", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     vi.setSystemTime(Date.now() + 8 * 3_600_000);
     await advance(120_000);
@@ -116,7 +116,7 @@ describe("keepAlive", () => {
   });
 
   it("ignores changes of the wall clock by seconds", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world);
     for (let i = 0; i < 20; i++) {
       vi.setSystemTime(Date.now() + (i % 2 === 0 ? -5_000 : 5_000));
@@ -128,7 +128,7 @@ describe("keepAlive", () => {
 
 describe("a network that falls silent", () => {
   it("makes the tunnel reconnect, also during a key exchange", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, {
       keepAlive: { intervalMs: 5_000, countMax: 2 },
       rekey: { ms: 60_000 },
@@ -141,7 +141,7 @@ describe("a network that falls silent", () => {
   });
 
   it("makes every forwarding open again each time", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
     const forwardings = await Promise.all([7001, 7002, 7003].map((port) => tunnel.listen({ port })));
     for (let i = 1; i <= 5; i++) {

@@ -5,13 +5,13 @@ import { password } from "@postern/auth";
 import { rejection } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { TunnelState } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
 describe("the states of a tunnel", () => {
   it("are new, connecting, authenticating, open and closed", async () => {
-    const { tunnel, events } = tunnelTo(new HostWorld());
+    const { tunnel, events } = tunnelTo(new World());
     expect(tunnel.state).toBe("new");
     await tunnel.connect();
     expect(tunnel.state).toBe("open");
@@ -21,7 +21,7 @@ describe("the states of a tunnel", () => {
   });
 
   it("are never open while the connection is down: `waiting` comes before any other event", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     await tunnel.listen({ port: 7777 });
     const seen: TunnelState[] = [];
@@ -36,7 +36,7 @@ describe("the states of a tunnel", () => {
   });
 
   it("change from open to closed if there is no reconnection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { mode: "never" } });
     const forwarding = await tunnel.listen({ port: 7777 });
     events.length = 0;
@@ -47,7 +47,7 @@ describe("the states of a tunnel", () => {
   });
 
   it("are reported to a listener until it is removed", async () => {
-    const { tunnel } = tunnelTo(new HostWorld());
+    const { tunnel } = tunnelTo(new World());
     const seen: TunnelState[] = [];
     const handler = ({ state }: { readonly state: TunnelState }): void => void seen.push(state);
     tunnel.addEventListener("state", handler);
@@ -60,7 +60,7 @@ describe("the states of a tunnel", () => {
 
 describe("`closed`", () => {
   it("resolves after close(), and not before", async () => {
-    const { tunnel } = await openTunnel(new HostWorld());
+    const { tunnel } = await openTunnel(new World());
     const { closed } = tunnel;
     expect(await outcome(closed)).toBe("unsettled");
     await tunnel.close();
@@ -68,7 +68,7 @@ describe("`closed`", () => {
   });
 
   it("is one promise for the life of a tunnel, before connect() and after the end", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { reconnect: { maxRetries: 1 } });
     const seen = [tunnel.closed];
     tunnel.addEventListener("state", () => void seen.push(tunnel.closed));
@@ -86,7 +86,7 @@ describe("`closed`", () => {
     ["a loss", "closed"],
     ["a failed first login", "auth"],
   ])("has settled when the last `state` event fires: %s", async (how, expected) => {
-    const world = new HostWorld();
+    const world = new World();
     const auth = [password(how === "a failed first login" ? "wrong" : "secret")];
     const { tunnel } = tunnelTo(world, { auth, reconnect: { mode: "never" } });
     const settled: string[] = [];
@@ -103,7 +103,7 @@ describe("`closed`", () => {
   });
 
   it("resolves at the end of an `await using` block", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let closed: Promise<void>;
     {
       await using tunnel = (await openTunnel(world)).tunnel;
@@ -115,7 +115,7 @@ describe("`closed`", () => {
 
 describe("connect()", () => {
   it("rejects while another is in progress, and while the tunnel is open", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world);
     const first = tunnel.connect();
     expect(await outcome(tunnel.connect())).toBe("misuse");
@@ -126,7 +126,7 @@ describe("connect()", () => {
   });
 
   it("rejects after the end, which includes a failed first login", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     await tunnel.close();
     const failed = tunnelTo(world, { auth: [password("wrong")] });
@@ -146,7 +146,7 @@ describe("connect()", () => {
   });
 
   it("dials no server if its signal has aborted before", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
     expect(await outcome(tunnel.connect({ signal: AbortSignal.abort() }))).toBe("AbortError");
     expect(world.dials).toEqual([]);
@@ -154,7 +154,7 @@ describe("connect()", () => {
   });
 
   it("ignores its signal once the tunnel is open", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world);
     const controller = new AbortController();
     tunnel.addEventListener("state", ({ state }) => state === "open" && controller.abort());
@@ -166,7 +166,7 @@ describe("connect()", () => {
   });
 
   it("rejects after loginTimeoutMs", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "mute";
     const { tunnel } = tunnelTo(world, { loginTimeoutMs: 3_000 });
     const login = tunnel.connect();
@@ -179,7 +179,7 @@ describe("connect()", () => {
   });
 
   it("has no time limit with loginTimeoutMs Infinity", async () => {
-    const { tunnel } = tunnelTo(new HostWorld(), {
+    const { tunnel } = tunnelTo(new World(), {
       loginTimeoutMs: Number.POSITIVE_INFINITY,
       auth: [password(() => new Promise<string>(() => {}))],
     });
@@ -192,7 +192,7 @@ describe("connect()", () => {
 interface Moment {
   readonly name: string;
   readonly state: TunnelState;
-  readonly make: (world: HostWorld) => ReturnType<typeof tunnelTo>;
+  readonly make: (world: World) => ReturnType<typeof tunnelTo>;
 }
 
 const beforeOpen: readonly Moment[] = [
@@ -243,7 +243,7 @@ const beforeOpen: readonly Moment[] = [
 
 describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
   it("is ended by close()", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = make(world);
     const login = tunnel.connect();
     login.catch(() => {});
@@ -261,7 +261,7 @@ describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
   });
 
   it("rejects with the reason of its signal, which ends the tunnel", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = make(world);
     const controller = new AbortController();
     const login = tunnel.connect({ signal: controller.signal });
@@ -281,7 +281,7 @@ describe.each(beforeOpen)("a first login $name", ({ state, make }) => {
 interface LaterMoment {
   readonly name: string;
   readonly state: TunnelState;
-  readonly fate?: HostWorld["fate"];
+  readonly fate?: World["fate"];
   readonly options: Parameters<typeof openTunnel>[1];
 }
 
@@ -303,7 +303,7 @@ const afterLoss: readonly LaterMoment[] = [
 
 describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, fate, options }) => {
   it("is ended by close() without an error, and its forwardings with it", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, options);
     const forwarding = await tunnel.listen({ port: 7777 });
     const next = forwarding[Symbol.asyncIterator]().next();
@@ -325,7 +325,7 @@ describe.each(afterLoss)("a tunnel that lost its connection, $name", ({ state, f
 
 describe("close()", () => {
   it("may be called twice and after the end", async () => {
-    const { tunnel, events } = tunnelTo(new HostWorld());
+    const { tunnel, events } = tunnelTo(new World());
     await tunnel.connect();
     await Promise.all([tunnel.close(), tunnel.close()]);
     await tunnel.close();
@@ -333,7 +333,7 @@ describe("close()", () => {
   });
 
   it("waits at most 5 s for a server that does not answer", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     world.link.silence();
     const closing = tunnel.close();
@@ -344,8 +344,19 @@ describe("close()", () => {
     expect(await outcome(closing)).toBe("resolved");
   });
 
+  it("resolves at once when its signal aborts, even if the server does not answer", async () => {
+    const world = new World();
+    const { tunnel } = await openTunnel(world);
+    world.link.silence();
+    const controller = new AbortController();
+    const closing = tunnel.close({ signal: controller.signal });
+    expect(await outcome(closing)).toBe("unsettled");
+    controller.abort();
+    expect(await outcome(closing)).toBe("resolved");
+  });
+
   it.each(["connecting", "authenticating", "open"])("leaves nothing behind inside the event `state` %s", async (at) => {
-    const { tunnel, events } = tunnelTo(new HostWorld(), { selfCheck: { intervalMs: 1_000 } });
+    const { tunnel, events } = tunnelTo(new World(), { selfCheck: { intervalMs: 1_000 } });
     tunnel.addEventListener("state", ({ state }) => state === at && void tunnel.close());
     expect(await outcome(tunnel.connect())).toBe(at === "open" ? "resolved" : "aborted");
     await advance(1_000);
@@ -355,7 +366,7 @@ describe("close()", () => {
   });
 
   it("ends the tunnel without an error inside the event `reconnectattempt`", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     tunnel.addEventListener("reconnectattempt", () => void tunnel.close());
     world.link.cut();
@@ -365,7 +376,7 @@ describe("close()", () => {
   });
 
   it("aborts the dials of targets, also those of closed forwardings, and fires no visitorerror", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", "hang");
     const { tunnel } = await openTunnel(world);
     let errors = 0;
@@ -383,7 +394,7 @@ describe("close()", () => {
   });
 
   it("rejects a call of listen() that is in progress", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
     const request = tunnel.listen({ port: 7777 });

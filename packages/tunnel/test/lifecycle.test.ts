@@ -9,10 +9,10 @@ import { createDial, denied, granted, Rig } from "./rig.ts";
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
-  const asking = rig.tunnel.listen({ port });
+  const call = rig.tunnel.listen({ port });
   await rig.nextRequest();
-  rig.host.send(granted());
-  return { rig, forwarding: await asking };
+  rig.server.send(granted());
+  return { rig, forwarding: await call };
 }
 
 describe("connect()", () => {
@@ -22,7 +22,7 @@ describe("connect()", () => {
     expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
     const leaving = rig.tunnel.close();
     await turns();
-    rig.host.end();
+    rig.server.end();
     await leaving;
     await rig.tunnel.closed;
     expect(rig.states).toEqual(["connecting", "authenticating", "open", "closed"]);
@@ -31,19 +31,19 @@ describe("connect()", () => {
 
   it("fires events for banners and DEBUG texts", async () => {
     const rig = new Rig();
-    const told: string[] = [];
+    const texts: string[] = [];
     for (const type of ["banner", "debug"] as const)
-      rig.tunnel.addEventListener(type, (event) => void told.push(`${event.type}: ${event.message}`));
+      rig.tunnel.addEventListener(type, (event) => void texts.push(`${event.type}: ${event.message}`));
     const login = rig.tunnel.connect();
     await turns();
-    await rig.host.until(5);
-    rig.host.send(
+    await rig.server.until(5);
+    rig.server.send(
       UserauthBanner.encode({ message: "hello", language: "" }),
       Debug.encode({ alwaysDisplay: true, message: "words", language: "" }),
     );
     await turns();
-    expect(told).toEqual(["banner: hello", "debug: words"]);
-    rig.host.abort();
+    expect(texts).toEqual(["banner: hello", "debug: words"]);
+    rig.server.abort();
     await rejection(login);
   });
 
@@ -77,7 +77,7 @@ describe("connect()", () => {
       message: expect.stringMatching(/^the host key SHA256:\S{43} \(ssh-ed25519\) was refused$/),
     });
     expect(rig.states).toEqual(["connecting", "closed"]);
-    rig.host.end();
+    rig.server.end();
   });
 
   it("ends the tunnel if it is aborted or closed while it dials or the host key is checked", async () => {
@@ -106,7 +106,7 @@ describe("connect()", () => {
         decide(true);
         await turns();
         expect(rig.tunnel.state, `${moment} ${how}`).toBe("closed");
-        if (moment === "hostKey") rig.host.end();
+        if (moment === "hostKey") rig.server.end();
       }
     }
   });
@@ -118,45 +118,45 @@ describe("connect()", () => {
     await rig.tunnel.closed;
     expect(rig.states).toEqual(["closed"]);
     expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
-    expect(rig.hosts).toEqual([]);
+    expect(rig.servers).toEqual([]);
   });
 });
 
 describe("Forwarding.close()", () => {
   it("sends address and port, and serves visitors until the server agrees (RFC 4254 section 7.1)", async () => {
     const rig = await new Rig().logIn();
-    const asking = rig.tunnel.listen({ address: "", port: 0 });
+    const call = rig.tunnel.listen({ address: "", port: 0 });
     await rig.nextRequest();
-    rig.host.send(granted(40_001));
-    const forwarding = await asking;
+    rig.server.send(granted(40_001));
+    const forwarding = await call;
     const cancelling = forwarding.close();
     expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "", port: 40_001 });
     rig.visit("", 40_001);
-    await rig.host.until(ChannelOpenConfirmation.number);
-    rig.host.send(granted());
+    await rig.server.until(ChannelOpenConfirmation.number);
+    rig.server.send(granted());
     await cancelling;
     await forwarding.closed;
     rig.visit("", 40_001);
-    expect(ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number))).toMatchObject({ reason: 1 });
+    expect(ChannelOpenFailure.decode(await rig.server.until(ChannelOpenFailure.number))).toMatchObject({ reason: 1 });
     expect(rig.tunnel.forwardings).toEqual([]);
     // The earlier visitor is still yielded, then the loop ends.
     const seen = [];
     for await (const channel of forwarding) seen.push(channel.origin.host);
     expect(seen).toEqual(["192.0.2.7"]);
     await forwarding.close();
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("rejects if the server refuses, and the forwarding stays open", async () => {
     const { rig, forwarding } = await withPort();
     const cancelling = rejection(forwarding.close());
     await rig.nextRequest();
-    rig.host.send(denied);
+    rig.server.send(denied);
     expect(await cancelling).toMatchObject({ code: "refused" });
     rig.visit("localhost", 80);
-    await rig.host.until(ChannelOpenConfirmation.number);
+    await rig.server.until(ChannelOpenConfirmation.number);
     expect(rig.tunnel.forwardings).toEqual([forwarding]);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("rejects at once if it is aborted, and still closes when the server agrees", async () => {
@@ -166,19 +166,19 @@ describe("Forwarding.close()", () => {
     await rig.nextRequest();
     abort.abort();
     expect(await cancelling).toBe(abort.signal.reason);
-    rig.host.send(granted());
+    rig.server.send(granted());
     await forwarding.closed;
     expect(rig.tunnel.forwardings).toEqual([]);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("sends one request if it is called twice", async () => {
     const { rig, forwarding } = await withPort();
     const both = Promise.all([forwarding.close(), forwarding.close()]);
     await rig.nextRequest();
-    rig.host.send(granted());
+    rig.server.send(granted());
     await both;
-    rig.host.abort();
+    rig.server.abort();
   });
 });
 
@@ -191,7 +191,7 @@ describe("the end of a tunnel", () => {
     })();
     const leaving = rig.tunnel.close();
     await turns();
-    rig.host.end();
+    rig.server.end();
     await leaving;
     expect(await loop).toBe("over");
     await forwarding.closed;
@@ -207,7 +207,7 @@ describe("the end of a tunnel", () => {
       forwarding[Symbol.asyncIterator]().next(),
     ]);
     await turns();
-    rig.host.abort();
+    rig.server.abort();
     for (const [at, one] of (await waiting).entries())
       expect(one, `waiter ${at}`).toMatchObject({ status: "rejected", reason: { code: "closed" } });
     expect(rig.states.at(-1)).toBe("closed");
@@ -218,7 +218,7 @@ describe("the end of a tunnel", () => {
     const rig = await new Rig().logIn();
     const leaving = rig.tunnel[Symbol.asyncDispose]();
     await turns();
-    rig.host.end();
+    rig.server.end();
     await leaving;
     expect(rig.tunnel.state).toBe("closed");
   });

@@ -93,7 +93,7 @@ describe("options of a tunnel", () => {
     [{ host: undefined, hosts: [["a", 22]] }, "expected hosts to hold names or { host, port }, got an array"],
     [{ host: undefined, hosts: [{ host: ["a"] }] }, "expected hosts to be a non-empty string, got an array"],
     [{ host: undefined, hosts: [{ host: "a", port: null }] }, /expected port .*got null$/],
-    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port /],
+    [{ host: undefined, hosts: [{ host: "a", port: 22 }], port: "22" }, /expected port .*got the string/],
     [{ host: undefined, hosts: "a" }, /expected hosts to hold at least one host/],
     [{ port: Object.create(null) }, /expected port .*got an object$/],
     [{ rekey: null }, "expected options of rekey, got null"],
@@ -170,12 +170,12 @@ describe("options of a tunnel", () => {
 
   it("refuse a server with another host key, and send it neither credentials nor the host name", async () => {
     const trusted = sha256Fingerprint(otherHostKey().publicKey);
-    const { tunnel, hosts } = await refused({ hostKey: fingerprint(trusted) });
+    const { tunnel, servers } = await refused({ hostKey: fingerprint(trusted) });
     const error = await rejection(tunnel.closed);
     for (const words of [trusted, "host.example", sha256Fingerprint(liarHostKey().publicKey)]) {
       expect(error.message).toContain(words);
     }
-    const sent = hosts[0]?.events.at(-1);
+    const sent = servers[0]?.events.at(-1);
     expect(sent).toEqual({ type: "disconnect", reason: 9, description: "host key not verifiable" });
   });
 
@@ -312,7 +312,7 @@ describe("options of one call", () => {
       expect(await rejection(fails())).toEqual(misuse(message));
     expect(forwarding.state).toBe("open");
     expect(opened.tunnel.state).toBe("open");
-    opened.host.abort();
+    opened.server.abort();
   });
 
   it("name the type of a wrong drainMs", async () => {
@@ -328,6 +328,6 @@ describe("options of one call", () => {
         misuse(new RegExp(`expected drainMs .*got ${String(got)}$`)),
       );
     expect(opened.tunnel.state).toBe("open");
-    opened.host.abort();
+    opened.server.abort();
   });
 });

@@ -3,29 +3,19 @@ import { publickey } from "@postern/auth";
 import { liarHostKey } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
-import {
-  advance,
-  echo,
-  HostWorld,
-  onVirtualClock,
-  openTunnel,
-  outcome,
-  received,
-  settle,
-  target,
-} from "./host-world.ts";
+import { advance, echo, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
 
 onVirtualClock();
 
 /** Cuts, and waits until the tunnel is open again. */
-async function comeBack(world: HostWorld): Promise<void> {
+async function comeBack(world: World): Promise<void> {
   world.link.cut();
   await advance(5_000);
 }
 
 describe("a forwarding", () => {
   it("is the same object after a reconnection, and reports its states", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
@@ -55,7 +45,7 @@ describe("a forwarding", () => {
   });
 
   it("yields channels after a reconnection to a loop that waited before", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const taken: ForwardedChannel[] = [];
@@ -75,7 +65,7 @@ describe("a forwarding", () => {
   });
 
   it("drops channels that waited when the connection was lost", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     await world.visit(7777);
@@ -85,7 +75,7 @@ describe("a forwarding", () => {
   });
 
   it("is requested again together with all others, independently", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const wanted = [
       { address: "localhost", port: 7001 },
@@ -102,7 +92,7 @@ describe("a forwarding", () => {
   });
 
   it("rejects a refused first request without retrying", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     expect(await outcome(tunnel.listen({ port: 7777 }))).toBe("refused");
@@ -112,7 +102,7 @@ describe("a forwarding", () => {
   });
 
   it("retries a refused first request with wait until the port is free", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const waiting = tunnel.listen({ port: 7777, wait: true });
@@ -126,7 +116,7 @@ describe("a forwarding", () => {
   });
 
   it("stops to wait if its signal aborts, and if the tunnel ends", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const abort = new AbortController();
@@ -143,7 +133,7 @@ describe("a forwarding", () => {
 
 describe("a port that our own dead session still holds", () => {
   it("is requested every 2 s on the same connection until the server frees it", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
@@ -168,7 +158,7 @@ describe("a port that our own dead session still holds", () => {
   });
 
   it("is requested on the next connection if this one breaks as well", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
@@ -186,7 +176,7 @@ describe("a port that our own dead session still holds", () => {
 
 describe("port 0", () => {
   it("requests the port that the server chose before, because visitors know it", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
     expect(forwarding.port).toBe(40_000);
@@ -196,7 +186,7 @@ describe("port 0", () => {
   });
 
   it.each(["busy", "denied"] as const)("requests any port if that one is %s", async (answer) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 40_000 ? answer : "listen");
@@ -211,7 +201,7 @@ describe("port 0", () => {
 
 describe("a forwarding whose port is refused for good", () => {
   it("ends with the error of the server's policy, and no other forwarding ends", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const denied = await tunnel.listen({ port: 7001 });
     const other = await tunnel.listen({ port: 7002 });
@@ -231,7 +221,7 @@ describe("a forwarding whose port is refused for good", () => {
   });
 
   it("ends if the server returns no port", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0 });
     world.portAnswer = (_, port) => (port === 0 ? "no port" : "busy");
@@ -241,7 +231,7 @@ describe("a forwarding whose port is refused for good", () => {
   });
 
   it("ends if the program has forwarded the port again meanwhile", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const old = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
@@ -256,7 +246,7 @@ describe("a forwarding whose port is refused for good", () => {
 
 describe("Forwarding.close()", () => {
   it("ends the forwarding without another request while the tunnel is down", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
@@ -270,7 +260,7 @@ describe("Forwarding.close()", () => {
   });
 
   it("ends the retries of a port that is taken", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "busy";
@@ -283,7 +273,7 @@ describe("Forwarding.close()", () => {
   });
 
   it("cancels a request in flight that succeeds later (cancel-tcpip-forward)", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "hold";
@@ -298,7 +288,7 @@ describe("Forwarding.close()", () => {
   });
 
   it("resolves if the connection is lost before the answer, because that frees the port", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "hold";
@@ -315,7 +305,7 @@ describe("Forwarding.close()", () => {
   });
 
   it("leaves the forwarding open if the server refuses, also over a reconnection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "refuse";
@@ -327,7 +317,7 @@ describe("Forwarding.close()", () => {
   });
 
   it("does nothing if the forwarding is closed", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     await forwarding.close();
@@ -340,7 +330,7 @@ describe("Forwarding.close()", () => {
 
 describe("a visitor of a lost connection", () => {
   it("is dropped while onOpen decides: no target is dialled, and it does not count as refused", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const answers: ((taken: boolean) => void)[] = [];
@@ -359,7 +349,7 @@ describe("a visitor of a lost connection", () => {
 
 describe("a request for a port", () => {
   it("rejects if the connection is lost meanwhile, and is not repeated", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
     const request = tunnel.listen({ port: 7777 });
@@ -373,7 +363,7 @@ describe("a request for a port", () => {
   });
 
   it("is repeated on the third connection if the second one is lost during the request", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.portAnswer = () => "hold";
@@ -391,7 +381,7 @@ describe("a request for a port", () => {
   it.each(["waiting", "connecting", "authenticating"] as const)(
     "waits for the next connection if it was made while the tunnel is %s again",
     async (state) => {
-      const world = new HostWorld();
+      const world = new World();
       const { tunnel, events } = await openTunnel(world);
       world.delayMs = 50;
       world.link.cut();
@@ -412,7 +402,7 @@ describe("a request for a port", () => {
   );
 
   it("is sent on the next working connection if it was made while the tunnel was down", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { auth: [publickey(liarHostKey())] });
     world.link.cut();
     await settle();
@@ -428,7 +418,7 @@ describe("a request for a port", () => {
   });
 
   it("rejects with the tunnel's error or `closed` if the tunnel ends while it is down", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { maxRetries: 1 } });
     world.fate = "refuse";
     world.link.cut();
@@ -438,7 +428,7 @@ describe("a request for a port", () => {
     await advance(5_000);
     expect(await outcome(given)).toBe("connect");
 
-    const other = new HostWorld();
+    const other = new World();
     const left = (await openTunnel(other)).tunnel;
     other.link.cut();
     await settle();
@@ -450,7 +440,7 @@ describe("a request for a port", () => {
   });
 
   it("rejects if its signal aborts while the tunnel is down, and is not sent later", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     world.link.cut();
     await settle();
@@ -466,7 +456,7 @@ describe("a request for a port", () => {
 
 describe("the `forwarding` event", () => {
   it("fires when `tunnel.forwardings` has changed already", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const seen: [string, boolean][] = [];
     tunnel.addEventListener("forwarding", ({ state, forwarding }) => {
@@ -486,7 +476,7 @@ describe("the `forwarding` event", () => {
   it("does not fire if the tunnel ends or loses its connection as the answer arrives", async () => {
     for (const how of ["close", "cut"] as const) {
       for (let turns = 0; turns < 24; turns++) {
-        const world = new HostWorld();
+        const world = new World();
         world.portAnswer = () => "hold";
         const { tunnel, events } = await openTunnel(world);
         const request = tunnel.listen({ port: 7777 });

@@ -1,7 +1,7 @@
 /** Waiting for a port: `wait` across lost connections, `keepPort` after them. */
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardingEvent } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
@@ -9,7 +9,7 @@ describe("wait: true", () => {
   it.each(["busy", "hold"] as const)(
     "continues on the next connection if this one is lost (the port was on %s)",
     async (answer) => {
-      const world = new HostWorld();
+      const world = new World();
       world.portAnswer = () => answer;
       const { tunnel } = await openTunnel(world);
       const waiting = tunnel.listen({ port: 7777, wait: true });
@@ -32,7 +32,7 @@ describe("wait: true", () => {
   );
 
   it("continues when the connection is lost together with the answer", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => {
       // Right after the answer, in the same turn of the event loop.
       queueMicrotask(() => queueMicrotask(() => world.link.cut()));
@@ -51,7 +51,7 @@ describe("wait: true", () => {
   });
 
   it("continues over several lost connections, and over attempts that fail", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const waiting = tunnel.listen({ port: 7777, wait: true });
@@ -68,7 +68,7 @@ describe("wait: true", () => {
   });
 
   it("ends with its signal, and with the tunnel, while the connection is down", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const abort = new AbortController();
@@ -87,7 +87,7 @@ describe("wait: true", () => {
   });
 
   it("rejects with the tunnel's error if the tunnel gives up", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "never" } });
     await tunnel.connect();
@@ -101,7 +101,7 @@ describe("wait: true", () => {
   });
 
   it("rejects when the server's policy denies the port on the next connection", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.portAnswer = () => "busy";
     const { tunnel } = await openTunnel(world);
     const waiting = tunnel.listen({ port: 7777, wait: true });
@@ -117,7 +117,7 @@ describe("wait: true", () => {
 
 describe("the event `forwarding` with state open", () => {
   it("fires when tunnel.forwardings contains it; a connection lost meanwhile leaves it pending", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     const seen: unknown[] = [];
     const opened = ({ forwarding, state }: ForwardingEvent): void => {
@@ -139,7 +139,7 @@ describe("the event `forwarding` with state open", () => {
 
 describe("keepPort: true", () => {
   it("waits for the port that the server chose before, however long it is taken", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0, keepPort: true });
     expect(forwarding.port).toBe(40_000);
@@ -156,7 +156,7 @@ describe("keepPort: true", () => {
   });
 
   it("ends the forwarding if the server's policy denies that port", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 0, keepPort: true });
     world.portAnswer = () => "denied";

@@ -5,14 +5,14 @@ import {
   advance,
   type DirectAnswer,
   echo,
-  HostWorld,
   onVirtualClock,
   openTunnel,
   outcome,
   received,
   settle,
   target,
-} from "./host-world.ts";
+  World,
+} from "./world.ts";
 
 onVirtualClock();
 
@@ -31,7 +31,7 @@ describe("probe", () => {
     ["::1", ["::1"]],
     ["192.0.2.1", ["192.0.2.1"]],
   ])("asks for %j at %j", async (address, asked) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address, port: 7777 });
     const { ok, answers } = await forwarding.probe();
@@ -46,11 +46,11 @@ describe("probe", () => {
     ["foreign", ["foreign", "foreign"], ["foreign", "foreign"], false],
     ["closed", ["closed", "closed"], ["closed", "closed"], false],
     ["not permitted to be checked (PermitOpen)", ["denied", "denied"], ["denied", "denied"], false],
-    ["half to be looked at", ["own", "denied"], ["ours", "denied"], true],
+    ["half to be opens at", ["own", "denied"], ["ours", "denied"], true],
   ] as readonly (readonly [string, readonly DirectAnswer[], readonly ProbeAnswer[], boolean])[])(
     "reports a listener that is %s",
     async (_, how, expected, ok) => {
-      const world = new HostWorld();
+      const world = new World();
       world.directAnswer = (host) => (host === "127.0.0.1" ? how[0] : how[1]) ?? "own";
       const { tunnel } = await openTunnel(world);
       const forwarding = await tunnel.listen({ port: 7777 });
@@ -61,7 +61,7 @@ describe("probe", () => {
   );
 
   it("answers foreign if the connection is accepted but silent for 5 s", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
@@ -73,7 +73,7 @@ describe("probe", () => {
   });
 
   it("answers closed if the server does not connect within 5 s", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
@@ -83,7 +83,7 @@ describe("probe", () => {
   });
 
   it("rejects for a forwarding that is pending or closed", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
@@ -94,7 +94,7 @@ describe("probe", () => {
   });
 
   it.each(["hang", "mute"] as const)("rejects if the connection is lost meanwhile (%s)", async (how) => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => how;
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -105,7 +105,7 @@ describe("probe", () => {
   });
 
   it("rejects if the server disconnects meanwhile, whatever the reason code", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "hang";
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -116,7 +116,7 @@ describe("probe", () => {
   });
 
   it.each(["hang", "mute"] as const)("rejects at once if its signal aborts (%s)", async (how) => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => how;
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -130,20 +130,20 @@ describe("probe", () => {
   });
 
   it("rejects if its signal has aborted before, and sends nothing to the server", async () => {
-    const world = new HostWorld();
-    let looked = 0;
+    const world = new World();
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "own";
     };
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     expect(await outcome(forwarding.probe({ signal: AbortSignal.abort() }))).toBe("AbortError");
-    expect(looked).toBe(0);
+    expect(opens).toBe(0);
   });
 
   it("may be called often at once", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const results = await Promise.all(Array.from({ length: 10 }, () => forwarding.probe()));
@@ -153,7 +153,7 @@ describe("probe", () => {
 
 describe("a visitor that arrives during a probe", () => {
   it("is served with every byte if it sends data", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     world.directAnswer = (host) => (host === "::1" ? "mute" : "own");
     const { tunnel } = await openTunnel(world);
@@ -172,7 +172,7 @@ describe("a visitor that arrives during a probe", () => {
   });
 
   it("is served when the probe is over if it sends nothing", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", (pipe) => {
       echo(pipe);
       pipe.write(new TextEncoder().encode("220 ready"));
@@ -196,7 +196,7 @@ describe("a visitor that arrives during a probe", () => {
   });
 
   it("is held, if it sends nothing, only for the probes that were running when it arrived", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
@@ -215,7 +215,7 @@ describe("a visitor that arrives during a probe", () => {
   });
 
   it("is dropped if it leaves at once without sending data", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
@@ -228,7 +228,7 @@ describe("a visitor that arrives during a probe", () => {
   });
 
   it("is shown neither to onOpen nor to the target if its connection is lost meanwhile", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world);
@@ -245,7 +245,7 @@ describe("a visitor that arrives during a probe", () => {
   });
 
   it("is passed to onOpen, unlike our own probe", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = (host) => (host === "::1" ? "mute" : "own");
     const { tunnel } = await openTunnel(world);
     const asked: string[] = [];
@@ -270,20 +270,20 @@ describe("a visitor that arrives during a probe", () => {
 
 describe("selfCheck", () => {
   it("is off by default", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777 });
-    let looked = 0;
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "own";
     };
     await advance(3_600_000 / 2);
-    expect(looked).toBe(0);
+    expect(opens).toBe(0);
   });
 
   it("probes every open forwarding each intervalMs, and fires `selfcheck`", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 60_000 } });
     const one = await tunnel.listen({ port: 7001 });
     const two = await tunnel.listen({ port: 7002 });
@@ -302,7 +302,7 @@ describe("selfCheck", () => {
   });
 
   it("pauses while the connection is down, and ends with the tunnel", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, {
       selfCheck: { intervalMs: 10_000 },
       reconnect: { intervalMs: 100_000 },
@@ -322,22 +322,22 @@ describe("selfCheck", () => {
   });
 
   it("runs one round at a time, however short the interval", async () => {
-    const world = new HostWorld();
-    let looked = 0;
+    const world = new World();
+    let opens = 0;
     world.directAnswer = () => {
-      looked++;
+      opens++;
       return "mute";
     };
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });
     await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     await advance(5_500);
-    expect(looked).toBe(1);
+    expect(opens).toBe(1);
     await advance(2_000);
-    expect(looked).toBe(2);
+    expect(opens).toBe(2);
   });
 
   it("fires no event for a probe whose connection was lost", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.directAnswer = () => "mute";
     const { tunnel } = await openTunnel(world, { selfCheck: { intervalMs: 1_000 } });
     await tunnel.listen({ port: 7777 });

@@ -6,7 +6,7 @@ import { privateKey } from "@postern/web";
 import { SshError } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import { fingerprint, type ReconnectInfo } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
@@ -14,7 +14,7 @@ const modes = ["never", "established", "always"] as const;
 
 describe.each(modes)("final failures (%s)", (mode) => {
   it("include a wrong password at the first login", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, auth: [password("wrong")] });
     expect(await outcome(tunnel.connect())).toBe("auth");
     await advance(60_000);
@@ -23,7 +23,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
   });
 
   it("include a refused host key at the first login", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { reconnect: { mode }, hostKey: () => false });
     expect(await outcome(tunnel.connect())).toBe("hostkey");
     await advance(60_000);
@@ -31,7 +31,7 @@ describe.each(modes)("final failures (%s)", (mode) => {
   });
 
   it("include a caller's mistake", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, {
       reconnect: { mode },
       hostKey: () => {
@@ -44,8 +44,8 @@ describe.each(modes)("final failures (%s)", (mode) => {
   });
 });
 
-/** What becomes of a tunnel whose next attempt fails in each way. */
-const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
+/** Failures of the next attempt. */
+const failures: readonly [code: string, fail: (world: World) => void][] = [
   ["kex", (world) => world.fates.push("forged")],
   ["kex", (world) => world.fates.push("malformed")],
   ["version", (world) => world.fates.push("portal")],
@@ -56,7 +56,7 @@ const failures: readonly [code: string, fail: (world: HostWorld) => void][] = [
 
 describe("an attempt that fails without a refusal or a proven host key", () => {
   it.each(failures)("(%s) is retried at the first login in mode always", async (code, fail) => {
-    const world = new HostWorld();
+    const world = new World();
     fail(world);
     const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always" } });
     const login = tunnel.connect();
@@ -67,7 +67,7 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
   });
 
   it.each(failures)("(%s) is retried after a lost connection", async (code, fail) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     fail(world);
     world.link.cut();
@@ -78,7 +78,7 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
   });
 
   it("never ends the tunnel, however many forged handshakes arrive", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
     const { tunnel } = await openTunnel(world, { hostKey });
     world.fates.push(...Array(20).fill("forged"), ...Array(20).fill("malformed"));
@@ -89,7 +89,7 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
   });
 
   it("waits a minute if the algorithms do not match, and the error says so", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "mismatch";
     const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always" } });
     const reasons: string[] = [];
@@ -102,8 +102,8 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
   });
 });
 
-/** Each gives what makes it good again. */
-const refusals: readonly [code: string, break_: (world: HostWorld) => () => void][] = [
+/** Refusals of the server. Each function returns one that undoes it. */
+const refusals: readonly [code: string, break_: (world: World) => () => void][] = [
   [
     "auth",
     (world) => {
@@ -124,7 +124,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
   const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
 
   it.each(["established", "always"] as const)("is retried a minute apart, and reported (%s)", async (mode) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { mode }, hostKey });
     const forwarding = await tunnel.listen({ port: 7777 });
     const mend = refuse(world);
@@ -144,7 +144,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
   });
 
   it("waits longer than a minute if the backoff does, plus jitter", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const backoff = { factor: 10, maxIntervalMs: 200_000, jitter: 1 };
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 5_000, backoff }, hostKey });
     refuse(world);
@@ -161,7 +161,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
   });
 
   it("ends the tunnel if reconnect.final returns true", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const asked: string[] = [];
     const final = (error: SshError): boolean => {
       asked.push(error.code);
@@ -178,7 +178,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
   });
 
   it("ends the tunnel if the program prevents the next attempt", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { hostKey });
     tunnel.addEventListener("reconnectattempt", (event) => event.reason.code === code && event.preventDefault());
     refuse(world);
@@ -190,7 +190,7 @@ describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refus
 
 describe("reconnect.final", () => {
   it("retries a first login a minute apart in mode always if it returns false", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.secret = "not yet";
     const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always", final: () => false } });
     const login = tunnel.connect();
@@ -202,7 +202,7 @@ describe("reconnect.final", () => {
   });
 
   it("ends a tunnel that only lost its connection if it returns true", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { final: () => true } });
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("closed");
@@ -210,7 +210,7 @@ describe("reconnect.final", () => {
   });
 
   it("ends the tunnel for nothing but true", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const final = (() => "yes") as unknown as () => boolean;
     const { tunnel } = await openTunnel(world, { reconnect: { final } });
     world.link.cut();
@@ -219,7 +219,7 @@ describe("reconnect.final", () => {
   });
 
   it("ends the tunnel with its error as the cause if it throws", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const final = (): never => {
       throw new TypeError("of the program");
     };
@@ -230,7 +230,7 @@ describe("reconnect.final", () => {
   });
 
   it("is not called for a tunnel that the program closes", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "hang";
     const asked: string[] = [];
     const final = (error: SshError): boolean => asked.push(error.code) < 0;
@@ -245,7 +245,7 @@ describe("reconnect.final", () => {
 
 describe("beforeReconnect", () => {
   it("is called before each attempt, with its number and the reason", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const asked: ReconnectInfo[] = [];
     const { tunnel } = await openTunnel(world, { beforeReconnect: (info) => void asked.push(info) });
     world.fates.push("refuse");
@@ -261,7 +261,7 @@ describe("beforeReconnect", () => {
   });
 
   it("changes the credentials for this attempt and later ones", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let asked = 0;
     const { tunnel } = await openTunnel(world, {
       beforeReconnect: async () => {
@@ -279,7 +279,7 @@ describe("beforeReconnect", () => {
   });
 
   it("changes the host, the port or both, and keeps the other", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const changes = [
       { host: "other" },
       { port: 2022 },
@@ -297,7 +297,7 @@ describe("beforeReconnect", () => {
   });
 
   it("fails the attempt if it throws, and is called again before the next one", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let asked = 0;
     const { tunnel, events } = await openTunnel(world, {
       beforeReconnect: () => {
@@ -316,7 +316,7 @@ describe("beforeReconnect", () => {
   });
 
   it("fails the attempt if it takes longer than loginTimeoutMs, and its signal aborts", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const signals: AbortSignal[] = [];
     const { tunnel, events } = await openTunnel(world, {
       loginTimeoutMs: 20_000,
@@ -339,7 +339,7 @@ describe("beforeReconnect", () => {
   });
 
   it("has no time limit with loginTimeoutMs Infinity, and its signal aborts when the tunnel ends", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const signals: AbortSignal[] = [];
     const { tunnel } = await openTunnel(world, {
       loginTimeoutMs: Number.POSITIVE_INFINITY,
@@ -353,7 +353,7 @@ describe("beforeReconnect", () => {
   });
 
   it("may reject with its signal's reason when it is late", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world, {
       loginTimeoutMs: 1_000,
       beforeReconnect: ({ signal }) =>
@@ -369,7 +369,7 @@ describe("beforeReconnect", () => {
     ["a port of no host in particular", { port: 2222 }, "misuse"],
     ["no method", { auth: [] }, "misuse"],
   ])("ends the tunnel if it returns %s", async (_, changes, code) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], beforeReconnect: () => changes as object });
     world.link.cut();
     await advance(60_000);
@@ -378,7 +378,7 @@ describe("beforeReconnect", () => {
   });
 
   it("is called again a minute later if it cannot read its key", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let asked = 0;
     const { tunnel, events } = await openTunnel(world, {
       beforeReconnect: () => (asked++ === 0 ? { auth: [privateKey("no key")] } : undefined),
@@ -392,7 +392,7 @@ describe("beforeReconnect", () => {
   });
 
   it("has no effect if it settles after close()", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let answer: (changes: { host: string }) => void = () => {};
     const { tunnel } = await openTunnel(world, {
       reconnect: { intervalMs: 0 },
@@ -410,7 +410,7 @@ describe("beforeReconnect", () => {
   });
 
   it("causes no unhandled rejection if it fails after close()", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let fail: (error: Error) => void = () => {};
     const { tunnel } = await openTunnel(world, {
       reconnect: { intervalMs: 0 },
@@ -434,7 +434,7 @@ describe("hosts", () => {
   const hosts = ["a", { host: "b", port: 2222 }, { host: "c" }];
 
   it("are tried in turn at the first login, each once, until a login succeeds", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push("refuse", "reset");
     const { tunnel, events } = tunnelTo(world, { hosts, port: 2200 });
     await tunnel.connect();
@@ -443,7 +443,7 @@ describe("hosts", () => {
   });
 
   it("fail the login with the last failure if all fail", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push("reset", "reset", "refuse");
     const { tunnel } = tunnelTo(world, { hosts });
     expect(await outcome(tunnel.connect())).toBe("connect");
@@ -465,14 +465,14 @@ describe("hosts", () => {
   });
 
   it("are not tried any further after a final failure", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = tunnelTo(world, { hosts, auth: [password("wrong")], reconnect: { mode: "always" } });
     expect(await outcome(tunnel.connect())).toBe("auth");
     expect(world.dials).toEqual(["a:22"]);
   });
 
   it("are tried from the first one after each lost connection, with preferFirst", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push("refuse", "refuse");
     const { tunnel } = await openTunnel(world, { hosts, preferFirst: true });
     expect(world.dials).toEqual(["a:22", "b:2222", "c:22"]);
@@ -488,7 +488,7 @@ describe("hosts", () => {
   });
 
   it("are tried one per attempt after a lost connection, from the one that was connected", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { hosts });
     world.fates.push("refuse", "refuse", "refuse");
     world.link.cut();
@@ -500,7 +500,7 @@ describe("hosts", () => {
 
 describe("credentials that are not available", () => {
   it("are not a refusal: a vault that fails once is asked again", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let failures = 0;
     const secret = (): string => {
       if (world.dials.length === 2 && failures++ === 0) throw new Error("503");

@@ -1,12 +1,12 @@
 /** When a tunnel reconnects: the modes, the waits between attempts, and the event that reports them. */
 import { describe, expect, it, vi } from "vitest";
 import type { ReconnectAttemptEvent } from "../src/index.ts";
-import { advance, HostWorld, onVirtualClock, openTunnel, outcome, settle, tunnelTo } from "./host-world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
 /** Returns the waits that `reconnectattempt` reported while every dial is refused. */
-async function waits(world: HostWorld, events: readonly string[], attempts: number): Promise<readonly number[]> {
+async function waits(world: World, events: readonly string[], attempts: number): Promise<readonly number[]> {
   const found = (): number[] =>
     events.flatMap((text) => /^attempt \d+ in (\d+)/.exec(text)?.slice(1).map(Number) ?? []);
   world.link.cut();
@@ -21,7 +21,7 @@ describe("reconnect.mode", () => {
     ["established", "open", ["host:22", "host:22"]],
     ["always", "open", ["host:22", "host:22"]],
   ] as const)("%s: after 5 s, a tunnel whose connection was lost is %s", async (mode, state, dials) => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { mode } });
     world.link.cut();
     await advance(4_999);
@@ -33,7 +33,7 @@ describe("reconnect.mode", () => {
   });
 
   it.each(["never", "established"] as const)("%s: does not retry a first login that fails", async (mode) => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push("refuse");
     const { tunnel, events } = tunnelTo(world, { reconnect: { mode } });
     expect(await outcome(tunnel.connect())).toBe("connect");
@@ -43,7 +43,7 @@ describe("reconnect.mode", () => {
   });
 
   it("always: retries a first login that fails, and connect() resolves when it succeeds", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fates.push("refuse", "refuse");
     const { tunnel, events } = tunnelTo(world, { reconnect: { mode: "always" } });
     const login = tunnel.connect();
@@ -66,7 +66,7 @@ describe("reconnect.mode", () => {
   });
 
   it("is established by default, every 5 s without limit, plus jitter", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { backoff: { jitter: 0.1 } } });
     world.fate = "refuse";
     const seen: ReconnectAttemptEvent[] = [];
@@ -84,7 +84,7 @@ describe("reconnect.mode", () => {
 
 describe("reconnect.maxRetries", () => {
   it("counts attempts in a row, and the tunnel gives up with the last failure", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { maxRetries: 2 } });
     world.fate = "refuse";
     world.link.cut();
@@ -103,7 +103,7 @@ describe("reconnect.maxRetries", () => {
   });
 
   it("counts anew after the tunnel was open", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { maxRetries: 1 } });
     for (let i = 0; i < 3; i++) {
       world.link.cut();
@@ -114,7 +114,7 @@ describe("reconnect.maxRetries", () => {
   });
 
   it("never reconnects with 0", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { mode: "always", maxRetries: 0 } });
     world.link.cut();
     expect(await outcome(tunnel.closed)).toBe("closed");
@@ -124,7 +124,7 @@ describe("reconnect.maxRetries", () => {
 
 describe("the wait before an attempt", () => {
   it("is intervalMs, also 0", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect: { intervalMs: 0 } });
     world.link.cut();
     await advance(0);
@@ -133,7 +133,7 @@ describe("the wait before an attempt", () => {
   });
 
   it("grows by backoff.factor up to backoff.maxIntervalMs", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const backoff = { factor: 2, maxIntervalMs: 6_000 };
     const { events } = await openTunnel(world, { reconnect: { intervalMs: 1_000, backoff } });
     world.fate = "refuse";
@@ -141,14 +141,14 @@ describe("the wait before an attempt", () => {
   });
 
   it("is never shorter than intervalMs, and 0 stays 0 however often it is doubled", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world, {
       reconnect: { intervalMs: 3_000, backoff: { factor: 2, maxIntervalMs: 10 } },
     });
     world.fate = "refuse";
     expect(await waits(world, events, 3)).toEqual([3_000, 3_000, 3_000]);
 
-    const other = new HostWorld();
+    const other = new World();
     const eager = await openTunnel(other, { reconnect: { intervalMs: 0, maxRetries: 1_100, backoff: { factor: 2 } } });
     const seen = new Set<number>();
     eager.tunnel.addEventListener("reconnectattempt", ({ intervalMs }) => seen.add(intervalMs));
@@ -160,7 +160,7 @@ describe("the wait before an attempt", () => {
   });
 
   it("includes up to backoff.jitter of it, by the platform's randomness", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world, { reconnect: { intervalMs: 1_000, backoff: { jitter: 1 } } });
     world.fate = "refuse";
     const seen = await waits(world, events, 40);
@@ -170,7 +170,7 @@ describe("the wait before an attempt", () => {
   });
 
   it('is at least 15 s if the server answers "Not allowed at this time"', async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     world.fates.push("busy");
     world.link.cut();
@@ -183,7 +183,7 @@ describe("the wait before an attempt", () => {
   });
 
   it("is at least 15 s after the server has twice dropped the connection before its identification", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world);
     world.fates.push("reset", "reset", "reset", "refuse", "reset");
     // A refused connection is no sign of a penalty, and resets the count.
@@ -191,7 +191,7 @@ describe("the wait before an attempt", () => {
   });
 
   it("does not count drops from before the tunnel was open", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world);
     world.fates.push("reset", "accept", "reset", "refuse");
     world.link.cut();
@@ -202,7 +202,7 @@ describe("the wait before an attempt", () => {
   });
 
   it("is longer than 15 s if the interval is", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world, { reconnect: { intervalMs: 60_000 } });
     world.fate = "busy";
     expect(await waits(world, events, 2)).toEqual([60_000, 60_000]);
@@ -213,7 +213,7 @@ describe("the backoff against a server that drops every client after login", () 
   const reconnect = { intervalMs: 100, backoff: { factor: 2, maxIntervalMs: 60_000 } };
 
   it("grows as if the logins had failed", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel, events } = await openTunnel(world, { reconnect });
     tunnel.addEventListener("state", ({ state }) => {
       if (state === "open") setTimeout(() => world.link.cut(), 10);
@@ -233,7 +233,7 @@ describe("the backoff against a server that drops every client after login", () 
     [29_999, 400],
     [30_000, 100],
   ])("after %i ms of being open, is %i ms", async (openMs, waitMs) => {
-    const world = new HostWorld();
+    const world = new World();
     const { events } = await openTunnel(world, { reconnect });
     world.fates.push("refuse");
     world.link.cut();
@@ -248,7 +248,7 @@ describe("the backoff against a server that drops every client after login", () 
 
 describe("the event `reconnectattempt`", () => {
   it("reports the attempt, the maximum, the wait and the reason", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { maxRetries: 7, intervalMs: 2_000 } });
     const seen: ReconnectAttemptEvent[] = [];
     tunnel.addEventListener("reconnectattempt", (event) => seen.push(event));
@@ -262,7 +262,7 @@ describe("the event `reconnectattempt`", () => {
   });
 
   it("ends the tunnel with the reason after preventDefault()", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     tunnel.addEventListener("reconnectattempt", (event) => event.attempt === 2 && event.preventDefault());
@@ -280,7 +280,7 @@ describe("the event `reconnectattempt`", () => {
   });
 
   it("rejects a first login with the reason after preventDefault() (always)", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.fate = "refuse";
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" } });
     tunnel.addEventListener("reconnectattempt", (event) => event.preventDefault());
@@ -293,7 +293,7 @@ describe("a lost connection", () => {
   it.each(["mute", "hang", "reset"] as const)(
     "counts as a failed attempt while the tunnel reconnects (%s)",
     async (fate) => {
-      const world = new HostWorld();
+      const world = new World();
       const { tunnel, events } = await openTunnel(world, { loginTimeoutMs: 10_000 });
       world.fates.push(fate);
       world.link.cut();
@@ -305,7 +305,7 @@ describe("a lost connection", () => {
   );
 
   it("counts as a failed attempt during authentication", async () => {
-    const world = new HostWorld();
+    const world = new World();
     let cut = 1;
     const { tunnel, events } = await openTunnel(world);
     tunnel.addEventListener("state", ({ state }) => {
@@ -321,7 +321,7 @@ describe("a lost connection", () => {
   });
 
   it("reconnects a hundred times, and leaves nothing behind", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1 } });
     const forwarding = await tunnel.listen({ port: 7777 });
     const cycles = 100;

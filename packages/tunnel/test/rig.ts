@@ -42,7 +42,7 @@ export function createDial(
 /** A tunnel whose server sends what the test scripts, message by message. */
 export class Rig {
   /** one for each dial of the server */
-  readonly hosts: Liar[] = [];
+  readonly servers: Liar[] = [];
   /** the far ends of the targets that were dialled */
   readonly targets: BytePipe[] = [];
   readonly dialled: Target[] = [];
@@ -62,7 +62,7 @@ export class Rig {
         const [left, right] = pipePair();
         if (target.host === "host.example") {
           await this.onHost(signal);
-          this.hosts.push(new Liar("server", right));
+          this.servers.push(new Liar("server", right));
         } else {
           this.dialled.push(target);
           await this.onTarget(target, signal);
@@ -89,17 +89,17 @@ export class Rig {
   }
 
   /** The server of the current connection. */
-  get host(): Liar {
-    const host = this.hosts.at(-1);
-    if (host === undefined) throw new Error("expected the server to be dialled first");
-    return host;
+  get server(): Liar {
+    const server = this.servers.at(-1);
+    if (server === undefined) throw new Error("expected the server to be dialled first");
+    return server;
   }
 
   /** Logs in; the server accepts every login. */
   async logIn(): Promise<this> {
     const login = this.tunnel.connect();
     await turns();
-    await this.host.letIn();
+    await this.server.letIn();
     await login;
     return this;
   }
@@ -107,9 +107,9 @@ export class Rig {
   /** Returns the next forwarding request that the server gets. It answers others, such as keepalives, as sshd does. */
   async nextRequest(): Promise<{ readonly name: string; readonly address: string; readonly port: number }> {
     for (;;) {
-      const { name, specificData, wantReply } = GlobalRequest.decode(await this.host.until(GlobalRequest.number));
+      const { name, specificData, wantReply } = GlobalRequest.decode(await this.server.until(GlobalRequest.number));
       if (name.endsWith("tcpip-forward")) return { name, ...TcpipForward.decode(specificData) };
-      if (wantReply) this.host.send(denied);
+      if (wantReply) this.server.send(denied);
     }
   }
 
@@ -120,7 +120,7 @@ export class Rig {
     senderChannel = 5,
     origin = { originAddress: "192.0.2.7", originPort: 4242 },
   ): void {
-    this.host.send(opening(address, port, senderChannel, origin));
+    this.server.send(opening(address, port, senderChannel, origin));
   }
 }
 
@@ -161,12 +161,12 @@ export async function forwarded(
   const rig = await new Rig().logIn();
   const pending = request(rig.tunnel, options);
   await rig.nextRequest();
-  rig.host.send(granted(options.port === 0 ? port : undefined));
+  rig.server.send(granted(options.port === 0 ? port : undefined));
   return { rig, forwarding: await pending };
 }
 /** Returns the next refusal of a visitor that the server gets. */
 export const refusal = async (rig: Rig): Promise<{ reason: number; description: string }> =>
-  ChannelOpenFailure.decode(await rig.host.until(ChannelOpenFailure.number));
+  ChannelOpenFailure.decode(await rig.server.until(ChannelOpenFailure.number));
 /** Returns our number of the next channel that the tunnel confirms. */
 export const confirmation = async (rig: Rig): Promise<number> =>
-  ChannelOpenConfirmation.decode(await rig.host.until(ChannelOpenConfirmation.number)).senderChannel;
+  ChannelOpenConfirmation.decode(await rig.server.until(ChannelOpenConfirmation.number)).senderChannel;

@@ -1,17 +1,7 @@
 /** stats() and the timeline. */
 import { describe, expect, it } from "vitest";
 import type { TunnelStats } from "../src/index.ts";
-import {
-  advance,
-  echo,
-  HostWorld,
-  onVirtualClock,
-  openTunnel,
-  received,
-  settle,
-  target,
-  tunnelTo,
-} from "./host-world.ts";
+import { advance, echo, onVirtualClock, openTunnel, received, settle, target, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
 
@@ -19,7 +9,7 @@ const bytes = (size: number): Uint8Array<ArrayBuffer> => new Uint8Array(size);
 
 describe("stats", () => {
   it("count the figures of each forwarding, and their sum", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const one = await tunnel.forward({ port: 7001, target });
@@ -44,7 +34,7 @@ describe("stats", () => {
   });
 
   it("count the visitors that a listener takes", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
@@ -54,7 +44,7 @@ describe("stats", () => {
   });
 
   it("count how often a write waited for the server's window", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
@@ -71,7 +61,7 @@ describe("stats", () => {
   });
 
   it("never decrease over reconnections and the end, and `open` returns to 0", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1 } });
     const growing = ["accepted", "bytesIn", "bytesOut", "wireBytesIn", "wireBytesOut", "rekeys", "reconnects"] as const;
@@ -112,7 +102,7 @@ describe("stats", () => {
   });
 
   it("count the connections of a forwarding that was closed", async () => {
-    const world = new HostWorld();
+    const world = new World();
     world.targets.set("target:80", echo);
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
@@ -130,7 +120,7 @@ describe("stats", () => {
   });
 
   it("include the round trip of the last answered keepalive", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000 } });
     for (const delayMs of [50, 20]) {
       world.delayMs = delayMs;
@@ -142,7 +132,7 @@ describe("stats", () => {
   });
 
   it("are all 0 before the first login", () => {
-    const { forwardings, roundTripMs, ...figures } = tunnelTo(new HostWorld()).tunnel.stats();
+    const { forwardings, roundTripMs, ...figures } = tunnelTo(new World()).tunnel.stats();
     expect(new Set(Object.values(figures))).toEqual(new Set([0]));
     expect([forwardings.size, roundTripMs]).toEqual([0, undefined]);
   });
@@ -150,7 +140,7 @@ describe("stats", () => {
 
 describe("the timeline", () => {
   it("records each change of state of the tunnel and its forwardings, with time and reason", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world);
     const start = Date.now();
     await tunnel.listen({ port: 7777 });
@@ -178,7 +168,7 @@ describe("the timeline", () => {
   });
 
   it("holds the last 100 entries, and a copy that was returned does not change", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { reconnect: { intervalMs: 1_000 } });
     const early = tunnel.timeline;
     expect(early).toHaveLength(3);

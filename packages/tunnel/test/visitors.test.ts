@@ -40,7 +40,7 @@ describe("onOpen", () => {
     ]);
     expect(errors).toHaveLength(/error|rejection/.test(what) ? 1 : 0);
     expect(rig.tunnel.state).toBe("open");
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("gets the origin in printable characters, at most 255", async () => {
@@ -51,7 +51,7 @@ describe("onOpen", () => {
     }
     await turns();
     expect(seen).toEqual(["\\u{1b}[2J\\u{202e}", "x".repeat(255)]);
-    rig.host.abort();
+    rig.server.abort();
     await rejection(rig.tunnel.closed);
   });
 
@@ -65,7 +65,7 @@ describe("onOpen", () => {
     rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
     rig.visit("localhost", 80);
     await turns();
-    rig.host.abort();
+    rig.server.abort();
     await rejection(rig.tunnel.closed);
     decide(true);
     await turns();
@@ -91,7 +91,7 @@ describe("the backlog", () => {
     rig.visit("localhost", 80, 4);
     await confirmation(rig);
     expect(forwarding.stats()).toMatchObject({ accepted: 3, refused: 1 });
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("is 1024 by default", async () => {
@@ -99,7 +99,7 @@ describe("the backlog", () => {
     for (let number = 0; number <= 1024; number++) rig.visit("localhost", 80, number);
     expect((await refusal(rig)).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
     expect(forwarding.stats()).toMatchObject({ accepted: 1024, refused: 1 });
-    rig.host.abort();
+    rig.server.abort();
   });
 });
 
@@ -119,7 +119,7 @@ describe("a forwarding with a target", () => {
       drain() {},
       closed: (error) => void heard.push(`closed ${error === undefined}`),
     });
-    rig.host.send(
+    rig.server.send(
       ChannelData.encode({ recipientChannel: ours, data: utf8("question") }),
       ChannelEof.encode({ recipientChannel: ours }),
     );
@@ -127,13 +127,13 @@ describe("a forwarding with a target", () => {
     expect(heard).toEqual(["question", "end"]);
     pipe?.write(utf8("answer"));
     pipe?.end();
-    expect(ChannelData.decode(await rig.host.until(ChannelData.number)).data).toEqual(utf8("answer"));
-    await rig.host.until(ChannelEof.number);
-    rig.host.send(ChannelClose.encode({ recipientChannel: ours }));
-    await rig.host.until(ChannelClose.number);
+    expect(ChannelData.decode(await rig.server.until(ChannelData.number)).data).toEqual(utf8("answer"));
+    await rig.server.until(ChannelEof.number);
+    rig.server.send(ChannelClose.encode({ recipientChannel: ours }));
+    await rig.server.until(ChannelClose.number);
     await turns();
     expect(heard).toEqual(["question", "end", "closed true"]);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("refuses the visitor with reason 2 if the target cannot be reached, and stays open", async () => {
@@ -152,7 +152,7 @@ describe("a forwarding with a target", () => {
     rig.onTarget = async () => {};
     rig.visit("localhost", 80);
     await confirmation(rig);
-    rig.host.abort();
+    rig.server.abort();
   });
 
   it("closes the channel without EOF if the target breaks, and resets the target if the visitor breaks", async () => {
@@ -162,7 +162,7 @@ describe("a forwarding with a target", () => {
     rig.targets[0]?.abort(new Error("reset"));
     const numbers: number[] = [];
     for (let payload: Bytes | undefined = nothing; payload !== undefined && payload[0] !== ChannelClose.number; ) {
-      payload = await rig.host.next();
+      payload = await rig.server.next();
       numbers.push(payload?.[0] ?? -1);
     }
     expect(numbers).toEqual([ChannelClose.number]);
@@ -171,7 +171,7 @@ describe("a forwarding with a target", () => {
     const closed = new Promise((resolve) =>
       rig.targets[1]?.start({ data() {}, end() {}, drain() {}, closed: resolve }),
     );
-    rig.host.abort();
+    rig.server.abort();
     expect(await closed).toBeInstanceOf(Error);
   });
 
@@ -188,7 +188,7 @@ describe("a forwarding with a target", () => {
     });
     rig.visit("localhost", 80);
     await turns();
-    rig.host.abort();
+    rig.server.abort();
     expect(await aborted).toBeInstanceOf(SshError);
   });
 });

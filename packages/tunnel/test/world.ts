@@ -42,7 +42,7 @@ export type PortAnswer = "listen" | "busy" | "denied" | "hold" | "no port";
 export type DirectAnswer = "own" | "foreign" | "closed" | "denied" | "hang" | "mute";
 
 /** One connection, seen from the server. */
-export interface HostLink {
+export interface ServerLink {
   readonly connection: SshConnection;
   /** the ports that the server listens on for this client, `address:port` */
   readonly ports: Set<string>;
@@ -54,9 +54,9 @@ export interface HostLink {
 
 /** Created by the current test, and ended after it. */
 const tunnels: ReverseTunnel[] = [];
-const worlds: HostWorld[] = [];
+const worlds: World[] = [];
 
-export class HostWorld implements Platform {
+export class World implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
   readonly random = seededRandom("host world");
@@ -68,7 +68,7 @@ export class HostWorld implements Platform {
   readonly fates: Fate[] = [];
   fate: Fate = "accept";
   /** the connections that have logged in, newest last */
-  readonly links: HostLink[] = [];
+  readonly links: ServerLink[] = [];
   /** the delay of the network, one way */
   delayMs = 0;
   secret = "secret";
@@ -101,7 +101,7 @@ export class HostWorld implements Platform {
   }
 
   /** The last connection. */
-  get link(): HostLink {
+  get link(): ServerLink {
     const link = this.links.at(-1);
     if (link === undefined) throw new Error("expected a client to log in first");
     return link;
@@ -213,7 +213,10 @@ export class HostWorld implements Platform {
     );
   }
 
-  #request(request: Parameters<NonNullable<Parameters<typeof accept>[1]["onGlobalRequest"]>>[0], link: HostLink): void {
+  #request(
+    request: Parameters<NonNullable<Parameters<typeof accept>[1]["onGlobalRequest"]>>[0],
+    link: ServerLink,
+  ): void {
     if (request.name === "tcpip-forward") {
       const { address, port } = TcpipForward.decode(request.specificData);
       const attempt = this.requests.push(`forward ${address}:${port}`);
@@ -244,7 +247,7 @@ export class HostWorld implements Platform {
     } else request.refuse();
   }
 
-  #direct(open: IncomingOpen, link: HostLink): void {
+  #direct(open: IncomingOpen, link: ServerLink): void {
     const { host, port } = DirectTcpip.decode(open.specificData);
     const how = this.directAnswer(host, port);
     if (how === "hang") return;
@@ -306,7 +309,7 @@ export function onVirtualClock(): void {
 
 /** Creates a tunnel to the server of that world, and records its events. */
 export function tunnelTo(
-  world: HostWorld,
+  world: World,
   options: Partial<TunnelOptions> = {},
   { handlesClosed = true } = {},
 ): { tunnel: ReverseTunnel; events: string[] } {
@@ -338,7 +341,7 @@ export function tunnelTo(
 
 /** Creates a tunnel that is open. */
 export async function openTunnel(
-  world: HostWorld,
+  world: World,
   options: Partial<TunnelOptions> = {},
 ): Promise<{ tunnel: ReverseTunnel; events: string[] }> {
   const made = tunnelTo(world, options);
