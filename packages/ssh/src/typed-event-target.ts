@@ -27,6 +27,4 @@ export interface TypedEventTarget<Events> {
 }
 
 /** `EventTarget` itself; only its type differs. */
-export const TypedEventTarget: new <Events>() => TypedEventTarget<Events> = EventTarget as new <
-  Events,
->() => TypedEventTarget<Events>;
+export const TypedEventTarget: new <Events>() => TypedEventTarget<Events> = EventTarget as never;
