@@ -328,6 +328,28 @@ describe("a TunnelHost", () => {
     }
   });
 
+  it("closes without waiting for a visitor that came before the reply", async () => {
+    const world = hostWorld();
+    const client = await world.client();
+    const { listen } = world.network;
+    let closing: Promise<void> | undefined;
+    world.network.listen = async (hosts, port, onVisitor) => {
+      const listening = await listen(hosts, port, onVisitor);
+      void received(world.network.visit(listening.port));
+      closing = world.host.close({ drainMs: Number.POSITIVE_INFINITY });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return listening;
+    };
+    await expect(forward(client, "localhost", 0)).rejects.toMatchObject({ code: "disconnected" });
+    await closing;
+    expect(world.network.listening).toEqual([]);
+  });
+
+  it("does not compile with a misspelt event name", () => {
+    // @ts-expect-error: the event is `clientclosed`
+    hostWorld().host.addEventListener("clientclose", () => {});
+  });
+
   it("accepts times that exceed the maximum of setTimeout", async () => {
     const penalties = { delayMs: 2 ** 40, maxDelayMs: Number.POSITIVE_INFINITY };
     const { client, host } = hostWorld({ limits: { loginTimeoutMs: Number.POSITIVE_INFINITY, penalties } });

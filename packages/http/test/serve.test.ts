@@ -814,6 +814,11 @@ describe("a response that fetch returned", () => {
 });
 
 describe("the service", () => {
+  it("does not compile with a misspelt event name", () => {
+    // @ts-expect-error: the event is `handlererror`
+    open(() => new Response(null)).service.addEventListener("handlerError", () => {});
+  });
+
   it("refuses malformed and oversized requests, and closes", async () => {
     const place = open(() => new Response(null), { maxHeaders: 3, maxHeaderBytes: 200 });
     for (const [request, status] of [
