@@ -2,7 +2,6 @@
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
-import type { Bytes } from "@postern/wire";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
@@ -46,7 +45,7 @@ export class ReverseTunnel extends PortableTunnel {
  * @example
  * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519"))];
  */
-export const privateKey: (key: string | Bytes | Signer) => AuthMethod =
+export const privateKey: (key: string | Uint8Array | Signer) => AuthMethod =
   /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);
 
 export {

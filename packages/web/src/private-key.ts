@@ -3,7 +3,6 @@ import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { parsePrivateKey, signer } from "@postern/noble";
 import { createPrivateKeyMethod } from "@postern/tunnel";
-import type { Bytes } from "@postern/wire";
 
 /**
  * Logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
@@ -12,6 +11,6 @@ import type { Bytes } from "@postern/wire";
  * @example
  * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
  */
-export const privateKey: (key: string | Bytes | Signer) => AuthMethod = /* @__PURE__ */ createPrivateKeyMethod((text) =>
-  signer(parsePrivateKey(text)),
+export const privateKey: (key: string | Uint8Array | Signer) => AuthMethod = /* @__PURE__ */ createPrivateKeyMethod(
+  (text) => signer(parsePrivateKey(text)),
 );
