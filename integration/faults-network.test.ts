@@ -10,11 +10,11 @@ import {
   forwardTo,
   freePort,
   leavesNothing,
+  pollOptions,
   lost,
   type Middlebox,
   missing,
   mustSettle,
-  patience,
   patternChunks,
   patternHash,
   patternSource,
@@ -74,7 +74,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
   it("waits until a silent network works again", async () => {
     await open({ loginTimeoutMs: 700 });
     box.silence();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(new Set(record.attempts.map(({ reason }) => reason))).toEqual(new Set(["timeout"]));
     box.heal();
     await comesBack();
@@ -102,7 +102,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
       const visitor = await visit(web.port);
       const sent = visitor.sendAll(patternChunks(20_000_000)).catch(() => undefined);
       const heard = visitor.hashAll().catch(() => undefined);
-      await expect.poll(() => web.stats().bytesOut, patience).toBeGreaterThan(3_000_000);
+      await expect.poll(() => web.stats().bytesOut, pollOptions).toBeGreaterThan(3_000_000);
       box[fault]();
       await comesBack(2);
       // The visitor's connection must end, and not as if all bytes had arrived.
@@ -117,7 +117,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
     await open();
     await box.down();
     box.reset();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     await box.up();
     await comesBack();
     expect(record.attempts.slice(1).every(({ reason }) => reason === "connect")).toBe(true);
@@ -142,10 +142,10 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
     record.states.length = 0;
     expect(record.attempts[0]?.reason).toBe("timeout");
     // The handshake takes a few round trips. The keepalive starts only after the login.
-    await expect.poll(() => record.states.includes("authenticating"), patience).toBe(true);
+    await expect.poll(() => record.states.includes("authenticating"), pollOptions).toBe(true);
     box.heal();
-    await expect.poll(() => record.tunnel.state, patience).toBe("open");
-    await expect.poll(() => web.state, patience).toBe("open");
+    await expect.poll(() => record.tunnel.state, pollOptions).toBe("open");
+    await expect.poll(() => web.state, pollOptions).toBe("open");
     expect(await echoes(web.port)).toBe(true);
   });
 
@@ -175,7 +175,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
       const { port } = await forwardTo(record, listener);
       const visitor = await visit(port);
       await visitor.send("half of a sen");
-      await expect.poll(() => listener.open, patience).toBe(1);
+      await expect.poll(() => listener.open, pollOptions).toBe(1);
       if (fault === "silence") box.silence("both", "open");
       else box[fault]();
       expect(await mustSettle("the target's end", end)).toBe("ECONNRESET");
@@ -191,7 +191,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
     const { port } = await forwardTo(record, source);
     const visitor = await visit(port);
     const heard = visitor.hashAll().catch(() => undefined);
-    await expect.poll(() => record.tunnel.stats().rekeys, patience).toBeGreaterThan(0);
+    await expect.poll(() => record.tunnel.stats().rekeys, pollOptions).toBeGreaterThan(0);
     box.silence("s2c", "open");
     // Our KEXINIT is not answered, so all output stops before the server's window of 2 MiB is full.
     const before = box.bytes.c2s;
@@ -211,7 +211,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network"
     const { port } = await forwardTo(record, source);
     const visitor = await visit(port);
     const heard = visitor.hashAll().catch(() => undefined);
-    await expect.poll(() => record.tunnel.stats().rekeys, patience).toBeGreaterThan(0);
+    await expect.poll(() => record.tunnel.stats().rekeys, pollOptions).toBeGreaterThan(0);
     const before = box.bytes.c2s;
     box.silence("s2c", "open");
     await lost(record);
@@ -244,7 +244,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with continual rekeys", (
         () => undefined,
       );
       const received = readUntilCut(visitor.socket);
-      await expect.poll(() => box.bytes.s2c, { ...patience, interval: 1 }).toBeGreaterThan(at);
+      await expect.poll(() => box.bytes.s2c, { ...pollOptions, interval: 1 }).toBeGreaterThan(at);
       if (round % 2 === 0) box.reset();
       else box.close();
       const bytes = await received;

@@ -12,10 +12,10 @@ import {
   forwardTo,
   freePort,
   leavesNothing,
+  pollOptions,
   lost,
   missing,
   mustSettle,
-  patience,
   refusingPort,
   type Sshd,
   type SshdOptions,
@@ -75,7 +75,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with a fault at one end",
     const release = await occupy(web.port);
     await sshd.restart();
     await back(record, other);
-    await expect.poll(() => web.reason?.code, patience).toBe("refused");
+    await expect.poll(() => web.reason?.code, pollOptions).toBe("refused");
     expect([record.tunnel.state, web.state]).toEqual(["open", "pending"]);
     // The other forwarding works, and visitors of the taken port reach the other program.
     expect(await echoes(other.port)).toBe(true);
@@ -118,7 +118,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with a fault at one end",
     const web = await forwardTo(record, await echo(), { port: await freePort() });
     box.silence("both", "open");
     await lost(record);
-    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    await expect.poll(() => record.forwardings.at(-1), pollOptions).toBe("pending refused");
     expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
     await sshd.logged(/Timeout, client not responding/, 30_000);
     await back(record, web, 1);
@@ -171,7 +171,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with a fault at one end",
     await expect(mustSettle("login", early.tunnel.connect())).rejects.toMatchObject({ code: "connect" });
     const record = await watched({ ...server, port }, { hosts, reconnect: { mode: "always" } });
     const login = mustSettle("login", record.tunnel.connect());
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(2);
     resolver.fails = false;
     await login;
 
@@ -179,7 +179,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with a fault at one end",
     record.attempts.length = 0;
     resolver.fails = true;
     box.reset();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
     const { asked } = resolver;
     resolver.fails = false;
@@ -264,10 +264,10 @@ describe.skipIf(missing("sshd", "password"))("a tunnel with a wrong password", (
       beforeReconnect: () => ({ auth: [password(given)] }),
     });
     box.reset();
-    await expect.poll(() => record.tunnel.stats().reconnects, patience).toBe(1);
+    await expect.poll(() => record.tunnel.stats().reconnects, pollOptions).toBe(1);
     given = "changed";
     box.reset();
-    await expect.poll(() => record.attempts.at(-1)?.reason, patience).toBe("auth");
+    await expect.poll(() => record.attempts.at(-1)?.reason, pollOptions).toBe("auth");
     expect(record.attempts.at(-1)?.intervalMs).toBeGreaterThanOrEqual(60_000);
     expect([record.tunnel.state, record.attempts.length, box.accepted]).toEqual(["waiting", 3, 3]);
   });

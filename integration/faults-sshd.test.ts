@@ -12,10 +12,10 @@ import {
   freePort,
   isListening,
   leavesNothing,
+  pollOptions,
   lost,
   missing,
   mustSettle,
-  patience,
   type Sshd,
   type SshdOptions,
   startSshd,
@@ -76,13 +76,13 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
   it("stays open after only the listening sshd was killed", async () => {
     await open({ sessionsOutlive: true });
     sshd.signal("SIGKILL", "listener");
-    await expect.poll(() => isListening(sshd.port), patience).toBe(false);
+    await expect.poll(() => isListening(sshd.port), pollOptions).toBe(false);
     expect(await echoes(web.port)).toBe(true);
     expect([record.tunnel.state, record.attempts]).toEqual(["open", []]);
 
     // Then the connection is lost too. The tunnel retries until sshd listens again.
     sshd.signal("SIGKILL", "sessions");
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
     expect(record.attempts.map(({ attempt }) => attempt).slice(0, 3)).toEqual([1, 2, 3]);
     await sshd.restart();
@@ -92,7 +92,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
   it("reconnects after a restart with the same host key", async () => {
     await open();
     await sshd.kill();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(2);
     expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
     await expect(web.probe()).rejects.toMatchObject({ code: "closed" });
     await sshd.restart();
@@ -103,7 +103,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await open({}, { reconnect: { mode: "always" } });
     await sshd.kill();
     await sshd.restart({ newHostKeys: true });
-    await expect.poll(() => record.attempts.at(-1)?.reason, patience).toBe("hostkey");
+    await expect.poll(() => record.attempts.at(-1)?.reason, pollOptions).toBe("hostkey");
     expect(record.attempts.at(-1)?.intervalMs).toBeGreaterThanOrEqual(60_000);
     expect([record.tunnel.state, web.state]).toEqual(["waiting", "pending"]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -127,7 +127,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await open({}, { loginTimeoutMs: 1_000 });
     sshd.signal("SIGSTOP", "all");
     // The kernel still accepts our connections, but sshd does not answer.
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     const { attempts } = record;
     expect(attempts.slice(0, 4).map(({ reason }) => reason)).toEqual(["timeout", "timeout", "timeout", "timeout"]);
     // The intervals do not grow, because the server did not reject us.
@@ -140,7 +140,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await open();
     sshd.signal("SIGSTOP", "sessions");
     await lost(record);
-    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    await expect.poll(() => record.forwardings.at(-1), pollOptions).toBe("pending refused");
     expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
     sshd.signal("SIGCONT", "sessions");
     await comesBack(1);
@@ -227,7 +227,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     }
     const waiting = await watched(sshd, { reconnect: { mode: "always" } });
     const login = mustSettle("login", waiting.tunnel.connect());
-    await expect.poll(() => waiting.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => waiting.attempts.length, pollOptions).toBeGreaterThan(2);
     await sshd.restart();
     await login;
     expect(waiting.tunnel.state).toBe("open");
@@ -242,7 +242,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await tunnel.connect();
     await first.box.down();
     first.box.reset();
-    await expect.poll(() => tunnel.stats().reconnects, patience).toBe(1);
+    await expect.poll(() => tunnel.stats().reconnects, pollOptions).toBe(1);
     expect([first.box.open, second.box.open]).toEqual([0, 1]);
     expect(attempts.map(({ reason }) => reason)).toEqual(["closed", "connect"]);
   });

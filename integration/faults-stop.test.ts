@@ -9,10 +9,10 @@ import {
   freePort,
   isListening,
   leavesNothing,
+  pollOptions,
   type Middlebox,
   missing,
   mustSettle,
-  patience,
   type Sshd,
   startSshd,
   userKey,
@@ -103,7 +103,7 @@ const moments: readonly Moment[] = [
       options: { reconnect: { intervalMs: 60_000 } },
       trap: async (box, { tunnel }) => {
         box.cutNext({ way: "c2s", cut: "reset", after: { bytes: 1 } });
-        await expect.poll(() => tunnel.state, patience).toBe("waiting");
+        await expect.poll(() => tunnel.state, pollOptions).toBe("waiting");
       },
     }),
   },
@@ -147,7 +147,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
       const trapped = trap(box, record);
       const login = mustSettle("login", record.tunnel.connect()).catch((error: unknown) => error);
       await trapped;
-      await mustSettle("logoff", record.tunnel.close());
+      await mustSettle("close", record.tunnel.close());
       expect(await login).toMatchObject({ name: "SshError", code: "aborted" });
       await expect(record.tunnel.closed).rejects.toMatchObject({ code: "aborted" });
       await isOver(record, box);
@@ -181,7 +181,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
       box.reset();
       await trapped;
       expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
-      await mustSettle("logoff", record.tunnel.close());
+      await mustSettle("close", record.tunnel.close());
       await record.tunnel.closed;
       await web.closed;
       await isOver(record, box);
@@ -200,12 +200,12 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
       target: { host: "127.0.0.1", port: target.port },
       signal: controller.signal,
     });
-    await expect.poll(() => isListening(port), patience).toBe(true);
+    await expect.poll(() => isListening(port), pollOptions).toBe(true);
     controller.abort();
     await expect(mustSettle("request", request)).rejects.toMatchObject({ code: "aborted" });
     box.heal();
     // The server's answer arrives after the abort, so the tunnel cancels the port.
-    await expect.poll(() => isListening(port), patience).toBe(false);
+    await expect.poll(() => isListening(port), pollOptions).toBe(false);
     const web = await forwardTo(record, target, { port });
     expect(await echoes(web.port)).toBe(true);
   });
@@ -235,11 +235,11 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
     const web = await forwardTo(record, await echo(), { port });
     await box.down();
     box.reset();
-    await expect.poll(() => web.state, patience).toBe("pending");
+    await expect.poll(() => web.state, pollOptions).toBe("pending");
     await mustSettle("close of the forwarding", web.close());
     await web.closed;
     await box.up();
-    await expect.poll(() => record.tunnel.state, patience).toBe("open");
+    await expect.poll(() => record.tunnel.state, pollOptions).toBe("open");
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect([isListening(port), record.tunnel.forwardings]).toEqual([false, []]);
   });

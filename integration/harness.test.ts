@@ -164,12 +164,12 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with OpenSSH", () => {
   });
 
   it("rejects an unknown key, and an unknown host key", async () => {
-    const [known, stranger] = keys;
+    const [known, unknown] = keys;
     const sshd = await startSshd({ authorizedKeys: [known!.publicLine] });
-    const denied = await runSsh(["-N"], { server: sshd, identity: stranger! });
+    const denied = await runSsh(["-N"], { server: sshd, identity: unknown! });
     expect(await denied.exited).toBe(255);
     expect(denied.stderr.text()).toContain("Permission denied (publickey)");
-    const wrong: SshServer = { ...sshd, hostKeys: { ed25519: stranger! } };
+    const wrong: SshServer = { ...sshd, hostKeys: { ed25519: unknown! } };
     const refused = await runSsh(["-N"], { server: wrong, identity: known! });
     expect(await refused.exited).toBe(255);
     expect(refused.stderr.text()).toContain("Host key verification failed");
@@ -247,7 +247,7 @@ async function expectGone(server: SshServer & { readonly dir: string; stop(): Pr
   expect(left).toEqual([]);
 }
 
-/** Returns a hash of the machine's accounts. */
+/** Returns values that change with the accounts of the machine. */
 function accounts(): number[] {
   return ["/etc/passwd", "/etc/shadow"].flatMap((file) => [statSync(file).mtimeMs, statSync(file).ino]);
 }
