@@ -8,7 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
     reporters: ["default", "./scripts/vitest-tally.mjs"],
-    // A promise that nobody waits for is a fault of ours, in whatever test it comes up.
+    // An unhandled rejection is a bug, in whichever test it occurs.
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       {
@@ -40,7 +40,7 @@ export default defineConfig({
           include: ["integration/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // Each file starts servers of its own: more of them at once only wait for each other.
+          // Each file starts servers of its own, and more files at once are not faster.
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },

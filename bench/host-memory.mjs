@@ -1,5 +1,5 @@
 /**
- * Memory of a TunnelHost per idle client with one forwarding; the clients live in another process.
+ * Measures the memory of a TunnelHost per idle client with one forwarding. The clients run in another process.
  * `npm run build && node bench/host-memory.mjs [clients]`
  * @module
  */
@@ -15,7 +15,7 @@ const [role = "500"] = process.argv.slice(2);
 if (role === "host") await serve();
 else await measure(Number(role));
 
-/** The child: a host that tells its memory when asked. */
+/** The child process: a host that reports its memory on request. */
 async function serve() {
   const dir = mkdtempSync(join(tmpdir(), "postern-bench-"));
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(dir, "key")]);
@@ -57,7 +57,7 @@ async function measure(clients) {
     await tunnel.forward({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
     return tunnel;
   };
-  // The first ones warm the compiler up.
+  // The first clients trigger compilation.
   const warm = await Promise.all(Array.from({ length: 20 }, open));
   const before = await memory();
   const tunnels = [];

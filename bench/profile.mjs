@@ -1,5 +1,5 @@
 /**
- * Where the time went: self time by function and by file, of all profiles together.
+ * Prints the self time by function and by file, over all profiles.
  * `npm run bench -- --only bulk --only postern --profile DIR`, then `node bench/profile.mjs DIR/*.cpuprofile`
  * @module
  */
@@ -37,7 +37,7 @@ function print(title, map, count) {
   }
 }
 
-/** `@postern/ssh driver.js`, or the name of a package or of a module of Node's. */
+/** Returns `@postern/ssh driver.js`, or the name of a package or of a module of Node. */
 function shorten(url) {
   const [, own, file] = /packages\/([^/]+)\/(?:dist|src)\/(.+)$/.exec(url) ?? [];
   if (own !== undefined) return `@postern/${own} ${file}`;

@@ -1,4 +1,7 @@
-/** `npm run bench`: makes plain JavaScript of src/ and runs it, helpers in processes of their own; see README.md. @module */
+/**
+ * `npm run bench`: bundles src/ to JavaScript and runs it, with helpers in separate processes. See README.md.
+ * @module
+ */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +16,7 @@ await build({
   outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,
-  // What is measured is what would be published.
+  // Measures the code that would be published.
   packages: "external",
   platform: "node",
   target: "node20",

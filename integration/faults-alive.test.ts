@@ -8,12 +8,12 @@ import {
   behind,
   echo,
   forwardTo,
-  impatient,
   leavesNothing,
   lost,
   missing,
-  patience,
+  pollOptions,
   type Sshd,
+  shortTimeouts,
   sshdKnows,
   startDropbear,
   startSshd,
@@ -50,7 +50,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd with time
       // Message 98 is a channel request, 80 a global one; 100 and 82 are the answers.
       const [asks, answers] = visitor === undefined ? [80, 82] : [98, 100];
       const answered = new RegExp(`send packet: type ${asks}$[^]*?receive packet: type ${answers}$`, "gm");
-      await expect.poll(() => count(sshd.log(), answered), patience).toBeGreaterThan(2);
+      await expect.poll(() => count(sshd.log(), answered), pollOptions).toBeGreaterThan(2);
       await visitor?.send(" and after");
       if (visitor !== undefined) expect((await visitor.read(10)).toString()).toBe(" and after");
       visitor?.socket.destroy();
@@ -114,8 +114,8 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd with time
       await visitor.send("and then nothing");
       expect((await visitor.readAll()).length).toBe(0);
       visitor.socket.destroy();
-      await expect.poll(() => ends, patience).toEqual(["closed"]);
-      await expect.poll(() => idle.stats().open, patience).toBe(0);
+      await expect.poll(() => ends, pollOptions).toEqual(["closed"]);
+      await expect.poll(() => idle.stats().open, pollOptions).toBe(0);
       expect([record.tunnel.state, record.attempts]).toEqual(["open", []]);
       expect(await echoes(web.port)).toBe(true);
     },
@@ -127,7 +127,7 @@ describe("a tunnel whose keepalives are answered", () => {
   const expectOpen = async (tunnel: ReverseTunnel): Promise<void> => {
     const attempts: unknown[] = [];
     tunnel.addEventListener("reconnectattempt", ({ reason }) => attempts.push(reason));
-    await expect.poll(() => tunnel.stats().roundTripMs, patience).toBeDefined();
+    await expect.poll(() => tunnel.stats().roundTripMs, pollOptions).toBeDefined();
     // Far longer than the keepalive would wait for a server that does not answer.
     await seconds(2);
     expect([tunnel.state, attempts]).toEqual(["open", []]);
@@ -154,7 +154,7 @@ describe("a tunnel whose keepalives are answered", () => {
       user: server.user,
       auth: [password(server.password)],
       hostKey: fingerprint(server.fingerprint()),
-      ...impatient,
+      ...shortTimeouts,
     });
     atEnd(() => tunnel.close());
     await tunnel.connect();

@@ -11,7 +11,7 @@ import {
   leavesNothing,
   missing,
   mustSettle,
-  patience,
+  pollOptions,
   type Sshd,
   startSshd,
   userKey,
@@ -113,7 +113,7 @@ describe.skipIf(missing("sshd", "password"))("a login through a network that fai
       box.cutNext({ way, cut: round % 4 < 2 ? "close" : "reset", after: { bytes } });
       box.reset();
       await box.reached;
-      await expect.poll(() => [record.tunnel.state, web.state, box.open], patience).toEqual(["open", "open", 1]);
+      await expect.poll(() => [record.tunnel.state, web.state, box.open], pollOptions).toEqual(["open", "open", 1]);
       expect(await echoes(web.port, 10_000)).toBe(true);
     }
     // Each round had two cuts: one while the tunnel was open, one during the reconnection.

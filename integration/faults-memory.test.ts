@@ -10,7 +10,7 @@ import {
   exchange,
   leavesNothing,
   missing,
-  patience,
+  pollOptions,
   resources,
   startMiddlebox,
   surplus,
@@ -38,9 +38,9 @@ async function heap(): Promise<number> {
 
 /** Replaces `expect.poll`, which keeps a record of each call until the test ends. */
 async function waitUntil(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + patience.timeout;
+  const deadline = Date.now() + pollOptions.timeout;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`expected the tunnel to come back within ${patience.timeout} ms`);
+    if (Date.now() > deadline) throw new Error(`expected the tunnel to come back within ${pollOptions.timeout} ms`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -1,4 +1,4 @@
-/** What a network between the tunnel and its host may do: fall silent, reset, close, dawdle, and chop everything up. */
+/** Faults of the network between the tunnel and its server: silence, reset, close, delay, and tiny segments. */
 import type { Forwarding } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { echoes } from "./harness/clients/host.ts";
@@ -14,10 +14,10 @@ import {
   type Middlebox,
   missing,
   mustSettle,
-  patience,
   patternChunks,
   patternHash,
   patternSource,
+  pollOptions,
   type Sshd,
   startSshd,
   target,
@@ -27,7 +27,7 @@ import {
   watchedOpen,
 } from "./harness/index.ts";
 
-/** Made before the tests begin, for what a test leaves behind is counted. */
+/** Started before the tests, because `leavesNothing` counts the resources that a test leaves. */
 let sshd: Sshd;
 let box: Middlebox;
 let record: Watched;
@@ -44,11 +44,11 @@ const comesBack = async (times = 1): Promise<void> => {
   expect(await echoes(web.port)).toBe(true);
 };
 
-describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel through a faulty network", () => {
   beforeAll(async () => {
     sshd = await startSshd({
       authorizedKeys: [(await userKey()).publicLine],
-      // So that it lets go of the port of a connection that is silent for good.
+      // Makes sshd release the port of a connection that stays silent.
       config: { ClientAliveInterval: "1", ClientAliveCountMax: "2" },
     });
   });
@@ -56,14 +56,14 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
   leavesNothing();
 
   for (const ways of ["both", "c2s", "s2c"] as const) {
-    const name = { both: "in both directions", c2s: "towards the host", s2c: "towards us" }[ways];
+    const name = { both: "in both directions", c2s: "towards the server", s2c: "towards the client" }[ways];
 
-    it(`that goes silent ${name} is found out by keepalive, and left for a new connection`, async () => {
+    it(`replaces a connection that is silent ${name}, after the keepalive has failed`, async () => {
       await open();
       const { attempts, forwardings } = record;
       box.silence(ways, "open");
       await lost(record);
-      // Towards the host: it cannot hear our questions, so there are no answers, until it gives us up itself.
+      // Silence towards the server suppresses its answers too, because it does not receive our keepalives.
       expect(attempts[0]?.reason).toBe("timeout");
       await comesBack();
       expect(attempts).toHaveLength(1);
@@ -71,16 +71,16 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     });
   }
 
-  it("that goes silent for everybody is waited for, however long it takes", async () => {
+  it("waits until a silent network works again", async () => {
     await open({ loginTimeoutMs: 700 });
     box.silence();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(new Set(record.attempts.map(({ reason }) => reason))).toEqual(new Set(["timeout"]));
     box.heal();
     await comesBack();
   });
 
-  it("that goes silent for a moment loses nothing", async () => {
+  it("loses no byte to a short silence", async () => {
     await open({ keepAlive: { intervalMs: 1_000, countMax: 5 } });
     const visitor = await visit(web.port);
     await visitor.send("before");
@@ -95,17 +95,17 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
   });
 
   for (const fault of ["reset", "close"] as const) {
-    it(`that ${fault}s the connection, idle or busy, is left for a new one`, async () => {
+    it(`reconnects after a ${fault}, idle or busy`, async () => {
       await open();
       box[fault]();
       await comesBack(1);
       const visitor = await visit(web.port);
       const sent = visitor.sendAll(patternChunks(20_000_000)).catch(() => undefined);
       const heard = visitor.hashAll().catch(() => undefined);
-      await expect.poll(() => web.stats().bytesOut, patience).toBeGreaterThan(3_000_000);
+      await expect.poll(() => web.stats().bytesOut, pollOptions).toBeGreaterThan(3_000_000);
       box[fault]();
       await comesBack(2);
-      // The visitor learns that its connection is over, and did not get everything for the whole.
+      // The visitor's connection must end, and not as if all bytes had arrived.
       expect((await heard)?.bytes ?? 0).toBeLessThan(20_000_000);
       await sent;
       visitor.socket.destroy();
@@ -113,17 +113,17 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     });
   }
 
-  it("that refuses connections for a while is tried until it takes one", async () => {
+  it("retries until the network accepts a connection", async () => {
     await open();
     await box.down();
     box.reset();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     await box.up();
     await comesBack();
     expect(record.attempts.slice(1).every(({ reason }) => reason === "connect")).toBe(true);
   });
 
-  it("that delays everything by seconds is put up with", async () => {
+  it("tolerates a delay of seconds", async () => {
     await open({ keepAlive: { intervalMs: 1_000, countMax: 5 } });
     box.delay(1_500);
     const visitor = await visit(web.port);
@@ -135,21 +135,21 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     expect(record.attempts).toEqual([]);
   });
 
-  it("that delays everything longer than the keepalive allows is left, and the login waits for its answers", async () => {
+  it("replaces a connection whose delay exceeds the keepalive, and logs in despite the delay", async () => {
     await open();
     box.delay(1_200);
     await lost(record);
     record.states.length = 0;
     expect(record.attempts[0]?.reason).toBe("timeout");
-    // The handshake takes a few round trips, and nobody is impatient before the login is done.
-    await expect.poll(() => record.states.includes("authenticating"), patience).toBe(true);
+    // The handshake takes a few round trips. The keepalive starts only after the login.
+    await expect.poll(() => record.states.includes("authenticating"), pollOptions).toBe(true);
     box.heal();
-    await expect.poll(() => record.tunnel.state, patience).toBe("open");
-    await expect.poll(() => web.state, patience).toBe("open");
+    await expect.poll(() => record.tunnel.state, pollOptions).toBe("open");
+    await expect.poll(() => web.state, pollOptions).toBe("open");
     expect(await echoes(web.port)).toBe(true);
   });
 
-  it("that sends every byte in a segment of its own carries a login and data all the same", async () => {
+  it("logs in and carries data with one byte in each segment", async () => {
     const server = await behind(sshd);
     server.box.shatter();
     record = await watchedOpen(server, { keepAlive: { intervalMs: 2_000, countMax: 5 } });
@@ -160,7 +160,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
   });
 
   for (const fault of ["reset", "close", "silence"] as const) {
-    it(`whose connection ends by ${fault} never looks to a target like a visitor who has said everything`, async () => {
+    it(`does not end a target cleanly if the connection is lost by ${fault}`, async () => {
       await open();
       let ended: (how: string) => void = () => {};
       const end = new Promise<string>((resolve) => {
@@ -174,8 +174,8 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
       atEnd(() => listener.stop());
       const { port } = await forwardTo(record, listener);
       const visitor = await visit(port);
-      await visitor.send("half of a tho");
-      await expect.poll(() => listener.open, patience).toBe(1);
+      await visitor.send("half of a sen");
+      await expect.poll(() => listener.open, pollOptions).toBe(1);
       if (fault === "silence") box.silence("both", "open");
       else box[fault]();
       expect(await mustSettle("the target's end", end)).toBe("ECONNRESET");
@@ -184,16 +184,16 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     });
   }
 
-  it("that breaks while keys are exchanged anew is left for a new connection", async () => {
+  it("reconnects after a reset during a rekey", async () => {
     await open({ rekey: { bytes: 400_000 }, keepAlive: { intervalMs: 700, countMax: 3 } });
     const source = await patternSource(50_000_000);
     atEnd(() => source.stop());
     const { port } = await forwardTo(record, source);
     const visitor = await visit(port);
     const heard = visitor.hashAll().catch(() => undefined);
-    await expect.poll(() => record.tunnel.stats().rekeys, patience).toBeGreaterThan(0);
+    await expect.poll(() => record.tunnel.stats().rekeys, pollOptions).toBeGreaterThan(0);
     box.silence("s2c", "open");
-    // Our KEXINIT goes out and is not answered: all output stops before the host's window of 2 MiB is full.
+    // Our KEXINIT is not answered, so all output stops before the server's window of 2 MiB is full.
     const before = box.bytes.c2s;
     expect((await settled(() => box.bytes.c2s)) - before).toBeLessThan(1_500_000);
     expect(web.state).toBe("open");
@@ -204,19 +204,19 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
     visitor.socket.destroy();
   });
 
-  it("that goes silent while keys are exchanged anew is found out too", async () => {
+  it("replaces a connection that becomes silent during a rekey", async () => {
     await open({ rekey: { bytes: 400_000 } });
     const source = await patternSource(50_000_000);
     atEnd(() => source.stop());
     const { port } = await forwardTo(record, source);
     const visitor = await visit(port);
     const heard = visitor.hashAll().catch(() => undefined);
-    await expect.poll(() => record.tunnel.stats().rekeys, patience).toBeGreaterThan(0);
+    await expect.poll(() => record.tunnel.stats().rekeys, pollOptions).toBeGreaterThan(0);
     const before = box.bytes.c2s;
     box.silence("s2c", "open");
     await lost(record);
     expect(record.attempts[0]?.reason).toBe("timeout");
-    // Had no exchange been under way, the host's window of 2 MiB would have been filled.
+    // Without a pending key exchange, the server's window of 2 MiB would have been filled.
     expect(box.bytes.c2s - before).toBeLessThan(1_500_000);
     await comesBack();
     await heard;
@@ -224,14 +224,14 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through a network", () =>
   });
 });
 
-describe.skipIf(missing("sshd", "password"))("a tunnel whose keys are exchanged anew all the time", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel with continual rekeys", () => {
   beforeAll(async () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { RekeyLimit: "64K" } });
   });
   afterAll(() => sshd.stop());
   leavesNothing();
 
-  it("comes back from cuts at any byte, and never brings a wrong one", async () => {
+  it("recovers from cuts at any byte, and never delivers a wrong one", async () => {
     await open({ rekey: { bytes: 65_536 } });
     const size = 3_000_000;
     let wrong = 0;
@@ -244,7 +244,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel whose keys are exchanged 
         () => undefined,
       );
       const received = readUntilCut(visitor.socket);
-      await expect.poll(() => box.bytes.s2c, { ...patience, interval: 1 }).toBeGreaterThan(at);
+      await expect.poll(() => box.bytes.s2c, { ...pollOptions, interval: 1 }).toBeGreaterThan(at);
       if (round % 2 === 0) box.reset();
       else box.close();
       const bytes = await received;
@@ -261,7 +261,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel whose keys are exchanged 
     await comesBack(12);
   });
 
-  it("carries megabytes through them, whole", async () => {
+  it("carries megabytes without loss", async () => {
     await open({ rekey: { bytes: 65_536 } });
     const visitor = await visit(web.port);
     const sent = visitor.sendAll(patternChunks(5_000_000, 5)).then(() => visitor.end());
@@ -272,7 +272,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel whose keys are exchanged 
   });
 });
 
-/** A number that has stopped to change. */
+/** Waits until a number has stopped changing. */
 async function settled(number: () => number): Promise<number> {
   for (;;) {
     const before = number();
@@ -281,13 +281,13 @@ async function settled(number: () => number): Promise<number> {
   }
 }
 
-/** Everything up to the end, whatever kind of end it is. */
+/** Reads up to the end or an error. */
 async function readUntilCut(socket: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of socket) chunks.push(chunk as Buffer);
   } catch {
-    // A reset; what came before counts.
+    // A reset. The bytes before it count.
   }
   return Buffer.concat(chunks);
 }

@@ -1,4 +1,4 @@
-/** Ports that others hold, names that do not resolve, targets that are down, and credentials that do not do. */
+/** Ports in use, names that do not resolve, targets that are down, and wrong credentials. */
 import { createServer } from "node:net";
 import { password, type TunnelOptions } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -15,7 +15,7 @@ import {
   lost,
   missing,
   mustSettle,
-  patience,
+  pollOptions,
   refusingPort,
   type Sshd,
   type SshdOptions,
@@ -26,7 +26,7 @@ import {
   watchedOpen,
 } from "./harness/index.ts";
 
-/** Names that resolve to 127.0.0.1, or do not: the resolver of the system stands behind it for all others. */
+/** Resolves one name to 127.0.0.1, or fails. The system's resolver handles all other names. */
 const resolver = vi.hoisted(() => ({ fails: true, asked: 0 }));
 vi.mock("node:dns/promises", async (original) => {
   const real = await original<typeof import("node:dns/promises")>();
@@ -47,46 +47,46 @@ const start = async (options: SshdOptions = {}): Promise<Sshd> => {
   return sshd;
 };
 
-/** Another program of the host's machine takes the port; the function lets go. */
+/** Listens on the port like another program on the server's machine. Returns a function that releases the port. */
 const occupy = async (port: number, host = "127.0.0.1"): Promise<() => Promise<void>> => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
-    socket.resume().end("somebody else\n");
+    socket.resume().end("another program\n");
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
   });
-  const leave = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
-  atEnd(() => (server.listening ? leave() : undefined));
-  return leave;
+  const release = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  atEnd(() => (server.listening ? release() : undefined));
+  return release;
 };
 
-describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel with a fault at one end", () => {
   beforeAll(() => userKey());
   leavesNothing();
 
-  it("whose port another program took meanwhile waits for it on the connection it has, and says so", async () => {
+  it("keeps a forwarding pending while another program has its port, and reports the reason", async () => {
     const sshd = await start();
     const record = await watchedOpen(sshd);
     const web = await forwardTo(record, await echo(), { address: "127.0.0.1", port: await freePort() });
     const other = await forwardTo(record, await echo(), { address: "127.0.0.1", port: await freePort() });
     await sshd.kill();
-    const leave = await occupy(web.port);
+    const release = await occupy(web.port);
     await sshd.restart();
     await back(record, other);
-    await expect.poll(() => web.reason?.code, patience).toBe("refused");
+    await expect.poll(() => web.reason?.code, pollOptions).toBe("refused");
     expect([record.tunnel.state, web.state]).toEqual(["open", "pending"]);
-    // The other forwarding is none the worse, and visitors of the taken port reach whoever took it.
+    // The other forwarding works, and visitors of the taken port reach the other program.
     expect(await echoes(other.port)).toBe(true);
-    expect((await exchange(web.port, "")).toString()).toBe("somebody else\n");
-    await leave();
+    expect((await exchange(web.port, "")).toString()).toBe("another program\n");
+    await release();
     await back(record, web, 1);
     expect(await echoes(web.port)).toBe(true);
     expect(record.attempts.filter(({ attempt }) => attempt === 1)).toHaveLength(1);
   });
 
-  it("whose port is taken on one family only is told by a probe: the host says nothing", async () => {
+  it("detects with a probe that another program has the port on one address family", async () => {
     const sshd = await start();
     const record = await watchedOpen(sshd);
     const web = await forwardTo(record, await echo(), { address: "localhost", port: await freePort() });
@@ -99,26 +99,26 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect([ok, Object.fromEntries(answers)]).toEqual([false, { "127.0.0.1": "foreign", "::1": "ours" }]);
   });
 
-  it("whose port is taken at the first request is told at once", async () => {
+  it("rejects a first request for a port in use", async () => {
     const sshd = await start();
     const { tunnel } = await watchedOpen(sshd);
     const port = await freePort();
-    const leave = await occupy(port);
+    const release = await occupy(port);
     const request = (): Promise<unknown> => tunnel.listen({ address: "127.0.0.1", port });
     await expect(mustSettle("request", request())).rejects.toMatchObject({ code: "refused" });
     expect(tunnel.forwardings).toEqual([]);
-    await leave();
+    await release();
     await request();
   });
 
-  it("whose own dead session holds the port waits until the host lets go of it", async () => {
+  it("waits until the server has released the port of our dead session", async () => {
     const sshd = await start({ config: { ClientAliveInterval: "1", ClientAliveCountMax: "2" } });
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server);
     const web = await forwardTo(record, await echo(), { port: await freePort() });
     box.silence("both", "open");
     await lost(record);
-    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    await expect.poll(() => record.forwardings.at(-1), pollOptions).toBe("pending refused");
     expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
     await sshd.logged(/Timeout, client not responding/, 30_000);
     await back(record, web, 1);
@@ -146,23 +146,23 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect(await echoes(kept)).toBe(true);
   });
 
-  it("continues a request with wait after the connection is lost", async () => {
+  it("continues a request with `wait` after the connection is lost", async () => {
     const sshd = await start();
     const record = await watchedOpen(sshd);
     const port = await freePort();
-    const leave = await occupy(port);
+    const release = await occupy(port);
     const waiting = forwardTo(record, await echo(), { address: "127.0.0.1", port, wait: true });
     const other = await forwardTo(record, await echo(), { port: await freePort() });
     await sshd.kill();
     await sshd.restart();
     await back(record, other);
-    await leave();
+    await release();
     const forwarding = await waiting;
     expect(forwarding.state).toBe("open");
     expect(await echoes(port)).toBe(true);
   });
 
-  it("whose host has no address for a while waits for the name to resolve", async () => {
+  it("retries until the name of its server resolves", async () => {
     const sshd = await start();
     const { box, port, ...server } = await behind(sshd);
     resolver.fails = true;
@@ -171,7 +171,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     await expect(mustSettle("login", early.tunnel.connect())).rejects.toMatchObject({ code: "connect" });
     const record = await watched({ ...server, port }, { hosts, reconnect: { mode: "always" } });
     const login = mustSettle("login", record.tunnel.connect());
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(2);
     resolver.fails = false;
     await login;
 
@@ -179,7 +179,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     record.attempts.length = 0;
     resolver.fails = true;
     box.reset();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
     const { asked } = resolver;
     resolver.fails = false;
@@ -188,7 +188,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect(resolver.asked).toBeGreaterThan(asked);
   });
 
-  it("with a host of no name at all and another one gets to the other", async () => {
+  it("connects to its second server if the first name does not resolve", async () => {
     const sshd = await start();
     resolver.fails = true;
     const hosts = [{ host: "ssh.example.test" }, { host: "127.0.0.1", port: sshd.port }];
@@ -197,7 +197,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect(record.tunnel.state).toBe("open");
   });
 
-  it("whose target is down tells its visitors so, and serves them when it is up", async () => {
+  it("closes visitors while the target is down, and serves them after it has started", async () => {
     const sshd = await start();
     const record = await watchedOpen(sshd);
     const errors: unknown[] = [];
@@ -216,19 +216,19 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
     expect([record.attempts, web.stats().refused]).toEqual([[], 3]);
   });
 
-  it("whose target dies under its visitors lets them know, and the others live on", async () => {
+  it("ends the visitors of a target that has died, and serves the others", async () => {
     const sshd = await start();
     const record = await watchedOpen(sshd);
     const dying = await target((socket) => void socket.once("data", () => socket.resetAndDestroy()));
     atEnd(() => dying.stop());
     const [bad, good] = [await forwardTo(record, dying), await forwardTo(record, await echo())];
-    expect((await exchange(bad.port, "are you well?").catch(() => Buffer.alloc(0))).length).toBe(0);
+    expect((await exchange(bad.port, "hello").catch(() => Buffer.alloc(0))).length).toBe(0);
     expect(await echoes(good.port)).toBe(true);
     expect(record.attempts).toEqual([]);
   });
 });
 
-describe.skipIf(missing("sshd", "password"))("a wrong password at a first login is final", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel with a wrong password", () => {
   let sshd: Sshd;
   beforeAll(async () => {
     sshd = await startSshd({ password: true });
@@ -238,7 +238,7 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
 
   const wrong: Partial<TunnelOptions> = { auth: [password("wrong")] };
   for (const mode of ["never", "established", "always"] as const) {
-    it(`at the first login in mode \`${mode}\``, async () => {
+    it(`rejects the first login in mode \`${mode}\` without a retry`, async () => {
       const { box, ...server } = await behind(sshd);
       const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode } });
       await expect(mustSettle("login", tunnel.connect())).rejects.toMatchObject({ code: "auth" });
@@ -247,7 +247,7 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
     });
   }
 
-  it("also for a host that hangs up at the first one (MaxAuthTries 1)", async () => {
+  it("rejects the first login without a retry if the server disconnects after one attempt (MaxAuthTries 1)", async () => {
     const strict = await start({ password: true, config: { MaxAuthTries: "1" } });
     const { box, ...server } = await behind(strict);
     const { tunnel, attempts } = await watched(server, { ...wrong, reconnect: { mode: "always" } });
@@ -255,7 +255,7 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
     expect([attempts, box.accepted]).toEqual([[], 1]);
   });
 
-  it("not when it was changed while the connection was down: it is tried again after a minute", async () => {
+  it("retries after a minute if the password was changed while the connection was down", async () => {
     let given = sshd.password ?? "";
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server, {
@@ -264,10 +264,10 @@ describe.skipIf(missing("sshd", "password"))("a wrong password at a first login 
       beforeReconnect: () => ({ auth: [password(given)] }),
     });
     box.reset();
-    await expect.poll(() => record.tunnel.stats().reconnects, patience).toBe(1);
-    given = "no more";
+    await expect.poll(() => record.tunnel.stats().reconnects, pollOptions).toBe(1);
+    given = "changed";
     box.reset();
-    await expect.poll(() => record.attempts.at(-1)?.reason, patience).toBe("auth");
+    await expect.poll(() => record.attempts.at(-1)?.reason, pollOptions).toBe("auth");
     expect(record.attempts.at(-1)?.intervalMs).toBeGreaterThanOrEqual(60_000);
     expect([record.tunnel.state, record.attempts.length, box.accepted]).toEqual(["waiting", 3, 3]);
   });

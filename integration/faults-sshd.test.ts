@@ -1,4 +1,4 @@
-/** What happens to a tunnel when the sshd at its other end is killed, restarted, or frozen. */
+/** Tunnels to an sshd that is killed, restarted, or stopped. */
 import type { Forwarding } from "@postern/node";
 import { beforeEach, describe, expect, it } from "vitest";
 import { echoes } from "./harness/clients/host.ts";
@@ -15,7 +15,7 @@ import {
   lost,
   missing,
   mustSettle,
-  patience,
+  pollOptions,
   type Sshd,
   type SshdOptions,
   startSshd,
@@ -31,7 +31,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
   let sshd: Sshd;
   let record: Watched;
   let web: Forwarding;
-  /** Beside the usual host, a forwarding of a fixed port. */
+  /** Opens a tunnel with a forwarding of a fixed port. */
   const open = async (options: SshdOptions = {}, more: Parameters<typeof watchedOpen>[1] = {}): Promise<void> => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], ...options });
     atEnd(() => sshd.stop());
@@ -44,7 +44,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
   };
   beforeEach(() => userKey());
 
-  it("whose process for the connection is killed comes back, and says what it does", async () => {
+  it("reconnects after its sshd process was killed, and reports each state", async () => {
     await open();
     const { tunnel, states, attempts, forwardings } = record;
     const { port } = web;
@@ -59,12 +59,12 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     expect(forwardings.at(0)).toBe("pending closed");
     expect(forwardings.at(-1)).toBe("open");
     expect([web.port, tunnel.forwardings]).toEqual([port, [web]]);
-    // What was in flight is lost with a stock sshd, and nobody waits for it for ever.
+    // Bytes in flight are lost, but the visitor's connection must end.
     await visitor.readAll().catch(() => undefined);
     visitor.socket.destroy();
   });
 
-  it("comes back as often as it has to", async () => {
+  it("reconnects each time", async () => {
     await open();
     for (let times = 1; times <= 5; times++) {
       sshd.signal("SIGKILL", "sessions");
@@ -73,44 +73,44 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     expect(record.attempts.filter(({ attempt }) => attempt === 1)).toHaveLength(5);
   });
 
-  it("whose listener alone is killed goes on as if nothing had happened", async () => {
+  it("stays open after only the listening sshd was killed", async () => {
     await open({ sessionsOutlive: true });
     sshd.signal("SIGKILL", "listener");
-    await expect.poll(() => isListening(sshd.port), patience).toBe(false);
+    await expect.poll(() => isListening(sshd.port), pollOptions).toBe(false);
     expect(await echoes(web.port)).toBe(true);
     expect([record.tunnel.state, record.attempts]).toEqual(["open", []]);
 
-    // Now the connection dies too, and nobody listens; the attempts go on until somebody does.
+    // Then the connection is lost too. The tunnel retries until sshd listens again.
     sshd.signal("SIGKILL", "sessions");
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     expect(record.attempts.map(({ reason }) => reason).slice(0, 3)).toEqual(["closed", "connect", "connect"]);
     expect(record.attempts.map(({ attempt }) => attempt).slice(0, 3)).toEqual([1, 2, 3]);
     await sshd.restart();
     await comesBack();
   });
 
-  it("that is killed and restarted with the same key comes back", async () => {
+  it("reconnects after a restart with the same host key", async () => {
     await open();
     await sshd.kill();
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(2);
     expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
     await expect(web.probe()).rejects.toMatchObject({ code: "closed" });
     await sshd.restart();
     await comesBack();
   });
 
-  it("that is restarted with another key is asked again after a minute, and told", async () => {
+  it("retries only after a minute if sshd has restarted with another host key", async () => {
     await open({}, { reconnect: { mode: "always" } });
     await sshd.kill();
     await sshd.restart({ newHostKeys: true });
-    await expect.poll(() => record.attempts.at(-1)?.reason, patience).toBe("hostkey");
+    await expect.poll(() => record.attempts.at(-1)?.reason, pollOptions).toBe("hostkey");
     expect(record.attempts.at(-1)?.intervalMs).toBeGreaterThanOrEqual(60_000);
     expect([record.tunnel.state, web.state]).toEqual(["waiting", "pending"]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(sshd.log().match(/Connection from/g)).toHaveLength(1);
   });
 
-  it("that is restarted with another key is given up for good when the program says so", async () => {
+  it("gives up after a restart with another host key if `final` returns true", async () => {
     await open({}, { reconnect: { mode: "always", final: ({ code }) => code === "hostkey" } });
     await sshd.kill();
     await sshd.restart({ newHostKeys: true });
@@ -123,31 +123,31 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     expect(sshd.log().match(/Connection from/g)).toHaveLength(1);
   });
 
-  it("that stops for longer than the keepalive allows is lost, and found again when it goes on", async () => {
+  it("loses an sshd that is stopped for longer than the keepalive, and reconnects once it continues", async () => {
     await open({}, { loginTimeoutMs: 1_000 });
     sshd.signal("SIGSTOP", "all");
-    // Its kernel still takes our connections, but nobody answers.
-    await expect.poll(() => record.attempts.length, patience).toBeGreaterThan(3);
+    // The kernel still accepts our connections, but sshd does not answer.
+    await expect.poll(() => record.attempts.length, pollOptions).toBeGreaterThan(3);
     const { attempts } = record;
     expect(attempts.slice(0, 4).map(({ reason }) => reason)).toEqual(["timeout", "timeout", "timeout", "timeout"]);
-    // Silence is no penalty: the host did not turn us away.
+    // The intervals do not grow, because the server did not reject us.
     expect(attempts.slice(0, 4).map(({ intervalMs }) => intervalMs)).toEqual([100, 100, 100, 100]);
     sshd.signal("SIGCONT", "all");
     await comesBack();
   });
 
-  it("whose connection alone stops comes back at once, and waits on the new connection for its port", async () => {
+  it("reconnects at once if only its sshd process is stopped, and waits for its port", async () => {
     await open();
     sshd.signal("SIGSTOP", "sessions");
     await lost(record);
-    await expect.poll(() => record.forwardings.at(-1), patience).toBe("pending refused");
+    await expect.poll(() => record.forwardings.at(-1), pollOptions).toBe("pending refused");
     expect([record.tunnel.state, web.state, web.reason?.code]).toEqual(["open", "pending", "refused"]);
     sshd.signal("SIGCONT", "sessions");
     await comesBack(1);
     expect(record.attempts).toHaveLength(1);
   });
 
-  it("that stops for a moment loses nothing", async () => {
+  it("loses no byte if sshd is stopped for a moment", async () => {
     await open({}, { keepAlive: { intervalMs: 1_000, countMax: 5 } });
     const visitor = await visit(web.port);
     await visitor.send("before");
@@ -161,16 +161,16 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     visitor.socket.destroy();
   });
 
-  it("gives an event based program its channels before and after, in one loop", async () => {
+  it("yields channels in one loop before and after a reconnect", async () => {
     await open();
-    const raw = await mustSettle("requestForwarding", record.tunnel.listen({ port: await freePort() }));
+    const raw = await mustSettle("listen", record.tunnel.listen({ port: await freePort() }));
     const served: string[] = [];
     const loop = (async () => {
       for await (const channel of raw) {
         served.push(raw.state);
         await channel.readable.pipeTo(channel.writable).catch(() => undefined);
       }
-      return "over";
+      return "ended";
     })();
     const done = mustSettle("the loop over channels", loop);
     expect((await exchange(raw.port, "one")).toString()).toBe("one");
@@ -180,10 +180,10 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     expect((await exchange(raw.port, "two")).toString()).toBe("two");
     expect(served).toHaveLength(2);
     await record.tunnel.close();
-    expect(await done).toBe("over");
+    expect(await done).toBe("ended");
   });
 
-  it("ends with the connection's error, and so do its forwardings, when it is never to come back", async () => {
+  it("rejects `closed` of the tunnel and its forwardings with the connection's error in mode `never`", async () => {
     await open({}, { reconnect: { mode: "never" } });
     const raw = await record.tunnel.listen({ port: 0 });
     const next = mustSettle("next", raw[Symbol.asyncIterator]().next());
@@ -206,7 +206,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     ]);
   });
 
-  it("stops trying when the program prevents it", async () => {
+  it("stops retrying after preventDefault", async () => {
     await open();
     record.tunnel.addEventListener("reconnectattempt", (event) => {
       if (event.attempt === 2) event.preventDefault();
@@ -216,7 +216,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     expect(record.attempts.map(({ attempt }) => attempt)).toEqual([1, 2]);
   });
 
-  it("that is not there at first is waited for in mode `always`, and only there", async () => {
+  it("waits for an sshd that has not started only in mode `always`", async () => {
     await open();
     await record.tunnel.close();
     await sshd.kill();
@@ -227,13 +227,13 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     }
     const waiting = await watched(sshd, { reconnect: { mode: "always" } });
     const login = mustSettle("login", waiting.tunnel.connect());
-    await expect.poll(() => waiting.attempts.length, patience).toBeGreaterThan(2);
+    await expect.poll(() => waiting.attempts.length, pollOptions).toBeGreaterThan(2);
     await sshd.restart();
     await login;
     expect(waiting.tunnel.state).toBe("open");
   });
 
-  it("goes to the next of its hosts when one has died", async () => {
+  it("connects to the next of its servers after one has died", async () => {
     await open();
     await record.tunnel.close();
     const [first, second] = [await behind(sshd), await behind(sshd)];
@@ -242,7 +242,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel through an sshd", () => {
     await tunnel.connect();
     await first.box.down();
     first.box.reset();
-    await expect.poll(() => tunnel.stats().reconnects, patience).toBe(1);
+    await expect.poll(() => tunnel.stats().reconnects, pollOptions).toBe(1);
     expect([first.box.open, second.box.open]).toEqual([0, 1]);
     expect(attempts.map(({ reason }) => reason)).toEqual(["closed", "connect"]);
   });

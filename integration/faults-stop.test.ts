@@ -1,4 +1,4 @@
-/** Stopping a tunnel at every moment of its life: nothing hangs, nothing is left, and it can be used again. */
+/** Closes or aborts a tunnel at every moment of its life. Nothing may hang or be left. */
 import { type AuthMethod, privateKey, type TunnelOptions } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { echoes } from "./harness/clients/host.ts";
@@ -12,7 +12,7 @@ import {
   type Middlebox,
   missing,
   mustSettle,
-  patience,
+  pollOptions,
   type Sshd,
   startSshd,
   userKey,
@@ -21,22 +21,22 @@ import {
   watchedOpen,
 } from "./harness/index.ts";
 
-/** A way to get stuck while a connection is made. */
+/** A way to stop the progress of a connection. */
 interface Stop {
   readonly options?: Partial<TunnelOptions>;
-  /** Lays the trap for the next connection; resolves when it has snapped. */
+  /** Arms the stop for the next connection. Resolves once the connection has stopped. */
   trap(box: Middlebox, record: Watched): Promise<unknown>;
 }
 
 interface Moment {
   readonly name: string;
-  /** @param quick how many connections the program lets pass before it is slow */
+  /** @param quick the number of connections that the program answers at once */
   make(quick: number): Stop;
 }
 
 let userKeyText = "";
 
-/** A program that is asked, and answers only so many times. */
+/** A program whose callbacks answer `quick` times, and then never settle. */
 function slowProgram(quick: number): {
   readonly isAsked: Promise<void>;
   answers<T>(answer: () => T): T | Promise<never>;
@@ -68,20 +68,20 @@ const silentAfter = (name: string, way: "c2s" | "s2c", after: { bytes: number } 
 const messages = ["the identification", "KEXINIT", "the key exchange", "NEWKEYS", "the first encrypted segment"];
 
 const moments: readonly Moment[] = [
-  silentAfter("the host has not said a word", "s2c", { bytes: 0 }),
+  silentAfter("the server has sent nothing", "s2c", { bytes: 0 }),
   ...messages.map((name, index) => silentAfter(`${name} of the client has passed`, "c2s", { steps: index + 1 })),
   ...[...messages, "the second encrypted segment"].map((name, index) =>
-    silentAfter(`${name} of the host has passed`, "s2c", { steps: index + 1 }),
+    silentAfter(`${name} of the server has passed`, "s2c", { steps: index + 1 }),
   ),
   {
-    name: "the program thinks about the host key",
+    name: "the host key callback is pending",
     make: (quick) => {
       const program = slowProgram(quick);
       return { options: { hostKey: () => program.answers(() => true) }, trap: () => program.isAsked };
     },
   },
   {
-    name: "the program thinks about its login",
+    name: "the login callback is pending",
     make: (quick) => {
       const program = slowProgram(quick);
       const method = privateKey(userKeyText);
@@ -98,17 +98,17 @@ const moments: readonly Moment[] = [
     },
   },
   {
-    name: "the next attempt is waited for",
+    name: "the tunnel waits for the next attempt",
     make: () => ({
       options: { reconnect: { intervalMs: 60_000 } },
       trap: async (box, { tunnel }) => {
         box.cutNext({ way: "c2s", cut: "reset", after: { bytes: 1 } });
-        await expect.poll(() => tunnel.state, patience).toBe("waiting");
+        await expect.poll(() => tunnel.state, pollOptions).toBe("waiting");
       },
     }),
   },
   {
-    name: "the program thinks before the next attempt",
+    name: "beforeReconnect is pending",
     make: () => {
       const program = slowProgram(0);
       return {
@@ -122,7 +122,7 @@ const moments: readonly Moment[] = [
   },
 ];
 
-/** Nothing more is told, and nobody connects again: an attempt would have been made by now. */
+/** Expects no further event and no further connection; the time suffices for an attempt. */
 async function isOver({ tunnel, states }: Watched, box: Middlebox): Promise<void> {
   const told = [...states];
   const { accepted } = box;
@@ -130,7 +130,7 @@ async function isOver({ tunnel, states }: Watched, box: Middlebox): Promise<void
   expect([tunnel.state, states.at(-1), states, box.accepted]).toEqual(["closed", "closed", told, accepted]);
 }
 
-describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
+describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
   let sshd: Sshd;
   beforeAll(async () => {
     userKeyText = (await userKey()).privateText;
@@ -140,20 +140,20 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
   leavesNothing();
 
   for (const { name, make } of moments) {
-    it(`that is logged off when ${name} ends its login with \`aborted\``, async () => {
+    it(`rejects connect() with \`aborted\` if it is closed while ${name}`, async () => {
       const { options, trap } = make(0);
       const { box, ...server } = await behind(sshd);
       const record = await watched(server, { ...options, reconnect: { ...options?.reconnect, mode: "always" } });
       const trapped = trap(box, record);
       const login = mustSettle("login", record.tunnel.connect()).catch((error: unknown) => error);
       await trapped;
-      await mustSettle("logoff", record.tunnel.close());
+      await mustSettle("close", record.tunnel.close());
       expect(await login).toMatchObject({ name: "SshError", code: "aborted" });
       await expect(record.tunnel.closed).rejects.toMatchObject({ code: "aborted" });
       await isOver(record, box);
     });
 
-    it(`that is aborted when ${name} ends its login with the signal's reason, and a new tunnel can log in`, async () => {
+    it(`rejects connect() if it is aborted while ${name}, and lets a new tunnel log in`, async () => {
       const { options, trap } = make(0);
       const { box, ...server } = await behind(sshd);
       const record = await watched(server, { ...options, reconnect: { ...options?.reconnect, mode: "always" } });
@@ -167,13 +167,12 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       controller.abort(reason);
       expect(await login).toMatchObject({ name: "SshError", code: "aborted", cause: reason });
       await isOver(record, box);
-      if (options?.hostKey !== undefined || options?.auth !== undefined) return;
       box.heal();
       await expect(record.tunnel.connect()).rejects.toMatchObject({ code: "misuse" });
       expect((await watchedOpen(server)).tunnel.state).toBe("open");
     });
 
-    it(`that was open and is logged off when ${name} simply ends`, async () => {
+    it(`resolves \`closed\` if it was open and is closed while ${name}`, async () => {
       const { options, trap } = make(1);
       const { box, ...server } = await behind(sshd);
       const record = await watchedOpen(server, options);
@@ -182,14 +181,14 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       box.reset();
       await trapped;
       expect([record.tunnel.state !== "open", web.state]).toEqual([true, "pending"]);
-      await mustSettle("logoff", record.tunnel.close());
+      await mustSettle("close", record.tunnel.close());
       await record.tunnel.closed;
       await web.closed;
       await isOver(record, box);
     });
   }
 
-  it("gives a request for a port up when it is aborted, and the port with it", async () => {
+  it("releases the port of an aborted request", async () => {
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server, { keepAlive: { intervalMs: 0 } });
     const target = await echo();
@@ -201,56 +200,56 @@ describe.skipIf(missing("sshd", "password"))("a tunnel", () => {
       target: { host: "127.0.0.1", port: target.port },
       signal: controller.signal,
     });
-    await expect.poll(() => isListening(port), patience).toBe(true);
+    await expect.poll(() => isListening(port), pollOptions).toBe(true);
     controller.abort();
     await expect(mustSettle("request", request)).rejects.toMatchObject({ code: "aborted" });
     box.heal();
-    // The host's answer comes too late: nobody wants the port any more.
-    await expect.poll(() => isListening(port), patience).toBe(false);
+    // The server's answer arrives after the abort, so the tunnel cancels the port.
+    await expect.poll(() => isListening(port), pollOptions).toBe(false);
     const web = await forwardTo(record, target, { port });
     expect(await echoes(web.port)).toBe(true);
   });
 
-  it("ends requests for ports and cancellations that are under way when it is logged off", async () => {
+  it("ends pending requests, closes and probes if it is closed", async () => {
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server, { keepAlive: { intervalMs: 0 } });
     const target = await echo();
     const web = await forwardTo(record, target);
     box.silence();
     const request = mustSettle("request", forwardTo(record, target)).catch((error: unknown) => error);
-    const cancel = mustSettle("cancel", web.close()).catch((error: unknown) => error);
+    const closing = mustSettle("close of the forwarding", web.close()).catch((error: unknown) => error);
     const probe = mustSettle("probe", web.probe()).catch((error: unknown) => error);
-    const logoff = mustSettle("logoff", record.tunnel.close());
+    const closed = mustSettle("close", record.tunnel.close());
     expect(await request).toMatchObject({ name: "SshError", code: "closed" });
     expect(await probe).toMatchObject({ name: "SshError", code: "closed" });
-    await cancel;
+    await closing;
     expect([record.tunnel.state, web.state]).toEqual(["closed", "closed"]);
-    // A silent host is not waited for without end.
-    await logoff;
+    // `close` must not wait for a silent server without end.
+    await closed;
   });
 
-  it("frees a pending forwarding that is cancelled, and does not ask for it again", async () => {
+  it("drops a pending forwarding that is closed, and does not request its port again", async () => {
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server);
     const port = await freePort();
     const web = await forwardTo(record, await echo(), { port });
     await box.down();
     box.reset();
-    await expect.poll(() => web.state, patience).toBe("pending");
-    await mustSettle("cancel", web.close());
+    await expect.poll(() => web.state, pollOptions).toBe("pending");
+    await mustSettle("close of the forwarding", web.close());
     await web.closed;
     await box.up();
-    await expect.poll(() => record.tunnel.state, patience).toBe("open");
+    await expect.poll(() => record.tunnel.state, pollOptions).toBe("open");
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect([isListening(port), record.tunnel.forwardings]).toEqual([false, []]);
   });
 
-  it("drains while the host is silent no longer than its deadline", async () => {
+  it("closes at the deadline of a drain while the server is silent", async () => {
     const { box, ...server } = await behind(sshd);
     const record = await watchedOpen(server, { keepAlive: { intervalMs: 0 } });
     const web = await forwardTo(record, await echo());
     box.silence();
-    await mustSettle("drain", record.tunnel.close({ drainMs: 300 }));
+    await mustSettle("close with drainMs", record.tunnel.close({ drainMs: 300 }));
     expect([record.tunnel.state, web.state]).toEqual(["closed", "closed"]);
   });
 });

@@ -1,11 +1,5 @@
-/** Forwardings through real hosts: both modes, every address form, and what visitors and targets do to them. */
-import {
-  type ForwardedChannel,
-  type Listener,
-  privateKey,
-  ReverseTunnel,
-  type VisitorErrorEvent,
-} from "@postern/node";
+/** Forwardings through real servers: both modes, every form of address, and faults of visitors and targets. */
+import { type ForwardedChannel, type Listener, privateKey, ReverseTunnel, type VisitorErrorEvent } from "@postern/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   deafTarget,
@@ -51,7 +45,7 @@ const hosts: readonly HostKind[] = [
   {
     name: "dropbear",
     lacks: missing("dropbear"),
-    // Its 2022.83 answers every cancel-tcpip-forward with failure.
+    // dropbear 2022.83 answers every cancel-tcpip-forward with failure.
     cancels: false,
     start: async () => startDropbear({ authorizedKeys: [(await userKey()).publicLine] }),
   },
@@ -67,7 +61,7 @@ for (const { name, lacks, cancels, start } of hosts) {
     });
     afterAll(() => host.stop());
 
-    it("carries bytes to a target, and lives on when the forwarding is cancelled", async () => {
+    it("carries bytes to a target, and keeps open connections after the forwarding is closed", async () => {
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
       const forwarding = await tunnel.forward({ port: 0, target: local(echo.port) });
@@ -79,7 +73,7 @@ for (const { name, lacks, cancels, start } of hosts) {
         await forwarding.closed;
       } else await expect(forwarding.close()).rejects.toMatchObject({ code: "refused" });
       expect(isListening(forwarding.port)).toBe(!cancels);
-      // A connection that is open lives on (RFC 4254 section 7.1 cancels the listening only).
+      // Cancelling ends only the listening (RFC 4254 section 7.1).
       await visitor.send("after");
       expect((await visitor.read(5)).toString()).toBe("after");
       visitor.end();
@@ -88,7 +82,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       await echo.stop();
     });
 
-    it("listens when it is asked during the login, and is refused like any other", async () => {
+    it("accepts requests during the login, and rejects a port in use", async () => {
       const [echo, taken] = await Promise.all([echoTarget(), echoTarget()]);
       const tunnel = new ReverseTunnel(await tunnelOptions(host));
       const target = local(echo.port);
@@ -98,17 +92,17 @@ for (const { name, lacks, cancels, start } of hosts) {
       busy.catch(() => {});
       await login;
       const forwardings = await Promise.all(asked);
-      // dropbear listens on what addresses it can, and is content with ::1.
+      // dropbear reports success if it can listen on ::1 alone.
       if (name === "OpenSSH") await expect(busy).rejects.toMatchObject({ code: "refused" });
       for (const { port } of forwardings) expect((await exchange(port, "early")).toString()).toBe("early");
       await tunnel.close();
       await Promise.all([echo.stop(), taken.stop()]);
     });
 
-    it("listens nowhere when the login that it was asked with is refused", async () => {
+    it("rejects requests from before a login that fails", async () => {
       const port = await freePort();
-      const stranger = await makeKey("ed25519", tempDir("postern-stranger").file("key"));
-      const tunnel = new ReverseTunnel(await tunnelOptions(host, { auth: [privateKey(stranger.privateText)] }));
+      const unknown = await makeKey("ed25519", tempDir("postern-unknown").file("key"));
+      const tunnel = new ReverseTunnel(await tunnelOptions(host, { auth: [privateKey(unknown.privateText)] }));
       const login = tunnel.connect();
       const forwarding = tunnel.forward({ port, target: local(port) });
       const auth = { code: "auth", message: expect.stringContaining("publickey (refused)") };
@@ -118,7 +112,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect(isListening(port)).toBe(false);
     });
 
-    it("gives each connection to the program, with its origin, as streams and as a pipe", async () => {
+    it("yields each connection with its origin, as streams and as a pipe", async () => {
       const tunnel = await openTunnel(host);
       const asked: unknown[] = [];
       const forwarding = await tunnel.listen({
@@ -152,7 +146,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       expect(await channels.next()).toEqual({ done: true, value: undefined });
     });
 
-    it("serves only the visitors that onOpen lets in", async () => {
+    it("serves only the visitors that onOpen accepts", async () => {
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
       const errors: VisitorErrorEvent[] = [];
@@ -172,7 +166,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       await echo.stop();
     });
 
-    it("half-closes both ways", async () => {
+    it("half-closes in both directions", async () => {
       const size = 1_000_000;
       const hashing = await halfCloseTarget();
       const source = await patternSource(size, 11);
@@ -181,13 +175,13 @@ for (const { name, lacks, cancels, start } of hosts) {
       const asking = await visit(ask.port);
       await asking.sendAll(patternChunks(size, 3));
       asking.end();
-      // The visitor has ended; the answer still comes.
+      // The visitor has ended its side, and the answer still arrives.
       expect((await asking.readAll()).toString()).toBe(patternHash(size, 3));
 
       const tell = await tunnel.forward({ port: 0, target: local(source.port) });
       const listening = await visit(tell.port);
       expect(await listening.hashAll()).toEqual({ bytes: size, sha256: patternHash(size, 11) });
-      // The target has ended; the visitor may still speak.
+      // The target has ended its side, and the visitor may still send.
       await listening.send("still here");
       listening.end();
       expect(await listening.closed).toBeUndefined();
@@ -195,19 +189,19 @@ for (const { name, lacks, cancels, start } of hosts) {
       await Promise.all([hashing.stop(), source.stop()]);
     });
 
-    it("turns visitors away when the target refuses, and says so", async () => {
+    it("closes visitors if the target refuses, and fires visitorerror", async () => {
       const port = await refusingPort();
       const tunnel = await openTunnel(host);
       const errors: VisitorErrorEvent[] = [];
       tunnel.addEventListener("visitorerror", (event) => errors.push(event));
       const forwarding = await tunnel.forward({ port: 0, target: local(port) });
-      expect((await exchangeOrNothing(forwarding.port, "anybody?")).length).toBe(0);
+      expect((await exchangeOrNothing(forwarding.port, "hello")).length).toBe(0);
       expect(errors[0]?.error).toMatchObject({ code: "connect", message: expect.stringContaining("ECONNREFUSED") });
       expect(errors[0]?.forwarding).toBe(forwarding);
       await tunnel.close();
     });
 
-    it("ends the visitor's connection when the target resets, and goes on serving", async () => {
+    it("ends the visitor's connection if the target resets, and serves others", async () => {
       const resetting = await resettingTarget("data");
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
@@ -219,14 +213,14 @@ for (const { name, lacks, cancels, start } of hosts) {
       await Promise.all([resetting.stop(), echo.stop()]);
     });
 
-    it("leaves other connections running while a target never reads", async () => {
+    it("serves other connections while a target never reads", async () => {
       const deaf = await deafTarget();
       const echo = await echoTarget();
       const tunnel = await openTunnel(host);
       const stalled = await tunnel.forward({ port: 0, target: local(deaf.port) });
       const running = await tunnel.forward({ port: 0, target: local(echo.port) });
       const visitor = await visit(stalled.port);
-      // Far more than the window, the sockets' buffers and the host's together.
+      // Far more than the window and the buffers of the sockets and the server.
       const flood = visitor.sendAll(patternChunks(64 * 1024 * 1024)).catch(() => "cut");
       const size = 4 * 1024 * 1024;
       const other = await visit(running.port);
@@ -270,8 +264,8 @@ for (const { name, lacks, cancels, start } of hosts) {
       await web.stop();
     });
 
-    it("is refused with a typed error when the port is taken, and the tunnel goes on", async () => {
-      // On all addresses: a host that may bind one family of two says that it succeeded.
+    it("rejects with a typed error if the port is in use, and the tunnel stays open", async () => {
+      // On all addresses, because a server that can bind one of two families reports success.
       const echo = await echoTarget("::");
       const tunnel = await openTunnel(host);
       const refused = tunnel.listen({ address: "127.0.0.1", port: echo.port });
@@ -289,9 +283,9 @@ for (const { name, lacks, cancels, start } of hosts) {
   });
 }
 
-describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
+describe.skipIf(missing("sshd"))("an address of a forwarding through OpenSSH", () => {
   for (const address of ["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost"]) {
-    it(`${JSON.stringify(address)} goes to the host word for word`, async () => {
+    it(`is sent to the server unchanged: ${JSON.stringify(address)}`, async () => {
       const sshd = await startSshd({
         authorizedKeys: [(await userKey()).publicLine],
         config: { GatewayPorts: "clientspecified", LogLevel: "DEBUG1" },
@@ -301,7 +295,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
         const tunnel = await openTunnel(sshd);
         const forwarding = await tunnel.forward({ address, port: 0, target: local(echo.port) });
         await sshd.logged(new RegExp(`tcpip-forward listen ${address.replaceAll(".", "\\.")} port 0`));
-        // A visitor is served, so the address that came back with the channel found its way.
+        // A visitor is served only if the address in the channel request matches the forwarding.
         const to = address.includes(":") ? "::1" : "127.0.0.1";
         expect((await exchange(forwarding.port, "hello", to)).toString()).toBe("hello");
         await tunnel.close();
@@ -338,7 +332,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     });
   }
 
-  it("reports a probe as failed if one of two families is not ours", async () => {
+  it("fails a probe if another program has the port on one of two families", async () => {
     const sshd = await startSshd({
       authorizedKeys: [(await userKey()).publicLine],
       config: { GatewayPorts: "clientspecified" },
@@ -365,7 +359,7 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
     }
   });
 
-  it("keeps the same port on two addresses apart", async () => {
+  it("distinguishes the same port on two addresses", async () => {
     const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     try {
       const port = await freePort();
@@ -393,12 +387,12 @@ describe.skipIf(missing("sshd"))("addresses, as OpenSSH reads them", () => {
   });
 });
 
-describe.skipIf(missing("sshd"))("a host that allows no forwarding", () => {
+describe.skipIf(missing("sshd"))("a forwarding that the server denies", () => {
   for (const [config, said] of [
     [{ AllowTcpForwarding: "no" }, /forwarding/],
     [{ PermitListen: "localhost:1" }, /forwarding refused/],
   ] as const) {
-    it(`says why it refuses (${Object.keys(config)[0]})`, async () => {
+    it(`rejects with the server's reason (${Object.keys(config)[0]})`, async () => {
       const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config });
       try {
         const tunnel = await openTunnel(sshd);
@@ -420,7 +414,7 @@ async function taken(channels: AsyncIterator<ForwardedChannel>): Promise<Forward
   return next.value;
 }
 
-/** What the visitor of a port hears; a connection that is cut counts as nothing heard. */
+/** Returns the answer to a visitor, or no bytes if the connection breaks. */
 async function exchangeOrNothing(port: number, data: string): Promise<Uint8Array> {
   return exchange(port, data).catch(() => new Uint8Array(0));
 }

@@ -1,4 +1,4 @@
-/** The harness itself, with real parts only: OpenSSH and dropbear against each other. */
+/** Tests the harness with OpenSSH and dropbear against each other. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -29,7 +29,7 @@ import {
 } from "./harness/index.ts";
 
 describe("targets and visitors", () => {
-  it("echo, hash, source, half-close and web targets answer what they should", async () => {
+  it("answer as echo, hash, source, half-close and web targets", async () => {
     const size = 1_000_000;
     const echo = await echoTarget();
     expect((await exchange(echo.port, "hello")).toString()).toBe("hello");
@@ -58,7 +58,7 @@ describe("targets and visitors", () => {
     expect(isListening(echo.port)).toBe(false);
   });
 
-  it("a visitor reads by size and says when the end came too early", async () => {
+  it("read by size, and reject at an early end", async () => {
     const source = await patternSource(10);
     const visitor = await visit(source.port);
     expect(await visitor.read(4)).toHaveLength(4);
@@ -67,7 +67,7 @@ describe("targets and visitors", () => {
     await source.stop();
   });
 
-  it("refusing, resetting and deaf targets misbehave as they should", async () => {
+  it("refuse, reset and stay silent as faulty targets", async () => {
     await expect(visit(await refusingPort())).rejects.toMatchObject({ code: "ECONNREFUSED" });
     const resetting = await resettingTarget("data");
     const visitor = await visit(resetting.port);
@@ -89,7 +89,7 @@ describe("targets and visitors", () => {
   });
 });
 
-describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
+describe.skipIf(missing("sshd", "ssh"))("OpenSSH with OpenSSH", () => {
   const types: KeyType[] = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048", "rsa3072"];
   const keys: KeyPair[] = [];
   let dir: TempDir;
@@ -99,7 +99,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
   });
   afterAll(() => dir.remove());
 
-  it("each key type logs in, and each host key type is offered", async () => {
+  it("logs in with each key type, and offers each host key type", async () => {
     const sshd = await startSshd({
       authorizedKeys: keys.map((key) => key.publicLine),
       hostKeyTypes: ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048"],
@@ -123,7 +123,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
     await sshd.stop();
   });
 
-  it("a visitor reaches a target through ssh -R, half-close included", async () => {
+  it("carries a visitor to a target through ssh -R, with a half-close", async () => {
     const [identity] = keys;
     const sshd = await startSshd({ authorizedKeys: [identity!.publicLine] });
     const [echo, half] = [await echoTarget(), await halfCloseTarget()];
@@ -145,7 +145,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
     await expectGone(sshd);
   });
 
-  it("its configuration is what the test gives", async () => {
+  it("uses the configuration of the test", async () => {
     const [identity] = keys;
     const sshd = await startSshd({
       authorizedKeys: [identity!.publicLine],
@@ -163,13 +163,13 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
     await sshd.stop();
   });
 
-  it("refuses a stranger, and a host key that the client does not know", async () => {
-    const [known, stranger] = keys;
+  it("rejects an unknown key, and an unknown host key", async () => {
+    const [known, unknown] = keys;
     const sshd = await startSshd({ authorizedKeys: [known!.publicLine] });
-    const denied = await runSsh(["-N"], { server: sshd, identity: stranger! });
+    const denied = await runSsh(["-N"], { server: sshd, identity: unknown! });
     expect(await denied.exited).toBe(255);
     expect(denied.stderr.text()).toContain("Permission denied (publickey)");
-    const wrong: SshServer = { ...sshd, hostKeys: { ed25519: stranger! } };
+    const wrong: SshServer = { ...sshd, hostKeys: { ed25519: unknown! } };
     const refused = await runSsh(["-N"], { server: wrong, identity: known! });
     expect(await refused.exited).toBe(255);
     expect(refused.stderr.text()).toContain("Host key verification failed");
@@ -177,7 +177,7 @@ describe.skipIf(missing("sshd", "ssh"))("OpenSSH with itself", () => {
   });
 
   it.skipIf(missing("password"))(
-    "logs in by password and by keyboard-interactive, and leaves the accounts alone",
+    "logs in by password and by keyboard-interactive, and does not change the machine's accounts",
     async () => {
       const before = accounts();
       const sshd = await startSshd({ password: true, config: { UsePAM: "yes", KbdInteractiveAuthentication: "yes" } });
@@ -238,7 +238,7 @@ describe.skipIf(missing("dropbear", "ssh"))("OpenSSH's ssh with dropbear", () =>
   });
 });
 
-/** Stops the server while a client may still be connected: nothing of it may be left. */
+/** Stops the server while a client may be connected. None of its processes may be left. */
 async function expectGone(server: SshServer & { readonly dir: string; stop(): Promise<void> }): Promise<void> {
   await server.stop();
   expect(isListening(server.port)).toBe(false);
@@ -247,7 +247,7 @@ async function expectGone(server: SshServer & { readonly dir: string; stop(): Pr
   expect(left).toEqual([]);
 }
 
-/** Changes whenever the machine's accounts do. */
+/** Returns values that change with the accounts of the machine. */
 function accounts(): number[] {
   return ["/etc/passwd", "/etc/shadow"].flatMap((file) => [statSync(file).mtimeMs, statSync(file).ino]);
 }

@@ -161,7 +161,10 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
     const before = sshd.log().length;
     await tunnel.connect();
     await tunnel.close();
-    const attempts = sshd.log().slice(before).matchAll(/(Accepted|Failed) (password|publickey) for/g);
+    const attempts = sshd
+      .log()
+      .slice(before)
+      .matchAll(/(Accepted|Failed) (password|publickey) for/g);
     expect([...attempts].map(([, outcome, method]) => `${outcome} ${method}`)).toEqual([
       "Failed password",
       "Failed publickey",

@@ -1,5 +1,5 @@
 /**
- * Makes `*-code.ts` of the `*.wat` beside it in `packages/wasm/src`: `node scripts/assemble.mjs`. A test holds that each two agree.
+ * Assembles each `*.wat` in `packages/wasm/src` into a `*-code.ts`: `node scripts/assemble.mjs`. A test compares both.
  * @module
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Installs the workspace with the pnpm pinned in package.json, so that `npm test` and `npm run demo` work on a machine that
- * has only Node.js and npm. Imports nothing that has to be installed. Arguments go to pnpm: `--filter` leaves the runtimes out.
+ * Installs the workspace with the pnpm that package.json pins, so that `npm test` and `npm run demo` need only Node.js
+ * and npm. Imports no installed package. Arguments are passed to pnpm: `--filter` skips the runtimes.
  * @module
  */
 import { pnpm } from "./lib/run.mjs";

@@ -1,6 +1,6 @@
 /**
- * Builds the `dist` of every package, with nothing in it that has no source any more: declarations by the compiler, and by esbuild one
- * JavaScript file for each entry, for fewer files load faster.
+ * Builds the `dist` of every package, and removes outputs whose source is gone. The compiler writes the declarations,
+ * and esbuild one JavaScript file for each entry, because fewer files load faster.
  * @module
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,9 @@ for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
 if (process.exitCode === 0) await Promise.all(folders.map(bundle));
 
-/** The compiler neither removes the output of a deleted source nor makes a deleted output again. */
+/**
+ * Removes outputs of deleted sources, and makes the compiler write deleted outputs again. It does neither by itself.
+ */
 function tidy(folder) {
   const [src, dist] = [join(folder, "src"), join(folder, "dist")];
   if (!existsSync(dist)) return;
@@ -29,7 +31,7 @@ function tidy(folder) {
   if (!whole) rmSync(join(dist, ".tsbuildinfo"), { force: true });
 }
 
-/** What several entries share is a file of its own, so that it exists once. */
+/** Bundles the entries of a package. Code that several entries share is a file of its own. */
 async function bundle(folder) {
   const { name, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const entryPoints = Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
@@ -47,7 +49,7 @@ async function bundle(folder) {
     target: "es2022",
     platform: "neutral",
     sourcemap: true,
-    // The sources are shipped beside.
+    // The package contains the sources.
     sourcesContent: false,
     conditions: ["@postern/source"],
     plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }],
@@ -56,14 +58,15 @@ async function bundle(folder) {
 }
 
 /**
- * What is outside of a package stays outside. But Node.js takes longer to find twelve packages than to run them, so @postern/node has
- * within it what it imports of ours, save for what is loaded late, and the class of errors, which has to be one.
+ * Keeps other packages external. @postern/node is the exception: it contains the packages of Postern, because Node.js
+ * takes longer to find twelve packages than to run them. External are dynamic imports, and @postern/wire, because the
+ * class SshError must exist once.
  */
 function outside(packageName, entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
     if (/^\.\.?\//.test(path)) {
-      // An entry that exports another one again leaves it at its place, and a bundle of both in order.
+      // An entry that re-exports another entry keeps it external.
       const again = entries.has(importer) && entries.has(join(resolveDir, path));
       return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
     }

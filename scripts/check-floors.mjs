@@ -1,5 +1,6 @@
 /**
- * A package imports only from lower floors, and a portable package uses nothing of Node. ARCHITECTURE.md shows the same floors.
+ * Checks that packages import only from lower floors, that portable packages do not use Node, and that ARCHITECTURE.md
+ * shows the same floors.
  * `node scripts/check-floors.mjs [root]`
  * @module
  */
@@ -12,8 +13,8 @@ import { readSource, report, sourcesBelow } from "./lib/source.mjs";
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * The floor of each package. `below`: the only packages it may import, if that is not every lower floor. `platform`: it may use `node:`
- * modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published.
+ * The floor of each package. `below`: the packages it may import; default: every lower floor. `platform`: it may use
+ * `node:` modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published.
  */
 const floors = JSON.parse(readFileSync(new URL("./floors.json", import.meta.url), "utf8"));
 const noble = ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"];
@@ -35,7 +36,7 @@ for (const folder of folders) {
 let sources = 0;
 for (const [folder, manifest] of manifests) {
   if (!(folder in floors)) {
-    add(manifest.file, 1, "unknown-package", `'${folder}' has no floor: give it one in scripts/floors.json`);
+    add(manifest.file, 1, "unknown-package", `'${folder}' has no floor: add one to scripts/floors.json`);
     continue;
   }
   checkManifest(folder, manifest);
@@ -47,7 +48,7 @@ for (const [folder, manifest] of manifests) {
     if (shipped && !floors[folder].platform) checkGlobals(source);
   }
 }
-// What is not a package may import any of them, but by name.
+// Other folders may import any package, but only by name.
 for (const folder of ["integration", "bench", "examples", "test-vectors", "scripts"]) {
   for (const file of sourcesBelow(root, folder)) {
     sources++;
@@ -109,27 +110,27 @@ function checkImport(folder, { json }, file, line, specifier, shipped) {
   if (json.dependencies?.[name] === undefined) add(file, line, "undeclared", `'${name}' is not in dependencies`);
 }
 
-/** Nobody reaches into the files of another package. */
+/** Reports imports of another package's files. */
 function checkReach(folder, file, line, specifier) {
   if (specifier === undefined) return false;
   const [, name, subpath] = /^(@postern\/[^/]+)\/(.+)$/.exec(specifier) ?? [];
   if (subpath !== undefined) {
-    // Some packages have more than one door.
+    // Some packages have more than one entry.
     if (manifests.get(posternPackage(name))?.json.exports?.[`./${subpath}`]) return false;
-    add(file, line, "reach-in", `'${specifier}': that is no entry of the package`);
+    add(file, line, "reach-in", `'${specifier}' is not an entry of the package`);
     return true;
   }
   if (!/^\.\.?(\/|$)/.test(specifier)) return false;
   const target = posix.join(posix.dirname(file), specifier);
   const inside = folder === undefined ? !target.startsWith("packages/") : target.startsWith(`packages/${folder}/`);
-  // Test vectors and the like belong to nobody; what is shipped stays at home all the same.
+  // Tests may use shared folders such as test-vectors; shipped code may not.
   const common = !/^(\.\.|packages)(\/|$)/.test(target) && !file.startsWith(`packages/${folder}/src/`);
   if (inside || common) return false;
   add(
     file,
     line,
     "reach-in",
-    `'${specifier}' leads out of ${folder === undefined ? "its place" : `packages/${folder}`}`,
+    `'${specifier}' leads out of ${folder === undefined ? "its folder" : `packages/${folder}`}`,
   );
   return true;
 }
@@ -145,8 +146,8 @@ function checkFloor(folder, other, file, line) {
     to.floor < from.floor
       ? `may import only ${from.below.join(", ")}`
       : to.floor === from.floor
-        ? "and packages on one floor do not know each other"
-        : "and imports go down";
+        ? "but packages on one floor may not import each other"
+        : "but imports go down";
   add(file, line, "floor", `'${folder}' (floor ${from.floor}) imports '${other}' (floor ${to.floor}), ${why}`);
 }
 
@@ -185,7 +186,7 @@ function checkCycles() {
   for (const folder of manifests.keys()) visit(folder, []);
 }
 
-/** No file of a package imports itself through others, types included. Each circle is reported once, at its first file. */
+/** Finds files of a package that import themselves through others, types included. Reports each circle once, at its first file. */
 function checkCircles() {
   for (const folder of folders) {
     const files = new Map();
@@ -209,7 +210,7 @@ function checkCircles() {
   }
 }
 
-/** One version for all of ours, and one of each library. */
+/** Requires one version for all packages, and one version of each library. */
 function checkVersions() {
   const seen = new Map();
   for (const { file, json, lineOf } of manifests.values()) {
@@ -227,7 +228,7 @@ function checkVersions() {
   }
 }
 
-/** Tools are pinned exactly, everywhere. */
+/** Requires exact versions of tools. */
 function checkPins() {
   for (const file of ["package.json", "integration/package.json", ...[...manifests.values()].map((one) => one.file)]) {
     if (!existsSync(join(root, file))) continue;
@@ -241,7 +242,7 @@ function checkPins() {
   }
 }
 
-/** A package that the compiler does not know is neither checked nor built. */
+/** Requires each package in the compiler's references, because others are neither checked nor built. */
 function checkReferences() {
   for (const file of ["tsconfig.build.json", "tsconfig.test.json"]) {
     if (!existsSync(join(root, file))) continue;

@@ -1,5 +1,5 @@
 /**
- * Machines are deaf and blind: no promises, timers, clock, randomness or output of their own. What they need is an argument.
+ * Checks that machines use no promises, timers, clock, randomness or output. They receive such values as arguments.
  * `node scripts/check-machines.mjs [root]`
  * @module
  */
@@ -8,7 +8,8 @@ import { readSource, report, sourcesBelow } from "./lib/source.mjs";
 
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
-const machine = /^packages\/((transport|connection)\/src\/.+|[^/]+\/src\/(.+\/)?([^/]+-machine|[^/]+-state))\.ts$/;
+const machine =
+  /^packages\/((transport|connection)\/src\/.+|[^/]+\/src\/(.+\/)?([^/]+-machine|packet-[^/]+|[^/]+-state))\.ts$/;
 
 const rules = new Map(
   Object.entries({
@@ -26,7 +27,7 @@ const rules = new Map(
     "no-clock": ["Date", "performance"],
     "no-randomness": ["crypto"],
     "no-output": ["console"],
-    // Everything above can be had through it.
+    // Gives access to everything above.
     "no-global-object": ["globalThis", "self"],
   }).flatMap(([rule, names]) => names.map((name) => [name, rule])),
 );

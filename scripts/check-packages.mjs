@@ -1,4 +1,4 @@
-/** Packs what would be published, and has publint and attw look at the tarballs. @module */
+/** Packs the packages as for publishing, and checks the tarballs with publint and attw. @module */
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pnpm, root, run } from "./lib/run.mjs";
@@ -20,7 +20,7 @@ const bad = tarballs.filter((tarball) => {
   console.log(`-- ${tarball}`);
   const file = join(pack, tarball);
   const shape = run("publint", ["run", file, "--strict"]);
-  // It prints a page about each package that is in order.
+  // Without --quiet, attw prints a page about each correct package.
   const attw = [file, "--profile", "esm-only", "--format", "ascii"];
   const types = run("attw", [...attw, "--quiet"]) === 0 || run("attw", attw) === 0;
   return shape !== 0 || !types;

@@ -1,6 +1,6 @@
 /**
- * The real peers of the integration tests come from Debian. As root on a machine that starts no services by itself (a container)
- * they are installed; anywhere else this says what to install, and the tests that need it are skipped.
+ * Installs the real peers of the integration tests from Debian, if it runs as root on a machine without systemd (a
+ * container). Otherwise it prints the packages to install, and the tests that need them are skipped.
  * @module
  */
 import { spawnSync } from "node:child_process";
@@ -10,16 +10,16 @@ import { dirname } from "node:path";
 import { newerDebian } from "./lib/newer-debian.mjs";
 
 const peers = [
-  { program: "sshd", package: "openssh-server", use: "the SSH host behind most integration tests" },
-  { program: "ssh", package: "openssh-client", use: "the client of our own server" },
+  { program: "sshd", package: "openssh-server", use: "the SSH server of most integration tests" },
+  { program: "ssh", package: "openssh-client", use: "a client of TunnelHost" },
   { program: "ssh-keygen", package: "openssh-client", use: "the keys of every integration test" },
-  { program: "dropbear", package: "dropbear-bin", use: "a second SSH host" },
+  { program: "dropbear", package: "dropbear-bin", use: "a second SSH server" },
   { program: "dbclient", package: "dropbear-bin", use: "a client of our own server" },
   { program: "plink", package: "putty-tools", use: "a client of our own server" },
   { program: "asyncssh", package: "python3-asyncssh", use: "a client of our own server" },
   { program: "paramiko", package: "python3-paramiko", use: "a client of our own server" },
   { program: "chromium", package: "chromium", use: "the runtime of a page" },
-  { program: "ssh-audit", package: "ssh-audit", use: "a look at what our own server offers" },
+  { program: "ssh-audit", package: "ssh-audit", use: "a check of the algorithms of TunnelHost" },
   { program: "autossh", package: "autossh", use: "a peer of docs/peers.md" },
   { program: "tinysshd", package: "tinysshd", use: "a peer of docs/peers.md" },
   { program: "gcc", package: "gcc", use: "the compiler of the libssh and libssh2 peers" },
@@ -48,7 +48,7 @@ for (const peer of absent) {
     `setup: ${peer.program} is missing (${peer.use}); tests that need it are skipped. ${advice(peer.package)}`,
   );
 }
-if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are there`);
+if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are installed`);
 makeNewerDebian();
 
 function lacking() {
@@ -66,7 +66,7 @@ function lacking() {
   return peers.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));
 }
 
-/** OpenSSH and dropbear of the next Debian, in a folder of the user's cache. It takes a minute, once. */
+/** Installs OpenSSH and dropbear of the next Debian in a folder of the user's cache. The first run takes a minute. */
 function makeNewerDebian() {
   const { folder, release, packages, isThere } = newerDebian();
   if (isThere) return;
@@ -78,7 +78,7 @@ function makeNewerDebian() {
   const part = `${folder}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(dirname(folder), { recursive: true });
-  // In a mount namespace, so that what debootstrap mounts goes away with it even if it is killed.
+  // A mount namespace removes the mounts of debootstrap even if it is killed.
   const { status, stdout } = spawnSync(
     "unshare",
     [
@@ -92,7 +92,7 @@ function makeNewerDebian() {
   rmSync(part, { recursive: true, force: true });
 }
 
-/** Where systemd runs, installing openssh-server opens port 22: that is for the owner of the machine to decide. */
+/** With systemd, installing openssh-server opens port 22. Only the owner of the machine may decide that. */
 function mayInstall() {
   return process.getuid?.() === 0 && existsSync("/usr/bin/apt-get") && !existsSync("/run/systemd/system");
 }

@@ -1,4 +1,4 @@
-/** `npm run soak -- --minutes N --seed TEXT`: faults and traffic for as long as you like; prints the figures. @module */
+/** `npm run soak -- --minutes N --seed TEXT`: runs traffic with faults and prints the figures. @module */
 import { parseArgs } from "node:util";
 import { run } from "./lib/run.mjs";
 

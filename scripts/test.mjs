@@ -1,4 +1,7 @@
-/** `npm test`, after the bootstrap: peers, types, every test; the last line is `N passed, N failed`. @module */
+/**
+ * `npm test`, after the bootstrap: installs peers, checks types, runs every test. Ends with `N passed, N failed`.
+ * @module
+ */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,11 +12,11 @@ const folder = mkdtempSync(join(tmpdir(), "postern-test-"));
 const POSTERN_TALLY = join(folder, "tally.json");
 try {
   run("node", ["scripts/setup-tests.mjs"]);
-  // Vitest takes the types out without a look at them, so the compiler counts as one test.
+  // Vitest strips the types without checking them, so the compiler counts as one test.
   console.log("types: tsc -b");
   const types = run("tsc", ["-b"]) === 0;
-  console.log(types ? "types: they hold" : "types: they do not hold, see above");
-  // Some tests look at what would be published.
+  console.log(types ? "types: no errors" : "types: errors, see above");
+  // Some tests need the build.
   if (types) run("node", ["scripts/build.mjs"]);
   const status = run(...bounded("vitest", ["run", ...process.argv.slice(2)]), { env: { POSTERN_TALLY } });
   const tally = read();
@@ -25,7 +28,7 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-/** A test that never yields cannot be timed out from within. On a terminal, Ctrl-C must go on reaching the tests instead. */
+/** Limits the time from outside, because vitest cannot end a test that never yields. Not on a terminal, for Ctrl-C. */
 function bounded(command, args) {
   const unattended = process.platform === "linux" && !process.stdout.isTTY;
   return unattended ? ["timeout", ["--kill-after=10", "30m", command, ...args]] : [command, args];
@@ -35,7 +38,7 @@ function read() {
   try {
     return JSON.parse(readFileSync(POSTERN_TALLY, "utf8"));
   } catch {
-    console.log("the tests ended without a result");
+    console.log("expected a result of the tests, got none");
     return { passed: 0, failed: 1, skipped: 0 };
   }
 }

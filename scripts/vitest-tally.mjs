@@ -1,6 +1,6 @@
 /**
- * Vitest reporter: the closing line, `N passed, N failed`, and `, N skipped` when there are any.
- * With POSTERN_TALLY set it writes the numbers to that file instead, for `scripts/test.mjs`.
+ * Vitest reporter: prints `N passed, N failed`, and `, N skipped` if there are any. If POSTERN_TALLY is set, it writes
+ * the numbers to that file instead, for `scripts/test.mjs`.
  * @module
  */
 import { writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The files of this folder: their form, their provenance, and that the README counts them rightly. */
+/** Checks the files of this folder: their form, their provenance, and their counts in the README. */
 import { readdirSync, readFileSync } from "node:fs";
 import { compatibleAlgorithms, sha256, sha384, sha512 } from "@postern/noble";
 import { loadVectors } from "@postern/testkit/vectors";
@@ -9,7 +9,7 @@ const filesOf = (kind: string) =>
   readdirSync(new URL(kind, import.meta.url)).map((file) => file.replace(/\.json$/, ""));
 const all = kinds.flatMap((kind) => filesOf(kind).map((algorithm) => [kind, algorithm] as const));
 
-/** Every string under `value` that should be hexadecimal: what is not text by its name. */
+/** Yields every string under `value` that should be hexadecimal: all but the fields that hold text. */
 function* hexOf(value: unknown, name = ""): Generator<string> {
   if (typeof value === "string") {
     if (!/^(comment|source|error|algorithm|kind|type|message)$/.test(name)) yield value;
@@ -50,7 +50,7 @@ describe("coverage", () => {
     ["hash", [sha256, sha384, sha512]],
     ["kex", compatibleAlgorithms.kex],
     ["hostkey", compatibleAlgorithms.hostKeys],
-  ] as const)("%s: a file for each algorithm, an algorithm for each file", (kind, values) => {
+  ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
     expect(filesOf(kind).toSorted()).toEqual(names.toSorted());
   });

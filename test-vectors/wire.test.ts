@@ -1,4 +1,4 @@
-/** The wire vectors: data types of RFC 4251 section 5, and every message, read and written. */
+/** Decodes and encodes the wire vectors: data types of RFC 4251 section 5, and every message. */
 
 import { loadVectors, type MessageVector, messageCodecs, messageTests, typeTests } from "@postern/testkit/vectors";
 import { describe, expect, it } from "vitest";
@@ -11,7 +11,7 @@ describe("messages", () => {
   const file = loadVectors("wire", "messages");
   for (const { title, run } of messageTests(file)) it(title, run);
 
-  it("every message and record has a vector, but those whose fields are lists of pairs", () => {
+  it("have a vector for every message and record, except for those with lists of pairs", () => {
     const covered = new Set((file.vectors as readonly MessageVector[]).map(({ message }) => message));
     const lists = ["ExtInfo", "UserauthInfoRequest", "UserauthInfoResponse"];
     expect([...messageCodecs().keys()].filter((name) => !covered.has(name)).toSorted()).toEqual(lists);

@@ -1,2 +1,2 @@
-/** Node.js alone: what every client in JavaScript starts from. @module */
+/** Node.js alone: the baseline of every client in JavaScript. @module */
 setInterval(() => undefined, 60_000);

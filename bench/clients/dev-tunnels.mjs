@@ -1,4 +1,4 @@
-/** @microsoft/dev-tunnels-ssh, which has AES-256-GCM alone and no Ed25519. `node dev-tunnels.mjs ORDERS`. @module */
+/** @microsoft/dev-tunnels-ssh, with AES-256-GCM and without Ed25519. `node dev-tunnels.mjs ORDERS`. @module */
 import { createHash } from "node:crypto";
 import { SshAlgorithms, SshAuthenticationType, SshSessionConfiguration } from "@microsoft/dev-tunnels-ssh";
 import { importKeyFile } from "@microsoft/dev-tunnels-ssh-keys";
@@ -21,7 +21,7 @@ const loggedIn = await session.authenticate({ username: orders.user, publicKeys:
 if (!loggedIn) throw new Error("expected to be logged in, was refused");
 const forwarding = session.activateService(PortForwardingService);
 await forwarding.forwardFromRemotePort("localhost", orders.listenPort, "127.0.0.1", orders.targetPort);
-// Only this keeps Node from ending once the connection is idle.
+// Keeps Node running while the connection is idle.
 setInterval(() => undefined, 60_000);
 
 function only(list, algorithm) {

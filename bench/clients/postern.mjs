@@ -15,13 +15,13 @@ const tunnel = new ReverseTunnel({
   hostKey: fingerprint(hostKey),
   algorithms: { ...algorithms, ciphers: algorithms.ciphers.filter(({ name }) => name === cipher) },
 });
-// The way out that leaves a profile behind, where one is made.
+// `process.exit` writes the profile, if there is one.
 process.once("SIGINT", () => process.exit(0));
 const target = { host: "127.0.0.1", port: targetPort };
 await Promise.all([tunnel.connect(), tunnel.forward({ port: listenPort, target })]);
 await tunnel.closed;
 
-/** What a browser has: no algorithm of node:crypto, neither on the path nor before it. */
+/** The algorithms of a browser, without node:crypto. */
 async function portable() {
   const { modernAlgorithms: noble } = await import("@postern/crypto");
   const { readPrivateKey } = await import("@postern/keys");

@@ -1,11 +1,11 @@
-/** No SSH: what one Node process costs that only passes bytes on, both sockets read through fixed buffers. `node relay.mjs ORDERS`. @module */
+/** A relay without SSH: one Node process that copies bytes through fixed buffers. `node relay.mjs ORDERS`. @module */
 import { connect, createServer, Socket } from "node:net";
 
 const { listenPort, targetPort } = JSON.parse(process.argv[2]);
 const half = { allowHalfOpen: true, noDelay: true };
 
 createServer({ ...half, pauseOnConnect: true }, (accepted) => {
-  // Node takes `onread` for outgoing connections alone, so the handle of the incoming one gets a new owner.
+  // Node supports `onread` only for outgoing connections, so the incoming handle is moved to a new socket.
   const handle = accepted._handle;
   accepted._handle = null;
   const target = connect({
@@ -35,7 +35,7 @@ createServer({ ...half, pauseOnConnect: true }, (accepted) => {
   }
 }).listen(listenPort, "127.0.0.1");
 
-/** Passes on what is read. A buffer that the kernel did not take at once must stay as it is, so the next read gets another. */
+/** Writes the bytes read. A buffer that the kernel has not taken at once stays in use, so the next read has another. */
 function into(other, self) {
   let buffer = Buffer.allocUnsafeSlow(65_536);
   return {

@@ -1,4 +1,7 @@
-/** ssh2, as its documentation forwards: `accept().pipe(socket).pipe(channel)`. `node ssh2.mjs ORDERS`. @module */
+/**
+ * ssh2, with the forwarding of its documentation: `accept().pipe(socket).pipe(channel)`. `node ssh2.mjs ORDERS`.
+ * @module
+ */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect } from "node:net";
@@ -17,7 +20,7 @@ client.on("tcp connection", (_info, accept, reject) => {
   });
 });
 client.on("ready", () => {
-  // Not its default, but who wants speed finds it; without it the one without a binding waits 40 ms for every byte.
+  // Not its default. Without it, ssh2 without a binding waits 40 ms for every byte.
   client.setNoDelay(true);
   client.forwardIn("localhost", orders.listenPort, (error) => {
     if (error) throw error;
@@ -32,7 +35,7 @@ client.connect({
   port: orders.port,
   username: orders.user,
   privateKey: readFileSync(orders.keyFile),
-  // Neither side of the comparison is to skip the check.
+  // All clients of the comparison check the host key.
   hostHash: "sha256",
   hostVerifier: (hash) => `SHA256:${Buffer.from(hash, "hex").toString("base64").replace(/=+$/, "")}` === orders.hostKey,
   algorithms: { cipher: [orders.cipher], kex: ["curve25519-sha256"], serverHostKey: ["ssh-ed25519"] },

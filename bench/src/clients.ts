@@ -1,4 +1,4 @@
-/** Who is compared, and how each is started: always the same forwarding, in a process of its own. @module */
+/** The compared clients, and how each is started: with the same forwarding, in a separate process. @module */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -15,11 +15,11 @@ export interface Client {
   readonly name: ClientName;
   readonly title: string;
   readonly version: string;
-  /** Undefined where there is no cipher at all. */
+  /** Undefined for a client without encryption. */
   readonly ciphers: readonly string[] | undefined;
-  /** What `import.mjs` is to import; undefined for what is not JavaScript. */
+  /** The modules for `import.mjs`; undefined for a client that is not JavaScript. */
   readonly modules: readonly string[] | undefined;
-  /** The command line; `port` is that of sshd or of a link in front of it. */
+  /** Returns the command line. `port` is the port of sshd or of a link in front of it. */
   command(stage: Stage, told: Told): readonly [command: string, ...args: string[]];
 }
 
@@ -31,9 +31,9 @@ export interface Told {
 
 export interface Started {
   readonly pid: number;
-  /** Where visitors go. */
+  /** The port for visitors. */
   readonly port: number;
-  /** `clockMs` when it was started, and when somebody could connect to the port. */
+  /** `clockMs` at the start, and when the port accepted connections. */
   readonly startedAt: number;
   readonly openAt: number;
   readonly process: Running;
@@ -44,7 +44,7 @@ export const aes256 = "aes256-gcm@openssh.com";
 export const chacha20 = "chacha20-poly1305@openssh.com";
 const all = [aes128, aes256, chacha20];
 
-/** Everybody who can take part here; `absent` says why others cannot. */
+/** Returns the clients that can run here, and in `absent` why others cannot. */
 export async function findClients(
   folder: string,
   cache: string,
@@ -110,7 +110,7 @@ export async function findClients(
   return { clients, absent: "missing" in native ? [`ssh2, native binding: ${native.missing}`] : [] };
 }
 
-/** Starts a client and waits until its port is open; {@link stop} ends it. */
+/** Starts a client and waits until its port is open. {@link stop} ends it. */
 export async function start(stage: Stage, client: Client, cipher: string, port = stage.sshd.port): Promise<Started> {
   const listenPort = await freePort();
   const [command, ...args] = client.command(stage, { port, cipher, listenPort });
@@ -137,21 +137,21 @@ export async function start(stage: Stage, client: Client, cipher: string, port =
   }
 }
 
-/** Ends a client; one that makes a profile gets the time to write it. */
+/** Ends a client, and waits until it has written its profile. */
 export async function stop(stage: Stage, process: Running): Promise<void> {
   if (stage.profiles !== undefined) {
     try {
       globalThis.process.kill(process.pid, "SIGINT");
       await Promise.race([process.exited, sleep(5_000)]);
     } catch {
-      // It ended by itself.
+      // It has ended by itself.
     }
   }
   await process.stop();
   stage.running.delete(process);
 }
 
-/** The cipher a client takes part with where others use that one: dev-tunnels has one alone, the relay none. */
+/** Returns the client's cipher in place of another: dev-tunnels has only one, the relay none. */
 export function cipherFor(client: Client, cipher: string): string | undefined {
   if (client.ciphers?.includes(cipher)) return cipher;
   return cipher === aes128 ? (client.ciphers?.[0] ?? cipher) : undefined;
@@ -168,7 +168,7 @@ function common({ sshd, keys, targetPort }: Stage, told: Told): object {
   };
 }
 
-/** Without `-v`, and with the key exchange that the others use too: OpenSSH's own default takes 130 ms of CPU. */
+/** Without `-v`, and with the key exchange of the others, because OpenSSH's default takes 130 ms of CPU. */
 function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [string, ...string[]] {
   const knownHosts = dir.file(`known_hosts_${told.port}`);
   writeFileSync(knownHosts, `[127.0.0.1]:${told.port} ${sshd.hostKeys.ed25519?.publicLine}\n`);
@@ -202,7 +202,7 @@ function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [
 }
 
 async function sshVersion(): Promise<string> {
-  // `ssh -V` prints to its standard error.
+  // `ssh -V` prints to standard error.
   return (await run("sh", ["-c", "ssh -V 2>&1"])).trim().split(",")[0] ?? "";
 }
 
@@ -213,7 +213,7 @@ function versionOf(folder: string, name: string): string {
     try {
       return JSON.parse(readFileSync(join(path, name, "package.json"), "utf8")).version;
     } catch {
-      // It is not in that folder.
+      // The module is not in that folder.
     }
   }
   return "?";

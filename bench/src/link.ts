@@ -1,4 +1,4 @@
-/** Helper process: the network between client and sshd. It adds time, or stands still; it has no limit of its own. @module */
+/** Helper process: the network between client and sshd. It adds a delay or stalls, with unlimited bandwidth. @module */
 import { type AddressInfo, createServer, Socket } from "node:net";
 import { clockMs } from "./orders.ts";
 import { answer } from "./rpc.ts";
@@ -11,13 +11,13 @@ let acceptedAt = Number.NaN;
 const ways = new Set<Way>();
 
 const procedures = {
-  /** Listens in front of a port of loopback, and gives its own. */
+  /** Listens in front of a port on loopback, and returns its own port. */
   start(target: number): Promise<number> {
     const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
       acceptedAt = clockMs();
       const far = new Socket({ allowHalfOpen: true });
-      // The last third of a TCP handshake reaches the host half a round trip after the client has finished its own, and what the client says
-      // at once comes right behind it.
+      // The last segment of a TCP handshake reaches the server half a round trip after the client has sent it, together
+      // with the client's first bytes.
       after(roundTripMs / 2, () => far.connect({ host: "127.0.0.1", port: target, noDelay: true }));
       join(near, far);
     });
@@ -26,15 +26,15 @@ const procedures = {
       server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
     });
   },
-  /** For the connections to come. */
+  /** Sets the round trip of future connections. */
   roundTrip(ms: number): void {
     roundTripMs = ms;
   },
-  /** When the last connection came. */
+  /** Returns the time of the last connection. */
   accepted(): number {
     return acceptedAt;
   },
-  /** Nothing is read or passed on until `heal`. */
+  /** Stops reading and writing until `heal`. */
   hang(): void {
     hanging = true;
     for (const way of ways) way.update();
@@ -64,7 +64,7 @@ function join(near: Socket, far: Socket): void {
   }
 }
 
-/** One direction: what is read waits for its time, whoever reads the other end. */
+/** One direction. Delays each chunk, independent of the other direction. */
 class Way {
   readonly #from: Socket;
   readonly #to: Socket;

@@ -19,11 +19,11 @@ import { type Stage, startStage } from "./stage.ts";
 const usage = `npm run bench [-- OPTIONS]
   --quick        less than three minutes: fewer ciphers, sizes and rounds
   --only NAME    a metric or a client; again or with commas for several
-  --rounds N     how often each is measured, in turn; default 5, with --quick as the metric says
+  --rounds N     the number of rounds; default 5, with --quick set by the metric
   --json FILE    all figures, not only the medians
   --readme       put the tables into bench/README.md
-  --profile DIR  leave a CPU profile of each process of ours there; the figures are then worth little
-  --limit MIN    stop after so many minutes; default 90, with --quick 3`;
+  --profile DIR  write a CPU profile of each process of Postern; the figures are then not comparable
+  --limit MIN    stop after MIN minutes; default 90, with --quick 3`;
 
 const figuresMark = "## Figures";
 const programs = dirname(fileURLToPath(import.meta.url));
@@ -50,7 +50,7 @@ interface Options {
   readonly clients: readonly ClientName[];
 }
 
-/** Runs it all; `folder` is that of this package. */
+/** Runs the benchmark. `folder` is the folder of this package. */
 export async function main(folder: string): Promise<void> {
   const options = readOptions();
   if (options === undefined) return;
@@ -66,7 +66,7 @@ export async function main(folder: string): Promise<void> {
   const failures: Failure[] = [];
   const stage = await startStage(folder, programs, options.profiles);
   const interrupted = new AbortController();
-  // The first time it ends with what has been measured.
+  // The first Ctrl-C ends the run with the results so far.
   const interrupt = (): void => {
     if (interrupted.signal.aborted) process.exit(130);
     interrupted.abort();
@@ -77,7 +77,8 @@ export async function main(folder: string): Promise<void> {
     await measureAll(stage, clients, options, {
       samples,
       failures,
-      over: () => (interrupted.signal.aborted ? "interrupted" : Date.now() > until ? "the time is over" : undefined),
+      over: () =>
+        interrupted.signal.aborted ? "interrupted" : Date.now() > until ? "the time limit is reached" : undefined,
     });
   } finally {
     await stage.stop();
@@ -119,9 +120,9 @@ function readOptions(): Options | undefined {
     return undefined;
   }
   const only = values.only.flatMap((one) => one.split(","));
-  const stranger = only.find((name) => !names.includes(name) && !clientNames.includes(name as ClientName));
-  if (stranger !== undefined)
-    throw new Error(`expected --only to name a metric or a client, got '${stranger}'; see --help`);
+  const unknown = only.find((name) => !names.includes(name) && !clientNames.includes(name as ClientName));
+  if (unknown !== undefined)
+    throw new Error(`expected --only to name a metric or a client, got '${unknown}'; see --help`);
   const chosen = names.filter((name) => only.includes(name));
   const chosenMetrics = chosen.length > 0 ? chosen : names;
   const chosenClients = clientNames.filter((name) => only.includes(name));
@@ -141,17 +142,17 @@ function readOptions(): Options | undefined {
 function natural(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`expected --${name} to be a whole number above 0, got '${text}'`);
+  throw new Error(`expected --${name} to be a positive integer, got '${text}'`);
 }
 
 interface Run {
   readonly samples: Sample[];
   readonly failures: Failure[];
-  /** Why no more is to be measured. */
+  /** The reason to stop. */
   readonly over: () => string | undefined;
 }
 
-/** Round after round, in each every case once for every client, beginning with another one each time. */
+/** Runs the rounds. Each runs every case once for every client, and starts with another client. */
 async function measureAll(stage: Stage, clients: readonly Client[], options: Options, run: Run): Promise<void> {
   const roundsOf = ({ rounds }: Metric): number =>
     options.quick ? (options.rounds ?? rounds.quick) : Math.min(options.rounds ?? 5, rounds.most);
@@ -287,7 +288,7 @@ function report({ machine, seconds, samples, failures, micro, clients, absent, o
   return lines.join("\n");
 }
 
-/** The tables take the place of those of the run before. */
+/** Replaces the tables of the previous run. */
 function intoReadme(file: string, text: string): void {
   const [head] = readFileSync(file, "utf8").split(figuresMark);
   writeFileSync(file, `${head}${figuresMark}\n\n${text}\n`);

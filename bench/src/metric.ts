@@ -1,4 +1,4 @@
-/** What a metric is: cases, each run for one client after the other, round after round. @module */
+/** Metrics: cases that run for one client after the other, in rounds. @module */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, type ClientName, cipherFor, type Started, start, stop } from "./clients.ts";
 import type { Count } from "./orders.ts";
@@ -9,7 +9,7 @@ export interface Settings {
   readonly quick: boolean;
 }
 
-/** A figure of one client in one round; its column is made when it is first seen. */
+/** Records a figure of one client in one round. The first figure creates its column. */
 export type Put = (column: string, value: number, digits?: number) => void;
 
 export interface Case {
@@ -17,7 +17,7 @@ export interface Case {
   readonly clients?: readonly ClientName[];
   readonly cipher: string;
   readonly timeoutMs?: number;
-  /** The most rounds of this case alone. */
+  /** The maximum number of rounds of this case. */
   readonly most?: number;
   run(stage: Stage, client: Client, cipher: string, put: Put): Promise<void>;
 }
@@ -25,7 +25,7 @@ export interface Case {
 export interface Metric {
   readonly name: string;
   readonly title: string;
-  /** Rounds in a quick run, and the most that a whole one makes of it. */
+  /** Rounds in a quick run, and the maximum in a full run. */
   readonly rounds: { readonly quick: number; readonly most: number };
   cases(settings: Settings): readonly Case[];
 }
@@ -39,12 +39,12 @@ export const everybodySsh: readonly ClientName[] = [
   "dev-tunnels",
 ];
 
-/** Whether the client takes part in the case. */
+/** Returns whether the client takes part in the case. */
 export function takesPart({ clients, cipher }: Case, client: Client): boolean {
   return (clients === undefined || clients.includes(client.name)) && cipherFor(client, cipher) !== undefined;
 }
 
-/** Starts the client, lets `use` work with it, and stops it with everything it left behind. */
+/** Starts the client, calls `use` with it, stops it, and resets the stage. */
 export async function withClient<T>(
   stage: Stage,
   client: Client,
@@ -66,7 +66,7 @@ export interface Rate {
   readonly sshdCpu: number;
 }
 
-/** Opens streams, lets them run warm (and be verified), and counts for a while; CPU in seconds per GB. */
+/** Opens streams, verifies their first bytes, and measures for a while. CPU in seconds per GB. */
 export async function measureStreams(
   stage: Stage,
   { pid, port }: Started,
@@ -86,7 +86,7 @@ export async function measureStreams(
   await sleep(ms);
   const after = await snapshot();
   await Promise.all([stage.visitors.reset(), stage.targets.reset()]);
-  // Let what is still on the way run dry, so that it does not disturb what comes next.
+  // Drains the bytes in flight, so that they do not disturb the next case.
   await sleep(100);
   const bytes = after.count.bytes - before.count.bytes;
   if (bytes === 0) throw new Error(`no byte came ${direction}`);
@@ -97,7 +97,7 @@ export async function measureStreams(
   };
 }
 
-/** The CPU time a client takes while something happens, in microseconds. */
+/** Returns the CPU time of a client during an action, in microseconds. */
 export async function withCpu<T>(
   pid: number,
   action: () => Promise<T>,

@@ -103,7 +103,7 @@ export const growth: Metric = {
       timeoutMs: quick ? 25_000 : 240_000,
       async run(stage, client, cipher, put) {
         const total = (quick ? 32 : 64) * 1e6;
-        // With thousands of connections sshd needs minutes: what came in this time is enough for CPU per MB.
+        // sshd needs minutes with thousands of connections. The bytes until the timeout suffice for CPU per MB.
         const limitMs = quick ? 5_000 : 15_000;
         for (const count of quick ? [1, 1_000] : [1, 10, 100, 1_000, 5_000]) {
           const size = Math.ceil(total / count);

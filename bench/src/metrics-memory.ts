@@ -1,4 +1,4 @@
-/** Metric 6: resident memory, and whether others notice. @module */
+/** Metric 6: resident memory, and the latency of other connections. @module */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { launch } from "../../integration/harness/process.ts";
@@ -14,7 +14,7 @@ export const memory: Metric = {
   cases: (settings) => [bare, idle(settings), stopped(settings), hanging(settings)],
 };
 
-/** Who takes part in a quick run. */
+/** The clients of a quick run. */
 const fewer: readonly ClientName[] = ["ssh", "postern", "ssh2"];
 
 const bare: Case = {
@@ -41,7 +41,7 @@ const idle = ({ quick }: Settings): Case => ({
       const before = residentBytes(pid);
       put("idle", before / 1e6, 1);
       let open = 0;
-      // The relay has two sockets for each, and 20,000 descriptors are a usual limit.
+      // The relay has two sockets per connection, and 20,000 descriptors are a usual limit.
       for (const count of quick || client.name === "relay" ? [1_000] : [1_000, 10_000]) {
         await stage.visitors.idle(port, count - open);
         open = count;
@@ -60,7 +60,7 @@ const stopped = ({ quick }: Settings): Case => ({
   async run(stage, client, cipher, put) {
     for (const who of ["target", "visitor"] as const) {
       await withClient(stage, client, { cipher }, async ({ pid, port }) => {
-        // The ping comes first: its own code is not what the growth is about.
+        // The ping comes first, so that the growth does not include its code.
         await stage.visitors.ping(port, quick ? 200 : 500);
         const growth = watchGrowth(pid);
         await stage.visitors.stopped(port, who);
@@ -93,18 +93,18 @@ const hanging = ({ quick }: Settings): Case => ({
   },
 });
 
-/** Bytes must flow again once the link does. */
+/** Expects bytes to flow again after the link has recovered. */
 async function flowing(count: () => Promise<{ readonly bytes: number }>, put: Put): Promise<void> {
   const began = clockMs();
   const { bytes } = await count();
   while ((await count()).bytes < bytes + 1e6) {
-    if (clockMs() - began > 10_000) throw new Error("nothing flows after the link is back");
+    if (clockMs() - began > 10_000) throw new Error("expected bytes after the link has recovered, got none");
     await sleep(5);
   }
   put("ms until 1 MB after it", clockMs() - began);
 }
 
-/** Looks every 20 ms. */
+/** Samples every 20 ms. */
 function watchGrowth(pid: number): { readonly stop: () => number } {
   const before = residentBytes(pid);
   let highest = before;

@@ -1,4 +1,4 @@
-/** Metrics 5 and 7: until the port is open, and over a long way. @module */
+/** Metrics 5 and 7: the time until the port is open, and long round trips. @module */
 import { join } from "node:path";
 import { run } from "../../integration/harness/process.ts";
 import { aes128, type Client } from "./clients.ts";
@@ -29,7 +29,7 @@ export const startUp: Metric = {
   ],
 };
 
-/** The modules alone, in a process of their own. */
+/** Imports the modules alone, in a new process. */
 async function imports(stage: Stage, client: Client, put: Put): Promise<void> {
   if (client.modules === undefined) return;
   const file = join(stage.folder, "clients", "import.mjs");
@@ -54,14 +54,14 @@ export const longWay: Metric = {
           opened.set(ms, await openOver(stage, client, cipher, ms, quick && ms === 20 ? () => undefined : put));
         }
         const [[near, nearMs] = [0, 0], [far, farMs] = [0, 0]] = [[...opened][0], [...opened].at(-1)];
-        // What does not grow with the way (the work of both ends) falls out of the difference. One more is TCP's own.
+        // The difference cancels the work of both ends. One more round trip is TCP's own.
         put("round trips until open", 1 + (farMs - nearMs) / (far - near), 1);
       },
     },
   ],
 };
 
-/** Streams both ways over that round trip, for a `put` to hear of; gives the milliseconds from connect to open. */
+/** Streams in both directions over that round trip. Returns the milliseconds from connect to open. */
 async function openOver(
   stage: Stage,
   client: Client,
@@ -74,7 +74,7 @@ async function openOver(
     const took = started.openAt - (await stage.link.accepted());
     if (put.length === 0) return took;
     for (const direction of ["up", "down"] as const) {
-      // Windows that grow need round trips to do it.
+      // Windows grow only after several round trips.
       const times = { warmMs: 700 + 12 * ms, ms: Math.max(1_500, 8 * ms) };
       const { megabytesPerSecond } = await measureStreams(stage, started, { direction, count: 1, ...times });
       put(`${ms} ms ${direction} MB/s`, megabytesPerSecond, 1);

@@ -1,4 +1,4 @@
-/** Helper program: small parts alone, a fixed number of times; prints JSON. `node micro.mjs [quick]` @module */
+/** Helper program: runs small parts a fixed number of times and prints JSON. `node micro.mjs [quick]` @module */
 import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ConnectionMachine } from "@postern/connection";
@@ -9,10 +9,10 @@ import { type Bytes, ChannelData, ChannelOpen, ChannelRequest, ChannelWindowAdju
 
 export interface MicroRow {
   readonly part: string;
-  /** what one repetition works on */
+  /** The input of one repetition. */
   readonly size: number;
   readonly implementation: string;
-  /** microseconds for one, the median of the repetitions */
+  /** Microseconds per operation, the median of the repetitions. */
   readonly us: number;
   readonly count: number;
 }
@@ -28,7 +28,10 @@ dispatch();
 process.stdout.write(JSON.stringify(rows));
 
 function ciphers(): void {
-  for (const [implementation, { ciphers }] of Object.entries({ "node:crypto": node.modernAlgorithms, noble: noble.modernAlgorithms })) {
+  for (const [implementation, { ciphers }] of Object.entries({
+    "node:crypto": node.modernAlgorithms,
+    noble: noble.modernAlgorithms,
+  })) {
     for (const cipher of ciphers) {
       for (const size of [64, 1_024, 32_768]) {
         const bytes = (implementation === "noble" ? 1 : 8) * (quick ? 250_000 : 1_000_000);
@@ -41,7 +44,7 @@ function ciphers(): void {
         const sealer = cipher.sealer(keys());
         const plain = packet(size, sealer);
         let sequence = 0;
-        // Sealing what is sealed already costs the same.
+        // Sealing sealed bytes again costs the same.
         const target = plain.slice();
         measure(`seal ${cipher.name}`, size, implementation, count, () => {
           for (let i = 0; i < count; i++) sealer.seal(sequence++, target);
@@ -66,7 +69,7 @@ function ciphers(): void {
   }
 }
 
-/** What noble's own AEADs take for as many bytes: what is above it is ours. */
+/** Measures noble's own AEADs for as many bytes. The rest of our time is our own code. */
 function nobleItself(): void {
   const [key, nonce, head] = [new Uint8Array(32).fill(1), new Uint8Array(12).fill(2), new Uint8Array(4)];
   const aeads = {
@@ -84,7 +87,7 @@ function nobleItself(): void {
   }
 }
 
-/** A packet of the shape the cipher asks for, with so many bytes of payload. */
+/** Returns a packet in the shape that the cipher requires. */
 function packet(size: number, { blockSize, tagSize, lengthIsPadded }: PacketSealer): Bytes {
   const lead = lengthIsPadded ? 4 : 0;
   let padding = blockSize - ((lead + 1 + size) % blockSize);
@@ -117,7 +120,7 @@ function codec(): void {
   });
 }
 
-/** From a payload to the event and back to credit, over a table of channels. */
+/** Measures the way from a payload to an event and back to window credit, with a table of channels. */
 function dispatch(): void {
   const count = quick ? 20_000 : 100_000;
   for (const channels of [1, 1_000]) {
@@ -162,7 +165,7 @@ function measure(
   prepare?: () => void,
 ): void {
   const times: number[] = [];
-  // The first time is for the compiler.
+  // The first run triggers compilation.
   for (let i = 0; i <= repetitions; i++) {
     prepare?.();
     const began = performance.now();

@@ -1,25 +1,25 @@
-/** What a visitor asks of the target with its first byte. @module */
+/** The orders that a visitor sends to the target in its first byte. @module */
 export const orders = {
-  /** write the pattern until the end */
+  /** Write the pattern until the end. */
   write: 1,
-  /** take all, compare the first bytes with the pattern, count the rest */
+  /** Read all, compare the first bytes with the pattern, and count the rest. */
   swallow: 2,
   echo: 3,
-  /** answer 64 bytes with as many */
+  /** Answer 64 bytes with 64 bytes. */
   short: 4,
-  /** answer one byte, then nothing */
+  /** Answer one byte, then do nothing. */
   idle: 5,
-  /** never read again */
+  /** Stop reading. */
   deaf: 6,
-  /** answer one byte; from `go` on, write the pattern: so many bytes (four bytes), or without end (0) */
+  /** Answer one byte. After `go`, write the pattern: the number of bytes in the next four bytes, or 0 for no end. */
   writeLater: 7,
-  /** take all and count */
+  /** Read and count all bytes. */
   count: 8,
 } as const;
 
 export const verifiedBytes: number = 2 << 20;
 
-/** Bytes so far, and milliseconds on the clock that all processes share. */
+/** A number of bytes, and the time in milliseconds on a clock that all processes share. */
 export interface Count {
   readonly bytes: number;
   readonly at: number;

@@ -1,7 +1,7 @@
-/** What the kernel tells of processes, by number (Linux). @module */
+/** Facts about processes from the kernel (Linux). @module */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** CPU time of all threads so far, in nanoseconds. */
+/** Returns the CPU time of all threads so far, in nanoseconds. */
 export function cpuNs(pids: readonly number[]): number {
   let sum = 0;
   for (const pid of pids) {
@@ -12,13 +12,13 @@ export function cpuNs(pids: readonly number[]): number {
   return sum;
 }
 
-/** Resident memory in bytes. */
+/** Returns the resident memory in bytes. */
 export function residentBytes(pid: number): number {
   const [, kib = "0"] = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`)) ?? [];
   return Number(kib) * 1024;
 }
 
-/** The processes whose command line has the text, and all their descendants. */
+/** Returns the processes whose command line contains the text, and all their descendants. */
 export function familyOf(text: string): number[] {
   const parents = new Map<number, number>();
   const found = new Set<number>();

@@ -1,7 +1,7 @@
 /** Medians, spread and ratios, as tables in Markdown. @module */
 import type { Client } from "./clients.ts";
 
-/** Every figure of a run, in the order they were measured. */
+/** The figures of a run, in the order of measurement. */
 export interface Sample {
   readonly metric: string;
   readonly case: string;
@@ -20,7 +20,7 @@ export interface Failure {
   readonly reason: string;
 }
 
-/** The table of one case: `median ±half of the range in percent (times ssh -R, times ssh2)`. */
+/** Formats the table of one case: `median ±half of the range in percent (times ssh -R, times ssh2)`. */
 export function table(samples: readonly Sample[], clients: readonly Client[], baseTitle = "Client"): string {
   const columns = [...new Set(samples.map(({ column }) => column))];
   const rows = clients.filter(({ name }) => samples.some(({ client }) => client === name));
@@ -28,7 +28,7 @@ export function table(samples: readonly Sample[], clients: readonly Client[], ba
   return markdown([baseTitle, ...columns], cells);
 }
 
-/** Aligned for a terminal too. */
+/** Aligns the columns, for a terminal. */
 export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
@@ -53,7 +53,7 @@ function cell(samples: readonly Sample[], client: string, column: string): strin
   return `${middle.toFixed(own[0]?.digits ?? 0)}${spread}${told}`;
 }
 
-/** Round by round, so that what slows the machine for a while falls out. */
+/** Compares round by round, so that a temporary slowdown of the machine cancels out. */
 function ratio(samples: readonly Sample[], own: readonly Sample[], base: string, column: string): number | undefined {
   const byRound = (of: readonly Sample[]): Map<number, number> => {
     const grouped = new Map<number, number[]>();

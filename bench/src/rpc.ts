@@ -10,7 +10,7 @@ type Answer = { readonly id: number; readonly result: unknown } | { readonly id:
 
 type Procedures = { readonly [name: string]: (...args: never[]) => unknown };
 
-/** The procedures of a helper, each giving a promise. */
+/** The procedures of a helper. Each returns a promise. */
 export type Remote<P extends Procedures> = {
   readonly [K in keyof P]: (...args: Parameters<P[K]>) => Promise<Awaited<ReturnType<P[K]>>>;
 };
@@ -21,7 +21,7 @@ export interface Helper<P extends Procedures> {
   stop(): void;
 }
 
-/** Answers calls until the runner is gone. */
+/** Answers calls until the runner ends. */
 export function answer(procedures: Procedures): void {
   process.on("message", (message) => {
     const { id, name, args } = message as Call;
@@ -38,7 +38,7 @@ export function answer(procedures: Procedures): void {
   process.once("disconnect", () => process.exit());
 }
 
-/** Starts a helper. It ends when told, and with the runner. */
+/** Starts a helper. It ends with `stop`, or with the runner. */
 export function startHelper<P extends Procedures>(file: string): Helper<P> {
   const child: ChildProcess = fork(file, { serialization: "advanced" });
   const waiting = new Map<number, { resolve: (result: unknown) => void; reject: (error: Error) => void }>();

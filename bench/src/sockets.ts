@@ -1,7 +1,10 @@
-/** Sockets of the load generator: one fixed buffer for all reads, so that its own cost is small and the same for everybody. @module */
+/**
+ * Sockets of the load generator. All reads share one buffer, so its own cost is small and equal for all clients.
+ * @module
+ */
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 
-/** Gets a view that is valid for the time of the call; false stops the reading until `socket.resume()`. */
+/** Receives a view that is valid during the call. Returning false stops reading until `socket.resume()`. */
 export type OnBytes = (bytes: Uint8Array, socket: Socket) => boolean;
 
 const buffer = Buffer.allocUnsafeSlow(1 << 20);
@@ -17,7 +20,7 @@ export function open(port: number, onBytes: OnBytes): Promise<Socket> {
     });
     socket.once("connect", () => resolve(socket));
     socket.once("error", reject);
-    // What the error means shows in the bytes that are missing.
+    // Missing bytes reveal the error.
     socket.on("error", () => undefined);
   });
 }
@@ -40,7 +43,7 @@ export function listen(
   });
 }
 
-/** Node takes `onread` for outgoing connections alone: the handle of the incoming one gets a new owner. */
+/** Node supports `onread` only for outgoing connections, so the incoming handle is moved to a new socket. */
 function withFixedBuffer(accepted: Socket, callback: (size: number) => boolean): Socket {
   const inside = accepted as unknown as { _handle: object | null };
   const handle = inside._handle;
@@ -48,7 +51,7 @@ function withFixedBuffer(accepted: Socket, callback: (size: number) => boolean):
   return new Socket({ handle, onread: { buffer, callback } } as ConstructorParameters<typeof Socket>[0]);
 }
 
-/** As many bytes as the other side takes, from the pattern, until the socket closes. */
+/** Writes the pattern as fast as the peer reads, until the socket closes. */
 export function writeForEver(socket: Socket): void {
   const more = (): void => {
     while (!socket.destroyed && socket.write(pattern));
@@ -57,10 +60,10 @@ export function writeForEver(socket: Socket): void {
   more();
 }
 
-/** Random bytes, with a length that no packet size divides: a stream repeats them from its start. */
+/** Random bytes that a stream repeats. No packet size divides their length. */
 export const pattern: Uint8Array = makePattern(250_007);
 
-/** Compares a stream with the pattern, chunk after chunk. @throws Error at the first byte that is another */
+/** Compares a stream with the pattern, chunk after chunk. @throws Error at the first wrong byte */
 export class Verifier {
   #at = 0;
   #left: number;
@@ -69,7 +72,7 @@ export class Verifier {
     this.#left = bytes;
   }
 
-  /** False when all that was to be compared has been. */
+  /** Returns false once all bytes have been compared. */
   get busy(): boolean {
     return this.#left > 0;
   }
@@ -80,7 +83,7 @@ export class Verifier {
       const size = Math.min(bytes.length - from, pattern.length - this.#at, this.#left);
       const expected = pattern.subarray(this.#at, this.#at + size);
       if (Buffer.compare(expected, bytes.subarray(from, from + size)) !== 0)
-        throw new Error("the stream has wrong bytes");
+        throw new Error("expected the pattern, got other bytes");
       from += size;
       this.#left -= size;
       this.#at = (this.#at + size) % pattern.length;
@@ -88,7 +91,7 @@ export class Verifier {
   }
 }
 
-/** xorshift32: the processes of the load must agree on it. */
+/** xorshift32: all processes must generate the same bytes. */
 function makePattern(size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   let state = 0x9e3779b9;

@@ -1,18 +1,18 @@
-/** ssh2 with its native binding, built apart, so that neither the install nor the row without it depends on a compiler. @module */
+/** ssh2 with its native binding, built separately, so that the install needs no compiler. @module */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-/** A folder to load ssh2 from, or why there is none. */
+/** A folder to load ssh2 from, or the reason why there is none. */
 export type Ssh2 = { readonly module: string } | { readonly missing: string };
 
-/** ssh2 as it was installed. */
+/** ssh2 as installed, without the binding. */
 export function plainSsh2(folder: string): string {
   return createRequire(join(folder, "package.json")).resolve("ssh2");
 }
 
-/** A copy of ssh2 with the binding, made on first use; a minute at most. */
+/** Returns a copy of ssh2 with the binding. The first call builds it, in at most a minute. */
 export function nativeSsh2(folder: string, cache: string): Ssh2 {
   const plain = dirname(dirname(plainSsh2(folder)));
   const made = join(cache, `ssh2-${process.versions.modules}-${process.arch}`);

@@ -1,4 +1,4 @@
-/** What all clients share in a run: sshd, keys, the two ends of the load, the network in between. @module */
+/** The parts that all clients share: sshd, keys, both ends of the load, and the network. @module */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type KeyPair, makeKey } from "../../integration/harness/keys.ts";
@@ -12,7 +12,7 @@ import type { Targets } from "./targets.ts";
 import type { Visitors } from "./visitors.ts";
 
 export interface Stage {
-  /** Of this package. */
+  /** The folder of this package. */
   readonly folder: string;
   readonly sshd: Sshd;
   readonly dir: TempDir;
@@ -23,20 +23,20 @@ export interface Stage {
   readonly targets: Remote<Targets>;
   readonly visitors: Remote<Visitors>;
   readonly link: Remote<Link>;
-  /** Aborted when the case under way is given up. */
+  /** Aborted when the current case is stopped. */
   readonly signal: AbortSignal;
-  /** Clients that run now. */
+  /** The running clients. */
   readonly running: Set<Running>;
-  /** Where clients in JavaScript of ours leave a profile; undefined: they do not make one. */
+  /** The folder for the profiles of Postern's clients; undefined for no profiles. */
   readonly profiles: string | undefined;
-  /** The processes of sshd that live now. */
+  /** Returns the running processes of sshd. */
   sshdPids(): readonly number[];
-  /** Closes every connection of the load, and ends what sshd still does for a client that has gone. */
+  /** Closes every connection of the load, and kills the sshd processes of former clients. */
   reset(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts everything; `programs` is where the bundled helpers lie. */
+/** Starts all parts. `programs` is the folder of the bundled helpers. */
 export async function startStage(folder: string, programs: string, profiles: string | undefined): Promise<Stage> {
   const dir = tempDir("postern-bench");
   const helpers: { stop(): void }[] = [];
@@ -52,7 +52,7 @@ export async function startStage(folder: string, programs: string, profiles: str
     const sshd = await startSshd({
       authorizedKeys: [keys.ed25519.publicLine, keys.ecdsa256.publicLine],
       hostKeyTypes: ["ed25519", "ecdsa256"],
-      // The log of a connection is not part of the comparison.
+      // Logging is not part of the comparison.
       config: { LogLevel: "INFO" },
     });
     const listening = new Set(familyOf(sshd.dir));
@@ -90,7 +90,7 @@ export async function startStage(folder: string, programs: string, profiles: str
   }
 }
 
-/** With thousands of connections sshd works on for minutes, and would take the processor from whoever comes next. */
+/** With thousands of connections sshd works on for minutes, and would slow the next client. */
 async function endSessions(sessions: () => readonly number[]): Promise<void> {
   for (let waited = 0; waited < 2_000 && sessions().length > 0; waited += 50) {
     if (waited >= 1_000) for (const pid of sessions()) tryKill(pid);
@@ -102,6 +102,6 @@ function tryKill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has just ended.
+    // The process has ended.
   }
 }

@@ -1,4 +1,4 @@
-/** Helper process: the service behind the tunnel. The first byte of a connection says what it is to do. @module */
+/** Helper process: the service behind the tunnel. The first byte of a connection is its order. @module */
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Count, clockMs, orders, verifiedBytes } from "./orders.ts";
@@ -9,7 +9,7 @@ export type Targets = typeof procedures;
 
 const sockets = new Set<Socket>();
 let bytes = 0;
-/** connections that have said what they want */
+/** The number of connections that have sent their order. */
 let ordered = 0;
 let fault: string | undefined;
 let starts: (() => void)[] = [];
@@ -22,25 +22,25 @@ const procedures = {
     if (fault !== undefined) throw new Error(fault);
     return { bytes, at: clockMs() };
   },
-  /** Starts those that wait. */
+  /** Starts the waiting streams. */
   go(): void {
     const all = starts;
     starts = [];
     for (const start of all) start();
   },
-  /** Waits until so many connections have said what they want. */
+  /** Waits until `count` connections have sent their order. */
   async opened(count: number, timeoutMs: number): Promise<void> {
     const limit = clockMs() + timeoutMs;
     while (ordered < count && clockMs() < limit) await sleep(2);
-    if (ordered < count) throw new Error(`${ordered} of ${count} connections came in ${timeoutMs} ms`);
+    if (ordered < count) throw new Error(`expected ${count} connections in ${timeoutMs} ms, got ${ordered}`);
   },
-  /** Waits until so many bytes have come, or the time is over, and tells how many. */
+  /** Waits for a number of bytes or the timeout. Returns the number received. */
   async received(total: number, timeoutMs: number): Promise<number> {
     const limit = clockMs() + timeoutMs;
     while (bytes < total && clockMs() < limit) await sleep(2);
     return bytes;
   },
-  /** Forgets everything. */
+  /** Resets all counters. */
   reset(): void {
     for (const socket of sockets) socket.destroy();
     starts = [];
@@ -86,7 +86,7 @@ function modeOf(order: number, socket: Socket): OnBytes {
     case orders.writeLater:
       return later(socket);
     default:
-      throw new Error(`no order ${order}`);
+      throw new Error(`expected a known order, got ${order}`);
   }
 }
 

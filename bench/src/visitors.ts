@@ -1,4 +1,4 @@
-/** Helper process: those who come to the forwarded port. @module */
+/** Helper process: the visitors of the forwarded port. @module */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Count, clockMs, orders, verifiedBytes } from "./orders.ts";
@@ -7,7 +7,7 @@ import { open, pattern, Verifier, writeForEver } from "./sockets.ts";
 
 export interface Pings {
   readonly count: number;
-  /** microseconds */
+  /** In microseconds. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
@@ -26,17 +26,17 @@ let bytes = 0;
 let fault: string | undefined;
 
 const procedures = {
-  /** Tries until somebody listens, and gives the moment. */
+  /** Connects until the port is open, and returns the time. */
   async waitOpen(port: number, timeoutMs: number): Promise<number> {
     const limit = clockMs() + timeoutMs;
     while (clockMs() < limit) {
       if (await accepts(port)) return clockMs();
       await sleep(1);
     }
-    throw new Error(`nobody listens on the port after ${timeoutMs} ms`);
+    throw new Error(`expected the port to be open after ${timeoutMs} ms`);
   },
 
-  /** Streams without end: `up` from the target to us, `down` the other way. */
+  /** Starts endless streams: `up` from the target to the visitor, `down` in the other direction. */
   async stream(port: number, direction: "up" | "down", count: number): Promise<void> {
     await Promise.all(Array.from({ length: count }, () => stream(port, direction)));
   },
@@ -46,7 +46,7 @@ const procedures = {
     return { bytes, at: clockMs() };
   },
 
-  /** One byte there and back, again and again. */
+  /** Sends one byte to the target and back, repeatedly. */
   async ping(port: number, ms: number): Promise<Pings> {
     let wake: () => void = () => undefined;
     const socket = add(
@@ -76,7 +76,7 @@ const procedures = {
     return { count: times.length, p50: at(0.5), p99: at(0.99), max: at(1) };
   },
 
-  /** Connect, 64 bytes there, 64 back, end; `parallel` at a time. */
+  /** Makes short connections of 64 bytes in each direction, `parallel` at a time. */
   async short(port: number, parallel: number, ms: number): Promise<Shorts> {
     const began = clockMs();
     let count = 0;
@@ -91,7 +91,7 @@ const procedures = {
     return { count, failed, ms: clockMs() - began };
   },
 
-  /** Connections that reached the target and then say nothing. */
+  /** Opens idle connections to the target. */
   async idle(port: number, count: number): Promise<void> {
     await inParallel(count, 32, async () => {
       let wake: () => void = () => undefined;
@@ -110,7 +110,7 @@ const procedures = {
     });
   },
 
-  /** A stream of which one end does not read: the target, or we. */
+  /** Opens a stream whose target or visitor does not read. */
   async stopped(port: number, who: "target" | "visitor"): Promise<void> {
     const socket = add(await open(port, () => who === "target"));
     if (who === "visitor") socket.write(Uint8Array.of(orders.write));
@@ -121,7 +121,7 @@ const procedures = {
     }
   },
 
-  /** Connections whose targets wait for their `go`, to write so many bytes each; 0 without end. */
+  /** Opens connections whose targets write `bytes` each after `go`; 0 for no end. */
   async waiting(port: number, count: number, size: number): Promise<void> {
     const order = Buffer.alloc(5);
     order[0] = orders.writeLater;
@@ -145,13 +145,13 @@ const procedures = {
     });
   },
 
-  /** Connections that wait for `send`. */
+  /** Opens connections that wait for `send`. */
   async senders(port: number, count: number): Promise<void> {
     await inParallel(count, 32, async () => {
       add(await open(port, () => true)).write(Uint8Array.of(orders.count));
     });
   },
-  /** Every connection sends so many bytes. */
+  /** Sends a number of bytes over every connection. */
   send(size: number): void {
     for (const socket of sockets) {
       for (let at = 0; at < size; at += pattern.length) {
@@ -160,14 +160,14 @@ const procedures = {
     }
   },
 
-  /** Waits until so many bytes have come to us, or the time is over, and tells how many. */
+  /** Waits for a number of received bytes or the timeout. Returns the number received. */
   async received(total: number, timeoutMs: number): Promise<number> {
     const limit = clockMs() + timeoutMs;
     while (bytes < total && clockMs() < limit) await sleep(2);
     return bytes;
   },
 
-  /** Closes and forgets everything. */
+  /** Closes all connections and resets all counters. */
   reset(): void {
     for (const socket of sockets) socket.destroy();
     bytes = 0;
@@ -234,7 +234,7 @@ function short(port: number): Promise<boolean> {
         callback(size) {
           left -= size;
           if (left > 0) return true;
-          // The next one does not wait until this one is closed, as with a browser.
+          // Starts the next connection before this one is closed, as a browser does.
           socket.end();
           resolve(true);
           return true;

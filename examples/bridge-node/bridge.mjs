@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Relays each WebSocket to one fixed TCP address, so that a browser can reach an SSH host. The SSH session is end to end: what passes
- * here is ciphertext, and the browser checks the host's key itself.
+ * Relays each WebSocket to one fixed TCP address, so that a browser can reach an SSH server. The SSH session is end to
+ * end: the relayed bytes are ciphertext, and the browser checks the host key itself.
  *
  * `node bridge.mjs --listen 8080 --to ssh.example.com:22 --origin https://page.example.com`
  * @module
@@ -13,12 +13,12 @@ import { WebSocketServer } from "ws";
 
 const usage = `usage: bridge --listen [address:]port --to host:port [options]
 
-  --listen ADDRESS:PORT   where WebSockets are taken; the address is 127.0.0.1 unless given, a port of 0 is chosen
-  --to HOST:PORT          where all of them lead; nobody who connects can choose
-  --origin ORIGIN         lets pages of that origin in, several times for several; '*' lets in all. Unless given: pages of the bridge's own host
-  --max-connections N     at the same time; default 100
-  --max-per-address N     of one address at the same time; default 20. Behind a proxy all have the proxy's.
-  --idle SECONDS          closes what has carried nothing for so long; default 120, more than the keepalive interval of SSH
+  --listen ADDRESS:PORT   the address for WebSockets; default 127.0.0.1. Port 0 selects a free port
+  --to HOST:PORT          the TCP address to which all WebSockets are relayed
+  --origin ORIGIN         accepts pages of that origin; may be repeated; '*' accepts all. Default: the bridge's own host
+  --max-connections N     the maximum number of connections; default 100
+  --max-per-address N     the maximum from one address; default 20. Behind a proxy all have the proxy's address
+  --idle SECONDS          closes idle connections; default 120, more than the keepalive interval of SSH
 `;
 const options = /** @type {const} */ ({
   listen: { type: "string" },
@@ -30,12 +30,12 @@ const options = /** @type {const} */ ({
   help: { type: "boolean", short: "h" },
 });
 
-/** SSH packets are smaller; whoever sends such a message does not speak SSH. */
+/** SSH packets are smaller. */
 const maxMessageBytes = 1024 * 1024;
-/** what a slow browser may leave in our memory before the host is no longer read */
+/** The number of bytes buffered for a slow browser before reading from the server stops. */
 const highWaterMark = 1024 * 1024;
 const connectTimeoutMs = 10_000;
-/** close codes, RFC 6455 section 7.4.1 */
+/** Close codes (RFC 6455 section 7.4.1). */
 const normalClosure = 1000;
 const goingAway = 1001;
 const internalError = 1011;
@@ -47,7 +47,7 @@ let connections = 0;
 
 const webSockets = new WebSocketServer({
   noServer: true,
-  // Ciphertext does not get any smaller.
+  // Ciphertext does not compress.
   perMessageDeflate: false,
   maxPayload: maxMessageBytes,
 });
@@ -72,7 +72,7 @@ server.on("upgrade", (request, socket, head) => {
   });
   socket.once("close", release);
 
-  // The host first: a visitor learns by the handshake that it cannot be reached.
+  // Connects to the server first, so that the handshake fails if it cannot be reached.
   const target = connect({ ...settings.to, noDelay: true, allowHalfOpen: true });
   const failed = once((/** @type {string} */ why) => {
     target.destroy();
@@ -108,7 +108,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 
 /**
- * Moves bytes both ways. Whoever is slow stops the other: nothing piles up here.
+ * Copies bytes in both directions, with backpressure.
  * @param {import("ws").WebSocket} webSocket
  * @param {import("node:net").Socket} target
  * @param {string} address
@@ -132,7 +132,7 @@ function relay(webSocket, target, address) {
     });
     if (webSocket.bufferedAmount >= highWaterMark) target.pause();
   });
-  // A WebSocket has no half-close, and an SSH host that ends has nothing more to hear.
+  // A WebSocket has no half-close, and an SSH server that ends its side reads no more.
   target.on("end", () => webSocket.close(normalClosure));
   target.on("error", (error) => webSocket.close(internalError, error.message.slice(0, 100)));
   target.on("close", () => webSocket.close(normalClosure));
@@ -148,8 +148,8 @@ function relay(webSocket, target, address) {
 }
 
 /**
- * A browser tells which page opens the WebSocket, and nothing else keeps a foreign page from using its visitor's way to the bridge.
- * Programs that are no browser tell what they like, and mostly nothing.
+ * Browsers send the origin of the page. Without this check, any page could use the bridge through its visitors. Other
+ * programs may send any origin, or none.
  * @param {import("node:http").IncomingMessage} request
  */
 function isAllowed({ headers: { origin, host } }) {
@@ -174,9 +174,9 @@ function readArguments() {
       process.stdout.write(usage);
       process.exit(0);
     }
-    if (values.listen === undefined || values.to === undefined) throw new Error("--listen and --to are needed");
+    if (values.listen === undefined || values.to === undefined) throw new Error("expected --listen and --to");
     const to = parseAddress(values.to, undefined);
-    if (to.port === 0) throw new Error("--to needs a port");
+    if (to.port === 0) throw new Error("expected a port in --to");
     return {
       listen: parseAddress(values.listen, "127.0.0.1"),
       to,
@@ -191,7 +191,7 @@ function readArguments() {
 }
 
 /**
- * `host:port`, `[::1]:port`, or with a default host the port alone.
+ * Parses `host:port` or `[::1]:port`. With a default host, the port suffices.
  * @param {string} text
  * @param {string | undefined} defaultHost
  */

@@ -1,15 +1,16 @@
 /**
- * Relays each WebSocket to one fixed TCP address, so that a browser can reach an SSH host. The SSH session is end to end: what passes
- * here is ciphertext, and the browser checks the host's key itself.
+ * Relays each WebSocket to one fixed TCP address, so that a browser can reach an SSH server. The SSH session is end to
+ * end: the relayed bytes are ciphertext, and the browser checks the host key itself.
  *
- * Bindings: `HOST` and `PORT`, where all WebSockets lead; `ORIGINS`, the origins of pages that are let in, with spaces between them, or `*`.
+ * Bindings: `HOST` and `PORT`, the address of the server; `ORIGINS`, the accepted origins of pages, separated by
+ * spaces, or `*`.
  * @module
  */
 import { connect } from "cloudflare:sockets";
 
-/** What the host may leave unread of a browser before the WebSocket is closed: a worker cannot tell it to wait. */
+/** The number of bytes buffered for the server before the WebSocket is closed. A worker cannot pause a WebSocket. */
 const maxHeldBytes = 32 * 1024 * 1024;
-/** close codes, RFC 6455 section 7.4.1 */
+/** Close codes (RFC 6455 section 7.4.1). */
 const normalClosure = 1000;
 const unsupportedData = 1003;
 const tryAgainLater = 1013;
@@ -22,7 +23,7 @@ export default {
       return new Response("This is a bridge for WebSockets.\n", { status: 426, headers: { upgrade: "websocket" } });
     }
     if (!isAllowed(request, env.ORIGINS ?? "")) return new Response(null, { status: 403 });
-    // The host first: a visitor learns by the handshake that it cannot be reached.
+    // Connects to the server first, so that the handshake fails if it cannot be reached.
     const target = connect({ hostname: env.HOST, port: Number(env.PORT) }, { allowHalfOpen: true });
     target.closed.catch(() => {});
     try {
@@ -39,7 +40,7 @@ export default {
   },
 };
 
-/** Moves bytes both ways. */
+/** Copies bytes in both directions. */
 function relay(webSocket, target) {
   const writer = target.writable.getWriter();
   const reader = target.readable.getReader();
@@ -65,7 +66,7 @@ function relay(webSocket, target) {
   webSocket.addEventListener("close", ({ code }) => {
     if (over) return;
     over = true;
-    // What was written is still sent when the page ended in good order.
+    // After a clean close, the bytes written so far are still sent.
     const last = code === normalClosure ? writer.close() : writer.abort();
     last.catch(() => {}).then(() => target.close().catch(() => {}));
   });
@@ -78,7 +79,7 @@ function relay(webSocket, target) {
         if (done || over) break;
         webSocket.send(value);
       }
-      // A WebSocket has no half-close, and an SSH host that ends has nothing more to hear.
+      // A WebSocket has no half-close, and an SSH server that ends its side reads no more.
       close(normalClosure, "");
     } catch (error) {
       failed(error);
@@ -86,7 +87,7 @@ function relay(webSocket, target) {
   })();
 }
 
-/** A browser tells which page opens the WebSocket. Programs that are no browser tell what they like, and mostly nothing. */
+/** Browsers send the origin of the page. Other programs may send any origin, or none. */
 function isAllowed(request, origins) {
   const origin = request.headers.get("origin");
   if (origin === null) return true;

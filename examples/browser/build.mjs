@@ -1,6 +1,6 @@
 /**
- * Makes the page: `node build.mjs [folder]`. The folder (`dist` unless told) holds index.html, page.css and page.js, and nothing else is
- * needed: put them on any web server, or open index.html from the disk.
+ * Builds the page: `node build.mjs [folder]`. The folder (default: `dist`) contains index.html, page.css and page.js.
+ * Put them on any web server, or open index.html from the disk.
  * @module
  */
 import { cpSync, mkdirSync } from "node:fs";
@@ -18,7 +18,7 @@ await build({
   outfile: join(folder, "page.js"),
   bundle: true,
   minify: true,
-  // A classic script: a browser loads no module from the disk.
+  // A classic script, because browsers do not load modules from the disk.
   format: "iife",
   target: "es2022",
   // The packages of this repository as they are, without building them first.

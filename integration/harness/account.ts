@@ -1,4 +1,4 @@
-/** A user account that exists only for one server: private copies of passwd and shadow, mounted in a namespace of its own. @module */
+/** A user account for one server: private copies of passwd and shadow, mounted in a namespace. @module */
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -8,19 +8,19 @@ import type { TempDir } from "./temp-dir.ts";
 
 export interface Account {
   readonly user: string;
-  /** Undefined where the account is our own, whose password we do not know. */
+  /** Undefined if the account is the one that runs the tests. */
   readonly password: string | undefined;
   readonly authorizedKeysFile: string;
-  /** What to put before the command line of the server, so that it knows the account. */
+  /** The start of the server's command line, which makes the account visible to it. */
   readonly prefix: readonly string[];
 }
 
 const user = "postern";
-/** Root runs the server, but nobody needs to be root behind it. */
+/** The id of the user, so that sessions do not run as root. */
 const otherId = 64_242;
 
-// Everything happens in mount and process namespaces of the server's own: the machine keeps its accounts as they are, and when
-// the first process in the namespace is killed, the kernel kills every session with it.
+// Mount and process namespaces of the server keep the machine's accounts unchanged. When the first process of the
+// namespace is killed, the kernel kills every session.
 const enter = `
 mount --bind "$1/passwd" /etc/passwd &&
 mount --bind "$1/shadow" /etc/shadow &&
@@ -33,17 +33,17 @@ const pam = "auth required pam_unix.so nodelay\naccount required pam_permit.so\n
 export interface AccountOptions {
   readonly password: string | undefined;
   readonly authorizedKeys: readonly string[];
-  /** The root folder of the system that the server belongs to; this machine's own unless set. Needs `missing("newer") === undefined`. */
+  /** The root folder of the server's system. Default: `/`. Needs `missing("newer") === undefined`. */
   readonly root?: string | undefined;
 }
 
-/** Makes the account in the folder: a new one where the machine lets us, else the one that runs the tests (keys only). */
+/** Makes a new account if the machine permits it. Otherwise uses the one that runs the tests (keys only). */
 export async function makeAccount(dir: TempDir, options: AccountOptions): Promise<Account> {
   const keys = options.authorizedKeys.map((line) => `${line}\n`).join("");
   const reason = noPrivateAccounts();
   if (reason !== undefined) {
     if (options.password !== undefined) throw new Error(reason);
-    // Debian's sshd wants it, empty and root's.
+    // Debian's sshd requires this folder, empty and owned by root.
     if (isRoot()) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
     const authorizedKeysFile = dir.file("authorized_keys");
     writeFileSync(authorizedKeysFile, keys, { mode: 0o600 });
@@ -51,7 +51,7 @@ export async function makeAccount(dir: TempDir, options: AccountOptions): Promis
   }
   const password = options.password ?? randomBytes(16).toString("base64url");
   const [uid, gid] = isRoot() ? [otherId, otherId] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  // Seen as /run/home by the server: tinysshd accepts no home below a folder that everybody may write to.
+  // The server sees it as /run/home, because tinysshd rejects a home below a folder that is writable by all.
   const home = dir.file("run", "home");
   const authorizedKeysFile = dir.file("run", "home", ".ssh", "authorized_keys");
   mkdirSync(dir.file("run", "home", ".ssh"), { recursive: true, mode: 0o700 });
@@ -60,7 +60,7 @@ export async function makeAccount(dir: TempDir, options: AccountOptions): Promis
   for (const path of [home, dir.file("run", "home", ".ssh"), authorizedKeysFile]) chownSync(path, uid, gid);
   writeFileSync(
     dir.file("passwd"),
-    // First, so that it is the name of the number too.
+    // First, so that its name is found by the number.
     `${user}:x:${uid}:${gid}::/run/home:/bin/sh\n${readFileSync(`${options.root ?? ""}/etc/passwd`, "utf8")}`,
   );
   writeFileSync(dir.file("shadow"), `${user}:${await crypt(password)}:19000:0:99999:7:::\n`, { mode: 0o600 });
@@ -70,7 +70,7 @@ export async function makeAccount(dir: TempDir, options: AccountOptions): Promis
     user,
     password,
     authorizedKeysFile,
-    // The capabilities that mounting took are given up again: outside root's hands the server is a program like any other.
+    // Drops the capabilities that mounting needs.
     prefix: [
       ...(options.root === undefined ? unshare() : inside(options.root)),
       ...["sh", "-c", enter, "sh", dir.path, "setpriv", "--ambient-caps=-all", "--inh-caps=-all"],
@@ -78,7 +78,7 @@ export async function makeAccount(dir: TempDir, options: AccountOptions): Promis
   };
 }
 
-/** SHA-512 crypt, as shadow wants it. Perl is part of every Debian. */
+/** Hashes a password for shadow (SHA-512 crypt). Perl is part of every Debian. */
 async function crypt(password: string): Promise<string> {
   const salt = randomBytes(6).toString("hex");
   return run("perl", ["-e", `my $word = <STDIN>; print crypt($word, '$6$${salt}$')`], { input: password });

@@ -1,9 +1,9 @@
-/** What a test must leave behind: nothing. No socket, timer or listener, no promise that waits, no error that nobody took. @module */
+/** Checks that a test leaves no socket, timer or listener, no pending promise, and no unhandled error. @module */
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect } from "vitest";
 
-/** Longer than anything of ours lingers: a logoff waits 5 s for a host that says nothing. */
+/** Longer than any timer of ours: `close` waits 5 s for a silent server. */
 const settlingMs = 10_000;
 const counted = ["TCPSocketWrap", "TCPServerWrap", "TCPConnectWrap", "GetAddrInfoReqWrap", "Timeout"];
 
@@ -15,7 +15,7 @@ interface Watched {
 const duties: (() => unknown)[] = [];
 let promises: Watched[] = [];
 
-/** Has every test that follows in the file end its own things (see {@link atEnd}) and looks at what is left then. */
+/** Runs the cleanups (see {@link atEnd}) after each test of the file, and expects that nothing is left. */
 export function leavesNothing(): void {
   let before: ReadonlyMap<string, number> = new Map();
   const surprises: unknown[] = [];
@@ -37,12 +37,12 @@ export function leavesNothing(): void {
   });
 }
 
-/** Has something done when the test is over, the latest first. */
+/** Registers a cleanup for the end of the test. They run in reverse order. */
 export function atEnd(duty: () => unknown): void {
   duties.push(duty);
 }
 
-/** A promise that must have settled, either way, when the test is over. */
+/** Expects a promise to have settled at the end of the test. Returns the promise. */
 export function mustSettle<T>(name: string, promise: Promise<T>): Promise<T> {
   const watched: Watched = { name, settled: false };
   const settled = (): void => {
@@ -53,7 +53,7 @@ export function mustSettle<T>(name: string, promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** What keeps this process alive, by kind. */
+/** Counts the resources that keep this process alive, by kind. */
 export function resources(): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const kind of process.getActiveResourcesInfo()) {
@@ -62,7 +62,7 @@ export function resources(): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** What is there now and was not before, such as `2 TCPSocketWrap`. */
+/** Lists the resources added since `before`, such as `2 TCPSocketWrap`. */
 export function surplus(before: ReadonlyMap<string, number>): string[] {
   return [...resources()]
     .map(([kind, count]): [string, number] => [kind, count - (before.get(kind) ?? 0)])
@@ -70,7 +70,7 @@ export function surplus(before: ReadonlyMap<string, number>): string[] {
     .map(([kind, more]) => `${more} ${kind}`);
 }
 
-/** With the sockets there are, for whoever has to find out whose they are. */
+/** Adds the details of the open sockets, for debugging. */
 function described(left: string[]): string[] {
   if (left.length === 0) return left;
   const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles?(): unknown[] };

@@ -1,8 +1,8 @@
-/** What has to be done when the test process ends, also when vitest ends it, which it does with SIGTERM. @module */
+/** Cleanups for the end of the test process, also if vitest ends it with SIGTERM. @module */
 
 const duties = new Set<() => void>();
 
-/** Has `duty` done, synchronously, when this process ends. */
+/** Calls `duty` synchronously when this process ends. */
 export function atExit(duty: () => void): void {
   duties.add(duty);
 }

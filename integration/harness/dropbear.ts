@@ -9,9 +9,9 @@ import { type TempDir, tempDir } from "./temp-dir.ts";
 
 export interface DropbearOptions {
   readonly authorizedKeys?: readonly string[];
-  /** `["ed25519"]` unless told. */
+  /** Default: `["ed25519"]`. */
   readonly hostKeyTypes?: readonly KeyType[];
-  /** Allows login by password; `true` makes one up. */
+  /** Allows login by password; `true` generates one. */
   readonly password?: string | true;
   /** More arguments, such as `-a` (forwarded ports may listen on any address). */
   readonly args?: readonly string[];
@@ -84,7 +84,7 @@ async function listen(
       ["-F", "-E", "-P", dir.file("dropbear.pid"), "-p", `127.0.0.1:${port}`, ...args],
       { prefix: account.prefix },
     );
-    // dropbear does not say that it listens.
+    // dropbear does not print that it listens.
     const stopped = new AbortController();
     const up = await Promise.race([
       listening(port, AbortSignal.any([stopped.signal, AbortSignal.timeout(10_000)])).then(

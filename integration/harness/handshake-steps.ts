@@ -1,17 +1,17 @@
-/** Where the messages of an SSH handshake end in one way of its stream, as somebody in the middle can see it. @module */
+/** Finds the ends of the messages of an SSH handshake in one direction of the stream. @module */
 
 const newKeys = 21;
 const lineFeed = 10;
 
 /**
- * Finds the ends of the identification line and of each packet up to NEWKEYS (RFC 4253 sections 4.2, 6 and 7.3). What
- * comes later is encrypted: there each segment counts as one step.
+ * Finds the ends of the identification line and of each packet up to NEWKEYS (RFC 4253 sections 4.2, 6 and 7.3). Later
+ * bytes are encrypted, so each segment counts as one step.
  */
 export class HandshakeSteps {
   #at: "line" | "packets" | "encrypted" = "line";
   #pending: Uint8Array = new Uint8Array(0);
 
-  /** Gives the offsets in the chunk at which steps end. */
+  /** Returns the offsets in the chunk at which steps end. */
   receive(chunk: Uint8Array): number[] {
     const ends: number[] = [];
     const before = this.#pending.length;
@@ -25,7 +25,7 @@ export class HandshakeSteps {
     return ends;
   }
 
-  /** The size of the next step, if all of it is there. */
+  /** Returns the size of the next step, if it is complete. */
   #next(): number | undefined {
     const { length } = this.#pending;
     if (length === 0) return undefined;

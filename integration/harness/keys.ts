@@ -22,7 +22,7 @@ export interface KeyPair extends PublicKeyInfo {
 export interface MakeKeyOptions {
   readonly passphrase?: string;
   readonly comment?: string;
-  /** `OpenSSH` unless told. */
+  /** Default: `OpenSSH`. */
   readonly format?: "OpenSSH" | "PEM" | "PKCS8" | undefined;
 }
 
@@ -50,6 +50,6 @@ export async function makeKey(type: KeyType, file: string, options: MakeKeyOptio
 export async function publicKeyInfo(file: string): Promise<PublicKeyInfo> {
   const [type, base64] = readFileSync(file, "utf8").trim().split(" ");
   const fingerprint = (await run("ssh-keygen", ["-l", "-E", "sha256", "-f", file])).split(" ")[1];
-  if (fingerprint === undefined) throw new Error(`ssh-keygen gave no fingerprint for ${file}`);
+  if (fingerprint === undefined) throw new Error(`expected a fingerprint of ${file} from ssh-keygen, got none`);
   return { publicLine: `${type} ${base64}`, fingerprint };
 }

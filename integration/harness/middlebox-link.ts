@@ -1,14 +1,14 @@
-/** One connection through a middlebox, and what can happen to it. @module */
+/** One connection through a middlebox, and its faults. @module */
 import type { Socket } from "node:net";
 import { HandshakeSteps } from "./handshake-steps.ts";
 
 /** Client to server, or server to client. */
 export type Way = "c2s" | "s2c";
 export type Ways = Way | "both";
-/** What happens to a connection at a point of its stream: FIN to both sides, RST to both sides, or never a byte again. */
+/** The fault at a point of the stream: FIN to both sides, RST to both sides, or silence. */
 export type Cut = "close" | "reset" | "silence";
 
-/** Where to cut the connections to come: after so many bytes or messages of one way. */
+/** Where to cut a connection: after a number of bytes or messages in one direction. */
 export interface CutPoint {
   readonly way: Way;
   readonly after: { readonly bytes: number } | { readonly steps: number };
@@ -29,7 +29,7 @@ export class Link {
   readonly #sockets: Readonly<Record<Way, Socket>>;
   readonly #flows: Readonly<Record<Way, Flow>>;
 
-  /** Takes both sockets. */
+  /** Owns both sockets. */
   constructor(client: Socket, server: Socket, { passed, gone, point, reached }: LinkOptions) {
     this.#sockets = { c2s: client, s2c: server };
     const flow = (way: Way): Flow =>
@@ -45,7 +45,7 @@ export class Link {
     let closed = 0;
     for (const way of ["c2s", "s2c"] as const) {
       const socket = this.#sockets[way];
-      // A side that breaks breaks the other, unless the box is silent: then nobody learns.
+      // An error of one side resets the other, unless the box is silent.
       socket.on("error", () => undefined);
       socket.once("close", (broken) => {
         if (broken) this.#flows[way].broken();
@@ -79,13 +79,13 @@ export class Link {
     for (const flow of Object.values(this.#flows)) flow.drop();
     for (const socket of Object.values(this.#sockets)) {
       if (cut === "reset") resetNow(socket);
-      // What was passed on before is still sent; then FIN. Whatever comes back is thrown away.
+      // Sends the bytes passed on so far, then FIN. Further input is dropped.
       else socket.resume().destroySoon();
     }
   }
 }
 
-/** RST; a socket that is connecting or shutting down cannot be reset (Node would lose it), and is dropped. */
+/** Sends RST. A socket that is connecting or shutting down is destroyed, because Node cannot reset it. */
 export function resetNow(socket: Socket): void {
   const shuttingDown = socket.writableEnded && !socket.writableFinished;
   if (socket.connecting || shuttingDown) socket.destroy();
@@ -100,7 +100,7 @@ interface FlowOptions {
   reached(): void;
 }
 
-/** One way of a connection. */
+/** One direction of a connection. */
 class Flow {
   delayMs = 0;
   shatters = false;
@@ -168,7 +168,7 @@ class Flow {
     this.#gate();
   }
 
-  /** Holds no more than a network would. */
+  /** Limits the bytes in flight, as a network does. */
   #gate(): void {
     if (this.#dropped) return;
     if (this.#silent || this.#queuedBytes > 256 * 1024) this.#from.pause();
@@ -195,9 +195,9 @@ class Flow {
     this.#gate();
   }
 
-  /** Passes on what may pass before the point of the cut. */
+  /** Passes on the bytes before the point of the cut. */
   #pass(all: Uint8Array): void {
-    // So many segments are work: other connections are to have their turn.
+    // Yields after many segments, so that other connections make progress.
     const chunk = this.shatters ? all.subarray(0, 2_048) : all;
     if (chunk.length < all.length) this.#unshift(all.subarray(chunk.length));
     const limit = this.#limit(chunk);
@@ -219,7 +219,7 @@ class Flow {
     this.#queuedBytes += rest.length;
   }
 
-  /** How much of the chunk is before the point; undefined when all of it is. */
+  /** Returns the part of the chunk before the point, or undefined if that is all of it. */
   #limit(chunk: Uint8Array): number | undefined {
     const point = this.#point;
     if (point === undefined) return undefined;

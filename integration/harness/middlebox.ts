@@ -1,44 +1,44 @@
-/** A TCP proxy between client and server that misbehaves on command, as networks do. @module */
+/** A TCP proxy between client and server that simulates network faults. @module */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { type CutPoint, Link, resetNow, type Way, type Ways } from "./middlebox-link.ts";
 
 export { type CutPoint, resetNow };
 
-/** The connections that are open now, those to come, or all of them. */
+/** The open connections, the future ones, or all of them. */
 export type Scope = "open" | "new" | "all";
 
 export interface Middlebox {
   readonly port: number;
-  /** How many connections came, and how many are open. */
+  /** The numbers of accepted and of open connections. */
   readonly accepted: number;
   readonly open: number;
-  /** Bytes passed on, of all connections. */
+  /** Bytes passed on, over all connections. */
   readonly bytes: Readonly<Record<Way, number>>;
-  /** A black hole: bytes and ends are held back, nobody is told. */
+  /** Holds back bytes and ends without an error. */
   silence(ways?: Ways, scope?: Scope): void;
-  /** Ends silence, delay, splitting and cut points; what was held back goes on. */
+  /** Ends silence, delay, splitting and cut points, and sends the bytes that were held back. */
   heal(): void;
-  /** RST to both sides of the connections that are silent, as a router does that has forgotten them. */
+  /** Sends RST to both sides of the silent connections, like a router that has lost its state. */
   forget(): void;
-  /** FIN to both sides of the connections that are open. */
+  /** Sends FIN to both sides of the open connections. */
   close(): void;
-  /** RST to both sides of the connections that are open. */
+  /** Sends RST to both sides of the open connections. */
   reset(): void;
-  /** Everything takes so much longer, in both ways. */
+  /** Delays all bytes in both directions. */
   delay(ms: number): void;
-  /** Every byte in a segment of its own. */
+  /** Sends every byte in a segment of its own. */
   shatter(): void;
-  /** The next connection is cut at a point; those behind it are not. */
+  /** Cuts the next connection at a point, and no later one. */
   cutNext(point: CutPoint): void;
-  /** Resolves when a point of `cutNext` is reached. */
+  /** Resolves when the point of `cutNext` is reached. */
   readonly reached: Promise<void>;
-  /** Nobody listens on the port. Connections that are open stay. */
+  /** Stops listening. Open connections stay. */
   down(): Promise<void>;
   up(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts one in front of a port on loopback. */
+/** Starts a middlebox in front of a port on loopback. */
 export async function startMiddlebox(target: number): Promise<Middlebox> {
   const box = new Box(target);
   await box.up();
@@ -113,7 +113,7 @@ class Box implements Middlebox {
     const server = this.#server;
     this.#server = undefined;
     server?.close();
-    // The port is free at once; the callback of `close` would wait for the connections.
+    // Not the callback of `close`, which waits for the connections: the port is free at once.
     await new Promise((resolve) => setImmediate(resolve));
   }
 

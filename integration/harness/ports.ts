@@ -1,4 +1,4 @@
-/** Ports below the ephemeral range, so that no outgoing connection takes one between our look and its use. @module */
+/** Ports below the ephemeral range, so that no outgoing connection takes one between the check and the use. @module */
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const handedOut = new Set<number>();
 
-/** A port that nobody listens on, on any address, IPv4 or IPv6. Never the same twice in one process. */
+/** Returns a port that is free on all addresses, IPv4 and IPv6. Never returns a port twice in one process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(20_000, 32_768);
@@ -23,7 +23,7 @@ export async function listening(port: number, signal: AbortSignal): Promise<void
   while (!isListening(port)) await sleep(10, undefined, { signal });
 }
 
-/** Looks into the kernel's table. */
+/** Reads the kernel's table. */
 export function isListening(port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) =>
@@ -43,7 +43,7 @@ function canBind(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) =>
-      // Without IPv6 there is no one to collide with.
+      // Without IPv6 there is no such table.
       resolve(error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL"),
     );
     server.listen({ port, host, ipv6Only: host === "::" }, () => server.close(() => resolve(true)));

@@ -1,13 +1,13 @@
-/** Processes of the tests: started here, stopped with everything they started, also when the test process dies. @module */
+/** Child processes. They end with all their descendants, also if the test process dies. @module */
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { atExit } from "./at-exit.ts";
 
-/** What a process printed so far, and a way to wait for a line of it. */
+/** The output of a process. */
 export interface Printed {
   readonly text: () => string;
-  /** Waits until the text matches; throws with all of the text when the time is over or the process ended without it. */
+  /** Waits until the text matches. Throws with the text at the timeout, or if the process ends before. */
   readonly waitFor: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpMatchArray>;
 }
 
@@ -17,18 +17,18 @@ export interface Running {
   readonly stderr: Printed;
   /** The exit code, or the name of the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
-  /** Kills the process and all its descendants; resolves when they are gone. */
+  /** Kills the process and all its descendants. Resolves when they have ended. */
   stop(): Promise<void>;
-  /** Kills the descendants that `pid` has below `depth` generations, and leaves the rest running. */
+  /** Kills only the descendants of `pid` below `depth` generations. */
   stopDescendants(depth: number): void;
-  /** Sends a signal to the descendants whose command line matches; gives how many they are. */
+  /** Sends a signal to the descendants whose command line matches. Returns their number. */
   signalDescendants(signal: NodeJS.Signals, commandLine: RegExp): number;
 }
 
 export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-  /** A command line that ends by running the one behind it, such as `unshare`. */
+  /** A command line that runs the one after it, such as `unshare`. */
   readonly prefix?: readonly string[];
 }
 
@@ -41,7 +41,7 @@ atExit(() => {
   }
 });
 
-/** Starts a program. It dies with this process even if this process is killed (`setpriv --pdeathsig`, Linux). */
+/** Starts a program. It ends with this process, even if this process is killed (`setpriv --pdeathsig`, Linux). */
 export async function launch(command: string, args: readonly string[], options: LaunchOptions = {}): Promise<Running> {
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...(options.prefix ?? []), command, ...args], {
     detached: true,
@@ -65,7 +65,7 @@ export async function launch(command: string, args: readonly string[], options: 
       resolve(code ?? signal ?? -1);
     });
   });
-  // `close` comes when the last holder of stdout and stderr is gone, the descendants included.
+  // `close` fires when the last holder of stdout and stderr has ended, including descendants.
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return {
     pid,
@@ -86,14 +86,14 @@ export async function launch(command: string, args: readonly string[], options: 
       for (const [descendant, generation] of descendants(pid)) if (generation >= depth) kill(descendant);
     },
     signalDescendants(signal, wanted) {
-      const meant = descendants(pid).filter(([descendant]) => wanted.test(commandLine(descendant)));
-      for (const [descendant] of meant) kill(descendant, signal);
-      return meant.length;
+      const matching = descendants(pid).filter(([descendant]) => wanted.test(commandLine(descendant)));
+      for (const [descendant] of matching) kill(descendant, signal);
+      return matching.length;
     },
   };
 }
 
-/** Runs a program to its end and gives its standard output; throws with its standard error when it fails. */
+/** Runs a program to its end and returns its standard output. Throws with its standard error if it fails. */
 export async function run(command: string, args: readonly string[], options: LaunchOptions = {}): Promise<string> {
   const process = await launch(command, args, options);
   const code = await process.exited;
@@ -143,11 +143,11 @@ function printed(child: ChildProcess, name: "stdout" | "stderr"): Printed {
 }
 
 /**
- * Kills the descendants of a process, wherever they put themselves (sshd's sessions leave the process group), and the process
- * itself if it has none. One that has gets the chance to reap its children: a container may have no init to do it.
+ * Kills the descendants of a process, also outside its process group (sshd's sessions leave it), and the process itself
+ * if it has none. A process with children gets the time to reap them, because a container may have no init.
  */
 function killTree(pid: number): number[] {
-  // Stopped first, the process cannot start another child while we look.
+  // A stopped process cannot start another child meanwhile.
   kill(pid, "SIGSTOP");
   const below = descendants(pid).map(([descendant]) => descendant);
   for (const one of below) kill(one);
@@ -155,7 +155,7 @@ function killTree(pid: number): number[] {
   return [pid, ...below];
 }
 
-/** The leader is gone, so its children have another parent; those that stayed in its process group are still found. */
+/** After the leader has ended its children have another parent, but those in its process group can be found. */
 function killGroup(group: number): number[] {
   const members = processes().filter((one) => one.group === group);
   const all = members.flatMap(({ pid }) => [pid, ...descendants(pid).map(([descendant]) => descendant)]);
@@ -167,16 +167,16 @@ function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It ended by itself.
+    // It has ended by itself.
   }
 }
 
-/** False for a zombie: it holds nothing but its number. */
+/** Returns false for a zombie. */
 function isAlive(pid: number): boolean {
   return processes().some((one) => one.pid === pid && one.state !== "Z");
 }
 
-/** Process ids with the generation: 1 for children, 2 for their children. */
+/** Returns process ids with the generation: 1 for children, 2 for their children. */
 function descendants(pid: number): [pid: number, generation: number][] {
   const all = processes();
   const found: [number, number][] = [[pid, 0]];
@@ -186,7 +186,7 @@ function descendants(pid: number): [pid: number, generation: number][] {
   return found.slice(1);
 }
 
-/** What `ps` would show; a server may have put a title there. */
+/** Returns the command line as `ps` shows it. A server may have set a title. */
 function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").trim();

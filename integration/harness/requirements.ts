@@ -1,4 +1,4 @@
-/** What the integration tests need from the machine, and the words for a test that is skipped without it. @module */
+/** The requirements of the integration tests, and the reasons of skipped tests. @module */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
@@ -9,24 +9,26 @@ export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | 
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
-const told = new Set<string>();
+const printed = new Set<string>();
 
-/** The path of an installed program. */
+/** Returns the path of an installed program. */
 export function program(name: string): string | undefined {
   return once(`program ${name}`, () => folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path)));
 }
 
-/** Undefined when all is there; otherwise why not, which is also printed. `describe.skipIf(missing("sshd"))(…)` */
+/**
+ * Returns undefined if all is installed. Otherwise returns and prints the reason. `describe.skipIf(missing("sshd"))(…)`
+ */
 export function missing(...needed: readonly Requirement[]): string | undefined {
   const reason = needed.map(why).find((one) => one !== undefined);
-  if (reason !== undefined && !told.has(reason)) {
-    told.add(reason);
+  if (reason !== undefined && !printed.has(reason)) {
+    printed.add(reason);
     process.stderr.write(`skipped: ${reason}\n`);
   }
   return reason;
 }
 
-/** Whether the installed sshd knows a directive of sshd_config(5). */
+/** Returns whether the installed sshd knows a directive of sshd_config(5). */
 export function sshdKnows(directive: string, value = "no"): boolean {
   const path = program("sshd");
   return (
@@ -40,7 +42,7 @@ export function sshdKnows(directive: string, value = "no"): boolean {
   );
 }
 
-/** Undefined when a server can be given an account of its own, with a password and a home in a temporary folder; otherwise why not. */
+/** Returns undefined if a server can have a private account with a password, otherwise the reason. */
 export function noPrivateAccounts(): string | undefined {
   return once("accounts", () => {
     const [command = "", ...args] = unshare();
@@ -51,7 +53,7 @@ export function noPrivateAccounts(): string | undefined {
   });
 }
 
-/** What puts a command line into namespaces of its own, where mounts are private and the end of the first process ends all. */
+/** Returns the start of a command line that runs in private namespaces, which end with their first process. */
 export function unshare(): readonly string[] {
   const namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"];
   return isRoot() ? namespaces : [...namespaces, "--user", "--map-current-user", "--keep-caps"];
@@ -61,7 +63,7 @@ const enterRoot = `
 mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mkdir -p "$1$2" && mount --bind "$2" "$1$2" &&
 root=$1 && shift 2 && exec chroot "$root" "$@"`;
 
-/** What runs a command line in another root folder, with the temporary folder of this machine, in namespaces of its own. */
+/** Returns the start of a command line that runs in another root folder, with this machine's temporary folder. */
 export function inside(root: string): readonly string[] {
   return [...unshare(), "sh", "-c", enterRoot, "sh", root, tmpdir()];
 }
@@ -70,7 +72,7 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Where sshd cannot have a private account, whoever runs the tests logs in to itself. */
+/** Without a private account, the user who runs the tests must be able to log in. */
 function noAccount(): string | undefined {
   const reason = noPrivateAccounts();
   if (reason === undefined || isRoot()) return undefined;
@@ -78,7 +80,7 @@ function noAccount(): string | undefined {
     const { username, shell } = userInfo();
     if (username !== "nobody" && !/\/(nologin|false)$/.test(shell ?? "")) return undefined;
   } catch {
-    // A number without an entry in passwd.
+    // The user has no entry in passwd.
   }
   return `the user who runs the tests cannot log in, and ${reason}`;
 }
@@ -102,17 +104,17 @@ function why(need: Requirement): string | undefined {
   }
 }
 
-/** Undefined when C programs can be compiled; otherwise why not. */
+/** Returns undefined if C programs can be compiled, otherwise the reason. */
 export function noCompiler(): string | undefined {
   return lacks("gcc", "gcc") ?? lacksFile("/usr/include/stdio.h", "libc6-dev");
 }
 
-/** Undefined when the file is there; otherwise what to install. */
+/** Returns undefined if the file exists, otherwise what to install. */
 export function lacksFile(path: string, debianPackage: string): string | undefined {
   return existsSync(path) ? undefined : `${path} is missing: apt-get install ${debianPackage}`;
 }
 
-/** The root folder of a newer Debian. Needs `missing("newer") === undefined`. */
+/** Returns the root folder of a newer Debian. Needs `missing("newer") === undefined`. */
 export function newerRoot(): string {
   return newerDebian().folder;
 }

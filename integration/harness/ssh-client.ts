@@ -1,4 +1,4 @@
-/** OpenSSH's `ssh`, kept away from the configuration, keys and known hosts of whoever runs the tests. @module */
+/** OpenSSH's `ssh`, without the configuration, keys and known hosts of the user who runs the tests. @module */
 import { writeFileSync } from "node:fs";
 import type { KeyPair } from "./keys.ts";
 import { launch, type Running } from "./process.ts";
@@ -7,23 +7,23 @@ import type { SshServer } from "./sshd.ts";
 import { tempDir } from "./temp-dir.ts";
 
 export interface SshClientOptions {
-  /** Whom to talk to: the port on 127.0.0.1, the user, and the host keys that `ssh` is to know. */
+  /** The server: its port on 127.0.0.1, the user, and the host keys that `ssh` accepts. */
   readonly server: SshServer;
   readonly identity?: KeyPair | string;
-  /** Answered to whatever `ssh` asks for. */
+  /** The answer to each prompt of `ssh`. */
   readonly password?: string;
-  /** `-o` options; they go before ours, and the first one counts. */
+  /** `-o` options. They come before ours, and `ssh` uses the first. */
   readonly config?: Readonly<Record<string, string>>;
-  /** A command for the host; without one, give `-N` in `args`. */
+  /** A command for the server. Without one, pass `-N` in `args`. */
   readonly command?: readonly string[];
   readonly input?: string;
-  /** What to start instead of `ssh`: a program with its first arguments. */
+  /** The program to start instead of `ssh`, with its first arguments. */
   readonly program?: readonly string[];
   /** The root folder with another ssh, see `newerRoot`. */
   readonly root?: string;
 }
 
-/** Starts `ssh ARGS user@127.0.0.1`. It is verbose (`-v`): `stderr.waitFor(…)` tells how far it came. */
+/** Starts `ssh ARGS user@127.0.0.1`. It is verbose (`-v`), for `stderr.waitFor(…)`. */
 export async function runSsh(args: readonly string[], options: SshClientOptions): Promise<Running> {
   const { server, identity, password, config = {}, command = [], input, root } = options;
   const [program = "ssh", ...programArgs] = options.program ?? [];
@@ -78,7 +78,7 @@ export async function runSsh(args: readonly string[], options: SshClientOptions)
   return process;
 }
 
-/** Waits until `ssh -R 0:…` has its port, and gives it. */
+/** Waits until `ssh -R 0:…` has its port, and returns it. */
 export async function allocatedPort(ssh: Running): Promise<number> {
   const [, port] = await ssh.stderr.waitFor(/Allocated port (\d+) for remote forward/);
   return Number(port);

@@ -8,23 +8,23 @@ import { program, sshdKnows } from "./requirements.ts";
 import { type TempDir, tempDir } from "./temp-dir.ts";
 
 export interface SshdOptions {
-  /** Lines of sshd_config; they replace ours of the same name (names in any case). A list gives the line several times. */
+  /** Lines of sshd_config. They replace ours of the same name (case-insensitive). A list repeats the line. */
   readonly config?: Readonly<Record<string, string | readonly string[]>>;
   readonly authorizedKeys?: readonly string[];
-  /** In the order of the configuration; `["ed25519"]` unless told. */
+  /** In the order of the configuration. Default: `["ed25519"]`. */
   readonly hostKeyTypes?: readonly KeyType[];
-  /** Allows login by password; `true` makes one up. Needs `missing("password") === undefined`. */
+  /** Allows login by password; `true` generates one. Needs `missing("password") === undefined`. */
   readonly password?: string | true;
-  /** The connections live on when the process that listens is killed. Needs `missing("password") === undefined`. */
+  /** Connections outlive the listening process. Needs `missing("password") === undefined`. */
   readonly sessionsOutlive?: boolean;
   /** The root folder with another sshd, see `newerRoot`. */
   readonly root?: string;
 }
 
-/** The process that listens, those of the connections, or all of them. */
+/** The listening process, those of the connections, or all of them. */
 export type SshdPart = "listener" | "sessions" | "all";
 
-/** A real SSH server to talk to: what a client has to know of it. */
+/** The facts of a server that a client needs. */
 export interface SshServer {
   readonly port: number;
   readonly user: string;
@@ -32,23 +32,23 @@ export interface SshServer {
 }
 
 export interface Sshd extends SshServer {
-  /** The password of `user`, when login by password was asked for. */
+  /** The password of `user`, if login by password is allowed. */
   readonly password: string | undefined;
-  /** The folder with everything this server has; gone after `stop`. */
+  /** The folder with all files of this server, removed by `stop`. */
   readonly dir: string;
-  /** The fingerprint of the host key of that type, or of the first one. */
+  /** Returns the fingerprint of the host key of that type, or of the first. */
   fingerprint(type?: KeyType): string;
-  /** What the server logged so far. */
+  /** Returns the log so far. */
   readonly log: () => string;
   /** Waits for a line of the log. */
   readonly logged: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpMatchArray>;
-  /** Breaks every connection; the server goes on listening. */
+  /** Breaks every connection, but not the listening process. */
   dropConnections(): void;
-  /** Sends a signal to a part of the server. Without `sessionsOutlive` the connections die with the listener. */
+  /** Sends a signal to a part of the server. Without `sessionsOutlive` the connections end with the listener. */
   signal(signal: NodeJS.Signals, part: SshdPart): void;
   /** Ends the server and its connections at once, until `restart`. */
   kill(): Promise<void>;
-  /** Starts what was killed again, on the same port, if wished with new host keys. */
+  /** Starts the server again on the same port, optionally with new host keys. */
   restart(options?: { readonly newHostKeys?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
@@ -79,7 +79,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       root: options.root,
     });
     if (options.password !== undefined && account.password === undefined) {
-      throw new Error("a login by password needs a private account");
+      throw new Error("expected a private account for a login by password, got none");
     }
     let { port, process } = await listen(dir, account, options, types);
     const past: Running[] = [];
@@ -122,7 +122,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   }
 }
 
-/** The first process of the namespace ends it and all in it, so it must not be the one that listens. */
+/** The end of the first process ends the namespace, so that process must not be the listener. */
 const outlived = ["sh", "-c", '"$@"; exec sleep infinity', "sh"];
 
 async function listen(
@@ -134,7 +134,7 @@ async function listen(
 ): Promise<{ port: number; process: Running }> {
   const path = options.root === undefined ? (program("sshd") ?? "sshd") : "/usr/sbin/sshd";
   const prefix = options.sessionsOutlive === true ? [...account.prefix, ...outlived] : account.prefix;
-  // Another test may take the port between the look and the bind: try again with another one.
+  // Another test may take the port between the check and the bind, so this retries with another port.
   for (let attempt = 1; ; attempt++) {
     const port = fixedPort ?? (await freePort());
     const file = dir.file("sshd_config");
@@ -166,7 +166,7 @@ function configuration(
     PasswordAuthentication: options.password === undefined ? "no" : "yes",
     KbdInteractiveAuthentication: "no",
     PermitRootLogin: "yes",
-    // The folder lies below /tmp, which everybody may write to.
+    // The folder is below /tmp, which is writable by all.
     StrictModes: "no",
     UsePAM: "no",
     UseDNS: "no",
@@ -175,7 +175,7 @@ function configuration(
     LogLevel: "VERBOSE",
     // A test may open many connections at once.
     MaxStartups: "1000",
-    // What OpenSSH 9.8 and later do to clients that break off.
+    // OpenSSH 9.8 and later penalize clients that disconnect early.
     ...(options.root !== undefined || sshdKnows("PerSourcePenalties") ? { PerSourcePenalties: "no" } : {}),
   };
   const given = Object.entries(options.config ?? {});

@@ -1,4 +1,4 @@
-/** TCP servers behind a tunnel: well-behaved ones and the others. @module */
+/** TCP servers behind a tunnel, working and faulty ones. @module */
 import { createHash } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
@@ -8,26 +8,26 @@ import { freePort } from "./ports.ts";
 
 export interface Target {
   readonly port: number;
-  /** How many connections came so far. */
+  /** The number of connections accepted so far. */
   readonly accepted: number;
-  /** How many are open now. */
+  /** The number of open connections. */
   readonly open: number;
   stop(): Promise<void>;
 }
 
-/** What one connection brought, up to its end. */
+/** The bytes of one connection, up to its end. */
 export interface Received {
   readonly bytes: number;
   /** SHA-256 in hex. */
   readonly sha256: string;
 }
 
-/** Sends back what comes; ends when the other side does. */
+/** Echoes all bytes, and ends when the peer ends. */
 export function echoTarget(host?: string): Promise<Target> {
   return target((socket) => socket.pipe(socket), host);
 }
 
-/** Reads everything, answers nothing, ends when the other side does. `next()` gives what each ended connection brought. */
+/** Reads to the end without an answer, then ends. `next()` resolves with the result of the next ended connection. */
 export async function hashSink(host?: string): Promise<Target & { readonly next: () => Promise<Received> }> {
   const received = queue<Received>();
   const sink = await target((socket) => {
@@ -45,7 +45,7 @@ export async function hashSink(host?: string): Promise<Target & { readonly next:
   return Object.assign(sink, { next: received.take });
 }
 
-/** Sends the first `size` bytes of the pattern and ends; throws away what comes. Compare with `patternHash(size, seed)`. */
+/** Sends the first `size` bytes of the pattern and ends; drops all input. Compare with `patternHash(size, seed)`. */
 export function patternSource(size: number, seed = 1, host?: string): Promise<Target> {
   return target((socket) => {
     socket.resume();
@@ -53,7 +53,7 @@ export function patternSource(size: number, seed = 1, host?: string): Promise<Ta
   }, host);
 }
 
-/** Reads to the end, then answers with the SHA-256 of what came, in hex, and ends. */
+/** Reads to the end, then answers with the SHA-256 of the input in hex, and ends. */
 export function halfCloseTarget(host?: string): Promise<Target> {
   return target((socket) => {
     const hash = createHash("sha256");
@@ -62,12 +62,12 @@ export function halfCloseTarget(host?: string): Promise<Target> {
   }, host);
 }
 
-/** Accepts, and never reads a byte. */
+/** Accepts connections, and never reads. */
 export function deafTarget(host?: string): Promise<Target> {
   return target((socket) => socket.pause(), host);
 }
 
-/** Accepts, and answers with RST: at once, or when the first byte comes. */
+/** Accepts connections and resets them: at once, or at the first byte. */
 export function resettingTarget(when: "accept" | "data" = "accept", host?: string): Promise<Target> {
   return target((socket) => {
     if (when === "accept") socket.resetAndDestroy();
@@ -75,7 +75,7 @@ export function resettingTarget(when: "accept" | "data" = "accept", host?: strin
   }, host);
 }
 
-/** A web server with one page. */
+/** Starts a web server with one page. */
 export async function httpTarget(page = "the door is open\n", host?: string): Promise<Target> {
   const server = createHttpServer((_request, response) => {
     response.writeHead(200, { "content-type": "text/plain", "content-length": Buffer.byteLength(page) }).end(page);
@@ -83,12 +83,12 @@ export async function httpTarget(page = "the door is open\n", host?: string): Pr
   return listen(server, host);
 }
 
-/** A port where nobody listens. */
+/** Returns a port where nothing listens. */
 export function refusingPort(): Promise<number> {
   return freePort();
 }
 
-/** A server of your own. Sockets stay half-open until both sides have ended; their errors are left to `close`. */
+/** Starts a server with a handler. Sockets stay half-open until both sides have ended; errors are ignored. */
 export function target(serve: (socket: Socket) => void, host?: string): Promise<Target> {
   return listen(createServer({ allowHalfOpen: true, noDelay: true }, serve), host);
 }
@@ -99,7 +99,7 @@ function listen(server: Server, host = "127.0.0.1"): Promise<Target> {
   server.on("connection", (socket: Socket) => {
     accepted++;
     sockets.add(socket);
-    // Broken connections are what some tests are about.
+    // Some tests break connections on purpose.
     socket.on("error", () => undefined);
     socket.once("close", () => sockets.delete(socket));
   });
@@ -130,8 +130,8 @@ function queue<Item>(): { readonly put: (item: Item) => void; readonly take: () 
   const waiting: ((item: Item) => void)[] = [];
   return {
     put(item) {
-      const wake = waiting.shift();
-      if (wake) wake(item);
+      const resolve = waiting.shift();
+      if (resolve) resolve(item);
       else items.push(item);
     },
     take: () =>

@@ -1,4 +1,4 @@
-/** Temporary folders that are gone when the test process is. @module */
+/** Temporary folders that are removed when the test process ends. @module */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ atExit(() => {
   for (const path of alive) rmSync(path, { recursive: true, force: true });
 });
 
-/** Makes a folder that others may enter (the user of a server must reach its key file); secrets in it carry their own mode. */
+/** Makes a folder that other users may enter, because a server's user must read its key file. Secrets need a mode. */
 export function tempDir(name = "postern"): TempDir {
   const path = mkdtempSync(join(tmpdir(), `${name}-`));
   chmodSync(path, 0o755);

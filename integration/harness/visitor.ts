@@ -5,25 +5,25 @@ import type { Received } from "./targets.ts";
 
 export interface Visitor {
   readonly socket: Socket;
-  /** Writes; resolves when the kernel took it. */
+  /** Writes. Resolves when the kernel has taken the bytes. */
   send(data: string | Uint8Array): Promise<void>;
-  /** Writes all chunks, no faster than they are taken. */
+  /** Writes all chunks, with backpressure. */
   sendAll(chunks: Iterable<Uint8Array>): Promise<void>;
-  /** Half-close: no more from us. */
+  /** Half-closes. */
   end(): void;
-  /** Exactly `size` bytes; throws if the connection ends before. */
+  /** Reads exactly `size` bytes. Throws if the connection ends before. */
   read(size: number): Promise<Buffer>;
-  /** Everything from here to the end. */
+  /** Reads to the end. */
   readAll(): Promise<Buffer>;
-  /** The count and SHA-256 of everything from here to the end. */
+  /** Reads to the end, and returns the number of bytes and their SHA-256. */
   hashAll(): Promise<Received>;
-  /** Drops the connection with RST. */
+  /** Resets the connection. */
   reset(): void;
-  /** Settles when the connection is gone, with the error code (`ECONNRESET`) if there was one. */
+  /** Resolves when the connection has closed, with the error code (`ECONNRESET`) if there was one. */
   readonly closed: Promise<string | undefined>;
 }
 
-/** A connected socket. */
+/** Connects a socket. */
 async function reach(port: number, host: string): Promise<Socket> {
   const socket = connect({ port, host, allowHalfOpen: true, noDelay: true });
   await new Promise<void>((resolve, reject) => {
@@ -33,9 +33,9 @@ async function reach(port: number, host: string): Promise<Socket> {
   return socket;
 }
 
-/** Connects to a port on loopback, half-open: our end stays open until `end()`. Nothing is read before you ask. */
+/** Connects to a port on loopback. The socket stays half-open until `end()`, and reads only on demand. */
 export async function visit(port: number, host?: string): Promise<Visitor> {
-  // sshd is content to listen on ::1 alone when a port of its choice is that of somebody's outgoing IPv4 connection.
+  // sshd listens on ::1 alone if an outgoing IPv4 connection of another program uses the port that it chose.
   const socket = await reach(port, host ?? "127.0.0.1").catch((error: unknown) => {
     if (host !== undefined) throw error;
     return reach(port, "::1");
@@ -91,10 +91,10 @@ export async function visit(port: number, host?: string): Promise<Visitor> {
   };
 }
 
-/** Connects, sends, half-closes, and gives the whole answer. */
+/** Connects, sends, half-closes, and returns the whole answer. */
 export async function exchange(port: number, data: string | Uint8Array, host?: string): Promise<Buffer> {
   const visitor = await visit(port, host);
-  // A target that answers at once may be gone before it read everything.
+  // A target that answers at once may close before it has read everything.
   void visitor.send(data).catch(() => undefined);
   visitor.end();
   try {
@@ -104,7 +104,7 @@ export async function exchange(port: number, data: string | Uint8Array, host?: s
   }
 }
 
-/** Waits for the next bytes or the end; to be called with nothing buffered. */
+/** Waits for the next bytes or the end. Call it with nothing buffered. */
 function readable(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,4 +1,4 @@
-/** A tunnel under observation: quick to find a fault out, and with a record of what it told. @module */
+/** A tunnel with short timeouts and a record of its events. @module */
 import {
   type Forwarding,
   type ForwardOptions,
@@ -14,7 +14,7 @@ import type { SshServer } from "./sshd.ts";
 import { echoTarget, type Target } from "./targets.ts";
 import { tunnelOptions } from "./tunnel.ts";
 
-/** What was told with an attempt to connect again. */
+/** The details of a `reconnectattempt` event. */
 export interface Attempt {
   readonly attempt: number;
   readonly maxRetries: number;
@@ -30,19 +30,19 @@ export interface Watched {
   readonly forwardings: string[];
 }
 
-/** Finds a silent host out within a second, and is soon back. */
-export const impatient = {
+/** Detects a silent server within a second, and reconnects soon. */
+export const shortTimeouts = {
   keepAlive: { intervalMs: 200, countMax: 3 },
   reconnect: { intervalMs: 100, backoff: { jitter: 0 } },
 } as const satisfies Partial<TunnelOptions>;
 
-/** Long enough for everything that is to come, on a machine with much to do. */
-export const patience = { timeout: 30_000, interval: 20 };
+/** Options of `expect.poll` that suffice on a busy machine. */
+export const pollOptions = { timeout: 30_000, interval: 20 };
 
-/** A tunnel that is not logged in yet; it is logged off when the test is over, and `closed` must settle then. */
+/** Creates a tunnel without connecting it. It is closed at the end of the test, and `closed` must settle. */
 export async function watched(server: SshServer, more: Partial<TunnelOptions> = {}): Promise<Watched> {
   const { mode } = more.reconnect ?? {};
-  const options = { ...impatient, ...more, reconnect: { ...impatient.reconnect, ...more.reconnect } };
+  const options = { ...shortTimeouts, ...more, reconnect: { ...shortTimeouts.reconnect, ...more.reconnect } };
   const given = await tunnelOptions(server, options);
   const { host: _host, port: _port, ...elsewhere } = given;
   const tunnel = new ReverseTunnel(options.hosts === undefined ? given : { ...elsewhere, hosts: options.hosts });
@@ -63,46 +63,46 @@ export async function watched(server: SshServer, more: Partial<TunnelOptions> = 
   return record;
 }
 
-/** The same, logged in. */
+/** Creates and connects a tunnel. */
 export async function watchedOpen(server: SshServer, more: Partial<TunnelOptions> = {}): Promise<Watched> {
   const record = await watched(server, more);
   await mustSettle("login", record.tunnel.connect());
   return record;
 }
 
-/** The same server, reached through a middlebox. */
+/** Returns the server behind a new middlebox. */
 export async function behind<Server extends SshServer>(server: Server): Promise<Server & { readonly box: Middlebox }> {
   const box = await startMiddlebox(server.port);
   atEnd(() => box.stop());
   return { ...server, port: box.port, box };
 }
 
-/** An echo server that ends with the test. */
+/** Starts an echo target that stops at the end of the test. */
 export async function echo(): Promise<Target> {
   const target = await echoTarget();
   atEnd(() => target.stop());
   return target;
 }
 
-/** Asks for a port whose visitors reach the target. */
+/** Forwards a port to the target. */
 export function forwardTo(
   { tunnel }: Watched,
   { port }: { readonly port: number },
   more: Partial<ForwardOptions> = {},
 ): Promise<Forwarding> {
   const target = { host: "127.0.0.1", port };
-  return mustSettle("requestForwarding", tunnel.forward({ port: 0, target, ...more })).then((forwarding) => {
+  return mustSettle("forward", tunnel.forward({ port: 0, target, ...more })).then((forwarding) => {
     void mustSettle("closed of a forwarding", forwarding.closed).catch(() => undefined);
     return forwarding;
   });
 }
 
-/** Waits until the tunnel has come back so many times and the forwarding is open. */
+/** Waits until the tunnel has reconnected `times` times and the forwarding is open. */
 export async function back({ tunnel }: Watched, forwarding: Forwarding, times = 1): Promise<void> {
-  await expect.poll(() => [tunnel.stats().reconnects, forwarding.state], patience).toEqual([times, "open"]);
+  await expect.poll(() => [tunnel.stats().reconnects, forwarding.state], pollOptions).toEqual([times, "open"]);
 }
 
-/** Waits until the tunnel tells that its connection is lost. */
+/** Waits until the tunnel reports that its connection is lost. */
 export async function lost({ attempts }: Watched): Promise<void> {
-  await expect.poll(() => attempts.length, patience).toBeGreaterThan(0);
+  await expect.poll(() => attempts.length, pollOptions).toBeGreaterThan(0);
 }

@@ -8,27 +8,27 @@ const require = createRequire(import.meta.url);
 const binary = (require("workerd") as { readonly default: string }).default;
 
 export interface WorkerOptions {
-  /** the worker, an ES module without imports but those of the runtime */
+  /** The worker: an ES module that imports only modules of the runtime. */
   readonly script: string;
-  /** text bindings */
+  /** Text bindings. */
   readonly bindings?: Readonly<Record<string, string>>;
-  /** default 2026-11-01; from 2026-08-04 on `nodejs_compat` is on by itself */
+  /** Default: 2026-11-01. From 2026-08-04 on, `nodejs_compat` is on by default. */
   readonly compatibilityDate?: string;
-  /** a class of Durable Objects, bound by that name; its storage is in `dir` */
+  /** A class of Durable Objects, bound by its name, with its storage in `dir`. */
   readonly durableObject?: { readonly className: string; readonly binding: string };
-  /** where files are kept; a folder of its own unless given */
+  /** The folder for files. Default: a new temporary folder. */
   readonly dir?: TempDir;
 }
 
 export interface Worker {
-  /** ends with a slash */
+  /** Ends with a slash. */
   readonly url: string;
   readonly process: Running;
-  /** Also removes `dir`, unless it was given. */
+  /** Also removes `dir`, unless the caller has passed it. */
   stop(): Promise<void>;
 }
 
-/** Starts workerd itself, not the script around it, whose end would leave it running. */
+/** Starts workerd itself, because it outlives the script that npm installs around it. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const dir = options.dir ?? tempDir("postern-workerd");
   writeFileSync(dir.file("worker.mjs"), options.script);

@@ -7,7 +7,7 @@ const sources = join(import.meta.dirname, "programs");
 const built = new Map<string, Promise<string>>();
 let folder: TempDir | undefined;
 
-/** The path of the program that `programs/NAME` compiles to. */
+/** Returns the path of the program that `programs/NAME` compiles to. */
 export function compiled(name: string, libraries: readonly string[] = []): Promise<string> {
   let path = built.get(name);
   if (path === undefined) {
@@ -17,7 +17,7 @@ export function compiled(name: string, libraries: readonly string[] = []): Promi
   return path;
 }
 
-/** The path of a script. */
+/** Returns the path of a script. */
 export function script(name: string): string {
   return join(sources, name);
 }

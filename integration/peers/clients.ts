@@ -108,7 +108,7 @@ export const clients: readonly PeerClient[] = [
   },
 ];
 
-/** Undefined when Go programs can be compiled; otherwise why not. */
+/** Returns undefined if Go programs can be compiled, otherwise the reason. */
 export function noGo(): string | undefined {
   const library = "/usr/share/gocode/src/golang.org/x/crypto/ssh";
   return lacks("go", "golang-go") ?? lacksFile(library, "golang-golang-x-crypto-dev");
@@ -147,7 +147,7 @@ function dropbear({ newer = false } = {}): PeerClient {
     remarks: "no command cancels a forwarding",
     async start({ server, user, listen, target }) {
       const root = newer ? newerRoot() : undefined;
-      // It does not print that it listens.
+      // plink does not print that it listens.
       const opened = nextEvent(server.host, "forwardingopened");
       const client = await dbclient({ server, identity: user, listen, target, root });
       return { listening: Promise.race([opened, ended(client)]), log: client.stderr.text, stop: client.stop };
@@ -171,7 +171,7 @@ async function startSsh(
   };
 }
 
-/** Starts one of our programs, all of which take the same arguments. */
+/** Starts one of our programs. All take the same arguments. */
 async function program(
   command: string,
   args: readonly string[],

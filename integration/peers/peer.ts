@@ -1,16 +1,16 @@
-/** What the table of peers knows of each of them, and how the trials start one. @module */
+/** Peers: their properties, and how the trials start them. @module */
 import type { RunningHost } from "../harness/clients/host.ts";
 import type { KeyPair, KeyType, MakeKeyOptions, SshServer } from "../harness/index.ts";
 
 export interface Peer {
   readonly name: string;
-  /** Undefined if the peer is there; otherwise why not. */
+  /** Returns undefined if the peer is installed, otherwise the reason. */
   readonly missing: () => string | undefined;
-  /** The newer release of the same program, which runs in a folder of its own. */
+  /** True for the newer release of the same program, which runs in a folder of its own. */
   readonly newer?: boolean;
-  /** The type of the host key and of the user's; default `ed25519`. */
+  /** The type of the host key and of the user's key. Default: `ed25519`. */
   readonly keyType?: KeyType;
-  /** The format in which the peer reads its key; default that of OpenSSH. */
+  /** The format of the peer's key file. Default: that of OpenSSH. */
   readonly keyFormat?: MakeKeyOptions["format"];
   /** Whether the peer can be made to start a rekey. */
   readonly rekeys: boolean;
@@ -24,7 +24,7 @@ export interface PeerServer extends Peer {
 
 export interface ServerStart {
   readonly user: KeyPair;
-  /** The server starts a rekey after so many bytes. */
+  /** The number of bytes after which the server starts a rekey. */
   readonly rekeyBytes?: number | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface RunningServer extends SshServer {
   stop(): Promise<void>;
 }
 
-/** A client that asks our `TunnelHost` for a remote forward. */
+/** A client that requests a remote forward from our `TunnelHost`. */
 export interface PeerClient extends Peer {
   start(options: ClientStart): Promise<StartedClient>;
 }
@@ -41,7 +41,7 @@ export interface PeerClient extends Peer {
 export interface ClientStart {
   readonly server: RunningHost;
   readonly user: KeyPair;
-  /** The port to ask for: some clients cannot tell which one they got for 0. */
+  /** The port to request. Some clients cannot report the port that they received for 0. */
   readonly listen: number;
   readonly target: number;
   readonly rekeyBytes?: number | undefined;
@@ -50,7 +50,7 @@ export interface ClientStart {
 export interface StartedClient {
   /** Resolves when the client has its port; rejects if it ends before. */
   readonly listening: Promise<unknown>;
-  /** Makes the client cancel its forwarding and stay connected; absent if it cannot. */
+  /** Makes the client cancel its forwarding and stay connected. Absent if it cannot. */
   readonly cancel?: () => Promise<unknown>;
   readonly log: () => string;
   stop(): Promise<void>;

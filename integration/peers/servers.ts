@@ -109,7 +109,7 @@ function dropbear({ newer = false } = {}): PeerServer {
   };
 }
 
-/** Starts one of our programs, all of which take the same arguments. */
+/** Starts one of our programs. All take the same arguments. */
 async function program(
   command: string,
   args: readonly string[],

@@ -3,20 +3,20 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Verdict } from "./trials.ts";
 
-/** One peer in one role, in the words of the table. */
+/** A row: one peer in one role. */
 export interface Row {
   /** The role of the peer. */
   readonly role: "server" | "client";
   readonly peer: string;
-  /** As its identification line reports it. */
+  /** From the identification line. */
   readonly version: string;
-  /** The first set that suffices. */
+  /** The first set of algorithms that suffices. */
   readonly algorithms: "default" | "compatible";
   readonly login: Verdict;
   readonly bytes: Verdict;
   readonly halfClose: Verdict;
   readonly cancel: Verdict;
-  /** Port 0: the server chooses. Not tried with clients. */
+  /** Port 0, for which the server chooses a port. Not tried with clients. */
   readonly anyPort: Verdict;
   readonly ourRekey: Verdict;
   readonly theirRekey: Verdict;
@@ -38,7 +38,7 @@ const headings: readonly (readonly [name: keyof Row, heading: string])[] = [
 ];
 const file = join(import.meta.dirname, "..", "..", "docs", "peers.md");
 
-/** The rows of the committed table. */
+/** Returns the rows of the committed table. */
 export function readRows(): Row[] {
   const text = readFileSync(file, "utf8");
   return (["server", "client"] as const).flatMap((role) => {
@@ -54,7 +54,9 @@ export function readRows(): Row[] {
   });
 }
 
-/** Puts rows into the committed table: each replaces the one of the same peer, role and version, or follows the last of its peer. */
+/**
+ * Writes rows to the committed table. Each replaces the row of the same peer, role and version, or follows its peer.
+ */
 export function writeRows(rows: readonly Row[]): void {
   const merged = [...readRows()];
   for (const row of rows) {
@@ -75,12 +77,12 @@ export function writeRows(rows: readonly Row[]): void {
   writeFileSync(file, text);
 }
 
-/** Whether both are about the same release of the same program. */
+/** Returns whether both rows describe the same release of the same program. */
 export function isSame(one: Row, other: Row): boolean {
   return one.role === other.role && one.peer === other.peer && one.version === other.version;
 }
 
-/** Rows of one role as Markdown. */
+/** Formats rows of one role as Markdown. */
 export function table(rows: readonly Row[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
   const body = rows.map((row) => line(headings.map(([name]) => row[name])));

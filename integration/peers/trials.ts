@@ -1,4 +1,4 @@
-/** What is tried with each peer; its outcome is a row of the table. @module */
+/** Tries each peer. The outcome is a row of the table. @module */
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import {
@@ -30,22 +30,24 @@ import {
 import type { PeerClient, PeerServer } from "./peer.ts";
 import type { Row } from "./table.ts";
 
-/** Yes, no, or: the peer has no such function, or no way to ask for it. */
+/** `-` if the peer lacks the function, or the way to request it. */
 export type Verdict = "yes" | "no" | "-";
 
 export interface Outcome {
   readonly row: Row;
-  /** Why a verdict is "no", in the words of the error. */
+  /** The errors behind each "no". */
   readonly notes: readonly string[];
 }
 
-/** Sixteen times as many bytes go each way; those in flight during an exchange make the rekeys fewer. */
+/**
+ * Sixteen times as many bytes flow in each direction. Bytes in flight during an exchange reduce the number of rekeys.
+ */
 const rekeyBytes = 256 * 1024;
 const underLoad = 4 * 1024 * 1024;
 const exchangesUnderLoad = 3;
-/** For one step, which takes a few milliseconds unless it hangs. */
+/** The timeout of one step, which takes a few milliseconds. */
 const stepMs = 10_000;
-/** The peer's defaults leave the rekey to the other side. */
+/** Peers without a limit of their own leave rekeys to us. */
 const noRekey = { bytes: Number.POSITIVE_INFINITY, ms: Number.POSITIVE_INFINITY };
 
 type Rekey = "none" | "ours" | "theirs";
@@ -60,12 +62,12 @@ export class Trials {
     this.#dir.remove();
   }
 
-  /** Our `ReverseTunnel` with a server. */
+  /** Tries a server with our `ReverseTunnel`. */
   server(peer: PeerServer): Promise<Outcome> {
     return rowOf("server", peer, (set, rekey) => this.#tryServer(peer, set, rekey));
   }
 
-  /** A client with our `TunnelHost`. */
+  /** Tries a client with our `TunnelHost`. */
   client(peer: PeerClient): Promise<Outcome> {
     return rowOf("client", peer, (set, rekey) => this.#tryClient(peer, set, rekey));
   }
@@ -163,7 +165,7 @@ export class Trials {
     return steps;
   }
 
-  /** Bytes both ways, then the half-close: the answer after our end. */
+  /** Sends bytes in both directions, then half-closes and reads the answer. */
   async #converse(steps: Steps, port: number, rekey: Rekey): Promise<void> {
     const size = rekey === "none" ? 1024 * 1024 : underLoad;
     const visitor = await visit(port);
@@ -174,7 +176,7 @@ export class Trials {
         const echoed = createHash("sha256")
           .update(await visitor.read(size))
           .digest("hex");
-        if (echoed !== patternHash(size)) throw new Error("other bytes came back than were sent");
+        if (echoed !== patternHash(size)) throw new Error("expected the bytes that were sent, got others");
         await sent;
       });
       await steps.weakStep("halfClose", async () => {
@@ -195,7 +197,7 @@ export class Trials {
     return key;
   }
 
-  /** Sends back what comes, and after its end the SHA-256 of all of it. */
+  /** Echoes all bytes, and after their end sends their SHA-256. */
   async #targetAddress(): Promise<Target> {
     this.#target ??= await target((socket) => {
       const hash = createHash("sha256");
@@ -222,7 +224,7 @@ class Steps {
   version = "";
   exchanges = 0;
   readonly notes: string[] = [];
-  /** Why the connection ended. */
+  /** The reason of the connection's end. */
   end: string | undefined;
   #current: StepName = "login";
 
@@ -242,7 +244,7 @@ class Steps {
     }
   }
 
-  /** A step without which the others are still worth a try. */
+  /** Runs a step whose failure does not prevent the others. */
   async weakStep(name: StepName, act: () => Promise<void>): Promise<void> {
     await this.step(name, act).catch((error: unknown) => this.failed(error));
   }
@@ -295,7 +297,7 @@ async function rowOf(
   return { row, notes };
 }
 
-/** The same algorithms, which count the key exchanges. */
+/** Returns the same algorithms, which also count the key exchanges. */
 function counted(algorithms: Algorithms): { readonly algorithms: Algorithms; exchanges(): number } {
   let exchanges = 0;
   const kex = algorithms.kex.map((method): Algorithms["kex"][number] => ({
@@ -312,12 +314,12 @@ async function untilFree(port: number): Promise<void> {
   while (isListening(port)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** Without what is the same for all, and without the random end of tinysshd's line. */
+/** Removes the common prefix, and the random end of tinysshd's line. */
 function versionIn(line: string): string {
   return line.replace(/^SSH-2\.0-/, "").replace(/^(tinyssh\S*) .*/, "$1");
 }
 
-/** What a server says first. */
+/** Reads the identification line of a server. */
 async function identificationOf(port: number): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   try {

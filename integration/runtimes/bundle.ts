@@ -1,4 +1,4 @@
-/** Makes one file of the program and everything it needs, from the sources. @module */
+/** Bundles the program and its imports into one file, from the sources. @module */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,7 @@ function vectorFiles(): readonly string[] {
     .sort();
 }
 
-/** How many vectors the program goes through; a transcript is one, and Ed25519 is done twice. */
+/** The number of vectors that the program runs. A transcript counts as one, and Ed25519 runs twice. */
 export function countVectors(): number {
   const read = (name: string) => JSON.parse(readFileSync(join(vectorFolder, name), "utf8")) as { vectors?: unknown[] };
   return [...vectorFiles(), "hostkey/ssh-ed25519.json"].reduce(

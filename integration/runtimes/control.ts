@@ -1,4 +1,4 @@
-/** The test process as the program in a runtime sees it: orders, visitors on request, and the report. @module */
+/** The HTTP server of the test process: orders, visitors on request, and the report. @module */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import type { Orders, Report } from "./orders.ts";
 
 export interface ControlServer {
   readonly url: string;
-  /** resolves when the program has reported */
+  /** Resolves with the report of the program. */
   readonly report: Promise<Report>;
   stop(): void;
 }
@@ -64,7 +64,7 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
   };
 }
 
-/** All at once: each sends its bytes, half-closes, and wants them back with their hash behind them. */
+/** Runs all visitors at once. Each sends bytes, half-closes, and expects the bytes and then their hash. */
 async function visitors(port: number, { visitors: count, bytes }: Orders): Promise<number> {
   await Promise.all(Array.from({ length: count }, (_, index) => visitor(port, bytes, index + 1)));
   return count;

@@ -1,23 +1,23 @@
-/** What the test process and the program in a runtime tell each other, over HTTP. @module */
+/** The messages between the test process and the program in a runtime, over HTTP. @module */
 
-/** What the program is to do. */
+/** The task of the program. */
 export interface Orders {
-  /** the SSH host, at 127.0.0.1 */
+  /** The port of the SSH server, at 127.0.0.1. */
   readonly port: number;
   readonly user: string;
-  /** the text of an OpenSSH key file */
+  /** The text of an OpenSSH key file. */
   readonly privateKey: string;
   readonly fingerprint: string;
-  /** of a key the host has not */
+  /** The fingerprint of a key that the server does not have. */
   readonly wrongFingerprint: string;
   readonly visitors: number;
-  /** what each visitor sends, and gets back */
+  /** The number of bytes that each visitor sends and receives. */
   readonly bytes: number;
-  /** after so many bytes in one direction keys are exchanged anew */
+  /** The number of bytes in one direction after which a rekey starts. */
   readonly rekeyBytes: number;
 }
 
-/** What the program found. */
+/** The results of the program. */
 export interface Report {
   readonly version: string;
   readonly scenario: ScenarioReport | { readonly error: string };
@@ -25,30 +25,30 @@ export interface Report {
 }
 
 export interface ScenarioReport {
-  /** while the visitors were served */
+  /** While the visitors were served. */
   readonly ms: number;
-  /** both ways */
+  /** In both directions. */
   readonly bytes: number;
   readonly rekeys: number;
 }
 
 export interface VectorsReport {
   readonly passed: number;
-  /** titles and errors */
+  /** Titles and errors. */
   readonly failed: readonly string[];
 }
 
-/** The test process, as the program sees it. */
+/** The interface of the test process for the program. */
 export interface Control {
   readonly orders: Orders;
-  /** Has visitors come to the port; resolves when all of them have got what they should. */
+  /** Starts visitors of the port. Resolves when all have received the expected bytes. */
   visit(port: number): Promise<void>;
-  /** Whether anybody listens on the port. */
+  /** Returns whether the port is open. */
   isListening(port: number): Promise<boolean>;
   report(report: Report): Promise<void>;
 }
 
-/** Asks the test process at that URL for its orders. */
+/** Fetches the orders from the test process at that URL. */
 export async function takeOrders(url: string): Promise<Control> {
   const ask = async (path: string, body: unknown): Promise<unknown> => {
     const response = await fetch(new URL(path, url), { method: "POST", body: JSON.stringify(body) });

@@ -8,7 +8,7 @@ import { webSshEd25519 } from "@postern/web";
 import { takeOrders, type VectorsReport } from "./orders.ts";
 import { type Platform, scenario } from "./scenario.ts";
 
-/** Never rejects for what it finds: that is reported. */
+/** Never rejects because of a failed test: failures are reported. */
 export async function runProgram(
   url: string,
   version: string,
@@ -26,7 +26,7 @@ async function runVectors(all: typeof files, algorithms: Algorithms): Promise<Ve
   const web = { ...algorithms, hostKeys: [webSshEd25519] };
   const runs = [
     ...all.map((file) => ({ file, by: algorithms })),
-    // Once more, against what the runtime itself has.
+    // Once more, with the runtime's own implementation.
     ...all.filter((file) => nameOf(file) === "hostkey/ssh-ed25519").map((file) => ({ file, by: web })),
   ];
   for (const { file, by } of runs) {

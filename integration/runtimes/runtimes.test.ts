@@ -1,4 +1,4 @@
-/** The same tunnel, and all vectors, in every runtime. `npm run runtimes` prints the table. */
+/** Runs the same tunnel and all vectors in every runtime. `npm run runtimes` prints the table. */
 import { mkdirSync, writeSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KeyPair, makeKey, missing, startSshd, type TempDir, tempDir } from "../harness/index.ts";
@@ -11,7 +11,7 @@ import { type Row, table } from "./table.ts";
 const mebibyte = 1024 * 1024;
 const visitors = 20;
 const bytes = 4 * mebibyte;
-/** of the 80 MiB that go each way */
+/** A part of the 80 MiB in each direction. */
 const rekeyBytes = 30 * mebibyte;
 const nodes = (process.env.POSTERN_NODES ?? "").split(",").filter((version) => version !== "");
 
@@ -26,7 +26,7 @@ describe.skipIf(missing("sshd"))("every runtime", () => {
     other = await makeKey("ed25519", dir.file("other"));
   });
   afterAll(() => {
-    // Past the runner, which would put a heading over it.
+    // Directly to stderr: the test runner would add a heading.
     writeSync(2, `\n${table(rows)}\n`);
     dir.remove();
   });
@@ -39,7 +39,7 @@ describe.skipIf(missing("sshd"))("every runtime", () => {
       mkdirSync(folder);
       const file = `${folder}/program.mjs`;
       await bundle(runtime.entry, file, { node: runtime.node });
-      // Its log tells which cipher was agreed on.
+      // The log contains the negotiated cipher.
       const sshd = await startSshd({
         authorizedKeys: [user.publicLine],
         config: { LogLevel: "DEBUG1" },
@@ -72,7 +72,7 @@ async function reportOf(runtime: Runtime, file: string, folder: string, orders: 
     const program = await runtime.start(file, control.url, folder);
     try {
       const ended = program.ended.then(async (printed) => {
-        // What was reported last may be on its way.
+        // The last report may still be in flight.
         await new Promise((resolve) => setTimeout(resolve, 1000));
         throw new Error(`the program ended without a report: ${printed}`);
       });

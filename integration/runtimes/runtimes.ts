@@ -1,4 +1,4 @@
-/** The runtimes: how each starts the program, and what is missing where it cannot. @module */
+/** The runtimes: how each starts the program, or why it cannot. @module */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -9,22 +9,22 @@ import { program } from "../harness/requirements.ts";
 /** One way to run the program. */
 export interface Runtime {
   readonly name: string;
-  /** which Postern, and over what */
+  /** The package of Postern and the transport below it. */
   readonly over: string;
-  /** the entry of the program */
+  /** The entry of the program. */
   readonly entry: string;
-  /** a bundle for `node:` modules */
+  /** True if the bundle may import `node:` modules. */
   readonly node: boolean;
-  /** why it cannot run here */
+  /** The reason why the runtime cannot run here. */
   readonly missing?: string | undefined;
-  /** whether the program is a page of the control server */
+  /** True if the program is a page of the control server. */
   readonly page?: boolean;
-  /** Runs the program at `file`; resolves when it was started. `folder` is the runtime's own. */
+  /** Starts the program at `file`. `folder` belongs to the runtime. */
   start(file: string, control: string, folder: string): Promise<Started>;
 }
 
 export interface Started {
-  /** resolves, with everything that was printed, when it ends by itself */
+  /** Resolves with all output when the program ends by itself. */
   readonly ended: Promise<string>;
   stop(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface Started {
 const require = createRequire(import.meta.url);
 const workerd = (require("workerd") as { readonly default: string }).default;
 
-/** The runtimes of `npm test`, and the Nodes asked for: POSTERN_NODES=22,24,26. */
+/** The runtimes of `npm test`, and the versions of Node in POSTERN_NODES=22,24,26. */
 export function runtimes(nodes: readonly string[]): readonly Runtime[] {
   const deno = binary("deno", `@deno/${process.platform}-${process.arch}-glibc`, "deno");
   const bun = join(dirname(require.resolve("bun/package.json")), "bin", "bun.exe");
@@ -97,11 +97,11 @@ export function runtimes(nodes: readonly string[]): readonly Runtime[] {
   ];
 }
 
-/** A program of the command line: its first argument is the URL of the control server. */
+/** A command line program: its first argument is the URL of the control server. */
 function commandLine([command = "", ...args]: readonly string[]): Runtime["start"] {
   return async (file, control, folder) => {
     const path = `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
-    // npm keeps what it downloads where it always does.
+    // Keeps npm's cache.
     const home = command === "npx" ? (process.env.HOME ?? folder) : folder;
     const running = await launch(command, [...args, file, control], {
       env: { PATH: path, HOME: home, DENO_DIR: join(folder, "deno"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
@@ -110,7 +110,7 @@ function commandLine([command = "", ...args]: readonly string[]): Runtime["start
   };
 }
 
-/** From compatibility date 2026-08-04 on, `nodejs_compat` is on by itself. */
+/** From compatibility date 2026-08-04 on, `nodejs_compat` is on by default. */
 function worker(compatibilityDate: string): Runtime["start"] {
   return async (file, control, folder) => {
     const config = join(folder, "worker.capnp");
@@ -170,7 +170,7 @@ function started(running: Running): Started {
   };
 }
 
-/** The program itself, not the script around it, whose end would leave it running. */
+/** Returns the path of the program itself, because it outlives the script that npm installs around it. */
 function binary(name: string, platformPackage: string, file: string): string {
   const own = createRequire(require.resolve(`${name}/package.json`));
   return join(dirname(own.resolve(`${platformPackage}/package.json`)), file);

@@ -1,4 +1,4 @@
-/** One reverse tunnel from its login to its end, written against what every runtime has. @module */
+/** One reverse tunnel from its login to its end, with the APIs of every runtime. @module */
 import {
   type AuthMethod,
   type ForwardedChannel,
@@ -15,14 +15,14 @@ type Tunnel = Omit<WebTunnel, "addEventListener">;
 
 /** A platform of Postern in a runtime. */
 export interface Platform {
-  /** makes a tunnel that is not logged in */
+  /** Creates a tunnel without connecting it. */
   readonly tunnel: (options: TunnelOptions) => Tunnel;
   readonly privateKey: (text: string) => AuthMethod;
-  /** whether it connects to targets by itself */
+  /** True if the platform can connect to targets. */
   readonly dialsTargets: boolean;
 }
 
-/** `@postern/web` over what `dial` gives. */
+/** `@postern/web` over the pipes of `dial`. */
 export function webPlatform(dial: WebTunnelOptions["dial"]): Platform {
   return {
     tunnel: (options) => new WebTunnel({ ...options, dial }),
@@ -31,7 +31,7 @@ export function webPlatform(dial: WebTunnelOptions["dial"]): Platform {
   };
 }
 
-/** Throws when anything is not as it should be. */
+/** Runs the scenario. Throws at the first deviation. */
 export async function scenario(platform: Platform, control: Control): Promise<ScenarioReport> {
   const { orders } = control;
   const options: TunnelOptions = {
@@ -56,7 +56,7 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   }
 
   const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
-  expect(forwarding.port > 0, `expected the host to choose a port, got ${forwarding.port}`);
+  expect(forwarding.port > 0, `expected the server to choose a port, got ${forwarding.port}`);
   const served = serveVisitors(forwarding, orders.bytes);
   const started = Date.now();
   await Promise.race([
@@ -66,10 +66,10 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   const ms = Date.now() - started;
   const { rekeys, accepted } = tunnel.stats();
   expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
-  expect(rekeys > 0, "expected new keys in the middle, got none");
+  expect(rekeys > 0, "expected a rekey, got none");
 
   await forwarding.close();
-  expect(!(await control.isListening(forwarding.port)), "expected the port to be free after the cancel");
+  expect(!(await control.isListening(forwarding.port)), "expected the port to be free after close()");
   await served;
   await forwarding.closed;
   await tunnel.close();
@@ -78,14 +78,14 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   return { ms, bytes: 2 * orders.visitors * orders.bytes, rekeys };
 }
 
-/** Until the forwarding ends. */
+/** Serves visitors until the forwarding ends. */
 async function serveVisitors(forwarding: Listener, bytes: number): Promise<void> {
   const visits: Promise<void>[] = [];
   for await (const channel of forwarding) visits.push(echo(channel, bytes));
   await Promise.all(visits);
 }
 
-/** Gives back what comes; after the visitor's half-close, the SHA-256 of all of it, and then our own. */
+/** Echoes all bytes. After the visitor's half-close, sends their SHA-256 and half-closes too. */
 async function echo(channel: ForwardedChannel, bytes: number): Promise<void> {
   expect(channel.origin.host === "127.0.0.1", `expected the visitor's address, got ${channel.origin.host}`);
   const received = new Uint8Array(bytes);
@@ -111,7 +111,7 @@ async function expectCode(code: string, promise: Promise<unknown>): Promise<void
     if ((error as { readonly code?: unknown }).code === code) return;
     got = error;
   }
-  throw new Error(`expected an error of the code ${code}, got ${String(got)}`, { cause: got });
+  throw new Error(`expected an error with the code ${code}, got ${String(got)}`, { cause: got });
 }
 
 function expect(truth: boolean, message: string): void {

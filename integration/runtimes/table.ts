@@ -18,7 +18,7 @@ const headings: Row = {
   speed: "MB/s, cipher",
 };
 
-/** Aligned columns, one line for each row. */
+/** Aligns the columns. */
 export function table(rows: readonly Row[]): string {
   const names = Object.keys(headings) as (keyof Row)[];
   const all = [headings, ...rows];

@@ -1,49 +1,49 @@
-/** One connection of a soak: both sides say a pattern of their own, and each checks every byte of the other's. @module */
+/** One connection of a soak: each side sends a pattern, and checks every byte of the other's. @module */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ForwardedChannel } from "@postern/node";
 import { patternChunks } from "../harness/index.ts";
 import type { Ending, Ledger } from "./ledger.ts";
 
-/** What a visitor says first: who it is, and how much each side will send. */
+/** The header that a visitor sends: a magic number, its id, and the sizes of both patterns. */
 const headerSize = 16;
 const magic = 0x504f_5354;
-/** No connection takes so long without a byte, whatever happens to it. */
+/** A connection without a byte for this time has failed. */
 const stuckMs = 90_000;
 
 export interface Talk {
   readonly id: number;
-  /** bytes of the visitor, and of the target */
+  /** The numbers of bytes from the visitor and from the target. */
   readonly up: number;
   readonly down: number;
-  /** the visitor's chunks, and the longest pause between two of them */
+  /** The size of the chunks, and the pause between them. */
   readonly chunk: number;
   readonly pauseMs: number;
 }
 
-/** One side of a connection, whatever it is made of. */
+/** One side of a connection: a socket or a channel. */
 interface Side {
   readonly kind: "socket" | "channel";
   readonly chunks: AsyncIterable<Uint8Array>;
   write(chunk: Uint8Array): Promise<void>;
   end(): Promise<void>;
-  /** Whether the other side still takes something. */
-  canSpeak(): Promise<boolean>;
+  /** Returns whether a write succeeds. */
+  canWrite(): Promise<boolean>;
   destroy(): void;
 }
 
-/** Pairs the two sides of each connection, for both live in this process. */
+/** Pairs the two sides of each connection. Both run in this process. */
 export class Conversations {
   readonly #ledger: Ledger;
   readonly #talks = new Map<number, Talk>();
-  /** what the target's side came to; a promise from the moment it knows who talks to it */
+  /** The outcome on the target's side, from the moment it has read the header. */
   readonly #targets = new Map<number, Promise<Ending>>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
   }
 
-  /** A visitor comes, says its piece, and hears the answer. Tells whether all was there, on both sides. */
+  /** Connects, sends one pattern and reads the other. Returns whether both sides received everything. */
   async visit(port: number, talk: Talk): Promise<boolean> {
     const socket = await connected(port);
     if (socket === undefined) {
@@ -56,14 +56,14 @@ export class Conversations {
     for (const [index, value] of [magic, talk.id, talk.up, talk.down].entries()) {
       new DataView(head.buffer).setUint32(4 * index, value);
     }
-    const said = this.#say(side, [head, ...patternChunks(talk.up, 2 * talk.id)], talk).then(
-      async (all) => all && (await side.end().then(didSo, failed)),
+    const sent = this.#send(side, [head, ...patternChunks(talk.up, 2 * talk.id)], talk).then(
+      async (all) => all && (await side.end().then(succeeded, failed)),
     );
-    const ending = await this.#hear(side, talk.down, 2 * talk.id + 1, `visitor ${talk.id}`);
+    const ending = await this.#receive(side, talk.down, 2 * talk.id + 1, `visitor ${talk.id}`);
     if (ending !== "whole") side.destroy();
-    const visitor = (await said) || ending !== "whole" ? ending : "cut";
+    const visitor = (await sent) || ending !== "whole" ? ending : "cut";
     side.destroy();
-    // A visitor that heard everything knows that the target was there; another one may have been cut before that.
+    // A visitor that was cut early may not have reached the target.
     const target = await (this.#targets.get(talk.id) ?? Promise.resolve("never came" as const));
     this.#talks.delete(talk.id);
     this.#targets.delete(talk.id);
@@ -85,22 +85,22 @@ export class Conversations {
     const view = head && new DataView(head.buffer, head.byteOffset);
     const talk = view && this.#talks.get(view.getUint32(4));
     if (view === undefined || talk === undefined) {
-      // Cut before it said who it is; its visitor knows. A stranger would be a wrong byte.
+      // The connection was cut within its header, and the visitor reports that. Other bytes are an error.
       if (view !== undefined && view.getUint32(0) !== magic) this.#ledger.fail("a connection began with wrong bytes");
       side.destroy();
       return;
     }
     const served = (async (): Promise<Ending> => {
-      const said = this.#say(side, patternChunks(talk.down, 2 * talk.id + 1), talk);
+      const sent = this.#send(side, patternChunks(talk.down, 2 * talk.id + 1), talk);
       const who = `target ${talk.id} (${side.kind})`;
-      const ending = await this.#hear({ ...side, chunks: reader.rest() }, talk.up, 2 * talk.id, who);
-      if (ending === "clean end too early" && (await side.canSpeak())) {
-        // A stock sshd can only close towards its visitors. Towards the target it is on us to tell a cut from an end.
+      const ending = await this.#receive({ ...side, chunks: reader.rest() }, talk.up, 2 * talk.id, who);
+      if (ending === "clean end too early" && (await side.canWrite())) {
+        // Only towards visitors may a cut look like an end, because sshd cannot reset them. A target must see an error.
         this.#ledger.fail(`${who} saw a clean end too early`);
       }
       if (ending !== "whole") side.destroy();
-      // It ends last: of a reset that follows unread bytes Node tells nobody but those who still write.
-      const ended = (await said) && (await side.end().then(didSo, failed));
+      // Ends last, because Node reports a reset after unread bytes only to a writer.
+      const ended = (await sent) && (await side.end().then(succeeded, failed));
       if (ended) return ending;
       side.destroy();
       return ending === "whole" ? "cut" : ending;
@@ -109,8 +109,8 @@ export class Conversations {
     await served;
   }
 
-  /** Tells whether everything could be said. */
-  async #say(side: Side, chunks: Iterable<Uint8Array>, { chunk: size, pauseMs }: Talk): Promise<boolean> {
+  /** Returns whether everything was sent. */
+  async #send(side: Side, chunks: Iterable<Uint8Array>, { chunk: size, pauseMs }: Talk): Promise<boolean> {
     try {
       for (const chunk of chunks) {
         for (let at = 0; at < chunk.length; at += size) {
@@ -124,15 +124,15 @@ export class Conversations {
     }
   }
 
-  async #hear(side: Side, size: number, seed: number, who: string): Promise<Ending> {
+  async #receive(side: Side, size: number, seed: number, who: string): Promise<Ending> {
     const expected = patternChunks(size, seed);
     let current: Uint8Array = new Uint8Array(0);
-    let heard = 0;
+    let received = 0;
     let stuck: ReturnType<typeof setTimeout> | undefined;
     const watch = (): void => {
       clearTimeout(stuck);
       stuck = setTimeout(() => {
-        this.#ledger.fail(`${who} is stuck after ${heard} of ${size} bytes`);
+        this.#ledger.fail(`${who} is stuck after ${received} of ${size} bytes`);
         side.destroy();
       }, stuckMs);
     };
@@ -144,17 +144,17 @@ export class Conversations {
           if (current.length === 0) current = expected.next().value ?? new Uint8Array(0);
           const part = chunk.subarray(at, at + current.length);
           if (current.length === 0 || Buffer.compare(part, current.subarray(0, part.length)) !== 0) {
-            this.#ledger.fail(`${who} heard a wrong byte after ${heard} of ${size}`);
+            this.#ledger.fail(`${who} received a wrong byte after ${received} of ${size}`);
             side.destroy();
             return "cut";
           }
           current = current.subarray(part.length);
           at += part.length;
-          heard += part.length;
+          received += part.length;
           this.#ledger.bytes += part.length;
         }
       }
-      return heard === size ? "whole" : "clean end too early";
+      return received === size ? "whole" : "clean end too early";
     } catch {
       return "cut";
     } finally {
@@ -163,7 +163,7 @@ export class Conversations {
   }
 }
 
-/** Reads a head of known size, then the rest. */
+/** Reads a header of known size, then the rest. */
 class Reader {
   readonly #chunks: AsyncIterator<Uint8Array>;
   #held: Uint8Array = new Uint8Array(0);
@@ -197,7 +197,7 @@ class Reader {
   }
 }
 
-const didSo = (): boolean => true;
+const succeeded = (): boolean => true;
 const failed = (): boolean => false;
 
 function connected(port: number): Promise<Socket | undefined> {
@@ -215,12 +215,12 @@ function sideOfSocket(socket: Socket): Side {
     chunks: socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
     write: (chunk) => whileOpen(socket, (wrote) => socket.write(chunk, wrote)),
     end: () => whileOpen(socket, (ended) => socket.end(ended)),
-    canSpeak: () => whileOpen(socket, (wrote) => socket.write(new Uint8Array(0), wrote)).then(didSo, failed),
+    canWrite: () => whileOpen(socket, (wrote) => socket.write(new Uint8Array(0), wrote)).then(succeeded, failed),
     destroy: () => void socket.destroy(),
   };
 }
 
-/** Node calls back when it has written, and not always when it never will. */
+/** Rejects if the socket closes, because Node does not always call back after a failed write. */
 function whileOpen(socket: Socket, write: (wrote: (error?: Error | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const closed = (): void => reject(new Error("the socket is closed"));
@@ -243,7 +243,7 @@ function sideOfChannel(channel: ForwardedChannel): Side {
     chunks: channel.readable,
     write: (chunk) => writer.write(chunk),
     end: () => writer.close(),
-    canSpeak: () => Promise.resolve(true),
+    canWrite: () => Promise.resolve(true),
     destroy: () => channel.abort(),
   };
 }

@@ -1,4 +1,4 @@
-/** Decisions that repeat: the same seed gives the same ones, in the same order. @module */
+/** Reproducible decisions: the same seed leads to the same ones in the same order. @module */
 import { randomBelow, seededRandom } from "@postern/testkit";
 
 export class Dice {
@@ -8,18 +8,18 @@ export class Dice {
     this.#random = seededRandom(seed);
   }
 
-  /** A whole number from `lowest` to `highest`, both included. */
+  /** Returns an integer from `lowest` to `highest`, both included. */
   between(lowest: number, highest: number): number {
     return lowest + randomBelow(this.#random, highest - lowest + 1);
   }
 
   pick<Item>(items: readonly Item[]): Item {
     const item = items[this.between(0, items.length - 1)];
-    if (item === undefined) throw new Error("expected something to choose from");
+    if (item === undefined) throw new Error("expected items to choose from, got none");
     return item;
   }
 
-  /** The items over and over, each time in another order. */
+  /** Yields the items again and again, each round in another order. */
   *rounds<Item>(items: readonly Item[]): Generator<Item, never> {
     for (;;) {
       const left = [...items];

@@ -1,13 +1,13 @@
-/** The faults of a soak: what each does, and whether it may end connections. @module */
+/** The faults of a soak, and whether each may end connections. @module */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Dice } from "./dice.ts";
 import { occupy, type World } from "./world.ts";
 
 export interface SoakFault {
   readonly name: string;
-  /** whether connections may end; otherwise every one of them has to live through it */
+  /** True if connections may end. Otherwise every connection must survive the fault. */
   readonly cuts: boolean;
-  /** Resolves when its cause is gone: everything could work again. */
+  /** Resolves when the cause of the fault has ended. */
   run(world: World, dice: Dice): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export const faults: readonly SoakFault[] = [
     async run({ sshd, tunnel }) {
       const { reconnects } = tunnel.stats();
       sshd.signal("SIGSTOP", "sessions");
-      await until(() => tunnel.stats().reconnects > reconnects);
+      await waitUntil(() => tunnel.stats().reconnects > reconnects);
       sshd.signal("SIGCONT", "sessions");
     },
   },
@@ -57,9 +57,9 @@ export const faults: readonly SoakFault[] = [
       async run({ box, tunnel }, dice) {
         const { reconnects } = tunnel.stats();
         box.silence(ways, "open");
-        await until(() => tunnel.stats().reconnects > reconnects);
+        await waitUntil(() => tunnel.stats().reconnects > reconnects);
         await sleep(dice.between(0, 1_500));
-        // sshd would find it out, too, but it looks only when nothing else happens, and visitors come all the time.
+        // sshd would not detect the silence: it checks only while it is idle, and visitors keep it busy.
         box.forget();
       },
     }),
@@ -149,7 +149,7 @@ export const faults: readonly SoakFault[] = [
       const leave = await occupy(forwarding.port);
       await sshd.restart();
       await box.up();
-      await until(() => forwarding.state === "pending" && forwarding.reason?.code === "refused");
+      await waitUntil(() => forwarding.state === "pending" && forwarding.reason?.code === "refused");
       await sleep(pause);
       leave();
     },
@@ -163,8 +163,8 @@ export const faults: readonly SoakFault[] = [
   },
 ];
 
-/** Waits until something is so. @throws when it is not so within a minute */
-async function until(condition: () => boolean): Promise<void> {
+/** Waits for a condition. @throws Error after a minute */
+async function waitUntil(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`expected ${condition.toString()} within a minute`);

@@ -1,6 +1,6 @@
-/** What came of every connection of a soak, and whether a fault explains it. @module */
+/** The outcome of every connection of a soak, and whether a fault explains it. @module */
 
-/** Who ended how: everything was there and then the end, the end came too early, or an error did. */
+/** How one side ended: with all bytes, with an error, or cleanly before all bytes. */
 export type Ending = "whole" | "cut" | "clean end too early";
 
 /** A fault, and the time in which connections may end because of it. */
@@ -10,11 +10,11 @@ interface Window {
   to: number;
 }
 
-/** After a fault is over, the news of it may still be on their way. */
+/** After a fault has ended, its effects may still arrive for this time. */
 const graceMs = 5_000;
 
 export class Ledger {
-  /** what must not happen; the first of many are enough to know */
+  /** The first violations. */
   readonly failures: string[] = [];
   readonly faults = new Map<string, number>();
   readonly recoveries: { readonly name: string; readonly ms: number }[] = [];
@@ -25,11 +25,11 @@ export class Ledger {
   readonly #windows: Window[] = [];
   #latest: Window = { name: "none", from: Date.now(), to: 0 };
 
-  fail(what: string): void {
-    if (this.failures.length < 20) this.failures.push(`${what}; ${this.#last()}`);
+  fail(message: string): void {
+    if (this.failures.length < 20) this.failures.push(`${message}; ${this.#last()}`);
   }
 
-  /** A fault begins. Gives what is to be called when all is well again. */
+  /** Records the start of a fault. Returns a function that records its end. */
   fault(name: string, cuts: boolean): () => void {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1);
     const window: Window = { name, from: Date.now(), to: Number.POSITIVE_INFINITY };
@@ -40,7 +40,7 @@ export class Ledger {
     };
   }
 
-  /** A connection is over, on both sides. */
+  /** Records the end of a connection on both sides. */
   conversation(id: number, visitor: Ending, target: Ending | "never came"): void {
     if (visitor === "whole" && target === "whole") {
       this.whole++;
@@ -52,10 +52,10 @@ export class Ledger {
     }
   }
 
-  /** A visitor found nobody on the port. */
+  /** Records a visitor that could not connect. */
   refusal(port: number): void {
     this.refused++;
-    if (!this.#explained()) this.fail(`nobody listened on port ${port} for no reason`);
+    if (!this.#explained()) this.fail(`nothing listened on port ${port} for no reason`);
   }
 
   #explained(): boolean {

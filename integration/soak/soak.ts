@@ -1,4 +1,4 @@
-/** A soak: fifty connections that never stop, a fault every few seconds, and every byte checked. @module */
+/** A soak: fifty continual connections, a fault every few seconds, and every byte checked. @module */
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -40,7 +40,7 @@ export async function soak({ minutes, seed }: SoakOptions): Promise<SoakReport> 
     const going = { on: true };
     const started = performance.now();
     const traffic = Array.from({ length: visitors }, (_, index) =>
-      visitAgainAndAgain(world, conversations, talks, index, going),
+      keepVisiting(world, conversations, talks, index, going),
     );
     await sleep(2_000);
     const before = memory();
@@ -71,7 +71,7 @@ export async function soak({ minutes, seed }: SoakOptions): Promise<SoakReport> 
   }
 }
 
-/** The report as people read it. */
+/** Formats the report. */
 export function describeReport(report: SoakReport): string {
   const { ledger, before, after } = report;
   const { recoveries } = ledger;
@@ -82,7 +82,7 @@ export function describeReport(report: SoakReport): string {
     `soak: ${report.seconds} s, seed ${report.seed}, ${visitors} connections through 3 forwardings`,
     `faults: ${kinds.reduce((sum, [, count]) => sum + count, 0)}`,
     ...kinds.map(([name, count]) => `  ${count} x ${name}`),
-    `reconnections: ${report.reconnects}; key exchanges anew: ${report.rekeys}`,
+    `reconnections: ${report.reconnects}; rekeys: ${report.rekeys}`,
     `recovery after a fault was over: mean ${seconds(mean)}, longest ${seconds(longest?.ms ?? 0)} (${longest?.name})`,
     `bytes checked: ${ledger.bytes} (${megabytes(ledger.bytes)})`,
     `connections: ${ledger.whole} whole, ${ledger.cut} ended with an error, ${ledger.refused} refused`,
@@ -92,7 +92,7 @@ export function describeReport(report: SoakReport): string {
   ].join("\n");
 }
 
-/** Numbers the connections, and says what each of them is like. */
+/** Numbers the connections, and chooses the parameters of each. */
 class Talks {
   readonly #seed: string;
   #last = 0;
@@ -114,13 +114,13 @@ class Talks {
     };
   }
 
-  /** A short one, to see whether all is well. */
+  /** Returns a short connection, to test a forwarding. */
   probe(): Talk {
     return { id: ++this.#last, up: 1_000, down: 1_000, chunk: 1_000, pauseMs: 0 };
   }
 }
 
-async function visitAgainAndAgain(
+async function keepVisiting(
   { forwardings }: World,
   conversations: Conversations,
   talks: Talks,
@@ -142,7 +142,7 @@ async function oneFault(
   talks: Talks,
   ledger: Ledger,
 ): Promise<void> {
-  const over = ledger.fault(fault.name, fault.cuts);
+  const end = ledger.fault(fault.name, fault.cuts);
   await fault.run(world, dice);
   const gone = performance.now();
   for (const forwarding of world.forwardings) {
@@ -152,9 +152,9 @@ async function oneFault(
     }
   }
   ledger.recoveries.push({ name: fault.name, ms: performance.now() - gone });
-  // It may have been served by a connection that is about to be given up.
+  // The visits may have used a connection that is about to be replaced.
   world.box.heal();
-  over();
+  end();
 }
 
 setFlagsFromString("--expose-gc");

@@ -1,4 +1,4 @@
-/** What a soak runs in: an sshd, a network that misbehaves, a tunnel with three forwardings, and the targets. @module */
+/** The parts of a soak: an sshd, a faulty network, a tunnel with three forwardings, and the targets. @module */
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
 import { type Forwarding, ReverseTunnel } from "@postern/node";
@@ -14,11 +14,11 @@ import {
 } from "../harness/index.ts";
 import type { Conversations } from "./conversation.ts";
 
-/** A target that can go away and come back on its port. */
+/** A target that can stop and restart on its port. */
 export interface SoakTarget {
   readonly port: number;
   up(): Promise<void>;
-  /** Nobody listens, and every connection is reset. */
+  /** Stops listening, and resets every connection. */
   down(): void;
 }
 
@@ -27,7 +27,7 @@ export interface World {
   readonly box: Middlebox;
   readonly tunnel: ReverseTunnel;
   readonly targets: readonly SoakTarget[];
-  /** two with a target, and an event based one */
+  /** Two with a target, and a listener. */
   readonly forwardings: readonly Forwarding[];
   stop(): Promise<void>;
 }
@@ -106,7 +106,7 @@ async function soakTarget(conversations: Conversations): Promise<SoakTarget> {
   };
 }
 
-/** Another program takes a port of 127.0.0.1; the function lets go of it. */
+/** Listens on a port of 127.0.0.1 like another program. Returns a function that releases it. */
 export async function occupy(port: number): Promise<() => void> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);

@@ -1,9 +1,9 @@
-/** Where the integration tests have OpenSSH and dropbear of the Debian after the oldest supported one. @module */
+/** Locates OpenSSH and dropbear of a newer Debian. @module */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** The folder that `setup-tests.mjs` makes and the harness enters with `chroot`. */
+/** Returns the folder that `setup-tests.mjs` makes and the harness enters with `chroot`. */
 export function newerDebian() {
   const release = "trixie";
   const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern", release);

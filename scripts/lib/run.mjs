@@ -1,4 +1,4 @@
-/** Runs the tools of the workspace, without a package manager in between. @module */
+/** Runs the tools of the workspace without a package manager. @module */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -6,14 +6,14 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The environment without what npm exports to its scripts, which would reach pnpm as settings of its own. */
+/** Returns the environment without npm's variables, because pnpm would read them as its own settings. */
 function cleanEnvironment() {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name)),
   );
 }
 
-/** Runs a program, with the tools of the workspace on its path, and gives its exit code. It prints for itself. */
+/** Runs a program with the tools of the workspace on its path. Returns the exit code. */
 export function run(command, args, { cwd = root, env = {} } = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd,

@@ -1,4 +1,4 @@
-/** Reads source files as a parser does, so that comments and strings trip nobody. @module */
+/** Reads source files with a parser, so that comments and strings are not mistaken for code. @module */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { parseSync, visitorKeys } from "oxc-parser";
@@ -16,7 +16,7 @@ import { parseSync, visitorKeys } from "oxc-parser";
  * }} Source
  */
 
-/** The files below a folder, with `/` between the parts, in a fixed order. A folder that is not there has none. */
+/** Returns the files below a folder, with `/` between the parts, sorted. A missing folder has none. */
 function filesBelow(root, folder) {
   let entries;
   try {
@@ -31,7 +31,7 @@ function filesBelow(root, folder) {
     .sort();
 }
 
-/** The source files (TypeScript and JavaScript) below a folder. */
+/** Returns the source files (TypeScript and JavaScript) below a folder. */
 export function sourcesBelow(root, folder) {
   return filesBelow(root, folder).filter((file) => /\.[cm]?[jt]sx?$/.test(file));
 }
@@ -46,7 +46,7 @@ export function parse(root, file) {
 }
 
 /**
- * What a file imports and which names it uses.
+ * Returns the imports of a file and the names that it uses.
  * @returns {Source}
  */
 export function readSource(root, file) {
@@ -63,7 +63,7 @@ export function readSource(root, file) {
   return source;
 }
 
-/** Prints the violations as `file:line: rule: text`, and says how the process should end. */
+/** Prints the violations as `file:line: rule: text`, and sets the exit code. */
 export function report(name, violations, checked) {
   for (const { file, line, rule, text } of violations) console.error(`${file}:${line}: ${rule}: ${text}`);
   console.log(`${name}: ${checked}, ${violations.length} violations`);
@@ -116,7 +116,7 @@ function note(source, node, parent, key, line) {
   }
 }
 
-/** Whether an identifier names a thing, rather than a member of one. A binding counts: a local `process` would mislead too. */
+/** Returns false for the name of a member. A binding counts as a use, because a local `process` would mislead too. */
 function isUse(parent, key) {
   switch (parent?.type) {
     case "MemberExpression":

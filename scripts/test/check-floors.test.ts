@@ -1,11 +1,11 @@
-/** The guard of the floors finds what is planted, names it by file and line, and finds nothing else. */
+/** Plants violations in a small workspace, and expects check-floors to report exactly these, by file and line. */
 import { describe, expect, it } from "vitest";
 import { check, cleanTree, manifest, type Tree } from "./planted.ts";
 
 const wireFile = "packages/wire/src/bytes.ts";
 const workspace = "workspace:^";
 
-/** One line, the second one, of a file of the lowest floor. */
+/** The second line of a file of the lowest floor. */
 const inWire: [name: string, text: string, rule: string][] = [
   ["an import of a higher floor", 'import { x } from "@postern/crypto";', "floor"],
   ["a type of a higher floor", 'import type { X } from "@postern/crypto";', "floor"],
@@ -31,10 +31,10 @@ const inWire: [name: string, text: string, rule: string][] = [
   ["a subpath of another package", 'import "@postern/crypto/cipher";', "reach-in"],
   ["a relative reach into another package", 'import "../../crypto/src/cipher.ts";', "reach-in"],
   ["a relative reach out of the packages", 'import "../../../scripts/x.mjs";', "reach-in"],
-  ["a library of somebody else", 'import "left-pad";', "run-time-dependency"],
+  ["a library of a third party", 'import "left-pad";', "run-time-dependency"],
 ];
 
-/** A whole file in place of the clean one. */
+/** Files that replace those of the clean tree. */
 const elsewhere: [name: string, change: Tree, violations: string[]][] = [
   [
     "require",
@@ -66,7 +66,7 @@ const elsewhere: [name: string, change: Tree, violations: string[]][] = [
     ["packages/wire/package.json:6: floor", "packages/wire/package.json:6: cycle"],
   ],
   [
-    "a run-time dependency of somebody else",
+    "a run-time dependency of a third party",
     { "packages/wire/package.json": manifest("@postern/wire", { dependencies: { "left-pad": "1.3.0" } }) },
     ["packages/wire/package.json:6: run-time-dependency"],
   ],
@@ -168,7 +168,7 @@ describe("check-floors", () => {
   it.each(inWire)("finds %s", (_name, text, rule) => {
     const { status, violations } = check("check-floors.mjs", { ...cleanTree, [wireFile]: `\n${text}\n` });
     expect(violations).toContain(`${wireFile}:2: ${rule}`);
-    // An import of somebody else's is undeclared as well.
+    // An import of a third party is undeclared too.
     expect(violations.filter((one) => one !== `${wireFile}:2: ${rule}` && one !== `${wireFile}:2: undeclared`)).toEqual(
       [],
     );
@@ -181,7 +181,7 @@ describe("check-floors", () => {
     expect(status).toBe(1);
   });
 
-  it("lets tests use what the test tools export, and no more", () => {
+  it("lets tests import only entries of testkit", () => {
     const testkit = manifest("@postern/testkit", { private: true, exports: { "./vectors": "./src/vectors.ts" } });
     const { violations } = check("check-floors.mjs", {
       ...cleanTree,
@@ -191,14 +191,14 @@ describe("check-floors", () => {
     expect(violations).toEqual(["packages/wire/test/a.test.ts:2: reach-in"]);
   });
 
-  it("is content with a clean tree, whatever its comments, strings and member names say", () => {
+  it("accepts a clean tree, with forbidden names in comments, strings and members", () => {
     const { status, violations, output } = check("check-floors.mjs", cleanTree);
     expect(violations).toEqual([]);
     expect(output).toContain("5 packages");
     expect(status).toBe(0);
   });
 
-  it("is content with this repository", () => {
+  it("accepts this repository", () => {
     const { status, output } = check("check-floors.mjs");
     expect(output).toMatch(/^check-floors: \d+ packages, \d+ files, 0 violations\n$/);
     expect(status).toBe(0);

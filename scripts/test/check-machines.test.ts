@@ -1,4 +1,4 @@
-/** The guard of the machines finds what is planted, names it by file and line, and finds nothing else. */
+/** Plants violations in a small workspace, and expects check-machines to report exactly these, by file and line. */
 import { describe, expect, it } from "vitest";
 import { check, cleanTree } from "./planted.ts";
 
@@ -14,7 +14,7 @@ const planted: [name: string, text: string, rule: string][] = [
   ["a microtask", "queueMicrotask(() => 1);", "no-promise"],
   ["a timeout", "setTimeout(() => 1, 1);", "no-timer"],
   ["an interval", "setInterval(() => 1, 1);", "no-timer"],
-  ["a timer handed on", "export const later = { setTimeout };", "no-timer"],
+  ["a timer passed on", "export const timers = { setTimeout };", "no-timer"],
   ["the date", "export const now = Date.now();", "no-clock"],
   ["a new date", "export const now = new Date();", "no-clock"],
   ["the clock", "export const now = performance.now();", "no-clock"],
@@ -36,7 +36,7 @@ describe("check-machines", () => {
     expect(status).toBe(1);
   });
 
-  it.each(["kex-machine.ts", "packet-writer.ts", "channel-state.ts"])("looks at %s", (name) => {
+  it.each(["kex-machine.ts", "packet-writer.ts", "channel-state.ts"])("checks %s", (name) => {
     const { status, violations } = check("check-machines.mjs", { [`packages/auth/src/${name}`]: "await 1;\n" });
     expect(violations).toEqual([`packages/auth/src/${name}:1: no-async`]);
     expect(status).toBe(1);
@@ -49,20 +49,20 @@ describe("check-machines", () => {
     expect(violations).toEqual([`${machine}:1: no-async`, `${machine}:2: no-async`]);
   });
 
-  it("is content with a clean tree, whatever its comments, strings and member names say", () => {
+  it("accepts a clean tree, with forbidden names in comments, strings and members", () => {
     const { status, violations, output } = check("check-machines.mjs", cleanTree);
     expect(violations).toEqual([]);
     expect(output).toContain("1 machines, 0 violations");
     expect(status).toBe(0);
   });
 
-  it("refuses a file that it cannot read, instead of passing it over", () => {
+  it("fails on a file with a syntax error", () => {
     const { status, output } = check("check-machines.mjs", { [machine]: "export const = 1;\n" });
     expect(status).not.toBe(0);
     expect(output).toContain(machine);
   });
 
-  it("is content with this repository", () => {
+  it("accepts this repository", () => {
     const { status, output } = check("check-machines.mjs");
     expect(output).toMatch(/^check-machines: [1-9]\d* machines, 0 violations\n$/);
     expect(status).toBe(0);

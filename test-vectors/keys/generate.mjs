@@ -1,4 +1,4 @@
-/** Makes the files of this folder with the system's ssh-keygen: `node test-vectors/keys/generate.mjs`. New keys each time. */
+/** Generates the files of this folder with ssh-keygen and new keys: `node test-vectors/keys/generate.mjs`. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -78,7 +78,7 @@ save("ssh-rsa", provenance, [
   pair("odd size", "-t", "rsa", "-b", "2049"),
 ]);
 
-/** What is not read, and words the error must have. */
+/** Makes a vector of a rejected file. `expects` are the words that the error must contain. */
 function other(expects, ...args) {
   const name = `other${Math.random()}`;
   run("ssh-keygen", "-q", "-C", "x", "-f", name, ...args);

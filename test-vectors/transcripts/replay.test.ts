@@ -1,4 +1,6 @@
-/** Each recorded session again, offline: the same seed and the same input give the same output and events, however the input is cut. */
+/**
+ * Replays each recorded session: the same seed and input lead to the same output and events, for any cut of the input.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { bytesOf, chunkings, Player, seededRandom, type Transcript } from "@postern/testkit";
 import { SshError, toHex } from "@postern/wire";
@@ -17,7 +19,7 @@ const cuts = ["whole", "1 byte", "7 bytes", "random"];
 describe.each(transcripts)("%s", (name, transcript) => {
   const { input, output } = bytesOf(transcript);
 
-  it.each(cuts)(`${transcript.title}; the input cut: %s`, (cut) => {
+  it.each(cuts)(`replays the session with the input cut: %s (${transcript.title})`, (cut) => {
     const player = new Player(transcript);
     player.take();
     const { chunks } =
@@ -33,7 +35,7 @@ describe("the transcripts", () => {
     transcripts.some(([, one]) => one.role === role && wanted(one));
   const keys = ({ events }: Transcript): number => events.filter((line) => line.startsWith("keys first=false")).length;
 
-  it("hold every family in both roles", () => {
+  it("cover every cipher, rekeys and half-closes in both roles", () => {
     for (const role of ["client", "server"]) {
       for (const cipher of [
         "chacha20-poly1305@openssh.com",
@@ -71,7 +73,7 @@ describe("the transcripts", () => {
     for (const [name, transcript] of transcripts) {
       const player = new Player({ ...transcript, seed: `${transcript.seed} and more` });
       player.take();
-      // The peer's answers do not fit what we said: its signature, or its first sealed packet, is not for us.
+      // The peer's signature, or its first encrypted packet, does not fit our changed output.
       expect(() => player.receive(bytesOf(transcript).input), name).toThrow(SshError);
       expect(player.events).not.toContain("authenticated");
     }

@@ -1,12 +1,13 @@
-/** What this tab answers its visitors: a page, the files it shares, and a guest book. @module */
+/** The answers to the visitors of this tab: a page, shared files, and a guest book. @module */
 
 /**
- * What visitors get to see, changed by the page while they come.
- * @typedef {{ words: string, readonly files: Map<string, File>, readonly guests: { from: string, text: string }[] }} Content
+ * The content of the visitors' page. The tab changes it at run time.
+ * @typedef {{ words: string, readonly files: Map<string, File>, readonly guests: { from: string, text: string }[] }}
+ * Content
  */
 
 const maxGuestBytes = 1000;
-/** Nothing of a visitor's page may run or be fetched from elsewhere. */
+/** The visitors' page runs no script and loads nothing from other origins. */
 const policy =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const style = `
@@ -18,7 +19,7 @@ const style = `
 
 /**
  * @param {Content} content
- * @param {() => void} changed called when a visitor has written
+ * @param {() => void} changed called when a visitor has added an entry
  * @returns {(request: Request, info: { origin: { host: string, port: number } }) => Promise<Response>}
  */
 export function answerWith(content, changed) {
@@ -63,7 +64,7 @@ ${links.length > 0 ? `<p>Files:</p><ul>${links.join("")}</ul>` : ""}
   });
 }
 
-/** Streamed from the disk as fast as the visitor takes it. @param {File} file */
+/** Streams a file from the disk, with backpressure. @param {File} file */
 function download(file) {
   return new Response(file.stream(), {
     headers: {
@@ -75,7 +76,7 @@ function download(file) {
   });
 }
 
-/** At most what fits, whatever was promised. @param {Request} request */
+/** Reads at most `maxGuestBytes`, regardless of the content-length. @param {Request} request */
 async function limitedText(request) {
   const decoder = new TextDecoder();
   let text = "";
@@ -88,7 +89,7 @@ async function limitedText(request) {
       break;
     }
   }
-  // What a form sends as text/plain begins with the name of its field.
+  // In text/plain, forms put the name of the field before its value.
   return text.slice(0, maxGuestBytes).replace(/^text=/, "");
 }
 

@@ -1,4 +1,4 @@
-/** The page: opens the tunnel, serves its visitors, and shows what goes on. @module */
+/** The page: opens the tunnel, serves its visitors, and shows the state. @module */
 import { fingerprint, password, privateKey, ReverseTunnel, serve, webSocketPipe } from "@postern/web";
 import { answerWith } from "./answer.mjs";
 import { drawChart } from "./chart.mjs";
@@ -48,13 +48,13 @@ element("drop").addEventListener("drop", (event) => {
   element("drop").classList.remove("over");
   share(event.dataTransfer?.files);
 });
-// The port would be held until the host notices; a page that is told to go says so.
+// Closes the tunnel with the page. Otherwise the server would hold the port until a timeout.
 addEventListener("pagehide", () => void tunnel?.close());
 setInterval(refresh, refreshMs);
 refresh();
 
 async function open() {
-  // No field of the form is a file.
+  // The form has no file field.
   const fields = /** @type {Iterable<[string, string]>} */ (new FormData(form));
   const settings = Object.fromEntries([...fields].map(([name, value]) => [name, value.trim()]));
   problem(undefined);
@@ -83,7 +83,7 @@ async function open() {
   }
 }
 
-/** The handler, with a line in the log for each request. */
+/** Calls the handler, and logs each request. */
 async function logged(request, info) {
   const response = await answer(request, info);
   requests++;
@@ -95,7 +95,7 @@ async function logged(request, info) {
     `${request.method} ${pathname}`,
     String(response.status),
   ]) {
-    // As text: it comes from the network.
+    // As text, because it comes from the network.
     line.insertCell().textContent = text;
   }
   element("log").querySelector(".empty")?.remove();

@@ -1,4 +1,4 @@
-/** What visitors get; in a program of yours this is where it begins. @module */
+/** The answers to visitors. Replace this with your own program. @module */
 
 /**
  * @param {string} name of the tunnel
@@ -8,7 +8,7 @@
 export function answerWith(name, count) {
   return async (request, { origin }) => {
     const { pathname } = new URL(request.url);
-    // Streamed through, so that it can be of any size.
+    // Streamed, so that the body may have any size.
     if (pathname === "/echo" && request.method === "POST") return new Response(request.body);
     if (pathname !== "/") return new Response("There is nothing here.\n", { status: 404 });
     return Response.json({ tunnel: name, visit: await count(), from: origin.host });

@@ -6,20 +6,20 @@ import { answerWith } from "./answer.mjs";
 
 /**
  * @typedef {object} Settings
- * @property {string} host the SSH host
+ * @property {string} host the SSH server
  * @property {number} [hostPort] default 22
  * @property {string} user
- * @property {string} hostKey the fingerprint of its key
- * @property {string} [address] where it is to listen, default `localhost`
- * @property {number} [port] default 0: the host chooses, and is asked for the same again later
+ * @property {string} hostKey the fingerprint of its host key
+ * @property {string} [address] the address to listen on, default `localhost`
+ * @property {number} [port] default 0: the server chooses, and later connections request the same port
  */
 
-/** keep what is here in memory, see README.md */
+/** The interval of the alarms, which keep the object in memory. See README.md. */
 const defaultAlarmMs = 30_000;
 const loginTimeoutMs = 20_000;
-/** of the last errors, the newest first */
+/** The number of errors kept, the newest first. */
 const maxErrors = 5;
-/** These do not get better by asking again, and sshd punishes those who do. A new PUT tries again. */
+/** Errors that a retry cannot fix; sshd penalizes retries. A new PUT tries again. */
 const finalErrors = ["auth", "hostkey", "denied", "key", "misuse"];
 
 export class Tunnel {
@@ -49,7 +49,7 @@ export class Tunnel {
         const name = new URL(request.url).pathname.slice(1);
         await this.#close();
         await this.#storage.put({ settings, name, visits: (await this.#storage.get("visits")) ?? 0 });
-        // Whatever happens from here on, the alarm comes and looks.
+        // If anything fails from here on, the alarm retries.
         await this.#schedule();
         await this.#open();
         return Response.json(await this.#status(), { status: this.#tunnel?.state === "open" ? 200 : 202 });
@@ -67,18 +67,19 @@ export class Tunnel {
   }
 
   /**
-   * Comes every `ALARM_MS`, and also when the object is not in memory any more: after a deployment, an eviction, or the end of the machine.
-   * Then a new object is made for it, and that opens the tunnel again. While the object lives, the tunnel comes back by itself.
+   * Runs every `ALARM_MS`, also if the object is no longer in memory: after a deployment, an eviction, or a failure of
+   * the machine. The runtime then creates a new object, which opens the tunnel again. While the object is in memory,
+   * the tunnel reconnects by itself.
    */
   async alarm() {
     if ((await this.#storage.get("settings")) === undefined) return;
-    // First, so that an error below does not end the row. The runtime repeats an alarm that fails, but not for ever.
+    // First, so that an error below does not end the alarms. The runtime retries a failed alarm only a few times.
     await this.#schedule();
     await this.#storage.put("alarms", ((await this.#storage.get("alarms")) ?? 0) + 1);
     await this.#open();
   }
 
-  /** Opens the tunnel unless it is open or about to be. Never rejects: the next alarm tries again. */
+  /** Opens the tunnel unless it is open or opening. Never rejects, because the next alarm retries. */
   #open() {
     if (this.#tunnel !== undefined && this.#tunnel.state !== "closed") return this.#opening ?? Promise.resolve();
     this.#opening = this.#login()
@@ -103,7 +104,7 @@ export class Tunnel {
       auth: [privateKey(this.#env.PRIVATE_KEY)],
       hostKey: fingerprint(settings.hostKey),
       loginTimeoutMs,
-      // Below the idle limits of the networks between; the alarm is for the object, not for the connection.
+      // Below the idle limits of networks. The alarm keeps only the object, not the connection.
       keepAlive: { intervalMs: 30_000, countMax: 3 },
       reconnect: { mode: "established", intervalMs: 2_000, backoff: { factor: 2, maxIntervalMs: 60_000 } },
     });
@@ -127,14 +128,15 @@ export class Tunnel {
     }
   }
 
-  /** The port of last time is asked for first: visitors know it. */
+  /** Requests the previous port first, because visitors know it. */
   async #request(tunnel, { address = "localhost", port = 0 }) {
     const last = (await this.#storage.get("port")) ?? 0;
     if (port !== 0 || last === 0) return await tunnel.listen({ address, port });
     try {
       return await tunnel.listen({ address, port: last });
     } catch (error) {
-      // Somebody has it, perhaps our own dead connection. A program that must have it would wait for the next alarm.
+      // The port is in use, perhaps by our own dead connection. A program that needs this port would wait for the
+      // alarm.
       this.#note(error);
       return await tunnel.listen({ address, port: 0 });
     }
@@ -152,7 +154,7 @@ export class Tunnel {
   }
 
   #note(error) {
-    // A login that fails is told by the promise and by the event.
+    // A failed login rejects the promise and fires the event.
     if (error === this.#lastError) return;
     this.#lastError = error;
     this.#errors = [`${new Date().toISOString()} ${error?.message ?? error}`, ...this.#errors].slice(0, maxErrors);
@@ -161,7 +163,7 @@ export class Tunnel {
   async #status() {
     const stats = this.#tunnel?.stats();
     return {
-      // Without an alarm nobody tries again.
+      // Without an alarm there is no retry.
       givenUp: this.#tunnel?.state === "closed" && (await this.#storage.getAlarm()) === null,
       state: this.#tunnel?.state ?? "closed",
       port: this.#forwarding?.state === "open" ? this.#forwarding.port : undefined,
@@ -177,7 +179,7 @@ export class Tunnel {
   }
 }
 
-/** The settings, or what is wrong with them. @param {string} text @returns {Settings | string} */
+/** Parses the settings. Returns a message if they are wrong. @param {string} text @returns {Settings | string} */
 function readSettings(text) {
   try {
     const { host, hostPort, user, hostKey, address, port, ...unknown } = JSON.parse(text);

@@ -1,11 +1,12 @@
 /**
- * A worker in front of a fleet of tunnels, one Durable Object each. Whoever knows `TOKEN` opens and closes them:
+ * A worker in front of a fleet of tunnels, one Durable Object each. Requests need the `TOKEN`:
  *
  * - `PUT /tunnels/NAME` with settings in JSON opens a tunnel, or changes it
- * - `GET /tunnels/NAME` tells how it is
- * - `DELETE /tunnels/NAME` closes it and forgets it
+ * - `GET /tunnels/NAME` returns its state
+ * - `DELETE /tunnels/NAME` closes it and deletes its settings
  *
- * Bindings: `TUNNELS`, the namespace of the objects; `TOKEN`; `PRIVATE_KEY`, the key they log in with; `ALARM_MS`, default 30000.
+ * Bindings: `TUNNELS`, the namespace of the objects; `TOKEN`; `PRIVATE_KEY`, the key of the tunnels; `ALARM_MS`,
+ * default 30000.
  * @module
  */
 export { Tunnel } from "./tunnel.mjs";
@@ -18,13 +19,13 @@ export default {
     if (!(await sameText(request.headers.get("authorization") ?? "", `Bearer ${env.TOKEN}`))) {
       return new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } });
     }
-    // The same name leads to the same object, wherever in the world it lives.
+    // The same name leads to the same object from everywhere.
     const object = env.TUNNELS.get(env.TUNNELS.idFromName(name));
     return await object.fetch(`http://tunnel/${name}`, { method: request.method, body: request.body });
   },
 };
 
-/** By hashes, so that the time it takes tells nothing of the token. */
+/** Compares hashes, so that the time does not reveal the token. */
 async function sameText(one, other) {
   const [a, b] = await Promise.all(
     [one, other].map(

@@ -1,4 +1,4 @@
-/** A host of ours on a loopback port, for real clients to come to. @module */
+/** A TunnelHost on a loopback port, for real clients. @module */
 import { type HostEvents, policy, readPrivateKey, TunnelHost, type TunnelHostListenOptions } from "@postern/node";
 import { type KeyType, makeKey, type PublicKeyInfo } from "../keys.ts";
 import { patternChunks, patternHash } from "../pattern.ts";
@@ -8,7 +8,7 @@ import { type TempDir, tempDir } from "../temp-dir.ts";
 import { visit } from "../visitor.ts";
 
 export interface HostOptions extends Partial<Omit<TunnelHostListenOptions, "port" | "hostKeys" | "address">> {
-  /** `["ed25519"]` unless told. */
+  /** Default: `["ed25519"]`. */
   readonly hostKeyTypes?: readonly KeyType[];
   /** The text of an authorized_keys file, for `user`. */
   readonly keys?: string;
@@ -26,7 +26,7 @@ export interface RunningHost extends SshServer {
 const user = "test";
 const password = "open sesame";
 
-/** Starts a host with one user, who may do everything unless `authorize` says otherwise. */
+/** Starts a TunnelHost with one user, who may do everything unless `authorize` restricts it. */
 export async function startHost({
   hostKeyTypes = ["ed25519"],
   keys,
@@ -45,7 +45,7 @@ export async function startHost({
       [user]: { password, permitOpen: ["*:*"], ...(keys === undefined ? {} : { keys }) },
     });
     const port = await freePort();
-    // Tests fail to log in as they please; what keeps strangers out has tests of its own.
+    // Tests may fail to log in. Penalties have tests of their own.
     const limits = { penalties: false, startups: { start: 1000, full: 1000 }, ...options.limits } as const;
     const host = await TunnelHost.listen({
       authorize,
@@ -79,7 +79,7 @@ export function nextEvent<Type extends keyof HostEvents>(host: TunnelHost, type:
   return new Promise((resolve) => host.addEventListener(type, resolve, { once: true }));
 }
 
-/** Sends `size` bytes through a port that leads to an echo, and tells whether the very same came back, by their hashes. */
+/** Sends `size` bytes through a port to an echo target. Returns whether the same bytes came back. */
 export async function echoes(port: number, size = 1_000_000, host?: string): Promise<boolean> {
   const visitor = await visit(port, host);
   const sent = visitor.sendAll(patternChunks(size)).then(() => visitor.end());

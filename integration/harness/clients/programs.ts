@@ -1,4 +1,4 @@
-/** Clients of other makes: dropbear's `dbclient`, PuTTY's `plink`, and the Python libraries asyncssh and paramiko. @module */
+/** Other clients: dropbear's `dbclient`, PuTTY's `plink`, and the Python libraries asyncssh and paramiko. @module */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import type { KeyPair } from "../keys.ts";
@@ -17,7 +17,7 @@ const debianPackages: Readonly<Record<ClientProgram, string>> = {
 };
 const python = "/usr/bin/python3";
 
-/** Undefined when the client is there; otherwise what to install, which is also printed. */
+/** Returns undefined if the client is installed. Otherwise returns and prints what to install. */
 export function missingClient(name: ClientProgram): string | undefined {
   const library = name === "asyncssh" || name === "paramiko";
   const there = library ? spawnSync(python, ["-c", `import ${name}`]).status === 0 : program(name) !== undefined;
@@ -27,23 +27,23 @@ export function missingClient(name: ClientProgram): string | undefined {
   return reason;
 }
 
-/** A forwarding as the command line of `ssh -R` has it. */
+/** A forwarding, with the fields of `ssh -R`. */
 export interface TunnelRequest {
   readonly server: RunningHost;
-  /** "" for what the client takes by default */
+  /** "" for the client's default. */
   readonly address?: string;
   readonly listen: number;
   readonly target: number;
-  /** a key, or the password of the server's user */
+  /** A key, or the password of the server's user. */
   readonly identity?: KeyPair;
-  /** more for the client: arguments, or fields of the JSON that the Python clients read */
+  /** More arguments of the client, or fields of the JSON that the Python clients read. */
   readonly args?: readonly string[];
   readonly fields?: Readonly<Record<string, unknown>>;
   /** The root folder with another dbclient, see `newerRoot`. */
   readonly root?: string | undefined;
 }
 
-/** `dbclient -N -R`. It cannot cancel: it ends. */
+/** Starts `dbclient -N -R`. It cannot cancel a forwarding. */
 export async function dbclient({
   server,
   address = "",
@@ -78,7 +78,7 @@ export async function dbclient({
   );
 }
 
-/** `plink -N -R`. It cannot cancel: it ends. */
+/** Starts `plink -N -R`. It cannot cancel a forwarding. */
 export async function plink({
   server,
   address = "",
@@ -113,7 +113,7 @@ export async function plink({
   );
 }
 
-/** A script beside this file; `kill(pid, "SIGUSR1")` makes it cancel. */
+/** Starts a script of this folder; `kill(pid, "SIGUSR1")` makes it cancel the forwarding. */
 export async function pythonClient(name: "asyncssh" | "paramiko", request: TunnelRequest): Promise<Running> {
   const { server, address = "localhost", listen, target, identity, fields = {} } = request;
   const options = {

@@ -1,5 +1,5 @@
-// A reverse tunnel by dev-tunnels-ssh. Arguments: port, user, key file, host key ("type base64"), port to listen on, target port, rekey
-// bytes or 0. Prints "listening PORT"; on SIGUSR2 it cancels the forwarding and prints "cancelled".
+// A reverse tunnel by dev-tunnels-ssh. Arguments: port, user, key file, host key ("type base64"), port to listen on,
+// target port, rekey bytes or 0. Prints "listening PORT"; on SIGUSR2 it cancels the forwarding and prints "cancelled".
 import { SshAuthenticationType, SshSessionConfiguration } from "@microsoft/dev-tunnels-ssh";
 import { importKeyFile } from "@microsoft/dev-tunnels-ssh-keys";
 import { PortForwardingService, SshClient } from "@microsoft/dev-tunnels-ssh-tcp";
@@ -14,7 +14,7 @@ session.onAuthenticating((event) => {
   event.authenticationPromise = check(event);
 });
 const loggedIn = await session.authenticate({ username, publicKeys: [await importKeyFile(keyFile)] });
-if (!loggedIn) throw new Error("the login was refused");
+if (!loggedIn) throw new Error("expected to be logged in, was rejected");
 const forwarding = session.activateService(PortForwardingService);
 const forwarder = await forwarding.forwardFromRemotePort("localhost", Number(listen), "127.0.0.1", Number(target));
 console.log(`listening ${forwarder.remotePort}`);
@@ -26,7 +26,7 @@ session.onClosed((event) => {
   console.error(event.errorMessage ?? "closed");
   process.exit(1);
 });
-// Only this keeps Node from ending once the connection is idle.
+// Keeps Node running while the connection is idle.
 setInterval(() => undefined, 60_000);
 
 async function check({ authenticationType, publicKey }) {

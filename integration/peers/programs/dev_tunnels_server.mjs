@@ -1,5 +1,5 @@
-// An SSH server by dev-tunnels-ssh that grants tcpip-forward. Arguments: port, host key file, authorized key ("type base64"), rekey bytes
-// or 0. Prints "ready".
+// An SSH server by dev-tunnels-ssh that grants tcpip-forward. Arguments: port, host key file, authorized key ("type
+// base64"), rekey bytes or 0. Prints "ready".
 import { SshAuthenticationType, SshSessionConfiguration } from "@microsoft/dev-tunnels-ssh";
 import { importKeyFile } from "@microsoft/dev-tunnels-ssh-keys";
 import { PortForwardingService, SshServer } from "@microsoft/dev-tunnels-ssh-tcp";

@@ -1,5 +1,6 @@
-// A reverse tunnel by ssh2. Arguments: port, user, key file, host key ("type base64"), port to listen on, target port, rekey bytes
-// (ignored: ssh2 never starts a rekey as a client). Prints "listening PORT"; on SIGUSR2 it cancels the forwarding and prints "cancelled".
+// A reverse tunnel by ssh2. Arguments: port, user, key file, host key ("type base64"), port to listen on, target port,
+// rekey bytes (ignored: ssh2 never starts a rekey as a client). Prints "listening PORT"; on SIGUSR2 it cancels the
+// forwarding and prints "cancelled".
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import ssh2 from "ssh2";

@@ -1,4 +1,5 @@
-// An SSH server by ssh2 that grants tcpip-forward. Arguments: port, host key file, authorized key ("type base64"), rekey bytes or 0. Prints "ready".
+// An SSH server by ssh2 that grants tcpip-forward. Arguments: port, host key file, authorized key ("type base64"),
+// rekey bytes or 0. Prints "ready".
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import ssh2 from "ssh2";
@@ -36,7 +37,7 @@ function forward(client, listeners, { bindAddr, bindPort }, accept, reject) {
       channel.on("error", () => visitor.destroy());
       visitor.on("error", () => channel.destroy());
       visitor.pipe(channel).pipe(visitor);
-      // ssh2 has no limit after which it starts a rekey by itself.
+      // ssh2 has no byte limit for rekeys.
       let bytes = 0;
       channel.on("data", (chunk) => {
         bytes += chunk.length;

@@ -5,7 +5,7 @@ import { webPlatform } from "../scenario.ts";
 
 const bridge = new URL("/bridge", location.href);
 bridge.protocol = "ws:";
-// What a page is told of its browser's version is cut short.
+// Browsers shorten the version in the user agent.
 const version = new URLSearchParams(location.search).get("version") ?? "?";
 
 await runProgram(

@@ -3,7 +3,7 @@ import { compatibleAlgorithms, prepareAlgorithms, privateKey, ReverseTunnel } fr
 import { runProgram } from "../program.ts";
 import { nodeVersion } from "./version.ts";
 
-// The tunnel does this for its own algorithms; the vectors use all of them, directly.
+// A tunnel prepares its own algorithms. The vectors use all of them directly.
 await prepareAlgorithms(compatibleAlgorithms);
 await runProgram(
   process.argv[2] ?? "",

@@ -1,4 +1,4 @@
-/** The version of the runtime, where there is `process`. @module */
+/** The version of a runtime with `process`. @module */
 
 export function nodeVersion(): string {
   const { versions } = process as { readonly versions: Readonly<Record<string, string | undefined>> };

@@ -1,12 +1,12 @@
 /** `@postern/web` over `cloudflare:sockets`, in workerd. @module */
 
-// @ts-expect-error: only workerd has this module
+// @ts-expect-error: this module exists only in workerd
 import { connect } from "cloudflare:sockets";
 import { type WorkerdConnect, workerdSocket } from "@postern/web";
 import { runProgram } from "../program.ts";
 import { webPlatform } from "../scenario.ts";
 
-/** A request, with the URL of the test process in its query, runs the program. */
+/** Runs the program at each request, whose query holds the URL of the test process. */
 export default {
   async fetch(request: Request): Promise<Response> {
     const query = new URL(request.url).searchParams;

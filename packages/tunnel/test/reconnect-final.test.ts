@@ -451,7 +451,7 @@ describe("hosts", () => {
   });
 
   it("wait a minute after refusals only once each of them has refused", async () => {
-    const world = new HostWorld();
+    const world = new World();
     const { tunnel } = await openTunnel(world, { hosts: ["a", "b"], reconnect: { intervalMs: 1_000 } });
     world.secret = "another";
     world.link.cut();
