@@ -165,7 +165,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
       await trapped;
       const reason = new Error("enough");
       controller.abort(reason);
-      expect(await login).toMatchObject({ name: "SshError", code: "aborted", cause: reason });
+      expect(await login).toBe(reason);
       await isOver(record, box);
       box.heal();
       await expect(record.tunnel.connect()).rejects.toMatchObject({ code: "misuse" });
@@ -202,7 +202,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel that is stopped", () => {
     });
     await expect.poll(() => isListening(port), pollOptions).toBe(true);
     controller.abort();
-    await expect(mustSettle("request", request)).rejects.toMatchObject({ code: "aborted" });
+    await expect(mustSettle("request", request)).rejects.toBe(controller.signal.reason);
     box.heal();
     // The server's answer arrives after the abort, so the tunnel cancels the port.
     await expect.poll(() => isListening(port), pollOptions).toBe(false);

@@ -193,7 +193,10 @@ function checkCircles() {
     for (const file of sourcesBelow(root, `packages/${folder}`)) {
       if (!file.startsWith(`packages/${folder}/src/`)) continue;
       const targets = readSource(root, file).imports.filter(({ specifier }) => specifier?.startsWith("."));
-      files.set(file, targets.map(({ specifier }) => posix.join(posix.dirname(file), specifier)));
+      files.set(
+        file,
+        targets.map(({ specifier }) => posix.join(posix.dirname(file), specifier)),
+      );
     }
     const done = new Set();
     const visit = (file, path) => {

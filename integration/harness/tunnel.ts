@@ -28,6 +28,8 @@ export async function tunnelOptions(server: SshServer, more: Partial<TunnelOptio
 /** Connects a tunnel. */
 export async function openTunnel(server: SshServer, more: Partial<TunnelOptions> = {}): Promise<ReverseTunnel> {
   const tunnel = new ReverseTunnel(await tunnelOptions(server, more));
+  // Tests that end the tunnel assert `closed` themselves.
+  tunnel.closed.catch(() => {});
   await tunnel.connect();
   return tunnel;
 }

@@ -48,6 +48,7 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   await expectCode("hostkey", deceived.connect());
 
   const tunnel = platform.tunnel(options);
+  tunnel.closed.catch(() => {});
   await tunnel.connect();
   expect(tunnel.state === "open", `expected the tunnel to be open, got ${tunnel.state}`);
   if (!platform.dialsTargets) {

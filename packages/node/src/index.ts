@@ -106,8 +106,10 @@ export {
   HandlerErrorEvent,
   type HttpHandler,
   HttpService,
+  type HttpServiceEvents,
   type ServeOptions,
   serve,
+  type VisitorChannel,
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
@@ -119,9 +121,16 @@ export type {
   CallOptions,
   Channel,
   ChannelCounters,
+  Free,
   KeepAliveOptions,
   LoginAttempt,
+  PipeMemory,
   PipeSink,
+  SinkMemory,
+  StartOptions,
+  TypedEventListener,
+  TypedEventTarget,
+  TypedListenerOptions,
 } from "@postern/ssh";
 export {
   type BackoffOptions,
@@ -156,7 +165,14 @@ export {
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
-export { type Bytes, type Prompt, SshError, type SshErrorCode, type SshErrorOptions } from "@postern/wire";
+export {
+  type ArrayBufferBytes,
+  type Bytes,
+  type Prompt,
+  SshError,
+  type SshErrorCode,
+  type SshErrorOptions,
+} from "@postern/wire";
 export { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 export * as algorithms from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";

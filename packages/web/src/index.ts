@@ -65,8 +65,10 @@ export {
   HandlerErrorEvent,
   type HttpHandler,
   HttpService,
+  type HttpServiceEvents,
   type ServeOptions,
   serve,
+  type VisitorChannel,
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
@@ -80,11 +82,18 @@ export {
   type CallOptions,
   type Channel,
   type ChannelCounters,
+  type Free,
   type KeepAliveOptions,
   type LoginAttempt,
+  type PipeMemory,
   type PipeSink,
   pipeFromStreams,
+  type SinkMemory,
+  type StartOptions,
   streamsFromPipe,
+  type TypedEventListener,
+  type TypedEventTarget,
+  type TypedListenerOptions,
 } from "@postern/ssh";
 export {
   type BackoffOptions,
@@ -120,7 +129,14 @@ export {
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
-export { type Bytes, type Prompt, SshError, type SshErrorCode, type SshErrorOptions } from "@postern/wire";
+export {
+  type ArrayBufferBytes,
+  type Bytes,
+  type Prompt,
+  SshError,
+  type SshErrorCode,
+  type SshErrorOptions,
+} from "@postern/wire";
 export type { DialPipe } from "./dial.ts";
 export { hashPassword, policy, TunnelHost, type WebTunnelHostOptions } from "./host.ts";
 export { privateKey } from "./private-key.ts";
