@@ -229,6 +229,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel to OpenSSH", () => {
         return chunk.subarray(0, chunk.length - 1);
       });
       const tunnel = new ReverseTunnel(options({ port: proxy.port, reconnect: { mode: "never" } }));
+      tunnel.closed.catch(() => {});
       await tunnel.connect();
       // The answer to this request follows everything that sshd sends after the login.
       await tunnel.listen({ address: "127.0.0.1", port: 0 });

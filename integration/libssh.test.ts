@@ -62,6 +62,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
     const server = await libsshServer.start({ user, ...options });
     cleanUps.push(server.stop);
     const tunnel = new ReverseTunnel(await tunnelOptions(server, { reconnect: { mode: "never" }, ...more }));
+    tunnel.closed.catch(() => {});
     cleanUps.push(() => Promise.race([tunnel.close(), new Promise((resolve) => setTimeout(resolve, 1000))]));
     await tunnel.connect();
     return tunnel;
@@ -111,6 +112,7 @@ describe.skipIf(missing("libssh", "ssh"))("libssh", { timeout: 30_000 }, () => {
       const server = await libsshServer.start({ user });
       cleanUps.push(server.stop);
       const tunnel = new ReverseTunnel(await tunnelOptions(server, { reconnect: { mode: "never" } }));
+      tunnel.closed.catch(() => {});
       cleanUps.push(() => tunnel.close());
       const target = { host: "127.0.0.1", port: echo.port };
       const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 0, target })]);

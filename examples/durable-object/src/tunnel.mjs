@@ -109,6 +109,8 @@ export class Tunnel {
       reconnect: { mode: "established", intervalMs: 2_000, backoff: { factor: 2, maxIntervalMs: 60_000 } },
     });
     this.#tunnel = tunnel;
+    // The `state` event reports the reason, and the next alarm tries again.
+    tunnel.closed.catch(() => {});
     tunnel.addEventListener("state", ({ reason }) => reason && this.#note(reason));
     tunnel.addEventListener("forwarding", ({ forwarding, state }) => {
       if (state === "open") void this.#storage.put("port", forwarding.port);
