@@ -9,8 +9,6 @@ export interface AesGcm {
   seal(nonce: Bytes, packet: Bytes): void;
   /** Returns the plaintext, in place or copied, or `undefined` if the tag is wrong. */
   open(nonce: Bytes, packet: Bytes): Bytes | undefined;
-  /** Reuses the buffer of a plaintext that `open` returned. The caller must not read it afterwards. */
-  readonly reuse?: (text: Bytes) => void;
 }
 
 const tagSize = 16;
@@ -52,7 +50,6 @@ export function createAesGcm(name: string, keySize: number, withKey: (key: Bytes
           countInvocation(nonce);
           return text;
         },
-        ...(aes.reuse && { reuse: aes.reuse }),
       };
     },
   };

@@ -62,7 +62,6 @@ export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher 
           checkTag(sequence, expected, packet.subarray(end));
           return data;
         },
-        ...(chacha.reuse && { reuse: chacha.reuse }),
       };
     },
   };

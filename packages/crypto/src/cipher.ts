@@ -38,8 +38,6 @@ export interface PacketOpener extends PacketShape {
    * @throws SshError `mac` if the tag is wrong. The opener is then unusable.
    */
   open(sequence: number, packet: Bytes): Bytes;
-  /** Reuses the buffer that `open` returned. The caller must not read it afterwards. */
-  reuse?(text: Bytes): void;
 }
 
 /** A packet cipher (RFC 4253 section 6.3). */

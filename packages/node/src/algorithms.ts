@@ -74,7 +74,6 @@ function aesGcm(key: Bytes): make.AesGcm {
       }
       return plain(text);
     },
-    reuse: free,
   };
 }
 

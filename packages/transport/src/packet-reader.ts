@@ -79,11 +79,6 @@ export class PacketReader {
     return payload;
   }
 
-  /** Reuses the memory of a payload. Call it once nothing reads the payload any more. */
-  reuse(payload: Bytes): void {
-    this.#opener.reuse?.(payload);
-  }
-
   /** Uses the new keys from the next packet on. */
   setOpener(opener: PacketOpener, resetSequence: boolean): void {
     this.#opener = opener;

@@ -162,11 +162,6 @@ export class TransportMachine {
     this.#writer.reuse(output);
   }
 
-  /** Reuses the memory of a payload. Call it once nothing reads the payload any more. */
-  reuseInput(payload: Bytes): void {
-    this.#reader.reuse(payload);
-  }
-
   /** Starts a rekey, unless a key exchange is in progress. */
   startRekey(): void {
     if (!this.#kex.idle) return;
