@@ -1,7 +1,8 @@
 /** The server's side of user authentication, RFC 4252. */
 
 import type { PublicKeyAlgorithm } from "@postern/crypto";
-import { modernAlgorithms, parsePrivateKey, signer, sshEd25519 } from "@postern/noble";
+import { modernAlgorithms, sshEd25519 } from "@postern/noble";
+import { testHostKey } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import {
   type Bytes,
@@ -24,17 +25,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../src/index.ts";
 
-/** A key that only these tests use: ssh-keygen -t ed25519 -N '' -C test */
-const key = signer(
-  parsePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`),
-);
+const key = testHostKey();
 const algorithm = "ssh-ed25519";
 const sessionId = utf8("session");
 const service = ServiceRequest.encode({ service: "ssh-userauth" });

@@ -1,6 +1,6 @@
 /** A TunnelHost, its clients and its visitors in one process. Listening and dialing happen in memory. */
 import { password } from "@postern/auth";
-import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
+import { modernAlgorithms } from "@postern/noble";
 import {
   type BytePipe,
   type Channel,
@@ -10,7 +10,7 @@ import {
   type SshConnection,
   streamsFromPipe,
 } from "@postern/ssh";
-import { pipePair, seededRandom } from "@postern/testkit";
+import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import { policy } from "@postern/web";
 import {
   ForwardedTcpip,
@@ -30,16 +30,7 @@ import {
   type TunnelHostOptions,
 } from "../src/index.ts";
 
-/** A key generated for these tests: ssh-keygen -t ed25519 -N '' -C test */
-const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
-export const hostKey = signer(parsePrivateKey(hostKeyText));
+export const hostKey = testHostKey();
 
 /** Ports in memory. */
 export class Network implements HostPlatform {

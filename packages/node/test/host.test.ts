@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { parsePrivateKey, signer } from "@postern/noble";
+import { testHostKeyText } from "@postern/testkit";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   fingerprint,
@@ -13,15 +14,6 @@ import {
   type TunnelHostListenOptions,
 } from "../src/index.ts";
 
-/** A key for these tests only: ssh-keygen -t ed25519 -N '' -C test */
-const hostKey = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
 /** its fingerprint: ssh-keygen -l */
 const trusted = "SHA256:rr1ev+W69ZCB7nh4k9WnBxY9sXAMoPm58l4oAqxHgt0";
 
@@ -35,7 +27,7 @@ afterEach(async () => {
 async function listening(options: Partial<TunnelHostListenOptions> = {}): Promise<TunnelHost> {
   const host = await TunnelHost.listen({
     port: 0,
-    hostKeys: [signer(parsePrivateKey(hostKey))],
+    hostKeys: [signer(parsePrivateKey(testHostKeyText))],
     authorize: policy({ test: { password: "secret" } }),
     ...options,
   });

@@ -4,7 +4,7 @@
  */
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
-import { type Liar, liarHostKey } from "@postern/testkit";
+import { type Liar, testHostKey } from "@postern/testkit";
 import {
   type Bytes,
   GlobalRequest,
@@ -22,7 +22,7 @@ import { GlobalRequests } from "../src/global-requests.ts";
 import type { GlobalReply, SshConnection } from "../src/index.ts";
 import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 
-const key = (): AuthMethod => publickey(liarHostKey());
+const key = (): AuthMethod => publickey(testHostKey());
 const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
 const accept = ServiceAccept.encode({ service: "ssh-userauth" });
 

@@ -1,6 +1,6 @@
 /** Helpers of this package's tests, in addition to the world. */
 import { Liar, type LiarOptions, pipePair } from "@postern/testkit";
-import { type Bytes, ChannelOpen, ChannelOpenConfirmation, type SshError } from "@postern/wire";
+import { type Bytes, ChannelOpen, ChannelOpenConfirmation } from "@postern/wire";
 import {
   accept,
   type BytePipe,
@@ -12,6 +12,8 @@ import {
   type SshConnection,
 } from "../src/index.ts";
 import { clientOptions, serverOptions } from "./world.ts";
+
+export { rejection, turns } from "@postern/testkit";
 
 export const nothing = new Uint8Array(0);
 
@@ -92,22 +94,6 @@ export async function lyingChannel({
     }),
   );
   return { ...both, channel: await opening };
-}
-
-/** Returns the error a promise rejects with. */
-export async function rejection(promise: Promise<unknown>): Promise<SshError> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as SshError;
-  }
-  throw new Error("expected a rejection, got a value");
-}
-
-/** Runs all pending microtasks and immediates. */
-export async function turns(count = 50): Promise<void> {
-  for (let n = 0; n < count; n++) await Promise.resolve();
-  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The number of timers that keep the process alive. */

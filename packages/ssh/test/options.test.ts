@@ -1,6 +1,6 @@
 /** Options of `connect` and `accept`: a value of a wrong type is not converted, and the error names it. */
 import { modernAlgorithms } from "@postern/noble";
-import { liarHostKey, pipePair } from "@postern/testkit";
+import { pipePair, testHostKey } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { accept, connect } from "../src/index.ts";
 import { rejection } from "./helpers.ts";
@@ -50,11 +50,11 @@ const server: readonly (readonly [object, string])[] = [
   [{ hostKeys: [null] }, "expected hostKeys to hold signers, see readPrivateKey, got null"],
   [{ hostKeys: ["-----BEGIN"] }, "expected hostKeys to hold signers, see readPrivateKey, got a string"],
   [
-    { hostKeys: [Promise.resolve(liarHostKey())] },
+    { hostKeys: [Promise.resolve(testHostKey())] },
     "expected hostKeys to hold signers, see readPrivateKey, got a Promise; did you forget await?",
   ],
   [
-    { hostKeys: [{ ...liarHostKey(), sign: undefined }] },
+    { hostKeys: [{ ...testHostKey(), sign: undefined }] },
     "expected hostKeys to hold signers, see readPrivateKey, got an object",
   ],
   [{ methods: "password" }, "expected methods to be a list of names, got a string"],

@@ -1,7 +1,7 @@
 /** The session without its driver, because a driver would stop at the first error. */
 import { password } from "@postern/auth";
 import { modernAlgorithms } from "@postern/noble";
-import { liarHostKey, seededRandom } from "@postern/testkit";
+import { seededRandom, testHostKey } from "@postern/testkit";
 import { TransportMachine } from "@postern/transport";
 import { GlobalRequest, ServiceAccept } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -19,7 +19,7 @@ const common = {
 function begun(): { readonly session: SessionMachine; readonly server: TransportMachine } {
   const login = { user: "me", methods: [password("x")], signal: undefined };
   const session = new SessionMachine({ ...common, role: "client", hostKeys: [], version: "SSH-2.0-x", login });
-  const server = new TransportMachine({ ...common, role: "server", hostKeys: [liarHostKey()], version: "SSH-2.0-y" });
+  const server = new TransportMachine({ ...common, role: "server", hostKeys: [testHostKey()], version: "SSH-2.0-y" });
   for (let turn = 0; turn < 4; turn++) {
     server.receive(session.takeOutput() ?? nothing);
     for (let event = server.next(); event !== undefined; event = server.next()) {

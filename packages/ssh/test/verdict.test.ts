@@ -2,7 +2,7 @@
 import { publickey } from "@postern/auth";
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { modernAlgorithms, sshEd25519 } from "@postern/noble";
-import { liarHostKey, pipePair } from "@postern/testkit";
+import { pipePair, testHostKey } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import { describe, expect, it } from "vitest";
 import { accept, connect } from "../src/index.ts";
@@ -44,7 +44,7 @@ describe("a client that verifies host keys with WebCrypto", () => {
   });
 
   it("rejects a signature of another key without asking the program", async () => {
-    const forger = { ...liarHostKey(), sign: (data: Uint8Array) => liarHostKey().sign(data.slice(1), "ssh-ed25519") };
+    const forger = { ...testHostKey(), sign: (data: Uint8Array) => testHostKey().sign(data.slice(1), "ssh-ed25519") };
     const { liar, connected } = lyingServer(
       { hostKeys: [forger] },
       { ...web, hostKey: () => expect.unreachable("nobody is to be asked") },
@@ -117,7 +117,7 @@ describe("a server whose algorithms verify asynchronously", () => {
     const served = rejection(
       accept(right, { ...serverOptions("later"), ...web, authenticate: () => expect.unreachable("nothing is proved") }),
     );
-    const connected = rejection(connect(left, { ...clientOptions("later"), auth: [publickey(liarHostKey())] }));
+    const connected = rejection(connect(left, { ...clientOptions("later"), auth: [publickey(testHostKey())] }));
     expect(await served).toMatchObject({ code: "misuse", message: expect.stringContaining("ssh-ed25519") });
     expect(await connected).toMatchObject({ code: "disconnected" });
   });

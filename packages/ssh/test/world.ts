@@ -1,8 +1,7 @@
 /** A client and a server in one process, joined by a pipe in memory. */
 import { password } from "@postern/auth";
-import type { Signer } from "@postern/crypto";
-import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
-import { pipePair, seededRandom } from "@postern/testkit";
+import { modernAlgorithms } from "@postern/noble";
+import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import {
   accept,
   type BytePipe,
@@ -12,17 +11,7 @@ import {
   type SshConnection,
 } from "../src/index.ts";
 
-/** A key for these tests only: ssh-keygen -t ed25519 -N '' -C test */
-const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
-
-const hostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
+const hostKey = testHostKey;
 
 export interface World {
   readonly client: SshConnection;

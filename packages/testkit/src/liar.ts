@@ -17,8 +17,6 @@ import {
 import { seededRandom } from "./seeded-random.ts";
 import { testHostKey } from "./test-keys.ts";
 
-export { testHostKey as liarHostKey };
-
 /** Options of a {@link Liar}. */
 export interface LiarOptions extends Partial<TransportOptions> {
   /** Changes the outgoing bytes; `undefined` drops them. */

@@ -1,8 +1,8 @@
 /** A peer that sends any message at any time, built from the parts of the transport layer. */
 
 import type { Signer } from "@postern/crypto";
-import { modernAlgorithms, parsePrivateKey, signer } from "@postern/noble";
-import { seededRandom } from "@postern/testkit";
+import { modernAlgorithms } from "@postern/noble";
+import { seededRandom, testHostKey } from "@postern/testkit";
 import { type Bytes, KexInit, utf8, type ValuesOf } from "@postern/wire";
 import { KexMachine, type KexOptions } from "../src/kex-machine.ts";
 import { PacketReader } from "../src/packet-reader.ts";
@@ -11,26 +11,9 @@ import type { KexEvent, TransportEvent } from "../src/transport-events.ts";
 import { TransportMachine, type TransportOptions } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";
 
-/** A key that only these tests use: ssh-keygen -t ed25519 -N '' -C test */
-const hostKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cwAAAIgQUdlVEFHZ
-VQAAAAtzc2gtZWQyNTUxOQAAACCDR21qHwhivAOg5W73/HK5y6aq9eBwjJ7VBi+uHsn8cw
-AAAEDRfVJeMsHa0AfqXSr5dnsSdAQcPN+OLr5BZ4CxhW5hW4NHbWofCGK8A6Dlbvf8crnL
-pqr14HCMntUGL64eyfxzAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
-export const hostKey = (): Signer => signer(parsePrivateKey(hostKeyText));
+export const hostKey = testHostKey;
 
-const otherKeyText = `-----BEGIN OPENSSH PRIVATE KEY-----
-b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
-QyNTUxOQAAACAHEtVLBZ0YUbastuRutBgwUiG5qhzUJ3drBhqQR3xrHAAAAIiTZENRk2RD
-UQAAAAtzc2gtZWQyNTUxOQAAACAHEtVLBZ0YUbastuRutBgwUiG5qhzUJ3drBhqQR3xrHA
-AAAEB1F2EtK/qzeeJMJLnIZD0MKINsZcRnzQ82twzGpXRtfAcS1UsFnRhRtqy25G60GDBS
-IbmqHNQnd2sGGpBHfGscAAAABHRlc3QB
------END OPENSSH PRIVATE KEY-----
-`;
-export const otherHostKey = (): Signer => signer(parsePrivateKey(otherKeyText));
+export { otherHostKey } from "@postern/testkit";
 
 export const noRekey = { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e9 };
 

@@ -1,6 +1,6 @@
 /** Ports that are requested before the tunnel is open: along with the login, or after it. */
 import { publickey } from "@postern/auth";
-import { liarHostKey } from "@postern/testkit";
+import { testHostKey } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ReverseTunnel } from "../src/index.ts";
 import { advance, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo, World } from "./world.ts";
@@ -17,7 +17,7 @@ function cutNextLogin(tunnel: ReverseTunnel, world: World): void {
   tunnel.addEventListener("state", cut);
 }
 
-const key = { auth: [publickey(liarHostKey())] };
+const key = { auth: [publickey(testHostKey())] };
 
 describe("a port requested during login", () => {
   it.each([

@@ -1,7 +1,7 @@
 /** The options of a tunnel and its calls. */
 import { password } from "@postern/auth";
 import { modernAlgorithms, sha256Fingerprint } from "@postern/noble";
-import { liarHostKey, otherHostKey, rejection, turns } from "@postern/testkit";
+import { otherHostKey, rejection, testHostKey, turns } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -172,7 +172,7 @@ describe("options of a tunnel", () => {
     const trusted = sha256Fingerprint(otherHostKey().publicKey);
     const { tunnel, servers } = await refused({ hostKey: fingerprint(trusted) });
     const error = await rejection(tunnel.closed);
-    for (const words of [trusted, "host.example", sha256Fingerprint(liarHostKey().publicKey)]) {
+    for (const words of [trusted, "host.example", sha256Fingerprint(testHostKey().publicKey)]) {
       expect(error.message).toContain(words);
     }
     const sent = servers[0]?.events.at(-1);
@@ -194,7 +194,7 @@ describe("options of a tunnel", () => {
       "misuse a number",
       "misuse undefined",
     ]);
-    const { publicKey, sign } = liarHostKey();
+    const { publicKey, sign } = testHostKey();
     for (const signer of [
       { publicKey, sign, algorithms: "ssh-ed25519" },
       { publicKey, sign },
@@ -283,7 +283,7 @@ describe("auth", () => {
     const texts: string[] = [];
     const method = createPrivateKeyMethod((text) => {
       texts.push(text);
-      return liarHostKey();
+      return testHostKey();
     });
     expect(method("a key")).toMatchObject({ name: "publickey" });
     expect(method(new TextEncoder().encode("a key"))).toMatchObject({ name: "publickey" });

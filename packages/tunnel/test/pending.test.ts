@@ -1,6 +1,6 @@
 /** Forwardings over a reconnection: one identity, requested again until the server frees the port. */
 import { publickey } from "@postern/auth";
-import { liarHostKey } from "@postern/testkit";
+import { testHostKey } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
 import { advance, echo, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
@@ -403,7 +403,7 @@ describe("a request for a port", () => {
 
   it("is sent on the next working connection if it was made while the tunnel was down", async () => {
     const world = new World();
-    const { tunnel } = await openTunnel(world, { auth: [publickey(liarHostKey())] });
+    const { tunnel } = await openTunnel(world, { auth: [publickey(testHostKey())] });
     world.link.cut();
     await settle();
     const request = tunnel.listen({ port: 7777 });

@@ -1,7 +1,7 @@
 /** Failures that end the tunnel in every mode, and what a program may change between attempts. */
 import { password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
-import { liarHostKey, otherHostKey } from "@postern/testkit";
+import { otherHostKey, testHostKey } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import { SshError } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
@@ -79,7 +79,7 @@ describe("an attempt that fails without a refusal or a proven host key", () => {
 
   it("never ends the tunnel, however many forged handshakes arrive", async () => {
     const world = new World();
-    const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
+    const hostKey = fingerprint(sha256Fingerprint(testHostKey().publicKey));
     const { tunnel } = await openTunnel(world, { hostKey });
     world.fates.push(...Array(20).fill("forged"), ...Array(20).fill("malformed"));
     world.link.cut();
@@ -115,13 +115,13 @@ const refusals: readonly [code: string, break_: (world: World) => () => void][] 
     "hostkey",
     (world) => {
       world.hostKey = otherHostKey();
-      return () => (world.hostKey = liarHostKey());
+      return () => (world.hostKey = testHostKey());
     },
   ],
 ];
 
 describe.each(refusals)("a refusal after the tunnel was open (%s)", (code, refuse) => {
-  const hostKey = fingerprint(sha256Fingerprint(liarHostKey().publicKey));
+  const hostKey = fingerprint(sha256Fingerprint(testHostKey().publicKey));
 
   it.each(["established", "always"] as const)("is retried a minute apart, and reported (%s)", async (mode) => {
     const world = new World();
@@ -523,12 +523,12 @@ describe("credentials that are not available", () => {
 
 describe("fingerprint()", () => {
   it("accepts white space around the text, as read from a file", async () => {
-    const text = sha256Fingerprint(liarHostKey().publicKey);
+    const text = sha256Fingerprint(testHostKey().publicKey);
     const check = fingerprint(`  ${text}\n`);
     const offer = {
       host: "host",
       port: 22,
-      key: liarHostKey().publicKey,
+      key: testHostKey().publicKey,
       keyType: "",
       algorithm: "",
       fingerprint: text,

@@ -3,7 +3,7 @@ import { password } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { accept, type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection } from "@postern/ssh";
-import { liarHostKey, pipePair, seededRandom } from "@postern/testkit";
+import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import {
   type Bytes,
   DirectTcpip,
@@ -74,7 +74,7 @@ export class World implements Platform {
   secret = "secret";
   /** whether it accepts logins with any key */
   keys = true;
-  hostKey: Signer = liarHostKey();
+  hostKey: Signer = testHostKey();
   /** the requests it got, such as `forward localhost:7777` and `cancel localhost:7777`, in order */
   readonly requests: string[] = [];
   portAnswer: (address: string, port: number, attempt: number) => PortAnswer = () => "listen";
