@@ -31,7 +31,7 @@ const compilers = [
 const web = { name: "web", file: new URL("./consumers/web.ts", import.meta.url) };
 const node = { name: "node", file: new URL("./consumers/node.ts", import.meta.url) };
 
-/** What declares the platform's globals to a consumer. `@types/node` states the oldest TypeScript that it supports. */
+/** Type libraries that declare a consumer's globals. `@types/node` states the oldest TypeScript that it supports. */
 const environments = [
   { types: "dom", lib: ["ES2022", "DOM"], programs: [web] },
   { types: "webworker", lib: ["ES2022", "WebWorker"], programs: [web] },

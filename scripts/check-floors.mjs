@@ -186,7 +186,10 @@ function checkCycles() {
   for (const folder of manifests.keys()) visit(folder, []);
 }
 
-/** Finds files of a package that import themselves through others, types included. Reports each circle once, at its first file. */
+/**
+ * Finds files of a package that import themselves through others, types included. Reports each circle once, at its
+ * first file.
+ */
 function checkCircles() {
   for (const folder of folders) {
     const files = new Map();

@@ -26,7 +26,7 @@ import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
 import type { InteractiveRequest } from "./methods/keyboard-interactive.ts";
 import { signedData } from "./methods/publickey.ts";
 
-/** A login attempt of a client, for the program to decide. */
+/** A login attempt of a client. The program accepts or rejects it. */
 export type AuthAttempt =
   | { readonly method: "none"; readonly user: string }
   | { readonly method: "password"; readonly user: string; readonly password: string }

@@ -342,7 +342,10 @@ export class ConnectionMachine {
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
   }
 
-  /** Window extends the deadline of a stalled CLOSE only by the packet; byte by byte a peer could keep the channel for ever. */
+  /**
+   * Extends the deadline of a stalled CLOSE once the peer has granted window for a packet. If every byte extended it,
+   * a peer could keep the channel open forever.
+   */
   #extendStall(id: number, bytes: number): void {
     if (!this.#closeStall.has(id)) return;
     const credit = (this.#stallCredit.get(id) ?? 0) + bytes;

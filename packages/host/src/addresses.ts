@@ -1,6 +1,9 @@
 /** The addresses that a forwarding listens on: OpenSSH's rules for GatewayPorts, sshd_config(5). @module */
 
-/** What a forwarding listens on: `no` is loopback, `yes` all addresses, `clientspecified` the client's choice. */
+/**
+ * The addresses that a forwarding listens on: `no` is loopback, `yes` all addresses, `clientspecified` the client's
+ * choice.
+ */
 export type GatewayPorts = "no" | "yes" | "clientspecified";
 
 /** The result of {@link bindAddresses}. */

@@ -6,7 +6,7 @@ import type { HostLimits, PenaltyLimits } from "./options.ts";
 /** Why a connection was refused before its first byte. */
 export type AdmissionRefusal = "closing" | "connections" | "startups" | "penalty";
 
-/** What a client's source gets a penalty for. */
+/** The reason for a penalty of a client's source. */
 export type Offence = "authFail" | "noAuth" | "grace";
 
 type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties">;

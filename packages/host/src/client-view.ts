@@ -38,7 +38,7 @@ export interface HostForwarding {
   readonly bytesOut: number;
 }
 
-/** What a client needs from its TunnelHost. */
+/** The services of the TunnelHost that a client uses. */
 export interface HostContext {
   readonly options: CheckedHostOptions;
   readonly platform: HostPlatform;

@@ -6,7 +6,7 @@ import { countingPipe } from "./counting-pipe.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 
-/** What a direct channel needs from its client. */
+/** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
   grants(): Grants | undefined;
   takeShare(): Share | undefined;

@@ -6,7 +6,7 @@ import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import type { Address, HostPlatform, Listening } from "./platform.ts";
 
-/** What a forwarding needs from its client. */
+/** The services of the client that a forwarding uses. */
 export interface ForwardingContext {
   /** Returns a share of the client's channels for a visitor, or the reason why there is none. */
   takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | string;

@@ -1,5 +1,5 @@
 /** An SSH server that forwards ports: the listening end of a reverse tunnel. @module */
-export { type Binding, bindAddresses, type GatewayPorts } from "./addresses.ts";
+export type { GatewayPorts } from "./addresses.ts";
 export type { Authorize, HostDecision, HostLoginAttempt, PartialDecision } from "./authorize.ts";
 export { type AuthorizedKeys, authorizedKeys, type KeyUse, type RefusedLine } from "./authorized-keys.ts";
 export type { HostClient, HostForwarding } from "./client-view.ts";

@@ -1,4 +1,4 @@
-/** What a TunnelHost needs from its platform: listening, dialing, randomness and algorithms. @module */
+/** The platform of a TunnelHost: listening, dialing, randomness and algorithms. @module */
 import type { Algorithms, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 

@@ -72,7 +72,10 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
    *
    * @throws SshError `misuse` for wrong options, after dropping the pipe. Rejects for no other reason.
    * @example
-   * server.on("connection", (socket) => void host.serve(socketPipe(socket), { origin: { host: socket.remoteAddress, port: socket.remotePort } }));
+   * server.on("connection", (socket) => {
+   *   const origin = { host: socket.remoteAddress, port: socket.remotePort };
+   *   void host.serve(socketPipe(socket), { origin });
+   * });
    */
   async serve(pipe: BytePipe, options: ServeClientOptions = {}): Promise<void> {
     let origin: Address | undefined;

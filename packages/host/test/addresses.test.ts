@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bindAddresses, type GatewayPorts } from "../src/index.ts";
+import { bindAddresses, type GatewayPorts } from "../src/addresses.ts";
 
 const loopback = ["127.0.0.1", "::1"];
 const all = ["0.0.0.0", "::"];

@@ -8,7 +8,7 @@ import type { RequestHead } from "./request-head.ts";
 import { encodeResponseHead, latin1, type ResponseContext, type ResponseFraming } from "./response-head.ts";
 import { createRequest } from "./web-request.ts";
 
-/** What an exchange needs from its service. */
+/** The services of the server that an exchange uses. */
 export interface ExchangeContext {
   readonly limits: ServeLimits;
   /** Whether connections may be kept alive. */

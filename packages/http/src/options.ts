@@ -23,8 +23,8 @@ export interface ServeOptions {
    */
   readonly requestTimeoutMs?: number;
   /**
-   * Bytes of a request's content. Default: 16 MiB. More is answered with 413, and so is content that arrives in more than
-   * 1024 + `maxBodyBytes` / 256 pieces, because each piece costs memory.
+   * Bytes of a request's content. Default: 16 MiB. Longer content is answered with 413. So is content that arrives in
+   * more than 1024 + `maxBodyBytes` / 256 pieces, because each piece costs memory.
    */
   readonly maxBodyBytes?: number;
   /**

@@ -165,7 +165,10 @@ async function trackConnections(server: EventEmitter): Promise<void> {
   for (const listener of server.listeners("listening")) if (own.includes(listener)) listener.call(server);
 }
 
-/** Stops the timer that `trackConnections` made Node start: it would keep a server that is not closed in memory. `listen` starts it again. */
+/**
+ * Stops the timer that Node starts in `trackConnections`. It would keep a server in memory until the server is closed.
+ * `listen` starts it again.
+ */
 function stopTracking(server: EventEmitter): void {
   for (const symbol of Object.getOwnPropertySymbols(server)) {
     const value = (server as unknown as Record<symbol, unknown>)[symbol];

@@ -1,6 +1,6 @@
 /** Connects to the first address of a host that answers: Happy Eyeballs (RFC 8305). @module */
 import { lookup as dnsLookup } from "node:dns/promises";
-import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import type { Dial, Target } from "@postern/tunnel";
@@ -14,8 +14,6 @@ const attemptDelayMs = 250;
  */
 const loopbackDelayMs = 10;
 
-function nothing(): void {}
-
 /** One address of a host, as `node:dns` returns it. */
 export interface HostAddress {
   readonly address: string;
@@ -25,61 +23,49 @@ export interface HostAddress {
 /** Finds the addresses of a host, best first. */
 export type Lookup = (host: string) => Promise<readonly HostAddress[]>;
 
-/** Options of {@link dial}. */
+/** Options of {@link dialPipe}. */
 export interface DialOptions {
-  /** a name or an IP address */
-  readonly host: string;
-  /** 1 to 65535 */
-  readonly port: number;
   readonly signal?: AbortSignal | undefined;
-  /** milliseconds for the lookup and all attempts together; default: the limits of the system */
+  /** Milliseconds for the lookup and all attempts together. Default: the limits of the system. */
   readonly timeoutMs?: number | undefined;
-  /** default: the system's resolver */
+  /** Default: the system's resolver. */
   readonly lookup?: Lookup | undefined;
 }
 
 /**
- * Connects to a host (RFC 8305). Alternates between the address families; the next attempt starts after 250 ms (10 ms
- * on loopback), or when the previous one fails. The first connection wins, the others are closed.
+ * Connects to a name or an IP address (RFC 8305). Attempts alternate between the address families. The next one starts
+ * after 250 ms (10 ms on loopback), or when the previous one fails. The first connection wins, the others are closed.
  *
- * @returns a connected, paused socket with half-close on and Nagle's algorithm off
+ * @returns the byte pipe of a connected socket
  * @throws SshError `connect` with every address and its reason, `timeout`, `aborted` with the signal's reason as the
  *   cause, `misuse`
  * @example
- * const socket = await dial({ host: "localhost", port: 8080, timeoutMs: 10_000 });
+ * const pipe = await dialPipe({ host: "localhost", port: 8080 }, { timeoutMs: 10_000 });
  */
-export function dial(options: DialOptions): Promise<Socket> {
-  return new Promise((connected, failed) => race(options, bare, connected, failed));
-}
-
-/** As {@link dial}, for a byte pipe. */
-export function dialPipe(
-  { host, port }: Target,
-  { signal, timeoutMs }: Pick<DialOptions, "signal" | "timeoutMs">,
-): Promise<BytePipe> {
-  return new Promise((connected, failed) => race({ host, port, signal, timeoutMs }, piped, connected, failed));
+export function dialPipe(target: Target, options: DialOptions): Promise<BytePipe> {
+  return new Promise((connected, failed) => race(target, options, connected, failed));
 }
 
 /** {@link dialPipe} with callbacks, as a tunnel uses it for its server and its targets. */
-export const dialWithCallbacks: Dial = ({ host, port }, timeoutMs, connected, failed) =>
-  race({ host, port, timeoutMs }, piped, connected, failed);
+export const dialWithCallbacks: Dial = (target, timeoutMs, connected, failed) =>
+  race(target, { timeoutMs }, connected, failed);
 
-function race<T>(
+function race(
+  target: Target,
   options: DialOptions,
-  kind: Kind<T>,
-  connected: (winner: T) => void,
+  connected: (winner: BytePipe) => void,
   failed: (error: SshError) => void,
-): Race<T> {
-  expectType("the options of dial", options, "object");
-  const { host, port, signal, timeoutMs, lookup } = options;
+): Race {
+  const { host, port } = target;
+  const { signal, timeoutMs, lookup } = options;
   expectText("host", host);
   expectPort("port", port, 1);
   if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
   expectSignal(signal);
   if (signal?.aborted) throw aborted(host, port, signal.reason);
-  const attempts = new Race(options, kind, connected, failed);
-  attempts.start();
+  const attempts = new Race({ host, port }, connected, failed);
+  attempts.start(options);
   return attempts;
 }
 
@@ -94,30 +80,15 @@ export function reasonOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? error.message;
 }
 
-/** What a dial resolves with. */
-interface Kind<T> {
-  /** Starts to connect a paused socket whose 'error' never ends the process. */
-  open(options: TcpNetConnectOpts): Socket;
-  of(socket: Socket): T;
-}
-
-const bare: Kind<Socket> = {
-  open: (options) => connect(options).pause().on("error", nothing),
-  of: (socket) => socket,
-};
-
-const piped: Kind<BytePipe> = { open: connectPiped, of: pipeOf };
-
 interface Attempt {
   readonly at: HostAddress;
   readonly socket: Socket;
 }
 
 /** The attempts of one call. */
-class Race<T> {
-  readonly #options: DialOptions;
-  readonly #kind: Kind<T>;
-  readonly #connected: (winner: T) => void;
+class Race {
+  readonly #target: Target;
+  readonly #connected: (winner: BytePipe) => void;
   readonly #onFailure: (error: SshError) => void;
   #running: Attempt[] = [];
   readonly #failed: { readonly at: HostAddress; readonly error: Error }[] = [];
@@ -129,15 +100,14 @@ class Race<T> {
   #unlisten: (() => void) | undefined;
   #isOver = false;
 
-  constructor(options: DialOptions, kind: Kind<T>, connected: (winner: T) => void, failed: (error: SshError) => void) {
-    this.#options = options;
-    this.#kind = kind;
+  constructor(target: Target, connected: (winner: BytePipe) => void, failed: (error: SshError) => void) {
+    this.#target = target;
     this.#connected = connected;
     this.#onFailure = failed;
   }
 
-  start(): void {
-    const { host, port, signal, timeoutMs, lookup = systemLookup } = this.#options;
+  start({ signal, timeoutMs, lookup = systemLookup }: DialOptions): void {
+    const { host, port } = this.#target;
     if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, maxTimerMs));
@@ -153,13 +123,13 @@ class Race<T> {
   }
 
   abort(reason: unknown): void {
-    this.#fail(aborted(this.#options.host, this.#options.port, reason));
+    this.#fail(aborted(this.#target.host, this.#target.port, reason));
   }
 
   #run(addresses: readonly HostAddress[]): void {
     if (this.#isOver) return;
     this.#waiting = interleave(addresses);
-    const isLocal = isLocalhost(this.#options.host) || addresses.every(isLoopback);
+    const isLocal = isLocalhost(this.#target.host) || addresses.every(isLoopback);
     this.#delayMs = isLocal ? loopbackDelayMs : attemptDelayMs;
     this.#attempt();
   }
@@ -183,8 +153,8 @@ class Race<T> {
       if (this.#running.length === 0) this.#fail(this.#failure());
       return;
     }
-    const { port } = this.#options;
-    const socket = this.#kind.open({ host: at.address, port, allowHalfOpen: true, noDelay: true });
+    const { port } = this.#target;
+    const socket = connectPiped({ host: at.address, port, allowHalfOpen: true, noDelay: true });
     const attempt = { at, socket };
     this.#running.push(attempt);
     const connected = (): void => {
@@ -214,7 +184,7 @@ class Race<T> {
     clearTimeout(this.#deadline);
     this.#unlisten?.();
     for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
-    if (winner) this.#connected(this.#kind.of(winner));
+    if (winner) this.#connected(pipeOf(winner));
   }
 
   #outcomes(): string[] {
@@ -228,11 +198,11 @@ class Race<T> {
   }
 
   #expected(): string {
-    return `expected a connection to ${hostPort(this.#options.host, this.#options.port)}`;
+    return `expected a connection to ${hostPort(this.#target.host, this.#target.port)}`;
   }
 
   #name(at: HostAddress): string {
-    return hostPort(at.address, this.#options.port);
+    return hostPort(at.address, this.#target.port);
   }
 }
 

@@ -1,19 +1,19 @@
-/** Gives back the memory of large buffers at once, without waiting for the garbage collector. @module */
+/** Frees the memory of large buffers immediately instead of leaving it to the garbage collector. @module */
 import type { Bytes } from "@postern/wire";
 
-/** below it the call costs more than the memory */
+/** For smaller views the call costs more than it saves. */
 const smallest = 4096;
-/** what the view of a payload may lack of its buffer: the head of the message, and the padding */
+/** The largest difference between a payload and its buffer: the message's header, and padding. */
 const mostAround = 1024;
 
 let drop: ((buffer: ArrayBuffer) => void) | undefined;
 
 /**
- * Frees the memory behind a view (takes it, and all that shares its buffer): every view of it is empty from now on. A buffer that is much
- * larger than the view may be a pool's, such as Node.js and others have for small ones, and stays.
+ * Frees the memory behind a view. All views of the same buffer become empty. If the buffer is much larger than the
+ * view, it may be a shared pool, such as the one of Node.js for small buffers, and is kept.
  *
- * `node:crypto` makes a buffer for each packet. Left to the garbage collector they fill 64 MiB in a fifth of a second, and V8 then
- * looks at the whole heap: a quarter of the time of a stream.
+ * `node:crypto` allocates a buffer for each packet. Without `free`, they fill 64 MiB in a fifth of a second, which
+ * triggers a full-heap mark in V8. These marks take a quarter of the time of a stream.
  */
 export function free({ buffer, byteLength }: Bytes): void {
   if (byteLength < smallest || buffer.byteLength - byteLength > mostAround || !(buffer instanceof ArrayBuffer)) return;
@@ -26,7 +26,7 @@ function findDrop(): (buffer: ArrayBuffer) => void {
   if ("transfer" in ArrayBuffer.prototype) {
     return (buffer) => void (buffer as ArrayBuffer & { transfer(size: number): ArrayBuffer }).transfer(0);
   }
-  // What is transferred to a port that is closed goes nowhere, and is gone (HTML, message port post message steps).
+  // A buffer transferred to a closed port is detached and dropped (HTML, message port post message steps).
   const { port1 } = new MessageChannel();
   port1.close();
   return (buffer) => port1.postMessage(null, [buffer]);

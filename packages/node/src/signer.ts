@@ -21,7 +21,8 @@ const hashes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Creates a signer with a private key, for the same algorithms as `signer` of `@postern/noble`. It signs synchronously.
+ * Creates a signer with a private key. It signs synchronously, and supports the same algorithms as `signer` of
+ * `@postern/noble`.
  *
  * @throws SshError `key` if `node:crypto` rejects the key. `sign` throws `key` if `node:crypto` fails, and `misuse` for
  *   an algorithm that the key does not support

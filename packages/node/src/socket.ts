@@ -1,36 +1,41 @@
-/** A socket of `node:net` as a byte pipe. @module */
+/** Byte pipes over sockets of `node:net`. @module */
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink, StartOptions } from "@postern/ssh";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import { atEndOfTurn, type TurnListener } from "./end-of-turn.ts";
 
-/** What sockets read at once: large enough that a busy one is read in few turns of the event loop, small enough to stay in a processor's cache. */
+/**
+ * Size of the read buffer. Large enough to read a busy socket in few turns of the event loop, and small enough to stay
+ * in a processor's cache.
+ */
 const readSize = 64 * 1024;
-/** bytes that wait for the end of a turn of the event loop */
+/** Bytes that may wait for the end of a turn of the event loop. */
 const mostGathered = 256 * 1024;
-/** a first write of fewer bytes is not to wait for the others of its turn, and one of more bytes gains nothing by it */
+/** If the first write of a turn is smaller, it leaves at once. */
 const smallWrite = 4096;
+/** Writes of at least this size gain nothing from waiting for the end of the turn. */
 const largeWrite = 64 * 1024;
-/** How long a connection is silent before the system asks whether the other side is still there; libuv knows no other delay before it has connected. */
+/** Silence before the first TCP keepalive probe. Before a socket is connected, libuv always uses this delay. */
 const keepAliveDelayMs = 60_000;
-/** a small write that comes later than this after the last one is no part of a burst, and nothing is arranged for those that follow */
+/** A small write that follows the previous one after a longer time does not belong to a burst, and leaves at once. */
 const burstMs = 0.05;
 
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 
 /**
- * Makes a {@link BytePipe} of a socket (takes it): connected, connecting, or just accepted.
+ * Returns a {@link BytePipe} over a socket and takes the socket over. It may be connected, connecting or just accepted.
  *
- * - Nagle's algorithm is off and half-close is on, whatever the socket was made with. TCP keepalive is on after a minute of silence:
- *   a visitor or target that has vanished is found out, and its channel is free again.
- * - What comes before `start` waits for it; an error before `start` waits too, and never becomes an unhandled `error` event.
- * - `pause` holds back bytes; `end` may still come when no bytes are left.
- * - `close` sends what was written before it closes the socket.
- * - `abort` resets a TCP connection, so that the other side sees an error and not the end of the data. Other kinds of sockets are closed.
- * - After `abort` or `closed`, `write` gives false and drops the bytes.
+ * - Turns Nagle's algorithm off and half-close on, whatever options the socket was created with.
+ * - TCP keepalive starts after a minute of silence. It detects a vanished visitor or target, whose channel then closes.
+ * - Data and errors that arrive before `start` are reported after it. An `error` event is never unhandled.
+ * - `pause` stops `data`. `end` may still be called if no bytes are left.
+ * - `close` sends pending writes, then closes the socket.
+ * - `abort` resets a TCP connection, so that the other side gets an error instead of the end of the data. Other
+ *   sockets are closed.
+ * - After `abort` or `closed`, `write` returns `false` and drops the bytes.
  *
- * @throws SshError `misuse` from `start` when called twice, from `write` after `end`, and here when the socket decodes text
+ * @throws SshError `misuse` if the socket decodes text, from `start` if called twice, and from `write` after `end`
  * @example
  * server.on("connection", (socket) => void connection(socketPipe(socket)));
  */
@@ -41,10 +46,10 @@ export function socketPipe(socket: Socket): BytePipe {
   return new SocketPipe(socket, false);
 }
 
-/** All sockets of {@link connectPiped} read into it, and each read is handed on before the next one begins. */
+/** Shared by all sockets of {@link connectPiped}: each read is delivered before the next one begins. */
 let readBuffer: Bytes | undefined;
 
-/** Begins to connect; the socket has a pipe, see {@link pipeOf}, and emits no `data`. */
+/** Starts to connect. Returns a socket with a pipe, see {@link pipeOf}. The socket emits no `data`. */
 export function connectPiped(options: TcpNetConnectOpts): Socket {
   readBuffer ??= new Uint8Array(readSize);
   const buffer = readBuffer;
@@ -57,11 +62,11 @@ export function connectPiped(options: TcpNetConnectOpts): Socket {
   return socket;
 }
 
-/** Where a socket keeps its pipe, so that thousands of sockets share their listeners. */
+/** The property of a socket that holds its pipe, so that all sockets share the same listeners. */
 const pipeKey = /* @__PURE__ */ Symbol("pipe");
 type PipedSocket = Socket & { [pipeKey]: SocketPipe };
 
-/** The pipe of a socket that has one. */
+/** Returns the pipe of a socket from {@link connectPiped}. */
 export function pipeOf(socket: Socket): BytePipe {
   return (socket as PipedSocket)[pipeKey];
 }
@@ -83,29 +88,29 @@ function onDrain(this: Socket): void {
 type Life =
   | { readonly at: "open" }
   | { readonly at: "closed"; readonly error: Error | undefined }
-  | { readonly at: "told" };
+  | { readonly at: "reported" };
 const open: Life = { at: "open" };
-const told: Life = { at: "told" };
+const reported: Life = { at: "reported" };
 
 class SocketPipe implements BytePipe, TurnListener {
   readonly #socket: Socket;
-  /** made by us: it is TCP, and reads come by `read` */
+  /** whether {@link connectPiped} created it: then it is TCP, and calls `read` */
   readonly #dialled: boolean;
   #sink: PipeSink | undefined;
   #corks = true;
   #paused = false;
-  /** a write gave false and `drain` has not been called since */
-  #owesDrain = false;
+  /** whether `write` returned `false` and `drain` has not been called since */
+  #needsDrain = false;
   #ended = false;
-  /** handed to the socket, which may still read them */
+  /** chunks that the socket may not have sent yet */
   #unwritten: Bytes[] | undefined;
   #unwrittenSize = 0;
-  /** writes of this turn of the event loop, without a small one that came alone */
+  /** number of writes in this turn of the event loop, except a single small one */
   #wrote = 0;
   #lastSmallAt = 0;
-  /** closed by us: what comes in is dropped */
+  /** whether we closed the pipe: data that still arrives is dropped */
   #dropping = false;
-  #peer: "sending" | "ended" | "told" = "sending";
+  #peer: "sending" | "ended" | "reported" = "sending";
   #aborted: Error | undefined;
   #life = open;
 
@@ -117,7 +122,7 @@ class SocketPipe implements BytePipe, TurnListener {
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveDelayMs);
     socket.allowHalfOpen = true;
-    // 'close' follows every error and knows it; without a listener Node would throw it instead.
+    // Every error is followed by 'close', which reports it. Without a listener, Node would throw the error.
     socket.on("error", onError);
     socket.on("end", onEnd);
     socket.on("close", onClose);
@@ -131,7 +136,7 @@ class SocketPipe implements BytePipe, TurnListener {
     this.#sink = sink;
     this.#corks = cork;
     if (!this.#dialled) {
-      // A Buffer behaves unlike a Uint8Array (slice), and those above are to see the latter.
+      // The sink expects a Uint8Array. A Buffer differs: its slice() does not copy.
       this.#socket.on("data", (chunk: Bytes) =>
         this.#deliver(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
       );
@@ -140,7 +145,7 @@ class SocketPipe implements BytePipe, TurnListener {
     queueMicrotask(() => this.#report());
   }
 
-  /** What a socket of {@link connectPiped} read; the memory is used again. */
+  /** Called with each read of a socket of {@link connectPiped}. The memory is reused after the call. */
   read(chunk: Bytes): void {
     this.#deliver(this.#sink?.memory?.borrows === true ? chunk : chunk.slice());
   }
@@ -148,9 +153,9 @@ class SocketPipe implements BytePipe, TurnListener {
   write(chunk: Bytes): boolean {
     if (this.#socket.destroyed || this.#aborted) return false;
     if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
-    if (chunk.length === 0) return !this.#owesDrain;
+    if (chunk.length === 0) return !this.#needsDrain;
     const more = this.#gather(chunk);
-    if (!more) this.#owesDrain = true;
+    if (!more) this.#needsDrain = true;
     const written = this.#sink?.memory?.written;
     if (written !== undefined) this.#reportOnceWritten(chunk, written);
     return more;
@@ -184,14 +189,14 @@ class SocketPipe implements BytePipe, TurnListener {
     if (this.#aborted || this.#life.at !== "open") return;
     this.#aborted = reason ?? new SshError("closed", "the pipe was aborted");
     const { writableEnded, writableFinished, writableLength, connecting } = this.#socket;
-    // libuv cannot reset while its shutdown() is under way (EINVAL), and Node then loses the handle without 'close'.
+    // libuv cannot reset during shutdown() (EINVAL). Node would then lose the handle and never emit 'close'.
     const shuttingDown = writableEnded && !writableFinished && writableLength === 0 && !connecting;
     if (shuttingDown) this.#socket.once("finish", () => this.#reset());
     else this.#reset();
   }
 
   #reset(): void {
-    // Node would let a connection attempt go on, only to reset what it gives.
+    // Node would first wait for the connection, then reset it.
     if (this.#socket.connecting) {
       this.#socket.destroy();
       return;
@@ -199,7 +204,7 @@ class SocketPipe implements BytePipe, TurnListener {
     try {
       this.#socket.resetAndDestroy();
     } catch {
-      // ERR_INVALID_HANDLE_TYPE: no plain TCP, nothing to reset.
+      // ERR_INVALID_HANDLE_TYPE: only plain TCP can be reset.
       this.#socket.destroy();
     }
   }
@@ -208,11 +213,11 @@ class SocketPipe implements BytePipe, TurnListener {
     if (!this.#aborted && !this.#dropping) this.#sink?.data(chunk);
   }
 
-  /** The socket's `end`. */
+  /** Called when the socket emits `end`. */
   peerEnded(): void {
     const { writable, writableLength } = this.#socket;
-    // libuv reports a reset that follows unread bytes as the end of the data; writing, even nothing, tells them apart.
-    // Not so on a Unix socket, where writing to somebody who said everything and left is an error too.
+    // libuv reports a reset after unread bytes as the end of the data. An empty write distinguishes them: it fails
+    // after a reset. On a Unix socket it would also fail after the peer has closed normally.
     if (writable && writableLength === 0 && this.#isTcp()) this.#socket.write(nothing);
     setImmediate(() => {
       if (this.#socket.destroyed || this.#peer !== "sending") return;
@@ -225,23 +230,23 @@ class SocketPipe implements BytePipe, TurnListener {
     return this.#dialled || this.#socket.localAddress !== undefined;
   }
 
-  /** The socket's `close`. */
+  /** Called when the socket emits `close`. */
   gone(): void {
     const { readableEnded, writableFinished, errored } = this.#socket;
     const complete = (readableEnded || this.#dropping) && writableFinished && !errored;
     const error = this.#aborted ?? (complete ? undefined : lost(errored));
-    if (error) this.#peer = "told";
+    if (error) this.#peer = "reported";
     else if (this.#peer === "sending") this.#peer = "ended";
     this.#life = { at: "closed", error };
     this.#report();
   }
 
-  /** What is written in one turn of the event loop leaves in one system call, within limits. */
+  /** Writes a chunk. Combines the writes of one turn of the event loop in one system call, within limits. */
   #gather(chunk: Bytes): boolean {
     const socket = this.#socket;
     const small = chunk.length < smallWrite;
     if (this.#wrote === 0) {
-      if (small && this.#comesAlone()) return socket.write(chunk);
+      if (small && this.#isAlone()) return socket.write(chunk);
       atEndOfTurn(this);
     }
     this.#wrote++;
@@ -250,20 +255,21 @@ class SocketPipe implements BytePipe, TurnListener {
     if (waits && socket.writableCorked === 0) socket.cork();
     const more = socket.write(chunk);
     if (!this.#corks || socket.writableCorked === 0) return more;
-    // What merely waits for the end of the turn is no reason to stop: a writer who has to stop counts as slow.
+    // Bytes that only wait for the end of the turn cause no backpressure: a writer that gets `false` counts as slow.
     if (socket.writableLength < mostGathered) return true;
     socket.uncork();
     return socket.writableLength === 0;
   }
 
-  #comesAlone(): boolean {
+  /** Whether a small write does not belong to a burst. */
+  #isAlone(): boolean {
     const now = performance.now();
-    const alone = now - this.#lastSmallAt > burstMs;
+    const isAlone = now - this.#lastSmallAt > burstMs;
     this.#lastSmallAt = now;
-    return alone;
+    return isAlone;
   }
 
-  /** The event loop has seen to all sockets that were ready. */
+  /** Called when the event loop has processed all sockets that were ready. */
   turnIsOver(): void {
     this.#wrote = 0;
     if (this.#socket.writableCorked === 0) return;
@@ -271,14 +277,14 @@ class SocketPipe implements BytePipe, TurnListener {
     this.drained();
   }
 
-  /** The socket's `drain`, or what may be as much. */
+  /** Called when the socket emits `drain` or may have sent its pending writes. */
   drained(): void {
     this.#reportWritten();
     this.#report();
   }
 
   #reportOnceWritten(chunk: Bytes, written: (chunk: Bytes) => void): void {
-    // Usually the system has accepted it by now.
+    // Usually the system has accepted the chunk already.
     if (this.#unwrittenSize + this.#socket.writableLength === 0) return written(chunk);
     this.#unwritten ??= [];
     this.#unwritten.push(chunk);
@@ -287,7 +293,7 @@ class SocketPipe implements BytePipe, TurnListener {
   }
 
   #reportWritten(): void {
-    // In order: what the socket still counts is the end of what it was given. A steady trickle may never let it count nothing.
+    // The socket sends in order, so the last `writableLength` bytes are pending. With steady writes it may never be 0.
     const unwritten = this.#unwritten;
     for (let first = unwritten?.[0]; first !== undefined; first = unwritten?.[0]) {
       if (this.#unwrittenSize - first.length < this.#socket.writableLength) return;
@@ -297,22 +303,22 @@ class SocketPipe implements BytePipe, TurnListener {
     }
   }
 
-  /** Tells the sink what it has not heard yet, in order. */
+  /** Calls the sink with all pending events, in order. */
   #report(): void {
     const sink = this.#sink;
     if (!sink) return;
     const { writable, writableNeedDrain } = this.#socket;
-    if (this.#owesDrain && writable && !writableNeedDrain) {
-      this.#owesDrain = false;
+    if (this.#needsDrain && writable && !writableNeedDrain) {
+      this.#needsDrain = false;
       sink.drain();
     }
     if (this.#peer === "ended" && !this.#aborted) {
-      this.#peer = "told";
+      this.#peer = "reported";
       sink.end();
     }
     if (this.#life.at === "closed") {
       const { error } = this.#life;
-      this.#life = told;
+      this.#life = reported;
       sink.closed(error);
     }
   }

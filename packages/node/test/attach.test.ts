@@ -30,7 +30,7 @@ import { describe, expect, it } from "vitest";
 import { attach } from "../src/attach.ts";
 import { ChannelSocket } from "../src/channel-socket.ts";
 
-/** A self-signed certificate for the name `test`, and its key, for these tests only. */
+/** A self-signed certificate for the name `test`, and its key. Only these tests use it. */
 const identity = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCzv+EFOP39JaJyuI

@@ -1,13 +1,17 @@
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { BytePipe } from "@postern/ssh";
+import type { Target } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { dial, type HostAddress } from "../src/dial.ts";
+import { type DialOptions, dialPipe, type HostAddress } from "../src/dial.ts";
 
 const servers: net.Server[] = [];
 const sockets: net.Socket[] = [];
+const pipes: BytePipe[] = [];
 afterEach(async () => {
+  for (const pipe of pipes.splice(0)) pipe.abort();
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
 });
@@ -31,6 +35,10 @@ async function closedPort(host: string): Promise<number> {
   return port;
 }
 
+function dial({ host, port, ...options }: Target & DialOptions): Promise<BytePipe> {
+  return dialPipe({ host, port }, options);
+}
+
 const finds =
   (...addresses: string[]) =>
   async (): Promise<HostAddress[]> =>
@@ -45,11 +53,22 @@ async function failure(promise: Promise<unknown>): Promise<SshError> {
   return error as SshError;
 }
 
-async function won(promise: Promise<net.Socket>): Promise<net.Socket> {
-  const socket = await promise;
-  sockets.push(socket);
-  return socket;
+async function won(promise: Promise<BytePipe>): Promise<BytePipe> {
+  const pipe = await promise;
+  pipes.push(pipe);
+  return pipe;
 }
+
+/** Waits for a server's first connection. */
+async function first(accepted: readonly net.Socket[]): Promise<net.Socket> {
+  for (;;) {
+    const socket = accepted[0];
+    if (socket) return socket;
+    await delay(1);
+  }
+}
+
+const idle = { data() {}, end() {}, drain() {}, closed() {} };
 
 /** The sockets and timers that keep the process alive. */
 const busy = () =>
@@ -67,40 +86,41 @@ const ipv6 = await serve("::1").then(
 if (!ipv6) process.stderr.write("skipped: tests that need ::1, which this machine has not\n");
 
 // Two tests have an upper time limit, and are retried in case the machine is busy.
-describe("dial", () => {
-  it("connects to an address with a paused socket that may half-close", async () => {
+describe("dialPipe", () => {
+  it("connects to an address with one pipe that may half-close", async () => {
     const { port, accepted } = await serve("127.0.0.1");
-    const socket = await won(dial({ host: "127.0.0.1", port }));
-    expect(socket.remotePort).toBe(port);
-    expect(socket.allowHalfOpen).toBe(true);
-    expect(socket.isPaused()).toBe(true);
-    await delay(5);
+    const pipe = await won(dial({ host: "127.0.0.1", port }));
+    const peer = await first(accepted);
+    const received = new Promise((resolve) => peer.once("data", (data) => resolve(data.toString())));
+    peer.end();
+    await new Promise<void>((resolve) => pipe.start({ ...idle, end: resolve }));
+    pipe.write(new TextEncoder().encode("after the end"));
+    expect(await received).toBe("after the end");
     expect(accepted.length).toBe(1);
   });
 
-  it("survives a reset of a socket that is not in use yet", async () => {
+  it("reports a reset that arrives before `start`", async () => {
     const { port, accepted } = await serve("127.0.0.1");
-    const socket = await won(dial({ host: "127.0.0.1", port }));
-    while (accepted.length === 0) await delay(1);
-    socket.resume();
-    accepted[0]?.resetAndDestroy();
-    await new Promise((resolve) => socket.once("close", resolve));
-    expect(socket.errored).toMatchObject({ code: "ECONNRESET" });
+    const pipe = await won(dial({ host: "127.0.0.1", port }));
+    (await first(accepted)).resetAndDestroy();
+    await delay(5);
+    const error = await new Promise<Error | undefined>((resolve) => pipe.start({ ...idle, closed: resolve }));
+    expect(error?.cause).toMatchObject({ code: "ECONNRESET" });
   });
 
   it.skipIf(!ipv6).each([
     ["127.0.0.1", ["::1", "127.0.0.1"]],
     ["::1", ["127.0.0.1", "::1"]],
   ])("reaches a server on %s alone, whatever address comes first", async (host, addresses) => {
-    const { port } = await serve(host);
-    const socket = await won(dial({ host: "localhost", port, lookup: finds(...addresses) }));
-    expect(socket.remoteAddress).toBe(host);
+    const { port, accepted } = await serve(host);
+    await won(dial({ host: "localhost", port, lookup: finds(...addresses) }));
+    expect((await first(accepted)).localAddress).toBe(host);
   });
 
   it("resolves localhost with the system's resolver", async () => {
-    const { port } = await serve("127.0.0.1");
-    const socket = await won(dial({ host: "localhost", port }));
-    expect(socket.remotePort).toBe(port);
+    const { port, accepted } = await serve("127.0.0.1");
+    await won(dial({ host: "localhost", port }));
+    expect((await first(accepted)).localPort).toBe(port);
   });
 
   it("reports each address and its error, and alternates between families (RFC 8305 4)", async () => {
@@ -119,13 +139,13 @@ describe("dial", () => {
   });
 
   it("starts the next attempt at once when one fails (RFC 8305 5)", { retry: 3 }, async () => {
-    const { port } = await serve("127.0.0.2");
+    const { port, accepted } = await serve("127.0.0.2");
     const start = performance.now();
     // The third is a documentation address (RFC 5737). It makes the delay 250 ms, and is never tried.
     const lookup = finds("127.0.0.1", "127.0.0.2", "192.0.2.1");
-    const socket = await won(dial({ host: "x.example", port, lookup }));
-    expect(socket.remoteAddress).toBe("127.0.0.2");
+    await won(dial({ host: "x.example", port, lookup }));
     expect(performance.now() - start).toBeLessThan(200);
+    expect((await first(accepted)).localAddress).toBe("127.0.0.2");
   });
 
   it("reports a name without an address", async () => {
@@ -160,8 +180,6 @@ describe("dial", () => {
   it("rejects values of other types, which node:net would take for localhost", async () => {
     const at = { host: "127.0.0.1", port: 22 };
     for (const options of [
-      undefined,
-      null,
       { port: 22 },
       { ...at, host: "" },
       { ...at, host: 5 },
@@ -218,10 +236,10 @@ describe("dial", () => {
     const { port } = await serve("127.0.0.1");
     const before = busy();
     const controller = new AbortController();
-    const socket = await won(dial({ host: "127.0.0.1", port, signal: controller.signal, timeoutMs: 60_000 }));
+    const pipe = await won(dial({ host: "127.0.0.1", port, signal: controller.signal, timeoutMs: 60_000 }));
     controller.abort();
     await delay(5);
-    expect(socket.destroyed).toBe(false);
+    expect(pipe.write(new Uint8Array(1))).toBe(true);
     expect(busy().filter((name) => name === "Timeout").length).toBeLessThanOrEqual(before.length);
   });
 
@@ -254,23 +272,23 @@ describe("dial", () => {
       const { accepted } = await serve("127.0.0.2", port);
       const before = busy();
       const start = performance.now();
-      const socket = await won(dial({ host: "x.example", port, lookup: finds("127.0.0.1", "127.0.0.2") }));
-      expect(socket.remoteAddress).toBe("127.0.0.2");
+      const pipe = await won(dial({ host: "x.example", port, lookup: finds("127.0.0.1", "127.0.0.2") }));
       // All are loopback addresses, so the delay is 10 ms. The limit is generous, but below 250 ms.
       expect(performance.now() - start).toBeLessThan(200);
-      socket.destroy();
+      expect((await first(accepted)).localAddress).toBe("127.0.0.2");
+      pipe.abort();
       while (accepted.some((peer) => !peer.destroyed)) await delay(1);
       await expectNothingLeft(before);
     });
 
     it("waits 250 ms before the next address unless all are loopback (RFC 8305 5)", async () => {
-      await serve("127.0.0.2", port);
+      const { accepted } = await serve("127.0.0.2", port);
       const start = performance.now();
       // The third is a documentation address (RFC 5737) and never tried, because the second answers.
       const lookup = finds("127.0.0.1", "127.0.0.2", "192.0.2.1");
-      const socket = await won(dial({ host: "x.example", port, lookup }));
-      expect(socket.remoteAddress).toBe("127.0.0.2");
+      await won(dial({ host: "x.example", port, lookup }));
       expect(performance.now() - start).toBeGreaterThan(240);
+      expect((await first(accepted)).localAddress).toBe("127.0.0.2");
     });
 
     it("stops at its timeout, and reports each address and its result", async () => {

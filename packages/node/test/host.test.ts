@@ -147,7 +147,7 @@ describe("TunnelHost.listen", () => {
   });
 
   it.each(["127.0.0.1", "::1"])(
-    "refuses a port that somebody else has on %s alone, and keeps nothing of it",
+    "refuses a port that another server holds on %s only, and releases the other address",
     async (address) => {
       const taken = await held(address);
       const tunnel = await tunnelTo(await listening());

@@ -114,7 +114,7 @@ describe("a connected socket", () => {
       received += part.length;
     });
     const packet = pattern(32 * 1024, 5);
-    // What loopback takes at once; a writer that gets `false` counts as slow.
+    // Loopback accepts the first eight at once. A writer that gets `false` counts as slow.
     const answers = Array.from({ length: 40 }, () => pipe.write(packet.slice()));
     expect(answers.slice(0, 8)).not.toContain(false);
     pipe.end();

@@ -32,7 +32,8 @@ export class ChannelInput {
   readonly #channel: ChannelCore;
   readonly #growth: WindowGrowth;
   /**
-   * `open` until the peer's EOF or CLOSE, `reported` once the sink's `end` was called, `dropped` if nobody reads it
+   * `open` until the peer's EOF or CLOSE, then `ended`. `reported` once the sink's `end` was called. `dropped` if the
+   * program does not read the channel.
    */
   #state: "open" | "ended" | "reported" | "dropped" = "open";
   /** data that the consumer has not accepted yet, at most the receive window */

@@ -150,7 +150,7 @@ export class SshChannel implements Channel, ChannelCore {
     this.#input.received(data);
   }
 
-  /** Data that nobody reads, such as extended data: dropped, but credited (RFC 4254 section 5.2). @internal */
+  /** Credits data that was dropped unread, such as extended data (RFC 4254 section 5.2). @internal */
   discarded(size: number): void {
     this.#input.credit(size);
   }

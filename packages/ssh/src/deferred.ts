@@ -11,7 +11,7 @@ export interface Deferred<T = void> extends Settler<T> {
   readonly promise: Promise<T>;
 }
 
-/** Returns a new {@link Deferred}. Its promise is marked as handled: a rejection that nobody awaits is not reported. */
+/** Returns a new {@link Deferred}. Its promise is marked as handled: a rejection without a handler is not reported. */
 export function deferred<T = void>(): Deferred<T> {
   let resolve: Settler<T>["resolve"] = () => {};
   let reject: Settler<T>["reject"] = () => {};

@@ -37,8 +37,9 @@ export interface ConnectionOptions {
   /** Detects a lost peer after login. Default: off. */
   readonly keepAlive?: KeepAliveOptions;
   /**
-   * Limits the memory of all receive windows, in bytes: data that the peer may send or that nobody has read. Default
-   * 256 MiB. With many channels each window is smaller. A channel with a `window` option gets that size in any case.
+   * Limits the memory of all receive windows, in bytes: data that the peer may send or that the program has not read.
+   * Default 256 MiB. With many channels each window is smaller. A channel with a `window` option gets that size in any
+   * case.
    */
   readonly windowBudget?: number;
   /** Aborts the login, which then rejects with `signal.reason`. */
@@ -211,7 +212,7 @@ function isSigner(given: Partial<Signer> | null | undefined): boolean {
   return publicKey instanceof Uint8Array && Array.isArray(algorithms) && typeof sign === "function";
 }
 
-/** Returns the result of `make`. If it throws, the pipe is aborted, because nobody else would close it. */
+/** Returns the result of `make`. If it throws, aborts the pipe, because no other code would close it. */
 export function orDrop<T>(pipe: BytePipe, make: () => T): T {
   try {
     return make();

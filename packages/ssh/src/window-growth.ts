@@ -27,9 +27,9 @@ export class RoundTrip {
 }
 
 /**
- * The memory of all receive windows of a connection: data that the peer may send or that nobody has read. A minimum
- * window is reserved for each channel. The rest is shared: a new channel gets a part of what is free, and a busy one
- * grows or shrinks to an equal share.
+ * The memory of all receive windows of a connection: data that the peer may send or that the program has not read. A
+ * minimum window is reserved for each channel. The rest is shared: a new channel gets a part of the free memory, and
+ * a busy one grows or shrinks to an equal share.
  */
 export class WindowBudget {
   readonly #least: number;
@@ -116,7 +116,7 @@ export class WindowGrowth {
     this.#size = budget.open(fixed);
   }
 
-  /** Bytes that the peer may send, plus bytes that nobody has read. */
+  /** Bytes that the peer may send, plus bytes that the program has not read. */
   get size(): number {
     return this.#size;
   }

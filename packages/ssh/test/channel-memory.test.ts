@@ -79,7 +79,7 @@ const sum = (windows: readonly (number | undefined)[]): number =>
   windows.reduce<number>((total, window = 0) => total + window, 0);
 
 describe("receive windows", () => {
-  it("stay within the budget of the connection when nobody reads 1,000 channels", async () => {
+  it("stay within the budget of the connection if 1,000 channels are not read", async () => {
     const { liar, windows, open } = await hostile();
     for (let count = 0; count < 1000; count++) await open();
     expect(windows.slice(0, 48)).toEqual(Array.from({ length: 48 }, () => 2 * MiB));

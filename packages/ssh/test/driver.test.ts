@@ -149,7 +149,7 @@ describe("a callback of the program that throws", () => {
     ],
     ["onGlobalRequest", GlobalRequest.encode({ name: "x", wantReply: true, specificData: nothing })],
     ["onDebug", Debug.encode({ alwaysDisplay: true, message: "x", language: "" })],
-  ])("ends the connection with its error as the cause, and tells the peer no details (%s)", async (name, payload) => {
+  ])("ends the connection with its error as the cause, and sends the peer no details (%s)", async (name, payload) => {
     const { liar, client } = await loggedIn({ [name]: fail });
     liar.send(payload);
     expect(await rejection(client.closed)).toMatchObject({ code: "closed", cause: expect.any(TypeError) });
@@ -193,7 +193,7 @@ describe("a callback of the program that throws", () => {
 });
 
 describe("wrong options", () => {
-  it("reject and abort the pipe, because nobody else would close it", async () => {
+  it("reject and abort the pipe, because no other code would close it", async () => {
     for (const wrong of [
       { rekey: { bytes: -1 } },
       { rekey: { ms: Number.NaN } },

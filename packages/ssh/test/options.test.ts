@@ -65,7 +65,7 @@ const server: readonly (readonly [object, string])[] = [
   [{ banner: 5 }, "expected banner to be a string, got a number"],
 ];
 
-/** Returns what the call rejects with, and expects its pipe to be closed, because nobody else would close it. */
+/** Returns the message of the call's rejection. Expects the call to close its pipe, because no other code would. */
 async function refused(call: (pipe: ReturnType<typeof pipePair>[0]) => Promise<unknown>): Promise<string> {
   const [ours, theirs] = pipePair();
   const dropped = new Promise((resolve) => {

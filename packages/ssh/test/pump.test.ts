@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { BytePipe, PipeSink } from "../src/index.ts";
 import { pump } from "../src/index.ts";
 
-/** A pipe that records the calls it gets and calls nobody. */
+/** A pipe that records the calls it gets and never calls its sink. */
 function quiet(traits: Partial<BytePipe> = {}): BytePipe & { sink: PipeSink | undefined; readonly done: string[] } {
   const done: string[] = [];
   return {

@@ -111,7 +111,7 @@ describe("a channel's writable", () => {
     liar.abort();
   });
 
-  it("rejects pending and later writes as soon as the peer has closed, even if nobody reads", async () => {
+  it("rejects pending and later writes as soon as the peer has closed, even if the program does not read", async () => {
     const { liar, channel } = await lyingChannel({ window: 10 });
     const reader = channel.readable.getReader();
     const writer = channel.writable.getWriter();
@@ -209,7 +209,7 @@ describe("a pipe over streams", () => {
     expect(ofRight.told.filter((told) => told !== "drain")).toEqual(["data 3", "end", "closed"]);
   });
 
-  it("delivers nothing while it is paused, and stops writers when nobody reads", async () => {
+  it("delivers nothing while it is paused, and stops writers if the program does not read", async () => {
     const [left, right] = overStreams();
     const [ofLeft, ofRight] = [recorder(), recorder()];
     right.pause();

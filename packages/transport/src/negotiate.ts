@@ -111,7 +111,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
   };
 }
 
-/** Returns our KEXINIT for an offer. `extensions` are markers, for the first exchange only. */
+/** Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends. */
 export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[]): Init {
   const ciphers = names(offer.ciphers);
   const macs = names(offer.macs);

@@ -11,7 +11,7 @@ const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519
 const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
 
 describe("negotiation", () => {
-  it("picks the client's first name that the server offers, for each list and in either role", () => {
+  it("picks the client's first name that the server offers, in each list and in either role", () => {
     const theirs = init({
       kexAlgorithms: ["ecdh-sha2-nistp521", "curve25519-sha256"],
       serverHostKeyAlgorithms: ["rsa-sha2-512", "ssh-ed25519"],

@@ -25,7 +25,7 @@ const noStatus = 1005;
  *
  * - Bytes are sent in binary messages; message boundaries have no meaning.
  * - A WebSocket has no half-close: `end` sends pending writes and closes it in both directions.
- * - `abort` closes it with code 4000, which tells the other side that the data is incomplete.
+ * - `abort` closes it with code 4000, which means that the data is incomplete.
  * - If the other side closes with code 1000 while no write is pending, the pipe ends. With any other code, `closed`
  *   gets an SshError `closed` with the code and the reason.
  *

@@ -1,4 +1,8 @@
-/** Runs a tunnel with the built package, its defaults and Ed25519 keys. With `argon2id`, also checks an Argon2id password. @module */
+/**
+ * Runs a tunnel with the built package, its defaults and Ed25519 keys. With `argon2id`, also checks an Argon2id
+ * password.
+ * @module
+ */
 import { connect, createServer } from "node:net";
 import {
   fingerprint,
