@@ -195,6 +195,14 @@ class SocketPipe implements BytePipe, TurnListener {
     else this.#reset();
   }
 
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
   #reset(): void {
     // Node would first wait for the connection, then reset it.
     if (this.#socket.connecting) {

@@ -58,4 +58,8 @@ export interface BytePipe {
   close(): void;
   /** Closes the pipe at once and drops unsent bytes. */
   abort(reason?: Error): void;
+  /** The pipe keeps the process alive while it is open. Default, and only where the platform knows processes. */
+  ref?(): void;
+  /** The pipe does not keep the process alive. */
+  unref?(): void;
 }

@@ -203,6 +203,14 @@ export class Connection implements SshConnection {
     await this.#driver.close(disconnectReason(undefined), "closed by the program", signal);
   }
 
+  ref(): void {
+    this.#driver.setRef(true);
+  }
+
+  unref(): void {
+    this.#driver.setRef(false);
+  }
+
   abort(error: SshError): void {
     this.#driver.fail(error);
   }

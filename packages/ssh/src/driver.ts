@@ -11,6 +11,7 @@ import {
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { deferred, onAbort } from "./deferred.ts";
 import type { KeepAlive } from "./keepalive.ts";
+import { setRef } from "./ref.ts";
 import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 
 const resolved: Promise<void> = /* @__PURE__ */ Promise.resolve();
@@ -42,6 +43,7 @@ export class Driver {
   /** The pipe's `write` returned `false`, and `drain` has not been called since. */
   #blocked = false;
   #inputPaused = false;
+  #keepsAlive = true;
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
   readonly #pipeClosed = deferred();
 
@@ -69,6 +71,13 @@ export class Driver {
     };
     this.#pipe.start(sink, { cork: false });
     this.#pump();
+  }
+
+  /** Decides whether the connection keeps the process alive. */
+  setRef(keepsAlive: boolean): void {
+    this.#keepsAlive = keepsAlive;
+    setRef(this.#pipe, keepsAlive);
+    setRef(this.#timer?.id, keepsAlive);
   }
 
   /** Sends the session's output at the end of this turn, in one write. */
@@ -193,6 +202,7 @@ export class Driver {
       this.#timer = undefined;
       this.#pump();
     }, delay);
+    if (!this.#keepsAlive) setRef(id, false);
     this.#timer = { id, at };
   }
 

@@ -19,6 +19,7 @@ export {
   type VerifiedHostKey,
 } from "./options.ts";
 export { type Free, pump } from "./pump.ts";
+export { setRef } from "./ref.ts";
 export { accept, type ServerLoginOptions, serverLogin } from "./server.ts";
 export { type ServerLogin, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
 export type {

@@ -160,6 +160,10 @@ export interface SshConnection {
   rekey(): void;
   /** Sends DISCONNECT; resolves when the peer has closed its side. An aborted signal drops the connection at once. */
   close(options?: CallOptions): Promise<void>;
+  /** Undoes `unref`. */
+  ref(): void;
+  /** The connection no longer keeps the process alive, if its pipe supports that. */
+  unref(): void;
   /** Ends the connection with an error. Pending calls reject with it. */
   abort(error: SshError): void;
 }

@@ -1,5 +1,5 @@
 /** A forwarding in use: requested on each new connection, its visitors served. @module */
-import { type CallOptions, type Deferred, deferred, onAbort } from "@postern/ssh";
+import { type CallOptions, type Deferred, deferred, onAbort, setRef } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
@@ -214,7 +214,10 @@ export class ActiveForwarding implements Listener {
         this.#retry = undefined;
         resolve();
       };
-      this.#retry = { timer: setTimeout(go, Limits.pendingRetryMs), go };
+      const timer = setTimeout(go, Limits.pendingRetryMs);
+      // The open connection decides whether the process stays alive.
+      setRef(timer, false);
+      this.#retry = { timer, go };
     });
   }
 

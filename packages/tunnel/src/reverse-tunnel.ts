@@ -1,5 +1,5 @@
 /** The facade: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
-import { type CallOptions, onAbort, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import { checkTunnelOptions } from "./check-options.ts";
@@ -184,6 +184,20 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     };
   }
 
+  /** Undoes {@link unref}. */
+  ref(): void {
+    this.#supervisor.setRef(true);
+  }
+
+  /**
+   * The tunnel no longer keeps the process alive: not its connection, and not a wait before it reconnects. A dial or a
+   * login in progress, open visitors and whatever else the program does still keep it alive. Has an effect only where
+   * sockets and timers have `unref`, as on Node.js.
+   */
+  unref(): void {
+    this.#supervisor.setRef(false);
+  }
+
   /** `await using tunnel` closes it at the end of the block. Never throws. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close().catch(() => {});
@@ -255,6 +269,8 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     const { selfCheckMs } = this.#options;
     if (state === "open" && selfCheckMs > 0) {
       this.#selfCheck = setInterval(() => void this.#checkSelf(), Math.min(selfCheckMs, maxTimerMs));
+      // The open connection decides whether the process stays alive.
+      setRef(this.#selfCheck, false);
     }
     this.#timeline.add(state, reason);
     this.dispatchEvent(new StateEvent(state, reason));

@@ -1,5 +1,5 @@
 /** Supervises the links of one tunnel: the first login, reconnections, the waits between them, and the end. @module */
-import { type CallOptions, onAbort } from "@postern/ssh";
+import { type CallOptions, onAbort, setRef } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
@@ -50,6 +50,9 @@ export class Supervisor {
   /** Index of the host to dial next. */
   #endpoint = 0;
   #reconnects = 0;
+  #keepsAlive = true;
+  /** The timer of the wait before an attempt. */
+  #wait: unknown;
   /**
    * Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it
    * because of them.
@@ -74,6 +77,13 @@ export class Supervisor {
 
   get hasEnded(): boolean {
     return this.#life === "ended";
+  }
+
+  /** Decides whether the tunnel keeps the process alive while it is open and while it waits. */
+  setRef(keepsAlive: boolean): void {
+    this.#keepsAlive = keepsAlive;
+    setRef(this.#wait, keepsAlive);
+    setRef(this.#link?.connection, keepsAlive);
   }
 
   /** The first login. @throws SshError */
@@ -202,6 +212,7 @@ export class Supervisor {
 
   #opened(link: Link): void {
     this.#link = link;
+    setRef(link.connection, this.#keepsAlive);
     this.#hasLoggedIn = true;
     this.#backoff.opened();
     void link.connection.closed.then(
@@ -243,7 +254,11 @@ export class Supervisor {
       const intervalMs = this.#backoff.next(reason);
       const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
-      await sleep(intervalMs, signal);
+      await sleep(intervalMs, signal, (timer) => {
+        this.#wait = timer;
+        setRef(timer, this.#keepsAlive);
+      });
+      this.#wait = undefined;
       if (signal.aborted) break;
       const failure = await this.#attempt(attempt, reason);
       if (failure === undefined || this.#isFinal(failure)) return failure;

@@ -2,8 +2,8 @@
 import { onAbort } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 
-/** Resolves after `ms`, or as soon as the signal aborts. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or as soon as the signal aborts. `onTimer` gets the timer. */
+export function sleep(ms: number, signal: AbortSignal, onTimer?: (timer: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = (): void => {
@@ -12,6 +12,7 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(done, Math.min(ms, maxTimerMs));
+    onTimer?.(timer);
     signal.addEventListener("abort", done, { once: true });
   });
 }
