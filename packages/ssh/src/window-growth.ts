@@ -100,9 +100,9 @@ export class WindowGrowth {
   /** bytes delivered since `#since`, the start of the measurement */
   #bytes = 0;
   #since: number | undefined;
-  /** milliseconds since `#since` during which the consumer was behind, except the current period */
+  /** milliseconds since `#since` during which the consumer was behind */
   #behindMs = 0;
-  /** the start of the current period, if the consumer is behind */
+  /** if the consumer is behind: the time up to which `#behindMs` counts */
   #behind: number | undefined;
   #last = 0;
 
