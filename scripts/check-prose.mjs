@@ -86,7 +86,7 @@ function textsOfSource(file) {
   }
   visit(program, (node) => {
     const isTest = node.type === "CallExpression" && /^(it|test|describe)\b/.test(text.slice(node.start, node.end));
-    const isError = node.type === "NewExpression" && /Error$/.test(node.callee.name ?? "");
+    const isError = node.type === "NewExpression" && node.callee.name?.endsWith("Error") === true;
     for (const argument of isTest || isError ? node.arguments : []) {
       const isText = /^(Literal|TemplateLiteral)$/.test(argument.type);
       if (isText) texts.push({ text: text.slice(argument.start + 1, argument.end - 1), line: lineOf(argument.start) });

@@ -69,7 +69,7 @@ export class AttachedServer {
     if ("closeIdleConnections" in this.#server) await trackConnections(this.#server);
   }
 
-  /** Passes a visitor to the server. @throws what a listener throws */
+  /** Passes a visitor to the server. @throws the error of a listener that throws */
   connect(socket: ChannelSocket): void {
     const emit = (): unknown => this.#server.emit("connection", socket);
     if (this.#visitor) this.#visitor.run(socket, emit);

@@ -22,7 +22,7 @@ import { socketPipe } from "./socket.ts";
  */
 export const hostAlgorithms: Algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
 
-/** A port that the system chose for one address family may be taken in the other: how many ports are tried. */
+/** Number of ports to try, because a port that the system chooses in one address family may be taken in the other. */
 const portAttempts = 20;
 
 const platform: HostPlatform = {
@@ -45,7 +45,7 @@ export interface TunnelHostListenOptions extends TunnelHostOptions {
 }
 
 /**
- * An SSH server on a TCP port that forwards ports and nothing else.
+ * An SSH server on a TCP port. It only forwards ports: it has no shell, commands or files.
  *
  * @example
  * const host = await TunnelHost.listen({
@@ -82,7 +82,7 @@ export class TunnelHost extends PortableHost {
     return host;
   }
 
-  /** The port for clients; 0 if the host was not created by `listen`. */
+  /** The port for clients. 0 if the server was not created by `listen`. */
   get port(): number {
     return this.#listener?.port ?? 0;
   }

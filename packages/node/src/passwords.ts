@@ -31,7 +31,7 @@ const functions: PasswordFunctions = {
 };
 
 function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
-  // The memory that scrypt needs (RFC 7914 section 5), and what OpenSSL counts in addition.
+  // The memory of scrypt (RFC 7914 section 5), plus the overhead that OpenSSL counts.
   const maxmem = 128 * r * (n + p + 2) + 4096;
   return new Promise((resolve, reject) => {
     scrypt(password, salt, size, { N: n, r, p, maxmem }, (error, key) => {
@@ -50,9 +50,9 @@ function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, siz
 export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(functions);
 
 /**
- * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`;
- * an unknown user takes as long as a wrong password. The options of a key only take permissions away: `permitopen`
- * grants nothing to a user without `permitOpen`.
+ * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`.
+ * Refusing an unknown user takes as long as refusing a wrong password. The options of a key only restrict the user's
+ * permissions: `permitopen` has no effect for a user without `permitOpen`.
  *
  * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key
  *   file

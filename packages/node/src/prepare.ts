@@ -69,8 +69,8 @@ const results = new Map<Algorithm, boolean>();
 /**
  * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of
  * `@postern/noble`, which is loaded only then; Node.js supports them all. Each algorithm is tested once per process.
- * `ReverseTunnel` and `TunnelHost` call this themselves. Programs that pass algorithms to `connect()` of `@postern/ssh`
- * on Bun or Deno pass on what it resolves with.
+ * `ReverseTunnel` and `TunnelHost` call this function. On Bun and Deno, programs that use `connect()` of `@postern/ssh`
+ * call it and pass its result as `algorithms`.
  *
  * @example
  * const algorithms = await prepareAlgorithms(modernAlgorithms);

@@ -47,8 +47,8 @@ function nativeRsa(name: "rsa-sha2-256" | "rsa-sha2-512", hash: string): PublicK
 }
 
 /**
- * Treats a key that `node:crypto` rejects as one that verifies nothing, such as a point off the Ed25519 curve.
- * `prepareAlgorithms` has made sure that the platform supports the key type. A malformed blob stays an error.
+ * No signature verifies with a key that `node:crypto` rejects, such as a point off the Ed25519 curve. The key type is
+ * supported, because `prepareAlgorithms` has tested it. A malformed blob is still an error.
  */
 function nativeKey(own: PublicKeyAlgorithm): PublicKeyAlgorithm {
   return {

@@ -1,4 +1,4 @@
-/** Reads into one buffer for all sockets, writes of one turn together, and memory that is given back. */
+/** The shared read buffer, joined writes, and freed memory. */
 import * as net from "node:net";
 import type { BytePipe } from "@postern/ssh";
 import { type Bytes, concat, utf8 } from "@postern/wire";
@@ -26,7 +26,7 @@ async function pair(): Promise<[BytePipe, net.Socket]> {
 const nothing = { end() {}, drain() {}, closed() {} };
 const pattern = (size: number, seed: number): Bytes => Uint8Array.from({ length: size }, (_, at) => (at * seed) % 251);
 
-/** Everything a pipe delivers until its end, each chunk kept as `keep` says. */
+/** Resolves with the chunks that a pipe delivers until its end. `keep` is applied to each. */
 function collect(pipe: BytePipe, borrows: boolean, keep: (chunk: Bytes) => Bytes): Promise<Bytes[]> {
   const chunks: Bytes[] = [];
   return new Promise((resolve) => {

@@ -14,7 +14,7 @@ const noReplies: Settler<boolean>[] = [];
 
 /**
  * The implementation of {@link Channel}. The connection passes it the machine's events. There may be thousands of
- * channels, so what few of them need is created on demand.
+ * channels, so rarely used parts are created on demand.
  */
 export class SshChannel implements Channel, ChannelCore {
   readonly memory: PipeMemory = copying;

@@ -90,7 +90,7 @@ export class Driver {
 
   /** Ends the connection with an error: sends DISCONNECT with its reason, rejects pending calls and closes the pipe. */
   fail(cause: unknown): void {
-    // An error of the program is not the peer's business. The program finds it in `cause`.
+    // An error of the program is not sent to the peer. The program finds it in `cause`.
     const error = toSshError(cause, "closed", "the connection was closed because the program threw an error");
     const reason = disconnectReason(error);
     this.#end(error, reason, disconnectDescription(reason));

@@ -33,9 +33,7 @@ export class GlobalRequests {
   #measuring = false;
   /** round trip of the last keepalive that was answered */
   lastRoundTripMs: number | undefined;
-  /**
-   * Requests queued until login completes: how to send them, and who awaits them. `undefined` once they have been sent.
-   */
+  /** Requests queued until login completes: functions that send them, and their promises. `undefined` once sent. */
   #early: Map<() => void, Settler<GlobalReply>> | undefined = new Map();
   /** Round trips are measured only after login; before it, they would include the server's authentication. */
   loggedIn = false;

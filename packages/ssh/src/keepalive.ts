@@ -8,7 +8,7 @@ export interface KeepAliveOptions {
   readonly countMax: number;
 }
 
-/** How long the peer has to answer after our machine slept. */
+/** The time limit for an answer of the peer after our machine slept. */
 const afterSleepMs = 10_000;
 
 /** Decides when to probe the peer and when it is lost. Any input counts as an answer. */
@@ -20,8 +20,8 @@ export class KeepAlive {
   /** The machine slept: if nothing arrives until the next deadline, the peer is lost. */
   #decisive = false;
   /**
-   * The last input came long after the deadline. It may have been in a buffer while the machine slept, so it proves
-   * nothing.
+   * The last input came long after the deadline. It may have been in a buffer while the machine slept, so it does not
+   * prove that the peer is alive.
    */
   #receivedLate = false;
   #now: number;
@@ -36,17 +36,17 @@ export class KeepAlive {
     this.#wall = wall;
   }
 
-  /** When `tick` is due. */
+  /** The time at which `tick` is due. */
   get deadline(): number {
     return this.#due;
   }
 
-  /** When the last input came. */
+  /** The time of the last input. */
   get receivedAt(): number {
     return this.#receivedAt;
   }
 
-  /** Input came. */
+  /** Records input from the peer. */
   received(now: number): void {
     if (now - this.#due > this.#options.intervalMs) this.#receivedLate = true;
     this.#receivedAt = now;

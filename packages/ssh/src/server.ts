@@ -41,7 +41,7 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
         }),
       }),
   );
-  // A signature costs a server much time, so an unknown client may not ask for many.
+  // Each key exchange costs the server a signature, so an unauthenticated client may start only a few.
   session.limitPeerRekeys(ServerLimits.kexBeforeLogin);
   const login = new Login(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => login.event(event, self));

@@ -35,7 +35,7 @@ export type ServerLogin = (sink: PayloadSink) => AuthServerMachine;
 export type SessionOptions = Omit<TransportOptions, "role"> &
   ({ readonly role: "client"; readonly login: ClientLogin } | { readonly role: "server"; readonly login: ServerLogin });
 
-/** Everything a session reports. */
+/** An event of a session. */
 export type SessionEvent =
   | Exclude<TransportEvent, { readonly type: "payload" | "resumed" | "extInfo" }>
   | AuthClientEvent
@@ -146,7 +146,7 @@ export class SessionMachine {
     return output;
   }
 
-  /** Takes back the memory of what `takeOutput` returned, once it is sent. */
+  /** Takes back a buffer that `takeOutput` returned, once it is sent. */
   reuseOutput(output: Bytes): void {
     this.#transport.reuseOutput(output);
   }

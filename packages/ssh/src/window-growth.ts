@@ -50,10 +50,10 @@ export class WindowBudget {
     return this.#least + Math.floor(this.#shared / Math.max(1, this.#channels));
   }
 
-  /** Adds a channel. Returns its first window: `fixed`, or what the budget allows. */
+  /** Adds a channel. Returns its first window: `fixed`, or the size that the budget allows. */
   open(fixed?: number): number {
     this.#channels++;
-    // An advertised window cannot be revoked (RFC 4254 section 5.2), so something must stay free for later channels.
+    // An advertised window cannot be revoked (RFC 4254 section 5.2), so part of the budget is kept for later channels.
     const part = Math.floor(Math.max(0, this.#free) / this.#channels);
     const window = fixed ?? Math.min(Limits.window, this.#least + part);
     this.#free -= window - this.#least;
@@ -100,8 +100,9 @@ export class WindowGrowth {
   /** bytes delivered since `#since`, the start of the measurement */
   #bytes = 0;
   #since: number | undefined;
-  /** how long the consumer was behind since `#since`, and since when it is behind now */
+  /** milliseconds since `#since` during which the consumer was behind */
   #behindMs = 0;
+  /** if the consumer is behind: the time up to which `#behindMs` counts */
   #behind: number | undefined;
   #last = 0;
 

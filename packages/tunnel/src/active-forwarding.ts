@@ -98,7 +98,7 @@ export class ActiveForwarding implements Listener {
   /** The connection was lost. */
   detach(error: SshError): void {
     this.#dropVisitors(error);
-    // A lost connection frees the port, which is all that `close` waits for.
+    // The server frees the port when the connection is lost, so a pending `close` is complete.
     if (this.#closing !== undefined) return this.#close(undefined);
     if (this.#opening !== undefined && this.#options.wait !== true) return this.#close(error);
     this.#link = undefined;

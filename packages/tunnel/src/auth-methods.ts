@@ -6,7 +6,7 @@ import { type Bytes, fromUtf8 } from "@postern/wire";
 /**
  * Creates the function `privateKey` of a platform. `read` parses the text of a key file.
  *
- * @throws SshError `key`, from the returned function, if the text is no private key that can be read
+ * @throws SshError `key`, from the returned function, if the text is not a private key that can be read
  */
 export function createPrivateKeyMethod(read: (text: string) => Signer): (key: string | Bytes | Signer) => AuthMethod {
   return (key) => {

@@ -33,7 +33,7 @@ const tunnelOptions = [
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
-/** @throws SshError `misuse` that names the option, what was expected and what came */
+/** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
   const { user, auth, hostKey, algorithms = {}, selfCheck = { intervalMs: 0 } } = given;
@@ -132,7 +132,7 @@ function checkEndpoints({
   });
 }
 
-/** @throws SshError `misuse`; for text with a user or a port in it, the message says how to write that */
+/** @throws SshError `misuse`; if the text contains a user or a port, the message shows the options for them */
 function checkHostName(option: string, value: unknown): void {
   expectText(option, value);
   const [, user, host, port] = /^(?:([^@]*)@)?(\[.*\]|[^:@]+)?(?::(\d+))?$/.exec(String(value)) ?? [];

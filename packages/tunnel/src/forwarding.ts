@@ -1,4 +1,4 @@
-/** One forwarding as the program sees it. @module */
+/** The public interface of a forwarding. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { Platform, Target } from "./platform.ts";
@@ -10,7 +10,7 @@ import type { ProbeResult } from "./probe.ts";
  */
 export type ForwardingState = "open" | "pending" | "closed";
 
-/** Figures of a forwarding since it was made. */
+/** Counters of a forwarding since it was created. */
 export interface ForwardingStats {
   /** visitors that were accepted, including those of `open` */
   readonly accepted: number;
@@ -44,8 +44,8 @@ export interface Forwarding {
   /** Frees the port. Open connections stay open. @throws SshError `refused` if the server does not free the port */
   close(options?: CallOptions): Promise<void>;
   /**
-   * Asks the server to connect to its own port, and checks who answers. Visitors that arrive during a probe are
-   * accepted before the target is dialled.
+   * Asks the server to connect to its own port, and checks which program answers. Visitors that arrive during a probe
+   * are accepted before the target is dialled.
    *
    * @throws SshError `closed` if the forwarding is not open
    */
@@ -64,13 +64,13 @@ export interface ForwardedChannel extends Channel {
   readonly origin: Target;
 }
 
-/** The tunnel, as its forwardings see it. */
+/** The services of the tunnel that its forwardings use. */
 export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
   /** The state changed. Not called until the forwarding has been open. */
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
-  /** The server refused the port, or its answer made no sense. Called after `changed`. */
+  /** The server refused the port, or its reply was invalid. Called after `changed`. */
   failed(error: SshError): void;
   /** A call or an iterator of the program has rejected, so that this error has been reported. */
   readonly rejected: (error: unknown) => void;

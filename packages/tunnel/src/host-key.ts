@@ -3,7 +3,7 @@ import type { MaybePromise } from "@postern/auth";
 import { parseFingerprint } from "@postern/keys";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
-/** A host key. The server has proved possession of it; whether it is the right server is for the check to decide. */
+/** A host key. The server has proved possession of it. The check decides whether it is the right server. */
 export interface HostKeyOffer {
   readonly host: string;
   readonly port: number;
@@ -24,7 +24,7 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
  * Trusts a server by the SHA256 fingerprint of its host key, or by several if it has several keys. Print one on the
  * server with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`.
  *
- * @throws SshError `key` if a text is no SHA256 fingerprint, `misuse` for other values or none
+ * @throws SshError `key` if a text is not a SHA256 fingerprint, `misuse` for other values or none
  * @example
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */

@@ -1,4 +1,4 @@
-/** The end of a reverse tunnel that connects to the server. @module */
+/** The client of a reverse tunnel. @module */
 export { createPrivateKeyMethod } from "./auth-methods.ts";
 export {
   ForwardingEvent,

@@ -53,8 +53,8 @@ export class Link {
     try {
       return await this.#listener.listen(address, port, onOpen, { signal });
     } finally {
-      // A failed login is the reason for anything that failed with it, and the server may answer before the tunnel is
-      // open.
+      // If login has failed, rejects with its error instead of the request's. After success, the server may reply
+      // before the tunnel is open.
       if (!signal.aborted) await this.#login.promise;
     }
   }

@@ -141,7 +141,7 @@ interface RequestOptions {
 
 /** Options of `ReverseTunnel.forward`. */
 export interface ForwardOptions extends RequestOptions {
-  /** where each visitor is connected to */
+  /** the address to which each visitor is connected */
   readonly target: Target;
 }
 
@@ -191,7 +191,7 @@ export type CheckedForwarding = RequestOptions & {
 
 const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
 
-/** @throws SshError `misuse` that names the option, what was expected and what came */
+/** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkForwardOptions(given: ForwardOptions, ignored: readonly unknown[]): CheckedForwarding {
   refuseIgnored("forward", ignored);
   const { target } = checkRequest("forward", given, "target");
@@ -203,7 +203,7 @@ export function checkForwardOptions(given: ForwardOptions, ignored: readonly unk
   return withDefaults(given, target, Limits.backlog);
 }
 
-/** @throws SshError `misuse` that names the option, what was expected and what came */
+/** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkListenOptions(given: ListenOptions, ignored: readonly unknown[]): CheckedForwarding {
   refuseIgnored("listen", ignored);
   const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");

@@ -1,10 +1,11 @@
-/** Checks who answers on the server's port: we, another program, or none. @module */
+/** Checks which program answers on the server's port: this one, another one, or none. @module */
 import { type CallOptions, type Channel, deferred, onAbort, type SshConnection } from "@postern/ssh";
 import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
 
 /**
- * `ours`: what we sent to the port arrived here. `foreign`: another program accepted the connection. `closed`: no
- * program listens there. `denied`: the server does not permit the check (`PermitOpen`, `AllowTcpForwarding remote`).
+ * `ours`: the nonce that we sent to the port arrived here. `foreign`: another program accepted the connection.
+ * `closed`: no program listens there. `denied`: the server does not permit the check (`PermitOpen`,
+ * `AllowTcpForwarding remote`).
  */
 export type ProbeAnswer = "ours" | "foreign" | "closed" | "denied";
 
@@ -15,7 +16,7 @@ export interface ProbeResult {
   readonly answers: ReadonlyMap<string, ProbeAnswer>;
 }
 
-/** Tells our own probes from visitors. */
+/** Distinguishes our own probes from visitors. */
 export class ProbeGate {
   /** The probes in progress, by nonce. */
   readonly #expected = new Map<string, { arrived(): void; readonly over: Promise<void> }>();

@@ -119,7 +119,7 @@ export class Backoff {
   }
 
   failed({ error, at }: LinkFailure): void {
-    // A timeout is a frozen or distant server, and a bad handshake is someone else's: neither is the sign of a penalty.
+    // sshd drops penalized clients before it shows its host key. Timeouts and bad handshakes have other causes.
     const isDrop = at === "reached" && ["closed", "disconnected", "version"].includes(error.code);
     this.#earlyDrops = isDrop ? this.#earlyDrops + 1 : 0;
   }

@@ -42,8 +42,8 @@ export class RemoteListener {
 
   /** The server sent SSH_MSG_DEBUG. */
   debug(message: string): void {
-    // During login, or after it as `file:line: key options: …`, sshd lists what authorized_keys permits; that explains
-    // no refusal.
+    // sshd lists the options of authorized_keys during login, or after it as `file:line: key options: …`. These
+    // messages do not explain a refusal.
     if (this.#connection.loggedIn && this.#debugTexts.length < 8 && !/:\d+: /.test(message))
       this.#debugTexts.push(message);
   }

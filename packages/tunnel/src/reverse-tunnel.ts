@@ -52,7 +52,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #draining = new Set<ActiveForwarding>();
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
-  /** The last link on which ports may be requested; one that has failed refuses by itself. */
+  /** The last link on which ports may be requested. A link that has failed rejects requests. */
   #link: Link | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
@@ -110,7 +110,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   /**
    * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it
-   * is final. A tunnel has one life: after a failed login, as after any other end, make a new one.
+   * is final. A tunnel cannot be reused: create a new one after a failed login or any other end.
    *
    * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called
    * before; the signal's reason if the signal aborts, which ends the tunnel
@@ -173,7 +173,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     await this.#supervisor.stop({ signal });
   }
 
-  /** Figures since the tunnel was made. */
+  /** Statistics since the tunnel was created. */
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
     const draining = [...this.#draining].map((one) => one.stats());

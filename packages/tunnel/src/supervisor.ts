@@ -32,7 +32,7 @@ export class Supervisor {
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
   readonly #backoff: Backoff;
-  /** Aborts whatever is in progress: a dial, a login, a wait. */
+  /** Aborts the operation in progress: a dial, a login or a wait. */
   readonly #abort = new AbortController();
   /** Unlike a {@link Deferred} it is not marked as handled: an end that no code observes is an unhandled rejection. */
   readonly closed: Promise<void>;

@@ -29,7 +29,7 @@ export function unlessAborted<T>(value: T | Promise<T>, signal: AbortSignal): Pr
  * Calls `work` with a signal of its own, which aborts when `signal` does or after `ms`. Resolves with `undefined` in
  * the first case.
  *
- * @throws SshError `timeout` in the second case; whatever `work` throws
+ * @throws SshError `timeout` in the second case; any error of `work`
  */
 export async function withDeadline<T>(
   expected: string,

@@ -26,9 +26,9 @@ const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
 export const hashPassword: HashPassword = /* @__PURE__ */ createHashPassword(passwordFunctions);
 
 /**
- * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`;
- * an unknown user takes as long as a wrong password. The options of a key only take permissions away: `permitopen`
- * grants nothing to a user without `permitOpen`.
+ * Creates a policy from a table of users. Passwords are accepted by the methods `password` and `keyboard-interactive`.
+ * Refusing an unknown user takes as long as refusing a wrong password. The options of a key only restrict the user's
+ * permissions: `permitopen` has no effect for a user without `permitOpen`.
  *
  * @throws SshError `misuse` for an unknown option, a user without a way to log in, a malformed hash, pattern or key
  *   file
@@ -47,7 +47,8 @@ export interface WebTunnelHostOptions extends TunnelHostOptions {
 }
 
 /**
- * An SSH server that forwards ports and nothing else, over any byte pipe: pass each client's pipe to `serve`.
+ * An SSH server over any byte pipe: pass each client's pipe to `serve`. It only forwards ports: it has no shell,
+ * commands or files.
  *
  * @example
  * const host = new TunnelHost({ hostKeys, authorize: policy({ test: { password: "secret" } }), listen });

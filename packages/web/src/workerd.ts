@@ -55,7 +55,7 @@ export async function workerdSocket(
   } catch (cause) {
     throw failed(cause);
   }
-  // Rejects together with `opened`; the pipe learns of later errors from the streams.
+  // Rejects together with `opened`. The streams report later errors to the pipe.
   socket.closed.catch(ignore);
   const abort = (): void => void socket.close().catch(ignore);
   signal?.addEventListener("abort", abort, { once: true });
