@@ -283,7 +283,7 @@ describe("a tunnel to a port without an SSH server", () => {
     const deaf = await deafTarget();
     expect(await failure(options(deaf.port, { loginTimeoutMs: 300 }))).toMatchObject({
       code: "timeout",
-      message: expect.stringMatching(/^expected the login to be done within \d+ ms$/),
+      message: expect.stringMatching(/^expected login to complete within \d+ ms$/),
     });
     await deaf.stop();
   });

@@ -3,11 +3,10 @@ import { compatibleAlgorithms, prepareAlgorithms, privateKey, ReverseTunnel } fr
 import { runProgram } from "../program.ts";
 import { nodeVersion } from "./version.ts";
 
-// A tunnel prepares its own algorithms. The vectors use all of them directly.
-await prepareAlgorithms(compatibleAlgorithms);
 await runProgram(
   process.argv[2] ?? "",
   nodeVersion(),
   { tunnel: (options) => new ReverseTunnel(options), privateKey, dialsTargets: true },
-  compatibleAlgorithms,
+  // A tunnel prepares its own algorithms. The vectors use all of them directly.
+  await prepareAlgorithms(compatibleAlgorithms),
 );
