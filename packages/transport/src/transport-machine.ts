@@ -353,7 +353,7 @@ export class TransportMachine {
     this.#writer.send(ExtInfo.encode({ extensions }));
   }
 
-  /** Starts a rekey during input or a tick. Both follow a tick, so the schedule has the current time. */
+  /** Starts a rekey during input or a tick. The schedule has the current time, because input is handled after a tick. */
   #rekeyNow(): void {
     this.startRekey();
     this.#schedule.restart();
