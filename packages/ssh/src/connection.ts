@@ -161,7 +161,7 @@ export class Connection implements SshConnection {
     this.#requests.release();
   }
 
-  /** Calls the program for a decision, then calls `then` with the result. An error ends the connection. @internal */
+  /** Calls `work` for a decision, then `then` with its result. An error ends the connection. @internal */
   decide<T>(work: () => MaybePromise<T>, then: (result: T) => void): void {
     const proceed = (result: T): void => {
       if (this.#end !== undefined) return;

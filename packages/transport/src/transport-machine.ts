@@ -353,7 +353,7 @@ export class TransportMachine {
     this.#writer.send(ExtInfo.encode({ extensions }));
   }
 
-  /** Starts a rekey during input or a tick. The schedule has the current time, because input is handled after a tick. */
+  /** Starts a rekey during input or a tick. Input is handled right after a tick, so the schedule has the time. */
   #rekeyNow(): void {
     this.startRekey();
     this.#schedule.restart();

@@ -174,7 +174,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     await this.#supervisor.stop({ signal });
   }
 
-  /** Returns counters since the tunnel was created. */
+  /** Returns statistics since the tunnel was created. */
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
     const draining = [...this.#draining].map((one) => one.stats());

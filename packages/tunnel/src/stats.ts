@@ -4,7 +4,7 @@ import { Limits } from "@postern/wire";
 import type { TunnelState } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 
-/** Figures of the connections to the server. */
+/** Statistics of the connections to the server. */
 export interface WireStats {
   /** bytes on the wire of all connections that were open, including protocol overhead */
   readonly wireBytesIn: number;
@@ -12,7 +12,7 @@ export interface WireStats {
   readonly rekeys: number;
 }
 
-/** Figures since the tunnel was made. They only grow, except `open` and `roundTripMs`. */
+/** Statistics since the tunnel was created. All values only grow, except `open` and `roundTripMs`. */
 export interface TunnelStats extends ForwardingStats, WireStats {
   /** round trip of the last answered keepalive on the open connection, in milliseconds */
   readonly roundTripMs: number | undefined;
