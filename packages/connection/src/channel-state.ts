@@ -8,12 +8,12 @@ export type Phase =
   | { readonly at: "opening"; readonly abandoned: boolean }
   /** the peer sent CHANNEL_OPEN, and the program decides */
   | { readonly at: "deciding" }
-  /** data may be sent in each direction until its EOF */
+  /** confirmed; each direction carries data until its EOF */
   | { readonly at: "open"; readonly in: "data" | "eof"; readonly out: "data" | "eof" }
   /** we sent CLOSE; data that the peer sends until its EOF or CLOSE is dropped (RFC 4254 section 5.3) */
   | { readonly at: "closing"; readonly in: "data" | "eof" };
 
-/** The phase of an open channel without EOF. Thousands of channels share this one object. */
+/** The phase of an open channel without EOF. One object for all channels, to save memory. */
 export const openPhase: Phase = { at: "open", in: "data", out: "data" };
 
 /** The phase, the windows and the pending requests of one channel. */
@@ -29,13 +29,13 @@ export class ChannelState {
   /** how many bytes the peer may send, and the largest data string that we accept */
   receiveWindow: number;
   maxPacket: number;
-  /** whether CLOSE follows the data that waits for window */
+  /** whether to send CLOSE after the data that waits for the window */
   closesAfterWrite = false;
   /** how many of our requests wait for a reply */
   pendingReplies = 0;
   /** replies to the peer's requests; most channels have none */
   replies: ReplyQueue | undefined;
-  /** the whole window: the bytes that the peer may send, and the bytes that it sent and the consumer has not taken */
+  /** the whole window: the bytes that the peer may send, those that the consumer has not taken, and unsent credit */
   #window: number;
   /** credit that has not been sent in WINDOW_ADJUST yet */
   #unsentCredit = 0;
@@ -49,14 +49,14 @@ export class ChannelState {
     this.maxPacket = maxPacket;
   }
 
-  /** Sets how much the peer may send. Final once the channel is confirmed. */
+  /** Sets how much the peer may send. Must not be called after our confirmation, which announces the values. */
   setLimits(window: number, maxPacket: number): void {
     this.#window = window;
     this.receiveWindow = window;
     this.maxPacket = maxPacket;
   }
 
-  /** Sets the values of the peer's open or confirmation. @throws SshError `protocol` if `maxPacket` is 0 */
+  /** Sets the values of the peer's CHANNEL_OPEN or its confirmation. @throws SshError `protocol` if `maxPacket` is 0 */
   setPeer(peerId: number, window: number, maxPacket: number): void {
     if (maxPacket === 0) throw new SshError("protocol", "expected a max packet of at least 1 byte, got 0");
     this.peerId = peerId;
@@ -79,14 +79,14 @@ export class ChannelState {
   }
 
   /**
-   * Adds `credit` for `size` bytes that the consumer took: more than `size` if the window grows, less if it shrinks.
-   * Returns the credit to send now, or 0.
+   * Adds `credit` for `size` bytes that the consumer took: more than `size` to grow the window, less to shrink it.
+   * Returns the credit to send in WINDOW_ADJUST now, or 0.
    */
   consumed(size: number, credit: number): number {
     this.#window += credit - size;
     this.#unsentCredit += credit;
-    // Every WINDOW_ADJUST costs both sides a packet and a system call. But to wait for half of a large window would
-    // halve the throughput of a link with a long round trip.
+    // Every WINDOW_ADJUST costs both sides a packet and a system call, so credit is collected. Collecting half of a
+    // large window would halve the throughput of a link with a long round trip.
     if (this.#unsentCredit < Math.min(8 * this.maxPacket, Math.ceil(this.#window / 2))) return 0;
     const credits = this.#unsentCredit;
     this.#unsentCredit = 0;

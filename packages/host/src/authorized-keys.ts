@@ -21,7 +21,7 @@ export const userKeyTypes: readonly string[] = [
   "ssh-rsa",
 ];
 
-/** The conditions of a login that options of a key are checked against. */
+/** Where and when a key is used. The options `from` and `expiry-time` are checked against this. */
 export interface KeyUse {
   /** The client's address. Without one, a key with `from` is refused. */
   readonly host?: string | undefined;
@@ -33,12 +33,12 @@ export interface KeyUse {
 export interface AuthorizedKeys {
   /** Number of keys. */
   readonly size: number;
-  /** Lines that are malformed or have an unsupported option. Show them to the author of the file. */
+  /** Lines that are malformed, or have an unsupported option or key type. Show them to the author of the file. */
   readonly refused: readonly RefusedLine[];
   /**
-   * Returns the permissions that the key's line grants, or `undefined` if the key is not authorized under these
-   * conditions. `policy` uses them only to restrict the user's permissions. Returned from `authorize` directly,
-   * `permitopen` grants access.
+   * Returns the permissions that the key's line grants, or `undefined` if no line authorizes the key under these
+   * conditions. `policy` uses them only to restrict the user's permissions. But if `authorize` returns them unchanged,
+   * the client may connect to the targets of `permitopen`.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -86,7 +86,7 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
     size,
     refused,
     permissions(publicKey, { host, time = Date.now() } = {}) {
-      // As in sshd, the first line of the key whose conditions hold applies.
+      // As in sshd, the first line that has the key and whose conditions hold applies.
       const options = keys.get(toHex(publicKey))?.find((line) => isUsable(line, host, time));
       if (options === undefined) return undefined;
       const { portForwarding, permitListen, permitOpen } = options;

@@ -12,19 +12,19 @@ import type { Address, HostPlatform } from "./platform.ts";
 /** Options of `serve`. */
 export interface ServeClientOptions {
   /**
-   * The client's address, which limits per source and `from="…"` of keys need. The parts of a socket that has been
-   * reset are `undefined`.
+   * The client's address. The limits per source and the key option `from="…"` require it. A socket that has been reset
+   * has neither `host` nor `port`, so both may be `undefined`.
    */
   readonly origin?: { readonly host: string | undefined; readonly port: number | undefined } | undefined;
 }
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** Milliseconds for open channels to end. Default: 5000. 0 ends them at once, Infinity waits for all of them. */
+  /** Milliseconds that open channels may take to end. Default: 5000. 0 ends them at once, Infinity waits for all. */
   readonly drainMs?: number;
 }
 
-/** How many refused clients are sent a message at the same time. Others are dropped without one. */
+/** How many refused clients may be receiving the message at the same time. Further ones are dropped without it. */
 const maxRefusing = 64;
 /** How long a refused client may take to receive its message. */
 const refusalTimeoutMs = 1_000;
@@ -37,7 +37,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
 };
 
 /**
- * An SSH server for reverse tunnels. It serves clients over any byte pipe.
+ * An SSH server for reverse tunnels, over any byte pipe.
  *
  * Events ({@link HostEvents}): `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`,
  * `forwardingclosed`. No listener is required.
@@ -67,10 +67,10 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   /**
-   * Serves the client at the other end of a pipe, and takes the pipe over. Resolves when the connection has ended;
-   * `clientclosed` has the reason.
+   * Serves the client at the other end of a pipe (takes it). Resolves when the connection has ended, with or without an
+   * error: the event `clientclosed` has the reason.
    *
-   * @throws SshError `misuse` for wrong options, after dropping the pipe. Rejects for no other reason.
+   * @throws SshError only `misuse`, for wrong options; the pipe is aborted
    * @example
    * server.on("connection", (socket) => {
    *   const origin = { host: socket.remoteAddress, port: socket.remotePort };
@@ -104,8 +104,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   /**
-   * Refuses new clients, frees all ports, and waits up to `drainMs` for open channels to end; then disconnects all
-   * clients. Resolves when every connection has ended.
+   * Refuses new clients, frees all ports, and waits up to `drainMs` for open channels to end. Then it disconnects all
+   * clients, and resolves when every connection has ended.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkOptions("close", options, ["drainMs"]);
@@ -122,7 +122,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     await this.close();
   }
 
-  /** Called by `close`. A platform that listens for clients overrides it and frees its port. */
+  /** Called by `close`. A subclass that listens for clients overrides it to free its port. */
   protected async stopListening(): Promise<void> {}
 
   #refuse(pipe: BytePipe, refusal: AdmissionRefusal, origin: Address | undefined): void {
@@ -136,7 +136,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
         clearTimeout(timer);
       };
       pipe.start({ data() {}, end() {}, drain() {}, closed });
-      // Instead of an identification line, as sshd does: clients show the lines before it (RFC 4253 section 4.2).
+      // As sshd does, sends text where the identification line is expected. Clients show it (RFC 4253 section 4.2).
       pipe.write(utf8("Not allowed at this time\r\n"));
       pipe.close();
     }

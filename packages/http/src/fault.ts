@@ -1,4 +1,4 @@
-/** Faults of a visitor, and the responses to them. @module */
+/** Requests that the service refuses, and the responses to them. @module */
 
 /** Reason phrases of the status codes that the service sends itself (RFC 9110 section 15). */
 const phrases = {
@@ -17,18 +17,18 @@ const phrases = {
 /** A status code that the service sends itself. */
 export type FaultStatus = keyof typeof phrases;
 
-/** Why a request is refused. Internal: the visitor receives the status, and its connection ends. */
+/** The reason for refusing a request. The visitor receives the status and the message; its connection is closed. */
 export class Fault extends Error {
   readonly status: FaultStatus;
 
-  /** @param message text for the visitor, without anything that the visitor sent */
+  /** @param message text for the visitor; must not contain input of the visitor */
   constructor(status: FaultStatus, message: string) {
     super(message);
     this.status = status;
   }
 }
 
-/** Creates a response of the service itself, in plain text (ASCII). */
+/** Creates a response of the service itself. `reason` must be ASCII, because its length is counted in characters. */
 export function plainResponse(status: FaultStatus, reason?: string): Response {
   const phrase = phrases[status];
   const text = reason === undefined ? `${phrase}\n` : `${phrase}: ${reason}\n`;

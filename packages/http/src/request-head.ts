@@ -1,4 +1,4 @@
-/** The head of a request (RFC 9112 sections 2 to 6): lines -> method, target, fields, framing of content. @module */
+/** Parses the head of a request: method, target, fields and content framing (RFC 9112 sections 2 to 6). @module */
 import { Fault } from "./fault.ts";
 
 /** How the content of a request is delimited (RFC 9112 section 6.3). */
@@ -13,7 +13,7 @@ export interface RequestHead {
   readonly minorVersion: 0 | 1;
   /** In the order received, with names in lower case. */
   readonly fields: readonly Field[];
-  /** A request without content has length 0. */
+  /** How the content is delimited. A request without content has length 0. */
   readonly framing: RequestFraming;
   /** Whether the visitor keeps the connection alive (RFC 9112 section 9.3). */
   readonly keepAlive: boolean;
@@ -35,7 +35,7 @@ const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const fieldContent = /^[\t\x20-\x7e\x80-\xff]*$/;
 // RFC 3986, and { } | ^ ` [ ], which browsers send. No fragment, and no backslash, which URL parsers read as a slash.
 const targetCharacters = /^[!$-;=?-[\]-~]+$/;
-// RFC 9110 section 7.2, without user information, and with names as DNS has them
+// RFC 9110 section 7.2. Names have unreserved characters only (RFC 3986 section 2.3).
 const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::[0-9]{1,5})?$/;
 const digits = /^[0-9]+$/;
 const maxDigits = 15;
@@ -45,7 +45,7 @@ export function parseRequestLine(line: string): RequestLine {
   const parts = line.split(" ");
   const [method = "", target = "", protocol = ""] = parts;
   const version = /^HTTP\/([0-9])\.([0-9])$/.exec(protocol);
-  // Exactly one space between them (RFC 9112 section 3): lenient parsing of whitespace allows request smuggling.
+  // Exactly one space between the parts (RFC 9112 section 3), because lenient parsing allows request smuggling.
   if (parts.length !== 3 || version === null) throw new Fault(400, "expected a method, a target and a version");
   if (!token.test(method)) throw new Fault(400, "the method has characters that are not allowed");
   if (version[1] !== "1") throw new Fault(505, "expected HTTP/1.1 or HTTP/1.0");
@@ -60,11 +60,11 @@ export function parseRequestLine(line: string): RequestLine {
 
 /** Parses a field line (RFC 9112 section 5). @throws Fault 400 */
 export function parseField(line: string): Field {
-  // RFC 9112 sections 5.2 (obs-fold) and 2.2 (whitespace before the first field).
+  // Refuses obs-fold (RFC 9112 section 5.2) and whitespace before the first field (section 2.2).
   if (line.startsWith(" ") || line.startsWith("\t")) throw new Fault(400, "expected no folded field line");
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
-  // RFC 9112 section 5.1: no whitespace before the colon. A token contains none.
+  // A token contains no whitespace, so this also refuses whitespace before the colon (RFC 9112 section 5.1).
   if (!token.test(name)) throw new Fault(400, "expected a field name and a colon");
   let start = colon + 1;
   let end = line.length;
@@ -75,7 +75,7 @@ export function parseField(line: string): Field {
   return [name.toLowerCase(), value];
 }
 
-/** Creates a head, and refuses ambiguous ones, which two servers could read differently. @throws Fault 400, 417, 501 */
+/** Creates a head. Refuses a request that two servers could read differently. @throws Fault 400, 417, 501 */
 export function createHead({ method, target, minorVersion }: RequestLine, fields: readonly Field[]): RequestHead {
   const valuesOf = (name: string): readonly string[] =>
     fields.flatMap((field) => (field[0] === name ? [field[1]] : []));
@@ -85,7 +85,7 @@ export function createHead({ method, target, minorVersion }: RequestLine, fields
     .map((option) => option.trim().toLowerCase());
   const keepAlive = !connection.includes("close") && (minorVersion === 1 || connection.includes("keep-alive"));
   const hasContent = framing.by === "chunked" || framing.length > 0;
-  // RFC 9110 sections 9.3.1 and 9.3.2: content has no meaning here, and a Request cannot have it.
+  // Content of GET and HEAD has no meaning (RFC 9110 sections 9.3.1 and 9.3.2), and a Request cannot have it.
   if (hasContent && /^(?:GET|HEAD)$/.test(method)) throw new Fault(400, "expected no content in this method");
   const expectations = valuesOf("expect").map((value) => value.toLowerCase());
   if (expectations.some((value) => value !== "100-continue"))
@@ -97,7 +97,7 @@ export function createHead({ method, target, minorVersion }: RequestLine, fields
     method,
     url,
     minorVersion,
-    // The authority of an absolute-form replaces Host (RFC 9112 section 3.2.2).
+    // The authority of a target in absolute-form replaces Host (RFC 9112 section 3.2.2).
     fields: authority === undefined ? fields : [...fields.filter(([name]) => name !== "host"), ["host", authority]],
     framing,
     keepAlive,
@@ -106,7 +106,7 @@ export function createHead({ method, target, minorVersion }: RequestLine, fields
   };
 }
 
-/** RFC 9112 section 6.3. Refuses every ambiguity, even those that a server may repair. */
+/** Returns the framing (RFC 9112 section 6.3). Refuses every ambiguity, even those that a server may repair. */
 function framingOf(lengths: readonly string[], codings: readonly string[], minorVersion: number): RequestFraming {
   if (codings.length > 0) {
     if (lengths.length > 0) throw new Fault(400, "expected Content-Length or Transfer-Encoding, got both");

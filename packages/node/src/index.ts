@@ -39,11 +39,11 @@ export class ReverseTunnel extends PortableTunnel {
 }
 
 /**
- * Logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
+ * Creates a method that logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
  *
  * @throws SshError `key` if the text is not a private key that can be read
  * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519"))];
+ * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
  */
 export const privateKey: (key: string | Uint8Array | Signer) => AuthMethod =
   /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);

@@ -75,7 +75,7 @@ function loginEvent(
           }
         },
         (trusted) => {
-          // Only `true` accepts the key, so that a forgotten return does not trust a server.
+          // Only `true` accepts the key, because a check may forget to return a value.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
           session.acceptHostKey();
           options.onLogin?.(connection);
@@ -111,7 +111,7 @@ function loginEvent(
 
 type Step = { readonly payload: Bytes | undefined } | { readonly why: string; readonly cause: unknown };
 
-/** Synchronous if the method is, so that the login request is sent in one write with our NEWKEYS. */
+/** Runs one step of a login method. If the method is synchronous, its request is sent in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
   const failed = (error: unknown): Step => {
     // The next method may work, unless the peer broke the protocol.

@@ -1,4 +1,4 @@
-/** The part of an SSH connection that both roles share: login, channels, requests and the end. @module */
+/** The part of an SSH connection that both roles share: login, channels, requests and closing. @module */
 import type { MaybePromise } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
@@ -122,7 +122,7 @@ export class Connection implements SshConnection {
     return this.#machine.channelCount;
   }
 
-  /** Runs the connection until login is complete. @internal */
+  /** Starts the connection. Resolves once login is complete. @internal */
   async open(user: string): Promise<this> {
     this.#user = user;
     const { signal, loginTimeoutMs = Limits.loginTimeoutMs } = this.#options;
@@ -148,7 +148,8 @@ export class Connection implements SshConnection {
     const { keepAlive } = this.#options;
     if (keepAlive !== undefined && keepAlive.intervalMs > 0)
       this.#driver.keepAlive = new KeepAlive(keepAlive, this.#now(), Date.now());
-    // Must come before the queued requests are sent, because they would carry the acknowledgement themselves.
+    // Requests that were sent along with the login may wait for replies. This must come before the queued requests are
+    // sent, because those would carry the acknowledgement themselves.
     if (this.#requests.awaitsReply) this.#session.acknowledgeNow();
     this.#requests.loggedIn = true;
     this.releaseRequests();
@@ -160,7 +161,7 @@ export class Connection implements SshConnection {
     this.#requests.release();
   }
 
-  /** Runs a decision of the program and continues with its result. An error ends the connection. @internal */
+  /** Calls `work` for a decision, then `then` with its result. An error ends the connection. @internal */
   decide<T>(work: () => MaybePromise<T>, then: (result: T) => void): void {
     const proceed = (result: T): void => {
       if (this.#end !== undefined) return;

@@ -1,4 +1,4 @@
-/** The tools that run in every runtime. @module */
+/** Test vectors and transcripts as tests that run in every runtime. @module */
 import type { Algorithms, Hash } from "@postern/crypto";
 import { toHex } from "@postern/wire";
 import { keyTests, unreadTests } from "./key-checks.ts";
@@ -19,8 +19,8 @@ export type { Transcript } from "./transcript.ts";
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
 
 /**
- * Returns the tests of a file of `test-vectors/`. Throws if the kind is unknown, or if no value implements the
- * algorithm.
+ * Returns the tests of one file of `test-vectors/`. Throws if its kind is unknown, or if `algorithms` and `hashes` do
+ * not contain its algorithm.
  */
 export function testsOfFile(
   file: VectorFile | Transcript,
@@ -53,7 +53,7 @@ export function testsOfFile(
   }
 }
 
-/** Checks that the seed and the input produce the recorded output and events. */
+/** Checks that the recorded seed and input produce the recorded output and events. */
 function replay(transcript: Transcript): void {
   const { input, output } = bytesOf(transcript);
   const player = new Player(transcript);

@@ -79,18 +79,18 @@ export class TransportMachine {
     return this.#writer.size;
   }
 
-  /** `false` after an error, and while the machine waits for a decision or a signature of the program. */
+  /** `false` after an error, and while the machine waits for a verdict, a decision or a signature of the program. */
   get wantsInput(): boolean {
     return !this.#kex.paused && this.#failure === undefined;
   }
 
-  /** When `tick` is due: for a rekey, or for the timeout of a key exchange. Decisions have no deadline. */
+  /** When `tick` is due: for a rekey, or for the timeout of a key exchange. `undefined` while the program decides. */
   get deadline(): number | undefined {
     if (this.#kex.paused) return undefined;
     return this.#schedule.deadline(!this.#kex.idle);
   }
 
-  /** Reads a chunk. The machine owns its memory, or borrows it until {@link keepInput} is called. */
+  /** Reads a chunk (takes it). If the caller reuses its memory, {@link keepInput} must be called before that. */
   receive(chunk: Bytes): void {
     this.#reader.receive(this.#versionReader === undefined ? chunk : this.#readVersion(this.#versionReader, chunk));
   }
@@ -134,7 +134,7 @@ export class TransportMachine {
     return this.#fail(new SshError("closed", `the peer closed the connection${when} without a reason`));
   }
 
-  /** Sends a payload in up to two parts (copies), see `PayloadSink`. Holds it during a key exchange, within a limit. */
+  /** Sends a payload of one or two parts (copies), see `PayloadSink`. A key exchange holds it back, up to a limit. */
   send(head: Bytes, body: Bytes = nothing, onSent?: (sequence: number) => void): void {
     if (this.#disconnected) return;
     if (!this.#kex.blocksOutput) {
@@ -146,13 +146,13 @@ export class TransportMachine {
     try {
       this.#held.add(head, body, onSent);
     } catch (error) {
-      // `next` throws it, because the peer is to blame and not the caller. To pause reading instead would deadlock: the
-      // peer's KEXINIT comes after its requests.
+      // `next` throws the error, because the peer's requests caused it, not the caller. To stop reading instead would
+      // wait forever, because the peer's KEXINIT follows its requests.
       this.#fail(error);
     }
   }
 
-  /** Returns all bytes to send since the last call. The caller owns them. */
+  /** Returns the bytes to send that were added since the last call, or `undefined`. The caller owns them. */
   takeOutput(): Bytes | undefined {
     return this.#writer.take();
   }
@@ -238,7 +238,7 @@ export class TransportMachine {
       return read.rest;
     } catch (error) {
       this.#notice(reader, known);
-      // `next` throws it, as all other failures.
+      // `next` throws the error, as it does all others.
       this.#fail(error);
       return chunk.subarray(chunk.length);
     }
@@ -280,7 +280,7 @@ export class TransportMachine {
     if (range === "kex") return this.#handleKex(number, payload);
     if (firstExchange) this.#checkStray(number);
     else if (this.#kex.blocksInput && (range !== "transport" || number > Debug.number)) {
-      // RFC 4253 section 7.1: between KEXINIT and NEWKEYS only messages 1 to 4 and 20 to 49.
+      // RFC 4253 section 7.1: between KEXINIT and NEWKEYS a side sends only the messages 1 to 4 and 20 to 49.
       throw new SshError("protocol", `expected a key exchange message after KEXINIT, got message ${number}`);
     }
     switch (number) {
@@ -309,7 +309,7 @@ export class TransportMachine {
   }
 
   #handleKex(number: number, payload: Bytes): void {
-    // During an exchange, a message in the wrong place fails to decode as the message that the state expects.
+    // During an exchange, the state decodes the message that it expects, which fails for any other one.
     if (this.#kex.idle && number !== KexInit.number) {
       throw new SshError("protocol", `expected KEXINIT before message ${number}`);
     }
@@ -320,7 +320,7 @@ export class TransportMachine {
     if (event !== undefined) this.#emit(event);
   }
 
-  /** Before the first NEWKEYS only IGNORE, DEBUG and UNIMPLEMENTED may come, and not even those under strict kex. */
+  /** Before the first NEWKEYS, a peer may send IGNORE, DEBUG and UNIMPLEMENTED. Strict kex forbids these too. */
   #checkStray(number: number): void {
     if (number < Ignore.number || number > Debug.number || this.#kex.strict) {
       throw new SshError("protocol", `expected a key exchange message, got message ${number} before the first NEWKEYS`);
@@ -353,7 +353,7 @@ export class TransportMachine {
     this.#writer.send(ExtInfo.encode({ extensions }));
   }
 
-  /** Starts a rekey while input or a tick is handled, when the time is known. */
+  /** Starts a rekey during input or a tick. Input is handled right after a tick, so the schedule has the time. */
   #rekeyNow(): void {
     this.startRekey();
     this.#schedule.restart();
@@ -363,7 +363,7 @@ export class TransportMachine {
     return this.#kex.idle && this.#kex.completed && this.#schedule.isDue(this.#writer, this.#reader);
   }
 
-  /** Frees everything that is secret or large, once the connection has ended. */
+  /** Overwrites secrets and frees the held output, once the connection has ended. */
   #end(): void {
     this.#kex.wipe();
     this.#held.clear();

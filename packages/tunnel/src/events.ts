@@ -81,7 +81,7 @@ export class NoticeEvent extends Event {
   }
 }
 
-/** A visitor was refused because the target could not be reached, or `onOpen` failed or timed out. */
+/** A visitor was refused: the target could not be reached, `onOpen` failed or timed out, or the backlog was full. */
 export class VisitorErrorEvent extends Event {
   readonly forwarding: Forwarding;
   readonly origin: Target;

@@ -10,7 +10,7 @@ import type { ProbeResult } from "./probe.ts";
  */
 export type ForwardingState = "open" | "pending" | "closed";
 
-/** Counters of a forwarding since it was created. */
+/** Statistics of a forwarding since it was created. */
 export interface ForwardingStats {
   /** visitors that were accepted, including those of `open` */
   readonly accepted: number;
@@ -70,7 +70,7 @@ export interface ForwardingContext {
   readonly targetTimeoutMs: number;
   /** The state changed. Not called until the forwarding has been open. */
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
-  /** The server refused the port, or its reply was invalid. Called after `changed`. */
+  /** The server refused the port, or its answer was malformed. Called after `changed`. */
   failed(error: SshError): void;
   /** A call or an iterator of the program has rejected, so that this error has been reported. */
   readonly rejected: (error: unknown) => void;

@@ -1,4 +1,4 @@
-/** The facade: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
+/** The public class: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
 import { type CallOptions, onAbort, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
@@ -35,10 +35,10 @@ import { abortableCall } from "./waiting.ts";
  * A reverse tunnel through an SSH server.
  *
  * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see
- * `TunnelEvents`). None of them has to be handled.
+ * `TunnelEvents`). No listener is required.
  *
- * When a tunnel that was connected gives up, `closed` rejects. Unless the program handles that, or a call or an
- * iterator reports the same error, it is an unhandled rejection. A program that only uses events adds
+ * When a tunnel that was connected gives up, `closed` rejects. If no code handles that, and no call or iterator rejects
+ * with the same error, it is an unhandled rejection. A program that only uses events adds
  * `tunnel.closed.catch(() => {})`.
  */
 export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
@@ -46,13 +46,13 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #options: CheckedOptions;
   readonly #supervisor: Supervisor;
   readonly #forwardings = new Set<ActiveForwarding>();
-  /** Forwardings of calls that have not returned. */
+  /** Forwardings that have never been open: `forward()` or `listen()` has not resolved yet. */
   readonly #opening = new Set<ActiveForwarding>();
   /** Closed forwardings that still have open connections. */
   readonly #draining = new Set<ActiveForwarding>();
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
-  /** The last link on which ports may be requested. A link that has failed rejects requests. */
+  /** The link on which ports are requested. If its login has failed, requests on it reject. */
   #link: Link | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
@@ -98,7 +98,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     return this.#supervisor.closed;
   }
 
-  /** The forwardings that are open or pending. */
+  /** The forwardings that have been open and are not closed. A first request that is pending is not among them. */
   get forwardings(): readonly Forwarding[] {
     return [...this.#forwardings];
   }
@@ -109,11 +109,11 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always` a failure is retried until it
-   * is final. A tunnel cannot be reused: create a new one after a failed login or any other end.
+   * Dials the server, verifies its host key, and logs in. With `reconnect.mode` `always`, failures are retried until
+   * one is final or `maxRetries` is reached. A tunnel that has ended cannot connect again: create a new one.
    *
    * @throws SshError `connect`, `version`, `negotiation`, `hostkey`, `auth`, `timeout`, …; `misuse` if it was called
-   * before; the signal's reason if the signal aborts, which ends the tunnel
+   * before; the signal's reason if the signal aborts before the login is complete, which ends the tunnel
    * @example
    * await tunnel.connect({ signal: AbortSignal.timeout(10_000) });
    */
@@ -126,12 +126,13 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * Asks the server to listen on a port, and connects each visitor to `target`. Resolves once the server listens. After
    * a reconnection the same forwarding requests its port again.
    *
-   * May be called in every state but `closed`: before `connect()` and during a reconnection it waits for the next
-   * connection. If a key is the only login method and the server is known to process messages in order, a request made
-   * during login is sent along with it and saves a round trip (RFC 4252 section 5.1).
+   * May be called in every state but `closed`. Before `connect()` and during a reconnection it waits for the next
+   * connection. A request that is made during login is sent together with the login, which saves a round trip (RFC 4252
+   * section 5.1). This requires that a key is the only login method, and that the server is known to process messages
+   * in order. Otherwise the request is sent after the login.
    *
-   * @throws SshError `refused` or `denied` with the server's reason; `misuse`; `closed`; the error that ends the
-   * tunnel; the signal's reason
+   * @throws SshError `refused` or `denied`, with the server's reason if it sent one; `misuse`; `closed`; the error that
+   * ends the tunnel; the signal's reason if the signal aborts
    * @example
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
@@ -146,7 +147,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   /**
    * Asks the server to listen on a port, and returns the listener: an async iterable of one channel per visitor.
-   * Everything else is as in `forward()`.
+   * Otherwise it works as `forward()`.
    *
    * @throws SshError as `forward()` does
    * @example
@@ -158,9 +159,9 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Ends the tunnel, and its connections with it. With `drainMs` it first frees the ports and lets connections finish,
-   * for at most that many milliseconds or until the signal aborts. Does nothing if the tunnel is closed; ends a login
-   * that is in progress.
+   * Ends the tunnel and the connections of its visitors. With `drainMs` it first frees the ports, and waits up to that
+   * many milliseconds for the visitors to finish. An abort of the signal ends the wait. A login that is in progress is
+   * aborted. Does nothing if the tunnel is closed.
    *
    * @throws SshError `misuse` for options that are unknown or out of range
    */
@@ -173,7 +174,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     await this.#supervisor.stop({ signal });
   }
 
-  /** Statistics since the tunnel was created. */
+  /** Returns statistics since the tunnel was created. */
   stats(): TunnelStats {
     const forwardings = new Map([...this.#forwardings].map((one) => [one as Forwarding, one.stats()]));
     const draining = [...this.#draining].map((one) => one.stats());
@@ -203,7 +204,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     await this.close().catch(() => {});
   }
 
-  /** Opens a forwarding on the current link, or on the next one. */
+  /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
     if (this.#supervisor.hasEnded) {
       throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
@@ -277,7 +278,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   async #checkSelf(): Promise<void> {
-    // One round at a time, because a probe may take longer than the interval.
+    // A probe may take longer than the interval, so rounds must not overlap.
     if (this.#isChecking) return;
     this.#isChecking = true;
     for (const forwarding of this.#forwardings) {
@@ -285,7 +286,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       try {
         this.dispatchEvent(new SelfCheckEvent(forwarding, await forwarding.runProbe()));
       } catch {
-        // The connection was lost, which has its own events.
+        // The connection was lost, which fires its own events.
       }
     }
     this.#isChecking = false;

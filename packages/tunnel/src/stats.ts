@@ -12,7 +12,7 @@ export interface WireStats {
   readonly rekeys: number;
 }
 
-/** Statistics since the tunnel was created. All grow, except `open` and `roundTripMs`. */
+/** Statistics since the tunnel was created. All values only grow, except `open` and `roundTripMs`. */
 export interface TunnelStats extends ForwardingStats, WireStats {
   /** round trip of the last answered keepalive on the open connection, in milliseconds */
   readonly roundTripMs: number | undefined;
