@@ -32,9 +32,10 @@ describe.skipIf(missing("ssh"))("TunnelHost with many clients", () => {
     expect(server.host.clients).toHaveLength(clients);
     const answers = await Promise.all(tunnels.map(({ port }) => exchange(port, `through ${port}`)));
     expect(answers.map(String)).toEqual(tunnels.map(({ port }) => `through ${port}`));
-    expect(server.host.clients.map(({ forwardings }) => forwardings.map(({ visitors }) => visitors))).toEqual(
-      tunnels.map(() => [1]),
-    );
+    const forwardings = server.host.clients.map((client) => client.forwardings);
+    expect(forwardings.map(({ length }) => length)).toEqual(tunnels.map(() => 1));
+    // Another program may have tried one of the 500 ports.
+    expect(forwardings.flat().filter(({ visitors }) => visitors < 1)).toEqual([]);
     // Half of them close; the others must still be served.
     const [leaving, staying] = [tunnels.slice(0, clients / 2), tunnels.slice(clients / 2)];
     await Promise.all(leaving.map(({ tunnel }) => tunnel.close()));

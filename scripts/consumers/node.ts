@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import {
+  type ArrayBufferBytes,
   algorithms,
   attach,
-  type Bytes,
   type ChannelSocket,
   fingerprint,
   generatePrivateKey,
@@ -62,7 +62,7 @@ export async function run(): Promise<void> {
   }
 }
 
-export async function hash(chunk: Bytes): Promise<Blob> {
+export async function hash(chunk: ArrayBufferBytes): Promise<Blob> {
   return new Blob([chunk, await crypto.subtle.digest("SHA-256", chunk)]);
 }
 

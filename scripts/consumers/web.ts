@@ -1,7 +1,7 @@
 /** A program over `@postern/web`, type-checked and never run. @module */
 import {
+  type ArrayBufferBytes,
   type BytePipe,
-  type Bytes,
   type Channel,
   fingerprint,
   hashPassword,
@@ -51,7 +51,7 @@ export async function text(channel: Channel): Promise<string> {
   return received;
 }
 
-export async function hash(chunk: Bytes): Promise<Blob> {
+export async function hash(chunk: ArrayBufferBytes): Promise<Blob> {
   const digest = await crypto.subtle.digest("SHA-256", chunk);
   return new Blob([chunk, digest]);
 }
