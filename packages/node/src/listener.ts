@@ -28,8 +28,8 @@ export interface Listener {
  * Listens on a TCP port. `onSocket` gets paused sockets with half-close on and Nagle's algorithm off; `socketPipe`
  * resumes them. The signal has no effect once the port is open.
  *
- * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
- *   `misuse` for wrong options
+ * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `misuse`
+ *   for wrong options; the signal's reason if the signal aborts
  * @example
  * const listener = await listen({ host: "127.0.0.1", port: 0 }, (socket) => serveOver(socketPipe(socket)));
  * console.log(listener.port);
@@ -42,22 +42,21 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
   expectPort("port", port, 0);
   expectSignal(signal);
   const name = hostPort(host, port);
-  const aborted = () => new SshError("aborted", `listening on ${name} was aborted`, { cause: signal?.reason });
-  if (signal?.aborted) throw aborted();
+  signal?.throwIfAborted();
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     // Without a listener, an 'error' of a socket that is not in use yet would end the process.
     socket.on("error", () => {});
     onSocket(socket);
   });
   await new Promise<void>((resolve, reject) => {
-    const settle = (error?: SshError) => {
+    const settle = (error?: unknown) => {
       signal?.removeEventListener("abort", abort);
-      if (error) reject(error);
-      else resolve();
+      if (error === undefined) resolve();
+      else reject(error);
     };
     const abort = () => {
       server.close();
-      settle(aborted());
+      settle(signal?.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
     // The listener stays: accept() may fail temporarily, for example with too many open files, while the port stays

@@ -107,11 +107,11 @@ describe("listen", () => {
     await listener.close();
     const signal = AbortSignal.abort("why");
     const early = listen({ host: "127.0.0.1", port, signal }, () => {});
-    await expect(early).rejects.toMatchObject({ code: "aborted", cause: "why" });
+    await expect(early).rejects.toBe("why");
     const controller = new AbortController();
     const during = listen({ host: "localhost", port, signal: controller.signal }, () => {});
     controller.abort("later");
-    await expect(during).rejects.toMatchObject({ code: "aborted", cause: "later" });
+    await expect(during).rejects.toBe("later");
     await delay(30);
     const refused = net.connect({ host: "127.0.0.1", port });
     const error = await new Promise((resolve) => refused.once("error", resolve));

@@ -29,8 +29,8 @@ const noStatus = 1005;
  * - If the other side closes with code 1000 while no write is pending, the pipe ends. With any other code, `closed`
  *   gets an SshError `closed` with the code and the reason.
  *
- * @throws SshError `connect` if the WebSocket does not open, `aborted`, `misuse` if it is closed or the options are
- *   wrong
+ * @throws SshError `connect` if the WebSocket does not open, `misuse` if it is closed or the options are wrong; the
+ *   signal's reason if the signal aborts
  * @example
  * const pipe = await webSocketPipe("wss://bridge.example.com/ssh", { signal: AbortSignal.timeout(10_000) });
  */
@@ -43,17 +43,18 @@ export async function webSocketPipe(
   if (typeof highWaterMark !== "number" || !(highWaterMark >= 1))
     throw new SshError("misuse", `expected a highWaterMark of 1 or more, got ${String(highWaterMark)}`);
   expectSignal(signal);
-  const aborted = () => new SshError("aborted", "the WebSocket was aborted", { cause: signal?.reason });
-  if (signal?.aborted) throw aborted();
+  signal?.throwIfAborted();
   const socket = typeof target === "string" || target instanceof URL ? open(target, protocols) : target;
   if (typeof socket?.addEventListener !== "function")
     throw new SshError("misuse", `expected a URL or a WebSocket, got ${describeType(target)}`);
   socket.binaryType = "arraybuffer";
   const pipe = new WebSocketPipe(socket, highWaterMark);
-  const abort = (): void => pipe.abort(aborted());
+  const abort = (): void => pipe.abort();
   signal?.addEventListener("abort", abort, { once: true });
   try {
     await pipe.opened;
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error;
   } finally {
     signal?.removeEventListener("abort", abort);
   }

@@ -24,7 +24,7 @@ const highWaterMark = 256 * 1024;
  * Connects to a TCP address with `connect` of `cloudflare:sockets`. The connection belongs to the request or the
  * Durable Object in which it was opened.
  *
- * @throws SshError `connect` with the runtime's error as the cause, `aborted`
+ * @throws SshError `connect` with the runtime's error as the cause; the signal's reason if the signal aborts
  * @example
  * import { connect } from "cloudflare:sockets";
  * const tunnel = new ReverseTunnel({
@@ -43,8 +43,7 @@ export async function workerdSocket(
   expectPort("port", port, 1);
   const name = `${hostname}, port ${port}`;
   expectSignal(signal);
-  const aborted = () => new SshError("aborted", `the connection to ${name} was aborted`, { cause: signal?.reason });
-  if (signal?.aborted) throw aborted();
+  signal?.throwIfAborted();
   const failed = (cause: unknown) => {
     const words = cause instanceof Error ? cause.message : String(cause);
     return new SshError("connect", `expected a connection to ${name}, got: ${words}`, { cause });
@@ -62,7 +61,7 @@ export async function workerdSocket(
   try {
     await socket.opened;
   } catch (cause) {
-    throw signal?.aborted ? aborted() : failed(cause);
+    throw signal?.aborted ? signal.reason : failed(cause);
   } finally {
     signal?.removeEventListener("abort", abort);
   }
