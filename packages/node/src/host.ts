@@ -71,8 +71,8 @@ export class TunnelHost extends PortableHost {
   /**
    * Listens for clients.
    *
-   * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `aborted`;
-   *   `misuse` for wrong options
+   * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `misuse`
+   *   for wrong options; the signal's reason if the signal aborts
    */
   static async listen({ port, address = "", signal, ...options }: TunnelHostListenOptions): Promise<TunnelHost> {
     const host = new TunnelHost(options);

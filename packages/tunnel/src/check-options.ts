@@ -10,8 +10,18 @@ import {
   type KeepAliveOptions,
   rekeyLimits,
 } from "@postern/ssh";
-import { describeType, expectList, expectNumber, expectText, expectType, Limits, quote, SshError } from "@postern/wire";
-import { type CheckedOptions, checkPort, type Endpoint, type ReconnectChanges, type TunnelOptions } from "./options.ts";
+import {
+  describeType,
+  expectList,
+  expectNumber,
+  expectPort,
+  expectText,
+  expectType,
+  Limits,
+  quote,
+  SshError,
+} from "@postern/wire";
+import type { CheckedOptions, Endpoint, ReconnectChanges, TunnelOptions } from "./options.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 
 const tunnelOptions = [
@@ -111,7 +121,7 @@ function checkEndpoints({
   port = 22,
   hosts,
 }: Pick<TunnelOptions, "host" | "port" | "hosts">): readonly Endpoint[] {
-  checkPort("port", port, 1);
+  expectPort("port", port, 1);
   if (hosts === undefined) {
     checkHostName("host", host);
     return [{ host: String(host), port }];
@@ -127,7 +137,7 @@ function checkEndpoints({
     checkOptions("hosts", given, ["host", "port"]);
     const { host: name, port: own = port } = given;
     checkHostName("hosts", name);
-    checkPort("port", own, 1);
+    expectPort("port", own, 1);
     return { host: String(name), port: own };
   });
 }

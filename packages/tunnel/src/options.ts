@@ -11,7 +11,6 @@ import {
   expectText,
   expectType,
   Limits,
-  quote,
   SshError,
 } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
@@ -199,7 +198,7 @@ export function checkForwardOptions(given: ForwardOptions, ignored: readonly unk
     throw new SshError("misuse", "expected a target, such as { host: '127.0.0.1', port: 80 }; listen() needs none");
   checkOptions("target", target, ["host", "port"]);
   expectText("target.host", target.host);
-  checkPort("target.port", target.port, 1);
+  expectPort("target.port", target.port, 1);
   return withDefaults(given, target, Limits.backlog);
 }
 
@@ -218,7 +217,7 @@ function checkRequest<Options extends RequestOptions>(
 ): Options {
   checkOptions(what, given, [...requestOptions, own]);
   if (given.address !== undefined) expectType("address", given.address, "string");
-  checkPort("port", given.port, 0);
+  expectPort("port", given.port, 0);
   if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
   if (given.onOpenTimeoutMs !== undefined) expectNumber("onOpenTimeoutMs", given.onOpenTimeoutMs, 1);
   for (const name of ["wait", "keepPort"] as const)
@@ -257,10 +256,4 @@ function refuseIgnored(what: string, ignored: readonly unknown[]): void {
     "misuse",
     `expected ${what}() to get one object of options, such as { signal }, got a second argument: ${got}`,
   );
-}
-
-/** @throws SshError `misuse`; if the port is a string, the message contains it */
-export function checkPort(option: string, value: unknown, lowest: 0 | 1): void {
-  if (typeof value !== "string") return expectPort(option, value, lowest);
-  throw new SshError("misuse", `expected ${option} to be a number, got the string ${quote(value)}`);
 }

@@ -50,11 +50,13 @@ export function expectInteger(name: string, value: unknown, least: number): void
     throw misuse(name, `an integer of at least ${least}`, numberOrType(value));
 }
 
-/** @throws SshError `misuse` unless the value is a port number of at least `lowest` */
+/** @throws SshError `misuse` unless the value is a port number of at least `lowest`. It contains a string of digits. */
 export function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
   const { maxPort } = RfcLimits;
-  if (!Number.isInteger(value) || (value as number) < lowest || (value as number) > maxPort)
-    throw misuse(name, `a port number from ${lowest} to ${maxPort}`, numberOrType(value));
+  if (Number.isInteger(value) && (value as number) >= lowest && (value as number) <= maxPort) return;
+  const isDigits = typeof value === "string" && /^\d{1,5}$/.test(value);
+  const got = isDigits ? `the string "${value}"` : numberOrType(value);
+  throw misuse(name, `a port number from ${lowest} to ${maxPort}`, got);
 }
 
 /**

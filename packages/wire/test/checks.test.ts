@@ -1,6 +1,6 @@
 /** Checks of options: errors name the option, and contain no value that may be a secret. */
 import { describe, expect, it } from "vitest";
-import { describeType, expectList, expectSignal, expectText, expectType } from "../src/index.ts";
+import { describeType, expectList, expectPort, expectSignal, expectText, expectType } from "../src/index.ts";
 
 describe("describeType", () => {
   it.each([
@@ -38,4 +38,13 @@ it("names the option, the expectation and the type of the value, never its text"
   expect(() => expectList("x to contain names", "ab", names)).toThrow(
     misuse("expected x to contain names, got a string"),
   );
+});
+
+it("expectPort shows a string of digits, and nothing of other strings", () => {
+  expect(() => expectPort("port", "8080", 1)).toThrow(
+    'expected port to be a port number from 1 to 65535, got the string "8080"',
+  );
+  expect(() => expectPort("port", "my secret", 1)).toThrow(/got a string$/);
+  expect(() => expectPort("port", 0, 1)).toThrow(/got 0$/);
+  expect(() => expectPort("port", 0, 0)).not.toThrow();
 });
