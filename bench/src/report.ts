@@ -28,7 +28,7 @@ export function table(samples: readonly Sample[], clients: readonly Client[], ba
   return markdown([baseTitle, ...columns], cells);
 }
 
-/** Aligns the columns, for a terminal. */
+/** Returns the table with aligned columns, for a terminal. */
 export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>

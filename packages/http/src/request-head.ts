@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly url: string | undefined;
   /** 0 for HTTP/1.0. Any later minor version counts as 1 (RFC 9110 section 2.5). */
   readonly minorVersion: 0 | 1;
-  /** In the order received, with names in lower case. */
+  /** In the order received, with names in lower case. A `host` that an absolute target replaces comes last. */
   readonly fields: readonly Field[];
   /** How the content is delimited. A request without content has length 0. */
   readonly framing: RequestFraming;

@@ -29,7 +29,7 @@ describe("a program that only has an open tunnel", () => {
   it("stays alive after ref(), until the tunnel ends", async () => {
     const program = run("ref");
     await program.prints("listening");
-    // The host sees the end of a process that has exited, so give it the time of a second one that does.
+    // If `ref` had no effect, the first process would have exited by the time a second one has.
     const second = run("unref");
     expect(await second.exitCode).toBe(0);
     expect([...host.clients]).toHaveLength(1);

@@ -107,7 +107,7 @@ describe("DISCONNECT", () => {
     });
   });
 
-  it("is told apart from a pipe that ends and from one that breaks, whose cause is kept", async () => {
+  it("differs from the end of a pipe and from a broken pipe, whose cause is kept", async () => {
     const ended = await loggedIn();
     ended.liar.end();
     expect(await rejection(ended.client.closed)).toMatchObject({
