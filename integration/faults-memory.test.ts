@@ -1,7 +1,6 @@
 /** A thousand cycles of connecting and losing the connection must not grow the memory of the process. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { bytesInUse } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { startHost } from "./harness/clients/host.ts";
 import {
@@ -16,8 +15,6 @@ import {
   surplus,
 } from "./harness/index.ts";
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 const cycles = 1_000;
 /**
@@ -25,16 +22,6 @@ const cycles = 1_000;
  * thousand.
  */
 const allowed = 4 * MiB;
-
-/** Returns the bytes in use after garbage collection. */
-async function heap(): Promise<number> {
-  for (let round = 0; round < 4; round++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 /** Replaces `expect.poll`, which keeps a record of each call until the test ends. */
 async function waitUntil(condition: () => boolean): Promise<void> {
@@ -85,9 +72,9 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     };
     // The first cycles fill caches and compile code.
     for (let warm = 0; warm < 100; warm++) await cycle();
-    const [before, handles] = [await heap(), resources()];
+    const [before, handles] = [await bytesInUse(), resources()];
     for (let i = 0; i < cycles; i++) await cycle();
-    const after = await heap();
+    const after = await bytesInUse();
     expect(after - before).toBeLessThan(allowed);
     expect(surplus(handles)).toEqual([]);
     expect([tunnel.stats().reconnects, tunnel.timeline.length]).toEqual([cycles + 100, 100]);
@@ -120,9 +107,9 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
       await tunnel.close();
     };
     for (let warm = 0; warm < 100; warm++) await attempt(warm);
-    const [before, handles] = [await heap(), resources()];
+    const [before, handles] = [await bytesInUse(), resources()];
     for (let round = 0; round < cycles; round++) await attempt(round);
-    expect((await heap()) - before).toBeLessThan(allowed);
+    expect((await bytesInUse()) - before).toBeLessThan(allowed);
     expect(surplus(handles)).toEqual([]);
     expect([...outcomes.keys()].filter((code) => !["closed", "version"].includes(code))).toEqual([]);
   });
