@@ -1,21 +1,14 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
-import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
+import { hostKeyTests, providerTests } from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
 import { compatibleAlgorithms, sha256, sha384, sha512 } from "../src/index.ts";
 
-function register(title: string, tests: readonly VectorTest[]): void {
-  describe(title, () => {
-    for (const { title, run } of tests) it(title, run);
-  });
-}
+const tests = {
+  ...providerTests(compatibleAlgorithms, [sha256, sha384, sha512]),
+  "public keys with WebCrypto": hostKeyTests(webSshEd25519),
+};
 
-register("hashes", [sha256, sha384, sha512].flatMap(hashTests));
-register("MACs", compatibleAlgorithms.macs.flatMap(macTests));
-register(
-  "ciphers",
-  compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
-);
-register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
-register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
-register("public keys with WebCrypto", hostKeyTests(webSshEd25519));
+describe.each(Object.entries(tests))("%s", (_kind, tests) => {
+  for (const { title, run } of tests) it(title, run);
+});
