@@ -1,5 +1,5 @@
 /** A thousand cycles of connecting and losing the connection must not grow the memory of the process. */
-import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { password, ReverseTunnel } from "@postern/node";
 import { bytesInUse } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { startHost } from "./harness/clients/host.ts";
@@ -9,10 +9,12 @@ import {
   exchange,
   leavesNothing,
   missing,
+  openTunnel,
   pollOptions,
   resources,
   startMiddlebox,
   surplus,
+  tunnelOptions,
 } from "./harness/index.ts";
 
 const MiB = 1024 * 1024;
@@ -42,16 +44,11 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     const box = await startMiddlebox(server.port);
     atEnd(() => box.stop());
     const { port } = await echo();
-    const tunnel = new ReverseTunnel({
-      host: "127.0.0.1",
-      port: box.port,
-      user: server.user,
-      auth: [password(server.password)],
-      hostKey: fingerprint(server.fingerprint()),
-      reconnect: { intervalMs: 0 },
-    });
+    const tunnel = await openTunnel(
+      { ...server, port: box.port },
+      { auth: [password(server.password)], reconnect: { intervalMs: 0 } },
+    );
     atEnd(() => tunnel.close());
-    await tunnel.connect();
     const web = await tunnel.forward({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
     const raw = await tunnel.listen({ address: "127.0.0.1", port: 0 });
     const loop = (async () => {
@@ -88,15 +85,12 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     const box = await startMiddlebox(server.port);
     atEnd(() => box.stop());
     const outcomes = new Map<string, number>();
+    const options = await tunnelOptions(
+      { ...server, port: box.port },
+      { auth: [password(server.password)], reconnect: { mode: "never" } },
+    );
     const attempt = async (round: number): Promise<void> => {
-      const tunnel = new ReverseTunnel({
-        host: "127.0.0.1",
-        port: box.port,
-        user: server.user,
-        auth: [password(server.password)],
-        hostKey: fingerprint(server.fingerprint()),
-        reconnect: { mode: "never" },
-      });
+      const tunnel = new ReverseTunnel(options);
       const way = round % 2 === 0 ? "c2s" : "s2c";
       box.cutNext({ way, cut: round % 3 === 0 ? "close" : "reset", after: { bytes: (round * 37) % 700 } });
       const code = await tunnel.connect().then(
