@@ -56,7 +56,7 @@ function loginEvent(
       };
       connection.decide(
         () => Promise.resolve(verdict).catch(failed),
-        (good) => session.verified(good),
+        (good) => session.transport.verified(good),
       );
       return;
     }
@@ -77,7 +77,7 @@ function loginEvent(
         (trusted) => {
           // Only `true` accepts the key, because a check may forget to return a value.
           if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
-          session.acceptHostKey();
+          session.transport.acceptHostKey();
           options.onLogin?.(connection);
         },
       );

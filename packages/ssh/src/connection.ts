@@ -191,12 +191,12 @@ export class Connection implements SshConnection {
 
   debug(message: string): void {
     if (this.#end !== undefined) return;
-    this.#session.debug(message);
+    this.#session.transport.debug(message, true);
     this.#driver.scheduleFlush();
   }
 
   rekey(): void {
-    this.#session.startRekey();
+    this.#session.transport.startRekey();
     this.#driver.scheduleFlush();
   }
 
@@ -260,7 +260,7 @@ export class Connection implements SshConnection {
         this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
         return true;
       case "keys": {
-        const { sessionId = new Uint8Array(0) } = this.#session;
+        const { sessionId = new Uint8Array(0) } = this.#session.transport;
         this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
         if (!event.first) this.#rekeys++;
         return true;
