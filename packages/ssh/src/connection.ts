@@ -248,7 +248,7 @@ export class Connection implements SshConnection {
         return true;
       case "unimplemented":
         // Some servers answer every global request this way. It counts as a failure (RFC 4253 section 11.4).
-        this.#machine.unimplemented(event.sequence);
+        this.#machine.globalRequests.unimplemented(event.sequence);
         return true;
       case "disconnect": {
         const { reason, description } = event;

@@ -80,7 +80,7 @@ export class GlobalRequests {
 
   /** Sends a request without asking for a reply. */
   notify(name: string, specificData: Bytes): void {
-    this.#context.machine.globalRequest(name, specificData, false);
+    this.#context.machine.globalRequests.send(name, specificData, false);
     this.#context.scheduleFlush();
   }
 
@@ -113,7 +113,8 @@ export class GlobalRequests {
     const { machine, answerOnce, onRequest } = this.#context;
     if (slot === undefined && this.awaitsReply) this.#context.acknowledgeNow();
     const once = answerOnce("a global request");
-    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
+    const answer = (ok: boolean, reply?: Bytes): void =>
+      once(() => slot && machine.globalRequests.reply(slot, ok, reply));
     const refuse = (): void => answer(false);
     if (onRequest === undefined) refuse();
     else
@@ -136,7 +137,7 @@ export class GlobalRequests {
 
   #send(name: string, specificData: Bytes, caller: Settler<GlobalReply>): void {
     this.#pending.push({ caller, sentAt: this.loggedIn ? this.#context.now() : undefined });
-    this.#context.machine.globalRequest(name, specificData, true);
+    this.#context.machine.globalRequests.send(name, specificData, true);
     this.#context.scheduleFlush();
   }
 }
