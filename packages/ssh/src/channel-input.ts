@@ -54,6 +54,7 @@ export class ChannelInput {
     return this.#state === "ended" || this.#state === "reported";
   }
 
+  /** Delivers data (view), or buffers it (copies). */
   received(data: Bytes): void {
     const { sink, counters } = this.#channel;
     counters.bytesIn += data.length;
@@ -91,7 +92,7 @@ export class ChannelInput {
     });
   }
 
-  /** Sends window credit for bytes that were consumed. */
+  /** Sends window credit for bytes that were consumed or dropped (RFC 4254 section 5.2). */
   credit(size: number): void {
     const { id, ended, context } = this.#channel;
     if (size === 0 || ended !== undefined) return;
