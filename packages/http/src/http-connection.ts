@@ -1,5 +1,5 @@
 /** One connection of a visitor: requests are read on demand, writes wait for backpressure. @module */
-import type { BytePipe } from "@postern/ssh";
+import type { BytePipe, Settler } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 import { type HeadLimits, type RequestEvent, RequestMachine } from "./request-machine.ts";
 
@@ -13,11 +13,6 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /**
  * Reads requests from a pipe and writes responses to it. It reads only while a caller waits for an event, so the window
  * of the channel holds back a visitor that sends more than is consumed.
@@ -28,7 +23,7 @@ export class HttpConnection {
   /** The pending wait for bytes. */
   #reader: { resolve(reason?: NoEvent): void } | undefined;
   /** The pending writes. */
-  readonly #writers = new Set<Waiter>();
+  readonly #writers = new Set<Settler<void>>();
   #ended = false;
   #closed: { readonly error: Error | undefined } | undefined;
   /** The last response has been written: input is dropped. */
@@ -180,7 +175,7 @@ export class HttpConnection {
         () => settle(new SshError("timeout", `expected the visitor to read, but it took nothing for ${timeoutMs} ms`)),
         timeoutMs,
       );
-      const writer: Waiter = { resolve: settle, reject: settle };
+      const writer: Settler<void> = { resolve: settle, reject: settle };
       this.#writers.add(writer);
     });
   }

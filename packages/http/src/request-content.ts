@@ -1,7 +1,7 @@
 /** The content of a request, read from the visitor only when the handler reads it. @module */
 import { type Bytes, SshError } from "@postern/wire";
-import { Fault } from "./fault.ts";
 import { type HttpConnection, nextTurn } from "./http-connection.ts";
+import { HttpError } from "./http-error.ts";
 import type { ServeLimits } from "./options.ts";
 import type { RequestHead } from "./request-head.ts";
 import { pieceBytes } from "./request-machine.ts";
@@ -22,7 +22,7 @@ export class RequestContent {
   #leftMs: number;
   #turnAt = performance.now();
   #state: "waits for 100" | "coming" | "read" | "failed";
-  #fault: Fault | undefined;
+  #error: HttpError | undefined;
   #responding = false;
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
@@ -45,9 +45,9 @@ export class RequestContent {
     this.stream = framing.by === "length" && framing.length === 0 ? undefined : this.#open();
   }
 
-  /** The fault in the content read so far. */
-  get fault(): Fault | undefined {
-    return this.#fault;
+  /** The error in the content read so far. */
+  get error(): HttpError | undefined {
+    return this.#error;
   }
 
   /** `false` without our 100 (Continue): it is unknown whether content follows (RFC 9110 section 10.1.1). */
@@ -100,7 +100,7 @@ export class RequestContent {
     );
   }
 
-  /** Reads the next piece. Resolves with `undefined` at the end or after a fault. Never rejects. */
+  /** Reads the next piece. Resolves with `undefined` at the end or after an error. Never rejects. */
   async #next(): Promise<Bytes | undefined> {
     if (this.#state === "waits for 100" && !this.#responding) {
       this.#state = "coming";
@@ -128,12 +128,12 @@ export class RequestContent {
     } else {
       this.#state = "failed";
       const isLate = event === "timeout";
-      this.#fault = typeof event === "object" && event.type === "fault" ? event.fault : undefined;
-      this.#fault ??= isLate
-        ? new Fault(408, "expected the whole content in time")
-        : new Fault(400, "the request is incomplete");
-      const code = this.#fault.status === 413 ? "limit" : isLate ? "timeout" : "closed";
-      this.#controller?.error(new SshError(code, this.#fault.message));
+      this.#error = typeof event === "object" && event.type === "error" ? event.error : undefined;
+      this.#error ??= isLate
+        ? new HttpError(408, "expected the whole content in time")
+        : new HttpError(400, "the request is incomplete");
+      const code = this.#error.status === 413 ? "limit" : isLate ? "timeout" : "closed";
+      this.#controller?.error(new SshError(code, this.#error.message));
     }
     this.#controller = undefined;
     return undefined;

@@ -3,7 +3,7 @@
  * Longer than 300 lines, because its states and transitions are read together.
  * @module
  */
-import type { Algorithms, DirectionKeys, Random, Signer, Verdict } from "@postern/crypto";
+import type { Algorithms, DirectionKeys, KexMethod, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
@@ -37,7 +37,7 @@ interface Agreed extends Exchange {
 type State =
   | { readonly at: "idle" }
   | { readonly at: "expectInit"; readonly ours: Bytes }
-  | ({ readonly at: "expectReply"; skipGuess: boolean } & Exchange & ReturnType<Negotiated["kex"]["start"]>)
+  | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
@@ -184,7 +184,7 @@ export class KexMachine {
   wipe(): void {
     const state = this.#state;
     if (state.at === "idle") return;
-    if (state.at === "expectReply") state.discard();
+    if (state.at === "expectReply") state.started.discard();
     if (state.at === "expectNewKeys") {
       const { key, iv, mac } = state.keys;
       for (const bytes of [key, iv, mac?.key]) bytes?.fill(0);
@@ -221,14 +221,7 @@ export class KexMachine {
     }
     const started = negotiated.kex.start(random);
     this.#writer.send(KexEcdhInit.encode({ clientPublic: started.clientPublic }));
-    this.#state = {
-      at: "expectReply",
-      skipGuess,
-      ...exchange,
-      clientPublic: started.clientPublic,
-      finish: (serverPublic) => started.finish(serverPublic),
-      discard: () => started.discard(),
-    };
+    this.#state = { at: "expectReply", skipGuess, started, ...exchange };
     return undefined;
   }
 
@@ -245,8 +238,12 @@ export class KexMachine {
     const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
     const { hostKeyAlgorithm } = state.negotiated;
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
-    this.#secret = state.finish(serverPublic);
-    const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, this.#secret);
+    this.#secret = state.started.finish(serverPublic);
+    const agreed = this.#agree(
+      state,
+      { hostKey, clientPublic: state.started.clientPublic, serverPublic },
+      this.#secret,
+    );
     this.#state = { at: "awaitVerdict", hostKey, ...agreed };
     let verdict: Verdict;
     try {
