@@ -106,7 +106,10 @@ function readKeys(name: string, given: UserPolicy["keys"]): AuthorizedKeys | und
   const [refused] = keys.refused;
   if (refused === undefined) return keys;
   // A caller who passes text never sees `refused`.
-  throw new SshError("misuse", `authorized keys of "${name}", line ${refused.line}: ${refused.reason}`);
+  throw new SshError(
+    "misuse",
+    `expected valid authorized keys of "${name}", got an error in line ${refused.line}: ${refused.reason}`,
+  );
 }
 
 function isAuthorizedKeys(given: Exclude<UserPolicy["keys"], undefined>): given is AuthorizedKeys {
@@ -140,7 +143,10 @@ class Semaphore {
 
   #acquire(signal: AbortSignal): Promise<void> {
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new SshError("limit", `expected at most ${this.#maxWaiting} passwords to wait for their comparison`);
+      throw new SshError(
+        "limit",
+        `expected at most ${this.#maxWaiting} passwords to wait for their comparison, got more`,
+      );
     }
     return new Promise((resolve, reject) => {
       const settle = (): void => {

@@ -33,7 +33,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
   connections: "too many connections",
   startups: "too many connections that have not logged in",
-  penalty: "penalty for earlier failures of this source",
+  penalty: "this source is refused until the penalty for its earlier failures has passed",
 };
 
 /**

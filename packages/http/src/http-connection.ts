@@ -172,7 +172,7 @@ export class HttpConnection {
         else reject(error);
       };
       const timer = setTimeout(
-        () => settle(new SshError("timeout", `expected the visitor to read, but it took nothing for ${timeoutMs} ms`)),
+        () => settle(new SshError("timeout", `expected the visitor to read, got no progress for ${timeoutMs} ms`)),
         timeoutMs,
       );
       const writer: Settler<void> = { resolve: settle, reject: settle };

@@ -77,7 +77,7 @@ export class SshChannel implements Channel, ChannelCore {
 
   start(sink: PipeSink): void {
     if (this.sink !== undefined)
-      throw new SshError("misuse", "expected a channel to be started once, as streams or as a pipe");
+      throw new SshError("misuse", "expected one start of a channel, as streams or as a pipe, got another");
     this.sink = sink;
     queueMicrotask(() => this.input.deliver());
   }
@@ -122,7 +122,7 @@ export class SshChannel implements Channel, ChannelCore {
   async request(type: string, specificData: Bytes, { signal }: CallOptions = {}): Promise<boolean> {
     signal?.throwIfAborted();
     if (this.ended !== undefined)
-      throw this.ended.error ?? new SshError("closed", "expected an open channel for a request");
+      throw this.ended.error ?? new SshError("closed", "expected an open channel for a request, got a closed one");
     this.context.machine.request(this.id, type, specificData, true);
     this.context.scheduleFlush();
     return await new Promise<boolean>((resolve, reject) => {

@@ -130,7 +130,7 @@ export class Channels {
     const open = this.#opens.get(id);
     this.#opens.delete(id);
     open?.growth.end(0);
-    const message = `the peer refused the channel: ${quote(description)} (reason ${reason})`;
+    const message = `expected the peer to accept the channel, got a refusal: ${quote(description)} (reason ${reason})`;
     open?.reject(new SshError("refused", message, { reason }));
   }
 

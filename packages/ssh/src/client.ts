@@ -67,16 +67,14 @@ function loginEvent(
           try {
             return await options.hostKey({ hostKey, algorithm });
           } catch (error) {
-            throw toSshError(
-              error,
-              "hostkey",
-              `the host key (${algorithm}) was refused because the program's check threw an error`,
-            );
+            const message = `expected hostKey to decide about the server's key (${algorithm}), got an error: see its cause`;
+            throw toSshError(error, "hostkey", message);
           }
         },
         (trusted) => {
           // Only `true` accepts the key, because a check may forget to return a value.
-          if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
+          const message = `expected hostKey to trust the server's key (${algorithm}), got a refusal: return true if it is right`;
+          if (trusted !== true) throw new SshError("hostkey", message);
           session.transport.acceptHostKey();
           options.onLogin?.(connection);
         },
@@ -90,7 +88,7 @@ function loginEvent(
         (step) => {
           if ("why" in step) auth?.giveUp(step.why, step.cause);
           else auth?.proceed(step.payload);
-          if (session.takesEarly) connection.releaseRequests();
+          if (session.canPipeline) connection.releaseRequests();
         },
       );
       return;

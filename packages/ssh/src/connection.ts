@@ -158,7 +158,8 @@ export class Connection implements SshConnection {
 
   async openChannel(type: string, specificData: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
     this.#expectOpen(options.signal);
-    if (!this.loggedIn) throw new SshError("misuse", "expected openChannel to be called after login");
+    if (!this.loggedIn)
+      throw new SshError("misuse", "expected openChannel to be called after login, got a call before it");
     return await this.#channels.open(type, specificData, options);
   }
 
@@ -257,7 +258,7 @@ export class Connection implements SshConnection {
   readonly #answerOnce = (what: string): (<T>(answer: () => T) => T | undefined) => {
     let isAnswered = false;
     return (answer) => {
-      if (isAnswered) throw new SshError("misuse", `expected one answer to ${what}`);
+      if (isAnswered) throw new SshError("misuse", `expected one answer to ${what}, got another`);
       isAnswered = true;
       if (this.#end !== undefined) return undefined;
       const result = answer();

@@ -140,7 +140,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     const checked = checkForwardOptions(options, ignored);
     if (this.#platform.dialTarget === false) {
       const hint = "use listen() and iterate over its channels, or set dialTarget";
-      throw new SshError("misuse", `expected no target, because this runtime does not connect to targets: ${hint}`);
+      throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
     }
     return await this.#request(checked, options.signal);
   }
@@ -207,7 +207,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
     if (this.#supervisor.hasEnded) {
-      throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
     }
     if (signal?.aborted) throw signal.reason;
     const forwarding = new ActiveForwarding(

@@ -54,10 +54,10 @@ export class Supervisor {
   /** The timer of the wait before an attempt. */
   #wait: unknown;
   /**
-   * Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it
+   * Whether port requests may follow a login request at once. Not after one has failed, in case the server dropped it
    * because of them.
    */
-  #sendEarly = true;
+  #pipelines = true;
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
 
@@ -89,7 +89,7 @@ export class Supervisor {
   /** The first login. @throws SshError */
   async start({ signal }: CallOptions): Promise<void> {
     if (this.#life !== "new") {
-      const got = this.#life === "ended" ? "one that has ended: make a new one" : `one that is ${this.#state}`;
+      const got = this.#life === "ended" ? "one that has ended: create a new one" : `one that is ${this.#state}`;
       throw new SshError("misuse", `expected a tunnel that was never connected, got ${got}`);
     }
     this.#life = "running";
@@ -190,7 +190,7 @@ export class Supervisor {
     try {
       const link = await Link.open(this.#platform, this.#options, endpoint, events, {
         signal,
-        sendEarly: this.#sendEarly,
+        pipelines: this.#pipelines,
       });
       if (signal.aborted) {
         const error = this.#abortReason();
@@ -203,7 +203,7 @@ export class Supervisor {
       return undefined;
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
-      if (cause.at === "login") this.#sendEarly = false;
+      if (cause.at === "login") this.#pipelines = false;
       this.#endpoint++;
       this.#backoff.failed(cause);
       return signal.aborted ? this.#abortReason() : cause.error;

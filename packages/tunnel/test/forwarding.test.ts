@@ -83,7 +83,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     expect(await busy).toMatchObject({
       code: "refused",
       message:
-        'expected the server to listen on "::1" port 80, but it refused and gave no reason; the port may be in use',
+        'expected the server to listen on "::1" port 80, got a refusal without a reason: the port may be in use, so choose another or wait',
     });
     const policy = rejection(rig.tunnel.listen({ port: 81 }));
     await rig.nextRequest();

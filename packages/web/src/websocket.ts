@@ -115,7 +115,7 @@ class WebSocketPipe implements BytePipe {
 
   write(chunk: Bytes): boolean {
     if (this.#over) return false;
-    if (this.#ended) throw new SshError("misuse", "expected no write after end");
+    if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
     if (chunk.length > 0) this.#socket.send(chunk as Uint8Array<ArrayBuffer>);
     if (this.#buffered < this.#highWaterMark) return this.#drainTimer === undefined;
     this.#drainTimer ??= setTimeout(() => this.#poll(), pollMs);
