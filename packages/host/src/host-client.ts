@@ -103,7 +103,7 @@ export class Client implements HostClient {
   }
 
   async #serve(pipe: BytePipe): Promise<SshConnection> {
-    const { options, platform, now } = this.#context;
+    const { options, platform } = this.#context;
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
     return await accept(pipe, {
       hostKeys,
@@ -111,7 +111,6 @@ export class Client implements HostClient {
       rekey,
       keepAlive,
       methods,
-      now,
       random: platform.random,
       attempts: limits.attempts,
       loginTimeoutMs: limits.loginTimeoutMs,

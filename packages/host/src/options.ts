@@ -1,7 +1,7 @@
 /** Options of a TunnelHost, their defaults and checks. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
 import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
-import { describeType, expectNumber, ServerLimits, SshError } from "@postern/wire";
+import { describeType, expectNumber, expectType, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
 
@@ -145,15 +145,8 @@ const hostOptions = [
 export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms): CheckedHostOptions {
   checkOptions("TunnelHost", given, hostOptions);
   const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;
-  const { keepAlive: givenKeepAlive = {}, limits = {} } = given;
   rekeyLimits(rekey);
-  checkAlgorithms(givenAlgorithms);
-  const algorithms = {
-    kex: givenAlgorithms.kex ?? defaults.kex,
-    hostKeys: givenAlgorithms.hostKeys ?? defaults.hostKeys,
-    ciphers: givenAlgorithms.ciphers ?? defaults.ciphers,
-    macs: givenAlgorithms.macs ?? defaults.macs,
-  };
+  const algorithms = checkAlgorithms(givenAlgorithms, defaults);
   checkHostKeys(hostKeys, algorithms.hostKeys);
   if (typeof authorize !== "function") {
     const got = describeType(authorize);
@@ -163,16 +156,10 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
     const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
     throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
-  if (banner !== undefined && typeof banner !== "string") {
-    throw new SshError("misuse", `expected banner to be a string, got ${describeType(banner)}`);
-  }
+  if (banner !== undefined) expectType("banner", banner, "string");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
   if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
-  checkOptions("keepAlive", givenKeepAlive, ["intervalMs", "countMax"]);
-  const { intervalMs = defaultKeepAlive.intervalMs, countMax = defaultKeepAlive.countMax } = givenKeepAlive;
-  const keepAlive = { intervalMs, countMax };
-  checkKeepAlive(keepAlive);
   return {
     hostKeys,
     authorize,
@@ -180,13 +167,13 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
     gatewayPorts,
     rekey,
     banner,
-    keepAlive,
+    keepAlive: checkKeepAlive(given.keepAlive, defaultKeepAlive),
     algorithms,
-    limits: checkLimits(limits),
+    limits: checkLimits(given.limits),
   };
 }
 
-function checkLimits(given: GivenHostLimits): HostLimits {
+function checkLimits(given: GivenHostLimits = {}): HostLimits {
   checkOptions("limits", given, [...Object.keys(defaultHostLimits), "visitorsPerForwarding", "visitorsPerSource"]);
   const { startups: givenStartups = {}, penalties: givenPenalties = {}, ...rest } = given;
   const { startups: defaultStartups, penalties: defaultPenalties, ...others } = defaultHostLimits;

@@ -1,5 +1,5 @@
 /** The ready-made policy: a table of users, their passwords, keys and permissions. @module */
-import { checkOptions } from "@postern/ssh";
+import { abortable, checkOptions } from "@postern/ssh";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { Authorize, HostDecision, HostLoginAttempt } from "./authorize.ts";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
@@ -143,26 +143,18 @@ class Semaphore {
 
   #acquire(signal: AbortSignal): Promise<void> {
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new SshError(
-        "limit",
-        `expected at most ${this.#maxWaiting} passwords to wait for their comparison, got more`,
-      );
+      throw new SshError("limit", `expected at most ${this.#maxWaiting} passwords to be compared at once, got more`);
     }
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
+      const caller = abortable(signal, { resolve, reject }, () => {
         this.#waiting.delete(start);
-        signal.removeEventListener("abort", abort);
-      };
-      const start = (): void => {
-        settle();
-        resolve();
-      };
-      const abort = (): void => {
-        settle();
         reject(aborted(signal));
+      });
+      const start = (): void => {
+        this.#waiting.delete(start);
+        caller.resolve();
       };
       this.#waiting.add(start);
-      signal.addEventListener("abort", abort, { once: true });
     });
   }
 }
