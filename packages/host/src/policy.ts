@@ -51,7 +51,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
   // Comparing a password takes memory and time, and guesses may come in crowds.
   const comparisons = new Semaphore(2, ServerLimits.waitingPasswords);
 
-  const passwordIsRight = async (user: User | undefined, given: string, signal: AbortSignal): Promise<boolean> => {
+  const comparePassword = async (user: User | undefined, given: string, signal: AbortSignal): Promise<HostDecision> => {
     expectPassword(given);
     const own = user?.password;
     let right = false;
@@ -60,7 +60,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
       const stored = own?.cost === cost ? own : decoy;
       if (await comparisons.run(() => stored.matches(given), signal)) right = true;
     }
-    return right;
+    return right && user !== undefined && user.permissions;
   };
 
   const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
@@ -73,12 +73,10 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
         return granted !== undefined && user !== undefined && restrict(user.permissions, granted);
       }
       case "password":
-        return (
-          (await passwordIsRight(user, attempt.password, attempt.signal)) && user !== undefined && user.permissions
-        );
+        return await comparePassword(user, attempt.password, attempt.signal);
       case "keyboard-interactive": {
         const [given = ""] = await attempt.ask({ name: "", instruction: "", prompts: [prompt] });
-        return (await passwordIsRight(user, given, attempt.signal)) && user !== undefined && user.permissions;
+        return await comparePassword(user, given, attempt.signal);
       }
     }
   };

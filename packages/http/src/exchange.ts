@@ -58,10 +58,11 @@ export class Exchange {
 
   /** Answers the request. Resolves with whether the connection can be kept alive. Never rejects. */
   async run(): Promise<boolean> {
+    const { whenRead } = this.#content;
     await this.#content.begin();
     this.#connection.watch(
       // A half-close usually means that the visitor has closed its socket. If not, it still receives the response.
-      () => void this.#content.whenRead.then(() => this.#abortRequest(new SshError("closed", "the visitor has ended"))),
+      () => void whenRead.promise.then(() => this.#abortRequest(new SshError("closed", "the visitor has ended"))),
       (error) => {
         this.#abortRequest(error);
         this.#onClose(error);

@@ -1,4 +1,5 @@
 /** The content of a request, read from the visitor only when the handler reads it. @module */
+import { type Deferred, deferred } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 import { type HttpConnection, nextTurn } from "./http-connection.ts";
 import { HttpError } from "./http-error.ts";
@@ -12,21 +13,21 @@ const turnMs = 10;
 
 /** The content of one request. */
 export class RequestContent {
+  /** The error in the content read so far. */
+  error: HttpError | undefined;
   /** `undefined` if the request has no content. */
   readonly stream: ReadableStream<Bytes> | undefined;
   /** Resolves when the last byte has been read. Stays pending if that never happens. */
-  readonly whenRead: Promise<void>;
+  readonly whenRead: Deferred = deferred();
   readonly #connection: HttpConnection;
   readonly #idleTimeoutMs: number;
   /** The rest of the time limit. It only runs while the handler reads. */
   #leftMs: number;
   #turnAt = performance.now();
   #state: "waits for 100" | "coming" | "read" | "failed";
-  #error: HttpError | undefined;
   #responding = false;
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
-  #read: () => void = () => {};
 
   /** @param timeoutMs time limit for receiving the content */
   constructor(
@@ -39,15 +40,7 @@ export class RequestContent {
     this.#leftMs = timeoutMs;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#state = expectsContinue ? "waits for 100" : "coming";
-    this.whenRead = new Promise((resolve) => {
-      this.#read = resolve;
-    });
     this.stream = framing.by === "length" && framing.length === 0 ? undefined : this.#open();
-  }
-
-  /** The error in the content read so far. */
-  get error(): HttpError | undefined {
-    return this.#error;
   }
 
   /** `false` without our 100 (Continue): it is unknown whether content follows (RFC 9110 section 10.1.1). */
@@ -124,16 +117,16 @@ export class RequestContent {
     if (typeof event === "object" && event.type === "end") {
       this.#state = "read";
       this.#controller?.close();
-      this.#read();
+      this.whenRead.resolve();
     } else {
       this.#state = "failed";
       const isLate = event === "timeout";
-      this.#error = typeof event === "object" && event.type === "error" ? event.error : undefined;
-      this.#error ??= isLate
+      this.error = typeof event === "object" && event.type === "error" ? event.error : undefined;
+      this.error ??= isLate
         ? new HttpError(408, "expected the whole content in time")
         : new HttpError(400, "the request is incomplete");
-      const code = this.#error.status === 413 ? "limit" : isLate ? "timeout" : "closed";
-      this.#controller?.error(new SshError(code, this.#error.message));
+      const code = this.error.status === 413 ? "limit" : isLate ? "timeout" : "closed";
+      this.#controller?.error(new SshError(code, this.error.message));
     }
     this.#controller = undefined;
     return undefined;

@@ -29,10 +29,10 @@ export interface RequestLine {
   readonly minorVersion: 0 | 1;
 }
 
-// RFC 9110 section 5.6.2
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-// RFC 9110 section 5.5: visible characters, obs-text, space and tab
-const fieldContent = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9110 section 5.6.2. */
+export const token: RegExp = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110 section 5.5: visible characters, obs-text, space and tab. */
+export const fieldContent: RegExp = /^[\t\x20-\x7e\x80-\xff]*$/;
 // RFC 3986, and { } | ^ ` [ ], which browsers send. No fragment, and no backslash, which URL parsers read as a slash.
 const targetCharacters = /^[!$-;=?-[\]-~]+$/;
 // RFC 9110 section 7.2. Names have unreserved characters only (RFC 3986 section 2.3).

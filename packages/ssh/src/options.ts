@@ -194,10 +194,7 @@ function expectFunctions<Options>(options: Options, names: readonly (keyof Optio
   for (const name of names) if (options[name] !== undefined) expectType(name, options[name], "function");
 }
 
-/**
- * Checks that a server has a host key for at least one of the algorithms it offers.
- * @throws SshError `misuse`
- */
+/** Checks that a server has a host key for at least one of the algorithms it offers. @throws SshError `misuse` */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
   expectList("hostKeys to hold signers, see readPrivateKey", hostKeys, isSigner);
   if (hostKeys.length === 0) {

@@ -1,8 +1,4 @@
-/**
- * Remote listening (RFC 4254 section 7): requests for ports, and the routing of channels that arrive from them.
- *
- * @module
- */
+/** Remote listening (RFC 4254 section 7): requests for ports, and routing of the channels that follow. @module */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,

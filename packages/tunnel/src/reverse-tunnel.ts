@@ -29,7 +29,7 @@ import {
 import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
-import { abortableCall } from "./waiting.ts";
+import { abortableCall, sleep } from "./waiting.ts";
 
 /**
  * A reverse tunnel through an SSH server.
@@ -215,7 +215,10 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
         changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
-        failed: (error) => this.#forwardingFailed(error),
+        failed: (error) => {
+          const isFinal = this.#options.exitOnForwardFailure && ["refused", "denied", "protocol"].includes(error.code);
+          if (isFinal) this.#supervisor.end(error);
+        },
         rejected: this.#rejected,
         visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
       },
@@ -233,19 +236,15 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
     const forwardings = [...this.#forwardings];
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
-      const stopListening = onAbort(signal, resolve);
-      const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
-        Promise.all(forwardings.map((one) => one.idle())),
-      );
-      // After `beginClose`, `closed` does not reject.
-      void Promise.race([finished, this.closed]).then(() => {
-        clearTimeout(timer);
-        stopListening();
-        resolve();
-      });
-    });
+    const over = new AbortController();
+    const stopListening = onAbort(signal, () => over.abort());
+    const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
+      Promise.all(forwardings.map((one) => one.idle())),
+    );
+    // After `beginClose`, `closed` does not reject.
+    void Promise.race([finished, this.closed]).then(() => over.abort());
+    await sleep(drainMs, over.signal);
+    stopListening();
   }
 
   #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
@@ -256,11 +255,6 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     if (state === "closed") this.#closed(forwarding);
     this.#timeline.add(state, reason, forwarding);
     this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
-  }
-
-  #forwardingFailed(error: SshError): void {
-    if (!this.#options.exitOnForwardFailure) return;
-    if (["refused", "denied", "protocol"].includes(error.code)) this.#supervisor.end(error);
   }
 
   readonly #rejected = (error: unknown): void => this.#supervisor.reported(error);

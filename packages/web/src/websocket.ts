@@ -1,5 +1,5 @@
 /** A WebSocket as a byte pipe. Browsers reach SSH servers with it, through a bridge that relays to TCP. @module */
-import type { BytePipe, PipeSink } from "@postern/ssh";
+import { type BytePipe, onAbort, type PipeSink } from "@postern/ssh";
 import { type Bytes, describeType, expectSignal, expectType, quote, SshError } from "@postern/wire";
 
 /** Options of {@link webSocketPipe}. */
@@ -49,14 +49,13 @@ export async function webSocketPipe(
     throw new SshError("misuse", `expected a URL or a WebSocket, got ${describeType(target)}`);
   socket.binaryType = "arraybuffer";
   const pipe = new WebSocketPipe(socket, highWaterMark);
-  const abort = (): void => pipe.abort();
-  signal?.addEventListener("abort", abort, { once: true });
+  const stopListening = onAbort(signal, () => pipe.abort());
   try {
     await pipe.opened;
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stopListening();
   }
   return pipe;
 }
