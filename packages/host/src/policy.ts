@@ -60,7 +60,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
       const stored = own?.cost === cost ? own : decoy;
       if (await comparisons.run(() => stored.matches(given), signal)) right = true;
     }
-    return right && user !== undefined && user.permissions;
+    return right && user ? user.permissions : false;
   };
 
   const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {

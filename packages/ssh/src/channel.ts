@@ -77,7 +77,7 @@ export class SshChannel implements Channel, ChannelCore {
 
   start(sink: PipeSink): void {
     if (this.sink !== undefined)
-      throw new SshError("misuse", "expected one start of a channel, as streams or as a pipe, got another");
+      throw new SshError("misuse", "expected one start, as streams or as a pipe, got another");
     this.sink = sink;
     queueMicrotask(() => this.input.deliver());
   }

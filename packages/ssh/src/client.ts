@@ -67,14 +67,17 @@ function loginEvent(
           try {
             return await options.hostKey({ hostKey, algorithm });
           } catch (error) {
-            const message = `expected hostKey to decide about the server's key (${algorithm}), got an error: see its cause`;
-            throw toSshError(error, "hostkey", message);
+            throw toSshError(error, "hostkey", `expected hostKey to decide about the ${algorithm} key, got an error`);
           }
         },
         (trusted) => {
           // Only `true` accepts the key, because a check may forget to return a value.
-          const message = `expected hostKey to trust the server's key (${algorithm}), got a refusal: return true if it is right`;
-          if (trusted !== true) throw new SshError("hostkey", message);
+          if (trusted !== true) {
+            throw new SshError(
+              "hostkey",
+              `expected hostKey to return true for the ${algorithm} key, got another value`,
+            );
+          }
           session.transport.acceptHostKey();
           options.onLogin?.(connection);
         },

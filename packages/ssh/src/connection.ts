@@ -158,8 +158,7 @@ export class Connection implements SshConnection {
 
   async openChannel(type: string, specificData: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
     this.#expectOpen(options.signal);
-    if (!this.loggedIn)
-      throw new SshError("misuse", "expected openChannel to be called after login, got a call before it");
+    if (!this.loggedIn) throw new SshError("misuse", "expected openChannel after login, got it before");
     return await this.#channels.open(type, specificData, options);
   }
 

@@ -75,7 +75,7 @@ describe("a client", () => {
     const { liar, connected } = lyingServer({}, { hostKey: () => false });
     expect(await rejection(connected)).toMatchObject({
       code: "hostkey",
-      message: "expected hostKey to trust the server's key (ssh-ed25519), got a refusal: return true if it is right",
+      message: "expected hostKey to return true for the ssh-ed25519 key, got another value",
     });
     liar.end();
     expect(await liar.next()).toBeUndefined();

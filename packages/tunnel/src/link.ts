@@ -117,8 +117,8 @@ export class Link {
           const text = createFingerprint(platform.sha256)(key);
           const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
           if ((await hostKey(offer)) !== true) {
-            const got = `${text} (${offer.keyType}): if it is right, return true for it`;
-            throw new SshError("hostkey", `expected a host key that the program trusts, got ${got}`);
+            const got = `${text} (${offer.keyType}): return true to trust it`;
+            throw new SshError("hostkey", `expected a trusted host key, got ${got}`);
           }
           return true;
         },

@@ -77,9 +77,8 @@ export class RemoteListener {
     if (reply.ok) throw new SshError("protocol", `${expected} and to return the port, got none: request a fixed port`);
     if (reply.unimplemented)
       throw new SshError("denied", `${expected}, got UNIMPLEMENTED: it does not support remote forwarding`);
-    const hint = "a refusal without a reason: the port may be in use, so choose another or wait";
-    const got =
-      reasons.length === 0 ? hint : `a refusal with the reason ${reasons.map((text) => quote(text)).join(", ")}`;
+    const hint = "a refusal without a reason: the port may be in use, choose another";
+    const got = reasons.length === 0 ? hint : `a refusal: ${reasons.map((text) => quote(text)).join(", ")}`;
     throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);
   }
 
@@ -100,7 +99,7 @@ export class RemoteListener {
     if (!ok)
       throw new SshError(
         "refused",
-        `expected the server to stop listening on ${describe(address, port)}, got a refusal: close the tunnel instead`,
+        `expected the server to stop listening on ${describe(address, port)}, got a refusal: close the tunnel`,
       );
   }
 

@@ -83,7 +83,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     expect(await busy).toMatchObject({
       code: "refused",
       message:
-        'expected the server to listen on "::1" port 80, got a refusal without a reason: the port may be in use, so choose another or wait',
+        'expected the server to listen on "::1" port 80, got a refusal without a reason: the port may be in use, choose another',
     });
     const policy = rejection(rig.tunnel.listen({ port: 81 }));
     await rig.nextRequest();
@@ -93,7 +93,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     );
     expect(await policy).toMatchObject({
       code: "denied",
-      message: expect.stringContaining('reason "Server has disabled port forwarding."'),
+      message: expect.stringContaining('refusal: "Server has disabled port forwarding."'),
     });
     expect(rig.tunnel.forwardings).toEqual([]);
     rig.server.abort();
