@@ -2,7 +2,7 @@
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink, StartOptions } from "@postern/ssh";
-import { type Bytes, SshError, toSshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, SshError, toSshError } from "@postern/wire";
 import { WriteGathering } from "./write-gathering.ts";
 
 /**
@@ -38,7 +38,7 @@ export function socketPipe(socket: Socket): BytePipe {
 }
 
 /** Shared by all sockets of {@link connectPiped}: each read is delivered before the next one begins. */
-let readBuffer: Bytes | undefined;
+let readBuffer: ArrayBufferBytes | undefined;
 
 /** Starts to connect. Returns a socket with a pipe, see {@link pipeOf}. The socket emits no `data`. */
 export function connectPiped(options: TcpNetConnectOpts): Socket {
@@ -125,7 +125,7 @@ class SocketPipe implements BytePipe {
     if (!this.#dialled) {
       // The sink expects a Uint8Array. A Buffer differs: its slice() does not copy.
       this.#socket.on("data", (chunk: Bytes) =>
-        this.#deliver(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
+        this.#deliver(new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length)),
       );
     }
     if (!this.#paused) this.#socket.resume();
@@ -133,7 +133,7 @@ class SocketPipe implements BytePipe {
   }
 
   /** Called with each read of a socket of {@link connectPiped}. The memory is reused after the call. */
-  read(chunk: Bytes): void {
+  read(chunk: ArrayBufferBytes): void {
     this.#deliver(this.#sink?.memory?.borrows === true ? chunk : chunk.slice());
   }
 
@@ -202,7 +202,7 @@ class SocketPipe implements BytePipe {
     }
   }
 
-  #deliver(chunk: Bytes): void {
+  #deliver(chunk: ArrayBufferBytes): void {
     if (!this.#aborted && !this.#dropping) this.#sink?.data(chunk);
   }
 

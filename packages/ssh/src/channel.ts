@@ -143,7 +143,7 @@ export class SshChannel implements Channel, ChannelCore {
     this.context.scheduleFlush();
   }
 
-  peek(size: number): Promise<Bytes> {
+  peek(size: number): Promise<ArrayBufferBytes> {
     return this.input.peek(size);
   }
 

@@ -1,6 +1,14 @@
 /** A WebSocket as a byte pipe. Browsers reach SSH servers with it, through a bridge that relays to TCP. @module */
 import { type BytePipe, onAbort, type PipeSink } from "@postern/ssh";
-import { type Bytes, describeType, expectSignal, expectType, quote, SshError } from "@postern/wire";
+import {
+  type ArrayBufferBytes,
+  type Bytes,
+  describeType,
+  expectSignal,
+  expectType,
+  quote,
+  SshError,
+} from "@postern/wire";
 
 /** Options of {@link webSocketPipe}. */
 export interface WebSocketPipeOptions {
@@ -80,7 +88,7 @@ class WebSocketPipe implements BytePipe {
   #paused = false;
   #delivering = false;
   /** chunks that arrived before `start` or while paused */
-  #queue: Bytes[] = [];
+  #queue: ArrayBufferBytes[] = [];
   #queuedBytes = 0;
   /** set from a `write` that returned `false` until `drain` is called */
   #drainTimer: ReturnType<typeof setTimeout> | undefined;
@@ -229,6 +237,6 @@ class WebSocketPipe implements BytePipe {
   }
 }
 
-function isBytes(value: unknown): value is Bytes {
+function isBytes(value: unknown): value is ArrayBufferBytes {
   return value instanceof Uint8Array;
 }
