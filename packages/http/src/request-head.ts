@@ -23,11 +23,7 @@ export interface RequestHead {
 export type Field = readonly [name: string, value: string];
 
 /** The first line of a request (RFC 9112 section 3). */
-export interface RequestLine {
-  readonly method: string;
-  readonly target: string;
-  readonly minorVersion: 0 | 1;
-}
+export type RequestLine = Pick<RequestHead, "method" | "minorVersion"> & { readonly target: string };
 
 /** RFC 9110 section 5.6.2. */
 export const token: RegExp = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;

@@ -127,7 +127,7 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
 }
 
-/** Fills in the lists that are missing from `defaults`, and checks all lists of algorithms. @throws SshError `misuse` */
+/** Fills in missing lists from `defaults`, and checks all lists of algorithms. @throws SshError `misuse` */
 export function checkAlgorithms(given: Partial<Algorithms>, defaults: Partial<Algorithms> = {}): Algorithms {
   checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
   const { kex = defaults.kex, hostKeys = defaults.hostKeys, ciphers = defaults.ciphers, macs = defaults.macs } = given;
@@ -138,7 +138,7 @@ export function checkAlgorithms(given: Partial<Algorithms>, defaults: Partial<Al
   return lists as Algorithms;
 }
 
-/** Fills in the values that are missing from `defaults`, and checks all of them. @throws SshError `misuse` */
+/** Fills in missing values from `defaults`, and checks all of them. @throws SshError `misuse` */
 export function checkKeepAlive(
   given: Partial<KeepAliveOptions> = {},
   defaults: Partial<KeepAliveOptions> = {},

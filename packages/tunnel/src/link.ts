@@ -33,7 +33,7 @@ export class Link {
   readonly #login: Deferred = deferred();
 
   /**
-   * @param pipelines whether requests may follow the login request at once, if the server allows it (RFC 4252 section 5.1)
+   * @param pipelines whether requests may follow the login request at once if the server allows it (RFC 4252 5.1)
    */
   constructor(connection: SshConnection, listener: RemoteListener, pipelines: boolean) {
     this.connection = connection;

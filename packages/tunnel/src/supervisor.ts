@@ -232,15 +232,15 @@ export class Supervisor {
 
   /** Attempts to connect until one succeeds (returns undefined) or the tunnel must end (returns the reason). */
   async #reconnect(lost: SshError): Promise<SshError | undefined> {
-    const { reconnect } = this.#options;
+    const { maxRetries } = this.#options.reconnect;
     const { signal } = this.#abort;
     let reason = lost;
-    for (let attempt = 1; attempt <= reconnect.maxRetries; attempt++) {
+    for (let attempt = 1; attempt <= maxRetries; attempt++) {
       if (signal.aborted) break;
       // Before the event, because by then the connection is down.
       if (attempt > 1 || this.state !== "waiting") this.#become("waiting", reason);
       const intervalMs = this.#backoff.next(reason);
-      const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
+      const event = new ReconnectAttemptEvent(attempt, maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
       await sleep(intervalMs, signal, (timer) => {
         this.#wait = timer;

@@ -4,6 +4,7 @@ import {
   type ArrayBufferBytes,
   type Bytes,
   describeType,
+  expectNumber,
   expectSignal,
   expectType,
   quote,
@@ -48,8 +49,7 @@ export async function webSocketPipe(
 ): Promise<BytePipe> {
   expectType("the options of webSocketPipe", options, "object");
   const { protocols, highWaterMark = 1024 * 1024, signal } = options;
-  if (typeof highWaterMark !== "number" || !(highWaterMark >= 1))
-    throw new SshError("misuse", `expected a highWaterMark of 1 or more, got ${String(highWaterMark)}`);
+  expectNumber("highWaterMark", highWaterMark, 1);
   expectSignal(signal);
   signal?.throwIfAborted();
   const socket = typeof target === "string" || target instanceof URL ? open(target, protocols) : target;
