@@ -45,7 +45,6 @@ export class ConnectionMachine {
   readonly #sink: PayloadSink;
   readonly #events: ConnectionEvent[] = [];
   readonly #channels = new Map<number, ChannelState>();
-
   /** channels whose data waits for window */
   readonly #waitingForWindow = new Set<number>();
   /** channels whose data waits for the sink, the longest waiting first */

@@ -1,5 +1,4 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
-
 import type { AuthMethod } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import { checkAlgorithms, checkAuth, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";

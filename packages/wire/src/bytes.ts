@@ -1,5 +1,4 @@
 /** Bytes: concatenation, comparison, text, hexadecimal and base64. @module */
-
 import { expectType } from "./checks.ts";
 
 /** Bytes as functions accept them, such as a Node.js `Buffer`. */
