@@ -56,7 +56,7 @@ function loginEvent(
       };
       connection.decide(
         () => Promise.resolve(verdict).catch(failed),
-        (good) => session.transport.verified(good),
+        (good) => session.verified(good),
       );
       return;
     }
@@ -78,7 +78,7 @@ function loginEvent(
               `expected hostKey to return true for the ${algorithm} key, got another value`,
             );
           }
-          session.transport.acceptHostKey();
+          session.acceptHostKey();
           options.onLogin?.(connection);
         },
       );

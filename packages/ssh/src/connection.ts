@@ -173,12 +173,12 @@ export class Connection implements SshConnection {
 
   debug(message: string): void {
     if (this.#end !== undefined) return;
-    this.#session.transport.debug(message, true);
+    this.#session.debug(message);
     this.#driver.scheduleFlush();
   }
 
   rekey(): void {
-    this.#session.transport.startRekey();
+    this.#session.startRekey();
     this.#driver.scheduleFlush();
   }
 
@@ -242,7 +242,7 @@ export class Connection implements SshConnection {
         this.#peer = { ...this.#peer, version: event.version, lines: event.lines };
         return true;
       case "keys": {
-        const { sessionId = new Uint8Array(0) } = this.#session.transport;
+        const { sessionId = new Uint8Array(0) } = this.#session;
         this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
         if (!event.first) this.#rekeys++;
         return true;

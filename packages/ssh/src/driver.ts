@@ -57,7 +57,7 @@ export class Driver {
   /** Starts to read and write. */
   start(): void {
     const sink: PipeSink = {
-      memory: { borrows: true, written: (chunk) => this.#session.transport.reuseOutput(chunk) },
+      memory: { borrows: true, written: (chunk) => this.#session.reuseOutput(chunk) },
       data: (chunk) => this.#receive(chunk),
       end: () => this.#inputEnded(),
       drain: () => {
@@ -118,7 +118,7 @@ export class Driver {
     this.keepAlive?.received(this.#now());
     this.#session.receive(chunk);
     this.#pump();
-    this.#session.transport.keepInput();
+    this.#session.keepInput();
   }
 
   #inputEnded(cause?: Error): void {
@@ -127,7 +127,7 @@ export class Driver {
     if (this.#pumping) return queueMicrotask(() => this.#inputEnded(cause));
     this.#pump();
     if (this.#ended) return;
-    const error = this.#session.transport.inputEnded();
+    const error = this.#session.inputEnded();
     const isExplained = error.code !== "closed" || cause === undefined;
     this.fail(isExplained ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
   }
@@ -211,7 +211,7 @@ export class Driver {
     this.#ended = true;
     if (this.#timer !== undefined) clearTimeout(this.#timer.id);
     try {
-      this.#session.transport.disconnect(reason, description);
+      this.#session.disconnect(reason, description);
       const output = this.#session.takeOutput();
       if (output !== undefined) this.#pipe.write(output);
       this.#pipe.end();

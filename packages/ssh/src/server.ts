@@ -39,7 +39,7 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
     return { session, now };
   });
   // Each key exchange costs the server a signature, so an unauthenticated client may start only a few.
-  session.transport.limitPeerRekeys(ServerLimits.kexBeforeLogin);
+  session.limitPeerRekeys(ServerLimits.kexBeforeLogin);
   const login = new Login(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => login.event(event, self));
   const ended = (error?: unknown): void => login.ended(error ?? new SshError("closed", "the connection was closed"));
@@ -82,7 +82,7 @@ class Login {
     if (event.type === "sign") {
       connection.decide(
         () => event.signer.sign(event.data, event.algorithm),
-        (signature) => this.#session.transport.signed(signature),
+        (signature) => this.#session.signed(signature),
       );
     } else if (event.type === "attempt") this.#decide(event.attempt, connection);
     else if (event.type === "responses") {

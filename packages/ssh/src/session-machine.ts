@@ -42,15 +42,14 @@ export type SessionEvent =
   | AuthServerEvent
   | ConnectionEvent;
 
-/** One SSH session without I/O, in either role. */
+/** One SSH session without I/O, in either role. The driver and the roles use its transport only through it. */
 export class SessionMachine {
   readonly connection: ConnectionMachine;
   /** One of these two is set, by role. */
   readonly authClient: AuthClientMachine | undefined;
   readonly authServer: AuthServerMachine | undefined;
   readonly #options: SessionOptions;
-  /** Passes on everything that concerns no other layer: verdicts, rekeys, DEBUG, DISCONNECT. */
-  readonly transport: TransportMachine;
+  readonly #transport: TransportMachine;
   #at: "kex" | "auth" | "open" = "kex";
   #bytesBeforeLogin = 0;
   /** traits of the server, on a client that has its identification line */
@@ -68,7 +67,7 @@ export class SessionMachine {
       },
       send: (head, body, onSent) => transport.send(head, body, onSent),
     };
-    this.transport = transport;
+    this.#transport = transport;
     this.connection = new ConnectionMachine({ sink, now: options.now });
     this.authClient =
       options.role === "client" ? new AuthClientMachine({ sink, methods: options.login.methods }) : undefined;
@@ -77,7 +76,7 @@ export class SessionMachine {
 
   /** `false` while a decision is pending or a limit is reached: stop reading. */
   get wantsInput(): boolean {
-    return this.#wantsPayloads && this.transport.wantsInput && this.transport.outputSize < Limits.outputCeiling;
+    return this.#wantsPayloads && this.#transport.wantsInput && this.#transport.outputSize < Limits.outputCeiling;
   }
 
   /**
@@ -92,22 +91,37 @@ export class SessionMachine {
     return authClient.refusals > 0 || (authClient.awaitsAnswer && mayRefuse(reason));
   }
 
+  /** Session identifier (RFC 4253 section 7.2). `undefined` before the first key exchange. */
+  get sessionId(): Bytes | undefined {
+    return this.#transport.sessionId;
+  }
+
   /** When `tick` is due next. */
   get deadline(): number | undefined {
-    const a = this.transport.deadline;
+    const a = this.#transport.deadline;
     const b = this.connection.deadline;
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
-  /** Adds input (takes, or borrows until `transport.keepInput`). */
+  /** Adds input (takes, or borrows until {@link keepInput}). */
   receive(chunk: Bytes): void {
     if (this.#at !== "open") this.#bytesBeforeLogin += chunk.length;
-    this.transport.receive(chunk);
+    this.#transport.receive(chunk);
+  }
+
+  /** Copies the unread rest of the last chunk, so that the chunk's memory may be reused. */
+  keepInput(): void {
+    this.#transport.keepInput();
+  }
+
+  /** The peer sends nothing more. Returns the error that this means. */
+  inputEnded(): SshError {
+    return this.#transport.inputEnded();
   }
 
   /** Sets the time. @throws SshError `timeout` if a key exchange takes too long */
   tick(now: number): void {
-    this.transport.tick(now);
+    this.#transport.tick(now);
     this.connection.tick(now);
   }
 
@@ -127,9 +141,52 @@ export class SessionMachine {
 
   /** Returns all pending output and clears it. Channels that waited for room may write again. */
   takeOutput(): Bytes | undefined {
-    const output = this.transport.takeOutput();
-    if (output !== undefined && this.transport.writable) this.connection.resumed();
+    const output = this.#transport.takeOutput();
+    if (output !== undefined && this.#transport.writable) this.connection.resumed();
     return output;
+  }
+
+  /** Takes back a buffer that `takeOutput` returned, once it is sent. */
+  reuseOutput(output: Bytes): void {
+    this.#transport.reuseOutput(output);
+  }
+
+  /**
+   * Answers the event `verify`.
+   * @throws SshError `kex` for anything but `true`, `hostkey` if a rekey presents another host key
+   */
+  verified(good: boolean): void {
+    this.#transport.verified(good);
+  }
+
+  /** Answers the event `hostKey`: the key is trusted. */
+  acceptHostKey(): void {
+    this.#transport.acceptHostKey();
+  }
+
+  /** Answers the event `sign`. */
+  signed(signature: Bytes): void {
+    this.#transport.signed(signature);
+  }
+
+  /** Limits the key exchanges that the peer may start before it has logged in. */
+  limitPeerRekeys(count: number): void {
+    this.#transport.limitPeerRekeys(count);
+  }
+
+  /** Starts a key exchange, unless one is running. */
+  startRekey(): void {
+    this.#transport.startRekey();
+  }
+
+  /** Sends DEBUG (RFC 4253 section 11.3). */
+  debug(message: string): void {
+    this.#transport.debug(message, true);
+  }
+
+  /** Sends DISCONNECT (RFC 4253 section 11.1) and nothing after it. */
+  disconnect(reason: number, description: string): void {
+    this.#transport.disconnect(reason, description);
   }
 
   /**
@@ -146,7 +203,7 @@ export class SessionMachine {
    * acknowledgements by 40 ms.
    */
   acknowledgeNow(): void {
-    if (this.#traits?.delaysAnswers) this.transport.ignore();
+    if (this.#traits?.delaysAnswers) this.#transport.ignore();
   }
 
   get #wantsPayloads(): boolean {
@@ -159,12 +216,12 @@ export class SessionMachine {
       if (own !== undefined) {
         if (own.type === "authenticated") {
           this.#at = "open";
-          this.transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
+          this.#transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
         }
         return own;
       }
       if (!this.#wantsPayloads) return undefined;
-      const event = this.transport.next();
+      const event = this.#transport.next();
       if (event === undefined) {
         this.#limitBeforeLogin();
         return undefined;
@@ -210,12 +267,12 @@ export class SessionMachine {
       throw new SshError("protocol", `expected an authentication message before login, got message ${number}`);
     }
     // RFC 4253 section 11.4: an unknown message number is not an error, at any time.
-    if (!this.connection.receive(payload)) this.transport.unimplemented(sequence);
+    if (!this.connection.receive(payload)) this.#transport.unimplemented(sequence);
   }
 
   /** Our NEWKEYS is sent. The first one starts the login, later ones resume data. */
   #resumed(): void {
-    const { sessionId } = this.transport;
+    const { sessionId } = this.#transport;
     if (this.#at !== "kex" || sessionId === undefined) return this.connection.resumed();
     this.#at = "auth";
     this.authServer?.start(sessionId);

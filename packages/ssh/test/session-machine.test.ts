@@ -27,7 +27,7 @@ function begun(): { readonly session: SessionMachine; readonly server: Transport
     }
     session.receive(server.takeOutput() ?? nothing);
     for (let event = session.next(); event !== undefined; event = session.next()) {
-      if (event.type === "hostKey") session.transport.acceptHostKey();
+      if (event.type === "hostKey") session.acceptHostKey();
     }
   }
   return { session, server };

@@ -46,7 +46,7 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
         );
       case "globalReply":
         if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specificData));
-        else session.transport.disconnect(11, "done");
+        else session.disconnect(11, "done");
         return;
       case "open":
         return connection.confirmOpen(event.id, undefined, { window, maxPacket });
@@ -96,7 +96,7 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
       case "data":
         return connection.consumed(event.id, event.data.length);
       case "closed":
-        return session.transport.disconnect(11, "done");
+        return session.disconnect(11, "done");
       default:
         return answerNothing(connection, event);
     }
@@ -107,7 +107,7 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
 function leave(session: SessionMachine): Program {
   const { connection } = session;
   return (event) => {
-    if (event.type === "authenticated") session.transport.disconnect(11, "done");
+    if (event.type === "authenticated") session.disconnect(11, "done");
     else answerNothing(connection, event);
   };
 }

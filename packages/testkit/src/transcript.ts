@@ -77,9 +77,9 @@ export class Player {
     const { session } = this;
     switch (event.type) {
       case "hostKey":
-        return session.transport.acceptHostKey();
+        return session.acceptHostKey();
       case "sign":
-        return session.transport.signed(atOnce(event.signer.sign(event.data, event.algorithm)));
+        return session.signed(atOnce(event.signer.sign(event.data, event.algorithm)));
       case "step":
         return session.authClient?.proceed(atOnce(event.dialog.next(event.answer)));
       case "attempt":
