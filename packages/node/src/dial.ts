@@ -2,7 +2,7 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type BytePipe, onAbort } from "@postern/ssh";
+import { type BytePipe, hostPort, onAbort } from "@postern/ssh";
 import type { Dial, Target } from "@postern/tunnel";
 import { expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
@@ -67,11 +67,6 @@ function race(
   const attempts = new Race({ host, port }, connected, failed);
   attempts.start(options);
   return attempts;
-}
-
-/** `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2). */
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Returns the system's code of an error, or its message. */
@@ -197,16 +192,16 @@ class Race {
   }
 
   #expected(): string {
-    return `expected a connection to ${hostPort(this.#target.host, this.#target.port)}`;
+    return `expected a connection to ${hostPort(this.#target)}`;
   }
 
   #name(at: HostAddress): string {
-    return hostPort(at.address, this.#target.port);
+    return hostPort({ host: at.address, port: this.#target.port });
   }
 }
 
 async function findAddresses(host: string, port: number, lookup: Lookup): Promise<readonly HostAddress[]> {
-  const expected = `expected an address to reach ${hostPort(host, port)}`;
+  const expected = `expected an address to reach ${hostPort({ host, port })}`;
   let addresses: readonly HostAddress[];
   try {
     addresses = await lookup(host);
@@ -247,5 +242,5 @@ function systemLookup(host: string): Promise<readonly HostAddress[]> {
 }
 
 function aborted(host: string, port: number, cause: unknown): SshError {
-  return new SshError("aborted", `the connection to ${hostPort(host, port)} was aborted`, { cause });
+  return new SshError("aborted", `the connection to ${hostPort({ host, port })} was aborted`, { cause });
 }

@@ -1,7 +1,15 @@
 /** Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
+import {
+  checkDial,
+  createDial,
+  createPrivateKeyMethod,
+  type DialPipe,
+  type Endpoint,
+  ReverseTunnel as PortableTunnel,
+  type TunnelOptions,
+} from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
@@ -9,6 +17,16 @@ import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
+
+/** Options of a ReverseTunnel on Node.js. */
+export interface NodeTunnelOptions extends TunnelOptions {
+  /**
+   * Connects to the server, or to the proxy or the first jump host if there is one. Called for each connection, also
+   * when reconnecting. `host` and `port` identify the server whose key is checked; the pipe may lead there by any way,
+   * such as `commandPipe` or `webSocketPipe`. The signal fires when the pipe is no longer needed. Default: TCP.
+   */
+  readonly dial?: DialPipe<Endpoint>;
+}
 
 /**
  * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the
@@ -26,9 +44,12 @@ import { nodeRandom } from "./random.ts";
  */
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
-  constructor(options: TunnelOptions) {
-    super(options, {
-      dial: dialWithCallbacks,
+  constructor(options: NodeTunnelOptions) {
+    const { dial, ...rest } = options ?? {};
+    checkDial("dial", dial);
+    super(rest, {
+      dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
+      dialTarget: dialWithCallbacks,
       prepare: prepareAlgorithms,
       algorithms: modernAlgorithms,
       random: nodeRandom,
@@ -126,16 +147,22 @@ export type {
   LoginAttempt,
   PipeMemory,
   PipeSink,
+  ProxyOptions,
+  ProxyServer,
   SinkMemory,
+  Socks5Options,
   StartOptions,
   TypedEventListener,
   TypedEventTarget,
   TypedListenerOptions,
 } from "@postern/ssh";
+export { socks5 } from "@postern/ssh";
 export {
   type BackoffOptions,
   type ChannelOpenRequest,
   type CloseOptions,
+  type DialPipe,
+  type Endpoint,
   type ForwardedChannel,
   type Forwarding,
   ForwardingEvent,
@@ -145,6 +172,7 @@ export {
   fingerprint,
   type HostKeyCheck,
   type HostKeyOffer,
+  type JumpHost,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -177,9 +205,11 @@ export { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 export * as algorithms from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
+export { type CommandPipeOptions, commandPipe } from "./command.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
+export { type HttpConnectOptions, httpConnect } from "./proxy.ts";
 export { nodeRandom } from "./random.ts";
 export { socketPipe } from "./socket.ts";

@@ -1,8 +1,8 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { abortable } from "@postern/ssh";
+import { abortable, hostPort } from "@postern/ssh";
 import { expectPort, expectSignal, expectType, SshError } from "@postern/wire";
-import { hostPort, reasonOf } from "./dial.ts";
+import { reasonOf } from "./dial.ts";
 
 /** Options of {@link listen}. */
 export interface ListenOptions {
@@ -42,7 +42,7 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
   expectType("host", host, "string");
   expectPort("port", port, 0);
   expectSignal(signal);
-  const name = hostPort(host, port);
+  const name = hostPort({ host, port });
   signal?.throwIfAborted();
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
     // Without a listener, an 'error' of a socket that is not in use yet would end the process.

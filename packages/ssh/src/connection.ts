@@ -2,7 +2,19 @@
 import type { AuthClientEvent, AuthServerEvent, MaybePromise } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
-import { type Bytes, disconnectReason, Limits, maxTimerMs, quote, SshError, sanitizeText } from "@postern/wire";
+import {
+  type Bytes,
+  DirectTcpip,
+  disconnectReason,
+  expectPort,
+  expectText,
+  Limits,
+  maxTimerMs,
+  quote,
+  SshError,
+  sanitizeText,
+} from "@postern/wire";
+import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { ConnectionContext } from "./channel-core.ts";
 import { Channels } from "./channels.ts";
@@ -18,6 +30,7 @@ import type {
   ChannelOptions,
   ConnectionStats,
   GlobalReply,
+  OpenTcpOptions,
   PeerInfo,
   RequestOptions,
   SshConnection,
@@ -160,6 +173,14 @@ export class Connection implements SshConnection {
     this.#expectOpen(options.signal);
     if (!this.loggedIn) throw new SshError("misuse", "expected openChannel after login, got it before");
     return await this.#channels.open(type, specificData, options);
+  }
+
+  async openTcp({ host, port }: Address, { origin, ...options }: OpenTcpOptions = {}): Promise<Channel> {
+    expectText("host", host);
+    expectPort("port", port, 1);
+    const { host: originAddress, port: originPort } = origin ?? { host: "127.0.0.1", port: 0 };
+    const specificData = DirectTcpip.encode({ host, port, originAddress, originPort });
+    return await this.openChannel("direct-tcpip", specificData, options);
   }
 
   async request(name: string, specificData: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {

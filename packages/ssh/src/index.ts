@@ -1,5 +1,5 @@
 /** An SSH connection over any byte pipe. @module */
-export type { Address } from "./address.ts";
+export { type Address, hostPort } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";
 export { abortable, type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
@@ -18,6 +18,9 @@ export {
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";
+export { type HttpConnectOptions, httpConnect } from "./proxy/http-connect.ts";
+export { type ProxyAddress, type ProxyOptions, type ProxyServer, parseProxy } from "./proxy/proxy-server.ts";
+export { type Socks5Options, socks5 } from "./proxy/socks5.ts";
 export { type Free, pump } from "./pump.ts";
 export { setRef } from "./ref.ts";
 export { accept, type ServerLoginOptions, serverLogin } from "./server.ts";
@@ -33,6 +36,7 @@ export type {
   IncomingChannelRequest,
   IncomingOpen,
   IncomingRequest,
+  OpenTcpOptions,
   PeerInfo,
   RequestOptions,
   SshConnection,

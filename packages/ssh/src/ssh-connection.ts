@@ -2,6 +2,7 @@
 import type { ChannelLimits } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import type { ArrayBufferBytes, Bytes, SshError } from "@postern/wire";
+import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
 
 /** A full-duplex SSH channel (RFC 4254 section 5). Use it either as streams or as a byte pipe, not both. */
@@ -125,6 +126,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of {@link SshConnection.openTcp}. */
+export interface OpenTcpOptions extends CallOptions, ChannelOptions {
+  /** the client on whose behalf the peer connects; default 127.0.0.1, port 0 */
+  readonly origin?: Address | undefined;
+}
+
 /** Options of a global request. */
 export interface RequestOptions extends CallOptions {
   /** Called with the reply while its message is handled, before any later message is read. */
@@ -143,6 +150,14 @@ export interface SshConnection {
   readonly channelCount: number;
   /** Opens a channel. @throws SshError `refused` with the peer's reason; `misuse` before login is complete */
   openChannel(type: string, specificData: Bytes, options?: CallOptions & ChannelOptions): Promise<Channel>;
+  /**
+   * Asks the server to connect to a TCP address (`direct-tcpip`, RFC 4254 section 7.2). The server resolves a name. The
+   * channel is a byte pipe, so it may carry another SSH connection: `connect(await connection.openTcp(…), …)`.
+   *
+   * @throws SshError `refused` with the server's reason: ADMINISTRATIVELY_PROHIBITED (1) if its policy forbids it,
+   * CONNECT_FAILED (2) if the address could not be reached; `misuse` before login is complete
+   */
+  openTcp(target: Address, options?: OpenTcpOptions): Promise<Channel>;
   /** Sends a global request and resolves with the reply. */
   request(name: string, specificData: Bytes, options?: RequestOptions): Promise<GlobalReply>;
   /**

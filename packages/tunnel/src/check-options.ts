@@ -13,7 +13,14 @@ import {
   quote,
   SshError,
 } from "@postern/wire";
-import type { CheckedOptions, Endpoint, ReconnectChanges, TunnelOptions } from "./options.ts";
+import type {
+  CheckedJumpHost,
+  CheckedOptions,
+  Endpoint,
+  JumpHost,
+  ReconnectChanges,
+  TunnelOptions,
+} from "./options.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 
 const tunnelOptions = [
@@ -24,6 +31,8 @@ const tunnelOptions = [
   "user",
   "auth",
   "hostKey",
+  "via",
+  "proxy",
   "algorithms",
   "rekey",
   "keepAlive",
@@ -59,6 +68,8 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     user,
     auth: listOf(auth),
     hostKey,
+    via: checkVia(given.via),
+    proxy: checkProxy(given.proxy),
     algorithms: checkAlgorithms(algorithms, defaults),
     rekey: rekeyLimits(given.rekey),
     keepAlive: checkKeepAlive(given.keepAlive, { intervalMs: 30_000, countMax: 5 }),
@@ -87,19 +98,50 @@ export function changeOptions(options: CheckedOptions, changes: ReconnectChanges
   return { ...changed, endpoints: checkEndpoints({ host, port }) };
 }
 
-function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
-  expectText("user", user);
+/** @param of what the options belong to, such as `via[0].` */
+function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">, of = ""): void {
+  expectText(`${of}user`, user);
   if (!Array.isArray(auth) || auth.length === 0) {
     const got = Array.isArray(auth) ? "an empty list" : describeType(auth);
-    throw new SshError("misuse", `expected auth to be a login method or a list of them, got ${got}`);
+    throw new SshError("misuse", `expected ${of}auth to be a login method or a list of them, got ${got}`);
   }
   checkAuth(auth);
   if (typeof hostKey !== "function") {
     const hint = "such as fingerprint('SHA256:…')";
     const got =
       typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
-    throw new SshError("misuse", `expected hostKey to be a function, ${hint}; got ${got}`);
+    throw new SshError("misuse", `expected ${of}hostKey to be a function, ${hint}; got ${got}`);
   }
+}
+
+function checkVia(via: TunnelOptions["via"] = []): readonly CheckedJumpHost[] {
+  expectList("via to list jump hosts: via: [{ host, user, auth }]", via, (one: unknown) => {
+    return typeof one === "object" && !Array.isArray(one);
+  });
+  if (via.length > Limits.jumpHosts)
+    throw new SshError("misuse", `expected via to list at most ${Limits.jumpHosts} jump hosts, got ${via.length}`);
+  return via.map((hop: JumpHost, index) => {
+    const of = `via[${index}].`;
+    checkOptions("via", hop, ["host", "port", "user", "auth", "hostKey"]);
+    const { host, port = 22, user, hostKey } = hop;
+    const auth = listOf(hop.auth);
+    checkHostName(`${of}host`, host);
+    expectPort(`${of}port`, port, 1);
+    checkIdentity({ user, auth, hostKey: hostKey ?? (() => false) }, of);
+    return { host, port, user, auth, hostKey };
+  });
+}
+
+/** The message names the type alone, because a URL may hold a password. */
+function checkProxy(proxy: TunnelOptions["proxy"]): TunnelOptions["proxy"] {
+  if (proxy === undefined) return undefined;
+  if (typeof (proxy as Partial<typeof proxy> | null)?.open !== "function") {
+    const hint = "such as socks5('socks5://host:port') or httpConnect('http://host:port')";
+    throw new SshError("misuse", `expected proxy to be a proxy ${hint}, got ${describeType(proxy)}`);
+  }
+  expectText("proxy.host", proxy.host);
+  expectPort("proxy.port", proxy.port, 1);
+  return proxy;
 }
 
 function checkEndpoints({

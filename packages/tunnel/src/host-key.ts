@@ -1,6 +1,8 @@
 /** The decision whether to trust a host key. @module */
 import type { MaybePromise } from "@postern/auth";
-import { parseFingerprint } from "@postern/keys";
+import type { Hash } from "@postern/crypto";
+import { createFingerprint, keyType, parseFingerprint } from "@postern/keys";
+import type { Address, ClientOptions } from "@postern/ssh";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
 /** A host key. The server has proved possession of it. The check decides whether it is the right server. */
@@ -41,5 +43,16 @@ export function fingerprint(...trusted: readonly [string, ...string[]]): HostKey
       "hostkey",
       `expected ${offer.host} to have the host key ${trusted.join(" or ")}, got ${got} (${offer.keyType})`,
     );
+  };
+}
+
+/** Returns the option `hostKey` of `connect`: it asks the check about the key of an endpoint. */
+export function hostKeyOption(check: HostKeyCheck, { host, port }: Address, sha256: Hash): ClientOptions["hostKey"] {
+  return async ({ hostKey: key, algorithm }) => {
+    const text = createFingerprint(sha256)(key);
+    const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
+    if ((await check(offer)) === true) return true;
+    const got = `${text} (${offer.keyType}): return true to trust it`;
+    throw new SshError("hostkey", `expected a trusted host key, got ${got}`);
   };
 }

@@ -1,5 +1,6 @@
 /** The client of a reverse tunnel. @module */
 export { createPrivateKeyMethod } from "./auth-methods.ts";
+export { checkDial, createDial, type DialPipe } from "./dial.ts";
 export {
   ForwardingEvent,
   NoticeEvent,
@@ -17,6 +18,7 @@ export type {
   CloseOptions,
   Endpoint,
   ForwardOptions,
+  JumpHost,
   ListenOptions,
   ReconnectChanges,
   ReconnectInfo,

@@ -1,19 +1,12 @@
 /** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
-import { createFingerprint, keyType } from "@postern/keys";
-import {
-  type BytePipe,
-  type CallOptions,
-  connect,
-  type Deferred,
-  deferred,
-  onAbort,
-  type SshConnection,
-} from "@postern/ssh";
+import { type CallOptions, connect, type Deferred, deferred, type SshConnection, setRef } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
+import { hostKeyOption } from "./host-key.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { LinkFailure } from "./reconnect.ts";
 import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
+import { Route } from "./route.ts";
 import { unlessAborted } from "./waiting.ts";
 
 /** Callbacks while a link is made, and after. */
@@ -28,6 +21,7 @@ export interface LinkEvents {
 export class Link {
   readonly connection: SshConnection;
   readonly #listener: RemoteListener;
+  readonly #route: Route;
   readonly #pipelines: boolean;
   /** Settles with the login. */
   readonly #login: Deferred = deferred();
@@ -35,9 +29,10 @@ export class Link {
   /**
    * @param pipelines whether requests may follow the login request at once if the server allows it (RFC 4252 5.1)
    */
-  constructor(connection: SshConnection, listener: RemoteListener, pipelines: boolean) {
+  constructor(connection: SshConnection, listener: RemoteListener, route: Route, pipelines: boolean) {
     this.connection = connection;
     this.#listener = listener;
+    this.#route = route;
     this.#pipelines = pipelines;
   }
 
@@ -64,6 +59,25 @@ export class Link {
     await this.#listener.cancel(address, port, onCancelled, call);
   }
 
+  /** As `closed` of the connection. If a jump host was lost, rejects with its error. */
+  async closed(): Promise<void> {
+    try {
+      await this.connection.closed;
+    } catch (error) {
+      throw this.#route.failure ?? error;
+    }
+  }
+
+  /** Closes the connection, then those to the jump hosts, the last one first. Never rejects. */
+  async close(call?: CallOptions): Promise<void> {
+    for (const one of [this.connection, ...this.#route.hops.toReversed()]) await one.close(call).catch(() => {});
+  }
+
+  /** Decides whether the connections keep the process alive. */
+  setRef(keepsAlive: boolean): void {
+    for (const one of [this.connection, ...this.#route.hops]) setRef(one, keepsAlive);
+  }
+
   /** Login has succeeded, and the tunnel is open. */
   opened(): void {
     this.#login.resolve();
@@ -88,44 +102,41 @@ export class Link {
   ): Promise<Link> {
     const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
     const started = performance.now();
+    const leftMs = (): number => Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started)));
+    const route = new Route({ platform, options, server: { host, port }, signal, leftMs, ...events });
+    const checkHostKey = hostKeyOption(hostKey, { host, port }, platform.sha256);
     let link: Link | undefined;
     let listener: RemoteListener | undefined;
-    let at: LinkFailure["at"] = "dial";
     try {
       const [dialled, prepared] = await Promise.allSettled([
-        dial(platform, { host, port }, loginTimeoutMs, signal),
+        route.dial(),
         platform.prepare?.(options.algorithms) ?? options.algorithms,
       ]);
       if (dialled.status === "rejected") throw dialled.reason;
-      const pipe = dialled.value;
       if (prepared.status === "rejected") {
-        pipe.abort();
+        dialled.value.abort();
         throw prepared.reason;
       }
-      at = "reached";
+      const algorithms = prepared.value;
+      const pipe = await route.jump(dialled.value, algorithms);
+      route.at = "reached";
       await connect(pipe, {
         user,
         auth,
-        algorithms: prepared.value,
+        algorithms,
         rekey,
         keepAlive,
         signal,
         random: platform.random,
-        loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
-        hostKey: async ({ hostKey: key, algorithm }) => {
-          at = "host key";
-          const text = createFingerprint(platform.sha256)(key);
-          const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
-          if ((await hostKey(offer)) !== true) {
-            const got = `${text} (${offer.keyType}): return true to trust it`;
-            throw new SshError("hostkey", `expected a trusted host key, got ${got}`);
-          }
-          return true;
+        loginTimeoutMs: leftMs(),
+        hostKey: (offer) => {
+          route.at = "host key";
+          return checkHostKey(offer);
         },
         onLogin: (connection) => {
-          at = "login";
+          route.at = "login";
           listener = new RemoteListener(connection);
-          link = new Link(connection, listener, pipelines);
+          link = new Link(connection, listener, route, pipelines);
           if (!signal.aborted) events.authenticating(link);
         },
         onNotice: (message) => events.debug(message),
@@ -139,19 +150,12 @@ export class Link {
       });
       return link as unknown as Link;
     } catch (cause) {
-      const failure = new LinkFailure(explain(toSshError(cause, "connect", "the login failed"), host), at);
+      const error = route.failure ?? explain(toSshError(cause, "connect", "the login failed"), host);
+      const failure = new LinkFailure(error, route.at);
       link?.failed(failure);
       throw failure;
     }
   }
-}
-
-function dial(platform: Platform, endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<BytePipe> {
-  let stopListening: (() => void) | undefined;
-  return new Promise<BytePipe>((connected, failed) => {
-    const pending = platform.dial(endpoint, timeoutMs, connected, failed);
-    stopListening = onAbort(signal, () => pending.abort(signal.reason));
-  }).finally(() => stopListening?.());
 }
 
 /** A failed negotiation is retried, so its message says that retrying may not help. */

@@ -1,7 +1,13 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
+import {
+  type CallOptions,
+  checkOptions,
+  type KeepAliveOptions,
+  type ProxyServer,
+  type rekeyLimits,
+} from "@postern/ssh";
 import {
   describeType,
   expectInteger,
@@ -22,6 +28,18 @@ export interface Endpoint {
   readonly host: string;
   /** default 22 */
   readonly port: number;
+}
+
+/** An SSH server on the way to the next one, which permits `direct-tcpip` channels; see {@link TunnelOptions.via}. */
+export interface JumpHost {
+  /** name or address, as the previous jump host resolves it */
+  readonly host: string;
+  /** default 22 */
+  readonly port?: number;
+  readonly user: string;
+  readonly auth: AuthMethod | readonly AuthMethod[];
+  /** default: the tunnel's `hostKey`, which is called with this host and port */
+  readonly hostKey?: HostKeyCheck;
 }
 
 /** The argument of `beforeReconnect`. */
@@ -57,6 +75,14 @@ export interface TunnelOptions {
   readonly auth: AuthMethod | readonly AuthMethod[];
   /** decides whether to trust the server's host key; see `fingerprint` */
   readonly hostKey: HostKeyCheck;
+  /**
+   * Jump hosts, at most 16. The first one is dialled, each next one is reached through the previous one, and the server
+   * through the last, as with `ssh -J`. Each verifies its own host key and has its own login; none of them can read the
+   * tunnel's traffic. Keepalive, rekey and algorithms apply to each. If one of the connections ends, all end.
+   */
+  readonly via?: readonly JumpHost[];
+  /** a proxy that is dialled instead of the server or the first jump host; see `socks5` and `httpConnect` */
+  readonly proxy?: ProxyServer;
   /** lists of algorithm values, best first; default: `modernAlgorithms` of the platform */
   readonly algorithms?: Partial<Algorithms>;
   /**
@@ -86,8 +112,8 @@ export interface TunnelOptions {
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /**
-   * milliseconds from the dial to the end of login, including the host key check; also the limit of `beforeReconnect`;
-   * default 60 s
+   * milliseconds from the dial to the end of login, including proxies, jump hosts and host key checks; also the limit of
+   * `beforeReconnect`; default 60 s
    */
   readonly loginTimeoutMs?: number;
   /** milliseconds to connect to a target; default 30 s */
@@ -161,6 +187,13 @@ export interface CloseOptions {
   readonly drainMs?: number;
 }
 
+/** A jump host with the defaults filled in, except for the tunnel's `hostKey`. */
+export interface CheckedJumpHost extends Endpoint {
+  readonly user: string;
+  readonly auth: readonly AuthMethod[];
+  readonly hostKey: HostKeyCheck | undefined;
+}
+
 /** Options with the defaults filled in. */
 export interface CheckedOptions {
   /** at least one */
@@ -169,6 +202,8 @@ export interface CheckedOptions {
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: HostKeyCheck;
+  readonly via: readonly CheckedJumpHost[];
+  readonly proxy: ProxyServer | undefined;
   readonly algorithms: Algorithms;
   readonly rekey: ReturnType<typeof rekeyLimits>;
   readonly keepAlive: KeepAliveOptions;

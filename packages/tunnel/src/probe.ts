@@ -1,6 +1,6 @@
 /** Checks which program answers on the server's port: this one, another one, or none. @module */
 import { type CallOptions, type Channel, deferred, onAbort, type SshConnection } from "@postern/ssh";
-import { type Bytes, DirectTcpip, Limits, OpenFailureReason, SshError } from "@postern/wire";
+import { type Bytes, Limits, OpenFailureReason, SshError } from "@postern/wire";
 
 /**
  * `ours`: the nonce that we sent to the port arrived here. `foreign`: another program accepted the connection.
@@ -57,8 +57,7 @@ export class ProbeGate {
       const arrived = new Promise<ProbeAnswer>((resolve) =>
         this.#expected.set(key(nonce), { arrived: () => resolve("ours"), over: over.promise }),
       );
-      const specificData = DirectTcpip.encode({ host, port, originAddress: "127.0.0.1", originPort: 0 });
-      channel = await connection.openChannel("direct-tcpip", specificData, { signal: limit.signal });
+      channel = await connection.openTcp({ host, port }, { signal: limit.signal });
       channel.write(nonce);
       const silence = new Promise<ProbeAnswer>((resolve) => onAbort(limit.signal, () => resolve("foreign")));
       // A peer that closes the channel or sends data first is another program, unless the SSH connection itself was

@@ -76,7 +76,7 @@ export class Supervisor {
   setRef(keepsAlive: boolean): void {
     this.#keepsAlive = keepsAlive;
     setRef(this.#wait, keepsAlive);
-    setRef(this.#link?.connection, keepsAlive);
+    this.#link?.setRef(keepsAlive);
   }
 
   /** The first login. @throws SshError */
@@ -116,7 +116,7 @@ export class Supervisor {
     if (this.#hasLoggedIn || this.#life === "new") this.end(undefined);
     else this.#abort.abort(new SshError("aborted", "the tunnel was closed"));
     // The signal only shortens the wait, so `close` resolves when it aborts.
-    await (link?.connection.close({ signal }) ?? this.closed).catch(() => {});
+    await (link?.close({ signal }) ?? this.closed.catch(() => {}));
   }
 
   /** Ends the tunnel, and the connection that may be open. */
@@ -136,7 +136,7 @@ export class Supervisor {
     this.#abort.abort(reason ?? new SshError("closed", "the tunnel was closed"));
     this.#context.ended(reason);
     this.#context.stateChanged("closed", reason);
-    void link?.connection.close();
+    void link?.close();
   }
 
   /**
@@ -183,7 +183,7 @@ export class Supervisor {
       if (signal.aborted) {
         const error = this.#abortReason();
         link.failed(new LinkFailure(error, "login"));
-        await link.connection.close();
+        await link.close();
         return error;
       }
       this.#opened(link);
@@ -199,10 +199,10 @@ export class Supervisor {
 
   #opened(link: Link): void {
     this.#link = link;
-    setRef(link.connection, this.#keepsAlive);
+    link.setRef(this.#keepsAlive);
     this.#hasLoggedIn = true;
     this.#backoff.opened();
-    void link.connection.closed.then(
+    void link.closed().then(
       () => this.#link === link && this.end(undefined),
       (error: SshError) => void this.#lost(link, error),
     );

@@ -83,13 +83,19 @@ export {
   type Channel,
   type ChannelCounters,
   type Free,
+  type HttpConnectOptions,
+  httpConnect,
   type KeepAliveOptions,
   type LoginAttempt,
   type PipeMemory,
   type PipeSink,
+  type ProxyOptions,
+  type ProxyServer,
   pipeFromStreams,
   type SinkMemory,
+  type Socks5Options,
   type StartOptions,
+  socks5,
   streamsFromPipe,
   type TypedEventListener,
   type TypedEventTarget,
@@ -99,6 +105,7 @@ export {
   type BackoffOptions,
   type ChannelOpenRequest,
   type CloseOptions,
+  type DialPipe,
   type Endpoint,
   type ForwardedChannel,
   type Forwarding,
@@ -109,6 +116,7 @@ export {
   fingerprint,
   type HostKeyCheck,
   type HostKeyOffer,
+  type JumpHost,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -137,7 +145,6 @@ export {
   type SshErrorCode,
   type SshErrorOptions,
 } from "@postern/wire";
-export type { DialPipe } from "./dial.ts";
 export { hashPassword, policy, TunnelHost, type WebTunnelHostOptions } from "./host.ts";
 export { privateKey } from "./private-key.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";

@@ -1,15 +1,22 @@
 /** ReverseTunnel over any byte pipe, with algorithms in pure JavaScript. @module */
 import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
-import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
-import { describeType, expectType, SshError } from "@postern/wire";
-import { createDial, type DialPipe } from "./dial.ts";
+import {
+  checkDial,
+  createDial,
+  type DialPipe,
+  type Endpoint,
+  ReverseTunnel as PortableTunnel,
+  type Target,
+  type TunnelOptions,
+} from "@postern/tunnel";
 
 /** Options of a ReverseTunnel whose connections the program opens. */
 export interface WebTunnelOptions extends TunnelOptions {
   /**
-   * Connects to the server. Called for each connection, also when reconnecting. `host` and `port` identify the server
-   * whose key is checked; the pipe may lead there by any way. The signal fires when the pipe is no longer needed.
+   * Connects to the server, or to the proxy or the first jump host if there is one. Called for each connection, also
+   * when reconnecting. `host` and `port` identify the server whose key is checked; the pipe may lead there by any way.
+   * The signal fires when the pipe is no longer needed.
    */
   readonly dial: DialPipe<Endpoint>;
   /**
@@ -38,11 +45,9 @@ export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: WebTunnelOptions) {
     const { dial, dialTarget, ...rest } = options ?? {};
-    if (typeof dial !== "function") {
-      const example = '(server, { signal }) => webSocketPipe("wss://…", { signal })';
-      throw new SshError("misuse", `expected dial to be a function such as ${example}, got ${describeType(dial)}`);
-    }
-    if (dialTarget !== undefined) expectType("dialTarget", dialTarget, "function");
+    // Unlike on Node.js there is no default.
+    checkDial("dial", dial ?? null);
+    checkDial("dialTarget", dialTarget);
     super(rest, {
       dial: createDial("host", dial),
       dialTarget: dialTarget !== undefined && createDial("target", dialTarget),

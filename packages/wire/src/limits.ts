@@ -88,6 +88,8 @@ export const Limits = {
   pendingRetryMs: 2_000,
   /** state changes in a tunnel's timeline */
   timeline: 100,
+  /** jump hosts of a tunnel; each one's connection is carried inside the previous one's */
+  jumpHosts: 16,
   /** default timeout of `onOpen` */
   onOpenTimeoutMs: 30_000,
   /** default timeout from dialling to login */

@@ -1,7 +1,7 @@
 /** Connects with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
-import type { Dial } from "@postern/tunnel";
 import { describeType, maxTimerMs, SshError, toSshError } from "@postern/wire";
+import type { Dial } from "./platform.ts";
 
 /**
  * Connects to an address. The signal fires when the pipe is no longer needed: the tunnel has ended, or a timeout has
@@ -11,6 +11,13 @@ export type DialPipe<Address> = (
   address: Address,
   options: { readonly signal: AbortSignal },
 ) => BytePipe | Promise<BytePipe>;
+
+/** @throws SshError `misuse` unless the value of an option is a function or undefined */
+export function checkDial(option: "dial" | "dialTarget", value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  const example = '(server, { signal }) => webSocketPipe("wss://…", { signal })';
+  throw new SshError("misuse", `expected ${option} to be a function such as ${example}, got ${describeType(value)}`);
+}
 
 /** Makes a platform's {@link Dial} of the program's function, which may never settle and may ignore its signal. */
 export function createDial<Address extends { readonly host: string; readonly port: number }>(
