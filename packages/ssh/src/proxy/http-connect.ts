@@ -2,7 +2,14 @@
 import { type Bytes, quote, SshError, toBase64, utf8 } from "@postern/wire";
 import { type Address, hostPort } from "../address.ts";
 import { type Dialog, holdDialog } from "./pipe-dialog.ts";
-import { credentialBytes, type ProxyAddress, type ProxyOptions, type ProxyServer, parseProxy } from "./proxy-server.ts";
+import {
+  credentialBytes,
+  ipv6Groups,
+  type ProxyAddress,
+  type ProxyOptions,
+  type ProxyServer,
+  parseProxy,
+} from "./proxy-server.ts";
 
 /** Options of {@link httpConnect}. The default port is 80. */
 export type HttpConnectOptions = ProxyOptions;
@@ -52,10 +59,10 @@ function basic({ username, password }: NonNullable<ProxyAddress["credentials"]>)
 
 /** The request target. Other characters could end the line, and so the request (RFC 9112 section 3.2.3). */
 function authorityOf(target: Address): string {
-  const isSafe = target.host.includes(":") ? /^[\da-f:.]+$/i : /^[\w.-]+$/;
-  if (isSafe.test(target.host)) return hostPort(target);
+  const { host } = target;
+  if (host.includes(":") ? ipv6Groups(host) !== undefined : /^[\w.-]+$/.test(host)) return hostPort(target);
   const hint = "write a name in its ASCII form";
-  throw new SshError("misuse", `expected a host that an HTTP proxy can take, got ${quote(target.host)}: ${hint}`);
+  throw new SshError("misuse", `expected a host that an HTTP proxy can take, got ${quote(host)}: ${hint}`);
 }
 
 async function readResponse(dialog: Dialog, expected: string, isAnonymous: boolean): Promise<void> {

@@ -76,6 +76,19 @@ export function credentialBytes(name: string, text: string): Uint8Array {
   throw new SshError("misuse", `expected the ${name} of a proxy to have at most 255 bytes, got ${bytes.length}`);
 }
 
+/**
+ * Returns the eight groups of an IPv6 address without a zone, or undefined for other texts. The URL parser accepts each
+ * text form of RFC 4291 section 2.2, and returns hexadecimal groups.
+ */
+export function ipv6Groups(host: string): readonly number[] | undefined {
+  const url = `http://[${host}]`;
+  if (!/^[\da-f:.]+$/i.test(host) || !URL.canParse(url)) return undefined;
+  const text = new URL(url).hostname.slice(1, -1);
+  const [head = [], tail = []] = text.split("::").map((part) => part.split(":").filter((group) => group !== ""));
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => "0");
+  return [...head, ...zeros, ...tail].map((group) => Number.parseInt(group, 16));
+}
+
 type Parsed = Omit<ProxyOptions, "port"> & { readonly scheme: string; readonly port?: number };
 
 function fromUrl(what: string, text: string, schemes: readonly string[]): Parsed {

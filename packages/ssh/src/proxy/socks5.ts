@@ -2,7 +2,14 @@
 import { type Bytes, concat, quote, SshError, utf8 } from "@postern/wire";
 import { type Address, hostPort } from "../address.ts";
 import { type Dialog, holdDialog } from "./pipe-dialog.ts";
-import { credentialBytes, type ProxyAddress, type ProxyOptions, type ProxyServer, parseProxy } from "./proxy-server.ts";
+import {
+  credentialBytes,
+  ipv6Groups,
+  type ProxyAddress,
+  type ProxyOptions,
+  type ProxyServer,
+  parseProxy,
+} from "./proxy-server.ts";
 
 /** Options of {@link socks5}. The default port is 1080. */
 export type Socks5Options = ProxyOptions;
@@ -92,7 +99,11 @@ function connectRequest({ host, port }: Address): Bytes {
 function address(host: string): Bytes {
   const ipv4 = parseIpv4(host);
   if (ipv4 !== undefined) return Uint8Array.of(1, ...ipv4);
-  if (host.includes(":")) return Uint8Array.of(4, ...parseIpv6(host));
+  if (host.includes(":")) {
+    const groups = ipv6Groups(host);
+    if (groups !== undefined) return Uint8Array.of(4, ...groups.flatMap((group) => [group >> 8, group & 0xff]));
+    throw new SshError("misuse", `expected a name or an address that a proxy can reach, got ${quote(host)}`);
+  }
   const name = utf8(host);
   if (name.length <= 255) return concat(Uint8Array.of(3, name.length), name);
   throw new SshError("misuse", `expected a host name of at most 255 bytes, got ${name.length}`);
@@ -122,21 +133,4 @@ function expectVersion(name: string, got: number | undefined, expected: number):
 function parseIpv4(host: string): readonly number[] | undefined {
   const parts = /^(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}$/.test(host) ? host.split(".").map(Number) : [];
   return parts.length === 4 && parts.every((part) => part < 256) ? parts : undefined;
-}
-
-/** The URL parser accepts every text form of an address (RFC 4291 section 2.2) and returns hexadecimal groups. */
-function parseIpv6(host: string): readonly number[] {
-  const text = /^[\da-f:.]+$/i.test(host) && URL.canParse(`http://[${host}]`) && new URL(`http://[${host}]`).hostname;
-  if (text === false) {
-    throw new SshError("misuse", `expected a name or an address that a proxy can reach, got ${quote(host)}`);
-  }
-  const [head = [], tail = []] = text
-    .slice(1, -1)
-    .split("::")
-    .map((part) => part.split(":").filter((group) => group !== ""));
-  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => "0");
-  return [...head, ...zeros, ...tail].flatMap((group) => {
-    const value = Number.parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
 }
