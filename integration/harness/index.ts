@@ -6,6 +6,7 @@ export * from "./middlebox.ts";
 export * from "./pattern.ts";
 export * from "./ports.ts";
 export { launch, type Printed, type Running, run } from "./process.ts";
+export * from "./proxies.ts";
 export {
   inside,
   lacks,

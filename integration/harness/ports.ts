@@ -31,6 +31,17 @@ export function isListening(port: number): boolean {
   );
 }
 
+/** Returns the number of connections of the server at this port that are not over, from the kernel's table. */
+export function connectionCount(port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  // 06 is TIME_WAIT, 0A is LISTEN.
+  const connection = new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:[0-9A-F]{4} (?!06|0A)`, "gm");
+  return ["/proc/net/tcp", "/proc/net/tcp6"].reduce(
+    (sum, table) => sum + (read(table).match(connection)?.length ?? 0),
+    0,
+  );
+}
+
 function read(file: string): string {
   try {
     return readFileSync(file, "latin1");

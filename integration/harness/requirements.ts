@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 // biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module that a script of Node.js 20 can import.
 import { newerDebian } from "../../scripts/lib/newer-debian.mjs";
 
-export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer";
+export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "proxies" | "nc";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -99,6 +99,16 @@ function why(need: Requirement): string | undefined {
       return lacksFile("/usr/include/libssh/libssh.h", "libssh-dev") ?? noCompiler();
     case "newer":
       return noNewer();
+    case "proxies":
+      return (
+        lacks("microsocks", "microsocks") ??
+        lacks("danted", "dante-server") ??
+        lacks("tinyproxy", "tinyproxy") ??
+        lacks("stunnel4", "stunnel4") ??
+        lacks("openssl", "openssl")
+      );
+    case "nc":
+      return lacks("nc.openbsd", "netcat-openbsd");
     default:
       return need satisfies never;
   }

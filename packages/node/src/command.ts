@@ -23,6 +23,8 @@ export interface CommandPipeOptions extends CallOptions {
 const keptOfStderr = 1024;
 /** The time to end after the end of the input, before SIGTERM, and after that, before SIGKILL. */
 const graceMs = 1_000;
+/** The time for a command to end after the end of its output, before that is reported as a half-close. */
+const statusMs = 100;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -84,6 +86,7 @@ class CommandPipe implements BytePipe {
   #error: Error | undefined;
   #stderr = "";
   #timer: NodeJS.Timeout | undefined;
+  #ending: NodeJS.Timeout | undefined;
 
   constructor(name: string, child: Child, onStderr: ((text: string) => void) | undefined) {
     this.#name = name;
@@ -94,8 +97,8 @@ class CommandPipe implements BytePipe {
     stdin.on("drain", () => this.#sink?.drain());
     stdout.pause();
     stdout.on("end", () => {
-      this.#outputEnd = "ended";
-      this.#report();
+      // A command usually ends right after its output. Its status, if it is not 0, replaces the end.
+      this.#ending = setTimeout(() => this.#endOutput(), statusMs);
     });
     stderr.setEncoding("utf8");
     stderr.on("data", (text: string) => {
@@ -186,10 +189,18 @@ class CommandPipe implements BytePipe {
     }, graceMs);
   }
 
+  #endOutput(): void {
+    if (this.#outputEnd !== "open") return;
+    this.#outputEnd = "ended";
+    this.#report();
+  }
+
   #gone(code: number | null, signal: NodeJS.Signals | null): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#ending);
     this.#life = "gone";
     this.#error = this.#aborted ?? (this.#dropping ? undefined : this.#failure(code, signal));
+    if (code === 0) this.#endOutput();
     this.#report();
   }
 

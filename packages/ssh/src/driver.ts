@@ -128,8 +128,10 @@ export class Driver {
     this.#pump();
     if (this.#ended) return;
     const error = this.#session.inputEnded();
-    const isExplained = error.code !== "closed" || cause === undefined;
-    this.fail(isExplained ? error : new SshError("closed", `the connection was lost: ${cause.message}`, { cause }));
+    if (cause === undefined) return this.fail(error);
+    const { code, message } = error;
+    const what = code === "closed" ? "the connection was lost" : message;
+    this.fail(new SshError(code, `${what}: ${cause.message}`, { cause }));
   }
 
   readonly #scheduledPump = (): void => {
