@@ -4,6 +4,8 @@
 export interface Orders {
   /** The port of the SSH server, at 127.0.0.1. */
   readonly port: number;
+  /** The port of a SOCKS proxy, at 127.0.0.1, if there is one. */
+  readonly proxyPort: number | undefined;
   readonly user: string;
   /** The text of an OpenSSH key file. */
   readonly privateKey: string;

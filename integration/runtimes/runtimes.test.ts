@@ -1,7 +1,16 @@
 /** Runs the same tunnel and all vectors in every runtime. `npm run runtimes` prints the table. */
 import { mkdirSync, writeSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type KeyPair, makeKey, missing, startSshd, type TempDir, tempDir } from "../harness/index.ts";
+import {
+  type KeyPair,
+  makeKey,
+  missing,
+  type RealProxy,
+  startMicrosocks,
+  startSshd,
+  type TempDir,
+  tempDir,
+} from "../harness/index.ts";
 import { bundle, countVectors } from "./bundle.ts";
 import { startControl } from "./control.ts";
 import type { Orders, Report } from "./orders.ts";
@@ -19,13 +28,16 @@ describe.skipIf(missing("sshd"))("every runtime", () => {
   let dir: TempDir;
   let user: KeyPair;
   let other: KeyPair;
+  let proxy: RealProxy | undefined;
   const rows: Row[] = [];
   beforeAll(async () => {
     dir = tempDir("postern-runtimes");
     user = await makeKey("ed25519", dir.file("user"));
     other = await makeKey("ed25519", dir.file("other"));
+    if (missing("proxies") === undefined) proxy = await startMicrosocks();
   });
-  afterAll(() => {
+  afterAll(async () => {
+    await proxy?.stop();
     // Directly to stderr: the test runner would add a heading.
     writeSync(2, `\n${table(rows)}\n`);
     dir.remove();
@@ -47,6 +59,7 @@ describe.skipIf(missing("sshd"))("every runtime", () => {
       try {
         const orders: Orders = {
           port: sshd.port,
+          proxyPort: proxy?.port,
           user: sshd.user,
           privateKey: user.privateText,
           fingerprint: sshd.fingerprint(),

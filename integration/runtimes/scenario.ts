@@ -4,6 +4,7 @@ import {
   type ForwardedChannel,
   fingerprint,
   type Listener,
+  socks5,
   type TunnelOptions,
   ReverseTunnel as WebTunnel,
   type WebTunnelOptions,
@@ -20,14 +21,17 @@ export interface Platform {
   readonly privateKey: (text: string) => AuthMethod;
   /** True if the platform can connect to targets. */
   readonly dialsTargets: boolean;
+  /** False if every dial leads to the server, as through a bridge. */
+  readonly dialsAnywhere: boolean;
 }
 
 /** `@postern/web` over the pipes of `dial`. */
-export function webPlatform(dial: WebTunnelOptions["dial"]): Platform {
+export function webPlatform(dial: WebTunnelOptions["dial"], dialsAnywhere = true): Platform {
   return {
     tunnel: (options) => new WebTunnel({ ...options, dial }),
     privateKey: webPrivateKey,
     dialsTargets: false,
+    dialsAnywhere,
   };
 }
 
@@ -46,6 +50,8 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
 
   const deceived = platform.tunnel({ ...options, hostKey: fingerprint(orders.wrongFingerprint) });
   await expectCode("hostkey", deceived.connect());
+
+  await followRoute(platform, control, options);
 
   const tunnel = platform.tunnel(options);
   tunnel.closed.catch(() => {});
@@ -77,6 +83,19 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   await tunnel.closed;
   expect(tunnel.state === "closed", `expected the tunnel to be closed, got ${tunnel.state}`);
   return { ms, bytes: 2 * orders.visitors * orders.bytes, rekeys };
+}
+
+/** Logs in through the server as a jump host, which is reached through a SOCKS proxy if there is one. */
+async function followRoute(platform: Platform, { orders }: Control, options: TunnelOptions): Promise<void> {
+  const { host = "", port = 0, user, auth } = options;
+  const { proxyPort } = orders;
+  const proxy =
+    proxyPort === undefined || !platform.dialsAnywhere ? undefined : socks5({ host: "127.0.0.1", port: proxyPort });
+  const tunnel = platform.tunnel({ ...options, via: [{ host, port, user, auth }], ...(proxy && { proxy }) });
+  await tunnel.connect();
+  const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
+  expect(forwarding.port > 0, `expected a port through the jump host, got ${forwarding.port}`);
+  await tunnel.close();
 }
 
 /** Serves visitors until the forwarding ends. */

@@ -11,5 +11,5 @@ const version = new URLSearchParams(location.search).get("version") ?? "?";
 await runProgram(
   location.href,
   version,
-  webPlatform((_host, { signal }) => webSocketPipe(bridge, { signal })),
+  webPlatform((_host, { signal }) => webSocketPipe(bridge, { signal }), false),
 );

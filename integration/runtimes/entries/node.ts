@@ -6,7 +6,7 @@ import { nodeVersion } from "./version.ts";
 await runProgram(
   process.argv[2] ?? "",
   nodeVersion(),
-  { tunnel: (options) => new ReverseTunnel(options), privateKey, dialsTargets: true },
+  { tunnel: (options) => new ReverseTunnel(options), privateKey, dialsTargets: true, dialsAnywhere: true },
   // A tunnel prepares its own algorithms. The vectors use all of them directly.
   await prepareAlgorithms(compatibleAlgorithms),
 );

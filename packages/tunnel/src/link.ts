@@ -1,7 +1,6 @@
 /** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
 import { type CallOptions, connect, type Deferred, deferred, type SshConnection, setRef } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
-import { hostKeyOption } from "./host-key.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { LinkFailure } from "./reconnect.ts";
@@ -104,7 +103,6 @@ export class Link {
     const started = performance.now();
     const leftMs = (): number => Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started)));
     const route = new Route({ platform, options, server: { host, port }, signal, leftMs, ...events });
-    const checkHostKey = hostKeyOption(hostKey, { host, port }, platform.sha256);
     let link: Link | undefined;
     let listener: RemoteListener | undefined;
     try {
@@ -129,10 +127,7 @@ export class Link {
         signal,
         random: platform.random,
         loginTimeoutMs: leftMs(),
-        hostKey: (offer) => {
-          route.at = "host key";
-          return checkHostKey(offer);
-        },
+        hostKey: route.hostKey(hostKey, { host, port }),
         onLogin: (connection) => {
           route.at = "login";
           listener = new RemoteListener(connection);

@@ -4,13 +4,14 @@ import {
   type Address,
   type BytePipe,
   type CallOptions,
+  type ClientOptions,
   connect,
   hostPort,
   onAbort,
   type SshConnection,
 } from "@postern/ssh";
 import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
-import { hostKeyOption } from "./host-key.ts";
+import { type HostKeyCheck, hostKeyOption } from "./host-key.ts";
 import type { CheckedJumpHost, CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { LinkFailure } from "./reconnect.ts";
@@ -83,24 +84,30 @@ export class Route {
     return last;
   }
 
+  /** Returns the option `hostKey` of `connect`, for a jump host or the server. */
+  hostKey(check: HostKeyCheck, endpoint: Endpoint): ClientOptions["hostKey"] {
+    const option = hostKeyOption(check, endpoint, this.#context.platform.sha256);
+    return (offer) => {
+      this.at = "host key";
+      return option(offer);
+    };
+  }
+
   #logIn(pipe: BytePipe, hop: CheckedJumpHost, name: string, algorithms: Algorithms): Promise<SshConnection> {
     const { platform, options, signal, leftMs, banner, debug } = this.#context;
-    const hostKey = hostKeyOption(hop.hostKey ?? options.hostKey, hop, platform.sha256);
+    const { host, port, user, auth } = hop;
     const { rekey, keepAlive } = options;
     this.at = "reached";
     return connect(pipe, {
-      user: hop.user,
-      auth: hop.auth,
+      user,
+      auth,
       algorithms,
       rekey,
       keepAlive,
       signal,
       random: platform.random,
       loginTimeoutMs: leftMs(),
-      hostKey: (offer) => {
-        this.at = "host key";
-        return hostKey(offer);
-      },
+      hostKey: this.hostKey(hop.hostKey ?? options.hostKey, { host, port }),
       onNotice: (message) => debug(`${name}: ${message}`),
       onBanner: banner,
       onDebug: (message) => debug(`${name}: ${message}`),
