@@ -104,7 +104,7 @@ describe("a SOCKS5 proxy", () => {
 
   it.each<[string, ProxyServer, Bytes[], RegExp]>([
     ["no method", anonymous, [bytes(5, 0xff)], /got none of them; it may require a username and a password/],
-    ["no method, to a client with a password", known, [bytes(5, 0xff)], /methods 0,2, got none of them$/],
+    ["no method, to a client with a password", known, [bytes(5, 0xff)], /methods 0, 2, got none of them$/],
     ["a method that was not offered", anonymous, [bytes(5, 2)], /got method 2/],
     ["a wrong password", known, [bytes(5, 2), bytes(1, 1)], /to accept the username and the password, got status 1/],
     ["another version", anonymous, [bytes(4, 0)], /to speak version 5, got 4; is it a SOCKS5 proxy\?/],
@@ -318,7 +318,7 @@ describe("the pipe behind a proxy", () => {
     expect(sink.told).toEqual([`data ${banner.length}`]);
   });
 
-  it("does not read while nobody takes the bytes", async () => {
+  it("does not read while the bytes are not taken", async () => {
     const fake = fakeProxy([ok]);
     const pipe = await web.open(fake.pipe, name);
     let sent = 0;

@@ -112,8 +112,8 @@ export interface TunnelOptions {
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /**
-   * milliseconds from the dial to the end of login, including proxies, jump hosts and host key checks; also the limit of
-   * `beforeReconnect`; default 60 s
+   * milliseconds from the dial to the end of login, including the proxy, jump hosts and host key checks; also the limit
+   * of `beforeReconnect`; default 60 s
    */
   readonly loginTimeoutMs?: number;
   /** milliseconds to connect to a target; default 30 s */

@@ -94,7 +94,7 @@ export class Route {
   }
 
   #logIn(pipe: BytePipe, hop: CheckedJumpHost, name: string, algorithms: Algorithms): Promise<SshConnection> {
-    const { platform, options, signal, leftMs, banner, debug } = this.#context;
+    const { platform, options, signal, leftMs } = this.#context;
     const { host, port, user, auth } = hop;
     const { rekey, keepAlive } = options;
     this.at = "reached";
@@ -108,9 +108,9 @@ export class Route {
       random: platform.random,
       loginTimeoutMs: leftMs(),
       hostKey: this.hostKey(hop.hostKey ?? options.hostKey, { host, port }),
-      onNotice: (message) => debug(`${name}: ${message}`),
-      onBanner: banner,
-      onDebug: (message) => debug(`${name}: ${message}`),
+      onNotice: (message) => this.#context.debug(`${name}: ${message}`),
+      onBanner: (message) => this.#context.banner(message),
+      onDebug: (message) => this.#context.debug(`${name}: ${message}`),
     });
   }
 
@@ -119,7 +119,7 @@ export class Route {
     const expected = `a connection to ${hostPort({ host, port })}`;
     try {
       const channel = await this.#bounded(expected, (call) => connection.openTcp({ host, port }, call));
-      channel.closed
+      void channel.closed
         .catch((error: unknown) => {
           this.failure ??= this.#named(name, error);
         })
@@ -133,7 +133,7 @@ export class Route {
     }
   }
 
-  /** Gives the work the time that is left. @throws SshError `timeout`; the signal's reason */
+  /** Calls `work` with a signal that aborts when no time is left. @throws SshError `timeout`; the signal's reason */
   async #bounded<T>(expected: string, work: (call: CallOptions) => Promise<T>): Promise<T> {
     const { signal, leftMs } = this.#context;
     const result = await withDeadline(expected, leftMs(), signal, (limit) => work({ signal: limit }));

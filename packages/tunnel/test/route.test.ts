@@ -262,9 +262,8 @@ describe("a tunnel through jump hosts", () => {
 describe("a tunnel through a proxy", () => {
   /** A proxy without a protocol: it connects to the address that `open` gets. */
   const proxyOf = (network: Network, open: Partial<ProxyServer> = {}): ProxyServer => {
-    network.others.set(
-      "proxy:1080",
-      (pipe) => void pipe.start({ data() {}, end: () => pipe.end(), drain() {}, closed() {} }),
+    network.others.set("proxy:1080", (pipe) =>
+      pipe.start({ data() {}, end: () => pipe.end(), drain() {}, closed() {} }),
     );
     return {
       host: "proxy",

@@ -46,8 +46,7 @@ export function httpConnect(proxy: string | URL | HttpConnectOptions): ProxyServ
 
 /** RFC 7617 section 2: the user-id holds no colon, and neither part control characters. */
 function basic({ username, password }: NonNullable<ProxyAddress["credentials"]>): string {
-  const isValid = (text: string): boolean => [...text].every((char) => char >= " " && char !== "\u007f");
-  if (username.includes(":") || !isValid(username) || !isValid(password)) {
+  if (username.includes(":") || /\p{Cc}/u.test(username + password)) {
     throw new SshError(
       "misuse",
       "expected a username without a colon, and no control characters in it and in the password (RFC 7617 section 2)",

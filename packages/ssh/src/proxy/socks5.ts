@@ -79,7 +79,7 @@ async function authenticate(dialog: Dialog, name: string, login: Bytes | undefin
     const hint = login === undefined ? "; it may require a username and a password" : "";
     throw new SshError(
       "connect",
-      `expected ${name} to choose one of the authentication methods ${methods}, got ${got}${hint}`,
+      `expected ${name} to choose one of the authentication methods ${methods.join(", ")}, got ${got}${hint}`,
     );
   }
   dialog.write(login.slice());
