@@ -6,7 +6,7 @@ import { otherHostKey, rejection, testHostKey, turns } from "@postern/testkit";
 import { SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { fingerprint, type HostKeyOffer, type JumpHost, ReverseTunnel, type TunnelOptions } from "../src/index.ts";
-import { Network } from "./network.ts";
+import { Network } from "./world/network.ts";
 
 const jump = (host: string, more: Partial<JumpHost> = {}): JumpHost => ({
   host,

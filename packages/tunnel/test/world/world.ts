@@ -277,7 +277,7 @@ function aborted(signal: AbortSignal | undefined): SshError {
 }
 
 /** Makes a platform's dial of an async function. */
-function createDial(
+export function createDial(
   dial: (target: Target, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
 ): Dial {
   return (target, timeoutMs, connected, failed) => {

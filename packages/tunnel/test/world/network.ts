@@ -4,8 +4,8 @@ import { modernAlgorithms, sha256 } from "@postern/noble";
 import { accept, type BytePipe, pump, type SshConnection } from "@postern/ssh";
 import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import { DirectTcpip, OpenFailureReason, SshError, TcpipForward } from "@postern/wire";
-import type { Platform } from "../src/index.ts";
-import { createDial } from "./rig.ts";
+import type { Platform } from "../../src/index.ts";
+import { createDial } from "./world.ts";
 
 /** A server of a {@link Network}. Its name is also its user and its password. */
 export interface Server {
