@@ -2,7 +2,16 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { type BytePipe, type CallOptions, checkOptions, onAbort, type PipeSink, setRef } from "@postern/ssh";
-import { type Bytes, expectList, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
+import {
+  type ArrayBufferBytes,
+  type Bytes,
+  expectList,
+  expectSignal,
+  expectText,
+  expectType,
+  quote,
+  SshError,
+} from "@postern/wire";
 
 /** Options of {@link commandPipe}. */
 export interface CommandPipeOptions extends CallOptions {
@@ -112,7 +121,7 @@ class CommandPipe implements BytePipe {
     if (this.#sink !== undefined) throw new SshError("misuse", "expected one start, got another");
     this.#sink = sink;
     // The sink expects a Uint8Array. A Buffer differs: its slice() does not copy.
-    this.#child.stdout.on("data", ({ buffer, byteOffset, length }: Bytes) => {
+    this.#child.stdout.on("data", ({ buffer, byteOffset, length }: ArrayBufferBytes) => {
       if (!this.#dropping) sink.data(new Uint8Array(buffer, byteOffset, length));
     });
     if (!this.#paused) this.#child.stdout.resume();

@@ -104,7 +104,7 @@ describe("a tunnel through jump hosts", () => {
       "cannot be reached from the one before",
       "refused",
       (network) => network.servers.delete("b"),
-      /^jump host a \(1 of 2\): expected a connection to b:2200, got: the peer refused the channel: "Connection refused" \(reason 2\)/,
+      /^jump host a \(1 of 2\): expected a connection to b:2200, got: .*"Connection refused"/,
     ],
     [
       "forbids forwarding",

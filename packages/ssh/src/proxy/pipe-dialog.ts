@@ -1,10 +1,10 @@
 /** Questions and answers on a byte pipe, before the pipe is handed on. @module */
-import { type Bytes, concat, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, concat, SshError } from "@postern/wire";
 import type { BytePipe, PipeMemory, PipeSink } from "../byte-pipe.ts";
 import { deferred, onAbort } from "../deferred.ts";
 import type { CallOptions } from "../ssh-connection.ts";
 
-const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
+const nothing: ArrayBufferBytes = /* @__PURE__ */ new Uint8Array(0);
 
 /** Reads answers of limited length from a pipe, and writes to it. */
 export interface Dialog {
@@ -168,7 +168,7 @@ class DialogPipe implements Dialog, BytePipe {
     this.#pipe.unref?.();
   }
 
-  #data(chunk: Bytes): void {
+  #data(chunk: ArrayBufferBytes): void {
     if (this.#sink !== undefined && this.#held.length === 0) {
       return this.#sink.data(this.#sink.memory?.borrows === true ? chunk : chunk.slice());
     }
