@@ -34,13 +34,21 @@ interface Agreed extends Exchange {
   readonly exchangeHash: Bytes;
 }
 
+/** The host key of the first exchange, and the signature of the exchange hash by it. */
+export interface HostIdentity {
+  /** the public key blob (RFC 4253 section 6.6) */
+  readonly hostKey: Bytes;
+  /** the signature blob of the session identifier */
+  readonly signature: Bytes;
+}
+
 type State =
   | { readonly at: "idle" }
   | { readonly at: "expectInit"; readonly ours: Bytes }
   | ({ readonly at: "expectReply"; skipGuess: boolean } & Exchange & ReturnType<Negotiated["kex"]["start"]>)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
-  | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
-  | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
+  | ({ readonly at: "awaitVerdict" } & HostIdentity & Agreed)
+  | ({ readonly at: "decideHostKey" } & HostIdentity & Agreed)
   | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
   | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys }
   /** the connection has ended during an exchange */
@@ -57,7 +65,7 @@ export class KexMachine {
   #secret: Bytes | undefined;
   #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
   #sessionId: Bytes | undefined;
-  #hostKey: Bytes | undefined;
+  #host: HostIdentity | undefined;
   #strict = false;
   #peerAcceptsExtInfo = false;
   #completed = false;
@@ -78,6 +86,11 @@ export class KexMachine {
   /** The session identifier: the exchange hash of the first exchange. */
   get sessionId(): Bytes | undefined {
     return this.#sessionId;
+  }
+
+  /** The server's host key. Known once the client has accepted it, and once the server has signed. */
+  get host(): HostIdentity | undefined {
+    return this.#host;
   }
 
   /** Whether both sides use strict kex. Known once the peer's first KEXINIT has come. */
@@ -168,18 +181,19 @@ export class KexMachine {
         `expected a valid ${algorithm} signature by the host key, got one that does not verify`,
       );
     }
-    if (this.#hostKey !== undefined && !equal(this.#hostKey, hostKey)) {
+    if (this.#host !== undefined && !equal(this.#host.hostKey, hostKey)) {
       throw new SshError("hostkey", "expected the host key of the first key exchange, got another one on rekey");
     }
     this.#state = { ...state, at: "decideHostKey" };
-    return this.#hostKey === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
+    return this.#host === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
   }
 
   /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
   acceptHostKey(): KexEvent {
     const state = this.#state;
     if (state.at !== "decideHostKey") throw new SshError("misuse", `expected the state decideHostKey, got ${state.at}`);
-    this.#hostKey = state.hostKey;
+    const { hostKey, signature } = state;
+    this.#host ??= { hostKey, signature };
     return this.#sendNewKeys(state);
   }
 
@@ -189,6 +203,7 @@ export class KexMachine {
     if (state.at !== "awaitSignature")
       throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
     const { hostKey, serverPublic } = state;
+    this.#host ??= { hostKey, signature };
     this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
   }
@@ -263,7 +278,8 @@ export class KexMachine {
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
     this.#secret = state.finish(serverPublic);
     const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, this.#secret);
-    this.#state = { at: "awaitVerdict", hostKey, ...agreed };
+    // Copies, because they outlive the packet.
+    this.#state = { at: "awaitVerdict", hostKey: hostKey.slice(), signature: signature.slice(), ...agreed };
     let verdict: Verdict;
     try {
       verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;

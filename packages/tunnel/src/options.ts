@@ -1,5 +1,5 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
-import type { AuthMethod, MaybePromise } from "@postern/auth";
+import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import { type CallOptions, checkOptions, type KeepAliveOptions, type rekeyLimits } from "@postern/ssh";
 import {
@@ -38,7 +38,7 @@ export interface ReconnectChanges {
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
-  readonly auth?: AuthMethod | readonly AuthMethod[];
+  readonly auth?: AuthEntry | readonly AuthEntry[];
   readonly hostKey?: HostKeyCheck;
 }
 
@@ -54,7 +54,7 @@ export interface TunnelOptions {
   readonly preferFirst?: boolean;
   readonly user: string;
   /** one login method, or several that are tried in order; see `password`, `privateKey` */
-  readonly auth: AuthMethod | readonly AuthMethod[];
+  readonly auth: AuthEntry | readonly AuthEntry[];
   /** decides whether to trust the server's host key; see `fingerprint` */
   readonly hostKey: HostKeyCheck;
   /** lists of algorithm values, best first; default: `modernAlgorithms` of the platform */
@@ -167,7 +167,7 @@ export interface CheckedOptions {
   readonly endpoints: readonly Endpoint[];
   readonly preferFirst: boolean;
   readonly user: string;
-  readonly auth: readonly AuthMethod[];
+  readonly auth: readonly AuthEntry[];
   readonly hostKey: HostKeyCheck;
   readonly algorithms: Algorithms;
   readonly rekey: ReturnType<typeof rekeyLimits>;
