@@ -52,10 +52,13 @@ export {
   type AuthAttempt,
   type AuthContext,
   type AuthDialog,
+  type AuthEntry,
   type AuthMethod,
+  type AuthStep,
   type InteractiveRequest,
   keyboardInteractive,
   type MaybePromise,
+  none,
   type PasswordOptions,
   password,
 } from "@postern/auth";
@@ -173,6 +176,7 @@ export {
   type SshErrorCode,
   type SshErrorOptions,
 } from "@postern/wire";
+export { type AgentOptions, agent } from "./agent.ts";
 export { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 export * as algorithms from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";

@@ -23,10 +23,13 @@ export {
   type AuthAttempt,
   type AuthContext,
   type AuthDialog,
+  type AuthEntry,
   type AuthMethod,
+  type AuthStep,
   type InteractiveRequest,
   keyboardInteractive,
   type MaybePromise,
+  none,
   type PasswordOptions,
   password,
 } from "@postern/auth";
