@@ -1,7 +1,4 @@
-/**
- * Logs in to sshd with the keys of OpenSSH's ssh-agent. Agents that lie are fakes, in `packages/node/test`; hardware keys
- * need hardware, so a fake agent shows them there, too.
- */
+/** Logs in to sshd with the keys of OpenSSH's ssh-agent. `packages/node/test/agent.test.ts` has agents that lie. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { agent, fingerprint, password, ReverseTunnel, type TunnelOptions } from "@postern/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -16,6 +13,7 @@ import {
   type Sshd,
   startAgent,
   startSshd,
+  startTokenAgent,
   tempDir,
 } from "./harness/index.ts";
 
@@ -50,7 +48,11 @@ describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
   });
   afterEach(() => ssh.stop());
 
-  function start(config: Record<string, string> = {}, authorized = [...keys.values()], root?: string): Promise<Sshd> {
+  function start(
+    config: Record<string, string> = {},
+    authorized: readonly { readonly publicLine: string }[] = [...keys.values()],
+    root?: string,
+  ): Promise<Sshd> {
     return startSshd({
       ...(root !== undefined && { root }),
       password: true,
@@ -102,18 +104,34 @@ describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
     expect(await logIn(ours({ identity: file.fingerprint }))).toContain("ID a test");
   });
 
-  it.each([["Debian's sshd", undefined], ...(missing("newer") ? [] : [["a newer sshd", newerRoot()] as const])])(
-    "signs with RSA and SHA-2 for %s",
-    async (_name, root) => {
-      await ssh.add([key("rsa2048").file]);
-      const other = await start({ LogLevel: "DEBUG3" }, undefined, root);
+  const roots = new Map([["Debian's sshd", undefined as string | undefined]]);
+  if (missing("newer") === undefined) roots.set("a newer sshd", newerRoot());
+  it.each([...roots])("signs with RSA and SHA-2 for %s", async (_name, root) => {
+    await ssh.add([key("rsa2048").file]);
+    const other = await start({ LogLevel: "DEBUG3" }, undefined, root);
+    try {
+      const log = await logIn(ours(), {}, other);
+      expect(log).toContain("Accepted publickey");
+      expect(log).toMatch(/pkalg rsa-sha2-512/);
+      expect(log).not.toMatch(/pkalg ssh-rsa/);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  // There is no hardware here, so this agent lies about it: its keys are in memory. sshd verifies what they sign.
+  it.each(["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"] as const)(
+    "logs in with a hardware key of type %s",
+    async (type) => {
+      const token = await startTokenAgent(type);
+      const hardware = await start({}, [{ publicLine: token.publicLine }]);
       try {
-        const log = await logIn(ours(), {}, other);
-        expect(log).toContain("Accepted publickey");
-        expect(log).toMatch(/pkalg rsa-sha2-512/);
-        expect(log).not.toMatch(/pkalg ssh-rsa/);
+        const log = await logIn(agent({ path: token.path }), {}, hardware);
+        expect(log).toMatch(/Accepted publickey for .* ssh2: (ED25519|ECDSA)-SK /);
+        expect(token.requests).toEqual([27, 11, 27, 13]);
       } finally {
-        await other.stop();
+        await hardware.stop();
+        await token.stop();
       }
     },
   );

@@ -22,6 +22,7 @@ export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";
 export * from "./temp-dir.ts";
+export * from "./token-agent.ts";
 export * from "./tunnel.ts";
 export * from "./visitor.ts";
 export * from "./watch.ts";

@@ -76,7 +76,11 @@ describe("publickey", () => {
   it("queries first if asked to, and signs only after PK_OK for its key (RFC 4252 section 7)", async () => {
     for (const hostbound of [false, true]) {
       let signatures = 0;
-      const counting = { ...key, sign: (data: Bytes, name: string) => (signatures++, key.sign(data, name)) };
+      const sign = (data: Bytes, name: string): Bytes | Promise<Bytes> => {
+        signatures++;
+        return key.sign(data, name);
+      };
+      const counting = { ...key, sign };
       const method = publickey(counting, { query: true, label: "publickey of a test" });
       expect(method).toMatchObject({ oneRequest: false, label: "publickey of a test" });
       const dialog = method.begin({ ...context, hostbound });
@@ -107,7 +111,10 @@ describe("publickey", () => {
       [sk, ["sk-ssh-ed25519@openssh.com"], sk[1]],
     ] as const) {
       const used: string[] = [];
-      const sign = (_: Bytes, name: string): Bytes => (used.push(name), utf8("signature"));
+      const sign = (_: Bytes, name: string): Bytes => {
+        used.push(name);
+        return utf8("signature");
+      };
       await next(publickey({ publicKey, algorithms: names, sign }).begin({ ...context, serverAlgorithms }));
       expect(used).toEqual([chosen]);
     }

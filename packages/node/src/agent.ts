@@ -87,7 +87,7 @@ export function agent(options: AgentOptions = {}): AuthMethod {
 }
 
 function defaultPath(): string {
-  const path = process.env["SSH_AUTH_SOCK"];
+  const { SSH_AUTH_SOCK: path } = process.env;
   if (path) return path;
   if (process.platform === "win32") return windowsPipe;
   const words = "expected SSH_AUTH_SOCK to name the socket of an agent, got nothing: run ssh-agent, or set `path`";
