@@ -116,7 +116,14 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export {
+  encodeEcdsaPair,
+  encodePublicKey,
+  encodeSignature,
+  formatPublicKey,
+  type GenerateOptions,
+  type ReadPrivateKeyOptions,
+} from "@postern/keys";
 export type {
   Address,
   AttemptContext,

@@ -75,7 +75,14 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export {
+  encodeEcdsaPair,
+  encodePublicKey,
+  encodeSignature,
+  formatPublicKey,
+  type GenerateOptions,
+  type ReadPrivateKeyOptions,
+} from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
