@@ -31,7 +31,7 @@ async function show() {
   try {
     line.textContent = formatPublicKey((await signer()).publicKey, "browser");
   } catch (error) {
-    line.textContent = `this browser has no such keys: ${error}`;
+    line.textContent = `this browser has no such keys: ${String(error)}`;
   }
 }
 

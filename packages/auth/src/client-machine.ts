@@ -40,7 +40,7 @@ export type AuthClientEvent =
   | { readonly type: "banner"; readonly message: string }
   | { readonly type: "authenticated"; readonly user: string; readonly method: string };
 
-/** What a context knows from the start; the rest depends on the moment. */
+/** The parts of a context that do not depend on the moment. */
 type Beginning = Omit<AuthContext, "refusalsLeft">;
 
 type State =
@@ -254,6 +254,6 @@ function methodOf(entry: AuthEntry): AuthMethod {
     name: "function",
     unlisted: true,
     needsServerAlgorithms: true,
-    begin: (context) => ({ next: async () => entry(context) }),
+    begin: (context) => ({ next: () => entry(context) }),
   };
 }

@@ -252,7 +252,7 @@ export class AuthServerMachine {
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined) return undefined;
     if (proved) {
-      // What was signed is the request up to the signature, which is its last field.
+      // The signature covers the request up to itself, the last field.
       const signed = specificData.subarray(0, specificData.length - 4 - more.signature.length);
       const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
       if (!verifies(verifier, publicKey, signedData(sessionId, request), more.signature)) return undefined;

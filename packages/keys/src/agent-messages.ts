@@ -21,8 +21,8 @@ import {
   Writer,
 } from "@postern/wire";
 
-/** What an agent may send us. OpenSSH has the same limits. */
-export const AgentLimits = { messageBytes: 262_144, identities: 2048 } as const;
+/** Limits of an answer, the same as in OpenSSH. */
+const AgentLimits = { messageBytes: 262_144, identities: 2048 } as const;
 
 /** An answer without fields: section 3.1 and, for extensions, section 3.8.2. */
 export const AgentReply = { failure: 5, success: 6, extensionFailure: 28 } as const;
@@ -62,7 +62,7 @@ export const AgentExtension: Message<{ readonly name: string; readonly contents:
   "SSH_AGENTC_EXTENSION",
   { name: text, contents: rest },
 );
-/** PROTOCOL.agent section 1: the contents of the extension that tells the agent which session it signs for. */
+/** PROTOCOL.agent section 1: the contents of the extension that binds a connection to an SSH session. */
 export const AgentSessionBind: Codec<{
   readonly hostKey: Bytes;
   readonly sessionId: Bytes;
@@ -96,7 +96,7 @@ export class AgentFrameReader {
 
   /**
    * Adds a chunk (copies). Returns the message once it is complete, otherwise `undefined`.
-   * @throws SshError `limit` for a message larger than {@link AgentLimits}, `protocol` for an empty one, or for bytes
+   * @throws SshError `limit` for a message of more than 256 KiB, `protocol` for an empty one, or for bytes
    *   after its end, because we ask one thing at a time
    */
   receive(chunk: Bytes): Bytes | undefined {

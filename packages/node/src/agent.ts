@@ -33,8 +33,8 @@ export interface AgentOptions {
    */
   readonly path?: string;
   /**
-   * Offers only these identities, each given by its fingerprint `SHA256:…`, the line of its `.pub` file, or its comment.
-   * Default: all, those first whose algorithm the server lists.
+   * Offers only these identities, each given by its fingerprint `SHA256:…`, the line of its `.pub` file, or its
+   * comment. Default: all, those first whose algorithm the server lists.
    */
   readonly identity?: string | readonly string[];
   /**
@@ -45,12 +45,12 @@ export interface AgentOptions {
 }
 
 /**
- * Logs in with the keys of an SSH agent: plain keys, certificates and hardware keys. The agent may ask its user, so each
- * key is queried first, and the user is asked only about a key that the server accepts. `loginTimeoutMs` of the tunnel
- * limits how long that may take.
+ * Logs in with the keys of an SSH agent: plain keys, certificates and hardware keys. The agent may ask its user, so
+ * each key is queried first, and the user is asked only about a key that the server accepts. `loginTimeoutMs` of the
+ * tunnel limits how long that may take.
  *
- * @throws SshError `misuse` for options of wrong types, `key` for a malformed fingerprint or line. The method fails with
- *   `credentials` if the agent cannot be reached, holds no such identity, refuses to sign, or sends malformed data
+ * @throws SshError `misuse` for options of wrong types, `key` for a malformed fingerprint or line. The method fails
+ *   with `credentials` if the agent cannot be reached, holds no such identity, refuses to sign, or sends malformed data
  * @example
  * const auth = [agent()];
  * const other = [agent({ path: "/run/user/1000/gcr/ssh", identity: "me@laptop" })];

@@ -120,7 +120,7 @@ type Step = { readonly result: AuthStep } | { readonly why: string; readonly cau
 
 /** Runs one step of a login method. If the method is synchronous, its request is sent in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
-  const done = (result: AuthStep): Step => {
+  const checked = (result: AuthStep): Step => {
     if (result !== undefined && !(result instanceof Uint8Array)) checkAuth([result].flat());
     return { result };
   };
@@ -131,7 +131,7 @@ function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<St
   };
   try {
     const result = dialog.next(answer);
-    return result instanceof Promise ? result.then(done).catch(failed) : done(result);
+    return result instanceof Promise ? result.then(checked).catch(failed) : checked(result);
   } catch (error) {
     return failed(error);
   }

@@ -82,8 +82,8 @@ export function publickey(signer: Signer, { query = false, label = "publickey" }
   };
 }
 
-/** Whether server-sig-algs has an algorithm. It lists certificates by their key's algorithm, because they sign alike. */
-export function lists(serverAlgorithms: readonly string[] | undefined, algorithm: string): boolean {
+/** Whether server-sig-algs has an algorithm. It lists certificates by the algorithm of their key (they sign alike). */
+function lists(serverAlgorithms: readonly string[] | undefined, algorithm: string): boolean {
   const certified = (name: string): string => `${name.replace("@openssh.com", "")}-cert-v01@openssh.com`;
   return serverAlgorithms?.some((name) => name === algorithm || certified(name) === algorithm) ?? false;
 }
