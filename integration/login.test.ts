@@ -3,7 +3,10 @@ import { modernAlgorithms as portable } from "@postern/noble";
 import {
   compatibleAlgorithms,
   fingerprint,
+  type InteractiveRequest,
+  keyboardInteractive,
   modernAlgorithms,
+  none,
   password,
   privateKey,
   ReverseTunnel,
@@ -12,7 +15,19 @@ import {
 } from "@postern/node";
 import { webSshEd25519 } from "@postern/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type KeyPair, type KeyType, makeKey, missing, type Sshd, startSshd, tempDir } from "./harness/index.ts";
+import { missingClient } from "./harness/clients/programs.ts";
+import {
+  freePort,
+  type KeyPair,
+  type KeyType,
+  launch,
+  makeKey,
+  missing,
+  type Running,
+  type Sshd,
+  startSshd,
+  tempDir,
+} from "./harness/index.ts";
 
 const userKeyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048", "rsa4096"] as const;
 const hostKeyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa3072"] as const;
@@ -188,4 +203,138 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
       }
     });
   }
+
+  it("answers the prompts of PAM, alone and after a key (AuthenticationMethods)", async () => {
+    const requests: InteractiveRequest[] = [];
+    const pam = { UsePAM: "yes", KbdInteractiveAuthentication: "yes" };
+    for (const AuthenticationMethods of [
+      "keyboard-interactive",
+      "publickey,keyboard-interactive",
+      "password,keyboard-interactive",
+    ]) {
+      const host = await start({ ...pam, AuthenticationMethods });
+      try {
+        const auth = [
+          privateKey(key("ed25519")),
+          password(host.password ?? ""),
+          keyboardInteractive(async (request) => {
+            requests.push(request);
+            return request.prompts.map(() => host.password ?? "");
+          }),
+        ];
+        const tunnel = new ReverseTunnel(options(host, { auth }));
+        await tunnel.connect();
+        await tunnel.close();
+        expect(host.log()).toContain("Accepted keyboard-interactive/pam for postern");
+      } finally {
+        await host.stop();
+      }
+    }
+    expect(requests.length).toBeGreaterThanOrEqual(3);
+    expect(requests[0]?.prompts).toEqual([{ prompt: "Password: ", echo: false }]);
+  });
+
+  it("calls a function in `auth` when its turn comes, and tries the methods that it returns", async () => {
+    const calls: string[] = [];
+    const auth = [
+      password("wrong"),
+      async ({ user }: { readonly user: string }) => {
+        calls.push(user);
+        return [password("wrong too"), privateKey(key("rsa2048"))];
+      },
+    ];
+    const tunnel = new ReverseTunnel(options(sshd, { auth }));
+    const before = sshd.log().length;
+    await tunnel.connect();
+    await tunnel.close();
+    expect(calls).toEqual([sshd.user]);
+    const log = sshd.log().slice(before);
+    expect(log).toContain("Accepted publickey");
+    // EXT_INFO has come by then, so the signature covers the host key.
+    expect(log).toContain("method publickey-hostbound-v00@openssh.com");
+    const alone = new ReverseTunnel(options(sshd, { auth: () => privateKey(key("ed25519")) }));
+    await alone.connect();
+    await alone.close();
+  });
+
+  it("fails with `credentials` if a function in `auth` fails and the server has refused nothing", async () => {
+    const vault = new Error("the vault is sealed");
+    const failing = new ReverseTunnel(options(sshd, { auth: () => Promise.reject(vault) }));
+    await expect(failing.connect()).rejects.toMatchObject({ code: "credentials", cause: vault });
+    const wrong = new ReverseTunnel(options(sshd, { auth: () => "secret" as never }));
+    await expect(wrong.connect()).rejects.toMatchObject({ code: "credentials", cause: { code: "misuse" } });
+  });
+});
+
+// sshd requests password changes by PAM only, and has no method none without an account with an empty password.
+describe.skipIf(missing("sshd") ?? missingClient("asyncssh"))("login to asyncssh", () => {
+  const dir = tempDir("postern-asyncssh");
+  let server: Running;
+  let base: Omit<TunnelOptions, "user" | "auth">;
+
+  beforeAll(async () => {
+    const hostKey = await makeKey("ed25519", dir.file("host"));
+    const port = await freePort();
+    const script = new URL("peers/programs/asyncssh_logins.py", import.meta.url).pathname;
+    server = await launch("/usr/bin/python3", ["-W", "ignore", script, String(port), hostKey.file]);
+    await server.stdout.waitFor(/ready/);
+    base = { host: "127.0.0.1", port, hostKey: fingerprint(hostKey.fingerprint) };
+  });
+  afterAll(async () => {
+    await server.stop();
+    dir.remove();
+  });
+
+  const logIn = async (user: string, auth: TunnelOptions["auth"]): Promise<void> => {
+    const tunnel = new ReverseTunnel({ ...base, user, auth });
+    tunnel.closed.catch(() => {});
+    await tunnel.connect();
+    await tunnel.close();
+    await server.stdout.waitFor(new RegExp(`accepted ${user}`));
+  };
+
+  it("changes an expired password, and asks again if the new one is rejected (RFC 4252 section 8)", async () => {
+    const demands: string[] = [];
+    const onChange = (prompt: string, language: string): string => `new${demands.push(`${prompt} (${language})`) - 1}`;
+    const noDigit = (prompt: string, language: string): string => onChange(prompt, language).replace("0", "");
+    await logIn("expired", password("old", { onChange: noDigit }));
+    expect(demands).toEqual(["Your password is too old (en)", "It needs a digit (en)"]);
+    await expect(logIn("expired", password("old"))).rejects.toMatchObject({
+      code: "auth",
+      message: expect.stringContaining("set the option `onChange`"),
+    });
+  });
+
+  it("answers several rounds of prompts, and one without prompts (RFC 4256 section 3.2)", async () => {
+    const requests: InteractiveRequest[] = [];
+    const replies = [["me", "123"], ["456"], []];
+    const auth = keyboardInteractive(async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return replies[requests.push(request) - 1] ?? [];
+    });
+    await logIn("rounds", auth);
+    expect(requests).toEqual([
+      {
+        name: "Login",
+        instruction: "Two questions",
+        prompts: [
+          { prompt: "Name: ", echo: true },
+          { prompt: "Code: ", echo: false },
+        ],
+      },
+      { name: "", instruction: "", prompts: [{ prompt: "Again: ", echo: false }] },
+      { name: "", instruction: "Welcome back", prompts: [] },
+    ]);
+    await expect(
+      logIn(
+        "rounds",
+        keyboardInteractive(() => ["x", "y"]),
+      ),
+    ).rejects.toMatchObject({ code: "auth" });
+  });
+
+  it("logs in without credentials (RFC 4252 section 5.2)", async () => {
+    await logIn("anyone", none());
+    await expect(logIn("expired", none())).rejects.toMatchObject({ code: "auth" });
+  });
 });

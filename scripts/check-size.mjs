@@ -47,7 +47,7 @@ const clients = [
   },
   {
     name: "minimal connection: connect() with the same algorithms",
-    limit: 33_800,
+    limit: 34_200,
     source: `${minimal}
       import { connect } from "@postern/ssh";
       export const open = (pipe, options) => connect(pipe, { ...options, algorithms, random: webRandom });`,

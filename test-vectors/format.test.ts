@@ -4,7 +4,7 @@ import { compatibleAlgorithms, sha256, sha384, sha512 } from "@postern/noble";
 import { loadVectors } from "@postern/testkit/vectors";
 import { describe, expect, it } from "vitest";
 
-const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire"];
+const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire", "agent"];
 const filesOf = (kind: string) =>
   readdirSync(new URL(kind, import.meta.url)).map((file) => file.replace(/\.json$/, ""));
 const all = kinds.flatMap((kind) => filesOf(kind).map((algorithm) => [kind, algorithm] as const));

@@ -1,5 +1,6 @@
 /** Real peers for the tests. @module */
 export * from "./aftermath.ts";
+export * from "./agent.ts";
 export * from "./dropbear.ts";
 export * from "./keys.ts";
 export * from "./middlebox.ts";
@@ -22,6 +23,7 @@ export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";
 export * from "./temp-dir.ts";
+export * from "./token-agent.ts";
 export * from "./tunnel.ts";
 export * from "./visitor.ts";
 export * from "./watch.ts";

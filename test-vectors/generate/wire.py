@@ -121,6 +121,9 @@ def messages():
     query = {"hasSignature": ("?", False), "algorithm": ("s", "rsa-sha2-512"), "publicKey": ("s", key)}
     yield message("PublickeyQuery", "RFC 4252 7", None, query)
     yield message("PublickeyProof", "RFC 4252 7", None, query | {"hasSignature": ("?", True), "signature": ("s", signature)})
+    bound = query | {"hostKey": ("s", key[::-1])}
+    yield message("HostboundQuery", "OpenSSH PROTOCOL, publickey-hostbound", None, bound)
+    yield message("HostboundProof", "OpenSSH PROTOCOL, publickey-hostbound", None, bound | {"hasSignature": ("?", True), "signature": ("s", signature)})
     yield message("UserauthPkOk", "RFC 4252 7", 60, {"algorithm": ("s", "ssh-ed25519"), "publicKey": ("s", key)})
     change = {"isChange": ("?", True), "oldPassword": ("s", "old"), "newPassword": ("s", "new")}
     yield message("PasswordChange", "RFC 4252 8", None, change)

@@ -12,14 +12,25 @@ import {
   UserauthFailure,
   UserauthSuccess,
 } from "@postern/wire";
-import { type AuthContext, type AuthDialog, type AuthMethod, USERAUTH_SERVICE } from "./dialog.ts";
+import {
+  type AuthContext,
+  type AuthDialog,
+  type AuthEntry,
+  type AuthMethod,
+  type AuthStep,
+  USERAUTH_SERVICE,
+} from "./dialog.ts";
 
 /** Options of an {@link AuthClientMachine}. */
 export interface AuthClientOptions {
   readonly sink: PayloadSink;
   /** tried in this order */
-  readonly methods: readonly AuthMethod[];
+  readonly methods: readonly AuthEntry[];
 }
+
+/** Outcomes in the error of a failed login, and characters of each. */
+const maxNotes = 12;
+const maxOutcome = 400;
 
 /** An event of an {@link AuthClientMachine}. */
 export type AuthClientEvent =
@@ -28,6 +39,9 @@ export type AuthClientEvent =
   /** RFC 4252 section 5.4: control characters are escaped, except line ends and tabs */
   | { readonly type: "banner"; readonly message: string }
   | { readonly type: "authenticated"; readonly user: string; readonly method: string };
+
+/** The parts of a context that do not depend on the moment. */
+type Beginning = Omit<AuthContext, "refusalsLeft">;
 
 type State =
   | { readonly at: "fresh" }
@@ -41,10 +55,10 @@ type State =
 
 /** Tries the methods in order until the server accepts the login. */
 export class AuthClientMachine {
-  readonly #options: AuthClientOptions;
+  readonly #sink: PayloadSink;
   readonly #events: AuthClientEvent[] = [];
   #state: State = { at: "fresh" };
-  #context: AuthContext | undefined;
+  #context: Beginning | undefined;
   #serviceAccepted = false;
   /** methods that the server has not accepted yet */
   #unused: readonly AuthMethod[];
@@ -52,7 +66,11 @@ export class AuthClientMachine {
   #candidates: readonly AuthMethod[];
   /** the methods that can continue, from the last failure; `undefined` before it */
   #canContinue: readonly string[] | undefined;
+  /** methods with their outcome; the first ones of many */
   readonly #tried: string[] = [];
+  #attempts = 0;
+  /** messages of methods */
+  #rounds = 0;
   #refusals = 0;
   /** the first error of a method */
   #failure: unknown;
@@ -60,9 +78,9 @@ export class AuthClientMachine {
   #bannerBytes = 0;
 
   constructor(options: AuthClientOptions) {
-    this.#options = options;
-    this.#unused = options.methods;
-    this.#candidates = options.methods;
+    this.#sink = options.sink;
+    this.#unused = options.methods.map(methodOf);
+    this.#candidates = this.#unused;
   }
 
   /** `false` while the program prepares the next payload. */
@@ -89,17 +107,17 @@ export class AuthClientMachine {
    * Sends SERVICE_REQUEST and begins the first method: at once if `oneFlight` is set and the method does not need the
    * server's algorithms, otherwise after SERVICE_ACCEPT.
    */
-  start(context: AuthContext, oneFlight: boolean): void {
+  start(context: Beginning, oneFlight: boolean): void {
     this.#context = context;
-    this.#options.sink.send(ServiceRequest.encode({ service: USERAUTH_SERVICE }));
+    this.#sink.send(ServiceRequest.encode({ service: USERAUTH_SERVICE }));
     const [first] = this.#candidates;
     if (first !== undefined && (!oneFlight || first.needsServerAlgorithms)) this.#state = { at: "awaitService" };
     else this.#beginNext();
   }
 
-  /** Sets the server's signature algorithms, from EXT_INFO. The server may send it twice (RFC 8308 section 2.4). */
-  setServerAlgorithms(names: readonly string[]): void {
-    if (this.#context !== undefined) this.#context = { ...this.#context, serverAlgorithms: names };
+  /** Sets what EXT_INFO says. The server may send it twice (RFC 8308 section 2.4). */
+  learn(news: Partial<Pick<AuthContext, "serverAlgorithms" | "hostbound">>): void {
+    if (this.#context !== undefined) this.#context = { ...this.#context, ...news };
   }
 
   next(): AuthClientEvent | undefined {
@@ -133,16 +151,20 @@ export class AuthClientMachine {
       default:
         if (number < 60)
           throw new SshError("protocol", `expected an answer to USERAUTH_REQUEST, got message ${number}`);
+        // A program that answers prompts with a stored value would never stop.
+        if (++this.#rounds > Limits.authRounds)
+          throw new SshError("limit", `expected at most ${Limits.authRounds} prompts before the login is decided`);
         this.#step(state.method, state.dialog, payload);
     }
   }
 
-  /** Continues after the event `step`, with the next payload, or with `undefined` if the method gives up. */
-  proceed(payload: Bytes | undefined): void {
+  /** Continues after the event `step`, with its result. */
+  proceed(step: AuthStep): void {
     const state = this.#state;
     if (state.at !== "step") throw new SshError("misuse", `expected the state step, got ${state.at}`);
-    if (payload === undefined) return this.giveUp("gave up");
-    this.#options.sink.send(payload);
+    if (step === undefined) return this.giveUp("gave up");
+    if (!(step instanceof Uint8Array)) return this.#replace(state.method, [step].flat().map(methodOf));
+    this.#sink.send(step);
     this.#state = { at: "awaitAnswer", method: state.method, dialog: state.dialog };
   }
 
@@ -150,7 +172,7 @@ export class AuthClientMachine {
   giveUp(reason: string, cause?: unknown): void {
     const state = this.#state;
     if (state.at !== "step") throw new SshError("misuse", `expected the state step, got ${state.at}`);
-    this.#tried.push(`${state.method.name} (${reason})`);
+    this.#note(state.method, reason);
     this.#failure ??= cause;
     this.#beginNext();
   }
@@ -180,21 +202,34 @@ export class AuthClientMachine {
     const { canContinue, partialSuccess } = UserauthFailure.decode(payload);
     this.#canContinue = canContinue;
     if (!partialSuccess) this.#refusals++;
-    this.#tried.push(partialSuccess ? `${method.name} (accepted, not enough)` : `${method.name} (refused)`);
+    this.#note(method, partialSuccess ? "accepted, not enough" : "refused");
     if (partialSuccess) {
-      // RFC 4252 section 5.1: more methods are needed, and a method refused before may be accepted now.
+      // RFC 4252 section 5.1: more methods are needed, and a method refused before may be accepted now. It comes last,
+      // because the server counts refusals.
+      const untried = this.#candidates;
       this.#unused = this.#unused.filter((one) => one !== method);
-      this.#candidates = this.#unused;
+      this.#candidates = [...untried, ...this.#unused.filter((one) => !untried.includes(one))];
     }
     this.#beginNext();
   }
 
+  #replace(method: AuthMethod, methods: readonly AuthMethod[]): void {
+    this.#unused = this.#unused.flatMap((one) => (one === method ? methods : [one]));
+    this.#candidates = [...methods, ...this.#candidates];
+    this.#beginNext();
+  }
+
+  #note({ name, label = name }: AuthMethod, outcome: string): void {
+    if (++this.#attempts <= maxNotes) this.#tried.push(`${label} (${outcome.slice(0, maxOutcome)})`);
+  }
+
   #beginNext(): void {
     const allowed = this.#canContinue;
-    const method = this.#candidates.find(({ name }) => allowed?.includes(name) ?? true);
+    const method = this.#candidates.find(({ name, unlisted }) => unlisted || (allowed?.includes(name) ?? true));
     const context = this.#context;
     if (method === undefined || context === undefined) {
-      const tried = this.#tried.length === 0 ? "none was tried" : `tried ${this.#tried.join(", ")}`;
+      const more = this.#attempts > maxNotes ? ` and ${this.#attempts - maxNotes} more` : "";
+      const tried = this.#attempts === 0 ? "none was tried" : `tried ${this.#tried.join(", ")}${more}`;
       const accepted = allowed === undefined ? "" : `; the server accepts ${quote(allowed.join(",") || "no method")}`;
       // If the server has refused no request, our own source of credentials failed, such as an agent. A retry may help.
       const refused = this.#refusals > 0 || (this.#failure instanceof SshError && this.#failure.code === "auth");
@@ -203,11 +238,22 @@ export class AuthClientMachine {
       throw new SshError(code, `expected the server to accept a login method: ${tried}${accepted}`, options);
     }
     this.#candidates = this.#candidates.filter((one) => one !== method);
-    this.#step(method, method.begin(context), undefined);
+    const refusalsLeft = 6 - Math.max(1, this.#candidates.length) - this.#refusals;
+    this.#step(method, method.begin({ ...context, refusalsLeft }), undefined);
   }
 
   #step(method: AuthMethod, dialog: AuthDialog, answer: Bytes | undefined): void {
     this.#state = { at: "step", method, dialog };
     this.#events.push({ type: "step", dialog, answer });
   }
+}
+
+function methodOf(entry: AuthEntry): AuthMethod {
+  if (typeof entry !== "function") return entry;
+  return {
+    name: "function",
+    unlisted: true,
+    needsServerAlgorithms: true,
+    begin: (context) => ({ next: () => entry(context) }),
+  };
 }

@@ -2,6 +2,10 @@
 import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
+  equal,
+  HOSTBOUND_METHOD,
+  HostboundProof,
+  HostboundQuery,
   KeyboardInteractiveRequest,
   PasswordRequest,
   type PayloadSink,
@@ -85,7 +89,7 @@ export class AuthServerMachine {
   readonly #events: AuthServerEvent[] = [];
   readonly #passed: string[] = [];
   #state: State = { at: "expectService" };
-  #sessionId: Bytes | undefined;
+  #server: { readonly sessionId: Bytes; readonly hostKey: Bytes } | undefined;
   #user: string | undefined;
   #canContinue: readonly string[];
   #failures = 0;
@@ -106,9 +110,9 @@ export class AuthServerMachine {
     return [...this.#passed];
   }
 
-  /** Sets the session identifier, after the first key exchange. */
-  start(sessionId: Bytes): void {
-    this.#sessionId = sessionId;
+  /** Sets the session identifier and our host key blob, after the first key exchange. */
+  start(sessionId: Bytes, hostKey: Bytes): void {
+    this.#server = { sessionId, hostKey };
   }
 
   next(): AuthServerEvent | undefined {
@@ -221,7 +225,8 @@ export class AuthServerMachine {
   /** Returns the attempt for the program, or `undefined` if the request is refused without it. */
   #attempt({ user, method, specificData }: Request): AuthAttempt | undefined {
     if (method === "none") return { method, user };
-    if (!this.#canContinue.includes(method)) return undefined;
+    const hostbound = method === HOSTBOUND_METHOD;
+    if (!this.#canContinue.includes(hostbound ? "publickey" : method)) return undefined;
     if (method === "password") {
       // We never request a password change (RFC 4252 section 8).
       if (new Reader(specificData, "password request").boolean()) return undefined;
@@ -231,32 +236,28 @@ export class AuthServerMachine {
       const submethods = KeyboardInteractiveRequest.decode(specificData).submethods.split(",");
       return { method, user, submethods: submethods.filter((name) => name !== "") };
     }
-    return method === "publickey" ? this.#publickey(user, specificData) : undefined;
+    return hostbound || method === "publickey" ? this.#publickey(user, method, specificData) : undefined;
   }
 
-  #publickey(user: string, specificData: Bytes): AuthAttempt | undefined {
+  #publickey(user: string, method: string, specificData: Bytes): AuthAttempt | undefined {
+    if (this.#server === undefined) throw new SshError("misuse", "expected the session identifier to be known");
+    const { sessionId, hostKey } = this.#server;
     const proved = new Reader(specificData, "publickey request").boolean();
-    const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specificData);
+    const { algorithm, publicKey, ...more } = read(method === HOSTBOUND_METHOD, proved, specificData);
+    // A client that signs another host key has its session with another server, which relays the signature to us.
+    if (more.hostKey !== undefined && !equal(more.hostKey, hostKey)) {
+      throw new SshError("protocol", `expected ${HOSTBOUND_METHOD} to contain our host key, got another key`);
+    }
     if (publicKey.length > ServerLimits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined) return undefined;
-    if (proved && !this.#verifies(verifier, user, specificData)) return undefined;
-    return { method: "publickey", user, publicKey, algorithm, proved };
-  }
-
-  #verifies(verifier: PublicKeyAlgorithm, user: string, specificData: Bytes): boolean {
-    const { algorithm, publicKey, signature } = PublickeyProof.decode(specificData);
-    const signed = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
-    const request = { user, service: CONNECTION_SERVICE, method: "publickey", specificData: signed };
-    if (this.#sessionId === undefined) throw new SshError("misuse", "expected the session identifier to be known");
-    try {
-      const data = signedData(this.#sessionId, UserauthRequest.encode(request));
-      return verifyNow(verifier, publicKey, data, signature);
-    } catch (error) {
-      // A malformed key is refused like any other, because the client may have another key.
-      if (error instanceof SshError && error.code === "key") return false;
-      throw error;
+    if (proved) {
+      // The signature covers the request up to itself, the last field.
+      const signed = specificData.subarray(0, specificData.length - 4 - more.signature.length);
+      const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
+      if (!verifies(verifier, publicKey, signedData(sessionId, request), more.signature)) return undefined;
     }
+    return { method: "publickey", user, publicKey, algorithm, proved };
   }
 
   #accept(attempt: AuthAttempt): void {
@@ -279,6 +280,29 @@ export class AuthServerMachine {
 
   #fail(partialSuccess: boolean): void {
     this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
+  }
+}
+
+interface PublickeyFields {
+  readonly algorithm: string;
+  readonly publicKey: Bytes;
+  readonly hostKey?: Bytes;
+  readonly signature: Bytes;
+}
+
+function read(hostbound: boolean, proved: boolean, specificData: Bytes): PublickeyFields {
+  const signature = new Uint8Array(0);
+  if (hostbound) return { signature, ...(proved ? HostboundProof : HostboundQuery).decode(specificData) };
+  return { signature, ...(proved ? PublickeyProof : PublickeyQuery).decode(specificData) };
+}
+
+function verifies(verifier: PublicKeyAlgorithm, publicKey: Bytes, data: Bytes, signature: Bytes): boolean {
+  try {
+    return verifyNow(verifier, publicKey, data, signature);
+  } catch (error) {
+    // A malformed key is refused like any other, because the client may have another key.
+    if (error instanceof SshError && error.code === "key") return false;
+    throw error;
   }
 }
 

@@ -20,8 +20,10 @@ import {
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { type AuthClientEvent, AuthClientMachine, type AuthMethod, password, publickey } from "../src/index.ts";
+import { context } from "./context.ts";
 
 const sessionId = utf8("session");
+const beginning = { ...context, user: "me", sessionId };
 const accept = ServiceAccept.encode({ service: "ssh-userauth" });
 const success = UserauthSuccess.encode({});
 const refused = (partialSuccess: boolean, ...canContinue: string[]): Bytes =>
@@ -55,8 +57,8 @@ class Client {
   }
 
   async start(serverAlgorithms?: readonly string[], oneFlight = true): Promise<this> {
-    this.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, oneFlight);
-    if (serverAlgorithms !== undefined) this.machine.setServerAlgorithms(serverAlgorithms);
+    this.machine.start(beginning, oneFlight);
+    if (serverAlgorithms !== undefined) this.machine.learn({ serverAlgorithms });
     return await this.run();
   }
 
@@ -178,7 +180,7 @@ describe("methods", () => {
     "that fail with %s before any refusal end the login with the code auth or credentials",
     async (_case, cause, code) => {
       const client = new Client(method("a"));
-      client.machine.start({ user: "me", sessionId, serverAlgorithms: undefined, signal: undefined }, true);
+      client.machine.start(beginning, true);
       expect(client.machine.next()?.type).toBe("step");
       expect(() => client.machine.giveUp(cause.message, cause)).toThrow(expect.objectContaining({ code, cause }));
     },
@@ -292,7 +294,7 @@ describe("password (RFC 4252 section 8)", () => {
       expect(() => password(wrong as never)).toThrow(misuse);
       const returned = new Client(password(() => wrong as never));
       const rejected = new Client(password(() => Promise.resolve(wrong) as never));
-      const changed = new Client(password("old", { change: () => wrong as never }));
+      const changed = new Client(password("old", { onChange: () => wrong as never }));
       if (!(wrong instanceof Promise)) {
         await expect(returned.start()).rejects.toMatchObject({
           message: expect.stringContaining("expected a password"),
@@ -305,7 +307,7 @@ describe("password (RFC 4252 section 8)", () => {
         });
       }
     }
-    expect(() => password("secret", { change: "new" } as never)).toThrow(misuse);
+    expect(() => password("secret", { onChange: "new" } as never)).toThrow(misuse);
     expect(() => password("secret", null as never)).toThrow(misuse);
   });
 
@@ -315,7 +317,7 @@ describe("password (RFC 4252 section 8)", () => {
       prompts.push(prompt);
       return "new";
     };
-    const method = password("old", { change: change60 });
+    const method = password("old", { onChange: change60 });
     const client = await new Client(method).start();
     await client.receive(accept, change);
     expect(prompts).toEqual(["too old"]);
@@ -328,15 +330,15 @@ describe("password (RFC 4252 section 8)", () => {
 
   it("shows the prompt for a change without control characters", async () => {
     const prompts: string[] = [];
-    const client = await new Client(password("old", { change: (prompt) => `new${prompts.push(prompt)}` })).start();
+    const client = await new Client(password("old", { onChange: (prompt) => `new${prompts.push(prompt)}` })).start();
     await client.receive(accept, UserauthPasswdChangereq.encode({ prompt: "too\u001b[2J\nold", language: "" }));
     expect(prompts).toEqual(["too\\u{1b}[2J\nold"]);
   });
 
-  it("fails if the server requires a new password and `change` is not set", async () => {
+  it("fails if the server requires a new password and `onChange` is not set", async () => {
     const client = await new Client(password("old")).start();
     await expect(client.receive(accept, change)).rejects.toThrow(
-      "password (the server requires a new password: set the option `change`)",
+      "password (the server requires a new password: set the option `onChange`)",
     );
   });
 });

@@ -1,8 +1,8 @@
 import { UserauthInfoRequest, UserauthInfoResponse, UserauthRequest } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { keyboardInteractive } from "../src/index.ts";
+import { context, payloadOf } from "./context.ts";
 
-const context = { user: "test", sessionId: new Uint8Array(32), serverAlgorithms: undefined, signal: undefined };
 const asks = (name: string, ...prompts: string[]): Uint8Array =>
   UserauthInfoRequest.encode({
     name,
@@ -15,8 +15,8 @@ describe("keyboardInteractive", () => {
   it("requests the method without hints (RFC 4256 3.1)", async () => {
     const dialog = keyboardInteractive(() => []).begin(context);
     const payload = await dialog.next(undefined);
-    expect(UserauthRequest.decode(payload!)).toMatchObject({ user: "test", method: "keyboard-interactive" });
-    expect(UserauthRequest.decode(payload!).specificData).toEqual(new Uint8Array(8));
+    expect(UserauthRequest.decode(payloadOf(payload))).toMatchObject({ user: "test", method: "keyboard-interactive" });
+    expect(UserauthRequest.decode(payloadOf(payload)).specificData).toEqual(new Uint8Array(8));
   });
 
   it("sends one answer for each prompt, synchronous or not (RFC 4256 3.4)", async () => {
@@ -27,7 +27,7 @@ describe("keyboardInteractive", () => {
       };
       const dialog = keyboardInteractive(answer).begin(context);
       const payload = await dialog.next(asks("", "one", "two"));
-      expect(UserauthInfoResponse.decode(payload!)).toEqual({ responses: ["to one", "to two"] });
+      expect(UserauthInfoResponse.decode(payloadOf(payload))).toEqual({ responses: ["to one", "to two"] });
     }
   });
 

@@ -1,6 +1,7 @@
 /** Login methods with arguments of wrong types. */
 import { describe, expect, it } from "vitest";
 import { keyboardInteractive, password, publickey } from "../src/index.ts";
+import { context } from "./context.ts";
 
 const misuse = (message: RegExp): unknown =>
   expect.objectContaining({ code: "misuse", message: expect.stringMatching(message) });
@@ -11,7 +12,7 @@ describe("a login method", () => {
     [() => password(null as never), "a password", "null"],
     [() => password(5 as never), "a password", "a number"],
     [() => password(Promise.resolve("secret") as never), "a password", "a Promise; did you forget await?"],
-    [() => password("secret", { change: "new" as never }), "change", "a string"],
+    [() => password("secret", { onChange: "new" as never }), "onChange", "a string"],
     [() => keyboardInteractive("secret" as never), "answer", "a string"],
     [() => publickey(undefined as never), "a signer", "undefined"],
     [() => publickey("-----BEGIN" as never), "a signer", "a string"],
@@ -25,7 +26,6 @@ describe("a login method", () => {
     [5, "a number"],
     [["secret"], "an array"],
   ])("rejects a password of a function that is not a string (%o)", async (value, type) => {
-    const context = { user: "test", sessionId: new Uint8Array(32), serverAlgorithms: undefined, signal: undefined };
     const message = new RegExp(`^expected a password to be a string, got ${type}$`);
     for (const secret of [() => value, async () => value]) {
       const dialog = password(secret as unknown as () => string).begin(context);

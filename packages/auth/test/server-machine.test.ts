@@ -41,7 +41,7 @@ function start(attempts?: number): { machine: AuthServerMachine; sent: Bytes[]; 
     banner: undefined,
     attempts,
   });
-  machine.start(new Uint8Array(32));
+  machine.start(new Uint8Array(32), new Uint8Array(1));
   machine.receive(ServiceRequest.encode({ service: "ssh-userauth" }));
   sent.length = 0;
   return {

@@ -28,6 +28,7 @@ import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../s
 const key = testHostKey();
 const algorithm = "ssh-ed25519";
 const sessionId = utf8("session");
+const hostKey = utf8("our host key");
 const service = ServiceRequest.encode({ service: "ssh-userauth" });
 const request = (
   method: string,
@@ -68,7 +69,7 @@ class Server {
   }: { methods?: string[]; banner?: string; attempts?: number; algorithms?: readonly PublicKeyAlgorithm[] } = {}) {
     const sink = { writable: true, send: (payload: Bytes) => void this.sent.push(payload) };
     this.machine = new AuthServerMachine({ sink, methods, algorithms, banner, attempts });
-    this.machine.start(sessionId);
+    this.machine.start(sessionId, hostKey);
   }
 
   /** Passes messages to the machine, and returns the last event. */

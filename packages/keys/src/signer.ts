@@ -31,6 +31,16 @@ export function checkAlgorithm(data: Bytes, algorithm: string, algorithms: reado
   throw new SshError("misuse", `expected one of the signature algorithms ${algorithms.join(", ")}, got ${algorithm}`);
 }
 
+/**
+ * Encodes the blob of an Ed25519 key (RFC 8709 section 4) or an ECDSA key (RFC 5656 section 3.1).
+ * @param point 32 bytes, or an uncompressed point: what WebCrypto exports as `raw`
+ */
+export function encodePublicKey(type: "ssh-ed25519" | `ecdsa-sha2-nistp${256 | 384 | 521}`, point: Bytes): Bytes {
+  const writer = new Writer(160).text(type);
+  if (type !== "ssh-ed25519") writer.text(type.slice("ecdsa-sha2-".length));
+  return writer.string(point).finish();
+}
+
 /** Encodes a signature blob, `string algorithm || string signature` (RFC 4253 section 6.6). */
 export function encodeSignature(algorithm: string, signature: Bytes): Bytes {
   return new Writer(128 + signature.length).text(algorithm).string(signature).finish();

@@ -73,10 +73,13 @@ export {
   type AuthAttempt,
   type AuthContext,
   type AuthDialog,
+  type AuthEntry,
   type AuthMethod,
+  type AuthStep,
   type InteractiveRequest,
   keyboardInteractive,
   type MaybePromise,
+  none,
   type PasswordOptions,
   password,
 } from "@postern/auth";
@@ -134,7 +137,14 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export {
+  encodeEcdsaPair,
+  encodePublicKey,
+  encodeSignature,
+  formatPublicKey,
+  type GenerateOptions,
+  type ReadPrivateKeyOptions,
+} from "@postern/keys";
 export type {
   Address,
   AttemptContext,
@@ -201,6 +211,7 @@ export {
   type SshErrorCode,
   type SshErrorOptions,
 } from "@postern/wire";
+export { type AgentOptions, agent } from "./agent.ts";
 export { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 export * as algorithms from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";

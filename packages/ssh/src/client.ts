@@ -1,10 +1,10 @@
 /** The client: trusting the host key and logging in (RFC 4253 section 8, RFC 4252). @module */
-import type { AuthDialog, MaybePromise } from "@postern/auth";
+import type { AuthDialog, AuthStep, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
 import { type Bytes, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { type ClientOptions, checkClient, orDrop, rekeyLimits } from "./options.ts";
+import { type ClientOptions, checkAuth, checkClient, orDrop, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
@@ -21,6 +21,7 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
     options.signal?.throwIfAborted();
   });
   const now = options.now ?? (() => performance.now());
+  const over = new AbortController();
   const session = orDrop(
     pipe,
     () =>
@@ -32,13 +33,19 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),
-        login: { user: options.user, methods: options.auth, signal: options.signal },
+        login: { user: options.user, methods: options.auth, signal: over.signal },
       }),
   );
   const connection = new Connection(pipe, session, options, now, (event, self) =>
     loginEvent(event, self, session, options),
   );
-  return await connection.open(options.user);
+  try {
+    return await connection.open(options.user);
+  } catch (error) {
+    // Login methods may still wait, for example for their user.
+    over.abort(error);
+    throw error;
+  }
 }
 
 function loginEvent(
@@ -90,7 +97,7 @@ function loginEvent(
         () => runStep(event.dialog, event.answer),
         (step) => {
           if ("why" in step) auth?.giveUp(step.why, step.cause);
-          else auth?.proceed(step.payload);
+          else auth?.proceed(step.result);
           if (session.canPipeline) connection.releaseRequests();
         },
       );
@@ -110,18 +117,22 @@ function loginEvent(
   }
 }
 
-type Step = { readonly payload: Bytes | undefined } | { readonly why: string; readonly cause: unknown };
+type Step = { readonly result: AuthStep } | { readonly why: string; readonly cause: unknown };
 
 /** Runs one step of a login method. If the method is synchronous, its request is sent in one write with our NEWKEYS. */
 function runStep(dialog: AuthDialog, answer: Bytes | undefined): MaybePromise<Step> {
+  const checked = (result: AuthStep): Step => {
+    if (result !== undefined && !(result instanceof Uint8Array)) checkAuth([result].flat());
+    return { result };
+  };
   const failed = (error: unknown): Step => {
     // The next method may work, unless the peer broke the protocol.
     if (error instanceof SshError && error.code === "protocol") throw error;
     return { why: error instanceof Error ? error.message : String(error), cause: error };
   };
   try {
-    const payload = dialog.next(answer);
-    return payload instanceof Promise ? payload.then((value) => ({ payload: value }), failed) : { payload };
+    const result = dialog.next(answer);
+    return result instanceof Promise ? result.then(checked).catch(failed) : checked(result);
   } catch (error) {
     return failed(error);
   }

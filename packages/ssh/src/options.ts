@@ -1,5 +1,5 @@
 /** The options of clients and servers, and their checks. @module */
-import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
+import type { AuthAttempt, AuthDecision, AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import {
@@ -64,7 +64,7 @@ export interface VerifiedHostKey {
 export interface ClientOptions extends ConnectionOptions {
   readonly user: string;
   /** login methods, tried in order */
-  readonly auth: readonly AuthMethod[];
+  readonly auth: readonly AuthEntry[];
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
   readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
   /**
@@ -150,10 +150,10 @@ export function checkKeepAlive(
   return { intervalMs, countMax };
 }
 
-/** Checks that each entry is a login method. @throws SshError `misuse` */
-export function checkAuth(auth: readonly AuthMethod[]): void {
-  expectList("auth to hold methods such as password('…')", auth, ({ name, begin }: Partial<AuthMethod>) => {
-    return typeof name === "string" && typeof begin === "function";
+/** Checks that each entry is a login method, or a function that returns some. @throws SshError `misuse` */
+export function checkAuth(auth: readonly AuthEntry[]): void {
+  expectList("auth to hold methods such as password('…')", auth, (entry: Partial<AuthMethod>) => {
+    return typeof entry === "function" || (typeof entry.name === "string" && typeof entry.begin === "function");
   });
 }
 

@@ -2,7 +2,7 @@
 import {
   type AuthClientEvent,
   AuthClientMachine,
-  type AuthMethod,
+  type AuthEntry,
   type AuthServerEvent,
   type AuthServerMachine,
 } from "@postern/auth";
@@ -24,7 +24,7 @@ import { type ServerTraits, serverTraits } from "./server-traits.ts";
 /** How a client logs in. */
 export interface ClientLogin {
   readonly user: string;
-  readonly methods: readonly AuthMethod[];
+  readonly methods: readonly AuthEntry[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -272,20 +272,23 @@ export class SessionMachine {
 
   /** Our NEWKEYS is sent. The first one starts the login, later ones resume data. */
   #resumed(): void {
-    const { sessionId } = this.#transport;
-    if (this.#at !== "kex" || sessionId === undefined) return this.connection.resumed();
+    const { sessionId, host } = this.#transport;
+    if (this.#at !== "kex" || sessionId === undefined || host === undefined) return this.connection.resumed();
     this.#at = "auth";
-    this.authServer?.start(sessionId);
+    this.authServer?.start(sessionId, host.hostKey);
     if (this.#options.role === "client") {
       const { user, signal } = this.#options.login;
-      const oneFlight = this.#traits?.oneFlight === true;
-      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined }, oneFlight);
+      const context = { user, signal, sessionId, ...host, serverAlgorithms: undefined, hostbound: false };
+      this.authClient?.start(context, this.#traits?.oneFlight === true);
     }
   }
 
   #extInfo(extensions: ReadonlyMap<string, Bytes>): void {
     const names = extensions.get("server-sig-algs");
-    if (names !== undefined) this.authClient?.setServerAlgorithms(fromUtf8(names).split(","));
+    if (names !== undefined) this.authClient?.learn({ serverAlgorithms: fromUtf8(names).split(",") });
+    // OpenSSH PROTOCOL: version 0, as text.
+    const version = extensions.get("publickey-hostbound@openssh.com");
+    if (version?.[0] === 0x30 && version.length === 1) this.authClient?.learn({ hostbound: true });
   }
 }
 

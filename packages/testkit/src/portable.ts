@@ -1,5 +1,6 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
 import type { Algorithms, Hash } from "@postern/crypto";
+import * as keys from "@postern/keys";
 import { toHex } from "@postern/wire";
 import { keyTests, unreadTests } from "./key-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
@@ -46,6 +47,8 @@ export function testsOfFile(
       return hostKeyTests(file, value(algorithms.hostKeys));
     case "keys":
       return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
+    case "agent":
+      return messageTests(file, keys);
     case "wire":
       return file.algorithm === "types" ? typeTests(file) : messageTests(file);
     default:

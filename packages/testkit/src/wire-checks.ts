@@ -71,23 +71,29 @@ export function typeTests(file: VectorFile): VectorTest[] {
   });
 }
 
-/** Encodes and decodes each message. */
-export function messageTests(file: VectorFile): VectorTest[] {
-  const codecs = messageCodecs();
+/** Encodes and decodes each message. `module` exports the tables. */
+export function messageTests(file: VectorFile, module: object = wire): VectorTest[] {
+  const codecs = messageCodecs(module);
   return testsOf<MessageVector>(file, "messages", (vector) => {
     const codec = codecs.get(vector.message);
     ok(codec, `expected ${vector.message} to be a message`);
-    const values = Object.fromEntries(
-      Object.entries(vector.values).map(([name, value]) => [name, isHex(value) ? wire.fromHex(value.hex) : value]),
-    );
+    const values = revived(vector.values);
     equal(shown(codec.decode(wire.fromHex(vector.encoded))), shown(values));
     equal(wire.toHex(codec.encode(values)), vector.encoded);
   });
 }
 
-/** Returns every message and record of `@postern/wire`, by name. */
-export function messageCodecs(): Map<string, wire.Codec<unknown>> {
-  return new Map(Object.entries<unknown>({ ...wire }).filter(isCodec));
+/** Returns every message and record that a module exports, by name. */
+export function messageCodecs(module: object = wire): Map<string, wire.Codec<unknown>> {
+  return new Map(Object.entries<unknown>({ ...module }).filter(isCodec));
+}
+
+/** Replaces `{ "hex": … }` by bytes, at any depth. */
+function revived(value: unknown): unknown {
+  if (isHex(value)) return wire.fromHex(value.hex);
+  if (Array.isArray(value)) return value.map(revived);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, revived(inner)]));
 }
 
 function isCodec(entry: [string, unknown]): entry is [string, wire.Codec<unknown>] {

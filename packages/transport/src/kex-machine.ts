@@ -34,13 +34,21 @@ interface Agreed extends Exchange {
   readonly exchangeHash: Bytes;
 }
 
+/** The host key of the first exchange, and the signature of the exchange hash by it. */
+export interface HostIdentity {
+  /** the public key blob (RFC 4253 section 6.6) */
+  readonly hostKey: Bytes;
+  /** the signature blob of the session identifier */
+  readonly signature: Bytes;
+}
+
 type State =
   | { readonly at: "idle" }
   | { readonly at: "expectInit"; readonly ours: Bytes }
   | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
-  | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
-  | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
+  | ({ readonly at: "awaitVerdict" } & HostIdentity & Agreed)
+  | ({ readonly at: "decideHostKey" } & HostIdentity & Agreed)
   | ({ readonly at: "awaitSignature"; readonly hostKey: Bytes; readonly serverPublic: Bytes } & Agreed)
   | { readonly at: "expectNewKeys"; readonly negotiated: Negotiated; readonly keys: DirectionKeys }
   /** the connection has ended during an exchange */
@@ -56,6 +64,8 @@ export class KexMachine {
   peerAcceptsExtInfo = false;
   /** whether the first exchange is over */
   completed = false;
+  /** the server's host key: once the client has accepted it, or the server has signed */
+  host: HostIdentity | undefined;
   readonly #options: KexOptions;
   readonly #offer: Offer;
   readonly #reader: PacketReader;
@@ -64,7 +74,6 @@ export class KexMachine {
   /** K, until the keys are derived or `wipe` is called */
   #secret: Bytes | undefined;
   #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
-  #hostKey: Bytes | undefined;
 
   constructor(options: KexOptions, reader: PacketReader, writer: PacketWriter) {
     this.#options = options;
@@ -152,18 +161,19 @@ export class KexMachine {
         `expected a valid ${algorithm} signature by the host key, got one that does not verify`,
       );
     }
-    if (this.#hostKey !== undefined && !equal(this.#hostKey, hostKey)) {
+    if (this.host !== undefined && !equal(this.host.hostKey, hostKey)) {
       throw new SshError("hostkey", "expected the host key of the first key exchange, got another one on rekey");
     }
     this.#state = { ...state, at: "decideHostKey" };
-    return this.#hostKey === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
+    return this.host === undefined ? { type: "hostKey", hostKey, algorithm } : this.acceptHostKey();
   }
 
   /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
   acceptHostKey(): KexEvent {
     const state = this.#state;
     if (state.at !== "decideHostKey") throw new SshError("misuse", `expected the state decideHostKey, got ${state.at}`);
-    this.#hostKey = state.hostKey;
+    const { hostKey, signature } = state;
+    this.host ??= { hostKey, signature };
     return this.#sendNewKeys(state);
   }
 
@@ -173,6 +183,7 @@ export class KexMachine {
     if (state.at !== "awaitSignature")
       throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
     const { hostKey, serverPublic } = state;
+    this.host ??= { hostKey, signature };
     this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
   }
@@ -244,7 +255,8 @@ export class KexMachine {
       { hostKey, clientPublic: state.started.clientPublic, serverPublic },
       this.#secret,
     );
-    this.#state = { at: "awaitVerdict", hostKey, ...agreed };
+    // Copies, because they outlive the packet.
+    this.#state = { at: "awaitVerdict", hostKey: hostKey.slice(), signature: signature.slice(), ...agreed };
     let verdict: Verdict;
     try {
       verdict = verifier?.verify(hostKey, agreed.exchangeHash, signature) ?? false;

@@ -20,7 +20,7 @@ import {
   utf8,
 } from "@postern/wire";
 import { HeldOutput } from "./held-output.ts";
-import { KexMachine, type KexOptions } from "./kex-machine.ts";
+import { type HostIdentity, KexMachine, type KexOptions } from "./kex-machine.ts";
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { type RekeyLimits, RekeySchedule } from "./rekey-schedule.ts";
@@ -67,6 +67,11 @@ export class TransportMachine {
   /** The session identifier (RFC 4253 section 7.2). `undefined` before the first key exchange. */
   get sessionId(): Bytes | undefined {
     return this.#kex.sessionId;
+  }
+
+  /** The host key of the first exchange, with its signature. `undefined` before our first NEWKEYS. */
+  get host(): HostIdentity | undefined {
+    return this.#kex.host;
   }
 
   /** Whether the layers above may send: not before the first new keys, and not during a rekey. */
@@ -340,6 +345,8 @@ export class TransportMachine {
     const extensions = new Map([
       ["server-sig-algs", utf8(names)],
       ["ping@openssh.com", utf8("0")],
+      // The layer above checks the host key that such a request contains.
+      ["publickey-hostbound@openssh.com", utf8("0")],
     ]);
     this.#writer.send(ExtInfo.encode({ extensions }));
   }

@@ -1,5 +1,5 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
-import type { AuthMethod } from "@postern/auth";
+import type { AuthEntry, AuthMethod } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import { checkAlgorithms, checkAuth, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import {
@@ -184,10 +184,10 @@ function checkHostName(option: string, value: unknown): void {
   );
 }
 
-function listOf(auth: AuthMethod | readonly AuthMethod[]): readonly AuthMethod[] {
-  return typeof (auth as Partial<AuthMethod> | undefined)?.begin === "function"
-    ? [auth as AuthMethod]
-    : (auth as readonly AuthMethod[]);
+function listOf(auth: AuthEntry | readonly AuthEntry[]): readonly AuthEntry[] {
+  return typeof auth === "function" || typeof (auth as Partial<AuthMethod> | undefined)?.begin === "function"
+    ? [auth as AuthEntry]
+    : (auth as readonly AuthEntry[]);
 }
 
 function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {

@@ -1,5 +1,5 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
-import type { AuthMethod, MaybePromise } from "@postern/auth";
+import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
 import {
   type CallOptions,
@@ -37,7 +37,7 @@ export interface JumpHost {
   /** default 22 */
   readonly port?: number;
   readonly user: string;
-  readonly auth: AuthMethod | readonly AuthMethod[];
+  readonly auth: AuthEntry | readonly AuthEntry[];
   /** default: the tunnel's `hostKey`, which is called with this host and port */
   readonly hostKey?: HostKeyCheck;
 }
@@ -56,7 +56,7 @@ export interface ReconnectChanges {
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
-  readonly auth?: AuthMethod | readonly AuthMethod[];
+  readonly auth?: AuthEntry | readonly AuthEntry[];
   readonly hostKey?: HostKeyCheck;
 }
 
@@ -72,7 +72,7 @@ export interface TunnelOptions {
   readonly preferFirst?: boolean;
   readonly user: string;
   /** one login method, or several that are tried in order; see `password`, `privateKey` */
-  readonly auth: AuthMethod | readonly AuthMethod[];
+  readonly auth: AuthEntry | readonly AuthEntry[];
   /** decides whether to trust the server's host key; see `fingerprint` */
   readonly hostKey: HostKeyCheck;
   /**
@@ -190,7 +190,7 @@ export interface CloseOptions {
 /** A jump host with the defaults filled in, except for the tunnel's `hostKey`. */
 export interface CheckedJumpHost extends Endpoint {
   readonly user: string;
-  readonly auth: readonly AuthMethod[];
+  readonly auth: readonly AuthEntry[];
   readonly hostKey: HostKeyCheck | undefined;
 }
 
@@ -200,7 +200,7 @@ export interface CheckedOptions {
   readonly endpoints: readonly Endpoint[];
   readonly preferFirst: boolean;
   readonly user: string;
-  readonly auth: readonly AuthMethod[];
+  readonly auth: readonly AuthEntry[];
   readonly hostKey: HostKeyCheck;
   readonly via: readonly CheckedJumpHost[];
   readonly proxy: ProxyServer | undefined;

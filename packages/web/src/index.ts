@@ -23,10 +23,13 @@ export {
   type AuthAttempt,
   type AuthContext,
   type AuthDialog,
+  type AuthEntry,
   type AuthMethod,
+  type AuthStep,
   type InteractiveRequest,
   keyboardInteractive,
   type MaybePromise,
+  none,
   type PasswordOptions,
   password,
 } from "@postern/auth";
@@ -72,7 +75,14 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export {
+  encodeEcdsaPair,
+  encodePublicKey,
+  encodeSignature,
+  formatPublicKey,
+  type GenerateOptions,
+  type ReadPrivateKeyOptions,
+} from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,

@@ -101,6 +101,21 @@ export const nameList: Field<readonly string[]> = {
   read: (reader) => reader.nameList(),
   write: (writer, value) => writer.nameList(value),
 };
+/** a uint32 count, then that many items; `items` names them in the error of a larger count than `max` */
+// @__NO_SIDE_EFFECTS__
+export function counted<T>(item: Field<T>, max: number, items: string): Field<readonly T[]> {
+  return {
+    read(reader) {
+      const count = reader.uint32();
+      if (count > max) throw new SshError("limit", `expected at most ${max} ${items}, got ${count}`);
+      return Array.from({ length: count }, () => item.read(reader));
+    },
+    write(writer, values) {
+      writer.uint32(values.length);
+      for (const one of values) item.write(writer, one);
+    },
+  };
+}
 /** all remaining bytes */
 export const rest: Field<Bytes> = { read: (reader) => reader.rest(), write: (writer, value) => writer.raw(value) };
 /** `size` bytes without a length prefix */

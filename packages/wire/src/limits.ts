@@ -75,6 +75,8 @@ export const Limits = {
   /** messages outside the first key exchange (IGNORE, DEBUG, UNIMPLEMENTED), and bytes, of a peer before login */
   strayBeforeLogin: 64,
   bytesBeforeLogin: 1024 * 1024,
+  /** messages of login methods that a client answers, such as prompts */
+  authRounds: 64,
   /** banners that a client accepts, and their total bytes */
   banners: 16,
   bannerBytes: 64 * 1024,

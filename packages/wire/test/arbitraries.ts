@@ -57,6 +57,8 @@ export const tables: ReadonlyMap<wire.Codec<unknown>, Arbitraries> = new Map<unk
   [wire.UserauthBanner, { message: text, language: text }],
   [wire.PublickeyQuery, { hasSignature: boolean, algorithm: text, publicKey: bytes }],
   [wire.PublickeyProof, { hasSignature: boolean, algorithm: text, publicKey: bytes, signature: bytes }],
+  [wire.HostboundQuery, { hasSignature: boolean, algorithm: text, publicKey: bytes, hostKey: bytes }],
+  [wire.HostboundProof, { hasSignature: boolean, algorithm: text, publicKey: bytes, hostKey: bytes, signature: bytes }],
   [wire.UserauthPkOk, { algorithm: text, publicKey: bytes }],
   [wire.PasswordRequest, { isChange: boolean, password: text }],
   [wire.PasswordChange, { isChange: boolean, oldPassword: text, newPassword: text }],

@@ -11,7 +11,7 @@ import {
   UserauthInfoResponse,
   UserauthRequest,
 } from "@postern/wire";
-import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
+import { type AuthContext, type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialog.ts";
 
 /**
  * A request of the server for answers (RFC 4256 section 3.2). All texts come from the network. Control characters are
@@ -28,7 +28,8 @@ export interface InteractiveRequest {
 
 /**
  * Logs in by answering the server's prompts. Servers with PAM ask for the password this way. `answer` returns one
- * string for each prompt. A request without prompts is an announcement, and its result is ignored.
+ * string for each prompt. A request without prompts is an announcement, and its result is ignored. The server may send
+ * several requests, 64 at most. `context.signal` aborts when the login is given up, for example by its timeout.
  *
  * @throws SshError `misuse` if `answer` is not a function. The method fails with `misuse` if `answer` does not return
  *   one string for each prompt.
@@ -36,14 +37,15 @@ export interface InteractiveRequest {
  * const auth = [keyboardInteractive(({ prompts }) => prompts.map(() => "secret"))];
  */
 export function keyboardInteractive(
-  answer: (request: InteractiveRequest) => MaybePromise<readonly string[]>,
+  answer: (request: InteractiveRequest, context: AuthContext) => MaybePromise<readonly string[]>,
 ): AuthMethod {
   expectType("answer", answer, "function");
   return {
     name: "keyboard-interactive",
-    begin: ({ user }) => ({
+    begin: (context) => ({
       next(payload) {
         if (payload === undefined) {
+          const { user } = context;
           const specificData = KeyboardInteractiveRequest.encode({ language: "", submethods: "" });
           return UserauthRequest.encode({
             user,
@@ -57,7 +59,7 @@ export function keyboardInteractive(
         const instruction = sanitizeText(request.instruction, true);
         const prompts = request.prompts.map(({ prompt, echo }) => ({ prompt: sanitizeText(prompt, true), echo }));
         if (prompts.length === 0 && name === "" && instruction === "") return respond(prompts, []);
-        const responses = answer({ name, instruction, prompts });
+        const responses = answer({ name, instruction, prompts }, context);
         return isThenable(Object(responses))
           ? Promise.resolve(responses).then((given) => respond(prompts, given))
           : respond(prompts, responses as readonly string[]);

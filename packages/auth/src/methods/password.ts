@@ -12,8 +12,11 @@ import { type AuthMethod, CONNECTION_SERVICE, type MaybePromise } from "../dialo
 
 /** Options of {@link password}. */
 export interface PasswordOptions {
-  /** Returns the new password if the server requires a change. Without it, an expired password is a failure. */
-  readonly change?: (prompt: string) => MaybePromise<string>;
+  /**
+   * Returns the new password if the server requires a change (RFC 4252 section 8). Called again if the server rejects
+   * the new one. Without it, an expired password is a failure. `language` is a tag of RFC 3066, mostly empty.
+   */
+  readonly onChange?: (prompt: string, language: string) => MaybePromise<string>;
 }
 
 /**
@@ -27,28 +30,29 @@ export interface PasswordOptions {
 export function password(secret: string | (() => MaybePromise<string>), options: PasswordOptions = {}): AuthMethod {
   if (typeof secret !== "function") expectType("a password", secret, "string");
   expectType("the options of password", options, "object");
-  if (options.change !== undefined) expectType("change", options.change, "function");
+  if (options.onChange !== undefined) expectType("onChange", options.onChange, "function");
   return {
     name: "password",
     begin({ user }) {
       const request = (specificData: Uint8Array): Uint8Array =>
         UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "password", specificData });
-      const current = (): MaybePromise<string> => (typeof secret === "string" ? secret : secret());
-      const first = (value: string): Uint8Array =>
-        request(PasswordRequest.encode({ isChange: false, password: expectPassword(value) }));
+      let oldPassword = "";
+      const first = (value: string): Uint8Array => {
+        oldPassword = expectPassword(value);
+        return request(PasswordRequest.encode({ isChange: false, password: value }));
+      };
       return {
         next(answer) {
           if (answer !== undefined) return change(answer);
-          const value = current();
+          const value = typeof secret === "string" ? secret : secret();
           return typeof value === "string" ? first(value) : Promise.resolve(value).then(first);
         },
       };
       async function change(answer: Uint8Array): Promise<Uint8Array> {
-        const { prompt } = UserauthPasswdChangereq.decode(answer);
-        if (options.change === undefined)
-          throw new SshError("auth", "the server requires a new password: set the option `change`");
-        const newPassword = expectPassword(await options.change(sanitizeText(prompt, true)));
-        const oldPassword = expectPassword(await current());
+        const { prompt, language } = UserauthPasswdChangereq.decode(answer);
+        if (options.onChange === undefined)
+          throw new SshError("auth", "the server requires a new password: set the option `onChange`");
+        const newPassword = expectPassword(await options.onChange(sanitizeText(prompt, true), sanitizeText(language)));
         return request(PasswordChange.encode({ isChange: true, oldPassword, newPassword }));
       }
     },

@@ -1,6 +1,17 @@
 /** The login method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
 import type { Signer } from "@postern/crypto";
-import { type Bytes, expectType, PublickeyQuery, SshError, UserauthRequest, Writer } from "@postern/wire";
+import {
+  type Bytes,
+  equal,
+  expectType,
+  HOSTBOUND_METHOD,
+  HostboundQuery,
+  PublickeyQuery,
+  SshError,
+  UserauthPkOk,
+  UserauthRequest,
+  Writer,
+} from "@postern/wire";
 import { type AuthMethod, CONNECTION_SERVICE } from "../dialog.ts";
 
 /** Returns the data to sign (RFC 4252 section 7): the session identifier and the request up to the public key. */
@@ -8,8 +19,19 @@ export function signedData(sessionId: Bytes, request: Bytes): Bytes {
   return new Writer(4 + sessionId.length + request.length).string(sessionId).raw(request).finish();
 }
 
-/** Logs in with a key. The first request contains the signature, because to query the key first costs a round trip. */
-export function publickey(signer: Signer): AuthMethod {
+/** Options of {@link publickey}. */
+export interface PublickeyOptions {
+  /** Whether to sign only once the server accepts the key, because signing is slow or asks a user. Default `false`. */
+  readonly query?: boolean;
+  /** Names the key in error messages. */
+  readonly label?: string;
+}
+
+/**
+ * Logs in with a key. The first request contains the signature, because to query the key first costs a round trip. If
+ * the server has offered `publickey-hostbound-v00@openssh.com`, the signature covers its host key, too.
+ */
+export function publickey(signer: Signer, { query = false, label = "publickey" }: PublickeyOptions = {}): AuthMethod {
   expectType("a signer", signer, "object");
   expectType("the public key of a signer", signer.publicKey, "Uint8Array");
   const [best] = Array.isArray(signer.algorithms) ? signer.algorithms : [];
@@ -18,25 +40,39 @@ export function publickey(signer: Signer): AuthMethod {
   }
   return {
     name: "publickey",
+    label,
     // With one algorithm there is no choice to wait for.
     needsServerAlgorithms: signer.algorithms.length > 1,
-    oneRequest: true,
-    begin({ user, sessionId, serverAlgorithms }) {
+    oneRequest: !query,
+    begin({ user, sessionId, serverAlgorithms, hostbound, hostKey }) {
       // Tries even if the list has no algorithm of ours: OpenSSH 7.4 accepts rsa-sha2-* but does not list them.
-      const algorithm = signer.algorithms.find((name) => serverAlgorithms?.includes(name)) ?? best;
+      const algorithm = signer.algorithms.find((name) => lists(serverAlgorithms, name)) ?? best;
       const { publicKey } = signer;
-      const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
-      const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specificData });
+      const request = (hasSignature: boolean): Bytes => {
+        const fields = { hasSignature, algorithm, publicKey, hostKey };
+        const specificData = (hostbound ? HostboundQuery : PublickeyQuery).encode(fields);
+        const method = hostbound ? HOSTBOUND_METHOD : "publickey";
+        return UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData });
+      };
       const withSignature = (signature: Bytes): Bytes => {
         expectType("a signature", signature, "Uint8Array");
-        return new Writer(1024).raw(request).string(signature).finish();
+        return new Writer(1024).raw(request(true)).string(signature).finish();
       };
+      let queried = false;
       return {
         next(answer) {
+          if (query && answer === undefined) return request(false);
           if (answer !== undefined) {
-            throw new SshError("protocol", `expected an answer to a signed request, got message ${answer[0]}`);
+            // Servers differ in the algorithm that they name here (RFC 4252 section 7), so only the key counts.
+            if (!query || queried || !equal(UserauthPkOk.decode(answer).publicKey, publicKey)) {
+              throw new SshError(
+                "protocol",
+                `expected an answer to the request with this key, got message ${answer[0]}`,
+              );
+            }
+            queried = true;
           }
-          const signature = signer.sign(signedData(sessionId, request), algorithm);
+          const signature = signer.sign(signedData(sessionId, request(true)), algorithm);
           return signature instanceof Uint8Array
             ? withSignature(signature)
             : Promise.resolve(signature).then(withSignature);
@@ -44,4 +80,10 @@ export function publickey(signer: Signer): AuthMethod {
       };
     },
   };
+}
+
+/** Whether server-sig-algs has an algorithm. It lists certificates by the algorithm of their key (they sign alike). */
+function lists(serverAlgorithms: readonly string[] | undefined, algorithm: string): boolean {
+  const certified = (name: string): string => `${name.replace("@openssh.com", "")}-cert-v01@openssh.com`;
+  return serverAlgorithms?.some((name) => name === algorithm || certified(name) === algorithm) ?? false;
 }

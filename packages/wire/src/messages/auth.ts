@@ -2,6 +2,7 @@
 import {
   boolean,
   type Codec,
+  counted,
   type Field,
   message,
   nameList,
@@ -11,7 +12,6 @@ import {
   string,
   text,
 } from "../codec.ts";
-import { SshError } from "../error.ts";
 
 /** RFC 4252 section 5 */
 export const UserauthRequest = message(50, "USERAUTH_REQUEST", {
@@ -42,6 +42,23 @@ export const PublickeyProof = /* @__PURE__ */ record("publickey request", {
   publicKey: string,
   signature: string,
 });
+/** OpenSSH PROTOCOL, section on publickey-hostbound: the method that signs the server's host key, too. */
+export const HOSTBOUND_METHOD = "publickey-hostbound-v00@openssh.com";
+/** OpenSSH PROTOCOL: the method-specific part of a query by {@link HOSTBOUND_METHOD}, which is also what it signs */
+export const HostboundQuery = /* @__PURE__ */ record("publickey-hostbound query", {
+  hasSignature: boolean,
+  algorithm: text,
+  publicKey: string,
+  hostKey: string,
+});
+/** OpenSSH PROTOCOL: the method-specific part with a signature */
+export const HostboundProof = /* @__PURE__ */ record("publickey-hostbound request", {
+  hasSignature: boolean,
+  algorithm: text,
+  publicKey: string,
+  hostKey: string,
+  signature: string,
+});
 /** RFC 4252 section 7 */
 export const UserauthPkOk = /* @__PURE__ */ message(60, "USERAUTH_PK_OK", { algorithm: text, publicKey: string });
 
@@ -70,20 +87,6 @@ export interface Prompt {
 }
 
 const maxPrompts = 64;
-// @__NO_SIDE_EFFECTS__
-function counted<T>(item: Field<T>): Field<readonly T[]> {
-  return {
-    read(reader) {
-      const count = reader.uint32();
-      if (count > maxPrompts) throw new SshError("limit", `expected at most ${maxPrompts} prompts, got ${count}`);
-      return Array.from({ length: count }, () => item.read(reader));
-    },
-    write(writer, items) {
-      writer.uint32(items.length);
-      for (const one of items) item.write(writer, one);
-    },
-  };
-}
 const prompt: Field<Prompt> = {
   read: (reader) => ({ prompt: reader.text(), echo: reader.boolean() }),
   write: (writer, value) => writer.text(value.prompt).boolean(value.echo),
@@ -93,9 +96,9 @@ export const UserauthInfoRequest = /* @__PURE__ */ message(60, "USERAUTH_INFO_RE
   name: text,
   instruction: text,
   language: optionalText,
-  prompts: /* @__PURE__ */ counted(prompt),
+  prompts: /* @__PURE__ */ counted(prompt, maxPrompts, "prompts"),
 });
 /** RFC 4256 section 3.4 */
 export const UserauthInfoResponse = /* @__PURE__ */ message(61, "USERAUTH_INFO_RESPONSE", {
-  responses: /* @__PURE__ */ counted(text),
+  responses: /* @__PURE__ */ counted(text, maxPrompts, "prompts"),
 });
