@@ -1,0 +1,69 @@
+/** ProxyJump: the hosts to connect through, in order. @module */
+import { quote } from "@postern/wire";
+import { type ConfigLine, configError } from "./config-line.ts";
+import { splitHostPort } from "./forwards.ts";
+
+/** A host to connect to, as on the command line of ssh. */
+export interface Destination {
+  readonly host: string;
+  readonly user?: string;
+  readonly port?: number;
+}
+
+/** More hops than this are refused. */
+export const mostHops = 16;
+
+/** `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. */
+export function jumpHosts(line: ConfigLine): readonly Destination[] {
+  // A host name contains neither quotes nor white space, so the argument is the text up to a comment.
+  const hash = line.rest.indexOf("#");
+  const text = (hash < 0 ? line.rest : line.rest.slice(0, hash)).trim();
+  if (text.toLowerCase() === "none") return [];
+  const parts = text.split(",", mostHops + 1);
+  if (parts.length > mostHops) throw configError(line, `expected at most ${mostHops} jump hosts, got more`);
+  return parts.map((part) => {
+    const hop = parseDestination(part);
+    if (hop === undefined) throw configError(line, `expected ProxyJump [user@]host[:port], got ${quote(part, 80)}`);
+    return hop;
+  });
+}
+
+/** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
+export function parseDestination(text: string): Destination | undefined {
+  const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
+  const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
+  const { host = rest, port } = rest.includes(":") ? splitHostPort(rest) : {};
+  if (!isHostName(host) || port === 0 || (port === undefined && rest.includes(":"))) return undefined;
+  if (user === "") return undefined;
+  const decoded = isUri && user !== undefined ? decodeUser(user) : user;
+  return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };
+}
+
+/**
+ * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme `ssh`.
+ * Returns `undefined` for any other text.
+ */
+export function parseCommandLine(text: string): Destination | undefined {
+  if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
+  const { user, rest: host } = splitUser(text);
+  if (user === "" || !isHostName(host)) return undefined;
+  return user === undefined ? { host } : { host, user };
+}
+
+function splitUser(text: string): { readonly user?: string; readonly rest: string } {
+  const at = text.lastIndexOf("@");
+  return at < 0 ? { rest: text } : { user: text.slice(0, at), rest: text.slice(at + 1) };
+}
+
+/** No white space, no quote, no character that a shell would interpret, and no dash at the start. */
+function isHostName(host: string): boolean {
+  return host.length <= 1024 && /^[^\s"'`$\\;&<>|(){}/,-][^\s"'`$\\;&<>|(){}/,]*$/.test(host);
+}
+
+function decodeUser(user: string): string {
+  try {
+    return decodeURIComponent(user);
+  } catch {
+    return user;
+  }
+}

@@ -1,0 +1,192 @@
+/** The keywords of ssh_config(5): the form of each value, and how the values of several lines combine. @module */
+import { type AlgorithmList, algorithmList } from "./algorithm-lists.ts";
+import type { ConfigLine } from "./config-line.ts";
+import { dynamicForward, type ForwardLine, localForward, remoteForward } from "./forwards.ts";
+import { type Destination, jumpHosts } from "./jump-hosts.ts";
+import {
+  addEntries,
+  addVariableNames,
+  checkCount,
+  choice,
+  command,
+  files,
+  flag,
+  integer,
+  persistence,
+  port,
+  type RekeyLimitValue,
+  rekeyLimit,
+  time,
+  variableNames,
+  variables,
+  word,
+  words,
+} from "./values.ts";
+
+/** The values of the keywords that have a meaning here, by name. Times are in seconds. */
+export interface ConfigValues {
+  readonly addressFamily: "any" | "inet" | "inet6";
+  readonly batchMode: boolean;
+  readonly bindAddress: string;
+  readonly bindInterface: string;
+  readonly canonicalizeHostname: "yes" | "no" | "always" | "none";
+  readonly certificateFile: readonly string[];
+  readonly checkHostIP: boolean;
+  readonly ciphers: AlgorithmList;
+  readonly clearAllForwardings: boolean;
+  readonly compression: boolean;
+  /** `undefined`: no limit but the system's */
+  readonly connectTimeout: number | undefined;
+  readonly connectionAttempts: number;
+  readonly controlMaster: "yes" | "no" | "ask" | "auto" | "autoask";
+  readonly controlPath: string;
+  readonly controlPersist: boolean | number;
+  readonly dynamicForward: readonly ForwardLine[];
+  readonly exitOnForwardFailure: boolean;
+  readonly gatewayPorts: boolean;
+  readonly globalKnownHostsFile: readonly string[];
+  readonly hashKnownHosts: boolean;
+  readonly hostKeyAlgorithms: AlgorithmList;
+  readonly hostKeyAlias: string;
+  readonly hostName: string;
+  readonly identitiesOnly: boolean;
+  readonly identityAgent: string;
+  readonly identityFile: readonly string[];
+  readonly kbdInteractiveAuthentication: boolean;
+  readonly kexAlgorithms: AlgorithmList;
+  readonly knownHostsCommand: string;
+  readonly localForward: readonly ForwardLine[];
+  readonly macs: AlgorithmList;
+  readonly numberOfPasswordPrompts: number;
+  readonly passwordAuthentication: boolean;
+  readonly port: number;
+  readonly preferredAuthentications: string;
+  readonly proxyCommand: string;
+  readonly proxyJump: readonly Destination[];
+  readonly pubkeyAcceptedAlgorithms: AlgorithmList;
+  readonly pubkeyAuthentication: "yes" | "no" | "unbound" | "host-bound";
+  readonly rekeyLimit: RekeyLimitValue;
+  readonly remoteForward: readonly ForwardLine[];
+  readonly revokedHostKeys: string;
+  readonly sendEnv: readonly string[];
+  readonly serverAliveCountMax: number;
+  readonly serverAliveInterval: number | undefined;
+  readonly setEnv: Readonly<Record<string, string>>;
+  readonly strictHostKeyChecking: "yes" | "no" | "ask" | "off" | "accept-new";
+  readonly tag: string;
+  readonly tcpKeepAlive: boolean;
+  readonly updateHostKeys: "yes" | "no" | "ask";
+  readonly user: string;
+  readonly userKnownHostsFile: readonly string[];
+}
+
+/** How to read a keyword. */
+interface KeywordRule<Value> {
+  /** @throws SshError `misuse` with file and line for a value that OpenSSH refuses */
+  readonly parse: (line: ConfigLine) => Value;
+  /** Combines the value with that of earlier lines. Without it, the first value counts. */
+  readonly add?: (line: ConfigLine, before: Value, added: Value) => Value;
+}
+
+/** The second pass, for Match final, finds the same forwardings again. */
+const addForward = (line: ConfigLine, before: readonly ForwardLine[], added: readonly ForwardLine[]) => {
+  const known = new Set(before.map((one) => JSON.stringify(one)));
+  return checkCount(line, [...before, ...added.filter((one) => !known.has(JSON.stringify(one)))]);
+};
+
+/** One rule for each value. The keyword is the name in lower case. */
+export const keywordRules: { readonly [Name in keyof ConfigValues]: KeywordRule<ConfigValues[Name]> } = {
+  addressFamily: { parse: (line) => choice(line, ["any", "inet", "inet6"]) },
+  batchMode: { parse: flag },
+  bindAddress: { parse: word },
+  bindInterface: { parse: word },
+  canonicalizeHostname: { parse: (line) => choice(line, ["yes", "no", "always", "none"]) },
+  certificateFile: { parse: (line) => [word(line)], add: addEntries },
+  checkHostIP: { parse: flag },
+  ciphers: { parse: algorithmList },
+  clearAllForwardings: { parse: flag },
+  compression: { parse: flag },
+  connectTimeout: { parse: time },
+  connectionAttempts: { parse: integer },
+  controlMaster: { parse: (line) => choice(line, ["yes", "no", "ask", "auto", "autoask"]) },
+  controlPath: { parse: word },
+  controlPersist: { parse: persistence },
+  dynamicForward: { parse: dynamicForward, add: addForward },
+  exitOnForwardFailure: { parse: flag },
+  gatewayPorts: { parse: flag },
+  globalKnownHostsFile: { parse: files },
+  hashKnownHosts: { parse: flag },
+  hostKeyAlgorithms: { parse: algorithmList },
+  hostKeyAlias: { parse: word },
+  hostName: { parse: word },
+  identitiesOnly: { parse: flag },
+  identityAgent: { parse: word },
+  identityFile: { parse: (line) => [word(line)], add: addEntries },
+  kbdInteractiveAuthentication: { parse: flag },
+  kexAlgorithms: { parse: algorithmList },
+  knownHostsCommand: { parse: command },
+  localForward: { parse: localForward, add: addForward },
+  macs: { parse: algorithmList },
+  numberOfPasswordPrompts: { parse: integer },
+  passwordAuthentication: { parse: flag },
+  port: { parse: port },
+  preferredAuthentications: { parse: word },
+  proxyCommand: { parse: command },
+  proxyJump: { parse: jumpHosts },
+  pubkeyAcceptedAlgorithms: { parse: algorithmList },
+  pubkeyAuthentication: { parse: (line) => choice(line, ["yes", "no", "unbound", "host-bound"]) },
+  rekeyLimit: { parse: rekeyLimit },
+  remoteForward: { parse: remoteForward, add: addForward },
+  revokedHostKeys: { parse: word },
+  sendEnv: { parse: variableNames, add: addVariableNames },
+  serverAliveCountMax: { parse: integer },
+  serverAliveInterval: { parse: time },
+  // Only the first line counts, as in OpenSSH, although it may name several variables.
+  setEnv: { parse: variables },
+  strictHostKeyChecking: { parse: (line) => choice(line, ["yes", "no", "ask", "off", "accept-new"]) },
+  tag: { parse: word },
+  tcpKeepAlive: { parse: flag },
+  updateHostKeys: { parse: (line) => choice(line, ["yes", "no", "ask"]) },
+  user: { parse: word },
+  userKnownHostsFile: { parse: files },
+};
+
+/** Other names of keywords, from older versions of OpenSSH. */
+const aliases: Readonly<Record<string, keyof ConfigValues>> = {
+  certificatefile2: "certificateFile",
+  challengeresponseauthentication: "kbdInteractiveAuthentication",
+  dsaauthentication: "pubkeyAuthentication",
+  identityfile2: "identityFile",
+  keepalive: "tcpKeepAlive",
+  pubkeyacceptedkeytypes: "pubkeyAcceptedAlgorithms",
+  skeyauthentication: "kbdInteractiveAuthentication",
+  tisauthentication: "kbdInteractiveAuthentication",
+};
+
+/** Keywords of OpenSSH that have no meaning here, with a check of the value if they take `yes` or `no`. */
+const otherFlags =
+  "canonicalizefallbacklocal enableescapecommandline enablesshkeysign exitonforwardfailure forkafterauthentication forwardx11 forwardx11trusted gssapiauthentication gssapidelegatecredentials hostbasedauthentication nohostauthenticationforlocalhost permitlocalcommand proxyusefdpass stdinnull streamlocalbindunlink visualhostkey warnweakcrypto";
+const otherWords =
+  "addkeystoagent afstokenpassing canonicaldomains canonicalizemaxdots canonicalizepermittedcnames casignaturealgorithms channeltimeout cipher compressionlevel escapechar fallbacktorsh fingerprinthash forwardagent forwardx11timeout globalknownhostsfile2 gssapiclientidentity gssapikexalgorithms gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns hostbasedacceptedalgorithms hostbasedkeytypes ignoreunknown ipqos kbdinteractivedevices kerberosauthentication kerberostgtpassing localcommand loglevel logverbose obscurekeystroketiming permitremoteopen pkcs11provider protocol refuseconnection remotecommand requesttty requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication rsaminsize securitykeyprovider sessiontype smartcarddevice streamlocalbindmask syslogfacility tunnel tunneldevice useprivilegedport userknownhostsfile2 useroaming usersh verifyhostkeydns versionaddendum xauthlocation";
+
+/** What a keyword is: one with a rule, one that OpenSSH knows, too, or none. */
+export type KeywordKind =
+  | { readonly at: "value"; readonly name: keyof ConfigValues }
+  | { readonly at: "other" }
+  | { readonly at: "unknown" };
+
+/** Creates the function that looks keywords up by their names in lower case. */
+export function createKeywordLookup(): (keyword: string) => KeywordKind {
+  const kinds = new Map<string, KeywordKind>();
+  for (const name of Object.keys(keywordRules) as (keyof ConfigValues)[])
+    kinds.set(name.toLowerCase(), { at: "value", name });
+  for (const [alias, name] of Object.entries(aliases)) kinds.set(alias, { at: "value", name });
+  for (const name of `${otherFlags} ${otherWords}`.split(" ")) if (!kinds.has(name)) kinds.set(name, { at: "other" });
+  return (keyword) => kinds.get(keyword) ?? { at: "unknown" };
+}
+
+/** Checks the value of a keyword that has no meaning here. @throws SshError `misuse` */
+export function checkOther(line: ConfigLine): void {
+  if (otherFlags.split(" ").includes(line.keyword)) flag(line);
+  else if (line.keyword !== "localcommand" && line.keyword !== "remotecommand") words(line);
+}
