@@ -41,8 +41,8 @@ export function parseConfigLine(text: string, at: ConfigPosition): ConfigLine | 
   // OpenSSH would stop at the NUL, and ignore what a reader sees after it.
   if (trimmed.includes("\0")) throw configError(at, "expected text, got a NUL character");
   const { keyword, rest } = takeKeyword(trimmed, at);
-  if (keyword === "" || rest === "")
-    throw configError(at, `expected an argument after ${quote(keyword, 60)}, got none`);
+  if (keyword === "") throw configError(at, `expected a keyword, got ${quote(trimmed, 60)}`);
+  if (rest === "") throw configError(at, `expected an argument after ${quote(keyword, 60)}, got none`);
   return { ...at, keyword: keyword.toLowerCase(), rest, args: splitArguments(rest, at) };
 }
 

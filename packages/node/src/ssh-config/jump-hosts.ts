@@ -34,8 +34,8 @@ export function parseDestination(text: string): Destination | undefined {
   const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
   const { host = rest, port } = rest.includes(":") ? splitHostPort(rest) : {};
   if (!isHostName(host) || port === 0 || (port === undefined && rest.includes(":"))) return undefined;
-  if (user === "") return undefined;
   const decoded = isUri && user !== undefined ? decodeUser(user) : user;
+  if (decoded !== undefined && !isUserName(decoded)) return undefined;
   return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };
 }
 
@@ -46,7 +46,7 @@ export function parseDestination(text: string): Destination | undefined {
 export function parseCommandLine(text: string): Destination | undefined {
   if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
   const { user, rest: host } = splitUser(text);
-  if (user === "" || !isHostName(host)) return undefined;
+  if ((user !== undefined && !isUserName(user)) || !isHostName(host)) return undefined;
   return user === undefined ? { host } : { host, user };
 }
 
@@ -55,9 +55,20 @@ function splitUser(text: string): { readonly user?: string; readonly rest: strin
   return at < 0 ? { rest: text } : { user: text.slice(0, at), rest: text.slice(at + 1) };
 }
 
-/** No white space, no quote, no character that a shell would interpret, and no dash at the start. */
-function isHostName(host: string): boolean {
+/** Returns whether a host name has no white space, no character that a shell interprets, and no dash at the start. */
+export function isHostName(host: string): boolean {
   return host.length <= 1024 && /^[^\s"'`$\\;&<>|(){}/,-][^\s"'`$\\;&<>|(){}/,]*$/.test(host);
+}
+
+/**
+ * Returns whether a user name that does not come from the file may become a part of a command, as OpenSSH checks since
+ * CVE-2023-51385.
+ */
+export function isUserName(user: string): boolean {
+  const hasControls = /[\p{Cc}]/u.test(user);
+  return (
+    user.length <= 1024 && !hasControls && /^[^\s"'`$;&<>|(){}-][^"'`$;&<>|(){}]*$/.test(user) && !user.endsWith("\\")
+  );
 }
 
 function decodeUser(user: string): string {

@@ -3,7 +3,7 @@ import { checkOptions } from "@postern/ssh";
 import { expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
 import type { ConfigPosition } from "./config-line.ts";
 import type { ForwardLine } from "./forwards.ts";
-import { type Destination, parseCommandLine } from "./jump-hosts.ts";
+import { type Destination, isUserName, parseCommandLine } from "./jump-hosts.ts";
 import type { ConfigValues } from "./keywords.ts";
 import { type ConfigFile, ConfigReader, type ConfigSetting } from "./reader.ts";
 import { type ConfigSystem, describeSystem } from "./system.ts";
@@ -143,7 +143,10 @@ export async function resolve(
 function checkValues({ file, allowExec, port, user, env, home, signal }: ResolveSshConfigOptions): void {
   if (file !== undefined) expectText("file", file);
   if (allowExec !== undefined) expectType("allowExec", allowExec, "boolean");
-  if (user !== undefined) expectText("user", user);
+  if (user !== undefined) {
+    expectText("user", user);
+    if (!isUserName(user)) throw new SshError("misuse", "expected user without characters that a shell interprets");
+  }
   if (home !== undefined) expectText("home", home);
   if (env !== undefined) expectType("env", env, "object");
   if (port !== undefined) expectPort("port", port, 1);

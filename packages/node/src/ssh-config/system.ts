@@ -23,7 +23,7 @@ export function describeSystem(given: { readonly env?: Environment; readonly hom
   const os = process.getBuiltinModule("node:os");
   const isWindows = process.platform === "win32";
   const env = given.env ?? process.env;
-  const info = os.userInfo();
+  const info = userInfo(os, env);
   return {
     isWindows,
     env,
@@ -37,6 +37,18 @@ export function describeSystem(given: { readonly env?: Environment; readonly hom
     homeOf: (user) => (isWindows ? Promise.resolve(undefined) : homeInPasswd(user)),
     run: (command) => run(command, isWindows ? undefined : (env.SHELL ?? "/bin/sh"), env),
   };
+}
+
+/** A user without an entry in the user database has the names of the environment. */
+function userInfo(
+  os: typeof import("node:os"),
+  env: Environment,
+): { readonly username: string; readonly uid: number; readonly homedir: string } {
+  try {
+    return os.userInfo({ encoding: "utf8" });
+  } catch {
+    return { username: env.USER ?? env.LOGNAME ?? "", uid: process.getuid?.() ?? -1, homedir: os.homedir() };
+  }
 }
 
 /** Looks the user up in /etc/passwd. */

@@ -16,8 +16,8 @@ describe.skipIf(version === undefined)("the values of ssh -G", () => {
   afterAll(() => {
     world.remove();
     const { hosts, values, keywords } = compared;
-    console.log(
-      `${version}: ${all.length} files, ${hosts} hosts, ${values} values of ${keywords.size} keywords are those of ssh -G`,
+    process.stdout.write(
+      `${version}: ${all.length} files, ${hosts} hosts, ${values} values of ${keywords.size} keywords as in ssh -G\n`,
     );
   });
 

@@ -1,0 +1,145 @@
+/** The login methods of a host, in the order in which ssh tries them. @module */
+import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
+import { keyboardInteractive, password } from "@postern/auth";
+import { selectAlgorithms } from "./algorithm-lists.ts";
+import { certifies, type Identity, publicLine, readIdentity, readText } from "./identity-files.ts";
+import type { SshConfigParts } from "./parts.ts";
+import type { Resolution } from "./resolve.ts";
+
+/** The login that a secret is for: the server, or one of its jump hosts. */
+export interface SshConfigLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** whether this is a jump host */
+  readonly isJumpHost: boolean;
+}
+
+/** Sources of secrets. A method without its source is left out. */
+export interface SecretOptions {
+  /** Called for an encrypted key, if the server may accept it. Without it, encrypted keys are left out. */
+  readonly passphrase?: (path: string) => MaybePromise<string>;
+  /** A text is for the server only, and is not sent to jump hosts. A function is called for each of them. */
+  readonly password?: string | ((login: SshConfigLogin) => MaybePromise<string>);
+  readonly keyboardInteractive?: (
+    request: InteractiveRequest,
+    login: SshConfigLogin,
+  ) => MaybePromise<readonly string[]>;
+}
+
+/** Most questions for one password, whatever NumberOfPasswordPrompts says. Servers disconnect after six refusals. */
+const mostPrompts = 6;
+
+/** Signature algorithms that our signers know, for PubkeyAcceptedAlgorithms. */
+const signatures: readonly string[] = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "sk-ssh-ed25519@openssh.com",
+  "sk-ecdsa-sha2-nistp256@openssh.com",
+  "rsa-sha2-512",
+  "rsa-sha2-256",
+];
+
+/** Creates the login methods. Files that do not exist are left out, as in OpenSSH. */
+export async function loginMethods(
+  { config, system }: Pick<Resolution, "config" | "system">,
+  isJumpHost: boolean,
+  secrets: SecretOptions,
+  parts: SshConfigParts,
+): Promise<readonly AuthMethod[]> {
+  const { batchMode, hostName: host, port, user, numberOfPasswordPrompts } = config;
+  const login = { host, port, user, isJumpHost };
+  const prompts = Math.min(numberOfPasswordPrompts, mostPrompts);
+  const create: Readonly<Record<string, () => MaybePromise<readonly AuthMethod[]>>> = {
+    publickey: () => (config.pubkeyAuthentication === "no" ? [] : keyMethods(config, system.env, secrets, parts)),
+    "keyboard-interactive"() {
+      const answer = secrets.keyboardInteractive;
+      if (answer === undefined || batchMode || !config.kbdInteractiveAuthentication) return [];
+      return Array.from({ length: prompts }, () => keyboardInteractive((request) => answer(request, login)));
+    },
+    password() {
+      const secret = secrets.password;
+      if (secret === undefined || batchMode || !config.passwordAuthentication) return [];
+      if (typeof secret === "string") return isJumpHost ? [] : [password(secret)];
+      return Array.from({ length: prompts }, () => password(() => secret(login)));
+    },
+  };
+  const { preferredAuthentications = "publickey,keyboard-interactive,password" } = config;
+  const names = new Set(preferredAuthentications.split(",").filter((name) => Object.hasOwn(create, name)));
+  const methods: AuthMethod[] = [];
+  for (const name of names) methods.push(...((await create[name]?.()) ?? []));
+  return methods.length > 0 ? methods : [parts.none()];
+}
+
+/** Keys of the agent first, then files, a certificate before its key. */
+async function keyMethods(
+  config: Resolution["config"],
+  env: Resolution["system"]["env"],
+  { passphrase }: SecretOptions,
+  parts: SshConfigParts,
+): Promise<readonly AuthMethod[]> {
+  const paths = config.identityFile.filter((path) => path.toLowerCase() !== "none");
+  const found = await Promise.all(paths.map(readIdentity));
+  const identities = found.filter((one): one is Identity => one !== undefined);
+  const certificates = await readCertificates(config.certificateFile ?? []);
+  const accepted = acceptedAlgorithms(config);
+  const methods = agentMethods(config, env, identities, parts);
+  for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
+    if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
+    if (publicKey !== undefined && !isAccepted(publicKey, accepted)) continue;
+    const plan = {
+      ...(passphrase !== undefined && { passphrase: () => passphrase(path) }),
+      ...(accepted !== undefined && { algorithms: accepted }),
+    };
+    const own = await readCertificates([`${path}-cert.pub`]);
+    const all = publicKey === undefined ? own : [...certificates.filter((one) => certifies(one, publicKey)), ...own];
+    for (const certificate of new Set(all)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
+    methods.push(parts.privateKeyFile(path, plan));
+  }
+  return methods;
+}
+
+/** The keys of the files first. With IdentitiesOnly, no others. */
+function agentMethods(
+  { identityAgent = "SSH_AUTH_SOCK", identitiesOnly, settings }: Resolution["config"],
+  env: Resolution["system"]["env"],
+  identities: readonly Identity[],
+  parts: SshConfigParts,
+): AuthMethod[] {
+  const path = agentPath(identityAgent, env);
+  if (path === undefined) return [];
+  const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
+  const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
+  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ path, identity })] : [];
+  return identitiesOnly ? named : [...named, parts.agent({ path })];
+}
+
+function agentPath(identityAgent: string, env: Resolution["system"]["env"]): string | undefined {
+  if (identityAgent.toLowerCase() === "none") return undefined;
+  if (identityAgent === "SSH_AUTH_SOCK") return env.SSH_AUTH_SOCK || undefined;
+  return identityAgent.startsWith("$") ? env[identityAgent.slice(1)] || undefined : identityAgent;
+}
+
+async function readCertificates(paths: readonly string[]): Promise<readonly string[]> {
+  const texts = await Promise.all(paths.map(readText));
+  return texts.flatMap((text) => (text === undefined ? [] : (publicLine(text) ?? [])));
+}
+
+function acceptedAlgorithms({ pubkeyAcceptedAlgorithms }: Resolution["config"]): readonly string[] | undefined {
+  if (pubkeyAcceptedAlgorithms === undefined) return undefined;
+  const certificates = signatures.map((name) => `${name.replace("@openssh.com", "")}-cert-v01@openssh.com`);
+  const all = [...signatures, ...certificates];
+  return selectAlgorithms(pubkeyAcceptedAlgorithms, all, all);
+}
+
+/** Returns whether a key may be used, itself or with a certificate. */
+function isAccepted(publicKey: string, accepted: readonly string[] | undefined): boolean {
+  if (accepted === undefined) return true;
+  const [type = ""] = publicKey.split(" ");
+  const plain = type.replace("@openssh.com", "");
+  return accepted.some((name) =>
+    type === "ssh-rsa" ? name.startsWith("rsa-sha2-") : name === type || name === `${plain}-cert-v01@openssh.com`,
+  );
+}
