@@ -5,14 +5,14 @@ import { matchesPattern } from "./patterns.ts";
 import { word } from "./values.ts";
 
 /** `=` replaces the defaults, `+` appends to them, `^` puts the names before them, `-` removes names. */
-export interface AlgorithmList {
+export interface SshConfigAlgorithms {
   readonly change: "=" | "+" | "-" | "^";
   /** names, or patterns with `*` and `?` */
   readonly names: readonly string[];
 }
 
 /** Parses a list. Names that we do not know are kept, because newer versions of OpenSSH know more. */
-export function algorithmList(line: ConfigLine): AlgorithmList {
+export function algorithmList(line: ConfigLine): SshConfigAlgorithms {
   const text = word(line);
   const [first = ""] = text;
   const change = first === "+" || first === "-" || first === "^" ? first : "=";
@@ -27,7 +27,7 @@ export function algorithmList(line: ConfigLine): AlgorithmList {
  * without duplicates.
  */
 export function selectAlgorithms(
-  list: AlgorithmList,
+  list: SshConfigAlgorithms,
   defaults: readonly string[],
   supported: readonly string[],
 ): readonly string[] {

@@ -1,7 +1,7 @@
 /** Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms: those that we have, too. @module */
 import type { Algorithms } from "@postern/crypto";
 import { compatibleAlgorithms } from "../algorithm-sets.ts";
-import { type AlgorithmList, selectAlgorithms } from "./algorithm-lists.ts";
+import { type SshConfigAlgorithms, selectAlgorithms } from "./algorithm-lists.ts";
 import { configError } from "./config-line.ts";
 import type { Resolution } from "./resolve.ts";
 
@@ -31,7 +31,7 @@ export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" |
     known: readonly Algorithm[],
     isOptional = false,
   ): readonly Algorithm[] {
-    const list: AlgorithmList | undefined = config[name];
+    const list: SshConfigAlgorithms | undefined = config[name];
     if (list === undefined) return known;
     const names = known.map((one) => one.name);
     const selected = selectAlgorithms(list, names, names).flatMap(

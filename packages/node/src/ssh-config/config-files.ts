@@ -1,6 +1,6 @@
 /** Reads configuration files, and finds those that Include names. Bounds files, lines and folders. @module */
 import { quote, SshError } from "@postern/wire";
-import { type ConfigPosition, configError } from "./config-line.ts";
+import { configError, type SshConfigPosition } from "./config-line.ts";
 import { matchesPathSegment } from "./path-pattern.ts";
 
 /** Bounds of what is read. A person's configuration is a hundredth of them. */
@@ -24,7 +24,7 @@ export interface ReadRequest {
   /** Refuses a file that others can write, as ssh does for the user's file and for included ones. */
   readonly checksPermissions: boolean;
   /** the Include line, for errors */
-  readonly includedBy?: ConfigPosition | undefined;
+  readonly includedBy?: SshConfigPosition | undefined;
 }
 
 /** The files of one resolution. Each one is read from disk once. */
@@ -66,7 +66,7 @@ export class ConfigFiles {
    * Returns the paths that match a pattern of Include, sorted by name. Names that begin with a dot match only a pattern
    * that begins with one. A path without wildcards is returned as it is.
    */
-  async find(pattern: string, at: ConfigPosition): Promise<readonly string[]> {
+  async find(pattern: string, at: SshConfigPosition): Promise<readonly string[]> {
     const [root = "", ...segments] = (this.#isWindows ? pattern.replaceAll("\\", "/") : pattern).split("/");
     let found = [root];
     for (const segment of segments) {
@@ -81,7 +81,7 @@ export class ConfigFiles {
     return found;
   }
 
-  async #names(folder: string, segment: string, at: ConfigPosition): Promise<readonly string[]> {
+  async #names(folder: string, segment: string, at: SshConfigPosition): Promise<readonly string[]> {
     const names: string[] = [];
     const { opendir } = process.getBuiltinModule("node:fs/promises");
     const entries = await opendir(folder).catch(() => undefined);

@@ -2,14 +2,14 @@
 import { quote, SshError } from "@postern/wire";
 
 /** Where a line is. */
-export interface ConfigPosition {
+export interface SshConfigPosition {
   readonly file: string;
   /** from 1 */
   readonly line: number;
 }
 
 /** A line that holds a keyword. */
-export interface ConfigLine extends ConfigPosition {
+export interface ConfigLine extends SshConfigPosition {
   /** in lower case */
   readonly keyword: string;
   /** all after the keyword as it is written, for keywords that take a command */
@@ -22,7 +22,7 @@ export interface ConfigLine extends ConfigPosition {
 const space = " \t\r\n\f\v";
 
 /** Creates the error of a line. `problem` follows `FILE line N: `. */
-export function configError(at: ConfigPosition, problem: string, cause?: unknown): SshError {
+export function configError(at: SshConfigPosition, problem: string, cause?: unknown): SshError {
   return new SshError(
     "misuse",
     `${quoteFree(at.file)} line ${at.line}: ${problem}`,
@@ -35,7 +35,7 @@ export function configError(at: ConfigPosition, problem: string, cause?: unknown
  *
  * @throws SshError `misuse` with file and line for a keyword without arguments, a quote that is not closed, or a NUL
  */
-export function parseConfigLine(text: string, at: ConfigPosition): ConfigLine | undefined {
+export function parseConfigLine(text: string, at: SshConfigPosition): ConfigLine | undefined {
   const trimmed = trim(text);
   if (trimmed === "" || trimmed.startsWith("#")) return undefined;
   // OpenSSH would stop at the NUL, and ignore what a reader sees after it.
@@ -52,7 +52,7 @@ export function parseConfigLine(text: string, at: ConfigPosition): ConfigLine | 
  *
  * @throws SshError `misuse` if a quote is not closed
  */
-function splitArguments(text: string, at: ConfigPosition): string[] {
+function splitArguments(text: string, at: SshConfigPosition): string[] {
   const args: string[] = [];
   for (let i = 0; i < text.length; i++) {
     if (isBlank(text[i])) continue;
@@ -85,7 +85,7 @@ function takeWord(text: string, start: number): { value: string; end: number } |
 }
 
 /** `Keyword value`, `Keyword=value`, `Keyword = value`. The keyword may be quoted. */
-function takeKeyword(text: string, at: ConfigPosition): { keyword: string; rest: string } {
+function takeKeyword(text: string, at: SshConfigPosition): { keyword: string; rest: string } {
   if (text.startsWith('"')) {
     const end = text.indexOf('"', 1);
     if (end < 0) throw configError(at, "expected a closing quote, got the end of the line");

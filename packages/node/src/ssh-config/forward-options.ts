@@ -1,8 +1,8 @@
 /** Forwardings and environment variables, as data. @module */
-import type { ForwardLine, ForwardListen, ForwardTarget } from "./forwards.ts";
+import type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./forwards.ts";
 import { matchesPattern } from "./patterns.ts";
 import type { ResolvedSshConfig } from "./resolve.ts";
-import type { Environment } from "./tokens.ts";
+import type { SshConfigEnvironment } from "./tokens.ts";
 
 /** A forwarding of the configuration. */
 export interface SshConfigForward {
@@ -11,7 +11,7 @@ export interface SshConfigForward {
   /** `address` as `forward()` takes it: `localhost` is loopback, `""` is all addresses. */
   readonly listen: { readonly address: string; readonly port: number } | { readonly path: string };
   /** `socks`: each client of the port names its own target. */
-  readonly target: ForwardTarget;
+  readonly target: SshConfigTarget;
 }
 
 /** Returns the forwardings in the order of the configuration: remote ones, local ones, dynamic ones. */
@@ -25,11 +25,11 @@ export function forwardsOf(config: ResolvedSshConfig): readonly SshConfigForward
   ];
 }
 
-function forwardOf(type: SshConfigForward["type"], line: ForwardLine, address: string): SshConfigForward {
+function forwardOf(type: SshConfigForward["type"], line: SshConfigForwardLine, address: string): SshConfigForward {
   return { type, listen: listenOf(line.listen, address), target: line.target };
 }
 
-function listenOf(listen: ForwardListen, address: string): SshConfigForward["listen"] {
+function listenOf(listen: SshConfigListen, address: string): SshConfigForward["listen"] {
   if ("path" in listen) return listen;
   const { host = address, port } = listen;
   return { address: host === "*" ? "" : host, port };
@@ -38,7 +38,7 @@ function listenOf(listen: ForwardListen, address: string): SshConfigForward["lis
 /** Returns what SendEnv takes from the environment, and what SetEnv sets. */
 export function environmentOf(
   { sendEnv = [], setEnv = {} }: ResolvedSshConfig,
-  env: Environment,
+  env: SshConfigEnvironment,
 ): Record<string, string> {
   const sent = Object.entries(env).filter(
     (entry): entry is [string, string] =>

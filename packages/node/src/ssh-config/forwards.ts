@@ -4,19 +4,19 @@ import { type ConfigLine, configError } from "./config-line.ts";
 import { only, parsePort } from "./values.ts";
 
 /** A TCP address to listen on, or the path of a UNIX socket. Without `host`: the default of the direction. */
-export type ForwardListen = { readonly host?: string; readonly port: number } | { readonly path: string };
+export type SshConfigListen = { readonly host?: string; readonly port: number } | { readonly path: string };
 
 /** The destination of a forwarding, or `socks`: the client of the port chooses it. */
-export type ForwardTarget = { readonly host: string; readonly port: number } | { readonly path: string } | "socks";
+export type SshConfigTarget = { readonly host: string; readonly port: number } | { readonly path: string } | "socks";
 
 /** A forwarding as the file states it. */
-export interface ForwardLine {
-  readonly listen: ForwardListen;
-  readonly target: ForwardTarget;
+export interface SshConfigForwardLine {
+  readonly listen: SshConfigListen;
+  readonly target: SshConfigTarget;
 }
 
 /** `[bind_address:]port host:hostport`, or paths of UNIX sockets in place of either. */
-export function localForward(line: ConfigLine): readonly ForwardLine[] {
+export function localForward(line: ConfigLine): readonly SshConfigForwardLine[] {
   const [listen, target] = line.args;
   if (listen === undefined || target === undefined)
     throw configError(line, "expected LocalForward to have a target such as localhost:80, got none");
@@ -24,19 +24,19 @@ export function localForward(line: ConfigLine): readonly ForwardLine[] {
 }
 
 /** As {@link localForward}; without a target, the server's port speaks SOCKS. */
-export function remoteForward(line: ConfigLine): readonly ForwardLine[] {
+export function remoteForward(line: ConfigLine): readonly SshConfigForwardLine[] {
   const [listen = "", target] = line.args;
   const parsed = target === undefined ? "socks" : parseTarget(line, target);
   return only(line, 2, [{ listen: parseListen(line, listen, 0), target: parsed }]);
 }
 
 /** `[bind_address:]port`: a SOCKS proxy on this machine. */
-export function dynamicForward(line: ConfigLine): readonly ForwardLine[] {
+export function dynamicForward(line: ConfigLine): readonly SshConfigForwardLine[] {
   const [listen = ""] = line.args;
   return only(line, 1, [{ listen: parseListen(line, listen, 1), target: "socks" }]);
 }
 
-function parseListen(line: ConfigLine, text: string, leastPort: 0 | 1): ForwardListen {
+function parseListen(line: ConfigLine, text: string, leastPort: 0 | 1): SshConfigListen {
   if (text.includes("/")) return { path: text };
   const { host, port } = splitHostPort(text);
   if (port === undefined || port < leastPort || text.length > 1024)
@@ -47,7 +47,7 @@ function parseListen(line: ConfigLine, text: string, leastPort: 0 | 1): ForwardL
   return host === undefined ? { port } : { host, port };
 }
 
-function parseTarget(line: ConfigLine, text: string): ForwardTarget {
+function parseTarget(line: ConfigLine, text: string): SshConfigTarget {
   if (text.includes("/")) return { path: text };
   const { host, port } = splitHostPort(text);
   if (host === undefined || host === "" || port === undefined || port === 0 || text.length > 1024)

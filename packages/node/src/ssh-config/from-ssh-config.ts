@@ -7,17 +7,17 @@ import { dialPipe } from "../dial.ts";
 import { algorithmsOf } from "./algorithm-options.ts";
 import { configError } from "./config-line.ts";
 import { environmentOf, forwardsOf, type SshConfigForward } from "./forward-options.ts";
-import { type Destination, isHostName, isUserName, mostHops } from "./jump-hosts.ts";
-import { type ConfigValues, createKeywordLookup } from "./keywords.ts";
-import { loginMethods, type SecretOptions } from "./login-methods.ts";
+import { isHostName, isUserName, mostHops, type SshDestination } from "./jump-hosts.ts";
+import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
+import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
 import { nodeParts } from "./node-parts.ts";
 import type { AskedHostKey, KnownHostsPlan, SshConfigParts } from "./parts.ts";
-import type { ConfigSetting } from "./reader.ts";
+import type { SshConfigSetting } from "./reader.ts";
 import { parseHost, type Resolution, type ResolveSshConfigOptions, resolve, resolveOptionNames } from "./resolve.ts";
 import { expand } from "./tokens.ts";
 
 /** Options of {@link fromSshConfig}. */
-export interface FromSshConfigOptions extends ResolveSshConfigOptions, SecretOptions {
+export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
   /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
   readonly ask?: (key: AskedHostKey) => MaybePromise<boolean>;
 }
@@ -51,7 +51,7 @@ export interface SshConfigResult {
   /** the variables of SetEnv, and those of SendEnv that are set */
   readonly environment: Readonly<Record<string, string>>;
   /** the lines in force that have no effect here */
-  readonly unused: readonly ConfigSetting[];
+  readonly unused: readonly SshConfigSetting[];
 }
 
 /**
@@ -104,9 +104,9 @@ const secretNames = ["passphrase", "password", "keyboardInteractive"] as const;
  * others that the line names, and the first one through those of its own configuration.
  */
 async function findRoute(
-  destination: Destination,
+  destination: SshDestination,
   options: ResolveSshConfigOptions,
-  via?: readonly Destination[],
+  via?: readonly SshDestination[],
   depth = 0,
 ): Promise<readonly Resolution[]> {
   const resolution = await resolve(destination, options, via);
@@ -211,7 +211,7 @@ function connectionOptions(config: Resolution["config"]): Partial<TunnelOptions>
 }
 
 /** Keywords that matter for the server and for each jump host. */
-const usedForLogin: readonly (keyof ConfigValues)[] = [
+const usedForLogin: readonly (keyof SshConfigValues)[] = [
   "batchMode",
   "certificateFile",
   "compression",
@@ -239,9 +239,9 @@ const usedForLogin: readonly (keyof ConfigValues)[] = [
   "userKnownHostsFile",
 ];
 /** Keywords that matter for the host that is dialled. */
-const usedForDial: readonly (keyof ConfigValues)[] = ["addressFamily", "proxyCommand"];
+const usedForDial: readonly (keyof SshConfigValues)[] = ["addressFamily", "proxyCommand"];
 /** Keywords that matter for the server. */
-const usedForServer: readonly (keyof ConfigValues)[] = [
+const usedForServer: readonly (keyof SshConfigValues)[] = [
   "ciphers",
   "clearAllForwardings",
   "connectTimeout",
@@ -262,12 +262,12 @@ const usedForServer: readonly (keyof ConfigValues)[] = [
 ];
 
 /** The lines that no host of the route uses. */
-function unusedOf(route: readonly Resolution[]): readonly ConfigSetting[] {
+function unusedOf(route: readonly Resolution[]): readonly SshConfigSetting[] {
   const lookup = createKeywordLookup();
-  const unused = new Map<string, ConfigSetting>();
+  const unused = new Map<string, SshConfigSetting>();
   const used = new Set<string>();
   for (const [index, { config }] of route.entries()) {
-    const names = new Set<keyof ConfigValues>([
+    const names = new Set<keyof SshConfigValues>([
       ...usedForLogin,
       ...(index === 0 ? usedForDial : []),
       ...(index === route.length - 1 ? usedForServer : []),

@@ -4,7 +4,7 @@ import { type ConfigLine, configError } from "./config-line.ts";
 import { splitHostPort } from "./forwards.ts";
 
 /** A host to connect to, as on the command line of ssh. */
-export interface Destination {
+export interface SshDestination {
   readonly host: string;
   readonly user?: string;
   readonly port?: number;
@@ -14,7 +14,7 @@ export interface Destination {
 export const mostHops = 16;
 
 /** `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. */
-export function jumpHosts(line: ConfigLine): readonly Destination[] {
+export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
   // A host name contains neither quotes nor white space, so the argument is the text up to a comment.
   const hash = line.rest.indexOf("#");
   const text = (hash < 0 ? line.rest : line.rest.slice(0, hash)).trim();
@@ -29,7 +29,7 @@ export function jumpHosts(line: ConfigLine): readonly Destination[] {
 }
 
 /** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
-export function parseDestination(text: string): Destination | undefined {
+export function parseDestination(text: string): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
   const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
   const { host = rest, port } = rest.includes(":") ? splitHostPort(rest) : {};
@@ -43,7 +43,7 @@ export function parseDestination(text: string): Destination | undefined {
  * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme `ssh`.
  * Returns `undefined` for any other text.
  */
-export function parseCommandLine(text: string): Destination | undefined {
+export function parseCommandLine(text: string): SshDestination | undefined {
   if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
   const { user, rest: host } = splitUser(text);
   if ((user !== undefined && !isUserName(user)) || !isHostName(host)) return undefined;

@@ -1,8 +1,8 @@
 /** The keywords of ssh_config(5): the form of each value, and how the values of several lines combine. @module */
-import { type AlgorithmList, algorithmList } from "./algorithm-lists.ts";
+import { algorithmList, type SshConfigAlgorithms } from "./algorithm-lists.ts";
 import type { ConfigLine } from "./config-line.ts";
-import { dynamicForward, type ForwardLine, localForward, remoteForward } from "./forwards.ts";
-import { type Destination, jumpHosts } from "./jump-hosts.ts";
+import { dynamicForward, localForward, remoteForward, type SshConfigForwardLine } from "./forwards.ts";
+import { jumpHosts, type SshDestination } from "./jump-hosts.ts";
 import {
   addEntries,
   addVariableNames,
@@ -14,8 +14,8 @@ import {
   integer,
   persistence,
   port,
-  type RekeyLimitValue,
   rekeyLimit,
+  type SshConfigRekeyLimit,
   time,
   variableNames,
   variables,
@@ -24,7 +24,7 @@ import {
 } from "./values.ts";
 
 /** The values of the keywords that have a meaning here, by name. Times are in seconds. */
-export interface ConfigValues {
+export interface SshConfigValues {
   readonly addressFamily: "any" | "inet" | "inet6";
   readonly batchMode: boolean;
   readonly bindAddress: string;
@@ -32,7 +32,7 @@ export interface ConfigValues {
   readonly canonicalizeHostname: "yes" | "no" | "always" | "none";
   readonly certificateFile: readonly string[];
   readonly checkHostIP: boolean;
-  readonly ciphers: AlgorithmList;
+  readonly ciphers: SshConfigAlgorithms;
   readonly clearAllForwardings: boolean;
   readonly compression: boolean;
   /** `undefined`: no limit but the system's */
@@ -41,32 +41,32 @@ export interface ConfigValues {
   readonly controlMaster: "yes" | "no" | "ask" | "auto" | "autoask";
   readonly controlPath: string;
   readonly controlPersist: boolean | number;
-  readonly dynamicForward: readonly ForwardLine[];
+  readonly dynamicForward: readonly SshConfigForwardLine[];
   readonly exitOnForwardFailure: boolean;
   readonly gatewayPorts: boolean;
   readonly globalKnownHostsFile: readonly string[];
   readonly hashKnownHosts: boolean;
-  readonly hostKeyAlgorithms: AlgorithmList;
+  readonly hostKeyAlgorithms: SshConfigAlgorithms;
   readonly hostKeyAlias: string;
   readonly hostName: string;
   readonly identitiesOnly: boolean;
   readonly identityAgent: string;
   readonly identityFile: readonly string[];
   readonly kbdInteractiveAuthentication: boolean;
-  readonly kexAlgorithms: AlgorithmList;
+  readonly kexAlgorithms: SshConfigAlgorithms;
   readonly knownHostsCommand: string;
-  readonly localForward: readonly ForwardLine[];
-  readonly macs: AlgorithmList;
+  readonly localForward: readonly SshConfigForwardLine[];
+  readonly macs: SshConfigAlgorithms;
   readonly numberOfPasswordPrompts: number;
   readonly passwordAuthentication: boolean;
   readonly port: number;
   readonly preferredAuthentications: string;
   readonly proxyCommand: string;
-  readonly proxyJump: readonly Destination[];
-  readonly pubkeyAcceptedAlgorithms: AlgorithmList;
+  readonly proxyJump: readonly SshDestination[];
+  readonly pubkeyAcceptedAlgorithms: SshConfigAlgorithms;
   readonly pubkeyAuthentication: "yes" | "no" | "unbound" | "host-bound";
-  readonly rekeyLimit: RekeyLimitValue;
-  readonly remoteForward: readonly ForwardLine[];
+  readonly rekeyLimit: SshConfigRekeyLimit;
+  readonly remoteForward: readonly SshConfigForwardLine[];
   readonly revokedHostKeys: string;
   readonly sendEnv: readonly string[];
   readonly serverAliveCountMax: number;
@@ -89,13 +89,17 @@ interface KeywordRule<Value> {
 }
 
 /** The second pass, for Match final, finds the same forwardings again. */
-const addForward = (line: ConfigLine, before: readonly ForwardLine[], added: readonly ForwardLine[]) => {
+const addForward = (
+  line: ConfigLine,
+  before: readonly SshConfigForwardLine[],
+  added: readonly SshConfigForwardLine[],
+) => {
   const known = new Set(before.map((one) => JSON.stringify(one)));
   return checkCount(line, [...before, ...added.filter((one) => !known.has(JSON.stringify(one)))]);
 };
 
 /** One rule for each value. The keyword is the name in lower case. */
-export const keywordRules: { readonly [Name in keyof ConfigValues]: KeywordRule<ConfigValues[Name]> } = {
+export const keywordRules: { readonly [Name in keyof SshConfigValues]: KeywordRule<SshConfigValues[Name]> } = {
   addressFamily: { parse: (line) => choice(line, ["any", "inet", "inet6"]) },
   batchMode: { parse: flag },
   bindAddress: { parse: word },
@@ -152,7 +156,7 @@ export const keywordRules: { readonly [Name in keyof ConfigValues]: KeywordRule<
 };
 
 /** Other names of keywords, from older versions of OpenSSH. */
-const aliases: Readonly<Record<string, keyof ConfigValues>> = {
+const aliases: Readonly<Record<string, keyof SshConfigValues>> = {
   certificatefile2: "certificateFile",
   challengeresponseauthentication: "kbdInteractiveAuthentication",
   dsaauthentication: "pubkeyAuthentication",
@@ -171,14 +175,14 @@ const otherWords =
 
 /** What a keyword is: one with a rule, one that OpenSSH knows, too, or none. */
 export type KeywordKind =
-  | { readonly at: "value"; readonly name: keyof ConfigValues }
+  | { readonly at: "value"; readonly name: keyof SshConfigValues }
   | { readonly at: "other" }
   | { readonly at: "unknown" };
 
 /** Creates the function that looks keywords up by their names in lower case. */
 export function createKeywordLookup(): (keyword: string) => KeywordKind {
   const kinds = new Map<string, KeywordKind>();
-  for (const name of Object.keys(keywordRules) as (keyof ConfigValues)[])
+  for (const name of Object.keys(keywordRules) as (keyof SshConfigValues)[])
     kinds.set(name.toLowerCase(), { at: "value", name });
   for (const [alias, name] of Object.entries(aliases)) kinds.set(alias, { at: "value", name });
   for (const name of `${otherFlags} ${otherWords}`.split(" ")) if (!kinds.has(name)) kinds.set(name, { at: "other" });

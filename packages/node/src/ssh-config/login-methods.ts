@@ -16,7 +16,7 @@ export interface SshConfigLogin {
 }
 
 /** Sources of secrets. A method without its source is left out. */
-export interface SecretOptions {
+export interface SshConfigSecrets {
   /** Called for an encrypted key, if the server may accept it. Without it, encrypted keys are left out. */
   readonly passphrase?: (path: string) => MaybePromise<string>;
   /** A text is for the server only, and is not sent to jump hosts. A function is called for each of them. */
@@ -46,7 +46,7 @@ const signatures: readonly string[] = [
 export async function loginMethods(
   { config, system }: Pick<Resolution, "config" | "system">,
   isJumpHost: boolean,
-  secrets: SecretOptions,
+  secrets: SshConfigSecrets,
   parts: SshConfigParts,
 ): Promise<readonly AuthMethod[]> {
   const { batchMode, hostName: host, port, user, numberOfPasswordPrompts } = config;
@@ -77,7 +77,7 @@ export async function loginMethods(
 async function keyMethods(
   config: Resolution["config"],
   env: Resolution["system"]["env"],
-  { passphrase }: SecretOptions,
+  { passphrase }: SshConfigSecrets,
   parts: SshConfigParts,
 ): Promise<readonly AuthMethod[]> {
   const paths = config.identityFile.filter((path) => path.toLowerCase() !== "none");

@@ -1,16 +1,16 @@
 /** Applies configuration files to one host: which lines are in force, and which of their values count. @module */
 import { SshError } from "@postern/wire";
 import { ConfigFiles, ConfigLimits, type ReadRequest } from "./config-files.ts";
-import { type ConfigLine, type ConfigPosition, configError, parseConfigLine } from "./config-line.ts";
-import { type ConfigValues, checkOther, createKeywordLookup, keywordRules } from "./keywords.ts";
+import { type ConfigLine, configError, parseConfigLine, type SshConfigPosition } from "./config-line.ts";
+import { checkOther, createKeywordLookup, keywordRules, type SshConfigValues } from "./keywords.ts";
 import { type MatchActions, matchesCriteria } from "./match.ts";
 import { matchesPatternList, matchesPatterns } from "./patterns.ts";
 import type { ConfigSystem } from "./system.ts";
-import { connectionTokens, expand, expandTilde, type Tokens } from "./tokens.ts";
+import { connectionTokens, expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
 import { words } from "./values.ts";
 
 /** A line that is in force for the host, and whose value counts. */
-export interface ConfigSetting extends ConfigPosition {
+export interface SshConfigSetting extends SshConfigPosition {
   /** as OpenSSH names it, in lower case, such as `hostname` */
   readonly keyword: string;
 }
@@ -21,7 +21,7 @@ export interface ReaderOptions {
   /** the host or alias, as on the command line */
   readonly originalHost: string;
   /** values that have precedence over the files, as on the command line */
-  readonly given: Partial<ConfigValues>;
+  readonly given: Partial<SshConfigValues>;
   readonly allowExec: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -45,12 +45,12 @@ interface Scope {
 /** Reads the files, twice if Match final requires it. */
 export class ConfigReader {
   /** the values so far */
-  values: Partial<ConfigValues>;
+  values: Partial<SshConfigValues>;
   readonly #options: ReaderOptions;
   readonly #files: ConfigFiles;
   readonly #lookup = createKeywordLookup();
-  readonly #settings = new Map<string, ConfigSetting>();
-  readonly #positions = new Map<string, ConfigPosition>();
+  readonly #settings = new Map<string, SshConfigSetting>();
+  readonly #positions = new Map<string, SshConfigPosition>();
   readonly #ignoredUnknown: string[] = [];
   #pass: { readonly host: string; readonly isFinal: boolean };
   #wantsFinal = false;
@@ -64,7 +64,7 @@ export class ConfigReader {
   }
 
   /** The settings in force, in the order of the files. */
-  get settings(): readonly ConfigSetting[] {
+  get settings(): readonly SshConfigSetting[] {
     return [...this.#settings.values()];
   }
 
@@ -97,7 +97,7 @@ export class ConfigReader {
   }
 
   /** Returns where a keyword was set, for errors. */
-  positionOf(name: keyof ConfigValues): ConfigPosition {
+  positionOf(name: keyof SshConfigValues): SshConfigPosition {
     return this.#positions.get(name) ?? { file: "the options", line: 0 };
   }
 
@@ -110,7 +110,7 @@ export class ConfigReader {
   }
 
   /** The tokens of file names and commands. */
-  tokens(): Tokens {
+  tokens(): SshConfigTokens {
     const { system, originalHost } = this.#options;
     const { user = system.localUser, port = 22, hostKeyAlias, proxyJump = [] } = this.values;
     const jump = proxyJump
@@ -179,21 +179,21 @@ export class ConfigReader {
     }
   }
 
-  #setValue<Name extends keyof ConfigValues>(line: ConfigLine, name: Name, isActive: boolean): void {
+  #setValue<Name extends keyof SshConfigValues>(line: ConfigLine, name: Name, isActive: boolean): void {
     const rule = keywordRules[name];
     const value = rule.parse(line);
     if (!isActive || this.#isDecided(name)) return;
     const isSet = Object.hasOwn(this.values, name);
     if (isSet && rule.add === undefined) return;
-    const before = this.values[name] as ConfigValues[Name];
-    const first = rule.add && Array.isArray(value) ? ([] as unknown as ConfigValues[Name]) : undefined;
-    const next = rule.add ? rule.add(line, isSet ? before : (first as ConfigValues[Name]), value) : value;
+    const before = this.values[name] as SshConfigValues[Name];
+    const first = rule.add && Array.isArray(value) ? ([] as unknown as SshConfigValues[Name]) : undefined;
+    const next = rule.add ? rule.add(line, isSet ? before : (first as SshConfigValues[Name]), value) : value;
     this.values = { ...this.values, [name]: next };
     this.#record(name, line);
   }
 
   /** Of ProxyJump and ProxyCommand, the first one counts. */
-  #isDecided(name: keyof ConfigValues): boolean {
+  #isDecided(name: keyof SshConfigValues): boolean {
     if (name === "proxyCommand") return this.values.proxyJump !== undefined;
     return name === "proxyJump" && this.values.proxyCommand !== undefined;
   }

@@ -1,13 +1,13 @@
 /** Resolves the configuration of one host, as `ssh -G` does. @module */
 import { checkOptions } from "@postern/ssh";
 import { expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
-import type { ConfigPosition } from "./config-line.ts";
-import type { ForwardLine } from "./forwards.ts";
-import { type Destination, isUserName, parseCommandLine } from "./jump-hosts.ts";
-import type { ConfigValues } from "./keywords.ts";
-import { type ConfigFile, ConfigReader, type ConfigSetting } from "./reader.ts";
+import type { SshConfigPosition } from "./config-line.ts";
+import type { SshConfigForwardLine } from "./forwards.ts";
+import { isUserName, parseCommandLine, type SshDestination } from "./jump-hosts.ts";
+import type { SshConfigValues } from "./keywords.ts";
+import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.ts";
 import { type ConfigSystem, describeSystem } from "./system.ts";
-import { type Environment, expand, expandTilde, type Tokens } from "./tokens.ts";
+import { expand, expandTilde, type SshConfigEnvironment, type SshConfigTokens } from "./tokens.ts";
 
 /** Options of {@link resolveSshConfig}. */
 export interface ResolveSshConfigOptions {
@@ -23,7 +23,7 @@ export interface ResolveSshConfigOptions {
   /** Has precedence over the file, as `ssh -l`. */
   readonly user?: string;
   /** Default `process.env`. */
-  readonly env?: Environment;
+  readonly env?: SshConfigEnvironment;
   /** The folder that contains `.ssh`. Default: that of the user who runs the program. */
   readonly home?: string;
   readonly signal?: AbortSignal;
@@ -60,16 +60,16 @@ type Defaulted =
   | "userKnownHostsFile";
 
 /**
- * The configuration of one host: the defaults of OpenSSH, and what the files set. Tokens, variables and `~` are
+ * The configuration of one host: the defaults of OpenSSH, and what the files set. SshConfigTokens, variables and `~` are
  * expanded, except in ProxyCommand, ProxyJump and KnownHostsCommand.
  */
-export interface ResolvedSshConfig extends Pick<ConfigValues, Defaulted>, Partial<Omit<ConfigValues, Defaulted>> {
+export interface ResolvedSshConfig extends Pick<SshConfigValues, Defaulted>, Partial<Omit<SshConfigValues, Defaulted>> {
   /** the host or alias that was asked for */
   readonly originalHost: string;
   /** the lines in force, and where they are */
-  readonly settings: readonly ConfigSetting[];
+  readonly settings: readonly SshConfigSetting[];
   /** the values of `%h` and the other tokens, by letter */
-  readonly tokens: Tokens;
+  readonly tokens: SshConfigTokens;
 }
 
 /** The resolution, with what later steps need. */
@@ -77,7 +77,7 @@ export interface Resolution {
   readonly config: ResolvedSshConfig;
   readonly system: ConfigSystem;
   /** where a keyword was set */
-  readonly positionOf: (name: keyof ConfigValues) => ConfigPosition;
+  readonly positionOf: (name: keyof SshConfigValues) => SshConfigPosition;
 }
 
 /** The options that {@link resolveSshConfig} knows. */
@@ -101,7 +101,7 @@ export async function resolveSshConfig(
 }
 
 /** Parses the host of a command line. @throws SshError `misuse` */
-export function parseHost(host: string): Destination {
+export function parseHost(host: string): SshDestination {
   expectText("host", host);
   const destination = parseCommandLine(host);
   if (destination === undefined)
@@ -111,9 +111,9 @@ export function parseHost(host: string): Destination {
 
 /** {@link resolveSshConfig} for a destination. `via` replaces ProxyJump, as `ssh -J`. */
 export async function resolve(
-  destination: Destination,
+  destination: SshDestination,
   options: ResolveSshConfigOptions,
-  via?: readonly Destination[],
+  via?: readonly SshDestination[],
 ): Promise<Resolution> {
   checkValues(options);
   const { allowExec = false, signal } = options;
@@ -136,7 +136,7 @@ export async function resolve(
   if (!isComplete && options.file !== undefined)
     throw new SshError("misuse", `expected the file ${quote(options.file, 400)} to exist`);
   await reader.readFinal(files);
-  const positionOf = (name: keyof ConfigValues): ConfigPosition => reader.positionOf(name);
+  const positionOf = (name: keyof SshConfigValues): SshConfigPosition => reader.positionOf(name);
   return { config: await complete(reader, destination.host, system), system, positionOf };
 }
 
@@ -169,9 +169,9 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
   if (hostKeyAlias !== undefined) reader.values = { ...reader.values, hostKeyAlias: hostKeyAlias.toLowerCase() };
   const { values } = reader;
   const tokens = reader.tokens();
-  const file = async (text: string, name: keyof ConfigValues): Promise<string> =>
+  const file = async (text: string, name: keyof SshConfigValues): Promise<string> =>
     expand(await expandTilde(text, reader.positionOf(name), system), reader.positionOf(name), tokens, system.env);
-  const all = (texts: readonly string[], name: keyof ConfigValues) =>
+  const all = (texts: readonly string[], name: keyof SshConfigValues) =>
     Promise.all(texts.map((text) => file(text, name)));
   const identities = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
   const { identityAgent: agent, controlPath, revokedHostKeys, clearAllForwardings = false } = values;
@@ -225,7 +225,10 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
   };
 
   /** Only the paths of UNIX sockets are expanded. */
-  function expandPaths({ listen, target }: ForwardLine, name: "localForward" | "remoteForward"): ForwardLine {
+  function expandPaths(
+    { listen, target }: SshConfigForwardLine,
+    name: "localForward" | "remoteForward",
+  ): SshConfigForwardLine {
     const at = reader.positionOf(name);
     const expanded = (path: string) => ({ path: expand(path, at, tokens, system.env) });
     return {

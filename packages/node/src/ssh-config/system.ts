@@ -1,10 +1,10 @@
 /** This machine, as ssh_config sees it: the user, the files and the environment. @module */
-import type { Environment } from "./tokens.ts";
+import type { SshConfigEnvironment } from "./tokens.ts";
 
 /** The facts about this machine that a configuration can refer to. */
 export interface ConfigSystem {
   readonly isWindows: boolean;
-  readonly env: Environment;
+  readonly env: SshConfigEnvironment;
   readonly home: string;
   /** the folder of the system's files */
   readonly systemFolder: string;
@@ -19,7 +19,7 @@ export interface ConfigSystem {
 }
 
 /** Returns the facts about this machine. Modules of Node.js are loaded only now. */
-export function describeSystem(given: { readonly env?: Environment; readonly home?: string }): ConfigSystem {
+export function describeSystem(given: { readonly env?: SshConfigEnvironment; readonly home?: string }): ConfigSystem {
   const os = process.getBuiltinModule("node:os");
   const isWindows = process.platform === "win32";
   const env = given.env ?? process.env;
@@ -42,7 +42,7 @@ export function describeSystem(given: { readonly env?: Environment; readonly hom
 /** A user without an entry in the user database has the names of the environment. */
 function userInfo(
   os: typeof import("node:os"),
-  env: Environment,
+  env: SshConfigEnvironment,
 ): { readonly username: string; readonly uid: number; readonly homedir: string } {
   try {
     return os.userInfo({ encoding: "utf8" });
@@ -61,7 +61,7 @@ async function homeInPasswd(user: string): Promise<string | undefined> {
   return line?.split(":")[5];
 }
 
-function run(command: string, shell: string | undefined, env: Environment): Promise<boolean> {
+function run(command: string, shell: string | undefined, env: SshConfigEnvironment): Promise<boolean> {
   const { spawn } = process.getBuiltinModule("node:child_process");
   const options = { stdio: "ignore", env: { ...env }, windowsHide: true } as const;
   return new Promise((resolve, reject) => {

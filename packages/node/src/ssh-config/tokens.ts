@@ -1,16 +1,16 @@
-/** Tokens such as `%h`, variables such as `${HOME}`, and `~`, as ssh_config(5) expands them. @module */
+/** SshConfigTokens such as `%h`, variables such as `${HOME}`, and `~`, as ssh_config(5) expands them. @module */
 import { quote } from "@postern/wire";
-import { type ConfigPosition, configError } from "./config-line.ts";
+import { configError, type SshConfigPosition } from "./config-line.ts";
 import type { ConfigSystem } from "./system.ts";
 
 /** The longest result of an expansion. */
 const longestText = 64 * 1024;
 
 /** The values of tokens, by letter. */
-export type Tokens = Readonly<Record<string, string>>;
+export type SshConfigTokens = Readonly<Record<string, string>>;
 
-/** Environment variables. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** SshConfigEnvironment variables. */
+export type SshConfigEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** What identifies a connection. */
 export interface ConnectionNames {
@@ -25,7 +25,7 @@ export interface ConnectionNames {
 }
 
 /** Returns the tokens that file names and Match exec accept. */
-export function connectionTokens(names: ConnectionNames, system: ConfigSystem): Tokens {
+export function connectionTokens(names: ConnectionNames, system: ConfigSystem): SshConfigTokens {
   const { originalHost, host, user, hostKeyAlias, jump } = names;
   const port = String(names.port);
   const { localHost, home, uid, localUser } = system;
@@ -50,7 +50,12 @@ export function connectionTokens(names: ConnectionNames, system: ConfigSystem): 
  *
  * @throws SshError `misuse` for a token that the keyword does not accept, or a variable that is not set
  */
-export function expand(text: string, at: ConfigPosition, tokens: Tokens, env?: Environment): string {
+export function expand(
+  text: string,
+  at: SshConfigPosition,
+  tokens: SshConfigTokens,
+  env?: SshConfigEnvironment,
+): string {
   const parts: string[] = [];
   let length = 0;
   let from = 0;
@@ -71,7 +76,7 @@ interface Found {
   readonly end: number;
 }
 
-function token(text: string, i: number, at: ConfigPosition, tokens: Tokens): Found {
+function token(text: string, i: number, at: SshConfigPosition, tokens: SshConfigTokens): Found {
   const letter = text[i + 1] ?? "";
   const value = letter === "%" ? "%" : Object.hasOwn(tokens, letter) ? tokens[letter] : undefined;
   if (value === undefined) {
@@ -81,7 +86,7 @@ function token(text: string, i: number, at: ConfigPosition, tokens: Tokens): Fou
   return { value, end: i + 2 };
 }
 
-function variable(text: string, i: number, at: ConfigPosition, env: Environment): Found | undefined {
+function variable(text: string, i: number, at: SshConfigPosition, env: SshConfigEnvironment): Found | undefined {
   if (text[i] !== "$" || text[i + 1] !== "{") return undefined;
   const end = text.indexOf("}", i);
   const name = end < 0 ? "" : text.slice(i + 2, end);
@@ -92,7 +97,7 @@ function variable(text: string, i: number, at: ConfigPosition, env: Environment)
 }
 
 /** Expands `~` and `~user` at the start of a path. @throws SshError `misuse` for a user who does not exist */
-export async function expandTilde(path: string, at: ConfigPosition, system: ConfigSystem): Promise<string> {
+export async function expandTilde(path: string, at: SshConfigPosition, system: ConfigSystem): Promise<string> {
   if (!path.startsWith("~")) return path;
   const end = path.search(/[/\\]/);
   const user = path.slice(1, end < 0 ? undefined : end);

@@ -91,13 +91,13 @@ export function seconds(line: ConfigLine, given: string): number {
 }
 
 /** When to exchange new keys. 0 stands for the default. */
-export interface RekeyLimitValue {
+export interface SshConfigRekeyLimit {
   readonly bytes: number;
   readonly seconds: number;
 }
 
 /** RekeyLimit: an amount of data, such as `1G`, and a time. */
-export function rekeyLimit(line: ConfigLine): RekeyLimitValue {
+export function rekeyLimit(line: ConfigLine): SshConfigRekeyLimit {
   const [size = "", period] = words(line);
   only(line, 2, undefined);
   const bytes = size.toLowerCase() === "default" ? 0 : scaled(line, size);

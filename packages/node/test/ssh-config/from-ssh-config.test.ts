@@ -176,7 +176,7 @@ Host first
   });
 
   it("dials only the addresses of AddressFamily", async () => {
-    const server = createServer((socket) => socket.end());
+    const server = createServer((socket) => socket.on("error", () => {}).end());
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     const { port } = server.address() as AddressInfo;
     const dial = async (family: string) => {

@@ -1,7 +1,7 @@
 /** Prints a resolved configuration as `ssh -G` does, so that both can be compared. */
-import { type AlgorithmList, selectAlgorithms } from "../../src/ssh-config/algorithm-lists.ts";
-import type { ForwardLine, ForwardListen, ForwardTarget } from "../../src/ssh-config/forwards.ts";
-import type { ConfigValues } from "../../src/ssh-config/keywords.ts";
+import { type SshConfigAlgorithms, selectAlgorithms } from "../../src/ssh-config/algorithm-lists.ts";
+import type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "../../src/ssh-config/forwards.ts";
+import type { SshConfigValues } from "../../src/ssh-config/keywords.ts";
 import type { ResolvedSshConfig } from "../../src/ssh-config/resolve.ts";
 
 /** The algorithm names of the real ssh: its defaults and all it knows. */
@@ -10,15 +10,15 @@ export interface AlgorithmNames {
   readonly supported: readonly string[];
 }
 
-type Printed = { [Name in keyof ConfigValues]?: (value: ConfigValues[Name]) => readonly string[] };
+type Printed = { [Name in keyof SshConfigValues]?: (value: SshConfigValues[Name]) => readonly string[] };
 
 /** Returns the lines of `ssh -G` for one keyword. `true` and `false` are written `yes` and `no`. */
 export function render(
   config: ResolvedSshConfig,
-  name: keyof ConfigValues,
+  name: keyof SshConfigValues,
   names: (keyword: string) => AlgorithmNames,
 ): readonly string[] {
-  const algorithms = (list: AlgorithmList) => {
+  const algorithms = (list: SshConfigAlgorithms) => {
     const { defaults, supported } = names(name.toLowerCase());
     return [selectAlgorithms(list, defaults, supported).join(",")];
   };
@@ -59,16 +59,16 @@ export function render(
   return [typeof value === "boolean" ? (value ? "yes" : "no") : String(value)];
 }
 
-function forward({ listen, target }: ForwardLine): string {
+function forward({ listen, target }: SshConfigForwardLine): string {
   return `${listener(listen)} ${destination(target)}`;
 }
 
-function listener(listen: ForwardListen): string {
+function listener(listen: SshConfigListen): string {
   if ("path" in listen) return listen.path;
   return listen.host === undefined ? String(listen.port) : `[${listen.host}]:${listen.port}`;
 }
 
-function destination(target: ForwardTarget): string {
+function destination(target: SshConfigTarget): string {
   if (target === "socks") return "[socks]:0";
   return "path" in target ? target.path : `[${target.host}]:${target.port}`;
 }

@@ -1,7 +1,7 @@
 /** Realistic configuration files, compared keyword by keyword with the `ssh -G` of this machine. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { afterAll, describe, expect, it } from "vitest";
-import { type ConfigValues, createKeywordLookup } from "../../src/ssh-config/keywords.ts";
+import { createKeywordLookup, type SshConfigValues } from "../../src/ssh-config/keywords.ts";
 import { type ResolvedSshConfig, resolveSshConfig } from "../../src/ssh-config/resolve.ts";
 import { type AlgorithmNames, render } from "./render.ts";
 import { askSsh, createHome, loadFixtures, realHome, sshEnvironment, sshVersion } from "./world.ts";
@@ -26,6 +26,28 @@ describe.skipIf(version === undefined)("the values of ssh -G", () => {
     for (const { hosts } of all) expect(hosts).not.toEqual([]);
   });
 
+  it("expand IdentityFile as ssh -v reports", async () => {
+    const file = world.write(
+      "config",
+      `Host tok
+  HostName %h.example
+  User robot
+  ProxyCommand true
+  CanonicalizeHostname no
+  IdentityFile ~/.ssh/%n/%h/%p/%r/%u/%i/%L/%l/%k/%C
+  IdentityFile %d/a%%b
+  IdentityFile "\${POSTERN_A}/with space"
+`,
+    );
+    const env = sshEnvironment(world.home, { POSTERN_A: "/tmp/%h" });
+    const { stderr } = spawnSync("ssh", ["-v", "-o", "BatchMode=yes", "-F", file, "tok"], { env, encoding: "utf8" });
+    const theirs = [...stderr.matchAll(/identity file (.*) type/g)].map(([, path]) => path ?? "");
+    const { identityFile } = await resolveSshConfig("tok", { file, home: world.home, env });
+    expect(theirs.filter((path) => !path.endsWith("-cert"))).toEqual(
+      identityFile.map((path) => path.replace(world.home, realHome)),
+    );
+  });
+
   it.each(all.map((fixture) => [fixture.name, fixture] as const))("are those of %s", async (_name, fixture) => {
     const { path, env, allowExec } = fixture;
     for (const host of fixture.hosts) {
@@ -45,8 +67,8 @@ describe.skipIf(version === undefined)("the values of ssh -G", () => {
 });
 
 /** The keywords that the file sets for the host, and those that every host has. */
-function keywordsOf(config: ResolvedSshConfig): ReadonlySet<keyof ConfigValues> {
-  const names = new Set<keyof ConfigValues>(["hostName", "port", "user", "identityFile", "userKnownHostsFile"]);
+function keywordsOf(config: ResolvedSshConfig): ReadonlySet<keyof SshConfigValues> {
+  const names = new Set<keyof SshConfigValues>(["hostName", "port", "user", "identityFile", "userKnownHostsFile"]);
   for (const { keyword } of config.settings) {
     const kind = lookup(keyword);
     if (kind.at === "value") names.add(kind.name);
