@@ -2,6 +2,7 @@
 import { quote } from "@postern/wire";
 import { type ConfigLine, configError } from "./config-line.ts";
 import { splitHostPort } from "./forwards.ts";
+import { word } from "./values.ts";
 
 /** A host to connect to, as on the command line of ssh. */
 export interface SshDestination {
@@ -15,9 +16,7 @@ export const mostHops = 16;
 
 /** `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. */
 export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
-  // A host name contains neither quotes nor white space, so the argument is the text up to a comment.
-  const hash = line.rest.indexOf("#");
-  const text = (hash < 0 ? line.rest : line.rest.slice(0, hash)).trim();
+  const text = word(line);
   if (text.toLowerCase() === "none") return [];
   const parts = text.split(",", mostHops + 1);
   if (parts.length > mostHops) throw configError(line, `expected at most ${mostHops} jump hosts, got more`);
@@ -32,8 +31,9 @@ export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
 export function parseDestination(text: string): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
   const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
-  const { host = rest, port } = rest.includes(":") ? splitHostPort(rest) : {};
-  if (!isHostName(host) || port === 0 || (port === undefined && rest.includes(":"))) return undefined;
+  const isPlain = !rest.includes(":") || (rest.startsWith("[") && rest.endsWith("]"));
+  const { host = rest, port = undefined } = isPlain ? { host: rest.replace(/^\[|\]$/g, "") } : splitHostPort(rest);
+  if (!isHostName(host) || port === 0 || (port === undefined && !isPlain)) return undefined;
   const decoded = isUri && user !== undefined ? decodeUser(user) : user;
   if (decoded !== undefined && !isUserName(decoded)) return undefined;
   return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };

@@ -48,7 +48,8 @@ export async function matchesCriteria(
       matches = subject.isFinal;
     } else {
       const argument = words.shift();
-      if (argument === undefined || argument === "")
+      const mayBeEmpty = name === "tagged" || name === "command";
+      if (argument === undefined || (argument === "" && !mayBeEmpty))
         throw configError(line, `expected an argument after the Match criterion ${quote(name, 60)}, got none`);
       // A command is not run if the line cannot match any more.
       if (name === "exec") matches = result ? await actions.exec(argument) : true;

@@ -109,6 +109,15 @@ export class ConfigReader {
     return expand(hostName, this.positionOf("hostName"), { h: originalHost });
   }
 
+  /** Expands tokens and variables in User, as OpenSSH 10.0 and newer, once all files are read. */
+  expandUser(): void {
+    const { user } = this.values;
+    if (user === undefined || this.#options.given.user !== undefined || !/[%$]/.test(user)) return;
+    const { r: _user, C: _hash, ...tokens } = this.tokens();
+    const expanded = expand(user, this.positionOf("user"), tokens, this.#options.system.env);
+    this.values = { ...this.values, user: expanded };
+  }
+
   /** The tokens of file names and commands. */
   tokens(): SshConfigTokens {
     const { system, originalHost } = this.#options;
@@ -237,7 +246,9 @@ export class ConfigReader {
     for (const given of words(line)) {
       if (given.startsWith("~") && !file.isUsers)
         throw configError(line, "expected Include in the system's file to name an absolute path, got one with ~");
-      const path = await expandTilde(given, line, system);
+      // Since OpenSSH 9.9, Include accepts tokens and variables.
+      const expanded = /[%$]/.test(given) ? expand(given, line, this.tokens(), system.env) : given;
+      const path = await expandTilde(expanded, line, system);
       const isAbsolute = path.startsWith("/") || (system.isWindows && /^(?:[a-z]:|\\)/i.test(path));
       const folder = file.isUsers ? `${system.home}/.ssh` : system.systemFolder;
       for (const found of await this.#files.find(isAbsolute ? path : `${folder}/${path}`, line)) {

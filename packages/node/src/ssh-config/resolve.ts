@@ -167,6 +167,7 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
   const hostName = reader.hostName();
   const { hostKeyAlias } = reader.values;
   if (hostKeyAlias !== undefined) reader.values = { ...reader.values, hostKeyAlias: hostKeyAlias.toLowerCase() };
+  reader.expandUser();
   const { values } = reader;
   const tokens = reader.tokens();
   const file = async (text: string, name: keyof SshConfigValues): Promise<string> =>
