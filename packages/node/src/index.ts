@@ -200,5 +200,6 @@ export type { SshConfigLogin, SshConfigSecrets } from "./ssh-config/login-method
 export type { AskedHostKey } from "./ssh-config/parts.ts";
 export type { SshConfigSetting } from "./ssh-config/reader.ts";
 export { type ResolvedSshConfig, type ResolveSshConfigOptions, resolveSshConfig } from "./ssh-config/resolve.ts";
-export type { SshConfigEnvironment, SshConfigTokens } from "./ssh-config/tokens.ts";
+export type { SshConfigEnvironment } from "./ssh-config/system.ts";
+export type { SshConfigTokens } from "./ssh-config/tokens.ts";
 export type { SshConfigRekeyLimit } from "./ssh-config/values.ts";

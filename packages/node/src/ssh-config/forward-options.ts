@@ -2,7 +2,7 @@
 import type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./forwards.ts";
 import { matchesPattern } from "./patterns.ts";
 import type { ResolvedSshConfig } from "./resolve.ts";
-import type { SshConfigEnvironment } from "./tokens.ts";
+import type { SshConfigEnvironment } from "./system.ts";
 
 /** A forwarding of the configuration. */
 export interface SshConfigForward {

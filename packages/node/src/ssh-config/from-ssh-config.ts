@@ -65,12 +65,13 @@ export interface SshConfigResult {
  * const { options } = await fromSshConfig("my-alias");
  * const tunnel = new ReverseTunnel(options);
  */
-export function fromSshConfig(host: string, options: FromSshConfigOptions = {}): Promise<SshConfigResult> {
-  return createFromSshConfig(nodeParts)(host, options);
-}
+export const fromSshConfig: (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> =
+  /* @__PURE__ */ createFromSshConfig(nodeParts);
 
 /** Creates {@link fromSshConfig} from the functions of a platform. */
-export function createFromSshConfig(parts: SshConfigParts): typeof fromSshConfig {
+export function createFromSshConfig(
+  parts: SshConfigParts,
+): (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> {
   return async (host, options = {}) => {
     checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "ask"]);
     const { passphrase, password, keyboardInteractive, ask } = options;

@@ -28,11 +28,11 @@ export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
 }
 
 /** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
-export function parseDestination(text: string): SshDestination | undefined {
+function parseDestination(text: string): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
   const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
   const isPlain = !rest.includes(":") || (rest.startsWith("[") && rest.endsWith("]"));
-  const { host = rest, port = undefined } = isPlain ? { host: rest.replace(/^\[|\]$/g, "") } : splitHostPort(rest);
+  const { host = rest, port } = isPlain ? plainHost(rest) : splitHostPort(rest);
   if (!isHostName(host) || port === 0 || (port === undefined && !isPlain)) return undefined;
   const decoded = isUri && user !== undefined ? decodeUser(user) : user;
   if (decoded !== undefined && !isUserName(decoded)) return undefined;
@@ -40,14 +40,19 @@ export function parseDestination(text: string): SshDestination | undefined {
 }
 
 /**
- * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme `ssh`.
- * Returns `undefined` for any other text.
+ * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme
+ * `ssh`. Returns `undefined` for any other text.
  */
 export function parseCommandLine(text: string): SshDestination | undefined {
   if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
   const { user, rest: host } = splitUser(text);
   if ((user !== undefined && !isUserName(user)) || !isHostName(host)) return undefined;
   return user === undefined ? { host } : { host, user };
+}
+
+/** A host without a port; an IPv6 address has brackets. */
+function plainHost(text: string): { readonly host: string; readonly port: undefined } {
+  return { host: text.replace(/^\[|\]$/g, ""), port: undefined };
 }
 
 function splitUser(text: string): { readonly user?: string; readonly rest: string } {

@@ -157,23 +157,33 @@ export const keywordRules: { readonly [Name in keyof SshConfigValues]: KeywordRu
 
 /** Other names of keywords, from older versions of OpenSSH. */
 const aliases: Readonly<Record<string, keyof SshConfigValues>> = {
-  certificatefile2: "certificateFile",
-  challengeresponseauthentication: "kbdInteractiveAuthentication",
-  dsaauthentication: "pubkeyAuthentication",
-  identityfile2: "identityFile",
-  keepalive: "tcpKeepAlive",
-  pubkeyacceptedkeytypes: "pubkeyAcceptedAlgorithms",
-  skeyauthentication: "kbdInteractiveAuthentication",
-  tisauthentication: "kbdInteractiveAuthentication",
+  CertificateFile2: "certificateFile",
+  ChallengeResponseAuthentication: "kbdInteractiveAuthentication",
+  DsaAuthentication: "pubkeyAuthentication",
+  IdentityFile2: "identityFile",
+  KeepAlive: "tcpKeepAlive",
+  PubkeyAcceptedKeyTypes: "pubkeyAcceptedAlgorithms",
+  SkeyAuthentication: "kbdInteractiveAuthentication",
+  TisAuthentication: "kbdInteractiveAuthentication",
 };
 
-/** Keywords of OpenSSH that have no meaning here, with a check of the value if they take `yes` or `no`. */
-const otherFlags =
-  "canonicalizefallbacklocal enableescapecommandline enablesshkeysign exitonforwardfailure forkafterauthentication forwardx11 forwardx11trusted gssapiauthentication gssapidelegatecredentials hostbasedauthentication nohostauthenticationforlocalhost permitlocalcommand proxyusefdpass stdinnull streamlocalbindunlink visualhostkey warnweakcrypto";
-const otherWords =
-  "addkeystoagent afstokenpassing canonicaldomains canonicalizemaxdots canonicalizepermittedcnames casignaturealgorithms channeltimeout cipher compressionlevel escapechar fallbacktorsh fingerprinthash forwardagent forwardx11timeout globalknownhostsfile2 gssapiclientidentity gssapikexalgorithms gssapikeyexchange gssapirenewalforcesrekey gssapiserveridentity gssapitrustdns hostbasedacceptedalgorithms hostbasedkeytypes ignoreunknown ipqos kbdinteractivedevices kerberosauthentication kerberostgtpassing localcommand loglevel logverbose obscurekeystroketiming permitremoteopen pkcs11provider protocol refuseconnection remotecommand requesttty requiredrsasize rhostsauthentication rhostsrsaauthentication rsaauthentication rsaminsize securitykeyprovider sessiontype smartcarddevice streamlocalbindmask syslogfacility tunnel tunneldevice useprivilegedport userknownhostsfile2 useroaming usersh verifyhostkeydns versionaddendum xauthlocation";
+/** Keywords of OpenSSH that have no meaning here, and take `yes` or `no`. */
+const otherFlags = `CanonicalizeFallbackLocal EnableEscapeCommandline EnableSSHKeysign ForkAfterAuthentication ForwardX11
+  ForwardX11Trusted GSSAPIAuthentication GSSAPIDelegateCredentials HostbasedAuthentication
+  NoHostAuthenticationForLocalhost PermitLocalCommand ProxyUseFdpass StdinNull StreamLocalBindUnlink VisualHostKey
+  WarnWeakCrypto`;
+/** Keywords of OpenSSH that have no meaning here, and take anything. Some of them are of the past. */
+const otherWords = `AddKeysToAgent AfsTokenPassing CanonicalDomains CanonicalizeMaxDots CanonicalizePermittedCNAMEs
+  CASignatureAlgorithms ChannelTimeout Cipher CompressionLevel EscapeChar FallBackToRsh FingerprintHash ForwardAgent
+  ForwardX11Timeout GlobalKnownHostsFile2 GSSAPIClientIdentity GSSAPIKexAlgorithms GSSAPIKeyExchange
+  GSSAPIRenewalForcesRekey GSSAPIServerIdentity GSSAPITrustDns HostbasedAcceptedAlgorithms HostbasedKeyTypes IPQoS
+  KbdInteractiveDevices KerberosAuthentication KerberosTgtPassing LocalCommand LogLevel LogVerbose
+  ObscureKeystrokeTiming PermitRemoteOpen PKCS11Provider Protocol RefuseConnection RemoteCommand RequestTTY
+  RequiredRSASize RhostsAuthentication RhostsRSAAuthentication RSAAuthentication RSAMinSize SecurityKeyProvider
+  SessionType SmartcardDevice StreamLocalBindMask SyslogFacility Tunnel TunnelDevice UsePrivilegedPort
+  UserKnownHostsFile2 UseRoaming UseRsh VerifyHostKeyDNS VersionAddendum XAuthLocation`;
 
-/** What a keyword is: one with a rule, one that OpenSSH knows, too, or none. */
+/** The kind of a keyword: one with a rule, another one of OpenSSH, or none. */
 export type KeywordKind =
   | { readonly at: "value"; readonly name: keyof SshConfigValues }
   | { readonly at: "other" }
@@ -184,13 +194,17 @@ export function createKeywordLookup(): (keyword: string) => KeywordKind {
   const kinds = new Map<string, KeywordKind>();
   for (const name of Object.keys(keywordRules) as (keyof SshConfigValues)[])
     kinds.set(name.toLowerCase(), { at: "value", name });
-  for (const [alias, name] of Object.entries(aliases)) kinds.set(alias, { at: "value", name });
-  for (const name of `${otherFlags} ${otherWords}`.split(" ")) if (!kinds.has(name)) kinds.set(name, { at: "other" });
+  for (const [alias, name] of Object.entries(aliases)) kinds.set(alias.toLowerCase(), { at: "value", name });
+  for (const name of [...listed(otherFlags), ...listed(otherWords)]) kinds.set(name, { at: "other" });
   return (keyword) => kinds.get(keyword) ?? { at: "unknown" };
 }
 
 /** Checks the value of a keyword that has no meaning here. @throws SshError `misuse` */
 export function checkOther(line: ConfigLine): void {
-  if (otherFlags.split(" ").includes(line.keyword)) flag(line);
+  if (listed(otherFlags).includes(line.keyword)) flag(line);
   else if (line.keyword !== "localcommand" && line.keyword !== "remotecommand") words(line);
+}
+
+function listed(names: string): readonly string[] {
+  return names.toLowerCase().split(/\s+/);
 }

@@ -3,7 +3,7 @@ import { quote } from "@postern/wire";
 import { type ConfigLine, configError } from "./config-line.ts";
 import { matchesHostList, matchesPatternList } from "./patterns.ts";
 
-/** What a Match line is compared with. */
+/** The names with which a Match line is compared. */
 export interface MatchSubject {
   readonly host: string;
   readonly originalHost: string;

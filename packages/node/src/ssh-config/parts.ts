@@ -26,7 +26,7 @@ export interface KnownHostsPlan {
   readonly command?: string;
 }
 
-/** What a private key file needs. */
+/** How to log in with a private key file. */
 export interface PrivateKeyFilePlan {
   /** called if the key is encrypted */
   readonly passphrase?: () => MaybePromise<string>;

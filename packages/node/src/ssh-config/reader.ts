@@ -15,7 +15,7 @@ export interface SshConfigSetting extends SshConfigPosition {
   readonly keyword: string;
 }
 
-/** What a {@link ConfigReader} needs to know. */
+/** Options of a {@link ConfigReader}. */
 export interface ReaderOptions {
   readonly system: ConfigSystem;
   /** the host or alias, as on the command line */

@@ -6,8 +6,8 @@ import type { SshConfigForwardLine } from "./forwards.ts";
 import { isUserName, parseCommandLine, type SshDestination } from "./jump-hosts.ts";
 import type { SshConfigValues } from "./keywords.ts";
 import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.ts";
-import { type ConfigSystem, describeSystem } from "./system.ts";
-import { expand, expandTilde, type SshConfigEnvironment, type SshConfigTokens } from "./tokens.ts";
+import { type ConfigSystem, describeSystem, type SshConfigEnvironment } from "./system.ts";
+import { expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
 
 /** Options of {@link resolveSshConfig}. */
 export interface ResolveSshConfigOptions {
@@ -60,7 +60,7 @@ type Defaulted =
   | "userKnownHostsFile";
 
 /**
- * The configuration of one host: the defaults of OpenSSH, and what the files set. SshConfigTokens, variables and `~` are
+ * The configuration of one host: the defaults of OpenSSH, and what the files set. Tokens, variables and `~` are
  * expanded, except in ProxyCommand, ProxyJump and KnownHostsCommand.
  */
 export interface ResolvedSshConfig extends Pick<SshConfigValues, Defaulted>, Partial<Omit<SshConfigValues, Defaulted>> {

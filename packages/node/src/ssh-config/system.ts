@@ -1,5 +1,7 @@
 /** This machine, as ssh_config sees it: the user, the files and the environment. @module */
-import type { SshConfigEnvironment } from "./tokens.ts";
+
+/** Environment variables. */
+export type SshConfigEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** The facts about this machine that a configuration can refer to. */
 export interface ConfigSystem {

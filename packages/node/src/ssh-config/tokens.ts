@@ -1,7 +1,7 @@
-/** SshConfigTokens such as `%h`, variables such as `${HOME}`, and `~`, as ssh_config(5) expands them. @module */
+/** Tokens such as `%h`, variables such as `${HOME}`, and `~`, as ssh_config(5) expands them. @module */
 import { quote } from "@postern/wire";
 import { configError, type SshConfigPosition } from "./config-line.ts";
-import type { ConfigSystem } from "./system.ts";
+import type { ConfigSystem, SshConfigEnvironment } from "./system.ts";
 
 /** The longest result of an expansion. */
 const longestText = 64 * 1024;
@@ -9,10 +9,7 @@ const longestText = 64 * 1024;
 /** The values of tokens, by letter. */
 export type SshConfigTokens = Readonly<Record<string, string>>;
 
-/** SshConfigEnvironment variables. */
-export type SshConfigEnvironment = Readonly<Record<string, string | undefined>>;
-
-/** What identifies a connection. */
+/** The names that identify a connection. */
 export interface ConnectionNames {
   /** as on the command line */
   readonly originalHost: string;

@@ -1,4 +1,4 @@
-/** What the options of a tunnel become for a configuration. */
+/** The options of a tunnel for a configuration. */
 import { execFileSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import type { AuthMethod } from "@postern/auth";

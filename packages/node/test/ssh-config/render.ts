@@ -56,7 +56,7 @@ export function render(
   const value = config[name];
   const print = printers[name] as ((value: unknown) => readonly string[]) | undefined;
   if (print !== undefined) return print(value);
-  return [typeof value === "boolean" ? (value ? "yes" : "no") : String(value)];
+  return [typeof value === "boolean" ? (value ? "yes" : "no") : String(value as string | number)];
 }
 
 function forward({ listen, target }: SshConfigForwardLine): string {

@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
+const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 
 /** Creates a home with the folder `.ssh` of the fixtures. `umask` must not matter, so modes are set. */
 export function createHome() {
@@ -57,7 +57,7 @@ export function sshEnvironment(home: string, env: Readonly<Record<string, string
   return { PATH: process.env.PATH ?? "", HOME: home, SHELL: "/bin/sh", ...env };
 }
 
-/** What `ssh -G` prints, by keyword. */
+/** Returns the output of `ssh -G`, by keyword. */
 export function askSsh(args: readonly string[], env: Record<string, string>): ReadonlyMap<string, readonly string[]> {
   const output = execFileSync("ssh", ["-G", ...args], { env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   const values = new Map<string, string[]>();
