@@ -88,17 +88,15 @@ async function keyMethods(
   const methods = agentMethods(config, env, identities, parts);
   for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
-    if (publicKey !== undefined && !isAccepted(publicKey, accepted)) continue;
-    const plan = {
-      ...(passphrase !== undefined && { passphrase: () => passphrase(path) }),
-      ...(accepted !== undefined && { algorithms: accepted }),
-    };
+    const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
     const own = await readCertificates([`${path}-cert.pub`]);
     const all = publicKey === undefined ? own : [...certificates.filter((one) => certifies(one, publicKey)), ...own];
-    for (const certificate of new Set(all)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
-    methods.push(parts.privateKeyFile(path, plan));
+    for (const certificate of new Set(all)) {
+      if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
+    }
+    if (publicKey === undefined || isAccepted(publicKey, accepted)) methods.push(parts.privateKeyFile(path, plan));
   }
-  return methods;
+  return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
 }
 
 /** The keys of the files first. With IdentitiesOnly, no others. */
@@ -134,12 +132,22 @@ function acceptedAlgorithms({ pubkeyAcceptedAlgorithms }: Resolution["config"]):
   return selectAlgorithms(pubkeyAcceptedAlgorithms, all, all);
 }
 
-/** Returns whether a key may be used, itself or with a certificate. */
-function isAccepted(publicKey: string, accepted: readonly string[] | undefined): boolean {
-  if (accepted === undefined) return true;
-  const [type = ""] = publicKey.split(" ");
-  const plain = type.replace("@openssh.com", "");
-  return accepted.some((name) =>
-    type === "ssh-rsa" ? name.startsWith("rsa-sha2-") : name === type || name === `${plain}-cert-v01@openssh.com`,
-  );
+/** Returns whether the key or the certificate of a line may be used. RSA keys sign with two algorithms. */
+function isAccepted(line: string, accepted: readonly string[] | undefined): boolean {
+  const [type = ""] = line.split(" ");
+  if (accepted === undefined || accepted.includes(type)) return true;
+  const isCertificate = type.includes("-cert-");
+  const names = accepted.filter((name) => name.startsWith("rsa-sha2-"));
+  return type.startsWith("ssh-rsa") && names.some((name) => name.includes("-cert-") === isCertificate);
+}
+
+/** The method, with signature algorithms that are accepted. It chooses among those of the server. */
+function limited(method: AuthMethod, accepted: readonly string[]): AuthMethod {
+  return {
+    ...method,
+    begin(context) {
+      const { serverAlgorithms = accepted } = context;
+      return method.begin({ ...context, serverAlgorithms: serverAlgorithms.filter((name) => accepted.includes(name)) });
+    },
+  };
 }

@@ -9,12 +9,10 @@ import type { SshConfigParts } from "./parts.ts";
 
 /** The functions that `fromSshConfig` uses. */
 export const nodeParts: SshConfigParts = {
-  privateKeyFile: (path, { algorithms }) =>
+  privateKeyFile: (path) =>
     lazily(async () => {
       const text = await process.getBuiltinModule("node:fs/promises").readFile(path, "utf8");
-      const signer = readNativeSigner(text);
-      const allowed = signer.algorithms.filter((name) => algorithms?.includes(name) ?? true);
-      return publickey({ ...signer, algorithms: allowed, sign: (data, name) => signer.sign(data, name) });
+      return publickey(readNativeSigner(text));
     }),
   agent: () => lazily(() => Promise.reject(missing("an agent"))),
   knownHosts: () => () => Promise.reject(missing("known_hosts")),

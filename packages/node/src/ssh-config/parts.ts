@@ -32,8 +32,6 @@ export interface PrivateKeyFilePlan {
   readonly passphrase?: () => MaybePromise<string>;
   /** the line of an OpenSSH user certificate for this key */
   readonly certificate?: string;
-  /** signature algorithms that may be used; default: all of the key */
-  readonly algorithms?: readonly string[];
 }
 
 /** Makes the parts of tunnel options. */

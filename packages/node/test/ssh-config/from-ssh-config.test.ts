@@ -1,7 +1,7 @@
 /** The options of a tunnel for a configuration. */
 import { execFileSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
-import type { AuthMethod } from "@postern/auth";
+import type { AuthContext, AuthMethod } from "@postern/auth";
 import type { HostKeyCheck } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -13,8 +13,10 @@ import type { SshConfigParts } from "../../src/ssh-config/parts.ts";
 import { createHome } from "./world.ts";
 
 const world = createHome();
-/** Each part describes itself, so that a test can see what was asked for. */
-const described = new Map<unknown, string>();
+/** Each method describes itself, so that a test can see what was asked for. */
+const description = Symbol("description");
+/** the contexts with which methods began */
+const contexts: AuthContext[] = [];
 
 describe("fromSshConfig", () => {
   beforeAll(() => {
@@ -121,10 +123,29 @@ describe("fromSshConfig", () => {
     ]);
   });
 
-  it("passes PubkeyAcceptedAlgorithms to the keys, and leaves out keys that it excludes", async () => {
-    const text = "IdentityFile ~/.ssh/id_ed25519\nPubkeyAcceptedAlgorithms ";
-    expect(authOf((await ask("x", `${text}rsa-sha2-*`, { env: {} })).options)).toEqual(["none"]);
-    expect(authOf((await ask("x", `${text}ssh-ed25519`, { env: {} })).options)).toEqual(["key id_ed25519 ssh-ed25519"]);
+  it("leaves out keys and certificates that PubkeyAcceptedAlgorithms excludes", async () => {
+    const names = async (list: string) => {
+      const text = `IdentityFile ~/.ssh/plain\nPubkeyAcceptedAlgorithms ${list}\n`;
+      return authOf((await ask("x", text, { env: {} })).options);
+    };
+    const certified = `key plain certificate ${publicKey("plain-cert")}`;
+    expect(await names("rsa-sha2-*")).toEqual(["none"]);
+    expect(await names("ssh-ed25519")).toEqual(["key plain"]);
+    expect(await names("-ssh-ed25519")).toEqual([certified]);
+    expect(await names("+ssh-rsa")).toEqual([certified, "key plain"]);
+  });
+
+  it("signs with the algorithms of PubkeyAcceptedAlgorithms", async () => {
+    const text = "IdentityFile ~/.ssh/id_ed25519\nPubkeyAcceptedAlgorithms ssh-ed25519,rsa-sha2-256\n";
+    const { options } = await ask("x", text, { env: {} });
+    const [method] = [options.auth].flat();
+    contexts.length = 0;
+    method?.begin({ serverAlgorithms: ["rsa-sha2-512", "rsa-sha2-256"] } as never);
+    method?.begin({} as never);
+    expect(contexts).toMatchObject([
+      { serverAlgorithms: ["rsa-sha2-256"] },
+      { serverAlgorithms: ["ssh-ed25519", "rsa-sha2-256"] },
+    ]);
   });
 
   it("finds the jump hosts of ProxyJump, each with its own configuration", async () => {
@@ -286,26 +307,31 @@ LocalForward 5 h:6\nDynamicForward 7\nGatewayPorts yes\nSendEnv LC_*\nSetEnv A=1
 });
 
 const parts: SshConfigParts = {
-  privateKeyFile(path, { certificate, passphrase, algorithms }) {
+  privateKeyFile(path, { certificate, passphrase }) {
     const name = path.replace(`${world.home}/.ssh/`, "key ");
     const cert = certificate === undefined ? "" : ` certificate ${certificate}`;
-    return describe_(`${name}${cert}${passphrase ? " passphrase" : ""}${algorithms ? ` ${algorithms.join(",")}` : ""}`);
+    return createMethod(`${name}${cert}${passphrase ? " passphrase" : ""}`);
   },
-  agent: ({ path, identity }) => describe_(`agent ${path} ${identity?.join(",") ?? "all"}`),
+  agent: ({ path, identity }) => createMethod(`agent ${path} ${identity?.join(",") ?? "all"}`),
   knownHosts(plan) {
     const check: HostKeyCheck = () => false;
     plans.set(check, plan);
     return check;
   },
   commandPipe: (command) => Promise.reject(new Error(`ran ${command}`)),
-  none: () => describe_("none"),
+  none: () => createMethod("none"),
 };
 const plans = new Map<unknown, unknown>();
 
-function describe_(text: string): AuthMethod {
-  const method: AuthMethod = { name: "publickey", begin: () => ({ next: () => undefined }) };
-  described.set(method, text);
-  return method;
+function createMethod(text: string): AuthMethod {
+  return {
+    name: "publickey",
+    [description]: text,
+    begin(context) {
+      contexts.push(context);
+      return { next: () => undefined };
+    },
+  } as AuthMethod;
 }
 
 function ask(host: string, text: string, more: FromSshConfigOptions = {}): Promise<SshConfigResult> {
@@ -315,7 +341,9 @@ function ask(host: string, text: string, more: FromSshConfigOptions = {}): Promi
 
 /** The methods in order, as they describe themselves. */
 function authOf(options: { readonly auth: AuthMethod | readonly AuthMethod[] } | undefined): readonly string[] {
-  return [options?.auth ?? []].flat().map((method) => described.get(method) ?? method.name);
+  return [options?.auth ?? []]
+    .flat()
+    .map((method) => (method as { [description]?: string })[description] ?? method.name);
 }
 
 function hostKeyOf(options: { readonly hostKey: unknown } | undefined): unknown {
