@@ -187,7 +187,9 @@ function dialOf(
   return (server, { signal }) => dialPipe(server, { signal, lookup: (name) => lookup(name, { all: true, family }) });
 }
 
-function connectionOptions(config: Resolution["config"]): Partial<TunnelOptions> {
+function connectionOptions(
+  config: Resolution["config"],
+): Pick<TunnelOptions, "keepAlive" | "loginTimeoutMs" | "reconnect" | "exitOnForwardFailure" | "rekey"> {
   const { connectTimeout, serverAliveInterval, serverAliveCountMax, rekeyLimit, connectionAttempts } = config;
   return {
     ...((serverAliveInterval !== undefined || serverAliveCountMax !== undefined) && {
