@@ -44,16 +44,17 @@ const signatures: readonly string[] = [
 
 /** Creates the login methods. Files that do not exist are left out, as in OpenSSH. */
 export async function loginMethods(
-  { config, system }: Pick<Resolution, "config" | "system">,
+  resolution: Pick<Resolution, "config" | "system">,
   isJumpHost: boolean,
   secrets: SshConfigSecrets,
   parts: SshConfigParts,
 ): Promise<readonly AuthMethod[]> {
+  const { config } = resolution;
   const { batchMode, hostName: host, port, user, numberOfPasswordPrompts } = config;
   const login = { host, port, user, isJumpHost };
   const prompts = Math.min(numberOfPasswordPrompts, mostPrompts);
   const create: Readonly<Record<string, () => MaybePromise<readonly AuthMethod[]>>> = {
-    publickey: () => (config.pubkeyAuthentication === "no" ? [] : keyMethods(config, system.env, secrets, parts)),
+    publickey: () => (config.pubkeyAuthentication === "no" ? [] : keyMethods(resolution, secrets, parts)),
     "keyboard-interactive"() {
       const answer = secrets.keyboardInteractive;
       if (answer === undefined || batchMode || !config.kbdInteractiveAuthentication) return [];
@@ -75,17 +76,17 @@ export async function loginMethods(
 
 /** Keys of the agent first, then files, a certificate before its key. */
 async function keyMethods(
-  config: Resolution["config"],
-  env: Resolution["system"]["env"],
+  resolution: Pick<Resolution, "config" | "system">,
   { passphrase }: SshConfigSecrets,
   parts: SshConfigParts,
 ): Promise<readonly AuthMethod[]> {
+  const { config } = resolution;
   const paths = config.identityFile.filter((path) => path.toLowerCase() !== "none");
   const found = await Promise.all(paths.map(readIdentity));
   const identities = found.filter((one): one is Identity => one !== undefined);
   const certificates = await readCertificates(config.certificateFile ?? []);
   const accepted = acceptedAlgorithms(config);
-  const methods = agentMethods(config, env, identities, parts);
+  const methods = agentMethods(resolution, identities, parts);
   for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
     const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
@@ -101,23 +102,29 @@ async function keyMethods(
 
 /** The keys of the files first. With IdentitiesOnly, no others. */
 function agentMethods(
-  { identityAgent = "SSH_AUTH_SOCK", identitiesOnly, settings }: Resolution["config"],
-  env: Resolution["system"]["env"],
+  { config, system }: Pick<Resolution, "config" | "system">,
   identities: readonly Identity[],
   parts: SshConfigParts,
 ): AuthMethod[] {
-  const path = agentPath(identityAgent, env);
-  if (path === undefined) return [];
+  const { identitiesOnly, settings } = config;
+  const plan = agentPlan(config, system);
+  if (plan === undefined) return [];
   const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
   const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
-  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ path, identity })] : [];
-  return identitiesOnly ? named : [...named, parts.agent({ path })];
+  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ ...plan, identity })] : [];
+  return identitiesOnly ? named : [...named, parts.agent(plan)];
 }
 
-function agentPath(identityAgent: string, env: Resolution["system"]["env"]): string | undefined {
+/** Returns where the agent is, or `undefined` if there is none. */
+function agentPlan(
+  { identityAgent = "SSH_AUTH_SOCK" }: Resolution["config"],
+  { env, isWindows }: Resolution["system"],
+): { readonly path?: string } | undefined {
   if (identityAgent.toLowerCase() === "none") return undefined;
-  if (identityAgent === "SSH_AUTH_SOCK") return env.SSH_AUTH_SOCK || undefined;
-  return identityAgent.startsWith("$") ? env[identityAgent.slice(1)] || undefined : identityAgent;
+  const isVariable = identityAgent === "SSH_AUTH_SOCK" || identityAgent.startsWith("$");
+  const path = isVariable ? env[identityAgent.replace(/^\$/, "")] : identityAgent;
+  if (path !== undefined && path !== "") return { path };
+  return isWindows && identityAgent === "SSH_AUTH_SOCK" ? {} : undefined;
 }
 
 async function readCertificates(paths: readonly string[]): Promise<readonly string[]> {

@@ -37,8 +37,11 @@ export interface PrivateKeyFilePlan {
 /** Makes the parts of tunnel options. */
 export interface SshConfigParts {
   privateKeyFile(path: string, plan: PrivateKeyFilePlan): AuthMethod;
-  /** `identity`: the lines of the public keys to offer; default: all that the agent holds */
-  agent(plan: { readonly path: string; readonly identity?: readonly string[] }): AuthMethod;
+  /**
+   * `path`: the socket; default: the agent of Windows. `identity`: the lines of the public keys to offer; default: all
+   * that the agent holds.
+   */
+  agent(plan: { readonly path?: string; readonly identity?: readonly string[] }): AuthMethod;
   knownHosts(plan: KnownHostsPlan): TunnelOptions["hostKey"];
   /** Runs a line of the system's shell, whose input and output are the connection. */
   commandPipe(command: string, signal: AbortSignal): Promise<BytePipe>;

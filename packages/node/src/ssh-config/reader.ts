@@ -234,8 +234,9 @@ export class ConfigReader {
       throw configError(line, "Match exec runs a command: set allowExec to permit that, or remove the line");
     this.#options.signal?.throwIfAborted();
     try {
-      return await this.#options.system.run(expand(command, line, this.tokens()));
+      return await this.#options.system.run(expand(command, line, this.tokens()), this.#options.signal);
     } catch (error) {
+      this.#options.signal?.throwIfAborted();
       throw error instanceof SshError ? error : configError(line, "expected the command of Match exec to run", error);
     }
   }

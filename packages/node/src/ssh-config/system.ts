@@ -16,8 +16,8 @@ export interface ConfigSystem {
   readonly sha1Hex: (text: string) => string;
   /** Returns the home of another user, or `undefined` if there is no such user. */
   readonly homeOf: (user: string) => Promise<string | undefined>;
-  /** Runs a command of Match exec. Returns whether it succeeds. */
-  readonly run: (command: string) => Promise<boolean>;
+  /** Runs a command of Match exec. Returns whether it succeeds. The signal ends it. */
+  readonly run: (command: string, signal: AbortSignal | undefined) => Promise<boolean>;
 }
 
 /** Returns the facts about this machine. Modules of Node.js are loaded only now. */
@@ -37,7 +37,7 @@ export function describeSystem(given: { readonly env?: SshConfigEnvironment; rea
     localHost: os.hostname(),
     sha1Hex: (text) => process.getBuiltinModule("node:crypto").createHash("sha1").update(text).digest("hex"),
     homeOf: (user) => (isWindows ? Promise.resolve(undefined) : homeInPasswd(user)),
-    run: (command) => run(command, isWindows ? undefined : (env.SHELL ?? "/bin/sh"), env),
+    run: (command, signal) => run(command, isWindows ? undefined : (env.SHELL ?? "/bin/sh"), env, signal),
   };
 }
 
@@ -63,9 +63,14 @@ async function homeInPasswd(user: string): Promise<string | undefined> {
   return line?.split(":")[5];
 }
 
-function run(command: string, shell: string | undefined, env: SshConfigEnvironment): Promise<boolean> {
+function run(
+  command: string,
+  shell: string | undefined,
+  env: SshConfigEnvironment,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const { spawn } = process.getBuiltinModule("node:child_process");
-  const options = { stdio: "ignore", env: { ...env }, windowsHide: true } as const;
+  const options = { stdio: "ignore", env: { ...env }, windowsHide: true, signal } as const;
   return new Promise((resolve, reject) => {
     const child =
       shell === undefined ? spawn(command, { ...options, shell: true }) : spawn(shell, ["-c", command], options);

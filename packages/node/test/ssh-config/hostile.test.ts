@@ -100,6 +100,11 @@ describe("a hostile configuration", () => {
     const file = world.write("config", "Port 1\n");
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(resolveSshConfig("x", { file, signal })).rejects.toThrow("enough");
+    const slow = world.write("config", 'Match exec "exec sleep 60"\n');
+    const controller = new AbortController();
+    const resolving = resolveSshConfig("x", { file: slow, allowExec: true, signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("too slow")), 200);
+    await expect(resolving).rejects.toThrow("too slow");
   });
 
   it("compares a pattern of many stars in at most the product of both lengths", () => {
