@@ -52,7 +52,7 @@ export function parseConfigLine(text: string, at: SshConfigPosition): ConfigLine
  *
  * @throws SshError `misuse` if a quote is not closed
  */
-function splitArguments(text: string, at: SshConfigPosition): string[] {
+export function splitArguments(text: string, at: SshConfigPosition): string[] {
   const args: string[] = [];
   for (let i = 0; i < text.length; i++) {
     if (isBlank(text[i])) continue;

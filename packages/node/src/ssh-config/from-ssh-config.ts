@@ -9,6 +9,7 @@ import { configError } from "./config-line.ts";
 import { environmentOf, forwardsOf, type SshConfigForward } from "./forward-options.ts";
 import { isHostName, isUserName, mostHops, type SshDestination } from "./jump-hosts.ts";
 import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
+import { createKnownHostsCommand } from "./known-hosts-command.ts";
 import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
 import { nodeParts } from "./node-parts.ts";
 import type { AskedHostKey, KnownHostsPlan, SshConfigParts } from "./parts.ts";
@@ -143,7 +144,8 @@ async function hopOf(
   return { host, port, user, auth, hostKey: parts.knownHosts(knownHostsPlan(resolution, options)) };
 }
 
-function knownHostsPlan({ config, positionOf }: Resolution, options: FromSshConfigOptions): KnownHostsPlan {
+function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): KnownHostsPlan {
+  const { config, positionOf } = resolution;
   const { strictHostKeyChecking: checking, hostKeyAlias, revokedHostKeys, knownHostsCommand: command } = config;
   const isNone = (text: string | undefined) => text === undefined || text.toLowerCase() === "none";
   if (!isNone(command) && options.allowExec !== true)
@@ -163,7 +165,7 @@ function knownHostsPlan({ config, positionOf }: Resolution, options: FromSshConf
     updateHostKeys: config.updateHostKeys === "yes",
     ...(hostKeyAlias !== undefined && { hostKeyAlias }),
     ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),
-    ...(!isNone(command) && { command: command as string }),
+    ...(command !== undefined && !isNone(command) && { command: createKnownHostsCommand(command, resolution) }),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { BytePipe } from "@postern/ssh";
 import type { HostKeyOffer, TunnelOptions } from "@postern/tunnel";
+import type { OfferedKeyText } from "./known-hosts-command.ts";
 
 /** A host key of a server that is not known, for a question to the user. */
 export type AskedHostKey = Pick<HostKeyOffer, "host" | "port" | "key" | "keyType" | "fingerprint">;
@@ -22,8 +23,11 @@ export interface KnownHostsPlan {
   readonly hostKeyAlias?: string;
   /** a file of keys that are never accepted */
   readonly revokedHostKeys?: string;
-  /** prints more lines of known_hosts; set only if commands may run */
-  readonly command?: string;
+  /**
+   * Runs KnownHostsCommand, and returns more lines of known_hosts. Without a key, those of the host. Set only if commands
+   * may run.
+   */
+  readonly command?: (key?: OfferedKeyText) => Promise<string>;
 }
 
 /** How to log in with a private key file. */

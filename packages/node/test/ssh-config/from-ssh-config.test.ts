@@ -9,7 +9,7 @@ import {
   type FromSshConfigOptions,
   type SshConfigResult,
 } from "../../src/ssh-config/from-ssh-config.ts";
-import type { SshConfigParts } from "../../src/ssh-config/parts.ts";
+import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
 import { createHome } from "./world.ts";
 
 const world = createHome();
@@ -233,8 +233,23 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
       updateHostKeys: false,
       hostKeyAlias: "alias",
       revokedHostKeys: `${world.home}/revoked`,
-      command: "/bin/keys %H",
+      command: expect.any(Function),
     });
+  });
+
+  it("runs KnownHostsCommand without a shell, and rejects if it fails", async () => {
+    const text = (command: string) => `Port 2222\nKnownHostsCommand ${command}\n`;
+    const command = async (line: string) => {
+      const { options } = await ask("host", text(line), { allowExec: true });
+      return (hostKeyOf(options) as KnownHostsPlan).command;
+    };
+    const key = { keyType: "ssh-ed25519", fingerprint: "SHA256:x", base64: "AAAA" };
+    const echo = await command('/bin/echo %H %I %t %f %K %n "a  b" $HOME;');
+    expect(await echo?.(key)).toBe("[host]:2222 HOSTNAME ssh-ed25519 SHA256:x AAAA host a  b $HOME;\n");
+    expect(await echo?.()).toBe("[host]:2222 ORDER NONE NONE NONE host a  b $HOME;\n");
+    await expect((await command("/bin/false"))?.(key)).rejects.toMatchObject({ code: "hostkey" });
+    await expect(command("echo")).rejects.toThrow(/line 2: expected KnownHostsCommand to name an absolute path/);
+    expect(await command("none")).toBeUndefined();
   });
 
   it("intersects the lists of algorithms with ours", async () => {
