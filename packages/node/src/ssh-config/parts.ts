@@ -24,8 +24,8 @@ export interface KnownHostsPlan {
   /** a file of keys that are never accepted */
   readonly revokedHostKeys?: string;
   /**
-   * Runs KnownHostsCommand, and returns more lines of known_hosts. Without a key, those of the host. Set only if commands
-   * may run.
+   * Runs KnownHostsCommand, and returns more lines of known_hosts. Without a key, those of the host. Set only if
+   * commands may run.
    */
   readonly command?: (key?: OfferedKeyText) => Promise<string>;
 }
