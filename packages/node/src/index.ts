@@ -224,3 +224,23 @@ export { prepareAlgorithms } from "./prepare.ts";
 export { type HttpConnectOptions, httpConnect } from "./proxy.ts";
 export { nodeRandom } from "./random.ts";
 export { socketPipe } from "./socket.ts";
+export type { SshConfigAlgorithms } from "./ssh-config/algorithm-lists.ts";
+export type { SshConfigPosition } from "./ssh-config/config-line.ts";
+export type { SshConfigForward } from "./ssh-config/forward-options.ts";
+export type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./ssh-config/forwards.ts";
+export {
+  type FromSshConfigOptions,
+  fromSshConfig,
+  type SshConfigHop,
+  type SshConfigResult,
+  type SshConfigTunnelOptions,
+} from "./ssh-config/from-ssh-config.ts";
+export type { SshDestination } from "./ssh-config/jump-hosts.ts";
+export type { SshConfigValues } from "./ssh-config/keywords.ts";
+export type { SshConfigLogin, SshConfigSecrets } from "./ssh-config/login-methods.ts";
+export type { AskedHostKey } from "./ssh-config/parts.ts";
+export type { SshConfigSetting } from "./ssh-config/reader.ts";
+export { type ResolvedSshConfig, type ResolveSshConfigOptions, resolveSshConfig } from "./ssh-config/resolve.ts";
+export type { SshConfigEnvironment } from "./ssh-config/system.ts";
+export type { SshConfigTokens } from "./ssh-config/tokens.ts";
+export type { SshConfigRekeyLimit } from "./ssh-config/values.ts";

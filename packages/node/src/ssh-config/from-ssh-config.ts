@@ -1,0 +1,288 @@
+/** The options of a tunnel that logs in as ssh would. @module */
+import type { AuthMethod, MaybePromise } from "@postern/auth";
+import { type BytePipe, checkOptions } from "@postern/ssh";
+import type { TunnelOptions } from "@postern/tunnel";
+import { expectType } from "@postern/wire";
+import { dialPipe } from "../dial.ts";
+import { algorithmsOf } from "./algorithm-options.ts";
+import { configError } from "./config-line.ts";
+import { environmentOf, forwardsOf, type SshConfigForward } from "./forward-options.ts";
+import { isHostName, isUserName, mostHops, type SshDestination } from "./jump-hosts.ts";
+import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
+import { createKnownHostsCommand } from "./known-hosts-command.ts";
+import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
+import { nodeParts } from "./node-parts.ts";
+import type { AskedHostKey, KnownHostsPlan, SshConfigParts } from "./parts.ts";
+import type { SshConfigSetting } from "./reader.ts";
+import { parseHost, type Resolution, type ResolveSshConfigOptions, resolve, resolveOptionNames } from "./resolve.ts";
+import { expand } from "./tokens.ts";
+
+/** Options of {@link fromSshConfig}. */
+export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
+  /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
+  readonly ask?: (key: AskedHostKey) => MaybePromise<boolean>;
+}
+
+/** A jump host, for `via` of a tunnel. */
+export interface SshConfigHop {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly auth: readonly AuthMethod[];
+  readonly hostKey: TunnelOptions["hostKey"];
+}
+
+/** Options for `ReverseTunnel`. */
+export interface SshConfigTunnelOptions extends TunnelOptions {
+  readonly host: string;
+  readonly port: number;
+  /** the hosts of ProxyJump, each with the login that the configuration has for it */
+  readonly via?: readonly SshConfigHop[];
+  /** for ProxyCommand and AddressFamily */
+  readonly dial?: (
+    server: { readonly host: string; readonly port: number },
+    options: { readonly signal: AbortSignal },
+  ) => Promise<BytePipe>;
+}
+
+/** The result of {@link fromSshConfig}. */
+export interface SshConfigResult {
+  readonly options: SshConfigTunnelOptions;
+  readonly forwards: readonly SshConfigForward[];
+  /** the variables of SetEnv, and those of SendEnv that are set */
+  readonly environment: Readonly<Record<string, string>>;
+  /** the lines in force that have no effect here */
+  readonly unused: readonly SshConfigSetting[];
+}
+
+/**
+ * Reads the user's ssh configuration, and returns options for a tunnel that logs in as `ssh host` would: the same
+ * server, user, keys, host keys and jump hosts. `host` is an alias, `user@alias` or `ssh://user@host:port`. Nothing is
+ * run unless `allowExec` is set.
+ *
+ * @throws SshError `misuse` with file and line for a file that ssh refuses, for a command that may not run, for
+ *   `Compression yes`, and for algorithms that we lack; the reason of `signal`
+ * @example
+ * const { options } = await fromSshConfig("my-alias");
+ * const tunnel = new ReverseTunnel(options);
+ */
+export const fromSshConfig: (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> =
+  /* @__PURE__ */ createFromSshConfig(nodeParts);
+
+/** Creates {@link fromSshConfig} from the functions of a platform. */
+export function createFromSshConfig(
+  parts: SshConfigParts,
+): (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> {
+  return async (host, options = {}) => {
+    checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "ask"]);
+    const { passphrase, password, keyboardInteractive, ask } = options;
+    for (const [name, value] of Object.entries({ passphrase, keyboardInteractive, ask }))
+      if (value !== undefined) expectType(name, value, "function");
+    if (password !== undefined && typeof password !== "function") expectType("password", password, "string");
+    const route = await findRoute(parseHost(host), options);
+    const hops = await Promise.all(route.map((one, index) => hopOf(one, index < route.length - 1, options, parts)));
+    const server = hops.pop() as SshConfigHop;
+    const target = route.at(-1) as Resolution;
+    const dial = dialOf(route[0] as Resolution, options, parts);
+    return {
+      options: {
+        ...server,
+        algorithms: algorithmsOf(target),
+        ...connectionOptions(target.config),
+        ...(hops.length > 0 && { via: hops }),
+        ...(dial && { dial }),
+      },
+      forwards: forwardsOf(target.config),
+      environment: environmentOf(target.config, target.system.env),
+      unused: unusedOf(route),
+    };
+  };
+}
+
+const secretNames = ["passphrase", "password", "keyboardInteractive"] as const;
+
+/**
+ * The configurations of the jump hosts and the server, in order. As ssh does: the last jump host is reached through the
+ * others that the line names, and the first one through those of its own configuration.
+ */
+async function findRoute(
+  destination: SshDestination,
+  options: ResolveSshConfigOptions,
+  via?: readonly SshDestination[],
+  depth = 0,
+): Promise<readonly Resolution[]> {
+  const resolution = await resolve(destination, options, via);
+  const { config, positionOf } = resolution;
+  const jumps = config.proxyJump ?? [];
+  const at = positionOf("proxyJump");
+  if (config.compression)
+    throw configError(positionOf("compression"), "expected Compression no, got yes: compression is not supported");
+  const last = jumps.at(-1);
+  if (last === undefined) return [resolution];
+  const { h = "", n = "", p = "", r = "" } = config.tokens;
+  const tokens = { h, n, p, r };
+  const host = expand(last.host, at, tokens);
+  if (depth >= mostHops || host.toLowerCase() === destination.host.toLowerCase())
+    throw configError(at, `expected at most ${mostHops} jump hosts; does ProxyJump apply to the jump host itself?`);
+  const user = last.user === undefined ? undefined : expand(last.user, at, tokens);
+  if (!isHostName(host) || (user !== undefined && !isUserName(user)))
+    throw configError(at, "expected the tokens of ProxyJump to become a host name and a user");
+  const hop = { ...last, host, ...(user !== undefined && { user }) };
+  const { user: _user, port: _port, ...inherited } = options;
+  const before = jumps.slice(0, -1);
+  return [...(await findRoute(hop, inherited, before.length > 0 ? before : undefined, depth + 1)), resolution];
+}
+
+async function hopOf(
+  resolution: Resolution,
+  isJumpHost: boolean,
+  options: FromSshConfigOptions,
+  parts: SshConfigParts,
+): Promise<SshConfigHop> {
+  const { hostName: host, port, user } = resolution.config;
+  const auth = await loginMethods(resolution, isJumpHost, options, parts);
+  return { host, port, user, auth, hostKey: parts.knownHosts(knownHostsPlan(resolution, options)) };
+}
+
+function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): KnownHostsPlan {
+  const { config, positionOf } = resolution;
+  const { strictHostKeyChecking: checking, hostKeyAlias, revokedHostKeys, knownHostsCommand: command } = config;
+  const isNone = (text: string | undefined) => text === undefined || text.toLowerCase() === "none";
+  if (!isNone(command) && options.allowExec !== true)
+    throw configError(
+      positionOf("knownHostsCommand"),
+      "KnownHostsCommand runs a command: set allowExec to permit that",
+    );
+  const isOpen = checking === "accept-new" || checking === "no" || checking === "off";
+  return {
+    // Keys that are written to /dev/null are not kept.
+    files: config.userKnownHostsFile.filter((path) => !isNone(path) && path !== "/dev/null"),
+    globalFiles: config.globalKnownHostsFile.filter((path) => !isNone(path) && path !== "/dev/null"),
+    // OpenSSH with `no` even accepts keys that have changed, and then forbids passwords. We refuse them.
+    mode: isOpen ? "accept-new" : "strict",
+    ...(checking === "ask" && !config.batchMode && options.ask && { ask: options.ask }),
+    hash: config.hashKnownHosts,
+    updateHostKeys: config.updateHostKeys === "yes",
+    ...(hostKeyAlias !== undefined && { hostKeyAlias }),
+    ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),
+    ...(command !== undefined && !isNone(command) && { command: createKnownHostsCommand(command, resolution) }),
+  };
+}
+
+/** Dials the first host of the route: with ProxyCommand, or in one address family. */
+function dialOf(
+  { config, positionOf }: Resolution,
+  { allowExec = false }: FromSshConfigOptions,
+  parts: SshConfigParts,
+): SshConfigTunnelOptions["dial"] {
+  const { proxyCommand, addressFamily } = config;
+  if (proxyCommand !== undefined && proxyCommand.toLowerCase() !== "none") {
+    const at = positionOf("proxyCommand");
+    if (!allowExec) throw configError(at, "ProxyCommand runs a command: set allowExec to permit that");
+    const { h = "", n = "", p = "", r = "" } = config.tokens;
+    const command = expand(proxyCommand, at, { h, n, p, r });
+    return (_server, { signal }) => parts.commandPipe(command, signal);
+  }
+  if (addressFamily === "any") return undefined;
+  const family = addressFamily === "inet6" ? 6 : 4;
+  const { lookup } = process.getBuiltinModule("node:dns/promises");
+  return (server, { signal }) => dialPipe(server, { signal, lookup: (name) => lookup(name, { all: true, family }) });
+}
+
+function connectionOptions(
+  config: Resolution["config"],
+): Pick<TunnelOptions, "keepAlive" | "loginTimeoutMs" | "reconnect" | "exitOnForwardFailure" | "rekey"> {
+  const { connectTimeout, serverAliveInterval, serverAliveCountMax, rekeyLimit, connectionAttempts } = config;
+  return {
+    ...((serverAliveInterval !== undefined || serverAliveCountMax !== undefined) && {
+      keepAlive: {
+        ...(serverAliveInterval !== undefined && { intervalMs: 1000 * serverAliveInterval }),
+        ...(serverAliveCountMax !== undefined && { countMax: Math.max(1, serverAliveCountMax) }),
+      },
+    }),
+    ...(connectTimeout !== undefined && connectTimeout > 0 && { loginTimeoutMs: 1000 * connectTimeout }),
+    // As ssh, which tries once a second, before the first login, too.
+    ...(connectionAttempts > 1 && {
+      reconnect: { mode: "always", maxRetries: connectionAttempts - 1, intervalMs: 1000 } as const,
+    }),
+    ...(config.exitOnForwardFailure && { exitOnForwardFailure: true }),
+    ...(rekeyLimit && {
+      rekey: {
+        ...(rekeyLimit.bytes > 0 && { bytes: rekeyLimit.bytes }),
+        ...(rekeyLimit.seconds > 0 && { ms: 1000 * rekeyLimit.seconds }),
+      },
+    }),
+  };
+}
+
+/** Keywords that matter for the server and for each jump host. */
+const usedForLogin: readonly (keyof SshConfigValues)[] = [
+  "batchMode",
+  "certificateFile",
+  "compression",
+  "globalKnownHostsFile",
+  "hashKnownHosts",
+  "hostKeyAlias",
+  "hostName",
+  "identitiesOnly",
+  "identityAgent",
+  "identityFile",
+  "kbdInteractiveAuthentication",
+  "knownHostsCommand",
+  "numberOfPasswordPrompts",
+  "passwordAuthentication",
+  "port",
+  "preferredAuthentications",
+  "proxyJump",
+  "pubkeyAcceptedAlgorithms",
+  "pubkeyAuthentication",
+  "revokedHostKeys",
+  "strictHostKeyChecking",
+  "tag",
+  "updateHostKeys",
+  "user",
+  "userKnownHostsFile",
+];
+/** Keywords that matter for the host that is dialled. */
+const usedForDial: readonly (keyof SshConfigValues)[] = ["addressFamily", "proxyCommand"];
+/** Keywords that matter for the server. */
+const usedForServer: readonly (keyof SshConfigValues)[] = [
+  "ciphers",
+  "clearAllForwardings",
+  "connectTimeout",
+  "connectionAttempts",
+  "dynamicForward",
+  "exitOnForwardFailure",
+  "gatewayPorts",
+  "hostKeyAlgorithms",
+  "kexAlgorithms",
+  "localForward",
+  "macs",
+  "rekeyLimit",
+  "remoteForward",
+  "sendEnv",
+  "serverAliveCountMax",
+  "serverAliveInterval",
+  "setEnv",
+];
+
+/** The lines that no host of the route uses. */
+function unusedOf(route: readonly Resolution[]): readonly SshConfigSetting[] {
+  const lookup = createKeywordLookup();
+  const unused = new Map<string, SshConfigSetting>();
+  const used = new Set<string>();
+  for (const [index, { config }] of route.entries()) {
+    const names = new Set<keyof SshConfigValues>([
+      ...usedForLogin,
+      ...(index === 0 ? usedForDial : []),
+      ...(index === route.length - 1 ? usedForServer : []),
+    ]);
+    for (const setting of config.settings) {
+      const kind = lookup(setting.keyword);
+      const key = `${setting.line} ${setting.file}`;
+      if (kind.at === "value" && names.has(kind.name)) used.add(key);
+      else unused.set(key, setting);
+    }
+  }
+  return [...unused].filter(([key]) => !used.has(key)).map(([, setting]) => setting);
+}

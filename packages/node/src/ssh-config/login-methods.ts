@@ -1,0 +1,160 @@
+/** The login methods of a host, in the order in which ssh tries them. @module */
+import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
+import { keyboardInteractive, password } from "@postern/auth";
+import { selectAlgorithms } from "./algorithm-lists.ts";
+import { certifies, type Identity, publicLine, readIdentity, readText } from "./identity-files.ts";
+import type { SshConfigParts } from "./parts.ts";
+import type { Resolution } from "./resolve.ts";
+
+/** The login that a secret is for: the server, or one of its jump hosts. */
+export interface SshConfigLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** whether this is a jump host */
+  readonly isJumpHost: boolean;
+}
+
+/** Sources of secrets. A method without its source is left out. */
+export interface SshConfigSecrets {
+  /** Called for an encrypted key, if the server may accept it. Without it, encrypted keys are left out. */
+  readonly passphrase?: (path: string) => MaybePromise<string>;
+  /** A text is for the server only, and is not sent to jump hosts. A function is called for each of them. */
+  readonly password?: string | ((login: SshConfigLogin) => MaybePromise<string>);
+  readonly keyboardInteractive?: (
+    request: InteractiveRequest,
+    login: SshConfigLogin,
+  ) => MaybePromise<readonly string[]>;
+}
+
+/** Most questions for one password, whatever NumberOfPasswordPrompts says. Servers disconnect after six refusals. */
+const mostPrompts = 6;
+
+/** Signature algorithms that our signers know, for PubkeyAcceptedAlgorithms. */
+const signatures: readonly string[] = [
+  "ssh-ed25519",
+  "ecdsa-sha2-nistp256",
+  "ecdsa-sha2-nistp384",
+  "ecdsa-sha2-nistp521",
+  "sk-ssh-ed25519@openssh.com",
+  "sk-ecdsa-sha2-nistp256@openssh.com",
+  "rsa-sha2-512",
+  "rsa-sha2-256",
+];
+
+/** Creates the login methods. Files that do not exist are left out, as in OpenSSH. */
+export async function loginMethods(
+  resolution: Pick<Resolution, "config" | "system">,
+  isJumpHost: boolean,
+  secrets: SshConfigSecrets,
+  parts: SshConfigParts,
+): Promise<readonly AuthMethod[]> {
+  const { config } = resolution;
+  const { batchMode, hostName: host, port, user, numberOfPasswordPrompts } = config;
+  const login = { host, port, user, isJumpHost };
+  const prompts = Math.min(numberOfPasswordPrompts, mostPrompts);
+  const create: Readonly<Record<string, () => MaybePromise<readonly AuthMethod[]>>> = {
+    publickey: () => (config.pubkeyAuthentication === "no" ? [] : keyMethods(resolution, secrets, parts)),
+    "keyboard-interactive"() {
+      const answer = secrets.keyboardInteractive;
+      if (answer === undefined || batchMode || !config.kbdInteractiveAuthentication) return [];
+      return Array.from({ length: prompts }, () => keyboardInteractive((request) => answer(request, login)));
+    },
+    password() {
+      const secret = secrets.password;
+      if (secret === undefined || batchMode || !config.passwordAuthentication) return [];
+      if (typeof secret === "string") return isJumpHost ? [] : [password(secret)];
+      return Array.from({ length: prompts }, () => password(() => secret(login)));
+    },
+  };
+  const { preferredAuthentications = "publickey,keyboard-interactive,password" } = config;
+  const names = new Set(preferredAuthentications.split(",").filter((name) => Object.hasOwn(create, name)));
+  const methods: AuthMethod[] = [];
+  for (const name of names) methods.push(...((await create[name]?.()) ?? []));
+  return methods.length > 0 ? methods : [parts.none()];
+}
+
+/** Keys of the agent first, then files, a certificate before its key. */
+async function keyMethods(
+  resolution: Pick<Resolution, "config" | "system">,
+  { passphrase }: SshConfigSecrets,
+  parts: SshConfigParts,
+): Promise<readonly AuthMethod[]> {
+  const { config } = resolution;
+  const paths = config.identityFile.filter((path) => path.toLowerCase() !== "none");
+  const found = await Promise.all(paths.map(readIdentity));
+  const identities = found.filter((one): one is Identity => one !== undefined);
+  const certificates = await readCertificates(config.certificateFile ?? []);
+  const accepted = acceptedAlgorithms(config);
+  const methods = agentMethods(resolution, identities, parts);
+  for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
+    if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
+    const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
+    const own = await readCertificates([`${path}-cert.pub`]);
+    const all = publicKey === undefined ? own : [...certificates.filter((one) => certifies(one, publicKey)), ...own];
+    for (const certificate of new Set(all)) {
+      if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
+    }
+    if (publicKey === undefined || isAccepted(publicKey, accepted)) methods.push(parts.privateKeyFile(path, plan));
+  }
+  return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
+}
+
+/** The keys of the files first. With IdentitiesOnly, no others. */
+function agentMethods(
+  { config, system }: Pick<Resolution, "config" | "system">,
+  identities: readonly Identity[],
+  parts: SshConfigParts,
+): AuthMethod[] {
+  const { identitiesOnly, settings } = config;
+  const plan = agentPlan(config, system);
+  if (plan === undefined) return [];
+  const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
+  const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
+  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ ...plan, identity })] : [];
+  return identitiesOnly ? named : [...named, parts.agent(plan)];
+}
+
+/** Returns where the agent is, or `undefined` if there is none. */
+function agentPlan(
+  { identityAgent = "SSH_AUTH_SOCK" }: Resolution["config"],
+  { env, isWindows }: Resolution["system"],
+): { readonly path?: string } | undefined {
+  if (identityAgent.toLowerCase() === "none") return undefined;
+  const isVariable = identityAgent === "SSH_AUTH_SOCK" || identityAgent.startsWith("$");
+  const path = isVariable ? env[identityAgent.replace(/^\$/, "")] : identityAgent;
+  if (path !== undefined && path !== "") return { path };
+  return isWindows && identityAgent === "SSH_AUTH_SOCK" ? {} : undefined;
+}
+
+async function readCertificates(paths: readonly string[]): Promise<readonly string[]> {
+  const texts = await Promise.all(paths.map(readText));
+  return texts.flatMap((text) => (text === undefined ? [] : (publicLine(text) ?? [])));
+}
+
+function acceptedAlgorithms({ pubkeyAcceptedAlgorithms }: Resolution["config"]): readonly string[] | undefined {
+  if (pubkeyAcceptedAlgorithms === undefined) return undefined;
+  const certificates = signatures.map((name) => `${name.replace("@openssh.com", "")}-cert-v01@openssh.com`);
+  const all = [...signatures, ...certificates];
+  return selectAlgorithms(pubkeyAcceptedAlgorithms, all, all);
+}
+
+/** Returns whether the key or the certificate of a line may be used. RSA keys sign with two algorithms. */
+function isAccepted(line: string, accepted: readonly string[] | undefined): boolean {
+  const [type = ""] = line.split(" ");
+  if (accepted === undefined || accepted.includes(type)) return true;
+  const isCertificate = type.includes("-cert-");
+  const names = accepted.filter((name) => name.startsWith("rsa-sha2-"));
+  return type.startsWith("ssh-rsa") && names.some((name) => name.includes("-cert-") === isCertificate);
+}
+
+/** The method, with signature algorithms that are accepted. It chooses among those of the server. */
+function limited(method: AuthMethod, accepted: readonly string[]): AuthMethod {
+  return {
+    ...method,
+    begin(context) {
+      const { serverAlgorithms = accepted } = context;
+      return method.begin({ ...context, serverAlgorithms: serverAlgorithms.filter((name) => accepted.includes(name)) });
+    },
+  };
+}

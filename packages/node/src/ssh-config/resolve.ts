@@ -1,0 +1,240 @@
+/** Resolves the configuration of one host, as `ssh -G` does. @module */
+import { checkOptions } from "@postern/ssh";
+import { expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
+import type { SshConfigPosition } from "./config-line.ts";
+import type { SshConfigForwardLine } from "./forwards.ts";
+import { isUserName, parseCommandLine, type SshDestination } from "./jump-hosts.ts";
+import type { SshConfigValues } from "./keywords.ts";
+import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.ts";
+import { type ConfigSystem, describeSystem, type SshConfigEnvironment } from "./system.ts";
+import { expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
+
+/** Options of {@link resolveSshConfig}. */
+export interface ResolveSshConfigOptions {
+  /**
+   * Reads only this file, as `ssh -F`; `none` reads none. Default: `~/.ssh/config`, then `/etc/ssh/ssh_config` (on
+   * Windows, `%ProgramData%\ssh\ssh_config`).
+   */
+  readonly file?: string;
+  /** Permits commands in the file to run: Match exec, ProxyCommand and KnownHostsCommand. Default `false`. */
+  readonly allowExec?: boolean;
+  /** Has precedence over the file, as `ssh -p`. */
+  readonly port?: number;
+  /** Has precedence over the file, as `ssh -l`. */
+  readonly user?: string;
+  /** Default `process.env`. */
+  readonly env?: SshConfigEnvironment;
+  /** The folder that contains `.ssh`. Default: that of the user who runs the program. */
+  readonly home?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The keywords that have a default. */
+type Defaulted =
+  | "addressFamily"
+  | "batchMode"
+  | "checkHostIP"
+  | "clearAllForwardings"
+  | "compression"
+  | "connectionAttempts"
+  | "controlMaster"
+  | "dynamicForward"
+  | "exitOnForwardFailure"
+  | "gatewayPorts"
+  | "globalKnownHostsFile"
+  | "hashKnownHosts"
+  | "hostName"
+  | "identitiesOnly"
+  | "identityFile"
+  | "kbdInteractiveAuthentication"
+  | "localForward"
+  | "numberOfPasswordPrompts"
+  | "passwordAuthentication"
+  | "port"
+  | "pubkeyAuthentication"
+  | "remoteForward"
+  | "strictHostKeyChecking"
+  | "tcpKeepAlive"
+  | "updateHostKeys"
+  | "user"
+  | "userKnownHostsFile";
+
+/**
+ * The configuration of one host: the defaults of OpenSSH, and what the files set. Tokens, variables and `~` are
+ * expanded, except in ProxyCommand, ProxyJump and KnownHostsCommand.
+ */
+export interface ResolvedSshConfig extends Pick<SshConfigValues, Defaulted>, Partial<Omit<SshConfigValues, Defaulted>> {
+  /** the host or alias that was asked for */
+  readonly originalHost: string;
+  /** the lines in force, and where they are */
+  readonly settings: readonly SshConfigSetting[];
+  /** the values of `%h` and the other tokens, by letter */
+  readonly tokens: SshConfigTokens;
+}
+
+/** The resolution, with what later steps need. */
+export interface Resolution {
+  readonly config: ResolvedSshConfig;
+  readonly system: ConfigSystem;
+  /** where a keyword was set */
+  readonly positionOf: (name: keyof SshConfigValues) => SshConfigPosition;
+}
+
+/** The options that {@link resolveSshConfig} knows. */
+export const resolveOptionNames = ["file", "allowExec", "port", "user", "env", "home", "signal"] as const;
+
+/**
+ * Reads the user's ssh configuration and returns the values for one host, as `ssh -G` prints them. `host` is what
+ * follows `ssh` on a command line: `alias`, `user@alias`, `ssh://user@host:port`.
+ *
+ * @throws SshError `misuse` with file and line for a file that ssh refuses, for a limit, and for Match exec unless
+ *   `allowExec` is set; the reason of `signal`
+ * @example
+ * const { hostName, port, user } = await resolveSshConfig("my-alias");
+ */
+export async function resolveSshConfig(
+  host: string,
+  options: ResolveSshConfigOptions = {},
+): Promise<ResolvedSshConfig> {
+  checkOptions("resolveSshConfig", options, resolveOptionNames);
+  return (await resolve(parseHost(host), options)).config;
+}
+
+/** Parses the host of a command line. @throws SshError `misuse` */
+export function parseHost(host: string): SshDestination {
+  expectText("host", host);
+  const destination = parseCommandLine(host);
+  if (destination === undefined)
+    throw new SshError("misuse", `expected a host, user@host or ssh://user@host:port, got ${quote(host, 80)}`);
+  return destination;
+}
+
+/** {@link resolveSshConfig} for a destination. `via` replaces ProxyJump, as `ssh -J`. */
+export async function resolve(
+  destination: SshDestination,
+  options: ResolveSshConfigOptions,
+  via?: readonly SshDestination[],
+): Promise<Resolution> {
+  checkValues(options);
+  const { allowExec = false, signal } = options;
+  const user = destination.user ?? options.user;
+  const port = destination.port ?? options.port;
+  const system = describeSystem(options);
+  const reader = new ConfigReader({
+    system,
+    originalHost: destination.host,
+    allowExec,
+    signal,
+    given: {
+      ...(user !== undefined && { user }),
+      ...(port !== undefined && { port }),
+      ...(via !== undefined && { proxyJump: via }),
+    },
+  });
+  const files = filesToRead(options.file, system);
+  const isComplete = await reader.read(files);
+  if (!isComplete && options.file !== undefined)
+    throw new SshError("misuse", `expected the file ${quote(options.file, 400)} to exist`);
+  await reader.readFinal(files);
+  const positionOf = (name: keyof SshConfigValues): SshConfigPosition => reader.positionOf(name);
+  return { config: await complete(reader, destination.host, system), system, positionOf };
+}
+
+function checkValues({ file, allowExec, port, user, env, home, signal }: ResolveSshConfigOptions): void {
+  if (file !== undefined) expectText("file", file);
+  if (allowExec !== undefined) expectType("allowExec", allowExec, "boolean");
+  if (user !== undefined) {
+    expectText("user", user);
+    if (!isUserName(user)) throw new SshError("misuse", "expected user without characters that a shell interprets");
+  }
+  if (home !== undefined) expectText("home", home);
+  if (env !== undefined) expectType("env", env, "object");
+  if (port !== undefined) expectPort("port", port, 1);
+  expectSignal(signal);
+}
+
+function filesToRead(file: string | undefined, system: ConfigSystem): readonly ConfigFile[] {
+  if (file?.toLowerCase() === "none") return [];
+  if (file !== undefined) return [{ path: file, isUsers: true, checksPermissions: false }];
+  return [
+    { path: `${system.home}/.ssh/config`, isUsers: true, checksPermissions: true },
+    { path: `${system.systemFolder}/ssh_config`, isUsers: false, checksPermissions: false },
+  ];
+}
+
+/** Fills in the defaults, and expands tokens, variables and `~`. */
+async function complete(reader: ConfigReader, originalHost: string, system: ConfigSystem): Promise<ResolvedSshConfig> {
+  const hostName = reader.hostName();
+  const { hostKeyAlias } = reader.values;
+  if (hostKeyAlias !== undefined) reader.values = { ...reader.values, hostKeyAlias: hostKeyAlias.toLowerCase() };
+  reader.expandUser();
+  const { values } = reader;
+  const tokens = reader.tokens();
+  const file = async (text: string, name: keyof SshConfigValues): Promise<string> =>
+    expand(await expandTilde(text, reader.positionOf(name), system), reader.positionOf(name), tokens, system.env);
+  const all = (texts: readonly string[], name: keyof SshConfigValues) =>
+    Promise.all(texts.map((text) => file(text, name)));
+  const identities = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
+  const { identityAgent: agent, controlPath, revokedHostKeys, clearAllForwardings = false } = values;
+  const { localForward = [], remoteForward = [], dynamicForward = [] } = clearAllForwardings ? {} : values;
+  const { systemFolder } = system;
+  const isOwnStore = values.userKnownHostsFile !== undefined;
+  return {
+    addressFamily: "any",
+    batchMode: false,
+    checkHostIP: false,
+    clearAllForwardings: false,
+    compression: false,
+    connectionAttempts: 1,
+    controlMaster: "no",
+    exitOnForwardFailure: false,
+    gatewayPorts: false,
+    hashKnownHosts: false,
+    identitiesOnly: false,
+    kbdInteractiveAuthentication: true,
+    numberOfPasswordPrompts: 3,
+    passwordAuthentication: true,
+    port: 22,
+    pubkeyAuthentication: "yes",
+    strictHostKeyChecking: "ask",
+    tcpKeepAlive: true,
+    // As OpenSSH: keys are added only to the default files.
+    updateHostKeys: isOwnStore ? "no" : "yes",
+    user: system.localUser,
+    ...values,
+    hostName,
+    originalHost,
+    tokens,
+    settings: reader.settings,
+    identityFile: await all(values.identityFile ?? identities.map((name) => `~/.ssh/${name}`), "identityFile"),
+    userKnownHostsFile: await all(
+      values.userKnownHostsFile ?? ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"],
+      "userKnownHostsFile",
+    ),
+    globalKnownHostsFile: values.globalKnownHostsFile ?? [
+      `${systemFolder}/ssh_known_hosts`,
+      `${systemFolder}/ssh_known_hosts2`,
+    ],
+    ...(values.certificateFile && { certificateFile: await all(values.certificateFile, "certificateFile") }),
+    ...(controlPath !== undefined && { controlPath: await file(controlPath, "controlPath") }),
+    ...(revokedHostKeys !== undefined && { revokedHostKeys: await file(revokedHostKeys, "revokedHostKeys") }),
+    // `$NAME` and SSH_AUTH_SOCK name a variable that contains the path.
+    ...(agent !== undefined && { identityAgent: /^\$[^{]/.test(agent) ? agent : await file(agent, "identityAgent") }),
+    localForward: localForward.map((one) => expandPaths(one, "localForward")),
+    remoteForward: remoteForward.map((one) => expandPaths(one, "remoteForward")),
+    dynamicForward,
+  };
+
+  /** Only the paths of UNIX sockets are expanded. */
+  function expandPaths(
+    { listen, target }: SshConfigForwardLine,
+    name: "localForward" | "remoteForward",
+  ): SshConfigForwardLine {
+    const at = reader.positionOf(name);
+    const expanded = (path: string) => ({ path: expand(path, at, tokens, system.env) });
+    return {
+      listen: "path" in listen ? expanded(listen.path) : listen,
+      target: typeof target === "object" && "path" in target ? expanded(target.path) : target,
+    };
+  }
+}

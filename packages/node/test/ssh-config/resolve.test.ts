@@ -1,0 +1,68 @@
+/** Parts of ssh_config(5) that only newer versions of ssh have, and the default files. */
+import { mkdirSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
+import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
+import { createHome } from "./world.ts";
+
+const world = createHome();
+
+describe("resolveSshConfig", () => {
+  afterAll(world.remove);
+
+  const resolve = (host: string, text: string, env: Record<string, string> = {}) =>
+    resolveSshConfig(host, { file: world.write("config", text), home: world.home, env });
+
+  it("compares Match tagged with Tag, as OpenSSH 9.4", async () => {
+    const text = 'Host a\nTag prod\nMatch tagged prod*,x\nPort 9\nMatch tagged ""\nPort 8\n';
+    expect(await resolve("a", text)).toMatchObject({ tag: "prod", port: 9 });
+    expect(await resolve("b", text)).toMatchObject({ port: 8 });
+  });
+
+  it("matches no session and no command, as OpenSSH 10.0 with -N", async () => {
+    expect(await resolve("a", 'Match sessiontype none command ""\nPort 9\n')).toMatchObject({ port: 9 });
+    expect((await resolve("a", "Match sessiontype shell,exec\nPort 9\n")).port).toBe(22);
+  });
+
+  it("expands tokens and variables in Include and User, as OpenSSH 10.0", async () => {
+    world.write("a.inc", "Port 77\n");
+    const env = { FOLDER: world.home, TEAM: "ops" };
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of ssh_config
+    const text = "Include ${FOLDER}/%n.inc\nUser ${TEAM}-%h\nIdentityFile ~/%r\n";
+    expect(await resolve("a", text, env)).toMatchObject({
+      port: 77,
+      user: "ops-a",
+      identityFile: [`${world.home}/ops-a`],
+    });
+  });
+
+  it("includes %j, the jump hosts, in %C, as OpenSSH 9.6", async () => {
+    const plain = await resolve("a", "ControlPath %C\n");
+    const jump = await resolve("a", "ControlPath %C\nProxyJump u@b:2\n");
+    expect(plain.controlPath).toMatch(/^[0-9a-f]{40}$/);
+    expect(jump.controlPath).not.toBe(plain.controlPath);
+    expect(jump.tokens.j).toBe("u@b:2");
+  });
+
+  it("accepts quotes around ProxyJump, as OpenSSH 10.0, and a byte order mark", async () => {
+    const { proxyJump } = await resolve("a", '\ufeffProxyJump "u@b:2,[::1]" # c\n');
+    expect(proxyJump).toEqual([{ host: "b", user: "u", port: 2 }, { host: "::1" }]);
+  });
+
+  it("reads the file of the user, then the one of the system", async () => {
+    const home = `${world.home}/other`;
+    mkdirSync(`${home}/.ssh`, { recursive: true });
+    world.write("other/.ssh/config", "Host a\nPort 5\n");
+    const { port, settings } = await resolveSshConfig("a", { home });
+    expect(port).toBe(5);
+    expect(settings[0]).toEqual({ keyword: "port", file: `${home}/.ssh/config`, line: 2 });
+    for (const { file } of settings.slice(1)) expect(file).toMatch(/^\/etc\/ssh\//);
+  });
+
+  it("reads no file if `file` is none", async () => {
+    expect(await resolveSshConfig("User@Host", { file: "none" })).toMatchObject({
+      hostName: "host",
+      user: "User",
+      settings: [],
+    });
+  });
+});
