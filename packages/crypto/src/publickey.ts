@@ -19,6 +19,33 @@ export interface PublicKeyAlgorithm {
    * @throws SshError `key`, synchronously, if the public key blob is malformed or of another type
    */
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;
+  /** Parses the certificate in the blob. Only algorithms of certificates have it. @throws SshError `key` */
+  readonly readCertificate?: (publicKey: Bytes) => Certificate;
+}
+
+/** A parsed certificate (OpenSSH PROTOCOL.certkeys). Parsing checks neither its signature nor its conditions. */
+export interface Certificate {
+  readonly blob: Bytes;
+  /** such as `ssh-ed25519-cert-v01@openssh.com` */
+  readonly keyType: string;
+  /** the blob of the certified key, of a plain type */
+  readonly publicKey: Bytes;
+  readonly serial: bigint;
+  readonly type: "user" | "host";
+  readonly keyId: string;
+  /** names of users or hosts. With none, the certificate is valid for nobody. */
+  readonly principals: readonly string[];
+  /** seconds since 1970: the first second of validity, and the first after it */
+  readonly validAfter: bigint;
+  readonly validBefore: bigint;
+  /** data by name, in the order of the certificate */
+  readonly criticalOptions: ReadonlyMap<string, Bytes>;
+  readonly extensions: ReadonlyMap<string, Bytes>;
+  /** the CA's public key blob */
+  readonly signatureKey: Bytes;
+  /** the CA's signature blob, and the bytes that it signs */
+  readonly signature: Bytes;
+  readonly signed: Bytes;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** IP addresses, networks, and pattern lists: ssh_config(5), PATTERNS. @module */
+import { matchPattern } from "@postern/keys";
 import { SshError } from "@postern/wire";
 
 /**
@@ -23,26 +24,6 @@ export function sourceOf(host: string): string {
 export function plainIp(host: string): string {
   const bytes = host.includes(":") ? parseIp(host) : undefined;
   return bytes?.length === 4 ? bytes.join(".") : host;
-}
-
-/** Whether a text matches a pattern: `*` matches any text, `?` any single character. */
-export function matchPattern(text: string, pattern: string): boolean {
-  let [at, star, resume] = [0, -1, 0];
-  for (let i = 0; i < text.length; ) {
-    const letter = pattern[at];
-    if (letter === "*") {
-      star = at++;
-      resume = i;
-    } else if (letter === "?" || letter === text[i]) {
-      at++;
-      i++;
-    } else if (star >= 0) {
-      // Backtrack: the last star matches one more character. An earlier star never needs to.
-      at = star + 1;
-      i = ++resume;
-    } else return false;
-  }
-  return /^\**$/.test(pattern.slice(at));
 }
 
 /** A list of addresses, networks (`192.0.2.0/24`) and patterns, as in `from="…"` of sshd(8). A leading `!` excludes. */

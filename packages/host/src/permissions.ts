@@ -1,6 +1,7 @@
 /** The addresses that a user may listen on and connect to, as patterns of sshd(8). @module */
+
+import { matchPattern } from "@postern/keys";
 import { describeType, RfcLimits, SshError } from "@postern/wire";
-import { matchPattern } from "./ip.ts";
 
 /** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);

@@ -1,7 +1,19 @@
 /** Key files, public keys and fingerprints: bytes and text. A provider supplies the primitives. @module */
+export type { Certificate } from "@postern/crypto";
+export {
+  CertificateLimits,
+  certificateName,
+  certificateOption,
+  isCertificate,
+  parseCertificate,
+  plainName,
+} from "./certificate.ts";
+export * from "./certificate-signer.ts";
+export * from "./check-certificate.ts";
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export * from "./jwk.ts";
 export type * from "./key-types.ts";
+export { matchPattern } from "./match-pattern.ts";
 export { createKeyGenerator, createPrivateKeyParser, type GenerateOptions } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
 export * from "./signer.ts";
