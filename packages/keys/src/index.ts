@@ -13,6 +13,8 @@ export * from "./check-certificate.ts";
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export * from "./jwk.ts";
 export type * from "./key-types.ts";
+export * from "./known-hosts.ts";
+export * from "./known-hosts-verdict.ts";
 export { matchPattern } from "./match-pattern.ts";
 export { createKeyGenerator, createPrivateKeyParser, type GenerateOptions } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
