@@ -1,6 +1,6 @@
 /** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
-import type { Algorithms, Random, Signer } from "@postern/crypto";
+import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import {
   type Bytes,
@@ -47,17 +47,34 @@ export interface ConnectionOptions {
   /** The peer opens a channel. The handler must accept or refuse it. Default: every channel is refused. */
   readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
   /** The peer sent a global request. Default: it is answered with failure. */
-  readonly onGlobalRequest?: (request: IncomingRequest, connection: SshConnection) => void;
+  readonly onGlobalRequest?: ((request: IncomingRequest, connection: SshConnection) => void) | undefined;
   /** The peer sent SSH_MSG_DEBUG. Unprintable characters are escaped. OpenSSH explains refused forwardings this way. */
   readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
 }
 
 /** A host key whose signature is valid. The program decides whether to trust it. */
 export interface VerifiedHostKey {
-  /** the public key blob, RFC 4253 section 6.6 */
+  /** the public key blob, RFC 4253 section 6.6; a certificate if one was negotiated */
   readonly hostKey: Bytes;
   /** the signature algorithm that was negotiated */
   readonly algorithm: string;
+  /** the certificate in `hostKey`. Neither the CA's signature nor any condition is checked, see `checkCertificate`. */
+  readonly certificate?: Certificate | undefined;
+  /** the host key algorithms of this connection, which verify signatures */
+  readonly algorithms: Algorithms["hostKeys"];
+}
+
+/** Decides whether to trust the server, by what is known of it. */
+export interface HostKeyOption {
+  /** Returns whether to trust the server. Called once, after its signature has been verified. */
+  check(offer: VerifiedHostKey): MaybePromise<boolean>;
+  /**
+   * Returns the names of host key algorithms in the order of preference. Called before the handshake. Names that are
+   * left out follow in their own order; names that are not in `offered` are ignored.
+   */
+  algorithms?(offered: readonly string[]): MaybePromise<readonly string[]>;
+  /** The server announced its host keys (`hostkeys-00@openssh.com`, OpenSSH PROTOCOL section 2.5) after login. */
+  announced?(data: Bytes, connection: SshConnection): void;
 }
 
 /** Options of {@link connect}. */
@@ -66,7 +83,7 @@ export interface ClientOptions extends ConnectionOptions {
   /** login methods, tried in order */
   readonly auth: readonly AuthMethod[];
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
-  readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
+  readonly hostKey: HostKeyOption["check"] | HostKeyOption;
   /**
    * Called when the server is trusted and login begins. From now on global requests may be made. They are sent when
    * login completes, and reject with its error if it fails. If a key is our last login method and the server works in
@@ -160,7 +177,8 @@ export function checkClient(options: ClientOptions): void {
   checkConnection(options);
   expectType("user", options.user, "string");
   checkAuth(options.auth);
-  expectType("hostKey", options.hostKey, "function");
+  const { hostKey } = options;
+  expectType("hostKey", typeof hostKey === "object" ? hostKey?.check : hostKey, "function");
   expectFunctions(options, ["onLogin", "onBanner", "onNotice"]);
 }
 
