@@ -1,7 +1,6 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
 
 import type { AuthMethod } from "@postern/auth";
-import type { Algorithms } from "@postern/crypto";
 import {
   checkAlgorithms,
   checkAuth,
@@ -21,7 +20,9 @@ import {
   quote,
   SshError,
 } from "@postern/wire";
+import { type HostKeyCheck, isHostKeyCheck } from "./host-key.ts";
 import type { CheckedOptions, Endpoint, ReconnectChanges, TunnelOptions } from "./options.ts";
+import type { Platform } from "./platform.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 
 const tunnelOptions = [
@@ -32,6 +33,7 @@ const tunnelOptions = [
   "user",
   "auth",
   "hostKey",
+  "hostKeyAlias",
   "algorithms",
   "rekey",
   "keepAlive",
@@ -43,10 +45,21 @@ const tunnelOptions = [
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
+type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey">;
+
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
+export function checkTunnelOptions(given: TunnelOptions, platform: PlatformDefaults): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
-  const { user, auth, hostKey, algorithms = {}, selfCheck = { intervalMs: 0 } } = given;
+  const defaults = platform.algorithms;
+  const {
+    user,
+    auth,
+    hostKey = platform.defaultHostKey?.() as HostKeyCheck,
+    hostKeyAlias,
+    algorithms = {},
+    selfCheck = { intervalMs: 0 },
+  } = given;
+  if (hostKeyAlias !== undefined) expectText("hostKeyAlias", hostKeyAlias);
   checkAlgorithms(algorithms);
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
   const {
@@ -68,6 +81,7 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     user,
     auth: listOf(auth),
     hostKey,
+    hostKeyAlias,
     algorithms: {
       kex: algorithms.kex ?? defaults.kex,
       hostKeys: algorithms.hostKeys ?? defaults.hostKeys,
@@ -108,11 +122,11 @@ function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "a
     throw new SshError("misuse", `expected auth to be a login method or a list of them, got ${got}`);
   }
   checkAuth(auth);
-  if (typeof hostKey !== "function") {
+  if (!isHostKeyCheck(hostKey)) {
     const hint = "such as fingerprint('SHA256:…')";
     const got =
       typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
-    throw new SshError("misuse", `expected hostKey to be a function, ${hint}; got ${got}`);
+    throw new SshError("misuse", `expected hostKey to be a function or an object with check(), ${hint}; got ${got}`);
   }
 }
 

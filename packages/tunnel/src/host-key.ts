@@ -1,13 +1,21 @@
 /** The decision whether to trust a host key. @module */
 import type { MaybePromise } from "@postern/auth";
-import { parseFingerprint } from "@postern/keys";
+import type { Certificate, Hash, PublicKeyAlgorithm } from "@postern/crypto";
+import { createFingerprint, keyType, parseFingerprint } from "@postern/keys";
+import type { HostKeyOption, SshConnection } from "@postern/ssh";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
-/** A host key. The server has proved possession of it. The check decides whether it is the right server. */
-export interface HostKeyOffer {
+/** The server whose host key is checked. */
+export interface HostKeyEndpoint {
   readonly host: string;
   readonly port: number;
-  /** the public key blob, RFC 4253 section 6.6 */
+  /** the name under which its keys are known instead of host and port, see HostKeyAlias in ssh_config(5) */
+  readonly hostKeyAlias?: string | undefined;
+}
+
+/** A host key. The server has proved possession of it. The check decides whether it is the right server. */
+export interface HostKeyOffer extends HostKeyEndpoint {
+  /** the public key blob, RFC 4253 section 6.6; that of the plain key if the server has a certificate */
   readonly key: Bytes;
   /** the type inside the blob, such as `ssh-rsa` */
   readonly keyType: string;
@@ -15,10 +23,76 @@ export interface HostKeyOffer {
   readonly algorithm: string;
   /** `SHA256:…` as `ssh-keygen -l` prints it */
   readonly fingerprint: string;
+  /** the certificate of the key, if one was negotiated; nothing of it is checked, see `checkCertificate` */
+  readonly certificate?: Certificate | undefined;
+  /** the host key algorithms of this connection, to verify the signature of a CA */
+  readonly hostKeyAlgorithms?: readonly PublicKeyAlgorithm[];
 }
 
-/** Decides whether to trust a host key. Anything but `true`, and any error, refuses it. */
-export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
+/** The host keys that a server announced after login (`hostkeys-00@openssh.com`, OpenSSH PROTOCOL section 2.5). */
+export interface HostKeyAnnouncement {
+  /** the data of the request: each public key blob as a string; nothing of it is verified */
+  readonly data: Bytes;
+  /** asks the server to prove that it has them */
+  readonly connection: Pick<SshConnection, "request" | "peer">;
+}
+
+/** Decides whether to trust a host key, by what it knows of the server. */
+export interface HostKeyVerifier {
+  /** Decides whether to trust a host key. Anything but `true`, and any error, refuses it. */
+  check(offer: HostKeyOffer): MaybePromise<boolean>;
+  /**
+   * Orders the host key algorithms that are offered to the server, so that it presents a key that is known. Called
+   * before each connection. Cannot add or remove any.
+   */
+  algorithms?(endpoint: HostKeyEndpoint, offered: readonly string[]): MaybePromise<readonly string[]>;
+  /**
+   * Called with the first announcement of each connection, after login. `offer` is the one that `check` accepted. The
+   * connection does not depend on the result, and errors are ignored.
+   */
+  updateHostKeys?(offer: HostKeyOffer, announcement: HostKeyAnnouncement): MaybePromise<void>;
+}
+
+/** A function that decides whether to trust a host key, or an object such as `knownHosts()`. */
+export type HostKeyCheck = HostKeyVerifier["check"] | HostKeyVerifier;
+
+/** Returns whether a value can be a {@link HostKeyCheck}. */
+export function isHostKeyCheck(value: unknown): value is HostKeyCheck {
+  return typeof value === "function" || typeof (value as Partial<HostKeyVerifier> | undefined)?.check === "function";
+}
+
+/**
+ * Returns the option `hostKey` of `connect` for one connection to a server.
+ *
+ * @throws SshError `hostkey`, from its `check`, if the key is refused
+ */
+export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sha256: Hash): HostKeyOption {
+  const verifier: HostKeyVerifier = typeof check === "function" ? { check } : check;
+  const fingerprintOf = createFingerprint(sha256);
+  let accepted: HostKeyOffer | undefined;
+  return {
+    async check({ hostKey, algorithm, certificate, algorithms: hostKeyAlgorithms }) {
+      const key = certificate?.publicKey ?? hostKey;
+      const described = { key, keyType: keyType(key), fingerprint: fingerprintOf(key) };
+      const offer = { ...endpoint, ...described, algorithm, certificate, hostKeyAlgorithms };
+      if ((await verifier.check(offer)) !== true) {
+        throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
+      }
+      accepted = offer;
+      return true;
+    },
+    ...(verifier.algorithms && { algorithms: (offered) => verifier.algorithms?.(endpoint, offered) ?? offered }),
+    ...(verifier.updateHostKeys && {
+      announced(data, connection) {
+        const offer = accepted;
+        accepted = undefined;
+        if (offer === undefined) return;
+        const update = async () => verifier.updateHostKeys?.(offer, { data: data.slice(), connection });
+        update().catch(() => {});
+      },
+    }),
+  };
+}
 
 /**
  * Trusts a server by the SHA256 fingerprint of its host key, or by several if it has several keys. Print one on the
@@ -28,7 +102,7 @@ export type HostKeyCheck = (offer: HostKeyOffer) => MaybePromise<boolean>;
  * @example
  * const hostKey = fingerprint("SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E");
  */
-export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyCheck {
+export function fingerprint(...trusted: readonly [string, ...string[]]): HostKeyVerifier["check"] {
   expectList("fingerprint() to get texts such as SHA256:…", trusted, (text) => typeof text === "string");
   if ((trusted as readonly string[]).length === 0) {
     throw new SshError("misuse", "expected fingerprint() to get a text such as SHA256:…, got none");

@@ -1,5 +1,4 @@
 /** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
-import { createFingerprint, keyType } from "@postern/keys";
 import {
   type BytePipe,
   type CallOptions,
@@ -10,6 +9,7 @@ import {
   type SshConnection,
 } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
+import { hostKeyOption } from "./host-key.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { LinkFailure } from "./reconnect.ts";
@@ -86,7 +86,7 @@ export class Link {
     events: LinkEvents,
     { signal, sendEarly }: { readonly signal: AbortSignal; readonly sendEarly: boolean },
   ): Promise<Link> {
-    const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
+    const { user, auth, hostKey, hostKeyAlias, rekey, keepAlive, loginTimeoutMs } = options;
     const started = performance.now();
     let link: Link | undefined;
     let listener: RemoteListener | undefined;
@@ -103,6 +103,7 @@ export class Link {
         throw prepared.reason;
       }
       at = "reached";
+      const option = hostKeyOption(hostKey, { host, port, hostKeyAlias }, platform.sha256);
       await connect(pipe, {
         user,
         auth,
@@ -112,14 +113,12 @@ export class Link {
         signal,
         random: platform.random,
         loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
-        hostKey: async ({ hostKey: key, algorithm }) => {
-          at = "host key";
-          const text = createFingerprint(platform.sha256)(key);
-          const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
-          if ((await hostKey(offer)) !== true) {
-            throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
-          }
-          return true;
+        hostKey: {
+          ...option,
+          check: (key) => {
+            at = "host key";
+            return option.check(key);
+          },
         },
         onLogin: (connection) => {
           at = "login";

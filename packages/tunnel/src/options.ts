@@ -55,8 +55,13 @@ export interface TunnelOptions {
   readonly user: string;
   /** one login method, or several that are tried in order; see `password`, `privateKey` */
   readonly auth: AuthMethod | readonly AuthMethod[];
-  /** decides whether to trust the server's host key; see `fingerprint` */
+  /** decides whether to trust the server's host key; see `fingerprint` and `knownHosts` */
   readonly hostKey: HostKeyCheck;
+  /**
+   * the name under which `knownHosts` looks up the server instead of its host and port, as HostKeyAlias of
+   * ssh_config(5); `fingerprint` does not need it
+   */
+  readonly hostKeyAlias?: string;
   /** lists of algorithm values, best first; default: `modernAlgorithms` of the platform */
   readonly algorithms?: Partial<Algorithms>;
   /**
@@ -169,6 +174,7 @@ export interface CheckedOptions {
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: HostKeyCheck;
+  readonly hostKeyAlias: string | undefined;
   readonly algorithms: Algorithms;
   readonly rekey: ReturnType<typeof rekeyLimits>;
   readonly keepAlive: KeepAliveOptions;
