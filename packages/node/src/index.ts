@@ -1,14 +1,29 @@
 /** Postern on Node.js. @module */
 import type { AuthMethod } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
+import {
+  createPrivateKeyMethod,
+  type HostKeyCheck,
+  ReverseTunnel as PortableTunnel,
+  type TunnelOptions,
+} from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
+import { knownHosts } from "./known-hosts.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
+
+/** Options of a ReverseTunnel on Node.js. */
+export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
+  /**
+   * Decides whether to trust the server's host key; see `fingerprint` and `knownHosts`. Default: `knownHosts()`, which
+   * trusts only keys that the user has accepted before.
+   */
+  readonly hostKey?: HostKeyCheck;
+}
 
 /**
  * A reverse tunnel through an SSH server: connects over TCP, logs in, requests ports on the server, and serves the
@@ -26,15 +41,19 @@ import { nodeRandom } from "./random.ts";
  */
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
-  constructor(options: TunnelOptions) {
-    super(options, {
-      dial: dialWithCallbacks,
-      prepare: prepareAlgorithms,
-      algorithms: modernAlgorithms,
-      random: nodeRandom,
-      sha256,
-      free,
-    });
+  constructor(options: NodeTunnelOptions) {
+    const hostKey = options?.hostKey === undefined ? knownHosts() : options.hostKey;
+    super(
+      { ...options, hostKey },
+      {
+        dial: dialWithCallbacks,
+        prepare: prepareAlgorithms,
+        algorithms: modernAlgorithms,
+        random: nodeRandom,
+        sha256,
+        free,
+      },
+    );
   }
 }
 
@@ -143,8 +162,15 @@ export {
   type ForwardingStats,
   type ForwardOptions,
   fingerprint,
+  type HostKeyAnnouncement,
   type HostKeyCheck,
+  type HostKeyEndpoint,
   type HostKeyOffer,
+  type HostKeyUpdate,
+  type HostKeyVerifier,
+  type KnownHostsOptions,
+  type KnownHostsSource,
+  type KnownHostsStore,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -162,6 +188,7 @@ export {
   type TunnelOptions,
   type TunnelState,
   type TunnelStats,
+  type UnknownHostKey,
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
@@ -179,6 +206,7 @@ export { type Attachment, type AttachOptions, attach, type RequestHandler, type 
 export { ChannelSocket } from "./channel-socket.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
+export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
 export { nodeRandom } from "./random.ts";

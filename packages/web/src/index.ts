@@ -107,8 +107,15 @@ export {
   type ForwardingStats,
   type ForwardOptions,
   fingerprint,
+  type HostKeyAnnouncement,
   type HostKeyCheck,
+  type HostKeyEndpoint,
   type HostKeyOffer,
+  type HostKeyUpdate,
+  type HostKeyVerifier,
+  type KnownHostsOptions,
+  type KnownHostsSource,
+  type KnownHostsStore,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -126,6 +133,7 @@ export {
   type TunnelOptions,
   type TunnelState,
   type TunnelStats,
+  type UnknownHostKey,
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
@@ -139,6 +147,7 @@ export {
 } from "@postern/wire";
 export type { DialPipe } from "./dial.ts";
 export { hashPassword, policy, TunnelHost, type WebTunnelHostOptions } from "./host.ts";
+export { knownHosts } from "./known-hosts.ts";
 export { privateKey } from "./private-key.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
 export { webSshEd25519 } from "./ssh-ed25519.ts";
