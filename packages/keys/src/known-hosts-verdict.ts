@@ -33,7 +33,7 @@ export interface KnownHostsQuery {
 /**
  * - `trusted`: `line` holds the key or its CA; `name` is the name that matched
  * - `unknown`: no key of the host is known
- * - `changed`: only other keys are known, the last one of the same type in `line` if there is one
+ * - `changed`: only other keys are known, the last one in `line`, as `ssh` prints it
  * - `revoked`: `line` revokes the key or its CA
  */
 export type KnownHostsVerdict =
@@ -66,12 +66,12 @@ export function checkKnownHosts(
     if (revokes(entry, key) || (certificate && revokes(entry, certificate.signatureKey)))
       return { status: "revoked", line: entry.line };
   }
-  return trusted(known, query) ?? changed(known[0]?.keys ?? [], key) ?? { status: "unknown" };
+  return trusted(known, query) ?? changed(known[0]?.keys ?? []) ?? { status: "unknown" };
 }
 
 type Known = readonly { readonly name: string; readonly keys: readonly KnownKey[] }[];
 
-/** The name without the port counts only if nothing of the same kind, keys or CAs, is known for the name with it. */
+/** The name without the port counts only if the CA, or any plain key, is not known for the name with it. */
 function trusted([first, ...others]: Known, query: KnownHostsQuery): KnownHostsVerdict | undefined {
   if (first === undefined) return undefined;
   const { name, keys } = first;
@@ -82,18 +82,17 @@ function trusted([first, ...others]: Known, query: KnownHostsQuery): KnownHostsV
   const authority = certificate && find(authorities, certificate.signatureKey);
   const found = (certificate?.isValid ? authority : undefined) ?? find(plain, key);
   if (found !== undefined) return { status: "trusted", line: found.line, name };
-  if (certificate !== undefined && authorities.length === 0) {
+  if (certificate !== undefined && authority === undefined) {
     const withoutPort = trusted(others, query);
     if (withoutPort !== undefined) return withoutPort;
   }
   return plain.length === 0 ? trusted(others, { ...query, certificate: undefined }) : undefined;
 }
 
-function changed(keys: readonly KnownKey[], key: Bytes): KnownHostsVerdict | undefined {
-  const plain = keys.filter(({ line }) => line.marker === undefined);
-  const type = keyType(key);
-  const shown = plain.findLast(({ blob }) => keyType(blob) === type) ?? plain.at(-1);
-  return shown && { status: "changed", line: shown.line, keys: plain };
+function changed(known: readonly KnownKey[]): KnownHostsVerdict | undefined {
+  const keys = known.filter(({ line }) => line.marker === undefined);
+  const last = keys.at(-1);
+  return last && { status: "changed", line: last.line, keys };
 }
 
 /**

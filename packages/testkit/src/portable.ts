@@ -1,7 +1,9 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
 import type { Algorithms, Hash } from "@postern/crypto";
+import { hmacSha1 } from "@postern/noble";
 import { toHex } from "@postern/wire";
 import { keyTests, unreadTests } from "./key-checks.ts";
+import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
 import {
   cipherTests,
@@ -46,6 +48,8 @@ export function testsOfFile(
       return hostKeyTests(file, value(algorithms.hostKeys));
     case "keys":
       return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
+    case "known-hosts":
+      return knownHostsTests(file, algorithms.hostKeys, hmacSha1);
     case "wire":
       return file.algorithm === "types" ? typeTests(file) : messageTests(file);
     default:

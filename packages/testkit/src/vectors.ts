@@ -4,6 +4,7 @@ import type { Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/
 import * as checks from "./vector-checks.ts";
 
 export * from "./key-checks.ts";
+export * from "./known-hosts-checks.ts";
 export {
   type CipherVector,
   type HashVector,
