@@ -1,8 +1,17 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
-import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
+import {
+  cipherTests,
+  hashTests,
+  hostKeyTests,
+  kexTests,
+  knownHostsTests,
+  loadVectors,
+  macTests,
+  type VectorTest,
+} from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
-import { compatibleAlgorithms, sha256, sha384, sha512 } from "../src/index.ts";
+import { compatibleAlgorithms, hmacSha1, sha256, sha384, sha512 } from "../src/index.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {
   describe(title, () => {
@@ -19,3 +28,7 @@ register(
 register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
 register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
 register("public keys with WebCrypto", hostKeyTests(webSshEd25519));
+register(
+  "known hosts",
+  knownHostsTests(loadVectors("known-hosts", "verdicts"), compatibleAlgorithms.hostKeys, hmacSha1),
+);
