@@ -58,6 +58,8 @@ export function createCertificateAlgorithm(plain: PublicKeyAlgorithm): PublicKey
     name: certificateName(plain.name),
     keyType,
     readCertificate,
+    ...(plain.readKeyUse === undefined ? {} : { readKeyUse: plain.readKeyUse }),
+    base: { algorithm: plain, rebuild: createCertificateAlgorithm },
     verify: (blob, data, signature) => plain.verify(readCertificate(blob).publicKey, data, signature),
   };
 }
