@@ -13,6 +13,7 @@ import { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
 import { certificateAlgorithms, skEcdsaNistp256, skSshEd25519 } from "./certificate-algorithms.ts";
 import { dialPipe } from "./dial.ts";
 import { free } from "./free.ts";
+import { sha256 } from "./hash.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
@@ -36,6 +37,7 @@ const platform: HostPlatform = {
   prepare: prepareAlgorithms,
   algorithms: hostAlgorithms,
   random: nodeRandom,
+  sha256,
   free,
 };
 

@@ -68,7 +68,7 @@ export class TunnelHost extends PortableHost {
   constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
     const hostKeys = [...certificateAlgorithms, ...modernAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
     const algorithms = { ...modernAlgorithms, hostKeys, ciphers: compatibleAlgorithms.ciphers };
-    super(options, { listen, dial, algorithms, random: webRandom });
+    super(options, { listen, dial, algorithms, random: webRandom, sha256 });
   }
 }
 
