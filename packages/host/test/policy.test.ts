@@ -1,6 +1,7 @@
 import { parsePublicKey } from "@postern/keys";
 import { argon2id, scrypt, sha256 } from "@postern/noble";
 import { hashPassword, policy } from "@postern/web";
+import { ServerLimits } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys, type HostLoginAttempt } from "../src/index.ts";
 import { storedPassword as storedPasswordWith } from "../src/password-hash.ts";
