@@ -21,6 +21,23 @@ export interface PublicKeyAlgorithm {
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;
   /** Parses the certificate in the blob. Only algorithms of certificates have it. @throws SshError `key` */
   readonly readCertificate?: (publicKey: Bytes) => Certificate;
+  /** Reads what a security key signed about its use, from a valid signature. Only its algorithms have it. */
+  readonly readKeyUse?: (signature: Bytes) => SecurityKeyUse;
+  /** the algorithm that this one is built on, and a function that builds it on another implementation of that */
+  readonly base?: {
+    readonly algorithm: PublicKeyAlgorithm;
+    readonly rebuild: (algorithm: PublicKeyAlgorithm) => PublicKeyAlgorithm;
+  };
+}
+
+/** What a security key signed about its use (OpenSSH PROTOCOL.u2f, SSH U2F signatures). */
+export interface SecurityKeyUse {
+  /** whether its user touched it */
+  readonly userPresent: boolean;
+  /** whether it verified its user, such as by a PIN */
+  readonly userVerified: boolean;
+  /** number of signatures so far; 0 if the key does not count */
+  readonly counter: number;
 }
 
 /** A parsed certificate (OpenSSH PROTOCOL.certkeys). Parsing checks neither its signature nor its conditions. */

@@ -1,6 +1,6 @@
 /** IP addresses, networks, and pattern lists: ssh_config(5), PATTERNS. @module */
 import { matchPattern } from "@postern/keys";
-import { SshError } from "@postern/wire";
+import { quote, SshError } from "@postern/wire";
 
 /**
  * Returns the 4 or 16 bytes of an IP address, or `undefined` for any other text. An IPv4-mapped IPv6 address (RFC 4291
@@ -30,9 +30,15 @@ export function plainIp(host: string): string {
 export class AddressList {
   readonly #entries: readonly { readonly excludes: boolean; readonly matches: (host: string) => boolean }[];
 
-  /** @throws SshError `key` if an entry is empty, or a network has bits beyond its mask */
-  constructor(list: string) {
+  /**
+   * @param addressesOnly accepts only addresses and networks, as `source-address` of certificates does
+   * @throws SshError `key` if an entry is empty, or a network has bits beyond its mask
+   */
+  constructor(list: string, addressesOnly = false) {
     this.#entries = list.split(",").map((entry) => {
+      if (addressesOnly && parseIp(entry.replace(/\/\d{1,3}$/, "")) === undefined) {
+        throw new SshError("key", `expected an address or a network, got ${quote(entry, 64)}`);
+      }
       const excludes = entry.startsWith("!");
       return { excludes, matches: matcher(excludes ? entry.slice(1) : entry) };
     });

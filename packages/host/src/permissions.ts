@@ -16,6 +16,11 @@ export interface Permissions {
   readonly permitListen?: Permit | undefined;
   /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */
   readonly permitOpen?: Permit | undefined;
+  /**
+   * Accepts the signature of a security key that nobody touched, as `no-touch-required` of sshd(8). Default: refuses it.
+   * It applies to this login attempt alone.
+   */
+  readonly noTouchRequired?: boolean | undefined;
 }
 
 /** Compiled permissions. */

@@ -11,6 +11,13 @@ export interface CertificateSignerOptions {
   readonly type?: "user" | "host";
 }
 
+/** A signer with a certificate. */
+export interface CertificateSigner extends Signer {
+  readonly certificate: Certificate;
+  /** the signer without the certificate */
+  readonly plain: Signer;
+}
+
 /**
  * Adds a certificate to a signer: a user certificate to log in with, or a host certificate for a server. Its algorithms
  * become `…-cert-v01@openssh.com`. Signatures are those of the plain key (OpenSSH PROTOCOL.certkeys).
@@ -24,7 +31,7 @@ export function createCertificateSigner(
   signer: Signer,
   certificate: string | Bytes,
   options: CertificateSignerOptions = {},
-): Signer & { readonly certificate: Certificate } {
+): CertificateSigner {
   expectType("the options of createCertificateSigner", options, "object");
   const blob = typeof certificate === "string" ? parsePublicKey(certificate).blob : certificate;
   const parsed = parseCertificate(blob);
@@ -36,6 +43,7 @@ export function createCertificateSigner(
   }
   const algorithms = signer.algorithms.map(certificateName);
   return {
+    plain: signer,
     certificate: parsed,
     publicKey: parsed.blob,
     algorithms,
@@ -58,6 +66,8 @@ export function createCertificateAlgorithm(plain: PublicKeyAlgorithm): PublicKey
     name: certificateName(plain.name),
     keyType,
     readCertificate,
+    ...(plain.readKeyUse === undefined ? {} : { readKeyUse: plain.readKeyUse }),
+    base: { algorithm: plain, rebuild: createCertificateAlgorithm },
     verify: (blob, data, signature) => plain.verify(readCertificate(blob).publicKey, data, signature),
   };
 }

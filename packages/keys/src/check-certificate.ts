@@ -35,7 +35,13 @@ export interface CertificateConditions {
  * });
  */
 export async function checkCertificate(certificate: Certificate, conditions: CertificateConditions): Promise<void> {
-  const { type, principal, authorities, now, algorithms, criticalOptions = [] } = conditions;
+  checkConditions(certificate, conditions);
+  await checkSignature(certificate, conditions.algorithms);
+}
+
+/** Checks all conditions except the CA's signature, as `checkCertificate` does. */
+export function checkConditions(certificate: Certificate, conditions: Omit<CertificateConditions, "algorithms">): void {
+  const { type, principal, authorities, now, criticalOptions = [] } = conditions;
   expectNumber("now", now);
   if (certificate.type !== type)
     throw refused(certificate, `expected a ${type} certificate, got a ${certificate.type} certificate`);
@@ -52,7 +58,6 @@ export async function checkCertificate(certificate: Certificate, conditions: Cer
     const supported = criticalOptions.length === 0 ? "no critical options" : `only ${criticalOptions.join(", ")}`;
     throw refused(certificate, `expected ${supported}, got the critical option ${quote(name, 64)}`);
   }
-  await checkSignature(certificate, algorithms);
 }
 
 function checkValidity(certificate: Certificate, now: number): void {
@@ -88,7 +93,11 @@ function checkPrincipals(certificate: Certificate, names: readonly string[]): vo
   throw refused(certificate, `expected ${wanted} among the principals, got ${got}`);
 }
 
-async function checkSignature(certificate: Certificate, algorithms: readonly PublicKeyAlgorithm[]): Promise<void> {
+/** Checks only the CA's signature. @throws SshError `key` if it is invalid or its algorithm is not in the list */
+export async function checkSignature(
+  certificate: Certificate,
+  algorithms: readonly PublicKeyAlgorithm[],
+): Promise<void> {
   const { signature, signatureKey, signed } = certificate;
   const name = signatureName(signature);
   const algorithm = algorithms.find((known) => known.name === name && known.keyType === keyType(signatureKey));

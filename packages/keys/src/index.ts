@@ -9,7 +9,12 @@ export {
   plainName,
 } from "./certificate.ts";
 export * from "./certificate-signer.ts";
-export * from "./check-certificate.ts";
+export {
+  type CertificateConditions,
+  checkCertificate,
+  checkConditions as checkCertificateConditions,
+  checkSignature as checkCertificateSignature,
+} from "./check-certificate.ts";
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export * from "./jwk.ts";
 export type * from "./key-types.ts";
@@ -18,4 +23,5 @@ export * from "./known-hosts-verdict.ts";
 export { matchPattern } from "./match-pattern.ts";
 export { createKeyGenerator, createPrivateKeyParser, type GenerateOptions } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
+export { parseRevokedKeys, type RevokedKeys } from "./revoked-keys.ts";
 export * from "./signer.ts";

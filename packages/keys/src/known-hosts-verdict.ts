@@ -116,6 +116,16 @@ export function orderHostKeyAlgorithms(
   return [...names.filter(isPreferred), ...names.filter((algorithm) => !isPreferred(algorithm))];
 }
 
+/** Whether a CA is known for a host, with or without its port. */
+export function knowsAuthority(
+  lines: readonly KnownHostsLine[],
+  query: Pick<KnownHostsQuery, "host" | "port" | "hostKeyAlias">,
+  hmacSha1: HmacSha1,
+): boolean {
+  const keys = namesToLookUp(query).flatMap((name) => knownKeys(lines, name, hmacSha1));
+  return keys.some(({ line }) => line.marker === "@cert-authority");
+}
+
 /** Returns the type of the plain key that signs with an algorithm. */
 function keyTypeOf(algorithm: string): string {
   const plain = plainName(algorithm) ?? algorithm;

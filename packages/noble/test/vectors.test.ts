@@ -1,5 +1,6 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
 import {
+  allCertificateTests,
   cipherTests,
   hashTests,
   hostKeyTests,
@@ -11,7 +12,16 @@ import {
 } from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
-import { compatibleAlgorithms, hmacSha1, sha256, sha384, sha512 } from "../src/index.ts";
+import {
+  certificateAlgorithms,
+  compatibleAlgorithms,
+  hmacSha1,
+  sha256,
+  sha384,
+  sha512,
+  skEcdsaNistp256,
+  skSshEd25519,
+} from "../src/index.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {
   describe(title, () => {
@@ -26,7 +36,9 @@ register(
   compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
 );
 register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
-register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
+const publicKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+register("public keys", publicKeys.flatMap(hostKeyTests));
+register("certificates", allCertificateTests(publicKeys, certificateAlgorithms));
 register("public keys with WebCrypto", hostKeyTests(webSshEd25519));
 register(
   "known hosts",

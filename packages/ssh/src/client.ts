@@ -4,7 +4,7 @@ import { identification } from "@postern/transport";
 import { type Bytes, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { hostKeyOf, orderAlgorithms, requestHandler } from "./host-key.ts";
+import { chooseAlgorithms, hostKeyOf, requestHandler } from "./host-key.ts";
 import { type ClientOptions, checkClient, type HostKeyOption, orDrop, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
@@ -24,7 +24,7 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
   const hostKey = hostKeyOf(options);
   if (hostKey.algorithms === undefined) return await login(pipe, options, hostKey);
   const started = performance.now();
-  const algorithms = await orderAlgorithms(options, hostKey).catch((error: unknown) =>
+  const algorithms = await chooseAlgorithms(options, hostKey).catch((error: unknown) =>
     orDrop(pipe, () => {
       throw error;
     }),

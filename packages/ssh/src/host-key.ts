@@ -1,8 +1,8 @@
-/** What a client does with the host key apart from the key exchange: order its algorithms, pass on announcements. @module */
+/** What a client does with the host key apart from the key exchange: choose algorithms, pass on announcements. @module */
 import type { Algorithms } from "@postern/crypto";
 import { Limits, maxTimerMs, SshError, toSshError } from "@postern/wire";
 import { deferred, onAbort } from "./deferred.ts";
-import type { ClientOptions, HostKeyOption } from "./options.ts";
+import { type ClientOptions, checkAlgorithms, type HostKeyOption } from "./options.ts";
 
 const announcement = "hostkeys-00@openssh.com";
 
@@ -12,25 +12,24 @@ export function hostKeyOf({ hostKey }: ClientOptions): HostKeyOption {
 }
 
 /**
- * Moves the host key algorithms that the program prefers to the front.
+ * Returns the algorithms with the host key algorithms that the program chooses for this server.
  *
  * @throws SshError `timeout` if that takes longer than the login may; the signal's reason if it aborts
  */
-export async function orderAlgorithms(options: ClientOptions, hostKey: HostKeyOption): Promise<Algorithms> {
+export async function chooseAlgorithms(options: ClientOptions, hostKey: HostKeyOption): Promise<Algorithms> {
   const { algorithms, signal, loginTimeoutMs = Limits.loginTimeoutMs } = options;
-  const { hostKeys } = algorithms;
-  const ordered = deferred<readonly string[]>();
-  const late = new SshError("timeout", `expected the order of host key algorithms within ${loginTimeoutMs} ms`);
-  const timer = setTimeout(() => ordered.reject(late), Math.min(loginTimeoutMs, maxTimerMs));
-  const stopListening = onAbort(signal, () => ordered.reject(signal?.reason));
-  const ask = async () => (await hostKey.algorithms?.(hostKeys.map(({ name }) => name))) ?? [];
-  void ask().then(ordered.resolve, (error: unknown) =>
-    ordered.reject(toSshError(error, "hostkey", "the program failed to order the host key algorithms")),
+  const chosen = deferred<Algorithms["hostKeys"]>();
+  const late = new SshError("timeout", `expected the host key algorithms within ${loginTimeoutMs} ms, got none`);
+  const timer = setTimeout(() => chosen.reject(late), Math.min(loginTimeoutMs, maxTimerMs));
+  const stopListening = onAbort(signal, () => chosen.reject(signal?.reason));
+  const choose = async () => (await hostKey.algorithms?.(algorithms.hostKeys)) ?? [];
+  void choose().then(chosen.resolve, (error: unknown) =>
+    chosen.reject(toSshError(error, "hostkey", "the program failed to choose host key algorithms")),
   );
   try {
-    const names = await ordered.promise;
-    const rank = ({ name }: { readonly name: string }) => (names.includes(name) ? names.indexOf(name) : names.length);
-    return { ...algorithms, hostKeys: hostKeys.toSorted((a, b) => rank(a) - rank(b)) };
+    const ordered = { ...algorithms, hostKeys: await chosen.promise };
+    checkAlgorithms(ordered);
+    return ordered;
   } finally {
     clearTimeout(timer);
     stopListening();

@@ -68,11 +68,8 @@ export interface VerifiedHostKey {
 export interface HostKeyOption {
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
   check(offer: VerifiedHostKey): MaybePromise<boolean>;
-  /**
-   * Returns the names of host key algorithms in the order of preference. Called before the handshake. Names that are
-   * left out follow in their own order; names that are not in `offered` are ignored.
-   */
-  algorithms?(offered: readonly string[]): MaybePromise<readonly string[]>;
+  /** Returns the host key algorithms to offer, best first. Called before the handshake with those of the option. */
+  algorithms?(offered: Algorithms["hostKeys"]): MaybePromise<Algorithms["hostKeys"]>;
   /** The server announced its host keys (`hostkeys-00@openssh.com`, OpenSSH PROTOCOL section 2.5) after login. */
   announced?(data: Bytes, connection: SshConnection): void;
 }

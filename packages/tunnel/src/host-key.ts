@@ -15,15 +15,18 @@ export interface HostKeyEndpoint {
 
 /** A host key. The server has proved possession of it. The check decides whether it is the right server. */
 export interface HostKeyOffer extends HostKeyEndpoint {
-  /** the public key blob, RFC 4253 section 6.6; that of the plain key if the server has a certificate */
+  /** the public key blob, RFC 4253 section 6.6; a certificate if one was negotiated */
   readonly key: Bytes;
   /** the type inside the blob, such as `ssh-rsa` */
   readonly keyType: string;
   /** the signature algorithm that was negotiated, such as `rsa-sha2-512` */
   readonly algorithm: string;
-  /** `SHA256:…` as `ssh-keygen -l` prints it */
+  /** `SHA256:…` as `ssh-keygen -l` prints it; that of the certified key if the key is a certificate */
   readonly fingerprint: string;
-  /** the certificate of the key, if one was negotiated; nothing of it is checked, see `checkCertificate` */
+  /**
+   * The certificate in `key`. It is not checked yet: see `checkCertificate`. `undefined` unless `algorithms.hostKeys`
+   * has algorithms of certificates, or `knownHosts` knows a CA for the host.
+   */
   readonly certificate?: Certificate | undefined;
   /** the host key algorithms of this connection, to verify the signature of a CA */
   readonly hostKeyAlgorithms?: readonly PublicKeyAlgorithm[];
@@ -42,10 +45,13 @@ export interface HostKeyVerifier {
   /** Decides whether to trust a host key. Anything but `true`, and any error, refuses it. */
   check(offer: HostKeyOffer): MaybePromise<boolean>;
   /**
-   * Orders the host key algorithms that are offered to the server, so that it presents a key that is known. Called
-   * before each connection. Cannot add or remove any.
+   * Returns the host key algorithms to offer to the server, best first, so that it presents a key that is known. Called
+   * before each connection with those of the option `algorithms`.
    */
-  algorithms?(endpoint: HostKeyEndpoint, offered: readonly string[]): MaybePromise<readonly string[]>;
+  algorithms?(
+    endpoint: HostKeyEndpoint,
+    offered: readonly PublicKeyAlgorithm[],
+  ): MaybePromise<readonly PublicKeyAlgorithm[]>;
   /**
    * Called with the first announcement of each connection, after login. `offer` is the one that `check` accepted. The
    * connection does not depend on the result, and errors are ignored.
@@ -72,8 +78,8 @@ export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sh
   let accepted: HostKeyOffer | undefined;
   return {
     async check({ hostKey, algorithm, certificate, algorithms: hostKeyAlgorithms }) {
-      const key = certificate?.publicKey ?? hostKey;
-      const described = { key, keyType: keyType(key), fingerprint: fingerprintOf(key) };
+      const fingerprintText = fingerprintOf(certificate?.publicKey ?? hostKey);
+      const described = { key: hostKey, keyType: keyType(hostKey), fingerprint: fingerprintText };
       const offer = { ...endpoint, ...described, algorithm, certificate, hostKeyAlgorithms };
       if ((await verifier.check(offer)) !== true) {
         throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
@@ -110,6 +116,10 @@ export function fingerprint(...trusted: readonly [string, ...string[]]): HostKey
   const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
     const { fingerprint: got } = offer;
+    if (offer.certificate !== undefined) {
+      const what = `a certificate (${offer.keyType}), which fingerprint() does not check`;
+      throw new SshError("hostkey", `expected ${offer.host} to have a plain host key, got ${what}`);
+    }
     if (digests.some((digest) => equal(digest, parseFingerprint(got)))) return true;
     throw new SshError(
       "hostkey",

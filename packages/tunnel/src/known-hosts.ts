@@ -2,11 +2,13 @@
 import {
   checkCertificate,
   checkKnownHosts,
+  createCertificateAlgorithm,
   createFingerprint,
   formatKnownHostsLine,
   type KnownHostsLine,
   type KnownHostsVerdict,
   keyType,
+  knowsAuthority,
   namesToLookUp,
   orderHostKeyAlgorithms,
   parseKnownHosts,
@@ -79,7 +81,9 @@ export function createKnownHosts(
 
   const accept = async (offer: HostKeyOffer): Promise<boolean> => {
     const [name] = namesToLookUp(offer);
-    const { host, port, hostKeyAlias, key, keyType: type, fingerprint } = offer;
+    const { host, port, hostKeyAlias, fingerprint } = offer;
+    const key = plainKey(offer);
+    const type = keyType(key);
     const reason = `no key of ${quote(name)} is known in ${backend.place}`;
     if (ask !== undefined) {
       if ((await ask({ host, port, hostKeyAlias, key, keyType: type, fingerprint, reason })) !== true) {
@@ -97,7 +101,14 @@ export function createKnownHosts(
 
   const verifier: HostKeyVerifier = {
     async algorithms(endpoint, offered) {
-      return orderHostKeyAlgorithms(offered, (await load()).all, endpoint, hmacSha1);
+      const { all } = await load();
+      // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
+      const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
+      const addsCertificates = isPlain && knowsAuthority(all, endpoint, hmacSha1);
+      const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
+      const byName = new Map(usable.map((one) => [one.name, one]));
+      const names = orderHostKeyAlgorithms([...byName.keys()], all, endpoint, hmacSha1);
+      return names.map((name) => byName.get(name)).filter((one) => one !== undefined);
     },
     async check(offer) {
       const { all } = await load();
@@ -106,7 +117,7 @@ export function createKnownHosts(
         signatureKey: offer.certificate.signatureKey,
         isValid: problem === undefined,
       };
-      const verdict = checkKnownHosts(all, { ...offer, certificate }, hmacSha1);
+      const verdict = checkKnownHosts(all, { ...offer, key: plainKey(offer), certificate }, hmacSha1);
       if (verdict.status === "trusted") return true;
       if (verdict.status === "unknown" && (await accept(offer))) return true;
       const why = problem === undefined ? "" : `; its certificate does not count: ${problem}`;
@@ -147,6 +158,11 @@ function refusal(message: string, cause?: unknown): SshError {
   return new SshError("hostkey", message, cause === undefined ? undefined : { cause });
 }
 
+/** A certificate stands for its key: only that is stored and compared with stored keys. */
+function plainKey({ key, certificate }: HostKeyOffer): HostKeyOffer["key"] {
+  return certificate?.publicKey ?? key;
+}
+
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -159,7 +175,7 @@ function explain(
   fingerprintOf: (key: HostKeyOffer["key"]) => string,
 ): string {
   const [name] = namesToLookUp(offer);
-  const got = `${offer.fingerprint} (${offer.keyType})`;
+  const got = `${offer.fingerprint} (${keyType(plainKey(offer))})`;
   if (verdict.status === "unknown") {
     const { host, port } = offer;
     return (
