@@ -80,7 +80,7 @@ export class KnownHostsWorld {
     const { certificate, key = "ed25519" } = one;
     const algorithm = certificate === undefined ? algorithms[key] : "ssh-ed25519-cert-v01@openssh.com";
     const log = await this.#ssh(one, text, ["-o", `HostKeyAlgorithms=${algorithm}`]);
-    // ssh may look for a certificate, for the name without the port, and for the plain key; the last outcome counts.
+    // ssh may look up a certificate, the name without the port, and the plain key. The last outcome counts.
     const outcomes = [...log.matchAll(outcome)];
     const trusted = !/Host key verification failed/.test(log);
     const last = outcomes.findLast(({ 1: match }) => trusted === (match !== undefined))?.[0] ?? "";

@@ -18,7 +18,18 @@ export {
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export * from "./jwk.ts";
 export type * from "./key-types.ts";
-export * from "./known-hosts.ts";
+export {
+  formatKnownHostsLine,
+  type HmacSha1,
+  KnownHostsLimits,
+  type KnownHostsLine,
+  type KnownKey,
+  knownHostsName,
+  knownKey,
+  knownKeys,
+  matchesKnownHost,
+  parseKnownHosts,
+} from "./known-hosts.ts";
 export * from "./known-hosts-verdict.ts";
 export { matchPattern } from "./match-pattern.ts";
 export { createKeyGenerator, createPrivateKeyParser, type GenerateOptions } from "./private-key.ts";

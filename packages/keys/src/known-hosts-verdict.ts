@@ -1,4 +1,4 @@
-/** Whether known_hosts trusts a host key: the decisions of OpenSSH's `check_host_key` and `order_hostkeyalgs`. @module */
+/** Whether known_hosts trusts a host key, and the order of its algorithms: the decisions of OpenSSH. @module */
 import { type Bytes, equal } from "@postern/wire";
 import { plainName } from "./certificate.ts";
 import {

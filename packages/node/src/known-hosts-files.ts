@@ -22,7 +22,7 @@ export function globalKnownHosts(): readonly string[] {
   return ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(folder, name));
 }
 
-/** The home directory in the password database, as OpenSSH uses; a user without an entry has that of the environment. */
+/** The home directory in the password database, as in OpenSSH; without an entry there, that of the environment. */
 function home(): string {
   try {
     return userInfo().homedir;

@@ -1,4 +1,4 @@
-/** What a client does with the host key apart from the key exchange: choose algorithms, pass on announcements. @module */
+/** The option `hostKey` of a client: it chooses algorithms and gets announcements of host keys. @module */
 import type { Algorithms } from "@postern/crypto";
 import { Limits, maxTimerMs, SshError, toSshError } from "@postern/wire";
 import { deferred, onAbort } from "./deferred.ts";

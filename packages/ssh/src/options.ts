@@ -174,8 +174,9 @@ export function checkClient(options: ClientOptions): void {
   checkConnection(options);
   expectType("user", options.user, "string");
   checkAuth(options.auth);
-  const { hostKey } = options;
-  expectType("hostKey", typeof hostKey === "object" ? hostKey?.check : hostKey, "function");
+  const hostKey: unknown = options.hostKey;
+  const { check = hostKey } = (hostKey ?? {}) as { readonly check?: unknown };
+  expectType("hostKey", check, "function");
   expectFunctions(options, ["onLogin", "onBanner", "onNotice"]);
 }
 

@@ -46,15 +46,16 @@ const tunnelOptions = [
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
 type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey">;
+type GivenOptions = Omit<TunnelOptions, "hostKey"> & Partial<Pick<TunnelOptions, "hostKey">>;
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkTunnelOptions(given: TunnelOptions, platform: PlatformDefaults): CheckedOptions {
+export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaults): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
   const defaults = platform.algorithms;
   const {
     user,
     auth,
-    hostKey = platform.defaultHostKey?.() as HostKeyCheck,
+    hostKey = platform.defaultHostKey?.(),
     hostKeyAlias,
     algorithms = {},
     selfCheck = { intervalMs: 0 },
@@ -80,7 +81,6 @@ export function checkTunnelOptions(given: TunnelOptions, platform: PlatformDefau
     exitOnForwardFailure,
     user,
     auth: listOf(auth),
-    hostKey,
     hostKeyAlias,
     algorithms: {
       kex: algorithms.kex ?? defaults.kex,
@@ -97,14 +97,14 @@ export function checkTunnelOptions(given: TunnelOptions, platform: PlatformDefau
     targetTimeoutMs,
   };
   checkIdentity(checked);
-  return checked;
+  return { ...checked, hostKey: checkHostKey(hostKey) };
 }
 
 /** Returns the options with the changes that `beforeReconnect` returned. @throws SshError `misuse` */
 export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
   checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
   const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
-  const changed = { ...options, user, auth: listOf(auth), hostKey };
+  const changed = { ...options, user, auth: listOf(auth), hostKey: checkHostKey(hostKey) };
   checkIdentity(changed);
   if (changes.host === undefined && changes.port === undefined) return changed;
   // With several hosts there is no single host or port to keep.
@@ -115,19 +115,21 @@ export function changeOptions(options: CheckedOptions, changes: ReconnectChanges
   return { ...changed, endpoints: checkEndpoints({ host, port }) };
 }
 
-function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">): void {
+function checkIdentity({ user, auth }: Pick<CheckedOptions, "user" | "auth">): void {
   expectText("user", user);
   if (!Array.isArray(auth) || auth.length === 0) {
     const got = Array.isArray(auth) ? "an empty list" : describeType(auth);
     throw new SshError("misuse", `expected auth to be a login method or a list of them, got ${got}`);
   }
   checkAuth(auth);
-  if (!isHostKeyCheck(hostKey)) {
-    const hint = "such as fingerprint('SHA256:…')";
-    const got =
-      typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
-    throw new SshError("misuse", `expected hostKey to be a function or an object with check(), ${hint}; got ${got}`);
-  }
+}
+
+function checkHostKey(hostKey: HostKeyCheck | undefined): HostKeyCheck {
+  if (isHostKeyCheck(hostKey)) return hostKey;
+  const hint = "such as fingerprint('SHA256:…')";
+  const got =
+    typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
+  throw new SshError("misuse", `expected hostKey to be a function or an object with check(), ${hint}; got ${got}`);
 }
 
 function checkEndpoints({

@@ -11,9 +11,9 @@ import { type Bytes, describeType, expectType, SshError } from "@postern/wire";
  *
  * @example
  * const store: KnownHostsStore = {
- *   load: () => Object.keys(localStorage).filter((key) => key.startsWith("known ")).map((key) => key.slice(6)).join("\n"),
- *   add: (line) => localStorage.setItem(`known ${line}`, ""),
- *   remove: (line) => localStorage.removeItem(`known ${line}`),
+ *   load: () => database.allLines().join("\n"),
+ *   add: (line) => database.insert(line),
+ *   remove: (line) => database.delete(line),
  * };
  */
 export interface KnownHostsStore {
@@ -58,7 +58,7 @@ export interface KnownHostsOptions {
    * `strict`.
    */
   readonly mode?: "strict" | "accept-new";
-  /** Decides about a key of a host of which no key is known. Only `true` stores and accepts it. Not with `accept-new`. */
+  /** Decides about a key of a host of which no key is known. Only `true` stores and accepts it. */
   readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
   /** Hashes the names of new lines, as HashKnownHosts of ssh_config(5). Default `false`. */
   readonly hash?: boolean;
@@ -109,8 +109,7 @@ export interface KnownHostsPrimitives {
   readonly random: Random;
 }
 
-/** The names of {@link KnownHostsOptions}. */
-export const knownHostsOptions = ["mode", "ask", "hash", "updateHostKeys", "onUpdate"] as const;
+const knownHostsOptions = ["mode", "ask", "hash", "updateHostKeys", "onUpdate"] as const;
 
 /** @throws SshError `misuse` */
 export function checkKnownHostsOptions(options: KnownHostsOptions): void {
