@@ -1,14 +1,10 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
 import {
   allCertificateTests,
-  cipherTests,
-  hashTests,
   hostKeyTests,
-  kexTests,
   knownHostsTests,
   loadVectors,
-  macTests,
-  type VectorTest,
+  providerTests,
 } from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
@@ -23,24 +19,14 @@ import {
   skSshEd25519,
 } from "../src/index.ts";
 
-function register(title: string, tests: readonly VectorTest[]): void {
-  describe(title, () => {
-    for (const { title, run } of tests) it(title, run);
-  });
-}
+const hostKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+const tests = {
+  ...providerTests({ ...compatibleAlgorithms, hostKeys }, [sha256, sha384, sha512]),
+  certificates: allCertificateTests(hostKeys, certificateAlgorithms),
+  "known hosts": knownHostsTests(loadVectors("known-hosts", "verdicts"), hostKeys, hmacSha1),
+  "public keys with WebCrypto": hostKeyTests(webSshEd25519),
+};
 
-register("hashes", [sha256, sha384, sha512].flatMap(hashTests));
-register("MACs", compatibleAlgorithms.macs.flatMap(macTests));
-register(
-  "ciphers",
-  compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
-);
-register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
-const publicKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
-register("public keys", publicKeys.flatMap(hostKeyTests));
-register("certificates", allCertificateTests(publicKeys, certificateAlgorithms));
-register("public keys with WebCrypto", hostKeyTests(webSshEd25519));
-register(
-  "known hosts",
-  knownHostsTests(loadVectors("known-hosts", "verdicts"), compatibleAlgorithms.hostKeys, hmacSha1),
-);
+describe.each(Object.entries(tests))("%s", (_kind, tests) => {
+  for (const { title, run } of tests) it(title, run);
+});
