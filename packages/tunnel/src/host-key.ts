@@ -2,7 +2,7 @@
 import type { MaybePromise } from "@postern/auth";
 import type { Certificate, Hash, PublicKeyAlgorithm } from "@postern/crypto";
 import { createFingerprint, keyType, parseFingerprint } from "@postern/keys";
-import type { HostKeyOption, SshConnection } from "@postern/ssh";
+import type { HostKeyOption } from "@postern/ssh";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
 /** The server whose host key is checked. */
@@ -36,8 +36,10 @@ export interface HostKeyOffer extends HostKeyEndpoint {
 export interface HostKeyAnnouncement {
   /** the data of the request: each public key blob as a string; nothing of it is verified */
   readonly data: Bytes;
-  /** asks the server to prove that it has them */
-  readonly connection: Pick<SshConnection, "request" | "peer">;
+  /** the session identifier (RFC 4253 section 7.2), which the server signs to prove that it has them */
+  readonly sessionId: Bytes;
+  /** Sends a global request. Resolves with the data of the reply, or `undefined` if the server refuses. */
+  request(name: string, data: Bytes): Promise<Bytes | undefined>;
 }
 
 /** Decides whether to trust a host key, by what it knows of the server. */
@@ -93,7 +95,12 @@ export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sh
         const offer = accepted;
         accepted = undefined;
         if (offer === undefined) return;
-        const update = async () => verifier.updateHostKeys?.(offer, { data: data.slice(), connection });
+        const request: HostKeyAnnouncement["request"] = async (name, specificData) => {
+          const reply = await connection.request(name, specificData);
+          return reply.ok ? reply.specificData : undefined;
+        };
+        const { sessionId } = connection.peer;
+        const update = async () => verifier.updateHostKeys?.(offer, { data: data.slice(), sessionId, request });
         update().catch(() => {});
       },
     }),

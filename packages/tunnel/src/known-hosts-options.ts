@@ -53,7 +53,7 @@ export interface HostKeyUpdate {
 /** Options of `knownHosts`. */
 export interface KnownHostsOptions {
   /**
-   * What to do with a key of a host of which no key is known. `strict` refuses it; `accept-new` stores and accepts it,
+   * Handles a key of a host of which no key is known. `strict` refuses it; `accept-new` stores and accepts it,
    * as `StrictHostKeyChecking accept-new` of ssh_config(5). A changed or revoked key is refused in any case. Default
    * `strict`.
    */

@@ -127,7 +127,7 @@ export function createKnownHosts(
   if (!updateHostKeys || change === undefined) return verifier;
   return {
     ...verifier,
-    async updateHostKeys(offer, { data, connection }) {
+    async updateHostKeys(offer, announcement) {
       const { host, port, certificate, hostKeyAlgorithms = [], ...rest } = offer;
       if (certificate !== undefined || unproved.has(offer)) return;
       const query = { ...rest, host, port };
@@ -136,13 +136,13 @@ export function createKnownHosts(
         const [name] = namesToLookUp(offer);
         const verdict = checkKnownHosts(all, query, hmacSha1);
         if (verdict.status !== "trusted" || verdict.name !== name || !users.includes(verdict.line)) return;
-        const keys = readAnnouncement(data, hostKeyAlgorithms);
+        const keys = readAnnouncement(announcement.data, hostKeyAlgorithms);
         const isRevoked = (key: HostKeyOffer["key"]) =>
           checkKnownHosts(all, { ...query, key }, hmacSha1).status === "revoked";
         if (keys.some(isRevoked)) return;
         const plan = planUpdate(users, name, keys, hmacSha1);
         if (plan === undefined) return;
-        if (plan.added.length > 0) await proveHostKeys(connection, plan.added, hostKeyAlgorithms);
+        if (plan.added.length > 0) await proveHostKeys(announcement, plan.added, hostKeyAlgorithms);
         const added = plan.added.map((key) => lineFor(name, key));
         await change(added, plan.removed);
         onUpdate?.({ host, port, added, removed: plan.removed.map(({ text }) => text) });

@@ -84,18 +84,17 @@ function isComplex(hosts: string): boolean {
  * @throws SshError `refused` if the server does not prove a key, `protocol` if its reply is malformed
  */
 export async function proveHostKeys(
-  connection: HostKeyAnnouncement["connection"],
+  { request, sessionId }: Pick<HostKeyAnnouncement, "request" | "sessionId">,
   keys: readonly Bytes[],
   algorithms: readonly PublicKeyAlgorithm[],
 ): Promise<void> {
-  const request = new Writer(512);
-  for (const key of keys) request.string(key);
-  const { ok, specificData } = await connection.request(proveRequest, request.finish());
+  const requested = new Writer(512);
+  for (const key of keys) requested.string(key);
+  const reply = await request(proveRequest, requested.finish());
   const unproved = (type: string, got: string) =>
     new SshError("refused", `expected the server to prove that it has its ${type} host key, got ${got}`);
-  if (!ok) throw unproved("new", "a refusal");
-  const reader = new Reader(specificData.slice(), proveRequest);
-  const { sessionId } = connection.peer;
+  if (reply === undefined) throw unproved("new", "a refusal");
+  const reader = new Reader(reply.slice(), proveRequest);
   if (sessionId.length === 0) throw unproved("new", "no session to bind the signature to");
   for (const key of keys) {
     const type = keyType(key);

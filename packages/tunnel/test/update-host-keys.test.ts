@@ -4,7 +4,6 @@ import { generatePrivateKey, modernAlgorithms, readPrivateKey } from "@postern/n
 import { otherHostKey, rejection, testHostKey } from "@postern/testkit";
 import { type Bytes, concat, SshError, utf8, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { HostKeyAnnouncement } from "../src/index.ts";
 import { proveHostKeys, readAnnouncement } from "../src/update-host-keys.ts";
 
 const { hostKeys: algorithms } = modernAlgorithms;
@@ -58,14 +57,14 @@ describe("a proof", () => {
   function prove(reply: Bytes, { ok = true, session = sessionId as Bytes } = {}): Promise<void> {
     const requests: Bytes[] = [];
     const connection = {
-      peer: { sessionId: session },
+      sessionId: session,
       async request(name: string, data: Bytes) {
         expect(name).toBe("hostkeys-prove-00@openssh.com");
         requests.push(data);
         expect(data).toEqual(strings(first.publicKey, second.publicKey));
-        return { ok, specificData: reply };
+        return ok ? reply : undefined;
       },
-    } as unknown as HostKeyAnnouncement["connection"];
+    };
     return proveHostKeys(connection, [first.publicKey, second.publicKey], algorithms);
   }
 
@@ -81,9 +80,9 @@ describe("a proof", () => {
       .finish();
     const signature = new Writer().text("ssh-rsa").string(new Uint8Array(256)).finish();
     const connection = {
-      peer: { sessionId },
-      request: async () => ({ ok: true, specificData: strings(signature) }),
-    } as unknown as HostKeyAnnouncement["connection"];
+      sessionId,
+      request: async () => strings(signature),
+    };
     const error = await rejection(proveHostKeys(connection, [rsa], algorithms));
     expect(error).toMatchObject({ code: "refused", message: expect.stringContaining("another algorithm") });
   });
