@@ -58,7 +58,7 @@ export interface VerifiedHostKey {
   readonly hostKey: Bytes;
   /** the signature algorithm that was negotiated */
   readonly algorithm: string;
-  /** the certificate in the blob, if the algorithm is one of certificates. It is not checked: see `checkCertificate`. */
+  /** the certificate in the blob, if the algorithm is of certificates. It is not checked: see `checkCertificate`. */
   readonly certificate: Certificate | undefined;
 }
 
