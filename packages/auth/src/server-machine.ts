@@ -50,7 +50,7 @@ export type AuthAttempt =
 export type AuthDecision =
   | boolean
   | { readonly partial: readonly string[]; readonly noTouchRequired?: boolean | undefined }
-  /** accepts, even if the signature is of a security key that nobody touched; `true` refuses that */
+  /** accepts, even if the signature is of a security key that was not touched; `true` refuses that */
   | { readonly noTouchRequired: true };
 
 /** Options of an {@link AuthServerMachine}. */

@@ -21,7 +21,7 @@ export interface PublicKeyAlgorithm {
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;
   /** Parses the certificate in the blob. Only algorithms of certificates have it. @throws SshError `key` */
   readonly readCertificate?: (publicKey: Bytes) => Certificate;
-  /** Reads what a security key signed about its use, from a valid signature. Only its algorithms have it. */
+  /** Reads the use of a security key from a valid signature. Only algorithms of security keys have it. */
   readonly readKeyUse?: (signature: Bytes) => SecurityKeyUse;
   /** the algorithm that this one is built on, and a function that builds it on another implementation of that */
   readonly base?: {
@@ -30,7 +30,7 @@ export interface PublicKeyAlgorithm {
   };
 }
 
-/** What a security key signed about its use (OpenSSH PROTOCOL.u2f, SSH U2F signatures). */
+/** The use of a security key, which is a part of its signature (OpenSSH PROTOCOL.u2f, SSH U2F signatures). */
 export interface SecurityKeyUse {
   /** whether its user touched it */
   readonly userPresent: boolean;
@@ -50,7 +50,7 @@ export interface Certificate {
   readonly serial: bigint;
   readonly type: "user" | "host";
   readonly keyId: string;
-  /** names of users or hosts. With none, the certificate is valid for nobody. */
+  /** names of users or hosts. With none, the certificate is not valid for any name. */
   readonly principals: readonly string[];
   /** seconds since 1970: the first second of validity, and the first after it */
   readonly validAfter: bigint;

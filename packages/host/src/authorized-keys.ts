@@ -13,7 +13,7 @@ export interface RefusedLine {
   readonly reason: string;
 }
 
-/** The key types of users (RFC 4253, 5656 and 8709, OpenSSH PROTOCOL.u2f). A certificate is trusted by its CA's key. */
+/** The key types of users (RFC 4253, 5656, 8709; OpenSSH PROTOCOL.u2f). A certificate is trusted by its CA's key. */
 export const userKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
@@ -49,9 +49,9 @@ export interface AuthorizedKeys {
   /** Lines that are malformed, or have an unsupported option or key type. Show them to the author of the file. */
   readonly refused: readonly RefusedLine[];
   /**
-   * Returns the permissions that the line of the key, or of its certificate's CA, grants, or `undefined` if no line authorizes the key under these
-   * conditions. `policy` uses them only to restrict the user's permissions. But if `authorize` returns them unchanged,
-   * the client may connect to the targets of `permitopen`.
+   * Returns the permissions that the line of the key, or of its certificate's CA, grants, or `undefined` if no line
+   * authorizes the key under these conditions. `policy` uses them only to restrict the user's permissions. But if
+   * `authorize` returns them unchanged, the client may connect to the targets of `permitopen`.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -71,8 +71,9 @@ const noOptions: KeyOptions = {
 /**
  * Parses the text of an authorized_keys file, or a list of its lines. The options `permitlisten`, `permitopen`,
  * `port-forwarding`, `no-port-forwarding`, `restrict`, `from`, `expiry-time`, `cert-authority`, `principals`,
- * `no-touch-required` and `verify-required` work as in sshd. Options about shells, agents and X11 have no effect. A line that is malformed, or has another option or an unsupported key type, authorizes
- * no key and is listed in `refused`.
+ * `no-touch-required` and `verify-required` work as in sshd. Options about shells, agents and X11 have no effect. A
+ * line that is malformed, or has another option or an unsupported key type, authorizes no key and is listed in
+ * `refused`.
  *
  * @throws SshError `misuse` for anything but a string or a list of strings
  * @example

@@ -17,8 +17,8 @@ export interface Permissions {
   /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */
   readonly permitOpen?: Permit | undefined;
   /**
-   * Accepts the signature of a security key that nobody touched, as `no-touch-required` of sshd(8). Default: refuses it.
-   * It applies to this login attempt alone.
+   * Accepts the signature of a security key that was not touched, as `no-touch-required` of sshd(8). Default: refuses
+   * it. Applies to this login attempt alone.
    */
   readonly noTouchRequired?: boolean | undefined;
 }

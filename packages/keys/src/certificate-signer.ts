@@ -52,8 +52,8 @@ export function createCertificateSigner(
 }
 
 /**
- * Creates the certificate form of an algorithm, for host keys and user keys. It verifies with the certified key. It does
- * not check the certificate: see `checkCertificate`.
+ * Creates the certificate form of an algorithm, for host keys and user keys. It verifies with the certified key, and
+ * does not check the certificate: see `checkCertificate`.
  */
 export function createCertificateAlgorithm(plain: PublicKeyAlgorithm): PublicKeyAlgorithm {
   const keyType = certificateName(plain.keyType);

@@ -4,7 +4,7 @@ import { type Bytes, equal, expectNumber, expectType, quote, Reader, SshError } 
 import { matchPattern } from "./match-pattern.ts";
 import { keyType } from "./public-key.ts";
 
-/** What a certificate must satisfy. */
+/** The conditions that a certificate must meet. */
 export interface CertificateConditions {
   readonly type: "user" | "host";
   /**

@@ -1,8 +1,6 @@
 /** Key files, public keys and fingerprints: bytes and text. A provider supplies the primitives. @module */
 export type { Certificate } from "@postern/crypto";
 export {
-  CertificateLimits,
-  certificateName,
   certificateOption,
   isCertificate,
   parseCertificate,

@@ -7,8 +7,8 @@ import { parsePublicKey } from "./public-key.ts";
 /** Revoked keys. */
 export interface RevokedKeys {
   /**
-   * Returns why a key may not be used, such as `its CA is revoked`, or `undefined`. A certificate is also revoked by its
-   * certified key, its CA, and in a KRL by its serial number or key ID.
+   * Returns why a key may not be used, such as `the key is revoked`, or `undefined`. A certificate is also revoked by
+   * its certified key, its CA, and in a KRL by its serial number or key ID.
    */
   reason(publicKey: Bytes): string | undefined;
 }

@@ -1,7 +1,6 @@
 /** Checks of the certificate vectors, which ssh-keygen wrote. Runs in every runtime. @module */
 import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import {
-  certificateName,
   checkCertificate,
   formatPublicKey,
   isCertificate,
@@ -58,14 +57,13 @@ export function certificateTests(
     const { blob, type } = parsePublicKey(vector.certificate);
     const certificate = parseCertificate(blob);
     ok(isCertificate(blob));
-    equal(type, certificateName(file.algorithm));
     equal(plainName(type), file.algorithm);
     equal(certificate.keyType, type);
     compare(certificate, vector);
     await checkAuthority(certificate, vector, plain);
     const [data, signature] = [fromHex(vector.data), fromHex(vector.signature)];
-    const name = certificateName(new Reader(signature, "signature").text());
-    const algorithm = certified.find((one) => one.name === name);
+    const name = new Reader(signature, "signature").text();
+    const algorithm = certified.find((one) => plainName(one.name) === name);
     ok(algorithm, `expected the algorithm ${name}`);
     equal(await algorithm.verify(blob, data, signature), true, "expected the signature of OpenSSH to be of the key");
     data[0] = (data[0] ?? 0) ^ 1;

@@ -39,7 +39,7 @@ export interface HostKeyAnnouncement {
   /** the session identifier (RFC 4253 section 7.2), which the server signs to prove that it has them */
   readonly sessionId: Bytes;
   /** Sends a global request. Resolves with the data of the reply, or `undefined` if the server refuses. */
-  request(name: string, data: Bytes): Promise<Bytes | undefined>;
+  readonly request: (name: string, data: Bytes) => Promise<Bytes | undefined>;
 }
 
 /** Decides whether to trust a host key, by what it knows of the server. */
@@ -96,8 +96,14 @@ export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sh
         accepted = undefined;
         if (offer === undefined) return;
         const request: HostKeyAnnouncement["request"] = async (name, specificData) => {
-          const reply = await connection.request(name, specificData);
-          return reply.ok ? reply.specificData : undefined;
+          let copy: Bytes | undefined;
+          // The memory of a reply may be reused after the call.
+          await connection.request(name, specificData, {
+            onReply(reply) {
+              if (reply.ok) copy = reply.specificData.slice();
+            },
+          });
+          return copy;
         };
         const { sessionId } = connection.peer;
         const update = async () => verifier.updateHostKeys?.(offer, { data: data.slice(), sessionId, request });

@@ -94,7 +94,7 @@ export async function proveHostKeys(
   const unproved = (type: string, got: string) =>
     new SshError("refused", `expected the server to prove that it has its ${type} host key, got ${got}`);
   if (reply === undefined) throw unproved("new", "a refusal");
-  const reader = new Reader(reply.slice(), proveRequest);
+  const reader = new Reader(reply, proveRequest);
   if (sessionId.length === 0) throw unproved("new", "no session to bind the signature to");
   for (const key of keys) {
     const type = keyType(key);

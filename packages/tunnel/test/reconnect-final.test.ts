@@ -535,7 +535,7 @@ describe("fingerprint()", () => {
       certificate: undefined,
     };
     expect(await check(offer)).toBe(true);
-    // `ssh-keygen -l` prints the same fingerprint for a certificate of the key, but fingerprint() checks no certificate.
+    // `ssh-keygen -l` prints the same fingerprint for a certificate, but fingerprint() checks no certificate.
     const certificate = {} as NonNullable<HostKeyOffer["certificate"]>;
     expect(() => check({ ...offer, certificate })).toThrow(/expected host to have a plain host key, got a certificate/);
   });

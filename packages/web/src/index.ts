@@ -72,7 +72,17 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export {
+  type Certificate,
+  type CertificateConditions,
+  type CertificateSigner,
+  type CertificateSignerOptions,
+  checkCertificate,
+  createCertificateSigner,
+  type GenerateOptions,
+  parseCertificate,
+  type ReadPrivateKeyOptions,
+} from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
