@@ -115,7 +115,10 @@ describe("a TunnelHost", () => {
     for (let i = 0; i < 4; i++) await expect(guess()).rejects.toMatchObject({ code: "auth" });
     const refusal = world.event("refusal");
     await expect(guess()).rejects.toMatchObject({ message: expect.stringContaining("Not allowed at this time") });
-    expect(await refusal).toMatchObject({ what: "connection", reason: "penalty for earlier failures of this source" });
+    expect(await refusal).toMatchObject({
+      what: "connection",
+      reason: "this source is refused until the penalty for its earlier failures has passed",
+    });
     await othersAreServed(world);
   });
 

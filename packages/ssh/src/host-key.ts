@@ -27,9 +27,7 @@ export async function chooseAlgorithms(options: ClientOptions, hostKey: HostKeyO
     chosen.reject(toSshError(error, "hostkey", "the program failed to choose host key algorithms")),
   );
   try {
-    const ordered = { ...algorithms, hostKeys: await chosen.promise };
-    checkAlgorithms(ordered);
-    return ordered;
+    return checkAlgorithms({ ...algorithms, hostKeys: await chosen.promise });
   } finally {
     clearTimeout(timer);
     stopListening();

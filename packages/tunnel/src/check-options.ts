@@ -1,14 +1,6 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
-
 import type { AuthMethod } from "@postern/auth";
-import {
-  checkAlgorithms,
-  checkAuth,
-  checkKeepAlive,
-  checkOptions,
-  type KeepAliveOptions,
-  rekeyLimits,
-} from "@postern/ssh";
+import { checkAlgorithms, checkAuth, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import {
   describeType,
   expectList,
@@ -51,7 +43,6 @@ type GivenOptions = Omit<TunnelOptions, "hostKey"> & Partial<Pick<TunnelOptions,
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaults): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
-  const defaults = platform.algorithms;
   const {
     user,
     auth,
@@ -61,7 +52,6 @@ export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaul
     selfCheck = { intervalMs: 0 },
   } = given;
   if (hostKeyAlias !== undefined) expectText("hostKeyAlias", hostKeyAlias);
-  checkAlgorithms(algorithms);
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
   const {
     preferFirst = false,
@@ -82,14 +72,9 @@ export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaul
     user,
     auth: listOf(auth),
     hostKeyAlias,
-    algorithms: {
-      kex: algorithms.kex ?? defaults.kex,
-      hostKeys: algorithms.hostKeys ?? defaults.hostKeys,
-      ciphers: algorithms.ciphers ?? defaults.ciphers,
-      macs: algorithms.macs ?? defaults.macs,
-    },
+    algorithms: checkAlgorithms(algorithms, platform.algorithms),
     rekey: rekeyLimits(given.rekey),
-    keepAlive: keepAliveOf(given.keepAlive),
+    keepAlive: checkKeepAlive(given.keepAlive, { intervalMs: 30_000, countMax: 5 }),
     reconnect: checkReconnect(given.reconnect),
     beforeReconnect: given.beforeReconnect,
     selfCheckMs: selfCheck.intervalMs,
@@ -176,13 +161,6 @@ function listOf(auth: AuthMethod | readonly AuthMethod[]): readonly AuthMethod[]
   return typeof (auth as Partial<AuthMethod> | undefined)?.begin === "function"
     ? [auth as AuthMethod]
     : (auth as readonly AuthMethod[]);
-}
-
-function keepAliveOf(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
-  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  const { intervalMs = 30_000, countMax = 5 } = given;
-  checkKeepAlive({ intervalMs, countMax });
-  return { intervalMs, countMax };
 }
 
 function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {

@@ -84,7 +84,8 @@ export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sh
       const described = { key: hostKey, keyType: keyType(hostKey), fingerprint: fingerprintText };
       const offer = { ...endpoint, ...described, algorithm, certificate, hostKeyAlgorithms };
       if ((await verifier.check(offer)) !== true) {
-        throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
+        const got = `${offer.fingerprint} (${offer.keyType}): return true to trust it`;
+        throw new SshError("hostkey", `expected a trusted host key, got ${got}`);
       }
       accepted = offer;
       return true;

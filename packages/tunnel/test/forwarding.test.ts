@@ -83,7 +83,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     expect(await busy).toMatchObject({
       code: "refused",
       message:
-        'expected the server to listen on "::1" port 80, but it refused and gave no reason; the port may be in use',
+        'expected the server to listen on "::1" port 80, got a refusal without a reason: the port may be in use, choose another',
     });
     const policy = rejection(rig.tunnel.listen({ port: 81 }));
     await rig.nextRequest();
@@ -93,7 +93,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     );
     expect(await policy).toMatchObject({
       code: "denied",
-      message: expect.stringContaining('gave "Server has disabled port forwarding."'),
+      message: expect.stringContaining('refusal: "Server has disabled port forwarding."'),
     });
     expect(rig.tunnel.forwardings).toEqual([]);
     rig.server.abort();
@@ -118,7 +118,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     await rig.nextRequest();
     const message = "/home/test/.ssh/authorized_keys:1: key options: agent-forwarding not permitted";
     rig.server.send(Debug.encode({ alwaysDisplay: false, message, language: "" }), denied);
-    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
+    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("without a reason") });
     rig.server.abort();
   });
 
@@ -139,7 +139,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     await rig.nextRequest();
     rig.server.send(denied);
     // Not `denied`, which would be final.
-    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("gave no reason") });
+    expect(await busy).toMatchObject({ code: "refused", message: expect.stringContaining("without a reason") });
     rig.server.abort();
   });
 
@@ -158,7 +158,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     rig.server.send(denied);
     expect(await busy).toMatchObject({
       code: "refused",
-      message: expect.stringContaining("no reason; the port may be in use"),
+      message: expect.stringContaining("without a reason: the port may be in use"),
     });
     rig.server.abort();
   });

@@ -135,7 +135,7 @@ describe("connect()", () => {
     for (const ended of [tunnel, failed.tunnel]) {
       await expect(ended.connect()).rejects.toMatchObject({
         code: "misuse",
-        message: expect.stringContaining("make a new one"),
+        message: expect.stringContaining("create a new one"),
       });
       expect(ended.state).toBe("closed");
     }
