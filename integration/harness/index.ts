@@ -1,6 +1,7 @@
 /** Real peers for the tests. @module */
 export * from "./aftermath.ts";
 export * from "./agent.ts";
+export * from "./certificates.ts";
 export * from "./dropbear.ts";
 export * from "./keys.ts";
 export * from "./middlebox.ts";

@@ -26,6 +26,8 @@ export interface AuthContext {
    * (MaxAuthTries of OpenSSH) and each later entry needs one. May be below 1.
    */
   readonly refusalsLeft: number;
+  /** whether the server knows the certificates of RSA keys as `ssh-rsa-cert-v01@openssh.com` only */
+  readonly oldCertificateNames?: boolean;
   /** aborts when the login is given up */
   readonly signal: AbortSignal | undefined;
 }

@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
+import { type PublicKeyAlgorithm, type SecurityKeyUse, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
   equal,
@@ -41,6 +41,8 @@ export type AuthAttempt =
       readonly publicKey: Bytes;
       readonly algorithm: string;
       readonly proved: boolean;
+      /** what a security key signed about its use; only if `proved` */
+      readonly securityKey?: SecurityKeyUse | undefined;
     }
   /** call `ask`, then decide (RFC 4256); `submethods` are hints of the client */
   | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
@@ -49,7 +51,11 @@ export type AuthAttempt =
  * The decision about an attempt: accepted, refused, or accepted with more methods required (RFC 4252 section 5.1).
  * `partial` lists the methods that can continue. It enforces no order: check `passed` before accepting a later attempt.
  */
-export type AuthDecision = boolean | { readonly partial: readonly string[] };
+export type AuthDecision =
+  | boolean
+  | { readonly partial: readonly string[]; readonly noTouchRequired?: boolean | undefined }
+  /** accepts, even if the signature is of a security key that was not touched; `true` refuses that */
+  | { readonly noTouchRequired: true };
 
 /** Options of an {@link AuthServerMachine}. */
 export interface AuthServerOptions {
@@ -160,7 +166,9 @@ export class AuthServerMachine {
     const { attempt } = state;
     this.#state = { at: "expectRequest" };
     const required = requiredMethods(decision);
-    if (decision !== true && required === undefined) this.#refuse(attempt.method);
+    const untouched = attempt.method === "publickey" && attempt.securityKey?.userPresent === false;
+    const isAccepted = untouched ? allowsUntouched(decision) : decision === true || allowsUntouched(decision);
+    if (!isAccepted && (required === undefined || untouched)) this.#refuse(attempt.method);
     else if (attempt.method === "publickey" && !attempt.proved) {
       // Without a signature the client has proved nothing, so even `true` does not log it in.
       const { algorithm, publicKey } = attempt;
@@ -248,16 +256,16 @@ export class AuthServerMachine {
     if (more.hostKey !== undefined && !equal(more.hostKey, hostKey)) {
       throw new SshError("protocol", `expected ${HOSTBOUND_METHOD} to contain our host key, got another key`);
     }
-    if (publicKey.length > ServerLimits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
-    if (verifier === undefined) return undefined;
-    if (proved) {
-      // The signature covers the request up to itself, the last field.
-      const signed = specificData.subarray(0, specificData.length - 4 - more.signature.length);
-      const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
-      if (!verifies(verifier, publicKey, signedData(sessionId, request), more.signature)) return undefined;
-    }
-    return { method: "publickey", user, publicKey, algorithm, proved };
+    if (verifier === undefined || !hasAllowedSize(verifier, publicKey)) return undefined;
+    const attempt = { method: "publickey", user, publicKey, algorithm, proved } as const;
+    if (!proved) return attempt;
+    // The signature covers the request up to itself, the last field.
+    const { signature } = more;
+    const signed = specificData.subarray(0, specificData.length - 4 - signature.length);
+    const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
+    if (!verifies(verifier, publicKey, signedData(sessionId, request), signature)) return undefined;
+    return verifier.readKeyUse === undefined ? attempt : { ...attempt, securityKey: verifier.readKeyUse(signature) };
   }
 
   #accept(attempt: AuthAttempt): void {
@@ -304,6 +312,22 @@ function verifies(verifier: PublicKeyAlgorithm, publicKey: Bytes, data: Bytes, s
     if (error instanceof SshError && error.code === "key") return false;
     throw error;
   }
+}
+
+/** Limits the size of the key that verifies: verifying with a large one takes seconds. */
+function hasAllowedSize({ readCertificate }: PublicKeyAlgorithm, publicKey: Bytes): boolean {
+  if (readCertificate === undefined) return publicKey.length <= ServerLimits.userKeyBytes;
+  try {
+    const isShort = publicKey.length <= ServerLimits.certificateBytes;
+    return isShort && readCertificate(publicKey).publicKey.length <= ServerLimits.userKeyBytes;
+  } catch {
+    return false;
+  }
+}
+
+function allowsUntouched(decision: unknown): boolean {
+  if (typeof decision !== "object" || decision === null || !("noTouchRequired" in decision)) return false;
+  return decision.noTouchRequired === true && (!("partial" in decision) || requiredMethods(decision) !== undefined);
 }
 
 /** Returns the methods of a partial decision, or `undefined` for any other value, because JavaScript may pass any. */

@@ -1,11 +1,29 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
-import { hostKeyTests, providerTests } from "@postern/testkit/vectors";
+import {
+  allCertificateTests,
+  hostKeyTests,
+  knownHostsTests,
+  loadVectors,
+  providerTests,
+} from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
-import { compatibleAlgorithms, sha256, sha384, sha512 } from "../src/index.ts";
+import {
+  certificateAlgorithms,
+  compatibleAlgorithms,
+  hmacSha1,
+  sha256,
+  sha384,
+  sha512,
+  skEcdsaNistp256,
+  skSshEd25519,
+} from "../src/index.ts";
 
+const hostKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
 const tests = {
-  ...providerTests(compatibleAlgorithms, [sha256, sha384, sha512]),
+  ...providerTests({ ...compatibleAlgorithms, hostKeys }, [sha256, sha384, sha512]),
+  certificates: allCertificateTests(hostKeys, certificateAlgorithms),
+  "known hosts": knownHostsTests(loadVectors("known-hosts", "verdicts"), hostKeys, hmacSha1),
   "public keys with WebCrypto": hostKeyTests(webSshEd25519),
 };
 

@@ -7,6 +7,7 @@ import {
   createPrivateKeyMethod,
   type DialPipe,
   type Endpoint,
+  type HostKeyCheck,
   ReverseTunnel as PortableTunnel,
   type TunnelOptions,
 } from "@postern/tunnel";
@@ -15,11 +16,17 @@ import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { readNativeSigner } from "./keys.ts";
+import { knownHosts } from "./known-hosts.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 
 /** Options of a ReverseTunnel on Node.js. */
-export interface NodeTunnelOptions extends TunnelOptions {
+export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
+  /**
+   * Decides whether to trust the server's host key; see `fingerprint` and `knownHosts`. Default: `knownHosts()`, which
+   * trusts only keys that the user has accepted before.
+   */
+  readonly hostKey?: HostKeyCheck;
   /**
    * Connects to the server, or to the proxy or the first jump host if there is one. Called for each connection, also
    * when reconnecting. `host` and `port` identify the server whose key is checked; the pipe may lead there by any way,
@@ -45,17 +52,20 @@ export interface NodeTunnelOptions extends TunnelOptions {
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: NodeTunnelOptions) {
-    const { dial, ...rest } = options ?? {};
+    const { dial, hostKey = knownHosts(), ...rest } = options ?? {};
     checkDial("dial", dial);
-    super(rest, {
-      dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
-      dialTarget: dialWithCallbacks,
-      prepare: prepareAlgorithms,
-      algorithms: modernAlgorithms,
-      random: nodeRandom,
-      sha256,
-      free,
-    });
+    super(
+      { ...rest, hostKey },
+      {
+        dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
+        dialTarget: dialWithCallbacks,
+        prepare: prepareAlgorithms,
+        algorithms: modernAlgorithms,
+        random: nodeRandom,
+        sha256,
+        free,
+      },
+    );
   }
 }
 
@@ -138,11 +148,18 @@ export {
   type VisitorSource,
 } from "@postern/http";
 export {
+  type Certificate,
+  type CertificateConditions,
+  type CertificateSigner,
+  type CertificateSignerOptions,
+  checkCertificate,
+  createCertificateSigner,
   encodeEcdsaPair,
   encodePublicKey,
   encodeSignature,
   formatPublicKey,
   type GenerateOptions,
+  parseCertificate,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
 export type {
@@ -180,9 +197,16 @@ export {
   type ForwardingStats,
   type ForwardOptions,
   fingerprint,
+  type HostKeyAnnouncement,
   type HostKeyCheck,
+  type HostKeyEndpoint,
   type HostKeyOffer,
+  type HostKeyUpdate,
+  type HostKeyVerifier,
   type JumpHost,
+  type KnownHostsOptions,
+  type KnownHostsSource,
+  type KnownHostsStore,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -200,6 +224,7 @@ export {
   type TunnelOptions,
   type TunnelState,
   type TunnelStats,
+  type UnknownHostKey,
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
@@ -219,6 +244,7 @@ export { ChannelSocket } from "./channel-socket.ts";
 export { type CommandPipeOptions, commandPipe } from "./command.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
+export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
 export { type HttpConnectOptions, httpConnect } from "./proxy.ts";

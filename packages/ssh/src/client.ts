@@ -1,10 +1,11 @@
 /** The client: trusting the host key and logging in (RFC 4253 section 8, RFC 4252). @module */
 import type { AuthDialog, AuthStep, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { type Bytes, SshError, toSshError } from "@postern/wire";
+import { type Bytes, Limits, SshError, toSshError } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
-import { type ClientOptions, checkAuth, checkClient, orDrop, rekeyLimits } from "./options.ts";
+import { chooseAlgorithms, hostKeyOf, requestHandler } from "./host-key.ts";
+import { type ClientOptions, checkAuth, checkClient, type HostKeyOption, orDrop, rekeyLimits } from "./options.ts";
 import { type SessionEvent, SessionMachine } from "./session-machine.ts";
 import type { SshConnection } from "./ssh-connection.ts";
 import { defaultSoftware } from "./version.ts";
@@ -20,6 +21,20 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
     checkClient(options);
     options.signal?.throwIfAborted();
   });
+  const hostKey = hostKeyOf(options);
+  if (hostKey.algorithms === undefined) return await login(pipe, options, hostKey);
+  const started = performance.now();
+  const algorithms = await chooseAlgorithms(options, hostKey).catch((error: unknown) =>
+    orDrop(pipe, () => {
+      throw error;
+    }),
+  );
+  const { loginTimeoutMs = Limits.loginTimeoutMs } = options;
+  const remaining = Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started)));
+  return await login(pipe, { ...options, algorithms, loginTimeoutMs: remaining }, hostKey);
+}
+
+async function login(pipe: BytePipe, options: ClientOptions, hostKey: HostKeyOption): Promise<SshConnection> {
   const now = options.now ?? (() => performance.now());
   const over = new AbortController();
   const session = orDrop(
@@ -36,8 +51,9 @@ export async function connect(pipe: BytePipe, options: ClientOptions): Promise<S
         login: { user: options.user, methods: options.auth, signal: over.signal },
       }),
   );
-  const connection = new Connection(pipe, session, options, now, (event, self) =>
-    loginEvent(event, self, session, options),
+  const onGlobalRequest = requestHandler(options, hostKey);
+  const connection = new Connection(pipe, session, { ...options, onGlobalRequest }, now, (event, self) =>
+    loginEvent(event, self, session, options, hostKey),
   );
   try {
     return await connection.open(options.user);
@@ -53,6 +69,7 @@ function loginEvent(
   connection: Connection,
   session: SessionMachine,
   options: ClientOptions,
+  hostKeyOption: HostKeyOption,
 ): void {
   switch (event.type) {
     case "verify": {
@@ -69,10 +86,12 @@ function loginEvent(
     }
     case "hostKey": {
       const { hostKey, algorithm } = event;
+      const { hostKeys: algorithms } = options.algorithms;
       connection.decide(
         async () => {
           try {
-            return await options.hostKey({ hostKey, algorithm });
+            const certificate = algorithms.find(({ name }) => name === algorithm)?.readCertificate?.(hostKey);
+            return await hostKeyOption.check({ hostKey, algorithm, certificate, algorithms });
           } catch (error) {
             throw toSshError(error, "hostkey", `expected hostKey to decide about the ${algorithm} key, got an error`);
           }

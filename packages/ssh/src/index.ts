@@ -13,6 +13,7 @@ export {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  type HostKeyOption,
   type LoginAttempt,
   rekeyLimits,
   type ServerOptions,

@@ -1,6 +1,6 @@
 /** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
-import type { Algorithms, Random, Signer } from "@postern/crypto";
+import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import {
   type Bytes,
@@ -47,17 +47,31 @@ export interface ConnectionOptions {
   /** The peer opens a channel. The handler must accept or refuse it. Default: every channel is refused. */
   readonly onChannelOpen?: (open: IncomingOpen, connection: SshConnection) => void;
   /** The peer sent a global request. Default: it is answered with failure. */
-  readonly onGlobalRequest?: (request: IncomingRequest, connection: SshConnection) => void;
+  readonly onGlobalRequest?: ((request: IncomingRequest, connection: SshConnection) => void) | undefined;
   /** The peer sent SSH_MSG_DEBUG. Unprintable characters are escaped. OpenSSH explains refused forwardings this way. */
   readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
 }
 
 /** A host key whose signature is valid. The program decides whether to trust it. */
 export interface VerifiedHostKey {
-  /** the public key blob, RFC 4253 section 6.6 */
+  /** the public key blob, RFC 4253 section 6.6; a certificate if one was negotiated */
   readonly hostKey: Bytes;
   /** the signature algorithm that was negotiated */
   readonly algorithm: string;
+  /** the certificate in `hostKey`. Neither the CA's signature nor any condition is checked, see `checkCertificate`. */
+  readonly certificate?: Certificate | undefined;
+  /** the host key algorithms of this connection, which verify signatures */
+  readonly algorithms: Algorithms["hostKeys"];
+}
+
+/** Decides whether to trust the server, by what is known of it. */
+export interface HostKeyOption {
+  /** Returns whether to trust the server. Called once, after its signature has been verified. */
+  check(offer: VerifiedHostKey): MaybePromise<boolean>;
+  /** Returns the host key algorithms to offer, best first. Called before the handshake with those of the option. */
+  algorithms?(offered: Algorithms["hostKeys"]): MaybePromise<Algorithms["hostKeys"]>;
+  /** The server announced its host keys (`hostkeys-00@openssh.com`, OpenSSH PROTOCOL section 2.5) after login. */
+  announced?(data: Bytes, connection: SshConnection): void;
 }
 
 /** Options of {@link connect}. */
@@ -66,7 +80,7 @@ export interface ClientOptions extends ConnectionOptions {
   /** login methods, tried in order */
   readonly auth: readonly AuthEntry[];
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
-  readonly hostKey: (offer: VerifiedHostKey) => MaybePromise<boolean>;
+  readonly hostKey: HostKeyOption["check"] | HostKeyOption;
   /**
    * Called when the server is trusted and login begins. From now on global requests may be made. They are sent when
    * login completes, and reject with its error if it fails. If a key is our last login method and the server works in
@@ -162,7 +176,9 @@ export function checkClient(options: ClientOptions): void {
   checkConnection(options);
   expectType("user", options.user, "string");
   checkAuth(options.auth);
-  expectType("hostKey", options.hostKey, "function");
+  const hostKey: unknown = options.hostKey;
+  const { check = hostKey } = (hostKey ?? {}) as { readonly check?: unknown };
+  expectType("hostKey", check, "function");
   expectFunctions(options, ["onLogin", "onBanner", "onNotice"]);
 }
 

@@ -278,8 +278,9 @@ export class SessionMachine {
     this.authServer?.start(sessionId, host.hostKey);
     if (this.#options.role === "client") {
       const { user, signal } = this.#options.login;
-      const context = { user, signal, sessionId, ...host, serverAlgorithms: undefined, hostbound: false };
-      this.authClient?.start(context, this.#traits?.oneFlight === true);
+      const { oneFlight = false, oldCertificateNames = false } = this.#traits ?? {};
+      const fresh = { serverAlgorithms: undefined, hostbound: false, oldCertificateNames };
+      this.authClient?.start({ user, signal, sessionId, ...host, ...fresh }, oneFlight);
     }
   }
 

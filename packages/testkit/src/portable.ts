@@ -1,8 +1,11 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
-import type { Algorithms, Hash } from "@postern/crypto";
+import { type Algorithms, createSecurityKey, type Hash, type PublicKeyAlgorithm } from "@postern/crypto";
 import * as keys from "@postern/keys";
+import { hmacSha1 } from "@postern/noble";
 import { toHex } from "@postern/wire";
+import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
 import { keyTests, unreadTests } from "./key-checks.ts";
+import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
 import {
   cipherTests,
@@ -44,16 +47,32 @@ export function testsOfFile(
     case "kex":
       return kexTests(file, value(algorithms.kex));
     case "hostkey":
-      return hostKeyTests(file, value(algorithms.hostKeys));
+      return hostKeyTests(file, value(withSecurityKeys(algorithms, hashes)));
+    case "certificates": {
+      if (file.algorithm === "krl") return krlTests(file as KrlFile);
+      const plain = withSecurityKeys(algorithms, hashes);
+      return certificateTests(file, plain, plain.map(keys.createCertificateAlgorithm));
+    }
     case "keys":
       return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
     case "agent":
       return messageTests(file, keys);
+    case "known-hosts":
+      return knownHostsTests(file, algorithms.hostKeys, hmacSha1);
     case "wire":
       return file.algorithm === "types" ? typeTests(file) : messageTests(file);
     default:
       throw new Error(`expected a known kind of test vectors, got ${file.kind}`);
   }
+}
+
+/** Adds the algorithms of security keys, which are built on others. */
+function withSecurityKeys({ hostKeys }: Algorithms, hashes: readonly Hash[]): readonly PublicKeyAlgorithm[] {
+  const sha256 = hashes.find(({ name }) => name === "sha256");
+  if (sha256 === undefined) return hostKeys;
+  const names = ["ssh-ed25519", "ecdsa-sha2-nistp256"];
+  const plain = hostKeys.filter(({ name }) => names.includes(name));
+  return [...hostKeys, ...plain.map((algorithm) => createSecurityKey(algorithm, sha256))];
 }
 
 /** Checks that the recorded seed and input produce the recorded output and events. */

@@ -1,6 +1,5 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
 import type { AuthEntry, AuthMethod } from "@postern/auth";
-import type { Algorithms } from "@postern/crypto";
 import { checkAlgorithms, checkAuth, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import {
   describeType,
@@ -13,6 +12,7 @@ import {
   quote,
   SshError,
 } from "@postern/wire";
+import { type HostKeyCheck, isHostKeyCheck } from "./host-key.ts";
 import type {
   CheckedJumpHost,
   CheckedOptions,
@@ -21,6 +21,7 @@ import type {
   ReconnectChanges,
   TunnelOptions,
 } from "./options.ts";
+import type { Platform } from "./platform.ts";
 import type { ReconnectOptions } from "./reconnect.ts";
 
 const tunnelOptions = [
@@ -33,6 +34,7 @@ const tunnelOptions = [
   "hostKey",
   "via",
   "proxy",
+  "hostKeyAlias",
   "algorithms",
   "rekey",
   "keepAlive",
@@ -44,10 +46,21 @@ const tunnelOptions = [
   "targetTimeoutMs",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
+type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey">;
+type GivenOptions = Omit<TunnelOptions, "hostKey"> & Partial<Pick<TunnelOptions, "hostKey">>;
+
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
+export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaults): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
-  const { user, auth, hostKey, algorithms = {}, selfCheck = { intervalMs: 0 } } = given;
+  const {
+    user,
+    auth,
+    hostKey = platform.defaultHostKey?.(),
+    hostKeyAlias,
+    algorithms = {},
+    selfCheck = { intervalMs: 0 },
+  } = given;
+  if (hostKeyAlias !== undefined) expectText("hostKeyAlias", hostKeyAlias);
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
   const {
     preferFirst = false,
@@ -67,10 +80,10 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     exitOnForwardFailure,
     user,
     auth: listOf(auth),
-    hostKey,
+    hostKeyAlias,
     via: checkVia(given.via),
     proxy: checkProxy(given.proxy),
-    algorithms: checkAlgorithms(algorithms, defaults),
+    algorithms: checkAlgorithms(algorithms, platform.algorithms),
     rekey: rekeyLimits(given.rekey),
     keepAlive: checkKeepAlive(given.keepAlive, { intervalMs: 30_000, countMax: 5 }),
     reconnect: checkReconnect(given.reconnect),
@@ -80,14 +93,14 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     targetTimeoutMs,
   };
   checkIdentity(checked);
-  return checked;
+  return { ...checked, hostKey: checkHostKey(hostKey) };
 }
 
 /** Returns the options with the changes that `beforeReconnect` returned. @throws SshError `misuse` */
 export function changeOptions(options: CheckedOptions, changes: ReconnectChanges): CheckedOptions {
   checkOptions("beforeReconnect", changes, ["host", "port", "user", "auth", "hostKey"]);
   const { user = options.user, auth = options.auth, hostKey = options.hostKey } = changes;
-  const changed = { ...options, user, auth: listOf(auth), hostKey };
+  const changed = { ...options, user, auth: listOf(auth), hostKey: checkHostKey(hostKey) };
   checkIdentity(changed);
   if (changes.host === undefined && changes.port === undefined) return changed;
   // With several hosts there is no single host or port to keep.
@@ -99,19 +112,21 @@ export function changeOptions(options: CheckedOptions, changes: ReconnectChanges
 }
 
 /** @param of what the options belong to, such as `via[0].` */
-function checkIdentity({ user, auth, hostKey }: Pick<CheckedOptions, "user" | "auth" | "hostKey">, of = ""): void {
+function checkIdentity({ user, auth }: Pick<CheckedOptions, "user" | "auth">, of = ""): void {
   expectText(`${of}user`, user);
   if (!Array.isArray(auth) || auth.length === 0) {
     const got = Array.isArray(auth) ? "an empty list" : describeType(auth);
     throw new SshError("misuse", `expected ${of}auth to be a login method or a list of them, got ${got}`);
   }
   checkAuth(auth);
-  if (typeof hostKey !== "function") {
-    const hint = "such as fingerprint('SHA256:…')";
-    const got =
-      typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
-    throw new SshError("misuse", `expected ${of}hostKey to be a function, ${hint}; got ${got}`);
-  }
+}
+
+function checkHostKey(hostKey: HostKeyCheck | undefined, of = ""): HostKeyCheck {
+  if (isHostKeyCheck(hostKey)) return hostKey;
+  const hint = "such as fingerprint('SHA256:…')";
+  const got =
+    typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
+  throw new SshError("misuse", `expected ${of}hostKey to be a function or an object with check(), ${hint}; got ${got}`);
 }
 
 function checkVia(via: TunnelOptions["via"] = []): readonly CheckedJumpHost[] {
@@ -122,13 +137,15 @@ function checkVia(via: TunnelOptions["via"] = []): readonly CheckedJumpHost[] {
     throw new SshError("misuse", `expected via to list at most ${Limits.jumpHosts} jump hosts, got ${via.length}`);
   return via.map((hop: JumpHost, index) => {
     const of = `via[${index}].`;
-    checkOptions("via", hop, ["host", "port", "user", "auth", "hostKey"]);
-    const { host, port = 22, user, hostKey } = hop;
+    checkOptions("via", hop, ["host", "port", "user", "auth", "hostKey", "hostKeyAlias"]);
+    const { host, port = 22, user, hostKey, hostKeyAlias } = hop;
     const auth = listOf(hop.auth);
     checkHostName(`${of}host`, host);
     expectPort(`${of}port`, port, 1);
-    checkIdentity({ user, auth, hostKey: hostKey ?? (() => false) }, of);
-    return { host, port, user, auth, hostKey };
+    checkIdentity({ user, auth }, of);
+    if (hostKey !== undefined) checkHostKey(hostKey, of);
+    if (hostKeyAlias !== undefined) expectText(`${of}hostKeyAlias`, hostKeyAlias);
+    return { host, port, user, auth, hostKey, hostKeyAlias };
   });
 }
 

@@ -12,7 +12,28 @@ export {
   VisitorErrorEvent,
 } from "./events.ts";
 export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
-export { fingerprint, type HostKeyCheck, type HostKeyOffer } from "./host-key.ts";
+export {
+  fingerprint,
+  type HostKeyAnnouncement,
+  type HostKeyCheck,
+  type HostKeyEndpoint,
+  type HostKeyOffer,
+  type HostKeyVerifier,
+  hostKeyOption,
+} from "./host-key.ts";
+export { createKnownHosts } from "./known-hosts.ts";
+export {
+  type HostKeyUpdate,
+  type KnownHostsBackend,
+  type KnownHostsOptions,
+  type KnownHostsPrimitives,
+  type KnownHostsSource,
+  type KnownHostsStore,
+  type KnownHostsText,
+  portableBackend,
+  type RemovedLine,
+  type UnknownHostKey,
+} from "./known-hosts-options.ts";
 export type {
   ChannelOpenRequest,
   CloseOptions,

@@ -99,7 +99,7 @@ export class Link {
     events: LinkEvents,
     { signal, pipelines }: { readonly signal: AbortSignal; readonly pipelines: boolean },
   ): Promise<Link> {
-    const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
+    const { user, auth, hostKey, hostKeyAlias, rekey, keepAlive, loginTimeoutMs } = options;
     const started = performance.now();
     const leftMs = (): number => Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started)));
     const route = new Route({ platform, options, server: { host, port }, signal, leftMs, ...events });
@@ -127,7 +127,7 @@ export class Link {
         signal,
         random: platform.random,
         loginTimeoutMs: leftMs(),
-        hostKey: route.hostKey(hostKey, { host, port }),
+        hostKey: route.hostKey(hostKey, { host, port, hostKeyAlias }),
         onLogin: (connection) => {
           route.at = "login";
           listener = new RemoteListener(connection);

@@ -40,6 +40,8 @@ export interface JumpHost {
   readonly auth: AuthEntry | readonly AuthEntry[];
   /** default: the tunnel's `hostKey`, which is called with this host and port */
   readonly hostKey?: HostKeyCheck;
+  /** as {@link TunnelOptions.hostKeyAlias}, for this jump host */
+  readonly hostKeyAlias?: string;
 }
 
 /** The argument of `beforeReconnect`. */
@@ -73,8 +75,13 @@ export interface TunnelOptions {
   readonly user: string;
   /** one login method, or several that are tried in order; see `password`, `privateKey` */
   readonly auth: AuthEntry | readonly AuthEntry[];
-  /** decides whether to trust the server's host key; see `fingerprint` */
+  /** decides whether to trust the server's host key; see `fingerprint` and `knownHosts` */
   readonly hostKey: HostKeyCheck;
+  /**
+   * the name under which `knownHosts` looks up the server instead of its host and port, as HostKeyAlias of
+   * ssh_config(5); `fingerprint` does not need it
+   */
+  readonly hostKeyAlias?: string;
   /**
    * Jump hosts, at most 16. The first one is dialled, each next one is reached through the previous one, and the server
    * through the last, as with `ssh -J`. Each verifies its own host key and has its own login; none of them can read the
@@ -192,6 +199,7 @@ export interface CheckedJumpHost extends Endpoint {
   readonly user: string;
   readonly auth: readonly AuthEntry[];
   readonly hostKey: HostKeyCheck | undefined;
+  readonly hostKeyAlias: string | undefined;
 }
 
 /** Options with the defaults filled in. */
@@ -202,6 +210,7 @@ export interface CheckedOptions {
   readonly user: string;
   readonly auth: readonly AuthEntry[];
   readonly hostKey: HostKeyCheck;
+  readonly hostKeyAlias: string | undefined;
   readonly via: readonly CheckedJumpHost[];
   readonly proxy: ProxyServer | undefined;
   readonly algorithms: Algorithms;

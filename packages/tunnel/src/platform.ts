@@ -1,6 +1,7 @@
 /** The platform: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
+import type { HostKeyCheck } from "./host-key.ts";
 
 /** The address to which a forwarding connects its visitors. */
 export type Target = Address;
@@ -37,6 +38,8 @@ export interface Platform {
    */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
+  /** Creates the default of the option `hostKey`. Without it, the option is required. */
+  readonly defaultHostKey?: (() => HostKeyCheck) | undefined;
   /** SHA-256, for fingerprints. */
   readonly sha256: Hash;
   /** Frees the memory of a chunk (takes it), see `pump`. */

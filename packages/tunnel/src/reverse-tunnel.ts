@@ -61,7 +61,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   constructor(options: TunnelOptions, platform: Platform) {
     super();
     this.#platform = platform;
-    this.#options = checkTunnelOptions(options, platform.algorithms);
+    this.#options = checkTunnelOptions(options, platform);
     this.#supervisor = new Supervisor(platform, this.#options, {
       stateChanged: (state, reason) => this.#stateChanged(state, reason),
       attemptDue: (event) => this.dispatchEvent(event),

@@ -4,14 +4,14 @@ import {
   type Address,
   type BytePipe,
   type CallOptions,
-  type ClientOptions,
   connect,
+  type HostKeyOption,
   hostPort,
   onAbort,
   type SshConnection,
 } from "@postern/ssh";
 import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
-import { type HostKeyCheck, hostKeyOption } from "./host-key.ts";
+import { type HostKeyCheck, type HostKeyEndpoint, hostKeyOption } from "./host-key.ts";
 import type { CheckedJumpHost, CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { LinkFailure } from "./reconnect.ts";
@@ -85,17 +85,20 @@ export class Route {
   }
 
   /** Returns the option `hostKey` of `connect`, for a jump host or the server. */
-  hostKey(check: HostKeyCheck, endpoint: Endpoint): ClientOptions["hostKey"] {
+  hostKey(check: HostKeyCheck, endpoint: HostKeyEndpoint): HostKeyOption {
     const option = hostKeyOption(check, endpoint, this.#context.platform.sha256);
-    return (offer) => {
-      this.at = "host key";
-      return option(offer);
+    return {
+      ...option,
+      check: (offer) => {
+        this.at = "host key";
+        return option.check(offer);
+      },
     };
   }
 
   #logIn(pipe: BytePipe, hop: CheckedJumpHost, name: string, algorithms: Algorithms): Promise<SshConnection> {
     const { platform, options, signal, leftMs } = this.#context;
-    const { host, port, user, auth } = hop;
+    const { host, port, user, auth, hostKeyAlias } = hop;
     const { rekey, keepAlive } = options;
     this.at = "reached";
     return connect(pipe, {
@@ -107,7 +110,7 @@ export class Route {
       signal,
       random: platform.random,
       loginTimeoutMs: leftMs(),
-      hostKey: this.hostKey(hop.hostKey ?? options.hostKey, { host, port }),
+      hostKey: this.hostKey(hop.hostKey ?? options.hostKey, { host, port, hostKeyAlias }),
       onNotice: (message) => this.#context.debug(`${name}: ${message}`),
       onBanner: (message) => this.#context.banner(message),
       onDebug: (message) => this.#context.debug(`${name}: ${message}`),

@@ -76,11 +76,18 @@ export {
   type VisitorSource,
 } from "@postern/http";
 export {
+  type Certificate,
+  type CertificateConditions,
+  type CertificateSigner,
+  type CertificateSignerOptions,
+  checkCertificate,
+  createCertificateSigner,
   encodeEcdsaPair,
   encodePublicKey,
   encodeSignature,
   formatPublicKey,
   type GenerateOptions,
+  parseCertificate,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
@@ -124,9 +131,16 @@ export {
   type ForwardingStats,
   type ForwardOptions,
   fingerprint,
+  type HostKeyAnnouncement,
   type HostKeyCheck,
+  type HostKeyEndpoint,
   type HostKeyOffer,
+  type HostKeyUpdate,
+  type HostKeyVerifier,
   type JumpHost,
+  type KnownHostsOptions,
+  type KnownHostsSource,
+  type KnownHostsStore,
   type Listener,
   type ListenOptions,
   NoticeEvent,
@@ -144,6 +158,7 @@ export {
   type TunnelOptions,
   type TunnelState,
   type TunnelStats,
+  type UnknownHostKey,
   VisitorErrorEvent,
   type WireStats,
 } from "@postern/tunnel";
@@ -156,6 +171,7 @@ export {
   type SshErrorOptions,
 } from "@postern/wire";
 export { hashPassword, policy, TunnelHost, type WebTunnelHostOptions } from "./host.ts";
+export { knownHosts } from "./known-hosts.ts";
 export { privateKey } from "./private-key.ts";
 export { ReverseTunnel, type WebTunnelOptions } from "./reverse-tunnel.ts";
 export { webSshEd25519 } from "./ssh-ed25519.ts";

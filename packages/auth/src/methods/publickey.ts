@@ -44,12 +44,13 @@ export function publickey(signer: Signer, { query = false, label = "publickey" }
     // With one algorithm there is no choice to wait for.
     needsServerAlgorithms: signer.algorithms.length > 1,
     oneRequest: !query,
-    begin({ user, sessionId, serverAlgorithms, hostbound, hostKey }) {
+    begin({ user, sessionId, serverAlgorithms, oldCertificateNames, hostbound, hostKey }) {
       // Tries even if the list has no algorithm of ours: OpenSSH 7.4 accepts rsa-sha2-* but does not list them.
       const algorithm = signer.algorithms.find((name) => lists(serverAlgorithms, name)) ?? best;
+      const name = oldCertificateNames ? algorithm.replace(/^rsa-sha2-\d+-cert/, "ssh-rsa-cert") : algorithm;
       const { publicKey } = signer;
       const request = (hasSignature: boolean): Bytes => {
-        const fields = { hasSignature, algorithm, publicKey, hostKey };
+        const fields = { hasSignature, algorithm: name, publicKey, hostKey };
         const specificData = (hostbound ? HostboundQuery : PublickeyQuery).encode(fields);
         const method = hostbound ? HOSTBOUND_METHOD : "publickey";
         return UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData });

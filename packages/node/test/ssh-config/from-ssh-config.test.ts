@@ -355,10 +355,9 @@ function ask(host: string, text: string, more: FromSshConfigOptions = {}): Promi
 }
 
 /** The methods in order, as they describe themselves. */
-function authOf(options: { readonly auth: AuthMethod | readonly AuthMethod[] } | undefined): readonly string[] {
-  return [options?.auth ?? []]
-    .flat()
-    .map((method) => (method as { [description]?: string })[description] ?? method.name);
+function authOf(options: { readonly auth: unknown } | undefined): readonly string[] {
+  const methods = [options?.auth ?? []].flat() as readonly AuthMethod[];
+  return methods.map((method) => (method as { [description]?: string })[description] ?? method.name);
 }
 
 function hostKeyOf(options: { readonly hostKey: unknown } | undefined): unknown {

@@ -1,0 +1,199 @@
+/** Trusts servers by known_hosts, with the decisions of OpenSSH. @module */
+import {
+  checkCertificate,
+  checkKnownHosts,
+  createCertificateAlgorithm,
+  createFingerprint,
+  formatKnownHostsLine,
+  type KnownHostsLine,
+  type KnownHostsVerdict,
+  keyType,
+  knowsAuthority,
+  namesToLookUp,
+  orderHostKeyAlgorithms,
+  parseKnownHosts,
+} from "@postern/keys";
+import { quote, SshError, toSshError } from "@postern/wire";
+import type { HostKeyOffer, HostKeyVerifier } from "./host-key.ts";
+import {
+  checkKnownHostsOptions,
+  type KnownHostsBackend,
+  type KnownHostsOptions,
+  type KnownHostsPrimitives,
+} from "./known-hosts-options.ts";
+import { planUpdate, proveHostKeys, readAnnouncement } from "./update-host-keys.ts";
+
+/** The lines of all texts in order, and those that UpdateHostKeys may change. */
+interface Lines {
+  readonly all: readonly KnownHostsLine[];
+  readonly users: readonly KnownHostsLine[];
+}
+
+/** Creates a platform's `knownHosts`. @throws SshError `misuse` */
+export function createKnownHosts(
+  backend: KnownHostsBackend,
+  options: KnownHostsOptions,
+  primitives: KnownHostsPrimitives,
+): HostKeyVerifier {
+  checkKnownHostsOptions(options);
+  const { change } = backend;
+  const { mode = "strict", ask, hash = false, updateHostKeys = false, onUpdate } = options;
+  if (change === undefined && (mode === "accept-new" || ask !== undefined || updateHostKeys)) {
+    throw new SshError("misuse", `expected a store or files to add keys to, got ${backend.place}, which never changes`);
+  }
+  const { hmacSha1, sha256, random } = primitives;
+  const fingerprintOf = createFingerprint(sha256);
+  /** Keys that were stored in accept-new mode are not proved to be the server's, so its other keys are not either. */
+  const unproved = new WeakSet<HostKeyOffer>();
+
+  const load = async (): Promise<Lines> => {
+    try {
+      const texts = await backend.load();
+      const lines = texts.map(({ text, file, isUsers }) => ({ isUsers, lines: parseKnownHosts(text, file) }));
+      return {
+        all: lines.flatMap((one) => one.lines),
+        users: lines.flatMap((one) => (one.isUsers ? one.lines : [])),
+      };
+    } catch (error) {
+      throw refusal(`expected to read the known hosts of ${backend.place}, got an error: ${reasonOf(error)}`, error);
+    }
+  };
+  const lineFor = (name: string, key: HostKeyOffer["key"]) =>
+    formatKnownHostsLine(name, key, hash ? { bytes: random(20), hmacSha1 } : undefined);
+
+  /** Whether the certificate counts, or why not. */
+  const certificateProblem = async (offer: HostKeyOffer): Promise<string | undefined> => {
+    const { certificate, host, hostKeyAlias = host, hostKeyAlgorithms = [] } = offer;
+    if (certificate === undefined) return undefined;
+    try {
+      await checkCertificate(certificate, {
+        type: "host",
+        principal: hostKeyAlias,
+        authorities: [certificate.signatureKey],
+        now: Date.now(),
+        algorithms: hostKeyAlgorithms,
+      });
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  };
+
+  const accept = async (offer: HostKeyOffer): Promise<boolean> => {
+    const [name] = namesToLookUp(offer);
+    const { host, port, hostKeyAlias, fingerprint } = offer;
+    const key = plainKey(offer);
+    const type = keyType(key);
+    const reason = `no key of ${quote(name)} is known in ${backend.place}`;
+    if (ask !== undefined) {
+      if ((await ask({ host, port, hostKeyAlias, key, keyType: type, fingerprint, reason })) !== true) {
+        throw refusal(`the host key ${fingerprint} (${type}) of ${quote(name)} was not accepted`);
+      }
+    } else if (mode !== "accept-new") return false;
+    else unproved.add(offer);
+    try {
+      await change?.([lineFor(name, key)], []);
+    } catch (error) {
+      throw refusal(`expected to store the host key of ${quote(name)} in ${backend.place}: ${reasonOf(error)}`, error);
+    }
+    return true;
+  };
+
+  const verifier: HostKeyVerifier = {
+    async algorithms(endpoint, offered) {
+      const { all } = await load();
+      // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
+      const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
+      const addsCertificates = isPlain && knowsAuthority(all, endpoint, hmacSha1);
+      const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
+      const byName = new Map(usable.map((one) => [one.name, one]));
+      const names = orderHostKeyAlgorithms([...byName.keys()], all, endpoint, hmacSha1);
+      return names.map((name) => byName.get(name)).filter((one) => one !== undefined);
+    },
+    async check(offer) {
+      const { all } = await load();
+      const problem = await certificateProblem(offer);
+      const certificate = offer.certificate && {
+        signatureKey: offer.certificate.signatureKey,
+        isValid: problem === undefined,
+      };
+      const verdict = checkKnownHosts(all, { ...offer, key: plainKey(offer), certificate }, hmacSha1);
+      if (verdict.status === "trusted") return true;
+      if (verdict.status === "unknown" && (await accept(offer))) return true;
+      const why = problem === undefined ? "" : `; its certificate does not count: ${problem}`;
+      throw refusal(explain(verdict, offer, backend.place, fingerprintOf) + why);
+    },
+  };
+  if (!updateHostKeys || change === undefined) return verifier;
+  return {
+    ...verifier,
+    async updateHostKeys(offer, announcement) {
+      const { host, port, certificate, hostKeyAlgorithms = [], ...rest } = offer;
+      if (certificate !== undefined || unproved.has(offer)) return;
+      const query = { ...rest, host, port };
+      try {
+        const { all, users } = await load();
+        const [name] = namesToLookUp(offer);
+        const verdict = checkKnownHosts(all, query, hmacSha1);
+        if (verdict.status !== "trusted" || verdict.name !== name || !users.includes(verdict.line)) return;
+        const keys = readAnnouncement(announcement.data, hostKeyAlgorithms);
+        const isRevoked = (key: HostKeyOffer["key"]) =>
+          checkKnownHosts(all, { ...query, key }, hmacSha1).status === "revoked";
+        if (keys.some(isRevoked)) return;
+        const plan = planUpdate(users, name, keys, hmacSha1);
+        if (plan === undefined) return;
+        if (plan.added.length > 0) await proveHostKeys(announcement, plan.added, hostKeyAlgorithms);
+        const added = plan.added.map((key) => lineFor(name, key));
+        await change(added, plan.removed);
+        onUpdate?.({ host, port, added, removed: plan.removed.map(({ text }) => text) });
+      } catch (error) {
+        const failed = toSshError(error, "hostkey", `the host keys of ${quote(host)} were not updated`);
+        onUpdate?.({ host, port, added: [], removed: [], error: failed });
+      }
+    },
+  };
+}
+
+function refusal(message: string, cause?: unknown): SshError {
+  return new SshError("hostkey", message, cause === undefined ? undefined : { cause });
+}
+
+/** A certificate stands for its key: only that is stored and compared with stored keys. */
+function plainKey({ key, certificate }: HostKeyOffer): HostKeyOffer["key"] {
+  return certificate?.publicKey ?? key;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Says what was expected, what came, and what to do. */
+function explain(
+  verdict: Exclude<KnownHostsVerdict, { readonly status: "trusted" }>,
+  offer: HostKeyOffer,
+  place: string,
+  fingerprintOf: (key: HostKeyOffer["key"]) => string,
+): string {
+  const [name] = namesToLookUp(offer);
+  const got = `${offer.fingerprint} (${keyType(plainKey(offer))})`;
+  if (verdict.status === "unknown") {
+    const { host, port } = offer;
+    return (
+      `expected a known host key of ${quote(name)}, got ${got}, which is not in ${place}. If this is the fingerprint ` +
+      `of your server, accept it once: ssh -p ${port} ${host}, or knownHosts({ mode: "accept-new" })`
+    );
+  }
+  const { line } = verdict;
+  const where = `${line.file ?? place} line ${line.number}`;
+  if (verdict.status === "revoked") {
+    return `expected a host key of ${quote(name)} that is not revoked, got ${got}; ${where} revokes it`;
+  }
+  const old = verdict.keys.map(
+    ({ blob, line: { number } }) => `${fingerprintOf(blob)} (${keyType(blob)}, line ${number})`,
+  );
+  const file = line.file === undefined ? "" : ` -f ${quote(line.file)}`;
+  return (
+    `expected the host key of ${quote(name)} to be ${old.slice(0, 4).join(" or ")}, got ${got}: the key has changed, ` +
+    `which may be an attack (${where}). If your server has a new key, remove the old one: ssh-keygen -R ${quote(name)}${file}`
+  );
+}
