@@ -78,6 +78,13 @@ describe.skipIf(missing("ssh"))("OpenSSH ssh", () => {
     expect(isListening(port)).toBe(false);
   });
 
+  it("signs the host key that it sees, because the host offers publickey-hostbound (OpenSSH PROTOCOL)", async () => {
+    const server = await aHost();
+    const client = await ssh(["-N", "-vv", "-R", `0:${target()}`], { server });
+    await client.stderr.waitFor(/publickey-hostbound@openssh\.com=<0>/);
+    expect(await echoes(await allocatedPort(client))).toBe(true);
+  });
+
   it("receives a port with -R 0", async () => {
     const server = await aHost();
     const client = await ssh(["-N", "-R", `0:${target()}`], { server });
