@@ -148,7 +148,7 @@ describe.skipIf(missing("sshd", "password"))("a tunnel to OpenSSH", () => {
     });
     await expect(busy).rejects.toMatchObject({
       code: "refused",
-      message: `expected the server to listen on "127.0.0.1" port ${holder.port}, but it refused and gave no reason; the port may be in use`,
+      message: `expected the server to listen on "127.0.0.1" port ${holder.port}, got a refusal without a reason: the port may be in use, choose another`,
     });
     const free = await tunnel.forward({
       address: "127.0.0.1",

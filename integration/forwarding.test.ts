@@ -272,7 +272,7 @@ for (const { name, lacks, cancels, start } of hosts) {
       await expect(refused).rejects.toMatchObject({
         code: "refused",
         message: expect.stringMatching(
-          new RegExp(`expected the server to listen on "127.0.0.1" port ${echo.port}, but it refused`),
+          new RegExp(`expected the server to listen on "127.0.0.1" port ${echo.port}, got a refusal`),
         ),
       });
       const forwarding = await tunnel.forward({ port: 0, target: local(echo.port) });

@@ -27,8 +27,8 @@ export class ChannelState {
   sendWindow = 0;
   peerMaxPacket = 0;
   /** how many bytes the peer may send, and the largest data string that we accept */
-  receiveWindow: number;
-  maxPacket: number;
+  receiveWindow = 0;
+  maxPacket = 0;
   /** whether to send CLOSE after the data that waits for the window */
   closesAfterWrite = false;
   /** how many of our requests wait for a reply */
@@ -36,7 +36,7 @@ export class ChannelState {
   /** replies to the peer's requests; most channels have none */
   replies: ReplyQueue | undefined;
   /** the whole window: the bytes that the peer may send, those that the consumer has not taken, and unsent credit */
-  #window: number;
+  #window = 0;
   /** credit that has not been sent in WINDOW_ADJUST yet */
   #unsentCredit = 0;
 
@@ -44,9 +44,7 @@ export class ChannelState {
     this.id = id;
     this.openedBy = openedBy;
     this.phase = openedBy === "ours" ? { at: "opening", abandoned: false } : { at: "deciding" };
-    this.#window = window;
-    this.receiveWindow = window;
-    this.maxPacket = maxPacket;
+    this.setLimits(window, maxPacket);
   }
 
   /** Sets how much the peer may send. Must not be called after our confirmation, which announces the values. */

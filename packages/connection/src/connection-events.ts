@@ -34,7 +34,7 @@ export type ConnectionEvent =
     }
   /** the reply to our `request` */
   | { readonly type: "reply"; readonly id: number; readonly ok: boolean }
-  /** if there is a slot, call `replyGlobal` with it */
+  /** if there is a slot, call `globalRequests.reply` with it */
   | {
       readonly type: "globalRequest";
       readonly name: string;

@@ -27,8 +27,8 @@ import {
   SshError,
 } from "@postern/wire";
 import { ChannelState, openPhase } from "./channel-state.ts";
+import { CloseDeadlines } from "./close-deadlines.ts";
 import type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";
-import { Deadlines } from "./deadlines.ts";
 import { GlobalRequests } from "./global-requests.ts";
 import { ReplyQueue, type ReplySlot } from "./replies.ts";
 
@@ -41,20 +41,15 @@ export interface ConnectionOptions {
 
 /** All channels and requests of one connection. */
 export class ConnectionMachine {
+  readonly globalRequests: GlobalRequests;
   readonly #sink: PayloadSink;
   readonly #events: ConnectionEvent[] = [];
   readonly #channels = new Map<number, ChannelState>();
-  readonly #globalRequests: GlobalRequests;
   /** channels whose data waits for window */
   readonly #waitingForWindow = new Set<number>();
   /** channels whose data waits for the sink, the longest waiting first */
   readonly #waitingForSink = new Set<number>();
-  /** channels with EOF in both directions that the peer should close, because it opened them */
-  readonly #closeGrace = new Deadlines(Limits.closeGraceMs);
-  /** channels whose CLOSE waits for window */
-  readonly #closeStall = new Deadlines(Limits.closeStallMs);
-  /** window that such a channel received since its deadline was set, in bytes */
-  readonly #stallCredit = new Map<number, number>();
+  readonly #closeDeadlines = new CloseDeadlines();
   #nextId = 0;
   /** the peer's channel requests that have no reply on its way yet */
   #unanswered = 0;
@@ -63,7 +58,7 @@ export class ConnectionMachine {
   constructor({ sink, now }: ConnectionOptions) {
     this.#sink = sink;
     this.#now = now;
-    this.#globalRequests = new GlobalRequests(sink, this.#events);
+    this.globalRequests = new GlobalRequests(sink, this.#events);
   }
 
   /** Channels that are open, opening or closing. */
@@ -73,13 +68,11 @@ export class ConnectionMachine {
 
   /** `false` while too many requests of the peer wait for a reply. A ready reply uses memory, and counts until sent. */
   get wantsInput(): boolean {
-    return this.#unanswered + this.#globalRequests.unanswered < Limits.unansweredRequests;
+    return this.#unanswered + this.globalRequests.unanswered < Limits.unansweredRequests;
   }
 
   get deadline(): number | undefined {
-    const a = this.#closeGrace.next(this.#now);
-    const b = this.#closeStall.next(this.#now);
-    return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+    return this.#closeDeadlines.next(this.#now);
   }
 
   next(): ConnectionEvent | undefined {
@@ -89,11 +82,8 @@ export class ConnectionMachine {
   /** Sets the time. Closes channels that the peer did not close in time, and reports those whose CLOSE stalls. */
   tick(now: number): void {
     this.#now = now;
-    for (const id of this.#closeGrace.due(now)) this.close(id);
-    for (const id of this.#closeStall.due(now)) {
-      this.#stallCredit.delete(id);
-      this.#events.push({ type: "stalled", id });
-    }
+    for (const id of this.#closeDeadlines.notClosed(now)) this.close(id);
+    for (const id of this.#closeDeadlines.stalled(now)) this.#events.push({ type: "stalled", id });
   }
 
   /** Reports the channels that waited for the sink as writable. Call it once the sink is writable again. */
@@ -142,14 +132,14 @@ export class ConnectionMachine {
         this.#reply(ChannelFailure.decode(payload).recipientChannel, false);
         break;
       case GlobalRequest.number:
-        this.#globalRequests.receive(payload);
+        this.globalRequests.receive(payload);
         break;
       case RequestSuccess.number:
-        this.#globalRequests.settle(0, true, RequestSuccess.decode(payload).specificData);
+        this.globalRequests.settle(0, true, RequestSuccess.decode(payload).specificData);
         break;
       case RequestFailure.number:
         RequestFailure.decode(payload);
-        this.#globalRequests.settle(0, false, new Uint8Array(0));
+        this.globalRequests.settle(0, false, new Uint8Array(0));
         break;
       default:
         return false;
@@ -206,7 +196,7 @@ export class ConnectionMachine {
       const size = Math.min(data.length - sent, state.sendWindow, largest);
       if (size === 0 || !this.#sink.writable) {
         (size === 0 ? this.#waitingForWindow : this.#waitingForSink).add(id);
-        if (size === 0 && state.closesAfterWrite) this.#closeStall.add(id);
+        if (size === 0 && state.closesAfterWrite) this.#closeDeadlines.expectWindow(id);
         break;
       }
       this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
@@ -245,15 +235,14 @@ export class ConnectionMachine {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
     state.closesAfterWrite = true;
-    if (this.#waitingForWindow.has(id)) this.#closeStall.add(id);
+    if (this.#waitingForWindow.has(id)) this.#closeDeadlines.expectWindow(id);
   }
 
   /** Sends CLOSE at once, unless it has been sent. */
   close(id: number): void {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open") return;
-    this.#closeGrace.delete(id);
-    this.#endStall(id);
+    this.#closeDeadlines.delete(id);
     this.#waitingForWindow.delete(id);
     this.#waitingForSink.delete(id);
     state.phase = { at: "closing", in: state.phase.in };
@@ -274,21 +263,6 @@ export class ConnectionMachine {
     const state = this.#channels.get(id);
     const payload = (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state?.peerId ?? 0 });
     this.#unanswered -= state?.phase.at === "open" ? this.#repliesOf(state).settle(slot, payload) : 1;
-  }
-
-  /** Sends a global request. With `wantReply`, the event `globalReply` follows, in the order of the requests. */
-  globalRequest(name: string, specificData: Bytes, wantReply: boolean): void {
-    this.#globalRequests.send(name, specificData, wantReply);
-  }
-
-  /** Handles UNIMPLEMENTED (RFC 4253 section 11.4), which is a failure if it names a pending global request. */
-  unimplemented(sequence: number): void {
-    this.#globalRequests.unimplemented(sequence);
-  }
-
-  /** Answers the peer's global request. `specificData` is sent with a success only. Call it once for every slot. */
-  replyGlobal(slot: ReplySlot, ok: boolean, specificData: Bytes = new Uint8Array(0)): void {
-    this.#globalRequests.reply(slot, ok, specificData);
   }
 
   #add(openedBy: "ours" | "theirs", window: number, maxPacket: number): ChannelState {
@@ -338,24 +312,8 @@ export class ConnectionMachine {
     if (!this.#channels.has(recipientChannel)) return;
     this.#established(recipientChannel, "WINDOW_ADJUST").adjust(bytesToAdd);
     if (bytesToAdd === 0 || !this.#waitingForWindow.delete(recipientChannel)) return;
-    this.#extendStall(recipientChannel, bytesToAdd);
+    this.#closeDeadlines.granted(recipientChannel, bytesToAdd);
     if (this.hasRoom(recipientChannel)) this.#events.push({ type: "writable", id: recipientChannel });
-  }
-
-  /**
-   * Extends the deadline of a stalled CLOSE once the peer has granted window for a packet. If every byte extended it,
-   * a peer could keep the channel open forever.
-   */
-  #extendStall(id: number, bytes: number): void {
-    if (!this.#closeStall.has(id)) return;
-    const credit = (this.#stallCredit.get(id) ?? 0) + bytes;
-    if (credit < Limits.closeStallCredit) this.#stallCredit.set(id, credit);
-    else this.#endStall(id);
-  }
-
-  #endStall(id: number): void {
-    this.#closeStall.delete(id);
-    this.#stallCredit.delete(id);
   }
 
   #eof(id: number): void {
@@ -372,7 +330,7 @@ export class ConnectionMachine {
   #closeIfDone(state: ChannelState): void {
     if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
     if (state.openedBy === "ours") this.close(state.id);
-    else this.#closeGrace.add(state.id);
+    else this.#closeDeadlines.expectClose(state.id);
   }
 
   #close(id: number): void {

@@ -22,6 +22,7 @@ export class GlobalRequests {
     return this.#replies.length;
   }
 
+  /** Sends a global request. With `wantReply`, the event `globalReply` follows, in the order of the requests. */
   send(name: string, specificData: Bytes, wantReply: boolean): void {
     const payload = GlobalRequest.encode({ name, wantReply, specificData });
     if (!wantReply) return this.#sink.send(payload);
@@ -32,8 +33,8 @@ export class GlobalRequests {
     });
   }
 
-  /** Answers the request of a slot. `specificData` is sent with a success only. */
-  reply(slot: ReplySlot, ok: boolean, specificData: Bytes): void {
+  /** Answers the peer's request. `specificData` is sent with a success only. Call it once for every slot. */
+  reply(slot: ReplySlot, ok: boolean, specificData: Bytes = new Uint8Array(0)): void {
     this.#replies.settle(slot, ok ? RequestSuccess.encode({ specificData }) : RequestFailure.encode({}));
   }
 
@@ -52,7 +53,7 @@ export class GlobalRequests {
     this.#events.push({ type: "globalReply", index, ok, specificData, unimplemented });
   }
 
-  /** Handles UNIMPLEMENTED: a failure, if `sequence` is that of a pending request. */
+  /** Handles UNIMPLEMENTED (RFC 4253 section 11.4): a failure, if `sequence` is that of a pending request. */
   unimplemented(sequence: number): void {
     // Strict kex resets sequence numbers, so two requests may have the same. The peer reads the older one first.
     const index = this.#pending.findIndex((request) => request.sequence === sequence);

@@ -28,10 +28,10 @@ describe("the peer's global requests", () => {
     const side = new Side();
     const [a, b, c] = slots(side.receive(global("a"), global("b"), global("c")));
     if (a === undefined || b === undefined || c === undefined) return expect.unreachable();
-    side.machine.replyGlobal(c, true, Uint8Array.of(3));
-    side.machine.replyGlobal(b, false);
+    side.machine.globalRequests.reply(c, true, Uint8Array.of(3));
+    side.machine.globalRequests.reply(b, false);
     expect(side.take()).toEqual([]);
-    side.machine.replyGlobal(a, true, Uint8Array.of(1));
+    side.machine.globalRequests.reply(a, true, Uint8Array.of(1));
     expect(side.take()).toEqual([success(1), failure, success(3)]);
   });
 
@@ -39,7 +39,7 @@ describe("the peer's global requests", () => {
     const side = new Side();
     const [event, ...rest] = side.receive(global("quiet", false), global("a"));
     expect(event).toEqual({ type: "globalRequest", name: "quiet", specificData: nothing, slot: undefined });
-    for (const slot of slots(rest)) side.machine.replyGlobal(slot, true);
+    for (const slot of slots(rest)) side.machine.globalRequests.reply(slot, true);
     expect(side.take()).toEqual([success()]);
   });
 
@@ -48,7 +48,7 @@ describe("the peer's global requests", () => {
     const waiting = Array.from({ length: Limits.unansweredRequests }, () => slots(side.receive(global("a")))).flat();
     expect(side.machine.wantsInput).toBe(false);
     const [first] = waiting;
-    side.machine.replyGlobal(first ?? expect.unreachable(), true);
+    side.machine.globalRequests.reply(first ?? expect.unreachable(), true);
     expect(side.machine.wantsInput).toBe(true);
   });
 
@@ -57,11 +57,11 @@ describe("the peer's global requests", () => {
     const [first, ...others] = Array.from({ length: Limits.unansweredRequests }, () =>
       slots(side.receive(global("a"))),
     ).flat();
-    for (const slot of others) side.machine.replyGlobal(slot, false);
+    for (const slot of others) side.machine.globalRequests.reply(slot, false);
     expect([side.take(), side.machine.wantsInput]).toEqual([[], false]);
-    side.machine.replyGlobal(first ?? expect.unreachable(), false);
+    side.machine.globalRequests.reply(first ?? expect.unreachable(), false);
     expect(side.numbers()).toHaveLength(Limits.unansweredRequests);
-    for (const slot of slots(side.receive(global("a")))) side.machine.replyGlobal(slot, false);
+    for (const slot of slots(side.receive(global("a")))) side.machine.globalRequests.reply(slot, false);
     expect([side.numbers().length, side.machine.wantsInput]).toEqual([1, true]);
   });
 });
@@ -69,9 +69,9 @@ describe("the peer's global requests", () => {
 describe("our global requests", () => {
   it("get replies in order, and reject a reply without a request", () => {
     const side = new Side();
-    side.machine.globalRequest("a", nothing, true);
-    side.machine.globalRequest("quiet", nothing, false);
-    side.machine.globalRequest("b", nothing, true);
+    side.machine.globalRequests.send("a", nothing, true);
+    side.machine.globalRequests.send("quiet", nothing, false);
+    side.machine.globalRequests.send("b", nothing, true);
     expect(side.take()).toEqual([global("a"), global("quiet", false), global("b")]);
     expect(side.receive(success(9), failure)).toEqual([
       { type: "globalReply", index: 0, ok: true, specificData: Uint8Array.of(9) },
@@ -83,7 +83,7 @@ describe("our global requests", () => {
 
   /** Returns the events after UNIMPLEMENTED with that sequence number. */
   const unimplemented = (side: Side, sequence: number): ConnectionEvent[] => {
-    side.machine.unimplemented(sequence);
+    side.machine.globalRequests.unimplemented(sequence);
     return side.events();
   };
   const failed = (index: number) => [
@@ -93,10 +93,10 @@ describe("our global requests", () => {
   it("fail by UNIMPLEMENTED with their sequence number (RFC 4253 section 11.4)", () => {
     const side = new Side();
     side.sequence = 41;
-    side.machine.globalRequest("a", nothing, true);
-    side.machine.globalRequest("quiet", nothing, false);
-    side.machine.globalRequest("b", nothing, true);
-    side.machine.globalRequest("c", nothing, true);
+    side.machine.globalRequests.send("a", nothing, true);
+    side.machine.globalRequests.send("quiet", nothing, false);
+    side.machine.globalRequests.send("b", nothing, true);
+    side.machine.globalRequests.send("c", nothing, true);
     for (const other of [0, 40, 42, 45]) expect(unimplemented(side, other)).toEqual([]);
     expect(unimplemented(side, 43)).toEqual(failed(1));
     expect(unimplemented(side, 43)).toEqual([]);
@@ -110,7 +110,7 @@ describe("our global requests", () => {
   it("ignore UNIMPLEMENTED while none is pending", () => {
     const side = new Side();
     expect(unimplemented(side, 0)).toEqual([]);
-    side.machine.globalRequest("a", nothing, true);
+    side.machine.globalRequests.send("a", nothing, true);
     side.receive(success());
     expect(unimplemented(side, 0)).toEqual([]);
   });
@@ -118,9 +118,9 @@ describe("our global requests", () => {
   it("get their sequence number once they are sent after a key exchange", () => {
     const side = new Side();
     side.sequence = 7;
-    side.machine.globalRequest("a", nothing, true);
+    side.machine.globalRequests.send("a", nothing, true);
     side.held = [];
-    side.machine.globalRequest("b", nothing, true);
+    side.machine.globalRequests.send("b", nothing, true);
     for (const early of [8, 0]) expect(unimplemented(side, early)).toEqual([]);
     // Strict kex resets sequence numbers at NEWKEYS.
     side.sequence = 0;
@@ -131,9 +131,9 @@ describe("our global requests", () => {
 
   it("fail in order if two have the same sequence number, before and after a key exchange", () => {
     const side = new Side();
-    side.machine.globalRequest("a", nothing, true);
+    side.machine.globalRequests.send("a", nothing, true);
     side.sequence = 0;
-    side.machine.globalRequest("b", nothing, true);
+    side.machine.globalRequests.send("b", nothing, true);
     expect(unimplemented(side, 0)).toEqual(failed(0));
     expect(unimplemented(side, 0)).toEqual(failed(0));
   });

@@ -20,81 +20,68 @@ const blockSize = 16;
 
 /** Creates a cipher from a provider's AES-CTR. The counter continues from packet to packet (RFC 4344 section 4). */
 export function createAesCtr(name: string, keySize: number, aes: AesCtr): Cipher {
-  const prepare = (keys: DirectionKeys) => {
+  const compose = (keys: DirectionKeys): Composition => {
     checkKeys(name, keys, keySize, blockSize);
     if (keys.mac === undefined) throw new SshError("misuse", `${name}: expected a MAC, got none`);
     const { algorithm, key } = keys.mac;
-    return { algorithm, tagOf: algorithm.keyed(key), xor: aes(keys.key, keys.iv) };
+    const composition = algorithm.etm ? encryptThenMac : encryptAndMac;
+    return composition(algorithm.tagSize, algorithm.keyed(key), aes(keys.key, keys.iv));
   };
   return {
     name,
     keySize,
     ivSize: blockSize,
     isAead: false,
-    sealer(keys) {
-      const { algorithm, tagOf, xor } = prepare(keys);
-      return (algorithm.etm ? encryptThenMac : encryptAndMac).sealer(algorithm, tagOf, xor);
-    },
-    opener(keys) {
-      const { algorithm, tagOf, xor } = prepare(keys);
-      return (algorithm.etm ? encryptThenMac : encryptAndMac).opener(algorithm, tagOf, xor);
-    },
+    sealer: (keys) => compose(keys).sealer,
+    opener: (keys) => compose(keys).opener,
   };
 }
 
-type TagOf = ReturnType<Mac["keyed"]>;
-type Xor = ReturnType<AesCtr>;
-interface Composition {
-  sealer(mac: Mac, tagOf: TagOf, xor: Xor): PacketSealer;
-  opener(mac: Mac, tagOf: TagOf, xor: Xor): PacketOpener;
-}
+type Composition = { readonly sealer: PacketSealer; readonly opener: PacketOpener };
+type Compose = (tagSize: number, tagOf: ReturnType<Mac["keyed"]>, xor: ReturnType<AesCtr>) => Composition;
 
 /** OpenSSH PROTOCOL section 1.5: the length is not encrypted, and the MAC covers it and the ciphertext. */
-const encryptThenMac: Composition = {
-  sealer: ({ tagSize }, tagOf, xor) => ({
-    blockSize,
-    tagSize,
-    lengthIsPadded: false,
-    seal(sequence, packet) {
-      const end = checkPacketSize(packet, tagSize);
-      packet.set(xor(wholeBlocks(packet.subarray(4, end))), 4);
-      packet.set(tagOf(sequence, packet.subarray(0, end)), end);
+const encryptThenMac: Compose = (tagSize, tagOf, xor) => {
+  const shape = { blockSize, tagSize, lengthIsPadded: false } as const;
+  return {
+    sealer: {
+      ...shape,
+      seal(sequence, packet) {
+        const end = checkPacketSize(packet, tagSize);
+        packet.set(xor(wholeBlocks(packet.subarray(4, end))), 4);
+        packet.set(tagOf(sequence, packet.subarray(0, end)), end);
+      },
     },
-  }),
-  opener: ({ tagSize }, tagOf, xor) => ({
-    blockSize,
-    tagSize,
-    lengthIsPadded: false,
-    headerSize: 4,
-    length: (_sequence, header) => getUint32(header, 0),
-    open(sequence, packet) {
-      const end = checkPacketSize(packet, tagSize);
-      checkTag(sequence, tagOf(sequence, packet.subarray(0, end)), packet.subarray(end));
-      return xor(wholeBlocks(packet.subarray(4, end)));
+    opener: {
+      ...shape,
+      headerSize: 4,
+      length: (_sequence, header) => getUint32(header, 0),
+      open(sequence, packet) {
+        const end = checkPacketSize(packet, tagSize);
+        checkTag(sequence, tagOf(sequence, packet.subarray(0, end)), packet.subarray(end));
+        return xor(wholeBlocks(packet.subarray(4, end)));
+      },
     },
-  }),
+  };
 };
 
 /** RFC 4253 section 6.4: the MAC covers the plaintext, and the length is encrypted too. */
-const encryptAndMac: Composition = {
-  sealer: ({ tagSize }, tagOf, xor) => ({
-    blockSize,
-    tagSize,
-    lengthIsPadded: true,
-    seal(sequence, packet) {
-      const end = checkPacketSize(packet, tagSize);
-      const text = packet.subarray(0, end);
-      packet.set(tagOf(sequence, text), end);
-      packet.set(xor(wholeBlocks(text)));
+const encryptAndMac: Compose = (tagSize, tagOf, xor) => {
+  const shape = { blockSize, tagSize, lengthIsPadded: true } as const;
+  // The first block, decrypted by length() before the rest of the packet arrives.
+  let first: Bytes | undefined;
+  return {
+    sealer: {
+      ...shape,
+      seal(sequence, packet) {
+        const end = checkPacketSize(packet, tagSize);
+        const text = packet.subarray(0, end);
+        packet.set(tagOf(sequence, text), end);
+        packet.set(xor(wholeBlocks(text)));
+      },
     },
-  }),
-  opener({ tagSize }, tagOf, xor) {
-    // The first block, decrypted by length() before the rest of the packet arrives.
-    let first: Bytes | undefined;
-    return {
-      blockSize,
-      tagSize,
-      lengthIsPadded: true,
+    opener: {
+      ...shape,
       headerSize: blockSize,
       length(_sequence, header) {
         first = xor(header.slice(0, blockSize));
@@ -108,8 +95,8 @@ const encryptAndMac: Composition = {
         checkTag(sequence, tagOf(sequence, text), packet.subarray(end));
         return text.subarray(4);
       },
-    };
-  },
+    },
+  };
 };
 
 // After a partial block, the counters of the two sides would differ.

@@ -1,7 +1,7 @@
 /** authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
 import { type Certificate, checkRsaKey, type SecurityKeyUse } from "@postern/crypto";
 import { describePublicKey, parsePublicKey } from "@postern/keys";
-import { type Bytes, describeType, equal, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
+import { type Bytes, equal, expectType, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
 import { restrictByCertificate } from "./user-certificate.ts";
@@ -123,10 +123,7 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
 
 function joinLines(text: string | readonly string[]): string {
   const lines: readonly unknown[] = Array.isArray(text) ? text : [text];
-  for (const line of lines) {
-    if (typeof line === "string") continue;
-    throw new SshError("misuse", `expected authorized keys to be text, got ${describeType(line)}`);
-  }
+  for (const line of lines) expectType("authorized keys", line, "string");
   return lines.join("\n");
 }
 

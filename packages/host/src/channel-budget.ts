@@ -22,9 +22,10 @@ const minWindow = 2 * Limits.maxPacket;
  * together stay within the memory.
  */
 export class ChannelBudget {
+  /** Number of channels in use. */
+  used = 0;
   readonly #channels: number;
   #free: number;
-  #used = 0;
   readonly #idle: (() => void)[] = [];
 
   constructor({ channels, memory }: { readonly channels: number; readonly memory: number }) {
@@ -32,22 +33,17 @@ export class ChannelBudget {
     this.#free = memory - this.#channels * minWindow;
   }
 
-  /** Number of channels in use. */
-  get used(): number {
-    return this.#used;
-  }
-
   /** Returns `undefined` if all channels are in use. `onReturned` is called when the share is returned. */
   take(onReturned?: () => void): Share | undefined {
-    if (this.#used >= this.#channels) return undefined;
-    this.#used++;
+    if (this.used >= this.#channels) return undefined;
+    this.used++;
     const extra = Math.min(Limits.window - minWindow, Math.floor(this.#free / 8));
     this.#free -= extra;
     const giveBack = (): void => {
-      this.#used--;
+      this.used--;
       this.#free += extra;
       onReturned?.();
-      if (this.#used === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      if (this.used === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };
     const open = new Set(["channel", "pipe"]);
     const close = (end: string): void => {
@@ -62,7 +58,7 @@ export class ChannelBudget {
 
   /** Resolves when no channel is in use. */
   whenIdle(): Promise<void> {
-    return this.#used === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+    return this.used === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 }
 

@@ -40,9 +40,10 @@ const lingerMs = 10_000;
 
 /** The requests of one client, and its forwardings, sessions and channels. */
 export class ClientRequests implements ForwardingContext, DirectChannelContext {
+  readonly grants: () => Grants | undefined;
+  readonly free: HostPlatform["free"];
   readonly #client: HostClient;
   readonly #context: HostContext;
-  readonly #grants: () => Grants | undefined;
   readonly #budget: ChannelBudget;
   readonly #visitors: VisitorBudget;
   readonly #forwardings = new Set<Forwarding>();
@@ -60,7 +61,8 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
   constructor(client: HostClient, context: HostContext, grants: () => Grants | undefined) {
     this.#client = client;
     this.#context = context;
-    this.#grants = grants;
+    this.grants = grants;
+    this.free = context.platform.free;
     this.#budget = new ChannelBudget(context.options.limits);
     this.#visitors = new VisitorBudget(this.#budget, context.options.limits);
   }
@@ -153,14 +155,6 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
     };
   }
 
-  get free(): HostPlatform["free"] {
-    return this.#context.platform.free;
-  }
-
-  grants(): Grants | undefined {
-    return this.#grants();
-  }
-
   dial(target: Address): Promise<BytePipe> {
     const { targetTimeoutMs: timeoutMs } = this.#context.options.limits;
     return this.#context.platform.dial(target, { signal: this.#abort.signal, timeoutMs });
@@ -246,7 +240,7 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
     if (sanitizeText(address) !== address) return "unprintable characters are not permitted";
     if (this.#find(address, port) !== undefined) return "already forwarded";
     if (port !== 0 && port < lowestPort) return `ports below ${lowestPort} are not permitted`;
-    if (this.#grants()?.mayListen(address, port) !== true) return "permission denied";
+    if (this.grants()?.mayListen(address, port) !== true) return "permission denied";
     if (this.#forwardings.size >= forwardings) return `more than ${forwardings} ports are not permitted`;
     return undefined;
   }

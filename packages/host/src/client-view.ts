@@ -43,6 +43,5 @@ export interface HostContext {
   readonly options: CheckedHostOptions;
   readonly platform: HostPlatform;
   readonly admission: Admission;
-  readonly now: () => number;
   emit(event: Event): void;
 }

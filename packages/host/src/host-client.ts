@@ -3,7 +3,7 @@ import type { AuthDecision } from "@postern/auth";
 import type { Certificate } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
 import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
-import { type Bytes, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -22,7 +22,7 @@ export class Client implements HostClient {
   readonly origin: Address | undefined;
   readonly since: Date = new Date();
   readonly #context: HostContext;
-  readonly #traffic: Traffic;
+  readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   readonly #abort = new AbortController();
   readonly #requests: ClientRequests;
   #connection: SshConnection | undefined;
@@ -39,7 +39,6 @@ export class Client implements HostClient {
     this.id = id;
     this.origin = origin;
     this.#context = context;
-    this.#traffic = { bytesIn: 0, bytesOut: 0 };
     this.#requests = new ClientRequests(this, context, () => this.#login?.grants);
   }
 
@@ -83,7 +82,9 @@ export class Client implements HostClient {
       if (offence !== undefined) admission.punish(this.origin?.host, offence);
     }
     await this.#requests.end();
-    return isDisconnectByApplication(error) ? undefined : error;
+    // RFC 4253 section 11.1: the client left on its own.
+    const hasLeft = error?.code === "disconnected" && error.reason === DisconnectReason.BY_APPLICATION;
+    return hasLeft ? undefined : error;
   }
 
   async close(): Promise<void> {
@@ -106,7 +107,7 @@ export class Client implements HostClient {
   }
 
   async #serve(pipe: BytePipe): Promise<SshConnection> {
-    const { options, platform, now } = this.#context;
+    const { options, platform } = this.#context;
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
     return await accept(pipe, {
       hostKeys,
@@ -114,7 +115,6 @@ export class Client implements HostClient {
       rekey,
       keepAlive,
       methods,
-      now,
       random: platform.random,
       attempts: limits.attempts,
       loginTimeoutMs: limits.loginTimeoutMs,
@@ -217,9 +217,4 @@ export class Client implements HostClient {
     // A client that disconnects while its password is being checked has guessed as well.
     return this.#passwordAttempt === undefined ? "noAuth" : "authFail";
   }
-}
-
-/** Whether the client disconnected on its own: reason 11, SSH_DISCONNECT_BY_APPLICATION (RFC 4253 section 11.1). */
-function isDisconnectByApplication(error: SshError | undefined): boolean {
-  return error?.code === "disconnected" && error.reason === 11;
 }

@@ -151,7 +151,8 @@ class Scanner {
   /** Reads `="value"`; `\"` stands for a quotation mark. */
   value(name: string): string {
     const [whole = "", value] = /^="((?:\\"|[^"\\]|\\(?!"))*)"/.exec(this.#text.slice(this.#at)) ?? [];
-    if (value === undefined) throw new SshError("key", `expected ${name}="…" with a value in quotation marks`);
+    if (value === undefined)
+      throw new SshError("key", `expected ${name}="…" with a value in quotation marks, got none`);
     this.#at += whole.length;
     return value.replaceAll('\\"', '"');
   }

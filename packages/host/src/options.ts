@@ -2,7 +2,7 @@
 import type { Algorithms, Signer } from "@postern/crypto";
 import { type CertificateSigner, parseRevokedKeys, type RevokedKeys } from "@postern/keys";
 import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
-import { type Bytes, describeType, equal, expectNumber, ServerLimits, SshError } from "@postern/wire";
+import { type Bytes, describeType, equal, expectNumber, expectType, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
 import type { HostPlatform } from "./platform.ts";
@@ -170,15 +170,8 @@ export function checkHostOptions(
     rekey = {},
     banner,
   } = given;
-  const { keepAlive: givenKeepAlive = {}, limits = {} } = given;
   rekeyLimits(rekey);
-  checkAlgorithms(givenAlgorithms);
-  const algorithms = {
-    kex: givenAlgorithms.kex ?? defaults.kex,
-    hostKeys: givenAlgorithms.hostKeys ?? defaults.hostKeys,
-    ciphers: givenAlgorithms.ciphers ?? defaults.ciphers,
-    macs: givenAlgorithms.macs ?? defaults.macs,
-  };
+  const algorithms = checkAlgorithms(givenAlgorithms, defaults);
   checkHostKeys(hostKeys, algorithms.hostKeys);
   if (typeof authorize !== "function") {
     const got = describeType(authorize);
@@ -188,16 +181,10 @@ export function checkHostOptions(
     const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
     throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
-  if (banner !== undefined && typeof banner !== "string") {
-    throw new SshError("misuse", `expected banner to be a string, got ${describeType(banner)}`);
-  }
+  if (banner !== undefined) expectType("banner", banner, "string");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
   if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
-  checkOptions("keepAlive", givenKeepAlive, ["intervalMs", "countMax"]);
-  const { intervalMs = defaultKeepAlive.intervalMs, countMax = defaultKeepAlive.countMax } = givenKeepAlive;
-  const keepAlive = { intervalMs, countMax };
-  checkKeepAlive(keepAlive);
   return {
     hostKeys: withPlainKeys(hostKeys),
     revokedKeys: revokedKeys === undefined ? undefined : parseRevokedKeys(revokedKeys, sha256),
@@ -206,9 +193,9 @@ export function checkHostOptions(
     gatewayPorts,
     rekey,
     banner,
-    keepAlive,
+    keepAlive: checkKeepAlive(given.keepAlive, defaultKeepAlive),
     algorithms,
-    limits: checkLimits(limits),
+    limits: checkLimits(given.limits),
   };
 }
 
@@ -227,7 +214,7 @@ function isCertificateSigner(signer: Signer): signer is CertificateSigner {
   return "certificate" in signer && "plain" in signer;
 }
 
-function checkLimits(given: GivenHostLimits): HostLimits {
+function checkLimits(given: GivenHostLimits = {}): HostLimits {
   checkOptions("limits", given, [...Object.keys(defaultHostLimits), "visitorsPerForwarding", "visitorsPerSource"]);
   const { startups: givenStartups = {}, penalties: givenPenalties = {}, ...rest } = given;
   const { startups: defaultStartups, penalties: defaultPenalties, ...others } = defaultHostLimits;

@@ -1,7 +1,7 @@
 /** Stored passwords: plain text or a PHC string (scrypt of RFC 7914, Argon2id of RFC 9106). @module */
 import { type Argon2Cost, type Hash, type Random, type ScryptCost, webRandom } from "@postern/crypto";
 import { checkOptions } from "@postern/ssh";
-import { type Bytes, describeType, equal, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
+import { type Bytes, equal, expectType, fromBase64, ServerLimits, SshError, toBase64, utf8 } from "@postern/wire";
 
 /** A stored password to compare attempts with. */
 export interface StoredPassword {
@@ -77,8 +77,7 @@ export function storedPassword(name: string, stored: string, functions: Password
 }
 
 function checkStored(name: string, given: string): void {
-  if (typeof given !== "string")
-    throw new SshError("misuse", `expected ${name} to be a string, got ${describeType(given)}`);
+  expectType(name, given, "string");
   if (given === "") throw new SshError("misuse", `expected ${name}, got an empty string`);
   if (isTooLong(given)) {
     throw new SshError("misuse", `expected ${name} of at most ${ServerLimits.passwordBytes} bytes, got a longer one`);

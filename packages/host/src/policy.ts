@@ -1,5 +1,5 @@
 /** The ready-made policy: a table of users, their passwords, keys and permissions. @module */
-import { checkOptions } from "@postern/ssh";
+import { abortable, checkOptions } from "@postern/ssh";
 import { ServerLimits, SshError } from "@postern/wire";
 import type { Authorize, HostDecision, HostLoginAttempt } from "./authorize.ts";
 import { type AuthorizedKeys, authorizedKeys } from "./authorized-keys.ts";
@@ -51,7 +51,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
   // Comparing a password takes memory and time, and guesses may come in crowds.
   const comparisons = new Semaphore(2, ServerLimits.waitingPasswords);
 
-  const passwordIsRight = async (user: User | undefined, given: string, signal: AbortSignal): Promise<boolean> => {
+  const comparePassword = async (user: User | undefined, given: string, signal: AbortSignal): Promise<HostDecision> => {
     expectPassword(given);
     const own = user?.password;
     let right = false;
@@ -60,7 +60,7 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
       const stored = own?.cost === cost ? own : decoy;
       if (await comparisons.run(() => stored.matches(given), signal)) right = true;
     }
-    return right;
+    return right && user ? user.permissions : false;
   };
 
   const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
@@ -75,12 +75,10 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
         return granted.noTouchRequired === true ? { ...permissions, noTouchRequired: true } : permissions;
       }
       case "password":
-        return (
-          (await passwordIsRight(user, attempt.password, attempt.signal)) && user !== undefined && user.permissions
-        );
+        return await comparePassword(user, attempt.password, attempt.signal);
       case "keyboard-interactive": {
         const [given = ""] = await attempt.ask({ name: "", instruction: "", prompts: [prompt] });
-        return (await passwordIsRight(user, given, attempt.signal)) && user !== undefined && user.permissions;
+        return await comparePassword(user, given, attempt.signal);
       }
     }
   };
@@ -108,7 +106,10 @@ function readKeys(name: string, given: UserPolicy["keys"]): AuthorizedKeys | und
   const [refused] = keys.refused;
   if (refused === undefined) return keys;
   // A caller who passes text never sees `refused`.
-  throw new SshError("misuse", `authorized keys of "${name}", line ${refused.line}: ${refused.reason}`);
+  throw new SshError(
+    "misuse",
+    `expected valid authorized keys of "${name}", got an error in line ${refused.line}: ${refused.reason}`,
+  );
 }
 
 function isAuthorizedKeys(given: Exclude<UserPolicy["keys"], undefined>): given is AuthorizedKeys {
@@ -142,23 +143,18 @@ class Semaphore {
 
   #acquire(signal: AbortSignal): Promise<void> {
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new SshError("limit", `expected at most ${this.#maxWaiting} passwords to wait for their comparison`);
+      throw new SshError("limit", `expected at most ${this.#maxWaiting} passwords to be compared at once, got more`);
     }
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
+      const caller = abortable(signal, { resolve, reject }, () => {
         this.#waiting.delete(start);
-        signal.removeEventListener("abort", abort);
-      };
-      const start = (): void => {
-        settle();
-        resolve();
-      };
-      const abort = (): void => {
-        settle();
         reject(aborted(signal));
+      });
+      const start = (): void => {
+        this.#waiting.delete(start);
+        caller.resolve();
       };
       this.#waiting.add(start);
-      signal.addEventListener("abort", abort, { once: true });
     });
   }
 }

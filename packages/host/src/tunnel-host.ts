@@ -1,6 +1,6 @@
 /** The listening end of a reverse tunnel: an SSH server that forwards ports and nothing else. @module */
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
-import { describeType, expectNumber, SshError, utf8 } from "@postern/wire";
+import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
 import type { HostClient, HostContext } from "./client-view.ts";
 import { HostClientEvent, type HostEvents, RefusalEvent } from "./events.ts";
@@ -33,7 +33,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
   connections: "too many connections",
   startups: "too many connections that have not logged in",
-  penalty: "penalty for earlier failures of this source",
+  penalty: "this source is refused until the penalty for its earlier failures has passed",
 };
 
 /**
@@ -58,7 +58,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     super();
     this.#platform = platform;
     this.#options = checkHostOptions(options, platform);
-    this.#admission = new Admission(this.#options.limits, platform.random, now);
+    this.#admission = new Admission(this.#options.limits, platform.random, () => performance.now());
   }
 
   /** The connected clients, including those that have not logged in. */
@@ -91,7 +91,6 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       options: this.#options,
       platform: this.#platform,
       admission: this.#admission,
-      now,
       emit: (event) => this.dispatchEvent(event),
     };
     const client = new Client(this.#nextId++, origin, context);
@@ -151,12 +150,7 @@ function readOrigin(options: ServeClientOptions): Address | undefined {
   checkOptions("origin", origin, ["host", "port"]);
   const { host, port = 0 } = origin;
   if (host === undefined) return undefined;
-  if (typeof host !== "string")
-    throw new SshError("misuse", `expected origin.host to be a string, got ${describeType(host)}`);
+  expectType("origin.host", host, "string");
   expectNumber("origin.port", port);
   return { host: plainIp(host), port };
-}
-
-function now(): number {
-  return performance.now();
 }

@@ -196,7 +196,9 @@ describe("the signal of an attempt", () => {
     expect(attempt?.signal.aborted).toBe(true);
     const refusal = world.event("refusal");
     await expect(world.client({ origin: here })).rejects.toThrow("Not allowed at this time");
-    expect(await refusal).toMatchObject({ reason: "penalty for earlier failures of this source" });
+    expect(await refusal).toMatchObject({
+      reason: "this source is refused until the penalty for its earlier failures has passed",
+    });
   });
 
   it("does not fire while the client waits, and counts no failure without a password", async () => {

@@ -1,5 +1,5 @@
 /** Accepts the visitors of a forwarding, for `serve` and for `attach` of `@postern/node`. @module */
-import type { Address, BytePipe } from "@postern/ssh";
+import { type Address, type BytePipe, onAbort } from "@postern/ssh";
 import { describeType, SshError } from "@postern/wire";
 
 /** The channel of a visitor. */
@@ -17,7 +17,7 @@ export class Acceptor {
   readonly source: VisitorSource;
   readonly signal: AbortSignal | undefined;
   readonly #channels: AsyncIterator<VisitorChannel>;
-  readonly #stop: () => void;
+  readonly #stopListening: () => void;
   /** Resolves the pending wait for a visitor. */
   #wake: (result: undefined) => void = () => {};
 
@@ -31,17 +31,13 @@ export class Acceptor {
     this.source = source;
     this.signal = signal;
     this.#channels = source[Symbol.asyncIterator]();
-    this.#stop = () => {
+    acceptors.set(source, this);
+    this.#stopListening = onAbort(signal, () => {
       this.#release();
       // In the turn of the abort, so that the next visitor goes to the next acceptor.
       this.#channels.return?.().catch(() => {});
       this.#wake(undefined);
-    };
-    if (signal?.aborted) this.#stop();
-    else {
-      acceptors.set(source, this);
-      signal?.addEventListener("abort", this.#stop, { once: true });
-    }
+    });
   }
 
   /**
@@ -69,7 +65,7 @@ export class Acceptor {
       }
     } finally {
       this.#release();
-      this.signal?.removeEventListener("abort", this.#stop);
+      this.#stopListening();
     }
   }
 

@@ -1,7 +1,7 @@
 /** One HTTP exchange: a request and its response. @module */
 import { type Bytes, concat, describeType, SshError } from "@postern/wire";
-import { type Fault, plainResponse } from "./fault.ts";
 import type { HttpConnection } from "./http-connection.ts";
+import { errorResponse, type HttpError } from "./http-error.ts";
 import type { ServeLimits } from "./options.ts";
 import { RequestContent } from "./request-content.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -22,8 +22,12 @@ export interface ExchangeContext {
 const joinBelow = 4096;
 
 /** Answers an invalid request. */
-export async function refuse(connection: HttpConnection, fault: Fault, { idleTimeoutMs }: ServeLimits): Promise<void> {
-  const response = plainResponse(fault.status, fault.message);
+export async function refuse(
+  connection: HttpConnection,
+  error: HttpError,
+  { idleTimeoutMs }: ServeLimits,
+): Promise<void> {
+  const response = errorResponse(error.status, error.message);
   const context: ResponseContext = {
     method: undefined,
     minorVersion: 1,
@@ -54,10 +58,11 @@ export class Exchange {
 
   /** Answers the request. Resolves with whether the connection can be kept alive. Never rejects. */
   async run(): Promise<boolean> {
+    const { whenRead } = this.#content;
     await this.#content.begin();
     this.#connection.watch(
       // A half-close usually means that the visitor has closed its socket. If not, it still receives the response.
-      () => void this.#content.whenRead.then(() => this.#abortRequest(new SshError("closed", "the visitor has ended"))),
+      () => void whenRead.promise.then(() => this.#abortRequest(new SshError("closed", "the visitor has ended"))),
       (error) => {
         this.#abortRequest(error);
         this.#onClose(error);
@@ -106,11 +111,11 @@ export class Exchange {
       return response;
     } catch (error) {
       cancelBody(response);
-      const { fault } = this.#content;
-      if (fault !== undefined) return plainResponse(fault.status, fault.message);
+      const { error: requestError } = this.#content;
+      if (requestError !== undefined) return errorResponse(requestError.status, requestError.message);
       // A handler that rejects because the visitor disconnected has not failed.
       if (!this.#abort.signal.aborted) this.#context.failed(error, this.#request);
-      return plainResponse(500);
+      return errorResponse(500);
     }
   }
 

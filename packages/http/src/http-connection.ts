@@ -1,5 +1,5 @@
 /** One connection of a visitor: requests are read on demand, writes wait for backpressure. @module */
-import type { BytePipe } from "@postern/ssh";
+import type { BytePipe, Settler } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
 import { type HeadLimits, type RequestEvent, RequestMachine } from "./request-machine.ts";
 
@@ -13,23 +13,19 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
 /**
  * Reads requests from a pipe and writes responses to it. It reads only while a caller waits for an event, so the window
  * of the channel holds back a visitor that sends more than is consumed.
  */
 export class HttpConnection {
+  /** The visitor sends no more. It may still read. */
+  ended = false;
   readonly #pipe: BytePipe;
   readonly #machine: RequestMachine;
   /** The pending wait for bytes. */
   #reader: { resolve(reason?: NoEvent): void } | undefined;
   /** The pending writes. */
-  readonly #writers = new Set<Waiter>();
-  #ended = false;
+  readonly #writers = new Set<Settler<void>>();
   #closed: { readonly error: Error | undefined } | undefined;
   /** The last response has been written: input is dropped. */
   #dropping = false;
@@ -48,7 +44,7 @@ export class HttpConnection {
         this.#reader?.resolve();
       },
       end: () => {
-        this.#ended = true;
+        this.ended = true;
         this.#machine.receiveEnd();
         this.#reader?.resolve();
         this.#onEnd?.();
@@ -72,11 +68,6 @@ export class HttpConnection {
     return this.#machine.idle;
   }
 
-  /** The visitor sends no more. It may still read. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** The pipe is closed. */
   get closed(): boolean {
     return this.#closed !== undefined;
@@ -86,7 +77,7 @@ export class HttpConnection {
   watch(onEnd: (() => void) | undefined, onClose: ((error: Error) => void) | undefined): void {
     this.#onEnd = onEnd;
     this.#onClose = onClose;
-    if (this.#ended || this.closed) onEnd?.();
+    if (this.ended || this.closed) onEnd?.();
     if (this.closed) onClose?.(this.#closeError());
   }
 
@@ -99,7 +90,7 @@ export class HttpConnection {
     for (;;) {
       const event = this.#machine.next();
       if (event !== undefined) return event;
-      if (this.#ended || this.closed) return "closed";
+      if (this.ended || this.closed) return "closed";
       const leftMs = timeoutMs - (performance.now() - start);
       if (leftMs <= 0) return "timeout";
       const reason = await this.#bytes(Math.min(leftMs, idleTimeoutMs));
@@ -110,7 +101,7 @@ export class HttpConnection {
   /** Waits for the first byte of a request. Resolves with the reason if there is none. */
   async waitForRequest(timeoutMs: number): Promise<NoEvent | undefined> {
     if (!this.idle) return undefined;
-    if (this.#ended || this.closed) return "closed";
+    if (this.ended || this.closed) return "closed";
     const reason = await this.#bytes(timeoutMs);
     // Closed while it waited: a request that arrives after that gets no response, so it is not read.
     if (this.#dropping) return "stopped";
@@ -177,10 +168,10 @@ export class HttpConnection {
         else reject(error);
       };
       const timer = setTimeout(
-        () => settle(new SshError("timeout", `expected the visitor to read, but it took nothing for ${timeoutMs} ms`)),
+        () => settle(new SshError("timeout", `expected the visitor to read, got no progress for ${timeoutMs} ms`)),
         timeoutMs,
       );
-      const writer: Waiter = { resolve: settle, reject: settle };
+      const writer: Settler<void> = { resolve: settle, reject: settle };
       this.#writers.add(writer);
     });
   }

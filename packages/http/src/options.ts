@@ -46,7 +46,7 @@ export interface ServeLimits extends Required<Omit<ServeOptions, "signal">> {
   readonly maxRejections: number;
 }
 
-const defaults: ServeLimits = {
+const defaults: Required<Omit<ServeOptions, "signal">> = {
   maxHeaderBytes: 16 * 1024,
   maxHeaders: 100,
   headerTimeoutMs: 30_000,
@@ -55,27 +55,16 @@ const defaults: ServeLimits = {
   requestTimeoutMs: 300_000,
   maxBodyBytes: 16 * 1024 * 1024,
   maxConnections: 1000,
-  maxDiscardBytes: 256 * 1024,
-  lingerMs: 5_000,
-  maxRejections: 64,
 };
-const chosen = [
-  "maxHeaderBytes",
-  "maxHeaders",
-  "headerTimeoutMs",
-  "keepAliveTimeoutMs",
-  "idleTimeoutMs",
-  "requestTimeoutMs",
-  "maxBodyBytes",
-  "maxConnections",
-] as const;
+const fixed = { maxDiscardBytes: 256 * 1024, lingerMs: 5_000, maxRejections: 64 };
+const names = Object.keys(defaults) as (keyof typeof defaults)[];
 
 /** @throws SshError `misuse` if an option is unknown, of the wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
-  checkOptions("serve", options, [...chosen, "signal"]);
+  checkOptions("serve", options, [...names, "signal"]);
   expectSignal(options.signal);
-  const limits: Record<(typeof chosen)[number], number> & ServeLimits = { ...defaults };
-  for (const name of chosen) {
+  const limits: Record<(typeof names)[number], number> & ServeLimits = { ...defaults, ...fixed };
+  for (const name of names) {
     const value = options[name];
     if (value === undefined) continue;
     const max = name.endsWith("Ms") ? maxTimerMs : Number.MAX_SAFE_INTEGER;

@@ -1,7 +1,8 @@
 /** The content of a request, read from the visitor only when the handler reads it. @module */
+import { type Deferred, deferred } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
-import { Fault } from "./fault.ts";
 import { type HttpConnection, nextTurn } from "./http-connection.ts";
+import { HttpError } from "./http-error.ts";
 import type { ServeLimits } from "./options.ts";
 import type { RequestHead } from "./request-head.ts";
 import { pieceBytes } from "./request-machine.ts";
@@ -12,21 +13,21 @@ const turnMs = 10;
 
 /** The content of one request. */
 export class RequestContent {
+  /** The error in the content read so far. */
+  error: HttpError | undefined;
   /** `undefined` if the request has no content. */
   readonly stream: ReadableStream<Bytes> | undefined;
   /** Resolves when the last byte has been read. Stays pending if that never happens. */
-  readonly whenRead: Promise<void>;
+  readonly whenRead: Deferred = deferred();
   readonly #connection: HttpConnection;
   readonly #idleTimeoutMs: number;
   /** The rest of the time limit. It only runs while the handler reads. */
   #leftMs: number;
   #turnAt = performance.now();
   #state: "waits for 100" | "coming" | "read" | "failed";
-  #fault: Fault | undefined;
   #responding = false;
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #reading: Promise<unknown> = Promise.resolve();
-  #read: () => void = () => {};
 
   /** @param timeoutMs time limit for receiving the content */
   constructor(
@@ -39,15 +40,7 @@ export class RequestContent {
     this.#leftMs = timeoutMs;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#state = expectsContinue ? "waits for 100" : "coming";
-    this.whenRead = new Promise((resolve) => {
-      this.#read = resolve;
-    });
     this.stream = framing.by === "length" && framing.length === 0 ? undefined : this.#open();
-  }
-
-  /** The fault in the content read so far. */
-  get fault(): Fault | undefined {
-    return this.#fault;
   }
 
   /** `false` without our 100 (Continue): it is unknown whether content follows (RFC 9110 section 10.1.1). */
@@ -100,7 +93,7 @@ export class RequestContent {
     );
   }
 
-  /** Reads the next piece. Resolves with `undefined` at the end or after a fault. Never rejects. */
+  /** Reads the next piece. Resolves with `undefined` at the end or after an error. Never rejects. */
   async #next(): Promise<Bytes | undefined> {
     if (this.#state === "waits for 100" && !this.#responding) {
       this.#state = "coming";
@@ -124,16 +117,16 @@ export class RequestContent {
     if (typeof event === "object" && event.type === "end") {
       this.#state = "read";
       this.#controller?.close();
-      this.#read();
+      this.whenRead.resolve();
     } else {
       this.#state = "failed";
       const isLate = event === "timeout";
-      this.#fault = typeof event === "object" && event.type === "fault" ? event.fault : undefined;
-      this.#fault ??= isLate
-        ? new Fault(408, "expected the whole content in time")
-        : new Fault(400, "the request is incomplete");
-      const code = this.#fault.status === 413 ? "limit" : isLate ? "timeout" : "closed";
-      this.#controller?.error(new SshError(code, this.#fault.message));
+      this.error = typeof event === "object" && event.type === "error" ? event.error : undefined;
+      this.error ??= isLate
+        ? new HttpError(408, "expected the whole content in time")
+        : new HttpError(400, "the request is incomplete");
+      const code = this.error.status === 413 ? "limit" : isLate ? "timeout" : "closed";
+      this.#controller?.error(new SshError(code, this.error.message));
     }
     this.#controller = undefined;
     return undefined;

@@ -1,5 +1,5 @@
 /** Parses the head of a request: method, target, fields and content framing (RFC 9112 sections 2 to 6). @module */
-import { Fault } from "./fault.ts";
+import { HttpError } from "./http-error.ts";
 
 /** How the content of a request is delimited (RFC 9112 section 6.3). */
 export type RequestFraming = { readonly by: "length"; readonly length: number } | { readonly by: "chunked" };
@@ -23,16 +23,12 @@ export interface RequestHead {
 export type Field = readonly [name: string, value: string];
 
 /** The first line of a request (RFC 9112 section 3). */
-export interface RequestLine {
-  readonly method: string;
-  readonly target: string;
-  readonly minorVersion: 0 | 1;
-}
+export type RequestLine = Pick<RequestHead, "method" | "minorVersion"> & { readonly target: string };
 
-// RFC 9110 section 5.6.2
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-// RFC 9110 section 5.5: visible characters, obs-text, space and tab
-const fieldContent = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9110 section 5.6.2. */
+export const token: RegExp = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110 section 5.5: visible characters, obs-text, space and tab. */
+export const fieldContent: RegExp = /^[\t\x20-\x7e\x80-\xff]*$/;
 // RFC 3986, and { } | ^ ` [ ], which browsers send. No fragment, and no backslash, which URL parsers read as a slash.
 const targetCharacters = /^[!$-;=?-[\]-~]+$/;
 // RFC 9110 section 7.2. Names have unreserved characters only (RFC 3986 section 2.3).
@@ -40,42 +36,43 @@ const hostValue = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~-]+)(?::[0-9]{1,5})?$/;
 const digits = /^[0-9]+$/;
 const maxDigits = 15;
 
-/** Parses the first line. @throws Fault 400, 501, 505 */
+/** Parses the first line. @throws HttpError 400, 501, 505 */
 export function parseRequestLine(line: string): RequestLine {
   const parts = line.split(" ");
   const [method = "", target = "", protocol = ""] = parts;
   const version = /^HTTP\/([0-9])\.([0-9])$/.exec(protocol);
   // Exactly one space between the parts (RFC 9112 section 3), because lenient parsing allows request smuggling.
-  if (parts.length !== 3 || version === null) throw new Fault(400, "expected a method, a target and a version");
-  if (!token.test(method)) throw new Fault(400, "the method has characters that are not allowed");
-  if (version[1] !== "1") throw new Fault(505, "expected HTTP/1.1 or HTTP/1.0");
-  if (!targetCharacters.test(target)) throw new Fault(400, "the target has characters that are not allowed");
+  if (parts.length !== 3 || version === null) throw new HttpError(400, "expected a method, a target and a version");
+  if (!token.test(method)) throw new HttpError(400, "the method has characters that are not allowed");
+  if (version[1] !== "1") throw new HttpError(505, "expected HTTP/1.1 or HTTP/1.0");
+  if (!targetCharacters.test(target)) throw new HttpError(400, "the target has characters that are not allowed");
   // A web-standard Request cannot have these methods, and the bytes after a CONNECT are not HTTP.
   const forbidden = /^(?:CONNECT|TRACE|TRACK)$/i.test(method);
   // Methods are case-sensitive (RFC 9110 section 9.1), but a Request converts these to upper case.
   const wrongCase = /^(?:DELETE|GET|HEAD|OPTIONS|POST|PUT)$/i.test(method) && method !== method.toUpperCase();
-  if (forbidden || wrongCase) throw new Fault(501, "the method is not supported");
+  if (forbidden || wrongCase) throw new HttpError(501, "the method is not supported");
   return { method, target, minorVersion: version[2] === "0" ? 0 : 1 };
 }
 
-/** Parses a field line (RFC 9112 section 5). @throws Fault 400 */
+/** Parses a field line (RFC 9112 section 5). @throws HttpError 400 */
 export function parseField(line: string): Field {
   // Refuses obs-fold (RFC 9112 section 5.2) and whitespace before the first field (section 2.2).
-  if (line.startsWith(" ") || line.startsWith("\t")) throw new Fault(400, "expected no folded field line");
+  if (line.startsWith(" ") || line.startsWith("\t"))
+    throw new HttpError(400, "expected each field on one line, got a folded one");
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(colon, 0));
   // A token contains no whitespace, so this also refuses whitespace before the colon (RFC 9112 section 5.1).
-  if (!token.test(name)) throw new Fault(400, "expected a field name and a colon");
+  if (!token.test(name)) throw new HttpError(400, "expected a field name and a colon");
   let start = colon + 1;
   let end = line.length;
   while (start < end && isBlank(line.charCodeAt(start))) start++;
   while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
   const value = line.slice(start, end);
-  if (!fieldContent.test(value)) throw new Fault(400, "a field value has characters that are not allowed");
+  if (!fieldContent.test(value)) throw new HttpError(400, "a field value has characters that are not allowed");
   return [name.toLowerCase(), value];
 }
 
-/** Creates a head. Refuses a request that two servers could read differently. @throws Fault 400, 417, 501 */
+/** Creates a head. Refuses a request that two servers could read differently. @throws HttpError 400, 417, 501 */
 export function createHead({ method, target, minorVersion }: RequestLine, fields: readonly Field[]): RequestHead {
   const valuesOf = (name: string): readonly string[] =>
     fields.flatMap((field) => (field[0] === name ? [field[1]] : []));
@@ -86,12 +83,12 @@ export function createHead({ method, target, minorVersion }: RequestLine, fields
   const keepAlive = !connection.includes("close") && (minorVersion === 1 || connection.includes("keep-alive"));
   const hasContent = framing.by === "chunked" || framing.length > 0;
   // Content of GET and HEAD has no meaning (RFC 9110 sections 9.3.1 and 9.3.2), and a Request cannot have it.
-  if (hasContent && /^(?:GET|HEAD)$/.test(method)) throw new Fault(400, "expected no content in this method");
+  if (hasContent && /^(?:GET|HEAD)$/.test(method)) throw new HttpError(400, "expected no content in this method");
   const expectations = valuesOf("expect").map((value) => value.toLowerCase());
   if (expectations.some((value) => value !== "100-continue"))
-    throw new Fault(417, "expected no expectation but 100-continue");
+    throw new HttpError(417, "expected Expect to be 100-continue, got another expectation");
   const upgrades = valuesOf("upgrade").some((value) => /(?:^|,)[ \t]*websocket/i.test(value));
-  if (upgrades && connection.includes("upgrade")) throw new Fault(501, "WebSocket is not supported");
+  if (upgrades && connection.includes("upgrade")) throw new HttpError(501, "WebSocket is not supported");
   const { url, authority } = locate(method, target, hostOf(valuesOf("host"), minorVersion));
   return {
     method,
@@ -109,28 +106,30 @@ export function createHead({ method, target, minorVersion }: RequestLine, fields
 /** Returns the framing (RFC 9112 section 6.3). Refuses every ambiguity, even those that a server may repair. */
 function framingOf(lengths: readonly string[], codings: readonly string[], minorVersion: number): RequestFraming {
   if (codings.length > 0) {
-    if (lengths.length > 0) throw new Fault(400, "expected Content-Length or Transfer-Encoding, got both");
-    if (minorVersion === 0) throw new Fault(400, "expected no Transfer-Encoding in HTTP/1.0");
+    if (lengths.length > 0) throw new HttpError(400, "expected Content-Length or Transfer-Encoding, got both");
+    if (minorVersion === 0) throw new HttpError(400, "expected no Transfer-Encoding in HTTP/1.0");
     const names = codings.flatMap((value) => value.split(",")).map((name) => name.trim().toLowerCase());
     if (names.length === 1 && names[0] === "chunked") return { by: "chunked" };
     const isValid = names.at(-1) === "chunked" && names.indexOf("chunked") === names.length - 1 && !names.includes("");
     // 501 for an unsupported coding (RFC 9112 section 6.1), 400 if chunked is not the last one (section 6.3).
-    throw new Fault(isValid ? 501 : 400, "expected chunked as the only transfer coding");
+    throw new HttpError(isValid ? 501 : 400, "expected chunked as the only transfer coding");
   }
   const [length] = lengths;
   if (length === undefined) return { by: "length", length: 0 };
-  if (lengths.length > 1) throw new Fault(400, "expected one Content-Length");
-  if (!digits.test(length)) throw new Fault(400, "expected Content-Length to be a number");
-  if (length.length > maxDigits) throw new Fault(400, "Content-Length is too large");
+  if (lengths.length > 1) throw new HttpError(400, "expected one Content-Length, got several");
+  if (!digits.test(length)) throw new HttpError(400, "expected Content-Length to be a number");
+  if (length.length > maxDigits) throw new HttpError(400, "Content-Length is too large");
   return { by: "length", length: Number(length) };
 }
 
 /** Returns Host, or `undefined` if it is empty or missing. HTTP/1.1 requires one (RFC 9112 section 3.2). */
 function hostOf(hosts: readonly string[], minorVersion: number): string | undefined {
   const [host = ""] = hosts;
-  if (hosts.length > 1 || (hosts.length === 0 && minorVersion === 1)) throw new Fault(400, "expected one Host");
+  if (hosts.length > 1 || (hosts.length === 0 && minorVersion === 1))
+    throw new HttpError(400, `expected one Host, got ${hosts.length}`);
   if (host === "") return undefined;
-  if (!hostValue.test(host)) throw new Fault(400, "expected Host to be a name or an address, with an optional port");
+  if (!hostValue.test(host))
+    throw new HttpError(400, "expected Host to be a name or an address, with an optional port");
   return host;
 }
 
@@ -144,7 +143,7 @@ function locate(
   if (target.startsWith("/")) return { url: checkUrl(`http://${host ?? "localhost"}${target}`) };
   const absolute = /^https?:\/\/([^/?]*)/i.exec(target);
   const authority = absolute?.[1] ?? "";
-  if (!hostValue.test(authority)) throw new Fault(400, "expected a target that is a path or an absolute URI");
+  if (!hostValue.test(authority)) throw new HttpError(400, "expected a target that is a path or an absolute URI");
   return { url: checkUrl(target), authority };
 }
 
@@ -152,7 +151,7 @@ function checkUrl(url: string): string {
   try {
     return new URL(url).href;
   } catch {
-    throw new Fault(400, "expected target and Host to form a valid URI");
+    throw new HttpError(400, "expected target and Host to form a valid URI");
   }
 }
 

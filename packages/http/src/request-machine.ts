@@ -1,6 +1,7 @@
 /** Requests of a connection (RFC 9112): bytes -> heads, content and ends. @module */
 import { type Bytes, concat } from "@postern/wire";
-import { Fault } from "./fault.ts";
+import { HttpError } from "./http-error.ts";
+import type { ServeLimits } from "./options.ts";
 import {
   createHead,
   type Field,
@@ -17,17 +18,10 @@ export type RequestEvent =
   | { readonly type: "data"; readonly data: Bytes }
   | { readonly type: "end" }
   /** The request is invalid or incomplete. This is the last event. */
-  | { readonly type: "fault"; readonly fault: Fault };
+  | { readonly type: "error"; readonly error: HttpError };
 
-/** Limits of a request. */
-export interface HeadLimits {
-  /** Bytes of the request line and all fields; also of the trailer, and of all chunk extensions of a request. */
-  readonly maxHeaderBytes: number;
-  /** Number of fields in a head, and in a trailer. */
-  readonly maxHeaders: number;
-  /** Bytes of content. */
-  readonly maxBodyBytes: number;
-}
+/** Limits of a request. `maxHeaderBytes` also limits the trailer, and all chunk extensions of a request. */
+export type HeadLimits = Pick<ServeLimits, "maxHeaderBytes" | "maxHeaders" | "maxBodyBytes">;
 
 type State =
   | { readonly at: "request line" /** An empty line has been skipped. */; readonly blank: boolean }
@@ -37,7 +31,7 @@ type State =
   | { readonly at: "chunk data"; readonly left: number }
   | { readonly at: "chunk end" }
   | { readonly at: "trailer"; readonly count: number }
-  | { readonly at: "fault" };
+  | { readonly at: "failed" };
 
 const lf = 0x0a;
 const cr = 0x0d;
@@ -94,7 +88,7 @@ export class RequestMachine {
 
   /** Passes received bytes, and takes them over. */
   receive(chunk: Bytes): void {
-    if (chunk.length > 0 && this.#state.at !== "fault") this.#input.push(chunk);
+    if (chunk.length > 0 && this.#state.at !== "failed") this.#input.push(chunk);
   }
 
   /** Call when the visitor sends no more. */
@@ -123,7 +117,7 @@ export class RequestMachine {
       size += event.data.length;
     }
     if (++this.#pieces > freePieces + this.#limits.maxBodyBytes / bytesPerPiece) {
-      return this.#fail(new Fault(413, "the content has too many small pieces"));
+      return this.#fail(new HttpError(413, "the content has too many small pieces"));
     }
     return { type: "data", data: parts.length === 1 ? first : concat(...parts) };
   }
@@ -132,21 +126,21 @@ export class RequestMachine {
     try {
       const event = this.#next();
       // RFC 9112 section 8.
-      if (event === undefined && this.#ended && !this.idle && this.#state.at !== "fault")
-        throw new Fault(400, "the request is incomplete");
+      if (event === undefined && this.#ended && !this.idle && this.#state.at !== "failed")
+        throw new HttpError(400, "the request is incomplete");
       return event;
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof HttpError)) throw error;
       return this.#fail(error);
     }
   }
 
-  #fail(fault: Fault): RequestEvent {
+  #fail(error: HttpError): RequestEvent {
     this.#input.length = 0;
     this.#text = "";
     this.#queued = undefined;
-    this.#state = { at: "fault" };
-    return { type: "fault", fault };
+    this.#state = { at: "failed" };
+    return { type: "error", error };
   }
 
   #next(): RequestEvent | undefined {
@@ -158,7 +152,7 @@ export class RequestMachine {
           if (line === undefined) return undefined;
           if (line === "") {
             // One empty line before a request is ignored (RFC 9112 section 2.2).
-            if (state.blank) throw new Fault(400, "expected a request, got empty lines");
+            if (state.blank) throw new HttpError(400, "expected a request, got empty lines");
             this.#state = { at: "request line", blank: true };
           } else this.#state = { at: "fields", line: parseRequestLine(line), fields: [] };
           break;
@@ -167,7 +161,8 @@ export class RequestMachine {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
           if (line === "") return this.#headDone(createHead(state.line, state.fields));
-          if (state.fields.length >= this.#limits.maxHeaders) throw new Fault(431, "the request has too many fields");
+          if (state.fields.length >= this.#limits.maxHeaders)
+            throw new HttpError(431, "the request has too many fields");
           state.fields.push(parseField(line));
           break;
         }
@@ -195,7 +190,7 @@ export class RequestMachine {
         case "chunk end": {
           const line = this.#line(this.#spent + 2, 400);
           if (line === undefined) return undefined;
-          if (line !== "") throw new Fault(400, "expected the end of a chunk");
+          if (line !== "") throw new HttpError(400, "expected the end of a chunk");
           this.#spent -= 2;
           this.#state = { at: "chunk size" };
           break;
@@ -204,13 +199,13 @@ export class RequestMachine {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
           if (line === "") return this.#messageDone();
-          if (state.count >= this.#limits.maxHeaders) throw new Fault(431, "the trailer has too many fields");
+          if (state.count >= this.#limits.maxHeaders) throw new HttpError(431, "the trailer has too many fields");
           // Dropped: a trailer may be ignored and must not be merged into the head (RFC 9110 section 6.5.1).
           parseField(line);
           this.#state = { at: "trailer", count: state.count + 1 };
           break;
         }
-        case "fault":
+        case "failed":
           return undefined;
         default:
           return state satisfies never;
@@ -237,11 +232,11 @@ export class RequestMachine {
     const line = this.#line(this.#spent + chunkLineBytes, 400);
     if (line === undefined) return undefined;
     const [, size] = chunkLine.exec(line) ?? [];
-    if (size === undefined) throw new Fault(400, "expected a chunk size in hexadecimal");
-    if (size.length > chunkSizeDigits) throw new Fault(400, "the chunk is too large");
+    if (size === undefined) throw new HttpError(400, "expected a chunk size in hexadecimal");
+    if (size.length > chunkSizeDigits) throw new HttpError(400, "the chunk is too large");
     // Size and line end are free, so that the number of chunks is not limited here.
     this.#spent -= size.length + 2;
-    if (this.#spent > this.#limits.maxHeaderBytes) throw new Fault(400, "the chunk extensions are too long");
+    if (this.#spent > this.#limits.maxHeaderBytes) throw new HttpError(400, "the chunk extensions are too long");
     const bytes = Number.parseInt(size, 16);
     this.#charge(bytes);
     return bytes;
@@ -251,7 +246,7 @@ export class RequestMachine {
   #charge(bytes: number): void {
     this.#bodyBytes += bytes;
     const { maxBodyBytes } = this.#limits;
-    if (this.#bodyBytes > maxBodyBytes) throw new Fault(413, `expected at most ${maxBodyBytes} bytes of content`);
+    if (this.#bodyBytes > maxBodyBytes) throw new HttpError(413, `expected at most ${maxBodyBytes} bytes of content`);
   }
 
   /** Consumes up to `size` received bytes. Returns a view. */
@@ -275,7 +270,7 @@ export class RequestMachine {
       const part = this.#take(end < 0 ? first.length : end + 1);
       if (part === undefined) return undefined;
       this.#text += latin1(part);
-      if (this.#spent + this.#text.length > limit) throw new Fault(tooLong, "the line or the head is too long");
+      if (this.#spent + this.#text.length > limit) throw new HttpError(tooLong, "the line or the head is too long");
       if (end >= 0) return this.#lineDone();
     }
   }
@@ -286,7 +281,7 @@ export class RequestMachine {
     this.#text = "";
     // RFC 9112 section 2.2 allows to accept a lone LF or CR. Refusing them is safer.
     if (text.charCodeAt(text.length - 2) !== cr || text.indexOf("\r") !== text.length - 2) {
-      throw new Fault(400, "expected CR LF at the end of each line, and no other CR or LF");
+      throw new HttpError(400, "expected CR LF at the end of each line, and no other CR or LF");
     }
     return text.slice(0, -2);
   }

@@ -1,5 +1,6 @@
 /** The head of a response (RFC 9112 sections 4 to 6): Response -> status line, fields, framing of content. @module */
 import { type Bytes, describeType, quote, SshError } from "@postern/wire";
+import { fieldContent, token } from "./request-head.ts";
 
 /** How the content of a response is delimited (RFC 9112 section 6.3). */
 export type ResponseFraming =
@@ -41,9 +42,6 @@ export const connectionFields: ReadonlySet<string> = /* @__PURE__ */ new Set([
 
 const fetchCodings: ReadonlySet<string> = /* @__PURE__ */ new Set(["gzip", "x-gzip", "deflate", "br"]);
 
-const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
-
 /**
  * Encodes the head of a response.
  *
@@ -64,14 +62,14 @@ export function encodeResponseHead(response: Response, context: ResponseContext)
   const wantsClose = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(headers.get("connection") ?? "");
   const keepAlive = context.keepAlive && !wantsClose && framing.by !== "close";
 
-  let text = `HTTP/1.1 ${status} ${fieldText.test(response.statusText) ? response.statusText : ""}\r\n`;
+  let text = `HTTP/1.1 ${status} ${fieldContent.test(response.statusText) ? response.statusText : ""}\r\n`;
   const add = (name: string, value: string | number): void => {
     text += `${name}: ${value}\r\n`;
   };
   for (const [name, value] of headers) {
     if (connectionFields.has(name.toLowerCase()) || name.toLowerCase() === "content-length") continue;
     if (decoded && name.toLowerCase() === "content-encoding") continue;
-    if (!fieldName.test(name) || !fieldText.test(value))
+    if (!token.test(name) || !fieldContent.test(value))
       throw new SshError("misuse", `expected a response with valid fields, got an invalid field ${quote(name, 64)}`);
     add(name, value);
   }

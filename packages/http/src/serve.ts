@@ -3,8 +3,8 @@ import { type Address, onAbort, TypedEventTarget } from "@postern/ssh";
 import { describeType, SshError, toSshError } from "@postern/wire";
 import { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts";
 import { Exchange, type ExchangeContext, refuse } from "./exchange.ts";
-import { Fault } from "./fault.ts";
 import { HttpConnection, nextTurn } from "./http-connection.ts";
+import { HttpError } from "./http-error.ts";
 import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
 
 /** Requests of one connection before it yields to the event loop. */
@@ -143,7 +143,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
         }
       } else {
         this.#rejected.add(connection);
-        await refuse(connection, new Fault(503, "too many connections are open"), this.#limits);
+        await refuse(connection, new HttpError(503, "too many connections are open"), this.#limits);
       }
       await connection.finish(this.#limits.lingerMs);
     } catch (error) {
@@ -167,14 +167,14 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     const start = performance.now();
     const event = await connection.next(Math.min(headerTimeoutMs, requestTimeoutMs));
     if (event === "timeout") {
-      await refuse(connection, new Fault(408, "expected the whole head in time"), this.#limits);
+      await refuse(connection, new HttpError(408, "expected the whole head in time"), this.#limits);
     }
     if (typeof event === "string") return false;
     if (event.type === "head") {
       const leftMs = requestTimeoutMs - (performance.now() - start);
       return await new Exchange(connection, event.head, context, leftMs).run();
     }
-    if (event.type === "fault") await refuse(connection, event.fault, this.#limits);
+    if (event.type === "error") await refuse(connection, event.error, this.#limits);
     return false;
   }
 }

@@ -33,7 +33,7 @@ function note(seen: unknown[], event: RequestEvent): void {
     const text = fromUtf8(event.data);
     if (typeof last === "string" && last.startsWith("data ")) seen[seen.length - 1] = last + text;
     else seen.push(`data ${text}`);
-  } else if (event.type === "fault") seen.push(event.fault.status);
+  } else if (event.type === "error") seen.push(event.error.status);
   else if (event.type === "head") {
     const { method, url, framing } = event.head;
     seen.push(`${method} ${url} ${framing.by === "length" ? framing.length : framing.by}`);
@@ -74,12 +74,12 @@ describe("the pieces of content", () => {
     machine.next();
     let pieces = 0;
     let last: RequestEvent | undefined;
-    while (last?.type !== "fault" && pieces < maxBodyBytes) {
+    while (last?.type !== "error" && pieces < maxBodyBytes) {
       machine.receive(latin1(chunk));
       last = machine.next();
       if (last?.type === "data") pieces++;
     }
-    expect(last).toMatchObject({ type: "fault", fault: { status: 413 } });
+    expect(last).toMatchObject({ type: "error", error: { status: 413 } });
     expect(pieces).toBe(1024 + maxBodyBytes / 256);
   });
 

@@ -1,39 +1,8 @@
 /** Loads test-vectors/keys. */
-import { readFileSync } from "node:fs";
+import { type KeyVector, loadKeyVectors, loadVectors, type UnreadVector } from "@postern/testkit/vectors";
 
-export interface KeyVector {
-  readonly id: number;
-  /** the command that created the key */
-  readonly comment: string;
-  readonly privateKey: string;
-  readonly publicLine: string;
-  readonly fingerprint: string;
-  readonly bits: number;
-  readonly data: string;
-  /** a signature of `data` by OpenSSH */
-  readonly signature: string;
-}
-
-export interface UnreadVector {
-  readonly comment: string;
-  readonly text: string;
-  readonly expects: readonly string[];
-}
-
-function load<V>(algorithm: string): readonly V[] {
-  const url = new URL(`../../../test-vectors/keys/${algorithm}.json`, import.meta.url);
-  return (JSON.parse(readFileSync(url, "utf8")) as { vectors: V[] }).vectors;
-}
-
-export const keyVectors: readonly (readonly [string, KeyVector])[] = [
-  "ssh-ed25519",
-  "ecdsa-sha2-nistp256",
-  "ecdsa-sha2-nistp384",
-  "ecdsa-sha2-nistp521",
-  "ssh-rsa",
-].flatMap((type) => load<KeyVector>(type).map((vector) => [type, vector] as const));
-
-export const unreadVectors: readonly UnreadVector[] = load("unread");
+export const keyVectors = loadKeyVectors();
+export const unreadVectors = loadVectors("keys", "unread").vectors as readonly UnreadVector[];
 
 /** Returns the first vector of a key type. */
 export function vectorOf(type: string): KeyVector {

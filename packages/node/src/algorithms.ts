@@ -13,32 +13,17 @@ import { publicKeyObject } from "./public-keys.ts";
 
 export { sha256, sha384, sha512 } from "./hash.ts";
 
-const hmac =
-  (hash: string): make.Hmac =>
-  (key) =>
-  (head, data) =>
-    plain(native.createHmac(hash, key).update(head).update(data).digest());
+const hmacSha256: make.Hmac = (key) => (head, data) => hmac("sha256", key, head, data);
+const hmacSha512: make.Hmac = (key) => (head, data) => hmac("sha512", key, head, data);
 
-export const hmacSha2_256: Mac = /* @__PURE__ */ make.createHmacMac(
-  "hmac-sha2-256",
-  32,
-  /* @__PURE__ */ hmac("sha256"),
-);
-export const hmacSha2_512: Mac = /* @__PURE__ */ make.createHmacMac(
-  "hmac-sha2-512",
-  64,
-  /* @__PURE__ */ hmac("sha512"),
-);
-export const hmacSha2_256Etm: Mac = /* @__PURE__ */ make.createHmacMac(
-  "hmac-sha2-256-etm@openssh.com",
-  32,
-  /* @__PURE__ */ hmac("sha256"),
-);
-export const hmacSha2_512Etm: Mac = /* @__PURE__ */ make.createHmacMac(
-  "hmac-sha2-512-etm@openssh.com",
-  64,
-  /* @__PURE__ */ hmac("sha512"),
-);
+function hmac(hash: string, key: Bytes, head: Bytes, data: Bytes): Bytes {
+  return plain(native.createHmac(hash, key).update(head).update(data).digest());
+}
+
+export const hmacSha2_256: Mac = /* @__PURE__ */ make.createHmacMac("hmac-sha2-256", 32, hmacSha256);
+export const hmacSha2_512: Mac = /* @__PURE__ */ make.createHmacMac("hmac-sha2-512", 64, hmacSha512);
+export const hmacSha2_256Etm: Mac = /* @__PURE__ */ make.createHmacMac("hmac-sha2-256-etm@openssh.com", 32, hmacSha256);
+export const hmacSha2_512Etm: Mac = /* @__PURE__ */ make.createHmacMac("hmac-sha2-512-etm@openssh.com", 64, hmacSha512);
 
 // ---- ciphers
 
@@ -82,12 +67,10 @@ function shortGcm(key: Bytes): ShortGcm | undefined {
 }
 
 // One cipher object per key, because it holds the block counter.
-const aesCtr =
-  (algorithm: string): make.AesCtr =>
-  (key, counter) => {
-    const cipher = native.createCipheriv(algorithm, key, counter);
-    return (blocks) => plain(cipher.update(blocks));
-  };
+const aesCtr: make.AesCtr = (key, counter) => {
+  const cipher = native.createCipheriv(`aes-${key.length * 8}-ctr`, key, counter);
+  return (blocks) => plain(cipher.update(blocks));
+};
 
 const zeroBlock: Bytes = /* @__PURE__ */ new Uint8Array(64);
 
@@ -105,21 +88,9 @@ const chacha20: make.ChaCha20 = {
 export const aes128Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes128-gcm@openssh.com", 16, aesGcm);
 export const aes256Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes256-gcm@openssh.com", 32, aesGcm);
 export const chacha20Poly1305: Cipher = /* @__PURE__ */ make.createChaCha20Poly1305(chacha20, poly1305);
-export const aes128Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
-  "aes128-ctr",
-  16,
-  /* @__PURE__ */ aesCtr("aes-128-ctr"),
-);
-export const aes192Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
-  "aes192-ctr",
-  24,
-  /* @__PURE__ */ aesCtr("aes-192-ctr"),
-);
-export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr(
-  "aes256-ctr",
-  32,
-  /* @__PURE__ */ aesCtr("aes-256-ctr"),
-);
+export const aes128Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes128-ctr", 16, aesCtr);
+export const aes192Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes192-ctr", 24, aesCtr);
+export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes256-ctr", 32, aesCtr);
 
 // ---- key exchanges
 
@@ -147,14 +118,16 @@ function x25519(privateKey: Bytes): EphemeralKey {
   };
 }
 
-const ecdh =
-  (curve: string) =>
-  (scalar: Bytes): EphemeralKey => {
-    const key = native.createECDH(curve);
-    key.setPrivateKey(scalar);
-    scalar.fill(0);
-    return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
-  };
+const prime256v1 = (scalar: Bytes): EphemeralKey => ecdh("prime256v1", scalar);
+const secp384r1 = (scalar: Bytes): EphemeralKey => ecdh("secp384r1", scalar);
+const secp521r1 = (scalar: Bytes): EphemeralKey => ecdh("secp521r1", scalar);
+
+function ecdh(curve: string, scalar: Bytes): EphemeralKey {
+  const key = native.createECDH(curve);
+  key.setPrivateKey(scalar);
+  scalar.fill(0);
+  return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
+}
 
 export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.createCurve25519("curve25519-sha256", sha256, x25519);
 export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurve25519(
@@ -162,21 +135,9 @@ export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurv
   sha256,
   x25519,
 );
-export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.createEcdh(
-  make.nistp256,
-  sha256,
-  /* @__PURE__ */ ecdh("prime256v1"),
-);
-export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.createEcdh(
-  make.nistp384,
-  sha384,
-  /* @__PURE__ */ ecdh("secp384r1"),
-);
-export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(
-  make.nistp521,
-  sha512,
-  /* @__PURE__ */ ecdh("secp521r1"),
-);
+export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp256, sha256, prime256v1);
+export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp384, sha384, secp384r1);
+export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp521, sha512, secp521r1);
 
 // ---- public keys
 

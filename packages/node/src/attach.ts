@@ -77,8 +77,8 @@ export function attach(
   const server = typeof serverOrHandler === "function" ? createHttpServer(serverOrHandler) : serverOrHandler;
   const attached = isEmitter(server) ? new AttachedServer(server) : undefined;
   const sockets = new Set<ChannelSocket>();
-  let over = false;
-  const unlisten = onAbort(signal, () => {
+  let hasEnded = false;
+  const stopListening = onAbort(signal, () => {
     for (const socket of sockets) socket.destroy(new SshError("aborted", "the server was detached"));
   });
   const closed = run();
@@ -89,27 +89,27 @@ export function attach(
   async function run(): Promise<void> {
     try {
       await attached?.ready();
-      await acceptor.run(give);
+      await acceptor.run(accept);
     } finally {
-      over = true;
+      hasEnded = true;
       attached?.drain();
-      forget();
+      detachIfDone();
     }
   }
 
   /** Removes our listeners once no socket is open. */
-  function forget(): void {
-    if (!over || sockets.size > 0) return;
-    unlisten();
+  function detachIfDone(): void {
+    if (!hasEnded || sockets.size > 0) return;
+    stopListening();
     attached?.detach();
   }
 
-  function give(channel: VisitorChannel): void {
+  function accept(channel: VisitorChannel): void {
     const all = visitorsOf(server);
     if (server.maxConnections != null && all.size >= server.maxConnections) {
       const { host: remoteAddress, port: remotePort } = channel.origin;
       channel.close();
-      attempt(() => attached?.drop({ remoteAddress, remotePort }));
+      callProgram(() => attached?.drop({ remoteAddress, remotePort }));
       return;
     }
     const socket = new ChannelSocket(channel, channel.origin, server.allowHalfOpen);
@@ -118,9 +118,9 @@ export function attach(
     socket.once("close", () => {
       sockets.delete(socket);
       all.delete(socket);
-      forget();
+      detachIfDone();
     });
-    attempt(() => {
+    callProgram(() => {
       if (attached) attached.connect(socket);
       else server.emit("connection", socket);
     }, socket);
@@ -131,7 +131,7 @@ export function attach(
  * Calls the program. As with a listener of `net.Server` that throws, the error is uncaught; other visitors are not
  * affected.
  */
-function attempt(call: () => void, socket?: ChannelSocket): void {
+function callProgram(call: () => void, socket?: ChannelSocket): void {
   try {
     call();
   } catch (error) {

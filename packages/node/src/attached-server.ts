@@ -31,7 +31,7 @@ export class AttachedServer {
   #connecting: ChannelSocket | undefined;
   readonly #speaksHttp1: boolean;
   #draining = false;
-  readonly #listeners: readonly (readonly [event: string, listener: (...given: never[]) => void])[];
+  readonly #listeners: (readonly [event: string, listener: () => void])[] = [];
 
   constructor(server: EventEmitter) {
     this.#server = server;
@@ -41,24 +41,12 @@ export class AttachedServer {
     this.#visitor = isTls ? new AsyncLocalStorage() : undefined;
     // Our listener for `request` would make an HTTP/2 server that has none answer requests twice.
     this.#speaksHttp1 = isHttp && (!isHttp2 || server.listenerCount("request") > 0);
-    const track = (): void => void trackConnections(server);
-    this.#listeners = [
-      // `close` stops the timer that enforces the timeouts, while visitors stay connected.
-      ...(isHttp ? [["close", track] as const] : []),
-      ...(isTls
-        ? [["secureConnection", (socket: HttpConnection["socket"]) => this.#onSecureConnection(socket)] as const]
-        : []),
-      ...(isHttp2 ? [["session", (session: ServerHttp2Session) => this.#onSession(session)] as const] : []),
-      ...(this.#speaksHttp1
-        ? [
-            [
-              "request",
-              (request: IncomingMessage, response: ServerResponse) => this.#onRequest(request, response),
-            ] as const,
-          ]
-        : []),
-    ];
-    for (const [event, listener] of this.#listeners) server.prependListener(event, listener as () => void);
+    // `close` stops the timer that enforces the timeouts, while visitors stay connected.
+    if (isHttp) this.#listen("close", () => void trackConnections(server));
+    if (isTls) this.#listen("secureConnection", (socket: HttpConnection["socket"]) => this.#onSecureConnection(socket));
+    if (isHttp2) this.#listen("session", (session: ServerHttp2Session) => this.#onSession(session));
+    if (this.#speaksHttp1)
+      this.#listen("request", (request: IncomingMessage, reply: ServerResponse) => this.#onRequest(request, reply));
     attachments.set(server, (attachments.get(server) ?? 0) + 1);
   }
 
@@ -102,10 +90,15 @@ export class AttachedServer {
 
   /** Removes our listeners from the server. Called after the last visitor has left. */
   detach(): void {
-    for (const [event, listener] of this.#listeners) this.#server.off(event, listener as () => void);
+    for (const [event, listener] of this.#listeners) this.#server.off(event, listener);
     const left = (attachments.get(this.#server) ?? 1) - 1;
     attachments.set(this.#server, left);
     if (left === 0 && !(this.#server as Partial<Server>).listening) stopTracking(this.#server);
+  }
+
+  #listen(event: string, listener: (...given: never[]) => void): void {
+    this.#listeners.push([event, listener as () => void]);
+    this.#server.prependListener(event, listener as () => void);
   }
 
   #add(socket: HttpConnection["socket"]): void {

@@ -96,8 +96,7 @@ class Race {
   #delayMs = attemptDelayMs;
   #next: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  /** stops listening to the signal */
-  #unlisten: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
   #isOver = false;
 
   constructor(target: Target, connected: (winner: BytePipe) => void, failed: (error: SshError) => void) {
@@ -108,7 +107,7 @@ class Race {
 
   start({ signal, timeoutMs, lookup = systemLookup }: DialOptions): void {
     const { host, port } = this.#target;
-    if (signal !== undefined) this.#unlisten = onAbort(signal, () => this.abort(signal.reason));
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(() => this.#expire(timeoutMs), Math.min(timeoutMs, maxTimerMs));
     }
@@ -182,7 +181,7 @@ class Race {
     this.#isOver = true;
     clearTimeout(this.#next);
     clearTimeout(this.#deadline);
-    this.#unlisten?.();
+    this.#stopListening?.();
     for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
     if (winner) this.#connected(pipeOf(winner));
   }

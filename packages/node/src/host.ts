@@ -125,11 +125,11 @@ async function listenOnce(
     for (const host of hosts) {
       const chosen = listeners[0]?.port ?? port;
       try {
-        const taken = (socket: Socket): void => {
+        const accept = (socket: Socket): void => {
           if (early === undefined) onSocket(socket);
           else early.push(socket);
         };
-        listeners.push(await listen({ host, port: chosen, ipv6Only: true }, taken));
+        listeners.push(await listen({ host, port: chosen, ipv6Only: true }, accept));
       } catch (error) {
         // Several addresses stand for address families, and a machine may lack one.
         const lacking = ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemCode(error) ?? "");

@@ -1,5 +1,6 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { abortable } from "@postern/ssh";
 import { expectPort, expectSignal, expectType, SshError } from "@postern/wire";
 import { hostPort, reasonOf } from "./dial.ts";
 
@@ -49,22 +50,16 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
     onSocket(socket);
   });
   await new Promise<void>((resolve, reject) => {
-    const settle = (error?: unknown) => {
-      signal?.removeEventListener("abort", abort);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const abort = () => {
+    const settle = abortable(signal, { resolve, reject }, () => {
       server.close();
-      settle(signal?.reason);
-    };
-    signal?.addEventListener("abort", abort, { once: true });
+      reject(signal?.reason);
+    });
     // The listener stays: accept() may fail temporarily, for example with too many open files, while the port stays
     // open.
     server.on("error", (cause) => {
-      settle(new SshError("connect", `expected to listen on ${name}, got ${reasonOf(cause)}`, { cause }));
+      settle.reject(new SshError("connect", `expected to listen on ${name}, got ${reasonOf(cause)}`, { cause }));
     });
-    server.listen({ host, port, ipv6Only, ...(backlog === undefined ? {} : { backlog }) }, () => settle());
+    server.listen({ host, port, ipv6Only, ...(backlog === undefined ? {} : { backlog }) }, () => settle.resolve());
   });
   const bound = server.address() as AddressInfo;
   return { address: bound.address, port: bound.port, close };

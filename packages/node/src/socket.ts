@@ -2,25 +2,16 @@
 import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { setImmediate } from "node:timers";
 import type { BytePipe, PipeSink, StartOptions } from "@postern/ssh";
-import { type Bytes, SshError, toSshError } from "@postern/wire";
-import { atEndOfTurn, type TurnListener } from "./end-of-turn.ts";
+import { type ArrayBufferBytes, type Bytes, SshError, toSshError } from "@postern/wire";
+import { WriteGathering } from "./write-gathering.ts";
 
 /**
  * Size of the read buffer. Large enough to read a busy socket in few turns of the event loop, and small enough to stay
  * in a processor's cache.
  */
 const readSize = 64 * 1024;
-/** Bytes that may wait for the end of a turn of the event loop. */
-const mostGathered = 256 * 1024;
-/** If the first write of a turn is smaller, it leaves at once. */
-const smallWrite = 4096;
-/** Writes of at least this size gain nothing from waiting for the end of the turn. */
-const largeWrite = 64 * 1024;
 /** Silence before the first TCP keepalive probe. Before a socket is connected, libuv always uses this delay. */
 const keepAliveDelayMs = 60_000;
-/** A small write that follows the previous one after a longer time does not belong to a burst, and leaves at once. */
-const burstMs = 0.05;
-
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 
 /**
@@ -47,7 +38,7 @@ export function socketPipe(socket: Socket): BytePipe {
 }
 
 /** Shared by all sockets of {@link connectPiped}: each read is delivered before the next one begins. */
-let readBuffer: Bytes | undefined;
+let readBuffer: ArrayBufferBytes | undefined;
 
 /** Starts to connect. Returns a socket with a pipe, see {@link pipeOf}. The socket emits no `data`. */
 export function connectPiped(options: TcpNetConnectOpts): Socket {
@@ -92,22 +83,16 @@ type Life =
 const open: Life = { at: "open" };
 const reported: Life = { at: "reported" };
 
-class SocketPipe implements BytePipe, TurnListener {
+class SocketPipe implements BytePipe {
   readonly #socket: Socket;
+  readonly #writes: WriteGathering;
   /** whether {@link connectPiped} created it: then it is TCP, and calls `read` */
   readonly #dialled: boolean;
   #sink: PipeSink | undefined;
-  #corks = true;
   #paused = false;
   /** whether `write` returned `false` and `drain` has not been called since */
   #needsDrain = false;
   #ended = false;
-  /** chunks that the socket may not have sent yet */
-  #unwritten: Bytes[] | undefined;
-  #unwrittenSize = 0;
-  /** number of writes in this turn of the event loop, except a single small one */
-  #wrote = 0;
-  #lastSmallAt = 0;
   /** whether we closed the pipe: data that still arrives is dropped */
   #dropping = false;
   #peer: "sending" | "ended" | "reported" = "sending";
@@ -116,6 +101,7 @@ class SocketPipe implements BytePipe, TurnListener {
 
   constructor(socket: Socket, dialled: boolean) {
     this.#socket = socket;
+    this.#writes = new WriteGathering(socket, this);
     this.#dialled = dialled;
     (socket as PipedSocket)[pipeKey] = this;
     socket.pause();
@@ -134,11 +120,12 @@ class SocketPipe implements BytePipe, TurnListener {
   start(sink: PipeSink, { cork = true }: StartOptions = {}): void {
     if (this.#sink) throw new SshError("misuse", "expected one start, got another");
     this.#sink = sink;
-    this.#corks = cork;
+    this.#writes.corks = cork;
+    this.#writes.written = sink.memory?.written;
     if (!this.#dialled) {
       // The sink expects a Uint8Array. A Buffer differs: its slice() does not copy.
       this.#socket.on("data", (chunk: Bytes) =>
-        this.#deliver(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)),
+        this.#deliver(new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length)),
       );
     }
     if (!this.#paused) this.#socket.resume();
@@ -146,7 +133,7 @@ class SocketPipe implements BytePipe, TurnListener {
   }
 
   /** Called with each read of a socket of {@link connectPiped}. The memory is reused after the call. */
-  read(chunk: Bytes): void {
+  read(chunk: ArrayBufferBytes): void {
     this.#deliver(this.#sink?.memory?.borrows === true ? chunk : chunk.slice());
   }
 
@@ -154,10 +141,8 @@ class SocketPipe implements BytePipe, TurnListener {
     if (this.#socket.destroyed || this.#aborted) return false;
     if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
     if (chunk.length === 0) return !this.#needsDrain;
-    const more = this.#gather(chunk);
+    const more = this.#writes.write(chunk);
     if (!more) this.#needsDrain = true;
-    const written = this.#sink?.memory?.written;
-    if (written !== undefined) this.#reportOnceWritten(chunk, written);
     return more;
   }
 
@@ -217,7 +202,7 @@ class SocketPipe implements BytePipe, TurnListener {
     }
   }
 
-  #deliver(chunk: Bytes): void {
+  #deliver(chunk: ArrayBufferBytes): void {
     if (!this.#aborted && !this.#dropping) this.#sink?.data(chunk);
   }
 
@@ -249,66 +234,10 @@ class SocketPipe implements BytePipe, TurnListener {
     this.#report();
   }
 
-  /** Writes a chunk. Combines the writes of one turn of the event loop in one system call, within limits. */
-  #gather(chunk: Bytes): boolean {
-    const socket = this.#socket;
-    const small = chunk.length < smallWrite;
-    if (this.#wrote === 0) {
-      if (small && this.#isAlone()) return socket.write(chunk);
-      atEndOfTurn(this);
-    }
-    this.#wrote++;
-    const first = this.#wrote === 1;
-    const waits = !this.#corks ? small && !first : !(small && first) && chunk.length < largeWrite;
-    if (waits && socket.writableCorked === 0) socket.cork();
-    const more = socket.write(chunk);
-    if (!this.#corks || socket.writableCorked === 0) return more;
-    // Bytes that only wait for the end of the turn cause no backpressure: a writer that gets `false` counts as slow.
-    if (socket.writableLength < mostGathered) return true;
-    socket.uncork();
-    return socket.writableLength === 0;
-  }
-
-  /** Whether a small write does not belong to a burst. */
-  #isAlone(): boolean {
-    const now = performance.now();
-    const isAlone = now - this.#lastSmallAt > burstMs;
-    this.#lastSmallAt = now;
-    return isAlone;
-  }
-
-  /** Called when the event loop has processed all sockets that were ready. */
-  turnIsOver(): void {
-    this.#wrote = 0;
-    if (this.#socket.writableCorked === 0) return;
-    this.#socket.uncork();
-    this.drained();
-  }
-
-  /** Called when the socket emits `drain` or may have sent its pending writes. */
+  /** Called when the socket emits `drain` or gathered writes have left. */
   drained(): void {
-    this.#reportWritten();
+    this.#writes.reportWritten();
     this.#report();
-  }
-
-  #reportOnceWritten(chunk: Bytes, written: (chunk: Bytes) => void): void {
-    // Usually the system has accepted the chunk already.
-    if (this.#unwrittenSize + this.#socket.writableLength === 0) return written(chunk);
-    this.#unwritten ??= [];
-    this.#unwritten.push(chunk);
-    this.#unwrittenSize += chunk.length;
-    this.#reportWritten();
-  }
-
-  #reportWritten(): void {
-    // The socket sends in order, so the last `writableLength` bytes are pending. With steady writes it may never be 0.
-    const unwritten = this.#unwritten;
-    for (let first = unwritten?.[0]; first !== undefined; first = unwritten?.[0]) {
-      if (this.#unwrittenSize - first.length < this.#socket.writableLength) return;
-      unwritten?.shift();
-      this.#unwrittenSize -= first.length;
-      this.#sink?.memory?.written?.(first);
-    }
   }
 
   /** Calls the sink with all pending events, in order. */

@@ -1,5 +1,5 @@
 /** The interface of a socket (below a connection) and of a channel (above it). @module */
-import type { Bytes } from "@postern/wire";
+import type { ArrayBufferBytes, Bytes } from "@postern/wire";
 
 /** How a {@link PipeSink} treats the memory of chunks. */
 export interface SinkMemory {
@@ -28,8 +28,8 @@ export interface StartOptions {
 export interface PipeSink {
   /** Default: the sink takes each chunk, and does not need to know when writes are sent. */
   readonly memory?: SinkMemory | undefined;
-  /** Bytes arrived (takes, unless it borrows). Not called while the pipe is paused. */
-  data(chunk: Bytes): void;
+  /** Bytes arrived (takes, unless it borrows), in an ArrayBuffer as WebCrypto requires. Not called while paused. */
+  data(chunk: ArrayBufferBytes): void;
   /** The peer sends nothing more; we may still write. */
   end(): void;
   /** Called once the pipe accepts data again, after `write` returned `false`. */

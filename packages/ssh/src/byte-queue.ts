@@ -1,5 +1,5 @@
 /** Buffered bytes, held in about as much memory as they need. @module */
-import { type Bytes, concat } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, concat } from "@postern/wire";
 
 const blockSize = 4096;
 
@@ -38,7 +38,7 @@ export class ByteQueue {
   }
 
   /** Returns at most the first `size` bytes without removing them (copies). */
-  peek(size: number): Bytes {
+  peek(size: number): ArrayBufferBytes {
     const head: Bytes[] = [];
     let missing = size;
     for (const chunk of this.#chunks) {

@@ -1,5 +1,5 @@
 /** The receiving half of a channel: buffering, window credit and delivery. @module */
-import type { Bytes } from "@postern/wire";
+import type { ArrayBufferBytes, Bytes } from "@postern/wire";
 import type { PipeSink } from "./byte-pipe.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { ChannelCore } from "./channel-core.ts";
@@ -7,7 +7,7 @@ import type { WindowGrowth } from "./window-growth.ts";
 
 interface Peek {
   readonly size: number;
-  resolve(head: Bytes): void;
+  resolve(head: ArrayBufferBytes): void;
 }
 
 /** Shared by all channels without buffered data or peeks. Nothing is ever added to these. */
@@ -54,6 +54,7 @@ export class ChannelInput {
     return this.#state === "ended" || this.#state === "reported";
   }
 
+  /** Delivers data (view), or buffers it (copies). */
   received(data: Bytes): void {
     const { sink, counters } = this.#channel;
     counters.bytesIn += data.length;
@@ -84,14 +85,14 @@ export class ChannelInput {
     this.deliver();
   }
 
-  peek(size: number): Promise<Bytes> {
+  peek(size: number): Promise<ArrayBufferBytes> {
     return new Promise((resolve) => {
       this.#peeks = [...this.#peeks, { size, resolve }];
       this.#answerPeeks();
     });
   }
 
-  /** Sends window credit for bytes that were consumed. */
+  /** Sends window credit for bytes that were consumed or dropped (RFC 4254 section 5.2). */
   credit(size: number): void {
     const { id, ended, context } = this.#channel;
     if (size === 0 || ended !== undefined) return;
@@ -154,7 +155,7 @@ export class ChannelInput {
     // Read first, because the consumer may free the memory at once.
     const size = data.length;
     try {
-      sink.data(data);
+      sink.data(data as ArrayBufferBytes);
     } catch (error) {
       this.#channel.consumerFailed(error);
     }

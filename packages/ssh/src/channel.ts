@@ -1,7 +1,7 @@
 /** A channel as a byte pipe and as streams. @module */
 import { type ArrayBufferBytes, type Bytes, Limits, SshError } from "@postern/wire";
 import type { PipeMemory, PipeSink } from "./byte-pipe.ts";
-import type { ChannelContext, ChannelCore, ChannelEnd } from "./channel-core.ts";
+import type { ChannelCore, ChannelEnd, ConnectionContext } from "./channel-core.ts";
 import { ChannelInput } from "./channel-input.ts";
 import { ChannelOutput } from "./channel-output.ts";
 import { abortable, type Deferred, deferred, type Settler } from "./deferred.ts";
@@ -21,7 +21,7 @@ export class SshChannel implements Channel, ChannelCore {
   readonly type: string;
   readonly id: number;
   /** @internal */
-  readonly context: ChannelContext;
+  readonly context: ConnectionContext;
   readonly counters: ChannelCore["counters"] = { bytesIn: 0, bytesOut: 0, stalls: 0 };
   /** @internal */
   readonly onRequest: AcceptOptions["onRequest"];
@@ -31,8 +31,10 @@ export class SshChannel implements Channel, ChannelCore {
   sink: PipeSink | undefined;
   /** @internal */
   ended: ChannelEnd | undefined;
-  readonly #input: ChannelInput;
-  readonly #output: ChannelOutput;
+  /** @internal */
+  readonly input: ChannelInput;
+  /** @internal */
+  readonly output: ChannelOutput;
   #streams: ChannelStreams | undefined;
   #closed: Deferred | undefined;
   /** why `closed` rejects */
@@ -44,7 +46,7 @@ export class SshChannel implements Channel, ChannelCore {
     type: string,
     id: number,
     growth: WindowGrowth,
-    context: ChannelContext,
+    context: ConnectionContext,
     { onRequest, onClosed, onReleased }: AcceptOptions = {},
   ) {
     this.type = type;
@@ -53,8 +55,8 @@ export class SshChannel implements Channel, ChannelCore {
     this.onRequest = onRequest;
     this.#onClosed = onClosed;
     this.#onReleased = onReleased;
-    this.#input = new ChannelInput(this, growth);
-    this.#output = new ChannelOutput(this);
+    this.input = new ChannelInput(this, growth);
+    this.output = new ChannelOutput(this);
   }
 
   get closed(): Promise<void> {
@@ -75,42 +77,42 @@ export class SshChannel implements Channel, ChannelCore {
 
   start(sink: PipeSink): void {
     if (this.sink !== undefined)
-      throw new SshError("misuse", "expected a channel to be started once, as streams or as a pipe");
+      throw new SshError("misuse", "expected one start, as streams or as a pipe, got another");
     this.sink = sink;
-    queueMicrotask(() => this.#input.deliver());
+    queueMicrotask(() => this.input.deliver());
   }
 
   write(chunk: Bytes): boolean {
-    return this.#output.write(chunk);
+    return this.output.write(chunk);
   }
 
   end(): void {
-    this.#output.end();
+    this.output.end();
   }
 
   close(): void {
-    if (this.ended !== undefined) return this.#input.dropRest();
+    if (this.ended !== undefined) return this.input.dropRest();
     // If both directions have ended, the machine of the side that opened the channel closes it.
-    if (this.#output.isClosing || (this.#output.isDone && this.#input.hasEnded)) return;
-    this.#input.drop();
-    this.#output.close();
+    if (this.output.isClosing || (this.output.isDone && this.input.hasEnded)) return;
+    this.input.drop();
+    this.output.close();
   }
 
   pause(): void {
-    this.#input.pause();
+    this.input.pause();
   }
 
   resume(): void {
-    this.#input.resume();
+    this.input.resume();
   }
 
   abort(reason?: Error): void {
-    if (this.ended !== undefined) return this.#input.dropRest();
-    if (this.#output.isAborted) return;
+    if (this.ended !== undefined) return this.input.dropRest();
+    if (this.output.isAborted) return;
     this.#abortReason = reason ?? new SshError("closed", "the channel was aborted");
-    this.#output.abort();
+    this.output.abort();
     this.#streams?.endWriting(this.#abortReason);
-    this.#input.drop();
+    this.input.drop();
     this.context.machine.close(this.id);
     this.context.scheduleFlush();
     // The machine keeps the id until the peer's CLOSE, which may never come. The program need not wait for it.
@@ -120,7 +122,7 @@ export class SshChannel implements Channel, ChannelCore {
   async request(type: string, specificData: Bytes, { signal }: CallOptions = {}): Promise<boolean> {
     signal?.throwIfAborted();
     if (this.ended !== undefined)
-      throw this.ended.error ?? new SshError("closed", "expected an open channel for a request");
+      throw this.ended.error ?? new SshError("closed", "expected an open channel for a request, got a closed one");
     this.context.machine.request(this.id, type, specificData, true);
     this.context.scheduleFlush();
     return await new Promise<boolean>((resolve, reject) => {
@@ -141,28 +143,8 @@ export class SshChannel implements Channel, ChannelCore {
     this.context.scheduleFlush();
   }
 
-  peek(size: number): Promise<Bytes> {
-    return this.#input.peek(size);
-  }
-
-  /** The machine's event `data`. @internal */
-  received(data: Bytes): void {
-    this.#input.received(data);
-  }
-
-  /** Credits data that was dropped unread, such as extended data (RFC 4254 section 5.2). @internal */
-  discarded(size: number): void {
-    this.#input.credit(size);
-  }
-
-  /** The machine's event `eof`. @internal */
-  receivedEof(): void {
-    this.#input.receivedEof();
-  }
-
-  /** The machine's event `writable`. @internal */
-  becameWritable(): void {
-    this.#output.sendPending();
+  peek(size: number): Promise<ArrayBufferBytes> {
+    return this.input.peek(size);
   }
 
   /** The machine's event `stalled`. @internal */
@@ -203,8 +185,8 @@ export class SshChannel implements Channel, ChannelCore {
   #end(error: SshError | undefined): void {
     if (this.ended !== undefined) return;
     this.ended = { error, reason: error ?? this.#abortReason };
-    this.#output.dropPending();
-    this.#input.close(error !== undefined);
+    this.output.dropPending();
+    this.input.close(error !== undefined);
     // A writer gets the error at once, a reader after the buffered data.
     this.#streams?.endWriting(error);
     for (const { reject } of this.#replies.splice(0))
@@ -212,7 +194,7 @@ export class SshChannel implements Channel, ChannelCore {
     if (error !== undefined) this.#failure ??= { error };
     this.#settleClosed();
     this.guard(() => this.#onClosed?.(this));
-    this.#input.deliver();
+    this.input.deliver();
   }
 
   #settleClosed(): void {

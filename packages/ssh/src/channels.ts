@@ -2,25 +2,11 @@
 import type { ReplySlot } from "@postern/connection";
 import { type Bytes, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
 import { SshChannel } from "./channel.ts";
-import type { ChannelContext } from "./channel-core.ts";
+import type { ConnectionContext } from "./channel-core.ts";
 import { abortable, type Settler } from "./deferred.ts";
 import type { SessionEvent } from "./session-machine.ts";
 import type { AcceptOptions, CallOptions, Channel, ChannelOptions, IncomingOpen } from "./ssh-connection.ts";
 import { WindowBudget, WindowGrowth } from "./window-growth.ts";
-
-/** The parts of its connection that {@link Channels} uses. */
-export interface ChannelsContext extends ChannelContext {
-  /**
-   * Returns a function that runs its argument, unless the connection has ended.
-   * @throws SshError `misuse` at its second call
-   */
-  readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
-  /** the error of calls after the connection has ended */
-  readonly endError: () => SshError;
-  /** the round trip in milliseconds if the link is known to be slow; calling it may send a request to the peer */
-  readonly longRoundTrip: () => number | undefined;
-  readonly onOpen: ((open: IncomingOpen) => void) | undefined;
-}
 
 /** The machine's events about channels. */
 export type ChannelEvent = Extract<SessionEvent, { readonly id: number }>;
@@ -33,12 +19,12 @@ interface PendingOpen extends Settler<SshChannel> {
 
 /** All channels of a connection. */
 export class Channels {
-  readonly #context: ChannelsContext;
+  readonly #context: ConnectionContext;
   readonly #windows: WindowBudget;
   readonly #channels = new Map<number, SshChannel>();
   readonly #opens = new Map<number, PendingOpen>();
 
-  constructor(context: ChannelsContext, windowBudget: number) {
+  constructor(context: ConnectionContext, windowBudget: number) {
     this.#context = context;
     this.#windows = new WindowBudget(windowBudget);
   }
@@ -72,13 +58,13 @@ export class Channels {
     const channel = this.#channels.get(event.id);
     switch (event.type) {
       case "data":
-        if (event.dataType === undefined) channel?.received(event.data);
-        else channel?.discarded(event.data.length);
+        if (event.dataType === undefined) channel?.input.received(event.data);
+        else channel?.input.credit(event.data.length);
         return;
       case "writable":
-        return channel?.becameWritable();
+        return channel?.output.sendPending();
       case "eof":
-        return channel?.receivedEof();
+        return channel?.input.receivedEof();
       case "stalled":
         return channel?.stalled();
       case "closed":
@@ -144,7 +130,7 @@ export class Channels {
     const open = this.#opens.get(id);
     this.#opens.delete(id);
     open?.growth.end(0);
-    const message = `the peer refused the channel: ${quote(description)} (reason ${reason})`;
+    const message = `expected the peer to accept the channel, got a refusal: ${quote(description)} (reason ${reason})`;
     open?.reject(new SshError("refused", message, { reason }));
   }
 

@@ -69,16 +69,17 @@ function loginEvent(
             const certificate = verifier?.readCertificate?.(hostKey);
             return await options.hostKey({ hostKey, algorithm, certificate });
           } catch (error) {
-            throw toSshError(
-              error,
-              "hostkey",
-              `the host key (${algorithm}) was refused because the program's check threw an error`,
-            );
+            throw toSshError(error, "hostkey", `expected hostKey to decide about the ${algorithm} key, got an error`);
           }
         },
         (trusted) => {
           // Only `true` accepts the key, because a check may forget to return a value.
-          if (trusted !== true) throw new SshError("hostkey", `the host key (${algorithm}) was refused by the program`);
+          if (trusted !== true) {
+            throw new SshError(
+              "hostkey",
+              `expected hostKey to return true for the ${algorithm} key, got another value`,
+            );
+          }
           session.acceptHostKey();
           options.onLogin?.(connection);
         },
@@ -92,7 +93,7 @@ function loginEvent(
         (step) => {
           if ("why" in step) auth?.giveUp(step.why, step.cause);
           else auth?.proceed(step.payload);
-          if (session.takesEarly) connection.releaseRequests();
+          if (session.canPipeline) connection.releaseRequests();
         },
       );
       return;

@@ -1,10 +1,11 @@
 /** The part of an SSH connection that both roles share: login, channels, requests and closing. @module */
-import type { MaybePromise } from "@postern/auth";
+import type { AuthClientEvent, AuthServerEvent, MaybePromise } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import { type Bytes, disconnectReason, Limits, maxTimerMs, quote, SshError, sanitizeText } from "@postern/wire";
 import type { BytePipe } from "./byte-pipe.ts";
-import { Channels, type ChannelsContext } from "./channels.ts";
+import type { ConnectionContext } from "./channel-core.ts";
+import { Channels } from "./channels.ts";
 import { deferred, onAbort } from "./deferred.ts";
 import { Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
@@ -21,19 +22,6 @@ import type {
   RequestOptions,
   SshConnection,
 } from "./ssh-connection.ts";
-
-/** Events that only one role handles. */
-type LoginEventType =
-  | "notice"
-  | "verify"
-  | "hostKey"
-  | "sign"
-  | "step"
-  | "banner"
-  | "authenticated"
-  | "attempt"
-  | "responses"
-  | "abandoned";
 
 const noAlgorithms: AlgorithmNames = {
   kex: "",
@@ -80,26 +68,20 @@ export class Connection implements SshConnection {
       ended: (error) => this.#ended(error),
     });
     const { windowBudget = Limits.windows, onChannelOpen, onGlobalRequest } = options;
-    const context = {
+    const context: ConnectionContext = {
       machine: session.connection,
       scheduleFlush: () => this.#driver.scheduleFlush(),
       now,
-      answerOnce: this.#answerOnce,
-    };
-    const requests = new GlobalRequests({
-      ...context,
-      acknowledgeNow: () => session.acknowledgeNow(),
-      onRequest: onGlobalRequest && ((request) => onGlobalRequest(request, this)),
-    });
-    this.#requests = requests;
-    const channelsContext: ChannelsContext = {
-      ...context,
       unsent: 0,
+      answerOnce: this.#answerOnce,
       endError: () => this.#endError(),
-      longRoundTrip: () => requests.longRoundTrip(),
+      longRoundTrip: () => this.#requests.longRoundTrip(),
+      acknowledgeNow: () => session.acknowledgeNow(),
       onOpen: onChannelOpen && ((open) => onChannelOpen(open, this)),
+      onRequest: onGlobalRequest && ((request) => onGlobalRequest(request, this)),
     };
-    this.#channels = new Channels(channelsContext, windowBudget);
+    this.#requests = new GlobalRequests(context);
+    this.#channels = new Channels(context, windowBudget);
   }
 
   get closed(): Promise<void> {
@@ -176,7 +158,7 @@ export class Connection implements SshConnection {
 
   async openChannel(type: string, specificData: Bytes, options: CallOptions & ChannelOptions = {}): Promise<Channel> {
     this.#expectOpen(options.signal);
-    if (!this.loggedIn) throw new SshError("misuse", "expected openChannel to be called after login");
+    if (!this.loggedIn) throw new SshError("misuse", "expected openChannel after login, got it before");
     return await this.#channels.open(type, specificData, options);
   }
 
@@ -248,7 +230,7 @@ export class Connection implements SshConnection {
         return true;
       case "unimplemented":
         // Some servers answer every global request this way. It counts as a failure (RFC 4253 section 11.4).
-        this.#machine.unimplemented(event.sequence);
+        this.#machine.globalRequests.unimplemented(event.sequence);
         return true;
       case "disconnect": {
         const { reason, description } = event;
@@ -266,16 +248,16 @@ export class Connection implements SshConnection {
         return true;
       }
       default:
-        event satisfies { readonly type: LoginEventType };
+        event satisfies AuthClientEvent | AuthServerEvent | { readonly type: "notice" | "verify" | "hostKey" | "sign" };
         return false;
     }
   }
 
-  /** See {@link ChannelsContext}. */
+  /** See {@link ConnectionContext}. */
   readonly #answerOnce = (what: string): (<T>(answer: () => T) => T | undefined) => {
     let isAnswered = false;
     return (answer) => {
-      if (isAnswered) throw new SshError("misuse", `expected one answer to ${what}`);
+      if (isAnswered) throw new SshError("misuse", `expected one answer to ${what}, got another`);
       isAnswered = true;
       if (this.#end !== undefined) return undefined;
       const result = answer();

@@ -165,7 +165,7 @@ export class Driver {
     if (action === "probe") this.#handler.probe();
     if (action === "lost") {
       const silent = Math.round(now - (this.keepAlive?.receivedAt ?? now));
-      throw new SshError("timeout", `expected the peer to answer keepalives, received nothing for ${silent} ms`);
+      throw new SshError("timeout", `expected the peer to answer keepalives, got nothing for ${silent} ms`);
     }
   }
 

@@ -1,28 +1,13 @@
 /** Global requests of both sides. Replies carry no id, so they are matched in order (RFC 4254 section 4). @module */
-import type { ConnectionMachine, ReplySlot } from "@postern/connection";
+import type { ReplySlot } from "@postern/connection";
 import type { Bytes } from "@postern/wire";
+import type { ConnectionContext } from "./channel-core.ts";
 import { abortable, type Settler } from "./deferred.ts";
-import type { GlobalReply, IncomingRequest, RequestOptions } from "./ssh-connection.ts";
+import type { GlobalReply, RequestOptions } from "./ssh-connection.ts";
 import { RoundTrip } from "./window-growth.ts";
 
 /** A peer that does not know this request answers REQUEST_FAILURE, which also proves that it is alive. */
 const keepAlive = "keepalive@openssh.com";
-
-/** The parts of its connection that {@link GlobalRequests} uses. */
-export interface RequestContext {
-  readonly machine: ConnectionMachine;
-  /** Sends the machine's output soon. */
-  scheduleFlush(): void;
-  readonly now: () => number;
-  /**
-   * Returns a function that runs its argument, unless the connection has ended.
-   * @throws SshError `misuse` at its second call
-   */
-  readonly answerOnce: (what: string) => <T>(answer: () => T) => T | undefined;
-  /** Sends the TCP acknowledgement that the server may wait for, see `SessionMachine`. */
-  acknowledgeNow(): void;
-  readonly onRequest: ((request: IncomingRequest) => void) | undefined;
-}
 
 /**
  * Sends our global requests and answers the peer's. One queue holds each of ours that expects a reply: the program's,
@@ -37,10 +22,10 @@ export class GlobalRequests {
   #early: Map<() => void, Settler<GlobalReply>> | undefined = new Map();
   /** Round trips are measured only after login; before it, they would include the server's authentication. */
   loggedIn = false;
-  readonly #context: RequestContext;
+  readonly #context: ConnectionContext;
   readonly #pending: { readonly caller: Settler<GlobalReply>; readonly sentAt: number | undefined }[] = [];
 
-  constructor(context: RequestContext) {
+  constructor(context: ConnectionContext) {
     this.#context = context;
   }
 
@@ -80,7 +65,7 @@ export class GlobalRequests {
 
   /** Sends a request without asking for a reply. */
   notify(name: string, specificData: Bytes): void {
-    this.#context.machine.globalRequest(name, specificData, false);
+    this.#context.machine.globalRequests.send(name, specificData, false);
     this.#context.scheduleFlush();
   }
 
@@ -113,7 +98,8 @@ export class GlobalRequests {
     const { machine, answerOnce, onRequest } = this.#context;
     if (slot === undefined && this.awaitsReply) this.#context.acknowledgeNow();
     const once = answerOnce("a global request");
-    const answer = (ok: boolean, reply?: Bytes): void => once(() => slot && machine.replyGlobal(slot, ok, reply));
+    const answer = (ok: boolean, reply?: Bytes): void =>
+      once(() => slot && machine.globalRequests.reply(slot, ok, reply));
     const refuse = (): void => answer(false);
     if (onRequest === undefined) refuse();
     else
@@ -136,7 +122,7 @@ export class GlobalRequests {
 
   #send(name: string, specificData: Bytes, caller: Settler<GlobalReply>): void {
     this.#pending.push({ caller, sentAt: this.loggedIn ? this.#context.now() : undefined });
-    this.#context.machine.globalRequest(name, specificData, true);
+    this.#context.machine.globalRequests.send(name, specificData, true);
     this.#context.scheduleFlush();
   }
 }

@@ -2,7 +2,7 @@
 export type { Address } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";
-export { type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
+export { abortable, type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
 export {
   type AttemptContext,

@@ -13,10 +13,12 @@ const afterSleepMs = 10_000;
 
 /** Decides when to probe the peer and when it is lost. Any input counts as an answer. */
 export class KeepAlive {
+  /** the time of the last input */
+  receivedAt: number;
+  /** the time at which `tick` is due */
+  deadline: number;
   readonly #options: KeepAliveOptions;
-  #receivedAt: number;
   #missed = 0;
-  #due: number;
   /** The machine slept: if nothing arrives until the next deadline, the peer is lost. */
   #decisive = false;
   /**
@@ -30,36 +32,26 @@ export class KeepAlive {
   /** @param now milliseconds on a monotonic clock @param wall milliseconds of wall-clock time */
   constructor(options: KeepAliveOptions, now: number, wall: number) {
     this.#options = options;
-    this.#receivedAt = now;
-    this.#due = now + options.intervalMs;
+    this.receivedAt = now;
+    this.deadline = now + options.intervalMs;
     this.#now = now;
     this.#wall = wall;
   }
 
-  /** The time at which `tick` is due. */
-  get deadline(): number {
-    return this.#due;
-  }
-
-  /** The time of the last input. */
-  get receivedAt(): number {
-    return this.#receivedAt;
-  }
-
   /** Records input from the peer. */
   received(now: number): void {
-    if (now - this.#due > this.#options.intervalMs) this.#receivedLate = true;
-    this.#receivedAt = now;
+    if (now - this.deadline > this.#options.intervalMs) this.#receivedLate = true;
+    this.receivedAt = now;
     this.#missed = 0;
     this.#decisive = false;
-    this.#due = now + this.#options.intervalMs;
+    this.deadline = now + this.#options.intervalMs;
   }
 
   /** Sets the time. Returns `probe` to send a request, `lost` to end the connection. */
   tick(now: number, wall: number): "probe" | "lost" | undefined {
     const { intervalMs, countMax } = this.#options;
     // A monotonic clock may stop while the machine sleeps; the wall clock does not.
-    const late = Math.max(wall - this.#wall - (now - this.#now), now - this.#due);
+    const late = Math.max(wall - this.#wall - (now - this.#now), now - this.deadline);
     this.#now = now;
     this.#wall = wall;
     // If the machine woke only briefly and slept again before the peer could answer, probe again.
@@ -67,13 +59,13 @@ export class KeepAlive {
     if (slept) {
       this.#receivedLate = false;
       this.#decisive = true;
-      this.#due = now + afterSleepMs;
+      this.deadline = now + afterSleepMs;
       return "probe";
     }
-    if (now < this.#due) return undefined;
+    if (now < this.deadline) return undefined;
     if (this.#decisive || this.#missed >= countMax) return "lost";
     this.#missed++;
-    this.#due = now + intervalMs;
+    this.deadline = now + intervalMs;
     return "probe";
   }
 }

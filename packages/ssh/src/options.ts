@@ -129,25 +129,27 @@ export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
 }
 
-/** Checks lists of algorithms. With `all`, every list is required. @throws SshError `misuse` */
-export function checkAlgorithms(given: Partial<Algorithms>, all = false): void {
-  const names = ["kex", "hostKeys", "ciphers", "macs"] as const;
-  checkOptions("algorithms", given, names);
-  for (const name of names) {
-    if (given[name] === undefined && !all) continue;
-    expectList(
-      `algorithms.${name} to list algorithm values`,
-      given[name],
-      (one: { name?: unknown }) => typeof one.name === "string",
-    );
-  }
+/** Fills in missing lists from `defaults`, and checks all lists of algorithms. @throws SshError `misuse` */
+export function checkAlgorithms(given: Partial<Algorithms>, defaults: Partial<Algorithms> = {}): Algorithms {
+  checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
+  const { kex = defaults.kex, hostKeys = defaults.hostKeys, ciphers = defaults.ciphers, macs = defaults.macs } = given;
+  const lists = { kex, hostKeys, ciphers, macs };
+  const isAlgorithm = (one: { readonly name?: unknown }): boolean => typeof one.name === "string";
+  for (const [name, list] of Object.entries(lists))
+    expectList(`algorithms.${name} to list algorithm values`, list, isAlgorithm);
+  return lists as Algorithms;
 }
 
-/** Checks keepalive options. @throws SshError `misuse` */
-export function checkKeepAlive(given: Partial<KeepAliveOptions>): void {
+/** Fills in missing values from `defaults`, and checks all of them. @throws SshError `misuse` */
+export function checkKeepAlive(
+  given: Partial<KeepAliveOptions> = {},
+  defaults: Partial<KeepAliveOptions> = {},
+): KeepAliveOptions {
   checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  expectNumber("keepAlive.intervalMs", given.intervalMs);
-  expectNumber("keepAlive.countMax", given.countMax, 1);
+  const { intervalMs = defaults.intervalMs, countMax = defaults.countMax } = given;
+  expectNumber("keepAlive.intervalMs", intervalMs);
+  expectNumber("keepAlive.countMax", countMax, 1);
+  return { intervalMs, countMax };
 }
 
 /** Checks that each entry is a login method. @throws SshError `misuse` */
@@ -180,7 +182,7 @@ export function checkServer(options: ServerOptions): void {
 
 function checkConnection(options: ConnectionOptions): void {
   const { algorithms, random, software = "-", loginTimeoutMs = 1, keepAlive, windowBudget = 0 } = options;
-  checkAlgorithms(algorithms, true);
+  checkAlgorithms(algorithms);
   expectType("random", random, "function");
   expectText("software", software);
   expectNumber("loginTimeoutMs", loginTimeoutMs, 1);
@@ -194,10 +196,7 @@ function expectFunctions<Options>(options: Options, names: readonly (keyof Optio
   for (const name of names) if (options[name] !== undefined) expectType(name, options[name], "function");
 }
 
-/**
- * Checks that a server has a host key for at least one of the algorithms it offers.
- * @throws SshError `misuse`
- */
+/** Checks that a server has a host key for at least one of the algorithms it offers. @throws SshError `misuse` */
 export function checkHostKeys(hostKeys: readonly Signer[], offered: Algorithms["hostKeys"]): void {
   expectList("hostKeys to hold signers, see readPrivateKey", hostKeys, isSigner);
   if (hostKeys.length === 0) {

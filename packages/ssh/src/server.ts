@@ -17,30 +17,27 @@ import { defaultSoftware } from "./version.ts";
  * @throws SshError if it does not log in; `signal.reason` if aborted
  */
 export async function accept(pipe: BytePipe, options: ServerOptions): Promise<SshConnection> {
-  orDrop(pipe, () => {
+  const { session, now } = orDrop(pipe, () => {
     checkServer(options);
     options.signal?.throwIfAborted();
-  });
-  const now = options.now ?? (() => performance.now());
-  const session = orDrop(
-    pipe,
-    () =>
-      new SessionMachine({
-        role: "server",
-        algorithms: options.algorithms,
-        random: options.random,
-        hostKeys: options.hostKeys,
-        version: identification(options.software ?? defaultSoftware),
-        rekey: rekeyLimits(options.rekey),
-        now: now(),
-        login: serverLogin({
-          methods: options.methods ?? ["publickey", "password"],
-          algorithms: options.algorithms.hostKeys,
-          banner: options.banner,
-          attempts: options.attempts,
-        }),
+    const { now = () => performance.now() } = options;
+    const session = new SessionMachine({
+      role: "server",
+      algorithms: options.algorithms,
+      random: options.random,
+      hostKeys: options.hostKeys,
+      version: identification(options.software ?? defaultSoftware),
+      rekey: rekeyLimits(options.rekey),
+      now: now(),
+      login: serverLogin({
+        methods: options.methods ?? ["publickey", "password"],
+        algorithms: options.algorithms.hostKeys,
+        banner: options.banner,
+        attempts: options.attempts,
       }),
-  );
+    });
+    return { session, now };
+  });
   // Each key exchange costs the server a signature, so an unauthenticated client may start only a few.
   session.limitPeerRekeys(ServerLimits.kexBeforeLogin);
   const login = new Login(session, options);

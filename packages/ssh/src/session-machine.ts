@@ -193,7 +193,7 @@ export class SessionMachine {
    * Whether messages of the connection layer may follow the login request at once. The server passes messages after a
    * successful request to the new service (RFC 4252 section 5.1), and this request either succeeds or is our last.
    */
-  get takesEarly(): boolean {
+  get canPipeline(): boolean {
     return this.authClient?.lastRequestIsOut === true && this.#traits?.inOrder === true;
   }
 
@@ -252,7 +252,7 @@ export class SessionMachine {
 
   #limitBeforeLogin(): void {
     if (this.#at === "open" || this.#bytesBeforeLogin <= Limits.bytesBeforeLogin) return;
-    throw new SshError("limit", `expected at most ${Limits.bytesBeforeLogin} bytes before login`);
+    throw new SshError("limit", `expected at most ${Limits.bytesBeforeLogin} bytes before login, got more`);
   }
 
   #route(payload: Bytes, sequence: number): void {

@@ -18,7 +18,7 @@ export interface Channel extends BytePipe {
    * Resolves with the first `size` bytes without consuming them, or with fewer if the peer ends its data first. Call it
    * before `start` and with a size below the window.
    */
-  peek(size: number): Promise<Bytes>;
+  peek(size: number): Promise<ArrayBufferBytes>;
   readonly counters: ChannelCounters;
   /**
    * Sends a channel request and resolves with the peer's answer (RFC 4254 section 5.4). Rejects with `signal.reason` if

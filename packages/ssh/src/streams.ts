@@ -14,7 +14,7 @@ export interface ByteStreams {
  * it. A write resolves when the pipe accepts more. Cancelling the readable stream drops the rest of the input; aborting
  * the writable stream aborts the pipe.
  */
-export function streamsFromPipe(pipe: BytePipe): ByteStreams {
+export function streamsFromPipe(pipe: BytePipe): Omit<ChannelStreams, "endWriting"> {
   const { readable, writable } = openStreams(pipe);
   return { readable, writable };
 }
@@ -26,7 +26,7 @@ export interface ChannelStreams extends ByteStreams {
   endWriting(error: Error | undefined): void;
 }
 
-/** As {@link streamsFromPipe}, for a channel. */
+/** Does the same as {@link streamsFromPipe}, and returns `endWriting` too, which a channel needs. */
 export function openStreams(pipe: BytePipe): ChannelStreams {
   let reading = true;
   let failure: Error | undefined;
@@ -74,7 +74,7 @@ export function openStreams(pipe: BytePipe): ChannelStreams {
   pipe.start({
     data(chunk) {
       if (!reading) return;
-      controller?.enqueue(chunk as ArrayBufferBytes);
+      controller?.enqueue(chunk);
       pipe.pause();
     },
     end() {
@@ -146,7 +146,7 @@ export function pipeFromStreams(streams: ByteStreams): BytePipe {
           if (!(value instanceof Uint8Array)) {
             throw new SshError("misuse", `expected chunks of type Uint8Array, got ${describeType(value)}`);
           }
-          sink?.data(value);
+          sink?.data(value as ArrayBufferBytes);
         } else {
           readDone = true;
           sink?.end();

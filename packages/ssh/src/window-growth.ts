@@ -90,10 +90,11 @@ export class WindowBudget {
  * After a pause it returns to the usual size.
  */
 export class WindowGrowth {
+  /** bytes that the peer may send, plus bytes that the program has not read */
+  size: number;
   readonly #budget: WindowBudget;
   readonly #roundTrip: () => number | undefined;
   readonly #fixed: boolean;
-  #size: number;
   #held = 0;
   /** the size that the window shrinks to after a pause, by withholding credit */
   #goal: number | undefined;
@@ -114,12 +115,7 @@ export class WindowGrowth {
     this.#budget = budget;
     this.#roundTrip = roundTrip;
     this.#fixed = fixed !== undefined;
-    this.#size = budget.open(fixed);
-  }
-
-  /** Bytes that the peer may send, plus bytes that the program has not read. */
-  get size(): number {
-    return this.#size;
+    this.size = budget.open(fixed);
   }
 
   /**
@@ -133,20 +129,20 @@ export class WindowGrowth {
     if (now - this.#last > Limits.windowIdleMs) this.#goal = usual;
     this.#last = now;
     const goal = Math.min(share, this.#goal ?? share);
-    if (this.#size > goal) {
+    if (this.size > goal) {
       this.#since = undefined;
-      return this.#resize(size, Math.max(goal, this.#size - size));
+      return this.#resize(size, Math.max(goal, this.size - size));
     }
     this.#goal = undefined;
     // The window was small because there were many channels. A busy channel gets its share.
-    if (this.#size < usual) return this.#resize(size, Math.min(usual, 2 * this.#size));
+    if (this.size < usual) return this.#resize(size, Math.min(usual, 2 * this.size));
     return this.#grow(size, now, keepsUp, Math.min(Limits.largestWindow, share));
   }
 
   /** The channel is closed, and `held` bytes of it wait for the consumer. */
   end(held: number): void {
     this.#held = held;
-    this.#budget.close(this.#size, held);
+    this.#budget.close(this.size, held);
   }
 
   /** Frees bytes of the closed channel that were read or dropped. Default: all that are left. */
@@ -161,7 +157,7 @@ export class WindowGrowth {
     else this.#bytes += size;
     if (this.#behind !== undefined) this.#behindMs += now - this.#behind;
     this.#behind = keepsUp ? undefined : now;
-    const window = this.#size;
+    const window = this.size;
     if (!keepsUp || this.#bytes < window / 2 || window >= largest) return size;
     const roundTripMs = this.#roundTrip();
     const elapsed = now - (this.#since ?? now);
@@ -181,8 +177,8 @@ export class WindowGrowth {
 
   /** Returns the credit for `size` bytes that changes the window to a new size, as far as the budget allows. */
   #resize(size: number, to: number): number {
-    const from = this.#size;
-    this.#size = this.#budget.resize(from, to);
-    return size + this.#size - from;
+    const from = this.size;
+    this.size = this.#budget.resize(from, to);
+    return size + this.size - from;
   }
 }

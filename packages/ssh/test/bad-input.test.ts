@@ -75,7 +75,7 @@ describe("a client", () => {
     const { liar, connected } = lyingServer({}, { hostKey: () => false });
     expect(await rejection(connected)).toMatchObject({
       code: "hostkey",
-      message: "the host key (ssh-ed25519) was refused by the program",
+      message: "expected hostKey to return true for the ssh-ed25519 key, got another value",
     });
     liar.end();
     expect(await liar.next()).toBeUndefined();
@@ -247,7 +247,7 @@ describe("a flood before login", () => {
       }
       expect(await failed, role).toMatchObject({
         code: "limit",
-        message: `expected at most ${Limits.bytesBeforeLogin} bytes before login`,
+        message: `expected at most ${Limits.bytesBeforeLogin} bytes before login, got more`,
       });
       expect(sent.bytes).toBeLessThan(1.5 * Limits.bytesBeforeLogin);
       liar.end();

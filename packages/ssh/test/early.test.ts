@@ -131,14 +131,19 @@ describe("a request made during login", () => {
 
   it("does not measure the round trip, because login takes time of its own", () => {
     const asked: string[] = [];
-    const machine = { globalRequest: (name: string) => void asked.push(name) } as unknown as ConnectionMachine;
+    const globalRequests = { send: (name: string) => void asked.push(name) };
+    const machine = { globalRequests } as unknown as ConnectionMachine;
     let now = 0;
     const requests = new GlobalRequests({
       machine,
       scheduleFlush() {},
       acknowledgeNow() {},
       answerOnce: () => (answer) => answer(),
+      onOpen: undefined,
       onRequest: undefined,
+      unsent: 0,
+      endError: () => expect.unreachable(),
+      longRoundTrip: () => undefined,
       now: () => now,
     });
     for (let i = 0; i < Limits.roundTrips; i++) void requests.send("tcpip-forward", nothing, {});

@@ -1,7 +1,7 @@
 /** A pipe that cuts, delays or corrupts its input, controlled by a seed. @module */
 import type { Random } from "@postern/crypto";
 import type { BytePipe, PipeSink } from "@postern/ssh";
-import { type Bytes, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, SshError } from "@postern/wire";
 import { randomChunks } from "./chunkings.ts";
 import { randomBelow } from "./seeded-random.ts";
 
@@ -26,7 +26,7 @@ export function noisyPipe(pipe: BytePipe, random: Random, noise: Noise = {}): By
   return new NoisyPipe(pipe, random, noise);
 }
 
-type Call = { readonly data: Bytes } | "end" | { readonly error: Error | undefined };
+type Call = { readonly data: ArrayBufferBytes } | "end" | { readonly error: Error | undefined };
 
 class NoisyPipe implements BytePipe {
   readonly #pipe: BytePipe;
@@ -87,13 +87,14 @@ class NoisyPipe implements BytePipe {
     this.#pipe.abort(reason);
   }
 
-  #data(chunk: Bytes): void {
+  #data(chunk: ArrayBufferBytes): void {
     const { corruptAt = -1, split = true } = this.#noise;
     const at = corruptAt - this.#received;
     const byte = chunk[at];
     if (byte !== undefined) chunk[at] = byte ^ (1 << randomBelow(this.#random, 8));
     this.#received += chunk.length;
-    for (const data of split ? randomChunks(chunk, this.#random) : [chunk]) this.#put({ data });
+    for (const data of split ? randomChunks(chunk, this.#random) : [chunk])
+      this.#put({ data: data as ArrayBufferBytes });
   }
 
   #closed(error: Error | undefined): void {

@@ -1,6 +1,6 @@
 /** Two byte pipes joined in memory: each receives the bytes that the other writes. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
-import { type Bytes, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, SshError } from "@postern/wire";
 
 /** Options of {@link pipePair}. */
 export interface PipePairOptions {
@@ -155,7 +155,7 @@ class PipeEnd implements BytePipe {
   }
 
   #deliverChunk(sink: PipeSink): void {
-    const chunk = this.#incoming.shift() as Bytes;
+    const chunk = this.#incoming.shift() as ArrayBufferBytes;
     this.#incomingSize -= chunk.length;
     if (this.#incomingSize === 0) this.#peer.#schedule();
     if (this.#dropping) return;

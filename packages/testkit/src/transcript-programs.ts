@@ -39,7 +39,11 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
   return (event) => {
     switch (event.type) {
       case "authenticated":
-        return connection.globalRequest("tcpip-forward", TcpipForward.encode({ address: "localhost", port: 0 }), true);
+        return connection.globalRequests.send(
+          "tcpip-forward",
+          TcpipForward.encode({ address: "localhost", port: 0 }),
+          true,
+        );
       case "globalReply":
         if (port === undefined) ({ port } = TcpipForwardReply.decode(event.specificData));
         else session.disconnect(11, "done");
@@ -55,7 +59,7 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
         ended = true;
         return flush(event.id);
       case "closed":
-        return connection.globalRequest(
+        return connection.globalRequests.send(
           "cancel-tcpip-forward",
           TcpipForward.encode({ address: "localhost", port: port ?? 0 }),
           true,
@@ -80,7 +84,7 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
       case "globalRequest": {
         if (event.name !== "tcpip-forward" || event.slot === undefined) return answerNothing(connection, event);
         const { address } = TcpipForward.decode(event.specificData);
-        connection.replyGlobal(event.slot, true, TcpipForwardReply.encode({ port: reportedPort }));
+        connection.globalRequests.reply(event.slot, true, TcpipForwardReply.encode({ port: reportedPort }));
         const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
         const specificData = ForwardedTcpip.encode({ address, port: reportedPort, ...origin });
         connection.openChannel("forwarded-tcpip", specificData, { window, maxPacket });
@@ -109,7 +113,7 @@ function leave(session: SessionMachine): Program {
 }
 
 function answerNothing(connection: SessionMachine["connection"], event: SessionEvent): void {
-  if (event.type === "globalRequest" && event.slot !== undefined) connection.replyGlobal(event.slot, false);
+  if (event.type === "globalRequest" && event.slot !== undefined) connection.globalRequests.reply(event.slot, false);
 }
 
 /** By the name in a transcript. */

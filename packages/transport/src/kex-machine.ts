@@ -3,7 +3,7 @@
  * Longer than 300 lines, because its states and transitions are read together.
  * @module
  */
-import type { Algorithms, DirectionKeys, Random, Signer, Verdict } from "@postern/crypto";
+import type { Algorithms, DirectionKeys, KexMethod, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
@@ -37,7 +37,7 @@ interface Agreed extends Exchange {
 type State =
   | { readonly at: "idle" }
   | { readonly at: "expectInit"; readonly ours: Bytes }
-  | ({ readonly at: "expectReply"; skipGuess: boolean } & Exchange & ReturnType<Negotiated["kex"]["start"]>)
+  | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "awaitVerdict"; readonly hostKey: Bytes } & Agreed)
   | ({ readonly at: "decideHostKey"; readonly hostKey: Bytes } & Agreed)
@@ -48,6 +48,14 @@ type State =
 
 /** The key exchanges of one connection, in either role. */
 export class KexMachine {
+  /** the session identifier: the exchange hash of the first exchange */
+  sessionId: Bytes | undefined;
+  /** whether both sides use strict kex, once the peer's first KEXINIT has come */
+  strict = false;
+  /** whether the peer accepts EXT_INFO (RFC 8308 section 2.1) */
+  peerAcceptsExtInfo = false;
+  /** whether the first exchange is over */
+  completed = false;
   readonly #options: KexOptions;
   readonly #offer: Offer;
   readonly #reader: PacketReader;
@@ -56,11 +64,7 @@ export class KexMachine {
   /** K, until the keys are derived or `wipe` is called */
   #secret: Bytes | undefined;
   #versions: { readonly ours: Bytes; readonly theirs: Bytes } | undefined;
-  #sessionId: Bytes | undefined;
   #hostKey: Bytes | undefined;
-  #strict = false;
-  #peerAcceptsExtInfo = false;
-  #completed = false;
 
   constructor(options: KexOptions, reader: PacketReader, writer: PacketWriter) {
     this.#options = options;
@@ -73,26 +77,6 @@ export class KexMachine {
       ...algorithms,
       hostKeyAlgorithms: role === "client" ? offered : offered.filter((name) => signable.has(name)),
     };
-  }
-
-  /** The session identifier: the exchange hash of the first exchange. */
-  get sessionId(): Bytes | undefined {
-    return this.#sessionId;
-  }
-
-  /** Whether both sides use strict kex. Known once the peer's first KEXINIT has come. */
-  get strict(): boolean {
-    return this.#strict;
-  }
-
-  /** Whether the first exchange is over. */
-  get completed(): boolean {
-    return this.#completed;
-  }
-
-  /** Whether the peer accepts EXT_INFO (RFC 8308 section 2.1). */
-  get peerAcceptsExtInfo(): boolean {
-    return this.#peerAcceptsExtInfo;
   }
 
   get idle(): boolean {
@@ -200,7 +184,7 @@ export class KexMachine {
   wipe(): void {
     const state = this.#state;
     if (state.at === "idle") return;
-    if (state.at === "expectReply") state.discard();
+    if (state.at === "expectReply") state.started.discard();
     if (state.at === "expectNewKeys") {
       const { key, iv, mac } = state.keys;
       for (const bytes of [key, iv, mac?.key]) bytes?.fill(0);
@@ -214,7 +198,7 @@ export class KexMachine {
     const { role, random } = this.#options;
     // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
     const extra =
-      this.#sessionId !== undefined
+      this.sessionId !== undefined
         ? []
         : role === "client"
           ? [Marker.extInfoClient, Marker.strictClient]
@@ -227,7 +211,7 @@ export class KexMachine {
   #begin(ours: Bytes, theirs: Bytes): undefined {
     const { role, random } = this.#options;
     const init = KexInit.decode(theirs);
-    if (this.#sessionId === undefined) this.#readMarkers(init);
+    if (this.sessionId === undefined) this.#readMarkers(init);
     const negotiated = negotiate(role, this.#offer, init);
     const exchange: Exchange = { ours, theirs, negotiated };
     const skipGuess = negotiated.ignoreGuess;
@@ -237,22 +221,15 @@ export class KexMachine {
     }
     const started = negotiated.kex.start(random);
     this.#writer.send(KexEcdhInit.encode({ clientPublic: started.clientPublic }));
-    this.#state = {
-      at: "expectReply",
-      skipGuess,
-      ...exchange,
-      clientPublic: started.clientPublic,
-      finish: (serverPublic) => started.finish(serverPublic),
-      discard: () => started.discard(),
-    };
+    this.#state = { at: "expectReply", skipGuess, started, ...exchange };
     return undefined;
   }
 
   #readMarkers({ kexAlgorithms }: Init): void {
     const { role } = this.#options;
-    this.#peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
-    this.#strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
-    if (this.#strict && this.#reader.sequence !== 1) {
+    this.peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
+    this.strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
+    if (this.strict && this.#reader.sequence !== 1) {
       throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);
     }
   }
@@ -261,8 +238,12 @@ export class KexMachine {
     const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
     const { hostKeyAlgorithm } = state.negotiated;
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
-    this.#secret = state.finish(serverPublic);
-    const agreed = this.#agree(state, { hostKey, clientPublic: state.clientPublic, serverPublic }, this.#secret);
+    this.#secret = state.started.finish(serverPublic);
+    const agreed = this.#agree(
+      state,
+      { hostKey, clientPublic: state.started.clientPublic, serverPublic },
+      this.#secret,
+    );
     this.#state = { at: "awaitVerdict", hostKey, ...agreed };
     let verdict: Verdict;
     try {
@@ -308,18 +289,18 @@ export class KexMachine {
       ...publics,
       secret,
     });
-    this.#sessionId ??= hash;
+    this.sessionId ??= hash;
     return { ours, theirs, negotiated, exchangeHash: hash };
   }
 
   #sendNewKeys({ negotiated, exchangeHash }: Agreed): KexEvent {
-    const sessionId = this.#sessionId ?? exchangeHash;
+    const sessionId = this.sessionId ?? exchangeHash;
     const secret = this.#secret;
     if (secret === undefined) throw new SshError("misuse", "expected a shared secret before NEWKEYS");
     const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
     const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
     this.#writer.send(NewKeys.encode({}));
-    this.#writer.setSealer(negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])), this.#strict);
+    this.#writer.setSealer(negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])), this.strict);
     const keys = deriveKeys(into, source, negotiated[into]);
     secret.fill(0);
     this.#secret = undefined;
@@ -330,10 +311,10 @@ export class KexMachine {
   #newKeys({ negotiated, keys }: State & { at: "expectNewKeys" }, payload: Bytes): KexEvent {
     NewKeys.decode(payload);
     const direction = this.#options.role === "client" ? negotiated.s2c : negotiated.c2s;
-    this.#reader.setOpener(direction.cipher.opener(keys), this.#strict);
-    const first = !this.#completed;
-    this.#completed = true;
+    this.#reader.setOpener(direction.cipher.opener(keys), this.strict);
+    const first = !this.completed;
+    this.completed = true;
     this.#state = { at: "idle" };
-    return { type: "keys", first, names: algorithmNames(negotiated, this.#strict) };
+    return { type: "keys", first, names: algorithmNames(negotiated, this.strict) };
   }
 }

@@ -64,47 +64,38 @@ const markers: ReadonlySet<string> = /* @__PURE__ */ new Set([
  * @throws SshError `negotiation` if two lists have no name in common; its message contains both lists
  */
 export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
-  const pick = (kind: string, ours: readonly string[], peers: readonly string[]): string => {
-    const [client, server] = role === "client" ? [ours, peers] : [peers, ours];
-    const name = client.find((one) => server.includes(one));
-    if (name !== undefined) return name;
+  const pick = <T extends { readonly name: string }>(kind: string, ours: readonly T[], peers: readonly string[]): T => {
+    const [client, server] = role === "client" ? [names(ours), peers] : [peers, names(ours)];
+    const picked = client.find((one) => server.includes(one));
+    const value = ours.find(({ name }) => name === picked);
+    if (value !== undefined) return value;
     const peer = role === "client" ? "server" : "client";
     throw new SshError(
       "negotiation",
-      `expected a common ${kind}: we offer ${list(ours)}, the ${peer} offers ${list(peers)}`,
+      `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}`,
     );
-  };
-  const pickValue = <T extends { readonly name: string }>(
-    kind: string,
-    ours: readonly T[],
-    peers: readonly string[],
-  ): T => {
-    const picked = pick(kind, names(ours), peers);
-    const value = ours.find(({ name }) => name === picked);
-    if (value === undefined) throw new SshError("misuse", `expected ${picked} among our algorithms`);
-    return value;
   };
   const pickDirection = (
     direction: string,
     ciphers: readonly string[],
     macs: readonly string[],
   ): DirectionAlgorithms => {
-    const cipher = pickValue(`cipher (${direction})`, offer.ciphers, ciphers);
+    const cipher = pick(`cipher (${direction})`, offer.ciphers, ciphers);
     // RFC 5647 section 5.1 and OpenSSH PROTOCOL section 1.6: the MAC lists do not count for an AEAD.
-    return { cipher, mac: cipher.isAead ? undefined : pickValue(`MAC (${direction})`, offer.macs, macs) };
+    return { cipher, mac: cipher.isAead ? undefined : pick(`MAC (${direction})`, offer.macs, macs) };
   };
 
   const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));
-  const kex = pickValue("key exchange method", offer.kex, theirKex);
-  const hostKeyAlgorithm = pick("host key algorithm", offer.hostKeyAlgorithms, theirs.serverHostKeyAlgorithms);
+  const kex = pick("key exchange method", offer.kex, theirKex);
+  const hostKey = pick("host key algorithm", named(offer.hostKeyAlgorithms), theirs.serverHostKeyAlgorithms);
   // RFC 4253 section 7: the guess is right if both sides prefer the same method and the same host key algorithm.
   const guessedRight =
     offer.kex[0]?.name === theirKex[0] && offer.hostKeyAlgorithms[0] === theirs.serverHostKeyAlgorithms[0];
-  pick("compression", ["none"], theirs.compressionC2s);
-  pick("compression", ["none"], theirs.compressionS2c);
+  pick("compression", named(["none"]), theirs.compressionC2s);
+  pick("compression", named(["none"]), theirs.compressionS2c);
   return {
     kex,
-    hostKeyAlgorithm,
+    hostKeyAlgorithm: hostKey.name,
     c2s: pickDirection("client to server", theirs.encryptionC2s, theirs.macC2s),
     s2c: pickDirection("server to client", theirs.encryptionS2c, theirs.macS2c),
     ignoreGuess: theirs.firstKexPacketFollows && !guessedRight,
@@ -147,6 +138,10 @@ export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, 
 
 function names(values: readonly { readonly name: string }[]): string[] {
   return values.map(({ name }) => name);
+}
+
+function named(values: readonly string[]): { readonly name: string }[] {
+  return values.map((name) => ({ name }));
 }
 
 function list(values: readonly string[]): string {

@@ -226,26 +226,21 @@ export class TransportMachine {
   }
 
   #readVersion(reader: VersionReader, chunk: Bytes): Bytes {
-    if (this.#failure !== undefined) return chunk.subarray(chunk.length);
+    if (this.#failure !== undefined) return nothing;
     const known = reader.lines.length;
+    let read: ReturnType<VersionReader["read"]>;
     try {
-      const read = reader.read(chunk);
-      this.#notice(reader, known);
-      if (read === undefined) return chunk.subarray(chunk.length);
-      this.#versionReader = undefined;
-      this.#kex.setVersions(utf8(this.#options.version), read.bytes);
-      this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
-      return read.rest;
+      read = reader.read(chunk);
     } catch (error) {
-      this.#notice(reader, known);
       // `next` throws the error, as it does all others.
       this.#fail(error);
-      return chunk.subarray(chunk.length);
     }
-  }
-
-  #notice(reader: VersionReader, from: number): void {
-    for (const message of reader.lines.slice(from)) if (message !== "") this.#events.push({ type: "notice", message });
+    for (const message of reader.lines.slice(known)) if (message !== "") this.#events.push({ type: "notice", message });
+    if (read === undefined) return nothing;
+    this.#versionReader = undefined;
+    this.#kex.setVersions(utf8(this.#options.version), read.bytes);
+    this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
+    return read.rest;
   }
 
   #next(): TransportEvent | undefined {
@@ -263,52 +258,48 @@ export class TransportMachine {
       if (number >= 50 && number < 128 && !this.#kex.blocksInput && this.#kex.completed) {
         return { type: "payload", payload, sequence };
       }
-      this.#handle(number, payload, sequence);
+      const handled = this.#handle(number, payload, sequence);
+      if (handled !== undefined) return handled;
     }
   }
 
-  #handle(number: number, payload: Bytes, sequence: number): void {
-    const firstExchange = !this.#kex.completed;
+  #handle(number: number, payload: Bytes, sequence: number): TransportEvent | undefined {
     if (number === Disconnect.number) {
       const { reason, description } = Disconnect.decode(payload);
       this.#disconnected = true;
       this.#end();
-      this.#events.push({ type: "disconnect", reason, description });
-      return;
+      return { type: "disconnect", reason, description };
     }
     const range = messageRange(number);
     if (range === "kex") return this.#handleKex(number, payload);
-    if (firstExchange) this.#checkStray(number);
+    if (!this.#kex.completed) this.#checkStray(number);
     else if (this.#kex.blocksInput && (range !== "transport" || number > Debug.number)) {
       // RFC 4253 section 7.1: between KEXINIT and NEWKEYS a side sends only the messages 1 to 4 and 20 to 49.
       throw new SshError("protocol", `expected a key exchange message after KEXINIT, got message ${number}`);
     }
     switch (number) {
       case Ignore.number:
-        return;
+        return undefined;
       case Unimplemented.number:
-        this.#events.push({ type: "unimplemented", sequence: Unimplemented.decode(payload).sequence });
-        return;
+        return { type: "unimplemented", sequence: Unimplemented.decode(payload).sequence };
       case Debug.number: {
         const { message, alwaysDisplay } = Debug.decode(payload);
-        this.#events.push({ type: "debug", message, alwaysDisplay });
-        return;
+        return { type: "debug", message, alwaysDisplay };
       }
       case ExtInfo.number:
         if (++this.#extInfos > Limits.extInfos) {
           throw new SshError("protocol", `expected EXT_INFO at most ${Limits.extInfos} times (RFC 8308 2.4)`);
         }
-        this.#events.push({ type: "extInfo", ...ExtInfo.decode(payload) });
-        return;
+        return { type: "extInfo", ...ExtInfo.decode(payload) };
       case Ping.number:
         this.send(Pong.encode(Ping.decode(payload)));
-        return;
+        return undefined;
       default:
-        this.#events.push({ type: "payload", payload, sequence });
+        return { type: "payload", payload, sequence };
     }
   }
 
-  #handleKex(number: number, payload: Bytes): void {
+  #handleKex(number: number, payload: Bytes): undefined {
     // During an exchange, the state decodes the message that it expects, which fails for any other one.
     if (this.#kex.idle && number !== KexInit.number) {
       throw new SshError("protocol", `expected KEXINIT before message ${number}`);

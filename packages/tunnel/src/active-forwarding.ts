@@ -97,7 +97,8 @@ export class ActiveForwarding implements Listener {
 
   /** The connection was lost. */
   detach(error: SshError): void {
-    this.#dropVisitors(error);
+    this.#visitors.abort(error);
+    this.#visitors.queue.clear();
     // The server frees the port when the connection is lost, so a pending `close` is complete.
     if (this.#closing !== undefined) return this.#close(undefined);
     if (this.#opening !== undefined && this.#options.wait !== true) return this.#close(error);
@@ -167,11 +168,6 @@ export class ActiveForwarding implements Listener {
     this.#opening?.reject(error ?? new SshError("closed", "the tunnel was closed"));
     this.#visitors.queue.end(error);
     this.#become("closed", error);
-  }
-
-  #dropVisitors(error: SshError): void {
-    this.#visitors.abort(error);
-    this.#visitors.queue.clear();
   }
 
   async #cancel(link: Link, call: CallOptions): Promise<void> {

@@ -1,13 +1,11 @@
 /** A queue between channels that arrive and the loops that take them. @module */
-import { deferred } from "@postern/ssh";
+import { deferred, type Settler } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { ForwardedChannel } from "./forwarding.ts";
 
 /** A pending `next()`. */
-interface Reader {
+interface Reader extends Settler<IteratorResult<ForwardedChannel>> {
   readonly iterator: object;
-  resolve(result: IteratorResult<ForwardedChannel>): void;
-  reject(error: unknown): void;
 }
 
 const done = { done: true, value: undefined } as const;

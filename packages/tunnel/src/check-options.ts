@@ -1,15 +1,7 @@
 /** Checks the options of a ReverseTunnel and fills in the defaults. @module */
-
 import type { AuthMethod } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import {
-  checkAlgorithms,
-  checkAuth,
-  checkKeepAlive,
-  checkOptions,
-  type KeepAliveOptions,
-  rekeyLimits,
-} from "@postern/ssh";
+import { checkAlgorithms, checkAuth, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
 import {
   describeType,
   expectList,
@@ -47,7 +39,6 @@ const tunnelOptions = [
 export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): CheckedOptions {
   checkOptions("ReverseTunnel", given, tunnelOptions);
   const { user, auth, hostKey, algorithms = {}, selfCheck = { intervalMs: 0 } } = given;
-  checkAlgorithms(algorithms);
   checkOptions("selfCheck", selfCheck, ["intervalMs"]);
   const {
     preferFirst = false,
@@ -68,14 +59,9 @@ export function checkTunnelOptions(given: TunnelOptions, defaults: Algorithms): 
     user,
     auth: listOf(auth),
     hostKey,
-    algorithms: {
-      kex: algorithms.kex ?? defaults.kex,
-      hostKeys: algorithms.hostKeys ?? defaults.hostKeys,
-      ciphers: algorithms.ciphers ?? defaults.ciphers,
-      macs: algorithms.macs ?? defaults.macs,
-    },
+    algorithms: checkAlgorithms(algorithms, defaults),
     rekey: rekeyLimits(given.rekey),
-    keepAlive: keepAliveOf(given.keepAlive),
+    keepAlive: checkKeepAlive(given.keepAlive, { intervalMs: 30_000, countMax: 5 }),
     reconnect: checkReconnect(given.reconnect),
     beforeReconnect: given.beforeReconnect,
     selfCheckMs: selfCheck.intervalMs,
@@ -160,13 +146,6 @@ function listOf(auth: AuthMethod | readonly AuthMethod[]): readonly AuthMethod[]
   return typeof (auth as Partial<AuthMethod> | undefined)?.begin === "function"
     ? [auth as AuthMethod]
     : (auth as readonly AuthMethod[]);
-}
-
-function keepAliveOf(given: Partial<KeepAliveOptions> = {}): KeepAliveOptions {
-  checkOptions("keepAlive", given, ["intervalMs", "countMax"]);
-  const { intervalMs = 30_000, countMax = 5 } = given;
-  checkKeepAlive({ intervalMs, countMax });
-  return { intervalMs, countMax };
 }
 
 function checkReconnect(given: TunnelOptions["reconnect"] = {}): ReconnectOptions {

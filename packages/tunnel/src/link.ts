@@ -28,17 +28,17 @@ export interface LinkEvents {
 export class Link {
   readonly connection: SshConnection;
   readonly #listener: RemoteListener;
-  readonly #sendEarly: boolean;
+  readonly #pipelines: boolean;
   /** Settles with the login. */
   readonly #login: Deferred = deferred();
 
   /**
-   * @param sendEarly whether requests may be sent along with the login, if the server takes them (RFC 4252 section 5.1)
+   * @param pipelines whether requests may follow the login request at once if the server allows it (RFC 4252 5.1)
    */
-  constructor(connection: SshConnection, listener: RemoteListener, sendEarly: boolean) {
+  constructor(connection: SshConnection, listener: RemoteListener, pipelines: boolean) {
     this.connection = connection;
     this.#listener = listener;
-    this.#sendEarly = sendEarly;
+    this.#pipelines = pipelines;
   }
 
   /**
@@ -49,7 +49,7 @@ export class Link {
    * repeat the request
    */
   async listen(address: string, port: number, onOpen: OpenHandler, signal: AbortSignal): Promise<number> {
-    if (!this.#sendEarly) await unlessAborted(this.#login.promise, signal);
+    if (!this.#pipelines) await unlessAborted(this.#login.promise, signal);
     try {
       return await this.#listener.listen(address, port, onOpen, { signal });
     } finally {
@@ -84,7 +84,7 @@ export class Link {
     options: CheckedOptions,
     { host, port }: Endpoint,
     events: LinkEvents,
-    { signal, sendEarly }: { readonly signal: AbortSignal; readonly sendEarly: boolean },
+    { signal, pipelines }: { readonly signal: AbortSignal; readonly pipelines: boolean },
   ): Promise<Link> {
     const { user, auth, hostKey, rekey, keepAlive, loginTimeoutMs } = options;
     const started = performance.now();
@@ -117,14 +117,15 @@ export class Link {
           const text = createFingerprint(platform.sha256)(certificate?.publicKey ?? key);
           const offer = { host, port, key, algorithm, certificate, keyType: keyType(key), fingerprint: text };
           if ((await hostKey(offer)) !== true) {
-            throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
+            const got = `${text} (${offer.keyType}): return true to trust it`;
+            throw new SshError("hostkey", `expected a trusted host key, got ${got}`);
           }
           return true;
         },
         onLogin: (connection) => {
           at = "login";
           listener = new RemoteListener(connection);
-          link = new Link(connection, listener, sendEarly);
+          link = new Link(connection, listener, pipelines);
           if (!signal.aborted) events.authenticating(link);
         },
         onNotice: (message) => events.debug(message),

@@ -195,7 +195,10 @@ export function checkForwardOptions(given: ForwardOptions, ignored: readonly unk
   refuseIgnored("forward", ignored);
   const { target } = checkRequest("forward", given, "target");
   if (target === undefined)
-    throw new SshError("misuse", "expected a target, such as { host: '127.0.0.1', port: 80 }; listen() needs none");
+    throw new SshError(
+      "misuse",
+      "expected a target such as { host: '127.0.0.1', port: 80 }, got none: listen() needs none",
+    );
   checkOptions("target", target, ["host", "port"]);
   expectText("target.host", target.host);
   expectPort("target.port", target.port, 1);
@@ -254,6 +257,6 @@ function refuseIgnored(what: string, ignored: readonly unknown[]): void {
   const got = describeType(ignored[0]);
   throw new SshError(
     "misuse",
-    `expected ${what}() to get one object of options, such as { signal }, got a second argument: ${got}`,
+    `expected ${what}() to be called with one object such as { signal }, got a second argument: ${got}`,
   );
 }

@@ -1,8 +1,4 @@
-/**
- * Remote listening (RFC 4254 section 7): requests for ports, and the routing of channels that arrive from them.
- *
- * @module
- */
+/** Remote listening (RFC 4254 section 7): requests for ports, and routing of the channels that follow. @module */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
@@ -78,11 +74,12 @@ export class RemoteListener {
     });
     if (bound !== undefined) return bound;
     const expected = `expected the server to listen on ${describe(address, port)}`;
-    if (reply.ok) throw new SshError("protocol", `${expected} and to return the port, got none`);
-    if (reply.unimplemented) throw new SshError("denied", `${expected}, but it does not support remote forwarding`);
-    const why =
-      reasons.length === 0 ? "no reason; the port may be in use" : reasons.map((text) => quote(text)).join(", ");
-    throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, but it refused and gave ${why}`);
+    if (reply.ok) throw new SshError("protocol", `${expected} and to return the port, got none: request a fixed port`);
+    if (reply.unimplemented)
+      throw new SshError("denied", `${expected}, got UNIMPLEMENTED: it does not support remote forwarding`);
+    const hint = "a refusal without a reason: the port may be in use, choose another";
+    const got = reasons.length === 0 ? hint : `a refusal: ${reasons.map((text) => quote(text)).join(", ")}`;
+    throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);
   }
 
   /**
@@ -102,7 +99,7 @@ export class RemoteListener {
     if (!ok)
       throw new SshError(
         "refused",
-        `expected the server to stop listening on ${describe(address, port)}, but it refused`,
+        `expected the server to stop listening on ${describe(address, port)}, got a refusal: close the tunnel`,
       );
   }
 

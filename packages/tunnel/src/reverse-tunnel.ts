@@ -29,7 +29,7 @@ import {
 import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
 import { Supervisor } from "./supervisor.ts";
-import { abortableCall } from "./waiting.ts";
+import { abortableCall, sleep } from "./waiting.ts";
 
 /**
  * A reverse tunnel through an SSH server.
@@ -140,7 +140,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     const checked = checkForwardOptions(options, ignored);
     if (this.#platform.dialTarget === false) {
       const hint = "use listen() and iterate over its channels, or set dialTarget";
-      throw new SshError("misuse", `expected no target, because this runtime does not connect to targets: ${hint}`);
+      throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
     }
     return await this.#request(checked, options.signal);
   }
@@ -207,7 +207,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
     if (this.#supervisor.hasEnded) {
-      throw new SshError("closed", "expected a tunnel that has not ended, got one that has");
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
     }
     if (signal?.aborted) throw signal.reason;
     const forwarding = new ActiveForwarding(
@@ -215,7 +215,10 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
         changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
-        failed: (error) => this.#forwardingFailed(error),
+        failed: (error) => {
+          const isFinal = this.#options.exitOnForwardFailure && ["refused", "denied", "protocol"].includes(error.code);
+          if (isFinal) this.#supervisor.end(error);
+        },
         rejected: this.#rejected,
         visitorError: (self, origin, error) => this.dispatchEvent(new VisitorErrorEvent(self, origin, error)),
       },
@@ -233,19 +236,15 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
     const forwardings = [...this.#forwardings];
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(drainMs, maxTimerMs));
-      const stopListening = onAbort(signal, resolve);
-      const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
-        Promise.all(forwardings.map((one) => one.idle())),
-      );
-      // After `beginClose`, `closed` does not reject.
-      void Promise.race([finished, this.closed]).then(() => {
-        clearTimeout(timer);
-        stopListening();
-        resolve();
-      });
-    });
+    const over = new AbortController();
+    const stopListening = onAbort(signal, () => over.abort());
+    const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
+      Promise.all(forwardings.map((one) => one.idle())),
+    );
+    // After `beginClose`, `closed` does not reject.
+    void Promise.race([finished, this.closed]).then(() => over.abort());
+    await sleep(drainMs, over.signal);
+    stopListening();
   }
 
   #forwardingChanged(forwarding: ActiveForwarding, state: ForwardingState, reason: SshError | undefined): void {
@@ -256,11 +255,6 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     if (state === "closed") this.#closed(forwarding);
     this.#timeline.add(state, reason, forwarding);
     this.dispatchEvent(new ForwardingEvent(forwarding, state, reason));
-  }
-
-  #forwardingFailed(error: SshError): void {
-    if (!this.#options.exitOnForwardFailure) return;
-    if (["refused", "denied", "protocol"].includes(error.code)) this.#supervisor.end(error);
   }
 
   readonly #rejected = (error: unknown): void => this.#supervisor.reported(error);

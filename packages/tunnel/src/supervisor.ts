@@ -3,7 +3,7 @@ import { type CallOptions, onAbort, setRef } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
-import { Link } from "./link.ts";
+import { Link, type LinkEvents } from "./link.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { Backoff, isFinal, LinkFailure } from "./reconnect.ts";
@@ -11,7 +11,7 @@ import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { sleep, withDeadline } from "./waiting.ts";
 
 /** Callbacks of a {@link Supervisor}. */
-export interface SupervisorContext {
+export interface SupervisorContext extends Pick<LinkEvents, "banner" | "debug"> {
   /** The state changed. `closed` comes last, after `ended`. */
   stateChanged(state: TunnelState, reason: SshError | undefined): void;
   /** An attempt is scheduled. Returns false to end the tunnel instead. */
@@ -22,12 +22,11 @@ export interface SupervisorContext {
   linkLost(error: SshError): void;
   /** The tunnel ends: with an error, or because the program closed it. */
   ended(error: SshError | undefined): void;
-  banner(message: string): void;
-  debug(message: string): void;
 }
 
 /** Keeps a tunnel connected: one link after the other. */
 export class Supervisor {
+  state: TunnelState = "new";
   readonly #platform: Platform;
   readonly #context: SupervisorContext;
   #options: CheckedOptions;
@@ -39,13 +38,11 @@ export class Supervisor {
   #settleClosed: (error: SshError | undefined) => void = () => {};
   /** Errors that calls and iterators of the program have rejected with. */
   readonly #reported = new WeakSet<object>();
-  #state: TunnelState = "new";
   #life: "new" | "running" | "closing" | "ended" = "new";
   /** The error that the tunnel ended with. */
   #reason: SshError | undefined;
   /** The open link. */
   #link: Link | undefined;
-  /** Whether a login has succeeded. */
   #hasLoggedIn = false;
   /** Index of the host to dial next. */
   #endpoint = 0;
@@ -54,10 +51,10 @@ export class Supervisor {
   /** The timer of the wait before an attempt. */
   #wait: unknown;
   /**
-   * Whether port requests may be sent along with a login. Not after one has failed, in case the server dropped it
+   * Whether port requests may follow a login request at once. Not after one has failed, in case the server dropped it
    * because of them.
    */
-  #sendEarly = true;
+  #pipelines = true;
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
 
@@ -69,10 +66,6 @@ export class Supervisor {
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = (error) => (error === undefined ? resolve() : reject(error));
     });
-  }
-
-  get state(): TunnelState {
-    return this.#state;
   }
 
   get hasEnded(): boolean {
@@ -89,7 +82,7 @@ export class Supervisor {
   /** The first login. @throws SshError */
   async start({ signal }: CallOptions): Promise<void> {
     if (this.#life !== "new") {
-      const got = this.#life === "ended" ? "one that has ended: make a new one" : `one that is ${this.#state}`;
+      const got = this.#life === "ended" ? "one that has ended: create a new one" : `one that is ${this.state}`;
       throw new SshError("misuse", `expected a tunnel that was never connected, got ${got}`);
     }
     this.#life = "running";
@@ -135,7 +128,7 @@ export class Supervisor {
     this.#reason = reason;
     const link = this.#link;
     this.#dropLink();
-    this.#state = "closed";
+    this.state = "closed";
     // Before any event, because a listener may start a successor of this tunnel.
     this.#settleClosed(reason);
     // `connect()` rejects with the error of a failed first login.
@@ -179,19 +172,14 @@ export class Supervisor {
     const { endpoints } = this.#options;
     // There is at least one: the options were checked.
     const endpoint = endpoints[this.#endpoint % endpoints.length] as Endpoint;
-    const events = {
-      authenticating: (link: Link) => {
-        this.#become("authenticating");
-        this.#context.linkReady(link);
-      },
-      banner: (message: string) => this.#context.banner(message),
-      debug: (message: string) => this.#context.debug(message),
+    const authenticating = (link: Link): void => {
+      this.#become("authenticating");
+      this.#context.linkReady(link);
     };
     try {
-      const link = await Link.open(this.#platform, this.#options, endpoint, events, {
-        signal,
-        sendEarly: this.#sendEarly,
-      });
+      const events = { ...this.#context, authenticating };
+      const call = { signal, pipelines: this.#pipelines };
+      const link = await Link.open(this.#platform, this.#options, endpoint, events, call);
       if (signal.aborted) {
         const error = this.#abortReason();
         link.failed(new LinkFailure(error, "login"));
@@ -199,11 +187,10 @@ export class Supervisor {
         return error;
       }
       this.#opened(link);
-      link.opened();
       return undefined;
     } catch (cause) {
       if (!(cause instanceof LinkFailure)) throw cause;
-      if (cause.at === "login") this.#sendEarly = false;
+      if (cause.at === "login") this.#pipelines = false;
       this.#endpoint++;
       this.#backoff.failed(cause);
       return signal.aborted ? this.#abortReason() : cause.error;
@@ -220,6 +207,7 @@ export class Supervisor {
       (error: SshError) => void this.#lost(link, error),
     );
     this.#become("open");
+    link.opened();
   }
 
   /** The connection was lost: reconnects, unless the mode or the error forbids it. */
@@ -244,15 +232,15 @@ export class Supervisor {
 
   /** Attempts to connect until one succeeds (returns undefined) or the tunnel must end (returns the reason). */
   async #reconnect(lost: SshError): Promise<SshError | undefined> {
-    const { reconnect } = this.#options;
+    const { maxRetries } = this.#options.reconnect;
     const { signal } = this.#abort;
     let reason = lost;
-    for (let attempt = 1; attempt <= reconnect.maxRetries; attempt++) {
+    for (let attempt = 1; attempt <= maxRetries; attempt++) {
       if (signal.aborted) break;
       // Before the event, because by then the connection is down.
-      if (attempt > 1 || this.#state !== "waiting") this.#become("waiting", reason);
+      if (attempt > 1 || this.state !== "waiting") this.#become("waiting", reason);
       const intervalMs = this.#backoff.next(reason);
-      const event = new ReconnectAttemptEvent(attempt, reconnect.maxRetries, intervalMs, reason);
+      const event = new ReconnectAttemptEvent(attempt, maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
       await sleep(intervalMs, signal, (timer) => {
         this.#wait = timer;
@@ -302,7 +290,7 @@ export class Supervisor {
 
   #become(state: TunnelState, reason?: SshError): void {
     if (this.#life === "ended" || this.#life === "new") return;
-    this.#state = state;
+    this.state = state;
     this.#context.stateChanged(state, reason);
   }
 

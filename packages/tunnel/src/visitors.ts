@@ -1,8 +1,4 @@
-/**
- * The visitors of a forwarding: accepted or refused, connected to the target or handed to the program, and counted.
- *
- * @module
- */
+/** The visitors of a forwarding: accepted or refused, joined with the target or passed on, and counted. @module */
 import type { MaybePromise } from "@postern/auth";
 import { type BytePipe, type Channel, type Deferred, deferred, type IncomingOpen, pump } from "@postern/ssh";
 import { Limits, maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";

@@ -74,5 +74,5 @@ export class TunnelHost extends PortableHost {
 
 async function refuse(where: readonly string[] | Address): Promise<never> {
   const what = "host" in where ? `a connection to ${where.host}, port ${where.port}` : "a listening port";
-  throw new SshError("connect", `expected ${what}, but this runtime has no sockets`);
+  throw new SshError("connect", `expected ${what}, got a host without sockets: set the options listen and dial`);
 }

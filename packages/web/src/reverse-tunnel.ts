@@ -2,7 +2,7 @@
 import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { type Endpoint, ReverseTunnel as PortableTunnel, type Target, type TunnelOptions } from "@postern/tunnel";
-import { describeType, SshError } from "@postern/wire";
+import { describeType, expectType, SshError } from "@postern/wire";
 import { createDial, type DialPipe } from "./dial.ts";
 
 /** Options of a ReverseTunnel whose connections the program opens. */
@@ -42,9 +42,7 @@ export class ReverseTunnel extends PortableTunnel {
       const example = '(server, { signal }) => webSocketPipe("wss://…", { signal })';
       throw new SshError("misuse", `expected dial to be a function such as ${example}, got ${describeType(dial)}`);
     }
-    if (dialTarget !== undefined && typeof dialTarget !== "function") {
-      throw new SshError("misuse", `expected dialTarget to be a function, got ${describeType(dialTarget)}`);
-    }
+    if (dialTarget !== undefined) expectType("dialTarget", dialTarget, "function");
     super(rest, {
       dial: createDial("host", dial),
       dialTarget: dialTarget !== undefined && createDial("target", dialTarget),

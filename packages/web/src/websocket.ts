@@ -1,6 +1,15 @@
 /** A WebSocket as a byte pipe. Browsers reach SSH servers with it, through a bridge that relays to TCP. @module */
-import type { BytePipe, PipeSink } from "@postern/ssh";
-import { type Bytes, describeType, expectSignal, expectType, quote, SshError } from "@postern/wire";
+import { type BytePipe, onAbort, type PipeSink } from "@postern/ssh";
+import {
+  type ArrayBufferBytes,
+  type Bytes,
+  describeType,
+  expectNumber,
+  expectSignal,
+  expectType,
+  quote,
+  SshError,
+} from "@postern/wire";
 
 /** Options of {@link webSocketPipe}. */
 export interface WebSocketPipeOptions {
@@ -40,8 +49,7 @@ export async function webSocketPipe(
 ): Promise<BytePipe> {
   expectType("the options of webSocketPipe", options, "object");
   const { protocols, highWaterMark = 1024 * 1024, signal } = options;
-  if (typeof highWaterMark !== "number" || !(highWaterMark >= 1))
-    throw new SshError("misuse", `expected a highWaterMark of 1 or more, got ${String(highWaterMark)}`);
+  expectNumber("highWaterMark", highWaterMark, 1);
   expectSignal(signal);
   signal?.throwIfAborted();
   const socket = typeof target === "string" || target instanceof URL ? open(target, protocols) : target;
@@ -49,14 +57,13 @@ export async function webSocketPipe(
     throw new SshError("misuse", `expected a URL or a WebSocket, got ${describeType(target)}`);
   socket.binaryType = "arraybuffer";
   const pipe = new WebSocketPipe(socket, highWaterMark);
-  const abort = (): void => pipe.abort();
-  signal?.addEventListener("abort", abort, { once: true });
+  const stopListening = onAbort(signal, () => pipe.abort());
   try {
     await pipe.opened;
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stopListening();
   }
   return pipe;
 }
@@ -81,7 +88,7 @@ class WebSocketPipe implements BytePipe {
   #paused = false;
   #delivering = false;
   /** chunks that arrived before `start` or while paused */
-  #queue: Bytes[] = [];
+  #queue: ArrayBufferBytes[] = [];
   #queuedBytes = 0;
   /** set from a `write` that returned `false` until `drain` is called */
   #drainTimer: ReturnType<typeof setTimeout> | undefined;
@@ -115,7 +122,7 @@ class WebSocketPipe implements BytePipe {
 
   write(chunk: Bytes): boolean {
     if (this.#over) return false;
-    if (this.#ended) throw new SshError("misuse", "expected no write after end");
+    if (this.#ended) throw new SshError("misuse", "expected no write after end, got one");
     if (chunk.length > 0) this.#socket.send(chunk as Uint8Array<ArrayBuffer>);
     if (this.#buffered < this.#highWaterMark) return this.#drainTimer === undefined;
     this.#drainTimer ??= setTimeout(() => this.#poll(), pollMs);
@@ -230,6 +237,6 @@ class WebSocketPipe implements BytePipe {
   }
 }
 
-function isBytes(value: unknown): value is Bytes {
+function isBytes(value: unknown): value is ArrayBufferBytes {
   return value instanceof Uint8Array;
 }

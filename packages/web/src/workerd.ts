@@ -1,5 +1,5 @@
 /** TCP sockets of workerd, the runtime of Cloudflare Workers. @module */
-import { type BytePipe, pipeFromStreams } from "@postern/ssh";
+import { type BytePipe, onAbort, pipeFromStreams } from "@postern/ssh";
 import { type Bytes, expectPort, expectSignal, expectType, SshError } from "@postern/wire";
 
 /** The part of a socket of `cloudflare:sockets` that this package uses. */
@@ -56,14 +56,13 @@ export async function workerdSocket(
   }
   // Rejects together with `opened`. The streams report later errors to the pipe.
   socket.closed.catch(ignore);
-  const abort = (): void => void socket.close().catch(ignore);
-  signal?.addEventListener("abort", abort, { once: true });
+  const stopListening = onAbort(signal, () => void socket.close().catch(ignore));
   try {
     await socket.opened;
   } catch (cause) {
     throw signal?.aborted ? signal.reason : failed(cause);
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stopListening();
   }
   return pipeFromStreams(socket);
 }

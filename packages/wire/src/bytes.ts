@@ -1,5 +1,4 @@
 /** Bytes: concatenation, comparison, text, hexadecimal and base64. @module */
-
 import { expectType } from "./checks.ts";
 
 /** Bytes as functions accept them, such as a Node.js `Buffer`. */
@@ -56,10 +55,7 @@ export function toHex(bytes: Bytes): string {
   return hex;
 }
 
-/**
- * Decodes hexadecimal without white space.
- * @throws RangeError for any other text
- */
+/** Decodes hexadecimal without white space. @throws RangeError for any other text */
 export function fromHex(hex: string): ArrayBufferBytes {
   if (!/^(?:[0-9a-f]{2})*$/i.test(hex)) throw new RangeError("expected pairs of hexadecimal digits");
   const bytes = new Uint8Array(hex.length / 2);
@@ -74,10 +70,7 @@ export function toBase64(bytes: Bytes): string {
   return btoa(binary);
 }
 
-/**
- * Decodes base64 with or without padding (RFC 4648 section 4).
- * @throws RangeError for any other text
- */
+/** Decodes base64 with or without padding (RFC 4648 section 4). @throws RangeError for any other text */
 export function fromBase64(text: string): ArrayBufferBytes {
   // Each repetition ends at a character outside its own class, so the time is linear in the length.
   const [, data = "", padding = ""] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text) ?? [];

@@ -1,5 +1,4 @@
 /** X25519 in pure JavaScript. @module */
-
 import { createCurve25519, type EphemeralKey, type KexMethod } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
 import { sha256 } from "../hash.ts";

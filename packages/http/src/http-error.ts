@@ -15,21 +15,21 @@ const phrases = {
 } as const;
 
 /** A status code that the service sends itself. */
-export type FaultStatus = keyof typeof phrases;
+export type ErrorStatus = keyof typeof phrases;
 
 /** The reason for refusing a request. The visitor receives the status and the message; its connection is closed. */
-export class Fault extends Error {
-  readonly status: FaultStatus;
+export class HttpError extends Error {
+  readonly status: ErrorStatus;
 
   /** @param message text for the visitor; must not contain input of the visitor */
-  constructor(status: FaultStatus, message: string) {
+  constructor(status: ErrorStatus, message: string) {
     super(message);
     this.status = status;
   }
 }
 
 /** Creates a response of the service itself. `reason` must be ASCII, because its length is counted in characters. */
-export function plainResponse(status: FaultStatus, reason?: string): Response {
+export function errorResponse(status: ErrorStatus, reason?: string): Response {
   const phrase = phrases[status];
   const text = reason === undefined ? `${phrase}\n` : `${phrase}: ${reason}\n`;
   return new Response(text, {
