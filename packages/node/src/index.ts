@@ -1,12 +1,9 @@
 /** Postern on Node.js. @module */
-import type { AuthMethod } from "@postern/auth";
-import type { Signer } from "@postern/crypto";
-import { createPrivateKeyMethod, ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
+import { ReverseTunnel as PortableTunnel, type TunnelOptions } from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
-import { readNativeSigner } from "./keys.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 
@@ -37,16 +34,6 @@ export class ReverseTunnel extends PortableTunnel {
     });
   }
 }
-
-/**
- * Creates a method that logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
- *
- * @throws SshError `key` if the text is not a private key that can be read
- * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
- */
-export const privateKey: (key: string | Uint8Array | Signer) => AuthMethod =
-  /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);
 
 export {
   type AuthAttempt,
@@ -113,7 +100,13 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export type {
+  GenerateOptions,
+  GeneratePrivateKey,
+  Passphrase,
+  PlainGenerateOptions,
+  ReadPrivateKeyOptions,
+} from "@postern/keys";
 export type {
   Address,
   AttemptContext,
@@ -148,6 +141,8 @@ export {
   type Listener,
   type ListenOptions,
   NoticeEvent,
+  type PrivateKeyMethod,
+  type PrivateKeyOptions,
   type ProbeAnswer,
   type ProbeResult,
   ReconnectAttemptEvent,
@@ -181,5 +176,6 @@ export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
+export { type PrivateKeyFileOptions, privateKey, privateKeyFile } from "./private-key.ts";
 export { nodeRandom } from "./random.ts";
 export { socketPipe } from "./socket.ts";

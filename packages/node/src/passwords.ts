@@ -30,7 +30,8 @@ const functions: PasswordFunctions = {
   },
 };
 
-function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
+/** Derives bytes with scrypt. Rejects if OpenSSL limits the cost. */
+export function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
   // The memory of scrypt (RFC 7914 section 5), plus the overhead that OpenSSL counts.
   const maxmem = 128 * r * (n + p + 2) + 4096;
   return new Promise((resolve, reject) => {

@@ -72,7 +72,13 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type { GenerateOptions, ReadPrivateKeyOptions } from "@postern/keys";
+export type {
+  GenerateOptions,
+  GeneratePrivateKey,
+  Passphrase,
+  PlainGenerateOptions,
+  ReadPrivateKeyOptions,
+} from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
@@ -112,6 +118,8 @@ export {
   type Listener,
   type ListenOptions,
   NoticeEvent,
+  type PrivateKeyMethod,
+  type PrivateKeyOptions,
   type ProbeAnswer,
   type ProbeResult,
   ReconnectAttemptEvent,
