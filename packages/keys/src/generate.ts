@@ -22,6 +22,7 @@ import {
 } from "@postern/wire";
 import type { KeyFileCrypto } from "./files/crypto.ts";
 import type { PrivateKeyJwk } from "./jwk.ts";
+import { loadKeyFiles } from "./key-reader.ts";
 import type { PrivateKey, PublicHalf } from "./key-types.ts";
 import { blockSize, label, magic } from "./private-key.ts";
 
@@ -72,7 +73,7 @@ export function createKeyGenerator(platform: GeneratorPlatform): GeneratePrivate
     const size = checkBits(type, bits);
     if (type !== "rsa" && passphrase === undefined) return encodePlain(draw(size, comment, random, publicHalf), random);
     return (async () => {
-      const [files, primitives] = await Promise.all([import("./files/write-key-file.ts"), crypto()]);
+      const [files, primitives] = await Promise.all([loadKeyFiles(), crypto()]);
       const key =
         type === "rsa"
           ? files.keyOfJwk(await generateRsa(bits ?? defaultRsaBits), comment, publicHalf)

@@ -14,6 +14,7 @@ export {
   checkReadOptions,
   createKeyReader,
   type KeyReaderPlatform,
+  loadKeyFiles,
   type Passphrase,
   type ReadPrivateKeyOptions,
 } from "./key-reader.ts";

@@ -23,6 +23,11 @@ export interface KeyReaderPlatform {
   crypto(): Promise<KeyFileCrypto>;
 }
 
+/** Loads the code for encrypted keys and other formats. */
+export function loadKeyFiles(): Promise<typeof import("./files/index.ts")> {
+  return import("./files/index.ts");
+}
+
 /** Creates a provider's `readPrivateKey`. */
 export function createKeyReader(
   platform: KeyReaderPlatform,
@@ -32,7 +37,7 @@ export function createKeyReader(
     if (!needsKeyFileReader(file)) {
       return platform.signer(platform.parse(typeof file === "string" ? file : fromUtf8(file)));
     }
-    const [{ readKeyFile }, crypto] = await Promise.all([import("./files/read-key-file.ts"), platform.crypto()]);
+    const [{ readKeyFile }, crypto] = await Promise.all([loadKeyFiles(), platform.crypto()]);
     return platform.signer(await readKeyFile(file, options.passphrase, platform.publicHalf, crypto));
   };
 }

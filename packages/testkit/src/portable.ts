@@ -1,7 +1,8 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
 import type { Algorithms, Hash } from "@postern/crypto";
+import { readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
-import { keyTests, unreadTests } from "./key-checks.ts";
+import { testsOfKeys } from "./key-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
 import {
   cipherTests,
@@ -45,7 +46,7 @@ export function testsOfFile(
     case "hostkey":
       return hostKeyTests(file, value(algorithms.hostKeys));
     case "keys":
-      return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
+      return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
     case "wire":
       return file.algorithm === "types" ? typeTests(file) : messageTests(file);
     default:

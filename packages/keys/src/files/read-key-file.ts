@@ -1,4 +1,4 @@
-/** Reads every format of private keys. Loaded only for files that are encrypted or in another format. @module */
+/** Reads every format of private keys. @module */
 import { type Bytes, describeType, fromBase64, fromUtf8, SshError, utf8 } from "@postern/wire";
 import type { AnyPair } from "../key-pair.ts";
 import type { Passphrase } from "../key-reader.ts";

@@ -1,4 +1,4 @@
-/** Encrypts private keys. Loaded only if a key is generated with a passphrase, or with RSA. @module */
+/** Encrypts private keys. @module */
 import type { Random } from "@postern/crypto";
 import { utf8, Writer } from "@postern/wire";
 import { encodeFile, encodeSecret } from "../generate.ts";
