@@ -1,6 +1,6 @@
 /**
  * Generates the files of the other formats, with new keys: `node test-vectors/keys/generate-files.mjs`. Needs ssh-keygen,
- * openssl, puttygen (0.75 or newer), and python3-bcrypt for Debian's /usr/bin/python3.
+ * openssl, and puttygen 0.75 or newer, which is the first to write PPK version 3.
  */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
@@ -17,9 +17,6 @@ const versions = {
   OpenSSL: firstLine(run("openssl", "version")),
   PuTTY: firstLine(run("puttygen", "--version")),
   "Node.js": process.version,
-  "python3-bcrypt": firstLine(
-    run("/usr/bin/python3", "-W", "ignore", "-c", "import bcrypt; print(bcrypt.__version__)"),
-  ),
 };
 
 function save(algorithm, vectors) {
@@ -153,7 +150,7 @@ const ciphers = [
 ];
 save("file-openssh", [
   ...[...ciphers.map((name) => `aes${name}`), "chacha20-poly1305@openssh.com"].flatMap((cipher, index) => [
-    opensshFile(`e${index}`, secret, "-t", "ed25519", "-Z", cipher, "-a", "2"),
+    opensshFile(`e${index}`, secret, "-t", "ed25519", "-Z", cipher, "-a", "1"),
     opensshFile(`p${index}`, umlauts, "-t", "ecdsa", "-b", "521", "-Z", cipher, "-a", "1"),
   ]),
   opensshFile("o256", secret, "-t", "ecdsa", "-b", "256", "-a", "3"),
@@ -237,34 +234,6 @@ save(
     text: JSON.stringify(createPrivateKey(readFileSync(at(name))).export({ format: "jwk" })),
     publicLine: line,
   })),
-);
-
-// ---- bcrypt_pbkdf
-
-const bcrypt = [
-  ["password", "salt", 4, 32],
-  ["password", "salt", 8, 48],
-  ["pässwörd", "sixteen bytes ok", 1, 64],
-  ["x".repeat(200), "s", 2, 100],
-  ["\0", "\0", 3, 1],
-  ["password", "salt", 24, 44],
-];
-save(
-  "bcrypt-pbkdf",
-  bcrypt.map(([passphrase, salt, rounds, size]) => {
-    const hex = (text) => Buffer.from(text).toString("hex");
-    const call = `bcrypt.kdf(bytes.fromhex("${hex(passphrase)}"), bytes.fromhex("${hex(salt)}"), ${size}, ${rounds})`;
-    const derived = firstLine(run("/usr/bin/python3", "-W", "ignore", "-c", `import bcrypt; print(${call}.hex())`));
-    return {
-      comment: call,
-      source: "python3-bcrypt",
-      passphrase: hex(passphrase),
-      salt: hex(salt),
-      rounds,
-      size,
-      derived,
-    };
-  }),
 );
 
 // ---- Files that are rejected. `expects` are the words that the error must contain.

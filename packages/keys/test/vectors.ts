@@ -14,12 +14,6 @@ export interface KeyVector {
   readonly signature: string;
 }
 
-export interface UnreadVector {
-  readonly comment: string;
-  readonly text: string;
-  readonly expects: readonly string[];
-}
-
 function load<V>(algorithm: string): readonly V[] {
   const url = new URL(`../../../test-vectors/keys/${algorithm}.json`, import.meta.url);
   return (JSON.parse(readFileSync(url, "utf8")) as { vectors: V[] }).vectors;
@@ -33,7 +27,15 @@ export const keyVectors: readonly (readonly [string, KeyVector])[] = [
   "ssh-rsa",
 ].flatMap((type) => load<KeyVector>(type).map((vector) => [type, vector] as const));
 
-export const unreadVectors: readonly UnreadVector[] = load("unread");
+/** One text of each other format, and encrypted files of the OpenSSH format. */
+export const fileVectors: readonly { readonly comment: string; readonly text: string }[] = [
+  "file-openssh",
+  "file-pkcs8",
+  "file-pkcs8-encrypted",
+  "file-pem",
+  "file-ppk",
+  "file-jwk",
+].map((name) => load<{ comment: string; text: string }>(name)[0] ?? { comment: name, text: "" });
 
 /** Returns the first vector of a key type. */
 export function vectorOf(type: string): KeyVector {

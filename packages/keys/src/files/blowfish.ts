@@ -25,7 +25,8 @@ export function expandState(state: BlowfishState, key: Int32Array, salt: Int32Ar
       block[1] = (block[1] ?? 0) ^ (salt[(i + 1) % salt.length] ?? 0);
     }
     encryptBlock(state, block, 0);
-    state.set(block, i);
+    state[i] = block[0] ?? 0;
+    state[i + 1] = block[1] ?? 0;
   }
 }
 
