@@ -13,6 +13,7 @@ const peers = [
   { program: "sshd", package: "openssh-server", use: "the SSH server of most integration tests" },
   { program: "ssh", package: "openssh-client", use: "a client of TunnelHost" },
   { program: "ssh-keygen", package: "openssh-client", use: "the keys of every integration test" },
+  { program: "sk-dummy.so", package: "openssh-tests", use: "security keys in software" },
   { program: "dropbear", package: "dropbear-bin", use: "a second SSH server" },
   { program: "dbclient", package: "dropbear-bin", use: "a client of our own server" },
   { program: "plink", package: "putty-tools", use: "a client of our own server" },
@@ -61,6 +62,7 @@ function lacking() {
     "/bin",
     "/usr/lib/python3/dist-packages",
     "/usr/include",
+    "/usr/lib/openssh/regress/misc/sk-dummy",
     "/usr/share/gocode/src",
   ];
   return peers.filter(({ program }) => !folders.some((folder) => existsSync(`${folder}/${program}`)));

@@ -1,6 +1,6 @@
 /** Checks the files of this folder: their form, their provenance, and their counts in the README. */
 import { readdirSync, readFileSync } from "node:fs";
-import { compatibleAlgorithms, sha256, sha384, sha512 } from "@postern/noble";
+import { compatibleAlgorithms, sha256, sha384, sha512, skEcdsaNistp256, skSshEd25519 } from "@postern/noble";
 import { loadVectors } from "@postern/testkit/vectors";
 import { describe, expect, it } from "vitest";
 
@@ -49,7 +49,7 @@ describe("coverage", () => {
     ["mac", compatibleAlgorithms.macs],
     ["hash", [sha256, sha384, sha512]],
     ["kex", compatibleAlgorithms.kex],
-    ["hostkey", compatibleAlgorithms.hostKeys],
+    ["hostkey", [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256]],
   ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
     expect(filesOf(kind).toSorted()).toEqual(names.toSorted());

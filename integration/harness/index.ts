@@ -1,5 +1,6 @@
 /** Real peers for the tests. @module */
 export * from "./aftermath.ts";
+export * from "./certificates.ts";
 export * from "./dropbear.ts";
 export * from "./keys.ts";
 export * from "./middlebox.ts";

@@ -12,6 +12,8 @@ export interface SshClientOptions {
   readonly identity?: KeyPair | string;
   /** The answer to each prompt of `ssh`. */
   readonly password?: string;
+  /** The lines of known_hosts. Default: the host keys of `server`. */
+  readonly knownHosts?: string;
   /** `-o` options. They come before ours, and `ssh` uses the first. */
   readonly config?: Readonly<Record<string, string>>;
   /** A command for the server. Without one, pass `-N` in `args`. */
@@ -32,9 +34,10 @@ export async function runSsh(args: readonly string[], options: SshClientOptions)
   const askpass = dir.file("askpass");
   writeFileSync(
     knownHosts,
-    Object.values(server.hostKeys)
-      .map(({ publicLine }) => `[127.0.0.1]:${server.port} ${publicLine}\n`)
-      .join(""),
+    options.knownHosts ??
+      Object.values(server.hostKeys)
+        .map(({ publicLine }) => `[127.0.0.1]:${server.port} ${publicLine}\n`)
+        .join(""),
   );
   writeFileSync(askpass, '#!/bin/sh\nprintf "%s\\n" "$POSTERN_PASSWORD"\n', { mode: 0o700 });
   const identityFile = typeof identity === "object" ? identity.file : identity;

@@ -1,4 +1,5 @@
 /** A TunnelHost on a loopback port, for real clients. @module */
+import { createCertificateSigner } from "@postern/keys";
 import { type HostEvents, policy, readPrivateKey, TunnelHost, type TunnelHostListenOptions } from "@postern/node";
 import { type KeyType, makeKey, type PublicKeyInfo } from "../keys.ts";
 import { patternChunks, patternHash } from "../pattern.ts";
@@ -12,6 +13,8 @@ export interface HostOptions extends Partial<Omit<TunnelHostListenOptions, "port
   readonly hostKeyTypes?: readonly KeyType[];
   /** The text of an authorized_keys file, for `user`. */
   readonly keys?: string;
+  /** Certifies each host key: returns the text of its certificate. */
+  readonly certify?: (publicFile: string) => Promise<string>;
 }
 
 export interface RunningHost extends SshServer {
@@ -30,6 +33,7 @@ const password = "open sesame";
 export async function startHost({
   hostKeyTypes = ["ed25519"],
   keys,
+  certify,
   ...options
 }: HostOptions = {}): Promise<RunningHost> {
   const dir = tempDir("postern-host");
@@ -39,7 +43,9 @@ export async function startHost({
     for (const type of hostKeyTypes) {
       const key = await makeKey(type, dir.file(`host_${type}`));
       hostKeys[type] = key;
-      signers.push(await readPrivateKey(key.privateText));
+      const signer = await readPrivateKey(key.privateText);
+      const certificate = await certify?.(`${key.file}.pub`);
+      signers.push(certificate === undefined ? signer : createCertificateSigner(signer, certificate));
     }
     const authorize = policy({
       [user]: { password, permitOpen: ["*:*"], ...(keys === undefined ? {} : { keys }) },

@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
+import { type PublicKeyAlgorithm, type SecurityKeyUse, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
   KeyboardInteractiveRequest,
@@ -37,6 +37,8 @@ export type AuthAttempt =
       readonly publicKey: Bytes;
       readonly algorithm: string;
       readonly proved: boolean;
+      /** what a security key signed about its use; only if `proved` */
+      readonly securityKey?: SecurityKeyUse | undefined;
     }
   /** call `ask`, then decide (RFC 4256); `submethods` are hints of the client */
   | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
@@ -45,7 +47,11 @@ export type AuthAttempt =
  * The decision about an attempt: accepted, refused, or accepted with more methods required (RFC 4252 section 5.1).
  * `partial` lists the methods that can continue. It enforces no order: check `passed` before accepting a later attempt.
  */
-export type AuthDecision = boolean | { readonly partial: readonly string[] };
+export type AuthDecision =
+  | boolean
+  | { readonly partial: readonly string[]; readonly noTouchRequired?: boolean | undefined }
+  /** accepts, even if the signature is of a security key that was not touched; `true` refuses that */
+  | { readonly noTouchRequired: true };
 
 /** Options of an {@link AuthServerMachine}. */
 export interface AuthServerOptions {
@@ -156,7 +162,9 @@ export class AuthServerMachine {
     const { attempt } = state;
     this.#state = { at: "expectRequest" };
     const required = requiredMethods(decision);
-    if (decision !== true && required === undefined) this.#refuse(attempt.method);
+    const untouched = attempt.method === "publickey" && attempt.securityKey?.userPresent === false;
+    const isAccepted = untouched ? allowsUntouched(decision) : decision === true || allowsUntouched(decision);
+    if (!isAccepted && (required === undefined || untouched)) this.#refuse(attempt.method);
     else if (attempt.method === "publickey" && !attempt.proved) {
       // Without a signature the client has proved nothing, so even `true` does not log it in.
       const { algorithm, publicKey } = attempt;
@@ -237,15 +245,17 @@ export class AuthServerMachine {
   #publickey(user: string, specificData: Bytes): AuthAttempt | undefined {
     const proved = new Reader(specificData, "publickey request").boolean();
     const { algorithm, publicKey } = (proved ? PublickeyProof : PublickeyQuery).decode(specificData);
-    if (publicKey.length > ServerLimits.userKeyBytes) return undefined;
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
-    if (verifier === undefined) return undefined;
-    if (proved && !this.#verifies(verifier, user, specificData)) return undefined;
-    return { method: "publickey", user, publicKey, algorithm, proved };
+    if (verifier === undefined || !hasAllowedSize(verifier, publicKey)) return undefined;
+    const attempt = { method: "publickey", user, publicKey, algorithm, proved } as const;
+    if (!proved) return attempt;
+    const { signature } = PublickeyProof.decode(specificData);
+    if (!this.#verifies(verifier, user, publicKey, signature)) return undefined;
+    return verifier.readKeyUse === undefined ? attempt : { ...attempt, securityKey: verifier.readKeyUse(signature) };
   }
 
-  #verifies(verifier: PublicKeyAlgorithm, user: string, specificData: Bytes): boolean {
-    const { algorithm, publicKey, signature } = PublickeyProof.decode(specificData);
+  #verifies(verifier: PublicKeyAlgorithm, user: string, publicKey: Bytes, signature: Bytes): boolean {
+    const algorithm = verifier.name;
     const signed = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
     const request = { user, service: CONNECTION_SERVICE, method: "publickey", specificData: signed };
     if (this.#sessionId === undefined) throw new SshError("misuse", "expected the session identifier to be known");
@@ -280,6 +290,22 @@ export class AuthServerMachine {
   #fail(partialSuccess: boolean): void {
     this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
   }
+}
+
+/** Limits the size of the key that verifies: verifying with a large one takes seconds. */
+function hasAllowedSize({ readCertificate }: PublicKeyAlgorithm, publicKey: Bytes): boolean {
+  if (readCertificate === undefined) return publicKey.length <= ServerLimits.userKeyBytes;
+  try {
+    const isShort = publicKey.length <= ServerLimits.certificateBytes;
+    return isShort && readCertificate(publicKey).publicKey.length <= ServerLimits.userKeyBytes;
+  } catch {
+    return false;
+  }
+}
+
+function allowsUntouched(decision: unknown): boolean {
+  if (typeof decision !== "object" || decision === null || !("noTouchRequired" in decision)) return false;
+  return decision.noTouchRequired === true && (!("partial" in decision) || requiredMethods(decision) !== undefined);
 }
 
 /** Returns the methods of a partial decision, or `undefined` for any other value, because JavaScript may pass any. */

@@ -13,4 +13,5 @@ export * from "./nist.ts";
 export * from "./publickey/ecdsa.ts";
 export * from "./publickey/ed25519.ts";
 export * from "./publickey/rsa.ts";
+export * from "./publickey/security-key.ts";
 export * from "./publickey.ts";

@@ -19,6 +19,50 @@ export interface PublicKeyAlgorithm {
    * @throws SshError `key`, synchronously, if the public key blob is malformed or of another type
    */
   verify(publicKey: Bytes, data: Bytes, signature: Bytes): Verdict;
+  /** Parses the certificate in the blob. Only algorithms of certificates have it. @throws SshError `key` */
+  readonly readCertificate?: (publicKey: Bytes) => Certificate;
+  /** Reads the use of a security key from a valid signature. Only algorithms of security keys have it. */
+  readonly readKeyUse?: (signature: Bytes) => SecurityKeyUse;
+  /** the algorithm that this one is built on, and a function that builds it on another implementation of that */
+  readonly base?: {
+    readonly algorithm: PublicKeyAlgorithm;
+    readonly rebuild: (algorithm: PublicKeyAlgorithm) => PublicKeyAlgorithm;
+  };
+}
+
+/** The use of a security key, which is a part of its signature (OpenSSH PROTOCOL.u2f, SSH U2F signatures). */
+export interface SecurityKeyUse {
+  /** whether its user touched it */
+  readonly userPresent: boolean;
+  /** whether it verified its user, such as by a PIN */
+  readonly userVerified: boolean;
+  /** number of signatures so far; 0 if the key does not count */
+  readonly counter: number;
+}
+
+/** A parsed certificate (OpenSSH PROTOCOL.certkeys). Parsing checks neither its signature nor its conditions. */
+export interface Certificate {
+  readonly blob: Bytes;
+  /** such as `ssh-ed25519-cert-v01@openssh.com` */
+  readonly keyType: string;
+  /** the blob of the certified key, of a plain type */
+  readonly publicKey: Bytes;
+  readonly serial: bigint;
+  readonly type: "user" | "host";
+  readonly keyId: string;
+  /** names of users or hosts. With none, the certificate is not valid for any name. */
+  readonly principals: readonly string[];
+  /** seconds since 1970: the first second of validity, and the first after it */
+  readonly validAfter: bigint;
+  readonly validBefore: bigint;
+  /** data by name, in the order of the certificate */
+  readonly criticalOptions: ReadonlyMap<string, Bytes>;
+  readonly extensions: ReadonlyMap<string, Bytes>;
+  /** the CA's public key blob */
+  readonly signatureKey: Bytes;
+  /** the CA's signature blob, and the bytes that it signs */
+  readonly signature: Bytes;
+  readonly signed: Bytes;
 }
 
 /**

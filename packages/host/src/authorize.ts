@@ -1,5 +1,6 @@
 /** The decision about a login: the types of `authorize`, and strict reading of what it returned. @module */
 import type { MaybePromise } from "@postern/auth";
+import type { Certificate } from "@postern/crypto";
 import { checkOptions, type LoginAttempt } from "@postern/ssh";
 import { describeType, SshError } from "@postern/wire";
 import { checkPermissions, type Permissions } from "./permissions.ts";
@@ -9,6 +10,13 @@ import type { Address } from "./platform.ts";
 export type HostLoginAttempt = LoginAttempt & {
   /** The client's address. `undefined` if the pipe was served without an `origin`. */
   readonly origin: Address | undefined;
+  /**
+   * The certificate in `publicKey`. Its CA's signature is valid, but nothing else is checked, not even that the CA is
+   * trusted: see `authorizedKeys`, or `checkCertificateConditions`.
+   */
+  readonly certificate?: Certificate | undefined;
+  /** Call it with the reason before returning `false`. It becomes a part of the event `refusal`. */
+  readonly onRefused?: (reason: string) => void;
 };
 
 /** Accepts the method, and requires another one (partial success, RFC 4252 section 5.1). */
@@ -49,7 +57,7 @@ export interface Acceptance {
   readonly partial: readonly string[] | undefined;
 }
 
-const decisionOptions = ["partial", "permitListen", "permitOpen"];
+const decisionOptions = ["partial", "permitListen", "permitOpen", "noTouchRequired"];
 const acceptableMethods: readonly unknown[] = ["publickey", "password", "keyboard-interactive"];
 
 /**
@@ -63,8 +71,8 @@ export function readDecision(given: unknown): Acceptance | undefined {
   if (!isPlainObject(given))
     throw new SshError("misuse", `expected authorize to return a decision, got ${describeType(given)}`);
   checkOptions("a decision of authorize", given, decisionOptions);
-  const { permitListen, permitOpen } = given as Permissions;
-  const permissions = { permitListen, permitOpen };
+  const { permitListen, permitOpen, noTouchRequired } = given as Permissions;
+  const permissions = { permitListen, permitOpen, noTouchRequired: noTouchRequired === true };
   checkPermissions(permissions);
   return { permissions, partial: "partial" in given ? expectMethods("partial", given.partial) : undefined };
 }

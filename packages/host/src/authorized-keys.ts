@@ -1,9 +1,10 @@
 /** authorized_keys files: sshd(8), AUTHORIZED_KEYS FILE FORMAT. @module */
-import { checkRsaKey } from "@postern/crypto";
+import { type Certificate, checkRsaKey, type SecurityKeyUse } from "@postern/crypto";
 import { describePublicKey, parsePublicKey } from "@postern/keys";
-import { type Bytes, describeType, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
+import { type Bytes, describeType, equal, quote, Reader, ServerLimits, SshError, toHex } from "@postern/wire";
 import { type KeyOptions, readKeyOptions } from "./key-options.ts";
 import type { Permissions } from "./permissions.ts";
+import { restrictByCertificate } from "./user-certificate.ts";
 
 /** A line that authorizes no key, and the reason. */
 export interface RefusedLine {
@@ -12,21 +13,33 @@ export interface RefusedLine {
   readonly reason: string;
 }
 
-/** The key types of users (RFC 4253, 5656 and 8709). Certificates and hardware keys have other types. */
+/** The key types of users (RFC 4253, 5656, 8709; OpenSSH PROTOCOL.u2f). A certificate is trusted by its CA's key. */
 export const userKeyTypes: readonly string[] = [
   "ssh-ed25519",
   "ecdsa-sha2-nistp256",
   "ecdsa-sha2-nistp384",
   "ecdsa-sha2-nistp521",
   "ssh-rsa",
+  "sk-ssh-ed25519@openssh.com",
+  "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/** Where and when a key is used. The options `from` and `expiry-time` are checked against this. */
+/** Where, when and how a key is used. The options of its line are checked against this. */
 export interface KeyUse {
   /** The client's address. Without one, a key with `from` is refused. */
   readonly host?: string | undefined;
   /** Milliseconds since 1970. Default: now. */
   readonly time?: number;
+  /** `attempt.certificate`, if the key is a certificate. Without it, a certificate is refused. */
+  readonly certificate?: Certificate | undefined;
+  /** The user name, which must be among the certificate's principals unless the line has `principals`. */
+  readonly user?: string;
+  /** Whether the client proved possession. Default: `true`. A query of the client passes `false`. */
+  readonly proved?: boolean;
+  /** `attempt.securityKey`. Without it, a proof by a key with `verify-required` is refused. */
+  readonly securityKey?: SecurityKeyUse | undefined;
+  /** Called for each line that has the key or its CA but whose conditions do not hold. */
+  readonly onRefused?: (reason: string) => void;
 }
 
 /** The keys of a user. */
@@ -36,9 +49,9 @@ export interface AuthorizedKeys {
   /** Lines that are malformed, or have an unsupported option or key type. Show them to the author of the file. */
   readonly refused: readonly RefusedLine[];
   /**
-   * Returns the permissions that the key's line grants, or `undefined` if no line authorizes the key under these
-   * conditions. `policy` uses them only to restrict the user's permissions. But if `authorize` returns them unchanged,
-   * the client may connect to the targets of `permitopen`.
+   * Returns the permissions that the line of the key, or of its certificate's CA, grants, or `undefined` if no line
+   * authorizes the key under these conditions. `policy` uses them only to restrict the user's permissions. But if
+   * `authorize` returns them unchanged, the client may connect to the targets of `permitopen`.
    */
   permissions(publicKey: Bytes, use?: KeyUse): Permissions | undefined;
 }
@@ -49,13 +62,18 @@ const noOptions: KeyOptions = {
   permitOpen: undefined,
   from: undefined,
   expires: undefined,
+  certAuthority: false,
+  principals: undefined,
+  noTouchRequired: false,
+  verifyRequired: false,
 };
 
 /**
  * Parses the text of an authorized_keys file, or a list of its lines. The options `permitlisten`, `permitopen`,
- * `port-forwarding`, `no-port-forwarding`, `restrict`, `from` and `expiry-time` work as in sshd. Options about shells,
- * agents and X11 have no effect. A line that is malformed, or has another option or an unsupported key type, authorizes
- * no key and is listed in `refused`.
+ * `port-forwarding`, `no-port-forwarding`, `restrict`, `from`, `expiry-time`, `cert-authority`, `principals`,
+ * `no-touch-required` and `verify-required` work as in sshd. Options about shells, agents and X11 have no effect. A
+ * line that is malformed, or has another option or an unsupported key type, authorizes no key and is listed in
+ * `refused`.
  *
  * @throws SshError `misuse` for anything but a string or a list of strings
  * @example
@@ -85,12 +103,20 @@ export function authorizedKeys(text: string | readonly string[]): AuthorizedKeys
   return {
     size,
     refused,
-    permissions(publicKey, { host, time = Date.now() } = {}) {
+    permissions(publicKey, use = {}) {
+      const { certificate, onRefused } = use;
+      if (certificate !== undefined && !equal(certificate.blob, publicKey)) return undefined;
       // As in sshd, the first line that has the key and whose conditions hold applies.
-      const options = keys.get(toHex(publicKey))?.find((line) => isUsable(line, host, time));
-      if (options === undefined) return undefined;
-      const { portForwarding, permitListen, permitOpen } = options;
-      return portForwarding ? { permitListen, permitOpen } : { permitListen: [], permitOpen: [] };
+      for (const line of keys.get(toHex(certificate?.signatureKey ?? publicKey)) ?? []) {
+        if (line.certAuthority !== (certificate !== undefined)) continue;
+        try {
+          return permissionsOf(line, use);
+        } catch (error) {
+          if (!(error instanceof SshError)) throw error;
+          onRefused?.(error.message);
+        }
+      }
+      return undefined;
     },
   };
 }
@@ -104,9 +130,24 @@ function joinLines(text: string | readonly string[]): string {
   return lines.join("\n");
 }
 
-function isUsable({ from, expires }: KeyOptions, host: string | undefined, time: number): boolean {
-  if (expires !== undefined && expires < time) return false;
-  return from === undefined || (host !== undefined && from.includes(host));
+/** @throws SshError `key` with the condition that does not hold */
+function permissionsOf(line: KeyOptions, use: KeyUse): Permissions {
+  const { host, time = Date.now(), certificate, proved = true, securityKey } = use;
+  if (line.expires !== undefined && line.expires < time)
+    throw new SshError("key", "expected a key in time, got one past its expiry-time");
+  if (line.from !== undefined && (host === undefined || !line.from.includes(host))) {
+    throw new SshError("key", `expected a client at an address of the option "from", got ${host ?? "no address"}`);
+  }
+  const options = certificate === undefined ? line : restrictByCertificate(line, certificate, use, time);
+  if (options.verifyRequired && proved && securityKey?.userVerified !== true) {
+    throw new SshError(
+      "key",
+      "expected a security key that verified its user (verify-required), got a signature without it",
+    );
+  }
+  const { portForwarding, permitListen, permitOpen, noTouchRequired } = options;
+  const permits = portForwarding ? { permitListen, permitOpen } : { permitListen: [], permitOpen: [] };
+  return noTouchRequired ? { ...permits, noTouchRequired } : permits;
 }
 
 function readLine(line: string): { readonly blob: Bytes; readonly options: KeyOptions } {

@@ -1,7 +1,9 @@
 /** One client, from its first byte to the end of its connection. @module */
 import type { AuthDecision } from "@postern/auth";
+import type { Certificate } from "@postern/crypto";
+import { isCertificate, parseCertificate } from "@postern/keys";
 import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
-import { maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { type Bytes, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -12,6 +14,7 @@ import { announceHostKeys } from "./host-keys.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
 import type { Address } from "./platform.ts";
+import { verifyUserCertificate } from "./user-certificate.ts";
 
 /** The implementation of {@link HostClient}. */
 export class Client implements HostClient {
@@ -135,9 +138,15 @@ export class Client implements HostClient {
   async #authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
     const number = ++this.#attempts;
     let reason = "refused";
+    const onRefused = (why: string): void => {
+      reason = why;
+    };
     try {
       if (attempt.method === "password") expectPassword(attempt.password);
-      const decision = readDecision(await this.#context.options.authorize(this.#attemptForAuthorize(attempt, number)));
+      const { authorize } = this.#context.options;
+      const decision = readDecision(
+        await authorize({ ...(await this.#attemptForAuthorize(attempt, number)), onRefused }),
+      );
       if (decision !== undefined) return this.#accept(attempt, decision, number);
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
@@ -148,9 +157,10 @@ export class Client implements HostClient {
     return false;
   }
 
-  /** The attempt as passed to `authorize`. Records that a password has come. */
-  #attemptForAuthorize(attempt: LoginAttempt, number: number): HostLoginAttempt {
+  /** The attempt as passed to `authorize`. Records that a password has come. Verifies a certificate. */
+  async #attemptForAuthorize(attempt: LoginAttempt, number: number): Promise<HostLoginAttempt> {
     const { origin } = this;
+    if (attempt.method === "publickey") return { ...attempt, origin, certificate: await this.#certificateOf(attempt) };
     if (attempt.method === "password") this.#passwordAttempt = number;
     if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
     const ask: typeof attempt.ask = async (request) => {
@@ -162,8 +172,23 @@ export class Client implements HostClient {
     return { ...attempt, origin, ask };
   }
 
+  /** @throws SshError `key` if the key is revoked, or its certificate is malformed or not signed by its CA */
+  async #certificateOf({ publicKey }: { readonly publicKey: Bytes }): Promise<Certificate | undefined> {
+    const { algorithms, revokedKeys } = this.#context.options;
+    const certificate = isCertificate(publicKey) ? parseCertificate(publicKey) : undefined;
+    const revoked = revokedKeys?.reason(publicKey);
+    if (revoked !== undefined) throw new SshError("key", `expected a key that is not revoked, but ${revoked}`);
+    if (certificate !== undefined) await verifyUserCertificate(certificate, algorithms.hostKeys);
+    return certificate;
+  }
+
   #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, number: number): AuthDecision {
-    const decision = partial === undefined ? true : { partial };
+    const noTouchRequired = permissions.noTouchRequired === true;
+    if (attempt.method === "publickey" && attempt.securityKey?.userPresent === false && !noTouchRequired) {
+      throw new SshError("key", "expected a touch of the security key, got a signature without it");
+    }
+    const whole = noTouchRequired ? { noTouchRequired } : true;
+    const decision = partial === undefined ? whole : { partial, noTouchRequired };
     // An abandoned attempt does not count, and neither does a publickey query without a signature (RFC 4252 section 7).
     const isAbandoned = number !== this.#attempts || attempt.signal.aborted;
     if (isAbandoned || (attempt.method === "publickey" && !attempt.proved)) return decision;

@@ -1,5 +1,6 @@
 /** IP addresses, networks, and pattern lists: ssh_config(5), PATTERNS. @module */
-import { SshError } from "@postern/wire";
+import { matchPattern } from "@postern/keys";
+import { quote, SshError } from "@postern/wire";
 
 /**
  * Returns the 4 or 16 bytes of an IP address, or `undefined` for any other text. An IPv4-mapped IPv6 address (RFC 4291
@@ -25,33 +26,19 @@ export function plainIp(host: string): string {
   return bytes?.length === 4 ? bytes.join(".") : host;
 }
 
-/** Whether a text matches a pattern: `*` matches any text, `?` any single character. */
-export function matchPattern(text: string, pattern: string): boolean {
-  let [at, star, resume] = [0, -1, 0];
-  for (let i = 0; i < text.length; ) {
-    const letter = pattern[at];
-    if (letter === "*") {
-      star = at++;
-      resume = i;
-    } else if (letter === "?" || letter === text[i]) {
-      at++;
-      i++;
-    } else if (star >= 0) {
-      // Backtrack: the last star matches one more character. An earlier star never needs to.
-      at = star + 1;
-      i = ++resume;
-    } else return false;
-  }
-  return /^\**$/.test(pattern.slice(at));
-}
-
 /** A list of addresses, networks (`192.0.2.0/24`) and patterns, as in `from="…"` of sshd(8). A leading `!` excludes. */
 export class AddressList {
   readonly #entries: readonly { readonly excludes: boolean; readonly matches: (host: string) => boolean }[];
 
-  /** @throws SshError `key` if an entry is empty, or a network has bits beyond its mask */
-  constructor(list: string) {
+  /**
+   * @param addressesOnly accepts only addresses and networks, as `source-address` of certificates does
+   * @throws SshError `key` if an entry is empty, or a network has bits beyond its mask
+   */
+  constructor(list: string, addressesOnly = false) {
     this.#entries = list.split(",").map((entry) => {
+      if (addressesOnly && parseIp(entry.replace(/\/\d{1,3}$/, "")) === undefined) {
+        throw new SshError("key", `expected an address or a network, got ${quote(entry, 64)}`);
+      }
       const excludes = entry.startsWith("!");
       return { excludes, matches: matcher(excludes ? entry.slice(1) : entry) };
     });

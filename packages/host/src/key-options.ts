@@ -12,6 +12,13 @@ export interface KeyOptions {
   readonly from: AddressList | undefined;
   /** Milliseconds since 1970. */
   readonly expires: number | undefined;
+  /** Whether the key is a CA, which may log in only through its certificates. */
+  readonly certAuthority: boolean;
+  /** One of them must be in the certificate. `undefined`: the name of the user must be. */
+  readonly principals: readonly string[] | undefined;
+  /** For security keys: a signature is accepted without a touch; and only if the key verified its user. */
+  readonly noTouchRequired: boolean;
+  readonly verifyRequired: boolean;
 }
 
 /** Flags without effect, because this server never offers what they allow or forbid. */
@@ -29,6 +36,9 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
   const permits: Record<"permitlisten" | "permitopen", string[]> = { permitlisten: [], permitopen: [] };
   let from: AddressList | undefined;
   let expires: number | undefined;
+  let certAuthority = false;
+  let principals: readonly string[] | undefined;
+  let [noTouchRequired, verifyRequired] = [false, false];
   const scanner = new Scanner(line);
   do {
     const name = scanner.name();
@@ -55,6 +65,21 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
         // As in sshd, the earliest time applies.
         expires = Math.min(expires ?? Number.POSITIVE_INFINITY, parseTime(scanner.value(name)));
         break;
+      case "cert-authority":
+        certAuthority = true;
+        break;
+      case "principals":
+        if (principals !== undefined) throw new SshError("key", 'expected one option "principals", got two');
+        principals = parsePrincipals(scanner.value(name));
+        break;
+      case "no-touch-required":
+      case "touch-required":
+        noTouchRequired = name === "no-touch-required";
+        break;
+      case "verify-required":
+      case "no-verify-required":
+        verifyRequired = name === "verify-required";
+        break;
       default:
         if (ignoredOptions.includes(name)) scanner.value(name);
         else if (!ignoredFlags.includes(name.replace(/^no-/, ""))) {
@@ -65,7 +90,20 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
   const [permitListen, permitOpen] = [permits.permitlisten, permits.permitopen].map((list) =>
     list.length === 0 ? undefined : list,
   );
-  return { options: { portForwarding, permitListen, permitOpen, from, expires }, rest: scanner.rest() };
+  if (principals !== undefined && !certAuthority) {
+    throw new SshError("key", 'expected the option "cert-authority" with "principals", got only the second');
+  }
+  const options = {
+    ...{ portForwarding, permitListen, permitOpen, from, expires },
+    ...{ certAuthority, principals, noTouchRequired, verifyRequired },
+  };
+  return { options, rest: scanner.rest() };
+}
+
+function parsePrincipals(value: string): readonly string[] {
+  const names = value.split(",");
+  if (names.includes("")) throw new SshError("key", 'expected principals="…" with names, got an empty one');
+  return names;
 }
 
 /** Parses `YYYYMMDD[HHMM[SS]]` in local time, or in UTC if `Z` follows. @throws SshError `key` for anything else */

@@ -1,9 +1,11 @@
 /** Options of a TunnelHost, their defaults and checks. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
+import { type CertificateSigner, parseRevokedKeys, type RevokedKeys } from "@postern/keys";
 import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
-import { describeType, expectNumber, ServerLimits, SshError } from "@postern/wire";
+import { type Bytes, describeType, equal, expectNumber, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
+import type { HostPlatform } from "./platform.ts";
 
 /** Penalties for sources of failed connections, as PerSourcePenalties of sshd_config(5). Times are in milliseconds. */
 export interface PenaltyLimits {
@@ -67,10 +69,18 @@ export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">
 
 /** Options of a TunnelHost. */
 export interface TunnelHostOptions {
-  /** Host keys, at least one that an offered algorithm can use; see `readPrivateKey`. */
+  /**
+   * Host keys, at least one that an offered algorithm can use; see `readPrivateKey`. A key with a host certificate, of
+   * `createCertificateSigner`, is also offered without it.
+   */
   readonly hostKeys: readonly Signer[];
   /** Decides who may log in, and with which permissions; see `policy`. */
   readonly authorize: Authorize;
+  /**
+   * Keys, CAs and certificates that may not log in, whatever `authorize` decides: text with a public key per line, or
+   * the bytes of a KRL of `ssh-keygen -k`, as RevokedKeys of sshd_config(5).
+   */
+  readonly revokedKeys?: string | Bytes;
   /** Login methods to offer. Default: `authorize.methods`, otherwise `publickey` and `password`. */
   readonly methods?: readonly string[];
   /** The addresses that a forwarding may listen on, as in sshd_config(5). Default: `no`, which means loopback. */
@@ -94,7 +104,10 @@ export interface TunnelHostOptions {
 }
 
 /** Options with the defaults filled in. */
-export type CheckedHostOptions = Required<Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner">> & {
+export type CheckedHostOptions = Required<
+  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys">
+> & {
+  readonly revokedKeys: RevokedKeys | undefined;
   readonly algorithms: Algorithms;
   readonly banner: string | undefined;
   readonly keepAlive: { readonly intervalMs: number; readonly countMax: number };
@@ -132,6 +145,7 @@ const defaultKeepAlive = { intervalMs: 30_000, countMax: 3 };
 const hostOptions = [
   "hostKeys",
   "authorize",
+  "revokedKeys",
   "methods",
   "gatewayPorts",
   "algorithms",
@@ -142,9 +156,20 @@ const hostOptions = [
 ] as const satisfies readonly (keyof TunnelHostOptions)[];
 
 /** @throws SshError `misuse` that names the option, the expected value and the actual one */
-export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms): CheckedHostOptions {
+export function checkHostOptions(
+  given: TunnelHostOptions,
+  { algorithms: defaults, sha256 }: Pick<HostPlatform, "algorithms" | "sha256">,
+): CheckedHostOptions {
   checkOptions("TunnelHost", given, hostOptions);
-  const { hostKeys, authorize, gatewayPorts = "no", algorithms: givenAlgorithms = {}, rekey = {}, banner } = given;
+  const {
+    hostKeys,
+    revokedKeys,
+    authorize,
+    gatewayPorts = "no",
+    algorithms: givenAlgorithms = {},
+    rekey = {},
+    banner,
+  } = given;
   const { keepAlive: givenKeepAlive = {}, limits = {} } = given;
   rekeyLimits(rekey);
   checkAlgorithms(givenAlgorithms);
@@ -174,7 +199,8 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
   const keepAlive = { intervalMs, countMax };
   checkKeepAlive(keepAlive);
   return {
-    hostKeys,
+    hostKeys: withPlainKeys(hostKeys),
+    revokedKeys: revokedKeys === undefined ? undefined : parseRevokedKeys(revokedKeys, sha256),
     authorize,
     methods,
     gatewayPorts,
@@ -184,6 +210,21 @@ export function checkHostOptions(given: TunnelHostOptions, defaults: Algorithms)
     algorithms,
     limits: checkLimits(limits),
   };
+}
+
+/** Adds the plain key of each certificate. @throws SshError `misuse` for a user certificate */
+function withPlainKeys(hostKeys: readonly Signer[]): readonly Signer[] {
+  const plain = hostKeys.flatMap((signer) => {
+    if (!isCertificateSigner(signer)) return [];
+    const { type } = signer.certificate;
+    if (type === "host") return [signer.plain];
+    throw new SshError("misuse", `expected hostKeys to have host certificates, got a ${type} certificate`);
+  });
+  return [...hostKeys, ...plain.filter((key) => !hostKeys.some(({ publicKey }) => equal(publicKey, key.publicKey)))];
+}
+
+function isCertificateSigner(signer: Signer): signer is CertificateSigner {
+  return "certificate" in signer && "plain" in signer;
 }
 
 function checkLimits(given: GivenHostLimits): HostLimits {

@@ -1,6 +1,7 @@
 /** The addresses that a user may listen on and connect to, as patterns of sshd(8). @module */
+
+import { matchPattern } from "@postern/keys";
 import { describeType, RfcLimits, SshError } from "@postern/wire";
-import { matchPattern } from "./ip.ts";
 
 /** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
@@ -15,6 +16,11 @@ export interface Permissions {
   readonly permitListen?: Permit | undefined;
   /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */
   readonly permitOpen?: Permit | undefined;
+  /**
+   * Accepts the signature of a security key that was not touched, as `no-touch-required` of sshd(8). Default: refuses
+   * it. Applies to this login attempt alone.
+   */
+  readonly noTouchRequired?: boolean | undefined;
 }
 
 /** Compiled permissions. */

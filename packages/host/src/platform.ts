@@ -1,5 +1,5 @@
 /** The platform of a TunnelHost: listening, dialing, randomness and algorithms. @module */
-import type { Algorithms, Random } from "@postern/crypto";
+import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 
 export type { Address };
@@ -34,6 +34,8 @@ export interface HostPlatform {
   /** Replaces algorithms that the runtime does not support. Called once per client. Default: keeps every algorithm. */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
   readonly random: Random;
+  /** SHA-256, for fingerprints in a list of revoked keys. */
+  readonly sha256: Hash;
   /** Frees the memory of a chunk (takes it), see `pump`. */
   readonly free?: Free | undefined;
 }

@@ -69,8 +69,10 @@ function buildPolicy(users: Readonly<Record<string, UserPolicy>>, functions: Pas
       case "none":
         return false;
       case "publickey": {
-        const granted = user?.keys?.permissions(attempt.publicKey, { host: attempt.origin?.host });
-        return granted !== undefined && user !== undefined && restrict(user.permissions, granted);
+        const granted = user?.keys?.permissions(attempt.publicKey, { ...attempt, host: attempt.origin?.host });
+        if (granted === undefined || user === undefined) return false;
+        const permissions = restrict(user.permissions, granted);
+        return granted.noTouchRequired === true ? { ...permissions, noTouchRequired: true } : permissions;
       }
       case "password":
         return (

@@ -57,7 +57,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   constructor(options: TunnelHostOptions, platform: HostPlatform) {
     super();
     this.#platform = platform;
-    this.#options = checkHostOptions(options, platform.algorithms);
+    this.#options = checkHostOptions(options, platform);
     this.#admission = new Admission(this.#options.limits, platform.random, now);
   }
 

@@ -1,6 +1,6 @@
 /** A TunnelHost, its clients and its visitors in one process. Listening and dialing happen in memory. */
 import { password } from "@postern/auth";
-import { modernAlgorithms } from "@postern/noble";
+import { modernAlgorithms, sha256 } from "@postern/noble";
 import {
   type BytePipe,
   type Channel,
@@ -36,6 +36,7 @@ export const hostKey = testHostKey();
 export class Network implements HostPlatform {
   readonly algorithms = modernAlgorithms;
   readonly random = seededRandom("host");
+  readonly sha256 = sha256;
   readonly #ports = new Map<
     number,
     { readonly hosts: readonly string[]; readonly onVisitor: (pipe: BytePipe, origin: Address) => void }

@@ -1,5 +1,18 @@
 /** Key files, public keys and fingerprints: bytes and text. A provider supplies the primitives. @module */
-
+export type { Certificate } from "@postern/crypto";
+export {
+  certificateOption,
+  isCertificate,
+  parseCertificate,
+  plainName,
+} from "./certificate.ts";
+export * from "./certificate-signer.ts";
+export {
+  type CertificateConditions,
+  checkCertificate,
+  checkConditions as checkCertificateConditions,
+  checkSignature as checkCertificateSignature,
+} from "./check-certificate.ts";
 export type { KeyFileCrypto, KeyFileHash } from "./files/crypto.ts";
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
 export {
@@ -17,8 +30,11 @@ export {
   loadKeyFiles,
   type Passphrase,
   type ReadPrivateKeyOptions,
+  withCertificate,
 } from "./key-reader.ts";
 export type * from "./key-types.ts";
+export { matchPattern } from "./match-pattern.ts";
 export { createPrivateKeyParser, needsKeyFileReader } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
+export { parseRevokedKeys, type RevokedKeys } from "./revoked-keys.ts";
 export * from "./signer.ts";

@@ -119,6 +119,13 @@ function readType(reader: Reader): string {
 }
 
 function describe(type: string, reader: Reader): string {
+  // A security key has the fields of its plain type, and then an application (OpenSSH PROTOCOL.u2f).
+  const [, inner] = /^sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com$/.exec(type) ?? [];
+  if (inner !== undefined) {
+    describe(inner, reader);
+    reader.text();
+    return type;
+  }
   const curve = curveOf(type);
   if (curve) {
     const name = reader.text();

@@ -16,7 +16,9 @@ export {
   sha256Fingerprint,
 } from "./keys.ts";
 export * from "./mac.ts";
+export * from "./publickey/certificates.ts";
 export * from "./publickey/ecdsa.ts";
 export * from "./publickey/ed25519.ts";
 export * from "./publickey/rsa.ts";
+export * from "./publickey/security-key.ts";
 export * from "./signer.ts";

@@ -1,8 +1,24 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
-import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
+import {
+  allCertificateTests,
+  cipherTests,
+  hashTests,
+  hostKeyTests,
+  kexTests,
+  macTests,
+  type VectorTest,
+} from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
-import { compatibleAlgorithms, sha256, sha384, sha512 } from "../src/index.ts";
+import {
+  certificateAlgorithms,
+  compatibleAlgorithms,
+  sha256,
+  sha384,
+  sha512,
+  skEcdsaNistp256,
+  skSshEd25519,
+} from "../src/index.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {
   describe(title, () => {
@@ -17,5 +33,7 @@ register(
   compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
 );
 register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
-register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
+const publicKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+register("public keys", publicKeys.flatMap(hostKeyTests));
+register("certificates", allCertificateTests(publicKeys, certificateAlgorithms));
 register("public keys with WebCrypto", hostKeyTests(webSshEd25519));

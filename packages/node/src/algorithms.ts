@@ -1,22 +1,17 @@
 /** Algorithms over `node:crypto`. They have the same names in `@postern/noble`. @module */
 import * as native from "node:crypto";
-import type { Cipher, EphemeralKey, Hash, KexMethod, Mac } from "@postern/crypto";
+import type { Cipher, EphemeralKey, KexMethod, Mac } from "@postern/crypto";
 import * as make from "@postern/crypto";
 import { poly1305 } from "@postern/wasm";
 import { type Bytes, concat, fromHex } from "@postern/wire";
 import { longestShort, ShortGcm } from "./aead/short-gcm.ts";
 import { free } from "./free.ts";
+import { plain, sha256, sha384, sha512 } from "./hash.ts";
 import { publicKeyObject } from "./public-keys.ts";
 
 // ---- hashes and MACs
 
-export const sha256: Hash = { name: "sha256", size: 32, digest: (data) => digest("sha256", data) };
-export const sha384: Hash = { name: "sha384", size: 48, digest: (data) => digest("sha384", data) };
-export const sha512: Hash = { name: "sha512", size: 64, digest: (data) => digest("sha512", data) };
-
-function digest(hash: string, data: Bytes): Bytes {
-  return plain(native.createHash(hash).update(data).digest());
-}
+export { sha256, sha384, sha512 } from "./hash.ts";
 
 const hmac =
   (hash: string): make.Hmac =>
@@ -185,11 +180,5 @@ export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(
 
 // ---- public keys
 
+export * from "./certificate-algorithms.ts";
 export { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_256, rsaSha2_512, sshEd25519 } from "./public-keys.ts";
-
-// ---- helpers
-
-/** Returns a plain view, because `slice` of a Buffer does not copy. */
-function plain(buffer: Buffer): Bytes {
-  return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
-}

@@ -10,8 +10,10 @@ import {
 } from "@postern/host";
 import { SshError } from "@postern/wire";
 import { compatibleAlgorithms, modernAlgorithms } from "./algorithm-sets.ts";
+import { certificateAlgorithms, skEcdsaNistp256, skSshEd25519 } from "./certificate-algorithms.ts";
 import { dialPipe } from "./dial.ts";
 import { free } from "./free.ts";
+import { sha256 } from "./hash.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
@@ -20,7 +22,11 @@ import { socketPipe } from "./socket.ts";
 /**
  * The default of a TunnelHost: {@link modernAlgorithms}, and AES-CTR with encrypt-then-MAC for clients without AES-GCM.
  */
-export const hostAlgorithms: Algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
+export const hostAlgorithms: Algorithms = {
+  ...modernAlgorithms,
+  hostKeys: [...certificateAlgorithms, ...modernAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256],
+  ciphers: compatibleAlgorithms.ciphers,
+};
 
 /** Number of ports to try, because a port that the system chooses in one address family may be taken in the other. */
 const portAttempts = 20;
@@ -31,6 +37,7 @@ const platform: HostPlatform = {
   prepare: prepareAlgorithms,
   algorithms: hostAlgorithms,
   random: nodeRandom,
+  sha256,
   free,
 };
 

@@ -100,12 +100,19 @@ export {
   type VisitorInfo,
   type VisitorSource,
 } from "@postern/http";
-export type {
-  GenerateOptions,
-  GeneratePrivateKey,
-  Passphrase,
-  PlainGenerateOptions,
-  ReadPrivateKeyOptions,
+export {
+  type Certificate,
+  type CertificateConditions,
+  type CertificateSigner,
+  type CertificateSignerOptions,
+  checkCertificate,
+  createCertificateSigner,
+  type GenerateOptions,
+  type GeneratePrivateKey,
+  type Passphrase,
+  type PlainGenerateOptions,
+  parseCertificate,
+  type ReadPrivateKeyOptions,
 } from "@postern/keys";
 export type {
   Address,

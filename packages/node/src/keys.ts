@@ -73,17 +73,17 @@ async function loadKeyFileCrypto(): Promise<KeyFileCrypto> {
  */
 export async function readPrivateKey(file: string | Bytes, options: ReadPrivateKeyOptions = {}): Promise<Signer> {
   checkReadOptions("readPrivateKey", options);
-  const { passphrase } = options;
+  const { passphrase, certificate } = options;
   let answer: string | Promise<string> | undefined;
   // The user is asked once, even if the file is read twice.
   const once = typeof passphrase === "function" ? () => (answer ??= passphrase()) : passphrase;
   try {
-    return await readNative(file, { passphrase: once });
+    return await readNative(file, { passphrase: once, certificate });
   } catch (error) {
     // An error of the platform has a cause; an error in the file has none.
     if (!(error instanceof SshError) || error.code !== "key" || error.cause === undefined) throw error;
     const noble = await import("@postern/noble");
-    return noble.readPrivateKey(file, { passphrase: once });
+    return noble.readPrivateKey(file, { passphrase: once, certificate });
   }
 }
 

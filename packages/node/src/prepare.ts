@@ -1,5 +1,5 @@
 /** Chooses, before a handshake, which implementation of each algorithm runs. @module */
-import { type Algorithms, cipherWorks, kexWorks, succeeds } from "@postern/crypto";
+import { type Algorithms, cipherWorks, kexWorks, type PublicKeyAlgorithm, succeeds } from "@postern/crypto";
 import { type Bytes, fromHex } from "@postern/wire";
 import * as own from "./algorithms.ts";
 import { publicKeyObject } from "./public-keys.ts";
@@ -84,14 +84,22 @@ export async function prepareAlgorithms(algorithms: Algorithms): Promise<Algorit
     ours.map((one) => (supports(one) ? one : (substitutes.find(({ name }) => name === one.name) ?? one)));
   return {
     kex: choose(kex, compatibleAlgorithms.kex),
-    hostKeys: choose(hostKeys, compatibleAlgorithms.hostKeys),
+    hostKeys: hostKeys.map((one) => substitute(one, compatibleAlgorithms.hostKeys)),
     ciphers: choose(ciphers, compatibleAlgorithms.ciphers),
     macs,
   };
 }
 
+/** Certificates and security keys are built on other algorithms, which may need a substitute. */
+function substitute(one: PublicKeyAlgorithm, substitutes: readonly PublicKeyAlgorithm[]): PublicKeyAlgorithm {
+  if (supports(one)) return one;
+  if (one.base !== undefined) return one.base.rebuild(substitute(one.base.algorithm, substitutes));
+  return substitutes.find(({ name }) => name === one.name) ?? one;
+}
+
 /** Whether the runtime supports an algorithm of this package; those of others are assumed to work. */
 function supports(algorithm: Algorithm): boolean {
+  if ("base" in algorithm && algorithm.base !== undefined) return supports(algorithm.base.algorithm);
   const known = results.get(algorithm);
   if (known !== undefined) return known;
   const result = tests.get(algorithm)?.() ?? true;

@@ -1,5 +1,5 @@
 /** Logging in with a private key, given as a file or its content, signing with `node:crypto`. @module */
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import type { AuthMethod } from "@postern/auth";
 import { checkReadOptions } from "@postern/keys";
 import {
@@ -29,7 +29,8 @@ export interface PrivateKeyFileOptions extends PrivateKeyOptions {
 
 /**
  * Creates a method that logs in with the private key of a file. The file is read when the login needs it. As in `ssh`,
- * a file of ours that the group or others can access is refused, except on Windows.
+ * a file of ours that the group or others can access is refused, except on Windows, and a certificate in
+ * `<path>-cert.pub` is used.
  *
  * @throws SshError `misuse` for an unknown option. The login fails with the cause `credentials` if the file cannot be
  *   read, and with those of `readPrivateKey`
@@ -42,7 +43,22 @@ export function privateKeyFile(path: string, options: PrivateKeyFileOptions = {}
   const { allowOpenPermissions = false, ...readOptions } = options;
   expectType("allowOpenPermissions", allowOpenPermissions, "boolean");
   checkReadOptions("privateKeyFile", readOptions);
-  return createDeferredKey(async () => readPrivateKey(await readSecretFile(path, allowOpenPermissions), readOptions));
+  return createDeferredKey(async () => {
+    const key = await readSecretFile(path, allowOpenPermissions);
+    const certificate = readOptions.certificate ?? (await readCertificate(path));
+    return readPrivateKey(key, { ...readOptions, certificate });
+  });
+}
+
+/** Returns the content of the certificate beside a key, if there is one. `ssh` looks for the same file. */
+async function readCertificate(path: string): Promise<string | undefined> {
+  const file = `${path}-cert.pub`;
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new SshError("credentials", `expected to read the certificate ${file}, got an error`, { cause });
+  }
 }
 
 /** Larger files are not keys. The reader of key files has its own, smaller limit. */

@@ -1,8 +1,9 @@
 /** The algorithms of @postern/noble replace those that `node:crypto` lacks. */
 
-import { cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
+import { allCertificateTests, cipherTests, hostKeyTests, kexTests } from "@postern/testkit/vectors";
 import { describe, expect, it, vi } from "vitest";
 import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
+import { certificateAlgorithms, skEcdsaNistp256, skSshEd25519 } from "../src/certificate-algorithms.ts";
 import { readPrivateKey } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { prepareAlgorithms } from "../src/prepare.ts";
@@ -39,6 +40,15 @@ describe("without native algorithms", () => {
       ...prepared.hostKeys.flatMap((algorithm) => hostKeyTests(algorithm).slice(0, 4)),
     ];
     for (const { title, run } of tests) it(title, run);
+
+    it("rebuilds certificates and security keys on them", async () => {
+      const built = [...certificateAlgorithms, skSshEd25519, skEcdsaNistp256];
+      const { hostKeys } = await prepareAlgorithms({ ...compatibleAlgorithms, hostKeys: built });
+      expect(hostKeys.map(({ name }) => name)).toEqual(built.map(({ name }) => name));
+      for (const { run } of allCertificateTests(prepared.hostKeys, hostKeys).slice(0, 2)) await run();
+      for (const algorithm of hostKeys.slice(-2))
+        for (const { run } of hostKeyTests(algorithm).slice(0, 2)) await run();
+    });
 
     it("replaces every algorithm by the one with the same name, in the same order", () => {
       for (const list of ["kex", "hostKeys", "ciphers"] as const) {

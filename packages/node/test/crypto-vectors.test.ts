@@ -1,9 +1,17 @@
 /** The algorithms of this package against all test vectors. */
 
-import { cipherTests, hashTests, hostKeyTests, kexTests, macTests, type VectorTest } from "@postern/testkit/vectors";
+import {
+  allCertificateTests,
+  cipherTests,
+  hashTests,
+  hostKeyTests,
+  kexTests,
+  macTests,
+  type VectorTest,
+} from "@postern/testkit/vectors";
 import { describe, it } from "vitest";
 import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
-import { sha256, sha384, sha512 } from "../src/algorithms.ts";
+import { certificateAlgorithms, sha256, sha384, sha512, skEcdsaNistp256, skSshEd25519 } from "../src/algorithms.ts";
 
 function register(title: string, tests: readonly VectorTest[]): void {
   describe(title, () => {
@@ -18,4 +26,6 @@ register(
   compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
 );
 register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
-register("public keys", compatibleAlgorithms.hostKeys.flatMap(hostKeyTests));
+const publicKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+register("public keys", publicKeys.flatMap(hostKeyTests));
+register("certificates", allCertificateTests(publicKeys, certificateAlgorithms));

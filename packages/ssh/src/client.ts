@@ -65,7 +65,9 @@ function loginEvent(
       connection.decide(
         async () => {
           try {
-            return await options.hostKey({ hostKey, algorithm });
+            const verifier = options.algorithms.hostKeys.find(({ name }) => name === algorithm);
+            const certificate = verifier?.readCertificate?.(hostKey);
+            return await options.hostKey({ hostKey, algorithm, certificate });
           } catch (error) {
             throw toSshError(
               error,

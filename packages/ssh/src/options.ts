@@ -1,6 +1,6 @@
 /** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
-import type { Algorithms, Random, Signer } from "@postern/crypto";
+import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
 import type { RekeyLimits } from "@postern/transport";
 import {
   type Bytes,
@@ -58,6 +58,8 @@ export interface VerifiedHostKey {
   readonly hostKey: Bytes;
   /** the signature algorithm that was negotiated */
   readonly algorithm: string;
+  /** the certificate in the blob, if the algorithm is of certificates. It is not checked: see `checkCertificate`. */
+  readonly certificate: Certificate | undefined;
 }
 
 /** Options of {@link connect}. */

@@ -1,8 +1,10 @@
 /** Loads test vectors from `test-vectors/` and checks an implementation against them. Node.js only. @module */
 import { readFileSync } from "node:fs";
 import type { Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
+import { certificateTests } from "./certificate-checks.ts";
 import * as checks from "./vector-checks.ts";
 
+export * from "./certificate-checks.ts";
 export * from "./key-checks.ts";
 export {
   type CipherVector,
@@ -43,6 +45,15 @@ export function hashTests(hash: Hash): checks.VectorTest[] {
 /** Checks both roles: with the same randomness, client and server return the same values. */
 export function kexTests(method: KexMethod): checks.VectorTest[] {
   return checks.kexTests(loadVectors("kex", method.name), method);
+}
+
+/** The vectors of certificates of every key type. */
+export function allCertificateTests(
+  plain: readonly PublicKeyAlgorithm[],
+  certified: readonly PublicKeyAlgorithm[],
+): checks.VectorTest[] {
+  const types = new Set(plain.map(({ keyType }) => keyType));
+  return [...types].flatMap((type) => certificateTests(loadVectors("certificates", type), plain, certified));
 }
 
 export function hostKeyTests(algorithm: PublicKeyAlgorithm): checks.VectorTest[] {

@@ -345,7 +345,9 @@ export class TransportMachine {
 
   /** RFC 8308 section 2.4: EXT_INFO is the first message after the server's first NEWKEYS. */
   #sendExtInfo(): void {
-    const names = this.#options.algorithms.hostKeys.map(({ name }) => name).join(",");
+    // As in OpenSSH, plain names stand for certificates, too.
+    const plain = this.#options.algorithms.hostKeys.filter(({ readCertificate }) => readCertificate === undefined);
+    const names = plain.map(({ name }) => name).join(",");
     const extensions = new Map([
       ["server-sig-algs", utf8(names)],
       ["ping@openssh.com", utf8("0")],

@@ -1,7 +1,7 @@
 /** Login methods from keys. @module */
 import { type AuthDialog, type AuthMethod, publickey } from "@postern/auth";
 import type { Signer } from "@postern/crypto";
-import { checkReadOptions, needsKeyFileReader, type ReadPrivateKeyOptions } from "@postern/keys";
+import { checkReadOptions, needsKeyFileReader, type ReadPrivateKeyOptions, withCertificate } from "@postern/keys";
 import { type Bytes, fromUtf8 } from "@postern/wire";
 
 /** Options of `privateKey`. */
@@ -25,9 +25,10 @@ export function createPrivateKeyMethod(
 ): PrivateKeyMethod {
   return (key, options = {}) => {
     checkReadOptions("privateKey", options);
-    if (typeof key !== "string" && !(key instanceof Uint8Array)) return publickey(key);
+    const { certificate } = options;
+    if (typeof key !== "string" && !(key instanceof Uint8Array)) return publickey(withCertificate(key, certificate));
     if (needsKeyFileReader(key)) return createDeferredKey(() => read(key, options));
-    return publickey(parse(typeof key === "string" ? key : fromUtf8(key)));
+    return publickey(withCertificate(parse(typeof key === "string" ? key : fromUtf8(key)), certificate));
   };
 }
 

@@ -1,5 +1,6 @@
 /** The decision whether to trust a host key. @module */
 import type { MaybePromise } from "@postern/auth";
+import type { Certificate } from "@postern/crypto";
 import { parseFingerprint } from "@postern/keys";
 import { type Bytes, equal, expectList, SshError } from "@postern/wire";
 
@@ -13,8 +14,13 @@ export interface HostKeyOffer {
   readonly keyType: string;
   /** the signature algorithm that was negotiated, such as `rsa-sha2-512` */
   readonly algorithm: string;
-  /** `SHA256:…` as `ssh-keygen -l` prints it */
+  /** `SHA256:…` as `ssh-keygen -l` prints it; that of the certified key if the key is a certificate */
   readonly fingerprint: string;
+  /**
+   * The certificate in `key`. It is not checked yet: see `checkCertificate`. `undefined` unless `algorithms.hostKeys`
+   * has algorithms of certificates.
+   */
+  readonly certificate: Certificate | undefined;
 }
 
 /** Decides whether to trust a host key. Anything but `true`, and any error, refuses it. */
@@ -36,6 +42,10 @@ export function fingerprint(...trusted: readonly [string, ...string[]]): HostKey
   const digests = trusted.map((text) => parseFingerprint(text));
   return (offer) => {
     const { fingerprint: got } = offer;
+    if (offer.certificate !== undefined) {
+      const what = `a certificate (${offer.keyType}), which fingerprint() does not check`;
+      throw new SshError("hostkey", `expected ${offer.host} to have a plain host key, got ${what}`);
+    }
     if (digests.some((digest) => equal(digest, parseFingerprint(got)))) return true;
     throw new SshError(
       "hostkey",

@@ -112,10 +112,10 @@ export class Link {
         signal,
         random: platform.random,
         loginTimeoutMs: Math.max(1, Math.round(loginTimeoutMs - (performance.now() - started))),
-        hostKey: async ({ hostKey: key, algorithm }) => {
+        hostKey: async ({ hostKey: key, algorithm, certificate }) => {
           at = "host key";
-          const text = createFingerprint(platform.sha256)(key);
-          const offer = { host, port, key, algorithm, keyType: keyType(key), fingerprint: text };
+          const text = createFingerprint(platform.sha256)(certificate?.publicKey ?? key);
+          const offer = { host, port, key, algorithm, certificate, keyType: keyType(key), fingerprint: text };
           if ((await hostKey(offer)) !== true) {
             throw new SshError("hostkey", `the host key ${offer.fingerprint} (${offer.keyType}) was refused`);
           }

@@ -5,7 +5,7 @@ import { otherHostKey, testHostKey } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import { SshError } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
-import { fingerprint, type ReconnectInfo } from "../src/index.ts";
+import { fingerprint, type HostKeyOffer, type ReconnectInfo } from "../src/index.ts";
 import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
 
 onVirtualClock();
@@ -532,7 +532,11 @@ describe("fingerprint()", () => {
       keyType: "",
       algorithm: "",
       fingerprint: text,
+      certificate: undefined,
     };
     expect(await check(offer)).toBe(true);
+    // `ssh-keygen -l` prints the same fingerprint for a certificate, but fingerprint() checks no certificate.
+    const certificate = {} as NonNullable<HostKeyOffer["certificate"]>;
+    expect(() => check({ ...offer, certificate })).toThrow(/expected host to have a plain host key, got a certificate/);
   });
 });

@@ -12,7 +12,16 @@ import {
   type TunnelHostOptions,
   type UserPolicy,
 } from "@postern/host";
-import { argon2id, compatibleAlgorithms, modernAlgorithms, scrypt, sha256 } from "@postern/noble";
+import {
+  argon2id,
+  certificateAlgorithms,
+  compatibleAlgorithms,
+  modernAlgorithms,
+  scrypt,
+  sha256,
+  skEcdsaNistp256,
+  skSshEd25519,
+} from "@postern/noble";
 import { SshError } from "@postern/wire";
 
 const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
@@ -57,8 +66,9 @@ export interface WebTunnelHostOptions extends TunnelHostOptions {
 export class TunnelHost extends PortableHost {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
-    const algorithms = { ...modernAlgorithms, ciphers: compatibleAlgorithms.ciphers };
-    super(options, { listen, dial, algorithms, random: webRandom });
+    const hostKeys = [...certificateAlgorithms, ...modernAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+    const algorithms = { ...modernAlgorithms, hostKeys, ciphers: compatibleAlgorithms.ciphers };
+    super(options, { listen, dial, algorithms, random: webRandom, sha256 });
   }
 }
 

@@ -102,6 +102,8 @@ export const ServerLimits = {
   kexBeforeLogin: 2,
   /** bytes of a user's public key. An RSA key of 8192 bits fits; verifying with a larger one takes seconds. */
   userKeyBytes: 1024 + 64,
+  /** bytes of a user's certificate, which can have many principals and large extensions */
+  certificateBytes: 16_384,
   /** bytes of a password in UTF-8, as in OpenSSH, and the passwords that may wait for their comparison */
   passwordBytes: 1024,
   waitingPasswords: 64,

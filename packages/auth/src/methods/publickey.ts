@@ -23,7 +23,9 @@ export function publickey(signer: Signer): AuthMethod {
     oneRequest: true,
     begin({ user, sessionId, serverAlgorithms }) {
       // Tries even if the list has no algorithm of ours: OpenSSH 7.4 accepts rsa-sha2-* but does not list them.
-      const algorithm = signer.algorithms.find((name) => serverAlgorithms?.includes(name)) ?? best;
+      // The list has plain names, as in OpenSSH, which stand for certificates of such keys, too.
+      const listed = (name: string) => serverAlgorithms?.includes(name.replace(/-cert-v01@openssh\.com$/, ""));
+      const algorithm = signer.algorithms.find(listed) ?? best;
       const { publicKey } = signer;
       const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
       const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specificData });

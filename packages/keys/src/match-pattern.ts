@@ -1,0 +1,21 @@
+/** Patterns of host names, addresses and principals: ssh_config(5), PATTERNS. @module */
+
+/** Whether a text matches a pattern: `*` matches any text, `?` any single character. */
+export function matchPattern(text: string, pattern: string): boolean {
+  let [at, star, resume] = [0, -1, 0];
+  for (let i = 0; i < text.length; ) {
+    const letter = pattern[at];
+    if (letter === "*") {
+      star = at++;
+      resume = i;
+    } else if (letter === "?" || letter === text[i]) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      // Backtrack: the last star matches one more character. An earlier star never needs to.
+      at = star + 1;
+      i = ++resume;
+    } else return false;
+  }
+  return /^\**$/.test(pattern.slice(at));
+}
