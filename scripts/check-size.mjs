@@ -20,11 +20,14 @@ const minimal = `
 /**
  * Each limit is the size at the time it was set plus 0.5 kB. It holds the size where it is: a change that needs more
  * raises the limit and says why. Bundles without a limit are printed for information.
+ *
+ * `privateKey` imports the formats of key files dynamically. Without code splitting, as here, esbuild puts them into the
+ * same file (18 kB), and wraps every module even if `privateKey` is unused (0.6 kB). Vite loads them when needed.
  */
 const clients = [
   {
     name: "client: ReverseTunnel with its default algorithms, password and fingerprint",
-    limit: 65_600,
+    limit: 66_500,
     source: 'export { ReverseTunnel, password, fingerprint } from "@postern/web";',
   },
   {
@@ -38,7 +41,7 @@ const clients = [
   { name: "everything @postern/web exports", source: 'export * from "@postern/web";' },
   {
     name: "minimal: ReverseTunnel with curve25519, ed25519 by WebCrypto and chacha20-poly1305 alone",
-    limit: 43_400,
+    limit: 43_900,
     source: `${minimal}
       import { fingerprint, ReverseTunnel } from "@postern/tunnel";
       export const tunnel = (dial, options) =>
@@ -47,7 +50,7 @@ const clients = [
   },
   {
     name: "minimal connection: connect() with the same algorithms",
-    limit: 33_800,
+    limit: 34_200,
     source: `${minimal}
       import { connect } from "@postern/ssh";
       export const open = (pipe, options) => connect(pipe, { ...options, algorithms, random: webRandom });`,

@@ -1,6 +1,6 @@
 /**
- * Generates the files of the other formats, with new keys: `node test-vectors/keys/generate-files.mjs`. Needs ssh-keygen,
- * openssl, and puttygen 0.75 or newer, which is the first to write PPK version 3.
+ * Generates the files of the other formats, with new keys: `node test-vectors/keys/generate-files.mjs`. Needs
+ * ssh-keygen, openssl, and puttygen 0.75 or newer, which is the first to write PPK version 3.
  */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
@@ -32,7 +32,7 @@ function save(algorithm, vectors) {
 const string = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]).fill(bytes.length >> 8, 2, 3), bytes]);
 const mpint = (bytes) => string(bytes[0] > 0x7f ? Buffer.concat([Buffer.alloc(1), bytes]) : bytes);
 
-/** The public key of a PEM file as `ssh-keygen -y` prints it, by Node.js, because ssh-keygen 9.2 lacks Ed25519 in PEM. */
+/** The public key of a PEM file in the form of `ssh-keygen -y`, which reads no Ed25519 key in PEM (9.2). */
 function publicLine(pem) {
   const jwk = createPublicKey(createPrivateKey(pem)).export({ format: "jwk" });
   const field = (name) => Buffer.from(jwk[name], "base64url");

@@ -9,22 +9,13 @@ import {
   RsaLimits,
   webRandom,
 } from "@postern/crypto";
-import {
-  type Bytes,
-  concat,
-  describeType,
-  expectText,
-  expectType,
-  SshError,
-  toBase64,
-  utf8,
-  Writer,
-} from "@postern/wire";
+import { describeType, expectText, expectType, SshError, Writer } from "@postern/wire";
+import { encodeFile, encodeSecret } from "./encode-private-key.ts";
 import type { KeyFileCrypto } from "./files/crypto.ts";
 import type { PrivateKeyJwk } from "./jwk.ts";
 import { loadKeyFiles } from "./key-reader.ts";
 import type { PrivateKey, PublicHalf } from "./key-types.ts";
-import { blockSize, label, magic } from "./private-key.ts";
+import { blockSize } from "./private-key.ts";
 
 /** Options of `generatePrivateKey`. */
 export interface GenerateOptions {
@@ -63,7 +54,7 @@ export interface GeneratorPlatform {
 
 /** Creates a provider's `generatePrivateKey`. */
 export function createKeyGenerator(platform: GeneratorPlatform): GeneratePrivateKey {
-  const { publicHalf, crypto, generateRsa } = platform;
+  const { publicHalf } = platform;
   const generate = (options: GenerateOptions = {}): string | Promise<string> => {
     expectType("the options of generatePrivateKey", options, "object");
     const { type = "ed25519", bits, comment = "", passphrase, random = webRandom } = options;
@@ -73,10 +64,10 @@ export function createKeyGenerator(platform: GeneratorPlatform): GeneratePrivate
     const size = checkBits(type, bits);
     if (type !== "rsa" && passphrase === undefined) return encodePlain(draw(size, comment, random, publicHalf), random);
     return (async () => {
-      const [files, primitives] = await Promise.all([loadKeyFiles(), crypto()]);
+      const [files, primitives] = await Promise.all([loadKeyFiles(), platform.crypto()]);
       const key =
         type === "rsa"
-          ? files.keyOfJwk(await generateRsa(bits ?? defaultRsaBits), comment, publicHalf)
+          ? files.keyOfJwk(await platform.generateRsa(bits ?? defaultRsaBits), comment, publicHalf)
           : draw(size, comment, random, publicHalf);
       return passphrase === undefined
         ? encodePlain(key, random)
@@ -131,37 +122,6 @@ function draw(curve: NistCurve | undefined, comment: string, random: Random, pub
     seed,
     comment,
   };
-}
-
-/** Encodes the secret part (PROTOCOL.key section 3), padded to the block size of a cipher. */
-export function encodeSecret(key: PrivateKey, random: Random, cipherBlock: number): Bytes {
-  // The same number twice: a reader of an encrypted file compares them to detect a wrong passphrase.
-  const check = random(4);
-  const secret = new Writer(512).raw(check).raw(check).text(key.type);
-  switch (key.type) {
-    case "ssh-ed25519":
-      secret.string(key.point).string(concat(key.seed, key.point));
-      break;
-    case "ssh-rsa":
-      secret.mpint(key.modulus).mpint(key.exponent).mpint(key.privateExponent);
-      secret.mpint(key.coefficient).mpint(key.prime1).mpint(key.prime2);
-      break;
-    default:
-      secret.text(key.curve.name).string(key.point).mpint(key.scalar);
-  }
-  const unpadded = secret.text(key.comment).finish();
-  const padding = (cipherBlock - (unpadded.length % cipherBlock)) % cipherBlock;
-  return concat(
-    unpadded,
-    Uint8Array.from({ length: padding }, (_, i) => i + 1),
-  );
-}
-
-/** Encodes the file (PROTOCOL.key section 1). */
-export function encodeFile(cipher: string, kdf: string, kdfOptions: Bytes, publicKey: Bytes, secret: Bytes): string {
-  const file = new Writer(1024).raw(utf8(magic)).text(cipher).text(kdf).string(kdfOptions).uint32(1);
-  const lines = toBase64(file.string(publicKey).string(secret).finish()).match(/.{1,70}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
 }
 
 function encodePlain(key: PrivateKey, random: Random): string {

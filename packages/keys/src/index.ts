@@ -28,7 +28,6 @@ export {
   createKeyReader,
   type KeyReaderPlatform,
   loadKeyFiles,
-  type Passphrase,
   type ReadPrivateKeyOptions,
   withCertificate,
 } from "./key-reader.ts";

@@ -3,11 +3,8 @@ import type { Signer } from "@postern/crypto";
 import { type Bytes, describeType, expectType, fromUtf8, SshError } from "@postern/wire";
 import { createCertificateSigner } from "./certificate-signer.ts";
 import type { KeyFileCrypto } from "./files/crypto.ts";
-import type { PrivateKey, PublicHalf } from "./key-types.ts";
+import type { Passphrase, PrivateKey, PublicHalf } from "./key-types.ts";
 import { needsKeyFileReader } from "./private-key.ts";
-
-/** A passphrase, or a function that asks for it. The function is called only if the key is encrypted. */
-export type Passphrase = string | (() => string | Promise<string>);
 
 /** Options of `readPrivateKey`. */
 export interface ReadPrivateKeyOptions {

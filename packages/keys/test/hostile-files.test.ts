@@ -17,7 +17,7 @@ const secret = "correct horse battery staple";
 /** Up to two thousand files are decrypted. */
 const timeout = 120_000;
 
-/** Counts the calls of key derivations, and remembers their results, because most damage leaves their input as it is. */
+/** Counts the key derivations, and remembers their results, because most damage leaves their input as it is. */
 const derivations: string[] = [];
 const known = new Map<string, Promise<Bytes>>();
 

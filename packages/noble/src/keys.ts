@@ -30,8 +30,8 @@ export const publicHalf: PublicHalf = {
 };
 
 /**
- * Parses the text of an unencrypted private key in the OpenSSH format: Ed25519, ECDSA on the three NIST curves, RSA from
- * 2048 to 16384 bits. Checks that the public half matches the private half. Ignores white space between the lines.
+ * Parses the text of an unencrypted private key in the OpenSSH format: Ed25519, ECDSA on the three NIST curves, RSA
+ * from 2048 to 16384 bits. Checks that the public half matches the private half. Ignores white space between the lines.
  * `readPrivateKey` reads more formats.
  *
  * @throws SshError `key` if the text is malformed, `passphrase` if it is encrypted, `unsupported` if it is in another

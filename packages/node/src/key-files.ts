@@ -1,4 +1,4 @@
-/** The primitives of key files with `node:crypto`, or in JavaScript if it lacks one. Loaded if a file needs them. @module */
+/** The primitives of key files with `node:crypto`, or in JavaScript if it lacks one. @module */
 import {
   type CipherGCMTypes,
   createCipheriv,
@@ -10,8 +10,8 @@ import {
 } from "node:crypto";
 import type { KeyFileCrypto } from "@postern/keys";
 import type { Bytes } from "@postern/wire";
-import { nativeScrypt } from "./passwords.ts";
-import { keyErrors } from "./signer.ts";
+import { keyErrors } from "./key-errors.ts";
+import { nativeScrypt } from "./scrypt.ts";
 
 const tagSize = 16;
 
@@ -19,7 +19,6 @@ const tagSize = 16;
 export async function createKeyFileCrypto(): Promise<KeyFileCrypto> {
   const { loadKeyFileCrypto } = await import("@postern/noble");
   const portable = await loadKeyFileCrypto();
-  const { argon2, chacha20, poly1305 } = portable;
   return {
     // MD5, SHA-1, CBC and triple DES serve to read old files, and are in no set of algorithms.
     digest: (hash, data) => keyErrors("to hash", () => plain(createHash(hash).update(data).digest())),
@@ -34,7 +33,7 @@ export async function createKeyFileCrypto(): Promise<KeyFileCrypto> {
     scrypt: (password, salt, cost, size) =>
       // OpenSSL limits the cost.
       nativeScrypt(password, salt, cost, size).catch(() => portable.scrypt(password, salt, cost, size)),
-    argon2,
+    argon2: (...input) => portable.argon2(...input),
     aesCbc: (key, iv, data) => decrypt(`aes-${8 * key.length}-cbc`, key, iv, data),
     aesCtr: (key, iv, data) => decrypt(`aes-${8 * key.length}-ctr`, key, iv, data),
     aesGcm(key, nonce, data) {
@@ -52,8 +51,8 @@ export async function createKeyFileCrypto(): Promise<KeyFileCrypto> {
     ...(getCiphers().includes("des-ede3-cbc") && {
       tripleDesCbc: (key, iv, data) => decrypt("des-ede3-cbc", key, iv, data),
     }),
-    chacha20,
-    poly1305,
+    chacha20: portable.chacha20,
+    poly1305: portable.poly1305,
   };
 }
 

@@ -16,7 +16,8 @@ import {
 } from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
-import { createSigner, keyErrors } from "./signer.ts";
+import { keyErrors } from "./key-errors.ts";
+import { createSigner } from "./signer.ts";
 
 /** The DER header of PKCS #8 before a seed of 32 bytes (RFC 8410 section 7). */
 const ed25519Prefix = "302e020100300506032b657004220420";

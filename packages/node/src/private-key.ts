@@ -68,7 +68,7 @@ async function readSecretFile(path: string, allowOpenPermissions: boolean): Prom
   try {
     const file = await open(path);
     try {
-      // Of the open file, so that nobody can replace it between the check and the reading.
+      // Of the open file, so that it is not replaced between the check and the reading.
       const status = await file.stat();
       const { mode, uid, size } = status;
       if (!status.isFile()) throw new SshError("credentials", `expected ${path} to be a file, got something else`);

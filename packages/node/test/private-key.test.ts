@@ -1,5 +1,6 @@
 /** Keys of files: permissions, and when the file and the passphrase are read. */
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthMethod } from "@postern/auth";
@@ -142,6 +143,39 @@ describe("privateKey", () => {
     const passphrase = () => Promise.reject(error);
     await expect(readPrivateKey(encrypted, { passphrase })).rejects.toBe(error);
     await expect(readPrivateKey(encrypted, { passphrase: () => 7 as never })).rejects.toMatchObject({ code: "misuse" });
+  });
+});
+
+describe("certificates", () => {
+  const keygen = "/usr/bin/ssh-keygen";
+  if (!existsSync(keygen))
+    process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");
+
+  it.skipIf(!existsSync(keygen))("are passed as an option, or found beside the key as ssh finds them", async () => {
+    const run = (...args: string[]) => execFileSync(keygen, ["-q", ...args], { cwd: folder });
+    run("-t", "ed25519", "-N", "", "-f", "ca");
+    for (const [name, phrase] of [
+      ["plain", ""],
+      ["locked", passphrase],
+    ] as const) {
+      run("-t", "ed25519", "-N", phrase, "-f", name);
+      run("-s", "ca", "-I", "me", "-n", "ann", `${name}.pub`);
+      const [path, line] = [join(folder, name), readFileSync(join(folder, `${name}-cert.pub`), "utf8")];
+      const [, base64 = ""] = line.split(" ");
+      const [blob, key] = [Buffer.from(base64, "base64"), readFileSync(path)];
+      const requests = [
+        request(privateKeyFile(path, { passphrase })),
+        ...[line, new TextEncoder().encode(line), Uint8Array.from(blob)].map((certificate) =>
+          request(privateKey(Uint8Array.from(key), { passphrase, certificate })),
+        ),
+      ];
+      for (const sent of await Promise.all(requests)) {
+        expect(toHex(sent ?? new Uint8Array())).toContain(blob.toString("hex"));
+      }
+      const signed = await readPrivateKey(String(key), { passphrase, certificate: line });
+      expect(toHex(signed.publicKey)).toBe(blob.toString("hex"));
+      expect(() => privateKey(signer, { certificate: line })).toThrow(expect.objectContaining({ code: "key" }));
+    }
   });
 });
 

@@ -106,10 +106,10 @@ export function keyFileTests(file: VectorFile, provider: KeyFileProvider): Vecto
 }
 
 /** Checks that each file is rejected, with an error that contains the expected words. */
-export function unreadTests(file: VectorFile, { readPrivateKey }: KeyFileProvider): VectorTest[] {
+export function unreadTests(file: VectorFile, provider: KeyFileProvider): VectorTest[] {
   return testsOf<UnreadVector>(file, "unread", async (vector) => {
     const { error, expects, passphrase } = vector;
-    const { message } = await rejectsCode(error, readPrivateKey(contentOf(vector), { passphrase }));
+    const { message } = await rejectsCode(error, provider.readPrivateKey(contentOf(vector), { passphrase }));
     for (const words of expects) ok(message.includes(words), `expected "${words}" in "${message}"`);
   });
 }

@@ -9,7 +9,7 @@ const words: number = subkeys + 4 * 256;
 
 let initial: BlowfishState | undefined;
 
-/** Returns a fresh state: the fractional part of pi (B. Schneier, "Description of a New Variable-Length Key …", 1993). */
+/** Returns a fresh state: the fractional part of pi (B. Schneier, "Description of a New … Block Cipher", 1993). */
 export function createBlowfishState(): BlowfishState {
   initial ??= digitsOfPi();
   return initial.slice();

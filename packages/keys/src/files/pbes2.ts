@@ -1,4 +1,4 @@
-/** Password-based encryption of PKCS #8 and PKCS #12: PBES2 (RFC 8018 section 6.2), scrypt (RFC 7914 section 7). @module */
+/** Encryption of PKCS #8 and PKCS #12: PBES2 (RFC 8018 section 6.2), also with scrypt (RFC 7914). @module */
 import type { Bytes } from "@postern/wire";
 import type { KeyFileCrypto, KeyFileHash } from "./crypto.ts";
 import { type DerReader, DerTag } from "./der.ts";

@@ -156,7 +156,7 @@ function readExplicit<T>(reader: DerReader, tag: number, read: (inner: DerReader
   return value;
 }
 
-/** Tells the formats apart that a binary file can have. */
+/** Returns the format of a binary file. */
 export function kindOfDer(der: Bytes): "pkcs12" | "pkcs8" | "encrypted" | "pkcs1" | "sec1" {
   const file = new DerReader(der).nested();
   if (file.tag === DerTag.SEQUENCE) return "encrypted";

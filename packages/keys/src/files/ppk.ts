@@ -1,4 +1,4 @@
-/** PuTTY's key files, versions 2 and 3 (PuTTY manual, appendix C). The MAC is verified before anything is used. @module */
+/** PuTTY's key files, versions 2 and 3 (PuTTY manual, appendix C). The MAC is verified before use. @module */
 import {
   type Bytes,
   concat,

@@ -1,8 +1,7 @@
 /** Reads every format of private keys. @module */
 import { type Bytes, describeType, fromBase64, fromUtf8, SshError, utf8 } from "@postern/wire";
 import type { AnyPair } from "../key-pair.ts";
-import type { Passphrase } from "../key-reader.ts";
-import type { PrivateKey, PublicHalf } from "../key-types.ts";
+import type { Passphrase, PrivateKey, PublicHalf } from "../key-types.ts";
 import { openEnvelope, unwrap } from "../private-key.ts";
 import type { KeyFileCrypto } from "./crypto.ts";
 import { type AskPassphrase, parsing } from "./failures.ts";
@@ -14,7 +13,8 @@ import { readPpk } from "./ppk.ts";
 import { readJwk } from "./read-jwk.ts";
 
 /**
- * Reads a private key for which `needsKeyFileReader` returns true: encrypted OpenSSH, PKCS #8, PKCS #1 and SEC 1 as PEM or DER, PuTTY, PKCS #12, JWK.
+ * Reads a private key for which `needsKeyFileReader` returns true: encrypted OpenSSH, PKCS #8, PKCS #1 and SEC 1 as PEM
+ * or DER, PuTTY, PKCS #12, JWK.
  *
  * @param passphrase called at most once, if the file is encrypted
  * @throws SshError `passphrase` if the passphrase is missing or wrong, `key` if the file is damaged, `unsupported` for

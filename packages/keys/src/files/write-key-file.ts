@@ -1,7 +1,7 @@
 /** Encrypts private keys. @module */
 import type { Random } from "@postern/crypto";
 import { utf8, Writer } from "@postern/wire";
-import { encodeFile, encodeSecret } from "../generate.ts";
+import { encodeFile, encodeSecret } from "../encode-private-key.ts";
 import type { PrivateKeyJwk } from "../jwk.ts";
 import type { PrivateKey, PublicHalf } from "../key-types.ts";
 import { bcryptPbkdf } from "./bcrypt-pbkdf.ts";
