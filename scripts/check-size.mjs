@@ -22,7 +22,7 @@ const minimal = `
  * raises the limit and says why. Bundles without a limit are printed for information.
  *
  * `privateKey` imports the formats of key files dynamically. Without code splitting, as here, esbuild puts them into the
- * same file (18 kB), and wraps every module even if `privateKey` is unused (0.6 kB). Vite loads them when needed.
+ * same file (18 kB), and wraps every module even if `privateKey` is unused (0.6 kB). Vite loads it when needed.
  */
 const clients = [
   {
