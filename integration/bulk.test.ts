@@ -1,51 +1,26 @@
 /** Many bytes through a forwarding, with rekeys while they flow. */
 
-import {
-  algorithms,
-  compatibleAlgorithms,
-  fingerprint,
-  modernAlgorithms,
-  privateKey,
-  ReverseTunnel,
-  type TunnelOptions,
-} from "@postern/node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { algorithms, compatibleAlgorithms, modernAlgorithms, type TunnelOptions } from "@postern/node";
+import { describe, expect, it } from "vitest";
 import {
   hashSink,
-  makeKey,
   missing,
+  openTunnel,
   patternChunks,
   patternHash,
   patternSource,
   type Sshd,
   startSshd,
-  type TempDir,
-  tempDir,
+  userKey,
   visit,
 } from "./harness/index.ts";
 
 const MiB = 1024 * 1024;
 
 describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", () => {
-  let dir: TempDir;
-  let key: Awaited<ReturnType<typeof makeKey>>;
-  beforeAll(async () => {
-    dir = tempDir("postern-bulk");
-    key = await makeKey("ed25519", dir.file("key"));
-  });
-  afterAll(() => dir.remove());
-
   const run = async (sshd: Sshd, options: Partial<TunnelOptions>): Promise<void> => {
     const size = 256 * MiB;
-    const tunnel = new ReverseTunnel({
-      host: "127.0.0.1",
-      port: sshd.port,
-      user: sshd.user,
-      auth: [privateKey(key.privateText)],
-      hostKey: fingerprint(sshd.fingerprint()),
-      ...options,
-    });
-    await tunnel.connect();
+    const tunnel = await openTunnel(sshd, options);
     const sink = await hashSink();
     const source = await patternSource(size, 5);
     const down = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: sink.port } });
@@ -67,7 +42,7 @@ describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", ()
   for (const cipher of [...modernAlgorithms.ciphers, algorithms.aes256Ctr]) {
     it(`carries every byte with ${cipher.name} while the server rekeys every 16 MiB`, async () => {
       const sshd = await startSshd({
-        authorizedKeys: [key.publicLine],
+        authorizedKeys: [(await userKey()).publicLine],
         config: { RekeyLimit: "16M", LogLevel: "DEBUG1" },
       });
       try {
@@ -78,7 +53,7 @@ describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", ()
       }
     });
     it(`carries every byte with ${cipher.name} while the client rekeys every 16 MiB`, async () => {
-      const sshd = await startSshd({ authorizedKeys: [key.publicLine], config: { LogLevel: "DEBUG1" } });
+      const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { LogLevel: "DEBUG1" } });
       try {
         await run(sshd, { algorithms: { ciphers: [cipher], macs }, rekey: { bytes: 16 * MiB } });
         expect(sshd.log().match(/set_newkeys: rekeying/g)?.length).toBeGreaterThan(30);

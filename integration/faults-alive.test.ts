@@ -1,5 +1,5 @@
 /** Keepalives in both directions, and servers that end idle connections or channels. */
-import { type Forwarding, fingerprint, password, ReverseTunnel } from "@postern/node";
+import { type Forwarding, password, type ReverseTunnel } from "@postern/node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { echoes, startHost } from "./harness/clients/host.ts";
 import {
@@ -11,6 +11,7 @@ import {
   leavesNothing,
   lost,
   missing,
+  openTunnel,
   pollOptions,
   type Sshd,
   shortTimeouts,
@@ -148,16 +149,8 @@ describe("a tunnel whose keepalives are answered", () => {
   it.skipIf(missing("ssh"))("stays open with TunnelHost", async () => {
     const server = await startHost();
     atEnd(() => server.stop());
-    const tunnel = new ReverseTunnel({
-      host: "127.0.0.1",
-      port: server.port,
-      user: server.user,
-      auth: [password(server.password)],
-      hostKey: fingerprint(server.fingerprint()),
-      ...shortTimeouts,
-    });
+    const tunnel = await openTunnel(server, { auth: [password(server.password)], ...shortTimeouts });
     atEnd(() => tunnel.close());
-    await tunnel.connect();
     await expectOpen(tunnel);
   });
 });

@@ -1,7 +1,6 @@
 /** A thousand cycles of connecting and losing the connection must not grow the memory of the process. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { password, ReverseTunnel } from "@postern/node";
+import { bytesInUse } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { startHost } from "./harness/clients/host.ts";
 import {
@@ -10,14 +9,14 @@ import {
   exchange,
   leavesNothing,
   missing,
+  openTunnel,
   pollOptions,
   resources,
   startMiddlebox,
   surplus,
+  tunnelOptions,
 } from "./harness/index.ts";
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 const cycles = 1_000;
 /**
@@ -25,16 +24,6 @@ const cycles = 1_000;
  * thousand.
  */
 const allowed = 4 * MiB;
-
-/** Returns the bytes in use after garbage collection. */
-async function heap(): Promise<number> {
-  for (let round = 0; round < 4; round++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 /** Replaces `expect.poll`, which keeps a record of each call until the test ends. */
 async function waitUntil(condition: () => boolean): Promise<void> {
@@ -55,16 +44,11 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     const box = await startMiddlebox(server.port);
     atEnd(() => box.stop());
     const { port } = await echo();
-    const tunnel = new ReverseTunnel({
-      host: "127.0.0.1",
-      port: box.port,
-      user: server.user,
-      auth: [password(server.password)],
-      hostKey: fingerprint(server.fingerprint()),
-      reconnect: { intervalMs: 0 },
-    });
+    const tunnel = await openTunnel(
+      { ...server, port: box.port },
+      { auth: [password(server.password)], reconnect: { intervalMs: 0 } },
+    );
     atEnd(() => tunnel.close());
-    await tunnel.connect();
     const web = await tunnel.forward({ address: "127.0.0.1", port: 0, target: { host: "127.0.0.1", port } });
     const raw = await tunnel.listen({ address: "127.0.0.1", port: 0 });
     const loop = (async () => {
@@ -85,9 +69,9 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     };
     // The first cycles fill caches and compile code.
     for (let warm = 0; warm < 100; warm++) await cycle();
-    const [before, handles] = [await heap(), resources()];
+    const [before, handles] = [await bytesInUse(), resources()];
     for (let i = 0; i < cycles; i++) await cycle();
-    const after = await heap();
+    const after = await bytesInUse();
     expect(after - before).toBeLessThan(allowed);
     expect(surplus(handles)).toEqual([]);
     expect([tunnel.stats().reconnects, tunnel.timeline.length]).toEqual([cycles + 100, 100]);
@@ -101,15 +85,12 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     const box = await startMiddlebox(server.port);
     atEnd(() => box.stop());
     const outcomes = new Map<string, number>();
+    const options = await tunnelOptions(
+      { ...server, port: box.port },
+      { auth: [password(server.password)], reconnect: { mode: "never" } },
+    );
     const attempt = async (round: number): Promise<void> => {
-      const tunnel = new ReverseTunnel({
-        host: "127.0.0.1",
-        port: box.port,
-        user: server.user,
-        auth: [password(server.password)],
-        hostKey: fingerprint(server.fingerprint()),
-        reconnect: { mode: "never" },
-      });
+      const tunnel = new ReverseTunnel(options);
       const way = round % 2 === 0 ? "c2s" : "s2c";
       box.cutNext({ way, cut: round % 3 === 0 ? "close" : "reset", after: { bytes: (round * 37) % 700 } });
       const code = await tunnel.connect().then(
@@ -120,9 +101,9 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
       await tunnel.close();
     };
     for (let warm = 0; warm < 100; warm++) await attempt(warm);
-    const [before, handles] = [await heap(), resources()];
+    const [before, handles] = [await bytesInUse(), resources()];
     for (let round = 0; round < cycles; round++) await attempt(round);
-    expect((await heap()) - before).toBeLessThan(allowed);
+    expect((await bytesInUse()) - before).toBeLessThan(allowed);
     expect(surplus(handles)).toEqual([]);
     expect([...outcomes.keys()].filter((code) => !["closed", "version"].includes(code))).toEqual([]);
   });

@@ -1,9 +1,9 @@
 /** Five hundred clients with one forwarding each on one TunnelHost. */
 
-import { fingerprint, password, ReverseTunnel } from "@postern/node";
+import { password, type ReverseTunnel } from "@postern/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { type RunningHost, startHost } from "./harness/clients/host.ts";
-import { echoTarget, exchange, isListening, missing } from "./harness/index.ts";
+import { echoTarget, exchange, isListening, missing, openTunnel } from "./harness/index.ts";
 
 const clients = 500;
 
@@ -16,14 +16,7 @@ describe.skipIf(missing("ssh"))("TunnelHost with many clients", () => {
     const echo = await echoTarget();
     const target = { host: "127.0.0.1", port: echo.port };
     const open = async (): Promise<{ readonly tunnel: ReverseTunnel; readonly port: number }> => {
-      const tunnel = new ReverseTunnel({
-        host: "127.0.0.1",
-        port: server.port,
-        user: server.user,
-        auth: [password(server.password)],
-        hostKey: fingerprint(server.fingerprint()),
-      });
-      await tunnel.connect();
+      const tunnel = await openTunnel(server, { auth: [password(server.password)] });
       const { port } = await tunnel.forward({ address: "127.0.0.1", port: 0, target });
       return { tunnel, port };
     };

@@ -1,7 +1,6 @@
 /** A soak: fifty continual connections, a fault every few seconds, and every byte checked. @module */
 import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { collectGarbage } from "@postern/testkit";
 import { Conversations, type Talk } from "./conversation.ts";
 import { Dice } from "./dice.ts";
 import { faults, type SoakFault } from "./faults.ts";
@@ -157,13 +156,8 @@ async function oneFault(
   end();
 }
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
 function memory(): Memory {
-  collect();
-  const { heapUsed, external, rss } = process.memoryUsage();
-  return { heap: heapUsed + external, rss };
+  return { heap: collectGarbage(), rss: process.memoryUsage().rss };
 }
 
 function megabytes(bytes: number): string {

@@ -1,8 +1,9 @@
 import type { AuthMethod } from "@postern/auth";
 import type { SshConnection } from "@postern/ssh";
+import { echo, readToEnd } from "@postern/testkit";
 import { DirectTcpip, PasswordRequest, UserauthRequest } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { ask, echo, echoing, forward, type HostWorld, hostWorld, received } from "./world.ts";
+import { ask, echoing, forward, type HostWorld, hostWorld } from "./world.ts";
 
 describe("a session channel", () => {
   const session = async (world: HostWorld, ssh: SshConnection, setUp: readonly string[] = []) => {
@@ -16,7 +17,7 @@ describe("a session channel", () => {
     const world = hostWorld();
     const ssh = await world.client();
     const channel = await session(world, ssh, ["env", "shell"]);
-    expect(await received(channel)).toEqual({ text: "this server only forwards ports\n", error: undefined });
+    expect(await readToEnd(channel)).toMatchObject({ text: "this server only forwards ports\n", error: undefined });
     await ssh.close();
   });
 
@@ -29,7 +30,7 @@ describe("a session channel", () => {
     expect(await channel.request("subsystem", new Uint8Array(0))).toBe(false);
     await forward(ssh, "", 9090);
     channel.write(Uint8Array.of(0x61, 3));
-    expect((await received(channel)).text).toBe(
+    expect((await readToEnd(channel)).text).toBe(
       [
         "this server only forwards ports",
         'listening on "localhost" port 8080',
@@ -138,7 +139,7 @@ describe("a fault", () => {
     const ssh = await client({ onChannelOpen: (open) => open.refuse(2, "nobody home") });
     await forward(ssh, "localhost", 8080);
     const refusal = event("refusal");
-    expect((await received(network.visit(8080))).error).toBeDefined();
+    expect((await readToEnd(network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: expect.stringContaining("nobody home") });
     await ssh.close();
   });

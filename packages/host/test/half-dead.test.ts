@@ -1,7 +1,5 @@
 /** Clients that close channels incompletely: what they hold counts until it is freed. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import { Liar, pipePair } from "@postern/testkit";
+import { bytesInUse, Liar, pipePair, turns } from "@postern/testkit";
 import {
   type Bytes,
   ChannelClose,
@@ -18,21 +16,8 @@ import {
 import { describe, expect, it } from "vitest";
 import { type HostWorld, hostWorld } from "./world.ts";
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 const nothing = new Uint8Array(0);
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Bytes in use after a garbage collection. */
-async function memory(): Promise<number> {
-  for (let round = 0; round < 3; round++) {
-    await turn();
-    collect();
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 /** The messages with which a client answers CHANNEL_OPEN. */
 type Answer = (senderChannel: number) => readonly Bytes[];
@@ -78,7 +63,7 @@ async function visitors(world: HostWorld, count: number): Promise<void> {
   const chunk = new Uint8Array(64 * 1024);
   for (let sent = 0; sent < count; sent += 64) {
     await Promise.all(Array.from({ length: 64 }, () => visitAndLeave(world, chunk)));
-    await turn();
+    await turns();
   }
 }
 
@@ -87,9 +72,9 @@ describe("the share of a channel", () => {
     // All visitors have the same address.
     const world = hostWorld({ limits: { visitorsPerForwarding: 512, visitorsPerSource: 512 } });
     const liar = await hostileClient(world, (id) => [confirm(id), ChannelEof.encode({ recipientChannel: id })]);
-    const before = await memory();
+    const before = await bytesInUse();
     await visitors(world, 2048);
-    const growth = (await memory()) - before;
+    const growth = (await bytesInUse()) - before;
     expect(world.host.clients[0]?.channels).toBe(512);
     // 512 channels with 64 KiB each are 32 MiB.
     expect(growth).toBeLessThan(48 * MiB);

@@ -3,11 +3,11 @@
 import { password, publickey } from "@postern/auth";
 import { modernAlgorithms } from "@postern/noble";
 import { type BytePipe, connect } from "@postern/ssh";
-import { pipePair, seededRandom } from "@postern/testkit";
+import { pipePair, type Received, readToEnd, seededRandom, wrapped } from "@postern/testkit";
 import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Address } from "../src/index.ts";
-import { ask, cancel, echoing, forward, type HostWorld, hostKey, hostWorld, received } from "./world.ts";
+import { ask, cancel, echoing, forward, type HostWorld, hostKey, hostWorld } from "./world.ts";
 
 const here: Address = { host: "192.0.2.1", port: 1 };
 const elsewhere: Address = { host: "198.51.100.1", port: 1 };
@@ -21,13 +21,10 @@ async function othersAreServed(world: HostWorld): Promise<void> {
 }
 
 /** A client that connects and sends nothing. */
-function silent(
-  world: HostWorld,
-  origin: Address = here,
-): Promise<{ readonly text: string; readonly error: Error | undefined }> {
+function silent(world: HostWorld, origin: Address = here): Promise<Received> {
   const [ours, theirs] = pipePair();
   void world.host.serve(theirs, { origin });
-  return received(ours);
+  return readToEnd(ours);
 }
 
 describe("a TunnelHost", () => {
@@ -162,7 +159,7 @@ describe("a TunnelHost", () => {
     const first = world.network.visit(8080);
     const second = world.network.visit(8080);
     const refusal = world.event("refusal");
-    expect((await received(world.network.visit(8080))).error).toBeDefined();
+    expect((await readToEnd(world.network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: "too many channels of this client" });
     await othersAreServed(world);
     expect(await ask(first, "first")).toBe("first");
@@ -184,7 +181,7 @@ describe("a TunnelHost", () => {
       const first = visit(8080, one);
       const second = visit(9090, same);
       const refusal = world.event("refusal");
-      expect((await received(visit(8080, one))).error).toBeDefined();
+      expect((await readToEnd(visit(8080, one))).error).toBeDefined();
       expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors from this address" });
       expect(await ask(visit(8080, another), "other")).toBe("other");
       expect(await ask(first, "first")).toBe("first");
@@ -202,7 +199,7 @@ describe("a TunnelHost", () => {
     for (const port of [8080, 9090]) await forward(client, "localhost", port);
     const crowd = [1, 2, 3].map(() => world.network.visit(8080));
     const refusal = world.event("refusal");
-    expect((await received(world.network.visit(8080))).error).toBeDefined();
+    expect((await readToEnd(world.network.visit(8080))).error).toBeDefined();
     expect(await refusal).toMatchObject({ what: "visitor", reason: "too many visitors of this port" });
     expect(await ask(world.network.visit(9090), "other")).toBe("other");
     for (const visitor of crowd) expect(await ask(visitor, "crowd")).toBe("crowd");
@@ -218,7 +215,7 @@ describe("a TunnelHost", () => {
     const early: Promise<unknown>[] = [];
     world.network.listen = async (...args) => {
       const listening = await listen(...args);
-      for (let i = 0; i < 100; i++) early.push(received(world.network.visit(8080)));
+      for (let i = 0; i < 100; i++) early.push(readToEnd(world.network.visit(8080)));
       let refused = 0;
       world.host.addEventListener("refusal", () => void refused++);
       // All but one are refused at once, before the reply is sent.
@@ -347,7 +344,7 @@ describe("a TunnelHost", () => {
     void world.host.serve(theirs, { origin: here });
     const closed = world.event("clientclosed");
     ours.write(utf8("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"));
-    void received(ours);
+    void readToEnd(ours);
     expect((await closed).reason).toMatchObject({ code: "version" });
     await othersAreServed(world);
   });
@@ -356,6 +353,7 @@ describe("a TunnelHost", () => {
 /** The pipe of a client whose network fails: it delivers nothing more, and does not close. */
 function cutting(pipe: BytePipe, state: { readonly cut: boolean }): BytePipe {
   return {
+    ...wrapped(pipe),
     start: (sink) =>
       pipe.start({
         data: (chunk) => (state.cut ? undefined : sink.data(chunk)),
@@ -365,8 +363,6 @@ function cutting(pipe: BytePipe, state: { readonly cut: boolean }): BytePipe {
       }),
     write: (chunk) => (state.cut ? true : pipe.write(chunk)),
     end() {},
-    pause: () => pipe.pause(),
-    resume: () => pipe.resume(),
     close() {},
     abort: (reason) => pipe.abort(reason ?? new SshError("closed", "cut")),
   };

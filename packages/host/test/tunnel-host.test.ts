@@ -1,7 +1,7 @@
 import { keyboardInteractive, password } from "@postern/auth";
 import { rsaSha2_512, sshEd25519 } from "@postern/noble";
 import type { BytePipe } from "@postern/ssh";
-import { Liar, pipePair } from "@postern/testkit";
+import { echo, Liar, pipePair, readToEnd } from "@postern/testkit";
 import { policy } from "@postern/web";
 import {
   ChannelOpen,
@@ -18,7 +18,7 @@ import {
   Writer,
 } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
-import { ask, cancel, echo, echoing, forward, hostKey, hostWorld, type Opened, received } from "./world.ts";
+import { ask, cancel, echoing, forward, hostKey, hostWorld, type Opened } from "./world.ts";
 
 describe("the login event", () => {
   /** A client that requests a port, a connection and a session together with its password. */
@@ -303,7 +303,7 @@ describe("a TunnelHost", () => {
     expect(network.listening).toEqual([]);
     const [ours, theirs] = pipePair();
     void host.serve(theirs);
-    expect((await received(ours)).text).toBe("Not allowed at this time\r\n");
+    expect((await readToEnd(ours)).text).toBe("Not allowed at this time\r\n");
     expect(await ask(visitor, "last words")).toBe("last words");
     await closed;
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });
@@ -316,7 +316,7 @@ describe("a TunnelHost", () => {
       const ssh = await client({ onChannelOpen: echoing() });
       await forward(ssh, "localhost", 8080);
       const first = network.visit(8080);
-      const second = received(network.visit(8080));
+      const second = readToEnd(network.visit(8080));
       await expect.poll(() => host.clients[0]?.channels).toBe(2);
       const closed = host.close({ drainMs });
       // An overflowing timer fires after one millisecond.
@@ -335,7 +335,7 @@ describe("a TunnelHost", () => {
     let closing: Promise<void> | undefined;
     world.network.listen = async (hosts, port, onVisitor) => {
       const listening = await listen(hosts, port, onVisitor);
-      void received(world.network.visit(listening.port));
+      void readToEnd(world.network.visit(listening.port));
       closing = world.host.close({ drainMs: Number.POSITIVE_INFINITY });
       await new Promise((resolve) => setTimeout(resolve, 5));
       return listening;
@@ -369,10 +369,10 @@ describe("a TunnelHost", () => {
     const { client, host, network } = hostWorld();
     const ssh = await client({ onChannelOpen: echoing() });
     await forward(ssh, "localhost", 8080);
-    const visitor = received(network.visit(8080));
+    const visitor = readToEnd(network.visit(8080));
     const [ours, theirs] = pipePair();
     void host.serve(theirs);
-    const silent = received(ours);
+    const silent = readToEnd(ours);
     await expect.poll(() => host.clients[0]?.channels).toBe(1);
     await host.close({ drainMs: 0 });
     await expect(ssh.closed).rejects.toMatchObject({ code: "disconnected" });

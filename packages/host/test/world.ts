@@ -3,14 +3,13 @@ import { password } from "@postern/auth";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import {
   type BytePipe,
-  type Channel,
   type ClientOptions,
   connect,
   type IncomingOpen,
   type SshConnection,
   streamsFromPipe,
 } from "@postern/ssh";
-import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
+import { echo, pipePair, readToEnd, seededRandom, testHostKey } from "@postern/testkit";
 import { policy } from "@postern/web";
 import {
   ForwardedTcpip,
@@ -121,7 +120,7 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
     serve: (given) => {
       const [ours, theirs] = pipePair();
       const served = host.serve(theirs, given);
-      return { served, closed: received(ours) };
+      return { served, closed: readToEnd(ours) };
     },
     event: (type) => new Promise((resolve) => host.addEventListener(type, resolve, { once: true })),
   };
@@ -149,15 +148,6 @@ export function echoing(opened: Opened[] = []): (open: IncomingOpen) => void {
   };
 }
 
-export function echo(pipe: BytePipe | Channel): void {
-  pipe.start({
-    data: (chunk) => void pipe.write(chunk),
-    end: () => pipe.end(),
-    drain() {},
-    closed() {},
-  });
-}
-
 /** Sends a text and ends. Resolves with the answer, followed by `!` and an error code if the pipe failed. */
 export async function ask(pipe: BytePipe, text: string): Promise<string> {
   const { readable, writable } = streamsFromPipe(pipe);
@@ -176,19 +166,4 @@ export async function ask(pipe: BytePipe, text: string): Promise<string> {
     return `${answer}!${error instanceof SshError ? error.code : String(error)}`;
   }
   return answer;
-}
-
-/** Resolves with the received text when the pipe has closed. */
-export function received(pipe: BytePipe): Promise<{ readonly text: string; readonly error: Error | undefined }> {
-  let text = "";
-  return new Promise((resolve) => {
-    pipe.start({
-      data(chunk) {
-        text += fromUtf8(chunk);
-      },
-      end: () => pipe.end(),
-      drain() {},
-      closed: (error) => resolve({ text, error }),
-    });
-  });
 }

@@ -1,33 +1,9 @@
 /** Loads test-vectors/keys. */
-import { readFileSync } from "node:fs";
+import { type KeyFileVector, type KeyVector, loadKeyVectors, loadVectors } from "@postern/testkit/vectors";
 
-export interface KeyVector {
-  readonly id: number;
-  /** the command that created the key */
-  readonly comment: string;
-  readonly privateKey: string;
-  readonly publicLine: string;
-  readonly fingerprint: string;
-  readonly bits: number;
-  readonly data: string;
-  /** a signature of `data` by OpenSSH */
-  readonly signature: string;
-}
+export const keyVectors = loadKeyVectors();
 
-function load<V>(algorithm: string): readonly V[] {
-  const url = new URL(`../../../test-vectors/keys/${algorithm}.json`, import.meta.url);
-  return (JSON.parse(readFileSync(url, "utf8")) as { vectors: V[] }).vectors;
-}
-
-export const keyVectors: readonly (readonly [string, KeyVector])[] = [
-  "ssh-ed25519",
-  "ecdsa-sha2-nistp256",
-  "ecdsa-sha2-nistp384",
-  "ecdsa-sha2-nistp521",
-  "ssh-rsa",
-].flatMap((type) => load<KeyVector>(type).map((vector) => [type, vector] as const));
-
-/** One text of each other format, and encrypted files of the OpenSSH format. */
+/** One text of each other format, and an encrypted file of the OpenSSH format. */
 export const fileVectors: readonly { readonly comment: string; readonly text: string }[] = [
   "file-openssh",
   "file-pkcs8",
@@ -35,7 +11,10 @@ export const fileVectors: readonly { readonly comment: string; readonly text: st
   "file-pem",
   "file-ppk",
   "file-jwk",
-].map((name) => load<{ comment: string; text: string }>(name)[0] ?? { comment: name, text: "" });
+].map((name) => {
+  const { comment, text = "" } = loadVectors("keys", name).vectors[0] as KeyFileVector;
+  return { comment, text };
+});
 
 /** Returns the first vector of a key type. */
 export function vectorOf(type: string): KeyVector {

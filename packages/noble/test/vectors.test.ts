@@ -1,13 +1,5 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
-import {
-  allCertificateTests,
-  cipherTests,
-  hashTests,
-  hostKeyTests,
-  kexTests,
-  macTests,
-  type VectorTest,
-} from "@postern/testkit/vectors";
+import { allCertificateTests, hostKeyTests, providerTests } from "@postern/testkit/vectors";
 import { webSshEd25519 } from "@postern/web";
 import { describe, it } from "vitest";
 import {
@@ -20,20 +12,13 @@ import {
   skSshEd25519,
 } from "../src/index.ts";
 
-function register(title: string, tests: readonly VectorTest[]): void {
-  describe(title, () => {
-    for (const { title, run } of tests) it(title, run);
-  });
-}
-
-register("hashes", [sha256, sha384, sha512].flatMap(hashTests));
-register("MACs", compatibleAlgorithms.macs.flatMap(macTests));
-register(
-  "ciphers",
-  compatibleAlgorithms.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs)),
-);
-register("key exchanges", compatibleAlgorithms.kex.flatMap(kexTests));
 const publicKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
-register("public keys", publicKeys.flatMap(hostKeyTests));
-register("certificates", allCertificateTests(publicKeys, certificateAlgorithms));
-register("public keys with WebCrypto", hostKeyTests(webSshEd25519));
+const tests = {
+  ...providerTests({ ...compatibleAlgorithms, hostKeys: publicKeys }, [sha256, sha384, sha512]),
+  certificates: allCertificateTests(publicKeys, certificateAlgorithms),
+  "public keys with WebCrypto": hostKeyTests(webSshEd25519),
+};
+
+describe.each(Object.entries(tests))("%s", (_kind, tests) => {
+  for (const { title, run } of tests) it(title, run);
+});

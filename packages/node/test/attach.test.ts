@@ -22,10 +22,8 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { BytePipe } from "@postern/ssh";
-import { pipePair, visitorQueue } from "@postern/testkit";
+import { collectGarbage, pipePair, visitorQueue } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { attach } from "../src/attach.ts";
 import { ChannelSocket } from "../src/channel-socket.ts";
@@ -300,8 +298,6 @@ async function drip(socket: Duplex, head: string, text: string): Promise<string>
 
 describe("a server that never listens", () => {
   it("is not kept in memory once its attachment has ended", async () => {
-    setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as () => void;
     const used = async (): Promise<WeakRef<Server>> => {
       const { forwarding, visit, end } = visits();
       const server = createServer((_request, response) => void response.end("answer"));
@@ -316,7 +312,7 @@ describe("a server that never listens", () => {
     const servers = await Promise.all(Array.from({ length: 5 }, used));
     for (let round = 0; round < 10; round++) {
       await sleep(20);
-      collect();
+      collectGarbage();
     }
     expect(servers.filter((server) => server.deref() !== undefined).length).toBeLessThan(5);
   });

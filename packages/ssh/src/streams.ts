@@ -26,7 +26,7 @@ export interface ChannelStreams extends ByteStreams {
   endWriting(error: Error | undefined): void;
 }
 
-/** As {@link streamsFromPipe}, for a channel. */
+/** Does the same as {@link streamsFromPipe}, and returns `endWriting` too, which a channel needs. */
 export function openStreams(pipe: BytePipe): ChannelStreams {
   let reading = true;
   let failure: Error | undefined;

@@ -1,7 +1,5 @@
 /** The memory of channels when the peer or the program reads nothing: it is limited and freed. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
-import type { Liar, LiarOptions } from "@postern/testkit";
+import { collectGarbage, type Liar, type LiarOptions } from "@postern/testkit";
 import {
   type Bytes,
   ChannelClose,
@@ -18,8 +16,6 @@ import type { Channel, ClientOptions, SshConnection } from "../src/index.ts";
 import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";
 import { world } from "./world.ts";
 
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
 const MiB = 1024 * 1024;
 
 interface Hostile {
@@ -136,7 +132,7 @@ describe("receive windows", () => {
     await turns();
     channels.length = 0;
     for (let round = 0; round < 10; round++) {
-      collect();
+      collectGarbage();
       await turns();
     }
     await open();

@@ -1,7 +1,7 @@
 /** The driver: DISCONNECT and its reason, failing callbacks, backpressure, and jump hosts. */
 import type { KexMethod, Signer } from "@postern/crypto";
 import { modernAlgorithms, rsaSha2_512 } from "@postern/noble";
-import { Liar, pipePair, seededRandom } from "@postern/testkit";
+import { Liar, pipePair, seededRandom, wrapped } from "@postern/testkit";
 import {
   type Bytes,
   ChannelOpen,
@@ -377,18 +377,6 @@ describe("a pipe that delivers buffered data inside resume(), as a channel does"
     expect(await rejection(impatient(bye))).toMatchObject({ code: "disconnected", reason: 13 });
   });
 });
-
-/** The methods of a pipe as a plain object. */
-function wrapped(pipe: BytePipe): Omit<BytePipe, "start"> {
-  return {
-    write: (chunk) => pipe.write(chunk),
-    end: () => pipe.end(),
-    pause: () => pipe.pause(),
-    resume: () => pipe.resume(),
-    close: () => pipe.close(),
-    abort: (reason) => pipe.abort(reason),
-  };
-}
 
 describe("a jump host", () => {
   it("carries a whole connection inside a channel", async () => {

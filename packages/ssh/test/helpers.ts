@@ -1,5 +1,5 @@
 /** Helpers of this package's tests, in addition to the world. */
-import { Liar, type LiarOptions, pipePair } from "@postern/testkit";
+import { Liar, type LiarOptions, pipePair, wrapped } from "@postern/testkit";
 import { type Bytes, ChannelOpen, ChannelOpenConfirmation } from "@postern/wire";
 import {
   accept,
@@ -20,6 +20,7 @@ export const nothing = new Uint8Array(0);
 /** A pipe that calls `tell` with each chunk before it is delivered. `pieces` sets the size of chunks. */
 export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: number): BytePipe {
   return {
+    ...wrapped(pipe),
     start: (sink) =>
       pipe.start({
         data(chunk) {
@@ -33,12 +34,6 @@ export function tapped(pipe: BytePipe, tell: (chunk: Bytes) => void, pieces?: nu
         drain: () => sink.drain(),
         closed: (error) => sink.closed(error),
       }),
-    write: (chunk) => pipe.write(chunk),
-    end: () => pipe.end(),
-    pause: () => pipe.pause(),
-    resume: () => pipe.resume(),
-    close: () => pipe.close(),
-    abort: (reason) => pipe.abort(reason),
   };
 }
 

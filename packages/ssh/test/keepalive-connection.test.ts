@@ -1,5 +1,5 @@
 /** Keepalives on a connection: what counts as an answer, and their order among other requests. */
-import { type Liar, pipePair } from "@postern/testkit";
+import { type Liar, pipePair, turns, wrapped } from "@postern/testkit";
 import {
   type Bytes,
   Debug,
@@ -21,14 +21,10 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
 async function advance(ms: number): Promise<void> {
-  await settle();
+  await turns();
   await vi.advanceTimersByTimeAsync(ms);
-  await settle();
+  await turns();
 }
 
 /** How a connection has ended, if it has. */
@@ -68,10 +64,10 @@ async function deaf(options: Partial<ClientOptions> = {}): Promise<Deaf> {
       if (request?.wantReply === true) asked.push(request.name);
     }
   })();
-  await settle();
+  await turns();
   // The requests made at login are answered, and the queue is empty.
   for (const _ of asked.splice(0)) liar.send(RequestFailure.encode({}));
-  await settle();
+  await turns();
   return Object.assign(so, { liar, client, asked, end: endOf(client) });
 }
 
@@ -165,7 +161,7 @@ describe("the queue of replies (RFC 4254 section 4)", () => {
     const first = client.request("tcpip-forward", port(1));
     await advance(1_000);
     const second = client.request("tcpip-forward", port(2));
-    await settle();
+    await turns();
     expect(asked).toEqual(["keepalive@openssh.com", "tcpip-forward", "keepalive@openssh.com", "tcpip-forward"]);
     const reply = (text: string): Bytes => RequestSuccess.encode({ specificData: new TextEncoder().encode(text) });
     liar.send(RequestFailure.encode({}), reply("first"), RequestFailure.encode({}), reply("second"));
@@ -200,7 +196,7 @@ describe("a key exchange", () => {
     const { client, asked, end } = so;
     so.lost = true;
     client.rekey();
-    await settle();
+    await turns();
     const sent = client.stats().bytesOut;
     await advance(5_999);
     expect(client.stats().bytesOut).toBe(sent);
@@ -226,7 +222,7 @@ describe("a key exchange", () => {
     await advance(3_500);
     for (const deliver of held.splice(0)) deliver();
     held = undefined;
-    await settle();
+    await turns();
     expect(client.stats()).toMatchObject({ rekeys: 1, roundTripMs: 500 });
     await advance(60_000);
     expect(end.code).toBeUndefined();
@@ -275,6 +271,7 @@ describe("a machine that slept", () => {
 function slowly(deliver: (now: () => void) => void): [BytePipe, BytePipe] {
   const [pipe, right] = pipePair();
   const left: BytePipe = {
+    ...wrapped(pipe),
     start: (sink) =>
       pipe.start({
         data: (chunk) => deliver(() => sink.data(chunk)),
@@ -282,12 +279,6 @@ function slowly(deliver: (now: () => void) => void): [BytePipe, BytePipe] {
         drain: () => sink.drain(),
         closed: (error) => sink.closed(error),
       }),
-    write: (chunk) => pipe.write(chunk),
-    end: () => pipe.end(),
-    pause: () => pipe.pause(),
-    resume: () => pipe.resume(),
-    close: () => pipe.close(),
-    abort: (reason) => pipe.abort(reason),
   };
   return [left, right];
 }

@@ -32,7 +32,7 @@ export function* allFlips(bytes: Bytes): Generator<Flip, void, undefined> {
 export function* sampledFlips(bytes: Bytes, count: number, random: Random): Generator<Flip, void, undefined> {
   const all = 8 * bytes.length;
   const chosen = new Set<number>();
-  // Floyd's sampling: `count` draws, each of which adds a new bit.
+  // Each round adds a bit: the drawn one or, if that is chosen already, `top`, which no earlier round could draw.
   for (let top = Math.max(0, all - count); top < all; top++) {
     const drawn = randomBelow(random, top + 1);
     chosen.add(chosen.has(drawn) ? top : drawn);

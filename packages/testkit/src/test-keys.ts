@@ -21,8 +21,8 @@ jIoR6lV3E6gjaqQgUFwRAAAABHRlc3QB
 -----END OPENSSH PRIVATE KEY-----
 `;
 
-/** The host key that servers in tests show. */
+/** Returns the host key of the servers in tests. */
 export const testHostKey = (): Signer => signer(parsePrivateKey(testHostKeyText));
 
-/** Another host key, for a server whose key has changed or is unknown. */
+/** Returns a host key that differs from {@link testHostKey}: the key of a server that a test does not trust. */
 export const otherHostKey = (): Signer => signer(parsePrivateKey(otherHostKeyText));

@@ -1,7 +1,8 @@
 /** Loads test vectors from `test-vectors/` and checks an implementation against them. Node.js only. @module */
 import { readFileSync } from "node:fs";
-import type { Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
+import type { Algorithms, Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import { certificateTests } from "./certificate-checks.ts";
+import type { KeyVector } from "./key-checks.ts";
 import * as checks from "./vector-checks.ts";
 
 export * from "./certificate-checks.ts";
@@ -27,6 +28,28 @@ export function loadVectors(kind: string, algorithm: string): checks.VectorFile 
   checks.equal(file.algorithm, algorithm);
   checks.ok(file.vectors.length > 0, "expected vectors, got none");
   return file;
+}
+
+/** Returns the vectors of key files, each with its key type. */
+export function loadKeyVectors(): (readonly [type: string, vector: KeyVector])[] {
+  const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
+  return types.flatMap((type) =>
+    (loadVectors("keys", type).vectors as KeyVector[]).map((vector) => [type, vector] as const),
+  );
+}
+
+/** Returns the tests of a provider, by kind. */
+export function providerTests(
+  { macs, ciphers, kex, hostKeys }: Algorithms,
+  hashes: readonly Hash[],
+): Readonly<Record<string, checks.VectorTest[]>> {
+  return {
+    hashes: hashes.flatMap(hashTests),
+    MACs: macs.flatMap(macTests),
+    ciphers: ciphers.flatMap((cipher) => cipherTests(cipher, macs)),
+    "key exchanges": kex.flatMap(kexTests),
+    "public keys": hostKeys.flatMap(hostKeyTests),
+  };
 }
 
 /** Seals and opens each packet. `macs` are those of the same provider. */

@@ -1,7 +1,7 @@
 import type { BytePipe } from "@postern/ssh";
 import { type Bytes, concat, equal, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { noisyPipe, pipePair, seededRandom } from "../src/index.ts";
+import { noisyPipe, pipePair, seededRandom, turns } from "../src/index.ts";
 
 interface Recorder {
   readonly calls: string[];
@@ -28,8 +28,6 @@ function record(pipe: BytePipe, onData: (chunk: Bytes) => void = () => {}): Reco
 }
 
 /** Runs the pending microtasks, and those that they queue. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
-
 const noisy = (split: boolean, delay: number) => (): [BytePipe, BytePipe] => {
   const [a, b] = pipePair();
   return [noisyPipe(a, seededRandom("a"), { split, delay }), noisyPipe(b, seededRandom("b"), { split, delay })];
@@ -47,7 +45,7 @@ describe.each([
     expect(a.write(utf8("there"))).toBe(true);
     b.write(utf8("world"));
     expect([atA.calls, atB.calls]).toEqual([[], []]);
-    await settle();
+    await turns();
     expect(concat(...atB.chunks)).toEqual(utf8("hello there"));
     expect(concat(...atA.chunks)).toEqual(utf8("world"));
   });
@@ -58,12 +56,12 @@ describe.each([
     a.write(utf8("question"));
     a.end();
     a.end();
-    await settle();
+    await turns();
     expect(atB.calls.at(-1)).toBe("end");
     expect(atA.calls).toEqual([]);
     b.write(utf8("answer"));
     b.end();
-    await settle();
+    await turns();
     expect(concat(...atA.chunks)).toEqual(utf8("answer"));
     expect(atA.calls.slice(-2)).toEqual(["end", "closed"]);
     expect(atB.calls.filter((call) => call !== "data")).toEqual(["end", "closed"]);
@@ -76,10 +74,10 @@ describe.each([
     record(a);
     a.write(utf8("early"));
     a.end();
-    await settle();
+    await turns();
     const atB = record(b);
     expect(atB.calls).toEqual([]);
-    await settle();
+    await turns();
     expect(concat(...atB.chunks)).toEqual(utf8("early"));
     expect(atB.calls.at(-1)).toBe("end");
   });
@@ -93,7 +91,7 @@ describe.each([
     for (let at = 0; at < sent.length; at += 500) a.write(sent.slice(at, at + 500));
     a.end();
     for (let turn = 0; !atB.calls.includes("end"); turn++) {
-      await settle();
+      await turns();
       expect(atB.chunks.length).toBeLessThanOrEqual(turn + 1);
       b.resume();
     }
@@ -106,10 +104,10 @@ describe.each([
     b.pause();
     const atB = record(b);
     a.write(utf8("held"));
-    await settle();
+    await turns();
     expect(atB.calls).toEqual([]);
     b.resume();
-    await settle();
+    await turns();
     expect(concat(...atB.chunks)).toEqual(utf8("held"));
   });
 
@@ -124,11 +122,11 @@ describe.each([
     a.abort(new Error("again"));
     b.abort(new Error("me too"));
     expect([atA.calls, atB.calls]).toEqual([[], []]);
-    await settle();
+    await turns();
     b.resume();
     a.end();
     expect([a.write(utf8("late")), b.write(utf8("late"))]).toEqual([false, false]);
-    await settle();
+    await turns();
     expect([atA.calls, atB.calls]).toEqual([["closed"], ["closed"]]);
     expect(atA.error).toBe(reason);
     expect(atB.error).toMatchObject({ code: "closed", cause: reason });
@@ -139,9 +137,9 @@ describe.each([
     record(a);
     b.write(utf8("lost"));
     a.abort();
-    await settle();
+    await turns();
     const atB = record(b);
-    await settle();
+    await turns();
     expect(atB.calls).toEqual(["closed"]);
     expect(atB.error).toMatchObject({ code: "closed" });
   });
@@ -162,24 +160,24 @@ describe("pipePair", () => {
     expect(a.write(new Uint8Array(9))).toBe(true);
     expect(a.write(new Uint8Array(1))).toBe(false);
     expect(a.write(new Uint8Array(1))).toBe(false);
-    await settle();
+    await turns();
     expect(atA.calls).toEqual([]);
     let received = 0;
     record(b, (chunk) => {
       received += chunk.length;
       b.pause();
     });
-    await settle();
+    await turns();
     expect([received, atA.calls]).toEqual([9, []]);
     b.resume();
-    await settle();
+    await turns();
     expect([received, atA.calls]).toEqual([10, []]);
     b.resume();
-    await settle();
+    await turns();
     expect([received, atA.calls]).toEqual([11, ["drain"]]);
     expect(a.write(new Uint8Array(5))).toBe(true);
     b.resume();
-    await settle();
+    await turns();
     expect(atA.calls).toEqual(["drain"]);
     expect(() => pipePair({ highWater: 0 })).toThrow(expect.objectContaining({ code: "misuse" }));
   });
@@ -189,7 +187,7 @@ describe("pipePair", () => {
     const atB = record(b);
     const chunk = utf8("mine no more");
     a.write(chunk);
-    await settle();
+    await turns();
     expect(atB.chunks[0]).toBe(chunk);
   });
 
@@ -200,11 +198,11 @@ describe("pipePair", () => {
     b.end();
     a.write(utf8("last words"));
     a.end();
-    await settle();
+    await turns();
     expect(atA.calls).toEqual(["end", "closed"]);
     expect(atB.calls).toEqual([]);
     b.resume();
-    await settle();
+    await turns();
     expect(atB.calls).toEqual(["data", "end", "closed"]);
     expect(atB.error).toBeUndefined();
   });
@@ -217,7 +215,7 @@ describe("noisyPipe", () => {
     const { chunks } = record(noise);
     const sent = seededRandom("payload")(3000);
     for (let at = 0; at < sent.length; at += 1000) a.write(sent.slice(at, at + 1000));
-    await settle();
+    await turns();
     return { sent, chunks };
   }
 
@@ -243,10 +241,10 @@ describe("noisyPipe", () => {
     const noise = noisyPipe(b, seededRandom("b"));
     const atB = record(noise, () => noise.pause());
     a.write(new Uint8Array(5000));
-    await settle();
+    await turns();
     expect(atB.calls).toEqual(["data"]);
     a.abort();
-    await settle();
+    await turns();
     expect(atB.calls).toEqual(["data", "closed"]);
   });
 
@@ -255,7 +253,7 @@ describe("noisyPipe", () => {
     const atA = record(noisyPipe(a, seededRandom("a")));
     a.write(utf8("x"));
     record(b);
-    await settle();
+    await turns();
     expect(atA.calls).toEqual(["drain"]);
   });
 });

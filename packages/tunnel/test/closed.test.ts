@@ -1,8 +1,8 @@
 /** The end of a tunnel: `closed`, and when its rejection is reported as unhandled. */
-import { rejection } from "@postern/testkit";
+import { rejection, turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ReverseTunnel, TunnelOptions } from "../src/index.ts";
-import { advance, onVirtualClock, outcome, settle, target, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, outcome, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -11,7 +11,7 @@ async function connected(options: Partial<TunnelOptions> = {}): Promise<{ world:
   const world = new World();
   const { tunnel } = tunnelTo(world, { reconnect: { mode: "never" }, ...options }, { handlesClosed: false });
   await tunnel.connect();
-  await settle();
+  await turns();
   return { world, tunnel };
 }
 
@@ -23,7 +23,7 @@ async function unhandled(run: () => Promise<void>): Promise<unknown[]> {
   process.on("unhandledRejection", (reason) => void reasons.push(reason));
   try {
     await run();
-    await settle();
+    await turns();
   } finally {
     process.removeAllListeners("unhandledRejection");
     for (const listener of listeners) process.on("unhandledRejection", listener);
@@ -85,7 +85,7 @@ describe("a tunnel that gives up", () => {
     let call: Promise<unknown> = Promise.resolve();
     const reasons = await unhandled(async () => {
       world.link.cut();
-      await settle();
+      await turns();
       call = rejection(tunnel.listen({ port: 7777 }));
       await advance(10_000);
     });
@@ -154,7 +154,7 @@ describe("a tunnel that ends otherwise", () => {
     await tunnel.listen({ port: 7777 });
     const reasons = await unhandled(async () => {
       const closing = tunnel.close({ drainMs: 30_000 });
-      await settle();
+      await turns();
       world.link.cut();
       await closing;
     });
@@ -181,7 +181,7 @@ describe("disposal", () => {
     const forwarding = await tunnel.listen({ port: 7777 });
     tunnel.closed.catch(() => {});
     world.link.cut();
-    await settle();
+    await turns();
     expect(await outcome(forwarding[Symbol.asyncDispose]())).toBe("resolved");
     expect(await outcome(tunnel[Symbol.asyncDispose]())).toBe("resolved");
     expect(await outcome(tunnel.closed)).not.toBe("resolved");

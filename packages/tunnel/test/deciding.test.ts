@@ -1,10 +1,10 @@
 /** onOpen that decides late, never, or after the visitor has left or the forwarding has closed. */
 import type { Channel } from "@postern/ssh";
+import { echo, received, turns } from "@postern/testkit";
 import { OpenFailureReason } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import type { Forwarding, ReverseTunnel } from "../src/index.ts";
-import { request } from "./rig.ts";
-import { advance, echo, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, request, target, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -51,7 +51,7 @@ describe("an onOpen that does not settle", () => {
     const visit = outcome(world.visit(7777));
     await advance(30_000);
     late();
-    await settle();
+    await turns();
     await visit;
     expect(world.dials).not.toContain("target:80");
     expect(errors).toBe(1);
@@ -63,7 +63,7 @@ describe("an onOpen that does not settle", () => {
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777, onOpen: never, onOpenTimeoutMs: 2_000 });
     world.visit(7777).catch(() => {});
-    await settle();
+    await turns();
     const drained = tunnel.close({ drainMs: 30_000 });
     await advance(1_999);
     expect(await outcome(drained)).toBe("unsettled");
@@ -75,13 +75,13 @@ describe("an onOpen that does not settle", () => {
     const world = new World();
     const { tunnel } = await openTunnel(world);
     await tunnel.listen({ port: 7777, onOpen: never });
-    await settle();
+    await turns();
     const before = vi.getTimerCount();
     world.visit(7777).catch(() => {});
-    await settle();
+    await turns();
     expect(vi.getTimerCount()).toBe(before + 1);
     await tunnel.close();
-    await settle();
+    await turns();
     expect(vi.getTimerCount()).toBeLessThan(before + 1);
   });
 });
@@ -112,7 +112,7 @@ describe("a visitor that was accepted during a probe, before the decision", () =
     const drained = tunnel.close({ drainMs: 30_000 });
     expect(await outcome(drained)).toBe("unsettled");
     visitor.abort();
-    await settle();
+    await turns();
     expect(world.dialling).toBe(0);
     expect(forwarding.stats()).toMatchObject({ accepted: 0, open: 0, refused: 0 });
     expect(await outcome(drained)).toBe("resolved");
@@ -128,9 +128,9 @@ describe("a visitor that was accepted during a probe, before the decision", () =
     world.targets.set("target:80", (pipe) => void got.push(received(pipe)));
     visitor.write(new TextEncoder().encode("a message"));
     visitor.close();
-    await settle();
+    await turns();
     decided[0]?.(true);
-    await settle();
+    await turns();
     expect(got[0]).toMatchObject({ text: "a message", ended: true });
   });
 });
@@ -149,7 +149,7 @@ describe("a forwarding that is closed during onOpen", () => {
       for await (const channel of forwarding) channel.close();
     })();
     const visit = world.visit(7777);
-    await settle();
+    await turns();
     await forwarding.close();
     await loop;
     decide(true);
@@ -169,13 +169,13 @@ describe("a forwarding that is closed during onOpen", () => {
       });
     const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     const visit = world.visit(7777);
-    await settle();
+    await turns();
     await forwarding.close();
     decide(true);
     const visitor = await visit;
     const answer = received(visitor);
     visitor.write(new TextEncoder().encode("hello"));
-    await settle();
+    await turns();
     expect(answer.text).toBe("hello");
   });
 });

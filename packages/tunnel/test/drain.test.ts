@@ -1,17 +1,7 @@
 /** close({ drainMs }): frees the ports, lets connections finish, and then closes the tunnel. */
+import { echo, received, turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
-import {
-  advance,
-  echo,
-  onVirtualClock,
-  openTunnel,
-  outcome,
-  received,
-  settle,
-  target,
-  tunnelTo,
-  World,
-} from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -30,10 +20,10 @@ describe("close({ drainMs })", () => {
     const { world, tunnel, events } = await withTarget();
     const visitor = await world.visit(7777);
     const answer = received(visitor);
-    await settle();
+    await turns();
     const { link } = world;
     const drained = tunnel.close({ drainMs: 30_000 });
-    await settle();
+    await turns();
     expect(world.requests.at(-1)).toBe("cancel localhost:7777");
     expect([...link.ports]).toEqual([]);
     expect(tunnel.state).toBe("open");
@@ -108,7 +98,7 @@ describe("close({ drainMs })", () => {
     const { world, tunnel } = await withTarget();
     const visitor = await world.visit(7777);
     const drained = tunnel.close({ drainMs: 30_000 });
-    await settle();
+    await turns();
     expect(await outcome(world.visit(7777))).toBe("refused");
     visitor.close();
     await advance(1_000);
@@ -131,14 +121,14 @@ describe("close({ drainMs })", () => {
     const { tunnel } = await openTunnel(world);
     await tunnel.forward({ port: 7777, target });
     const visit = world.visit(7777);
-    await settle();
+    await turns();
     const drained = tunnel.close({ drainMs: 30_000 });
     await advance(10_000);
     connect();
     const visitor = await visit;
     const answer = received(visitor);
     visitor.write(text("late, but served"));
-    await settle();
+    await turns();
     expect(answer.text).toBe("late, but served");
     expect(await outcome(drained)).toBe("unsettled");
     visitor.end();
@@ -161,7 +151,7 @@ describe("close({ drainMs })", () => {
     const { world, tunnel } = await withTarget();
     received(await world.visit(7777));
     const drained = tunnel.close({ drainMs: 30_000 });
-    await settle();
+    await turns();
     world.link.cut();
     expect(await outcome(drained)).toBe("resolved");
     expect(await outcome(tunnel.closed)).toBe("resolved");

@@ -1,9 +1,9 @@
 /** Ports that are requested before the tunnel is open: along with the login, or after it. */
 import { publickey } from "@postern/auth";
-import { testHostKey } from "@postern/testkit";
+import { testHostKey, turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ReverseTunnel } from "../src/index.ts";
-import { advance, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -27,7 +27,7 @@ describe("a port requested during login", () => {
     const world = new World();
     const { tunnel, events } = tunnelTo(world, options);
     const [, forwarding] = await Promise.all([tunnel.connect(), tunnel.forward({ port: 7777, target })]);
-    await settle();
+    await turns();
     expect(forwarding.state).toBe("open");
     expect(tunnel.forwardings).toEqual([forwarding]);
     expect(events).toEqual(["connecting", "authenticating", "open", "localhost:7777 open"]);
@@ -223,7 +223,7 @@ describe("a forwarding that reconnects with a key", () => {
     const forwarding = await tunnel.forward({ port: 7777, target });
     events.length = 0;
     world.link.cut();
-    await settle();
+    await turns();
     cutNextLogin(tunnel, world);
     await advance(5_000);
     expect(forwarding.state).toBe("pending");

@@ -1,6 +1,7 @@
 /** `exitOnForwardFailure`: whether a refused port ends the tunnel. */
+import { turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
-import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -97,12 +98,12 @@ describe("exitOnForwardFailure", () => {
     world.portAnswer = () => "hold";
     const abort = new AbortController();
     const aborted = tunnel.listen({ port: 7002, signal: abort.signal });
-    await settle();
+    await turns();
     abort.abort();
     expect(await outcome(aborted)).toBe("AbortError");
     const lost = tunnel.listen({ port: 7003 });
     lost.catch(() => {});
-    await settle();
+    await turns();
     world.portAnswer = () => "listen";
     await comeBack(world);
     expect(await outcome(lost)).not.toBe("unsettled");

@@ -15,7 +15,9 @@ import {
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Forwarding, Listener } from "../src/index.ts";
-import { confirmation, denied, forwarded, granted, nothing, opening, Rig, refusal } from "./rig.ts";
+import { denied, forwarded, granted, nothing, onVirtualClock, opening, Rig } from "./world/index.ts";
+
+onVirtualClock();
 
 describe("a request for a port (RFC 4254 section 7.1)", () => {
   it.each(["", "0.0.0.0", "::", "127.0.0.1", "::1", "localhost", "LOCALHOST"])(
@@ -178,7 +180,7 @@ describe("a request for a port (RFC 4254 section 7.1)", () => {
     expect(await call).toBe(abort.signal.reason);
     rig.server.send(granted(40_001), opening("localhost", 40_001));
     expect(await rig.nextRequest()).toEqual({ name: "cancel-tcpip-forward", address: "localhost", port: 40_001 });
-    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
+    expect(await rig.refusal()).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
     rig.server.send(granted());
     await turns();
     expect([rig.tunnel.state, rig.tunnel.forwardings]).toEqual(["open", []]);
@@ -194,7 +196,7 @@ describe("a visitor", () => {
       await rig.nextRequest();
       rig.server.transport.send(granted(port === 0 ? 40_001 : undefined));
       rig.server.send(opening("localhost", port === 0 ? 40_001 : port));
-      await confirmation(rig);
+      await rig.confirmation();
       const { value: channel } = await (await call)[Symbol.asyncIterator]().next();
       expect(channel).toMatchObject({ type: "forwarded-tcpip", origin: { host: "192.0.2.7", port: 4242 } });
       rig.server.abort();
@@ -228,13 +230,13 @@ describe("a visitor", () => {
       const readers = all.map((forwarding) => (forwarding as Listener)[Symbol.asyncIterator]().next());
       rig.visit(address, port);
       if (which === undefined) {
-        expect(await refusal(rig), `${address} ${port}`).toMatchObject({
+        expect(await rig.refusal(), `${address} ${port}`).toMatchObject({
           reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
           description: "this port was not requested",
         });
         rig.visit("127.0.0.1", 80);
       }
-      await confirmation(rig);
+      await rig.confirmation();
       const winner = await Promise.race(readers.map((reader, at) => reader.then(() => at)));
       expect(winner, `${address} ${port}`).toBe(which ?? 0);
       // Ends the pending next() of the other readers.
@@ -254,7 +256,7 @@ describe("a visitor", () => {
   it("is refused on a port that was not requested (RFC 4254 section 7.2), like other channel types", async () => {
     const rig = await new Rig().logIn();
     rig.visit("localhost", 80);
-    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
+    expect(await rig.refusal()).toMatchObject({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED });
     rig.server.send(
       ChannelOpen.encode({
         channelType: "session",
@@ -264,7 +266,7 @@ describe("a visitor", () => {
         specificData: nothing,
       }),
     );
-    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE });
+    expect(await rig.refusal()).toMatchObject({ reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE });
     rig.server.abort();
   });
 

@@ -1,7 +1,8 @@
 /** The iterator of a listener: no visitor is lost when one loop ends and another begins. */
+import { turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
-import { onVirtualClock, openTunnel, outcome, settle, World } from "./world.ts";
+import { onVirtualClock, openTunnel, outcome, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -35,7 +36,7 @@ describe("an iterator of a forwarding", () => {
     const first = forwarding[Symbol.asyncIterator]();
     await first.return?.();
     await world.visit(7777);
-    await settle();
+    await turns();
     expect(await first.next()).toEqual(done);
     expect((await forwarding[Symbol.asyncIterator]().next()).done).toBe(false);
   });

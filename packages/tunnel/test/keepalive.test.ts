@@ -1,6 +1,7 @@
 /** Keepalives of a tunnel: a server that does not answer is detected, and the tunnel reconnects. */
+import { received, turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
-import { advance, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, target, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -77,7 +78,7 @@ describe("keepAlive", () => {
     const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 1_000, countMax: 1 } });
     const forwarding = await tunnel.forward({ port: 7777, target });
     await world.visit(7777);
-    await settle();
+    await turns();
     world.link.silence();
     const calls = [tunnel.listen({ port: 7778 }), forwarding.probe(), forwarding.close()];
     expect(await Promise.all(calls.map(outcome))).toEqual(["unsettled", "unsettled", "unsettled"]);

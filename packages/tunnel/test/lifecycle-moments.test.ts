@@ -2,10 +2,10 @@
  * connect(), close() and abort in every state of a tunnel: the events they fire, and that they leave nothing behind.
  */
 import { password } from "@postern/auth";
-import { rejection } from "@postern/testkit";
+import { rejection, turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { TunnelState } from "../src/index.ts";
-import { advance, onVirtualClock, openTunnel, outcome, settle, target, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -30,7 +30,7 @@ describe("the states of a tunnel", () => {
     }
     events.length = 0;
     world.link.cut();
-    await settle();
+    await turns();
     expect(events).toEqual(["waiting (closed)", "localhost:7777 pending (closed)", "attempt 1 in 5000 (closed)"]);
     expect(seen).toEqual(["waiting", "waiting", "waiting"]);
   });
@@ -97,7 +97,7 @@ describe("`closed`", () => {
     await tunnel.connect().catch(() => {});
     if (how === "after close()") await tunnel.close();
     else if (how === "a loss") world.link.cut();
-    await settle();
+    await turns();
     expect(settled).toEqual(["closed", "after the event"]);
     expect(await outcome(tunnel.closed)).toBe(expected);
   });
@@ -384,11 +384,11 @@ describe("close()", () => {
     const one = await tunnel.forward({ port: 7777, target });
     await tunnel.forward({ port: 8888, target });
     for (const port of [7777, 8888]) world.visit(port).catch(() => {});
-    await settle();
+    await turns();
     await one.close();
     expect(world.dialling).toBe(2);
     await tunnel.close();
-    await settle();
+    await turns();
     expect(world.dialling).toBe(0);
     expect(errors).toBe(0);
   });

@@ -1,11 +1,11 @@
 /** connect(), close() and the events of a tunnel. */
-import { password } from "@postern/auth";
-import { modernAlgorithms, sha256 } from "@postern/noble";
-import { pipePair, rejection, seededRandom, turns } from "@postern/testkit";
-import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, SshError, UserauthBanner, utf8 } from "@postern/wire";
+import { rejection, turns } from "@postern/testkit";
+import { ChannelOpenConfirmation, ChannelOpenFailure, Debug, UserauthBanner } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type Listener, ReverseTunnel } from "../src/index.ts";
-import { createDial, denied, granted, Rig } from "./rig.ts";
+import type { Listener } from "../src/index.ts";
+import { denied, granted, onVirtualClock, Rig } from "./world/index.ts";
+
+onVirtualClock();
 
 async function withPort(port = 80): Promise<{ readonly rig: Rig; readonly forwarding: Listener }> {
   const rig = await new Rig().logIn();
@@ -48,21 +48,11 @@ describe("connect()", () => {
   });
 
   it("fires `debug` for the lines that a server sends before its identification", async () => {
-    const [left, right] = pipePair();
-    const platform = {
-      algorithms: modernAlgorithms,
-      sha256,
-      random: seededRandom("lines"),
-      dial: createDial(() => Promise.resolve(left)),
-    };
-    const options = { host: "h", user: "u", auth: [password("x")], hostKey: () => true };
-    const tunnel = new ReverseTunnel({ ...options, reconnect: { mode: "never" } }, platform);
+    const { tunnel, world } = new Rig();
+    world.fate = "busy";
     const heard: string[] = [];
     tunnel.addEventListener("debug", ({ message }) => void heard.push(message));
     const login = tunnel.connect();
-    right.start({ data() {}, end() {}, drain() {}, closed() {} });
-    right.write(utf8("Not allowed at this time\r\n"));
-    right.end();
     expect(await rejection(login)).toMatchObject({
       code: "busy",
       message: expect.stringContaining("Not allowed at this time"),
@@ -87,12 +77,7 @@ describe("connect()", () => {
         const rig = new Rig({
           hostKey: () => (moment === "hostKey" ? new Promise<boolean>((resolve) => (decide = resolve)) : true),
         });
-        if (moment === "dial") {
-          rig.onHost = (signal) =>
-            new Promise((_, reject) =>
-              signal?.addEventListener("abort", () => reject(new SshError("aborted", "…", { cause: signal.reason }))),
-            );
-        }
+        if (moment === "dial") rig.world.fate = "hang";
         const abort = new AbortController();
         const login = rejection(rig.tunnel.connect({ signal: abort.signal }));
         await turns();
@@ -118,7 +103,7 @@ describe("connect()", () => {
     await rig.tunnel.closed;
     expect(rig.states).toEqual(["closed"]);
     expect(await rejection(rig.tunnel.connect())).toMatchObject({ code: "misuse" });
-    expect(rig.servers).toEqual([]);
+    expect(rig.world.dials).toEqual([]);
   });
 });
 

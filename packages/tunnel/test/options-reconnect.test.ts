@@ -1,21 +1,9 @@
 /** The options of keepalive, reconnection and self check: errors name what is misspelt or out of range. */
-import { password } from "@postern/auth";
-import { modernAlgorithms, sha256 } from "@postern/noble";
-import { seededRandom } from "@postern/testkit";
 import { expect, it } from "vitest";
-import { ReverseTunnel, type TunnelOptions } from "../src/index.ts";
-import { createDial } from "./rig.ts";
+import type { ReverseTunnel } from "../src/index.ts";
+import { createTunnel, World } from "./world/index.ts";
 
-const make = (options: object): ReverseTunnel => {
-  const whole = { host: "host", user: "test", auth: [password("secret")], hostKey: () => true, ...options };
-  const dial = (): Promise<never> => Promise.reject(new Error("expected no dial"));
-  return new ReverseTunnel(whole as TunnelOptions, {
-    algorithms: modernAlgorithms,
-    sha256,
-    random: seededRandom("options"),
-    dial: createDial(dial),
-  });
-};
+const make = (options: object): ReverseTunnel => createTunnel(new World(), options);
 
 it.each([
   [{ keepalive: {} }, 'unknown option "keepalive" of ReverseTunnel: did you mean "keepAlive"?'],
@@ -56,7 +44,7 @@ it.each([
   [{ selfCheck: { intervalMs: -1 } }, "selfCheck.intervalMs"],
   [{ beforeReconnect: { host: "other" } }, "beforeReconnect"],
   [{ host: undefined, hosts: [] }, "hosts"],
-  [{ hosts: ["other"] }, "hosts"],
+  [{ host: "host", hosts: ["other"] }, "hosts"],
   [{ host: undefined, hosts: [{ host: "other", prot: 22 }] }, 'did you mean "port"?'],
 ])("rejects %j, and names %s", (options, name) => {
   expect(() => make(options)).toThrow(

@@ -6,7 +6,9 @@ import { privateKey } from "@postern/web";
 import type { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { createPrivateKeyMethod, fingerprint, type ListenOptions, type TunnelOptions } from "../src/index.ts";
-import { forwarded, Rig, request } from "./rig.ts";
+import { forwarded, onVirtualClock, Rig, request } from "./world/index.ts";
+
+onVirtualClock();
 
 const rig = (options: object): Rig => new Rig(options as Partial<TunnelOptions>);
 /** A rig whose first login was refused. */
@@ -170,12 +172,12 @@ describe("options of a tunnel", () => {
 
   it("refuse a server with another host key, and send it neither credentials nor the host name", async () => {
     const trusted = sha256Fingerprint(otherHostKey().publicKey);
-    const { tunnel, servers } = await refused({ hostKey: fingerprint(trusted) });
+    const { tunnel, server } = await refused({ host: "host.example", hostKey: fingerprint(trusted) });
     const error = await rejection(tunnel.closed);
     for (const words of [trusted, "host.example", sha256Fingerprint(testHostKey().publicKey)]) {
       expect(error.message).toContain(words);
     }
-    const sent = servers[0]?.events.at(-1);
+    const sent = server.events.at(-1);
     expect(sent).toEqual({ type: "disconnect", reason: 9, description: "host key not verifiable" });
   });
 
@@ -276,7 +278,6 @@ describe("auth", () => {
   it("takes one method without a list", async () => {
     const opened = await new Rig({ auth: password("secret") }).logIn();
     expect(opened.tunnel.state).toBe("open");
-    await opened.tunnel[Symbol.asyncDispose]();
   });
 
   it("takes a key file as text or as bytes", () => {

@@ -1,9 +1,9 @@
 /** Forwardings over a reconnection: one identity, requested again until the server frees the port. */
 import { publickey } from "@postern/auth";
-import { testHostKey } from "@postern/testkit";
+import { echo, received, testHostKey, turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardedChannel } from "../src/index.ts";
-import { advance, echo, onVirtualClock, openTunnel, outcome, received, settle, target, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, target, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -21,7 +21,7 @@ describe("a forwarding", () => {
     const forwarding = await tunnel.forward({ port: 7777, target });
     events.length = 0;
     world.link.cut();
-    await settle();
+    await turns();
     expect(forwarding.state).toBe("pending");
     expect(forwarding.reason).toMatchObject({ code: "closed" });
     await advance(5_000);
@@ -40,7 +40,7 @@ describe("a forwarding", () => {
     const visitor = await world.visit(7777);
     const answer = received(visitor);
     visitor.write(new TextEncoder().encode("hello again"));
-    await settle();
+    await turns();
     expect(answer.text).toBe("hello again");
   });
 
@@ -53,10 +53,10 @@ describe("a forwarding", () => {
       for await (const channel of forwarding) taken.push(channel);
     })();
     await world.visit(7777);
-    await settle();
+    await turns();
     await comeBack(world);
     await world.visit(7777);
-    await settle();
+    await turns();
     expect(taken).toHaveLength(2);
     expect(await outcome(taken[0]?.closed ?? Promise.resolve())).toBe("closed");
     expect(await outcome(taken[1]?.closed ?? Promise.resolve())).toBe("unsettled");
@@ -69,7 +69,7 @@ describe("a forwarding", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     await world.visit(7777);
-    await settle();
+    await turns();
     await comeBack(world);
     expect(await outcome(forwarding[Symbol.asyncIterator]().next())).toBe("unsettled");
   });
@@ -282,7 +282,7 @@ describe("Forwarding.close()", () => {
     await forwarding.close();
     expect(await outcome(forwarding.closed)).toBe("resolved");
     world.release();
-    await settle();
+    await turns();
     expect(world.requests.slice(1)).toEqual(["forward localhost:7777", "cancel localhost:7777"]);
     expect([...world.link.ports]).toEqual([]);
   });
@@ -293,7 +293,7 @@ describe("Forwarding.close()", () => {
     const forwarding = await tunnel.listen({ port: 7777 });
     world.cancelAnswer = "hold";
     const cancelled = forwarding.close();
-    await settle();
+    await turns();
     events.length = 0;
     world.link.cut();
     expect(await outcome(cancelled)).toBe("resolved");
@@ -337,10 +337,10 @@ describe("a visitor of a lost connection", () => {
     const onOpen = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
     const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     for (let i = 0; i < 2; i++) world.visit(7777).catch(() => {});
-    await settle();
+    await turns();
     await comeBack(world);
     for (const [at, answer] of answers.entries()) answer(at === 0);
-    await settle();
+    await turns();
     expect(answers).toHaveLength(2);
     expect(world.dials).not.toContain("target:80");
     expect(forwarding.stats()).toMatchObject({ accepted: 0, refused: 0, open: 0 });
@@ -353,7 +353,7 @@ describe("a request for a port", () => {
     world.portAnswer = () => "hold";
     const { tunnel } = await openTunnel(world);
     const request = tunnel.listen({ port: 7777 });
-    await settle();
+    await turns();
     world.link.cut();
     expect(await outcome(request)).toBe("closed");
     await advance(10_000);
@@ -374,7 +374,7 @@ describe("a request for a port", () => {
     expect(world.requests).toHaveLength(3);
     // The answer of the second connection has no effect.
     world.release();
-    await settle();
+    await turns();
     expect(forwarding.state).toBe("open");
   });
 
@@ -385,7 +385,7 @@ describe("a request for a port", () => {
       const { tunnel, events } = await openTunnel(world);
       world.delayMs = 50;
       world.link.cut();
-      await settle();
+      await turns();
       for (let ms = 0; ms < 10_000 && tunnel.state !== state; ms += 10) await advance(10);
       expect(tunnel.state).toBe(state);
       const request = tunnel.listen({ port: 7777 });
@@ -405,7 +405,7 @@ describe("a request for a port", () => {
     const world = new World();
     const { tunnel } = await openTunnel(world, { auth: [publickey(testHostKey())] });
     world.link.cut();
-    await settle();
+    await turns();
     const request = tunnel.listen({ port: 7777 });
     let cut = 1;
     tunnel.addEventListener("state", ({ state }) => {
@@ -422,7 +422,7 @@ describe("a request for a port", () => {
     const { tunnel } = await openTunnel(world, { reconnect: { maxRetries: 1 } });
     world.fate = "refuse";
     world.link.cut();
-    await settle();
+    await turns();
     const given = tunnel.listen({ port: 7777 });
     expect(await outcome(given)).toBe("unsettled");
     await advance(5_000);
@@ -431,7 +431,7 @@ describe("a request for a port", () => {
     const other = new World();
     const left = (await openTunnel(other)).tunnel;
     other.link.cut();
-    await settle();
+    await turns();
     const waiting = left.listen({ port: 7777 });
     await left.close();
     expect(await outcome(waiting)).toBe("closed");
@@ -443,7 +443,7 @@ describe("a request for a port", () => {
     const world = new World();
     const { tunnel } = await openTunnel(world);
     world.link.cut();
-    await settle();
+    await turns();
     const abort = new AbortController();
     const request = tunnel.listen({ port: 7777, signal: abort.signal });
     abort.abort();
@@ -475,21 +475,21 @@ describe("the `forwarding` event", () => {
 
   it("does not fire if the tunnel ends or loses its connection as the answer arrives", async () => {
     for (const how of ["close", "cut"] as const) {
-      for (let turns = 0; turns < 24; turns++) {
+      for (let count = 0; count < 24; count++) {
         const world = new World();
         world.portAnswer = () => "hold";
         const { tunnel, events } = await openTunnel(world);
         const request = tunnel.listen({ port: 7777 });
         request.catch(() => {});
-        await settle();
+        await turns();
         world.release();
         // Lets the answer pass through the promises of both ends.
-        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        for (let turn = 0; turn < count; turn++) await Promise.resolve();
         if (how === "close") void tunnel.close();
         else world.link.cut();
-        await settle();
+        await turns();
         const over = events.findIndex((text) => text === "closed" || text.startsWith("waiting"));
-        expect(events.indexOf("localhost:7777 open"), `${how} after ${turns} turns: ${events.join(", ")}`).toBeLessThan(
+        expect(events.indexOf("localhost:7777 open"), `${how} after ${count} turns: ${events.join(", ")}`).toBeLessThan(
           over,
         );
         for (const { state } of tunnel.forwardings) expect(state).toBe("pending");

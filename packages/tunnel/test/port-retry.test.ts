@@ -1,7 +1,8 @@
 /** Waiting for a port: `wait` across lost connections, `keepPort` after them. */
+import { turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ForwardingEvent } from "../src/index.ts";
-import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -40,7 +41,7 @@ describe("wait: true", () => {
     };
     const { tunnel } = await openTunnel(world);
     const waiting = tunnel.listen({ port: 7777, wait: true });
-    await settle();
+    await turns();
     world.portAnswer = () => "listen";
     await advance(6_000);
     const forwarding = await waiting;
@@ -95,7 +96,7 @@ describe("wait: true", () => {
     for (const promise of [waiting, tunnel.closed]) promise.catch(() => {});
     await advance(1_000);
     world.link.cut();
-    await settle();
+    await turns();
     expect([await outcome(waiting), await outcome(tunnel.closed)]).toEqual(["closed", "closed"]);
     expect(tunnel.state).toBe("closed");
   });

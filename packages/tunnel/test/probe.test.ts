@@ -1,18 +1,8 @@
 /** probe() and selfCheck: whether the server's port is ours, checked by connecting to it through the server. */
+import { echo, received, turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ProbeAnswer, SelfCheckEvent } from "../src/index.ts";
-import {
-  advance,
-  type DirectAnswer,
-  echo,
-  onVirtualClock,
-  openTunnel,
-  outcome,
-  received,
-  settle,
-  target,
-  World,
-} from "./world.ts";
+import { advance, type DirectAnswer, onVirtualClock, openTunnel, outcome, target, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -87,7 +77,7 @@ describe("probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     world.link.cut();
-    await settle();
+    await turns();
     expect(await outcome(forwarding.probe())).toBe("closed");
     await forwarding.close();
     expect(await outcome(forwarding.probe())).toBe("closed");
@@ -99,7 +89,7 @@ describe("probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     world.link.cut();
     expect(await outcome(probe)).toBe("closed");
   });
@@ -110,7 +100,7 @@ describe("probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     void world.link.connection.close();
     expect(await outcome(probe)).toBe("disconnected");
   });
@@ -123,7 +113,7 @@ describe("probe", () => {
     const controller = new AbortController();
     const before = vi.getTimerCount();
     const probe = forwarding.probe({ signal: controller.signal });
-    await settle();
+    await turns();
     controller.abort();
     expect(await outcome(probe)).toBe("AbortError");
     expect(vi.getTimerCount()).toBe(before);
@@ -159,12 +149,12 @@ describe("a visitor that arrives during a probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     const visitor = await world.visit(7777);
     const answer = received(visitor);
     const text = "x".repeat(100);
     visitor.write(new TextEncoder().encode(text));
-    await settle();
+    await turns();
     expect(answer.text).toBe(text);
     expect(await outcome(probe)).toBe("unsettled");
     await advance(5_000);
@@ -181,7 +171,7 @@ describe("a visitor that arrives during a probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.forward({ port: 7777, target });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     const visitor = await world.visit(7777);
     const answer = received(visitor);
     await advance(4_999);
@@ -190,7 +180,7 @@ describe("a visitor that arrives during a probe", () => {
     expect(answer.text).toBe("220 ready");
     expect((await probe).ok).toBe(false);
     visitor.write(hello());
-    await settle();
+    await turns();
     expect(answer.text).toBe("220 readyhello");
     expect(forwarding.stats()).toMatchObject({ accepted: 1, bytesIn: 5 });
   });
@@ -201,7 +191,7 @@ describe("a visitor that arrives during a probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 7777 });
     void forwarding.probe();
-    await settle();
+    await turns();
     await world.visit(7777, { address: "127.0.0.1" });
     await advance(4_000);
     const later = forwarding.probe();
@@ -220,7 +210,7 @@ describe("a visitor that arrives during a probe", () => {
     const { tunnel } = await openTunnel(world);
     const forwarding = await tunnel.listen({ port: 7777 });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     (await world.visit(7777)).close();
     await advance(5_000);
     expect((await probe).ok).toBe(false);
@@ -236,7 +226,7 @@ describe("a visitor that arrives during a probe", () => {
     const onOpen = (): boolean => ++asked > 0;
     const forwarding = await tunnel.forward({ port: 7777, target, onOpen });
     forwarding.probe().catch(() => {});
-    await settle();
+    await turns();
     await world.visit(7777);
     world.link.cut();
     await advance(10_000);
@@ -255,11 +245,11 @@ describe("a visitor that arrives during a probe", () => {
     };
     const forwarding = await tunnel.listen({ port: 7777, onOpen });
     const probe = forwarding.probe();
-    await settle();
+    await turns();
     const visitor = await world.visit(7777);
     const answer = received(visitor);
     visitor.write(new Uint8Array(64));
-    await settle();
+    await turns();
     expect(answer.closed).toBe(true);
     expect(asked).toEqual(["192.0.2.99"]);
     await advance(5_000);
@@ -345,7 +335,7 @@ describe("selfCheck", () => {
     tunnel.addEventListener("selfcheck", () => seen++);
     await advance(1_000);
     world.link.cut();
-    await settle();
+    await turns();
     world.directAnswer = () => "own";
     await advance(5_000);
     expect(seen).toBe(0);

@@ -1,12 +1,12 @@
 /** Failures that end the tunnel in every mode, and what a program may change between attempts. */
 import { password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
-import { otherHostKey, testHostKey } from "@postern/testkit";
+import { otherHostKey, testHostKey, turns } from "@postern/testkit";
 import { privateKey } from "@postern/web";
 import { SshError } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import { fingerprint, type HostKeyOffer, type ReconnectInfo } from "../src/index.ts";
-import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -225,7 +225,7 @@ describe("reconnect.final", () => {
     };
     const { tunnel } = await openTunnel(world, { reconnect: { final } });
     world.link.cut();
-    await settle();
+    await turns();
     await expect(tunnel.closed).rejects.toMatchObject({ code: "misuse", cause: expect.any(TypeError) });
   });
 
@@ -236,7 +236,7 @@ describe("reconnect.final", () => {
     const final = (error: SshError): boolean => asked.push(error.code) < 0;
     const { tunnel } = tunnelTo(world, { reconnect: { mode: "always", final } });
     const login = tunnel.connect();
-    await settle();
+    await turns();
     await tunnel.close();
     expect(await outcome(login)).toBe("aborted");
     expect(asked).toEqual([]);

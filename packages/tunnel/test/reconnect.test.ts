@@ -1,7 +1,8 @@
 /** When a tunnel reconnects: the modes, the waits between attempts, and the event that reports them. */
+import { turns } from "@postern/testkit";
 import { describe, expect, it, vi } from "vitest";
 import type { ReconnectAttemptEvent } from "../src/index.ts";
-import { advance, onVirtualClock, openTunnel, outcome, settle, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, outcome, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -10,7 +11,7 @@ async function waits(world: World, events: readonly string[], attempts: number):
   const found = (): number[] =>
     events.flatMap((text) => /^attempt \d+ in (\d+)/.exec(text)?.slice(1).map(Number) ?? []);
   world.link.cut();
-  await settle();
+  await turns();
   while (found().length < attempts) await advance(found().at(-1) ?? 0);
   return found();
 }
@@ -241,7 +242,7 @@ describe("the backoff against a server that drops every client after login", () 
     expect(events.at(-1)).toBe("open");
     await advance(openMs);
     world.link.cut();
-    await settle();
+    await turns();
     expect(events.at(-1)).toBe(`attempt 1 in ${waitMs} (closed)`);
   });
 });

@@ -1,7 +1,8 @@
 /** stats() and the timeline. */
+import { echo, received, turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import type { TunnelStats } from "../src/index.ts";
-import { advance, echo, onVirtualClock, openTunnel, received, settle, target, tunnelTo, World } from "./world.ts";
+import { advance, onVirtualClock, openTunnel, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
 
@@ -18,7 +19,7 @@ describe("stats", () => {
     received(visitor);
     visitor.write(bytes(1_000));
     await expect(world.visit(7002)).rejects.toMatchObject({ code: "refused" });
-    await settle();
+    await turns();
     const first = { accepted: 1, open: 1, refused: 0, bytesIn: 1_000, bytesOut: 1_000, stalls: 0 };
     const second = { accepted: 0, open: 0, refused: 1, bytesIn: 0, bytesOut: 0, stalls: 0 };
     expect(one.stats()).toEqual(first);
@@ -39,7 +40,7 @@ describe("stats", () => {
     const forwarding = await tunnel.listen({ port: 7777 });
     const visitor = await world.visit(7777);
     visitor.write(bytes(10));
-    await settle();
+    await turns();
     expect(forwarding.stats()).toMatchObject({ accepted: 1, open: 1, bytesIn: 10, bytesOut: 0 });
   });
 
@@ -51,12 +52,12 @@ describe("stats", () => {
     const { value: channel } = await forwarding[Symbol.asyncIterator]().next();
     // The server reads nothing; its window is 2 MiB.
     expect(channel?.write(bytes(2 * 1024 * 1024 + 1))).toBe(false);
-    await settle();
+    await turns();
     const { stalls, bytesOut } = forwarding.stats();
     expect(stalls).toBeGreaterThan(0);
     expect(bytesOut).toBe(2 * 1024 * 1024);
     received(visitor);
-    await settle();
+    await turns();
     expect(forwarding.stats().bytesOut).toBe(2 * 1024 * 1024 + 1);
   });
 
@@ -76,7 +77,7 @@ describe("stats", () => {
       const visitor = await world.visit(port);
       received(visitor);
       visitor.write(bytes(100));
-      await settle();
+      await turns();
     };
     const kept = await tunnel.forward({ port: 7001, target });
     for (let i = 0; i < 3; i++) {
@@ -87,9 +88,9 @@ describe("stats", () => {
       await cancelled.close();
       expect(grew().open).toBe(2);
       world.link.connection.rekey();
-      await settle();
+      await turns();
       world.link.cut();
-      await settle();
+      await turns();
       expect(grew().open).toBe(0);
       await advance(1);
       expect(kept.state).toBe("open");
@@ -108,10 +109,10 @@ describe("stats", () => {
     const forwarding = await tunnel.forward({ port: 7777, target });
     const visitor = await world.visit(7777);
     received(visitor);
-    await settle();
+    await turns();
     await forwarding.close();
     visitor.write(bytes(50));
-    await settle();
+    await turns();
     expect(tunnel.stats()).toMatchObject({ open: 1, accepted: 1, bytesIn: 50, bytesOut: 50 });
     visitor.end();
     await advance(1_000);

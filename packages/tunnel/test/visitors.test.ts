@@ -1,8 +1,11 @@
 /** Visitors: the program decides, the target is dialled, and the two are connected. */
-import { rejection, turns } from "@postern/testkit";
+import type { BytePipe } from "@postern/ssh";
+import { readToEnd, received, rejection, turns } from "@postern/testkit";
 import { type Bytes, ChannelClose, ChannelData, ChannelEof, OpenFailureReason, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { confirmation, forwarded, nothing, refusal } from "./rig.ts";
+import { forwarded, nothing, onVirtualClock, type Rig, target } from "./world/index.ts";
+
+onVirtualClock();
 
 describe("onOpen", () => {
   const fail = (): never => {
@@ -30,9 +33,9 @@ describe("onOpen", () => {
     });
     rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
     rig.visit("::1", 80);
-    if (taken) await confirmation(rig);
+    if (taken) await rig.confirmation();
     else
-      expect(await refusal(rig)).toEqual(
+      expect(await rig.refusal()).toEqual(
         expect.objectContaining({ reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, description: "refused" }),
       );
     expect(seen).toEqual([
@@ -82,14 +85,14 @@ describe("the backlog", () => {
     rig.tunnel.addEventListener("visitorerror", ({ error }) => void errors.push(error));
     for (const number of [1, 2]) {
       rig.visit("localhost", 80, number);
-      await confirmation(rig);
+      await rig.confirmation();
     }
     rig.visit("localhost", 80, 3);
-    expect((await refusal(rig)).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
+    expect((await rig.refusal()).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
     expect(errors).toEqual([expect.objectContaining({ code: "limit" })]);
     await forwarding[Symbol.asyncIterator]().next();
     rig.visit("localhost", 80, 4);
-    await confirmation(rig);
+    await rig.confirmation();
     expect(forwarding.stats()).toMatchObject({ accepted: 3, refused: 1 });
     rig.server.abort();
   });
@@ -97,42 +100,41 @@ describe("the backlog", () => {
   it("is 1024 by default", async () => {
     const { rig, forwarding } = await forwarded({ port: 80 });
     for (let number = 0; number <= 1024; number++) rig.visit("localhost", 80, number);
-    expect((await refusal(rig)).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
+    expect((await rig.refusal()).reason).toBe(OpenFailureReason.RESOURCE_SHORTAGE);
     expect(forwarding.stats()).toMatchObject({ accepted: 1024, refused: 1 });
     rig.server.abort();
   });
 });
 
-describe("a forwarding with a target", () => {
-  const target = { host: "127.0.0.1", port: 3000 };
+/** Returns the far ends of the target's connections. */
+function pipesOf({ world }: Rig): BytePipe[] {
+  const pipes: BytePipe[] = [];
+  world.targets.set("target:80", (pipe) => void pipes.push(pipe));
+  return pipes;
+}
 
+describe("a forwarding with a target", () => {
   it("dials the target before it accepts the visitor, and connects the two with half-close both ways", async () => {
     const { rig } = await forwarded({ port: 80, target });
-    const heard: string[] = [];
+    const pipes = pipesOf(rig);
     rig.visit("localhost", 80);
-    const ours = await confirmation(rig);
-    expect(rig.dialled).toEqual([target]);
-    const [pipe] = rig.targets;
-    pipe?.start({
-      data: (chunk) => void heard.push(String.fromCharCode(...chunk)),
-      end: () => void heard.push("end"),
-      drain() {},
-      closed: (error) => void heard.push(`closed ${error === undefined}`),
-    });
+    const ours = await rig.confirmation();
+    const [pipe] = pipes as [BytePipe];
+    const heard = received(pipe);
     rig.server.send(
       ChannelData.encode({ recipientChannel: ours, data: utf8("question") }),
       ChannelEof.encode({ recipientChannel: ours }),
     );
     await turns();
-    expect(heard).toEqual(["question", "end"]);
-    pipe?.write(utf8("answer"));
-    pipe?.end();
+    expect(heard).toEqual({ text: "question", ended: true, closed: false });
+    pipe.write(utf8("answer"));
+    pipe.end();
     expect(ChannelData.decode(await rig.server.until(ChannelData.number)).data).toEqual(utf8("answer"));
     await rig.server.until(ChannelEof.number);
     rig.server.send(ChannelClose.encode({ recipientChannel: ours }));
     await rig.server.until(ChannelClose.number);
     await turns();
-    expect(heard).toEqual(["question", "end", "closed true"]);
+    expect(heard).toEqual({ text: "question", ended: true, closed: true, error: undefined });
     rig.server.abort();
   });
 
@@ -143,23 +145,23 @@ describe("a forwarding with a target", () => {
       "visitorerror",
       (event) => void errors.push([event.forwarding === forwarding, event.origin, event.error]),
     );
-    const refused = new SshError("connect", "expected a connection to 127.0.0.1:3000, got ECONNREFUSED");
-    rig.onTarget = () => Promise.reject(refused);
+    rig.world.targets.set("target:80", "refuse");
     rig.visit("localhost", 80);
-    expect(await refusal(rig)).toMatchObject({ reason: OpenFailureReason.CONNECT_FAILED });
+    expect(await rig.refusal()).toMatchObject({ reason: OpenFailureReason.CONNECT_FAILED });
     await turns();
-    expect(errors).toEqual([[true, { host: "192.0.2.7", port: 4242 }, refused]]);
-    rig.onTarget = async () => {};
+    expect(errors).toEqual([[true, { host: "192.0.2.7", port: 4242 }, expect.objectContaining({ code: "connect" })]]);
+    pipesOf(rig);
     rig.visit("localhost", 80);
-    await confirmation(rig);
+    await rig.confirmation();
     rig.server.abort();
   });
 
   it("closes the channel without EOF if the target breaks, and resets the target if the visitor breaks", async () => {
     const { rig } = await forwarded({ port: 80, target });
+    const pipes = pipesOf(rig);
     rig.visit("localhost", 80);
-    await confirmation(rig);
-    rig.targets[0]?.abort(new Error("reset"));
+    await rig.confirmation();
+    pipes[0]?.abort(new Error("reset"));
     const numbers: number[] = [];
     for (let payload: Bytes | undefined = nothing; payload !== undefined && payload[0] !== ChannelClose.number; ) {
       payload = await rig.server.next();
@@ -167,28 +169,19 @@ describe("a forwarding with a target", () => {
     }
     expect(numbers).toEqual([ChannelClose.number]);
     rig.visit("localhost", 80);
-    await confirmation(rig);
-    const closed = new Promise((resolve) =>
-      rig.targets[1]?.start({ data() {}, end() {}, drain() {}, closed: resolve }),
-    );
+    await rig.confirmation();
+    const heard = readToEnd(pipes[1] as BytePipe);
     rig.server.abort();
-    expect(await closed).toBeInstanceOf(Error);
+    expect((await heard).error).toBeInstanceOf(Error);
   });
 
   it("aborts a dial in progress when the connection is lost", async () => {
     const { rig } = await forwarded({ port: 80, target });
-    const aborted = new Promise<unknown>((resolve) => {
-      rig.onTarget = (_target, signal) =>
-        new Promise<void>((_, reject) =>
-          signal?.addEventListener("abort", () => {
-            resolve(signal.reason);
-            reject(new SshError("aborted", "…"));
-          }),
-        );
-    });
+    rig.world.targets.set("target:80", "hang");
     rig.visit("localhost", 80);
     await turns();
     rig.server.abort();
-    expect(await aborted).toBeInstanceOf(SshError);
+    await turns();
+    expect(rig.world.aborts).toEqual([expect.any(SshError)]);
   });
 });

@@ -1,4 +1,7 @@
-/** A tunnel in memory to our own server, for a context that has only the minimum common web API. @module */
+/**
+ * Runs a tunnel and its server in memory, using only the globals of the minimum common web API (ECMA-429).
+ * @module
+ */
 import { accept, type IncomingOpen, type SshConnection } from "@postern/ssh";
 import {
   type BytePipe,

@@ -1,29 +1,25 @@
-/** An SSH server in memory with adjustable behaviour, on a virtual clock. */
-import { password } from "@postern/auth";
+/** The network and the SSH server of the tests, in memory. */
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
 import { accept, type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection } from "@postern/ssh";
-import { pipePair, seededRandom, testHostKey } from "@postern/testkit";
+import { Liar, pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import {
-  type Bytes,
   DirectTcpip,
   ForwardedTcpip,
-  fromUtf8,
   OpenFailureReason,
   SshError,
   TcpipForward,
   TcpipForwardReply,
   utf8,
 } from "@postern/wire";
-import { afterEach, beforeEach, expect, vi } from "vitest";
-import { type Platform, ReverseTunnel, type Target, type TunnelOptions } from "../src/index.ts";
-import { createDial } from "./rig.ts";
+import type { Dial, Platform, Target } from "../../src/index.ts";
+import { afterTest } from "./clock.ts";
 
 /**
  * The outcome of a dial. `accept`: an SSH server; `refuse`: connection refused; `hang`: no answer; `mute`: connected,
  * but the server sends nothing; `reset`: dropped before the server's identification; `busy`: refused with sshd's text;
  * `portal`: a web server answers; `forged` and `malformed`: a bad signature or host key; `mismatch`: no common
- * algorithm.
+ * algorithm; `script`: the test sends every message.
  */
 export type Fate =
   | "accept"
@@ -35,7 +31,8 @@ export type Fate =
   | "portal"
   | "forged"
   | "malformed"
-  | "mismatch";
+  | "mismatch"
+  | "script";
 /** How the server answers a request for a port; `hold` waits for `release`. */
 export type PortAnswer = "listen" | "busy" | "denied" | "hold" | "no port";
 /** The outcome of a `direct-tcpip` open. `own`: the server's own listeners. */
@@ -52,10 +49,6 @@ export interface ServerLink {
   silence(): void;
 }
 
-/** Created by the current test, and ended after it. */
-const tunnels: ReverseTunnel[] = [];
-const worlds: World[] = [];
-
 export class World implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
@@ -64,11 +57,15 @@ export class World implements Platform {
   readonly dials: string[] = [];
   /** the number of dials in progress */
   dialling = 0;
+  /** the reasons of the dials that were aborted while they hung */
+  readonly aborts: unknown[] = [];
   /** the outcomes of the next dials of a server; then `fate` applies */
   readonly fates: Fate[] = [];
   fate: Fate = "accept";
   /** the connections that have logged in, newest last */
   readonly links: ServerLink[] = [];
+  /** the servers of the fate `script`, newest last */
+  readonly scripts: Liar[] = [];
   /** the delay of the network, one way */
   delayMs = 0;
   secret = "secret";
@@ -80,24 +77,21 @@ export class World implements Platform {
   portAnswer: (address: string, port: number, attempt: number) => PortAnswer = () => "listen";
   cancelAnswer: "ok" | "refuse" | "hold" = "ok";
   directAnswer: (host: string, port: number) => DirectAnswer = () => "own";
-  /** targets of forwardings; `hang`: the dial never ends */
-  readonly targets = new Map<string, ((pipe: BytePipe) => void) | "hang">();
+  /** the targets of forwardings, or the fates of their dials */
+  readonly targets = new Map<string, ((pipe: BytePipe) => void) | "refuse" | "hang">();
   readonly #held: (() => void)[] = [];
   readonly #pipes: BytePipe[] = [];
   #nextPort = 40_000;
 
   constructor() {
-    worlds.push(this);
+    afterTest.push(() => {
+      for (const pipe of this.#pipes) pipe.abort();
+    });
   }
 
   /** Resets all connections, logged in or not. */
   cutAll(): void {
     for (const pipe of this.#pipes) pipe.abort(new Error("ECONNRESET"));
-  }
-
-  /** Ends the server. */
-  end(): void {
-    for (const pipe of this.#pipes) pipe.abort();
   }
 
   /** The last connection. */
@@ -110,7 +104,7 @@ export class World implements Platform {
   dial: Platform["dial"] = createDial(async ({ host, port }, { signal, timeoutMs }) => {
     this.dials.push(`${host}:${port}`);
     const target = this.targets.get(`${host}:${port}`);
-    const fate = target === "hang" ? "hang" : target !== undefined ? "accept" : (this.fates.shift() ?? this.fate);
+    const fate = typeof target === "function" ? "accept" : (target ?? this.fates.shift() ?? this.fate);
     if (signal?.aborted) throw aborted(signal);
     if (fate === "hang") await this.#never(signal, timeoutMs);
     // A dial never settles at once.
@@ -146,12 +140,19 @@ export class World implements Platform {
         this.dialling--;
         reject(error);
       };
-      const stop = (): void => end(aborted(signal));
+      const stop = (): void => {
+        this.aborts.push(signal?.reason);
+        end(aborted(signal));
+      };
       signal?.addEventListener("abort", stop, { once: true });
     });
   }
 
   #arrive(pipe: BytePipe, fate: Fate): void {
+    if (fate === "script") {
+      this.scripts.push(new Liar("server", pipe));
+      return;
+    }
     if (["accept", "forged", "malformed", "mismatch"].includes(fate)) return this.#serve(pipe, fate);
     pipe.start({ data() {}, end: () => pipe.end(), drain() {}, closed() {} });
     if (fate === "reset") pipe.abort(new Error("ECONNRESET"));
@@ -275,124 +276,13 @@ function aborted(signal: AbortSignal | undefined): SshError {
   return new SshError("aborted", "the dial was aborted", { cause: signal?.reason });
 }
 
-/** Runs everything that can run without moving the clock. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Makes a platform's dial of an async function. */
+function createDial(
+  dial: (target: Target, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
+): Dial {
+  return (target, timeoutMs, connected, failed) => {
+    const pending = new AbortController();
+    dial(target, { signal: pending.signal, timeoutMs }).then(connected, failed);
+    return pending;
+  };
 }
-
-/** Moves the clock. */
-export async function advance(ms: number): Promise<void> {
-  await settle();
-  await vi.advanceTimersByTimeAsync(ms);
-  await settle();
-}
-
-/** Gives each test of a file a virtual clock, and checks that the test leaves no timer behind. */
-export function onVirtualClock(): void {
-  beforeEach(() => {
-    vi.useFakeTimers({
-      toFake: ["performance", "Date", "setTimeout", "clearTimeout", "setInterval", "clearInterval"],
-      now: Date.UTC(2026, 0, 1),
-    });
-  });
-  afterEach(async () => {
-    for (const tunnel of tunnels.splice(0)) void tunnel.close();
-    await settle();
-    for (const world of worlds.splice(0)) world.end();
-    // The longest that a connection may take to end.
-    await advance(5_000);
-    const left = vi.getTimerCount();
-    vi.useRealTimers();
-    expect(left, "timers left behind").toBe(0);
-  });
-}
-
-/** Creates a tunnel to the server of that world, and records its events. */
-export function tunnelTo(
-  world: World,
-  options: Partial<TunnelOptions> = {},
-  { handlesClosed = true } = {},
-): { tunnel: ReverseTunnel; events: string[] } {
-  const tunnel = new ReverseTunnel(
-    {
-      ...(options.hosts === undefined ? { host: "host" } : {}),
-      user: "test",
-      auth: [password("secret")],
-      hostKey: () => true,
-      ...options,
-      reconnect: { ...options.reconnect, backoff: { jitter: 0, ...options.reconnect?.backoff } },
-    },
-    world,
-  );
-  tunnels.push(tunnel);
-  if (handlesClosed) tunnel.closed.catch(() => {});
-  const events: string[] = [];
-  const add = (text: string, reason: SshError | undefined): void =>
-    void events.push(reason ? `${text} (${reason.code})` : text);
-  tunnel.addEventListener("state", ({ state, reason }) => add(state, reason));
-  tunnel.addEventListener("reconnectattempt", ({ attempt, intervalMs, reason }) =>
-    add(`attempt ${attempt} in ${intervalMs}`, reason),
-  );
-  tunnel.addEventListener("forwarding", ({ forwarding, state, reason }) =>
-    add(`${forwarding.address}:${forwarding.port} ${state}`, reason),
-  );
-  return { tunnel, events };
-}
-
-/** Creates a tunnel that is open. */
-export async function openTunnel(
-  world: World,
-  options: Partial<TunnelOptions> = {},
-): Promise<{ tunnel: ReverseTunnel; events: string[] }> {
-  const made = tunnelTo(world, options);
-  await made.tunnel.connect();
-  await settle();
-  made.events.length = 0;
-  return made;
-}
-
-/** Returns, without moving the clock, `resolved`, `unsettled`, the code of an SshError or the name of another error. */
-export async function outcome(promise: Promise<unknown>): Promise<string> {
-  let text = "unsettled";
-  promise.then(
-    () => {
-      text = "resolved";
-    },
-    (error: unknown) => {
-      text = error instanceof SshError ? error.code : error instanceof Error ? error.name : String(error);
-    },
-  );
-  await settle();
-  return text;
-}
-
-/** Records everything that arrives over a pipe, as text. */
-export function received(pipe: BytePipe): { text: string; ended: boolean; closed: boolean; error: Error | undefined } {
-  const record = { text: "", ended: false, closed: false, error: undefined as Error | undefined };
-  pipe.start({
-    data(chunk: Bytes) {
-      record.text += fromUtf8(chunk);
-    },
-    end() {
-      record.ended = true;
-    },
-    drain() {},
-    closed(error) {
-      record.closed = true;
-      record.error = error;
-    },
-  });
-  return record;
-}
-
-/** A target that echoes. */
-export function echo(pipe: BytePipe): void {
-  pipe.start({
-    data: (chunk) => void pipe.write(chunk),
-    end: () => pipe.end(),
-    drain() {},
-    closed() {},
-  });
-}
-
-export const target: Target = { host: "target", port: 80 };
