@@ -15,6 +15,8 @@ export interface AuthContext {
   readonly sessionId: Bytes;
   /** the server's server-sig-algs (RFC 8308 section 3.1); `undefined` if it sent none */
   readonly serverAlgorithms: readonly string[] | undefined;
+  /** whether the server knows the certificates of RSA keys as `ssh-rsa-cert-v01@openssh.com` only */
+  readonly oldCertificateNames?: boolean;
   /** aborts when the login is given up */
   readonly signal: AbortSignal | undefined;
 }

@@ -389,6 +389,22 @@ describe("publickey (RFC 4252 section 7, RFC 8332)", () => {
     expect(await chosen(serverAlgorithms)).toBe(algorithm);
   });
 
+  it.each([
+    [["rsa-sha2-512", "rsa-sha2-256"], false, "rsa-sha2-512-cert-v01@openssh.com"],
+    [["ssh-ed25519", "rsa-sha2-256"], false, "rsa-sha2-256-cert-v01@openssh.com"],
+    [undefined, false, "rsa-sha2-512-cert-v01@openssh.com"],
+    // OpenSSH 7.6 (observed): the type alone, with a signature of SHA-2.
+    [["rsa-sha2-256", "rsa-sha2-512", "ssh-rsa"], true, "ssh-rsa-cert-v01@openssh.com"],
+  ])("names a certificate for server-sig-algs %j, old names %j: %s", async (names, oldCertificateNames, name) => {
+    const certified = signer("rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-256-cert-v01@openssh.com");
+    const { begin } = publickey(certified);
+    const dialog = begin({ user: "me", sessionId, serverAlgorithms: names, signal: undefined, oldCertificateNames });
+    const request = UserauthRequest.decode((await dialog.next(undefined)) ?? accept);
+    expect(PublickeyProof.decode(request.specificData).algorithm).toBe(name);
+    const wanted = names?.includes("rsa-sha2-512") === false ? "rsa-sha2-256" : "rsa-sha2-512";
+    expect(signed.at(-1)?.[1]).toBe(`${wanted}-cert-v01@openssh.com`);
+  });
+
   it("rejects message 60 in answer to a signed request", async () => {
     const client = new Client(publickey(signer("ssh-ed25519")));
     await client.start();

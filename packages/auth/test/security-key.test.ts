@@ -20,7 +20,7 @@ import { type AuthDecision, type AuthServerEvent, AuthServerMachine } from "../s
 
 const name = "sk-ssh-ed25519@openssh.com";
 const publicKey = new Writer().text(name).string(new Uint8Array(32).fill(9)).text("ssh:").finish();
-/** Verifies everything, because the vectors check signatures. What the key signed about its use is read as it is. */
+/** Accepts every signature, because the vectors check signatures. Reads the use of the key as usual. */
 const trusting: PublicKeyAlgorithm = { ...skSshEd25519, verify: () => true };
 
 function start(...algorithms: readonly PublicKeyAlgorithm[]) {

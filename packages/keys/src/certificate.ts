@@ -43,10 +43,10 @@ export function isCertificate(blob: Bytes): boolean {
  * Parses the blob of a certificate. Neither the signature nor any condition is checked: see `checkCertificate`.
  *
  * Options and extensions keep their order. PROTOCOL.certkeys requires sorted names, but OpenSSH accepts any order, and
- * certificates of `ssh-keygen` before 8.5 can be unsorted. A repeated name is refused.
+ * so does this function. A repeated name is refused.
  *
- * @throws SshError `key` if the blob is malformed, larger than 64 KiB, with more than 256 principals, of an unknown type, or signed
- * by a certificate
+ * @throws SshError `key` if the blob is malformed, larger than 64 KiB, has more than 256 principals, is of an unknown
+ * type, or is signed by a certificate
  */
 export function parseCertificate(blob: Bytes): Certificate {
   expectType("a certificate", blob, "Uint8Array");

@@ -201,6 +201,13 @@ describe("checkCertificate", () => {
     await expect(check(userBlob, { principal: "*" })).rejects.toThrow(/among the principals/);
   });
 
+  it("matches no empty name, not even with *", async () => {
+    const everyHost = unsigned({ type: 2, principals: list("*") });
+    await expect(check(everyHost, { principal: "" })).rejects.toThrow(/among the principals, got "\*"/);
+    // Any other name matches. The signature, which is missing here, is checked last.
+    await expect(check(everyHost, { principal: "x" })).rejects.toThrow(/expected a CA signature with one of/);
+  });
+
   it("accepts one of several names", async () => {
     await check(userBlob, { principal: ["eve", "bob"] });
     await expect(check(userBlob, { principal: [] })).rejects.toThrow(/among the principals/);

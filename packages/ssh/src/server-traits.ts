@@ -16,15 +16,25 @@ export interface ServerTraits {
   readonly delaysAnswers: boolean;
   /** Its UNIMPLEMENTED names the packet after the one it means, because tinysshd increments its counter first. */
   readonly namesNextPacket: boolean;
+  /** Knows the certificates of RSA keys by their type alone, also with a signature of SHA-2 (OpenSSH 7.2 to 7.7). */
+  readonly oldCertificateNames: boolean;
 }
 
-const unknown: ServerTraits = { oneFlight: false, inOrder: false, delaysAnswers: false, namesNextPacket: false };
+const unknown: ServerTraits = {
+  oneFlight: false,
+  inOrder: false,
+  delaysAnswers: false,
+  namesNextPacket: false,
+  oldCertificateNames: false,
+};
+const openSsh: Partial<ServerTraits> = { oneFlight: true, inOrder: true, delaysAnswers: true };
 
 /** Patterns for the line after `SSH-2.0-`; the first match applies. */
 const known: readonly (readonly [RegExp, Partial<ServerTraits>])[] = [
   // Its login code is OpenSSH's. Early requests were not tested with it.
   [/^OpenSSH_for_W/, { oneFlight: true }],
-  [/^OpenSSH_/, { oneFlight: true, inOrder: true, delaysAnswers: true }],
+  [/^OpenSSH_7\.[2-7](?!\d)/, { ...openSsh, oldCertificateNames: true }],
+  [/^OpenSSH_/, openSsh],
   [/^(?:dropbear|Postern)_/, { oneFlight: true, inOrder: true }],
   [/^Go$/, { oneFlight: true }],
   [/^tinyssh[_ ]/, { namesNextPacket: true }],

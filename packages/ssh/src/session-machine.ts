@@ -278,8 +278,9 @@ export class SessionMachine {
     this.authServer?.start(sessionId);
     if (this.#options.role === "client") {
       const { user, signal } = this.#options.login;
-      const oneFlight = this.#traits?.oneFlight === true;
-      this.authClient?.start({ user, signal, sessionId, serverAlgorithms: undefined }, oneFlight);
+      const { oneFlight = false, oldCertificateNames = false } = this.#traits ?? {};
+      const context = { user, signal, sessionId, serverAlgorithms: undefined, oldCertificateNames };
+      this.authClient?.start(context, oneFlight);
     }
   }
 

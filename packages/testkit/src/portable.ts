@@ -1,7 +1,9 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
-import type { Algorithms, Hash } from "@postern/crypto";
+import { type Algorithms, createSecurityKey, type Hash, type PublicKeyAlgorithm } from "@postern/crypto";
+import { createCertificateAlgorithm } from "@postern/keys";
 import { readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
+import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
 import { testsOfKeys } from "./key-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
 import {
@@ -44,7 +46,12 @@ export function testsOfFile(
     case "kex":
       return kexTests(file, value(algorithms.kex));
     case "hostkey":
-      return hostKeyTests(file, value(algorithms.hostKeys));
+      return hostKeyTests(file, value(withSecurityKeys(algorithms, hashes)));
+    case "certificates": {
+      if (file.algorithm === "krl") return krlTests(file as KrlFile);
+      const plain = withSecurityKeys(algorithms, hashes);
+      return certificateTests(file, plain, plain.map(createCertificateAlgorithm));
+    }
     case "keys":
       return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
     case "wire":
@@ -52,6 +59,15 @@ export function testsOfFile(
     default:
       throw new Error(`expected a known kind of test vectors, got ${file.kind}`);
   }
+}
+
+/** Adds the algorithms of security keys, which are built on others. */
+function withSecurityKeys({ hostKeys }: Algorithms, hashes: readonly Hash[]): readonly PublicKeyAlgorithm[] {
+  const sha256 = hashes.find(({ name }) => name === "sha256");
+  if (sha256 === undefined) return hostKeys;
+  const names = ["ssh-ed25519", "ecdsa-sha2-nistp256"];
+  const plain = hostKeys.filter(({ name }) => names.includes(name));
+  return [...hostKeys, ...plain.map((algorithm) => createSecurityKey(algorithm, sha256))];
 }
 
 /** Checks that the recorded seed and input produce the recorded output and events. */

@@ -1,3 +1,4 @@
+import { modernAlgorithms } from "@postern/noble";
 import { Debug, ExtInfo, Ignore, KexInit, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { Marker } from "../src/negotiate.ts";
@@ -105,6 +106,16 @@ describe("EXT_INFO (RFC 8308)", () => {
     expect(
       new TextDecoder().decode(info?.type === "extInfo" ? info.extensions.get("server-sig-algs") : undefined),
     ).toContain("rsa-sha2-512");
+  });
+
+  it("names no certificates, as in OpenSSH: the plain names stand for them", () => {
+    const [plain = expect.unreachable()] = modernAlgorithms.hostKeys;
+    const name = "ssh-ed25519-cert-v01@openssh.com";
+    const certified = { ...plain, name, keyType: name, readCertificate: () => expect.unreachable() };
+    const algorithms = { ...modernAlgorithms, hostKeys: [certified, plain] };
+    const [received] = settle(machine("client"), machine("server", { algorithms }));
+    const info = received.find((event) => event.type === "extInfo");
+    expect(info?.type === "extInfo" && info.extensions.get("server-sig-algs")).toEqual(utf8("ssh-ed25519"));
   });
 
   it("is not sent to a client that does not accept it", () => {

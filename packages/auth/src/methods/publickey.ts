@@ -21,13 +21,14 @@ export function publickey(signer: Signer): AuthMethod {
     // With one algorithm there is no choice to wait for.
     needsServerAlgorithms: signer.algorithms.length > 1,
     oneRequest: true,
-    begin({ user, sessionId, serverAlgorithms }) {
+    begin({ user, sessionId, serverAlgorithms, oldCertificateNames }) {
       // Tries even if the list has no algorithm of ours: OpenSSH 7.4 accepts rsa-sha2-* but does not list them.
       // The list has plain names, as in OpenSSH, which stand for certificates of such keys, too.
       const listed = (name: string) => serverAlgorithms?.includes(name.replace(/-cert-v01@openssh\.com$/, ""));
       const algorithm = signer.algorithms.find(listed) ?? best;
       const { publicKey } = signer;
-      const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm, publicKey });
+      const name = oldCertificateNames ? algorithm.replace(/^rsa-sha2-\d+-cert/, "ssh-rsa-cert") : algorithm;
+      const specificData = PublickeyQuery.encode({ hasSignature: true, algorithm: name, publicKey });
       const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method: "publickey", specificData });
       const withSignature = (signature: Bytes): Bytes => {
         expectType("a signature", signature, "Uint8Array");
