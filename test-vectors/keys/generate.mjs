@@ -1,4 +1,4 @@
-/** Generates the files of this folder with ssh-keygen and new keys: `node test-vectors/keys/generate.mjs`. */
+/** Generates the files of plain OpenSSH keys with ssh-keygen and new keys: `node test-vectors/keys/generate.mjs`. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -78,40 +78,4 @@ save("ssh-rsa", provenance, [
   pair("odd size", "-t", "rsa", "-b", "2049"),
 ]);
 
-/** Makes a vector of a rejected file. `expects` are the words that the error must contain. */
-function other(expects, ...args) {
-  const name = `other${Math.random()}`;
-  run("ssh-keygen", "-q", "-C", "x", "-f", name, ...args);
-  const command = `ssh-keygen ${args.map((arg) => arg || "''").join(" ")}`;
-  return { comment: command, source: "OpenSSH", text: readFileSync(join(folder, name), "utf8"), expects };
-}
-save("unread", provenance, [
-  other(
-    ["passphrase", "aes256-ctr", "bcrypt", "ssh-keygen -p -f FILE"],
-    "-t",
-    "ed25519",
-    "-N",
-    "secret words",
-    "-a",
-    "1",
-  ),
-  other(
-    ["passphrase", "aes128-gcm@openssh.com"],
-    "-t",
-    "ed25519",
-    "-N",
-    "secret words",
-    "-a",
-    "1",
-    "-Z",
-    "aes128-gcm@openssh.com",
-  ),
-  other(["RSA PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", ""),
-  other(["RSA PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "secret words"),
-  other(["EC PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PEM", "-N", ""),
-  other([" PRIVATE KEY in PEM", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PKCS8", "-N", ""),
-  other(["ENCRYPTED PRIVATE KEY", "ssh-keygen -p -f FILE"], "-t", "ecdsa", "-m", "PKCS8", "-N", "secret words"),
-  other(["ssh-dss"], "-t", "dsa", "-N", ""),
-  other(["2048", "1024"], "-t", "rsa", "-b", "1024", "-N", ""),
-]);
 rmSync(folder, { recursive: true });

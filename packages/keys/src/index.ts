@@ -16,8 +16,24 @@ export {
   checkConditions as checkCertificateConditions,
   checkSignature as checkCertificateSignature,
 } from "./check-certificate.ts";
+export type { KeyFileCrypto, KeyFileHash } from "./files/crypto.ts";
 export { createFingerprint, parseFingerprint } from "./fingerprint.ts";
+export {
+  createKeyGenerator,
+  type GenerateOptions,
+  type GeneratePrivateKey,
+  type GeneratorPlatform,
+  type PlainGenerateOptions,
+} from "./generate.ts";
 export * from "./jwk.ts";
+export {
+  checkReadOptions,
+  createKeyReader,
+  type KeyReaderPlatform,
+  loadKeyFiles,
+  type ReadPrivateKeyOptions,
+  withCertificate,
+} from "./key-reader.ts";
 export type * from "./key-types.ts";
 export {
   formatKnownHostsLine,
@@ -33,7 +49,7 @@ export {
 } from "./known-hosts.ts";
 export * from "./known-hosts-verdict.ts";
 export { matchPattern } from "./match-pattern.ts";
-export { createKeyGenerator, createPrivateKeyParser, type GenerateOptions } from "./private-key.ts";
+export { createPrivateKeyParser, needsKeyFileReader } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
 export { parseRevokedKeys, type RevokedKeys } from "./revoked-keys.ts";
 export * from "./signer.ts";

@@ -12,7 +12,7 @@ export type AnyPair = Pair<Ed25519PrivateKey> | Pair<EcdsaPrivateKey> | Pair<Rsa
 /**
  * Reads a key type and its private fields, as SSH_AGENTC_ADD_IDENTITY sends them (PROTOCOL.key section 3).
  * Error messages name the type and size of the public key, and contain nothing that `reader` reads.
- * @throws SshError `key` for another key type, or if the halves do not belong together
+ * @throws SshError `unsupported` for another key type, `key` if the halves do not belong together
  */
 export function readKeyPair(reader: Reader, publicKey: Bytes, publicHalf: PublicHalf): AnyPair {
   const publicReader = new Reader(publicKey, "public key");
@@ -20,7 +20,7 @@ export function readKeyPair(reader: Reader, publicKey: Bytes, publicHalf: Public
   const curve = curveOf(type);
   if (curve === undefined && type !== "ssh-ed25519" && type !== "ssh-rsa") {
     const got = isName(type) ? `a key of type ${type}` : "a key of another type";
-    throw new SshError("key", `expected an Ed25519, ECDSA or RSA key, got ${got}`);
+    throw new SshError("unsupported", `expected an Ed25519, ECDSA or RSA key, got ${got}`);
   }
   if (type === "ssh-rsa") {
     const exponent = publicReader.mpint();

@@ -43,3 +43,6 @@ export interface PublicHalf {
   /** Returns the uncompressed point (SEC 1 section 2.3.3) of a private scalar that is in range. */
   ecdsa(curve: NistCurve, scalar: Bytes): Bytes;
 }
+
+/** A passphrase, or a function that asks for it. The function is called only if the key is encrypted. */
+export type Passphrase = string | (() => string | Promise<string>);

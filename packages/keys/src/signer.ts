@@ -1,22 +1,6 @@
 /** The parts of a signer that every provider shares. @module */
-import type { Signer } from "@postern/crypto";
 import { type Bytes, expectType, SshError, Writer } from "@postern/wire";
 import type { PrivateKey } from "./key-types.ts";
-
-/** Options of `readPrivateKey`. There are none yet. */
-export type ReadPrivateKeyOptions = Readonly<Record<string, never>>;
-
-/** Creates a provider's `readPrivateKey`. `read` receives the text. */
-export function createKeyReader(
-  read: (text: string) => Signer | Promise<Signer>,
-): (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> {
-  return async (text, options = {}) => {
-    expectType("the options of readPrivateKey", options, "object");
-    const [unknown] = Object.keys(options);
-    if (unknown === undefined) return read(text);
-    throw new SshError("misuse", `expected readPrivateKey to receive no options, got ${unknown}`);
-  };
-}
 
 /** Returns the signature algorithms that a private key can use, best first. */
 export function signatureAlgorithms(key: PrivateKey): readonly string[] {

@@ -1,14 +1,35 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generatePrivateKey, parsePrivateKey } from "@postern/noble";
+import { generatePrivateKey, parsePrivateKey, readPrivateKey } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
-import { describe, expect, it } from "vitest";
-import { formatPublicKey } from "../src/index.ts";
+import { afterAll, describe, expect, it } from "vitest";
+import { formatPublicKey, type GenerateOptions } from "../src/index.ts";
 
 const keygen = "/usr/bin/ssh-keygen";
+const puttygen = "/usr/bin/puttygen";
 if (!existsSync(keygen)) process.stderr.write("skipped: ssh-keygen is not installed: apt-get install openssh-client\n");
+if (!existsSync(puttygen)) process.stderr.write("skipped: puttygen is not installed: apt-get install putty-tools\n");
+
+const folder = mkdtempSync(join(tmpdir(), "postern-generate-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const save = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text, { mode: 0o600 });
+  return join(folder, name);
+};
+
+const passphrase = "pässwörd with spaces";
+const kinds: readonly (readonly [string, GenerateOptions])[] = [
+  ["ssh-ed25519", {}],
+  ["ssh-ed25519", { type: "ed25519", passphrase }],
+  ["ecdsa-sha2-nistp256", { type: "ecdsa" }],
+  ["ecdsa-sha2-nistp256", { type: "ecdsa", passphrase }],
+  ["ecdsa-sha2-nistp384", { type: "ecdsa", bits: 384, passphrase }],
+  ["ecdsa-sha2-nistp521", { type: "ecdsa", bits: 521 }],
+  ["ssh-rsa", { type: "rsa" }],
+  ["ssh-rsa", { type: "rsa", bits: 2048, passphrase }],
+];
 
 describe("generatePrivateKey", () => {
   it("generates a key that parsePrivateKey accepts, with a comment of any length", () => {
@@ -19,26 +40,62 @@ describe("generatePrivateKey", () => {
     }
   });
 
-  it("rejects options of other types as misuse", () => {
-    for (const options of [{ comment: 7 }, { comment: null }, { random: 7 }, null, "me@laptop"]) {
-      expect(() => generatePrivateKey(options as never)).toThrow(expect.objectContaining({ code: "misuse" }));
-    }
+  it.each([
+    { comment: 7 },
+    { comment: null },
+    { random: 7 },
+    null,
+    "me@laptop",
+    { type: "dsa" },
+    { type: "ecdsa", bits: 255 },
+    { type: "rsa", bits: 1024 },
+    { type: "rsa", bits: 16_385 },
+    { type: "rsa", bits: "2048" },
+    { passphrase: "" },
+    { passphrase: 7 },
+  ])("rejects options of other types as misuse: %j", (options) => {
+    expect(() => generatePrivateKey(options as never)).toThrow(expect.objectContaining({ code: "misuse" }));
   });
 
-  it("generates different keys", () => {
+  it("generates different keys, and different salts for equal ones", async () => {
     expect(generatePrivateKey()).not.toBe(generatePrivateKey());
+    expect(await generatePrivateKey({ passphrase })).not.toBe(await generatePrivateKey({ passphrase }));
   });
 
-  it.skipIf(!existsSync(keygen))("generates a key that ssh-keygen accepts", () => {
-    const folder = mkdtempSync(join(tmpdir(), "postern-generate-"));
-    try {
-      const file = join(folder, "key");
-      const text = generatePrivateKey({ comment: "made here" });
-      writeFileSync(file, text, { mode: 0o600 });
-      const line = execFileSync(keygen, ["-y", "-f", file], { encoding: "utf8" }).trim();
-      expect(line).toBe(formatPublicKey(parsePrivateKey(text).publicKey, "made here"));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+  it("returns a text at once unless the key is RSA or encrypted", () => {
+    expect(generatePrivateKey({ type: "ecdsa" })).toMatch(/^-----BEGIN OPENSSH/);
+    expect(generatePrivateKey({ passphrase })).toBeInstanceOf(Promise);
   });
+
+  it.each(kinds)("generates a key of type %s that readPrivateKey accepts (%j)", async (type, options) => {
+    const text = await generatePrivateKey({ ...options, comment: "made here" });
+    const signer = await readPrivateKey(text, { passphrase: options.passphrase });
+    expect(formatPublicKey(signer.publicKey)).toMatch(new RegExp(`^${type} AAAA`));
+    if (options.passphrase === undefined) return;
+    await expect(readPrivateKey(text)).rejects.toMatchObject({ code: "passphrase" });
+    await expect(readPrivateKey(text, { passphrase: "another" })).rejects.toMatchObject({ code: "passphrase" });
+  });
+
+  it.skipIf(!existsSync(keygen)).each(kinds)(
+    "generates a key of type %s that ssh-keygen accepts (%j)",
+    async (_type, options) => {
+      const text = await generatePrivateKey({ ...options, comment: "made here" });
+      const file = save("key", text);
+      const line = execFileSync(keygen, ["-y", "-P", options.passphrase ?? "", "-f", file], { encoding: "utf8" });
+      const signer = await readPrivateKey(text, { passphrase: options.passphrase });
+      expect(line.trim()).toBe(formatPublicKey(signer.publicKey, "made here"));
+    },
+  );
+
+  it.skipIf(!existsSync(puttygen)).each(kinds)(
+    "generates a key of type %s that puttygen accepts (%j)",
+    async (_type, options) => {
+      const text = await generatePrivateKey({ ...options, comment: "made here" });
+      const [file, phrase] = [save("key", text), save("phrase", options.passphrase ?? "")];
+      const output = join(folder, "out.pub");
+      execFileSync(puttygen, [file, "--old-passphrase", phrase, "-O", "public-openssh", "-o", output]);
+      const signer = await readPrivateKey(text, { passphrase: options.passphrase });
+      expect(readFileSync(output, "utf8").trim()).toBe(formatPublicKey(signer.publicKey, "made here"));
+    },
+  );
 });

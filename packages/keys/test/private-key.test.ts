@@ -3,7 +3,7 @@ import { type Bytes, fromBase64, fromHex, SshError, toBase64, toHex, utf8, Write
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatPublicKey, type PrivateKey } from "../src/index.ts";
-import { keyVectors, unreadVectors, vectorOf } from "./vectors.ts";
+import { fileVectors, keyVectors, vectorOf } from "./vectors.ts";
 
 const begin = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const end = "-----END OPENSSH PRIVATE KEY-----";
@@ -97,17 +97,19 @@ describe("parsePrivateKey", () => {
     expect(parsePrivateKey(text)).toEqual(parsePrivateKey(privateKey));
   });
 
-  it.each(unreadVectors)("rejects and names another format: $comment", ({ text, expects }) => {
+  it.each(fileVectors)("rejects a file for readPrivateKey as passphrase or unsupported: $comment", ({ text }) => {
+    const isOpenSsh = text.startsWith("-----BEGIN OPENSSH");
     const error = failure(text);
-    expect(error.code).toBe("key");
-    for (const words of expects) expect(error.message).toContain(words);
+    expect(error.code).toBe(isOpenSsh ? "passphrase" : text.startsWith("{") ? "key" : "unsupported");
+    if (!text.startsWith("{")) expect(error.message).toContain("readPrivateKey");
   });
 
   it.each([
     [
       "a PuTTY key",
       "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n",
-      ["PPK version 3", "puttygen", "ssh-keygen -p -f FILE"],
+      ["PuTTY key", "readPrivateKey"],
+      "unsupported",
     ],
     ["a public key line", vectorOf("ssh-ed25519").publicLine, ["got a public key"]],
     ["a public key in PEM", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", ["got a public key"]],
@@ -117,10 +119,10 @@ describe("parsePrivateKey", () => {
     ["a truncated file", privateKey.slice(0, 200), ["truncated"]],
     ["text after the end", `${privateKey}more`, ["damaged"]],
     ["other characters inside", privateKey.replace("b3Bl", "b3*l"), ["OpenSSH format"]],
-    ["too much text", begin + " ".repeat(100_000) + end, ["100068 characters"]],
-  ])("rejects and names other text: %s", (_, text, words) => {
+    ["too much text", begin + " ".repeat(100_000) + end, ["at most 65536", "100068"], "limit"],
+  ])("rejects and names other text: %s", (_, text, words, code = "key") => {
     const error = failure(text);
-    expect(error.code).toBe("key");
+    expect(error.code).toBe(code);
     for (const word of words) expect(error.message).toContain(word);
   });
 
@@ -138,7 +140,7 @@ describe("parsePrivateKey", () => {
 
   it.each([
     ["another magic", { magic: "openssh-key-v2\0" }],
-    ["a cipher", { cipher: "aes256-ctr" }],
+    ["a cipher without a KDF", { cipher: "aes256-ctr" }],
     ["a KDF without a cipher", { kdf: "bcrypt" }],
     ["options without a KDF", { kdfOptions: Uint8Array.of(1) }],
     ["no key", { count: 0 }],
@@ -256,7 +258,8 @@ describe("parsePrivateKey", () => {
           try {
             key = parsePrivateKey(textOf(flipped));
           } catch (error) {
-            expect(error).toMatchObject({ name: "SshError", code: "key" });
+            // A damaged name can be that of another type.
+            expect(["key", "unsupported"]).toContain((error as SshError).code);
             return;
           }
           expect({ ...key, comment: "" }).toEqual({ ...good, comment: "" });

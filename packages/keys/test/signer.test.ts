@@ -182,9 +182,9 @@ describe("signer", () => {
 describe("readPrivateKey", () => {
   it("rejects with the errors of parsePrivateKey, and for unknown options", async () => {
     await expect(readPrivateKey("nothing of the kind")).rejects.toMatchObject({ name: "SshError", code: "key" });
-    const options = { passphrase: "x" } as unknown as Record<string, never>;
+    const options = { passphras: "x" } as never;
     const promise = readPrivateKey(vectorOf("ssh-ed25519").privateKey, options);
-    await expect(promise).rejects.toMatchObject({ code: "misuse", message: expect.stringContaining("passphrase") });
+    await expect(promise).rejects.toMatchObject({ code: "misuse", message: expect.stringContaining("got passphras") });
     await expect(readPrivateKey(vectorOf("ssh-ed25519").privateKey, null as never)).rejects.toMatchObject({
       code: "misuse",
     });

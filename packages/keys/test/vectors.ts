@@ -1,8 +1,20 @@
 /** Loads test-vectors/keys. */
-import { type KeyVector, loadKeyVectors, loadVectors, type UnreadVector } from "@postern/testkit/vectors";
+import { type KeyFileVector, type KeyVector, loadKeyVectors, loadVectors } from "@postern/testkit/vectors";
 
 export const keyVectors = loadKeyVectors();
-export const unreadVectors = loadVectors("keys", "unread").vectors as readonly UnreadVector[];
+
+/** One text of each other format, and an encrypted file of the OpenSSH format. */
+export const fileVectors: readonly { readonly comment: string; readonly text: string }[] = [
+  "file-openssh",
+  "file-pkcs8",
+  "file-pkcs8-encrypted",
+  "file-pem",
+  "file-ppk",
+  "file-jwk",
+].map((name) => {
+  const { comment, text = "" } = loadVectors("keys", name).vectors[0] as KeyFileVector;
+  return { comment, text };
+});
 
 /** Returns the first vector of a key type. */
 export function vectorOf(type: string): KeyVector {

@@ -7,7 +7,14 @@ export * from "./hash.ts";
 export * from "./kdf.ts";
 export * from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";
-export * from "./keys.ts";
+export {
+  ecdsaOf,
+  generatePrivateKey,
+  loadKeyFileCrypto,
+  parsePrivateKey,
+  publicHalf,
+  sha256Fingerprint,
+} from "./keys.ts";
 export * from "./mac.ts";
 export * from "./publickey/certificates.ts";
 export * from "./publickey/ecdsa.ts";

@@ -12,18 +12,21 @@ import {
   type RsaPrivateKey,
   signatureAlgorithms,
 } from "@postern/keys";
-import { SshError } from "@postern/wire";
-import { ecdsaOf, parsePrivateKey } from "./keys.ts";
+import { type Bytes, SshError } from "@postern/wire";
+import { ecdsaOf, loadKeyFileCrypto, parsePrivateKey, publicHalf } from "./keys.ts";
 
 /**
- * Parses the text of a private key file and creates a signer.
+ * Reads a private key file and creates a signer. Formats: OpenSSH, PKCS #8, PKCS #1 and SEC 1 (PEM or DER), PuTTY,
+ * PKCS #12, JWK. The code for encrypted files and for other formats than OpenSSH is loaded when it is needed.
  *
- * @throws SshError `key` as {@link parsePrivateKey} does, `misuse` for an unknown option
+ * @throws SshError `key` if the file is malformed, `passphrase` if the passphrase is missing or wrong, `unsupported` if
+ *   the format or the type of key is not supported, `limit` if decrypting takes too much work, `misuse` for an unknown
+ *   option. Errors of the function `passphrase` are thrown as they are.
  * @example
- * const signer = await readPrivateKey(text);
+ * const signer = await readPrivateKey(text, { passphrase: () => prompt("Passphrase:") });
  */
-export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> =
-  /* @__PURE__ */ createKeyReader((text) => signer(parsePrivateKey(text)));
+export const readPrivateKey: (file: string | Bytes, options?: ReadPrivateKeyOptions) => Promise<Signer> =
+  /* @__PURE__ */ createKeyReader({ publicHalf, parse: parsePrivateKey, signer, crypto: loadKeyFileCrypto });
 
 /**
  * Creates a signer from a private key. It is synchronous for Ed25519 (RFC 8709) and ECDSA (RFC 5656, with the

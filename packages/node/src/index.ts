@@ -1,10 +1,7 @@
 /** Postern on Node.js. @module */
-import type { AuthMethod } from "@postern/auth";
-import type { Signer } from "@postern/crypto";
 import {
   checkDial,
   createDial,
-  createPrivateKeyMethod,
   type DialPipe,
   type Endpoint,
   type HostKeyCheck,
@@ -15,7 +12,6 @@ import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
-import { readNativeSigner } from "./keys.ts";
 import { knownHosts } from "./known-hosts.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
@@ -68,16 +64,6 @@ export class ReverseTunnel extends PortableTunnel {
     );
   }
 }
-
-/**
- * Creates a method that logs in with a private key: the content of an unencrypted OpenSSH key file, or any signer.
- *
- * @throws SshError `key` if the text is not a private key that can be read
- * @example
- * const auth = [privateKey(await readFile("/home/me/.ssh/id_ed25519", "utf8"))];
- */
-export const privateKey: (key: string | Uint8Array | Signer) => AuthMethod =
-  /* @__PURE__ */ createPrivateKeyMethod(readNativeSigner);
 
 export {
   type AuthAttempt,
@@ -159,6 +145,9 @@ export {
   encodeSignature,
   formatPublicKey,
   type GenerateOptions,
+  type GeneratePrivateKey,
+  type Passphrase,
+  type PlainGenerateOptions,
   parseCertificate,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
@@ -210,6 +199,8 @@ export {
   type Listener,
   type ListenOptions,
   NoticeEvent,
+  type PrivateKeyMethod,
+  type PrivateKeyOptions,
   type ProbeAnswer,
   type ProbeResult,
   ReconnectAttemptEvent,
@@ -247,6 +238,7 @@ export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts
 export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";
+export { type PrivateKeyFileOptions, privateKey, privateKeyFile } from "./private-key.ts";
 export { type HttpConnectOptions, httpConnect } from "./proxy.ts";
 export { nodeRandom } from "./random.ts";
 export { socketPipe } from "./socket.ts";

@@ -1,18 +1,23 @@
 /** Private keys and fingerprints with `node:crypto`. @module */
-import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
+import { createECDH, createPrivateKey, createPublicKey, generateKeyPair } from "node:crypto";
+import { promisify } from "node:util";
 import type { Signer } from "@postern/crypto";
 import {
+  checkReadOptions,
   createFingerprint,
   createKeyGenerator,
   createKeyReader,
   createPrivateKeyParser,
-  type GenerateOptions,
+  type GeneratePrivateKey,
+  type KeyFileCrypto,
+  type PrivateKeyJwk,
   type PublicHalf,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
-import { createSigner, keyErrors } from "./signer.ts";
+import { keyErrors } from "./key-errors.ts";
+import { createSigner } from "./signer.ts";
 
 /** The DER header of PKCS #8 before a seed of 32 bytes (RFC 8410 section 7). */
 const ed25519Prefix = "302e020100300506032b657004220420";
@@ -45,35 +50,63 @@ export function readNativeSigner(text: string): Signer {
   return createSigner(decode(text));
 }
 
-/**
- * Creates a signer from the text of a private key file. It signs with `node:crypto`, or in JavaScript if `node:crypto`
- * rejects the key.
- *
- * @throws SshError `key` if the text is not a private key that can be read, `misuse` for an unknown option
- * @example
- * const signer = await readPrivateKey(text);
- */
-export const readPrivateKey: (text: string, options?: ReadPrivateKeyOptions) => Promise<Signer> =
-  /* @__PURE__ */ createKeyReader(async (text) => {
-    try {
-      return readNativeSigner(text);
-    } catch (error) {
-      // An error of the platform has a cause; an error in the text has none.
-      if (!(error instanceof SshError) || error.cause === undefined) throw error;
-      const noble = await import("@postern/noble");
-      return noble.readPrivateKey(text);
-    }
-  });
+const readNative = /* @__PURE__ */ createKeyReader({
+  publicHalf: nativePublicHalf,
+  parse: decode,
+  signer: createSigner,
+  crypto: loadKeyFileCrypto,
+});
+
+async function loadKeyFileCrypto(): Promise<KeyFileCrypto> {
+  const { createKeyFileCrypto } = await import("./key-files.ts");
+  return createKeyFileCrypto();
+}
 
 /**
- * Generates an Ed25519 key, such as a host key, as the text of a key file for `readPrivateKey` and `ssh`. Store it
- * readable by its owner only.
+ * Reads a private key file and creates a signer. Formats: OpenSSH, PKCS #8, PKCS #1 and SEC 1 (PEM or DER), PuTTY,
+ * PKCS #12, JWK. It signs with `node:crypto`, or in JavaScript if `node:crypto` rejects the key.
  *
+ * @throws SshError `key` if the file is malformed, `passphrase` if the passphrase is missing or wrong, `unsupported` if
+ *   the format or the type of key is not supported, `limit` if decrypting takes too much work, `misuse` for an unknown
+ *   option. Errors of the function `passphrase` are thrown as they are.
+ * @example
+ * const signer = await readPrivateKey(await readFile("id_rsa.ppk"), { passphrase: "secret" });
+ */
+export async function readPrivateKey(file: string | Bytes, options: ReadPrivateKeyOptions = {}): Promise<Signer> {
+  checkReadOptions("readPrivateKey", options);
+  const { passphrase, certificate } = options;
+  let answer: string | Promise<string> | undefined;
+  // The user is asked once, even if the file is read twice.
+  const once = typeof passphrase === "function" ? () => (answer ??= passphrase()) : passphrase;
+  try {
+    return await readNative(file, { passphrase: once, certificate });
+  } catch (error) {
+    // An error of the platform has a cause; an error in the file has none.
+    if (!(error instanceof SshError) || error.code !== "key" || error.cause === undefined) throw error;
+    const noble = await import("@postern/noble");
+    return noble.readPrivateKey(file, { passphrase: once, certificate });
+  }
+}
+
+const generateKeys = /* @__PURE__ */ promisify(generateKeyPair);
+
+/**
+ * Generates a private key, such as a host key, as the text of a key file for `readPrivateKey` and `ssh`. Store it
+ * readable by its owner only. The result is a promise if the key is RSA or has a passphrase.
+ *
+ * @throws SshError `misuse` for options of another type or out of range
  * @example
  * await writeFile("host_key", generatePrivateKey(), { mode: 0o600 });
+ * const text = await generatePrivateKey({ type: "rsa", bits: 4096, passphrase: "correct horse battery staple" });
  */
-export const generatePrivateKey: (options?: GenerateOptions) => string =
-  /* @__PURE__ */ createKeyGenerator(nativePublicHalf);
+export const generatePrivateKey: GeneratePrivateKey = /* @__PURE__ */ createKeyGenerator({
+  publicHalf: nativePublicHalf,
+  crypto: loadKeyFileCrypto,
+  async generateRsa(modulusLength) {
+    const { privateKey } = await generateKeys("rsa", { modulusLength, publicExponent: 65_537 });
+    return privateKey.export({ format: "jwk" }) as PrivateKeyJwk;
+  },
+});
 
 /**
  * Returns `SHA256:` and the digest of the public key blob in base64 without padding.

@@ -53,6 +53,7 @@ export function knownHosts(
   return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, { hmacSha1, sha256, random: nodeRandom });
 }
 
-function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
+/** HMAC-SHA1, for hashed host names. */
+export function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
   return createHmac("sha1", key).update(data).digest();
 }

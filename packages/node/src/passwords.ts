@@ -1,6 +1,4 @@
 /** The password policy of a TunnelHost, hashed with `node:crypto`. @module */
-import { scrypt } from "node:crypto";
-import type { ScryptCost } from "@postern/crypto";
 import {
   type Authorize,
   createHashPassword,
@@ -9,8 +7,8 @@ import {
   type PasswordFunctions,
   type UserPolicy,
 } from "@postern/host";
-import type { Bytes } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
+import { nativeScrypt } from "./scrypt.ts";
 
 const functions: PasswordFunctions = {
   sha256,
@@ -29,17 +27,6 @@ const functions: PasswordFunctions = {
     return noble.argon2id(password, salt, cost, size);
   },
 };
-
-function nativeScrypt(password: Bytes, salt: Bytes, { n, r, p }: ScryptCost, size: number): Promise<Bytes> {
-  // The memory of scrypt (RFC 7914 section 5), plus the overhead that OpenSSL counts.
-  const maxmem = 128 * r * (n + p + 2) + 4096;
-  return new Promise((resolve, reject) => {
-    scrypt(password, salt, size, { N: n, r, p, maxmem }, (error, key) => {
-      if (error) reject(error);
-      else resolve(Uint8Array.from(key));
-    });
-  });
-}
 
 /**
  * Hashes a password for a policy: `$scrypt$ln=16,r=8,p=2$salt$hash`.

@@ -9,7 +9,8 @@ import {
   privateKeyJwk,
   signatureAlgorithms,
 } from "@postern/keys";
-import { type Bytes, SshError } from "@postern/wire";
+import type { Bytes } from "@postern/wire";
+import { keyErrors } from "./key-errors.ts";
 
 /** RFC 5656 section 6.2.1 and RFC 8332 section 3. Ed25519 needs no separate hash. */
 const hashes: Readonly<Record<string, string>> = {
@@ -48,13 +49,4 @@ export function createSigner(key: PrivateKey): Signer {
 function signWith(key: KeyObject, data: Bytes, hash: string | undefined): Bytes {
   // Node.js pads RSA with PKCS #1 v1.5 by default. dsaEncoding applies to ECDSA only.
   return sign(hash, data, { key, dsaEncoding: "ieee-p1363" });
-}
-
-/** Turns an error of `node:crypto` into an SshError `key` with that error as its cause. */
-export function keyErrors<T>(expected: string, run: () => T): T {
-  try {
-    return run();
-  } catch (cause) {
-    throw new SshError("key", `expected node:crypto ${expected}, got an error`, { cause });
-  }
 }

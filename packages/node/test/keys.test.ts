@@ -1,9 +1,11 @@
 /** Keys and passwords with `node:crypto`, compared with those of @postern/noble. */
 
 import * as portable from "@postern/noble";
-import { loadVectors, type UnreadVector } from "@postern/testkit/vectors";
+import { keyFileFamilies, loadVectors, testsOfKeys } from "@postern/testkit/vectors";
 import * as host from "@postern/web";
 import { describe, expect, it } from "vitest";
+import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
+import { sha512 } from "../src/algorithms.ts";
 import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { keyVectors } from "./key-vectors.ts";
@@ -17,15 +19,6 @@ describe("keys", () => {
     expect(signer.publicKey).toEqual(publicKey);
     expect(sha256Fingerprint(signer.publicKey)).toBe(fingerprint);
   });
-
-  it.each((loadVectors("keys", "unread").vectors as UnreadVector[]).map((vector) => [vector.comment, vector] as const))(
-    "are refused: %s",
-    async (_title, { text, expects }) => {
-      const error = await readPrivateKey(text).catch((reason: Error) => reason);
-      expect(error).toMatchObject({ code: "key" });
-      for (const words of expects) expect(error).toMatchObject({ message: expect.stringContaining(words) });
-    },
-  );
 
   it("rejects Ed25519 and ECDSA keys whose halves are from different pairs", async () => {
     for (const [type, { privateKey }] of keyVectors) {
@@ -43,6 +36,13 @@ describe("keys", () => {
   it("generates the same key from the same randomness", () => {
     const options = { comment: "me", random: (size: number) => new Uint8Array(size).fill(7) };
     expect(generatePrivateKey(options)).toBe(portable.generatePrivateKey(options));
+  });
+});
+
+describe("key files", () => {
+  const provider = { readPrivateKey, algorithms: compatibleAlgorithms.hostKeys, sha512, hasTripleDes: true };
+  describe.each(keyFileFamilies)("%s", (family) => {
+    it.each(testsOfKeys(loadVectors("keys", family), provider))("$title", ({ run }) => run());
   });
 });
 

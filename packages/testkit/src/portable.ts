@@ -1,10 +1,10 @@
 /** Test vectors and transcripts as tests that run in every runtime. @module */
 import { type Algorithms, createSecurityKey, type Hash, type PublicKeyAlgorithm } from "@postern/crypto";
 import * as keys from "@postern/keys";
-import { hmacSha1 } from "@postern/noble";
+import { hmacSha1, readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
-import { keyTests, unreadTests } from "./key-checks.ts";
+import { testsOfKeys } from "./key-checks.ts";
 import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
 import {
@@ -54,7 +54,7 @@ export function testsOfFile(
       return certificateTests(file, plain, plain.map(keys.createCertificateAlgorithm));
     }
     case "keys":
-      return file.algorithm === "unread" ? unreadTests(file) : keyTests(file, algorithms.hostKeys);
+      return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
     case "agent":
       return messageTests(file, keys);
     case "known-hosts":

@@ -1,5 +1,10 @@
 /** The client of a reverse tunnel. @module */
-export { createPrivateKeyMethod } from "./auth-methods.ts";
+export {
+  createDeferredKey,
+  createPrivateKeyMethod,
+  type PrivateKeyMethod,
+  type PrivateKeyOptions,
+} from "./auth-methods.ts";
 export { checkDial, createDial, type DialPipe } from "./dial.ts";
 export {
   ForwardingEvent,

@@ -70,7 +70,7 @@ const penaltyMs = 15_000;
 const slowMs = 60_000;
 
 /** Credentials, trust and policy. If they fail the first login, the setup is wrong. */
-const refusals: readonly string[] = ["auth", "hostkey", "denied", "key"];
+const refusals: readonly string[] = ["auth", "hostkey", "denied", "key", "passphrase", "unsupported"];
 
 /**
  * The default of `reconnect.final`. After a success, a refusal may be an unmounted home directory, a PAM outage, or a

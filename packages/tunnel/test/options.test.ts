@@ -282,10 +282,13 @@ describe("auth", () => {
 
   it("takes a key file as text or as bytes", () => {
     const texts: string[] = [];
-    const method = createPrivateKeyMethod((text) => {
-      texts.push(text);
-      return testHostKey();
-    });
+    const method = createPrivateKeyMethod(
+      (text) => {
+        texts.push(text);
+        return testHostKey();
+      },
+      () => expect.unreachable(),
+    );
     expect(method("a key")).toMatchObject({ name: "publickey" });
     expect(method(new TextEncoder().encode("a key"))).toMatchObject({ name: "publickey" });
     expect(texts).toEqual(["a key", "a key"]);

@@ -87,6 +87,9 @@ export {
   encodeSignature,
   formatPublicKey,
   type GenerateOptions,
+  type GeneratePrivateKey,
+  type Passphrase,
+  type PlainGenerateOptions,
   parseCertificate,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
@@ -144,6 +147,8 @@ export {
   type Listener,
   type ListenOptions,
   NoticeEvent,
+  type PrivateKeyMethod,
+  type PrivateKeyOptions,
   type ProbeAnswer,
   type ProbeResult,
   ReconnectAttemptEvent,

@@ -19,8 +19,10 @@
  * - `aborted`: a signal fired
  * - `closed`: the connection ended, by us or by the peer without a reason
  * - `disconnected`: the peer sent DISCONNECT
- * - `limit`: the peer exceeded one of our limits
+ * - `limit`: the peer, or a key file, exceeded one of our limits
  * - `key`: a key, key file or fingerprint is malformed
+ * - `passphrase`: a key file is encrypted, and the passphrase is missing or wrong
+ * - `unsupported`: a key file is in a format, or holds a type of key, that Postern does not read
  * - `misuse`: the caller made a mistake; this never closes the connection
  */
 export type SshErrorCode =
@@ -42,6 +44,8 @@ export type SshErrorCode =
   | "disconnected"
   | "limit"
   | "key"
+  | "passphrase"
+  | "unsupported"
   | "misuse";
 
 /** Options of an {@link SshError}. */

@@ -139,14 +139,15 @@ async function hopOf(
   options: FromSshConfigOptions,
   parts: SshConfigParts,
 ): Promise<SshConfigHop> {
-  const { hostName: host, port, user } = resolution.config;
+  const { hostName: host, port, user, hostKeyAlias } = resolution.config;
   const auth = await loginMethods(resolution, isJumpHost, options, parts);
-  return { host, port, user, auth, hostKey: parts.knownHosts(knownHostsPlan(resolution, options)) };
+  const hostKey = parts.knownHosts(knownHostsPlan(resolution, options));
+  return { host, port, user, auth, hostKey, ...(hostKeyAlias !== undefined && { hostKeyAlias }) };
 }
 
 function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): KnownHostsPlan {
   const { config, positionOf } = resolution;
-  const { strictHostKeyChecking: checking, hostKeyAlias, revokedHostKeys, knownHostsCommand: command } = config;
+  const { strictHostKeyChecking: checking, revokedHostKeys, knownHostsCommand: command } = config;
   const isNone = (text: string | undefined) => text === undefined || text.toLowerCase() === "none";
   if (!isNone(command) && options.allowExec !== true)
     throw configError(
@@ -163,7 +164,6 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
     ...(checking === "ask" && !config.batchMode && options.ask && { ask: options.ask }),
     hash: config.hashKnownHosts,
     updateHostKeys: config.updateHostKeys === "yes",
-    ...(hostKeyAlias !== undefined && { hostKeyAlias }),
     ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),
     ...(command !== undefined && !isNone(command) && { command: createKnownHostsCommand(command, resolution) }),
   };
@@ -191,8 +191,8 @@ function dialOf(
 
 function connectionOptions(
   config: Resolution["config"],
-): Pick<TunnelOptions, "keepAlive" | "loginTimeoutMs" | "reconnect" | "exitOnForwardFailure" | "rekey"> {
-  const { connectTimeout, serverAliveInterval, serverAliveCountMax, rekeyLimit, connectionAttempts } = config;
+): Pick<TunnelOptions, "keepAlive" | "loginTimeoutMs" | "exitOnForwardFailure" | "rekey"> {
+  const { connectTimeout, serverAliveInterval, serverAliveCountMax, rekeyLimit } = config;
   return {
     ...((serverAliveInterval !== undefined || serverAliveCountMax !== undefined) && {
       keepAlive: {
@@ -201,10 +201,6 @@ function connectionOptions(
       },
     }),
     ...(connectTimeout !== undefined && connectTimeout > 0 && { loginTimeoutMs: 1000 * connectTimeout }),
-    // As ssh, which tries once a second, before the first login, too.
-    ...(connectionAttempts > 1 && {
-      reconnect: { mode: "always", maxRetries: connectionAttempts - 1, intervalMs: 1000 } as const,
-    }),
     ...(config.exitOnForwardFailure && { exitOnForwardFailure: true }),
     ...(rekeyLimit && {
       rekey: {
@@ -250,7 +246,6 @@ const usedForServer: readonly (keyof SshConfigValues)[] = [
   "ciphers",
   "clearAllForwardings",
   "connectTimeout",
-  "connectionAttempts",
   "dynamicForward",
   "exitOnForwardFailure",
   "gatewayPorts",

@@ -95,7 +95,9 @@ async function keyMethods(
     for (const certificate of new Set(all)) {
       if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
     }
-    if (publicKey === undefined || isAccepted(publicKey, accepted)) methods.push(parts.privateKeyFile(path, plan));
+    if (publicKey === undefined || isAccepted(publicKey, accepted)) {
+      methods.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
+    }
   }
   return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
 }

@@ -1,40 +1,58 @@
-/**
- * The parts of this platform. To be wired: each entry is replaced by the function of the same name as soon as it exists
- * here. @module
- */
-import { type AuthMethod, publickey } from "@postern/auth";
-import { SshError } from "@postern/wire";
-import { readNativeSigner } from "../keys.ts";
-import type { SshConfigParts } from "./parts.ts";
+/** The functions of this platform that a configuration needs. @module */
+import { none } from "@postern/auth";
+import { parseRevokedKeys } from "@postern/keys";
+import { createKnownHosts, type HostKeyVerifier, portableBackend } from "@postern/tunnel";
+import { SshError, toBase64 } from "@postern/wire";
+import { agent } from "../agent.ts";
+import { sha256 } from "../algorithms.ts";
+import { commandPipe } from "../command.ts";
+import { hmacSha1 } from "../known-hosts.ts";
+import { fileBackend } from "../known-hosts-files.ts";
+import { privateKeyFile } from "../private-key.ts";
+import { nodeRandom } from "../random.ts";
+import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 
 /** The functions that `fromSshConfig` uses. */
 export const nodeParts: SshConfigParts = {
-  privateKeyFile: (path) =>
-    lazily(async () => {
-      const text = await process.getBuiltinModule("node:fs/promises").readFile(path, "utf8");
-      return publickey(readNativeSigner(text));
-    }),
-  agent: () => lazily(() => Promise.reject(missing("an agent"))),
-  knownHosts: () => () => Promise.reject(missing("known_hosts")),
-  commandPipe: () => Promise.reject(missing("ProxyCommand")),
-  none: () => lazily(() => Promise.reject(missing("the method none"))),
+  privateKeyFile,
+  agent,
+  knownHosts: createVerifier,
+  commandPipe: (command, signal) => commandPipe(command, [], { shell: true, signal }),
+  none,
 };
 
-function lazily(create: () => Promise<AuthMethod>): AuthMethod {
+function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
+  const { files, globalFiles, mode, ask, hash, updateHostKeys, revokedHostKeys, command } = plan;
+  const isEmpty = files.length + globalFiles.length === 0;
+  const base = isEmpty ? portableBackend({ text: "" }) : fileBackend(files, globalFiles);
+  /** Adds the lines of KnownHostsCommand. */
+  const create = (lines?: () => Promise<string>) => {
+    const load = async () => [
+      ...(await base.load()),
+      ...(lines ? [{ file: undefined, text: await lines(), isUsers: false }] : []),
+    ];
+    const options = { mode, hash, updateHostKeys: updateHostKeys && command === undefined, ...(ask && { ask }) };
+    return createKnownHosts({ ...base, load }, options, { hmacSha1, sha256, random: nodeRandom });
+  };
+  const verifier = create(command && (() => command()));
   return {
-    name: "publickey",
-    begin(context) {
-      let dialog: ReturnType<AuthMethod["begin"]> | undefined;
-      return {
-        async next(answer) {
-          dialog ??= (await create()).begin(context);
-          return await dialog.next(answer);
-        },
-      };
+    ...verifier,
+    async check(offer) {
+      if (revokedHostKeys !== undefined) await refuseRevoked(revokedHostKeys, offer.key, offer.host);
+      const { keyType, fingerprint, key } = offer;
+      const one = command ? create(() => command({ keyType, fingerprint, base64: toBase64(key) })) : verifier;
+      return await one.check(offer);
     },
   };
 }
 
-function missing(what: string): SshError {
-  return new SshError("credentials", `expected support for ${what}, got none yet`);
+/** As OpenSSH: a list that cannot be read refuses every key. */
+async function refuseRevoked(path: string, key: Uint8Array, host: string): Promise<void> {
+  const { readFile } = process.getBuiltinModule("node:fs/promises");
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new SshError("hostkey", `expected to read RevokedHostKeys ${path}, got an error`, { cause });
+  });
+  const reason = parseRevokedKeys(Uint8Array.from(bytes), sha256).reason(key);
+  if (reason !== undefined)
+    throw new SshError("hostkey", `expected a host key of ${host} that is not revoked, got: ${reason}`);
 }

@@ -19,8 +19,6 @@ export interface KnownHostsPlan {
   /** whether to hash the names of new lines */
   readonly hash: boolean;
   readonly updateHostKeys: boolean;
-  /** the name to look for in place of the host */
-  readonly hostKeyAlias?: string;
   /** a file of keys that are never accepted */
   readonly revokedHostKeys?: string;
   /**
@@ -34,8 +32,8 @@ export interface KnownHostsPlan {
 export interface PrivateKeyFilePlan {
   /** called if the key is encrypted */
   readonly passphrase?: () => MaybePromise<string>;
-  /** the line of an OpenSSH user certificate for this key */
-  readonly certificate?: string;
+  /** the line of an OpenSSH user certificate for this key; `false`: none */
+  readonly certificate: string | false;
 }
 
 /** Makes the parts of tunnel options. */
