@@ -225,13 +225,13 @@ Host first
       expect(await plan(`StrictHostKeyChecking ${mode}\n`)).toMatchObject({ mode: "accept-new" });
     const text = `UserKnownHostsFile /dev/null ~/k\nGlobalKnownHostsFile none\nHashKnownHosts yes\nHostKeyAlias Alias
 RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
+    expect((await ask("x", text, { allowExec: true })).options.hostKeyAlias).toBe("alias");
     expect(await plan(text, { allowExec: true })).toEqual({
       files: [`${world.home}/k`],
       globalFiles: [],
       mode: "strict",
       hash: true,
       updateHostKeys: false,
-      hostKeyAlias: "alias",
       revokedHostKeys: `${world.home}/revoked`,
       command: expect.any(Function),
     });
@@ -323,7 +323,7 @@ LocalForward 5 h:6\nDynamicForward 7\nGatewayPorts yes\nSendEnv LC_*\nSetEnv A=1
 const parts: SshConfigParts = {
   privateKeyFile(path, { certificate, passphrase }) {
     const name = path.replace(`${world.home}/.ssh/`, "key ");
-    const cert = certificate === undefined ? "" : ` certificate ${certificate}`;
+    const cert = certificate === false ? "" : ` certificate ${certificate}`;
     return createMethod(`${name}${cert}${passphrase ? " passphrase" : ""}`);
   },
   agent: ({ path, identity }) => createMethod(`agent ${path} ${identity?.join(",") ?? "all"}`),
