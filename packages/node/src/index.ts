@@ -90,6 +90,7 @@ export type {
   PacketSealer,
   PublicKeyAlgorithm,
   Random,
+  SecurityKeyUse,
   Signer,
   Verdict,
 } from "@postern/crypto";

@@ -5,7 +5,7 @@ import { homedir, platform, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { KnownHostsLimits } from "@postern/keys";
 import type { KnownHostsBackend, KnownHostsText, RemovedLine } from "@postern/tunnel";
-import { expectList, SshError } from "@postern/wire";
+import { expectList, quote, SshError } from "@postern/wire";
 
 /** Rewrites that fail because another program keeps changing the file. */
 const attempts = 5;
@@ -40,6 +40,7 @@ export function fileBackend(files: readonly string[], globalFiles: readonly stri
   const all = [...users, ...globalFiles.map(expand)];
   if (all.length === 0) throw new SshError("misuse", "expected files to hold at least one path, got none");
   const [first] = users;
+  const isDefault = first === userKnownHosts()[0];
   /** One change at a time in this process. */
   let last: Promise<void> = Promise.resolve();
   const change = async (target: string, added: readonly string[], removed: readonly RemovedLine[]): Promise<void> => {
@@ -53,6 +54,7 @@ export function fileBackend(files: readonly string[], globalFiles: readonly stri
   };
   return {
     place: all.join(", "),
+    sshOptions: first === undefined ? undefined : isDefault ? "" : ` -o UserKnownHostsFile=${quote(first)}`,
     load: async () => await Promise.all(all.map((file, index) => load(file, index < users.length))),
     change:
       first === undefined

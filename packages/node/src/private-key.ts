@@ -8,7 +8,8 @@ import {
   type PrivateKeyMethod,
   type PrivateKeyOptions,
 } from "@postern/tunnel";
-import { type Bytes, expectText, expectType, SshError, toSshError } from "@postern/wire";
+import { type Bytes, expectText, expectType, quote, SshError, toSshError } from "@postern/wire";
+import { reasonOf } from "./dial.ts";
 import { readNativeSigner, readPrivateKey } from "./keys.ts";
 
 /**
@@ -60,7 +61,7 @@ async function readCertificate(path: string): Promise<string | undefined> {
     return await readFile(file, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new SshError("credentials", `expected to read the certificate ${file}, got an error`, { cause });
+    throw new SshError("credentials", `expected to read the certificate ${file}, got ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -83,7 +84,7 @@ async function readSecretFile(path: string, allowOpenPermissions: boolean): Prom
       await file.close();
     }
   } catch (error) {
-    throw toSshError(error, "credentials", `expected to read the private key ${path}, got an error`);
+    throw toSshError(error, "credentials", `expected to read the private key ${path}, got ${reasonOf(error)}`);
   }
 }
 
@@ -94,6 +95,6 @@ function checkPermissions(path: string, mode: number, uid: number): void {
   throw new SshError(
     "credentials",
     `expected ${path} to be accessible by its owner only, got permissions ${permissions}, which are too open; ` +
-      "run: chmod 600 FILE, or set allowOpenPermissions",
+      `run: chmod 600 ${quote(path)}, or set allowOpenPermissions`,
   );
 }

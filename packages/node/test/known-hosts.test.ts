@@ -111,6 +111,7 @@ describe("strict mode", () => {
     expect(error.code).toBe("hostkey");
     expect(error.message).toContain(join(userInfo().homedir, ".ssh", "known_hosts"));
     expect(error.message).toContain("/etc/ssh/ssh_known_hosts2");
+    expect(error.message).toMatch(/accept it once: ssh -p \d+ 127\.0\.0\.1, or /);
   });
 
   it("refuses an unknown key, says how to accept it, and writes nothing", async () => {
@@ -118,8 +119,16 @@ describe("strict mode", () => {
     const error = await rejection(login(host, { files: [file] }));
     expect(error.code).toBe("hostkey");
     expect(error.message).toContain(fingerprintOf(key));
-    expect(error.message).toContain(`ssh -p ${host.port} 127.0.0.1`);
+    expect(error.message).toContain(`ssh -o UserKnownHostsFile="${file}" -p ${host.port} 127.0.0.1, or knownHosts(`);
     expect(existsSync(file)).toBe(false);
+  });
+
+  it.each([
+    ["a store", { store: { load: () => "", add: () => {}, remove: () => {} } }, /accept it once: knownHosts\({ mode/],
+    ["a text", { text: "" }, /add its line, which this command prints: ssh-keyscan -p \d+ 127\.0\.0\.1$/],
+  ])("names no command that changes other files if the keys are in %s", async (_place, source, advice) => {
+    const error = await rejection(login(await listening(key), source));
+    expect(error.message).toMatch(advice);
   });
 
   it("accepts a key of the second file, and of a global file", async () => {
@@ -153,6 +162,7 @@ describe("strict mode", () => {
     const ask = () => expect.fail("expected no question");
     const error = await rejection(login(host, { text: lineOf(host, other) }));
     expect(error.message).toContain("the text line 1");
+    expect(error.message).toMatch(/remove the old one from the text$/);
     withFolder();
     write(lineOf(host, other));
     expect((await rejection(login(host, { files: [file], ask }))).code).toBe("hostkey");

@@ -43,7 +43,10 @@ describe("privateKeyFile", () => {
   it("reads the file at the login, not before", async () => {
     const path = join(folder, "later");
     const method = privateKeyFile(path);
-    expect(await failure(method)).toMatchObject({ code: "credentials", message: expect.stringContaining(path) });
+    expect(await failure(method)).toMatchObject({
+      code: "credentials",
+      message: expect.stringContaining(`${path}, got ENOENT`),
+    });
     save("later", text, 0o600);
     expect(toHex((await request(method)) ?? new Uint8Array())).toContain(toHex(signer.publicKey));
   });

@@ -97,6 +97,8 @@ export interface RemovedLine {
 export interface KnownHostsBackend {
   /** describes the place in error messages */
   readonly place: string;
+  /** options with which `ssh` stores keys in this place, `""` if it does so by itself; `undefined` if it cannot */
+  readonly sshOptions?: string | undefined;
   load(): Promise<readonly KnownHostsText[]>;
   /** Adds lines, then removes lines. `undefined`: nothing can be stored. */
   readonly change: ((added: readonly string[], removed: readonly RemovedLine[]) => Promise<void>) | undefined;

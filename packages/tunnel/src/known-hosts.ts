@@ -87,7 +87,7 @@ export function createKnownHosts(
     const reason = `no key of ${quote(name)} is known in ${backend.place}`;
     if (ask !== undefined) {
       if ((await ask({ host, port, hostKeyAlias, key, keyType: type, fingerprint, reason })) !== true) {
-        throw refusal(`the host key ${fingerprint} (${type}) of ${quote(name)} was not accepted`);
+        throw refusal(`expected ask to accept the host key ${fingerprint} (${type}) of ${quote(name)}, got a refusal`);
       }
     } else if (mode !== "accept-new") return false;
     else unproved.add(offer);
@@ -121,7 +121,7 @@ export function createKnownHosts(
       if (verdict.status === "trusted") return true;
       if (verdict.status === "unknown" && (await accept(offer))) return true;
       const why = problem === undefined ? "" : `; its certificate does not count: ${problem}`;
-      throw refusal(explain(verdict, offer, backend.place, fingerprintOf) + why);
+      throw refusal(explain(verdict, offer, backend, fingerprintOf) + why);
     },
   };
   if (!updateHostKeys || change === undefined) return verifier;
@@ -171,16 +171,21 @@ function reasonOf(error: unknown): string {
 function explain(
   verdict: Exclude<KnownHostsVerdict, { readonly status: "trusted" }>,
   offer: HostKeyOffer,
-  place: string,
+  { place, sshOptions, change }: KnownHostsBackend,
   fingerprintOf: (key: HostKeyOffer["key"]) => string,
 ): string {
   const [name] = namesToLookUp(offer);
   const got = `${offer.fingerprint} (${keyType(plainKey(offer))})`;
   if (verdict.status === "unknown") {
-    const { host, port } = offer;
+    const { host, port, hostKeyAlias } = offer;
+    const alias = hostKeyAlias === undefined ? "" : ` -o HostKeyAlias=${hostKeyAlias}`;
+    const bySsh = sshOptions === undefined ? "" : `ssh${sshOptions}${alias} -p ${port} ${host}, or `;
+    const how = change
+      ? `accept it once: ${bySsh}knownHosts({ mode: "accept-new" })`
+      : `add its line, which this command prints: ssh-keyscan -p ${port} ${host}`;
     return (
-      `expected a known host key of ${quote(name)}, got ${got}, which is not in ${place}. If this is the fingerprint ` +
-      `of your server, accept it once: ssh -p ${port} ${host}, or knownHosts({ mode: "accept-new" })`
+      `expected a known host key of ${quote(name)}, got ${got}, which is not in ${place}. ` +
+      `If this is the fingerprint of your server, ${how}`
     );
   }
   const { line } = verdict;
@@ -191,9 +196,9 @@ function explain(
   const old = verdict.keys.map(
     ({ blob, line: { number } }) => `${fingerprintOf(blob)} (${keyType(blob)}, line ${number})`,
   );
-  const file = line.file === undefined ? "" : ` -f ${quote(line.file)}`;
+  const how = line.file === undefined ? ` from ${place}` : `: ssh-keygen -R ${quote(name)} -f ${quote(line.file)}`;
   return (
     `expected the host key of ${quote(name)} to be ${old.slice(0, 4).join(" or ")}, got ${got}: the key has changed, ` +
-    `which may be an attack (${where}). If your server has a new key, remove the old one: ssh-keygen -R ${quote(name)}${file}`
+    `which may be an attack (${where}). If your server has a new key, remove the old one${how}`
   );
 }

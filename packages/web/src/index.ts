@@ -11,6 +11,7 @@ export {
   type PacketSealer,
   type PublicKeyAlgorithm,
   type Random,
+  type SecurityKeyUse,
   type Signer,
   type Verdict,
   webRandom,

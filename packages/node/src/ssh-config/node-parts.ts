@@ -6,6 +6,7 @@ import { SshError, toBase64 } from "@postern/wire";
 import { agent } from "../agent.ts";
 import { sha256 } from "../algorithms.ts";
 import { commandPipe } from "../command.ts";
+import { reasonOf } from "../dial.ts";
 import { hmacSha1 } from "../known-hosts.ts";
 import { fileBackend } from "../known-hosts-files.ts";
 import { privateKeyFile } from "../private-key.ts";
@@ -50,7 +51,7 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
 async function refuseRevoked(path: string, key: Uint8Array, host: string): Promise<void> {
   const { readFile } = process.getBuiltinModule("node:fs/promises");
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new SshError("hostkey", `expected to read RevokedHostKeys ${path}, got an error`, { cause });
+    throw new SshError("hostkey", `expected to read RevokedHostKeys ${path}, got ${reasonOf(cause)}`, { cause });
   });
   const reason = parseRevokedKeys(Uint8Array.from(bytes), sha256).reason(key);
   if (reason !== undefined)
