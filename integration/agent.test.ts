@@ -8,13 +8,14 @@ import {
   type KeyType,
   makeKey,
   missing,
-  newerRoot,
   run,
   type Sshd,
+  sshdVersions,
   startAgent,
   startSshd,
   startTokenAgent,
   tempDir,
+  verdictTable,
 } from "./harness/index.ts";
 
 const keyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048", "rsa4096"] as const;
@@ -26,6 +27,9 @@ const signatures: Readonly<Partial<Record<KeyType, string>>> = {
   rsa2048: "RSA",
   rsa4096: "RSA",
 };
+
+const verdict = verdictTable();
+const versions = sshdVersions("password").filter(({ lacks }) => lacks === undefined);
 
 describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
   const dir = tempDir("postern-agent-keys");
@@ -102,14 +106,19 @@ describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
     expect(log).toContain(`ssh2: ${signatures[type]}-CERT ${file.fingerprint} ID a test`);
     // A fingerprint names the certificate, too.
     expect(await logIn(ours({ identity: file.fingerprint }))).toContain("ID a test");
+    verdict(`${type} certificate of ssh-agent`, "Debian's sshd", "accepted");
   });
 
-  const roots = new Map([["Debian's sshd", undefined as string | undefined]]);
-  if (missing("newer") === undefined) roots.set("a newer sshd", newerRoot());
-  it.each([...roots])("signs with RSA and SHA-2 for %s", async (_name, root) => {
-    await ssh.add([key("rsa2048").file]);
-    const other = await start({ LogLevel: "DEBUG3" }, undefined, root);
+  it.each(versions)("signs with Ed25519, ECDSA, and RSA with SHA-2 for $name", async ({ name, root }) => {
+    const other = await start({ LogLevel: "DEBUG3" }, undefined, root().root);
     try {
+      for (const type of keyTypes) {
+        await ssh.add([key(type).file]);
+        expect(await logIn(ours(), {}, other)).toContain(`ssh2: ${signatures[type]} ${key(type).fingerprint}`);
+        await ssh.add(["-D"]);
+        verdict(`${type} key of ssh-agent`, name, "accepted");
+      }
+      await ssh.add([key("rsa2048").file]);
       const log = await logIn(ours(), {}, other);
       expect(log).toContain("Accepted publickey");
       expect(log).toMatch(/pkalg rsa-sha2-512/);
@@ -120,21 +129,26 @@ describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
   });
 
   // There is no hardware here, so this agent lies about it: its keys are in memory. sshd verifies what they sign.
-  it.each(["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"] as const)(
-    "logs in with a hardware key of type %s",
-    async (type) => {
-      const token = await startTokenAgent(type);
-      const hardware = await start({}, [{ publicLine: token.publicLine }]);
-      try {
-        const log = await logIn(agent({ path: token.path }), {}, hardware);
-        expect(log).toMatch(/Accepted publickey for .* ssh2: (ED25519|ECDSA)-SK /);
-        expect(token.requests).toEqual([27, 11, 27, 13]);
-      } finally {
-        await hardware.stop();
-        await token.stop();
-      }
-    },
-  );
+  it.each(
+    versions.flatMap((version) =>
+      (["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"] as const).map((type) => ({
+        type,
+        version,
+      })),
+    ),
+  )("logs in with a hardware key of type $type to $version.name", async ({ type, version: { name, root } }) => {
+    const token = await startTokenAgent(type);
+    const hardware = await start({}, [{ publicLine: token.publicLine }], root().root);
+    try {
+      const log = await logIn(agent({ path: token.path }), {}, hardware);
+      expect(log).toMatch(/Accepted publickey for .* ssh2: (ED25519|ECDSA)-SK /);
+      expect(token.requests).toEqual([27, 11, 27, 13]);
+      verdict(`${type} key of an agent`, name, "accepted");
+    } finally {
+      await hardware.stop();
+      await token.stop();
+    }
+  });
 
   it("offers at most five identities, and says which it left out", async () => {
     const strangers = await Promise.all([1, 2, 3, 4, 5].map((n) => stranger(`stranger ${n}`)));

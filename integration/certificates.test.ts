@@ -23,7 +23,6 @@ import {
   makeKey,
   makeSecurityKey,
   missing,
-  newerRoot,
   noSecurityKeys,
   type Running,
   run,
@@ -31,8 +30,10 @@ import {
   type SshClientOptions,
   type Sshd,
   skProvider,
+  sshdVersions,
   startSshd,
   tempDir,
+  verdictTable,
 } from "./harness/index.ts";
 
 const keyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa3072"] as const;
@@ -43,7 +44,7 @@ const keys = new Map<KeyType, KeyPair>();
 let authority: KeyPair;
 let rsaAuthority: KeyPair;
 let strangeAuthority: KeyPair;
-const verdicts: string[] = [];
+const verdict = verdictTable();
 
 const keyOf = (type: KeyType): KeyPair => {
   const key = keys.get(type);
@@ -64,7 +65,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   dir.remove();
-  if (verdicts.length > 0) process.stdout.write(`${verdicts.join("\n")}\n`);
 });
 
 /** User certificates that must be refused to the user `name`, and the reason that each side logs. */
@@ -145,10 +145,7 @@ const nearMisses: readonly {
   },
 ];
 
-describe.each([
-  { name: "Debian's", lacks: missing("sshd", "password"), root: () => ({}) },
-  { name: "a newer", lacks: missing("sshd", "password", "newer"), root: () => ({ root: newerRoot() }) },
-])("our client at $name sshd", ({ name, lacks, root }) => {
+describe.each(sshdVersions("password"))("our client at $name", ({ name, lacks, root }) => {
   let sshd: Sshd;
 
   beforeAll(async () => {
@@ -180,7 +177,7 @@ describe.each([
       const certificate = await certify(dir, authority.file, file, "-I", `id ${type}`, "-n", sshd.user, ...valid);
       await login(sshd, await signerOf(type, certificate));
       await sshd.logged(new RegExp(`Accepted publickey for ${sshd.user} .*-CERT .* ID id ${type}`));
-      verdicts.push(`${type} certificate | ${name} sshd | accepted`);
+      verdict(`${type} certificate`, name, "accepted");
     });
   }
 
@@ -198,7 +195,7 @@ describe.each([
       const certificate = await make(sshd.user);
       await expect(login(sshd, await signerOf("ed25519", certificate))).rejects.toMatchObject({ code: "auth" });
       await sshd.logged(reason);
-      verdicts.push(`${title} | ${name} sshd | refused`);
+      verdict(title, name, "refused");
     });
   }
 
@@ -211,7 +208,7 @@ describe.each([
       await login(sshd, await signerOf("ecdsa256", certificate));
       await expect(login(strict, await signerOf("ecdsa256", certificate))).rejects.toMatchObject({ code: "auth" });
       await strict.logged(/revoked/);
-      verdicts.push(`the certificate of a revoked key | ${name} sshd | refused`);
+      verdict("the certificate of a revoked key", name, "refused");
     } finally {
       await strict.stop();
     }
@@ -227,7 +224,7 @@ describe.each([
         if (present) await login(server, token);
         else await expect(login(server, token)).rejects.toMatchObject({ code: "auth" });
         await server.logged(present ? /Accepted publickey for .* ED25519-SK/ : /user presence .* not/);
-        verdicts.push(`security key, touched: ${present} | ${name} sshd | ${present ? "accepted" : "refused"}`);
+        verdict(`security key, touched: ${present}`, name, present ? "accepted" : "refused");
       } finally {
         await server.stop();
       }
@@ -307,7 +304,7 @@ describe.skipIf(missing("sshd", "password"))("our client and the host certificat
       await tunnel.connect();
       expect(seen).toEqual([algorithm.keyType]);
       await tunnel.close();
-      verdicts.push(`${algorithm.name} | our client | accepted`);
+      verdict(algorithm.name, "our client", "accepted");
     });
   }
 
@@ -362,7 +359,7 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       expect(await tunnel(server, { identity: keyOf(type), config })).toMatch(/Allocated port/);
       // The key alone is refused, because only its CA is listed.
       expect(await tunnel(server, { identity: keyOf(type) })).toBe("Permission denied");
-      verdicts.push(`${type} certificate | TunnelHost | accepted`);
+      verdict(`${type} certificate`, "TunnelHost", "accepted");
     });
   }
 
@@ -377,7 +374,7 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       expect(await tunnel(server, { identity: key.file, config: { ...config, CertificateFile: file } })).toMatch(
         /Allocated port/,
       );
-      verdicts.push(`${type} key and certificate | TunnelHost | accepted`);
+      verdict(`${type} key and certificate`, "TunnelHost", "accepted");
     });
 
     it.skipIf(noSecurityKeys())(`accepts a ${type} key without a touch only if its line allows it`, async () => {
@@ -391,7 +388,7 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       expect(await tunnel(lax, { identity: key.file, config })).toMatch(/Allocated port/);
       const pin = await aHost({ keys: `no-touch-required,verify-required ${key.publicLine}` });
       expect(await tunnel(pin, { identity: key.file, config })).toBe("Permission denied");
-      verdicts.push(`${type} key, not touched | TunnelHost | refused unless no-touch-required`);
+      verdict(`${type} key, not touched`, "TunnelHost", "refused unless no-touch-required");
     });
   }
 
@@ -413,7 +410,7 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       client.closed.catch(() => {});
       await expect(client.connect()).rejects.toMatchObject({ code: "auth" });
       expect(reasons.at(-1)).toMatch(ours);
-      verdicts.push(`${title} | TunnelHost | refused`);
+      verdict(title, "TunnelHost", "refused");
     });
   }
 
@@ -423,24 +420,24 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       const { file } = await userCertificate(...args, ...valid);
       return { identity, config: { CertificateFile: file, ExitOnForwardFailure: "yes" } };
     };
-    const verdict = async (keys: string, ...args: string[]) => {
+    const outcomeOf = async (keys: string, ...args: string[]) => {
       const server = await aHost({ keys });
       const outcome = await tunnel(server, await certificateOf(...args));
       return /Allocated/.test(outcome) ? "forwards" : outcome;
     };
-    expect(await verdict(trusting(',principals="root,ops"'), "-n", "ops")).toBe("forwards");
-    expect(await verdict(trusting(',principals="root,ops"'), "-n", "test")).toBe("Permission denied");
-    expect(await verdict(trusting(',from="127.0.0.1"'), "-n", "test")).toBe("forwards");
-    expect(await verdict(trusting(',from="192.0.2.1"'), "-n", "test")).toBe("Permission denied");
-    expect(await verdict(trusting(',expiry-time="20200101"'), "-n", "test")).toBe("Permission denied");
-    expect(await verdict(trusting(), "-n", "test", "-O", "force-command=/bin/true")).toBe("forwards");
-    expect(await verdict(trusting(), "-n", "test", "-O", "source-address=127.0.0.0/8,::1")).toBe("forwards");
-    expect(await verdict(trusting(), "-n", "test", "-O", "clear")).toBe("remote port forwarding failed");
-    expect(await verdict(trusting(), "-n", "test", "-O", "no-port-forwarding")).toBe("remote port forwarding failed");
-    expect(await verdict(trusting(",restrict"), "-n", "test")).toBe("remote port forwarding failed");
-    expect(await verdict(trusting(",verify-required"), "-n", "test")).toBe("Permission denied");
+    expect(await outcomeOf(trusting(',principals="root,ops"'), "-n", "ops")).toBe("forwards");
+    expect(await outcomeOf(trusting(',principals="root,ops"'), "-n", "test")).toBe("Permission denied");
+    expect(await outcomeOf(trusting(',from="127.0.0.1"'), "-n", "test")).toBe("forwards");
+    expect(await outcomeOf(trusting(',from="192.0.2.1"'), "-n", "test")).toBe("Permission denied");
+    expect(await outcomeOf(trusting(',expiry-time="20200101"'), "-n", "test")).toBe("Permission denied");
+    expect(await outcomeOf(trusting(), "-n", "test", "-O", "force-command=/bin/true")).toBe("forwards");
+    expect(await outcomeOf(trusting(), "-n", "test", "-O", "source-address=127.0.0.0/8,::1")).toBe("forwards");
+    expect(await outcomeOf(trusting(), "-n", "test", "-O", "clear")).toBe("remote port forwarding failed");
+    expect(await outcomeOf(trusting(), "-n", "test", "-O", "no-port-forwarding")).toBe("remote port forwarding failed");
+    expect(await outcomeOf(trusting(",restrict"), "-n", "test")).toBe("remote port forwarding failed");
+    expect(await outcomeOf(trusting(",verify-required"), "-n", "test")).toBe("Permission denied");
     // A CA is no user's key, and a user's key is no CA.
-    expect(await verdict(authority.publicLine, "-n", "test")).toBe("Permission denied");
+    expect(await outcomeOf(authority.publicLine, "-n", "test")).toBe("Permission denied");
     const own = await aHost({ keys: trusting() });
     expect(await tunnel(own, { identity: authority })).toBe("Permission denied");
   });
@@ -483,7 +480,7 @@ describe.skipIf(missing("ssh"))("OpenSSH's ssh at TunnelHost", () => {
       expect(await tunnel(server, { password: server.password })).toMatch(/Allocated port/);
       const strange = { knownHosts: `@cert-authority ${where} ${strangeAuthority.publicLine}\n` };
       expect(await tunnel(server, strange)).toBe("Host key verification failed");
-      verdicts.push(`${type} host certificate | ssh | accepted by its CA only`);
+      verdict(`${type} host certificate`, "ssh", "accepted by its CA only");
     }
   });
 

@@ -12,7 +12,7 @@ import {
 import { contentOf, type KeyFileVector, loadVectors } from "@postern/testkit/vectors";
 import { privateKey as portablePrivateKey } from "@postern/web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { missing, type Sshd, startSshd, tempDir } from "./harness/index.ts";
+import { type Sshd, sshdVersions, startSshd, tempDir, verdictTable } from "./harness/index.ts";
 
 const families = [
   "file-openssh",
@@ -34,7 +34,9 @@ function firstOfEachKey(all: readonly KeyFileVector[]): Iterable<KeyFileVector> 
   return new Map(all.map((one) => [one.publicLine.split(" ")[0], one])).values();
 }
 
-describe.skipIf(missing("sshd"))("login to OpenSSH with key files", () => {
+const verdict = verdictTable();
+
+describe.each(sshdVersions())("login to $name with key files", ({ name: server, lacks, root }) => {
   const dir = tempDir("postern-key-files");
   const passphrase = "secret words";
   let sshd: Sshd;
@@ -52,6 +54,7 @@ describe.skipIf(missing("sshd"))("login to OpenSSH with key files", () => {
   const generated = new Map<string, string>();
 
   beforeAll(async () => {
+    if (lacks !== undefined) return;
     const lines = vectors.map(([, { publicLine }]) => publicLine);
     for (const [name, options] of [
       ["rsa", { type: "rsa", passphrase }],
@@ -63,27 +66,31 @@ describe.skipIf(missing("sshd"))("login to OpenSSH with key files", () => {
       lines.push(execFileSync("ssh-keygen", ["-y", "-P", passphrase, "-f", file], { encoding: "utf8" }).trim());
       generated.set(name, file);
     }
-    sshd = await startSshd({ authorizedKeys: lines });
+    sshd = await startSshd({ ...root(), authorizedKeys: lines });
   });
   afterAll(async () => {
-    await sshd.stop();
+    await sshd?.stop();
     dir.remove();
   });
 
-  it.each(vectors)("logs in with %s, by node:crypto and in JavaScript", async (_family, vector) => {
+  it.skipIf(lacks).each(vectors)("logs in with %s, by node:crypto and in JavaScript", async (family, vector) => {
     const ask = () => Promise.resolve(vector.passphrase ?? "");
     await logIn(privateKey(contentOf(vector), { passphrase: ask }));
     await logIn(portablePrivateKey(contentOf(vector), { passphrase: ask }));
+    const encryption = vector.passphrase === undefined ? "" : ", encrypted";
+    verdict(`${family} ${vector.publicLine.split(" ")[0]}${encryption}`, server, "accepted");
   });
 
-  it.each(["rsa", "ecdsa", "ed25519"])("logs in with a generated key and its file: %s", async (name) => {
+  it.skipIf(lacks).each(["rsa", "ecdsa", "ed25519"])("logs in with a generated key and its file: %s", async (name) => {
     const file = generated.get(name) ?? "";
     await logIn(privateKey(readFileSync(file), { passphrase }));
     await logIn(privateKeyFile(file, { passphrase }));
+    verdict(`generated ${name} key, encrypted`, server, "accepted");
   });
 
-  it("fails with the code credentials, caused by the wrong passphrase", async () => {
+  it.skipIf(lacks)("fails with the code credentials, caused by the wrong passphrase", async () => {
     const wrong = privateKeyFile(generated.get("ed25519") ?? "", { passphrase: "wrong" });
     await expect(logIn(wrong)).rejects.toMatchObject({ code: "credentials", cause: { code: "passphrase" } });
+    verdict("encrypted key, wrong passphrase", server, "not sent");
   });
 });

@@ -25,8 +25,10 @@ import {
   missing,
   type Running,
   type Sshd,
+  sshdVersions,
   startSshd,
   tempDir,
+  verdictTable,
 } from "./harness/index.ts";
 
 const userKeyTypes = ["ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048", "rsa4096"] as const;
@@ -38,6 +40,8 @@ const hostKeyAlgorithms: Readonly<Record<(typeof hostKeyTypes)[number], readonly
   ecdsa521: ["ecdsa-sha2-nistp521"],
   rsa3072: ["rsa-sha2-512", "rsa-sha2-256"],
 };
+
+const verdict = verdictTable();
 
 describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
   const dir = tempDir("postern-login");
@@ -263,6 +267,36 @@ describe.skipIf(missing("sshd", "password"))("login to OpenSSH", () => {
     await expect(failing.connect()).rejects.toMatchObject({ code: "credentials", cause: vault });
     const wrong = new ReverseTunnel(options(sshd, { auth: () => "secret" as never }));
     await expect(wrong.connect()).rejects.toMatchObject({ code: "credentials", cause: { code: "misuse" } });
+  });
+});
+
+describe.each(sshdVersions("password"))("login to $name without a key", ({ name, lacks, root }) => {
+  const refused = { code: "auth" };
+
+  it.skipIf(lacks)("accepts the right password and the right answer, and refuses any other", async () => {
+    const config = { UsePAM: "yes", KbdInteractiveAuthentication: "yes" };
+    const host = await startSshd({ ...root(), password: true, config });
+    const logIn = async (auth: TunnelOptions["auth"]): Promise<void> => {
+      const hostKey = fingerprint(host.fingerprint());
+      const tunnel = new ReverseTunnel({ host: "127.0.0.1", port: host.port, user: host.user, auth, hostKey });
+      await tunnel.connect();
+      await tunnel.close();
+    };
+    const answer = (text: string) => keyboardInteractive(({ prompts }) => prompts.map(() => text));
+    try {
+      await logIn(password(host.password ?? ""));
+      verdict("password", name, "accepted");
+      await expect(logIn(password("wrong"))).rejects.toMatchObject(refused);
+      verdict("wrong password", name, "refused");
+      await logIn(answer(host.password ?? ""));
+      verdict("keyboard-interactive", name, "accepted");
+      await expect(logIn(answer("wrong"))).rejects.toMatchObject(refused);
+      verdict("keyboard-interactive, wrong answer", name, "refused");
+      await expect(logIn(none())).rejects.toMatchObject(refused);
+      verdict("none", name, "refused");
+    } finally {
+      await host.stop();
+    }
   });
 });
 

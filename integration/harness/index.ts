@@ -26,5 +26,6 @@ export * from "./targets.ts";
 export * from "./temp-dir.ts";
 export * from "./token-agent.ts";
 export * from "./tunnel.ts";
+export * from "./verdicts.ts";
 export * from "./visitor.ts";
 export * from "./watch.ts";
