@@ -78,6 +78,31 @@ describe.skipIf(missing("sshd", "ssh"))("fromSshConfig", () => {
     await last.close();
   });
 
+  it("keeps new keys in memory if the file is /dev/null, and then refuses another key", async () => {
+    const server = await startSshd({ authorizedKeys: [key.publicLine] });
+    const lines = [`HostName 127.0.0.1`, `Port ${server.port}`, `User ${server.user}`, `IdentityFile ${key.file}`];
+    for (const mode of ["no", "accept-new", "ask"]) {
+      const trust = [`StrictHostKeyChecking ${mode}`, "UserKnownHostsFile /dev/null"];
+      writeFileSync(dir.file("config7"), ["Host a", ...lines, ...trust].join("\n"));
+      if (mode !== "ask") await run("ssh", ["-F", dir.file("config7"), "a", "true"]);
+      const { options } = await fromSshConfig("a", { file: dir.file("config7"), ask: () => true });
+      const connect = async (): Promise<void> => {
+        const tunnel = new ReverseTunnel(options);
+        await tunnel.connect();
+        await tunnel.close();
+      };
+      await connect();
+      await connect();
+      await server.kill();
+      await server.restart({ newHostKeys: true });
+      await expect(connect()).rejects.toMatchObject({
+        code: "hostkey",
+        message: expect.stringContaining("the key has changed"),
+      });
+    }
+    await server.stop();
+  });
+
   it("goes through jump hosts and commands", async () => {
     const jump = await startSshd({ authorizedKeys: [key.publicLine] });
     writeFileSync(

@@ -257,7 +257,6 @@ export {
 export type { SshDestination } from "./ssh-config/jump-hosts.ts";
 export type { SshConfigValues } from "./ssh-config/keywords.ts";
 export type { SshConfigLogin, SshConfigSecrets } from "./ssh-config/login-methods.ts";
-export type { AskedHostKey } from "./ssh-config/parts.ts";
 export type { SshConfigSetting } from "./ssh-config/reader.ts";
 export { type ResolvedSshConfig, type ResolveSshConfigOptions, resolveSshConfig } from "./ssh-config/resolve.ts";
 export type { SshConfigEnvironment } from "./ssh-config/system.ts";

@@ -1,7 +1,7 @@
 /** The options of a tunnel that logs in as ssh would. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import { type BytePipe, checkOptions } from "@postern/ssh";
-import type { TunnelOptions } from "@postern/tunnel";
+import type { TunnelOptions, UnknownHostKey } from "@postern/tunnel";
 import { expectType } from "@postern/wire";
 import { dialPipe } from "../dial.ts";
 import { algorithmsOf } from "./algorithm-options.ts";
@@ -12,7 +12,7 @@ import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
 import { createKnownHostsCommand } from "./known-hosts-command.ts";
 import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
 import { nodeParts } from "./node-parts.ts";
-import type { AskedHostKey, KnownHostsPlan, SshConfigParts } from "./parts.ts";
+import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 import type { SshConfigSetting } from "./reader.ts";
 import { parseHost, type Resolution, type ResolveSshConfigOptions, resolve, resolveOptionNames } from "./resolve.ts";
 import { expand } from "./tokens.ts";
@@ -20,7 +20,7 @@ import { expand } from "./tokens.ts";
 /** Options of {@link fromSshConfig}. */
 export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
   /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
-  readonly ask?: (key: AskedHostKey) => MaybePromise<boolean>;
+  readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
 }
 
 /** A jump host, for `via` of a tunnel. */
@@ -30,6 +30,8 @@ export interface SshConfigHop {
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: TunnelOptions["hostKey"];
+  /** the name of HostKeyAlias, in lower case */
+  readonly hostKeyAlias?: string;
 }
 
 /** Options for `ReverseTunnel`. */

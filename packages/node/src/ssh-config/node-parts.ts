@@ -1,7 +1,7 @@
 /** The functions of this platform that a configuration needs. @module */
 import { none } from "@postern/auth";
 import { parseRevokedKeys } from "@postern/keys";
-import { createKnownHosts, type HostKeyVerifier, portableBackend } from "@postern/tunnel";
+import { createKnownHosts, type HostKeyVerifier, type KnownHostsBackend, portableBackend } from "@postern/tunnel";
 import { SshError, toBase64 } from "@postern/wire";
 import { agent } from "../agent.ts";
 import { sha256 } from "../algorithms.ts";
@@ -24,8 +24,7 @@ export const nodeParts: SshConfigParts = {
 
 function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
   const { files, globalFiles, mode, ask, hash, updateHostKeys, revokedHostKeys, command } = plan;
-  const isEmpty = files.length + globalFiles.length === 0;
-  const base = isEmpty ? portableBackend({ text: "" }) : fileBackend(files, globalFiles);
+  const base = files.length > 0 ? fileBackend(files, globalFiles) : memoryBackend(globalFiles);
   /** Adds the lines of KnownHostsCommand. */
   const create = (lines?: () => Promise<string>) => {
     const load = async () => [
@@ -45,6 +44,22 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
       return await one.check(offer);
     },
   };
+}
+
+/** Keeps new keys in memory, for `UserKnownHostsFile /dev/null`: a key that changes during a reconnection is refused. */
+function memoryBackend(globalFiles: readonly string[]): KnownHostsBackend {
+  const lines = new Set<string>();
+  const memory = portableBackend({
+    store: {
+      load: () => [...lines].join("\n"),
+      add: (line) => void lines.add(line),
+      remove: (line) => void lines.delete(line),
+    },
+  });
+  if (globalFiles.length === 0) return { ...memory, place: "memory" };
+  const files = fileBackend([], globalFiles);
+  const place = `memory, ${files.place}`;
+  return { ...memory, place, load: async () => [...(await memory.load()), ...(await files.load())] };
 }
 
 /** As OpenSSH: a list that cannot be read refuses every key. */

@@ -1,11 +1,8 @@
 /** The functions that make login methods, host key checks and pipes of what a configuration names. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { BytePipe } from "@postern/ssh";
-import type { HostKeyOffer, TunnelOptions } from "@postern/tunnel";
+import type { TunnelOptions, UnknownHostKey } from "@postern/tunnel";
 import type { OfferedKeyText } from "./known-hosts-command.ts";
-
-/** A host key of a server that is not known, for a question to the user. */
-export type AskedHostKey = Pick<HostKeyOffer, "host" | "port" | "key" | "keyType" | "fingerprint">;
 
 /** How to check host keys. */
 export interface KnownHostsPlan {
@@ -15,7 +12,7 @@ export interface KnownHostsPlan {
   readonly globalFiles: readonly string[];
   readonly mode: "strict" | "accept-new";
   /** decides about unknown keys; with the mode `strict` only */
-  readonly ask?: (key: AskedHostKey) => MaybePromise<boolean>;
+  readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
   /** whether to hash the names of new lines */
   readonly hash: boolean;
   readonly updateHostKeys: boolean;
