@@ -38,8 +38,8 @@ export interface AgentOptions {
    */
   readonly identity?: string | readonly string[];
   /**
-   * How many identities to offer at most, because servers disconnect after a number of refusals. Default: what leaves
-   * one request to each later entry of `auth` before the sixth refusal of the connection, and so 5 if it is alone.
+   * How many identities to offer at most, because servers disconnect after a number of refusals. Default: 5, less one
+   * for each earlier refusal, and for each later entry of `auth` but the next; at least 1.
    */
   readonly maxIdentities?: number;
 }

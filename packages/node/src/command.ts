@@ -40,8 +40,8 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 /**
  * Starts a command and resolves with a byte pipe over its standard input and output. `end` closes its input; the end of
  * its output is the pipe's. `abort` and the signal end the command with SIGTERM; `close` does so if it has not ended a
- * second after its input. If it ends by itself with
- * a status other than 0, the pipe closes with an error that has the status and the last line of its standard error.
+ * second after its input. If it ends by itself with a status other than 0, the pipe closes with an error. The error has
+ * the status and the last line of its standard error.
  *
  * @throws SshError `connect` if the command cannot be started; `misuse`; the signal's reason if it has aborted
  * @example

@@ -53,12 +53,12 @@ export interface HostKeyUpdate {
 /** Options of `knownHosts`. */
 export interface KnownHostsOptions {
   /**
-   * Handles a key of a host of which no key is known. `strict` refuses it; `accept-new` stores and accepts it,
-   * as `StrictHostKeyChecking accept-new` of ssh_config(5). A changed or revoked key is refused in any case. Default
+   * Decides about the key of a host that has no known key. `strict` refuses it; `accept-new` stores and accepts it, as
+   * `StrictHostKeyChecking accept-new` of ssh_config(5). A changed or revoked key is refused in any case. Default
    * `strict`.
    */
   readonly mode?: "strict" | "accept-new";
-  /** Decides about a key of a host of which no key is known. Only `true` stores and accepts it. */
+  /** Decides about the key of a host that has no known key, in the mode `strict`. Only `true` stores and accepts it. */
   readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
   /** Hashes the names of new lines, as HashKnownHosts of ssh_config(5). Default `false`. */
   readonly hash?: boolean;

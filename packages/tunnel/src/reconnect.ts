@@ -6,7 +6,7 @@
  * | `hostkey`: the server proved possession of a key that was refused | final | slow |
  * | `auth`: the server refused the login | final | slow |
  * | `denied`: a policy | final | slow |
- * | `key`: a key of the program cannot be read | final | slow |
+ * | `key`, `passphrase`, `unsupported`: a key of the program cannot be read | final | slow |
  * | `misuse`, `aborted`: the program's mistake or request | final | final |
  * | `negotiation`: the algorithms do not match | slow | slow |
  * | `busy`, and any connection that ends twice in a row before the host key | after 15 s | after 15 s |
@@ -45,8 +45,8 @@ export interface ReconnectOptions {
   readonly backoff: BackoffOptions;
   /**
    * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If
-   * it throws, the tunnel ends with that error as the cause. The default returns `true` for `misuse`, and before the
-   * first login for `hostkey`, `auth`, `key` and `denied`.
+   * it throws, the tunnel ends with that error as the cause. The default returns `true` for `misuse` and `aborted`, and
+   * before the first login for `hostkey`, `auth`, `denied`, `key`, `passphrase` and `unsupported`.
    */
   readonly final?: ((error: SshError) => boolean) | undefined;
 }
