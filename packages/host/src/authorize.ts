@@ -12,7 +12,7 @@ export type HostLoginAttempt = LoginAttempt & {
   readonly origin: Address | undefined;
   /**
    * The certificate in `publicKey`. Its CA's signature is valid, but nothing else is checked, not even that the CA is
-   * trusted: see `authorizedKeys`, or `checkCertificateConditions`.
+   * trusted: see `authorizedKeys` and `checkCertificate`.
    */
   readonly certificate?: Certificate | undefined;
   /** Call it with the reason before returning `false`. It becomes a part of the event `refusal`. */

@@ -91,7 +91,9 @@ export {
   type GeneratePrivateKey,
   type Passphrase,
   type PlainGenerateOptions,
+  type PublicKeyLine,
   parseCertificate,
+  parsePublicKey,
   type ReadPrivateKeyOptions,
 } from "@postern/keys";
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
