@@ -140,9 +140,14 @@ export function formatKnownHostsLine(
   blob: Bytes,
   salt?: { readonly bytes: Bytes; readonly hmacSha1: HmacSha1 },
 ): string {
-  // A name with these characters would match other hosts, or break the line.
-  if (!/^[^\s,*?!|#@\0]+$/.test(name) || name.length > KnownHostsLimits.pattern) {
-    throw new SshError("misuse", "expected a host name without spaces, commas and wildcards to store, got another");
+  // A name with these characters would match other hosts, or break the line. Files have one byte per character, so
+  // other characters would become these: U+4E2A would become an asterisk, U+4E0A a line feed.
+  if (!/^[!-~]+$/.test(name) || /[,*?!|#@]/.test(name) || name.length > KnownHostsLimits.pattern) {
+    throw new SshError(
+      "misuse",
+      "expected a host name of ASCII characters without spaces, commas and wildcards to store, got another; write an " +
+        "international name as xn--…",
+    );
   }
   describePublicKey(blob);
   const hosts = salt === undefined ? name : hashHost(name, salt.bytes, salt.hmacSha1);

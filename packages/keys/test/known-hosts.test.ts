@@ -92,12 +92,24 @@ describe("formatKnownHostsLine", () => {
     expect(text).toBe(`|1|${toBase64(salt)}|${mac} ${line(1)}`);
   });
 
-  it.each(["", "a b", "a,b", "*.example.com", "a?", "!a", "|1|a", "a\n", "@revoked", "#a", "a\0"])(
-    "refuses %j, which would match other hosts or none",
-    (name) => {
-      expect(() => formatKnownHostsLine(name, ed25519(1))).toThrow(expect.objectContaining({ code: "misuse" }));
-    },
-  );
+  it.each([
+    "",
+    "a b",
+    "a,b",
+    "*.example.com",
+    "a?",
+    "!a",
+    "|1|a",
+    "a\n",
+    "@revoked",
+    "#a",
+    "a\0",
+    "a\x1b",
+    "a\u4e2a",
+    "\u4e0aa",
+  ])("refuses %j, which would match other hosts or none", (name) => {
+    expect(() => formatKnownHostsLine(name, ed25519(1))).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
 });
 
 describe("parseKnownHosts", () => {
