@@ -155,9 +155,17 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
       "KnownHostsCommand runs a command: set allowExec to permit that",
     );
   const isOpen = checking === "accept-new" || checking === "no" || checking === "off";
+  // Keys that are written to /dev/null are not kept.
+  const files = config.userKnownHostsFile.filter((path) => !isNone(path) && path !== "/dev/null");
+  if (isOpen && files.length === 0) {
+    throw configError(
+      positionOf("strictHostKeyChecking"),
+      `expected a UserKnownHostsFile that keeps the keys which StrictHostKeyChecking ${checking} accepts, got none, ` +
+        "which trusts every server: name a file",
+    );
+  }
   return {
-    // Keys that are written to /dev/null are not kept.
-    files: config.userKnownHostsFile.filter((path) => !isNone(path) && path !== "/dev/null"),
+    files,
     globalFiles: config.globalKnownHostsFile.filter((path) => !isNone(path) && path !== "/dev/null"),
     // OpenSSH with `no` even accepts keys that have changed, and then forbids passwords. We refuse them.
     mode: isOpen ? "accept-new" : "strict",

@@ -31,8 +31,11 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
       ...(await base.load()),
       ...(lines ? [{ file: undefined, text: await lines(), isUsers: false }] : []),
     ];
-    const options = { mode, hash, updateHostKeys: updateHostKeys && command === undefined, ...(ask && { ask }) };
-    return createKnownHosts({ ...base, load }, options, { hmacSha1, sha256, random: nodeRandom });
+    // Without a file of the user, a key that the user accepts is not kept, so each connection asks.
+    const { change = async () => {} } = base;
+    const isUpdated = updateHostKeys && command === undefined && files.length > 0;
+    const options = { mode, hash, updateHostKeys: isUpdated, ...(ask && { ask }) };
+    return createKnownHosts({ ...base, load, change }, options, { hmacSha1, sha256, random: nodeRandom });
   };
   const verifier = create(command && (() => command()));
   return {

@@ -2,13 +2,15 @@
 import { execFileSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import type { AuthContext, AuthMethod } from "@postern/auth";
-import type { HostKeyCheck } from "@postern/tunnel";
+import type { HostKeyCheck, HostKeyVerifier } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generatePrivateKey, readPrivateKey } from "../../src/index.ts";
 import {
   createFromSshConfig,
   type FromSshConfigOptions,
   type SshConfigResult,
 } from "../../src/ssh-config/from-ssh-config.ts";
+import { nodeParts } from "../../src/ssh-config/node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
 import { createHome } from "./world.ts";
 
@@ -236,6 +238,33 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
       command: expect.any(Function),
     });
   });
+
+  it.each(["none", "/dev/null"])(
+    "trusts no server without a question if keys are not kept: UserKnownHostsFile %s",
+    async (file) => {
+      const text = (mode: string) =>
+        `UserKnownHostsFile ${file}\nGlobalKnownHostsFile none\nStrictHostKeyChecking ${mode}\n`;
+      for (const mode of ["no", "off", "accept-new"])
+        await expect(ask("x", text(mode))).rejects.toThrow(/line 3: expected a UserKnownHostsFile that keeps the keys/);
+      const answers = [true, false, true];
+      const { options } = await ask("x", text("ask"), { ask: () => answers.shift() ?? false });
+      const { check } = nodeParts.knownHosts(hostKeyOf(options) as KnownHostsPlan) as HostKeyVerifier;
+      const { publicKey: key } = await readPrivateKey(generatePrivateKey());
+      const offer = {
+        host: "x",
+        port: 22,
+        key,
+        keyType: "ssh-ed25519",
+        algorithm: "ssh-ed25519",
+        fingerprint: "SHA256:x",
+      };
+      expect(await check(offer)).toBe(true);
+      await expect(check(offer)).rejects.toMatchObject({ code: "hostkey" });
+      expect(await check(offer)).toBe(true);
+      const strict = nodeParts.knownHosts(hostKeyOf((await ask("x", text("yes"))).options) as KnownHostsPlan);
+      await expect((strict as HostKeyVerifier).check(offer)).rejects.toMatchObject({ code: "hostkey" });
+    },
+  );
 
   it("runs KnownHostsCommand without a shell, and rejects if it fails", async () => {
     const text = (command: string) => `Port 2222\nKnownHostsCommand ${command}\n`;
