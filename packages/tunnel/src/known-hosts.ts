@@ -15,7 +15,7 @@ import {
   parseKnownHosts,
 } from "@postern/keys";
 import { quote, SshError, toSshError } from "@postern/wire";
-import type { HostKeyOffer, HostKeyVerifier } from "./host-key.ts";
+import type { HostKeyEndpoint, HostKeyOffer, HostKeyVerifier } from "./host-key.ts";
 import {
   checkKnownHostsOptions,
   type HostKeyUpdate,
@@ -59,6 +59,11 @@ export function createKnownHosts(
     } catch (error) {
       throw refusal(`expected to read the known hosts of ${backend.place}, got an error: ${reasonOf(error)}`, error);
     }
+  };
+  /** Returns the lines of a host. Matching a hashed name costs an HMAC, so it is done once, and not for each question. */
+  const linesOf = (lines: readonly KnownHostsLine[], endpoint: HostKeyEndpoint): readonly KnownHostsLine[] => {
+    const names = namesToLookUp(endpoint);
+    return lines.filter(({ hosts }) => names.some((name) => matchesKnownHost(hosts, name, hmacSha1)));
   };
   const lineFor = (name: string, key: HostKeyOffer["key"]) =>
     formatKnownHostsLine(name, key, hash ? { bytes: random(20), hmacSha1 } : undefined);
@@ -132,13 +137,13 @@ export function createKnownHosts(
 
   const verifier: HostKeyVerifier = {
     async algorithms(endpoint, offered) {
-      const { all } = await load();
+      const own = linesOf((await load()).all, endpoint);
       // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
       const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
-      const addsCertificates = isPlain && knowsAuthority(all, endpoint, hmacSha1);
+      const addsCertificates = isPlain && knowsAuthority(own, endpoint, hmacSha1);
       const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
       const byName = new Map(usable.map((one) => [one.name, one]));
-      const names = orderHostKeyAlgorithms([...byName.keys()], all, endpoint, hmacSha1);
+      const names = orderHostKeyAlgorithms([...byName.keys()], own, endpoint, hmacSha1);
       return names.map((name) => byName.get(name)).filter((one) => one !== undefined);
     },
     async check(offer) {
@@ -164,10 +169,8 @@ export function createKnownHosts(
       let update: HostKeyUpdate | undefined;
       try {
         const { all, users } = await load();
-        const names = namesToLookUp(offer);
-        const [name] = names;
-        // Matching a hashed name costs an HMAC, so it is done once, and not for each announced key.
-        const own = all.filter(({ hosts }) => names.some((one) => matchesKnownHost(hosts, one, hmacSha1)));
+        const [name] = namesToLookUp(offer);
+        const own = linesOf(all, offer);
         const verdict = checkKnownHosts(own, query, hmacSha1);
         if (verdict.status !== "trusted" || verdict.name !== name || !users.includes(verdict.line)) return;
         const keys = readAnnouncement(announcement.data, hostKeyAlgorithms);

@@ -65,6 +65,24 @@ describe("accepting a key", () => {
   });
 });
 
+describe("lookups", () => {
+  it("compute the HMAC of a hashed line once for the order of algorithms, and once for the key", async () => {
+    let count = 0;
+    const counting: HmacSha1 = (key, data) => {
+      count++;
+      return hmacSha1(key, data);
+    };
+    const salt = { bytes: new Uint8Array(20), hmacSha1 };
+    const lines = Array.from({ length: 10 }, (_, n) => formatKnownHostsLine(`host-${n}`, others, salt));
+    lines.push(formatKnownHostsLine("ssh.example.com", ours));
+    const { verifier, check } = world({}, lines, counting);
+    await verifier.algorithms?.(offer(ours), modernAlgorithms.hostKeys);
+    expect(count).toBe(10);
+    expect(await check(ours)).toBe(true);
+    expect(count).toBe(20);
+  });
+});
+
 describe("UpdateHostKeys", () => {
   const request = async () => undefined;
   const announcement = (keys: readonly Bytes[]) => {
