@@ -30,6 +30,8 @@ export interface SshConfigHop {
   readonly user: string;
   readonly auth: readonly AuthMethod[];
   readonly hostKey: TunnelOptions["hostKey"];
+  /** HostKeyAlias, if it is set */
+  readonly hostKeyAlias?: string;
 }
 
 /** Options for `ReverseTunnel`. */
