@@ -133,7 +133,8 @@ export function knownKeys(lines: readonly KnownHostsLine[], name: string, hmacSh
  * Formats a line that makes a key known.
  *
  * @param salt 20 random bytes to hash the name with; without it the name is readable
- * @throws SshError `key` if the blob is malformed, `misuse` if the name is not one that a line can hold
+ * @throws SshError `key` if the blob is malformed, or of a type or size that is not read back; `misuse` if the name is
+ *   not one that a line can hold
  */
 export function formatKnownHostsLine(
   name: string,
@@ -149,9 +150,14 @@ export function formatKnownHostsLine(
         "international name as xn--…",
     );
   }
-  describePublicKey(blob);
+  const described = describePublicKey(blob);
   const hosts = salt === undefined ? name : hashHost(name, salt.bytes, salt.hmacSha1);
-  return `${hosts} ${keyType(blob)} ${toBase64(blob)}`;
+  const line = `${hosts} ${keyType(blob)} ${toBase64(blob)}`;
+  // The host of a line that is ignored stays unknown, so that every later key would be accepted as its first.
+  if (parseKnownHosts(line).map(knownKey)[0] === undefined) {
+    throw new SshError("key", `expected a key that known_hosts can hold, got ${blob.length} bytes of ${described}`);
+  }
+  return line;
 }
 
 /** Whether a line revokes a key. A revoked certificate stands for its key, as in OpenSSH. */

@@ -112,6 +112,18 @@ describe("formatKnownHostsLine", () => {
   });
 });
 
+describe("a key that a lookup would ignore", () => {
+  it.each([
+    [
+      "too large",
+      new Writer().text("sk-ssh-ed25519@openssh.com").string(new Uint8Array(32)).string(new Uint8Array(16_000)),
+    ],
+    ["of another type", new Writer().text("ssh-future").string(new Uint8Array(32))],
+  ])("is not formatted if it is %s", (_title, key) => {
+    expect(() => formatKnownHostsLine("x", key.finish())).toThrow(expect.objectContaining({ code: "key" }));
+  });
+});
+
 describe("parseKnownHosts", () => {
   it("keeps the text of each line", () => {
     const text = `  x ${line(1)}  a comment \r\n`;
