@@ -40,7 +40,7 @@ export interface JumpHost {
   readonly auth: AuthEntry | readonly AuthEntry[];
   /** default: the tunnel's `hostKey`, which is called with this host and port */
   readonly hostKey?: HostKeyCheck;
-  /** as {@link TunnelOptions.hostKeyAlias}, for this jump host */
+  /** the same as {@link TunnelOptions.hostKeyAlias} of this jump host */
   readonly hostKeyAlias?: string;
 }
 
