@@ -50,6 +50,7 @@ export type AuthAttempt =
 /**
  * The decision about an attempt: accepted, refused, or accepted with more methods required (RFC 4252 section 5.1).
  * `partial` lists the methods that can continue. It enforces no order: check `passed` before accepting a later attempt.
+ * A key that was accepted with `partial` is not accepted again, not even with a certificate.
  */
 export type AuthDecision =
   | boolean
@@ -94,6 +95,8 @@ export class AuthServerMachine {
   readonly #options: AuthServerOptions;
   readonly #events: AuthServerEvent[] = [];
   readonly #passed: string[] = [];
+  /** The keys that were accepted with `partial`. */
+  readonly #passedKeys: Bytes[] = [];
   #state: State = { at: "expectService" };
   #server: { readonly sessionId: Bytes; readonly hostKey: Bytes } | undefined;
   #user: string | undefined;
@@ -178,6 +181,7 @@ export class AuthServerMachine {
       this.#canContinue = required;
       // The method `none` proves nothing, so it does not count as passed.
       if (attempt.method !== "none") this.#passed.push(attempt.method);
+      if (attempt.method === "publickey") this.#passedKeys.push(this.#plainKey(attempt.algorithm, attempt.publicKey));
       this.#fail(true);
     }
   }
@@ -258,6 +262,9 @@ export class AuthServerMachine {
     }
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined || !hasAllowedSize(verifier, publicKey)) return undefined;
+    // As in OpenSSH, a key counts once: a server that requires two keys must not accept one of them twice.
+    const plain = this.#plainKey(algorithm, publicKey);
+    if (this.#passedKeys.some((passed) => equal(passed, plain))) return undefined;
     const attempt = { method: "publickey", user, publicKey, algorithm, proved } as const;
     if (!proved) return attempt;
     // The signature covers the request up to itself, the last field.
@@ -266,6 +273,12 @@ export class AuthServerMachine {
     const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
     if (!verifies(verifier, publicKey, signedData(sessionId, request), signature)) return undefined;
     return verifier.readKeyUse === undefined ? attempt : { ...attempt, securityKey: verifier.readKeyUse(signature) };
+  }
+
+  /** Returns the key that a certificate certifies, and any other key as it is. */
+  #plainKey(algorithm: string, publicKey: Bytes): Bytes {
+    const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
+    return verifier?.readCertificate?.(publicKey).publicKey ?? publicKey;
   }
 
   #accept(attempt: AuthAttempt): void {

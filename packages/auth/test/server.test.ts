@@ -1,8 +1,8 @@
 /** The server's side of user authentication, RFC 4252. */
 
-import type { PublicKeyAlgorithm } from "@postern/crypto";
+import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { modernAlgorithms, sshEd25519 } from "@postern/noble";
-import { testHostKey } from "@postern/testkit";
+import { otherHostKey, testHostKey } from "@postern/testkit";
 import { webSshEd25519 } from "@postern/web";
 import {
   type Bytes,
@@ -194,6 +194,27 @@ describe("attempts", () => {
       expect(server.receive(second)).toMatchObject({ type: "attempt" });
       expect(server.decide(true)).toEqual(success);
     }
+  });
+
+  it("need another key if two are required, and a certificate is no other key (auth2_key_already_used of OpenSSH)", async () => {
+    const certified: PublicKeyAlgorithm = {
+      ...sshEd25519,
+      name: "certified",
+      readCertificate: () => ({ publicKey: key.publicKey }) as Certificate,
+    };
+    const server = begun({ algorithms: [sshEd25519, certified] });
+    server.receive(await proof());
+    expect(server.decide({ partial: ["publickey"] })).toEqual(refused(true, "publickey"));
+    for (const again of [
+      await proof(),
+      query(),
+      query(key.publicKey, "certified"),
+      await proof({ name: "certified" }),
+    ]) {
+      expect(server.receive(again)).toBeUndefined();
+      expect(server.sent.at(-1)).toEqual(refused(false, "publickey"));
+    }
+    expect(server.receive(query(otherHostKey().publicKey))).toMatchObject({ type: "attempt" });
   });
 
   it("are recorded as passed only if they were accepted in part and proved", async () => {

@@ -24,8 +24,8 @@ export interface PartialDecision extends Permissions {
   /**
    * The methods that may follow; one of them must succeed. They are advertised to the client, not enforced: a client
    * may start with any of the server's `methods`. A function that accepts the second method must therefore check
-   * `attempt.passed`, the methods already accepted on this connection. Permissions set here restrict what the last
-   * method grants.
+   * `attempt.passed`, the methods already accepted on this connection. A key that was accepted is refused if it is
+   * offered again. Permissions set here restrict what the last method grants.
    *
    * @example
    * // Requires a key and then a password.

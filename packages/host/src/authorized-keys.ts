@@ -30,7 +30,10 @@ export interface KeyUse {
   readonly host?: string | undefined;
   /** Milliseconds since 1970. Default: now. */
   readonly time?: number;
-  /** `attempt.certificate`, if the key is a certificate. Without it, a certificate is refused. */
+  /**
+   * `attempt.certificate`, if the key is a certificate. Without it, a certificate is refused. The CA's signature of a
+   * certificate from another source must be checked first, see `checkCertificateSignature`.
+   */
   readonly certificate?: Certificate | undefined;
   /** The user name, which must be among the certificate's principals unless the line has `principals`. */
   readonly user?: string;

@@ -1,6 +1,6 @@
 /** One client, from its first byte to the end of its connection. @module */
 import type { AuthDecision } from "@postern/auth";
-import type { Certificate } from "@postern/crypto";
+import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
 import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
 import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
@@ -25,6 +25,8 @@ export class Client implements HostClient {
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   readonly #abort = new AbortController();
   readonly #requests: ClientRequests;
+  /** the algorithms of user keys and CAs, as this runtime supports them */
+  #userKeys: readonly PublicKeyAlgorithm[] = [];
   #connection: SshConnection | undefined;
   /** Number of attempts so far. A late decision about an earlier one is ignored. */
   #attempts = 0;
@@ -109,9 +111,11 @@ export class Client implements HostClient {
   async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform } = this.#context;
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
+    const algorithms = platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms);
+    this.#userKeys = algorithms.hostKeys;
     return await accept(pipe, {
       hostKeys,
-      algorithms: platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms),
+      algorithms,
       rekey,
       keepAlive,
       methods,
@@ -174,11 +178,11 @@ export class Client implements HostClient {
 
   /** @throws SshError `key` if the key is revoked, or its certificate is malformed or not signed by its CA */
   async #certificateOf({ publicKey }: { readonly publicKey: Bytes }): Promise<Certificate | undefined> {
-    const { algorithms, revokedKeys } = this.#context.options;
+    const { revokedKeys } = this.#context.options;
     const certificate = isCertificate(publicKey) ? parseCertificate(publicKey) : undefined;
     const revoked = revokedKeys?.reason(publicKey);
     if (revoked !== undefined) throw new SshError("key", `expected a key that is not revoked, but ${revoked}`);
-    if (certificate !== undefined) await verifyUserCertificate(certificate, algorithms.hostKeys);
+    if (certificate !== undefined) await verifyUserCertificate(certificate, this.#userKeys);
     return certificate;
   }
 

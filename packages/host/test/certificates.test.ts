@@ -1,10 +1,23 @@
 /** Certificates in authorized_keys: what a line and a certificate grant together. */
-import type { Certificate, SecurityKeyUse } from "@postern/crypto";
-import { parseCertificate, parsePublicKey } from "@postern/keys";
+import { publickey } from "@postern/auth";
+import type { Algorithms, Certificate, SecurityKeyUse } from "@postern/crypto";
+import {
+  createCertificateAlgorithm,
+  createCertificateSigner,
+  formatPublicKey,
+  parseCertificate,
+  parsePublicKey,
+} from "@postern/keys";
+import { modernAlgorithms } from "@postern/noble";
+import { connect } from "@postern/ssh";
+import { otherHostKey, pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import { type CertificateVector, loadVectors } from "@postern/testkit/vectors";
+import { policy } from "@postern/web";
+import { concat, Reader, SshError, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { authorizedKeys, type KeyUse } from "../src/index.ts";
+import { authorizedKeys, type KeyUse, TunnelHost } from "../src/index.ts";
 import { AddressList } from "../src/ip.ts";
+import { Network } from "./world.ts";
 
 const vectors = loadVectors("certificates", "sk-ssh-ed25519@openssh.com")
   .vectors as unknown as readonly CertificateVector[];
@@ -109,5 +122,62 @@ describe("source-address", () => {
     const list = new AddressList("192.0.2.0/24,2001:db8::/32,::1", true);
     const hosts = ["192.0.2.255", "2001:db8:1::5", "::1", "192.0.3.0", "2001:db9::", "::2"];
     expect(hosts.map((host) => list.includes(host))).toEqual([true, true, true, false, false, false]);
+  });
+});
+
+describe("a login with a certificate", () => {
+  const ca = otherHostKey();
+  const user = testHostKey();
+
+  /** A certificate of `user` for the name test, signed by `ca`. */
+  async function certify(): Promise<Uint8Array> {
+    const key = new Reader(user.publicKey, "key");
+    key.string();
+    const extensions = new Writer().text("permit-port-forwarding").text("").finish();
+    const signed = new Writer()
+      .text("ssh-ed25519-cert-v01@openssh.com")
+      .string(new Uint8Array(32))
+      .string(key.string())
+      .uint64(1n)
+      .uint32(1)
+      .text("id")
+      .string(new Writer().text("test").finish())
+      .uint64(0n)
+      .uint64(2n ** 64n - 1n)
+      .text("")
+      .string(extensions)
+      .text("")
+      .string(ca.publicKey)
+      .finish();
+    return concat(signed, new Writer().string(await ca.sign(signed, "ssh-ed25519")).finish());
+  }
+
+  it("verifies the CA's signature with the algorithms that the platform prepared", async () => {
+    const certificate = await certify();
+    const unsupported = (): never => {
+      throw new SshError("key", "expected a runtime with Ed25519, got another");
+    };
+    const hostKeys = [...modernAlgorithms.hostKeys.map(createCertificateAlgorithm), ...modernAlgorithms.hostKeys];
+    const network = new Network();
+    const host = new TunnelHost(
+      {
+        hostKeys: [user],
+        authorize: policy({ test: { keys: `cert-authority ${formatPublicKey(ca.publicKey)}` } }),
+        algorithms: { hostKeys: hostKeys.map((one) => ({ ...one, verify: unsupported })) },
+      },
+      Object.assign(network, { prepare: async (given: Algorithms) => ({ ...given, hostKeys }) }),
+    );
+    const [ours, theirs] = pipePair();
+    void host.serve(theirs, {});
+    const connection = await connect(ours, {
+      algorithms: modernAlgorithms,
+      random: seededRandom("client"),
+      user: "test",
+      auth: [publickey(createCertificateSigner(user, certificate))],
+      hostKey: () => true,
+    });
+    expect(connection.user).toBe("test");
+    await connection.close();
+    await host.close({ drainMs: 0 });
   });
 });

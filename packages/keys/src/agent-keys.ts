@@ -1,10 +1,9 @@
 /** The keys of an agent: their algorithms, and how they are named. @module */
 import { type Bytes, equal, quote, Reader, SshError, Writer } from "@postern/wire";
 import type { AgentIdentity } from "./agent-messages.ts";
+import { certificateName, certifiedFields, plainName } from "./certificate.ts";
 import { parseFingerprint } from "./fingerprint.ts";
 import { keyType, parsePublicKey } from "./public-key.ts";
-
-const certified = "-cert-v01@openssh.com";
 
 /**
  * Returns the signature algorithms of a key of an agent by the type in its blob, best first: none for DSA. A type that
@@ -13,7 +12,7 @@ const certified = "-cert-v01@openssh.com";
 export function agentAlgorithms(type: string): readonly string[] {
   // The type names SHA-1 as an algorithm, which is never used.
   if (type === "ssh-rsa") return ["rsa-sha2-512", "rsa-sha2-256"];
-  if (type === `ssh-rsa${certified}`) return [`rsa-sha2-512${certified}`, `rsa-sha2-256${certified}`];
+  if (plainName(type) === "ssh-rsa") return ["rsa-sha2-512", "rsa-sha2-256"].map(certificateName);
   return type.startsWith("ssh-dss") ? [] : [type];
 }
 
@@ -29,8 +28,9 @@ export function agentSignFlags(algorithm: string): number {
  */
 export function checkAgentSignature(signature: Bytes, algorithm: string): Bytes {
   const got = new Reader(signature, "signature of the agent").text();
-  if (got === plain(algorithm)) return signature;
-  throw new SshError("key", `expected the agent to sign with ${plain(algorithm)}, got ${quote(got, 64)}`);
+  const expected = plainName(algorithm) ?? algorithm;
+  if (got === expected) return signature;
+  throw new SshError("key", `expected the agent to sign with ${expected}, got ${quote(got, 64)}`);
 }
 
 /**
@@ -51,26 +51,15 @@ export function identityMatcher(text: string, sha256: (bytes: Bytes) => Bytes): 
   return ({ comment }) => comment === text;
 }
 
-/** The number of fields of each key that can be certified; all of them are strings (OpenSSH PROTOCOL.certkeys). */
-const fields: Readonly<Record<string, number>> = {
-  "ssh-ed25519": 1,
-  "ssh-rsa": 2,
-  "ecdsa-sha2-nistp256": 2,
-  "ecdsa-sha2-nistp384": 2,
-  "ecdsa-sha2-nistp521": 2,
-  "sk-ssh-ed25519@openssh.com": 2,
-  "sk-ecdsa-sha2-nistp256@openssh.com": 3,
-};
-
 /**
  * Returns the key that a blob certifies, or the blob itself if it is no certificate.
  * @throws SshError `key` or `protocol` if the blob is malformed
  */
 export function plainBlob(blob: Bytes): Bytes {
   const type = keyType(blob);
-  const inner = plain(type);
-  const count = fields[inner];
-  if (inner === type || count === undefined) return blob;
+  const inner = plainName(type);
+  const count = inner === undefined ? undefined : certifiedFields(inner);
+  if (inner === undefined || count === undefined) return blob;
   const reader = new Reader(blob, type);
   reader.string();
   // The nonce is before the key.
@@ -78,11 +67,4 @@ export function plainBlob(blob: Bytes): Bytes {
   const writer = new Writer(blob.length).text(inner);
   for (let n = 0; n < count; n++) writer.string(reader.string());
   return writer.finish();
-}
-
-/** `sk-ssh-ed25519-cert-v01@openssh.com` certifies `sk-ssh-ed25519@openssh.com`, the others have no domain. */
-function plain(name: string): string {
-  if (!name.endsWith(certified)) return name;
-  const short = name.slice(0, -certified.length);
-  return short.startsWith("sk-") ? `${short}@openssh.com` : short;
 }

@@ -19,6 +19,11 @@ const keyFields: Readonly<Record<string, number>> = {
   "sk-ecdsa-sha2-nistp256@openssh.com": 3,
 };
 
+/** Returns the number of fields of a key of a plain type that can be certified, or `undefined` for other types. */
+export function certifiedFields(type: string): number | undefined {
+  return Object.hasOwn(keyFields, type) ? keyFields[type] : undefined;
+}
+
 /**
  * Returns the name of a key type or signature algorithm in its certificate form: `ssh-ed25519-cert-v01@openssh.com`
  * for `ssh-ed25519`, `sk-ssh-ed25519-cert-v01@openssh.com` for `sk-ssh-ed25519@openssh.com`.
@@ -66,7 +71,7 @@ function readCertificate(blob: Bytes): Certificate {
   const reader = new Reader(blob, "certificate");
   const type = reader.text();
   const plain = plainName(type);
-  const fields = plain === undefined || !Object.hasOwn(keyFields, plain) ? undefined : keyFields[plain];
+  const fields = plain === undefined ? undefined : certifiedFields(plain);
   if (plain === undefined || fields === undefined) {
     throw new SshError("key", `expected a certificate, got a key of type ${quote(type, 64)}`);
   }
@@ -92,7 +97,7 @@ function readCertificate(blob: Bytes): Certificate {
   const signature = reader.string();
   reader.end();
   const authority = keyType(signatureKey);
-  if (!Object.hasOwn(keyFields, authority)) {
+  if (certifiedFields(authority) === undefined) {
     throw new SshError("key", `expected a certificate signed by a plain key, got a CA key of type ${authority}`);
   }
   describePublicKey(signatureKey);

@@ -133,20 +133,31 @@ export function knownKeys(lines: readonly KnownHostsLine[], name: string, hmacSh
  * Formats a line that makes a key known.
  *
  * @param salt 20 random bytes to hash the name with; without it the name is readable
- * @throws SshError `key` if the blob is malformed, `misuse` if the name is not one that a line can hold
+ * @throws SshError `key` if the blob is malformed, or of a type or size that is not read back; `misuse` if the name is
+ *   not one that a line can hold
  */
 export function formatKnownHostsLine(
   name: string,
   blob: Bytes,
   salt?: { readonly bytes: Bytes; readonly hmacSha1: HmacSha1 },
 ): string {
-  // A name with these characters would match other hosts, or break the line.
-  if (!/^[^\s,*?!|#@\0]+$/.test(name) || name.length > KnownHostsLimits.pattern) {
-    throw new SshError("misuse", "expected a host name without spaces, commas and wildcards to store, got another");
+  // A name with these characters would match other hosts, or break the line. Files have one byte per character, so
+  // other characters would become these: U+4E2A would become an asterisk, U+4E0A a line feed.
+  if (!/^[!-~]+$/.test(name) || /[,*?!|#@]/.test(name) || name.length > KnownHostsLimits.pattern) {
+    throw new SshError(
+      "misuse",
+      "expected a host name of ASCII characters without spaces, commas and wildcards to store, got another; write an " +
+        "international name as xn--…",
+    );
   }
-  describePublicKey(blob);
+  const described = describePublicKey(blob);
   const hosts = salt === undefined ? name : hashHost(name, salt.bytes, salt.hmacSha1);
-  return `${hosts} ${keyType(blob)} ${toBase64(blob)}`;
+  const line = `${hosts} ${keyType(blob)} ${toBase64(blob)}`;
+  // The host of a line that is ignored stays unknown, so that every later key would be accepted as its first.
+  if (parseKnownHosts(line).map(knownKey)[0] === undefined) {
+    throw new SshError("key", `expected a key that known_hosts can hold, got ${blob.length} bytes of ${described}`);
+  }
+  return line;
 }
 
 /** Whether a line revokes a key. A revoked certificate stands for its key, as in OpenSSH. */

@@ -2,7 +2,7 @@
 import type { Certificate, Hash } from "@postern/crypto";
 import { type Bytes, equal, expectType, fromUtf8, Reader, SshError, toHex, utf8 } from "@postern/wire";
 import { isCertificate, parseCertificate } from "./certificate.ts";
-import { parsePublicKey } from "./public-key.ts";
+import { describePublicKey, parsePublicKey } from "./public-key.ts";
 
 /** Revoked keys. */
 export interface RevokedKeys {
@@ -107,6 +107,8 @@ function readKrl(bytes: Bytes, lists: Lists): void {
     while (reader.remaining > 0) {
       const type = reader.byte();
       readSection(type, new Reader(reader.string(), "section of a KRL"), lists);
+      // A signature follows its key, outside the section (PROTOCOL.krl section 6).
+      if (type === Section.signature) reader.string();
     }
   } catch (error) {
     if (error instanceof SshError && error.code === "key") throw error;
@@ -124,7 +126,7 @@ function readSection(type: number, reader: Reader, lists: Lists): void {
       while (reader.remaining > 0) lists.keys.add(toHex(reader.string()));
       return;
     case Section.sha256:
-      while (reader.remaining > 0) lists.fingerprints.add(toHex(reader.string()));
+      while (reader.remaining > 0) lists.fingerprints.add(toHex(readFingerprint(reader)));
       return;
     case Section.sha1:
       throw new SshError(
@@ -141,8 +143,18 @@ function readSection(type: number, reader: Reader, lists: Lists): void {
   }
 }
 
+/** @throws SshError `key` for another length, because such a fingerprint would revoke nothing */
+function readFingerprint(reader: Reader): Bytes {
+  const digest = reader.string();
+  if (digest.length === 32) return digest;
+  throw new SshError("key", `expected a SHA-256 fingerprint of 32 bytes in a KRL, got ${digest.length}`);
+}
+
 function readCertificates(reader: Reader): RevokedCertificates {
-  const authority = toHex(reader.string());
+  const key = reader.string();
+  // A malformed CA key would match no certificate, and revoke nothing.
+  if (key.length > 0) describePublicKey(key);
+  const authority = toHex(key);
   reader.string(); // reserved
   const revoked: RevokedCertificates = { authority, keyIds: new Set(), matchers: [] };
   const { keyIds, matchers } = revoked;
@@ -159,6 +171,7 @@ function readCertificates(reader: Reader): RevokedCertificates {
       case CertSection.serialRange: {
         const [least, most] = [section.uint64(), section.uint64()];
         section.end();
+        if (least > most) throw new SshError("key", `expected a range of serial numbers, got ${least} to ${most}`);
         matchers.push((serial) => serial >= least && serial <= most);
         break;
       }

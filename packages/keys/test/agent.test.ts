@@ -124,6 +124,8 @@ describe("the keys of an agent", () => {
     const [ed25519, certificate, ecdsa] = identities.map(({ publicKey }) => publicKey) as [Bytes, Bytes, Bytes];
     expect(plainBlob(certificate)).toEqual(ed25519);
     expect(plainBlob(ecdsa)).toEqual(ecdsa);
+    const unknown = new Writer().text("constructor-cert-v01@openssh.com").string(new Uint8Array(8)).finish();
+    expect(plainBlob(unknown)).toEqual(unknown);
     const base64 = Buffer.from(sha256.digest(ed25519)).toString("base64").replace("=", "");
     expect(found(`SHA256:${base64}`)).toEqual([toHex(ed25519), toHex(certificate)]);
     expect(found(formatPublicKey(ecdsa, "with another comment"))).toEqual([toHex(ecdsa)]);

@@ -350,6 +350,31 @@ describe("parseRevokedKeys", () => {
         header(krl).byte(255).string(new Writer().text("x").boolean(true).string(new Uint8Array()).finish()),
       /critical extensions, got x/,
     ],
+    // `ssh-keygen -Q` of OpenSSH 9.2 rejects these, too. Read as they are, they would revoke nothing.
+    [
+      "a fingerprint of 31 bytes",
+      (krl: Writer) =>
+        header(krl)
+          .byte(5)
+          .string(new Writer().string(new Uint8Array(31)).finish()),
+      /fingerprint of 32 bytes in a KRL, got 31/,
+    ],
+    [
+      "a range that ends before it begins",
+      (krl: Writer) =>
+        header(krl)
+          .byte(1)
+          .string(certificates("", 0x21, 5n, 3n)),
+      /range of serial numbers, got 5 to 3/,
+    ],
+    [
+      "a malformed CA key",
+      (krl: Writer) =>
+        header(krl)
+          .byte(1)
+          .string(certificates("ssh-ed25519", 0x20, 5n)),
+      /expected a public key/,
+    ],
   ])("rejects a KRL with %s (PROTOCOL.krl)", (_, write, message) => {
     const krl = write(new Writer().raw(utf8("SSHKRL\n\0"))).finish();
     expect(() => parseRevokedKeys(krl, sha256)).toThrow(message);
@@ -358,6 +383,25 @@ describe("parseRevokedKeys", () => {
   function header(krl: Writer): Writer {
     return krl.uint32(1).uint64(0n).uint64(0n).uint64(0n).text("").text("");
   }
+
+  function certificates(authority: string, type: number, ...numbers: readonly bigint[]): Uint8Array {
+    const section = new Writer();
+    for (const number of numbers) section.uint64(number);
+    return new Writer().text(authority).text("").byte(type).string(section.finish()).finish();
+  }
+
+  it("skips signatures, which have a key and then a signature (PROTOCOL.krl section 6)", () => {
+    const revoked = new Writer().string(parsePublicKey(lineOf("plain")).blob).finish();
+    const krl = header(new Writer().raw(utf8("SSHKRL\n\0")))
+      .byte(2)
+      .string(revoked)
+      .byte(4)
+      .text("key")
+      .text("signature");
+    expect(parseRevokedKeys(krl.finish(), sha256).reason(parsePublicKey(lineOf("plain")).blob)).toBe(
+      "the key is revoked",
+    );
+  });
 
   it("reads a certificate in base64 as ssh-keygen prints it", () => {
     expect(lineOf("one").split(" ")[1]).toBe(toBase64(parsePublicKey(lineOf("one")).blob));

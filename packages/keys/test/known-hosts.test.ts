@@ -92,12 +92,36 @@ describe("formatKnownHostsLine", () => {
     expect(text).toBe(`|1|${toBase64(salt)}|${mac} ${line(1)}`);
   });
 
-  it.each(["", "a b", "a,b", "*.example.com", "a?", "!a", "|1|a", "a\n", "@revoked", "#a", "a\0"])(
-    "refuses %j, which would match other hosts or none",
-    (name) => {
-      expect(() => formatKnownHostsLine(name, ed25519(1))).toThrow(expect.objectContaining({ code: "misuse" }));
-    },
-  );
+  it.each([
+    "",
+    "a b",
+    "a,b",
+    "*.example.com",
+    "a?",
+    "!a",
+    "|1|a",
+    "a\n",
+    "@revoked",
+    "#a",
+    "a\0",
+    "a\x1b",
+    "a\u4e2a",
+    "\u4e0aa",
+  ])("refuses %j, which would match other hosts or none", (name) => {
+    expect(() => formatKnownHostsLine(name, ed25519(1))).toThrow(expect.objectContaining({ code: "misuse" }));
+  });
+});
+
+describe("a key that a lookup would ignore", () => {
+  it.each([
+    [
+      "too large",
+      new Writer().text("sk-ssh-ed25519@openssh.com").string(new Uint8Array(32)).string(new Uint8Array(16_000)),
+    ],
+    ["of another type", new Writer().text("ssh-future").string(new Uint8Array(32))],
+  ])("is not formatted if it is %s", (_title, key) => {
+    expect(() => formatKnownHostsLine("x", key.finish())).toThrow(expect.objectContaining({ code: "key" }));
+  });
 });
 
 describe("parseKnownHosts", () => {

@@ -222,6 +222,18 @@ describe("accept-new and ask", () => {
     await login(host, { files: [file] });
   });
 
+  // A file has one byte per character, so these names would become *, +.example, and a line feed.
+  it.each(["\u4e2a", "\u012a.example", "\u4e0aexample.com"])(
+    "stores no name that would name other hosts in the file: %j",
+    async (host) => {
+      const verifier = knownHosts({ files: [file], mode: "accept-new" });
+      const offer = { host, port: 22, key: blobOf(key), keyType: "ssh-ed25519", algorithm: "ssh-ed25519" };
+      const error = await rejection(Promise.resolve(verifier.check({ ...offer, fingerprint: fingerprintOf(key) })));
+      expect(error).toMatchObject({ code: "hostkey", message: expect.stringContaining("ASCII") });
+      expect(existsSync(file)).toBe(false);
+    },
+  );
+
   it("loses no line when many keys are accepted at once", async () => {
     const servers = await Promise.all(Array.from({ length: 8 }, () => listening(key)));
     await Promise.all(servers.map((host) => login(host, { files: [file], mode: "accept-new" })));

@@ -46,7 +46,7 @@ export interface HostKeyUpdate {
   readonly added: readonly string[];
   /** the lines that were removed, because the server no longer has their keys */
   readonly removed: readonly string[];
-  /** why nothing changed although the server has other keys than those that are known */
+  /** why the update failed: the announcement or a proof is not valid, or a line could not be changed */
   readonly error?: SshError;
 }
 

@@ -9,14 +9,16 @@ import {
   type KnownHostsVerdict,
   keyType,
   knowsAuthority,
+  matchesKnownHost,
   namesToLookUp,
   orderHostKeyAlgorithms,
   parseKnownHosts,
 } from "@postern/keys";
 import { quote, SshError, toSshError } from "@postern/wire";
-import type { HostKeyOffer, HostKeyVerifier } from "./host-key.ts";
+import type { HostKeyEndpoint, HostKeyOffer, HostKeyVerifier } from "./host-key.ts";
 import {
   checkKnownHostsOptions,
+  type HostKeyUpdate,
   type KnownHostsBackend,
   type KnownHostsOptions,
   type KnownHostsPrimitives,
@@ -58,6 +60,11 @@ export function createKnownHosts(
       throw refusal(`expected to read the known hosts of ${backend.place}, got an error: ${reasonOf(error)}`, error);
     }
   };
+  /** Returns the lines of a host. Matching a hashed name costs an HMAC, so it is done once, and not for each question. */
+  const linesOf = (lines: readonly KnownHostsLine[], endpoint: HostKeyEndpoint): readonly KnownHostsLine[] => {
+    const names = namesToLookUp(endpoint);
+    return lines.filter(({ hosts }) => names.some((name) => matchesKnownHost(hosts, name, hmacSha1)));
+  };
   const lineFor = (name: string, key: HostKeyOffer["key"]) =>
     formatKnownHostsLine(name, key, hash ? { bytes: random(20), hmacSha1 } : undefined);
 
@@ -79,47 +86,75 @@ export function createKnownHosts(
     }
   };
 
-  const accept = async (offer: HostKeyOffer): Promise<boolean> => {
+  const lookUp = async (offer: HostKeyOffer, problem: string | undefined): Promise<KnownHostsVerdict> => {
+    const { all } = await load();
+    const certificate = offer.certificate && {
+      signatureKey: offer.certificate.signatureKey,
+      isValid: problem === undefined,
+    };
+    return checkKnownHosts(all, { ...offer, key: plainKey(offer), certificate }, hmacSha1);
+  };
+
+  /** Whether the user, or the mode, accepts a key of a host of which no key is known. */
+  const isAccepted = async (offer: HostKeyOffer): Promise<boolean> => {
+    if (ask === undefined) {
+      if (mode === "accept-new") unproved.add(offer);
+      return mode === "accept-new";
+    }
     const [name] = namesToLookUp(offer);
     const { host, port, hostKeyAlias, fingerprint } = offer;
     const key = plainKey(offer);
     const type = keyType(key);
     const reason = `no key of ${quote(name)} is known in ${backend.place}`;
-    if (ask !== undefined) {
-      if ((await ask({ host, port, hostKeyAlias, key, keyType: type, fingerprint, reason })) !== true) {
-        throw refusal(`expected ask to accept the host key ${fingerprint} (${type}) of ${quote(name)}, got a refusal`);
+    if ((await ask({ host, port, hostKeyAlias, key, keyType: type, fingerprint, reason })) === true) return true;
+    throw refusal(`expected ask to accept the host key ${fingerprint} (${type}) of ${quote(name)}, got a refusal`);
+  };
+
+  /** Settles once the keys before are stored. */
+  let lastStored: Promise<unknown> = Promise.resolve();
+  /**
+   * Stores an accepted key. If a key of the host has been stored since the lookup, by another connection or program,
+   * stores nothing, and returns the verdict by it.
+   */
+  const store = (offer: HostKeyOffer, problem: string | undefined): Promise<KnownHostsVerdict | undefined> => {
+    const stored = lastStored.then(async () => {
+      const verdict = await lookUp(offer, problem);
+      if (verdict.status !== "unknown") return verdict;
+      const [name] = namesToLookUp(offer);
+      try {
+        await change?.([lineFor(name, plainKey(offer))], []);
+      } catch (error) {
+        throw refusal(
+          `expected to store the host key of ${quote(name)} in ${backend.place}: ${reasonOf(error)}`,
+          error,
+        );
       }
-    } else if (mode !== "accept-new") return false;
-    else unproved.add(offer);
-    try {
-      await change?.([lineFor(name, key)], []);
-    } catch (error) {
-      throw refusal(`expected to store the host key of ${quote(name)} in ${backend.place}: ${reasonOf(error)}`, error);
-    }
-    return true;
+      return undefined;
+    });
+    lastStored = stored.catch(() => {});
+    return stored;
   };
 
   const verifier: HostKeyVerifier = {
     async algorithms(endpoint, offered) {
-      const { all } = await load();
+      const own = linesOf((await load()).all, endpoint);
       // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
       const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
-      const addsCertificates = isPlain && knowsAuthority(all, endpoint, hmacSha1);
+      const addsCertificates = isPlain && knowsAuthority(own, endpoint, hmacSha1);
       const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
       const byName = new Map(usable.map((one) => [one.name, one]));
-      const names = orderHostKeyAlgorithms([...byName.keys()], all, endpoint, hmacSha1);
+      const names = orderHostKeyAlgorithms([...byName.keys()], own, endpoint, hmacSha1);
       return names.map((name) => byName.get(name)).filter((one) => one !== undefined);
     },
     async check(offer) {
-      const { all } = await load();
       const problem = await certificateProblem(offer);
-      const certificate = offer.certificate && {
-        signatureKey: offer.certificate.signatureKey,
-        isValid: problem === undefined,
-      };
-      const verdict = checkKnownHosts(all, { ...offer, key: plainKey(offer), certificate }, hmacSha1);
+      let verdict = await lookUp(offer, problem);
+      if (verdict.status === "unknown" && (await isAccepted(offer))) {
+        const since = await store(offer, problem);
+        if (since === undefined) return true;
+        verdict = since;
+      }
       if (verdict.status === "trusted") return true;
-      if (verdict.status === "unknown" && (await accept(offer))) return true;
       const why = problem === undefined ? "" : `; its certificate does not count: ${problem}`;
       throw refusal(explain(verdict, offer, backend, fingerprintOf) + why);
     },
@@ -131,25 +166,28 @@ export function createKnownHosts(
       const { host, port, certificate, hostKeyAlgorithms = [], ...rest } = offer;
       if (certificate !== undefined || unproved.has(offer)) return;
       const query = { ...rest, host, port };
+      let update: HostKeyUpdate | undefined;
       try {
         const { all, users } = await load();
         const [name] = namesToLookUp(offer);
-        const verdict = checkKnownHosts(all, query, hmacSha1);
+        const own = linesOf(all, offer);
+        const verdict = checkKnownHosts(own, query, hmacSha1);
         if (verdict.status !== "trusted" || verdict.name !== name || !users.includes(verdict.line)) return;
         const keys = readAnnouncement(announcement.data, hostKeyAlgorithms);
         const isRevoked = (key: HostKeyOffer["key"]) =>
-          checkKnownHosts(all, { ...query, key }, hmacSha1).status === "revoked";
+          checkKnownHosts(own, { ...query, key }, hmacSha1).status === "revoked";
         if (keys.some(isRevoked)) return;
-        const plan = planUpdate(users, name, keys, hmacSha1);
+        const plan = planUpdate(users, name, keys, hostKeyAlgorithms, hmacSha1);
         if (plan === undefined) return;
         if (plan.added.length > 0) await proveHostKeys(announcement, plan.added, hostKeyAlgorithms);
         const added = plan.added.map((key) => lineFor(name, key));
         await change(added, plan.removed);
-        onUpdate?.({ host, port, added, removed: plan.removed.map(({ text }) => text) });
+        update = { host, port, added, removed: plan.removed.map(({ text }) => text) };
       } catch (error) {
         const failed = toSshError(error, "hostkey", `the host keys of ${quote(host)} were not updated`);
-        onUpdate?.({ host, port, added: [], removed: [], error: failed });
+        update = { host, port, added: [], removed: [], error: failed };
       }
+      onUpdate?.(update);
     },
   };
 }

@@ -32,7 +32,7 @@ export function readAnnouncement(data: Bytes, algorithms: readonly PublicKeyAlgo
       throw new SshError("limit", `expected at most ${limits.keys} host keys of ${limits.bytes} bytes, got more`);
     }
     const type = keyType(key);
-    if (plainName(type) !== undefined || !algorithms.some((algorithm) => algorithm.keyType === type)) continue;
+    if (plainName(type) !== undefined || !isUsable(type, algorithms)) continue;
     describePublicKey(key);
     if (keys.some((other) => equal(other, key))) {
       throw new SshError("protocol", `expected each host key once, got a ${type} key twice`);
@@ -51,12 +51,14 @@ export interface HostKeyPlan {
 /**
  * Plans an update, or returns `undefined` if there is nothing to do or OpenSSH would leave it to the user: the name
  * matches a wildcard, a list of more than two names, a CA or a revoked key, or one of the keys is known under another
- * name.
+ * name. Unlike OpenSSH, it keeps keys of types that the connection could not use, because the server may have them, and
+ * other programs may use them.
  */
 export function planUpdate(
   lines: readonly KnownHostsLine[],
   name: string,
   keys: readonly Bytes[],
+  algorithms: readonly PublicKeyAlgorithm[],
   hmacSha1: HmacSha1,
 ): HostKeyPlan | undefined {
   if (keys.length === 0) return undefined;
@@ -68,9 +70,13 @@ export function planUpdate(
   if (others.some(({ blob }) => has(keys, blob))) return undefined;
   const blobs = matches.map(({ blob }) => blob);
   const added = keys.filter((key) => !has(blobs, key));
-  const old = matches.filter(({ blob }) => !has(keys, blob));
+  const old = matches.filter(({ blob }) => !has(keys, blob) && isUsable(keyType(blob), algorithms));
   if (others.some(({ blob }) => old.some((one) => equal(one.blob, blob)))) return undefined;
   return added.length + old.length === 0 ? undefined : { added, removed: old.map(({ line }) => line) };
+}
+
+function isUsable(type: string, algorithms: readonly PublicKeyAlgorithm[]): boolean {
+  return algorithms.some((algorithm) => algorithm.keyType === type);
 }
 
 /** OpenSSH accepts one name, or a name and an address. */
