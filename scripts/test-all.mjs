@@ -6,11 +6,15 @@
 import { run } from "./lib/run.mjs";
 
 const steps = [
-  ["check", "scripts/check.mjs"],
-  ["tests", "scripts/test.mjs"],
-  ["runtimes", "scripts/test.mjs", ["--project", "integration", "integration/runtimes"], { POSTERN_NODES: "22,24,26" }],
-  ["soak", "scripts/soak.mjs"],
+  { name: "check", args: ["scripts/check.mjs"] },
+  { name: "tests", args: ["scripts/test.mjs"] },
+  {
+    name: "runtimes",
+    args: ["scripts/test.mjs", "--project", "integration", "integration/runtimes"],
+    env: { POSTERN_NODES: "22,24,26" },
+  },
+  { name: "soak", args: ["scripts/soak.mjs"] },
 ];
-const failed = steps.filter(([, script, args = [], env = {}]) => run("node", [script, ...args], { env }) !== 0);
-console.log(failed.length === 0 ? "test:all: passed" : `test:all: failed: ${failed.map(([name]) => name).join(", ")}`);
+const failed = steps.filter(({ args, env }) => run("node", args, { env }) !== 0).map(({ name }) => name);
+console.log(failed.length === 0 ? "test:all: passed" : `test:all: failed: ${failed.join(", ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
