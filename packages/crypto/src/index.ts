@@ -2,6 +2,7 @@
 export * from "./aes-ctr.ts";
 export * from "./aes-gcm.ts";
 export * from "./algorithms.ts";
+export * from "./certificate-names.ts";
 export * from "./chacha20-poly1305.ts";
 export type { Cipher, DirectionKeys, PacketOpener, PacketSealer, PacketShape } from "./cipher.ts";
 export type * from "./kdf.ts";

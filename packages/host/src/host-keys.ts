@@ -1,6 +1,6 @@
 /** Announces the server's host keys and proves their possession: OpenSSH PROTOCOL section 2.5. @module */
-import type { Signer } from "@postern/crypto";
-import { isCertificate, plainName } from "@postern/keys";
+import { plainName, type Signer } from "@postern/crypto";
+import { isCertificate } from "@postern/keys";
 import type { SshConnection } from "@postern/ssh";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 

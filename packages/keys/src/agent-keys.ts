@@ -1,7 +1,8 @@
 /** The keys of an agent: their algorithms, and how they are named. @module */
-import { type Bytes, equal, quote, Reader, SshError, Writer } from "@postern/wire";
+import { certificateName, plainName } from "@postern/crypto";
+import { type Bytes, equal, quote, Reader, SshError } from "@postern/wire";
 import type { AgentIdentity } from "./agent-messages.ts";
-import { certificateName, certifiedFields, plainName } from "./certificate.ts";
+import { certifiedKey, isKnownCertificate } from "./certificate.ts";
 import { parseFingerprint } from "./fingerprint.ts";
 import { keyType, parsePublicKey } from "./public-key.ts";
 
@@ -12,7 +13,7 @@ import { keyType, parsePublicKey } from "./public-key.ts";
 export function agentAlgorithms(type: string): readonly string[] {
   // The type names SHA-1 as an algorithm, which is never used.
   if (type === "ssh-rsa") return ["rsa-sha2-512", "rsa-sha2-256"];
-  if (plainName(type) === "ssh-rsa") return ["rsa-sha2-512", "rsa-sha2-256"].map(certificateName);
+  if (plainName(type) === "ssh-rsa") return agentAlgorithms("ssh-rsa").map(certificateName);
   return type.startsWith("ssh-dss") ? [] : [type];
 }
 
@@ -52,19 +53,9 @@ export function identityMatcher(text: string, sha256: (bytes: Bytes) => Bytes): 
 }
 
 /**
- * Returns the key that a blob certifies, or the blob itself if it is no certificate.
+ * Returns the key that a blob certifies. Returns the blob itself if it is no certificate, or one of an unknown type.
  * @throws SshError `key` or `protocol` if the blob is malformed
  */
 export function plainBlob(blob: Bytes): Bytes {
-  const type = keyType(blob);
-  const inner = plainName(type);
-  const count = inner === undefined ? undefined : certifiedFields(inner);
-  if (inner === undefined || count === undefined) return blob;
-  const reader = new Reader(blob, type);
-  reader.string();
-  // The nonce is before the key.
-  reader.string();
-  const writer = new Writer(blob.length).text(inner);
-  for (let n = 0; n < count; n++) writer.string(reader.string());
-  return writer.finish();
+  return isKnownCertificate(keyType(blob)) ? certifiedKey(blob) : blob;
 }

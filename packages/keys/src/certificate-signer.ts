@@ -1,7 +1,7 @@
 /** Signing with a certified key, and verifying its signatures. @module */
-import type { Certificate, PublicKeyAlgorithm, Signer } from "@postern/crypto";
+import { type Certificate, certificateName, type PublicKeyAlgorithm, plainName, type Signer } from "@postern/crypto";
 import { type Bytes, equal, expectType, SshError } from "@postern/wire";
-import { certificateName, parseCertificate, plainName } from "./certificate.ts";
+import { parseCertificate } from "./certificate.ts";
 import { parsePublicKey } from "./public-key.ts";
 import { checkAlgorithm } from "./signer.ts";
 

@@ -1,12 +1,10 @@
 /** OpenSSH certificates (OpenSSH PROTOCOL.certkeys, draft-miller-ssh-cert). @module */
-import type { Certificate } from "@postern/crypto";
+import { type Certificate, plainName } from "@postern/crypto";
 import { type Bytes, equal, expectType, fromUtf8, quote, Reader, SshError, utf8, Writer } from "@postern/wire";
 import { describePublicKey, keyType } from "./public-key.ts";
 
 /** The limits of a certificate. OpenSSH has the same limit of principals. */
 const CertificateLimits = { bytes: 65_536, principals: 256 } as const;
-
-const suffix = "-cert-v01@openssh.com";
 
 /** The number of fields of each public key that can be certified, its type not counted. All fields are strings. */
 const keyFields: Readonly<Record<string, number>> = {
@@ -20,28 +18,26 @@ const keyFields: Readonly<Record<string, number>> = {
 };
 
 /** Returns the number of fields of a key of a plain type that can be certified, or `undefined` for other types. */
-export function certifiedFields(type: string): number | undefined {
+function certifiedFields(type: string): number | undefined {
   return Object.hasOwn(keyFields, type) ? keyFields[type] : undefined;
-}
-
-/**
- * Returns the name of a key type or signature algorithm in its certificate form: `ssh-ed25519-cert-v01@openssh.com`
- * for `ssh-ed25519`, `sk-ssh-ed25519-cert-v01@openssh.com` for `sk-ssh-ed25519@openssh.com`.
- */
-export function certificateName(name: string): string {
-  return name.replace(/@openssh\.com$/, "") + suffix;
-}
-
-/** Returns the plain name for the name of a certificate's type or algorithm, or `undefined` for any other name. */
-export function plainName(name: string): string | undefined {
-  if (!name.endsWith(suffix)) return undefined;
-  const plain = name.slice(0, -suffix.length);
-  return plain.startsWith("sk-") ? `${plain}@openssh.com` : plain;
 }
 
 /** Returns whether a public key blob is a certificate. @throws SshError `key` if it does not start with a name */
 export function isCertificate(blob: Bytes): boolean {
   return plainName(keyType(blob)) !== undefined;
+}
+
+/**
+ * Returns the key that a blob certifies, or the blob itself if it is no certificate.
+ * @throws SshError `key` if it does not start with a name, or is a malformed certificate
+ */
+export function certifiedKey(blob: Bytes): Bytes {
+  return isCertificate(blob) ? parseCertificate(blob).publicKey : blob;
+}
+
+/** Whether certificates of a type can be parsed. */
+export function isKnownCertificate(type: string): boolean {
+  return certifiedFields(plainName(type) ?? "") !== undefined;
 }
 
 /**

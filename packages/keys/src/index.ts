@@ -7,7 +7,6 @@ export {
   certificateOption,
   isCertificate,
   parseCertificate,
-  plainName,
 } from "./certificate.ts";
 export * from "./certificate-signer.ts";
 export {

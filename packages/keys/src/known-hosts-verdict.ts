@@ -1,6 +1,6 @@
 /** Whether known_hosts trusts a host key, and the order of its algorithms: the decisions of OpenSSH. @module */
+import { plainName } from "@postern/crypto";
 import { type Bytes, equal } from "@postern/wire";
-import { plainName } from "./certificate.ts";
 import {
   type HmacSha1,
   type KnownHostsLine,

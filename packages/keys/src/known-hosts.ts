@@ -1,6 +1,7 @@
 /** The text of known_hosts files: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. @module */
+import { plainName } from "@postern/crypto";
 import { type Bytes, equal, expectType, fromBase64, SshError, toBase64, utf8 } from "@postern/wire";
-import { parseCertificate, plainName } from "./certificate.ts";
+import { certifiedKey, parseCertificate } from "./certificate.ts";
 import { matchPattern } from "./match-pattern.ts";
 import { describePublicKey, keyType } from "./public-key.ts";
 
@@ -163,6 +164,5 @@ export function formatKnownHostsLine(
 /** Whether a line revokes a key. A revoked certificate stands for its key, as in OpenSSH. */
 export function revokes({ line, blob }: KnownKey, key: Bytes): boolean {
   if (line.marker !== "@revoked") return false;
-  const revoked = plainName(keyType(blob)) === undefined ? blob : parseCertificate(blob).publicKey;
-  return equal(revoked, key);
+  return equal(certifiedKey(blob), key);
 }

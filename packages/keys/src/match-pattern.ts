@@ -1,14 +1,20 @@
 /** Patterns of host names, addresses and principals: ssh_config(5), PATTERNS. @module */
 
-/** Whether a text matches a pattern: `*` matches any text, `?` any single character. */
-export function matchPattern(text: string, pattern: string): boolean {
+/**
+ * Whether a text matches a pattern: `*` matches any text, `?` any single character. A pattern of parts may also have
+ * functions, which match one character. The work is at most the product of both lengths.
+ */
+export function matchPattern(
+  text: string,
+  pattern: string | readonly (string | ((letter: string) => boolean))[],
+): boolean {
   let [at, star, resume] = [0, -1, 0];
   for (let i = 0; i < text.length; ) {
     const letter = pattern[at];
     if (letter === "*") {
       star = at++;
       resume = i;
-    } else if (letter === "?" || letter === text[i]) {
+    } else if (letter === "?" || letter === text[i] || (typeof letter === "function" && letter(text[i] ?? ""))) {
       at++;
       i++;
     } else if (star >= 0) {
@@ -17,5 +23,6 @@ export function matchPattern(text: string, pattern: string): boolean {
       i = ++resume;
     } else return false;
   }
-  return /^\**$/.test(pattern.slice(at));
+  while (pattern[at] === "*") at++;
+  return at === pattern.length;
 }

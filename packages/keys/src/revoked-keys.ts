@@ -1,7 +1,7 @@
 /** Lists of revoked keys: public keys as text, and key revocation lists (OpenSSH PROTOCOL.krl). @module */
 import type { Certificate, Hash } from "@postern/crypto";
 import { type Bytes, equal, expectType, fromUtf8, Reader, SshError, toHex, utf8 } from "@postern/wire";
-import { isCertificate, parseCertificate } from "./certificate.ts";
+import { certifiedKey, isCertificate, parseCertificate } from "./certificate.ts";
 import { describePublicKey, parsePublicKey } from "./public-key.ts";
 
 /** Revoked keys. */
@@ -86,7 +86,7 @@ function readText(text: string, lists: Lists): void {
     if (line === "" || line.startsWith("#")) continue;
     try {
       const { blob } = parsePublicKey(line);
-      lists.keys.add(toHex(isCertificate(blob) ? parseCertificate(blob).publicKey : blob));
+      lists.keys.add(toHex(certifiedKey(blob)));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new SshError("key", `revoked keys, line ${index + 1}: ${why}`, { cause });

@@ -1,34 +1,23 @@
 /** Reading and changing known_hosts files. @module */
 import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, platform, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { KnownHostsLimits } from "@postern/keys";
 import type { KnownHostsBackend, KnownHostsText, RemovedLine } from "@postern/tunnel";
 import { expectList, quote, SshError } from "@postern/wire";
+import { homeFolder, systemFolder } from "./folders.ts";
 
 /** Rewrites that fail because another program keeps changing the file. */
 const attempts = 5;
 
 /** The user's files of OpenSSH. */
 export function userKnownHosts(): readonly string[] {
-  return ["known_hosts", "known_hosts2"].map((name) => join(home(), ".ssh", name));
+  return ["known_hosts", "known_hosts2"].map((name) => join(homeFolder(), ".ssh", name));
 }
 
 /** The system's files of OpenSSH. */
 export function globalKnownHosts(): readonly string[] {
-  const { PROGRAMDATA = "C:\\ProgramData" } = process.env;
-  const folder = platform() === "win32" ? join(PROGRAMDATA, "ssh") : "/etc/ssh";
-  return ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(folder, name));
-}
-
-/** The home directory in the password database, as in OpenSSH; without an entry there, that of the environment. */
-function home(): string {
-  try {
-    return userInfo().homedir;
-  } catch {
-    return homedir();
-  }
+  return ["ssh_known_hosts", "ssh_known_hosts2"].map((name) => join(systemFolder(), name));
 }
 
 /** Returns the backend of files. @throws SshError `misuse` */
@@ -68,7 +57,7 @@ export function fileBackend(files: readonly string[], globalFiles: readonly stri
 }
 
 function expand(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(home(), path.slice(1)) : path;
+  return path === "~" || path.startsWith("~/") ? join(homeFolder(), path.slice(1)) : path;
 }
 
 /** Each byte is one character, so that lines in any charset can be written back. */

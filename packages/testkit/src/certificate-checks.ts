@@ -1,5 +1,5 @@
 /** Checks of the certificate vectors, which ssh-keygen wrote. Runs in every runtime. @module */
-import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
+import { type Certificate, type PublicKeyAlgorithm, plainName } from "@postern/crypto";
 import {
   checkCertificate,
   formatPublicKey,
@@ -7,7 +7,6 @@ import {
   parseCertificate,
   parsePublicKey,
   parseRevokedKeys,
-  plainName,
 } from "@postern/keys";
 import { sha256, sha256Fingerprint } from "@postern/noble";
 import { type Bytes, fromHex, fromUtf8, Reader, toHex } from "@postern/wire";

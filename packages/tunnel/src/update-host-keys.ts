@@ -1,5 +1,5 @@
 /** UpdateHostKeys: learning the host keys of a server that is trusted (OpenSSH PROTOCOL section 2.5). @module */
-import type { PublicKeyAlgorithm } from "@postern/crypto";
+import { type PublicKeyAlgorithm, plainName } from "@postern/crypto";
 import {
   describePublicKey,
   type HmacSha1,
@@ -7,7 +7,6 @@ import {
   keyType,
   knownKey,
   matchesKnownHost,
-  plainName,
 } from "@postern/keys";
 import { type Bytes, equal, Reader, SshError, Writer } from "@postern/wire";
 import type { HostKeyAnnouncement } from "./host-key.ts";

@@ -1,5 +1,5 @@
 /** The login method `publickey`, RFC 4252 section 7, with the signature algorithms of RFC 8332. @module */
-import type { Signer } from "@postern/crypto";
+import { plainName, type Signer } from "@postern/crypto";
 import {
   type Bytes,
   equal,
@@ -85,6 +85,5 @@ export function publickey(signer: Signer, { query = false, label = "publickey" }
 
 /** Whether server-sig-algs has an algorithm. It lists certificates by the algorithm of their key (they sign alike). */
 function lists(serverAlgorithms: readonly string[] | undefined, algorithm: string): boolean {
-  const certified = (name: string): string => `${name.replace("@openssh.com", "")}-cert-v01@openssh.com`;
-  return serverAlgorithms?.some((name) => name === algorithm || certified(name) === algorithm) ?? false;
+  return [algorithm, plainName(algorithm)].some((name) => name !== undefined && serverAlgorithms?.includes(name));
 }

@@ -1,7 +1,7 @@
 /** Lists of algorithms: plain, or relative to the defaults with `+`, `-` and `^`. @module */
+import { matchPattern } from "@postern/keys";
 import { quote } from "@postern/wire";
 import { type ConfigLine, configError } from "./config-line.ts";
-import { matchesPattern } from "./patterns.ts";
 import { word } from "./values.ts";
 
 /** `=` replaces the defaults, `+` appends to them, `^` puts the names before them, `-` removes names. */
@@ -32,7 +32,7 @@ export function selectAlgorithms(
   supported: readonly string[],
 ): readonly string[] {
   const { change, names } = list;
-  if (change === "-") return defaults.filter((one) => !names.some((name) => matchesPattern(one, name)));
+  if (change === "-") return defaults.filter((one) => !names.some((name) => matchPattern(one, name)));
   const wanted = { "=": names, "+": [...defaults, ...names], "^": [...names, ...defaults] }[change];
-  return [...new Set(wanted.flatMap((name) => supported.filter((one) => matchesPattern(one, name))))];
+  return [...new Set(wanted.flatMap((name) => supported.filter((one) => matchPattern(one, name))))];
 }

@@ -1,6 +1,6 @@
 /** Forwardings and environment variables, as data. @module */
+import { matchPattern } from "@postern/keys";
 import type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./forwards.ts";
-import { matchesPattern } from "./patterns.ts";
 import type { ResolvedSshConfig } from "./resolve.ts";
 import type { SshConfigEnvironment } from "./system.ts";
 
@@ -42,7 +42,7 @@ export function environmentOf(
 ): Record<string, string> {
   const sent = Object.entries(env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && sendEnv.some((pattern) => matchesPattern(entry[0], pattern)),
+      entry[1] !== undefined && sendEnv.some((pattern) => matchPattern(entry[0], pattern)),
   );
   return { ...Object.fromEntries(sent), ...setEnv };
 }

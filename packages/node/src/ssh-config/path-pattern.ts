@@ -1,30 +1,12 @@
 /** Patterns of file names in Include, as glob(7). @module */
+import { matchPattern } from "@postern/keys";
 
 /** One position of a pattern: any characters, one character, or one of a set. */
 type Part = "*" | ((char: string) => boolean);
 
 /** Returns whether `*`, `?`, `[a-z]`, `[!a-z]` and backslashes make the pattern match the whole name. */
 export function matchesPathSegment(name: string, pattern: string): boolean {
-  const parts = parse(pattern);
-  let at = 0;
-  let i = 0;
-  let star = -1;
-  let retry = 0;
-  while (at < name.length) {
-    const part = parts[i];
-    if (part === "*") {
-      star = i++;
-      retry = at;
-    } else if (part?.(name[at] as string)) {
-      i++;
-      at++;
-    } else if (star >= 0) {
-      i = star + 1;
-      at = ++retry;
-    } else return false;
-  }
-  while (parts[i] === "*") i++;
-  return i === parts.length;
+  return matchPattern(name, parse(pattern));
 }
 
 function parse(pattern: string): readonly Part[] {

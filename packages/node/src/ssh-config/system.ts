@@ -1,4 +1,5 @@
 /** This machine, as ssh_config sees it: the user, the files and the environment. @module */
+import { homeFolder, systemFolder } from "../folders.ts";
 
 /** Environment variables. */
 export type SshConfigEnvironment = Readonly<Record<string, string | undefined>>;
@@ -30,8 +31,8 @@ export function describeSystem(given: { readonly env?: SshConfigEnvironment; rea
     isWindows,
     env,
     // As ssh, which trusts the user database more than HOME. On Windows, the folder of the profile.
-    home: given.home ?? (isWindows ? os.homedir() : info.homedir),
-    systemFolder: isWindows ? `${env.PROGRAMDATA ?? env.ProgramData ?? "C:\\ProgramData"}\\ssh` : "/etc/ssh",
+    home: given.home ?? homeFolder(),
+    systemFolder: systemFolder(env),
     localUser: info.username,
     uid: info.uid,
     localHost: os.hostname(),
@@ -45,11 +46,11 @@ export function describeSystem(given: { readonly env?: SshConfigEnvironment; rea
 function userInfo(
   os: typeof import("node:os"),
   env: SshConfigEnvironment,
-): { readonly username: string; readonly uid: number; readonly homedir: string } {
+): { readonly username: string; readonly uid: number } {
   try {
     return os.userInfo({ encoding: "utf8" });
   } catch {
-    return { username: env.USER ?? env.LOGNAME ?? "", uid: process.getuid?.() ?? -1, homedir: os.homedir() };
+    return { username: env.USER ?? env.LOGNAME ?? "", uid: process.getuid?.() ?? -1 };
   }
 }
 

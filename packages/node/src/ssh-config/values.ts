@@ -1,7 +1,7 @@
 /** The values of ssh_config keywords: one function for each form, which checks what OpenSSH checks. @module */
+import { matchPattern } from "@postern/keys";
 import { quote, RfcLimits } from "@postern/wire";
 import { type ConfigLine, configError } from "./config-line.ts";
-import { matchesPattern } from "./patterns.ts";
 
 /** Most entries of a list that accumulates over lines, as in OpenSSH. */
 const mostEntries = 100;
@@ -146,7 +146,7 @@ export function addVariableNames(
 ): readonly string[] {
   let names = [...before];
   for (const name of added) {
-    if (name.startsWith("-")) names = names.filter((one) => !matchesPattern(one, name.slice(1)));
+    if (name.startsWith("-")) names = names.filter((one) => !matchPattern(one, name.slice(1)));
     else if (!names.includes(name)) names.push(name);
   }
   return checkCount(line, names);

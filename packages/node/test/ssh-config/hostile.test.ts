@@ -1,9 +1,9 @@
 /** Hostile configuration files: a typed error that names file and line, bounded work, and nothing is run. */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { matchPattern } from "@postern/keys";
 import { afterAll, describe, expect, it } from "vitest";
 import { matchesPathSegment } from "../../src/ssh-config/path-pattern.ts";
-import { matchesPattern } from "../../src/ssh-config/patterns.ts";
 import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
 import { createHome } from "./world.ts";
 
@@ -110,8 +110,8 @@ describe("a hostile configuration", () => {
   it("compares a pattern of many stars in at most the product of both lengths", () => {
     // With backtracking into each star, this would take longer than the universe has existed.
     const stars = "*a".repeat(500);
-    expect(matchesPattern("a".repeat(1000), `${stars}b`)).toBe(false);
-    expect(matchesPattern("a".repeat(1000), stars)).toBe(true);
+    expect(matchPattern("a".repeat(1000), `${stars}b`)).toBe(false);
+    expect(matchPattern("a".repeat(1000), stars)).toBe(true);
     expect(matchesPathSegment("a".repeat(255), `${"*[a-b]".repeat(120)}c`)).toBe(false);
     expect(matchesPathSegment("a".repeat(255), "*?*[!b]*")).toBe(true);
   });
