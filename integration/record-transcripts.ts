@@ -59,7 +59,7 @@ async function record(
     send(player.receive(Uint8Array.from(chunk)));
     for (const line of player.events.slice(before)) heard(line);
   });
-  await new Promise((resolve) => socket.once("close", resolve));
+  await new Promise<void>((resolve, reject) => socket.once("error", reject).once("close", () => resolve()));
   const text = `${JSON.stringify(transcriptOf(score, concat(...input), player), undefined, 1)}\n`;
   expect(text.length).toBeLessThan(200_000);
   writeFileSync(new URL(`${name}.json`, folder), text);
@@ -91,8 +91,11 @@ async function asClient(
   const socket = connect({ host: "127.0.0.1", port: sshd.port, noDelay: true });
   let answer: Promise<Uint8Array> | undefined;
   await record(name, score, socket, (line) => {
-    const [, port] = /^globalReply index=0 ok=true specific=(0x[0-9a-f]{8})$/.exec(line) ?? [];
-    if (port !== undefined) answer = exchange(Number(port), question);
+    if (answer !== undefined || !line.startsWith("globalReply ")) return;
+    const [, port] = /^globalReply index=0 ok=true specificData=(0x[0-9a-f]{8})$/.exec(line) ?? [];
+    // Without a visitor, the session would not end.
+    if (port === undefined) socket.destroy(new Error(`expected the port of the forwarding, got ${line}`));
+    else answer = exchange(Number(port), question);
   });
   if (score.program === "echo") expect(Uint8Array.from((await answer) ?? [])).toEqual(question);
 }
