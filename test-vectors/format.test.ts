@@ -1,8 +1,9 @@
 /** Checks the files of this folder: their form, their provenance, and their counts in the README. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { compatibleAlgorithms, sha256, sha384, sha512, skEcdsaNistp256, skSshEd25519 } from "@postern/noble";
 import { loadVectors } from "@postern/testkit/vectors";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire", "agent"];
 const filesOf = (kind: string) =>
@@ -41,6 +42,19 @@ describe.each(all)("%s/%s.json", (kind, algorithm) => {
         .slice(1) ?? [];
     expect(Number(count)).toBe(vectors.length);
   });
+});
+
+/** Prints the number of vectors of each folder. Directly to stderr: the test runner would add a heading. */
+afterAll(() => {
+  const files = readdirSync(import.meta.dirname, { recursive: true }).map(String);
+  const counts = new Map<string, number>();
+  for (const file of files.filter((name) => name.endsWith(".json")).toSorted()) {
+    const { vectors } = JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as { vectors?: unknown[] };
+    const family = file.startsWith("keys") ? file.replace(/\.json$/, "") : (file.split(/[\\/]/)[0] ?? "");
+    counts.set(family, (counts.get(family) ?? 0) + (vectors?.length ?? 1));
+  }
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  writeSync(2, `vectors: ${[...counts].map(([name, count]) => `${name} ${count}`).join(", ")}; ${total} in all\n`);
 });
 
 describe("coverage", () => {

@@ -20,6 +20,7 @@ export {
   type Requirement,
   sshdKnows,
 } from "./requirements.ts";
+export * from "./software-token.ts";
 export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";
