@@ -1,16 +1,12 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import { type PublicKeyAlgorithm, type SecurityKeyUse, verifyNow } from "@postern/crypto";
+import type { PublicKeyAlgorithm, SecurityKeyUse } from "@postern/crypto";
 import {
   type Bytes,
   equal,
   HOSTBOUND_METHOD,
-  HostboundProof,
-  HostboundQuery,
   KeyboardInteractiveRequest,
   PasswordRequest,
   type PayloadSink,
-  PublickeyProof,
-  PublickeyQuery,
   quote,
   Reader,
   ServerLimits,
@@ -29,6 +25,7 @@ import {
 import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
 import type { InteractiveRequest } from "./methods/keyboard-interactive.ts";
 import { signedData } from "./methods/publickey.ts";
+import { allowsUntouched, hasAllowedSize, readPublickey, requiredMethods, verifies } from "./server-checks.ts";
 
 /** A login attempt of a client. The program accepts or rejects it. */
 export type AuthAttempt =
@@ -255,7 +252,7 @@ export class AuthServerMachine {
     if (this.#server === undefined) throw new SshError("misuse", "expected the session identifier to be known");
     const { sessionId, hostKey } = this.#server;
     const proved = new Reader(specificData, "publickey request").boolean();
-    const { algorithm, publicKey, ...more } = read(method === HOSTBOUND_METHOD, proved, specificData);
+    const { algorithm, publicKey, ...more } = readPublickey(method === HOSTBOUND_METHOD, proved, specificData);
     // A client that signs another host key has its session with another server, which relays the signature to us.
     if (more.hostKey !== undefined && !equal(more.hostKey, hostKey)) {
       throw new SshError("protocol", `expected ${HOSTBOUND_METHOD} to contain our host key, got another key`);
@@ -302,52 +299,4 @@ export class AuthServerMachine {
   #fail(partialSuccess: boolean): void {
     this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
   }
-}
-
-interface PublickeyFields {
-  readonly algorithm: string;
-  readonly publicKey: Bytes;
-  readonly hostKey?: Bytes;
-  readonly signature: Bytes;
-}
-
-function read(hostbound: boolean, proved: boolean, specificData: Bytes): PublickeyFields {
-  const signature = new Uint8Array(0);
-  if (hostbound) return { signature, ...(proved ? HostboundProof : HostboundQuery).decode(specificData) };
-  return { signature, ...(proved ? PublickeyProof : PublickeyQuery).decode(specificData) };
-}
-
-function verifies(verifier: PublicKeyAlgorithm, publicKey: Bytes, data: Bytes, signature: Bytes): boolean {
-  try {
-    return verifyNow(verifier, publicKey, data, signature);
-  } catch (error) {
-    // A malformed key is refused like any other, because the client may have another key.
-    if (error instanceof SshError && error.code === "key") return false;
-    throw error;
-  }
-}
-
-/** Limits the size of the key that verifies: verifying with a large one takes seconds. */
-function hasAllowedSize({ readCertificate }: PublicKeyAlgorithm, publicKey: Bytes): boolean {
-  if (readCertificate === undefined) return publicKey.length <= ServerLimits.userKeyBytes;
-  try {
-    const isShort = publicKey.length <= ServerLimits.certificateBytes;
-    return isShort && readCertificate(publicKey).publicKey.length <= ServerLimits.userKeyBytes;
-  } catch {
-    return false;
-  }
-}
-
-function allowsUntouched(decision: unknown): boolean {
-  if (typeof decision !== "object" || decision === null || !("noTouchRequired" in decision)) return false;
-  return decision.noTouchRequired === true && (!("partial" in decision) || requiredMethods(decision) !== undefined);
-}
-
-/** Returns the methods of a partial decision, or `undefined` for any other value, because JavaScript may pass any. */
-function requiredMethods(decision: unknown): readonly string[] | undefined {
-  if (typeof decision !== "object" || decision === null || !("partial" in decision)) return undefined;
-  const { partial } = decision;
-  if (!Array.isArray(partial)) return undefined;
-  const names: readonly unknown[] = partial;
-  return names.length > 0 && names.every((name) => typeof name === "string") ? names : undefined;
 }

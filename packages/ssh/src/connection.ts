@@ -1,4 +1,8 @@
-/** The part of an SSH connection that both roles share: login, channels, requests and closing. @module */
+/**
+ * The part of an SSH connection that both roles share: login, channels, requests and closing.
+ * Longer than 300 lines, because it handles every event and call of a connection, and most are short.
+ * @module
+ */
 import type { AuthClientEvent, AuthServerEvent, MaybePromise } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";

@@ -1,4 +1,8 @@
-/** Joins the transport, authentication and connection machines by message number. @module */
+/**
+ * Joins the transport, authentication and connection machines by message number.
+ * Longer than 300 lines, because each method depends on the state of all three.
+ * @module
+ */
 import {
   type AuthClientEvent,
   AuthClientMachine,

@@ -1,9 +1,10 @@
 /** A forwarding in use: requested on each new connection, its visitors served. @module */
 import { type CallOptions, type Deferred, deferred, onAbort, setRef } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
+import { checkCallOptions } from "./check-calls.ts";
 import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
-import { type CheckedForwarding, checkCallOptions } from "./options.ts";
+import type { CheckedForwarding } from "./options.ts";
 import type { Target } from "./platform.ts";
 import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
 import { LinkFailure } from "./reconnect.ts";

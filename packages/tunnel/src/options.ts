@@ -1,24 +1,8 @@
-/** The options of a ReverseTunnel and its calls. `check-options.ts` checks those of the tunnel itself. @module */
+/** The options of a ReverseTunnel and its calls. `check-options.ts` and `check-calls.ts` check them. @module */
 import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import {
-  type CallOptions,
-  checkOptions,
-  type KeepAliveOptions,
-  type ProxyServer,
-  type rekeyLimits,
-} from "@postern/ssh";
-import {
-  describeType,
-  expectInteger,
-  expectNumber,
-  expectPort,
-  expectSignal,
-  expectText,
-  expectType,
-  Limits,
-  SshError,
-} from "@postern/wire";
+import type { KeepAliveOptions, ProxyServer, rekeyLimits } from "@postern/ssh";
+import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
@@ -139,7 +123,7 @@ export interface ChannelOpenRequest {
 }
 
 /** Options that `forward` and `listen` share. */
-interface RequestOptions {
+export interface RequestOptions {
   /**
    * Sent to the server as it is: `""` means all addresses, `0.0.0.0` all of IPv4, `::` all of IPv6. Default
    * `localhost`: loopback of both (RFC 4254 section 7.1).
@@ -231,76 +215,3 @@ export type CheckedForwarding = RequestOptions & {
   readonly backlog: number;
   readonly onOpenTimeoutMs: number;
 };
-
-const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
-
-/** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkForwardOptions(given: ForwardOptions, ignored: readonly unknown[]): CheckedForwarding {
-  refuseIgnored("forward", ignored);
-  const { target } = checkRequest("forward", given, "target");
-  if (target === undefined)
-    throw new SshError(
-      "misuse",
-      "expected a target such as { host: '127.0.0.1', port: 80 }, got none: listen() needs none",
-    );
-  checkOptions("target", target, ["host", "port"]);
-  expectText("target.host", target.host);
-  expectPort("target.port", target.port, 1);
-  return withDefaults(given, target, Limits.backlog);
-}
-
-/** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkListenOptions(given: ListenOptions, ignored: readonly unknown[]): CheckedForwarding {
-  refuseIgnored("listen", ignored);
-  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
-  expectInteger("backlog", backlog, 1);
-  return withDefaults(given, undefined, backlog);
-}
-
-function checkRequest<Options extends RequestOptions>(
-  what: string,
-  given: Options,
-  own: keyof Options & string,
-): Options {
-  checkOptions(what, given, [...requestOptions, own]);
-  if (given.address !== undefined) expectType("address", given.address, "string");
-  expectPort("port", given.port, 0);
-  if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
-  if (given.onOpenTimeoutMs !== undefined) expectNumber("onOpenTimeoutMs", given.onOpenTimeoutMs, 1);
-  for (const name of ["wait", "keepPort"] as const)
-    if (given[name] !== undefined) expectType(name, given[name], "boolean");
-  expectSignal(given.signal);
-  return given;
-}
-
-function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {
-  const { address = "localhost", onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
-  return { ...given, address, target, backlog, onOpenTimeoutMs };
-}
-
-/** @throws SshError `misuse` */
-export function checkCallOptions(what: string, given: CallOptions, ignored: readonly unknown[] = []): void {
-  refuseIgnored(what, ignored);
-  checkOptions(what, given, ["signal"]);
-  expectSignal(given.signal);
-}
-
-/** Returns `drainMs`. @throws SshError `misuse` */
-export function checkCloseOptions(given: CloseOptions, ignored: readonly unknown[]): number {
-  refuseIgnored("close", ignored);
-  checkOptions("close", given, ["drainMs", "signal"]);
-  expectSignal(given.signal);
-  const { drainMs = 0 } = given;
-  expectNumber("drainMs", drainMs);
-  return drainMs;
-}
-
-/** A second argument, such as a signal, would have no effect. @throws SshError `misuse` */
-function refuseIgnored(what: string, ignored: readonly unknown[]): void {
-  if (ignored.length === 0) return;
-  const got = describeType(ignored[0]);
-  throw new SshError(
-    "misuse",
-    `expected ${what}() to be called with one object such as { signal }, got a second argument: ${got}`,
-  );
-}

@@ -2,6 +2,7 @@
 import { type CallOptions, onAbort, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
+import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
 import { checkTunnelOptions } from "./check-options.ts";
 import {
   ForwardingEvent,
@@ -14,17 +15,13 @@ import {
 } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
-import {
-  type CheckedForwarding,
-  type CheckedOptions,
-  type CloseOptions,
-  checkCallOptions,
-  checkCloseOptions,
-  checkForwardOptions,
-  checkListenOptions,
-  type ForwardOptions,
-  type ListenOptions,
-  type TunnelOptions,
+import type {
+  CheckedForwarding,
+  CheckedOptions,
+  CloseOptions,
+  ForwardOptions,
+  ListenOptions,
+  TunnelOptions,
 } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { sumOf, Timeline, type TimelineEntry, type TunnelStats } from "./stats.ts";
