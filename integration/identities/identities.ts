@@ -37,7 +37,7 @@ export interface Identity {
   readonly methods: (server: IdentityServer, index: number) => AuthMethod | Promise<readonly AuthMethod[]>;
   /** Default: all. */
   readonly kinds?: readonly ServerKind[];
-  /** What the log of each kind of server must contain. */
+  /** The text that each kind of server must log. */
   readonly logged?: Partial<Record<ServerKind, RegExp>>;
   /** Lines of sshd_config and a password, for a server of its own. */
   readonly server?: { readonly config: Readonly<Record<string, string>>; readonly password?: string };

@@ -13,7 +13,7 @@ export interface Trust {
 
 export interface IdentityServer extends SshServer {
   readonly password: string | undefined;
-  /** What the server has logged so far. */
+  /** Returns the log so far. */
   readonly log: () => string;
   stop(): Promise<void>;
 }
