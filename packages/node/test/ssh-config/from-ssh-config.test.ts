@@ -1,7 +1,9 @@
 /** The options of a tunnel for a configuration. */
 import { execFileSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
+import { inspect } from "node:util";
 import type { AuthContext, AuthMethod } from "@postern/auth";
+import { rejection } from "@postern/testkit";
 import type { HostKeyCheck } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -247,7 +249,16 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
     const echo = await command('/bin/echo %H %I %t %f %K %n "a  b" $HOME;');
     expect(await echo?.(key)).toBe("[host]:2222 HOSTNAME ssh-ed25519 SHA256:x AAAA host a  b $HOME;\n");
     expect(await echo?.()).toBe("[host]:2222 ORDER NONE NONE NONE host a  b $HOME;\n");
-    await expect((await command("/bin/false"))?.(key)).rejects.toMatchObject({ code: "hostkey" });
+    // Its standard input has ended, as with OpenSSH, so it does not wait for us.
+    expect(await (await command("/bin/cat"))?.(key)).toBe("");
+    const failing = await command("/bin/sh -c 'exit 3' hunter2");
+    const failed = await rejection(failing?.(key) ?? Promise.resolve());
+    expect(failed).toMatchObject({
+      code: "hostkey",
+      message: 'expected KnownHostsCommand "/bin/sh" to succeed, got status 3',
+    });
+    expect(inspect(failed, { depth: 9 })).not.toContain("hunter2");
+    await expect((await command("/no/such/program"))?.(key)).rejects.toThrow("to succeed, got ENOENT");
     await expect(command("echo")).rejects.toThrow(/line 2: expected KnownHostsCommand to name an absolute path/);
     expect(await command("none")).toBeUndefined();
   });
