@@ -11,6 +11,7 @@ import {
   type FromSshConfigOptions,
   type SshConfigResult,
 } from "../../src/ssh-config/from-ssh-config.ts";
+import { nodeParts } from "../../src/ssh-config/node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
 import { createHome } from "./world.ts";
 
@@ -261,6 +262,22 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
     await expect((await command("/no/such/program"))?.(key)).rejects.toThrow("to succeed, got ENOENT");
     await expect(command("echo")).rejects.toThrow(/line 2: expected KnownHostsCommand to name an absolute path/);
     expect(await command("none")).toBeUndefined();
+  });
+
+  it.skipIf(process.platform === "win32")("replaces the shell by ProxyCommand, as ssh does", async () => {
+    const pipe = await nodeParts.commandPipe("printf first; printf second", new AbortController().signal);
+    let text = "";
+    await new Promise<void>((closed) =>
+      pipe.start({
+        data: (chunk) => {
+          text += Buffer.from(chunk).toString();
+        },
+        end: () => pipe.end(),
+        drain() {},
+        closed: () => closed(),
+      }),
+    );
+    expect(text).toBe("first");
   });
 
   it("intersects the lists of algorithms with ours", async () => {
