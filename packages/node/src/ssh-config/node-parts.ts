@@ -19,7 +19,7 @@ export const nodeParts: SshConfigParts = {
   privateKeyFile,
   agent,
   knownHosts: createVerifier,
-  // As OpenSSH (sshconnect.c): the command replaces the shell, so that its end is the command's.
+  // As OpenSSH: the command replaces the shell, so that its end is the command's.
   commandPipe: (command, signal) =>
     commandPipe(process.platform === "win32" ? command : `exec ${command}`, [], { shell: true, signal }),
   none,
