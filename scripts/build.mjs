@@ -1,6 +1,6 @@
 /**
  * Builds the `dist` of every package, and removes outputs whose source is gone. The compiler writes the declarations,
- * and esbuild one JavaScript file for each entry, because fewer files load faster.
+ * and esbuild one JavaScript file for each entry, because fewer files load faster, or for each module.
  * @module
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -11,6 +11,13 @@ import { run } from "./lib/run.mjs";
 
 const packages = fileURLToPath(new URL("../packages/", import.meta.url));
 const folders = readdirSync(packages).map((name) => join(packages, name));
+
+/**
+ * Packages whose modules stay separate files. They import key files and their primitives dynamically, and bundlers that
+ * split code, such as esbuild, share whole files between chunks: of a single file, each part that a chunk needs would
+ * be loaded at once.
+ */
+const separate = ["@postern/keys", "@postern/noble", "@postern/web"];
 
 for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
@@ -31,10 +38,13 @@ function tidy(folder) {
   if (!whole) rmSync(join(dist, ".tsbuildinfo"), { force: true });
 }
 
-/** Bundles the entries of a package. Code that several entries share is a file of its own. */
+/** Bundles the entries of a package, or converts its modules. Code that several entries share is a file of its own. */
 async function bundle(folder) {
   const { name, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const entryPoints = Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
+  const modules = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => /(?<!\.d)\.ts$/.test(file));
+  const entryPoints = separate.includes(name)
+    ? modules.map((file) => `./src/${file.replaceAll("\\", "/")}`)
+    : Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
   const entries = new Set(entryPoints.map((entry) => join(folder, entry)));
   const dist = join(folder, "dist");
   for (const file of readdirSync(dist, { recursive: true })) if (/\.js(\.map)?$/.test(file)) rmSync(join(dist, file));
@@ -66,6 +76,7 @@ function outside(packageName, entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
     if (/^\.\.?\//.test(path)) {
+      if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
       // An entry that re-exports another entry keeps it external.
       const again = entries.has(importer) && entries.has(join(resolveDir, path));
       return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;

@@ -13,7 +13,7 @@ import { describeType, expectText, expectType, SshError, Writer } from "@postern
 import { encodeFile, encodeSecret } from "./encode-private-key.ts";
 import type { KeyFileCrypto } from "./files/crypto.ts";
 import type { PrivateKeyJwk } from "./jwk.ts";
-import { loadKeyFiles } from "./key-reader.ts";
+import { expectOptions, loadKeyFiles } from "./key-reader.ts";
 import type { PrivateKey, PublicHalf } from "./key-types.ts";
 import { blockSize } from "./private-key.ts";
 
@@ -56,7 +56,7 @@ export interface GeneratorPlatform {
 export function createKeyGenerator(platform: GeneratorPlatform): GeneratePrivateKey {
   const { publicHalf } = platform;
   const generate = (options: GenerateOptions = {}): string | Promise<string> => {
-    expectType("the options of generatePrivateKey", options, "object");
+    expectOptions("generatePrivateKey", options, ["type", "bits", "comment", "passphrase", "random"]);
     const { type = "ed25519", bits, comment = "", passphrase, random = webRandom } = options;
     expectType("comment", comment, "string");
     expectType("random", random, "function");

@@ -1,6 +1,6 @@
 /** Reads private keys of every format. Other formats than the plain one of OpenSSH are loaded when needed. @module */
 import type { Signer } from "@postern/crypto";
-import { type Bytes, describeType, expectType, fromUtf8, SshError } from "@postern/wire";
+import { type Bytes, describeType, expectType, fromUtf8, quote, SshError } from "@postern/wire";
 import { createCertificateSigner } from "./certificate-signer.ts";
 import type { KeyFileCrypto } from "./files/crypto.ts";
 import type { Passphrase, PrivateKey, PublicHalf } from "./key-types.ts";
@@ -59,14 +59,19 @@ const known: readonly string[] = ["passphrase", "certificate"];
 
 /** @throws SshError `misuse` for an unknown option or one of another type */
 export function checkReadOptions(name: string, options: ReadPrivateKeyOptions): void {
-  expectType(`the options of ${name}`, options, "object");
-  const unknown = Object.keys(options).find((option) => !known.includes(option));
-  if (unknown !== undefined)
-    throw new SshError("misuse", `expected the options ${known.join(", ")} of ${name}, got ${unknown}`);
+  expectOptions(name, options, known);
   const { passphrase, certificate } = options;
   if (certificate !== undefined && typeof certificate !== "string") {
     expectType("certificate", certificate, "Uint8Array");
   }
   if (passphrase === undefined || typeof passphrase === "string" || typeof passphrase === "function") return;
   throw new SshError("misuse", `expected passphrase to be a string or a function, got ${describeType(passphrase)}`);
+}
+
+/** @throws SshError `misuse` for anything but an object with these options: a misspelt one would have no effect */
+export function expectOptions(name: string, options: object, known: readonly string[]): void {
+  expectType(`the options of ${name}`, options, "object");
+  const unknown = Object.keys(options).find((option) => !known.includes(option));
+  if (unknown === undefined) return;
+  throw new SshError("misuse", `expected the options ${known.join(", ")} of ${name}, got ${quote(unknown, 40)}`);
 }

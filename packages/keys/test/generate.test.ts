@@ -53,6 +53,9 @@ describe("generatePrivateKey", () => {
     { type: "rsa", bits: "2048" },
     { passphrase: "" },
     { passphrase: 7 },
+    // A misspelt name must not write the key in plain text.
+    { passPhrase: "secret" },
+    { size: 2048 },
   ])("rejects options of other types as misuse: %j", (options) => {
     expect(() => generatePrivateKey(options as never)).toThrow(expect.objectContaining({ code: "misuse" }));
   });

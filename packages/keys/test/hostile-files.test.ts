@@ -213,6 +213,7 @@ describe("the cost of a file", () => {
     ["1073741824 bytes of scrypt work", "17 lanes of scrypt", scrypt(2 ** 16, 8, 17)],
     ["262144 KiB of Argon2 memory", "1 GiB of Argon2", ppk(/Argon2-Memory: \d+/, "Argon2-Memory: 1048576")],
     ["4194304 KiB of Argon2 memory times passes", "passes", ppk(/Argon2-Passes: \d+/, "Argon2-Passes: 9999999")],
+    ["268435456 bytes of scrypt lanes", "512 MiB of scrypt lanes", scrypt(2, 1, 2 ** 22)],
     ["16 Argon2 lanes", "17 lanes of Argon2", ppk(/Argon2-Parallelism: \d+/, "Argon2-Parallelism: 17")],
   ])("is at most %s: %s", async (limit, _, file) => {
     derivations.length = 0;
@@ -303,12 +304,18 @@ describe("a malformed file", () => {
     ["a key length that is not the cipher's", pbkdf2(integer(1000), integer(16))],
     ["a scrypt cost that is no power of two", scrypt(1000, 8, 1)],
     ["a scrypt cost of 1", scrypt(1, 8, 1)],
+    ["a scrypt cost of 2^16 for a block size of 1 (RFC 7914 section 2)", scrypt(2 ** 16, 1, 1)],
   ])("is a key error: %s", async (_, file) => {
     derivations.length = 0;
     const error = await failure(file);
     expect(error.code).toBe("key");
     expect(error.message.length).toBeLessThan(300);
     expect(derivations).toEqual([]);
+  });
+
+  it.each(["constructor", "__proto__", "toString"])("has %s for a key derivation of PuTTY", async (name) => {
+    const file = (vector("file-ppk", /version=3,kdf=argon2id/).text ?? "").replace("Argon2id", name);
+    expect(await failure(file)).toMatchObject({ code: "unsupported" });
   });
 
   it("has lengths that lie at any place of an OpenSSH envelope", { timeout }, async () => {

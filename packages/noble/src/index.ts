@@ -4,6 +4,7 @@ export * from "./aes-gcm.ts";
 export * from "./algorithms.ts";
 export * from "./chacha20-poly1305.ts";
 export * from "./hash.ts";
+export * from "./hmac-sha1.ts";
 export * from "./kdf.ts";
 export * from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";

@@ -59,6 +59,8 @@ export function agent(options: AgentOptions = {}): AuthMethod {
   checkOptions("agent", options, ["path", "identity", "maxIdentities"]);
   const { path, identity, maxIdentities } = options;
   if (path !== undefined) expectText("path", path);
+  // The system would end the path there, and reach another socket.
+  if (path?.includes("\0")) throw new SshError("misuse", "expected path without a NUL, got one");
   if (maxIdentities !== undefined) expectInteger("maxIdentities", maxIdentities, 1);
   const names = identity === undefined ? undefined : [identity].flat();
   if (names !== undefined) expectList("identity to hold texts", names, (one) => typeof one === "string" && one !== "");

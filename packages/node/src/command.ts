@@ -1,5 +1,5 @@
 /** The standard input and output of a command as a byte pipe, as with OpenSSH's ProxyCommand. @module */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, type SpawnOptions, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { type BytePipe, type CallOptions, checkOptions, onAbort, type PipeSink, setRef } from "@postern/ssh";
 import {
@@ -40,8 +40,9 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 /**
  * Starts a command and resolves with a byte pipe over its standard input and output. `end` closes its input; the end of
  * its output is the pipe's. `abort` and the signal end the command with SIGTERM; `close` does so if it has not ended a
- * second after its input. If it ends by itself with a status other than 0, the pipe closes with an error. The error has
- * the status and the last line of its standard error.
+ * second after its input. With `shell`, that reaches the shell alone: begin a line of one command with `exec`. If the
+ * command ends by itself with a status other than 0, the pipe closes with an error. The error has the status and the
+ * last line of its standard error.
  *
  * @throws SshError `connect` if the command cannot be started; `misuse`; the signal's reason if it has aborted
  * @example
@@ -61,6 +62,8 @@ export async function commandPipe(
   const { signal, shell = false, env, cwd, onStderr } = options;
   expectSignal(signal);
   expectType("shell", shell, "boolean");
+  if (env !== undefined) expectType("env", env, "object");
+  if (cwd !== undefined) expectText("cwd", cwd);
   if (onStderr !== undefined) expectType("onStderr", onStderr, "function");
   if (shell && args.length > 0) {
     throw new SshError("misuse", "expected no args with a shell, which would not quote them: write one line");
@@ -68,7 +71,7 @@ export async function commandPipe(
   signal?.throwIfAborted();
   // A line or an argument may hold a secret, so errors have only the name of a program.
   const name = shell ? "the command" : `the command ${quote(command)}`;
-  const child: Child = spawn(command, args, { shell, env, cwd, stdio: "pipe", windowsHide: true });
+  const child = start(name, command, args, { shell, env, cwd });
   const pipe = new CommandPipe(name, child, onStderr);
   const stopListening = onAbort(signal, () => pipe.abort(signal?.reason instanceof Error ? signal.reason : undefined));
   child.once("close", stopListening);
@@ -76,9 +79,27 @@ export async function commandPipe(
     child.once("spawn", () => resolve(pipe));
     child.once("error", (cause: NodeJS.ErrnoException) => {
       stopListening();
-      reject(new SshError("connect", `expected ${name} to start, got ${cause.code ?? cause.name}`, { cause }));
+      reject(notStarted(name, cause));
     });
   });
+}
+
+function start(name: string, command: string, args: readonly string[], options: SpawnOptions): Child {
+  const { env = {}, cwd = "" } = options;
+  const isText = (text: unknown) => !String(text).includes("\0");
+  if (![command, cwd, ...args, ...Object.entries(env).flat()].every(isText))
+    throw new SshError("misuse", `expected ${name}, its arguments and its environment without a NUL, got one`);
+  try {
+    return spawn(command, args, { ...options, stdio: "pipe", windowsHide: true });
+  } catch (error) {
+    // Some errors are thrown, such as E2BIG.
+    throw notStarted(name, error as NodeJS.ErrnoException);
+  }
+}
+
+/** The original error would show the arguments, as `spawnargs`. */
+function notStarted(name: string, { code, name: type }: NodeJS.ErrnoException): SshError {
+  return new SshError("connect", `expected ${name} to start, got ${code ?? type}`);
 }
 
 class CommandPipe implements BytePipe {

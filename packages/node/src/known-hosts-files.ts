@@ -6,6 +6,7 @@ import { KnownHostsLimits } from "@postern/keys";
 import type { KnownHostsBackend, KnownHostsText, RemovedLine } from "@postern/tunnel";
 import { expectList, quote, SshError } from "@postern/wire";
 import { homeFolder, systemFolder } from "./folders.ts";
+import { readBounded } from "./read-file.ts";
 
 /** Rewrites that fail because another program keeps changing the file. */
 const attempts = 5;
@@ -70,11 +71,8 @@ async function load(file: string, isUsers: boolean): Promise<KnownHostsText> {
 /** Returns the text, which is empty if the file does not exist. */
 async function read(file: string): Promise<string> {
   try {
-    const { size } = await stat(file);
-    if (size > KnownHostsLimits.characters) {
-      throw new SshError("key", `expected ${file} to have at most ${KnownHostsLimits.characters} bytes, got ${size}`);
-    }
-    return await readFile(file, bytes);
+    const content = await readBounded(file, { maxBytes: KnownHostsLimits.characters, code: "hostkey" });
+    return Buffer.from(content.buffer, content.byteOffset, content.length).toString(bytes);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return "";

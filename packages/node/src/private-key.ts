@@ -1,5 +1,4 @@
 /** Logging in with a private key, given as a file or its content, signing with `node:crypto`. @module */
-import { open, readFile } from "node:fs/promises";
 import type { AuthMethod } from "@postern/auth";
 import { checkReadOptions } from "@postern/keys";
 import {
@@ -8,9 +7,10 @@ import {
   type PrivateKeyMethod,
   type PrivateKeyOptions,
 } from "@postern/tunnel";
-import { type Bytes, expectText, expectType, quote, SshError, toSshError } from "@postern/wire";
+import { type Bytes, expectText, expectType, fromUtf8, quote, SshError, toSshError } from "@postern/wire";
 import { reasonOf } from "./dial.ts";
 import { readNativeSigner, readPrivateKey } from "./keys.ts";
+import { readBounded } from "./read-file.ts";
 
 /**
  * Creates a method that logs in with a private key: the content of a key file in any format of `readPrivateKey`, or any
@@ -58,7 +58,7 @@ export function privateKeyFile(path: string, options: PrivateKeyFileOptions = {}
 async function readCertificate(path: string): Promise<string | undefined> {
   const file = `${path}-cert.pub`;
   try {
-    return await readFile(file, "utf8");
+    return fromUtf8(await readBounded(file, { maxBytes, code: "credentials" }));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new SshError("credentials", `expected to read the certificate ${file}, got ${reasonOf(cause)}`, { cause });
@@ -70,19 +70,14 @@ const maxBytes = 262_144;
 
 async function readSecretFile(path: string, allowOpenPermissions: boolean): Promise<Bytes> {
   try {
-    const file = await open(path);
-    try {
-      // Of the open file, so that it is not replaced between the check and the reading.
-      const status = await file.stat();
-      const { mode, uid, size } = status;
-      if (!status.isFile()) throw new SshError("credentials", `expected ${path} to be a file, got something else`);
-      if (!allowOpenPermissions) checkPermissions(path, mode, uid);
-      if (size > maxBytes)
-        throw new SshError("limit", `expected ${path} to have at most ${maxBytes} bytes, got ${size}`);
-      return Uint8Array.from(await file.readFile());
-    } finally {
-      await file.close();
-    }
+    return await readBounded(path, {
+      maxBytes,
+      code: "credentials",
+      check(status) {
+        if (!status.isFile()) throw new SshError("credentials", `expected ${path} to be a file, got something else`);
+        if (!allowOpenPermissions) checkPermissions(path, status.mode, status.uid);
+      },
+    });
   } catch (error) {
     throw toSshError(error, "credentials", `expected to read the private key ${path}, got ${reasonOf(error)}`);
   }

@@ -176,7 +176,14 @@ describe("agent()", () => {
   });
 
   it("rejects options that it does not know, and malformed ones, at once", () => {
-    for (const wrong of [{ socket: "/x" }, { path: "" }, { maxIdentities: 0 }, { identity: [""] }, { identity: 1 }]) {
+    for (const wrong of [
+      { socket: "/x" },
+      { path: "" },
+      { path: "/x\0y" },
+      { maxIdentities: 0 },
+      { identity: [""] },
+      { identity: 1 },
+    ]) {
       expect(() => agent(wrong as AgentOptions)).toThrow(expect.objectContaining({ code: "misuse" }));
     }
     expect(() => agent({ identity: "SHA256:x" })).toThrow(expect.objectContaining({ code: "key" }));

@@ -1,4 +1,5 @@
 /** Commands as byte pipes. */
+import { inspect } from "node:util";
 import { rejection, turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { type BytePipe, type CommandPipeOptions, commandPipe } from "../src/index.ts";
@@ -138,6 +139,13 @@ describe("a command", () => {
       code: "connect",
       message: 'expected the command "postern-has-no-such-program" to start, got ENOENT',
     });
+    const long = await rejection(commandPipe("cat", ["hunter2".repeat(1_000_000)]));
+    expect(long).toMatchObject({ code: "connect", message: expect.stringContaining('the command "cat" to start') });
+    const zero = await rejection(commandPipe("cat", ["hunter2\0"]));
+    expect(zero).toMatchObject({ code: "misuse", message: expect.stringContaining("without a NUL") });
+    const shell = await rejection(commandPipe("hunter2", [], { shell: true, cwd: "/postern-has-no-such-folder" }));
+    expect(shell).toMatchObject({ code: "connect" });
+    for (const error of [absent, long, zero, shell]) expect(inspect(error, { depth: 9 })).not.toContain("hunter2");
   });
 
   it("may close its output and still read: a half-close of the other side", async () => {
@@ -194,6 +202,10 @@ describe("a command", () => {
       ["cat", [], { shel: true }, /unknown option "shel" of commandPipe: did you mean "shell"/],
       ["cat", [], { shell: "sh" }, /expected shell to be a boolean/],
       ["cat", ["x"], { shell: true }, /expected no args with a shell/],
+      ["cat", [], { cwd: "" }, /expected cwd to be a non-empty string/],
+      ["cat", [], { cwd: "/\0" }, /without a NUL/],
+      ["cat", [], { env: 7 }, /expected env to be an object/],
+      ["cat", [], { env: { A: "\0" } }, /without a NUL/],
       ["cat", [], { onStderr: 1 }, /expected onStderr to be a function/],
     ];
     for (const [command, args, options, message] of wrong) {

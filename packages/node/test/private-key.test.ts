@@ -1,6 +1,15 @@
 /** Keys of files: permissions, and when the file and the passphrase are read. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthMethod } from "@postern/auth";
@@ -99,6 +108,21 @@ describe("privateKeyFile", () => {
     });
     const large = save("large", " ".repeat(300_000), 0o600);
     expect(await failure(privateKeyFile(large))).toMatchObject({ code: "limit" });
+  });
+
+  it.skipIf(process.platform === "win32")("rejects FIFOs and devices without reading them", async () => {
+    const fifo = join(folder, "fifo");
+    execFileSync("mkfifo", ["-m", "600", fifo]);
+    for (const path of [fifo, "/dev/zero", "/dev/null"]) {
+      const error = await failure(privateKeyFile(path, { allowOpenPermissions: true }));
+      expect(error).toMatchObject({ code: "credentials", message: expect.stringContaining("to be a file") });
+    }
+    const path = save("beside-fifo", text, 0o600);
+    execFileSync("mkfifo", ["-m", "600", `${path}-cert.pub`]);
+    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "credentials" });
+    rmSync(`${path}-cert.pub`);
+    symlinkSync("/dev/zero", `${path}-cert.pub`);
+    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "credentials" });
   });
 
   it("rejects wrong arguments as misuse", () => {

@@ -153,8 +153,13 @@ describe("a SOCKS5 proxy", () => {
   });
 
   it("is not asked for an address that it cannot take", async () => {
-    for (const host of ["fe80::1%eth0", "::g", "1:2:3", "x".repeat(256)]) {
+    for (const host of ["fe80::1%eth0", "::g", "1:2:3", "x".repeat(256), "", "a\0b", "a\r\nb", "a b"]) {
       expect(await refusal(anonymous, [], {}, { host, port: 22 })).toMatchObject({ code: "misuse" });
+    }
+    // The port has two bytes: 65558 would become 22.
+    for (const port of [0, 65_558, -1, 1.5]) {
+      expect(await refusal(anonymous, [], {}, { host: "a", port })).toMatchObject({ code: "misuse" });
+      expect(await refusal(web, [], {}, { host: "a", port })).toMatchObject({ code: "misuse" });
     }
   });
 });

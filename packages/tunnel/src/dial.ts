@@ -52,11 +52,18 @@ export function createDial<Address extends { readonly host: string; readonly por
 
 async function call<Address>(dial: DialPipe<Address>, address: Address, signal: AbortSignal): Promise<BytePipe> {
   const pipe = await dial(address, { signal });
-  if (typeof pipe?.start === "function") return pipe;
-  const hint = "for streams, use pipeFromStreams";
-  throw new SshError("misuse", `expected dial to return a byte pipe, got ${describeType(pipe)}; ${hint}`);
+  expectPipe("dial", pipe);
+  return pipe;
 }
 
-function messageOf(error: unknown): string {
+/** @throws SshError `misuse` unless the result of a program's function is a byte pipe */
+export function expectPipe(name: string, pipe: Partial<BytePipe> | null | undefined): void {
+  if (typeof pipe?.start === "function") return;
+  const hint = "for streams, use pipeFromStreams";
+  throw new SshError("misuse", `expected ${name} to return a byte pipe, got ${describeType(pipe)}; ${hint}`);
+}
+
+/** Returns the message of anything that was thrown. */
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

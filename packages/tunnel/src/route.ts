@@ -11,6 +11,7 @@ import {
   type SshConnection,
 } from "@postern/ssh";
 import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
+import { expectPipe, messageOf } from "./dial.ts";
 import { type HostKeyCheck, type HostKeyEndpoint, hostKeyOption } from "./host-key.ts";
 import type { CheckedJumpHost, CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
@@ -52,9 +53,15 @@ export class Route {
       if (proxy === undefined) return await this.#dial({ host, port });
       const pipe = await this.#dial({ host: proxy.host, port: proxy.port }, `proxy ${hostPort(proxy)}`);
       const expected = `the proxy ${hostPort(proxy)} to connect to ${hostPort({ host, port })}`;
-      return await this.#bounded(expected, (call) => proxy.open(pipe, { host, port }, call)).catch((error: unknown) => {
+      return await this.#bounded(expected, async (call) => {
+        const behind = await proxy.open(pipe, { host, port }, call);
+        expectPipe("proxy.open", behind);
+        // A proxy of the program may ignore the signal.
+        if (call.signal?.aborted) behind.abort();
+        return behind;
+      }).catch((error: unknown) => {
         pipe.abort();
-        throw error;
+        throw toSshError(error, "connect", `expected ${expected}, got: ${messageOf(error)}`);
       });
     } catch (error) {
       throw this.#named(options.via[0] && this.#nameOf(0), error);

@@ -1,7 +1,7 @@
 /** Proxies and jump hosts on the way to the server. */
 import { password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
-import type { ProxyServer } from "@postern/ssh";
+import type { BytePipe, ProxyServer } from "@postern/ssh";
 import { otherHostKey, rejection, testHostKey, turns } from "@postern/testkit";
 import { SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -346,6 +346,55 @@ describe("a tunnel through a proxy", () => {
     expect(await connecting).toMatchObject({ message: "enough" });
     await turns();
     expect(closed).toBe(2);
+  });
+});
+
+describe("a proxy of the program", () => {
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["a socket", { on() {} }],
+  ])("is refused if it returns %s instead of a pipe", async (_, result) => {
+    const network = new Network("server");
+    let closed = 0;
+    network.others.set("proxy:1080", (pipe) =>
+      pipe.start({ data() {}, end() {}, drain() {}, closed: () => void closed++ }),
+    );
+    const proxy = { host: "proxy", port: 1080, open: async () => result as BytePipe };
+    const error = await rejection(tunnelThrough(network, { proxy, via: [] }).connect());
+    expect(error).toMatchObject({ code: "misuse", message: expect.stringContaining("a byte pipe") });
+    await turns();
+    expect(closed).toBe(1);
+  });
+
+  it("may throw at once", async () => {
+    const network = new Network("server");
+    network.others.set("proxy:1080", (pipe) => pipe.start({ data() {}, end() {}, drain() {}, closed() {} }));
+    const open = (): never => {
+      throw new Error("no way");
+    };
+    const error = await rejection(
+      tunnelThrough(network, { proxy: { host: "proxy", port: 1080, open }, via: [] }).connect(),
+    );
+    expect(error).toMatchObject({
+      code: "connect",
+      message: "expected the proxy proxy:1080 to connect to server:22, got: no way",
+    });
+  });
+
+  it("may return its pipe too late: it is aborted", async () => {
+    const network = new Network("server");
+    network.others.set("proxy:1080", (pipe) => pipe.start({ data() {}, end() {}, drain() {}, closed() {} }));
+    let finish = (_pipe: BytePipe): void => {};
+    const open = () =>
+      new Promise<BytePipe>((resolve) => {
+        finish = resolve;
+      });
+    const proxy = { host: "proxy", port: 1080, open };
+    const late = tunnelThrough(network, { proxy, via: [], loginTimeoutMs: 50 });
+    expect(await rejection(late.connect())).toMatchObject({ code: "timeout" });
+    finish(network.connect("server", 22));
+    await turns();
+    expect(network.open).toBe(0);
   });
 });
 

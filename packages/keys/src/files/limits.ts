@@ -13,7 +13,7 @@ export const KeyFileLimits = {
   argon2Memory: 262_144,
   argon2Work: 4_194_304,
   argon2Lanes: 16,
-  /** 128 * n * r bytes of memory, and that times p. OpenSSL uses 16 MiB. */
+  /** 128 * n * r and 128 * r * p bytes of memory, and 128 * n * r * p bytes of work. OpenSSL uses 16 MiB. */
   scryptMemory: 268_435_456,
   scryptWork: 1_073_741_824,
 } as const;
@@ -27,10 +27,12 @@ export function checkCost(name: string, value: number, limit: number): void {
 export function checkScryptCost({ n, r, p }: ScryptCost): void {
   const { scryptMemory, scryptWork } = KeyFileLimits;
   checkCost("bytes of scrypt memory (128 * n * r)", 128 * n * r, scryptMemory);
+  checkCost("bytes of scrypt lanes (128 * r * p)", 128 * r * p, scryptMemory);
   checkCost("bytes of scrypt work (128 * n * r * p)", 128 * n * r * p, scryptWork);
-  // RFC 7914 section 2: n is a power of two larger than 1. It fits in 32 bits because of the checks above.
-  if (n > 1 && (n & (n - 1)) === 0) return;
-  throw new SshError("key", "expected a power of two as the scrypt cost, got another number");
+  // RFC 7914 section 2: n is a power of two between 1 and 2^(128 * r / 8). It fits in 32 bits because of the checks
+  // above.
+  if (n > 1 && (n & (n - 1)) === 0 && n < 2 ** (16 * r)) return;
+  throw new SshError("key", "expected a power of two below 2^(16 * r) as the scrypt cost, got another number");
 }
 
 export function checkArgon2Cost({ m, t, p }: Argon2Cost): void {

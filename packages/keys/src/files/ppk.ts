@@ -136,14 +136,15 @@ function parsePpk(file: Bytes): PpkFile {
   return { version, algorithm, encryption, comment, publicKey, argon2, secret, mac };
 }
 
-const variants: Readonly<Record<string, Argon2Fields["variant"]>> = {
-  Argon2id: "argon2id",
-  Argon2i: "argon2i",
-  Argon2d: "argon2d",
-};
+/** A map, because an object has more names than its own, such as `constructor`. */
+const variants: ReadonlyMap<string, Argon2Fields["variant"]> = /* @__PURE__ */ new Map([
+  ["Argon2id", "argon2id"],
+  ["Argon2i", "argon2i"],
+  ["Argon2d", "argon2d"],
+]);
 
 function readArgon2(lines: Lines): Argon2Fields {
-  const variant = variants[lines.header("Key-Derivation")];
+  const variant = variants.get(lines.header("Key-Derivation"));
   if (variant === undefined) {
     throw unsupported("a PuTTY key with an unknown key derivation", convert);
   }

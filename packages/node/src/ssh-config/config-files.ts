@@ -1,5 +1,7 @@
 /** Reads configuration files, and finds those that Include names. Bounds files, lines and folders. @module */
+import type { Stats } from "node:fs";
 import { quote, SshError } from "@postern/wire";
+import { readBounded } from "../read-file.ts";
 import { configError, type SshConfigPosition } from "./config-line.ts";
 import { matchesPathSegment } from "./path-pattern.ts";
 
@@ -104,49 +106,25 @@ export class ConfigFiles {
 }
 
 async function readText(path: string, request: ReadRequest, isWindows: boolean): Promise<string | undefined> {
-  const { open, stat } = process.getBuiltinModule("node:fs/promises");
+  const check = ({ mode, uid }: Stats): void => {
+    const ours = uid === 0 || uid === process.getuid?.();
+    if (!request.checksPermissions || isWindows || (ours && (mode & 0o022) === 0)) return;
+    const got = ours ? `mode ${(mode & 0o777).toString(8)}; run chmod go-w` : `a file of the user ${uid}`;
+    throw misuse(request, `expected ${quote(path, 400)} to be yours, and writable by you alone, got ${got}`);
+  };
+  const maxBytes = ConfigLimits.fileBytes;
   try {
-    // Opening a FIFO could block for ever.
-    const before = await stat(path);
-    if (!before.isFile() && !before.isCharacterDevice()) throw unreadable(path, request, "something else");
-    const file = await open(path);
-    try {
-      const { mode, uid } = await file.stat();
-      const ours = uid === 0 || uid === process.getuid?.();
-      if (request.checksPermissions && !isWindows && (!ours || (mode & 0o022) !== 0)) {
-        const got = ours ? `mode ${(mode & 0o777).toString(8)}; run chmod go-w` : `a file of the user ${uid}`;
-        throw misuse(request, `expected ${quote(path, 400)} to be yours, and writable by you alone, got ${got}`);
-      }
-      return await readBounded(file, path, request);
-    } finally {
-      await file.close();
-    }
+    // Removes a byte order mark.
+    return new TextDecoder().decode(await readBounded(path, { maxBytes, code: "connect", check }));
   } catch (error) {
+    if (error instanceof SshError && error.code === "limit")
+      throw misuse(request, `expected ${quote(path, 400)} to have at most ${maxBytes} bytes, got more`);
+    if (error instanceof SshError && error.code === "connect") throw unreadable(path, request, "something else");
     if (error instanceof SshError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw unreadable(path, request, code ?? "an error", error);
   }
-}
-
-async function readBounded(
-  file: Awaited<ReturnType<typeof import("node:fs/promises").open>>,
-  path: string,
-  request: ReadRequest,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  const chunk = new Uint8Array(64 * 1024);
-  const parts: string[] = [];
-  for (let length = 0; ; ) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-    if (length > ConfigLimits.fileBytes)
-      throw misuse(request, `expected ${quote(path, 400)} to have at most ${ConfigLimits.fileBytes} bytes, got more`);
-    parts.push(decoder.decode(chunk.subarray(0, bytesRead), { stream: true }));
-  }
-  // The decoder drops a byte order mark.
-  return parts.join("") + decoder.decode();
 }
 
 function unreadable(path: string, request: ReadRequest, got: string, cause?: unknown): SshError {

@@ -1,5 +1,6 @@
 /** Finds out what an identity file is, without its passphrase. @module */
-import { type Bytes, fromBase64, Reader, toBase64, utf8 } from "@postern/wire";
+import { type Bytes, fromBase64, fromUtf8, Reader, toBase64, utf8 } from "@postern/wire";
+import { readBounded } from "../read-file.ts";
 
 /** A file that IdentityFile names, or the public half beside it. */
 export interface Identity {
@@ -30,10 +31,8 @@ export async function readIdentity(path: string): Promise<Identity | undefined> 
 
 /** Returns the text of a file, or `undefined` if it does not exist, cannot be read, or is too large. */
 export async function readText(path: string): Promise<string | undefined> {
-  const { readFile, stat } = process.getBuiltinModule("node:fs/promises");
   try {
-    const { size, isFile } = await stat(path).then((stats) => ({ size: stats.size, isFile: stats.isFile() }));
-    return isFile && size <= largestFile ? await readFile(path, "utf8") : undefined;
+    return fromUtf8(await readBounded(path, { maxBytes: largestFile, code: "credentials" }));
   } catch {
     return undefined;
   }

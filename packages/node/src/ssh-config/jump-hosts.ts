@@ -60,20 +60,22 @@ function splitUser(text: string): { readonly user?: string; readonly rest: strin
   return at < 0 ? { rest: text } : { user: text.slice(0, at), rest: text.slice(at + 1) };
 }
 
-/** Returns whether a host name has no white space, no character that a shell interprets, and no dash at the start. */
+/**
+ * Returns whether a host name has no white space, no control character, no character that a shell interprets, and no
+ * dash at the start.
+ */
 export function isHostName(host: string): boolean {
-  return host.length <= 1024 && /^[^\s"'`$\\;&<>|(){}/,-][^\s"'`$\\;&<>|(){}/,]*$/.test(host);
+  const isPlain = /^[^\s"'`$\\;&<>|(){}/,-][^\s"'`$\\;&<>|(){}/,]*$/.test(host);
+  return host.length <= 1024 && isPlain && !/\p{Cc}/u.test(host);
 }
 
 /**
  * Returns whether a user name that does not come from the file may become a part of a command, as OpenSSH checks since
- * CVE-2023-51385.
+ * CVE-2023-51385: a dash after white space would begin an option.
  */
 export function isUserName(user: string): boolean {
-  const hasControls = /[\p{Cc}]/u.test(user);
-  return (
-    user.length <= 1024 && !hasControls && /^[^\s"'`$;&<>|(){}-][^"'`$;&<>|(){}]*$/.test(user) && !user.endsWith("\\")
-  );
+  const isPlain = /^[^\s"'`$;&<>|(){}-][^"'`$;&<>|(){}]*$/.test(user);
+  return user.length <= 1024 && isPlain && !/\p{Cc}|\s-|\\$/u.test(user);
 }
 
 function decodeUser(user: string): string {

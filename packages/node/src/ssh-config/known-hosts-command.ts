@@ -1,5 +1,5 @@
 /** KnownHostsCommand: a program that prints lines of known_hosts. @module */
-import { quote, SshError } from "@postern/wire";
+import { Limits, quote, SshError } from "@postern/wire";
 import { configError, splitArguments } from "./config-line.ts";
 import type { Resolution } from "./resolve.ts";
 import { expand } from "./tokens.ts";
@@ -50,14 +50,24 @@ export function createKnownHostsCommand(
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   const { execFile } = process.getBuiltinModule("node:child_process");
-  const options = { env, encoding: "utf8", maxBuffer: largestOutput, windowsHide: true } as const;
+  const options = {
+    env,
+    encoding: "utf8",
+    maxBuffer: largestOutput,
+    windowsHide: true,
+    // The login does not wait longer.
+    timeout: Limits.loginTimeoutMs,
+    killSignal: "SIGKILL",
+  } as const;
   return new Promise((resolve, reject) => {
-    execFile(program, args, options, (cause, stdout) => {
-      if (cause === null) resolve(stdout);
-      else
-        reject(
-          new SshError("hostkey", `expected KnownHostsCommand ${quote(program)} to succeed, got an error`, { cause }),
-        );
+    const child = execFile(program, args, options, (error, stdout) => {
+      if (error === null) return resolve(stdout);
+      // The message of the error shows the arguments, which may be secrets.
+      const end = typeof error.code === "number" ? `status ${error.code}` : (error.code ?? error.signal);
+      const got = error.killed === true ? "no end" : end;
+      reject(new SshError("hostkey", `expected KnownHostsCommand ${quote(program)} to succeed, got ${got}`));
     });
+    // As OpenSSH, whose command reads from /dev/null.
+    child.stdin?.on("error", () => {}).end();
   });
 }

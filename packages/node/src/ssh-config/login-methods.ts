@@ -5,6 +5,7 @@ import { selectAlgorithms } from "./algorithm-lists.ts";
 import { certifies, type Identity, publicLine, readIdentity, readText } from "./identity-files.ts";
 import type { SshConfigParts } from "./parts.ts";
 import type { Resolution } from "./resolve.ts";
+import { environmentVariable } from "./tokens.ts";
 
 /** The login that a secret is for: the server, or one of its jump hosts. */
 export interface SshConfigLogin {
@@ -124,7 +125,7 @@ function agentPlan(
 ): { readonly path?: string } | undefined {
   if (identityAgent.toLowerCase() === "none") return undefined;
   const isVariable = identityAgent === "SSH_AUTH_SOCK" || identityAgent.startsWith("$");
-  const path = isVariable ? env[identityAgent.replace(/^\$/, "")] : identityAgent;
+  const path = isVariable ? environmentVariable(env, identityAgent.replace(/^\$/, "")) : identityAgent;
   if (path !== undefined && path !== "") return { path };
   return isWindows && identityAgent === "SSH_AUTH_SOCK" ? {} : undefined;
 }

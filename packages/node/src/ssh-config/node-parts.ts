@@ -11,6 +11,7 @@ import { hmacSha1 } from "../known-hosts.ts";
 import { fileBackend } from "../known-hosts-files.ts";
 import { privateKeyFile } from "../private-key.ts";
 import { nodeRandom } from "../random.ts";
+import { readBounded } from "../read-file.ts";
 import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 
 /** The functions that `fromSshConfig` uses. */
@@ -18,7 +19,9 @@ export const nodeParts: SshConfigParts = {
   privateKeyFile,
   agent,
   knownHosts: createVerifier,
-  commandPipe: (command, signal) => commandPipe(command, [], { shell: true, signal }),
+  // As OpenSSH: the command replaces the shell, so that its end is the command's.
+  commandPipe: (command, signal) =>
+    commandPipe(process.platform === "win32" ? command : `exec ${command}`, [], { shell: true, signal }),
   none,
 };
 
@@ -62,13 +65,15 @@ function memoryBackend(globalFiles: readonly string[]): KnownHostsBackend {
   return { ...memory, place, load: async () => [...(await memory.load()), ...(await files.load())] };
 }
 
+const largestRevocationList = 16 * 1024 * 1024;
+
 /** As OpenSSH: a list that cannot be read refuses every key. */
 async function refuseRevoked(path: string, key: Uint8Array, host: string): Promise<void> {
-  const { readFile } = process.getBuiltinModule("node:fs/promises");
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const options = { maxBytes: largestRevocationList, code: "hostkey" } as const;
+  const bytes = await readBounded(path, options).catch((cause: unknown) => {
     throw new SshError("hostkey", `expected to read RevokedHostKeys ${path}, got ${reasonOf(cause)}`, { cause });
   });
-  const reason = parseRevokedKeys(Uint8Array.from(bytes), sha256).reason(key);
+  const reason = parseRevokedKeys(bytes, sha256).reason(key);
   if (reason !== undefined)
     throw new SshError("hostkey", `expected a host key of ${host} that is not revoked, got: ${reason}`);
 }

@@ -87,10 +87,15 @@ function variable(text: string, i: number, at: SshConfigPosition, env: SshConfig
   if (text[i] !== "$" || text[i + 1] !== "{") return undefined;
   const end = text.indexOf("}", i);
   const name = end < 0 ? "" : text.slice(i + 2, end);
-  const value = env[name];
-  if (name === "" || value === undefined)
-    throw configError(at, `expected the environment variable ${quote(name, 60)} to be set`);
+  const value = environmentVariable(env, name);
+  if (value === undefined) throw configError(at, `expected the environment variable ${quote(name, 60)} to be set`);
   return { value, end: end + 1 };
+}
+
+/** Returns the value of a variable. Inherited properties, such as `constructor`, are no texts. */
+export function environmentVariable(env: SshConfigEnvironment, name: string): string | undefined {
+  const value: unknown = env[name];
+  return name !== "" && typeof value === "string" ? value : undefined;
 }
 
 /** Expands `~` and `~user` at the start of a path. @throws SshError `misuse` for a user who does not exist */

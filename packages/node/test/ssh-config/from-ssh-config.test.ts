@@ -1,7 +1,9 @@
 /** The options of a tunnel for a configuration. */
 import { execFileSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
+import { inspect } from "node:util";
 import type { AuthContext, AuthMethod } from "@postern/auth";
+import { rejection } from "@postern/testkit";
 import type { HostKeyCheck } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -9,6 +11,7 @@ import {
   type FromSshConfigOptions,
   type SshConfigResult,
 } from "../../src/ssh-config/from-ssh-config.ts";
+import { nodeParts } from "../../src/ssh-config/node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
 import { createHome } from "./world.ts";
 
@@ -247,9 +250,34 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
     const echo = await command('/bin/echo %H %I %t %f %K %n "a  b" $HOME;');
     expect(await echo?.(key)).toBe("[host]:2222 HOSTNAME ssh-ed25519 SHA256:x AAAA host a  b $HOME;\n");
     expect(await echo?.()).toBe("[host]:2222 ORDER NONE NONE NONE host a  b $HOME;\n");
-    await expect((await command("/bin/false"))?.(key)).rejects.toMatchObject({ code: "hostkey" });
+    // Its standard input has ended, as with OpenSSH, so it does not wait for us.
+    expect(await (await command("/bin/cat"))?.(key)).toBe("");
+    const failing = await command("/bin/sh -c 'exit 3' hunter2");
+    const failed = await rejection(failing?.(key) ?? Promise.resolve());
+    expect(failed).toMatchObject({
+      code: "hostkey",
+      message: 'expected KnownHostsCommand "/bin/sh" to succeed, got status 3',
+    });
+    expect(inspect(failed, { depth: 9 })).not.toContain("hunter2");
+    await expect((await command("/no/such/program"))?.(key)).rejects.toThrow("to succeed, got ENOENT");
     await expect(command("echo")).rejects.toThrow(/line 2: expected KnownHostsCommand to name an absolute path/);
     expect(await command("none")).toBeUndefined();
+  });
+
+  it.skipIf(process.platform === "win32")("replaces the shell by ProxyCommand, as ssh does", async () => {
+    const pipe = await nodeParts.commandPipe("printf first; printf second", new AbortController().signal);
+    let text = "";
+    await new Promise<void>((closed) =>
+      pipe.start({
+        data: (chunk) => {
+          text += Buffer.from(chunk).toString();
+        },
+        end: () => pipe.end(),
+        drain() {},
+        closed: () => closed(),
+      }),
+    );
+    expect(text).toBe("first");
   });
 
   it("intersects the lists of algorithms with ours", async () => {

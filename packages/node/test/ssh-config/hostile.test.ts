@@ -1,8 +1,10 @@
 /** Hostile configuration files: a typed error that names file and line, bounded work, and nothing is run. */
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { matchPattern } from "@postern/keys";
 import { afterAll, describe, expect, it } from "vitest";
+import { fromSshConfig } from "../../src/ssh-config/from-ssh-config.ts";
 import { matchesPathSegment } from "../../src/ssh-config/path-pattern.ts";
 import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
 import { createHome } from "./world.ts";
@@ -64,6 +66,26 @@ describe("a hostile configuration", () => {
     await expect(resolveSshConfig("x", { file: "/dev/zero" })).rejects.toThrow("at most 1048576 bytes");
   });
 
+  it.skipIf(process.platform === "win32")("is refused for a FIFO, without waiting for its writer", async () => {
+    const fifo = join(world.home, "fifo");
+    execFileSync("mkfifo", [fifo]);
+    await expect(resolveSshConfig("x", { file: fifo })).rejects.toThrow("to be a file that can be read");
+    const file = world.write("config", `IdentityFile ${fifo}\nUserKnownHostsFile none\nIdentityAgent none\n`);
+    const { options } = await fromSshConfig("x", { file, home: world.home });
+    expect(options.auth).toHaveLength(1);
+  });
+
+  it("is refused for a variable that is not set but has the name of a method", async () => {
+    for (const name of ["constructor", "toString", "__proto__"]) {
+      expect(await failure(`IdentityFile \${${name}}\n`)).toBe(
+        `FILE line 1: expected the environment variable "${name}" to be set`,
+      );
+      const file = world.write("config", `IdentityAgent $${name}\n`);
+      const { options } = await fromSshConfig("x", { file, home: world.home });
+      expect(options.auth).toMatchObject([{ name: "none" }]);
+    }
+  });
+
   it("is refused for text that grows when it is expanded", async () => {
     const name = "h".repeat(1000);
     expect(await failure(`UserKnownHostsFile ${"%n".repeat(10_000)}\n`, name)).toMatch(
@@ -72,7 +94,19 @@ describe("a hostile configuration", () => {
   });
 
   it("is refused for a host that a shell would interpret", async () => {
-    for (const host of ["-oProxyCommand=x", "a b", "$(id)", "a;b", "`id`@x", "-x@y", "a|b", ""]) {
+    for (const host of [
+      "-oProxyCommand=x",
+      "a b",
+      "$(id)",
+      "a;b",
+      "`id`@x",
+      "-x@y",
+      "u -oProxyCommand=id@x",
+      "a|b",
+      "a\0b",
+      "a\x7fb",
+      "",
+    ]) {
       await expect(resolveSshConfig(host, { file: "none" })).rejects.toMatchObject({ code: "misuse" });
     }
     await expect(resolveSshConfig("x", { file: "none", user: "$(id)" })).rejects.toMatchObject({ code: "misuse" });

@@ -1,5 +1,5 @@
 /** HTTP proxies: CONNECT (RFC 9110 section 9.3.6) with basic authentication (RFC 7617). @module */
-import { type Bytes, quote, SshError, toBase64, utf8 } from "@postern/wire";
+import { type Bytes, expectPort, quote, SshError, toBase64, utf8 } from "@postern/wire";
 import { type Address, hostPort } from "../address.ts";
 import { type Dialog, holdDialog } from "./pipe-dialog.ts";
 import {
@@ -58,7 +58,8 @@ function basic({ username, password }: NonNullable<ProxyAddress["credentials"]>)
 
 /** The request target. Other characters could end the line, and so the request (RFC 9112 section 3.2.3). */
 function authorityOf(target: Address): string {
-  const { host } = target;
+  const { host, port } = target;
+  expectPort("the port behind a proxy", port, 1);
   if (host.includes(":") ? ipv6Groups(host) !== undefined : /^[\w.-]+$/.test(host)) return hostPort(target);
   const hint = "write a name in its ASCII form";
   throw new SshError("misuse", `expected a host that an HTTP proxy can take, got ${quote(host)}: ${hint}`);

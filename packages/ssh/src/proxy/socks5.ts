@@ -1,5 +1,5 @@
 /** SOCKS5: RFC 1928, with passwords of RFC 1929. @module */
-import { type Bytes, concat, quote, SshError, utf8 } from "@postern/wire";
+import { type Bytes, concat, expectPort, quote, SshError, utf8 } from "@postern/wire";
 import { type Address, hostPort } from "../address.ts";
 import { type Dialog, holdDialog } from "./pipe-dialog.ts";
 import {
@@ -92,6 +92,7 @@ async function authenticate(dialog: Dialog, name: string, login: Bytes | undefin
 
 /** RFC 1928 section 4: CONNECT. */
 function connectRequest({ host, port }: Address): Bytes {
+  expectPort("the port behind a proxy", port, 1);
   return concat(Uint8Array.of(version, 1, 0), address(host), Uint8Array.of(port >> 8, port & 0xff));
 }
 
@@ -105,6 +106,9 @@ function address(host: string): Bytes {
     throw new SshError("misuse", `expected a name or an address that a proxy can reach, got ${quote(host)}`);
   }
   const name = utf8(host);
+  // A proxy written in C would end the name at a NUL.
+  if (name.length === 0 || /[\p{Cc}\s]/u.test(host))
+    throw new SshError("misuse", `expected a host name without white space and controls, got ${quote(host)}`);
   if (name.length <= 255) return concat(Uint8Array.of(3, name.length), name);
   throw new SshError("misuse", `expected a host name of at most 255 bytes, got ${name.length}`);
 }
