@@ -252,18 +252,18 @@ export type { SshConfigAlgorithms } from "./ssh-config/algorithm-lists.ts";
 export type { SshConfigPosition } from "./ssh-config/config-line.ts";
 export type { SshConfigForward } from "./ssh-config/forward-options.ts";
 export type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./ssh-config/forwards.ts";
-export {
-  type FromSshConfigOptions,
-  fromSshConfig,
-  type SshConfigHop,
-  type SshConfigResult,
-  type SshConfigTunnelOptions,
+export type {
+  FromSshConfigOptions,
+  SshConfigHop,
+  SshConfigResult,
+  SshConfigTunnelOptions,
 } from "./ssh-config/from-ssh-config.ts";
 export type { SshDestination } from "./ssh-config/jump-hosts.ts";
 export type { SshConfigValues } from "./ssh-config/keywords.ts";
 export type { SshConfigLogin, SshConfigSecrets } from "./ssh-config/login-methods.ts";
 export type { SshConfigSetting } from "./ssh-config/reader.ts";
-export { type ResolvedSshConfig, type ResolveSshConfigOptions, resolveSshConfig } from "./ssh-config/resolve.ts";
+export type { ResolvedSshConfig, ResolveSshConfigOptions } from "./ssh-config/resolve.ts";
 export type { SshConfigEnvironment } from "./ssh-config/system.ts";
 export type { SshConfigTokens } from "./ssh-config/tokens.ts";
 export type { SshConfigRekeyLimit } from "./ssh-config/values.ts";
+export { fromSshConfig, resolveSshConfig } from "./ssh-config.ts";

@@ -11,7 +11,6 @@ import { isHostName, isUserName, mostHops, type SshDestination } from "./jump-ho
 import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
 import { createKnownHostsCommand } from "./known-hosts-command.ts";
 import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
-import { nodeParts } from "./node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 import type { SshConfigSetting } from "./reader.ts";
 import { parseHost, type Resolution, type ResolveSshConfigOptions, resolve, resolveOptionNames } from "./resolve.ts";
@@ -57,21 +56,7 @@ export interface SshConfigResult {
   readonly unused: readonly SshConfigSetting[];
 }
 
-/**
- * Reads the user's ssh configuration, and returns options for a tunnel that logs in as `ssh host` would: the same
- * server, user, keys, host keys and jump hosts. `host` is an alias, `user@alias` or `ssh://user@host:port`. Nothing is
- * run unless `allowExec` is set.
- *
- * @throws SshError `misuse` with file and line for a file that ssh refuses, for a command that may not run, for
- *   `Compression yes`, and for algorithms that we lack; the reason of `signal`
- * @example
- * const { options } = await fromSshConfig("my-alias");
- * const tunnel = new ReverseTunnel(options);
- */
-export const fromSshConfig: (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> =
-  /* @__PURE__ */ createFromSshConfig(nodeParts);
-
-/** Creates {@link fromSshConfig} from the functions of a platform. */
+/** Creates `fromSshConfig` from the functions of a platform. */
 export function createFromSshConfig(
   parts: SshConfigParts,
 ): (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> {

@@ -9,7 +9,7 @@ import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.t
 import { type ConfigSystem, describeSystem, type SshConfigEnvironment } from "./system.ts";
 import { expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
 
-/** Options of {@link resolveSshConfig}. */
+/** Options of `resolveSshConfig`. */
 export interface ResolveSshConfigOptions {
   /**
    * Reads only this file, as `ssh -F`; `none` reads none. Default: `~/.ssh/config`, then `/etc/ssh/ssh_config` (on
@@ -80,22 +80,11 @@ export interface Resolution {
   readonly positionOf: (name: keyof SshConfigValues) => SshConfigPosition;
 }
 
-/** The options that {@link resolveSshConfig} knows. */
+/** The options that `resolveSshConfig` knows. */
 export const resolveOptionNames = ["file", "allowExec", "port", "user", "env", "home", "signal"] as const;
 
-/**
- * Reads the user's ssh configuration and returns the values for one host, as `ssh -G` prints them. `host` is what
- * follows `ssh` on a command line: `alias`, `user@alias`, `ssh://user@host:port`.
- *
- * @throws SshError `misuse` with file and line for a file that ssh refuses, for a limit, and for Match exec unless
- *   `allowExec` is set; the reason of `signal`
- * @example
- * const { hostName, port, user } = await resolveSshConfig("my-alias");
- */
-export async function resolveSshConfig(
-  host: string,
-  options: ResolveSshConfigOptions = {},
-): Promise<ResolvedSshConfig> {
+/** Implements `resolveSshConfig`. */
+export async function resolveConfig(host: string, options: ResolveSshConfigOptions = {}): Promise<ResolvedSshConfig> {
   checkOptions("resolveSshConfig", options, resolveOptionNames);
   return (await resolve(parseHost(host), options)).config;
 }
@@ -109,7 +98,7 @@ export function parseHost(host: string): SshDestination {
   return destination;
 }
 
-/** {@link resolveSshConfig} for a destination. `via` replaces ProxyJump, as `ssh -J`. */
+/** `resolveSshConfig` for a destination. `via` replaces ProxyJump, as `ssh -J`. */
 export async function resolve(
   destination: SshDestination,
   options: ResolveSshConfigOptions,

@@ -4,9 +4,8 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { matchPattern } from "@postern/keys";
 import { afterAll, describe, expect, it } from "vitest";
-import { fromSshConfig } from "../../src/ssh-config/from-ssh-config.ts";
 import { matchesPathSegment } from "../../src/ssh-config/path-pattern.ts";
-import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
+import { fromSshConfig, resolveSshConfig } from "../../src/ssh-config.ts";
 import { createHome } from "./world.ts";
 
 const world = createHome();

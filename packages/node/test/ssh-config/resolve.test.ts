@@ -1,7 +1,7 @@
 /** Parts of ssh_config(5) that only newer versions of ssh have, and the default files. */
 import { mkdirSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
+import { resolveSshConfig } from "../../src/ssh-config.ts";
 import { createHome } from "./world.ts";
 
 const world = createHome();

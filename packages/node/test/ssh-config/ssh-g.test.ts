@@ -2,7 +2,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { afterAll, describe, expect, it } from "vitest";
 import { createKeywordLookup, type SshConfigValues } from "../../src/ssh-config/keywords.ts";
-import { type ResolvedSshConfig, resolveSshConfig } from "../../src/ssh-config/resolve.ts";
+import type { ResolvedSshConfig } from "../../src/ssh-config/resolve.ts";
+import { resolveSshConfig } from "../../src/ssh-config.ts";
 import { type AlgorithmNames, render } from "./render.ts";
 import { askSsh, createHome, loadFixtures, realHome, sshEnvironment, sshVersion } from "./world.ts";
 

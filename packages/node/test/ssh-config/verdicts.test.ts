@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync } from "node:fs";
 import { SshError } from "@postern/wire";
 import { afterAll, describe, expect, it } from "vitest";
-import { resolveSshConfig } from "../../src/ssh-config/resolve.ts";
+import { resolveSshConfig } from "../../src/ssh-config.ts";
 import { createHome, sshEnvironment, sshVersion } from "./world.ts";
 
 const world = createHome();
