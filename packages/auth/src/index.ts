@@ -5,9 +5,8 @@ export { type InteractiveRequest, keyboardInteractive } from "./methods/keyboard
 export { none } from "./methods/none.ts";
 export { type PasswordOptions, password } from "./methods/password.ts";
 export { type PublickeyOptions, publickey } from "./methods/publickey.ts";
+export type { AuthAttempt, AuthDecision } from "./server-decision.ts";
 export {
-  type AuthAttempt,
-  type AuthDecision,
   type AuthServerEvent,
   AuthServerMachine,
   type AuthServerOptions,

@@ -1,4 +1,4 @@
-/** Checks of the requests `publickey`, and of the decisions of the program. @module */
+/** Checks of the requests of `publickey`. @module */
 import { type PublicKeyAlgorithm, verifyNow } from "@postern/crypto";
 import {
   type Bytes,
@@ -44,16 +44,8 @@ export function hasAllowedSize({ readCertificate }: PublicKeyAlgorithm, publicKe
   }
 }
 
-export function allowsUntouched(decision: unknown): boolean {
-  if (typeof decision !== "object" || decision === null || !("noTouchRequired" in decision)) return false;
-  return decision.noTouchRequired === true && (!("partial" in decision) || requiredMethods(decision) !== undefined);
-}
-
-/** Returns the methods of a partial decision, or `undefined` for any other value, because JavaScript may pass any. */
-export function requiredMethods(decision: unknown): readonly string[] | undefined {
-  if (typeof decision !== "object" || decision === null || !("partial" in decision)) return undefined;
-  const { partial } = decision;
-  if (!Array.isArray(partial)) return undefined;
-  const names: readonly unknown[] = partial;
-  return names.length > 0 && names.every((name) => typeof name === "string") ? names : undefined;
+/** Returns the key that a certificate certifies, and any other key as it is. */
+export function plainKey(algorithms: readonly PublicKeyAlgorithm[], algorithm: string, publicKey: Bytes): Bytes {
+  const verifier = algorithms.find(({ name }) => name === algorithm);
+  return verifier?.readCertificate?.(publicKey).publicKey ?? publicKey;
 }

@@ -1,5 +1,5 @@
 /** The server's side of user authentication, RFC 4252. @module */
-import type { PublicKeyAlgorithm, SecurityKeyUse } from "@postern/crypto";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
   type Bytes,
   equal,
@@ -25,35 +25,8 @@ import {
 import { CONNECTION_SERVICE, USERAUTH_SERVICE } from "./dialog.ts";
 import type { InteractiveRequest } from "./methods/keyboard-interactive.ts";
 import { signedData } from "./methods/publickey.ts";
-import { allowsUntouched, hasAllowedSize, readPublickey, requiredMethods, verifies } from "./server-checks.ts";
-
-/** A login attempt of a client. The program accepts or rejects it. */
-export type AuthAttempt =
-  | { readonly method: "none"; readonly user: string }
-  | { readonly method: "password"; readonly user: string; readonly password: string }
-  /** if `proved` is `false`, the client asks whether the key is acceptable; if `true`, its signature is verified */
-  | {
-      readonly method: "publickey";
-      readonly user: string;
-      readonly publicKey: Bytes;
-      readonly algorithm: string;
-      readonly proved: boolean;
-      /** what a security key signed about its use; only if `proved` */
-      readonly securityKey?: SecurityKeyUse | undefined;
-    }
-  /** call `ask`, then decide (RFC 4256); `submethods` are hints of the client */
-  | { readonly method: "keyboard-interactive"; readonly user: string; readonly submethods: readonly string[] };
-
-/**
- * The decision about an attempt: accepted, refused, or accepted with more methods required (RFC 4252 section 5.1).
- * `partial` lists the methods that can continue. It enforces no order: check `passed` before accepting a later attempt.
- * A key that was accepted with `partial` is not accepted again, not even with a certificate.
- */
-export type AuthDecision =
-  | boolean
-  | { readonly partial: readonly string[]; readonly noTouchRequired?: boolean | undefined }
-  /** accepts, even if the signature is of a security key that was not touched; `true` refuses that */
-  | { readonly noTouchRequired: true };
+import { hasAllowedSize, plainKey, readPublickey, verifies } from "./server-checks.ts";
+import { type AuthAttempt, type AuthDecision, allowsUntouched, requiredMethods } from "./server-decision.ts";
 
 /** Options of an {@link AuthServerMachine}. */
 export interface AuthServerOptions {
@@ -178,7 +151,8 @@ export class AuthServerMachine {
       this.#canContinue = required;
       // The method `none` proves nothing, so it does not count as passed.
       if (attempt.method !== "none") this.#passed.push(attempt.method);
-      if (attempt.method === "publickey") this.#passedKeys.push(this.#plainKey(attempt.algorithm, attempt.publicKey));
+      if (attempt.method === "publickey")
+        this.#passedKeys.push(plainKey(this.#options.algorithms, attempt.algorithm, attempt.publicKey));
       this.#fail(true);
     }
   }
@@ -260,7 +234,7 @@ export class AuthServerMachine {
     const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
     if (verifier === undefined || !hasAllowedSize(verifier, publicKey)) return undefined;
     // As in OpenSSH, a key counts once: a server that requires two keys must not accept one of them twice.
-    const plain = this.#plainKey(algorithm, publicKey);
+    const plain = plainKey(this.#options.algorithms, algorithm, publicKey);
     if (this.#passedKeys.some((passed) => equal(passed, plain))) return undefined;
     const attempt = { method: "publickey", user, publicKey, algorithm, proved } as const;
     if (!proved) return attempt;
@@ -270,12 +244,6 @@ export class AuthServerMachine {
     const request = UserauthRequest.encode({ user, service: CONNECTION_SERVICE, method, specificData: signed });
     if (!verifies(verifier, publicKey, signedData(sessionId, request), signature)) return undefined;
     return verifier.readKeyUse === undefined ? attempt : { ...attempt, securityKey: verifier.readKeyUse(signature) };
-  }
-
-  /** Returns the key that a certificate certifies, and any other key as it is. */
-  #plainKey(algorithm: string, publicKey: Bytes): Bytes {
-    const verifier = this.#options.algorithms.find(({ name }) => name === algorithm);
-    return verifier?.readCertificate?.(publicKey).publicKey ?? publicKey;
   }
 
   #accept(attempt: AuthAttempt): void {
