@@ -33,7 +33,7 @@ function tidy(folder) {
 
 /** Bundles the entries of a package. Code that several entries share is a file of its own. */
 async function bundle(folder) {
-  const { name, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const entryPoints = Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
   const entries = new Set(entryPoints.map((entry) => join(folder, entry)));
   const dist = join(folder, "dist");
@@ -52,25 +52,18 @@ async function bundle(folder) {
     // The package contains the sources.
     sourcesContent: false,
     conditions: ["@postern/source"],
-    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }],
+    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(entries)) }],
     logLevel: "warning",
   });
 }
 
-/**
- * Keeps other packages external. @postern/node is the exception: it contains the packages of Postern, because Node.js
- * takes longer to find twelve packages than to run them. External are dynamic imports, and @postern/wire, because the
- * class SshError must exist once.
- */
-function outside(packageName, entries) {
+/** Keeps other packages external, so that each exists once in a program: classes are compared by identity. */
+function outside(entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
-    if (/^\.\.?\//.test(path)) {
-      // An entry that re-exports another entry keeps it external.
-      const again = entries.has(importer) && entries.has(join(resolveDir, path));
-      return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
-    }
-    const within = packageName === "@postern/node" && /^@postern\/(?!wire$)/.test(path) && kind !== "dynamic-import";
-    return within ? undefined : { path, external: true };
+    if (!/^\.\.?\//.test(path)) return { path, external: true };
+    // An entry that re-exports another entry keeps it external.
+    const again = entries.has(importer) && entries.has(join(resolveDir, path));
+    return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
   };
 }
