@@ -1,0 +1,15 @@
+/** Types of the JavaScript modules that tests import. @module */
+
+declare module "*/lib/run.mjs" {
+  export const root: string;
+}
+
+declare module "*/lib/code-blocks.mjs" {
+  interface CodeBlock {
+    readonly code: string;
+    readonly language: string;
+    readonly line: number;
+  }
+  export function codeBlocks(page: string, languages: readonly string[]): CodeBlock[];
+  export function claimedOutput(code: string): string[];
+}
