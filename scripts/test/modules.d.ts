@@ -13,3 +13,12 @@ declare module "*/lib/code-blocks.mjs" {
   export function codeBlocks(page: string, languages: readonly string[]): CodeBlock[];
   export function claimedOutput(code: string): string[];
 }
+
+declare module "*/lib/changelog.mjs" {
+  export function nextVersion(current: string, step: string): string;
+  export function notesOf(changelog: string, version: string): string;
+  export function releaseNotes(
+    changelog: string,
+    release: { readonly version: string; readonly date: string; readonly homepage: string },
+  ): string;
+}
