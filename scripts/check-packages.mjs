@@ -14,7 +14,7 @@ import { readSource } from "./lib/source.mjs";
 import { installInto, packAll, packFolder } from "./lib/tarballs.mjs";
 
 /** Fails if a package has no exports. */
-const count = 'if (Object.keys(all).length < 2) throw new Error("expected exports, got none");';
+const count = 'if (Object.keys(all).length === 0) throw new Error("expected exports, got none");';
 
 const wrong = [];
 const tarballs = packAll(packFolder);
