@@ -1,7 +1,7 @@
 /**
- * Packs the packages as for publishing, and checks the tarballs: their shape (publint), their types (attw), their files,
- * and that their imports are their dependencies. Then installs each in a new project from the tarballs alone, and uses
- * it as a stranger would: by `import`, by `require()`, in Jest, and by the program of its README.
+ * Packs the packages as for publishing, and checks the tarballs: their shape (publint), their types (attw), their
+ * files, and that they import exactly their dependencies. Then installs each in a new project from the tarballs alone,
+ * and uses it by `import`, by `require()`, in Jest, and by the program of its README.
  * @module
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -72,8 +72,8 @@ function checkDependencies({ name, unpacked, manifest }) {
       wrong.push(`${name}: expected ${named} in the range ${expected}, got ${range}`);
     }
   }
-  const sources = readdirSync(dist, { recursive: true }).filter((file) => file.endsWith(".js.map"));
-  for (const file of sources) {
+  const maps = readdirSync(dist).filter((file) => file.endsWith(".js.map"));
+  for (const file of maps) {
     const foreign = JSON.parse(readFileSync(join(dist, file), "utf8")).sources.find(
       (path) => !/^(\.\.\/)+src\//.test(path),
     );

@@ -3,9 +3,9 @@
  *
  * `npm run release -- minor` (or `major`, `patch`, `1.2.3`) sets the version of the workspace and of every package,
  * moves the notes in CHANGELOG.md, commits and tags. A maintainer pushes the tag, and the workflow runs
- * `npm run release -- current --publish`. Both fill `release/` with the tarballs, their checksums, the bill of materials
- * (CycloneDX) and the notes. `--dry-run` does all that in a copy, passes each package to `npm publish --dry-run`, and
- * changes nothing else.
+ * `npm run release -- current --publish`. Both fill `release/` with the tarballs, their checksums, the notes, and the
+ * bill of materials (CycloneDX). `--dry-run` does all that in a copy, passes each package to `npm publish --dry-run`,
+ * and changes nothing else.
  * @module
  */
 import { spawnSync } from "node:child_process";

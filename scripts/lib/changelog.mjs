@@ -1,7 +1,7 @@
 /** Reads and changes CHANGELOG.md, which follows Keep a Changelog 1.1.0. @module */
 
 /** The sections of a version, in the order of Keep a Changelog. */
-export const changelogSections = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"];
+const changelogSections = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"];
 
 /**
  * Returns the next version (semver 2.0.0). `step` is `major`, `minor`, `patch`, `current` or a version.

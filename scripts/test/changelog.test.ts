@@ -1,9 +1,11 @@
 /** The changelog follows Keep a Changelog, and releases move its notes. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { nextVersion, notesOf, releaseNotes } from "../lib/changelog.mjs";
-import { root } from "../lib/run.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const before = `# Changelog
 

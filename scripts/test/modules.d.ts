@@ -1,9 +1,5 @@
 /** Types of the JavaScript modules that tests import. @module */
 
-declare module "*/lib/run.mjs" {
-  export const root: string;
-}
-
 declare module "*/lib/code-blocks.mjs" {
   interface CodeBlock {
     readonly code: string;

@@ -1,10 +1,12 @@
 /** The code in the packages' README files runs, and prints what it claims. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { claimedOutput, codeBlocks } from "../lib/code-blocks.mjs";
-import { root } from "../lib/run.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 // In the workspace, so that the programs find the packages; ignored by Git.
 const work = join(root, "dist", "readmes");
