@@ -62,26 +62,19 @@ async function bundle(folder) {
     // The package contains the sources.
     sourcesContent: false,
     conditions: ["@postern/source"],
-    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }],
+    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(entries)) }],
     logLevel: "warning",
   });
 }
 
-/**
- * Keeps other packages external. @postern/node is the exception: it contains the packages of Postern, because Node.js
- * takes longer to find twelve packages than to run them. External are dynamic imports, and @postern/wire, because the
- * class SshError must exist once.
- */
-function outside(packageName, entries) {
+/** Keeps other packages external, so that each exists once in a program: classes are compared by identity. */
+function outside(entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
-    if (/^\.\.?\//.test(path)) {
-      if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
-      // An entry that re-exports another entry keeps it external.
-      const again = entries.has(importer) && entries.has(join(resolveDir, path));
-      return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
-    }
-    const within = packageName === "@postern/node" && /^@postern\/(?!wire$)/.test(path) && kind !== "dynamic-import";
-    return within ? undefined : { path, external: true };
+    if (!/^\.\.?\//.test(path)) return { path, external: true };
+    if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
+    // An entry that re-exports another entry keeps it external.
+    const again = entries.has(importer) && entries.has(join(resolveDir, path));
+    return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
   };
 }

@@ -80,7 +80,10 @@ function checkManifest(folder, { file, json, lineOf }) {
         add(file, line, "run-time-dependency", `'${name}': only @postern/* and the four @noble packages are shipped`);
       } else {
         checkNoble(folder, name, file, line);
-        if (!isExact(range)) add(file, line, "pinned", `expected one exact version of ${name}, got '${range}'`);
+        // A tilde admits patches, which may be security fixes.
+        if (!isExact(range.replace(/^~/, "")) || isExact(range)) {
+          add(file, line, "pinned", `expected ~ and a version of ${name}, got '${range}'`);
+        }
       }
     }
   }
@@ -234,7 +237,7 @@ function checkVersions() {
   }
 }
 
-/** Requires exact versions of tools. */
+/** Requires exact versions of tools. {@link checkManifest} looks at `@noble`. */
 function checkPins() {
   for (const file of ["package.json", "integration/package.json", ...[...manifests.values()].map((one) => one.file)]) {
     if (!existsSync(join(root, file))) continue;
@@ -242,7 +245,7 @@ function checkPins() {
     const { devDependencies = {}, dependencies = {}, private: hidden } = JSON.parse(text);
     for (const [name, range] of Object.entries({ ...devDependencies, ...(hidden ? dependencies : {}) })) {
       // An alias, such as `npm:typescript@5.4.5`, names the package before its version.
-      if (isExact(range.replace(/^npm:.+@/, "")) || range.startsWith("workspace:")) continue;
+      if (isExact(range.replace(/^npm:.+@/, "")) || range.startsWith("workspace:") || noble.includes(name)) continue;
       add(file, lineOf(text, `"${name}"`), "pinned", `expected one exact version of ${name}, got '${range}'`);
     }
   }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** The folder of the workspace. */
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Returns the environment without npm's variables, because pnpm would read them as its own settings. */
@@ -13,8 +14,8 @@ function cleanEnvironment() {
   );
 }
 
-/** Runs a program with the tools of the workspace on its path. Returns the exit code. */
-export function run(command, args, { cwd = root, env = {} } = {}) {
+/** Runs a program with the tools of the workspace on its path. Returns the exit code. `output` is that of `stdio`. */
+export function run(command, args, { cwd = root, env = {}, output = "inherit" } = {}) {
   const { status, error } = spawnSync(command, args, {
     cwd,
     env: {
@@ -22,7 +23,7 @@ export function run(command, args, { cwd = root, env = {} } = {}) {
       PATH: [join(root, "node_modules", ".bin"), process.env.PATH].join(delimiter),
       ...env,
     },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, "inherit"],
     shell: process.platform === "win32",
   });
   if (error) console.error(`${command}: ${error.message}`);

@@ -72,7 +72,7 @@ const elsewhere: [name: string, change: Tree, violations: string[]][] = [
   ],
   [
     "a peer dependency",
-    { "packages/noble/package.json": manifest("@postern/noble", { peerDependencies: { "@noble/hashes": "2.4.0" } }) },
+    { "packages/noble/package.json": manifest("@postern/noble", { peerDependencies: { "@noble/hashes": "~2.4.0" } }) },
     [
       "packages/noble/package.json:6: run-time-dependency",
       "packages/noble/src/index.ts:1: undeclared",
@@ -105,7 +105,7 @@ const elsewhere: [name: string, change: Tree, violations: string[]][] = [
     {
       "packages/testkit/package.json": manifest("@postern/testkit", {
         private: true,
-        dependencies: { "@noble/hashes": "2.3.0" },
+        dependencies: { "@noble/hashes": "~2.3.0" },
       }),
     },
     ["packages/testkit/package.json:7: one-version"],

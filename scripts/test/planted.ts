@@ -53,7 +53,7 @@ export const cleanTree: Tree = {
   "packages/crypto/package.json": manifest("@postern/crypto", { dependencies: { "@postern/wire": "workspace:^" } }),
   "packages/crypto/src/index.ts": 'import type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => b;\n',
   "packages/noble/package.json": manifest("@postern/noble", {
-    dependencies: { "@noble/hashes": "2.4.0", "@postern/wire": "workspace:^" },
+    dependencies: { "@noble/hashes": "~2.4.0", "@postern/wire": "workspace:^" },
   }),
   "packages/noble/src/index.ts":
     'import { sha256 } from "@noble/hashes/sha2.js";\nimport type { Bytes } from "@postern/wire";\nexport const hash = (b: Bytes) => sha256(b);\n',
