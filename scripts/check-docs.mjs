@@ -1,8 +1,8 @@
 /**
  * Checks the Markdown pages: links and anchors, code blocks, the table of errors, and the generated pages.
  *
- * - A block of TypeScript is type-checked against the packages. A block without an import continues the first block of
- *   its page that has one, so it may use the names declared there.
+ * - A block of TypeScript is type-checked against the packages. A block without an import may use the names of
+ *   the first block of its page that has one.
  * - Blocks of JavaScript, JSON and shell are parsed.
  *
  * `npm run check:docs`
@@ -31,9 +31,8 @@ checkListed();
 if (run("node", ["scripts/generate-docs.mjs", "--check"]) !== 0) problems.push("generated pages are outdated");
 
 for (const problem of problems) console.error(problem);
-const counts = Object.entries(Object.groupBy(blocks, ({ language }) => language || "plain")).map(
-  ([language, { length }]) => `${length} ${language}`,
-);
+const languages = blocks.map(({ language }) => language || "plain");
+const counts = [...new Set(languages)].map((one) => `${languages.filter((other) => other === one).length} ${one}`);
 console.log(
   `check-docs: ${files.length} pages, ${links.length} links, ${blocks.length} code blocks (${counts.join(", ")}), ` +
     `${problems.length} problems`,
@@ -95,13 +94,8 @@ function checkBlocks() {
     const at = `${file}:${line}`;
     if (language === "ts") {
       const first = pages.get(file).blocks.find((block) => block.language === "ts" && isModule(block.code));
-      const isPart = !isModule(code);
-      if (isPart && first === undefined) {
-        problems.push(`${at}: expected a block with imports earlier in the page`);
-        continue;
-      }
-      // A blank line for each line before the block: the compiler then names the line of the page.
-      const before = isPart ? `${first.code.replaceAll("\n", " \n")}\n{\n` : "";
+      const isPart = !isModule(code) && first !== undefined;
+      const before = isPart ? `${first.code}\n{\n` : "";
       const name = `${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
       programs.set(name, { at, shift: before.split("\n").length - 1 });
       writeFileSync(join(folder, name), `${before}${code}\n${isPart ? "}\n" : ""}export {};\n`);
