@@ -12,6 +12,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { parseSync } from "oxc-parser";
+import { slug } from "../site/lib/slug.mjs";
 import { declarationsOf } from "./lib/docstrings.mjs";
 import { root, run } from "./lib/run.mjs";
 
@@ -19,7 +20,9 @@ const { stdout } = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-
   cwd: root,
   encoding: "utf8",
 });
-const files = stdout.split("\n").filter((file) => file !== "" && file !== "site/index.md" && existsSync(join(root, file)));
+const files = stdout
+  .split("\n")
+  .filter((file) => file !== "" && file !== "site/index.md" && existsSync(join(root, file)));
 const pages = new Map(files.map((file) => [file, readPage(file)]));
 const problems = [];
 
@@ -75,14 +78,6 @@ function checkLinks(file, text) {
 /** Returns the anchors that GitHub and the site give to the headings of a page. */
 function anchorsOf(text) {
   return new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading)));
-}
-
-function slug(heading) {
-  return heading
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "")
-    .replaceAll(" ", "-");
 }
 
 function checkBlocks() {
@@ -158,7 +153,10 @@ function checkErrors() {
   const file = "docs/errors.md";
   const { text: union } = declarationsOf(root, "packages/wire/src/error.ts").get("SshErrorCode");
   const meanings = new Map(
-    [...union.matchAll(/^- `(\w+)`: ([\s\S]*?)(?=\n- |$(?![\s\S]))/gm)].map(([, code, text]) => [code, text.replaceAll(/\s+/g, " ")]),
+    [...union.matchAll(/^- `(\w+)`: ([\s\S]*?)(?=\n- |$(?![\s\S]))/gm)].map(([, code, text]) => [
+      code,
+      text.replaceAll(/\s+/g, " "),
+    ]),
   );
   const source = readFileSync(join(root, "packages/tunnel/src/reconnect.ts"), "utf8");
   const refusals = JSON.parse(/const refusals: readonly string\[\] = (\[.*\]);/.exec(source)[1]);
@@ -178,7 +176,9 @@ function checkErrors() {
 /** docs/README.md leads to each page of docs. */
 function checkListed() {
   const index = "docs/README.md";
-  const listed = new Set([...pages.get(index).text.matchAll(/\]\(([^)#]+)\)/g)].map(([, target]) => posix.join("docs", target)));
+  const listed = new Set(
+    [...pages.get(index).text.matchAll(/\]\(([^)#]+)\)/g)].map(([, target]) => posix.join("docs", target)),
+  );
   for (const file of files) {
     if (dirname(file).startsWith("docs/decisions") || !file.startsWith("docs/") || file === index) continue;
     if (!listed.has(file)) problems.push(`${index}: expected a link to ${file}, got none`);

@@ -1,5 +1,5 @@
 /**
- * Writes docs/options.md and docs/events.md from the docstrings of the sources. `--check` only compares. Both pages are
+ * Writes docs/options.md and docs/events.md from the doc comments of the sources. `--check` only compares. Both pages are
  * committed, so that they can be read in the repository.
  * @module
  */
@@ -8,12 +8,22 @@ import { join } from "node:path";
 import { declarationsOf, oneLine } from "./lib/docstrings.mjs";
 import { root } from "./lib/run.mjs";
 
-/** The option objects, in the order of the page, and the defaults that the docstrings do not state. */
+/** The option objects, in the order of the page, and the defaults that the doc comments do not state. */
 const optionGroups = [
   ["`new ReverseTunnel(options)`", "tunnel/src/options.ts", "TunnelOptions"],
-  ["`reconnect`, an option of a tunnel", "tunnel/src/reconnect.ts", "ReconnectOptions", { mode: "`established`", backoff: "see below" }],
+  [
+    "`reconnect`, an option of a tunnel",
+    "tunnel/src/reconnect.ts",
+    "ReconnectOptions",
+    { mode: "`established`", backoff: "see below" },
+  ],
   ["`reconnect.backoff`", "tunnel/src/reconnect.ts", "BackoffOptions"],
-  ["`keepAlive`, an option of a tunnel", "ssh/src/keepalive.ts", "KeepAliveOptions", { intervalMs: "30 s", countMax: "5" }],
+  [
+    "`keepAlive`, an option of a tunnel",
+    "ssh/src/keepalive.ts",
+    "KeepAliveOptions",
+    { intervalMs: "30 s", countMax: "5" },
+  ],
   ["`via`, jump hosts of a tunnel", "tunnel/src/options.ts", "JumpHost"],
   ["`new ReverseTunnel(options)` of `@postern/node`", "node/src/index.ts", "NodeTunnelOptions"],
   ["`new ReverseTunnel(options)` of `@postern/web`", "web/src/reverse-tunnel.ts", "WebTunnelOptions"],
@@ -49,7 +59,8 @@ const pages = { "docs/options.md": optionsPage(), "docs/events.md": eventsPage()
 const isCheck = process.argv.includes("--check");
 const outdated = Object.entries(pages).filter(([file, text]) => readFileSync(join(root, file), "utf8") !== text);
 if (isCheck) {
-  for (const [file] of outdated) console.error(`${file}: expected the text of the sources: node scripts/generate-docs.mjs`);
+  for (const [file] of outdated)
+    console.error(`${file}: expected the text of the sources: node scripts/generate-docs.mjs`);
   if (outdated.length > 0) process.exitCode = 1;
 } else for (const [file, text] of outdated) writeFileSync(join(root, file), text);
 const rows = Object.values(pages).join("\n").match(/^\| `/gm)?.length ?? 0;
@@ -84,7 +95,7 @@ function eventsPage() {
 }
 
 function intro(noun) {
-  return `This page lists every ${noun}. \`node scripts/generate-docs.mjs\` writes it\nfrom the docstrings.`;
+  return `This page lists every ${noun}. \`node scripts/generate-docs.mjs\` writes it\nfrom the comments of the sources.`;
 }
 
 function optionRow({ name, type, isOptional, text }, constant) {
@@ -94,7 +105,7 @@ function optionRow({ name, type, isOptional, text }, constant) {
   return `| \`${name}\` | ${constant ?? value ?? fallback} | ${meaning} |`;
 }
 
-/** Returns the default that a docstring states, and the text without it if it is the end: `…; default 30 s`. */
+/** Returns the default that a doc comment states, and the text without it if it is the end: `…; default 30 s`. */
 function splitDefault(text) {
   const match = /(^|[;.:,] )[Dd]efault:? ((?:\d[\d,.]*\d|[^;.:`]|`[^`]*`)+)(?=[;:.]|$)\.?/.exec(text);
   if (match === null) return { value: undefined, rest: text };

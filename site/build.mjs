@@ -1,6 +1,6 @@
 /**
- * `npm run docs`, after the bootstrap and the build: makes the site in `site/dist`. `--serve` then shows it on loopback;
- * `--port` chooses the port.
+ * `npm run docs`, after the bootstrap and the build: makes the site in `site/dist`. `--serve` then shows it on
+ * loopback, `--port` chooses the port.
  * @module
  */
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { repairAnchors } from "./lib/api.mjs";
 import { groups } from "./lib/contents.mjs";
 import { titleOf, writePages } from "./lib/pages.mjs";
 import { serveFolder } from "./lib/server.mjs";
@@ -19,11 +20,14 @@ const pages = join(site, ".pages");
 
 rmSync(pages, { recursive: true, force: true });
 run("typedoc", ["--options", "typedoc.json", "--logLevel", "Warn", "--treatWarningsAsErrors"]);
+repairAnchors(join(pages, "api"));
 const written = writePages(root, pages);
 copyFileSync(join(site, "index.md"), join(pages, "index.md"));
 writeFileSync(join(pages, "sidebar.json"), JSON.stringify(sidebar(written)));
 run("vitepress", ["build", "."]);
-console.log(`docs: ${count(join(site, "dist"), ".html")} pages, ${written.size} of them from Markdown files, in site/dist`);
+console.log(
+  `docs: ${count(join(site, "dist"), ".html")} pages, ${written.size} of them from Markdown files, in site/dist`,
+);
 if (values.serve) {
   const { url } = await serveFolder(join(site, "dist"), Number(values.port));
   console.log(`docs: ${url} (Ctrl-C ends it)`);
@@ -44,7 +48,9 @@ function sidebar(written) {
     if (page === undefined) throw new Error(`expected a page of ${source}, got none`);
     const text = titleOf(readFileSync(join(root, source), "utf8"));
     const folder = source.endsWith("/README.md") ? source.slice(0, -"README.md".length) : undefined;
-    const below = [...bySource.keys()].filter((one) => folder !== undefined && one.startsWith(folder) && one !== source);
+    const below = [...bySource.keys()].filter(
+      (one) => folder !== undefined && one.startsWith(folder) && one !== source,
+    );
     const children = below.map((one) => ({
       text: titleOf(readFileSync(join(root, one), "utf8")),
       link: `/${bySource.get(one)}`,

@@ -1,4 +1,4 @@
-/** Reads interfaces, event classes and their docstrings with a parser, for the tables of the documentation. @module */
+/** Reads interfaces, event classes and their doc comments with a parser. The documentation has them as tables. @module */
 import { parse } from "./source.mjs";
 
 /**

@@ -1,6 +1,7 @@
 /** The generator of the site. `site/build.mjs` writes the pages that it reads. @module */
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitepress";
+import { slug } from "../lib/slug.mjs";
 
 const { guide, api } = JSON.parse(readFileSync(new URL("../.pages/sidebar.json", import.meta.url), "utf8"));
 
@@ -16,7 +17,7 @@ export default defineConfig({
   metaChunk: true,
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
-    anchor: { slugify },
+    anchor: { slugify: slug },
   },
   vite: { build: { chunkSizeWarningLimit: 4096 } },
   themeConfig: {
@@ -28,16 +29,11 @@ export default defineConfig({
     ],
     sidebar: { "/api/": [{ text: "API reference", items: api }], "/": guide },
     outline: { level: [2, 3] },
-    search: { provider: "local" },
+    search: {
+      provider: "local",
+      options: { translations: { button: { buttonText: "Search", buttonAriaLabel: "Search" } } },
+    },
+    externalLinkIcon: false,
     footer: { message: "MIT License" },
   },
 });
-
-/** Anchors are those of GitHub, so that a link to a heading works in the repository and in the site. */
-function slugify(heading) {
-  return heading
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "")
-    .replaceAll(" ", "-");
-}

@@ -46,7 +46,13 @@ export const groups = [
 ];
 
 /** Folders whose Markdown files are pages, and single pages. `node_modules` and `dist` are skipped. */
-export const sources = ["docs", "examples", "test-vectors", "bench", ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`)];
+export const sources = [
+  "docs",
+  "examples",
+  "test-vectors",
+  "bench",
+  ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+];
 
 /** Pages that other pages stand for: the start page of the site shows their content. */
 export const aliases = { "docs/README.md": "index.md", "README.md": "index.md", docs: "index.md" };

@@ -14,23 +14,34 @@ const languages = { ".mjs": "js", ".ts": "ts", ".json": "json", ".toml": "toml",
 
 /** Writes all pages. Returns the source of each page by its path within the site. @throws Error for a broken link */
 export function writePages(root, out) {
-  const pages = new Map(sources.flatMap((source) => filesOf(root, source)).filter((file) => !(file in aliases)).map((file) => [file, pageOf(file)]));
+  const pages = new Map(
+    sources
+      .flatMap((source) => filesOf(root, source))
+      .filter((file) => !(file in aliases))
+      .map((file) => [file, pageOf(file)]),
+  );
   const shown = new Map();
   const broken = [];
   for (const [source, page] of pages) {
     const text = readFileSync(join(root, source), "utf8");
-    write(out, page, outsideCode(text, (part) => part.replaceAll(link, (whole, label, target) => {
-      if (/^([a-z]+:|#)/.test(target)) return whole;
-      const [path, anchor = ""] = target.split(/(?=#)/);
-      const file = posix.join(posix.dirname(source), path).replace(/\/$/, "");
-      const to = pages.get(file) ?? aliases[file] ?? pages.get(`${file}/README.md`) ?? fileOf(file);
-      if (to === undefined) {
-        broken.push(`${source}: ${target}`);
-        return whole;
-      }
-      const relative = posix.relative(posix.dirname(page), to);
-      return `${label}(${relative.startsWith(".") ? relative : `./${relative}`}${anchor})`;
-    })));
+    write(
+      out,
+      page,
+      outsideCode(text, (part) =>
+        part.replaceAll(link, (whole, label, target) => {
+          if (/^([a-z]+:|#)/.test(target)) return whole;
+          const [path, anchor = ""] = target.split(/(?=#)/);
+          const file = posix.join(posix.dirname(source), path).replace(/\/$/, "");
+          const to = pages.get(file) ?? aliases[file] ?? pages.get(`${file}/README.md`) ?? fileOf(file);
+          if (to === undefined) {
+            broken.push(`${source}: ${target}`);
+            return whole;
+          }
+          const relative = posix.relative(posix.dirname(page), to);
+          return `${label}(${relative.startsWith(".") ? relative : `./${relative}`}${anchor})`;
+        }),
+      ),
+    );
   }
   if (broken.length > 0) throw new Error(`expected links to existing files, got ${broken.join(", ")}`);
   return new Map([...pages].map(([source, page]) => [page, source]));

@@ -30,5 +30,7 @@ export async function serveFolder(folder, port = 0) {
 export function find(folder, path) {
   const name = normalize(join(folder, path));
   if (name !== folder && !name.startsWith(folder + sep)) return undefined;
-  return [name, `${name}.html`, join(name, "index.html")].find((one) => statSync(one, { throwIfNoEntry: false })?.isFile());
+  return [name, `${name}.html`, join(name, "index.html")].find((one) =>
+    statSync(one, { throwIfNoEntry: false })?.isFile(),
+  );
 }
