@@ -63,7 +63,7 @@ function readPage(file) {
 function checkLinks(file, text) {
   const found = [...text.replaceAll(/`[^`]*`/g, "`").matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
   for (const target of found) {
-    if (/^https:/.test(target)) continue;
+    if (target.startsWith("https:")) continue;
     const [path, anchor] = target.split("#");
     const to = path === "" ? file : posix.join(posix.dirname(file), path);
     const isFolder = statSync(join(root, to), { throwIfNoEntry: false })?.isDirectory();

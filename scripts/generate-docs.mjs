@@ -1,6 +1,6 @@
 /**
- * Writes docs/options.md and docs/events.md from the doc comments of the sources. `--check` only compares. Both pages are
- * committed, so that they can be read in the repository.
+ * Writes docs/options.md and docs/events.md from the doc comments of the sources. `--check` only compares. Both pages
+ * are committed, so that they can be read in the repository.
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { declarationsOf, oneLine } from "./lib/docstrings.mjs";
 import { root } from "./lib/run.mjs";
 
 /** The option objects, in the order of the page, and the defaults that the doc comments do not state. */
-const optionGroups = [
+const optionGroups = /** @type {[string, string, string, (string | Record<string, string>)?][]} */ ([
   ["`new ReverseTunnel(options)`", "tunnel/src/options.ts", "TunnelOptions"],
   [
     "`reconnect`, an option of a tunnel",
@@ -44,7 +44,7 @@ const optionGroups = [
   ["`TunnelHost.listen(options)`, besides", "node/src/host.ts", "TunnelHostListenOptions"],
   ["`limits`, an option of a host", "host/src/options.ts", "HostLimits", "defaultHostLimits"],
   ["`limits.penalties`", "host/src/options.ts", "PenaltyLimits", "defaultHostLimits"],
-];
+]);
 
 /** Limits whose defaults are not written as a number. */
 const adjusted = { penalties: "see below", attempts: "`6`", memory: "64 MiB" };

@@ -21,8 +21,7 @@ const { values, positionals } = parseArgs({ options: { screenshots: { type: "str
 const dist = fileURLToPath(new URL("dist", import.meta.url));
 const html = readdirSync(dist, { recursive: true })
   .map((name) => name.replaceAll("\\", "/"))
-  .filter((name) => name.endsWith(".html"))
-  .sort();
+  .filter((name) => name.endsWith(".html"));
 if (html.length === 0) throw new Error("expected a built site, got none: npm run docs");
 
 const { problems, links, resources } = checkHtml(dist, html);

@@ -25,7 +25,7 @@ export function checkHtml(dist, names) {
   }
   for (const [file, text] of stylesheets(dist)) {
     for (const [, url] of text.matchAll(/(?:url\(|@import\s+)["']?([a-z]+:)?\/\/[^"')]*/g)) {
-      problems.push(`${file}: expected no other server, got ${url ?? "//"}`);
+      problems.push(`${file}: expected no other server, got ${String(url ?? "//")}`);
     }
   }
   return { problems, links, resources };

@@ -70,7 +70,7 @@ export function writePages(root, out) {
 }
 
 /** Calls `change` with the text between fenced code blocks. */
-export function outsideCode(text, change) {
+function outsideCode(text, change) {
   return text
     .split(/^(```[\s\S]*?^```$)/m)
     .map((part) => (part.startsWith("```") ? part : change(part)))
