@@ -23,9 +23,9 @@ export function checkHtml(dist, names) {
       checkTarget(name, href, "a");
     }
   }
-  for (const [file, text] of stylesheets(dist)) {
+  for (const { file, text } of stylesheets(dist)) {
     for (const [, url] of text.matchAll(/(?:url\(|@import\s+)["']?([a-z]+:)?\/\/[^"')]*/g)) {
-      problems.push(`${file}: expected no other server, got ${String(url ?? "//")}`);
+      problems.push(`${file}: expected no other server, got ${url ?? "//"}`);
     }
   }
   return { problems, links, resources };
@@ -58,5 +58,5 @@ export function checkHtml(dist, names) {
 
 function stylesheets(dist) {
   const names = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith(".css"));
-  return names.map((name) => [name, readFileSync(join(dist, name), "utf8")]);
+  return names.map((file) => ({ file, text: readFileSync(join(dist, file), "utf8") }));
 }
