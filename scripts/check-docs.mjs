@@ -20,9 +20,7 @@ const { stdout } = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-
   cwd: root,
   encoding: "utf8",
 });
-const files = stdout
-  .split("\n")
-  .filter((file) => file !== "" && file !== "site/index.md" && existsSync(join(root, file)));
+const files = stdout.split("\n").filter((file) => file !== "" && existsSync(join(root, file)));
 const pages = new Map(files.map((file) => [file, readPage(file)]));
 const problems = [];
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -22,7 +22,6 @@ rmSync(pages, { recursive: true, force: true });
 run("typedoc", ["--options", "typedoc.json", "--logLevel", "Warn", "--treatWarningsAsErrors"]);
 repairAnchors(join(pages, "api"));
 const written = writePages(root, pages);
-copyFileSync(join(site, "index.md"), join(pages, "index.md"));
 writeFileSync(join(pages, "sidebar.json"), JSON.stringify(sidebar(written)));
 run("vitepress", ["build", "."]);
 console.log(

@@ -51,14 +51,15 @@ export const sources = [
   "examples",
   "test-vectors",
   "bench",
-  ...["ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+  ...["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
 ];
 
-/** Pages that other pages stand for: the start page of the site shows their content. */
-export const aliases = { "docs/README.md": "index.md", "README.md": "index.md", docs: "index.md" };
+/** Sources that another page stands for: the start page of the site is the README of the repository. */
+export const aliases = { "docs/README.md": "index.md", docs: "index.md" };
 
 /** Returns the path of a page within the site. */
 export function pageOf(source) {
+  if (source === "README.md") return "index.md";
   const page = source.startsWith("docs/") ? source.slice("docs/".length) : source;
   const name = page.includes("/") || source.startsWith("docs/") ? page : `project/${page.toLowerCase()}`;
   return name.replace(/README\.md$/, "index.md");
