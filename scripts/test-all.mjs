@@ -1,6 +1,6 @@
 /**
- * `npm run test:all`, after the bootstrap: the checks, every test, the documentation site, the other versions of Node.js, and
- * fifteen minutes of the soak. Runs all of them, and fails if one failed.
+ * `npm run test:all`, after the bootstrap: the checks, every test, the documentation site, the other versions of
+ * Node.js, and fifteen minutes of the soak. Runs all of them, and fails if one failed.
  * @module
  */
 import { run } from "./lib/run.mjs";
