@@ -25,7 +25,7 @@ export function checkHtml(dist, names) {
   }
   for (const { file, text } of stylesheets(dist)) {
     const others = [...text.matchAll(/(?:url\(|@import\s+)["']?(?:[a-z]+:)?\/\/[^"')]*/g)].map(([whole]) => whole);
-    for (const other of others) problems.push(`${file}: expected no other server, got ${other}`);
+    for (const other of others) problems.push(`${String(file)}: expected no other server, got ${other}`);
   }
   return { problems, links, resources };
 
