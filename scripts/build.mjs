@@ -62,13 +62,13 @@ async function bundle(folder) {
     // The package contains the sources.
     sourcesContent: false,
     conditions: ["@postern/source"],
-    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(entries)) }],
+    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }],
     logLevel: "warning",
   });
 }
 
 /** Keeps other packages external, so that each exists once in a program: classes are compared by identity. */
-function outside(entries) {
+function outside(packageName, entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
     if (!/^\.\.?\//.test(path)) return { path, external: true };

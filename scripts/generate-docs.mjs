@@ -1,0 +1,130 @@
+/**
+ * Writes docs/options.md and docs/events.md from the doc comments of the sources. `--check` only compares. Both pages
+ * are committed, so that they can be read in the repository.
+ * @module
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { declarationsOf, oneLine } from "./lib/docstrings.mjs";
+import { root } from "./lib/run.mjs";
+
+/** The option objects, in the order of the page, and the defaults that the doc comments do not state. */
+const optionGroups = /** @type {[string, string, string, (string | Record<string, string>)?][]} */ ([
+  ["`new ReverseTunnel(options)`", "tunnel/src/options.ts", "TunnelOptions"],
+  [
+    "`reconnect`, an option of a tunnel",
+    "tunnel/src/reconnect.ts",
+    "ReconnectOptions",
+    { mode: "`established`", backoff: "see below" },
+  ],
+  ["`reconnect.backoff`", "tunnel/src/reconnect.ts", "BackoffOptions"],
+  [
+    "`keepAlive`, an option of a tunnel",
+    "ssh/src/keepalive.ts",
+    "KeepAliveOptions",
+    { intervalMs: "30 s", countMax: "5" },
+  ],
+  ["`via`, jump hosts of a tunnel", "tunnel/src/options.ts", "JumpHost"],
+  ["`new ReverseTunnel(options)` of `@postern/node`", "node/src/index.ts", "NodeTunnelOptions"],
+  ["`new ReverseTunnel(options)` of `@postern/web`", "web/src/reverse-tunnel.ts", "WebTunnelOptions"],
+  ["`tunnel.forward(options)` and `tunnel.listen(options)`", "tunnel/src/options.ts", "RequestOptions"],
+  ["`tunnel.forward(options)`, besides", "tunnel/src/options.ts", "ForwardOptions"],
+  ["`tunnel.listen(options)`, besides", "tunnel/src/options.ts", "ListenOptions"],
+  ["`tunnel.close(options)`", "tunnel/src/options.ts", "CloseOptions"],
+  ["`password(secret, options)`", "auth/src/methods/password.ts", "PasswordOptions"],
+  ["`agent(options)`", "node/src/agent.ts", "AgentOptions"],
+  ["`knownHosts(options)`", "tunnel/src/known-hosts-options.ts", "KnownHostsOptions"],
+  ["`socks5(url, options)`, `httpConnect(url, options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
+  ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
+  ["`fromSshConfig(host, options)`, secrets", "node/src/ssh-config/login-methods.ts", "SshConfigSecrets"],
+  ["`fromSshConfig(host, options)`, files", "node/src/ssh-config/resolve.ts", "ResolveSshConfigOptions"],
+  ["`serve(listener, handler, options)`", "http/src/options.ts", "ServeOptions"],
+  ["`attach(listener, server, options)`", "node/src/attach.ts", "AttachOptions"],
+  ["`new TunnelHost(options)`", "host/src/options.ts", "TunnelHostOptions"],
+  ["`TunnelHost.listen(options)`, besides", "node/src/host.ts", "TunnelHostListenOptions"],
+  ["`limits`, an option of a host", "host/src/options.ts", "HostLimits", "defaultHostLimits"],
+  ["`limits.penalties`", "host/src/options.ts", "PenaltyLimits", "defaultHostLimits"],
+]);
+
+/** Limits whose defaults are not written as a number. */
+const adjusted = { penalties: "see below", attempts: "`6`", memory: "64 MiB" };
+
+const eventGroups = [
+  ["Events of a `ReverseTunnel`", "tunnel/src/events.ts", "TunnelEvents"],
+  ["Events of a `TunnelHost`", "host/src/events.ts", "HostEvents"],
+  ["Events of an `HttpService`, which `serve` returns", "http/src/serve.ts", "HttpServiceEvents"],
+];
+
+const pages = { "docs/options.md": optionsPage(), "docs/events.md": eventsPage() };
+const isCheck = process.argv.includes("--check");
+const outdated = Object.entries(pages).filter(([file, text]) => readFileSync(join(root, file), "utf8") !== text);
+if (isCheck) {
+  for (const [file] of outdated)
+    console.error(`${file}: expected the text of the sources: node scripts/generate-docs.mjs`);
+  if (outdated.length > 0) process.exitCode = 1;
+} else for (const [file, text] of outdated) writeFileSync(join(root, file), text);
+const rows = Object.values(pages).join("\n").match(/^\| `/gm)?.length ?? 0;
+console.log(`generate-docs: ${rows} options and events, ${outdated.length} pages ${isCheck ? "outdated" : "written"}`);
+
+function optionsPage() {
+  const parts = optionGroups.map(([title, file, name, defaults]) => {
+    const { members, text } = find(file, name);
+    if (members.length === 0) throw new Error(`${file}: expected members of ${name}, got none`);
+    const values = typeof defaults === "string" ? { ...constantsOf(file, defaults), ...adjusted } : (defaults ?? {});
+    const lines = members.map((member) => optionRow(member, values[member.name]));
+    const note = oneLine(text) === "" ? "" : `\`${name}\`: ${oneLine(text)}\n\n`;
+    return `## ${title}\n\n${note}| option | default | meaning |\n| --- | --- | --- |\n${lines.join("\n")}\n`;
+  });
+  return `# All options\n\n${intro("option of the calls that most programs use")}\n\n${parts.join("\n")}`;
+}
+
+function eventsPage() {
+  const parts = eventGroups.map(([title, file, map]) => {
+    const declarations = declarationsOf(root, join("packages", file));
+    const lines = declarations.get(map).members.map(({ name, type }) => {
+      const { text, members } = declarations.get(type);
+      const properties = members.map((one) => `\`${one.name}\`${one.text === "" ? "" : `: ${oneLine(one.text)}`}`);
+      return `| \`${name}\` | \`${type}\` | ${oneLine(text)} | ${properties.join("<br>")} |`;
+    });
+    return `## ${title}\n\n| event | class | when | properties |\n| --- | --- | --- | --- |\n${lines.join("\n")}\n`;
+  });
+  const more =
+    "Events are notifications. No listener is required, and a listener that throws does not change the connection.\n" +
+    "The names of events are checked by TypeScript.";
+  return `# All events\n\n${intro("event")}\n${more}\n\n${parts.join("\n")}`;
+}
+
+function intro(noun) {
+  return `This page lists every ${noun}. \`node scripts/generate-docs.mjs\` writes it\nfrom the comments of the sources.`;
+}
+
+function optionRow({ name, type, isOptional, text }, constant) {
+  const { value, rest } = splitDefault(oneLine(text));
+  const fallback = isOptional ? "none" : "required";
+  const meaning = rest === "" ? `\`${type.replaceAll("|", "\\|")}\`` : rest;
+  return `| \`${name}\` | ${constant ?? value ?? fallback} | ${meaning} |`;
+}
+
+/** Returns the default that a doc comment states, and the text without it if it is the end: `…; default 30 s`. */
+function splitDefault(text) {
+  const match = /(^|[;.:,] )[Dd]efault:? ((?:\d[\d,.]*\d|[^;.:`]|`[^`]*`)+)(?=[;:.]|$)\.?/.exec(text);
+  if (match === null) return { value: undefined, rest: text };
+  const [whole, sign, value] = match;
+  const isEnd = match.index + whole.length === text.length;
+  return { value, rest: isEnd ? `${text.slice(0, match.index)}${sign === ". " ? "." : ""}` : text };
+}
+
+function find(file, name) {
+  const declaration = declarationsOf(root, join("packages", file)).get(name);
+  if (declaration === undefined) throw new Error(`${file}: expected ${name}, got no such declaration`);
+  return declaration;
+}
+
+/** Returns the numbers of an object literal, and of the objects in it, as they are written. */
+function constantsOf(file, name) {
+  const text = readFileSync(join(root, "packages", file), "utf8");
+  const body = text.slice(text.indexOf(`const ${name}`));
+  const end = body.indexOf("\n};");
+  const entries = [...body.slice(0, end).matchAll(/^\s+(\w+): (\{ .* \}|[^{\n]+),$/gm)];
+  return Object.fromEntries(entries.map(([, key, value]) => [key, `\`${value}\``]));
+}

@@ -1,0 +1,14 @@
+/** VitePress's theme with the fonts of the system, and a page for paths that do not exist. @module */
+import { withBase } from "vitepress";
+import theme from "vitepress/theme-without-fonts";
+import { h } from "vue";
+import "./style.css";
+
+export default { ...theme, Layout: () => h(theme.Layout, undefined, { "not-found": notFound }) };
+
+function notFound() {
+  return h("main", { class: "vp-doc not-found" }, [
+    h("h1", "Page not found"),
+    h("p", ["The search finds pages by their words. ", h("a", { href: withBase("/") }, "Start page")]),
+  ]);
+}

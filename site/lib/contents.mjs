@@ -1,0 +1,66 @@
+/** Which pages the site has, and in which order. Paths are those of the repository. @module */
+
+/** The groups of the sidebar. Titles come from the pages. */
+export const groups = [
+  {
+    text: "Start",
+    pages: ["docs/getting-started.md", "docs/logging-in.md", "docs/host-keys.md", "docs/forwarding.md"],
+  },
+  {
+    text: "Use",
+    pages: [
+      "docs/answering-visitors.md",
+      "docs/staying-connected.md",
+      "docs/routes.md",
+      "docs/ssh-config.md",
+      "docs/running-a-host.md",
+      "docs/runtimes.md",
+    ],
+  },
+  {
+    text: "Operate",
+    pages: ["docs/deploying.md", "docs/troubleshooting.md", "docs/performance.md", "docs/peers.md"],
+  },
+  {
+    text: "Look up",
+    pages: ["docs/errors-and-events.md", "docs/errors.md", "docs/options.md", "docs/events.md"],
+  },
+  {
+    text: "Coming from",
+    pages: [
+      "docs/coming-from/sshreversetunnel.md",
+      "docs/coming-from/ssh2.md",
+      "docs/coming-from/autossh.md",
+      "docs/coming-from/ngrok.md",
+    ],
+  },
+  {
+    text: "Trust",
+    pages: ["docs/security.md", "docs/auditing.md", "SECURITY.md", "test-vectors/README.md"],
+  },
+  {
+    text: "Project",
+    pages: ["ARCHITECTURE.md", "docs/decisions/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"],
+  },
+  { text: "Examples", pages: ["examples/README.md"] },
+];
+
+/** Folders whose Markdown files are pages, and single pages. `node_modules` and `dist` are skipped. */
+export const sources = [
+  "docs",
+  "examples",
+  "test-vectors",
+  "bench",
+  ...["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+];
+
+/** Sources that another page stands for: the start page of the site is the README of the repository. */
+export const aliases = { "docs/README.md": "index.md", docs: "index.md" };
+
+/** Returns the path of a page within the site. */
+export function pageOf(source) {
+  if (source === "README.md") return "index.md";
+  const page = source.startsWith("docs/") ? source.slice("docs/".length) : source;
+  const name = page.includes("/") || source.startsWith("docs/") ? page : `project/${page.toLowerCase()}`;
+  return name.replace(/README\.md$/, "index.md");
+}
