@@ -67,14 +67,21 @@ async function bundle(folder) {
   });
 }
 
-/** Keeps other packages external, so that each exists once in a program: classes are compared by identity. */
+/**
+ * Keeps other packages external. @postern/node is the exception: it contains the packages of Postern, because Node.js
+ * takes longer to find twelve packages than to run them. External are dynamic imports, and @postern/wire, because the
+ * class SshError must exist once.
+ */
 function outside(packageName, entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
-    if (!/^\.\.?\//.test(path)) return { path, external: true };
-    if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
-    // An entry that re-exports another entry keeps it external.
-    const again = entries.has(importer) && entries.has(join(resolveDir, path));
-    return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
+    if (/^\.\.?\//.test(path)) {
+      if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
+      // An entry that re-exports another entry keeps it external.
+      const again = entries.has(importer) && entries.has(join(resolveDir, path));
+      return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
+    }
+    const within = packageName === "@postern/node" && /^@postern\/(?!wire$)/.test(path) && kind !== "dynamic-import";
+    return within ? undefined : { path, external: true };
   };
 }
