@@ -1,6 +1,6 @@
 /** Ports below the ephemeral range, so that no outgoing connection takes one between the check and the use. @module */
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -29,6 +29,23 @@ export function isListening(port: number): boolean {
   return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) =>
     new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A `, "m").test(read(table)),
   );
+}
+
+/** Returns whether a socket of this process listens at this port. Other programs take ports that are free again. */
+export function isListeningHere(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A(?: +\\S+){5} +(\\d+) `, "gm");
+  const inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((table) => [...read(table).matchAll(row)]);
+  const ours = new Set(readdirSync("/proc/self/fd").map((fd) => linkOf(`/proc/self/fd/${fd}`)));
+  return inodes.some(([, inode]) => ours.has(`socket:[${inode}]`));
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Returns the number of connections of the server at this port that are not over, from the kernel's table. */
