@@ -281,7 +281,7 @@ describe.skipIf(missing("sshd", "password"))("agent() with ssh-agent", () => {
     const known = dir.file("known_hosts");
     writeFileSync(known, `here.test ${hostKey?.publicLine}\nelsewhere.test ${other.publicLine}\n`);
     await ssh.add(["-H", known, "-h", "elsewhere.test", key("ecdsa256").file]);
-    // Bound to this session, the agent does not even show the key for the other server.
+    // The connection is bound to this session, so the agent hides the key for the other server.
     await expect(logIn(ours())).rejects.toMatchObject({ code: "credentials" });
     await ssh.add(["-H", known, "-h", `${sshd.user}@here.test`, key("ed25519").file]);
     const log = await logIn(ours());

@@ -165,7 +165,7 @@ describe.skipIf(missing("sshd"))("a route", () => {
     });
 
     it("fails with the proxy's reason", async () => {
-      const nobody = await refusingPort();
+      const closedPort = await refusingPort();
       const wrong = { ...login, password: `${login.password}!` };
       const at = (port: number, more = {}) => ({ host: "127.0.0.1", port, ...more });
       const misses: [string, NodeTunnelOptions, RegExp][] = [
@@ -181,7 +181,7 @@ describe.skipIf(missing("sshd"))("a route", () => {
         ],
         [
           "microsocks, no server",
-          { ...options, port: nobody, proxy: socks5(at(open.port)) },
+          { ...options, port: closedPort, proxy: socks5(at(open.port)) },
           /connection refused \(reply 5\)/,
         ],
         [
@@ -206,18 +206,18 @@ describe.skipIf(missing("sshd"))("a route", () => {
         ],
         [
           "tinyproxy, port not allowed",
-          { ...options, port: nobody, proxy: httpConnect(at(tiny.port)) },
+          { ...options, port: closedPort, proxy: httpConnect(at(tiny.port)) },
           /got "HTTP\/1\.\d 403 /,
         ],
         [
           "tinyproxy, no server",
-          { ...options, port: nobody, proxy: httpConnect(at(tinyLocked.port, login)) },
+          { ...options, port: closedPort, proxy: httpConnect(at(tinyLocked.port, login)) },
           /got "HTTP\/1\.\d 50\d /,
         ],
         ["a SOCKS proxy as HTTP", { ...options, proxy: httpConnect(at(open.port)) }, /HTTP proxy/],
         [
           "no proxy",
-          { ...options, proxy: socks5(at(nobody)) },
+          { ...options, proxy: socks5(at(closedPort)) },
           /^proxy 127\.0\.0\.1:\d+: expected a connection .*ECONNREFUSED/,
         ],
         [
@@ -545,10 +545,10 @@ describe.skipIf(missing("sshd"))("a route", () => {
     });
 
     it.skipIf(missing("nc"))("fails with the status and the words of the command", async () => {
-      const nobody = await refusingPort();
+      const closedPort = await refusingPort();
       const error = await refusal("nc, no server", {
         ...options,
-        dial: () => commandPipe("nc.openbsd", ["-v", "127.0.0.1", String(nobody)]),
+        dial: () => commandPipe("nc.openbsd", ["-v", "127.0.0.1", String(closedPort)]),
       });
       expect(error.code).toBe("version");
       expect(error.message).toMatch(

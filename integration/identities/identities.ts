@@ -39,7 +39,7 @@ export interface Identity {
   readonly kinds?: readonly ServerKind[];
   /** The text that each kind of server must log. */
   readonly logged?: Partial<Record<ServerKind, RegExp>>;
-  /** Lines of sshd_config and a password, for a server of its own. */
+  /** Starts a separate server with these lines of sshd_config and this password. */
   readonly server?: { readonly config: Readonly<Record<string, string>>; readonly password?: string };
 }
 
@@ -274,7 +274,7 @@ export class Identities {
         logged: { sshd: /revoked/, TunnelHost: /revoked/ },
       },
       {
-        row: "a security key that nobody touched",
+        row: "an untouched security key",
         verdict: refused,
         methods: () => privateKey(this.#lazyToken),
         logged: { sshd: /user presence .* not/, TunnelHost: /expected a touch of the security key/ },
