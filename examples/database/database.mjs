@@ -1,4 +1,4 @@
-/** Makes a database of this network reachable for programs on an SSH server, and for nobody else. @module */
+/** Makes a database of this network reachable for programs on an SSH server, and only for these. @module */
 import { fingerprint, privateKeyFile, ReverseTunnel } from "@postern/node";
 
 const host = setting("POSTERN_HOST");

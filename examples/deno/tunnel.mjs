@@ -24,7 +24,7 @@ const service = serve(listener, (request, { origin }) => {
 service.addEventListener("handlererror", ({ error }) => console.error(error));
 console.log(`port ${listener.port} on ${host} leads to this program`);
 await tunnel.closed;
-Deno.exit();
+Deno.exit(); // the listeners for signals would keep the program alive
 
 /** Returns a variable of the environment. */
 function setting(name, fallback) {

@@ -13,10 +13,11 @@ export function createRouter(host, ports) {
     if (port === undefined) return void response.writeHead(status).end();
     const outgoing = pass(incoming, port);
     outgoing.once("response", (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
+      const { connection, "keep-alive": keepAlive, ...fields } = answer.headers;
+      response.writeHead(answer.statusCode, fields);
       pipeline(answer, response, () => {});
     });
-    outgoing.once("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
+    outgoing.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
     response.once("close", () => outgoing.destroy());
     incoming.pipe(outgoing);
   });
@@ -33,7 +34,7 @@ export function createRouter(host, ports) {
       pipeline(visitor, target, visitor, () => {});
     });
     for (const failed of ["response", "error"]) {
-      outgoing.once(failed, () => visitor.end("HTTP/1.1 502 \r\nconnection: close\r\n\r\n"));
+      outgoing.on(failed, () => visitor.end("HTTP/1.1 502 \r\nconnection: close\r\n\r\n"));
     }
     visitor.once("close", () => outgoing.destroy());
     outgoing.end();
