@@ -13,8 +13,7 @@ export function createRouter(host, ports) {
     if (port === undefined) return void response.writeHead(status).end();
     const outgoing = pass(incoming, port);
     outgoing.once("response", (answer) => {
-      const { connection, "keep-alive": keepAlive, ...fields } = answer.headers;
-      response.writeHead(answer.statusCode, fields);
+      response.writeHead(answer.statusCode, endToEnd(answer.headers));
       pipeline(answer, response, () => {});
     });
     outgoing.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
@@ -53,14 +52,19 @@ export function createRouter(host, ports) {
 
 /** Sends the head of a request to a port of this machine. */
 function pass({ method, url, headers }, port, more) {
-  // Fields of one connection, not of the request.
-  const { connection, upgrade, "keep-alive": keepAlive, ...rest } = headers;
   return request({
     host: "127.0.0.1",
     port,
     method,
     path: url,
     agent: false,
-    headers: { ...rest, ...more },
+    headers: { ...endToEnd(headers), ...more },
   });
+}
+
+/** Returns the fields of a message without those that belong to one connection. */
+function endToEnd(headers) {
+  const fields = { ...headers };
+  for (const name of ["connection", "keep-alive", "upgrade"]) delete fields[name];
+  return fields;
 }

@@ -14,7 +14,7 @@ import {
   userKey,
   visit,
 } from "../harness/index.ts";
-import { forwardedPort, npmStart, tunnelSettings } from "./one-command.ts";
+import { forwardedPort, npmStart, printedAsInReadme, tunnelSettings } from "./one-command.ts";
 
 const noRedis = lacks("redis-server", "redis-server");
 if (noRedis !== undefined) process.stderr.write(`skipped: examples/database: ${noRedis}\n`);
@@ -52,6 +52,10 @@ describe.skipIf(missing("sshd") ?? noRedis)("examples/database", () => {
     run("redis-cli", ["-h", "127.0.0.1", "-p", String(port), ...args], {
       env: password === undefined ? {} : { REDISCLI_AUTH: password },
     });
+
+  it("prints the lines of the README", () => {
+    expect(printedAsInReadme(example, "database"), example.stdout.text()).toBe(true);
+  });
 
   it("carries queries of the database's own client", async () => {
     expect(await redisCli(["set", "colour", "green"], "of the database")).toBe("OK\n");

@@ -3,7 +3,7 @@ import { symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch, missing, type Running, type Sshd, startSshd, tempDir, userKey } from "../harness/index.ts";
 import { bunProgram, denoProgram } from "../runtimes/binaries.ts";
-import { exampleFolder, forwardedPort, tunnelSettings } from "./one-command.ts";
+import { exampleFolder, forwardedPort, printedAsInReadme, tunnelSettings } from "./one-command.ts";
 
 describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
   const dir = tempDir("postern-deno-and-bun");
@@ -43,6 +43,7 @@ describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
   it("answers visitors by a handler in Deno, with the permissions of the task", async () => {
     const example = await deno();
     const port = await forwardedPort(example);
+    expect(printedAsInReadme(example, "deno"), example.stdout.text()).toBe(true);
     const response = await fetch(`http://127.0.0.1:${port}/path?query`, { method: "PUT", body: "content" });
     expect(await response.text()).toBe("Deno got PUT /path from 127.0.0.1\n");
     expect(example.signalDescendants("SIGTERM", /tunnel\.mjs$/)).toBe(1);
@@ -52,6 +53,7 @@ describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
   it("leads visitors to Bun.serve", async () => {
     const example = await bun();
     const port = await forwardedPort(example);
+    expect(printedAsInReadme(example, "bun"), example.stdout.text()).toBe(true);
     // An idle connection would delay the end until the drain is over.
     const get = async (path: string): Promise<string> =>
       (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: "close" } })).text();

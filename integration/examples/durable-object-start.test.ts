@@ -1,4 +1,4 @@
-/** `npm start` of `examples/durable-object`. What its tunnels do is tested in `durable-object.test.ts`. */
+/** `npm start` of `examples/durable-object`. Its tunnels are tested in `integration/durable-object.test.ts`. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing, type Running, type Sshd, startSshd, tempDir, userKey } from "../harness/index.ts";
 import { npmStart } from "./one-command.ts";

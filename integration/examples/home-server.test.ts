@@ -15,7 +15,7 @@ import {
   tempDir,
   userKey,
 } from "../harness/index.ts";
-import { forwardedPort, npmStart, readmeBlocks, tunnelSettings } from "./one-command.ts";
+import { forwardedPort, npmStart, printedAsInReadme, readmeBlocks, tunnelSettings } from "./one-command.ts";
 
 describe.skipIf(missing("sshd", "ssh", "password"))("examples/home-server", () => {
   const dir = tempDir("postern-home-server");
@@ -52,6 +52,10 @@ describe.skipIf(missing("sshd", "ssh", "password"))("examples/home-server", () =
     await home?.stop();
     await gateway?.stop();
     dir.remove();
+  });
+
+  it("prints the lines of the README", () => {
+    expect(printedAsInReadme(example, "home-server"), example.stdout.text()).toBe(true);
   });
 
   it("runs a command at home by ssh to the port of the server", async () => {

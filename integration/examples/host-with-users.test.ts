@@ -19,7 +19,7 @@ import {
   type Target,
   tempDir,
 } from "../harness/index.ts";
-import { npmStart } from "./one-command.ts";
+import { npmStart, printedAsInReadme } from "./one-command.ts";
 
 describe.skipIf(missing("ssh"))("examples/host-with-users", () => {
   const dir = tempDir("postern-host-with-users");
@@ -53,6 +53,7 @@ describe.skipIf(missing("ssh"))("examples/host-with-users", () => {
     const [, port, fingerprint] = await example.stdout.waitFor(/ssh on port (\d+), host key (SHA256:\S+)/);
     const [, http] = await example.stdout.waitFor(/http on port (\d+)/);
     web = Number(http);
+    expect(printedAsInReadme(example, "host-with-users"), example.stdout.text()).toBe(true);
     expect(statSync(dir.file("host_key")).mode & 0o777).toBe(0o600);
     writeFileSync(dir.file("host_key.pub"), await run("ssh-keygen", ["-y", "-f", dir.file("host_key")]));
     const hostKey = await publicKeyInfo(dir.file("host_key.pub"));

@@ -14,7 +14,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { type KmsStandIn, startKmsStandIn } from "./kms-stand-in.ts";
-import { exampleFolder, forwardedPort, npmStart, tunnelSettings } from "./one-command.ts";
+import { exampleFolder, forwardedPort, npmStart, printedAsInReadme, tunnelSettings } from "./one-command.ts";
 
 interface SignerModule {
   createKmsSigner(options: {
@@ -85,6 +85,7 @@ describe.skipIf(missing("sshd") ?? noOpenssl)("examples/kms-signer", () => {
   it("logs in, and carries visitors", async () => {
     const example = await start();
     const port = await forwardedPort(example);
+    expect(printedAsInReadme(example, "kms-signer"), example.stdout.text()).toBe(true);
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("signed by a key service\n");
     expect(kms.requests.length).toBeGreaterThan(0);
     for (const { digest } of kms.requests) expect(Buffer.from(digest.sha256, "base64")).toHaveLength(32);

@@ -5,7 +5,7 @@
  */
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { run, type TempDir, tempDir } from "../harness/index.ts";
@@ -34,7 +34,7 @@ export async function startKmsStandIn(): Promise<KmsStandIn> {
   const requests: SignRequest[] = [];
   const dir = tempDir("postern-kms");
   writeFileSync(dir.file("key.pem"), privateKey.export({ type: "sec1", format: "pem" }), { mode: 0o600 });
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = (status: number, body: object): void =>
       void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     const fail = (code: number, status: string, message: string): void =>
@@ -60,7 +60,8 @@ export async function startKmsStandIn(): Promise<KmsStandIn> {
       default:
         return fail(404, "NOT_FOUND", `${request.url} not found`);
     }
-  });
+  };
+  const server = createServer((request, response) => void handle(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const standIn: KmsStandIn = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -37,6 +37,22 @@ export async function forwardedPort(example: Running): Promise<number> {
   return Number(port);
 }
 
+/** Returns whether an example has printed the lines that its README shows, apart from dates, hosts, ports and keys. */
+export function printedAsInReadme(example: Running, name: string): boolean {
+  const [block = ""] = readmeBlocks(name, "text");
+  const plain = (text: string): string[] =>
+    text
+      .replaceAll(/SHA256:\S+|AAAA\S+/g, "KEY")
+      .replaceAll("127.0.0.1", "HOST")
+      .replaceAll("ssh.example.com", "HOST")
+      .replaceAll(/^\S+Z /gm, "")
+      .replaceAll(/port \d+/g, "port N")
+      .split("\n")
+      .map((line) => line.trimEnd());
+  const printed = plain(example.stdout.text());
+  return plain(block).every((line) => printed.includes(line));
+}
+
 /** Returns the code blocks of an example's README that are in this language. */
 export function readmeBlocks(name: string, language: string): readonly string[] {
   const text = readFileSync(`${exampleFolder(name)}/README.md`, "utf8");
