@@ -39,7 +39,8 @@ export async function forwardedPort(example: Running): Promise<number> {
 
 /** Returns whether an example has printed the lines that its README shows, apart from dates, hosts, ports and keys. */
 export function printedAsInReadme(example: Running, name: string): boolean {
-  const [block = ""] = readmeBlocks(name, "text");
+  const [block] = readmeBlocks(name, "text");
+  if (block === undefined) throw new Error(`expected the output of examples/${name} in its README.md, got none`);
   const plain = (text: string): string[] =>
     text
       .replaceAll(/SHA256:\S+|AAAA\S+/g, "KEY")
