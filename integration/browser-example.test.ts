@@ -1,15 +1,13 @@
 /** The page that is a web server, in Chromium, opened from the disk. Visitors come through a real server. */
 import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { npmStart } from "./examples/one-command.ts";
 import {
-  launch,
   missing,
   patternChunks,
   patternHash,
   type Running,
-  run,
   type Sshd,
   startSshd,
   tempDir,
@@ -21,7 +19,6 @@ const browserPath = program("chromium");
 const lacks =
   missing("sshd") ?? (browserPath === undefined ? "chromium is not installed: apt-get install chromium" : undefined);
 if (browserPath === undefined) process.stderr.write(`skipped: examples/browser: ${lacks}\n`);
-const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
 /** Where the screenshot goes; a temporary file by default. */
 const screenshot = process.env.POSTERN_SCREENSHOT;
 
@@ -35,9 +32,8 @@ describe.skipIf(lacks)("examples/browser", () => {
 
   beforeAll(async () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
-    const args = ["--listen", "0", "--to", `127.0.0.1:${sshd.port}`, "--origin", "file://", "--origin", "null"];
-    bridge = await launch(process.execPath, [example("bridge-node/bridge.mjs"), ...args]);
-    await run(process.execPath, [example("browser/build.mjs"), dir.file("page")]);
+    bridge = await npmStart("browser", {}, [`127.0.0.1:${sshd.port}`, "--listen", "0"]);
+    const [, file = ""] = await bridge.stdout.waitFor(/^page: (.*)$/m, 20_000);
     browser = await chromium.launch({
       ...(browserPath === undefined ? {} : { executablePath: browserPath }),
       args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
@@ -47,7 +43,7 @@ describe.skipIf(lacks)("examples/browser", () => {
     page.on("console", (message) => {
       if (message.type() === "error") complaints.push(message.text());
     });
-    await page.goto(`file://${dir.file("page", "index.html")}`);
+    await page.goto(`file://${file}`);
   });
   afterAll(async () => {
     await browser?.close();

@@ -1,16 +1,15 @@
 /** A page logs in to sshd with keys of WebCrypto that cannot be exported, in Chromium. */
 import { appendFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { launch, missing, type Running, run, type Sshd, startSshd, tempDir } from "./harness/index.ts";
+import { npmStart } from "./examples/one-command.ts";
+import { missing, type Running, type Sshd, startSshd, tempDir } from "./harness/index.ts";
 import { program } from "./harness/requirements.ts";
 
 const browserPath = program("chromium");
 const lacks =
   missing("sshd") ?? (browserPath === undefined ? "chromium is not installed: apt-get install chromium" : undefined);
 if (browserPath === undefined) process.stderr.write(`skipped: examples/browser-key: ${lacks}\n`);
-const example = (path: string): string => fileURLToPath(new URL(`../examples/${path}`, import.meta.url));
 
 describe.skipIf(lacks)("examples/browser-key", () => {
   const dir = tempDir("postern-browser-key");
@@ -23,9 +22,7 @@ describe.skipIf(lacks)("examples/browser-key", () => {
   beforeAll(async () => {
     appendFileSync(keysFile, "");
     sshd = await startSshd({ config: { AuthorizedKeysFile: keysFile } });
-    const args = ["--listen", "0", "--to", `127.0.0.1:${sshd.port}`, "--origin", "file://", "--origin", "null"];
-    bridge = await launch(process.execPath, [example("bridge-node/bridge.mjs"), ...args]);
-    await run(process.execPath, [example("browser-key/build.mjs"), dir.file("page")]);
+    bridge = await npmStart("browser-key", {}, [`127.0.0.1:${sshd.port}`, "--listen", "0"]);
     browser = await chromium.launch({
       ...(browserPath === undefined ? {} : { executablePath: browserPath }),
       args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
@@ -44,7 +41,8 @@ describe.skipIf(lacks)("examples/browser-key", () => {
 
   async function visit(algorithm: string): Promise<void> {
     const [, url = ""] = await bridge.stdout.waitFor(/(ws:\S+) leads to/);
-    await page.goto(`file://${dir.file("page", "index.html")}`);
+    const [, file = ""] = await bridge.stdout.waitFor(/^page: (.*)$/m, 20_000);
+    await page.goto(`file://${file}`);
     await page.locator("select").selectOption(algorithm);
     const values = { bridge: url, host: "127.0.0.1", user: sshd.user, fingerprint: sshd.fingerprint() };
     for (const [name, value] of Object.entries(values)) await page.locator(`[name="${name}"]`).fill(value);

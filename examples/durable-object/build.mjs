@@ -1,4 +1,9 @@
-/** Makes one module of the worker and all it needs: `node build.mjs [file]`, `dist/worker.mjs` unless told. @module */
+/**
+ * Builds one module with the worker and all that it imports: `node build.mjs [file]`. Default: `dist/worker.mjs`. Also
+ * creates the folder `storage`, for workerd.
+ * @module
+ */
+import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -6,6 +11,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const outfile = resolve(process.argv[2] ?? join(here, "dist", "worker.mjs"));
 
+mkdirSync(join(here, "storage"), { recursive: true });
 await build({
   entryPoints: [join(here, "src", "worker.mjs")],
   outfile,

@@ -1,4 +1,4 @@
-# The fleet in plain workerd: `node build.mjs && mkdir -p storage && TOKEN=… PRIVATE_KEY="$(cat key)" npx workerd serve worker.capnp`
+# The fleet in plain workerd: `TOKEN=… PRIVATE_KEY="$(cat key)" npm start`
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (

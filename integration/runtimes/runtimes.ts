@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 import { launch, type Running } from "../harness/index.ts";
 import { program } from "../harness/requirements.ts";
+import { bunProgram, denoProgram } from "./binaries.ts";
 
 /** One way to run the program. */
 export interface Runtime {
@@ -34,8 +35,8 @@ const workerd = (require("workerd") as { readonly default: string }).default;
 
 /** The runtimes of `npm test`, and the versions of Node in POSTERN_NODES=22,24,26. */
 export function runtimes(nodes: readonly string[]): readonly Runtime[] {
-  const deno = binary("deno", `@deno/${process.platform}-${process.arch}-glibc`, "deno");
-  const bun = join(dirname(require.resolve("bun/package.json")), "bin", "bun.exe");
+  const deno = denoProgram();
+  const bun = bunProgram();
   const onNode = (name: string, command: readonly string[]): Runtime[] => [
     {
       name,
@@ -168,10 +169,4 @@ function started(running: Running): Started {
     ended: running.exited.then((code) => `exit ${code}\n${running.stdout.text()}${running.stderr.text()}`),
     stop: () => running.stop(),
   };
-}
-
-/** Returns the path of the program itself, because it outlives the script that npm installs around it. */
-function binary(name: string, platformPackage: string, file: string): string {
-  const own = createRequire(require.resolve(`${name}/package.json`));
-  return join(dirname(own.resolve(`${platformPackage}/package.json`)), file);
 }

@@ -16,6 +16,8 @@ export default {
   async fetch(request, env) {
     const [, name] = /^\/tunnels\/([\w.-]{1,64})$/.exec(new URL(request.url).pathname) ?? [];
     if (name === undefined) return new Response("PUT, GET or DELETE /tunnels/NAME\n", { status: 404 });
+    // Without this, `Bearer undefined` would be accepted.
+    if (!env.TOKEN) return new Response("expected a secret TOKEN, got none\n", { status: 500 });
     if (!(await sameText(request.headers.get("authorization") ?? "", `Bearer ${env.TOKEN}`))) {
       return new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } });
     }
