@@ -1,0 +1,70 @@
+/** Runs an example as its reader does: `npm start` in its folder, with the variables of its README. @module */
+import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort, isListening, launch, type Running, type Sshd, tempDir, userKey } from "../harness/index.ts";
+
+/** The environment of an example, and the port at which its visitors arrive. */
+export interface Settings {
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Returns the path of a file in the folder of an example. */
+export function pathOf(example: string, file = ""): string {
+  return fileURLToPath(new URL(`../../examples/${example}/${file}`, import.meta.url));
+}
+
+const dir = tempDir("postern-example");
+let keyFile: string | undefined;
+
+/** Returns the path of a file with the key of `userKey`. */
+export async function keyPath(): Promise<string> {
+  if (keyFile === undefined) {
+    keyFile = dir.file("key");
+    writeFileSync(keyFile, (await userKey()).privateText, { mode: 0o600 });
+  }
+  return keyFile;
+}
+
+/** Returns the variables that all examples share, with a free port of the server. */
+export async function settingsFor(sshd: Sshd): Promise<Settings> {
+  const port = await freePort();
+  const env = {
+    SSH_HOST: "127.0.0.1",
+    SSH_PORT: String(sshd.port),
+    SSH_USER: sshd.user,
+    SSH_KEY: await keyPath(),
+    SSH_HOST_KEY: sshd.fingerprint(),
+    TUNNEL_PORT: String(port),
+  };
+  return { port, env };
+}
+
+/** Starts an example. */
+export function start(example: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  return launch("npm", ["start"], { cwd: pathOf(example), env: { ...shellEnv(), ...env } });
+}
+
+/** Sends a signal to the program itself. npm passes a signal on only while it has a terminal. */
+export function signalProgram(running: Running, signal: NodeJS.Signals): void {
+  const count = running.signalDescendants(signal, /^node \S+\.mjs$/);
+  if (count !== 1) throw new Error(`expected one process to send ${signal} to, found ${count}`);
+}
+
+/** The part of a user's environment that npm needs. */
+export function shellEnv(): Readonly<Record<string, string>> {
+  return {
+    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+    HOME: dir.path,
+    npm_config_update_notifier: "false",
+  };
+}
+
+/** Waits until the server has freed the port. */
+export async function freed(port: number, signal: AbortSignal): Promise<void> {
+  while (isListening(port)) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
