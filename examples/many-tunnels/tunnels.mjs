@@ -16,7 +16,9 @@ await Promise.all(tunnels.map(run));
 /** Reads and checks the whole list, so that a mistake in it is reported before anything connects. */
 function readList() {
   try {
-    return JSON.parse(readFileSync(TUNNELS, "utf8")).map(createTunnel);
+    const list = JSON.parse(readFileSync(TUNNELS, "utf8"));
+    if (!Array.isArray(list)) throw new Error("expected a list of tunnels, got something else");
+    return list.map(createTunnel);
   } catch (error) {
     console.error(`${TUNNELS}: ${error.message}`);
     return process.exit(1);

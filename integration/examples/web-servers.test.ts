@@ -43,12 +43,13 @@ for (const name of ["express", "fastify", "hono"]) {
       const body = '{"tea":2}';
       await visitor.send(
         "POST /orders HTTP/1.1\r\nhost: example.com\r\ncontent-type: application/json\r\n" +
-          `content-length: ${body.length}\r\n\r\n${body.slice(0, 4)}`,
+          `expect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`,
       );
-      await fetch(url);
+      const goOn = "HTTP/1.1 100 Continue\r\n\r\n";
+      expect((await visitor.read(goOn.length)).toString()).toBe(goOn);
       signalProgram(running, "SIGTERM");
       await freed(settings.port, signal);
-      await visitor.send(body.slice(4));
+      await visitor.send(body);
       const answer = (await visitor.readAll()).toString();
       expect(answer).toMatch(/^HTTP\/1.1 201 /);
       expect(answer).toContain('{"ordered":{"tea":2}}');
