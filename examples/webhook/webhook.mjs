@@ -36,7 +36,7 @@ try {
     tunnel.listen({ address: TUNNEL_ADDRESS, port: Number(TUNNEL_PORT), wait: true }),
     tunnel.connect(),
   ]);
-  // Anybody can send to a public URL, so these limits bound the memory.
+  // Anyone can send to a public URL, so these limits bound the memory.
   serve(listener, receive, { maxBodyBytes: 1024 * 1024, maxConnections: 50 });
   await tunnel.closed;
 } catch (error) {
@@ -48,7 +48,7 @@ try {
   await tunnel.close();
 }
 
-/** Answers a delivery. The sender repeats it after any answer but 2xx. */
+/** Answers a delivery. For the sender, any status but 2xx is a failure. */
 async function receive(request) {
   if (request.method !== "POST") return new Response("expected POST\n", { status: 405, headers: { allow: "POST" } });
   // The signature is about the bytes, so they are verified before they are parsed.

@@ -1,5 +1,5 @@
 /** Runs an example as its reader does: `npm start` in its folder, with the variables of its README. @module */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, isListening, launch, type Running, type Sshd, tempDir, userKey } from "../harness/index.ts";
@@ -41,12 +41,18 @@ export async function settingsFor(sshd: Sshd): Promise<Settings> {
   return { port, env };
 }
 
+/** Returns the name of the program that `npm start` runs. */
+export function programOf(example: string): string {
+  const { scripts } = JSON.parse(readFileSync(pathOf(example, "package.json"), "utf8"));
+  return scripts.start.replace(/^node /, "");
+}
+
 /** Starts an example. */
 export function start(example: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
   return launch("npm", ["start"], { cwd: pathOf(example), env: { ...shellEnv(), ...env } });
 }
 
-/** Sends a signal to the program itself. npm passes a signal on only while it has a terminal. */
+/** Sends a signal to the program itself, because a supervisor runs it without npm. */
 export function signalProgram(running: Running, signal: NodeJS.Signals): void {
   const count = running.signalDescendants(signal, /^node \S+\.mjs$/);
   if (count !== 1) throw new Error(`expected one process to send ${signal} to, found ${count}`);
