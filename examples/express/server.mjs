@@ -41,7 +41,7 @@ health.listen(Number(HEALTH_PORT), "127.0.0.1");
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   // Frees the port and lets responses finish. Docker kills the process after 10 s.
-  process.once(signal, () => tunnel.close({ drainMs: 8_000 }));
+  process.once(signal, () => void tunnel.close({ drainMs: 8_000 }));
 }
 try {
   const [listener] = await Promise.all([

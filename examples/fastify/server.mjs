@@ -30,7 +30,7 @@ tunnel.addEventListener("state", ({ state, reason }) => app.log.info({ state, re
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   // Frees the port and lets responses finish.
-  process.once(signal, () => tunnel.close({ drainMs: 8_000 }));
+  process.once(signal, () => void tunnel.close({ drainMs: 8_000 }));
 }
 try {
   await app.ready();

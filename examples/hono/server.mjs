@@ -30,7 +30,7 @@ tunnel.addEventListener("state", ({ state, reason }) => console.log("tunnel:", s
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   // Frees the port and lets responses finish.
-  process.once(signal, () => tunnel.close({ drainMs: 8_000 }));
+  process.once(signal, () => void tunnel.close({ drainMs: 8_000 }));
 }
 try {
   const [listener] = await Promise.all([

@@ -29,7 +29,7 @@ tunnel.addEventListener("forwarding", ({ state }) => {
   if (state === "open") console.log(`ready: ${PUBLIC_URL}`);
 });
 
-for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => tunnel.close({ drainMs: 2_000 }));
+for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void tunnel.close({ drainMs: 2_000 }));
 try {
   const [listener] = await Promise.all([
     // Waits for the port if the server still holds it for a process that crashed.

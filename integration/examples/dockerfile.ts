@@ -23,7 +23,7 @@ export function readImage(text: string): Image {
   const sourcesOf = (copy: Copy): string[] => argumentsOf(copy).slice(0, -1);
   return {
     command: execForm(argumentsText(stage, "CMD")) ?? [],
-    healthCheck: execForm(argumentsText(stage, "HEALTHCHECK").replace(/^.*?CMD /s, "")) ?? [],
+    healthCheck: execForm(argumentsText(stage, "HEALTHCHECK")) ?? [],
     env: Object.fromEntries(
       stage
         .filter((one) => one.getKeyword() === "ENV")
@@ -38,36 +38,32 @@ export function readImage(text: string): Image {
 /** Returns the findings of dockerfile-utils, and ours about secrets, users, versions and signals. */
 export function lintDockerfile(text: string): string[] {
   const all = DockerfileParser.parse(text).getInstructions();
+  const called = (...names: string[]): Instruction[] => all.filter((one) => names.includes(one.getKeyword()));
   const stage = lastStage(text);
-  const keywords = (name: string): readonly Instruction[] => all.filter((one) => one.getKeyword() === name);
-  const user = stage.findLast((one) => one.getKeyword() === "USER");
-  const stages = keywords("FROM").flatMap((one) => /\bAS (\S+)$/i.exec(one.getArgumentsContent() ?? "")?.[1] ?? []);
+  const commands = stage.filter((one) => ["CMD", "ENTRYPOINT"].includes(one.getKeyword()));
+  const stages = called("FROM").map((one) => argumentsOf(one)[2]);
   return [
-    ...validate(text).map(({ message }) => String(message)),
-    ...keywords("FROM")
+    ...validate(text).map(({ message }) => (typeof message === "string" ? message : message.value)),
+    ...called("FROM")
       .map((one) => argumentsOf(one)[0] ?? "")
       .filter((image) => !stages.includes(image) && !/:(?!latest$)[\w.-]+$|@sha256:/.test(image))
       .map((image) => `expected a tag of ${image} other than latest`),
-    ...(/^(root|0)?(:|$)/.test(user?.getArgumentsContent() ?? "") ? ["expected a USER other than root"] : []),
+    ...(/^(root|0)?(:|$)/.test(argumentsText(stage, "USER")) ? ["expected a USER other than root"] : []),
+    ...(commands.length === 0 ? ["expected CMD"] : []),
     // Without brackets, a shell is the process 1, and the program receives no SIGTERM.
-    ...["CMD", "ENTRYPOINT", "HEALTHCHECK"]
-      .flatMap((name) => stage.filter((one) => one.getKeyword() === name))
-      .filter((one) => execForm((one.getArgumentsContent() ?? "").replace(/^.*?CMD /s, "")) === undefined)
+    ...[...commands, ...stage.filter((one) => one.getKeyword() === "HEALTHCHECK")]
+      .filter((one) => execForm(one.getArgumentsContent() ?? "") === undefined)
       .map((one) => `expected ${one.getKeyword()} with brackets`),
-    ...(stage.some((one) => /^(CMD|ENTRYPOINT)$/.test(one.getKeyword())) ? [] : ["expected CMD"]),
-    ...keywords("ADD").map(() => "expected COPY, got ADD"),
-    ...keywords("COPY")
-      .filter((one) =>
-        argumentsOf(one)
-          .slice(0, -1)
-          .some((source) => /^\.?\/?$|\*/.test(source)),
-      )
-      .map(() => "expected COPY of named files, got a folder with all that it may contain"),
+    ...called("ADD").map(() => "expected COPY, got ADD"),
+    ...called("COPY")
+      .flatMap((one) => argumentsOf(one).slice(0, -1))
+      .filter((source) => /^\.?\/?$|\*/.test(source))
+      .map((source) => `expected COPY of named files, got ${source}`),
     // ARG and ENV remain in the history of the image.
-    ...[...keywords("ARG"), ...keywords("ENV")]
-      .flatMap(argumentsOf)
-      .filter((one) => /KEY|SECRET|TOKEN|PASS|CREDENTIAL/i.test(one.split("=")[0] ?? ""))
-      .map((one) => `expected no secret in the image, got ${one.split("=")[0]}`),
+    ...called("ARG", "ENV")
+      .map((one) => argumentsOf(one)[0]?.split("=")[0] ?? "")
+      .filter((name) => /KEY|SECRET|TOKEN|PASS|CREDENTIAL/i.test(name))
+      .map((name) => `expected no secret in the image, got ${name}`),
   ];
 }
 
@@ -84,10 +80,10 @@ function argumentsText(stage: readonly Instruction[], keyword: string): string {
   return stage.findLast((one) => one.getKeyword() === keyword)?.getArgumentsContent() ?? "";
 }
 
-/** Returns the arguments of the form with brackets, `undefined` for the shell form. */
+/** Returns the arguments of the form with brackets, `undefined` for the shell form. HEALTHCHECK has flags before it. */
 function execForm(text: string): string[] | undefined {
   try {
-    return JSON.parse(text) as string[];
+    return JSON.parse(text.replace(/^.*?CMD /s, "")) as string[];
   } catch {
     return undefined;
   }

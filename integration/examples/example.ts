@@ -47,9 +47,14 @@ export function programOf(example: string): string {
   return scripts.start.replace(/^node /, "");
 }
 
-/** Starts an example. */
+/** Starts an example with its one command. */
 export function start(example: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
   return launch("npm", ["start"], { cwd: pathOf(example), env: { ...shellEnv(), ...env } });
+}
+
+/** Starts only the program of an example, for tests of its first second: npm needs more time than that. */
+export function startProgram(example: string, env: Readonly<Record<string, string>>): Promise<Running> {
+  return launch(process.execPath, [programOf(example)], { cwd: pathOf(example), env });
 }
 
 /** Sends a signal to the program itself, because a supervisor runs it without npm. */

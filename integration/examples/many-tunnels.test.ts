@@ -14,7 +14,7 @@ import {
   userKey,
   visit,
 } from "../harness/index.ts";
-import { freed, keyPath, signalProgram, start } from "./example.ts";
+import { freed, keyPath, signalProgram, start, startProgram } from "./example.ts";
 
 interface Line {
   readonly time: string;
@@ -53,10 +53,10 @@ describe.skipIf(missing("sshd"))("examples/many-tunnels", () => {
     };
   }
 
-  async function startWith(list: unknown): Promise<Running> {
+  async function startWith(list: unknown, startExample = start): Promise<Running> {
     const file = dir.file("tunnels.json");
     writeFileSync(file, typeof list === "string" ? list : JSON.stringify(list));
-    return start("many-tunnels", { TUNNELS: file, SSH_USER: shop.user, SSH_KEY: await keyPath() });
+    return startExample("many-tunnels", { TUNNELS: file, SSH_USER: shop.user, SSH_KEY: await keyPath() });
   }
 
   /** Parses the log. The first lines are those of npm. */
@@ -121,7 +121,7 @@ describe.skipIf(missing("sshd"))("examples/many-tunnels", () => {
     ["no JSON", "[", /tunnels\.json: .*JSON/],
     ["an entry without a host key", [{ name: "shop", host: "a.example" }], /shop: expected hostKey, listen, target/],
   ])("reports %s before it connects", async (_name, list, message) => {
-    const running = await startWith(list);
+    const running = await startWith(list, startProgram);
     expect(await running.exited).toBe(1);
     expect(running.stderr.text()).toMatch(message);
   });
