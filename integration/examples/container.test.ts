@@ -78,7 +78,7 @@ describe.skipIf(missing("sshd"))("the entry point of examples/express/Dockerfile
     const env = { ...settings.env, HEALTH_PORT: String(await freePort()) };
     const server = await runInApp(image.command, env);
     const healthCheck = async (): Promise<number | NodeJS.Signals> => (await runInApp(image.healthCheck, env)).exited;
-    await server.stdout.waitFor(/leads here/);
+    await server.stdout.waitFor(/leads here/, 30_000);
     expect(await healthCheck()).toBe(0);
     const visitor = await visit(settings.port);
     const body = '{"tea":2}';
@@ -105,7 +105,7 @@ describe.skipIf(missing("sshd"))("the entry point of examples/express/Dockerfile
   it("is unhealthy while it waits for the server, and exits with 0 at SIGTERM", async () => {
     const env = { ...settings.env, SSH_PORT: String(await refusingPort()), HEALTH_PORT: String(await freePort()) };
     const server = await runInApp(image.command, env);
-    await server.stdout.waitFor(/tunnel: waiting/);
+    await server.stdout.waitFor(/tunnel: waiting/, 30_000);
     expect(await (await runInApp(image.healthCheck, env)).exited).toBe(1);
     process.kill(server.pid, "SIGTERM");
     expect(await server.exited).toBe(0);

@@ -53,7 +53,7 @@ export function start(example: string, env: Readonly<Record<string, string>> = {
 }
 
 /** Starts only the program of an example, for tests of its first second: npm needs more time than that. */
-export function startProgram(example: string, env: Readonly<Record<string, string>>): Promise<Running> {
+export function startProgram(example: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
   return launch(process.execPath, [programOf(example)], { cwd: pathOf(example), env });
 }
 

@@ -14,7 +14,7 @@ for (const name of ["express", "fastify", "hono"]) {
       settings = await settingsFor(sshd);
       // HEALTH_PORT 0 selects a free port.
       running = await start(name, { ...settings.env, HEALTH_PORT: "0" });
-      await running.stdout.waitFor(/leads here/);
+      await running.stdout.waitFor(/leads here/, 30_000);
       url = `http://127.0.0.1:${settings.port}`;
     });
     afterAll(async () => {

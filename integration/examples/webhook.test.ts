@@ -17,7 +17,7 @@ describe.skipIf(missing("sshd"))("examples/webhook", () => {
     sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine] });
     settings = await settingsFor(sshd);
     running = await start("webhook", { ...settings.env, WEBHOOK_SECRET: secret });
-    await running.stdout.waitFor(/ready: /);
+    await running.stdout.waitFor(/ready: /, 30_000);
   });
   afterAll(async () => {
     await running?.stop();
