@@ -2,13 +2,14 @@
 import { attach, fingerprint, privateKeyFile, ReverseTunnel } from "@postern/node";
 import Fastify from "fastify";
 
-const missing = ["SSH_HOST", "SSH_USER", "SSH_KEY", "SSH_HOST_KEY"].filter((name) => !process.env[name]);
+const required = ["POSTERN_HOST", "POSTERN_USER", "POSTERN_KEY", "POSTERN_HOST_KEY"];
+const missing = required.filter((name) => !process.env[name]);
 if (missing.length > 0) {
   console.error(`expected ${missing.join(", ")} in the environment, got none: see README.md`);
   process.exit(1);
 }
-const { SSH_HOST, SSH_PORT = "22", SSH_USER, SSH_KEY, SSH_HOST_KEY } = process.env;
-const { TUNNEL_ADDRESS = "localhost", TUNNEL_PORT = "8080" } = process.env;
+const { POSTERN_HOST, POSTERN_PORT = "22", POSTERN_USER, POSTERN_KEY, POSTERN_HOST_KEY } = process.env;
+const { POSTERN_REMOTE_ADDRESS = "localhost", POSTERN_REMOTE_PORT = "8080" } = process.env;
 
 const app = Fastify({ logger: true });
 app.get("/", async (request) => `hello ${request.ip}\n`);
@@ -18,11 +19,11 @@ app.post("/orders", async (request, reply) => {
 });
 
 const tunnel = new ReverseTunnel({
-  host: SSH_HOST,
-  port: Number(SSH_PORT),
-  user: SSH_USER,
-  auth: [privateKeyFile(SSH_KEY)],
-  hostKey: fingerprint(SSH_HOST_KEY),
+  host: POSTERN_HOST,
+  port: Number(POSTERN_PORT),
+  user: POSTERN_USER,
+  auth: [privateKeyFile(POSTERN_KEY)],
+  hostKey: fingerprint(POSTERN_HOST_KEY),
   reconnect: { mode: "always", backoff: { factor: 2, maxIntervalMs: 60_000 } },
   exitOnForwardFailure: true,
 });
@@ -36,11 +37,11 @@ try {
   await app.ready();
   const [listener] = await Promise.all([
     // Waits for the port if the server still holds it for a process that crashed.
-    tunnel.listen({ address: TUNNEL_ADDRESS, port: Number(TUNNEL_PORT), wait: true }),
+    tunnel.listen({ address: POSTERN_REMOTE_ADDRESS, port: Number(POSTERN_REMOTE_PORT), wait: true }),
     tunnel.connect(),
   ]);
   attach(listener, app.server);
-  app.log.info(`port ${listener.port} of ${SSH_HOST} leads here`);
+  app.log.info(`port ${listener.port} of ${POSTERN_HOST} leads here`);
   await tunnel.closed;
 } catch (error) {
   // A signal aborts a login.

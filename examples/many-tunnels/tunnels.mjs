@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fingerprint, privateKeyFile, ReverseTunnel } from "@postern/node";
 
-const { TUNNELS = "tunnels.json", SSH_USER, SSH_KEY } = process.env;
+const { TUNNELS = "tunnels.json", POSTERN_USER, POSTERN_KEY } = process.env;
 
 const tunnels = readList();
 for (const signal of ["SIGTERM", "SIGINT"]) {
@@ -25,7 +25,7 @@ function readList() {
   }
 }
 
-function createTunnel({ name, hostKey, listen, target, user = SSH_USER, key = SSH_KEY, ...server }, index) {
+function createTunnel({ name, hostKey, listen, target, user = POSTERN_USER, key = POSTERN_KEY, ...server }, index) {
   const wanted = Object.entries({ name, host: server.host, user, key, hostKey, listen, target });
   const missing = wanted.filter(([, value]) => value === undefined).map(([field]) => field);
   if (missing.length > 0) throw new Error(`${name ?? `entry ${index + 1}`}: expected ${missing.join(", ")}, got none`);

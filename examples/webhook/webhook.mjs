@@ -2,22 +2,22 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { fingerprint, privateKeyFile, ReverseTunnel, serve } from "@postern/node";
 
-const required = ["SSH_HOST", "SSH_USER", "SSH_KEY", "SSH_HOST_KEY", "WEBHOOK_SECRET"];
+const required = ["POSTERN_HOST", "POSTERN_USER", "POSTERN_KEY", "POSTERN_HOST_KEY", "WEBHOOK_SECRET"];
 const missing = required.filter((name) => !process.env[name]);
 if (missing.length > 0) {
   console.error(`expected ${missing.join(", ")} in the environment, got none: see README.md`);
   process.exit(1);
 }
-const { SSH_HOST, SSH_PORT = "22", SSH_USER, SSH_KEY, SSH_HOST_KEY, WEBHOOK_SECRET } = process.env;
-const { TUNNEL_ADDRESS = "localhost", TUNNEL_PORT = "8080" } = process.env;
-const { PUBLIC_URL = `http://${SSH_HOST}:${TUNNEL_PORT}/` } = process.env;
+const { POSTERN_HOST, POSTERN_PORT = "22", POSTERN_USER, POSTERN_KEY, POSTERN_HOST_KEY, WEBHOOK_SECRET } = process.env;
+const { POSTERN_REMOTE_ADDRESS = "localhost", POSTERN_REMOTE_PORT = "8080" } = process.env;
+const { PUBLIC_URL = `http://${POSTERN_HOST}:${POSTERN_REMOTE_PORT}/` } = process.env;
 
 const tunnel = new ReverseTunnel({
-  host: SSH_HOST,
-  port: Number(SSH_PORT),
-  user: SSH_USER,
-  auth: [privateKeyFile(SSH_KEY)],
-  hostKey: fingerprint(SSH_HOST_KEY),
+  host: POSTERN_HOST,
+  port: Number(POSTERN_PORT),
+  user: POSTERN_USER,
+  auth: [privateKeyFile(POSTERN_KEY)],
+  hostKey: fingerprint(POSTERN_HOST_KEY),
   reconnect: { intervalMs: 1_000, backoff: { factor: 2, maxIntervalMs: 30_000 } },
   exitOnForwardFailure: true,
 });
@@ -33,7 +33,7 @@ for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void tunn
 try {
   const [listener] = await Promise.all([
     // Waits for the port if the server still holds it for a process that crashed.
-    tunnel.listen({ address: TUNNEL_ADDRESS, port: Number(TUNNEL_PORT), wait: true }),
+    tunnel.listen({ address: POSTERN_REMOTE_ADDRESS, port: Number(POSTERN_REMOTE_PORT), wait: true }),
     tunnel.connect(),
   ]);
   // Anyone can send to a public URL, so these limits bound the memory.

@@ -103,7 +103,7 @@ describe.skipIf(missing("sshd"))("the entry point of examples/express/Dockerfile
   });
 
   it("is unhealthy while it waits for the server, and exits with 0 at SIGTERM", async () => {
-    const env = { ...settings.env, SSH_PORT: String(await refusingPort()), HEALTH_PORT: String(await freePort()) };
+    const env = { ...settings.env, POSTERN_PORT: String(await refusingPort()), HEALTH_PORT: String(await freePort()) };
     const server = await runInApp(image.command, env);
     await server.stdout.waitFor(/tunnel: waiting/, 30_000);
     expect(await (await runInApp(image.healthCheck, env)).exited).toBe(1);

@@ -31,12 +31,12 @@ export async function keyPath(): Promise<string> {
 export async function settingsFor(sshd: Sshd): Promise<Settings> {
   const port = await freePort();
   const env = {
-    SSH_HOST: "127.0.0.1",
-    SSH_PORT: String(sshd.port),
-    SSH_USER: sshd.user,
-    SSH_KEY: await keyPath(),
-    SSH_HOST_KEY: sshd.fingerprint(),
-    TUNNEL_PORT: String(port),
+    POSTERN_HOST: "127.0.0.1",
+    POSTERN_PORT: String(sshd.port),
+    POSTERN_USER: sshd.user,
+    POSTERN_KEY: await keyPath(),
+    POSTERN_HOST_KEY: sshd.fingerprint(),
+    POSTERN_REMOTE_PORT: String(port),
   };
   return { port, env };
 }

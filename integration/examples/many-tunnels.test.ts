@@ -56,7 +56,7 @@ describe.skipIf(missing("sshd"))("examples/many-tunnels", () => {
   async function startWith(list: unknown, startExample = start): Promise<Running> {
     const file = dir.file("tunnels.json");
     writeFileSync(file, typeof list === "string" ? list : JSON.stringify(list));
-    return startExample("many-tunnels", { TUNNELS: file, SSH_USER: shop.user, SSH_KEY: await keyPath() });
+    return startExample("many-tunnels", { TUNNELS: file, POSTERN_USER: shop.user, POSTERN_KEY: await keyPath() });
   }
 
   /** Parses the log. The first lines are those of npm. */

@@ -5,13 +5,13 @@ import { missing, type Sshd, startSshd, userKey } from "../harness/index.ts";
 import { pathOf, programOf, type Settings, settingsFor, startProgram } from "./example.ts";
 
 const examples = ["express", "fastify", "hono", "webhook"];
-const required = ["SSH_HOST", "SSH_USER", "SSH_KEY", "SSH_HOST_KEY"];
+const required = ["POSTERN_HOST", "POSTERN_USER", "POSTERN_KEY", "POSTERN_HOST_KEY"];
 
 describe("the settings of the examples", () => {
   it.each(examples)("%s exits with the names of the variables that are missing", async (name) => {
-    const running = await startProgram(name, { SSH_USER: "deploy" });
+    const running = await startProgram(name, { POSTERN_USER: "deploy" });
     expect(await running.exited).toBe(1);
-    const absent = required.filter((one) => one !== "SSH_USER").join(", ");
+    const absent = required.filter((one) => one !== "POSTERN_USER").join(", ");
     expect(running.stderr.text()).toContain(`expected ${absent}`);
   });
 
@@ -34,7 +34,12 @@ describe.skipIf(missing("sshd"))("the host key of the examples", () => {
   afterAll(() => sshd?.stop());
 
   it.each(examples)("%s exits with the fingerprint of a server that it does not expect", async (name) => {
-    const env = { ...settings.env, SSH_HOST_KEY: `SHA256:${"A".repeat(43)}`, WEBHOOK_SECRET: "x", HEALTH_PORT: "0" };
+    const env = {
+      ...settings.env,
+      POSTERN_HOST_KEY: `SHA256:${"A".repeat(43)}`,
+      WEBHOOK_SECRET: "x",
+      HEALTH_PORT: "0",
+    };
     const running = await startProgram(name, env);
     expect(await running.exited).toBe(1);
     expect(running.stdout.text() + running.stderr.text()).toContain(sshd.fingerprint());
