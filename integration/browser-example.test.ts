@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { npmStart } from "./examples/one-command.ts";
+import { npmStart } from "./examples/example.ts";
 import {
   missing,
   patternChunks,

@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { npmStart } from "./examples/one-command.ts";
+import { npmStart } from "./examples/example.ts";
 import { missing, type Running, type Sshd, startSshd, tempDir } from "./harness/index.ts";
 import { program } from "./harness/requirements.ts";
 

@@ -14,7 +14,7 @@ import {
   userKey,
   visit,
 } from "../harness/index.ts";
-import { forwardedPort, npmStart, printedAsInReadme, tunnelSettings } from "./one-command.ts";
+import { forwardedPort, npmStart, printedAsInReadme, settingsForAnyPort } from "./example.ts";
 
 const noRedis = lacks("redis-server", "redis-server");
 if (noRedis !== undefined) process.stderr.write(`skipped: examples/database: ${noRedis}\n`);
@@ -38,7 +38,7 @@ describe.skipIf(missing("sshd") ?? noRedis)("examples/database", () => {
       authorizedKeys: [(await userKey()).publicLine],
       config: { GatewayPorts: "clientspecified" },
     });
-    example = await npmStart("database", { ...(await tunnelSettings(sshd)), POSTERN_TARGET_PORT: redisPort });
+    example = await npmStart("database", { ...(await settingsForAnyPort(sshd)), POSTERN_TARGET_PORT: redisPort });
     port = await forwardedPort(example);
   });
   afterAll(async () => {

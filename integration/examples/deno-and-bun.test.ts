@@ -3,7 +3,7 @@ import { symlinkSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launch, missing, type Running, type Sshd, startSshd, tempDir, userKey } from "../harness/index.ts";
 import { bunProgram, denoProgram } from "../runtimes/binaries.ts";
-import { exampleFolder, forwardedPort, printedAsInReadme, tunnelSettings } from "./one-command.ts";
+import { forwardedPort, pathOf, printedAsInReadme, settingsForAnyPort } from "./example.ts";
 
 describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
   const dir = tempDir("postern-deno-and-bun");
@@ -16,7 +16,7 @@ describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
     // Bun's scripts look for `bun`, and npm installs it under another name.
     symlinkSync(bunProgram(), dir.file("bun"));
     settings = {
-      ...(await tunnelSettings(sshd)),
+      ...(await settingsForAnyPort(sshd)),
       PATH: `${dir.path}:/usr/bin:/bin`,
       HOME: dir.path,
       DENO_DIR: dir.file("deno"),
@@ -36,9 +36,9 @@ describe.skipIf(missing("sshd"))("examples/deno and examples/bun", () => {
     return running;
   }
   const deno = (env?: Record<string, string>): Promise<Running> =>
-    start(denoProgram(), ["task", "--cwd", exampleFolder("deno"), "start"], env);
+    start(denoProgram(), ["task", "--cwd", pathOf("deno"), "start"], env);
   const bun = (env?: Record<string, string>): Promise<Running> =>
-    start(bunProgram(), ["run", `--cwd=${exampleFolder("bun")}`, "start"], env);
+    start(bunProgram(), ["run", `--cwd=${pathOf("bun")}`, "start"], env);
 
   it("answers visitors by a handler in Deno, with the permissions of the task", async () => {
     const example = await deno();

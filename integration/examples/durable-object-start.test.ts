@@ -1,7 +1,7 @@
 /** `npm start` of `examples/durable-object`. Its tunnels are tested in `integration/durable-object.test.ts`. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing, type Running, type Sshd, startSshd, tempDir, userKey } from "../harness/index.ts";
-import { npmStart } from "./one-command.ts";
+import { npmStart } from "./example.ts";
 
 describe.skipIf(missing("sshd"))("npm start of examples/durable-object", () => {
   const dir = tempDir("postern-durable-start");

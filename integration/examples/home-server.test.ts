@@ -15,7 +15,7 @@ import {
   tempDir,
   userKey,
 } from "../harness/index.ts";
-import { forwardedPort, npmStart, printedAsInReadme, readmeBlocks, tunnelSettings } from "./one-command.ts";
+import { forwardedPort, npmStart, printedAsInReadme, readmeBlocks, settingsForAnyPort } from "./example.ts";
 
 describe.skipIf(missing("sshd", "ssh"))("examples/home-server", () => {
   const dir = tempDir("postern-home-server");
@@ -40,7 +40,7 @@ describe.skipIf(missing("sshd", "ssh"))("examples/home-server", () => {
     });
     home = await startSshd({ authorizedKeys: [me.publicLine], config: { SetEnv: "PLACE=home" } });
     settings = {
-      ...(await tunnelSettings(gateway)),
+      ...(await settingsForAnyPort(gateway)),
       POSTERN_REMOTE_PORT: String(port),
       POSTERN_TARGET_PORT: String(home.port),
     };

@@ -19,7 +19,7 @@ import {
   type Target,
   tempDir,
 } from "../harness/index.ts";
-import { npmStart, printedAsInReadme } from "./one-command.ts";
+import { npmStart, printedAsInReadme } from "./example.ts";
 
 describe.skipIf(missing("ssh"))("examples/host-with-users", () => {
   const dir = tempDir("postern-host-with-users");

@@ -13,8 +13,8 @@ import {
   type Target,
   tempDir,
 } from "../harness/index.ts";
+import { forwardedPort, npmStart, pathOf, printedAsInReadme, settingsForAnyPort } from "./example.ts";
 import { type KmsStandIn, startKmsStandIn } from "./kms-stand-in.ts";
-import { exampleFolder, forwardedPort, npmStart, printedAsInReadme, tunnelSettings } from "./one-command.ts";
 
 interface SignerModule {
   createKmsSigner(options: {
@@ -39,12 +39,12 @@ describe.skipIf(missing("sshd") ?? noOpenssl)("examples/kms-signer", () => {
   let signer: SignerModule;
 
   beforeAll(async () => {
-    signer = (await import(pathToFileURL(`${exampleFolder("kms-signer")}/signer.mjs`).href)) as SignerModule;
+    signer = (await import(pathToFileURL(`${pathOf("kms-signer")}/signer.mjs`).href)) as SignerModule;
     kms = await startKmsStandIn();
     web = await httpTarget("signed by a key service\n");
     writeFileSync(dir.file("authorized_keys"), "");
     sshd = await startSshd({ config: { AuthorizedKeysFile: dir.file("authorized_keys") } });
-    const { POSTERN_KEY: _, ...tunnel } = await tunnelSettings(sshd);
+    const { POSTERN_KEY: _, ...tunnel } = await settingsForAnyPort(sshd);
     settings = {
       ...tunnel,
       POSTERN_TARGET_PORT: String(web.port),

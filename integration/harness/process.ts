@@ -27,6 +27,8 @@ export interface Running {
 
 export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** The working directory. Default: that of this process. */
+  readonly cwd?: string;
   readonly input?: string;
   /** A command line that runs the one after it, such as `unshare`. */
   readonly prefix?: readonly string[];
@@ -46,6 +48,7 @@ export async function launch(command: string, args: readonly string[], options: 
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...(options.prefix ?? []), command, ...args], {
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
+    cwd: options.cwd,
     env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8", ...options.env },
   });
   await new Promise<void>((resolve, reject) => {
