@@ -100,7 +100,16 @@ function fill(version) {
 
 /** Lists what an installation of all packages consists of, with licences and checksums. */
 function writeSbom(project, file) {
-  const options = ["--omit", "dev", "--output-reproducible", "--mc-type", "library", "--spec-version", "1.6"];
+  const options = [
+    "--omit",
+    "dev",
+    "--output-reproducible",
+    "--validate",
+    "--mc-type",
+    "library",
+    "--spec-version",
+    "1.6",
+  ];
   const args = [...options, "--output-format", "JSON", "--output-file", file];
   if (run("cyclonedx-npm", args, { cwd: project }) !== 0) throw new Error("the bill of materials cannot be made");
 }
