@@ -76,7 +76,10 @@ describe("check-workflows", () => {
 
   it("fails for a tree with a violation, and for one without workflows", () => {
     const file = ".github/workflows/test.yml";
-    using workspace = createWorkspace({ "package.json": workspaceManifest, [file]: clean.replace("run check", "run chekc") });
+    using workspace = createWorkspace({
+      "package.json": workspaceManifest,
+      [file]: clean.replace("run check", "run chekc"),
+    });
     const { status, stderr } = workspace.script("check-workflows.mjs");
     expect(stderr).toBe(`${file}: expected a script chekc in package.json, got none\n`);
     expect(status).toBe(1);
