@@ -85,7 +85,7 @@ describe("release", () => {
     let outcome: Outcome;
     beforeAll(() => {
       outcome = release("minor");
-    }, 120_000);
+    }, 300_000);
 
     it("sets the version of the workspace and of each package, and commits and tags it", () => {
       expect(outcome.status, outcome.stderr).toBe(0);
