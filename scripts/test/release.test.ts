@@ -114,10 +114,18 @@ describe("release", () => {
       }
     });
 
-    it("writes a bill of materials that is valid (CycloneDX 1.6)", async () => {
+    it("writes a bill of materials that is valid, with the checksum of each package (CycloneDX 1.6)", async () => {
       const bom = read("release", "postern-1.3.0.cdx.json");
-      const found = JSON.parse(bom).components.map(({ name, version }: Record<string, string>) => [name, version]);
-      expect(found).toEqual([["one", "1.3.0"]]);
+      const { metadata, components } = JSON.parse(bom);
+      expect(metadata.component).toMatchObject({
+        name: "workspace",
+        version: "1.3.0",
+        licenses: [{ license: { id: "MIT" } }],
+      });
+      const tarball = readFileSync(join(workspace.root, "release", "postern-one-1.3.0.tgz"));
+      const hashes = [{ alg: "SHA-512", content: createHash("sha512").update(tarball).digest("hex") }];
+      expect(components).toHaveLength(1);
+      expect(components[0]).toMatchObject({ group: "@postern", name: "one", version: "1.3.0", hashes });
       expect(await schemaErrors(bom)).toBe(null);
       expect(await schemaErrors(bom.replace('"components"', '"parts"'))).not.toBe(null);
     });
