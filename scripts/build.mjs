@@ -13,11 +13,10 @@ const packages = fileURLToPath(new URL("../packages/", import.meta.url));
 const folders = readdirSync(packages).map((name) => join(packages, name));
 
 /**
- * Packages whose modules stay separate files. They import key files and their primitives dynamically, and bundlers that
- * split code, such as esbuild, share whole files between chunks: of a single file, each part that a chunk needs would
- * be loaded at once.
+ * Packages whose modules stay separate files, because browsers load them. Bundlers that split code, such as esbuild,
+ * share whole files between chunks: of a single file, each part that a dynamic import needs would be loaded at once.
  */
-const separate = ["@postern/keys", "@postern/noble", "@postern/web"];
+const separate = ["@postern/noble", "@postern/web"];
 
 for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
@@ -67,21 +66,13 @@ async function bundle(folder) {
   });
 }
 
-/**
- * Keeps other packages external. @postern/node is the exception: it contains the packages of Postern, because Node.js
- * takes longer to find twelve packages than to run them. External are dynamic imports, and @postern/wire, because the
- * class SshError must exist once.
- */
+/** Keeps other packages external, so that each class exists once, whichever packages a program imports. */
 function outside(packageName, entries) {
   return ({ path, kind, importer, resolveDir }) => {
     if (kind === "entry-point") return undefined;
-    if (/^\.\.?\//.test(path)) {
-      if (separate.includes(packageName)) return { path: path.replace(/\.ts$/, ".js"), external: true };
-      // An entry that re-exports another entry keeps it external.
-      const again = entries.has(importer) && entries.has(join(resolveDir, path));
-      return again ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
-    }
-    const within = packageName === "@postern/node" && /^@postern\/(?!wire$)/.test(path) && kind !== "dynamic-import";
-    return within ? undefined : { path, external: true };
+    if (!/^\.\.?\//.test(path)) return { path, external: true };
+    // An entry that re-exports another entry keeps it external.
+    const isFile = separate.includes(packageName) || (entries.has(importer) && entries.has(join(resolveDir, path)));
+    return isFile ? { path: path.replace(/\.ts$/, ".js"), external: true } : undefined;
   };
 }

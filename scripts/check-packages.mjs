@@ -1,16 +1,15 @@
 /**
  * Packs the packages as for publishing, and checks the tarballs: their shape (publint), their types (attw), their
  * files, and that they import exactly their dependencies. Then installs each in a new project from the tarballs alone,
- * and uses it by `import`, by `require()`, in Jest, and by the program of its README.
+ * and uses it by `import`, by `require()`, in Jest, and by the program of its README. No class may exist twice.
  * @module
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { transform } from "esbuild";
+import { checkTarball } from "./lib/check-tarball.mjs";
 import { claimedOutput, codeBlocks } from "./lib/code-blocks.mjs";
 import { root, run } from "./lib/run.mjs";
-import { readSource } from "./lib/source.mjs";
 import { installInto, packAll, packFolder } from "./lib/tarballs.mjs";
 
 /** Fails if a package has no exports. */
@@ -20,10 +19,9 @@ const wrong = [];
 const tarballs = packAll(packFolder);
 for (const tarball of tarballs) {
   checkShape(tarball);
-  checkFiles(tarball);
-  checkDependencies(tarball);
+  wrong.push(...checkTarball(tarball));
 }
-for (const { name } of tarballs) checkAlone(name);
+for (const tarball of tarballs) checkAlone(tarball);
 await checkTogether();
 
 if (wrong.length > 0) {
@@ -41,54 +39,9 @@ function checkShape({ name, file }) {
   if (run("attw", [...attw, "--quiet"]) !== 0 && run("attw", attw) !== 0) wrong.push(`${name}: attw`);
 }
 
-function checkFiles({ name, unpacked }) {
-  for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
-    if (!existsSync(join(unpacked, file))) wrong.push(`${name}: expected the file ${file} in the tarball, got none`);
-  }
-  const license = readFileSync(join(root, "LICENSE"), "utf8");
-  if (readFileSync(join(unpacked, "LICENSE"), "utf8") !== license) wrong.push(`${name}: another LICENSE`);
-}
-
-/**
- * A package imports its siblings, and contains none of them: a missing import would mean that one is bundled.
- * `@postern/node` is the exception, see docs/decisions/one-file-per-package.md.
- */
-function checkDependencies({ name, unpacked, manifest }) {
-  const dist = join(unpacked, "dist");
-  const imported = new Set();
-  for (const file of readdirSync(dist, { recursive: true })) {
-    if (!/\.(js|d\.ts)$/.test(file)) continue;
-    for (const { specifier } of readSource(dist, file).imports) {
-      if (specifier === undefined || /^(\.|node:)/.test(specifier) || builtinModules.includes(specifier)) continue;
-      imported.add(specifier.split("/", 2).join("/"));
-    }
-  }
-  const { dependencies = {} } = manifest;
-  for (const used of imported) {
-    if (!(used in dependencies))
-      wrong.push(`${name}: expected ${used} among the dependencies, because dist imports it`);
-  }
-  for (const [named, range] of Object.entries(dependencies)) {
-    const isContained = name === "@postern/node" && named.startsWith("@postern/");
-    if (!imported.has(named) && !isContained)
-      wrong.push(`${name}: expected an import of its dependency ${named}, got none`);
-    const expected = named.startsWith("@postern/") ? `^${manifest.version}` : /^~\d+\.\d+\.\d+$/;
-    if (typeof expected === "string" ? range !== expected : !expected.test(range)) {
-      wrong.push(`${name}: expected ${named} in the range ${expected}, got ${range}`);
-    }
-  }
-  const maps = readdirSync(dist).filter((file) => file.endsWith(".js.map"));
-  for (const file of maps) {
-    const foreign = JSON.parse(readFileSync(join(dist, file), "utf8")).sources.find(
-      (path) => !/^(\.\.\/)+src\//.test(path),
-    );
-    if (foreign && name !== "@postern/node") wrong.push(`${name}: ${file} contains ${foreign}, which is not its own`);
-  }
-}
-
 /** Each package works without the others, except those that it depends on. */
-function checkAlone(name) {
-  const project = join(packFolder, "alone", name.split("/")[1]);
+function checkAlone({ name, folder }) {
+  const project = join(packFolder, "alone", folder);
   installInto(project, [name], tarballs);
   writeFileSync(join(project, "import.mjs"), `import * as all from "${name}";\n${count}`);
   writeFileSync(join(project, "require.cjs"), `const all = require("${name}");\n${count}`);
@@ -131,7 +84,29 @@ async function checkTogether() {
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: programs }));
   if (run("tsc", ["-p", project]) !== 0) wrong.push("the programs of the README files have wrong types");
+  checkClasses(project, names);
   checkJest(project, names);
+}
+
+/**
+ * A class that several packages export is one class, or each is a subclass of one, such as ReverseTunnel of node and
+ * of web. Otherwise `instanceof SshError` depends on the package that the program imports.
+ */
+function checkClasses(project, names) {
+  const program = `
+    const classes = new Map();
+    for (const name of ${JSON.stringify(names)}) {
+      for (const [key, value] of Object.entries(await import(name))) {
+        if (!/^class\\b/.test(String(value))) continue;
+        classes.set(key, [...(classes.get(key) ?? []), value]);
+      }
+    }
+    const isOne = (found) => found.some((base) => found.every((one) => one === base || one.prototype instanceof base));
+    const copied = [...classes].filter(([, found]) => !isOne(found)).map(([key]) => key);
+    if (copied.length > 0) throw new Error("expected one class, got copies: " + copied.join(", "));
+    if (classes.get("SshError").length < 3) throw new Error("expected SshError of several packages");`;
+  writeFileSync(join(project, "classes.mjs"), program);
+  if (run("node", ["classes.mjs"], { cwd: project }) !== 0) wrong.push("a class exists more than once");
 }
 
 /** Jest loads ES modules only with a flag of Node.js; docs/runtimes.md says so. */
@@ -171,9 +146,18 @@ function done() {
 }
 
 function printTable() {
-  const rows = tarballs.map(({ name, version, bytes, manifest: { dependencies = {} } }) => {
-    const ranges = Object.entries(dependencies).map(([other, range]) => `${other}@${range}`);
-    return `${name.padEnd(20)} ${version}  ${`${(bytes / 1000).toFixed(1)} kB`.padStart(9)}  ${ranges.join(", ")}`;
-  });
-  console.log(rows.join("\n"));
+  console.log(`${"package".padEnd(20)}   tarball  files  unpacked  dependencies`);
+  for (const { name, bytes, unpacked, manifest } of tarballs) {
+    const sizes = readdirSync(unpacked, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(join(entry.parentPath, entry.name)).size);
+    const whole = sizes.reduce((sum, size) => sum + size, 0);
+    const ranges = Object.entries(manifest.dependencies ?? {}).map(([other, range]) => `${other}@${range}`);
+    const columns = [name.padEnd(20), kB(bytes), String(sizes.length).padStart(5), kB(whole), ranges.join(", ")];
+    console.log(columns.join("  "));
+  }
+}
+
+function kB(bytes) {
+  return `${(bytes / 1000).toFixed(1)} kB`.padStart(8);
 }

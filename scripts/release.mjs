@@ -46,8 +46,8 @@ function release() {
     if (git("tag", "--list", tag) !== "") throw new Error(`expected no tag ${tag}, got one`);
   }
   if (step !== "current") setVersion(version);
-  const folder = fill(version);
-  for (const file of folder.tarballs) {
+  const tarballs = fill(version);
+  for (const file of tarballs) {
     const provenance = publish && !dryRun ? ["--provenance"] : ["--dry-run", "--provenance=false"];
     if (!publish && !dryRun) break;
     const args = ["publish", file, "--access", "public", "--ignore-scripts", "--loglevel=error", ...provenance];
@@ -58,7 +58,7 @@ function release() {
     git("tag", "--annotate", tag, "--message", `Postern ${version}`);
   }
   const done = dryRun ? "npm publish --dry-run passes for each" : publish ? "published" : `tagged ${tag}: push it`;
-  console.log(`release: ${version}, ${folder.tarballs.length} packages in ${folder.path}; ${done}`);
+  console.log(`release: ${version}, ${tarballs.length} packages in release/; ${done}`);
 }
 
 /** Sets the version at its one place, and writes it from there to each manifest. */
@@ -71,7 +71,7 @@ function setVersion(version) {
   writeFileSync(file, releaseNotes(readFileSync(file, "utf8"), { version, date, homepage: workspace.homepage }));
 }
 
-/** Fills `release/`. */
+/** Fills `release/`. Returns the tarballs. */
 function fill(version) {
   const path = join(root, "release");
   const work = join(root, ".pack", "release");
@@ -88,21 +88,33 @@ function fill(version) {
     packed.map(({ name }) => name),
     packed,
   );
-  writeSbom(project, join(path, `postern-${version}.cdx.json`));
+  writeSbom(project, version, join(path, `postern-${version}.cdx.json`));
   writeFileSync(join(path, "NOTES.md"), `${notesOf(readFileSync(join(root, "CHANGELOG.md"), "utf8"), version)}\n`);
   const sums = [...tarballs, join(path, `postern-${version}.cdx.json`)].map((file) => {
     return `${createHash("sha256").update(readFileSync(file)).digest("hex")}  ${basename(file)}\n`;
   });
   // `sha256sum --check SHA256SUMS` reads this.
   writeFileSync(join(path, "SHA256SUMS"), sums.join(""));
-  return { path, tarballs };
+  return tarballs;
 }
 
-/** Lists what an installation of all packages consists of, with licences and checksums. */
-function writeSbom(project, file) {
-  const options = ["--omit", "dev", "--output-reproducible", "--mc-type", "library", "--spec-version", "1.6"];
-  const args = [...options, "--output-format", "JSON", "--output-file", file];
+/** Lists what an installation of all packages consists of, with licences and the checksums of the tarballs. */
+function writeSbom(project, version, file) {
+  const manifest = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+  const { name, license } = workspace;
+  writeFileSync(join(project, "package.json"), JSON.stringify({ ...manifest, name, version, license }));
+  const options = ["--omit", "dev", "--output-reproducible", "--validate", "--mc-type", "library"];
+  const args = [...options, "--spec-version", "1.6", "--output-format", "JSON", "--output-file", file];
   if (run("cyclonedx-npm", args, { cwd: project }) !== 0) throw new Error("the bill of materials cannot be made");
+  // The tool leaves out the checksums of files, and depending on npm's settings, all.
+  const bom = JSON.parse(readFileSync(file, "utf8"));
+  const { packages } = JSON.parse(readFileSync(join(project, "node_modules", ".package-lock.json"), "utf8"));
+  for (const component of bom.components) {
+    const { value: path } = component.properties.find((property) => property.name === "cdx:npm:package:path");
+    const [, base64] = /^sha512-(\S+)$/.exec(packages[path].integrity);
+    component.hashes = [{ alg: "SHA-512", content: Buffer.from(base64, "base64").toString("hex") }];
+  }
+  writeFileSync(file, `${JSON.stringify(bom, null, 2)}\n`);
 }
 
 /** Runs this script on a copy of the files that Git knows, installed anew. Keeps only `release/`. */

@@ -21,7 +21,7 @@ export function packAll(pack) {
     throw new Error("the packages cannot be packed");
   }
   return packages().map(({ folder, manifest: { name, version } }) => {
-    const file = join(pack, `${name.slice(1).replace("/", "-")}-${version}.tgz`);
+    const file = join(pack, `${name.replace("@", "").replace("/", "-")}-${version}.tgz`);
     if (!existsSync(file)) throw new Error(`expected the tarball ${file}, got none`);
     const unpacked = join(pack, "unpacked", folder);
     mkdirSync(unpacked, { recursive: true });

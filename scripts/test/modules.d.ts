@@ -18,3 +18,23 @@ declare module "*/lib/changelog.mjs" {
     release: { readonly version: string; readonly date: string; readonly homepage: string },
   ): string;
 }
+
+declare module "*/lib/check-tarball.mjs" {
+  export function checkTarball(tarball: {
+    readonly name: string;
+    readonly unpacked: string;
+    readonly manifest: { readonly version: string; readonly dependencies: object };
+  }): string[];
+}
+
+declare module "*/lib/licences.mjs" {
+  interface Licensed {
+    readonly name: string;
+    readonly licence: string;
+  }
+  export function licenceViolations(shipped: readonly Licensed[], all: readonly Licensed[]): string[];
+}
+
+declare module "*/lib/workflows.mjs" {
+  export function createWorkflowCheck(scripts: object): Promise<(content: string, file: string) => string[]>;
+}

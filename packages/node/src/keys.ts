@@ -9,7 +9,6 @@ import {
   createKeyReader,
   createPrivateKeyParser,
   type GeneratePrivateKey,
-  type KeyFileCrypto,
   type PrivateKeyJwk,
   type PublicHalf,
   type ReadPrivateKeyOptions,
@@ -17,6 +16,7 @@ import {
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
 import { keyErrors } from "./key-errors.ts";
+import { createKeyFileCrypto } from "./key-files.ts";
 import { createSigner } from "./signer.ts";
 
 /** The DER header of PKCS #8 before a seed of 32 bytes (RFC 8410 section 7). */
@@ -54,13 +54,8 @@ const readNative = /* @__PURE__ */ createKeyReader({
   publicHalf: nativePublicHalf,
   parse: decode,
   signer: createSigner,
-  crypto: loadKeyFileCrypto,
+  crypto: createKeyFileCrypto,
 });
-
-async function loadKeyFileCrypto(): Promise<KeyFileCrypto> {
-  const { createKeyFileCrypto } = await import("./key-files.ts");
-  return createKeyFileCrypto();
-}
 
 /**
  * Reads a private key file and creates a signer. Formats: OpenSSH, PKCS #8, PKCS #1 and SEC 1 (PEM or DER), PuTTY,
@@ -101,7 +96,7 @@ const generateKeys = /* @__PURE__ */ promisify(generateKeyPair);
  */
 export const generatePrivateKey: GeneratePrivateKey = /* @__PURE__ */ createKeyGenerator({
   publicHalf: nativePublicHalf,
-  crypto: loadKeyFileCrypto,
+  crypto: createKeyFileCrypto,
   async generateRsa(modulusLength) {
     const { privateKey } = await generateKeys("rsa", { modulusLength, publicExponent: 65_537 });
     return privateKey.export({ format: "jwk" }) as PrivateKeyJwk;

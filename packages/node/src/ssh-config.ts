@@ -14,10 +14,7 @@ import type { ResolvedSshConfig, ResolveSshConfigOptions } from "./ssh-config/re
  * const tunnel = new ReverseTunnel(options);
  */
 export async function fromSshConfig(host: string, options?: FromSshConfigOptions): Promise<SshConfigResult> {
-  const [{ createFromSshConfig }, { nodeParts }] = await Promise.all([
-    import("./ssh-config/from-ssh-config.ts"),
-    import("./ssh-config/node-parts.ts"),
-  ]);
+  const { createFromSshConfig, nodeParts } = await import("./ssh-config/index.ts");
   return await createFromSshConfig(nodeParts)(host, options);
 }
 
@@ -31,6 +28,6 @@ export async function fromSshConfig(host: string, options?: FromSshConfigOptions
  * const { hostName, port, user } = await resolveSshConfig("my-alias");
  */
 export async function resolveSshConfig(host: string, options?: ResolveSshConfigOptions): Promise<ResolvedSshConfig> {
-  const { resolveConfig } = await import("./ssh-config/resolve.ts");
+  const { resolveConfig } = await import("./ssh-config/index.ts");
   return await resolveConfig(host, options);
 }

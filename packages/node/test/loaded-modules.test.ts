@@ -13,11 +13,11 @@ describe("the built package in a process of its own", () => {
     if (!existsSync(path("../dist/index.js"))) expect.fail("@postern/node is not built: run `node scripts/build.mjs`");
   });
 
-  it("runs a tunnel with its defaults without loading @noble", () => {
+  it("runs a tunnel with its defaults without loading @noble, key files or the reader of ssh configurations", () => {
     const loaded = modulesLoadedBy([]);
     expect(loaded).toContainEqual(expect.stringMatching(/node\/dist\/index\.js$/));
     expect(loaded).toContainEqual(expect.stringMatching(/wire\/dist\/index\.js$/));
-    expect(loaded.filter((url) => url.includes("@noble"))).toEqual([]);
+    expect(loaded.filter((url) => /@noble|\/(files|ssh-config)-\w+\.js$/.test(url))).toEqual([]);
   });
 
   it("loads @noble for Argon2id, which Node.js 20 lacks", () => {

@@ -82,7 +82,10 @@ describe("the built files in a bare context", () => {
     const imports = Object.values(metafile.inputs).flatMap((file) => file.imports);
     // Only key files load more, and only files of our own, which every bundler finds.
     const dynamic = imports.filter(({ kind }) => kind === "dynamic-import").map(({ path }) => path);
-    expect(dynamic.toSorted()).toEqual(["packages/keys/dist/files/index.js", "packages/noble/dist/key-files.js"]);
+    expect(dynamic.toSorted()).toEqual([
+      expect.stringMatching(/^packages\/keys\/dist\/files-\w+\.js$/),
+      "packages/noble/dist/key-files.js",
+    ]);
     expect(imports.filter(({ external }) => external)).toEqual([]);
   });
 
