@@ -35,7 +35,8 @@ export interface BackoffOptions {
 /** When and how often to reconnect. */
 export interface ReconnectOptions {
   /**
-   * `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails
+   * `established` (default): reconnects after a connection was open; `always`: also retries a first login that fails;
+   * `never`: the tunnel ends with its connection
    */
   readonly mode: "never" | "established" | "always";
   /** milliseconds before the first attempt; default 5 s */
