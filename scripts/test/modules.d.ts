@@ -1,15 +1,5 @@
 /** Types of the JavaScript modules that tests import. @module */
 
-declare module "*/lib/code-blocks.mjs" {
-  interface CodeBlock {
-    readonly code: string;
-    readonly language: string;
-    readonly line: number;
-  }
-  export function codeBlocks(page: string, languages: readonly string[]): CodeBlock[];
-  export function claimedOutput(code: string): string[];
-}
-
 declare module "*/lib/changelog.mjs" {
   export function nextVersion(current: string, step: string): string;
   export function notesOf(changelog: string, version: string): string;
