@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { transform } from "esbuild";
-import { claimedOutput, codeBlocks } from "./lib/code-blocks.mjs";
+import { claimedOutput, codeBlocks } from "./lib/code-blocks.mjs.mts";
 import { root, run } from "./lib/run.mjs";
 import { readSource } from "./lib/source.mjs";
 import { installInto, packAll, packFolder } from "./lib/tarballs.mjs";

@@ -1,11 +1,17 @@
 /**
  * Runs before a program of a page, in its process: prints the ports of forwardings and hosts, and closes everything on
- * SIGUSR2.
+ * SIGUSR2. Also, the home of the user is `HOME`.
  * @module
  */
 import { writeSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import { TunnelHost } from "@postern/node";
 import { ReverseTunnel } from "@postern/tunnel";
+
+const userInfo = { ...os.userInfo(), homedir: process.env.HOME };
+Object.assign(os, { userInfo: () => userInfo });
+syncBuiltinESMExports();
 
 const open = new Set<{ close(): Promise<void> }>();
 

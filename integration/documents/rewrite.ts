@@ -38,16 +38,16 @@ export interface Shape {
   readonly waits: boolean;
   /** Whether it is a host to which clients can connect. */
   readonly isHost: boolean;
-  /** The signal on which it closes its tunnel itself. */
+  /** The signal that ends it, if it does not end by itself. SIGUSR2 is that of the prelude. */
   readonly signal: NodeJS.Signals | undefined;
 }
 
 export function shapeOf(code: string): Shape {
-  const closes = /await tunnel\.close\(/.test(code);
+  const closes = /await tunnel\.close\(/.test(code) || !/new ReverseTunnel\(|TunnelHost\.listen\(/.test(code);
   return {
     forwardings: closes ? 0 : [...code.matchAll(/tunnel\.(forward|listen)\(/g)].length,
     waits: /await \w+\.closed|for await/.test(code),
     isHost: /await TunnelHost\.listen\(/.test(code),
-    signal: closes ? undefined : (/"(SIGTERM|SIGINT)"/.exec(code)?.[1] as NodeJS.Signals | undefined),
+    signal: closes ? undefined : ((/"(SIGTERM|SIGINT)"/.exec(code)?.[1] ?? "SIGUSR2") as NodeJS.Signals),
   };
 }

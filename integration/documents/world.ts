@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import {
+  type CertificateFile,
   certify,
   launch,
   makeKey,
@@ -40,11 +41,17 @@ export async function createWorld(): Promise<World> {
   const server = await startSshd({
     password,
     authorizedKeys: [key.publicLine, `cert-authority ${authority.publicLine}`],
+    config: { HostCertificate: dir.file("host-cert.pub") },
   });
+  const hostCertificate = await certifyHost(dir, authority.file, `${server.dir}/host_ed25519.pub`);
+  copyFileSync(hostCertificate.file, dir.file("host-cert.pub"));
+  await server.kill();
+  await server.restart();
   const host = `[127.0.0.1]:${server.port}`;
   writeFileSync(dir.file(".ssh", "known_hosts"), `${host} ${server.hostKeys.ed25519?.publicLine}\n`);
   const user = await certify(dir, authority.file, `${key.file}.pub`, "-I", "me", "-n", server.user);
   copyFileSync(user.file, `${key.file}-cert.pub`);
+  writeFileSync(dir.file("package.json"), `{ "type": "module" }`);
   await makeServiceFiles(dir, authority.file);
 
   const target = createServer((_request, response) => response.end(answer));
@@ -85,10 +92,14 @@ export async function createWorld(): Promise<World> {
 /** Makes the files that the pages have in `/etc/my-service`, `/run/secrets` and `/var/lib/my-service`. */
 async function makeServiceFiles(dir: TempDir, authority: string): Promise<void> {
   const hostKey = await makeKey("ed25519", dir.file("files", "host_key"));
-  const certificate = await certify(dir, authority, `${hostKey.file}.pub`, "-I", "host", "-h", "-n", "127.0.0.1");
+  const certificate = await certifyHost(dir, authority, `${hostKey.file}.pub`);
   copyFileSync(certificate.file, `${hostKey.file}-cert.pub`);
   copyFileSync(`${authority}.pub`, dir.file("files", "ca.pub"));
   copyFileSync(dir.file(".ssh", "id_ed25519"), dir.file("files", "ssh-key"));
   chmodSync(dir.file("files", "ssh-key"), 0o600);
   writeFileSync(dir.file("files", "ssh-password"), password, { mode: 0o600 });
+}
+
+function certifyHost(dir: TempDir, authority: string, publicFile: string): Promise<CertificateFile> {
+  return certify(dir, authority, publicFile, "-I", "host", "-h", "-n", "127.0.0.1");
 }

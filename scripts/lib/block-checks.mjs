@@ -63,21 +63,30 @@ function checkYaml(code) {
 
 /** Returns a schema without the `id` of an older draft. */
 function modern({ $schema, ...schema }) {
-  return JSON.parse(JSON.stringify(schema), (key, value) => (key === "id" && typeof value === "string" ? undefined : value));
+  return JSON.parse(JSON.stringify(schema), (key, value) =>
+    key === "id" && typeof value === "string" ? undefined : value,
+  );
 }
 
 function checkDockerfile(code) {
   const found = dockerfile.validate(code);
-  return { problems: found.map(({ message, instructionLine }) => `${message} (${instructionLine})`), verdict: "linted" };
+  return {
+    problems: found.map(({ message, instructionLine }) => `${message} (${instructionLine})`),
+    verdict: "linted",
+  };
 }
 
 /** A unit of systemd. Its program need not be installed here. */
 function checkUnit(code, folder) {
   const file = join(folder, "block.service");
   writeFileSync(file, code.replaceAll(/^(ExecStart=)\S+/gm, "$1/bin/true"));
-  const { status, stderr, error } = spawnSync("systemd-analyze", ["verify", "--man=no", "--recursive-errors=no", file], {
-    encoding: "utf8",
-  });
+  const { status, stderr, error } = spawnSync(
+    "systemd-analyze",
+    ["verify", "--man=no", "--recursive-errors=no", file],
+    {
+      encoding: "utf8",
+    },
+  );
   if (error === undefined) {
     const lines = stderr.split("\n").filter((line) => line.includes("block.service"));
     return { problems: status === 0 ? lines : [stderr, ...lines], verdict: "verified" };

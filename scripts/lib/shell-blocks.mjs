@@ -45,7 +45,19 @@ function checkCommand([program, ...args], problems, makeKey) {
       );
     case "autossh":
       // Its only option here is the monitoring port; the others are those of ssh.
-      return succeeds("ssh", ["-G", "-F", "none", ...args.join(" ").replace(/-M \d+ ?/, "").split(" ")], problems);
+      return succeeds(
+        "ssh",
+        [
+          "-G",
+          "-F",
+          "none",
+          ...args
+            .join(" ")
+            .replace(/-M \d+ ?/, "")
+            .split(" "),
+        ],
+        problems,
+      );
     case "ssh":
       return succeeds("ssh", ["-G", "-F", "none", ...args], problems);
     default:
