@@ -1,21 +1,33 @@
 /**
  * `npm run docs:check`, after the site was built: checks every link and anchor of the pages, and opens each page in
- * Chromium, in two widths and two themes. No page may scroll sideways, violate a rule of axe-core, or load from
- * another server.
+ * Chromium, in two widths and two themes. No page may scroll sideways, violate a rule of axe-core, print an error, or
+ * load from another server. Then it uses the search, and prints pages.
  * `--screenshots <folder>` keeps pictures of the pages; other arguments are paths of the pages to open.
  * @module
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { checkHtml } from "./lib/html.mjs";
+import { checkPrint } from "./lib/print.mjs";
+import { checkSearch } from "./lib/search.mjs";
 import { serveFolder } from "./lib/server.mjs";
 
 const widths = [375, 1440];
 const themes = ["light", "dark"];
+/** Pages that are open at once. More are not faster with the two processors of a build server. */
+const tabs = 2;
+/** The time for one page in all views, and for all of them. */
+const pageTimeoutMs = 300_000;
+const timeoutMs = 20 * 60_000;
+/** The rules that depend on the theme. Only these are tried in the second one. */
+const colorRules = ["color-contrast", "link-in-text-block"];
+/** The rules that depend on the width. Only these, and those of colors, are tried in the second width of a huge page. */
+const widthRules = ["scrollable-region-focusable", "nested-interactive", "aria-hidden-focus", "bypass"];
+const hugeElements = 8_000;
 
 const { values, positionals } = parseArgs({ options: { screenshots: { type: "string" } }, allowPositionals: true });
 const dist = fileURLToPath(new URL("dist", import.meta.url));
@@ -26,16 +38,17 @@ if (html.length === 0) throw new Error("expected a built site, got none: npm run
 
 const { problems, links, resources } = checkHtml(dist, html);
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
-let opened = 0;
-let rules = 0;
+const opened = { pages: 0, views: 0, rules: 0 };
+const uses = [];
 if (executablePath === undefined)
   console.log("skipped: pages in Chromium: it is not installed: apt-get install chromium");
 else await openPages(positionals.length > 0 ? positionals : html);
 
 for (const problem of problems) console.error(problem);
 console.log(
-  `docs:check: ${html.length} pages, ${links} links, ${resources} resources; ${opened} views in Chromium, ` +
-    `${rules} rules of axe-core passed in them; ${problems.length} problems`,
+  `docs:check: ${html.length} pages, ${links} links, ${resources} resources; in Chromium ${opened.pages} pages in ` +
+    `${opened.views} views, ${opened.rules} rules of axe-core passed${uses.map((use) => `, ${use}`).join("")}; ` +
+    `${problems.length} problems`,
 );
 process.exitCode = problems.length > 0 ? 1 : 0;
 
@@ -46,29 +59,74 @@ async function openPages(names) {
     executablePath,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
   });
+  const timer = setTimeout(() => {
+    problems.push(`expected the check to end within ${timeoutMs / 60_000} minutes`);
+    void browser.close();
+  }, timeoutMs);
+  // The largest page takes longest.
+  const waiting = names.toSorted((one, other) => sizeOf(other) - sizeOf(one));
   try {
-    for (const theme of themes) {
-      const context = await browser.newContext({ colorScheme: theme, reducedMotion: "reduce" });
-      const page = await context.newPage();
-      page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
-      page.on("request", (request) => {
-        const target = new URL(request.url());
-        if (target.origin !== url && !["data:", "blob:"].includes(target.protocol))
-          problems.push(`${page.url()}: expected no request to another server, got ${target}`);
-      });
-      for (const name of names) {
-        await page.setViewportSize({ width: widths[0], height: 900 });
-        await page.goto(`${url}/${name}`, { waitUntil: "load" });
-        await page.evaluate(axe);
-        for (const width of widths) await look(page, name, theme, width);
-      }
-      await context.close();
+    await Promise.all(Array.from({ length: tabs }, openNext));
+    if (positionals.length === 0) {
+      uses.push(await withPage((page) => checkSearch(page, url, problems)));
+      uses.push(await withPage((page) => checkPrint(page, url, problems)));
     }
+  } catch (error) {
+    problems.push(String(error));
   } finally {
+    clearTimeout(timer);
     await browser.close();
     server.close();
     server.closeAllConnections();
   }
+
+  async function openNext() {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const isDone = await withPage((page) => open(page, name)).catch((error) => problems.push(`${name}: ${error}`));
+      if (isDone === true) opened.pages++;
+    }
+  }
+
+  /** Calls a function with a new page, which reports errors and requests to other servers. */
+  async function withPage(use) {
+    const context = await browser.newContext({ reducedMotion: "reduce" });
+    const page = await context.newPage();
+    page.setDefaultTimeout(pageTimeoutMs);
+    page.on("pageerror", (error) => problems.push(`${page.url()}: ${error}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") problems.push(`${page.url()}: ${message.text()}`);
+    });
+    page.on("request", (request) => {
+      const target = new URL(request.url());
+      if (target.origin !== url && !["data:", "blob:"].includes(target.protocol))
+        problems.push(`${page.url()}: expected no request to another server, got ${target}`);
+    });
+    const timer = setTimeout(() => void context.close(), pageTimeoutMs);
+    try {
+      return await use(page);
+    } finally {
+      clearTimeout(timer);
+      await context.close();
+    }
+  }
+
+  async function open(page, name) {
+    await page.goto(`${url}/${name}`, { waitUntil: "load" });
+    await page.evaluate(axe);
+    for (const theme of themes) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.waitForFunction(
+        (dark) => document.documentElement.classList.contains("dark") === dark,
+        theme === "dark",
+      );
+      for (const width of widths) await look(page, name, theme, width);
+    }
+    return true;
+  }
+}
+
+function sizeOf(name) {
+  return statSync(join(dist, name)).size;
 }
 
 async function look(page, name, theme, width) {
@@ -76,9 +134,15 @@ async function look(page, name, theme, width) {
   await page.setViewportSize({ width, height: 900 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) problems.push(`${at}: expected no horizontal scrolling, got ${wide} px`);
-  const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  opened++;
-  rules += passes.length;
+  const isHuge = await page.evaluate((limit) => document.querySelectorAll("*").length > limit, hugeElements);
+  const isFull = theme === themes[0] && (width === widths.at(-1) || !isHuge);
+  const rules = isFull ? undefined : [...colorRules, ...(theme === themes[0] ? widthRules : [])];
+  const { violations, passes } = await page.evaluate(
+    (values) => window.axe.run({ resultTypes: ["violations"], ...(values && { runOnly: { type: "rule", values } }) }),
+    rules,
+  );
+  opened.views++;
+  opened.rules += passes.length;
   for (const { id, nodes } of violations) {
     const [{ target, failureSummary }] = nodes;
     problems.push(`${at}: ${id} (${nodes.length}): ${target.join(" ")}: ${failureSummary.replaceAll(/\s+/g, " ")}`);

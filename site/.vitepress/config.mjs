@@ -5,6 +5,10 @@ import { slug } from "../lib/slug.mjs";
 
 const { guide, api } = JSON.parse(readFileSync(new URL("../.pages/sidebar.json", import.meta.url), "utf8"));
 
+/** A gate in a wall. As data, so that no page asks for another file. */
+const icon =
+  "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><path fill='%230b5a6f' d='M1 15V5a7 4 0 0 1 14 0v10h-4V9a3 3 0 0 0-6 0v6z'/></svg>";
+
 export default defineConfig({
   title: "Postern",
   description: "SSH in pure TypeScript, built for reverse tunnels",
@@ -13,6 +17,7 @@ export default defineConfig({
   outDir: "dist",
   /** For a server that keeps the site in a folder, such as `/postern/`. */
   base: process.env.POSTERN_DOCS_BASE ?? "/",
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `data:image/svg+xml,${icon}` }]],
   cleanUrls: false,
   metaChunk: true,
   markdown: {
