@@ -6,7 +6,6 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-// biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
 import { programsOf, testOf } from "../scripts/lib/code-blocks.mjs";
 import { bundlePrograms } from "./documents/bundle.ts";
 import { rewrite, shapeOf } from "./documents/rewrite.ts";

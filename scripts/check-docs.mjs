@@ -14,7 +14,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { dirname, join, posix } from "node:path";
 import { slug } from "../site/lib/slug.mjs";
 import { checkBlock } from "./lib/block-checks.mjs";
-import { splitPage, testOf } from "./lib/code-blocks.mjs.mts";
+import { splitPage, testOf } from "./lib/code-blocks.mjs";
 import { declarationsOf } from "./lib/docstrings.mjs";
 import { root, run } from "./lib/run.mjs";
 

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { transform } from "esbuild";
-import { claimedOutput, codeBlocks } from "./lib/code-blocks.mjs.mts";
+import { claimedOutput, programsOf } from "./lib/code-blocks.mjs";
 import { root, run } from "./lib/run.mjs";
 import { readSource } from "./lib/source.mjs";
 import { installInto, packAll, packFolder } from "./lib/tarballs.mjs";
@@ -107,7 +107,7 @@ async function checkTogether() {
   installInto(project, names, tarballs);
   const programs = [];
   for (const { name, folder, unpacked } of tarballs) {
-    const blocks = codeBlocks(readFileSync(join(unpacked, "README.md"), "utf8"), ["ts"]);
+    const blocks = programsOf(readFileSync(join(unpacked, "README.md"), "utf8"));
     if (blocks.length === 0) wrong.push(`${name}: README.md has no program`);
     for (const { code, line } of blocks) {
       const program = `${folder}-${line}`;

@@ -1,7 +1,7 @@
-/** The replacements that make a program of a page run here: names, ports, paths and fingerprints, and nothing else. @module */
+/** Makes the programs of pages run here: replaces names, ports, paths and fingerprints, and nothing else. @module */
 import type { World } from "./world.ts";
 
-/** Returns the program with the servers, ports and files of a world. A program that does not connect does so at its end. */
+/** Returns a program with the servers, ports and files of a world. If it does not connect, it does so at its end. */
 export function rewrite(code: string, world: World, freePort: number): string {
   const { server, dir } = world;
   const replacements: readonly (readonly [RegExp, string])[] = [

@@ -1,4 +1,4 @@
-/** What the programs of the pages need: an SSH server, keys, a target, a proxy and a bridge, all on loopback. @module */
+/** The surroundings of the programs of the pages, on loopback: a server, keys, a target, a proxy, a bridge. @module */
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -28,7 +28,7 @@ export interface World {
   stop(): Promise<void>;
 }
 
-/** What the target answers. */
+/** The answer of the target. */
 export const answer = "hello from the target\n";
 
 const password = "secret";

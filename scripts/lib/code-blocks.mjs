@@ -1,6 +1,6 @@
 /**
- * The code blocks of Markdown pages, and what they claim to print. A block of TypeScript or JavaScript is a program that
- * a test runs, unless the word `fragment` follows its language.
+ * The code blocks of Markdown pages, and the output that they claim. A block of TypeScript or JavaScript is a program
+ * that a test runs, unless the word `fragment` follows its language.
  * @module
  */
 

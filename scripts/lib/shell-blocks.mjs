@@ -1,4 +1,7 @@
-/** Checks the shell blocks of pages. Commands of this project and of OpenSSH are looked up, or run with their options. @module */
+/**
+ * Checks the shell blocks of pages: looks up the commands of this project, and runs those of OpenSSH with their options.
+ * @module
+ */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, describe, expect, it, vi } from "vitest";
-// biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
 import { claimedOutput, programsOf } from "../lib/code-blocks.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
