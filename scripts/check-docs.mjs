@@ -143,11 +143,15 @@ function checkErrors() {
       text.replaceAll(/\s+/g, " "),
     ]),
   );
+  const type = readFileSync(join(root, "packages/wire/src/error.ts"), "utf8");
+  for (const [, code] of /SshErrorCode =([^;]*);/.exec(type)[1].matchAll(/"(\w+)"/g))
+    if (!meanings.has(code)) problems.push(`packages/wire/src/error.ts: expected a meaning of ${code}, got none`);
   const source = readFileSync(join(root, "packages/tunnel/src/reconnect.ts"), "utf8");
   const refusals = JSON.parse(/const refusals: readonly string\[\] = (\[.*\]);/.exec(source)[1]);
   const always = [.../return code === "(\w+)" \|\| code === "(\w+)" \|\| \(!hasLoggedIn/.exec(source)].slice(1);
   const rows = [...pages.get(file).text.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \| (.*) \|$/gm)];
-  for (const [, code, meaning, , final] of rows) {
+  for (const [, code, meaning, advice, final] of rows) {
+    if (advice.trim() === "") problems.push(`${file}: ${code}: expected what to do, got nothing`);
     const expected = meanings.get(code);
     const isFinal = always.includes(code) ? "yes" : refusals.includes(code) ? "at first" : "no";
     if (expected === undefined) problems.push(`${file}: expected a code of SshErrorCode, got ${code}`);
