@@ -23,6 +23,7 @@ export default defineConfig({
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify: slug },
+    config: (markdown) => void markdown.core.ruler.push("columns", nameColumns),
   },
   vite: { build: { chunkSizeWarningLimit: 4096 } },
   themeConfig: {
@@ -42,3 +43,15 @@ export default defineConfig({
     footer: { message: "MIT License" },
   },
 });
+
+/** Each cell of a table has the name of its column, which narrow screens show. */
+function nameColumns({ tokens }) {
+  let names = [];
+  let column = 0;
+  for (const [index, token] of tokens.entries()) {
+    if (token.type === "table_open") names = [];
+    else if (token.type === "tr_open") column = 0;
+    else if (token.type === "th_open") names.push(tokens[index + 1].content.replaceAll("`", ""));
+    else if (token.type === "td_open") token.attrSet("data-column", names[column++] ?? "");
+  }
+}
