@@ -71,12 +71,13 @@ async function openPages(names) {
     executablePath,
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
   });
-  const timer = setTimeout(() => {
-    problems.push(`expected the check to end within ${timeoutMs / 60_000} minutes`);
-    void browser.close();
-  }, timeoutMs);
   // The largest page takes longest.
   const waiting = names.toSorted((one, other) => sizeOf(other) - sizeOf(one));
+  const timer = setTimeout(() => {
+    problems.push(`expected the check to end within ${timeoutMs / 60_000} minutes`);
+    waiting.length = 0;
+    void browser.close();
+  }, timeoutMs);
   try {
     await Promise.all(Array.from({ length: tabs }, openNext));
     if (positionals.length === 0) {
@@ -84,7 +85,7 @@ async function openPages(names) {
       uses.push(await withPage((page) => checkPrint(page, url, problems)));
     }
   } catch (error) {
-    problems.push(String(error));
+    problems.push(firstLine(error));
   } finally {
     clearTimeout(timer);
     await browser.close();
@@ -94,7 +95,9 @@ async function openPages(names) {
 
   async function openNext() {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-      const isDone = await withPage((page) => open(page, name)).catch((error) => problems.push(`${name}: ${error}`));
+      const isDone = await withPage((page) => open(page, name)).catch((error) =>
+        problems.push(`${name}: ${firstLine(error)}`),
+      );
       if (isDone === true) opened.pages++;
     }
   }
@@ -137,6 +140,11 @@ async function openPages(names) {
     slow.push([Math.round((performance.now() - start) / 1000), name]);
     return true;
   }
+}
+
+/** The lines after the first one are the log of Chromium. */
+function firstLine(error) {
+  return String(error).split("\n")[0];
 }
 
 function sizeOf(name) {

@@ -1,5 +1,5 @@
 /**
- * Checks the shell blocks of pages: looks up the commands of this project, and runs those of OpenSSH with their options.
+ * Checks the shell blocks of pages: looks up the commands of this project, and runs those of OpenSSH with all options.
  * @module
  */
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,5 @@
 /** Uses the search of the built site as a reader does. @module */
+// cspell:ignore localsearch
 
 /** Words of the field, and pages that must be among the results. */
 const searches = [
