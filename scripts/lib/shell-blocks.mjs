@@ -9,14 +9,14 @@ import { readJson } from "./packages.mjs";
 import { root } from "./run.mjs";
 
 /**
- * Checks a block. The verdict is `checked` if the options of every command are known to exist, otherwise `parsed`.
- * `makeKey()` returns the path of a public key.
+ * Checks a block of a page in `folder`. The verdict is `checked` if the options of every command are known to exist,
+ * otherwise `parsed`. `makeKey()` returns the path of a public key.
  */
-export function checkShell(code, makeKey) {
+export function checkShell(code, folder, makeKey) {
   const { status, stderr } = spawnSync("bash", ["-n"], { input: code, encoding: "utf8" });
   if (status !== 0) return { problems: [stderr.trim()], verdict: "parsed" };
   const problems = [];
-  const verdicts = commandsOf(code).map((command) => checkCommand(command, problems, makeKey));
+  const verdicts = commandsOf(code).map((command) => checkCommand(command, folder, problems, makeKey));
   return { problems, verdict: verdicts.every((isChecked) => isChecked) ? "checked" : "parsed" };
 }
 
@@ -32,10 +32,10 @@ function commandsOf(code) {
 }
 
 /** Returns whether all of the command could be checked. */
-function checkCommand([program, ...args], problems, makeKey) {
+function checkCommand([program, ...args], folder, problems, makeKey) {
   switch (program) {
     case "npm":
-      return checkNpm(args, problems);
+      return checkNpm(args, folder, problems);
     case "npx":
       return checkTool(args, problems);
     case "node":
@@ -68,8 +68,8 @@ function checkCommand([program, ...args], problems, makeKey) {
   }
 }
 
-function checkNpm([command, ...args], problems) {
-  const { scripts } = readJson("package.json");
+/** A page beside a package.json speaks of its scripts, or of those of the workspace. */
+function checkNpm([command, ...args], folder, problems) {
   if (command === "test") return true;
   if (command === "install") {
     const own = args.filter((name) => name.startsWith("@postern/")).map((name) => name.slice("@postern/".length));
@@ -77,16 +77,25 @@ function checkNpm([command, ...args], problems) {
       if (!existsSync(join(root, "packages", name))) problems.push(`expected a package, got @postern/${name}`);
     return own.length === args.length;
   }
-  const [name = "", , ...options] = args;
-  if (command !== "run" || scripts[name] === undefined) {
-    problems.push(`expected a script of package.json, got npm ${command} ${name}`);
+  if (command !== "run" && command !== "start") return false;
+  const [name, ...options] = command === "start" ? ["start", ...args] : args;
+  const home = [folder, "."].find((one) => scriptsOf(one)[name] !== undefined);
+  if (home === undefined) {
+    problems.push(`expected a script of package.json, got npm ${command} ${args.join(" ")}`);
     return true;
   }
-  return checkScript([...scripts[name].split(" && ").at(-1).split(" ").slice(1), ...options], problems);
+  const [program, file, ...more] = scriptsOf(home)[name].split(" && ").at(-1).split(" ");
+  return program === "node" && checkScript([join(home, file), ...more, ...options], problems);
+}
+
+function scriptsOf(folder) {
+  return existsSync(join(root, folder, "package.json")) ? (readJson(folder, "package.json").scripts ?? {}) : {};
 }
 
 /** A script of this project has each option in its text, or in a file of the folder `src` beside it. */
 function checkScript([file, ...args], problems) {
+  // A file without a folder is a program of the reader.
+  if (!file.includes("/")) return false;
   if (!existsSync(join(root, file))) {
     problems.push(`expected a file, got node ${file}`);
     return true;
@@ -94,8 +103,8 @@ function checkScript([file, ...args], problems) {
   const sources = join(root, dirname(file), "src");
   const more = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
   const text = [join(root, file), ...more].map((name) => readFileSync(name, "utf8")).join("\n");
-  for (const option of args.filter((arg) => arg.startsWith("--")))
-    if (!text.includes(option.slice(2))) problems.push(`${file}: expected one of its options, got ${option}`);
+  for (const option of args.filter((arg) => /^--\w/.test(arg)))
+    if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text)) problems.push(`${file}: expected one of its options, got ${option}`);
   return true;
 }
 
