@@ -104,7 +104,8 @@ function checkScript([file, ...args], problems) {
   const more = existsSync(sources) ? readdirSync(sources).map((name) => join(sources, name)) : [];
   const text = [join(root, file), ...more].map((name) => readFileSync(name, "utf8")).join("\n");
   for (const option of args.filter((arg) => /^--\w/.test(arg)))
-    if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text)) problems.push(`${file}: expected one of its options, got ${option}`);
+    if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text))
+      problems.push(`${file}: expected one of its options, got ${option}`);
   return true;
 }
 
