@@ -54,7 +54,7 @@ describe.skipIf(missing("sshd", "password"))("the programs of the pages", () => 
       expect(await program.exited).toBe(0);
       await program.stdout.waitFor(/@end/);
     } catch (error) {
-      throw new Error(`${error}\nIts errors: ${program.stderr.text()}`, { cause: error });
+      throw new Error(`${String(error)}\nIts errors: ${program.stderr.text()}`, { cause: error });
     } finally {
       await program.stop();
     }

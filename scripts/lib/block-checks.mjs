@@ -61,17 +61,18 @@ function checkYaml(code) {
   return { problems: isValid ? [] : [ajv.errorsText()], verdict: "validated" };
 }
 
-/** Returns a schema without the `id` of an older draft. */
-function modern({ $schema, ...schema }) {
+/** Returns a schema without the identifiers of an older draft. */
+function modern(schema) {
+  const old = new Set(["$schema", "id"]);
   return JSON.parse(JSON.stringify(schema), (key, value) =>
-    key === "id" && typeof value === "string" ? undefined : value,
+    old.has(key) && typeof value === "string" ? undefined : value,
   );
 }
 
 function checkDockerfile(code) {
   const found = dockerfile.validate(code);
   return {
-    problems: found.map(({ message, instructionLine }) => `${message} (${instructionLine})`),
+    problems: found.map(({ message, instructionLine }) => `${instructionLine}: ${JSON.stringify(message)}`),
     verdict: "linted",
   };
 }

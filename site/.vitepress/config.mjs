@@ -23,7 +23,9 @@ export default defineConfig({
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify: slug },
-    config: (markdown) => void markdown.core.ruler.push("columns", nameColumns),
+    config(markdown) {
+      markdown.core.ruler.push("columns", nameColumns);
+    },
   },
   vite: { build: { chunkSizeWarningLimit: 4096 } },
   themeConfig: {
