@@ -22,7 +22,7 @@ const themes = ["light", "dark"];
 const tabs = 2;
 /** The time for one page in all views, and for all of them. */
 const pageTimeoutMs = 300_000;
-const timeoutMs = 20 * 60_000;
+const timeoutMs = 30 * 60_000;
 /** The rules that depend on the theme. Only these are tried in the second one. */
 const colorRules = ["color-contrast", "link-in-text-block"];
 /**
