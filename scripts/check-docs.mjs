@@ -3,7 +3,8 @@
  *
  * - A block of TypeScript is type-checked against the packages. A block without an import may use the names of
  *   the first block of its page that has one.
- * - Blocks of JavaScript, JSON and shell are parsed.
+ * - It is either a program, which a test runs, or marked as a fragment: `ts fragment`.
+ * - Other blocks are checked by a tool of their language. A language without a check is an error.
  *
  * `npm run check:docs`
  * @module
@@ -11,8 +12,9 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
-import { parseSync } from "oxc-parser";
 import { slug } from "../site/lib/slug.mjs";
+import { checkBlock } from "./lib/block-checks.mjs";
+import { splitPage, testOf } from "./lib/code-blocks.mjs";
 import { declarationsOf } from "./lib/docstrings.mjs";
 import { root, run } from "./lib/run.mjs";
 
@@ -21,41 +23,24 @@ const { stdout } = spawnSync("git", ["ls-files", "-co", "--exclude-standard", "-
   encoding: "utf8",
 });
 const files = stdout.split("\n").filter((file) => file !== "" && existsSync(join(root, file)));
-const pages = new Map(files.map((file) => [file, readPage(file)]));
+const pages = new Map(files.map((file) => [file, splitPage(readFileSync(join(root, file), "utf8"))]));
 const problems = [];
 
 const links = [...pages].flatMap(([file, { text }]) => checkLinks(file, text));
 const blocks = [...pages].flatMap(([file, page]) => page.blocks.map((block) => ({ file, ...block })));
-checkBlocks();
+const verdicts = blocks.map(checkOne);
+checkTypes();
 checkErrors();
 checkListed();
 if (run("node", ["scripts/generate-docs.mjs", "--check"]) !== 0) problems.push("generated pages are outdated");
 
 for (const problem of problems) console.error(problem);
-const languages = blocks.map(({ language }) => language || "plain");
-const counts = [...new Set(languages)].map((one) => `${languages.filter((other) => other === one).length} ${one}`);
+const counts = [...new Set(verdicts)].sort().map((one) => `${verdicts.filter((other) => other === one).length} ${one}`);
 console.log(
   `check-docs: ${files.length} pages, ${links.length} links, ${blocks.length} code blocks (${counts.join(", ")}), ` +
     `${problems.length} problems`,
 );
 process.exitCode = problems.length > 0 ? 1 : 0;
-
-/** Splits a page into its code blocks and the text between them. */
-function readPage(file) {
-  const blocks = [];
-  const kept = [];
-  let open;
-  for (const [index, line] of readFileSync(join(root, file), "utf8").split("\n").entries()) {
-    const fence = /^\s*(```+)(\S*)$/.exec(line);
-    if (open !== undefined && fence?.[1] === open.fence) {
-      blocks.push({ language: open.language, line: open.line, code: open.lines.join("\n") });
-      open = undefined;
-    } else if (open !== undefined) open.lines.push(line);
-    else if (fence !== null) open = { fence: fence[1], language: fence[2], line: index + 2, lines: [] };
-    else kept.push(line);
-  }
-  return { blocks, text: kept.join("\n") };
-}
 
 /** Returns the links of a page. Relative ones must lead to a file, and to a heading in it. */
 function checkLinks(file, text) {
@@ -78,33 +63,36 @@ function anchorsOf(text) {
   return new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading)));
 }
 
-function checkBlocks() {
+/** Checks a block by its language. Returns the language and how far it is checked. */
+function checkOne({ file, line, language, mark, code }) {
+  const isCode = language === "ts" || language === "js";
+  const isFragment = isCode && mark === "fragment";
+  const at = `${file}:${line}`;
+  if (mark !== "" && !isFragment) problems.push(`${at}: expected no word but \`fragment\` after ts or js, got ${mark}`);
+  if (isFragment && /^import [\s\S]*\.connect\(/m.test(code) && !/^declare /m.test(code))
+    problems.push(`${at}: expected a program, got a fragment that imports and connects`);
+  if (isCode && !isFragment && testOf(file) === undefined)
+    problems.push(`${at}: expected a fragment, because no test runs the programs of this page`);
+  const { problems: found, verdict = "failed" } =
+    language === "ts" ? { problems: [] } : checkBlock({ language, code }, file);
+  for (const problem of found) problems.push(`${at}: ${problem}`);
+  if (!isCode) return `${language} ${verdict}`;
+  return `${language} ${isFragment ? "compiled" : "run by tests"}`;
+}
+
+/** Type-checks the blocks of TypeScript. */
+function checkTypes() {
   const folder = join(root, ".pack", "docs");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const programs = new Map();
-  for (const { file, language, line, code } of blocks) {
-    const at = `${file}:${line}`;
-    if (language === "ts") {
-      const first = pages.get(file).blocks.find((block) => block.language === "ts" && isModule(block.code));
-      const isPart = !isModule(code) && first !== undefined;
-      const before = isPart ? `${first.code}\n{\n` : "";
-      const name = `${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
-      programs.set(name, { at, shift: before.split("\n").length - 1 });
-      writeFileSync(join(folder, name), `${before}${code}\n${isPart ? "}\n" : ""}export {};\n`);
-    } else if (language === "js") {
-      const { errors } = parseSync("block.js", code, { sourceType: "unambiguous" });
-      if (errors.length > 0) problems.push(`${at}: ${errors[0].message}`);
-    } else if (language === "json") {
-      try {
-        JSON.parse(code);
-      } catch (error) {
-        problems.push(`${at}: ${error.message}`);
-      }
-    } else if (language === "sh") {
-      const { status, stderr } = spawnSync("sh", ["-n"], { input: code, encoding: "utf8" });
-      if (status !== 0) problems.push(`${at}: ${stderr}`);
-    }
+  for (const { file, line, code } of blocks.filter(({ language }) => language === "ts")) {
+    const first = pages.get(file).blocks.find((block) => block.language === "ts" && isModule(block.code));
+    const isPart = !isModule(code) && first !== undefined;
+    const before = isPart ? `${first.code}\n{\n` : "";
+    const name = `${file.replaceAll(/[^\w]/g, "_")}_${line}.ts`;
+    programs.set(name, { at: `${file}:${line}`, shift: before.split("\n").length - 1 });
+    writeFileSync(join(folder, name), `${before}${code}\n${isPart ? "}\n" : ""}export {};\n`);
   }
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(compilerConfig()));
   const { stdout: output } = spawnSync(
@@ -156,11 +144,15 @@ function checkErrors() {
       text.replaceAll(/\s+/g, " "),
     ]),
   );
+  const type = readFileSync(join(root, "packages/wire/src/error.ts"), "utf8");
+  for (const [, code] of /SshErrorCode =([^;]*);/.exec(type)[1].matchAll(/"(\w+)"/g))
+    if (!meanings.has(code)) problems.push(`packages/wire/src/error.ts: expected a meaning of ${code}, got none`);
   const source = readFileSync(join(root, "packages/tunnel/src/reconnect.ts"), "utf8");
   const refusals = JSON.parse(/const refusals: readonly string\[\] = (\[.*\]);/.exec(source)[1]);
   const always = [.../return code === "(\w+)" \|\| code === "(\w+)" \|\| \(!hasLoggedIn/.exec(source)].slice(1);
   const rows = [...pages.get(file).text.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \| (.*) \|$/gm)];
-  for (const [, code, meaning, , final] of rows) {
+  for (const [, code, meaning, advice, final] of rows) {
+    if (advice.trim() === "") problems.push(`${file}: ${code}: expected what to do, got nothing`);
     const expected = meanings.get(code);
     const isFinal = always.includes(code) ? "yes" : refusals.includes(code) ? "at first" : "no";
     if (expected === undefined) problems.push(`${file}: expected a code of SshErrorCode, got ${code}`);

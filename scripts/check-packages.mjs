@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { checkTarball } from "./lib/check-tarball.mjs";
-import { claimedOutput, codeBlocks } from "./lib/code-blocks.mjs";
+import { claimedOutput, programsOf } from "./lib/code-blocks.mjs";
 import { root, run } from "./lib/run.mjs";
 import { installInto, packAll, packFolder } from "./lib/tarballs.mjs";
 
@@ -60,7 +60,7 @@ async function checkTogether() {
   installInto(project, names, tarballs);
   const programs = [];
   for (const { name, folder, unpacked } of tarballs) {
-    const blocks = codeBlocks(readFileSync(join(unpacked, "README.md"), "utf8"), ["ts"]);
+    const blocks = programsOf(readFileSync(join(unpacked, "README.md"), "utf8"));
     if (blocks.length === 0) wrong.push(`${name}: README.md has no program`);
     for (const { code, line } of blocks) {
       const program = `${folder}-${line}`;

@@ -32,9 +32,19 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`tunnel.listen(options)`, besides", "tunnel/src/options.ts", "ListenOptions"],
   ["`tunnel.close(options)`", "tunnel/src/options.ts", "CloseOptions"],
   ["`password(secret, options)`", "auth/src/methods/password.ts", "PasswordOptions"],
+  ["`privateKey(file, options)`", "keys/src/key-reader.ts", "ReadPrivateKeyOptions"],
+  [
+    "`privateKeyFile(path, options)`, besides",
+    "node/src/private-key.ts",
+    "PrivateKeyFileOptions",
+    { allowOpenPermissions: "`false`" },
+  ],
   ["`agent(options)`", "node/src/agent.ts", "AgentOptions"],
   ["`knownHosts(options)`", "tunnel/src/known-hosts-options.ts", "KnownHostsOptions"],
-  ["`socks5(url, options)`, `httpConnect(url, options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
+  ["`socks5(options)`, `httpConnect(options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
+  ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
+  ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
+  ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
   ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
   ["`fromSshConfig(host, options)`, secrets", "node/src/ssh-config/login-methods.ts", "SshConfigSecrets"],
   ["`fromSshConfig(host, options)`, files", "node/src/ssh-config/resolve.ts", "ResolveSshConfigOptions"],
@@ -42,8 +52,32 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`attach(listener, server, options)`", "node/src/attach.ts", "AttachOptions"],
   ["`new TunnelHost(options)`", "host/src/options.ts", "TunnelHostOptions"],
   ["`TunnelHost.listen(options)`, besides", "node/src/host.ts", "TunnelHostListenOptions"],
+  ["`new TunnelHost(options)` of `@postern/web`, besides", "web/src/host.ts", "WebTunnelHostOptions"],
+  ["`host.serve(pipe, options)`", "host/src/tunnel-host.ts", "ServeClientOptions"],
+  ["`host.close(options)`", "host/src/tunnel-host.ts", "CloseOptions"],
   ["`limits`, an option of a host", "host/src/options.ts", "HostLimits", "defaultHostLimits"],
   ["`limits.penalties`", "host/src/options.ts", "PenaltyLimits", "defaultHostLimits"],
+  [
+    "`generatePrivateKey(options)`",
+    "keys/src/generate.ts",
+    "GenerateOptions",
+    { bits: "256 for `ecdsa`, 3072 for `rsa`" },
+  ],
+  [
+    "`createCertificateSigner(signer, certificate, options)`",
+    "keys/src/certificate-signer.ts",
+    "CertificateSignerOptions",
+  ],
+]);
+
+/** Types of the platforms without a table of their own. */
+const others = new Set([
+  // Others of the page under a second name, or a part of them.
+  ...["PrivateKeyOptions", "PlainGenerateOptions", "Socks5Options", "HostCloseOptions", "GivenHostLimits"],
+  // Only a signal, or for programs with pipes of their own.
+  ...["CallOptions", "StartOptions", "TypedListenerOptions"],
+  // Not an argument of a call.
+  ...["SshErrorOptions", "SshConfigTunnelOptions", "HttpServiceEvents"],
 ]);
 
 /** Limits whose defaults are not written as a number. */
@@ -56,6 +90,9 @@ const eventGroups = [
 ];
 
 const pages = { "docs/options.md": optionsPage(), "docs/events.md": eventsPage() };
+const missing = missingNames();
+for (const name of missing) console.error(`scripts/generate-docs.mjs: expected a table of ${name}, got none`);
+if (missing.length > 0) process.exitCode = 1;
 const isCheck = process.argv.includes("--check");
 const outdated = Object.entries(pages).filter(([file, text]) => readFileSync(join(root, file), "utf8") !== text);
 if (isCheck) {
@@ -65,6 +102,17 @@ if (isCheck) {
 } else for (const [file, text] of outdated) writeFileSync(join(root, file), text);
 const rows = Object.values(pages).join("\n").match(/^\| `/gm)?.length ?? 0;
 console.log(`generate-docs: ${rows} options and events, ${outdated.length} pages ${isCheck ? "outdated" : "written"}`);
+
+/** Returns the option types and event classes that a platform exports, and that are on neither page. */
+function missingNames() {
+  const known = new Set([...optionGroups.map(([, , name]) => name), ...others]);
+  const text = Object.values(pages).join("\n");
+  const exported = ["node", "web"].flatMap((platform) => {
+    const index = readFileSync(join(root, "packages", platform, "src", "index.ts"), "utf8");
+    return [...index.matchAll(/\b[A-Z]\w*(?:Options|Limits|Event)\b/g)].map(([name]) => name);
+  });
+  return [...new Set(exported)].filter((name) => !known.has(name) && !text.includes(`| \`${name}\` |`));
+}
 
 function optionsPage() {
   const parts = optionGroups.map(([title, file, name, defaults]) => {

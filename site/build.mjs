@@ -40,7 +40,7 @@ function sidebar(written) {
   if (missing.length > 0) throw new Error(`expected each page in site/lib/contents.mjs, got ${missing.join(", ")}`);
   const items = groups.map(({ text, pages }) => ({ text, items: pages.flatMap((source) => item(source)) }));
   const api = JSON.parse(readFileSync(join(pages, "api", "typedoc-sidebar.json"), "utf8"));
-  return { guide: [...items, { text: "API reference", link: "/api/" }], api };
+  return { guide: [...items, { text: "API reference", link: "/api/" }], api: linked(api) };
 
   function item(source) {
     const page = bySource.get(source);
@@ -56,6 +56,14 @@ function sidebar(written) {
     }));
     return { text, link: `/${page}`, ...(children.length > 0 && { collapsed: true, items: children }) };
   }
+}
+
+/** Replaces groups without a link by their items: the theme puts the button of a group into another button. */
+function linked(items) {
+  return items.flatMap(({ items: below, ...item }) => {
+    if (below === undefined) return [item];
+    return item.link === undefined ? linked(below) : [{ ...item, items: linked(below) }];
+  });
 }
 
 function run(name, args) {

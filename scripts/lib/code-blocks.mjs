@@ -1,15 +1,45 @@
-/** The code blocks of Markdown pages, and what they claim to print. @module */
+/**
+ * The code blocks of Markdown pages, and the output that they claim. A block of TypeScript or JavaScript is a program
+ * that a test runs, unless the word `fragment` follows its language.
+ * @module
+ */
 
 /**
- * Returns the fenced blocks of a page in one of the languages, with the number of their first line.
+ * Splits a page into its fenced code blocks, with the number of their first line, and the text between them.
  * @param {string} page
- * @param {readonly string[]} languages
- * @returns {{ code: string, language: string, line: number }[]}
  */
-export function codeBlocks(page, languages) {
-  return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
-    .map(({ 1: language, 2: code, index }) => ({ code, language, line: page.slice(0, index).split("\n").length + 1 }))
-    .filter(({ language }) => languages.includes(language));
+export function splitPage(page) {
+  const blocks = [];
+  const kept = [];
+  let open;
+  for (const [index, line] of page.split("\n").entries()) {
+    const [, fence, language, mark] = /^\s*(```+)(\S*)\s*(.*)$/.exec(line) ?? [];
+    if (open !== undefined && fence === open.fence && language === "") {
+      blocks.push({ language: open.language, mark: open.mark, line: open.line, code: open.lines.join("\n") });
+      open = undefined;
+    } else if (open !== undefined) open.lines.push(line);
+    else if (fence !== undefined) open = { fence, language, mark, line: index + 2, lines: [] };
+    else kept.push(line);
+  }
+  return { blocks, text: kept.join("\n") };
+}
+
+/**
+ * Returns the programs of a page: its blocks of TypeScript and JavaScript that are not fragments.
+ * @param {string} page
+ */
+export function programsOf(page) {
+  return splitPage(page).blocks.filter(({ language, mark }) => ["ts", "js"].includes(language) && mark === "");
+}
+
+/**
+ * Returns the test that runs the programs of a page, or undefined if none does.
+ * @param {string} file
+ */
+export function testOf(file) {
+  if (/^packages\/[\w-]+\/README\.md$/.test(file)) return "scripts/test/readmes.test.ts";
+  if (/^(README|docs\/.+|examples\/[\w-]+\/README)\.md$/.test(file)) return "integration/documents.test.ts";
+  return undefined;
 }
 
 /**

@@ -2,11 +2,12 @@
 
 declare module "*/lib/code-blocks.mjs" {
   interface CodeBlock {
-    readonly code: string;
     readonly language: string;
     readonly line: number;
+    readonly code: string;
   }
-  export function codeBlocks(page: string, languages: readonly string[]): CodeBlock[];
+  export function programsOf(page: string): CodeBlock[];
+  export function testOf(file: string): string | undefined;
   export function claimedOutput(code: string): string[];
 }
 

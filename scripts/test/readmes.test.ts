@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { claimedOutput, codeBlocks } from "../lib/code-blocks.mjs";
+import { claimedOutput, programsOf } from "../lib/code-blocks.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -15,7 +15,7 @@ const folders = readdirSync(join(root, "packages")).filter((name) => name !== "t
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe.each(folders)("packages/%s/README.md", (folder) => {
-  const blocks = codeBlocks(readFileSync(join(root, "packages", folder, "README.md"), "utf8"), ["ts"]);
+  const blocks = programsOf(readFileSync(join(root, "packages", folder, "README.md"), "utf8"));
 
   it("has a program that prints something", () => {
     expect(blocks.flatMap(({ code }) => claimedOutput(code))).not.toEqual([]);

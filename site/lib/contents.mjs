@@ -40,7 +40,16 @@ export const groups = [
   },
   {
     text: "Project",
-    pages: ["ARCHITECTURE.md", "docs/decisions/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md"],
+    pages: [
+      "ARCHITECTURE.md",
+      "docs/decisions/README.md",
+      "CONTRIBUTING.md",
+      "GOVERNANCE.md",
+      "CODE_OF_CONDUCT.md",
+      "SUPPORT.md",
+      "CHANGELOG.md",
+      "bench/README.md",
+    ],
   },
   { text: "Examples", pages: ["examples/README.md"] },
 ];
@@ -51,7 +60,14 @@ export const sources = [
   "examples",
   "test-vectors",
   "bench",
-  ...["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+  "README.md",
+  "ARCHITECTURE.md",
+  "CHANGELOG.md",
+  "CODE_OF_CONDUCT.md",
+  "CONTRIBUTING.md",
+  "GOVERNANCE.md",
+  "SECURITY.md",
+  "SUPPORT.md",
 ];
 
 /** Sources that another page stands for: the start page of the site is the README of the repository. */

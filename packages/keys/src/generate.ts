@@ -23,6 +23,7 @@ export interface GenerateOptions {
   readonly type?: "ed25519" | "ecdsa" | "rsa" | undefined;
   /** `ecdsa`: 256 (default), 384 or 521. `rsa`: 2048 to 16384, default 3072. */
   readonly bits?: number | undefined;
+  /** the text that `ssh-add -l` and `authorized_keys` show beside the key */
   readonly comment?: string | undefined;
   /** encrypts the file with aes256-ctr and 24 rounds of bcrypt, as ssh-keygen does since version 9.4 */
   readonly passphrase?: string | undefined;

@@ -8,6 +8,7 @@ import { needsKeyFileReader } from "./private-key.ts";
 
 /** Options of `readPrivateKey`. */
 export interface ReadPrivateKeyOptions {
+  /** of an encrypted file: a text, or a function that returns it or a promise of it */
   readonly passphrase?: Passphrase | undefined;
   /** a user certificate of the key: the content of a file such as `id_ed25519-cert.pub`, or the blob */
   readonly certificate?: string | Bytes | undefined;
