@@ -19,6 +19,8 @@ export interface HostClient {
   readonly forwardings: readonly HostForwarding[];
   /** Number of open channels: visitors and `direct-tcpip` connections. */
   readonly channels: number;
+  /** Exchanges new keys now (RFC 4253 section 9). Does nothing before login. */
+  rekey(): void;
   /** Disconnects the client. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@
 import type { AuthDecision } from "@postern/auth";
 import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
-import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
+import { accept, type BytePipe, type LoginAttempt, type PacketTap, type SshConnection } from "@postern/ssh";
 import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
@@ -89,6 +89,10 @@ export class Client implements HostClient {
     return hasLeft ? undefined : error;
   }
 
+  rekey(): void {
+    this.#connection?.rekey();
+  }
+
   async close(): Promise<void> {
     if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the server closed the connection"));
     else await this.#connection.close();
@@ -113,7 +117,15 @@ export class Client implements HostClient {
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
     const algorithms = platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms);
     this.#userKeys = algorithms.hostKeys;
+    let tap: PacketTap | undefined;
+    try {
+      tap = options.tap?.(this);
+    } catch (error) {
+      pipe.abort();
+      throw error;
+    }
     return await accept(pipe, {
+      tap,
       hostKeys,
       algorithms,
       rekey,
