@@ -1,0 +1,23 @@
+/** The protocol explorer as a component. Its code is loaded in the browser, on its page alone. @module */
+import { withBase } from "vitepress";
+import { h, onBeforeUnmount, onMounted, ref } from "vue";
+
+export default {
+  name: "ProtocolExplorer",
+  setup() {
+    const element = ref();
+    let end;
+    let isGone = false;
+    onMounted(async () => {
+      const { mountExplorer } = await import("../../live/explorer.mjs");
+      if (isGone) return;
+      const transcripts = new URL(withBase("/transcripts/"), location.href);
+      end = mountExplorer(element.value, { transcripts });
+    });
+    onBeforeUnmount(() => {
+      isGone = true;
+      end?.();
+    });
+    return () => h("div", { ref: element }, [h("p", "The explorer needs JavaScript.")]);
+  },
+};
