@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import { repairAnchors } from "./lib/api.mjs";
 import { groups } from "./lib/contents.mjs";
 import { titleOf, writePages } from "./lib/pages.mjs";
-import { writeTranscripts } from "./lib/transcripts.mjs";
 import { serveFolder } from "./lib/server.mjs";
+import { writeTranscripts } from "./lib/transcripts.mjs";
 
 const { values } = parseArgs({ options: { serve: { type: "boolean" }, port: { type: "string", default: "0" } } });
 const site = fileURLToPath(new URL(".", import.meta.url));

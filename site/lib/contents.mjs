@@ -57,7 +57,16 @@ export const sources = [
   "examples",
   "test-vectors",
   "bench",
-  ...["README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY"].map((name) => `${name}.md`),
+  ...[
+    "README",
+    "ARCHITECTURE",
+    "CHANGELOG",
+    "CODE_OF_CONDUCT",
+    "CONTRIBUTING",
+    "GOVERNANCE",
+    "SECURITY",
+    "SUPPORT",
+  ].map((name) => `${name}.md`),
 ];
 
 /** The page with the protocol explorer, in the place of this comment. */

@@ -52,7 +52,8 @@ export function writePages(root, out) {
     const known = shown.get(file);
     if (known !== undefined) return known;
     const isImage = extname(file) === ".svg";
-    const page = isImage ? file.replace(/^docs\//, "") : `source/${file}.md`;
+    // VitePress reads no folder whose name starts with a dot.
+    const page = isImage ? file.replace(/^docs\//, "") : `source/${file.replaceAll(/(^|\/)\./g, "$1_")}.md`;
     shown.set(file, page);
     if (isImage) write(out, page, readFileSync(join(root, file)));
     else write(out, page, sourcePage(file));

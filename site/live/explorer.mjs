@@ -29,14 +29,18 @@ class Explorer {
   #details = make("section", { class: "details", "aria-label": "Details of a packet" });
   #keys = make("div");
   #response = make("pre", { tabindex: 0, role: "region", "aria-label": "Response to the visitor" }, "none yet");
-  #what = make("select", { id: "explorer-what", change: () => this.#end() }, new Option("a connection in this tab", ""));
+  #what = make(
+    "select",
+    { id: "explorer-what", change: () => this.#end() },
+    new Option("a connection in this tab", ""),
+  );
   #speed = make("select", { id: "explorer-speed", change: () => this.#setSpeed() });
   #buttons = {
     start: this.#button("Start", () => this.#start(true)),
     pause: this.#button("Pause", () => this.#source.pause()),
     continue: this.#button("Continue", () => this.#source.run()),
     step: this.#button("Step", () => this.#step()),
-    break: this.#button("Break a byte", () => this.#source.breakByte()),
+    break: this.#button("Break a byte", () => this.#break()),
     rekey: this.#button("New keys", () => this.#source.rekey()),
     request: this.#button("Send a request", () => void this.#source.request()),
   };
@@ -108,6 +112,11 @@ class Explorer {
     this.#source.step();
   }
 
+  async #break() {
+    if (this.#source === undefined) await this.#start(false);
+    this.#source.breakByte();
+  }
+
   /** Ends what is shown, and clears the page. */
   #end() {
     this.end();
@@ -174,7 +183,7 @@ class Explorer {
     enable("pause", !isOver && source.isRunning);
     enable("continue", !isOver && !source.isRunning);
     enable("step", source === undefined || !source.hasEnded || source.inFlight > 0);
-    enable("break", !isOver);
+    enable("break", source === undefined || !isOver);
     enable("rekey", !isOver && source.canInteract);
     enable("request", !isOver && source.canInteract);
     if (source === undefined) {
@@ -184,7 +193,7 @@ class Explorer {
     const { packets } = source;
     this.#table.show(packets);
     const keysOf = (side) => [
-      make("h4", {}, `${side === "client" ? "Client to server" : "Server to client"}`),
+      make("p", { class: "title" }, side === "client" ? "Client to server" : "Server to client"),
       keyFacts(packets.keys.get(side)),
     ];
     this.#keys.replaceChildren(...keysOf("client"), ...keysOf("server"));

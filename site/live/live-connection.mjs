@@ -82,14 +82,16 @@ export class LiveConnection {
 
   step() {
     this.pause();
-    if (!this.#gate.step()) this.#say("Nothing is in flight. Send a request, or exchange new keys.");
+    if (this.#gate.step()) return;
+    const isNew = this.packets.entries.length === 0;
+    this.#say(isNew ? "Both ends are starting." : "Nothing is in flight. Send a request, or exchange new keys.");
   }
 
-  /** Changes one byte of the next packet that is delivered. */
+  /** Changes one byte of the next packet that is delivered, and delivers it. */
   breakByte() {
     this.#breaksNext = true;
     this.#say("One byte of the next packet will be changed on its way.");
-    if (!this.isRunning && this.inFlight > 0) this.step();
+    if (!this.isRunning) this.#gate.step();
   }
 
   rekey() {
@@ -223,5 +225,7 @@ export class LiveConnection {
 /** The program behind the tunnel. */
 function answer(request) {
   const { pathname } = new URL(request.url);
-  return new Response(`Hello from this tab. You asked for ${pathname}\n`, { headers: { "content-type": "text/plain" } });
+  return new Response(`Hello from this tab. You asked for ${pathname}\n`, {
+    headers: { "content-type": "text/plain" },
+  });
 }

@@ -12,7 +12,7 @@ export function packetDetails(entry, list) {
     ["Sequence number", sequence ?? "none, because it is not a packet"],
     ["Size", `${size} bytes on the wire, ${payload.length} of them the message`],
     ["State", state + (broken === undefined ? "" : `: bit 0 of the byte at offset ${broken} was inverted on the way`)],
-    ["Message", line === undefined ? `${description.number}` : undefined],
+    ["Message number", line === undefined ? `${description.number}` : undefined],
     ["Specified in", sectionLink(line === undefined ? description?.section : versionExchange)],
     ["About", description?.about],
     ["Type specified in", description?.aboutSection && sectionLink(description.aboutSection)],
@@ -24,16 +24,16 @@ export function packetDetails(entry, list) {
     ["Problem", description?.problem],
   ];
   const parts = [
-    make("h3", {}, `${number}: ${name}`),
+    make("h2", {}, `${number}: ${name}`),
     make("dl", {}, ...facts.flatMap(([term, value]) => factOf(term, value))),
   ];
   if (line !== undefined) parts.push(make("p", {}, make("code", {}, line)));
   if (description !== undefined && description.fields.length > 0) parts.push(fieldTable(description.fields));
   if (line === undefined) {
-    parts.push(make("h4", {}, "Message in plain text"), dump(payload, "Message in plain text"));
+    parts.push(make("h3", {}, "Message in plain text"), dump(payload, "Message in plain text"));
   }
-  parts.push(make("h4", {}, "Bytes on the wire"), dump(wire, "Bytes on the wire", broken));
-  parts.push(make("h4", {}, "Keys of this packet"), keyFacts(keys));
+  parts.push(make("h3", {}, "Bytes on the wire"), dump(wire, "Bytes on the wire", broken));
+  parts.push(make("h3", {}, "Keys of this packet"), keyFacts(keys));
   return parts;
 }
 
@@ -63,7 +63,7 @@ function fieldTable(fields) {
       "tr",
       {},
       make("th", { scope: "row" }, name, isSecret ? make("span", { class: "secret" }, "secret") : ""),
-      make("td", {}, valueOf(value), meaning === undefined ? "" : ` (${meaning})`),
+      make("td", {}, textOf(value), meaning === undefined ? "" : ` (${meaning})`),
     ),
   );
   const head = make("tr", {}, make("th", { scope: "col" }, "Field"), make("th", { scope: "col" }, "Value"));
@@ -76,9 +76,11 @@ function fieldTable(fields) {
   );
 }
 
-function valueOf(value) {
+function textOf(value) {
   if (value instanceof Uint8Array) return textOrHex(value);
   if (!Array.isArray(value)) return value === "" ? "(empty)" : String(value);
   if (value.length === 0) return "(empty)";
-  return value.map((one) => (typeof one === "string" ? one : `${one.prompt} (${one.echo ? "shown" : "hidden"})`)).join(", ");
+  return value
+    .map((one) => (typeof one === "string" ? one : `${one.prompt} (${one.echo ? "shown" : "hidden"})`))
+    .join(", ");
 }

@@ -1,7 +1,18 @@
 /** The table of packets. The buttons in its first column choose one; the arrow keys move between them. @module */
 import { make, sectionLink } from "./dom.mjs";
 
-const columns = ["No.", "Direction", "Seq.", "Message", "Section", "Channel", "Window", "Bytes", "State"];
+/** The names of the columns, and their classes. Narrow screens leave out those of the class `wide`. */
+const columns = [
+  ["No.", ""],
+  ["From", ""],
+  ["Message", "message"],
+  ["State", ""],
+  ["Section", "wide"],
+  ["Channel", "wide"],
+  ["Window", "wide"],
+  ["Seq.", "wide number"],
+  ["Bytes", "wide number"],
+];
 
 export class PacketTable {
   element;
@@ -14,7 +25,7 @@ export class PacketTable {
   /** @param {(entry: import("./packets.mjs").Entry) => void} choose */
   constructor(choose) {
     this.#choose = choose;
-    const head = columns.map((name) => make("th", { scope: "col", class: classOf(name) }, name));
+    const head = columns.map(([name, classes]) => make("th", { scope: "col", class: classes }, name));
     const caption = make("caption", { class: "hidden" }, "Packets in the order in which they were sent");
     const table = make("table", {}, caption, make("thead", {}, make("tr", {}, ...head)), this.#body);
     this.#region = make("div", { class: "packets", tabindex: 0, role: "region", "aria-label": "Packets" }, table);
@@ -65,18 +76,20 @@ export class PacketTable {
     );
     const cells = [
       make("th", { scope: "row" }, button),
-      from === "client" ? "client → server" : "client ← server",
-      sequence ?? "–",
+      from === "client" ? "client →" : "← server",
       make("span", {}, make("strong", {}, name), about ? ` ${about}` : line ? ` ${line}` : ""),
+      state,
       line === undefined ? sectionLink(description?.section) : sectionLink(versionExchange),
       bothSides(list.bySide(description?.channel)),
-      windowOf(entry, list),
+      bothSides(list.bySide(description?.windows)),
+      sequence ?? "–",
       size,
-      state,
     ];
     const row = make("tr", { class: `${from} ${state.replace(" ", "-")}`, click: () => this.#choose(entry) });
     for (const [index, cell] of cells.entries()) {
-      row.append(index === 0 ? cell : make("td", { class: classOf(columns[index]) }, cell instanceof Node ? cell : String(cell)));
+      row.append(
+        index === 0 ? cell : make("td", { class: columns[index][1] }, cell instanceof Node ? cell : String(cell)),
+      );
     }
     return row;
   }
@@ -109,17 +122,7 @@ export const versionExchange = {
   url: "https://www.rfc-editor.org/rfc/rfc4253#section-4.2",
 };
 
-/** Narrow screens leave out some columns, which the details have. */
-function classOf(name) {
-  return { Section: "wide", Channel: "wide", Window: "wide", Bytes: "number", "Seq.": "number" }[name];
-}
-
 export function bothSides(values) {
   if (values === undefined) return "";
   return `${values.client ?? "?"} / ${values.server ?? "?"}`;
-}
-
-/** The windows after the message: what the client may still receive, and the server. */
-function windowOf({ description }, list) {
-  return bothSides(list.bySide(description?.windows));
 }

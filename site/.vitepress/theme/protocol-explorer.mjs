@@ -6,11 +6,16 @@ export default {
   name: "ProtocolExplorer",
   setup() {
     const element = ref();
+    const style = ref("");
     let end;
     let isGone = false;
     onMounted(async () => {
-      const { mountExplorer } = await import("../../live/explorer.mjs");
+      const [{ mountExplorer }, css] = await Promise.all([
+        import("../../live/explorer.mjs"),
+        import("../../live/explorer.css?inline"),
+      ]);
       if (isGone) return;
+      style.value = css.default;
       const transcripts = new URL(withBase("/transcripts/"), location.href);
       end = mountExplorer(element.value, { transcripts });
     });
@@ -18,6 +23,6 @@ export default {
       isGone = true;
       end?.();
     });
-    return () => h("div", { ref: element }, [h("p", "The explorer needs JavaScript.")]);
+    return () => [h("style", style.value), h("div", { ref: element }, [h("p", "The explorer needs JavaScript.")])];
   },
 };
