@@ -210,7 +210,7 @@ describe.skipIf(browserPath === undefined)("the protocol explorer", () => {
 
     await choose("Show", "a connection in this tab");
     await choose("Show", recording);
-    while (!(await rows()).some(({ message }) => message.startsWith("USERAUTH_REQUEST"))) await press("Step");
+    while (!(await rows()).some(({ message }) => message === "SERVICE_ACCEPT")) await press("Step");
     await press("Break a byte");
     expect((await rows()).at(-1)).toMatchObject({ from: "← server", state: "broken" });
     expect(await status()).toMatch(/^The client has refused it: mac: /);

@@ -1,6 +1,6 @@
 /**
- * Builds the explorer as a page of its own, for the tests: `node site/live/build.mjs <folder>`. The site builds it into
- * its page `protocol-explorer` instead.
+ * Builds the explorer as a page of its own, which the tests open: `node site/live/build.mjs <folder>`. The site builds
+ * it into its page `protocol-explorer` instead.
  * @module
  */
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";

@@ -1,8 +1,10 @@
 /** Makes elements. Text is never parsed as HTML. @module */
 
+/** @typedef {string | number | boolean | undefined | ((event: Event) => void)} Attribute */
+
 /**
  * @param {string} tag
- * @param {Record<string, unknown>} [attributes] a function is a listener; `true` is an empty attribute, `false` and
+ * @param {Record<string, Attribute>} [attributes] a function is a listener; `true` is an empty attribute, `false` and
  *   `undefined` are none
  * @param {...(Node | string)} children
  */
@@ -20,5 +22,5 @@ export function make(tag, attributes = {}, ...children) {
 export function sectionLink(section) {
   if (section === undefined) return "–";
   const text = section.section === "" ? section.document : `${section.document}, ${section.section}`;
-  return make("a", { href: section.url, rel: "noreferrer" }, text);
+  return make("a", { href: section.url, referrerpolicy: "no-referrer" }, text);
 }

@@ -153,7 +153,13 @@ class Explorer {
     this.#showDetails();
   }
 
-  #say(text, { refusal = undefined, response = undefined } = {}) {
+  /**
+   * Announces an event. A refusal and a response are shown besides.
+   *
+   * @param {string} text
+   * @param {{ refusal?: { side: string, error: import("@postern/web").SshError }, response?: string }} [more]
+   */
+  #say(text, { refusal, response } = {}) {
     this.#status.textContent = text;
     if (refusal !== undefined) {
       const { side, error } = refusal;

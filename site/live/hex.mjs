@@ -9,7 +9,7 @@ export function hex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** A dump in rows of 16 bytes, as `hexdump -C` prints it. The byte at `marked` is highlighted. */
+/** A dump in rows of 16 bytes: offset, bytes, text. The byte at `marked` is highlighted. */
 export function dump(bytes, label, marked) {
   const block = make("pre", { tabindex: 0, role: "region", "aria-label": label, class: "dump" });
   if (bytes.length === 0) block.append("no bytes");

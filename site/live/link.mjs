@@ -21,7 +21,7 @@ export class Link {
   #cut;
   #changed;
 
-  constructor({ cut = undefined, changed = undefined } = {}) {
+  constructor({ cut, changed } = {}) {
     this.#cut = cut ?? ((_side, bytes) => [{ bytes, record: undefined }]);
     this.#changed = changed ?? (() => queueMicrotask(() => this.#deliverAll()));
     this.ends = [new End(this, "client"), new End(this, "server")];

@@ -77,7 +77,7 @@ export class PacketTable {
     const cells = [
       make("th", { scope: "row" }, button),
       from === "client" ? "client →" : "← server",
-      make("span", {}, make("strong", {}, name), about ? ` ${about}` : line ? ` ${line}` : ""),
+      make("span", {}, make("strong", {}, ...breakable(name)), about ? ` ${about}` : line ? ` ${line}` : ""),
       state,
       line === undefined ? sectionLink(description?.section) : sectionLink(versionExchange),
       bothSides(list.bySide(description?.channel)),
@@ -114,6 +114,11 @@ export class PacketTable {
     this.#choose(this.#rows[to].entry);
     this.#rows[to].element.querySelector("button").focus({ preventScroll: true });
   }
+}
+
+/** The parts of a message's name, which may be broken after each underscore. */
+function breakable(name) {
+  return name.split("_").flatMap((part, index) => (index === 0 ? [part] : ["_", make("wbr"), part]));
 }
 
 export const versionExchange = {

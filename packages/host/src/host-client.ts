@@ -7,9 +7,10 @@ import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import { ClientRequests } from "./client-requests.ts";
-import type { HostClient, HostContext, HostForwarding } from "./client-view.ts";
+import type { HostClient, HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
+import type { HostContext } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";

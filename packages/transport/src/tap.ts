@@ -22,7 +22,7 @@ export interface TappedIdentification {
   readonly size: number;
 }
 
-/** The keys of one direction (RFC 4253 section 7.2), copies. Whoever has them can read the connection and forge it. */
+/** The keys of one direction (RFC 4253 section 7.2), copies. They decrypt the connection, and forge its packets. */
 export interface TappedKeys extends Pick<DirectionKeys, "key" | "iv"> {
   readonly direction: Direction;
   /** the names of the algorithms; an AEAD cipher has no MAC */

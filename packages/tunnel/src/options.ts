@@ -110,9 +110,9 @@ export interface TunnelOptions {
   /** milliseconds to connect to a target; default 30 s */
   readonly targetTimeoutMs?: number;
   /**
-   * Called before each attempt to connect, for each jump host and then for the server. Returns a tap, which sees every
-   * packet of that connection in plain text, with passwords and all data. If it throws, the attempt fails; an error of
-   * the tap itself changes nothing.
+   * Called before each attempt to connect, once with each jump host and then with the server. Returns a tap, which sees
+   * every packet of that connection in plain text, with passwords and all data. If it throws, the attempt fails; an
+   * error of the tap itself changes nothing.
    */
   readonly tap?: (server: Endpoint) => PacketTap | undefined;
 }

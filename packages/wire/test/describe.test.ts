@@ -31,7 +31,7 @@ describe("sections", () => {
 });
 
 describe("a description", () => {
-  it("has the number, the name and every field in wire order, for each message", () => {
+  it("has the number, the name and every field in wire order (every message)", () => {
     for (const [codec, fields] of tables) {
       if (!("number" in codec) || codec.number === 60) continue;
       const values = fc.record(fields as Record<string, fc.Arbitrary<unknown>>);

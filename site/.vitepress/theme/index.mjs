@@ -1,4 +1,4 @@
-/** VitePress's theme with the fonts of the system, the protocol explorer, and a page for paths that do not exist. @module */
+/** VitePress's theme with fonts of the system, the protocol explorer, and a page for paths that do not exist. @module */
 import { withBase } from "vitepress";
 import theme from "vitepress/theme-without-fonts";
 import { h } from "vue";
