@@ -1,7 +1,7 @@
 /**
  * `npm run docs:check`, after the site was built: checks every link and anchor of the pages, and opens each page in
- * Chromium, in two widths and two themes. No page may scroll sideways, violate a rule of axe-core, or load from
- * another server.
+ * Chromium, in two widths and two themes. The protocol explorer is started first. No page may scroll sideways, violate a
+ * rule of axe-core, or load from another server.
  * `--screenshots <folder>` keeps pictures of the pages; other arguments are paths of the pages to open.
  * @module
  */
@@ -16,6 +16,13 @@ import { serveFolder } from "./lib/server.mjs";
 
 const widths = [375, 1440];
 const themes = ["light", "dark"];
+/** Starts the program of a page, so that what it shows is checked, too. */
+const programs = {
+  "protocol-explorer.html": async (page) => {
+    await page.locator(".explorer .controls button").first().click();
+    await page.getByText("The visitor got its response.").waitFor();
+  },
+};
 
 const { values, positionals } = parseArgs({ options: { screenshots: { type: "string" } }, allowPositionals: true });
 const dist = fileURLToPath(new URL("dist", import.meta.url));
@@ -60,6 +67,7 @@ async function openPages(names) {
         await page.setViewportSize({ width: widths[0], height: 900 });
         await page.goto(`${url}/${name}`, { waitUntil: "load" });
         await page.evaluate(axe);
+        await programs[name]?.(page);
         for (const width of widths) await look(page, name, theme, width);
       }
       await context.close();
