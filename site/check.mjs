@@ -1,7 +1,7 @@
 /**
  * `npm run docs:check`, after the site was built: checks every link and anchor of the pages, and opens each page in
- * Chromium, in two widths and two themes. The protocol explorer is started first. No page may scroll sideways, violate a
- * rule of axe-core, or load from another server.
+ * Chromium, in two widths and two themes. The protocol explorer is started first. No page may scroll sideways, violate
+ * a rule of axe-core, or load from another server.
  * `--screenshots <folder>` keeps pictures of the pages; other arguments are paths of the pages to open.
  * @module
  */

@@ -22,5 +22,5 @@ export function make(tag, attributes = {}, ...children) {
 export function sectionLink(section) {
   if (section === undefined) return "–";
   const text = section.section === "" ? section.document : `${section.document}, ${section.section}`;
-  return make("a", { href: section.url, referrerpolicy: "no-referrer" }, text);
+  return make("a", { href: section.url }, text);
 }

@@ -206,7 +206,9 @@ function checkConnection(options: ConnectionOptions): void {
   expectNumber("windowBudget", windowBudget);
   expectSignal(options.signal);
   expectFunctions(options, ["now", "onChannelOpen", "onGlobalRequest", "onDebug"]);
-  if (options.tap !== undefined) expectType("tap.packet", options.tap.packet, "function");
+  if (options.tap === undefined) return;
+  const { packet } = (options.tap ?? {}) as { readonly packet?: unknown };
+  expectType("tap.packet", packet, "function");
 }
 
 function expectFunctions<Options>(options: Options, names: readonly (keyof Options & string)[]): void {
