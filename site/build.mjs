@@ -12,6 +12,7 @@ import { repairAnchors } from "./lib/api.mjs";
 import { groups } from "./lib/contents.mjs";
 import { titleOf, writePages } from "./lib/pages.mjs";
 import { serveFolder } from "./lib/server.mjs";
+import { writeTranscripts } from "./lib/transcripts.mjs";
 
 const { values } = parseArgs({ options: { serve: { type: "boolean" }, port: { type: "string", default: "0" } } });
 const site = fileURLToPath(new URL(".", import.meta.url));
@@ -22,6 +23,7 @@ rmSync(pages, { recursive: true, force: true });
 run("typedoc", ["--options", "typedoc.json", "--logLevel", "Warn", "--treatWarningsAsErrors"]);
 repairAnchors(join(pages, "api"));
 const written = writePages(root, pages);
+writeTranscripts(root, join(pages, "public", "transcripts"));
 writeFileSync(join(pages, "sidebar.json"), JSON.stringify(sidebar(written)));
 run("vitepress", ["build", "."]);
 console.log(

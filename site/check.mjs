@@ -1,7 +1,7 @@
 /**
  * `npm run docs:check`, after the site was built: checks every link and anchor of the pages, and opens each page in
- * Chromium, in two widths and two themes. No page may scroll sideways, violate a rule of axe-core, print an error, or
- * load from another server. Then it uses the search, and prints pages.
+ * Chromium, in two widths and two themes. The protocol explorer is started first. No page may scroll sideways, violate a
+ * rule of axe-core, print an error, or load from another server. Then it uses the search, and prints pages.
  * `--screenshots <folder>` keeps pictures of the pages; other arguments are paths of the pages to open.
  * @module
  */
@@ -32,6 +32,13 @@ const colorRules = ["color-contrast", "link-in-text-block"];
 const hugeElements = 4_000;
 const widthRules = ["scrollable-region-focusable", "nested-interactive", "aria-hidden-focus", ...colorRules];
 const hugePart = { exclude: [[".vp-doc > div > :nth-child(n + 300)"]] };
+/** Starts the program of a page, so that what it shows is checked, too. */
+const programs = {
+  "protocol-explorer.html": async (page) => {
+    await page.locator(".explorer .controls button").first().click();
+    await page.getByText("The visitor got its response.").waitFor();
+  },
+};
 
 const { values, positionals } = parseArgs({ options: { screenshots: { type: "string" } }, allowPositionals: true });
 const dist = fileURLToPath(new URL("dist", import.meta.url));
@@ -130,6 +137,7 @@ async function openPages(names) {
     const start = performance.now();
     await page.goto(`${url}/${name}`, { waitUntil: "load" });
     await page.evaluate(axe);
+    await programs[name]?.(page);
     for (const theme of themes) {
       await page.emulateMedia({ colorScheme: theme });
       await page.waitForFunction(

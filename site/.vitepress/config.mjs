@@ -27,13 +27,18 @@ export default defineConfig({
       markdown.core.ruler.push("columns", nameColumns);
     },
   },
-  vite: { build: { chunkSizeWarningLimit: 4096 } },
+  vite: {
+    build: { chunkSizeWarningLimit: 4096 },
+    // The explorer is built from the sources, as the tests run it.
+    resolve: { conditions: ["@postern/source"] },
+  },
   themeConfig: {
     nav: [
       { text: "Guide", link: "/getting-started" },
       { text: "Errors", link: "/errors" },
       { text: "Options", link: "/options" },
       { text: "API", link: "/api/" },
+      { text: "Explorer", link: "/protocol-explorer" },
     ],
     sidebar: { "/api/": [{ text: "API reference", items: api }], "/": guide },
     outline: { level: [2, 3] },

@@ -36,7 +36,13 @@ export const groups = [
   },
   {
     text: "Trust",
-    pages: ["docs/security.md", "docs/auditing.md", "SECURITY.md", "test-vectors/README.md"],
+    pages: [
+      "docs/security.md",
+      "docs/auditing.md",
+      "docs/protocol-explorer.md",
+      "SECURITY.md",
+      "test-vectors/README.md",
+    ],
   },
   {
     text: "Project",
@@ -69,6 +75,9 @@ export const sources = [
   "SECURITY.md",
   "SUPPORT.md",
 ];
+
+/** The page with the protocol explorer, in the place of this comment. */
+export const explorer = { page: "docs/protocol-explorer.md", comment: "<!-- explorer -->" };
 
 /** Sources that another page stands for: the start page of the site is the README of the repository. */
 export const aliases = { "docs/README.md": "index.md", docs: "index.md" };

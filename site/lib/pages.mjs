@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, posix } from "node:path";
-import { aliases, pageOf, sources } from "./contents.mjs";
+import { aliases, explorer, pageOf, sources } from "./contents.mjs";
 
 /** Outside code: `[text](target)` and `![text](target)`. */
 const link = /(!?\[(?:[^\]\\]|\\.)*\])\(([^)\s]+)\)/g;
@@ -27,7 +27,7 @@ export function writePages(root, out) {
     write(
       out,
       page,
-      outsideCode(text, (part) =>
+      outsideCode(source === explorer.page ? withExplorer(text) : text, (part) =>
         part.replaceAll(link, (whole, label, target) => {
           if (/^([a-z]+:|#)/.test(target)) return whole;
           const [path, anchor = ""] = target.split(/(?=#)/);
@@ -68,6 +68,13 @@ export function writePages(root, out) {
     const text = readFileSync(join(root, file), "utf8");
     return `# ${file}\n\nThe file \`${file}\` of the repository:\n\n\`\`\`\`${languages[extname(file)] ?? "txt"}\n${text.trimEnd()}\n\`\`\`\`\n`;
   }
+}
+
+/** Puts the explorer into its page, and leaves out the outline, so that there is room. */
+function withExplorer(text) {
+  if (!text.includes(explorer.comment)) throw new Error(`${explorer.page}: expected ${explorer.comment}, got none`);
+  const frontmatter = "---\naside: false\npageClass: has-explorer\n---\n\n";
+  return `${frontmatter}${text.replace(explorer.comment, "<ProtocolExplorer />")}`;
 }
 
 /** Calls `change` with the text between fenced code blocks. */

@@ -15,10 +15,11 @@ import {
 } from "@postern/wire";
 import { bindAddresses } from "./addresses.ts";
 import { ChannelBudget, type Share, VisitorBudget } from "./channel-budget.ts";
-import type { HostClient, HostContext, HostForwarding } from "./client-view.ts";
+import type { HostClient, HostForwarding } from "./client-view.ts";
 import { type DirectChannelContext, openDirectChannel } from "./direct-channel.ts";
 import { HostForwardingEvent, RefusalEvent } from "./events.ts";
 import { Forwarding, type ForwardingContext } from "./forwarding.ts";
+import type { HostContext } from "./host-context.ts";
 import { proveHostKeys } from "./host-keys.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";

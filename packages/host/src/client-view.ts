@@ -1,7 +1,5 @@
-/** Interfaces that the files of one client share: the client, its forwardings and its context. @module */
-import type { Admission } from "./admission.ts";
-import type { CheckedHostOptions } from "./options.ts";
-import type { Address, HostPlatform } from "./platform.ts";
+/** A client and its forwardings, as programs see them. @module */
+import type { Address } from "./platform.ts";
 
 /** A connected client. */
 export interface HostClient {
@@ -19,6 +17,8 @@ export interface HostClient {
   readonly forwardings: readonly HostForwarding[];
   /** Number of open channels: visitors and `direct-tcpip` connections. */
   readonly channels: number;
+  /** Exchanges new keys now (RFC 4253 section 9). Does nothing before login. */
+  rekey(): void;
   /** Disconnects the client. */
   close(): Promise<void>;
 }
@@ -36,12 +36,4 @@ export interface HostForwarding {
   /** Bytes received from and sent to visitors. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-}
-
-/** The services of the TunnelHost that a client uses. */
-export interface HostContext {
-  readonly options: CheckedHostOptions;
-  readonly platform: HostPlatform;
-  readonly admission: Admission;
-  emit(event: Event): void;
 }

@@ -2,14 +2,15 @@
 import type { AuthDecision } from "@postern/auth";
 import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
-import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
+import { accept, type BytePipe, type LoginAttempt, type PacketTap, type SshConnection } from "@postern/ssh";
 import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import { ClientRequests } from "./client-requests.ts";
-import type { HostClient, HostContext, HostForwarding } from "./client-view.ts";
+import type { HostClient, HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
+import type { HostContext } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
 import { expectPassword } from "./password-hash.ts";
 import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
@@ -89,6 +90,10 @@ export class Client implements HostClient {
     return hasLeft ? undefined : error;
   }
 
+  rekey(): void {
+    this.#connection?.rekey();
+  }
+
   async close(): Promise<void> {
     if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the server closed the connection"));
     else await this.#connection.close();
@@ -113,7 +118,15 @@ export class Client implements HostClient {
     const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
     const algorithms = platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms);
     this.#userKeys = algorithms.hostKeys;
+    let tap: PacketTap | undefined;
+    try {
+      tap = options.tap?.(this);
+    } catch (error) {
+      pipe.abort();
+      throw error;
+    }
     return await accept(pipe, {
+      tap,
       hostKeys,
       algorithms,
       rekey,

@@ -1,10 +1,18 @@
 /** Options of a TunnelHost, their defaults and checks. @module */
 import type { Algorithms, Signer } from "@postern/crypto";
 import { type CertificateSigner, parseRevokedKeys, type RevokedKeys } from "@postern/keys";
-import { checkAlgorithms, checkHostKeys, checkKeepAlive, checkOptions, rekeyLimits } from "@postern/ssh";
+import {
+  checkAlgorithms,
+  checkHostKeys,
+  checkKeepAlive,
+  checkOptions,
+  type PacketTap,
+  rekeyLimits,
+} from "@postern/ssh";
 import { type Bytes, describeType, equal, expectNumber, expectType, ServerLimits, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
+import type { HostClient } from "./client-view.ts";
 import type { HostPlatform } from "./platform.ts";
 
 /** Penalties for sources of failed connections, as PerSourcePenalties of sshd_config(5). Times are in milliseconds. */
@@ -101,15 +109,22 @@ export interface TunnelHostOptions {
    */
   readonly keepAlive?: { readonly intervalMs?: number; readonly countMax?: number };
   readonly limits?: GivenHostLimits;
+  /**
+   * Called for each client before its connection begins. Returns a tap, which sees every packet of that connection in
+   * plain text, with passwords and all data. If it throws, the client is disconnected; an error of the tap itself
+   * changes nothing. Default: none.
+   */
+  readonly tap?: (client: HostClient) => PacketTap | undefined;
 }
 
 /** Options with the defaults filled in. */
 export type CheckedHostOptions = Required<
-  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys">
+  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys" | "tap">
 > & {
   readonly revokedKeys: RevokedKeys | undefined;
   readonly algorithms: Algorithms;
   readonly banner: string | undefined;
+  readonly tap: TunnelHostOptions["tap"];
   readonly keepAlive: { readonly intervalMs: number; readonly countMax: number };
   readonly limits: HostLimits;
 };
@@ -153,6 +168,7 @@ const hostOptions = [
   "banner",
   "keepAlive",
   "limits",
+  "tap",
 ] as const satisfies readonly (keyof TunnelHostOptions)[];
 
 /** @throws SshError `misuse` that names the option, the expected value and the actual one */
@@ -169,6 +185,7 @@ export function checkHostOptions(
     algorithms: givenAlgorithms = {},
     rekey = {},
     banner,
+    tap,
   } = given;
   rekeyLimits(rekey);
   const algorithms = checkAlgorithms(givenAlgorithms, defaults);
@@ -182,6 +199,7 @@ export function checkHostOptions(
     throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
   if (banner !== undefined) expectType("banner", banner, "string");
+  if (tap !== undefined) expectType("tap", tap, "function");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
   if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
@@ -193,6 +211,7 @@ export function checkHostOptions(
     gatewayPorts,
     rekey,
     banner,
+    tap,
     keepAlive: checkKeepAlive(given.keepAlive, defaultKeepAlive),
     algorithms,
     limits: checkLimits(given.limits),

@@ -2,9 +2,10 @@
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
 import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
-import type { HostClient, HostContext } from "./client-view.ts";
+import type { HostClient } from "./client-view.ts";
 import { HostClientEvent, type HostEvents, RefusalEvent } from "./events.ts";
 import { Client } from "./host-client.ts";
+import type { HostContext } from "./host-context.ts";
 import { plainIp } from "./ip.ts";
 import { type CheckedHostOptions, checkHostOptions, type TunnelHostOptions } from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";

@@ -187,6 +187,7 @@ describe("TunnelHost", () => {
     [{ methods: [null] }, /methods/],
     [{ banner: 5 }, /got a number/],
     [{ banner: null }, /got null/],
+    [{ tap: { packet() {} } }, /expected tap to be a function, got an object/],
     [{ algorithms: null }, /got null/],
     [{ algorithms: { kex: "curve25519-sha256" } }, /algorithms.kex/],
     [{ algorithms: { ciphers: [null] } }, /algorithms.ciphers/],

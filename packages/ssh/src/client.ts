@@ -48,6 +48,7 @@ async function login(pipe: BytePipe, options: ClientOptions, hostKey: HostKeyOpt
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),
+        tap: options.tap,
         login: { user: options.user, methods: options.auth, signal: over.signal },
       }),
   );

@@ -272,6 +272,12 @@ export class Connection implements SshConnection {
         if (!event.first) this.#rekeys++;
         return true;
       }
+      case "tapFailed":
+        // Reported as the errors of event listeners are.
+        queueMicrotask(() => {
+          throw event.error;
+        });
+        return true;
       default:
         event satisfies AuthClientEvent | AuthServerEvent | { readonly type: "notice" | "verify" | "hostKey" | "sign" };
         return false;

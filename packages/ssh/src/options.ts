@@ -1,7 +1,7 @@
 /** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
-import type { RekeyLimits } from "@postern/transport";
+import type { PacketTap, RekeyLimits } from "@postern/transport";
 import {
   type Bytes,
   describeType,
@@ -50,6 +50,8 @@ export interface ConnectionOptions {
   readonly onGlobalRequest?: ((request: IncomingRequest, connection: SshConnection) => void) | undefined;
   /** The peer sent SSH_MSG_DEBUG. Unprintable characters are escaped. OpenSSH explains refused forwardings this way. */
   readonly onDebug?: (message: string, alwaysDisplay: boolean) => void;
+  /** Sees every packet in plain text, with passwords and all data; see {@link PacketTap}. Default: none. */
+  readonly tap?: PacketTap | undefined;
 }
 
 /** A host key whose signature is valid. The program decides whether to trust it. */
@@ -204,6 +206,9 @@ function checkConnection(options: ConnectionOptions): void {
   expectNumber("windowBudget", windowBudget);
   expectSignal(options.signal);
   expectFunctions(options, ["now", "onChannelOpen", "onGlobalRequest", "onDebug"]);
+  if (options.tap === undefined) return;
+  const { packet } = (options.tap ?? {}) as { readonly packet?: unknown };
+  expectType("tap.packet", packet, "function");
 }
 
 function expectFunctions<Options>(options: Options, names: readonly (keyof Options & string)[]): void {

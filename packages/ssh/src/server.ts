@@ -29,6 +29,7 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
       version: identification(options.software ?? defaultSoftware),
       rekey: rekeyLimits(options.rekey),
       now: now(),
+      tap: options.tap,
       login: serverLogin({
         methods: options.methods ?? ["publickey", "password"],
         algorithms: options.algorithms.hostKeys,

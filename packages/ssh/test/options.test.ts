@@ -35,6 +35,8 @@ const both: readonly (readonly [object, string])[] = [
   [{ onChannelOpen: true }, "expected onChannelOpen to be a function, got a boolean"],
   [{ onGlobalRequest: null }, "expected onGlobalRequest to be a function, got null"],
   [{ onDebug: "x" }, "expected onDebug to be a function, got a string"],
+  [{ tap: null }, "expected tap.packet to be a function, got undefined"],
+  [{ tap: () => {} }, "expected tap.packet to be a function, got undefined"],
 ];
 const client: readonly (readonly [object, string])[] = [
   [{ user: 5 }, "expected user to be a string, got a number"],

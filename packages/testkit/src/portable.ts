@@ -19,7 +19,7 @@ import {
 } from "./vector-checks.ts";
 import { messageTests, typeTests } from "./wire-checks.ts";
 
-export type { Transcript } from "./transcript.ts";
+export { bytesOf, Player, type Transcript } from "./transcript.ts";
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
 
 /**

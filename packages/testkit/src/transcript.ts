@@ -2,7 +2,7 @@
 import { type AuthMethod, password, publickey } from "@postern/auth";
 import type { Algorithms, Signer } from "@postern/crypto";
 import { compatibleAlgorithms, parsePrivateKey, signer } from "@postern/noble";
-import { type SessionEvent, SessionMachine, type SessionOptions, serverLogin } from "@postern/ssh";
+import { type PacketTap, type SessionEvent, SessionMachine, type SessionOptions, serverLogin } from "@postern/ssh";
 import { type Bytes, concat, fromBase64, SshError, toBase64, toHex } from "@postern/wire";
 import { seededRandom } from "./seeded-random.ts";
 import { type Inputs, type Program, programs } from "./transcript-programs.ts";
@@ -43,8 +43,8 @@ export class Player {
   readonly #program: Program;
   readonly #out: Bytes[] = [];
 
-  constructor(score: Score) {
-    this.session = new SessionMachine(optionsOf(score));
+  constructor(score: Score, tap?: PacketTap) {
+    this.session = new SessionMachine({ ...optionsOf(score), tap });
     this.#program = programs[score.program](this.session, score.inputs);
   }
 

@@ -2,6 +2,7 @@
 export type { HostIdentity, KexOptions } from "./kex-machine.ts";
 export type { AlgorithmNames } from "./negotiate.ts";
 export type { RekeyLimits } from "./rekey-schedule.ts";
+export type { PacketTap, TappedIdentification, TappedKeys, TappedPacket } from "./tap.ts";
 export type { TransportEvent } from "./transport-events.ts";
 export { TransportMachine, type TransportOptions } from "./transport-machine.ts";
 export { identification, type Role } from "./version-exchange.ts";

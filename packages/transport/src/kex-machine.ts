@@ -4,11 +4,22 @@
  * @module
  */
 import type { Algorithms, DirectionKeys, KexMethod, Random, Signer, Verdict } from "@postern/crypto";
-import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
+import {
+  type Bytes,
+  type Direction,
+  equal,
+  KexEcdhInit,
+  KexEcdhReply,
+  KexInit,
+  NewKeys,
+  SshError,
+  type ValuesOf,
+} from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
+import type { PacketTap } from "./tap.ts";
 import type { KexEvent } from "./transport-events.ts";
 import type { Role } from "./version-exchange.ts";
 
@@ -19,6 +30,7 @@ export interface KexOptions {
   readonly random: Random;
   /** the server's host keys; empty on the client */
   readonly hostKeys: readonly Signer[];
+  readonly tap?: PacketTap | undefined;
 }
 
 type Init = ValuesOf<typeof KexInit>;
@@ -312,7 +324,10 @@ export class KexMachine {
     const source = { hash: negotiated.kex.hash, secret, exchangeHash, sessionId };
     const [out, into] = this.#options.role === "client" ? (["c2s", "s2c"] as const) : (["s2c", "c2s"] as const);
     this.#writer.send(NewKeys.encode({}));
-    this.#writer.setSealer(negotiated[out].cipher.sealer(deriveKeys(out, source, negotiated[out])), this.strict);
+    const { cipher } = negotiated[out];
+    const sealing = deriveKeys(out, source, negotiated[out]);
+    this.#showKeys("sent", cipher.name, sealing, this.#writer.sequence);
+    this.#writer.setSealer(cipher.sealer(sealing), this.strict);
     const keys = deriveKeys(into, source, negotiated[into]);
     secret.fill(0);
     this.#secret = undefined;
@@ -323,10 +338,24 @@ export class KexMachine {
   #newKeys({ negotiated, keys }: State & { at: "expectNewKeys" }, payload: Bytes): KexEvent {
     NewKeys.decode(payload);
     const direction = this.#options.role === "client" ? negotiated.s2c : negotiated.c2s;
+    this.#showKeys("received", direction.cipher.name, keys, this.#reader.sequence);
     this.#reader.setOpener(direction.cipher.opener(keys), this.strict);
     const first = !this.completed;
     this.completed = true;
     this.#state = { at: "idle" };
     return { type: "keys", first, names: algorithmNames(negotiated, this.strict) };
+  }
+
+  /** Shows keys to the tap, before the cipher takes them. */
+  #showKeys(direction: Direction, cipher: string, { key, iv, mac }: DirectionKeys, next: number): void {
+    this.#options.tap?.secretKeys?.({
+      direction,
+      cipher,
+      mac: mac?.algorithm.name,
+      key: key.slice(),
+      iv: iv.slice(),
+      macKey: mac?.key.slice(),
+      sequence: this.strict ? 0 : next,
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** Binary packet protocol, RFC 4253 section 6: writes payloads as bytes. @module */
 import type { PacketSealer, Random } from "@postern/crypto";
-import { type Bytes, Limits, putUint32, RfcLimits } from "@postern/wire";
+import { type Bytes, concat, Limits, putUint32, RfcLimits } from "@postern/wire";
+import type { PacketTap } from "./tap.ts";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 
@@ -20,6 +21,7 @@ export class PacketWriter {
   packets = 0;
   bytes = 0;
   readonly #random: Random;
+  readonly #tap: PacketTap | undefined;
   #sealer: PacketSealer = plain;
   #batch: Bytes = nothing;
   #used = 0;
@@ -30,8 +32,9 @@ export class PacketWriter {
   /** memory of a batch of the smallest size, enough for single small messages */
   #smallSpare: Bytes | undefined;
 
-  constructor(random: Random) {
+  constructor(random: Random, tap?: PacketTap) {
     this.#random = random;
+    this.#tap = tap;
   }
 
   /** Bytes that `take` would return. */
@@ -60,10 +63,13 @@ export class PacketWriter {
     packet.set(head, 5);
     packet.set(body, 5 + head.length);
     packet.set(this.#random(padding), 5 + size);
-    this.#sealer.seal(this.sequence, packet);
-    this.sequence = (this.sequence + 1) >>> 0;
+    const { sequence } = this;
+    this.#sealer.seal(sequence, packet);
+    this.sequence = (sequence + 1) >>> 0;
     this.packets++;
     this.bytes += packet.length;
+    // Last, so that a tap that sends a message finds the writer ready.
+    this.#tap?.packet({ direction: "sent", sequence, payload: concat(head, body), size: packet.length });
   }
 
   /** Returns all bytes since the last call. The caller owns them. */

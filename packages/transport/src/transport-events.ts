@@ -23,6 +23,8 @@ export type TransportEvent =
   /** a message for the layers above (view); `sequence` is the number to send in UNIMPLEMENTED */
   | { readonly type: "payload"; readonly payload: Bytes; readonly sequence: number }
   | { readonly type: "debug"; readonly message: string; readonly alwaysDisplay: boolean }
+  /** the program's tap threw an error; the machine is not affected */
+  | { readonly type: "tapFailed"; readonly error: unknown }
   /** the peer does not know the message that we sent with this sequence number */
   | { readonly type: "unimplemented"; readonly sequence: number }
   | { readonly type: "disconnect"; readonly reason: number; readonly description: string };

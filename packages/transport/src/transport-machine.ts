@@ -24,6 +24,7 @@ import { type HostIdentity, KexMachine, type KexOptions } from "./kex-machine.ts
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { type RekeyLimits, RekeySchedule } from "./rekey-schedule.ts";
+import { guardTap, type PacketTap } from "./tap.ts";
 import type { KexEvent, TransportEvent } from "./transport-events.ts";
 import { VersionReader } from "./version-exchange.ts";
 
@@ -36,6 +37,8 @@ export interface TransportOptions extends KexOptions {
   readonly rekey: RekeyLimits;
   /** the current time in milliseconds, on the same clock as the argument of `tick` */
   readonly now: number;
+  /** sees every packet; its errors become the event `tapFailed` */
+  readonly tap?: PacketTap | undefined;
 }
 
 /** The transport layer of one connection, in either role. */
@@ -44,6 +47,7 @@ export class TransportMachine {
   readonly #reader = new PacketReader();
   readonly #writer: PacketWriter;
   readonly #kex: KexMachine;
+  readonly #tap: PacketTap | undefined;
   #versionReader: VersionReader | undefined;
   readonly #events: TransportEvent[] = [];
   #failure: SshError | undefined;
@@ -55,12 +59,15 @@ export class TransportMachine {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.#writer = new PacketWriter(options.random);
-    this.#kex = new KexMachine(options, this.#reader, this.#writer);
+    const tap = options.tap && guardTap(options.tap, (error) => this.#events.push({ type: "tapFailed", error }));
+    this.#tap = tap;
+    this.#writer = new PacketWriter(options.random, tap);
+    this.#kex = new KexMachine({ ...options, tap }, this.#reader, this.#writer);
     this.#versionReader = new VersionReader(options.role);
     this.#schedule = new RekeySchedule(options.rekey, options.now);
     // Neither side has to wait for the other's identification (RFC 4253 section 4.2), so KEXINIT follows ours at once.
     this.#writer.sendRaw(utf8(`${options.version}\r\n`));
+    tap?.identification?.({ direction: "sent", line: options.version, size: this.#writer.size });
     this.#kex.start();
   }
 
@@ -244,6 +251,7 @@ export class TransportMachine {
     if (read === undefined) return nothing;
     this.#versionReader = undefined;
     this.#kex.setVersions(utf8(this.#options.version), read.bytes);
+    this.#tap?.identification?.({ direction: "received", line: read.version, size: reader.bytes });
     this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
     return read.rest;
   }
@@ -254,9 +262,15 @@ export class TransportMachine {
       if (event !== undefined) return event;
       // RFC 4253 section 11.1: no data is accepted after DISCONNECT.
       if (this.#versionReader !== undefined || this.#kex.paused || this.#disconnected) return undefined;
-      const { sequence } = this.#reader;
+      const { sequence, bytes } = this.#reader;
       const payload = this.#reader.next();
       if (payload === undefined) return undefined;
+      this.#tap?.packet({
+        direction: "received",
+        sequence,
+        payload: payload.slice(),
+        size: this.#reader.bytes - bytes,
+      });
       if (this.#rekeyDue()) this.#rekeyNow();
       const number = payload[0] ?? 0;
       // The hot path: messages for the layers above, outside a key exchange.

@@ -22,9 +22,10 @@ export function identification(software: string): string {
 export class VersionReader {
   /** The lines before the identification, made printable. A server that refuses a connection sends its reason here. */
   readonly lines: string[] = [];
+  /** bytes read so far, without the rest of the last chunk */
+  bytes = 0;
   readonly #role: Role;
   #line: number[] = [];
-  #bytes = 0;
 
   /** @param role our side of the connection */
   constructor(role: Role) {
@@ -38,7 +39,7 @@ export class VersionReader {
    */
   read(chunk: Bytes): { readonly version: string; readonly bytes: Bytes; readonly rest: Bytes } | undefined {
     for (const [at, byte] of chunk.entries()) {
-      this.#bytes++;
+      this.bytes++;
       if (byte !== 0x0a) {
         this.#line.push(byte);
         this.#check(byte);
@@ -79,7 +80,7 @@ export class VersionReader {
     const identification = this.#start() === "SSH-";
     const tooLong = identification
       ? this.#line.length > RfcLimits.identificationLine - 1
-      : this.#bytes > Limits.bytesBeforeIdentification;
+      : this.bytes > Limits.bytesBeforeIdentification;
     if (notSsh || tooLong) throw this.missing();
   }
 

@@ -44,6 +44,7 @@ const tunnelOptions = [
   "selfCheck",
   "loginTimeoutMs",
   "targetTimeoutMs",
+  "tap",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
 type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey">;
@@ -73,7 +74,8 @@ export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaul
   expectNumber("loginTimeoutMs", loginTimeoutMs, 1);
   expectNumber("targetTimeoutMs", targetTimeoutMs, 1);
   expectNumber("selfCheck.intervalMs", selfCheck.intervalMs, 0);
-  if (given.beforeReconnect !== undefined) expectType("beforeReconnect", given.beforeReconnect, "function");
+  for (const name of ["beforeReconnect", "tap"] as const)
+    if (given[name] !== undefined) expectType(name, given[name], "function");
   const checked = {
     endpoints: checkEndpoints(given),
     preferFirst,
@@ -91,6 +93,7 @@ export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaul
     selfCheckMs: selfCheck.intervalMs,
     loginTimeoutMs,
     targetTimeoutMs,
+    tap: given.tap,
   };
   checkIdentity(checked);
   return { ...checked, hostKey: checkHostKey(hostKey) };

@@ -106,6 +106,7 @@ export class Link {
     let link: Link | undefined;
     let listener: RemoteListener | undefined;
     try {
+      const taps = [...options.via, { host, port }].map((one) => options.tap?.({ host: one.host, port: one.port }));
       const [dialled, prepared] = await Promise.allSettled([
         route.dial(),
         platform.prepare?.(options.algorithms) ?? options.algorithms,
@@ -116,7 +117,7 @@ export class Link {
         throw prepared.reason;
       }
       const algorithms = prepared.value;
-      const pipe = await route.jump(dialled.value, algorithms);
+      const pipe = await route.jump(dialled.value, algorithms, taps);
       route.at = "reached";
       await connect(pipe, {
         user,
@@ -125,6 +126,7 @@ export class Link {
         rekey,
         keepAlive,
         signal,
+        tap: taps.at(-1),
         random: platform.random,
         loginTimeoutMs: leftMs(),
         hostKey: route.hostKey(hostKey, { host, port, hostKeyAlias }),

@@ -1,7 +1,7 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` and `check-calls.ts` check them. @module */
 import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import type { KeepAliveOptions, ProxyServer, rekeyLimits } from "@postern/ssh";
+import type { KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
@@ -109,6 +109,12 @@ export interface TunnelOptions {
   readonly loginTimeoutMs?: number;
   /** milliseconds to connect to a target; default 30 s */
   readonly targetTimeoutMs?: number;
+  /**
+   * Called before each attempt to connect, once with each jump host and then with the server. Returns a tap, which sees
+   * every packet of that connection in plain text, with passwords and all data. If it throws, the attempt fails; an
+   * error of the tap itself changes nothing.
+   */
+  readonly tap?: (server: Endpoint) => PacketTap | undefined;
 }
 
 /** A visitor has connected to the server's port. */
@@ -206,6 +212,7 @@ export interface CheckedOptions {
   readonly selfCheckMs: number;
   readonly loginTimeoutMs: number;
   readonly targetTimeoutMs: number;
+  readonly tap: TunnelOptions["tap"];
 }
 
 /** A checked request for a port, with the defaults filled in. Without a target it is a listener's. */

@@ -4,10 +4,12 @@ import {
   type Address,
   type BytePipe,
   type CallOptions,
+  type ClientOptions,
   connect,
   type HostKeyOption,
   hostPort,
   onAbort,
+  type PacketTap,
   type SshConnection,
 } from "@postern/ssh";
 import { OpenFailureReason, SshError, toSshError } from "@postern/wire";
@@ -69,17 +71,17 @@ export class Route {
   }
 
   /**
-   * Logs in to each jump host, the first one over the given pipe (takes). Returns the pipe to the server.
+   * Logs in to each jump host, the first one over the given pipe (takes), with its tap. Returns the pipe to the server.
    *
    * @throws SshError that names the jump host
    */
-  async jump(pipe: BytePipe, algorithms: Algorithms): Promise<BytePipe> {
+  async jump(pipe: BytePipe, algorithms: Algorithms, taps: readonly (PacketTap | undefined)[]): Promise<BytePipe> {
     const { options, server } = this.#context;
     let last = pipe;
     for (const [index, hop] of options.via.entries()) {
       const name = this.#nameOf(index);
       try {
-        const connection = await this.#logIn(last, hop, name, algorithms);
+        const connection = await this.#logIn(last, hop, name, { algorithms, tap: taps[index] });
         this.hops.push(connection);
         last = await this.#through(connection, options.via[index + 1] ?? server, name);
       } catch (error) {
@@ -103,15 +105,20 @@ export class Route {
     };
   }
 
-  #logIn(pipe: BytePipe, hop: CheckedJumpHost, name: string, algorithms: Algorithms): Promise<SshConnection> {
+  #logIn(
+    pipe: BytePipe,
+    hop: CheckedJumpHost,
+    name: string,
+    more: Pick<ClientOptions, "algorithms" | "tap">,
+  ): Promise<SshConnection> {
     const { platform, options, signal, leftMs } = this.#context;
     const { host, port, user, auth, hostKeyAlias } = hop;
     const { rekey, keepAlive } = options;
     this.at = "reached";
     return connect(pipe, {
+      ...more,
       user,
       auth,
-      algorithms,
       rekey,
       keepAlive,
       signal,

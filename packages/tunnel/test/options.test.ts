@@ -120,6 +120,7 @@ describe("options of a tunnel", () => {
     [{ selfCheck: 1000 }, "expected options of selfCheck, got a number"],
     [{ selfCheck: {} }, /expected selfCheck.intervalMs/],
     [{ beforeReconnect: null }, "expected beforeReconnect to be a function, got null"],
+    [{ tap: { packet() {} } }, "expected tap to be a function, got an object"],
     [{ preferFirst: "yes" }, "expected preferFirst to be a boolean, got a string"],
     [{ exitOnForwardFailure: null }, "expected exitOnForwardFailure to be a boolean, got null"],
     [{ targetTimeoutMs: "5" }, /expected targetTimeoutMs/],

@@ -142,6 +142,9 @@ export function messageRange(number: number): MessageRange {
   return "local";
 }
 
+/** The direction of a packet, as seen from our side. */
+export type Direction = "sent" | "received";
+
 /** Sends payloads. The layers above the transport write to it and do not see the transport itself. */
 export interface PayloadSink {
   /** whether user data may be sent now. Control messages may be sent at any time. */

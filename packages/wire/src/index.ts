@@ -2,6 +2,15 @@
 export * from "./bytes.ts";
 export * from "./checks.ts";
 export * from "./codec.ts";
+export type { ChannelNumbers, ChannelWindows } from "./describe/channel-tracker.ts";
+export {
+  createPacketDecoder,
+  type DescribedField,
+  type DescribedValue,
+  type PacketDecoder,
+  type PacketDescription,
+} from "./describe/packet-decoder.ts";
+export type { SpecificationSection } from "./describe/sources.ts";
 export * from "./error.ts";
 export * from "./limits.ts";
 export * from "./messages/auth.ts";

@@ -1,10 +1,15 @@
-/** VitePress's theme with the fonts of the system, and a page for paths that do not exist. @module */
+/** VitePress's theme with fonts of the system, the protocol explorer, and a page for paths that do not exist. @module */
 import { withBase } from "vitepress";
 import theme from "vitepress/theme-without-fonts";
 import { h } from "vue";
+import ProtocolExplorer from "./protocol-explorer.mjs";
 import "./style.css";
 
-export default { ...theme, Layout: () => h(theme.Layout, undefined, { "not-found": notFound }) };
+export default {
+  ...theme,
+  Layout: () => h(theme.Layout, undefined, { "not-found": notFound }),
+  enhanceApp: ({ app }) => app.component("ProtocolExplorer", ProtocolExplorer),
+};
 
 function notFound() {
   return h("main", { class: "vp-doc not-found" }, [
