@@ -1,6 +1,6 @@
 /**
  * `npm run docs:check`, after the site was built: checks every link and anchor of the pages, and opens each page in
- * Chromium, in two widths and two themes. The protocol explorer is started first. No page may scroll sideways, violate a
+ * Chromium, in two widths and two themes, with the protocol explorer started. No page may scroll sideways, violate a
  * rule of axe-core, print an error, or load from another server. Then it uses the search, and prints pages.
  * `--screenshots <folder>` keeps pictures of the pages; other arguments are paths of the pages to open.
  * @module
