@@ -13,7 +13,7 @@ const all = kinds.flatMap((kind) => filesOf(kind).map((algorithm) => [kind, algo
 /** Yields every string under `value` that should be hexadecimal: all but the fields that hold text. */
 function* hexOf(value: unknown, name = ""): Generator<string> {
   if (typeof value === "string") {
-    if (!/^(comment|source|error|algorithm|kind|type|message)$/.test(name)) yield value;
+    if (!/^(comment|source|error|algorithm|kind|type|message|role)$/.test(name)) yield value;
   } else if (typeof value === "object" && value !== null) {
     for (const [key, inner] of Object.entries(value)) if (key !== "values" && key !== "value") yield* hexOf(inner, key);
   }

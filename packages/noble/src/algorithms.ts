@@ -5,6 +5,7 @@ import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
 import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
 import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
+import { mlkem768X25519Sha256 } from "./kex/mlkem.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
 import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.ts";
 import { sshEd25519 } from "./publickey/ed25519.ts";
@@ -12,7 +13,7 @@ import { rsaSha2_256, rsaSha2_512 } from "./publickey/rsa.ts";
 
 /** The default: AEAD ciphers only. In JavaScript, ChaCha20-Poly1305 is three times as fast as AES-GCM. */
 export const modernAlgorithms: Algorithms = {
-  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  kex: [mlkem768X25519Sha256, curve25519Sha256, curve25519Sha256Libssh],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],

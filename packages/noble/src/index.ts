@@ -6,8 +6,9 @@ export * from "./chacha20-poly1305.ts";
 export * from "./hash.ts";
 export * from "./hmac-sha1.ts";
 export * from "./kdf.ts";
-export * from "./kex/curve25519.ts";
+export { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";
+export * from "./kex/mlkem.ts";
 export {
   ecdsaOf,
   generatePrivateKey,

@@ -19,6 +19,7 @@ import {
   hmacSha2_256Etm,
   hmacSha2_512,
   hmacSha2_512Etm,
+  mlkem768X25519Sha256,
   rsaSha2_256,
   rsaSha2_512,
   sshEd25519,
@@ -26,7 +27,7 @@ import {
 
 /** The default of this platform, with AES-GCM first: twice to ten times as fast as ChaCha20-Poly1305 here. */
 export const modernAlgorithms: Algorithms = {
-  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  kex: [mlkem768X25519Sha256, curve25519Sha256, curve25519Sha256Libssh],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [aes256Gcm, aes128Gcm, chacha20Poly1305],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],

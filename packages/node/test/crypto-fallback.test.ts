@@ -25,6 +25,8 @@ vi.mock("node:crypto", async (original) => {
     createECDH: refuse,
     createPrivateKey: refuse,
     createPublicKey: refuse,
+    encapsulate: undefined,
+    decapsulate: undefined,
     diffieHellman: refuse,
     scrypt: refuse,
     verify: refuse,
