@@ -8,7 +8,9 @@ export type { Cipher, DirectionKeys, PacketOpener, PacketSealer, PacketShape } f
 export type * from "./kdf.ts";
 export { createCurve25519 } from "./kex/curve25519.ts";
 export { createEcdh, type EphemeralKey } from "./kex/ecdh.ts";
+export * from "./kex/group-exchange.ts";
 export * from "./kex/hybrid.ts";
+export { createModp, type Modp, type ModpGroup, modpGroup } from "./kex/modp.ts";
 export * from "./kex.ts";
 export * from "./mac.ts";
 export * from "./nist.ts";

@@ -6,6 +6,7 @@ import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
 import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
 import { mlkem768X25519Sha256 } from "./kex/mlkem.ts";
+import { dhGroup14Sha256, dhGroup16Sha512, dhGroup18Sha512, dhGroupExchangeSha256 } from "./kex/modp.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
 import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.ts";
 import { sshEd25519 } from "./publickey/ed25519.ts";
@@ -21,7 +22,15 @@ export const modernAlgorithms: Algorithms = {
 
 /** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
 export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlgorithms, {
-  kex: [ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  kex: [
+    ecdhNistp256,
+    ecdhNistp384,
+    ecdhNistp521,
+    dhGroup16Sha512,
+    dhGroup18Sha512,
+    dhGroupExchangeSha256,
+    dhGroup14Sha256,
+  ],
   hostKeys: [],
   ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [hmacSha2_256, hmacSha2_512],

@@ -9,6 +9,7 @@ export * from "./kdf.ts";
 export { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";
 export * from "./kex/mlkem.ts";
+export * from "./kex/modp.ts";
 export {
   ecdsaOf,
   generatePrivateKey,
@@ -18,6 +19,7 @@ export {
   sha256Fingerprint,
 } from "./keys.ts";
 export * from "./mac.ts";
+export * from "./mlkem768.ts";
 export * from "./publickey/certificates.ts";
 export * from "./publickey/ecdsa.ts";
 export * from "./publickey/ed25519.ts";

@@ -9,6 +9,10 @@ import {
   chacha20Poly1305,
   curve25519Sha256,
   curve25519Sha256Libssh,
+  dhGroup14Sha256,
+  dhGroup16Sha512,
+  dhGroup18Sha512,
+  dhGroupExchangeSha256,
   ecdhNistp256,
   ecdhNistp384,
   ecdhNistp521,
@@ -35,7 +39,16 @@ export const modernAlgorithms: Algorithms = {
 
 /** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
 export const compatibleAlgorithms: Algorithms = {
-  kex: [...modernAlgorithms.kex, ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  kex: [
+    ...modernAlgorithms.kex,
+    ecdhNistp256,
+    ecdhNistp384,
+    ecdhNistp521,
+    dhGroup16Sha512,
+    dhGroup18Sha512,
+    dhGroupExchangeSha256,
+    dhGroup14Sha256,
+  ],
   hostKeys: modernAlgorithms.hostKeys,
   ciphers: [...modernAlgorithms.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [...modernAlgorithms.macs, hmacSha2_256, hmacSha2_512],

@@ -179,6 +179,8 @@ export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.createEcdh(make.nist
 export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp384, sha384, secp384r1);
 export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp521, sha512, secp521r1);
 
+export * from "./modp.ts";
+
 // ---- public keys
 
 export * from "./certificate-algorithms.ts";

@@ -34,6 +34,10 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
   [own.ecdhNistp256, () => kexWorks(own.ecdhNistp256)],
   [own.ecdhNistp384, () => kexWorks(own.ecdhNistp384)],
   [own.ecdhNistp521, () => kexWorks(own.ecdhNistp521)],
+  [own.dhGroup14Sha256, () => kexWorks(own.dhGroup14Sha256)],
+  [own.dhGroup16Sha512, () => supports(own.dhGroup14Sha256)],
+  [own.dhGroup18Sha512, () => supports(own.dhGroup14Sha256)],
+  [own.dhGroupExchangeSha256, () => supports(own.dhGroup14Sha256)],
   // RFC 8032 section 7.1, TEST 1; the base points of the curves, FIPS 186-4 appendix D.1.2.
   [
     own.sshEd25519,

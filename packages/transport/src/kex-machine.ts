@@ -45,6 +45,7 @@ export interface HostIdentity {
 type State =
   | { readonly at: "idle" }
   | { readonly at: "expectInit"; readonly ours: Bytes }
+  | ({ readonly at: "expectGroup"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "awaitVerdict" } & HostIdentity & Agreed)
@@ -125,6 +126,7 @@ export class KexMachine {
         return this.#begin(this.#sendInit(), payload);
       case "expectInit":
         return this.#begin(state.ours, payload);
+      case "expectGroup":
       case "expectReply":
       case "expectEcdhInit":
         // Only a message of the key exchange method can be a guess. KEXINIT and NEWKEYS are errors here.
@@ -132,7 +134,8 @@ export class KexMachine {
           state.skipGuess = false;
           return undefined;
         }
-        return state.at === "expectReply" ? this.#reply(state, payload) : this.#respond(state, payload);
+        if (state.at === "expectReply") return this.#reply(state, payload);
+        return state.at === "expectGroup" ? this.#acceptGroup(state, payload) : this.#respond(state, payload);
       case "expectNewKeys":
         return this.#newKeys(state, payload);
       case "awaitVerdict":
@@ -182,9 +185,10 @@ export class KexMachine {
     const state = this.#state;
     if (state.at !== "awaitSignature")
       throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
-    const { hostKey, serverPublic } = state;
+    const { hostKey, serverPublic, negotiated } = state;
     this.host ??= { hostKey, signature };
-    this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
+    const { reply = KexEcdhReply } = negotiated.kex.exchanged ?? {};
+    this.#writer.send(reply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
   }
 
@@ -220,7 +224,7 @@ export class KexMachine {
   }
 
   #begin(ours: Bytes, theirs: Bytes): undefined {
-    const { role, random } = this.#options;
+    const { role } = this.#options;
     const init = KexInit.decode(theirs);
     if (this.sessionId === undefined) this.#readMarkers(init);
     const negotiated = negotiate(role, this.#offer, init);
@@ -230,8 +234,23 @@ export class KexMachine {
       this.#state = { at: "expectEcdhInit", skipGuess, ...exchange };
       return undefined;
     }
-    const started = negotiated.kex.start(random);
-    this.#writer.send(KexEcdhInit.encode({ clientPublic: started.clientPublic }));
+    const { groupExchange } = negotiated.kex;
+    if (groupExchange === undefined) return this.#startMethod(exchange, skipGuess);
+    this.#writer.send(groupExchange.request);
+    this.#state = { at: "expectGroup", skipGuess, ...exchange };
+    return undefined;
+  }
+
+  #acceptGroup({ ours, theirs, negotiated }: Exchange, payload: Bytes): undefined {
+    const kex = negotiated.kex.groupExchange?.accept(payload) ?? negotiated.kex;
+    return this.#startMethod({ ours, theirs, negotiated: { ...negotiated, kex } }, false);
+  }
+
+  #startMethod(exchange: Exchange, skipGuess: boolean): undefined {
+    const { kex } = exchange.negotiated;
+    const started = kex.start(this.#options.random);
+    const { init = KexEcdhInit } = kex.exchanged ?? {};
+    this.#writer.send(init.encode({ clientPublic: started.clientPublic }));
     this.#state = { at: "expectReply", skipGuess, started, ...exchange };
     return undefined;
   }
@@ -246,8 +265,9 @@ export class KexMachine {
   }
 
   #reply(state: State & { at: "expectReply" }, payload: Bytes): KexEvent {
-    const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
-    const { hostKeyAlgorithm } = state.negotiated;
+    const { hostKeyAlgorithm, kex } = state.negotiated;
+    const { reply = KexEcdhReply } = kex.exchanged ?? {};
+    const { hostKey, serverPublic, signature } = reply.decode(payload);
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
     this.#secret = state.started.finish(serverPublic);
     const agreed = this.#agree(
@@ -269,13 +289,21 @@ export class KexMachine {
       : { type: "verify", verdict, algorithm: hostKeyAlgorithm };
   }
 
-  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexEvent {
+  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexEvent | undefined {
     const { random, hostKeys } = this.#options;
-    const { clientPublic } = KexEcdhInit.decode(payload);
+    const { kex } = state.negotiated;
+    if (kex.groupExchange !== undefined) {
+      const { method, answer } = kex.groupExchange.choose(payload);
+      this.#writer.send(answer);
+      this.#state = { ...state, negotiated: { ...state.negotiated, kex: method } };
+      return undefined;
+    }
+    const { init = KexEcdhInit } = kex.exchanged ?? {};
+    const { clientPublic } = init.decode(payload);
     const algorithm = state.negotiated.hostKeyAlgorithm;
     const signer = hostKeys.find(({ algorithms }) => algorithms.includes(algorithm));
     if (signer === undefined) throw new SshError("misuse", `expected a host key for ${algorithm}`);
-    const { serverPublic, secret } = state.negotiated.kex.respond(clientPublic, random);
+    const { serverPublic, secret } = kex.respond(clientPublic, random);
     this.#secret = secret;
     const hostKey = signer.publicKey;
     const agreed = this.#agree(state, { hostKey, clientPublic, serverPublic }, secret);
@@ -299,6 +327,7 @@ export class KexMachine {
       clientInit: client ? ours : theirs,
       serverInit: client ? theirs : ours,
       ...publics,
+      group: negotiated.kex.exchanged?.hashed,
       secret,
     });
     this.sessionId ??= hash;
