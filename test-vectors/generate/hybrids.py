@@ -1,5 +1,9 @@
-"""Hybrid key exchanges. OPENSSL is an openssl of 3.5 or later: OPENSSL=… /usr/bin/python3 hybrids.py on Debian 12."""
+"""
+Hybrid key exchanges: OPENSSL=… NTRUPRIME=… /usr/bin/python3 hybrids.py on Debian 12. OPENSSL is an openssl of 3.5 or
+later, NTRUPRIME the libntruprime.so.1 of Debian 13. Needs cc, for a random source that returns given bytes.
+"""
 
+import ctypes
 import hashlib
 import os
 import subprocess
@@ -61,6 +65,101 @@ def mlkem_decapsulate(key, ciphertext):
         write(folder, "ciphertext", ciphertext)
         openssl(folder, "pkeyutl", "-decap", "-inkey", "key", "-keyform", "DER", "-in", "ciphertext", "-secret", "secret")
         return read(folder, "secret")
+
+
+class Sntrup:
+    """libntruprime by D. J. Bernstein and others, with the random bytes that the caller sets."""
+
+    SOURCE = """
+    static const unsigned char *bytes; static long long left;
+    void script(const unsigned char *b, long long n) { bytes = b; left = n; }
+    long long unused(void) { return left; }
+    void randombytes_internal_void_voidstar_longlong(void *to, long long n) {
+      for (unsigned char *at = to; n > 0 && left > 0; n--, left--) *at++ = *bytes++;
+      if (n > 0) __builtin_trap();
+    }
+    """
+
+    def __init__(self, library):
+        with tempfile.TemporaryDirectory() as folder:
+            write(folder, "random.c", self.SOURCE.encode())
+            path = os.path.join(folder, "librandombytes-kernel.so.1")
+            subprocess.run(
+                ["cc", "-shared", "-fPIC", "-Wl,-soname,librandombytes-kernel.so.1", "-o", path, os.path.join(folder, "random.c")],
+                check=True,
+            )
+            self.random = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+        self.random.unused.restype = ctypes.c_longlong
+        self.library = ctypes.CDLL(library)
+
+    def call(self, name, random, *sizes_and_inputs):
+        """A size stands for an output of so many bytes. Returns the outputs."""
+        self.random.script(random, ctypes.c_longlong(len(random)))
+        args = [ctypes.create_string_buffer(arg) if isinstance(arg, int) else arg for arg in sizes_and_inputs]
+        getattr(self.library, f"ntruprime_kem_sntrup761_{name}")(*args)
+        assert self.random.unused() == 0
+        return [arg.raw for arg in args if not isinstance(arg, bytes)]
+
+    def keypair(self, random):
+        return self.call("keypair", random, 1158, 1763)
+
+    def enc(self, public, random):
+        return self.call("enc", random, 1039, 32, public)
+
+    def dec(self, ciphertext, secret):
+        return self.call("dec", b"", 32, ciphertext, secret)[0]
+
+
+SMALL, SHORT, REJECTED = 761 * 4, 761 * 4, 191
+
+
+def sntrup_vectors(library):
+    sntrup = Sntrup(library)
+
+    def secret_of(kem, shared):
+        return string(hashlib.sha512(kem + shared).digest()).hex()
+
+    for number in range(12):
+        seed = keystream(f"sntrup key {number}", SMALL + SHORT + REJECTED)
+        message = keystream(f"sntrup message {number}", SHORT)
+        client, server = keystream(f"sntrup client {number}", 32), keystream(f"sntrup server {number}", 32)
+        public, key = sntrup.keypair(seed)
+        ciphertext, kem = sntrup.enc(public, message)
+        assert sntrup.dec(ciphertext, key) == kem
+        ours, theirs = public + x25519_public(client), ciphertext + x25519_public(server)
+        secret = secret_of(kem, x25519_shared(client, x25519_public(server)))
+        comment = f"keys of a label, number {number}"
+        yield vector("client", comment, "libntruprime", seed + client, theirs, ours=ours.hex(), secret=secret)
+        yield vector("server", comment, "libntruprime", message + server, ours, ours=theirs.hex(), secret=secret)
+    for altered, what in [
+        *((flip(ciphertext, bit), f"bit {bit}") for bit in (0, 5, 8 * 500 + 3, 8 * 1007 - 1, 8 * 1007, 8 * 1039 - 1)),
+        *((bytes([filler]) * 1039, f"{filler:#04x} bytes") for filler in (0x00, 0xFF)),
+    ]:
+        kem = sntrup.dec(altered, key)
+        comment = f"an altered ciphertext results in another secret: {what}"
+        secret = secret_of(kem, x25519_shared(client, x25519_public(server)))
+        random, theirs = seed + client, altered + x25519_public(server)
+        yield vector("client", comment, "libntruprime", random, theirs, ours=ours.hex(), secret=secret)
+    for filler in (0x00, 0xFF):
+        odd = bytes([filler]) * 1158
+        ciphertext, kem = sntrup.enc(odd, message)
+        comment = f"a public key of {filler:#04x} bytes is a polynomial, too"
+        secret = secret_of(kem, x25519_shared(server, x25519_public(client)))
+        theirs = ciphertext + x25519_public(server)
+        random = message + server
+        yield vector("server", comment, "libntruprime", random, odd + x25519_public(client), ours=theirs.hex(), secret=secret)
+    theirs = ciphertext + x25519_public(server)
+    for size in (0, 1, 32, 1039, 1070, 1072, 1103, 1158, 1190):
+        data = (theirs + bytes(200))[:size]
+        yield vector("client", f"RFC 9941 3: a server's value of {size} bytes", "own", seed + client, data, error="kex")
+    for size in (0, 1, 32, 1071, 1158, 1189, 1191, 1222):
+        data = (ours + bytes(200))[:size]
+        yield vector("server", f"RFC 9941 3: a client's value of {size} bytes", "own", message + server, data, error="kex")
+    for u in SMALL_ORDER:
+        point = u.to_bytes(32, "little")
+        comment = f"RFC 8731 3: zeros as a secret of X25519 are refused: {point.hex()}"
+        yield vector("client", comment, "own", seed + client, ciphertext + point, error="kex")
+        yield vector("server", comment, "own", message + server, public + point, error="kex")
 
 
 def x25519_public(scalar):
@@ -148,3 +247,14 @@ save(
     },
     list(mlkem_vectors()),
 )
+SNTRUP = list(sntrup_vectors(os.environ["NTRUPRIME"]))
+for name in ("sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com"):
+    save(
+        "kex",
+        name,
+        {
+            "libntruprime": f"generate/hybrids.py: libntruprime 20241021 (Debian 0~20241021-2), X25519 by {CRYPTOGRAPHY}",
+            "own": "generate/hybrids.py: what the named section forbids",
+        },
+        list(SNTRUP),
+    )

@@ -11,6 +11,7 @@ export { createEcdh, type EphemeralKey } from "./kex/ecdh.ts";
 export * from "./kex/group-exchange.ts";
 export * from "./kex/hybrid.ts";
 export { createModp, type Modp, type ModpGroup, modpGroup } from "./kex/modp.ts";
+export * from "./kex/sntrup761.ts";
 export * from "./kex.ts";
 export * from "./mac.ts";
 export * from "./nist.ts";

@@ -7,6 +7,7 @@ import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
 import { mlkem768X25519Sha256 } from "./kex/mlkem.ts";
 import { dhGroup14Sha256, dhGroup16Sha512, dhGroup18Sha512, dhGroupExchangeSha256 } from "./kex/modp.ts";
+import { sntrup761X25519Sha512, sntrup761X25519Sha512OpenSsh } from "./kex/sntrup.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
 import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.ts";
 import { sshEd25519 } from "./publickey/ed25519.ts";
@@ -14,7 +15,13 @@ import { rsaSha2_256, rsaSha2_512 } from "./publickey/rsa.ts";
 
 /** The default: AEAD ciphers only. In JavaScript, ChaCha20-Poly1305 is three times as fast as AES-GCM. */
 export const modernAlgorithms: Algorithms = {
-  kex: [mlkem768X25519Sha256, curve25519Sha256, curve25519Sha256Libssh],
+  kex: [
+    mlkem768X25519Sha256,
+    sntrup761X25519Sha512,
+    sntrup761X25519Sha512OpenSsh,
+    curve25519Sha256,
+    curve25519Sha256Libssh,
+  ],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],

@@ -10,6 +10,7 @@ export { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";
 export * from "./kex/mlkem.ts";
 export * from "./kex/modp.ts";
+export * from "./kex/sntrup.ts";
 export {
   ecdsaOf,
   generatePrivateKey,

@@ -169,6 +169,16 @@ const mlkem768: make.Kem = {
 export const mlkem768X25519With = (kem: make.Kem): KexMethod => make.createMlkem768X25519(sha256, kem, x25519);
 
 export const mlkem768X25519Sha256: KexMethod = /* @__PURE__ */ mlkem768X25519With(mlkem768);
+export const sntrup761X25519Sha512: KexMethod = /* @__PURE__ */ make.createSntrup761X25519(
+  "sntrup761x25519-sha512",
+  sha512,
+  x25519,
+);
+export const sntrup761X25519Sha512OpenSsh: KexMethod = /* @__PURE__ */ make.createSntrup761X25519(
+  "sntrup761x25519-sha512@openssh.com",
+  sha512,
+  x25519,
+);
 export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.createCurve25519("curve25519-sha256", sha256, x25519);
 export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurve25519(
   "curve25519-sha256@libssh.org",

@@ -31,6 +31,8 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
   [own.mlkem768X25519Sha256, () => kexWorks(own.mlkem768X25519Sha256)],
   [own.curve25519Sha256, () => kexWorks(own.curve25519Sha256)],
   [own.curve25519Sha256Libssh, () => supports(own.curve25519Sha256)],
+  [own.sntrup761X25519Sha512, () => supports(own.curve25519Sha256)],
+  [own.sntrup761X25519Sha512OpenSsh, () => supports(own.curve25519Sha256)],
   [own.ecdhNistp256, () => kexWorks(own.ecdhNistp256)],
   [own.ecdhNistp384, () => kexWorks(own.ecdhNistp384)],
   [own.ecdhNistp521, () => kexWorks(own.ecdhNistp521)],
