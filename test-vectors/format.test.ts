@@ -62,7 +62,8 @@ describe("coverage", () => {
     ["cipher", compatibleAlgorithms.ciphers],
     ["mac", compatibleAlgorithms.macs],
     ["hash", [sha256, sha384, sha512]],
-    ["kex", compatibleAlgorithms.kex],
+    // The group of an exchange comes from the server, so its vectors are connections: see the tests of the transport.
+    ["kex", compatibleAlgorithms.kex.filter(({ groupExchange }) => groupExchange === undefined)],
     ["hostkey", [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256]],
   ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
