@@ -22,6 +22,8 @@ export interface Hash {
 export interface KexMethod {
   readonly name: string;
   readonly hash: Hash;
+  /** whether a quantum computer that decrypts recorded connections would have to break more than elliptic curves */
+  readonly isPostQuantum?: true;
   /**
    * Starts the client's side. `finish` returns the secret, or throws SshError `kex`. `discard` overwrites the private
    * key of an exchange that does not finish.

@@ -156,6 +156,7 @@ export {
 } from "@postern/keys";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -165,6 +166,7 @@ export {
   type Free,
   type KeepAliveOptions,
   type LoginAttempt,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
   type ProxyOptions,

@@ -47,6 +47,9 @@ const noAlgorithms: AlgorithmNames = {
   cipherS2c: "",
   macC2s: undefined,
   macS2c: undefined,
+  compressionC2s: "none",
+  compressionS2c: "none",
+  postQuantum: false,
   strict: false,
 };
 
@@ -106,7 +109,9 @@ export class Connection implements SshConnection {
   }
 
   get peer(): PeerInfo {
-    return { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms, ...this.#peer };
+    const { serverSigAlgs } = this.#session;
+    const none = { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms };
+    return { ...none, serverSigAlgs, ...this.#peer };
   }
 
   get user(): string {

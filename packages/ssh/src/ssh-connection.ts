@@ -105,7 +105,13 @@ export interface PeerInfo {
   readonly version: string;
   /** lines that a server sent before its identification */
   readonly lines: readonly string[];
+  /** the algorithms of the last key exchange; empty names before the first */
   readonly algorithms: AlgorithmNames;
+  /**
+   * The signature algorithms that it accepts from users, if it has announced them (`server-sig-algs`, RFC 8308 section
+   * 3.1). Only servers do.
+   */
+  readonly serverSigAlgs: readonly string[] | undefined;
   readonly sessionId: Bytes;
 }
 

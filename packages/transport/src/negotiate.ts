@@ -36,6 +36,10 @@ export interface AlgorithmNames {
   readonly cipherS2c: string;
   readonly macC2s: string | undefined;
   readonly macS2c: string | undefined;
+  readonly compressionC2s: "none";
+  readonly compressionS2c: "none";
+  /** whether the key exchange is a hybrid, which protects recorded connections from future quantum computers */
+  readonly postQuantum: boolean;
   /**
    * whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.9); without it, an attacker on the network
    * can remove the first messages under the new keys
@@ -132,6 +136,9 @@ export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, 
     cipherS2c: s2c.cipher.name,
     macC2s: c2s.mac?.name,
     macS2c: s2c.mac?.name,
+    compressionC2s: "none",
+    compressionS2c: "none",
+    postQuantum: kex.isPostQuantum === true,
     strict,
   };
 }

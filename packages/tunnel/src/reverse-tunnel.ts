@@ -1,5 +1,5 @@
 /** The public class: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
-import { type CallOptions, onAbort, setRef, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
@@ -93,6 +93,14 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    */
   get closed(): Promise<void> {
     return this.#supervisor.closed;
+  }
+
+  /**
+   * The server of the current connection: its version, and the algorithms that were negotiated. `undefined` unless the
+   * host key of a connection has been accepted.
+   */
+  get peer(): PeerInfo | undefined {
+    return this.#link?.connection.peer;
   }
 
   /** The forwardings that have been open and are not closed. A first request that is pending is not among them. */

@@ -99,6 +99,7 @@ export {
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -110,6 +111,7 @@ export {
   httpConnect,
   type KeepAliveOptions,
   type LoginAttempt,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
   type ProxyOptions,

@@ -86,6 +86,7 @@ export function createHybrid(name: string, hash: Hash, kem: Kem, x25519: X25519)
   );
   return {
     ...client,
+    isPostQuantum: true,
     respond(clientPublic, random) {
       const [kemPublic, publicKey] = split(clientPublic, kem.publicKeySize);
       try {
