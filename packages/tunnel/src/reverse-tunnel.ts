@@ -71,6 +71,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
         for (const forwarding of [...this.#forwardings, ...this.#opening]) forwarding.detach(error);
       },
       ended: (error) => {
+        this.#link = undefined;
         for (const forwarding of [...this.#forwardings, ...this.#opening, ...this.#draining]) forwarding.end(error);
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),

@@ -4,12 +4,6 @@ import type { GroupExchange, Hash, KexMethod } from "../kex.ts";
 import { toBigInt } from "../nist.ts";
 import { createModp, type Modp, type ModpGroup, modpGroup } from "./modp.ts";
 
-/** RFC 4419 section 5. Not the one of section 3 without bounds, which has the number 30. */
-const Request = message(34, "KEX_DH_GEX_REQUEST", { min: uint32, preferred: uint32, max: uint32 });
-const Group = message(31, "KEX_DH_GEX_GROUP", { prime: mpint, generator: mpint });
-const Init = message(32, "KEX_DH_GEX_INIT", { clientPublic: string });
-const Reply = message(33, "KEX_DH_GEX_REPLY", { hostKey: string, serverPublic: string, signature: string });
-
 /** Bits of a prime. RFC 8270 requires 2048. More than 8192 bits cost seconds. */
 const bounds = { min: 2048, preferred: 3072, max: 8192 } as const;
 
@@ -19,11 +13,17 @@ const sizes = [2048, 3072, 4096, 6144, 8192];
 /** Creates the key exchange from a provider's SHA-256 and Diffie-Hellman. */
 export function createGroupExchange(sha256: Hash, diffieHellman: Modp): KexMethod {
   const name = "diffie-hellman-group-exchange-sha256";
-  const chosen = (request: typeof bounds | Readonly<Record<keyof typeof bounds, number>>, group: ModpGroup) => ({
+  // RFC 4419 section 5. Here, so that bundles without this method omit them. The older request without bounds has the
+  // number 30, and is not accepted.
+  const Request = message(34, "KEX_DH_GEX_REQUEST", { min: uint32, preferred: uint32, max: uint32 });
+  const Group = message(31, "KEX_DH_GEX_GROUP", { prime: mpint, generator: mpint });
+  const init = message(32, "KEX_DH_GEX_INIT", { clientPublic: string });
+  const reply = message(33, "KEX_DH_GEX_REPLY", { hostKey: string, serverPublic: string, signature: string });
+  const chosen = (request: Readonly<Record<keyof typeof bounds, number>>, group: ModpGroup) => ({
     ...createModp(name, sha256, () => group, diffieHellman),
     exchanged: {
-      init: Init,
-      reply: Reply,
+      init,
+      reply,
       // RFC 4419 section 3: min || n || max || p || g come before e in the exchange hash.
       hashed: new Writer(1100)
         .uint32(request.min)

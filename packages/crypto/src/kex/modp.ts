@@ -13,22 +13,21 @@ export interface ModpGroup {
 /** A provider's Diffie-Hellman. Receives a private exponent; public and shared values are unsigned and big-endian. */
 export type Modp = (group: ModpGroup, exponent: Bytes) => EphemeralKey;
 
-/** The sizes of RFC 3526 in bits, and the number in the formula of each prime (sections 3 to 7). */
-const offsets = new Map([
-  [2048, 124_476n],
-  [3072, 1_690_314n],
-  [4096, 240_904n],
-  [6144, 929_484n],
-  [8192, 4_743_158n],
-]);
-
-const computed = new Map<number, ModpGroup>();
+const computed = /* @__PURE__ */ new Map<number, ModpGroup>();
 
 /** Returns the MODP group of that size: 2048 (14), 3072 (15), 4096 (16), 6144 (17) or 8192 (18) bits. */
 export function modpGroup(bits: number): ModpGroup {
   const known = computed.get(bits);
   if (known !== undefined) return known;
-  const offset = offsets.get(bits);
+  // The number in the formula of each prime (RFC 3526 sections 3 to 7).
+  const offsets: Readonly<Record<number, bigint>> = {
+    2048: 124_476n,
+    3072: 1_690_314n,
+    4096: 240_904n,
+    6144: 929_484n,
+    8192: 4_743_158n,
+  };
+  const offset = offsets[bits];
   if (offset === undefined) throw new SshError("misuse", `expected the size of a MODP group, got ${bits}`);
   const size = BigInt(bits);
   // RFC 3526: 2^n - 2^(n-64) - 1 + 2^64 * ([2^(n-130) pi] + offset)
