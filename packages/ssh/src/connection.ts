@@ -111,7 +111,7 @@ export class Connection implements SshConnection {
   get peer(): PeerInfo {
     const { serverSigAlgs } = this.#session;
     const none = { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms };
-    return { ...none, serverSigAlgs, ...this.#peer };
+    return { ...none, serverSigAlgs, preferred: undefined, ...this.#peer };
   }
 
   get user(): string {
@@ -273,7 +273,7 @@ export class Connection implements SshConnection {
         return true;
       case "keys": {
         const { sessionId = new Uint8Array(0) } = this.#session;
-        this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
+        this.#peer = { ...this.#peer, algorithms: event.names, preferred: event.preferred, sessionId };
         if (!event.first) this.#rekeys++;
         return true;
       }

@@ -1,6 +1,6 @@
 /** The public interface of an SSH connection and its channels. @module */
 import type { ChannelLimits } from "@postern/connection";
-import type { AlgorithmNames } from "@postern/transport";
+import type { AlgorithmNames, Preferred } from "@postern/transport";
 import type { ArrayBufferBytes, Bytes, SshError } from "@postern/wire";
 import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
@@ -113,6 +113,8 @@ export interface PeerInfo {
    */
   readonly serverSigAlgs: readonly string[] | undefined;
   readonly sessionId: Bytes;
+  /** its first choices, for the option `guess` of a later connection to it */
+  readonly preferred: Preferred | undefined;
 }
 
 /** Counters of one connection. */

@@ -6,7 +6,16 @@
 import type { Algorithms, DirectionKeys, KexMethod, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
-import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
+import {
+  algorithmNames,
+  initFor,
+  Marker,
+  type Negotiated,
+  negotiate,
+  type Offer,
+  type Preferred,
+  prefers,
+} from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { KexEvent } from "./transport-events.ts";
@@ -19,6 +28,11 @@ export interface KexOptions {
   readonly random: Random;
   /** the server's host keys; empty on the client */
   readonly hostKeys: readonly Signer[];
+  /**
+   * What the server preferred on an earlier connection. If our offer prefers the same, the client sends the message of
+   * that method with its KEXINIT, which saves a round trip (RFC 4253 section 7.1).
+   */
+  readonly guess?: Preferred | undefined;
 }
 
 type Init = ValuesOf<typeof KexInit>;
@@ -44,7 +58,7 @@ export interface HostIdentity {
 
 type State =
   | { readonly at: "idle" }
-  | { readonly at: "expectInit"; readonly ours: Bytes }
+  | { readonly at: "expectInit"; readonly ours: Bytes; readonly guessed: ReturnType<KexMethod["start"]> | undefined }
   | ({ readonly at: "expectGroup"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
@@ -115,7 +129,20 @@ export class KexMachine {
 
   /** Sends our KEXINIT, unless an exchange is in progress. */
   start(): void {
-    if (this.#state.at === "idle") this.#state = { at: "expectInit", ours: this.#sendInit() };
+    if (this.#state.at !== "idle") return;
+    const { role, random, guess } = this.#options;
+    const [method] = this.#offer.kex;
+    // Only the first exchange waits for nothing else. A group exchange has no message to guess.
+    const guesses =
+      role === "client" &&
+      this.sessionId === undefined &&
+      guess !== undefined &&
+      prefers(this.#offer, guess) &&
+      method?.groupExchange === undefined;
+    const ours = this.#sendInit(guesses);
+    const guessed = guesses ? method?.start(random) : undefined;
+    if (guessed !== undefined) this.#writer.send(KexEcdhInit.encode({ clientPublic: guessed.clientPublic }));
+    this.#state = { at: "expectInit", ours, guessed };
   }
 
   /** Handles a message numbered 20 to 49 (view). */
@@ -125,7 +152,7 @@ export class KexMachine {
       case "idle":
         return this.#begin(this.#sendInit(), payload);
       case "expectInit":
-        return this.#begin(state.ours, payload);
+        return this.#begin(state.ours, payload, state.guessed);
       case "expectGroup":
       case "expectReply":
       case "expectEcdhInit":
@@ -199,6 +226,7 @@ export class KexMachine {
   wipe(): void {
     const state = this.#state;
     if (state.at === "idle") return;
+    if (state.at === "expectInit") state.guessed?.discard();
     if (state.at === "expectReply") state.started.discard();
     if (state.at === "expectNewKeys") {
       const { key, iv, mac } = state.keys;
@@ -209,7 +237,7 @@ export class KexMachine {
     this.#state = { at: "ended" };
   }
 
-  #sendInit(): Bytes {
+  #sendInit(guesses = false): Bytes {
     const { role, random } = this.#options;
     // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
     const extra =
@@ -218,12 +246,12 @@ export class KexMachine {
         : role === "client"
           ? [Marker.extInfoClient, Marker.strictClient]
           : [Marker.strictServer];
-    const payload = KexInit.encode(initFor(this.#offer, random(16), extra));
+    const payload = KexInit.encode(initFor(this.#offer, random(16), extra, guesses));
     this.#writer.send(payload);
     return payload;
   }
 
-  #begin(ours: Bytes, theirs: Bytes): undefined {
+  #begin(ours: Bytes, theirs: Bytes, guessed?: ReturnType<KexMethod["start"]>): undefined {
     const { role } = this.#options;
     const init = KexInit.decode(theirs);
     if (this.sessionId === undefined) this.#readMarkers(init);
@@ -234,6 +262,12 @@ export class KexMachine {
       this.#state = { at: "expectEcdhInit", skipGuess, ...exchange };
       return undefined;
     }
+    if (guessed !== undefined && negotiated.guessesMatch) {
+      this.#state = { at: "expectReply", skipGuess, started: guessed, ...exchange };
+      return undefined;
+    }
+    // The server ignores a wrong guess, even if it was for the method that was then chosen.
+    guessed?.discard();
     const { groupExchange } = negotiated.kex;
     if (groupExchange === undefined) return this.#startMethod(exchange, skipGuess);
     this.#writer.send(groupExchange.request);
@@ -356,6 +390,6 @@ export class KexMachine {
     const first = !this.completed;
     this.completed = true;
     this.#state = { at: "idle" };
-    return { type: "keys", first, names: algorithmNames(negotiated, this.strict) };
+    return { type: "keys", first, names: algorithmNames(negotiated, this.strict), preferred: negotiated.preferred };
   }
 }

@@ -114,6 +114,7 @@ export {
   type PeerInfo,
   type PipeMemory,
   type PipeSink,
+  type Preferred,
   type ProxyOptions,
   type ProxyServer,
   pipeFromStreams,
