@@ -14,8 +14,8 @@ import { publicKeyObject } from "./public-keys.ts";
 type Algorithm = Algorithms[keyof Algorithms][number];
 
 /**
- * Tests of the algorithms that some runtime's `node:crypto` lacks: Node.js before 24.7 has no ML-KEM, Bun no ChaCha20 stream, Deno no
- * P-521.
+ * Tests of the algorithms that some runtime's `node:crypto` lacks: Node.js before 24.7 has no ML-KEM, Bun no ChaCha20
+ * stream, Deno no P-521.
  * The other algorithms need no test.
  */
 const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => boolean>([
@@ -83,7 +83,8 @@ const results = new Map<Algorithm, boolean>();
 
 /**
  * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of
- * `@postern/noble`, which is loaded only then; Node.js supports them all since 24.7. Each algorithm is tested once per process.
+ * `@postern/noble`, which is loaded only then; Node.js supports them all since 24.7. Each algorithm is tested once per
+ * process.
  * `ReverseTunnel` and `TunnelHost` call this function. On Bun and Deno, programs that use `connect()` of `@postern/ssh`
  * call it and pass its result as `algorithms`.
  *

@@ -113,7 +113,7 @@ export interface PeerInfo {
    */
   readonly serverSigAlgs: readonly string[] | undefined;
   readonly sessionId: Bytes;
-  /** its first choices, for the option `guess` of a later connection to it */
+  /** its first choices. A later connection can pass them as `guess`. */
   readonly preferred: Preferred | undefined;
 }
 

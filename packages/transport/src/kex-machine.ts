@@ -29,7 +29,7 @@ export interface KexOptions {
   /** the server's host keys; empty on the client */
   readonly hostKeys: readonly Signer[];
   /**
-   * What the server preferred on an earlier connection. If our offer prefers the same, the client sends the message of
+   * The server's first choices on an earlier connection. If our offer prefers the same, the client sends the message of
    * that method with its KEXINIT, which saves a round trip (RFC 4253 section 7.1).
    */
   readonly guess?: Preferred | undefined;

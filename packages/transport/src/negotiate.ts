@@ -123,7 +123,10 @@ export function prefers({ kex, hostKeyAlgorithms }: Offer, preferred: Preferred 
   return kex[0]?.name === preferred?.kex && hostKeyAlgorithms[0] === preferred?.hostKey;
 }
 
-/** Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends; `guesses` says that our guess follows. */
+/**
+ * Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends. With `guesses`, the
+ * message of our first method follows.
+ */
 export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[], guesses = false): Init {
   const ciphers = names(offer.ciphers);
   const macs = names(offer.macs);

@@ -11,7 +11,7 @@ export function createCurve25519(name: string, hash: Hash, ephemeral: (privateKe
   return createDiffieHellman(name, hash, x25519Group(name, ephemeral));
 }
 
-/** The group of X25519, for the key exchange of that name and for hybrids. */
+/** Returns X25519 as a group. `name` is that of the key exchange in errors. */
 export function x25519Group(name: string, ephemeral: (privateKey: Bytes) => EphemeralKey): Group {
   return {
     check(publicKey) {

@@ -53,7 +53,7 @@ function scaledPi(bits: bigint): bigint {
   return (16n * arcCotangent(5n) - 4n * arcCotangent(239n)) >> guard;
 }
 
-/** bytes of a private exponent: twice the 256 bits of the strongest keys (RFC 4253 section 6.1 of key sizes) */
+/** bytes of a private exponent: twice the 256 bits of the strongest ciphers */
 const exponentSize = 64;
 
 /**
@@ -88,7 +88,7 @@ function checkPublic(name: string, prime: Bytes, publicKey: Bytes): void {
 }
 
 /** Returns the body of an mpint (RFC 4251 section 5) for unsigned bytes. */
-export function mpintBody(value: Bytes): Bytes {
+function mpintBody(value: Bytes): Bytes {
   let start = 0;
   while (start < value.length && value[start] === 0) start++;
   const magnitude = value.subarray(start);
