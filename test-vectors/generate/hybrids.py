@@ -3,6 +3,7 @@ Hybrid key exchanges: OPENSSL=… NTRUPRIME=… /usr/bin/python3 hybrids.py on D
 later, NTRUPRIME the libntruprime.so.1 of Debian 13. Needs cc, for a random source that returns given bytes.
 """
 
+# The options of openssl: cspell:ignore genpkey pkeyopt hexseed outform pubout pkeyutl keyform pubin hexikme decap encap inform
 import ctypes
 import hashlib
 import os

@@ -131,8 +131,8 @@ function ecdh(curve: string, scalar: Bytes): EphemeralKey {
 
 /** A key encapsulation mechanism of `node:crypto`. Node.js has these functions since 24.7. */
 type Encapsulation = {
-  encapsulate(publicKey: native.KeyObject): { readonly sharedKey: Buffer; readonly ciphertext: Buffer };
-  decapsulate(privateKey: native.KeyObject, ciphertext: Bytes): Buffer;
+  readonly encapsulate: (publicKey: native.KeyObject) => { readonly sharedKey: Buffer; readonly ciphertext: Buffer };
+  readonly decapsulate: (privateKey: native.KeyObject, ciphertext: Bytes) => Buffer;
 };
 
 /** The DER headers before a seed of 64 bytes in PKCS #8 and before a public key (RFC 9935 sections 4 and 6). */

@@ -161,7 +161,7 @@ function divisionSteps(
     delta = (delta ^ (swap & (delta ^ -delta))) + 1;
     exchange(f, g, swap);
     exchange(v, r, swap);
-    const [a = 0, b = 0] = [f[0], g[0]];
+    const [a, b] = [f[0] ?? 0, g[0] ?? 0];
     eliminate(g, f, a, b, modulus);
     eliminate(r, v, a, b, modulus);
     g.copyWithin(0, 1);
@@ -331,7 +331,7 @@ function encode(a: Polynomial, modulus: number, map: (coefficient: number) => nu
 function decode(bytes: Bytes, modulus: number, map: (value: number) => number): Polynomial {
   const levels: { readonly moduli: number[]; readonly bottoms: number[]; readonly scales: number[] }[] = [];
   let at = 0;
-  let moduli = new Array<number>(p).fill(modulus);
+  let moduli = Array.from({ length: p }, () => modulus);
   while (moduli.length > 1) {
     const level = { moduli, bottoms: [] as number[], scales: [] as number[] };
     const next: number[] = [];

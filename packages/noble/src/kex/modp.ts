@@ -12,7 +12,9 @@ const bigIntModp: Modp = ({ prime, generator }, exponent) => {
   return {
     publicKey: encode(power(toBigInt(generator), x, bits, p)),
     // JavaScript cannot overwrite a BigInt.
-    discard: () => void (x = undefined),
+    discard() {
+      x = undefined;
+    },
     agree: (theirPublic) => {
       const own = x ?? 0n;
       x = undefined;
