@@ -28,7 +28,7 @@ const minimal = `
 const clients = [
   {
     name: "client: ReverseTunnel with its default algorithms, password and fingerprint",
-    limit: 69_600,
+    limit: 77_600,
     source: 'export { ReverseTunnel, password, fingerprint } from "@postern/web";',
   },
   {

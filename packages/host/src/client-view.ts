@@ -1,4 +1,5 @@
 /** A client and its forwardings, as programs see them. @module */
+import type { PeerInfo } from "@postern/ssh";
 import type { Address } from "./platform.ts";
 
 /** A connected client. */
@@ -10,6 +11,8 @@ export interface HostClient {
   readonly user: string | undefined;
   /** The client's identification line, or `""` before login. */
   readonly version: string;
+  /** The client's version and the negotiated algorithms. `undefined` before login. */
+  readonly peer: PeerInfo | undefined;
   readonly since: Date;
   /** Bytes on the wire, received from and sent to the client. */
   readonly bytesIn: number;

@@ -156,6 +156,7 @@ export {
 } from "@postern/keys";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -166,8 +167,10 @@ export {
   type KeepAliveOptions,
   type LoginAttempt,
   type PacketTap,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
+  type Preferred,
   type ProxyOptions,
   type ProxyServer,
   pipeFromStreams,

@@ -1,5 +1,12 @@
 /** An SSH connection over any byte pipe. @module */
-export type { PacketTap, TappedIdentification, TappedKeys, TappedPacket } from "@postern/transport";
+export type {
+  AlgorithmNames,
+  PacketTap,
+  Preferred,
+  TappedIdentification,
+  TappedKeys,
+  TappedPacket,
+} from "@postern/transport";
 export { type Address, hostPort } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";

@@ -99,6 +99,7 @@ export {
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -111,8 +112,10 @@ export {
   type KeepAliveOptions,
   type LoginAttempt,
   type PacketTap,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
+  type Preferred,
   type ProxyOptions,
   type ProxyServer,
   pipeFromStreams,
