@@ -1,0 +1,101 @@
+/** The clauses of the RFCs and of OpenSSH's extensions, and where each is done and shown. @module */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { testTitles } from "./test-titles.mjs";
+
+/**
+ * @typedef {{
+ *   section: string,
+ *   text: string,
+ *   files?: string[],
+ *   tests?: { file: string, title: string }[],
+ *   reason?: string,
+ *   binds?: string,
+ *   pending?: string,
+ * }} Clause
+ * @typedef {{
+ *   document: string,
+ *   title: string,
+ *   source: string,
+ *   counted: "keywords" | "clauses",
+ *   counts: Record<string, number>,
+ *   clauses: Clause[],
+ * }} ClauseFile
+ */
+
+export const folder = "docs/audit/clauses";
+
+/** The words of RFC 2119 that bind. MAY and OPTIONAL leave a choice, and are not listed. */
+const keywords = /\b(?:(?:MUST|SHALL|SHOULD)(?: NOT)?|(?:NOT )?RECOMMENDED|REQUIRED)\b/g;
+
+/** The states of a clause, and their meaning. */
+export const states = {
+  tested: "done, and shown by a test",
+  reviewed: "done, and not shown by a test, with the reason",
+  "not done": "not implemented, or done otherwise, with the reason",
+  others: "binds somebody else: the program, its user, an administrator, or a registry",
+  pending: "the code or the test is still missing",
+};
+
+/** Returns the state of a clause. */
+export function stateOf({ files = [], tests = [], binds, pending }) {
+  if (pending !== undefined) return "pending";
+  if (binds !== undefined) return "others";
+  if (tests.length > 0) return "tested";
+  return files.length > 0 ? "reviewed" : "not done";
+}
+
+/** Reads all files of clauses, by name. @returns {Map<string, ClauseFile>} */
+export function readClauses(root) {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".json"));
+  return new Map(
+    names.sort().map((name) => [name.slice(0, -5), JSON.parse(readFileSync(join(root, folder, name), "utf8"))]),
+  );
+}
+
+/** Returns how often the keywords occur in a text. */
+export function keywordsIn(text) {
+  return [...text.matchAll(keywords)].length;
+}
+
+/** Returns how often the keywords occur in each section of an RFC, without its own definition of the keywords. */
+export function countKeywords(rfc) {
+  const counts = {};
+  let section = "0";
+  for (const paragraph of rfc.replaceAll(/\f|^.*\[Page \d+\]\r?$|^RFC \d+ .*\d{4}\r?$/gm, "").split(/\n\s*\n/)) {
+    section = /^\s?(\d+(?:\.\d+)*)\.?\s+["A-Z](?!.*\. \.)(?!.*\.{3})/.exec(paragraph)?.[1] ?? section;
+    if (/key ?words|interpreted as described/.test(paragraph)) continue;
+    const count = keywordsIn(paragraph.replaceAll(/\s+/g, " "));
+    if (count > 0) counts[section] = (counts[section] ?? 0) + count;
+  }
+  return counts;
+}
+
+/** Returns the problems of a file of clauses: names that do not exist, clauses without a proof, and wrong counts. */
+export function problemsOf(root, { counted, counts, clauses }) {
+  const problems = [];
+  const titles = new Map();
+  for (const clause of clauses) {
+    const at = `${clause.section}: "${clause.text.slice(0, 60)}"`;
+    const { files = [], tests = [], reason, binds, pending } = clause;
+    if (pending !== undefined) continue;
+    for (const file of files) if (!existsSync(join(root, file))) problems.push(`${at}: expected a file, got ${file}`);
+    for (const { file, title } of tests) {
+      if (!titles.has(file)) titles.set(file, existsSync(join(root, file)) ? testTitles(root, file) : undefined);
+      const known = titles.get(file);
+      if (known === undefined) problems.push(`${at}: expected a file of tests, got ${file}`);
+      else if (!known.includes(title)) problems.push(`${at}: expected a test of ${file}, got the title "${title}"`);
+    }
+    if (tests.length > 0 && files.length === 0) problems.push(`${at}: expected a file beside the test`);
+    if (tests.length === 0 && reason === undefined && binds === undefined)
+      problems.push(`${at}: expected a test or a reason`);
+  }
+  const found = {};
+  for (const { section, text } of clauses)
+    found[section] = (found[section] ?? 0) + (counted === "keywords" ? keywordsIn(text) : 1);
+  for (const section of new Set([...Object.keys(counts), ...Object.keys(found)])) {
+    const [expected = 0, got = 0] = [counts[section], found[section]];
+    if (expected !== got) problems.push(`section ${section}: expected ${expected} ${counted}, got ${got}`);
+  }
+  return problems;
+}
