@@ -114,6 +114,17 @@ describe("keyboard-interactive on a server", () => {
     expect(() => machine.receive(interactive)).toThrow(expect.objectContaining({ code: "auth" }));
   });
 
+  it("sends no empty prompt, and no second request before the answer (RFC 4256 3 and 3.2)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    events();
+    const empty = { ...question, prompts: [...prompts, { prompt: "", echo: true }] };
+    expect(() => machine.ask(empty)).toThrow(expect.objectContaining({ code: "misuse" }));
+    machine.ask(question);
+    expect(() => machine.ask(question)).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(sent).toHaveLength(1);
+  });
+
   it("rejects answers without prompts, and prompts for other methods", () => {
     const { machine, events } = start();
     expect(() => machine.receive(responses("secret"))).toThrow(SshError);
