@@ -1,6 +1,7 @@
 /**
- * Checks the clauses in `docs/audit/clauses`, and that the pages of them are up to date: each file and each test that
- * is named exists, each clause has a test or a reason, and no keyword of a section is left out.
+ * Checks the clauses in `docs/audit/clauses`, and that their pages are up to date: each file and each test that is
+ * named exists, each clause has a test or a reason, and no keyword of a section is left out. Also checks the titles of
+ * the tests to which `docs/security.md` links.
  *
  * - `npm run check:clauses`
  * - `node scripts/check-clauses.mjs --write` writes the pages.
@@ -10,7 +11,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clausePages } from "./lib/clause-pages.mjs";
-import { countKeywords, problemsOf, readClauses, stateOf, states } from "./lib/clauses.mjs";
+import { countKeywords, pageProblems, problemsOf, readClauses, stateOf, states } from "./lib/clauses.mjs";
 import { root } from "./lib/run.mjs";
 
 const [mode, file] = process.argv.slice(2);
@@ -27,6 +28,7 @@ function check(writes) {
     if (writes) writeFileSync(path, text);
     else if (readOr(path) !== text) problems.push(`${page}: expected the text of the clauses: check-clauses --write`);
   }
+  problems.push(...pageProblems(root, "docs/security.md"));
   for (const problem of problems) console.error(problem);
   const all = [...documents.values()].flatMap(({ clauses }) => clauses);
   const counts = Object.keys(states).map((state) => `${all.filter((one) => stateOf(one) === state).length} ${state}`);

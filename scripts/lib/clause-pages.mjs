@@ -17,16 +17,21 @@ function overview(documents) {
     ...countsOf(clauses),
   ]);
   const all = [...documents.values()].flatMap(({ clauses }) => clauses);
-  const meanings = Object.entries(states).map(([state, meaning]) => `- *${state}*: ${meaning}`);
-  return [
+  return `${[
     "# Clauses",
-    `Every MUST, MUST NOT, SHOULD, SHOULD NOT, REQUIRED and RECOMMENDED of the RFCs that Postern implements, and every\nrule of the OpenSSH extensions that it speaks, with the code that follows it and the test that shows it. ${note}`,
-    "`npm run check:clauses` fails if a named file or test does not exist, if a clause has neither a test nor a reason,\nor if the keywords of a section do not add up to the recorded number.",
-    meanings.join("\n"),
+    `Every MUST, MUST NOT, SHALL, SHOULD, SHOULD NOT, REQUIRED and RECOMMENDED of the RFCs that Postern implements, and
+every rule of the OpenSSH extensions that it speaks, with the code that follows it and the test that shows it. ${note}`,
+    `\`npm run check:clauses\` fails if a file or a test does not exist, if a clause has neither a test nor a reason, or
+if the keywords of a section do not add up to the number in the RFC. The data is in \`docs/audit/clauses\`. To count
+the keywords of an RFC yourself: \`node scripts/check-clauses.mjs --count rfc4253.txt\`.`,
+    Object.entries(states)
+      .map(([state, meaning]) => `- *${state}*: ${meaning}`)
+      .join("\n"),
     table(["document", "title", ...names, "all"], [...rows, ["all", "", ...countsOf(all)]]),
-  ]
-    .join("\n\n")
-    .concat("\n");
+    `In the tables, \`transport/kex-machine\` is the file \`packages/transport/src/kex-machine.ts\`, and
+\`transport/kex.test\` is \`packages/transport/test/kex.test.ts\`. Titles of tests are as in the source: \`%s\` and
+\`\${…}\` stand for the cases of a table.`,
+  ].join("\n\n")}\n`;
 }
 
 /** Returns how many clauses are in each state, and their number. */
@@ -38,27 +43,28 @@ function countsOf(clauses) {
 function documentPage({ document, title, source, clauses }) {
   const parts = [...new Set(clauses.map(({ section }) => section))].map((section) => {
     const rows = clauses.filter((clause) => clause.section === section).map(row);
-    return `## Section ${section}\n\n${table(["clause", "state", "code", "shown by"], rows)}`;
+    const heading = /^\d/.test(section) ? `Section ${section}` : section;
+    return `## ${heading}\n\n${table(["clause", "state", "code", "shown by"], rows)}`;
   });
-  const intro = `The clauses of [${title}](${source}), shortened. ${note}\nThe states are explained in [Clauses](clauses.md).`;
-  return [`# ${document}`, intro, ...parts].join("\n\n").concat("\n");
+  const intro = `The clauses of [${title}](${source}), shortened. [Clauses](clauses.md) explains the states.\n${note}`;
+  return `${[`# ${document}: clauses`, intro, ...parts].join("\n\n")}\n`;
 }
 
 function row(clause) {
   const { text, files = [], tests = [], reason, binds, pending } = clause;
-  const code = pending === undefined ? files.map((file) => `[${shortName(file)}](../../${file})`) : [];
-  const shown = tests.map(({ file, title }) => `[${escape(title)}](../../${file})`);
-  const words = [binds && `binds ${binds}`, reason, pending && `pending: ${pending}`].filter(Boolean).map(escape);
-  return [escape(text), stateOf(clause), code.join("<br>"), [...shown, ...words].join("<br>")];
+  const code = files.map((file) => `\`${shortName(file)}\``);
+  const shown = tests.map(({ file, title }) => `\`${shortName(file)}\`: ${escaped(title)}`);
+  const words = [binds && `binds ${binds}`, reason, pending && `pending: ${pending}`].filter(Boolean).map(escaped);
+  return [escaped(text), stateOf(clause), code.join("<br>"), [...shown, ...words].join("<br>")];
 }
 
 /** Shortens `packages/transport/src/kex-machine.ts` to `transport/kex-machine`. */
 function shortName(file) {
-  return file.replace(/^packages\/([^/]+)\/src\//, "$1/").replace(/\.ts$/, "");
+  return file.replace(/^packages\/([^/]+)\/(?:src|test)\//, "$1/").replace(/\.ts$/, "");
 }
 
-/** Escapes what Markdown would read as a column, a tag, a link or a value to fill in. */
-function escape(text) {
+/** Escapes what Markdown would read as a column, a tag, a link or emphasis. */
+function escaped(text) {
   return text.replaceAll(/[|<>[\]*_$`\\]/g, "\\$&");
 }
 

@@ -1,6 +1,6 @@
 /** The clauses of the RFCs and of OpenSSH's extensions, and where each is done and shown. @module */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { testTitles } from "./test-titles.mjs";
 
 /**
@@ -23,7 +23,7 @@ import { testTitles } from "./test-titles.mjs";
  * }} ClauseFile
  */
 
-export const folder = "docs/audit/clauses";
+const folder = "docs/audit/clauses";
 
 /** The words of RFC 2119 that bind. MAY and OPTIONAL leave a choice, and are not listed. */
 const keywords = /\b(?:(?:MUST|SHALL|SHOULD)(?: NOT)?|(?:NOT )?RECOMMENDED|REQUIRED)\b/g;
@@ -33,7 +33,7 @@ export const states = {
   tested: "done, and shown by a test",
   reviewed: "done, and not shown by a test, with the reason",
   "not done": "not implemented, or done otherwise, with the reason",
-  others: "binds somebody else: the program, its user, an administrator, or a registry",
+  others: "binds the program, its user, an administrator, an agent or a registry",
   pending: "the code or the test is still missing",
 };
 
@@ -54,7 +54,7 @@ export function readClauses(root) {
 }
 
 /** Returns how often the keywords occur in a text. */
-export function keywordsIn(text) {
+function keywordsIn(text) {
   return [...text.matchAll(keywords)].length;
 }
 
@@ -69,6 +69,17 @@ export function countKeywords(rfc) {
     if (count > 0) counts[section] = (counts[section] ?? 0) + count;
   }
   return counts;
+}
+
+/** Returns the problems of a page: each link to a file of tests has the title of one of them. */
+export function pageProblems(root, page) {
+  const links = readFileSync(join(root, page), "utf8").matchAll(/\[((?:[^\]\\]|\\.)+)\]\(([^)\s]+\.test\.ts)\)/g);
+  return [...links].flatMap(([, label, target]) => {
+    const file = posix.join(posix.dirname(page), target);
+    const title = label.replaceAll(/\\(.)|\s+/g, (_, character) => character ?? " ");
+    const isKnown = testTitles(root, file).some((one) => one === title || one.endsWith(` > ${title}`));
+    return isKnown ? [] : [`${page}: expected a test of ${file}, got the title "${title}"`];
+  });
 }
 
 /** Returns the problems of a file of clauses: names that do not exist, clauses without a proof, and wrong counts. */

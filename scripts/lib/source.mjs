@@ -155,7 +155,7 @@ export function textOf(node) {
 }
 
 /** Visits a node and, while `visit` returns `true`, the nodes below it. */
-export function walk(node, visit, parent = undefined, key = "") {
+export function walk(node, visit, parent, key = "") {
   if (!visit(node, parent, key)) return;
   for (const childKey of visitorKeys[node.type] ?? []) {
     for (const child of [node[childKey]].flat()) if (child?.type) walk(child, visit, node, childKey);

@@ -36,7 +36,13 @@ export const groups = [
   },
   {
     text: "Trust",
-    pages: ["docs/security.md", "docs/auditing.md", "SECURITY.md", "test-vectors/README.md"],
+    pages: [
+      "docs/security.md",
+      "docs/audit/README.md",
+      "docs/audit/clauses.md",
+      "SECURITY.md",
+      "test-vectors/README.md",
+    ],
   },
   {
     text: "Project",
