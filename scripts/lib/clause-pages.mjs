@@ -30,7 +30,8 @@ the keywords of an RFC yourself: \`node scripts/check-clauses.mjs --count rfc425
     table(["document", "title", ...names, "all"], [...rows, ["all", "", ...countsOf(all)]]),
     `In the tables, \`transport/kex-machine\` is the file \`packages/transport/src/kex-machine.ts\`, and
 \`transport/kex.test\` is \`packages/transport/test/kex.test.ts\`. Titles of tests are as in the source: \`%s\` and
-\`\${…}\` stand for the cases of a table.`,
+\`\${…}\` stand for the cases of a table. \`noble/vectors.test\` and \`node/crypto-vectors.test\` run every vector of
+\`test-vectors\`, a test for each.`,
   ].join("\n\n")}\n`;
 }
 
@@ -51,10 +52,12 @@ function documentPage({ document, title, source, clauses }) {
 }
 
 function row(clause) {
-  const { text, files = [], tests = [], reason, binds, pending } = clause;
+  const { text, files = [], tests = [], except, remark, binds, pending } = clause;
   const code = files.map((file) => `\`${shortName(file)}\``);
   const shown = tests.map(({ file, title }) => `\`${shortName(file)}\`: ${escaped(title)}`);
-  const words = [binds && `binds ${binds}`, reason, pending && `pending: ${pending}`].filter(Boolean).map(escaped);
+  const words = [binds && `binds ${binds}`, except && `Except: ${except}`, remark, pending && `pending: ${pending}`]
+    .filter(Boolean)
+    .map(escaped);
   return [escaped(text), stateOf(clause), code.join("<br>"), [...shown, ...words].join("<br>")];
 }
 

@@ -9,7 +9,8 @@ import { testTitles } from "./test-titles.mjs";
  *   text: string,
  *   files?: string[],
  *   tests?: { file: string, title: string }[],
- *   reason?: string,
+ *   except?: string,
+ *   remark?: string,
  *   binds?: string,
  *   pending?: string,
  * }} Clause
@@ -31,16 +32,18 @@ const keywords = /\b(?:(?:MUST|SHALL|SHOULD)(?: NOT)?|(?:NOT )?RECOMMENDED|REQUI
 /** The states of a clause, and their meaning. */
 export const states = {
   tested: "done, and shown by a test",
+  "in part": "done and shown by a test, with the exception that is named",
   reviewed: "done, and not shown by a test, with the reason",
-  "not done": "not implemented, or done otherwise, with the reason",
+  "not done": "not implemented, with the reason",
   others: "binds the program, its user, an administrator, an agent or a registry",
   pending: "the code or the test is still missing",
 };
 
 /** Returns the state of a clause. */
-export function stateOf({ files = [], tests = [], binds, pending }) {
+export function stateOf({ files = [], tests = [], except, binds, pending }) {
   if (pending !== undefined) return "pending";
   if (binds !== undefined) return "others";
+  if (except !== undefined) return "in part";
   if (tests.length > 0) return "tested";
   return files.length > 0 ? "reviewed" : "not done";
 }
@@ -88,7 +91,7 @@ export function problemsOf(root, { counted, counts, clauses }) {
   const titles = new Map();
   for (const clause of clauses) {
     const at = `${clause.section}: "${clause.text.slice(0, 60)}"`;
-    const { files = [], tests = [], reason, binds, pending } = clause;
+    const { files = [], tests = [], remark, binds, pending } = clause;
     if (pending !== undefined) continue;
     for (const file of files) if (!existsSync(join(root, file))) problems.push(`${at}: expected a file, got ${file}`);
     for (const { file, title } of tests) {
@@ -98,7 +101,7 @@ export function problemsOf(root, { counted, counts, clauses }) {
       else if (!known.includes(title)) problems.push(`${at}: expected a test of ${file}, got the title "${title}"`);
     }
     if (tests.length > 0 && files.length === 0) problems.push(`${at}: expected a file beside the test`);
-    if (tests.length === 0 && reason === undefined && binds === undefined)
+    if (tests.length === 0 && remark === undefined && binds === undefined)
       problems.push(`${at}: expected a test or a reason`);
   }
   const found = {};

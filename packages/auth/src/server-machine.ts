@@ -269,6 +269,8 @@ export class AuthServerMachine {
   }
 
   #fail(partialSuccess: boolean): void {
-    this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
+    // RFC 4252 section 4: the method "none" MUST NOT be listed.
+    const canContinue = this.#canContinue.filter((name) => name !== "none");
+    this.#options.sink.send(UserauthFailure.encode({ canContinue, partialSuccess }));
   }
 }

@@ -77,12 +77,12 @@ describe("a client and a server", () => {
     await client.close();
   });
 
-  it("refuse channels and requests without a handler", async () => {
+  it("refuse channels, as an unknown type (RFC 4254 section 5.1), and requests without a handler", async () => {
     const { client, server } = await world();
     for (const side of [client, server]) {
       await expect(side.openChannel("test", nothing)).rejects.toMatchObject({
         code: "refused",
-        reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
+        reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE,
       });
       expect(await side.request("test", nothing)).toEqual({ ok: false, specificData: nothing });
     }
