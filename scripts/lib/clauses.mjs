@@ -64,7 +64,7 @@ function keywordsIn(text) {
 /** Returns how often the keywords occur in each section of an RFC, without its own definition of the keywords. */
 export function countKeywords(rfc) {
   const counts = {};
-  let section = "0";
+  let section = "Abstract";
   for (const paragraph of rfc.replaceAll(/\f|^.*\[Page \d+\]\r?$|^RFC \d+ .*\d{4}\r?$/gm, "").split(/\n\s*\n/)) {
     section = /^\s?(\d+(?:\.\d+)*)\.?\s+["A-Z](?!.*\. \.)(?!.*\.{3})/.exec(paragraph)?.[1] ?? section;
     if (/key ?words|interpreted as described/.test(paragraph)) continue;

@@ -18,3 +18,27 @@ declare module "*/lib/changelog.mjs" {
     release: { readonly version: string; readonly date: string; readonly homepage: string },
   ): string;
 }
+
+declare module "*/lib/clauses.mjs" {
+  interface Clause {
+    readonly section: string;
+    readonly text: string;
+    readonly files?: readonly string[];
+    readonly tests?: readonly { readonly file: string; readonly title: string }[];
+  }
+  export function stateOf(clause: Clause): string;
+  export function countKeywords(rfc: string): Record<string, number>;
+  export function pageProblems(root: string, page: string): string[];
+  export function problemsOf(
+    root: string,
+    file: {
+      readonly counted: "keywords" | "clauses";
+      readonly counts: Readonly<Record<string, number>>;
+      readonly clauses: readonly Clause[];
+    },
+  ): string[];
+}
+
+declare module "*/lib/test-titles.mjs" {
+  export function testTitles(root: string, file: string): string[];
+}
