@@ -36,13 +36,7 @@ export const groups = [
   },
   {
     text: "Trust",
-    pages: [
-      "docs/security.md",
-      "docs/audit/README.md",
-      "docs/audit/clauses.md",
-      "SECURITY.md",
-      "test-vectors/README.md",
-    ],
+    pages: ["docs/security.md", "docs/audit/README.md", "SECURITY.md", "test-vectors/README.md"],
   },
   {
     text: "Project",
