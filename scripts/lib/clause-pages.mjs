@@ -52,10 +52,16 @@ function documentPage({ document, title, source, clauses }) {
 }
 
 function row(clause) {
-  const { text, files = [], tests = [], except, remark, binds, pending } = clause;
+  const { text, files = [], tests = [], except, remark, inapplicable, binds, pending } = clause;
   const code = files.map((file) => `\`${shortName(file)}\``);
   const shown = tests.map(({ file, title }) => `\`${shortName(file)}\`: ${escaped(title)}`);
-  const words = [binds && `binds ${binds}`, except && `Except: ${except}`, remark, pending && `pending: ${pending}`]
+  const words = [
+    binds && `binds ${binds}`,
+    except && `Except: ${except}`,
+    remark,
+    inapplicable,
+    pending && `pending: ${pending}`,
+  ]
     .filter(Boolean)
     .map(escaped);
   return [escaped(text), stateOf(clause), code.join("<br>"), [...shown, ...words].join("<br>")];

@@ -11,6 +11,7 @@ import { testTitles } from "./test-titles.mjs";
  *   tests?: { file: string, title: string }[],
  *   except?: string,
  *   remark?: string,
+ *   inapplicable?: string,
  *   binds?: string,
  *   pending?: string,
  * }} Clause
@@ -34,15 +35,17 @@ export const states = {
   tested: "done, and shown by a test",
   "in part": "done and shown by a test, with the exception that is named",
   reviewed: "done, and not shown by a test, with the reason",
-  "not done": "not implemented, with the reason",
+  "not done": "not followed, with the reason",
+  "not applicable": "about a function that Postern does not have, or not a rule",
   others: "binds the program, its user, an administrator, an agent or a registry",
   pending: "the code or the test is still missing",
 };
 
 /** Returns the state of a clause. */
-export function stateOf({ files = [], tests = [], except, binds, pending }) {
+export function stateOf({ files = [], tests = [], except, inapplicable, binds, pending }) {
   if (pending !== undefined) return "pending";
   if (binds !== undefined) return "others";
+  if (inapplicable !== undefined) return "not applicable";
   if (except !== undefined) return "in part";
   if (tests.length > 0) return "tested";
   return files.length > 0 ? "reviewed" : "not done";
@@ -91,7 +94,7 @@ export function problemsOf(root, { counted, counts, clauses }) {
   const titles = new Map();
   for (const clause of clauses) {
     const at = `${clause.section}: "${clause.text.slice(0, 60)}"`;
-    const { files = [], tests = [], remark, binds, pending } = clause;
+    const { files = [], tests = [], pending } = clause;
     if (pending !== undefined) continue;
     for (const file of files) if (!existsSync(join(root, file))) problems.push(`${at}: expected a file, got ${file}`);
     for (const { file, title } of tests) {
@@ -101,7 +104,7 @@ export function problemsOf(root, { counted, counts, clauses }) {
       else if (!known.includes(title)) problems.push(`${at}: expected a test of ${file}, got the title "${title}"`);
     }
     if (tests.length > 0 && files.length === 0) problems.push(`${at}: expected a file beside the test`);
-    if (tests.length === 0 && remark === undefined && binds === undefined)
+    if (tests.length === 0 && (clause.remark ?? clause.inapplicable ?? clause.binds) === undefined)
       problems.push(`${at}: expected a test or a reason`);
   }
   const found = {};
