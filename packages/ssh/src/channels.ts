@@ -117,7 +117,7 @@ export class Channels {
       refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
     };
     if (onOpen !== undefined) onOpen(open);
-    // RFC 4254 section 5.1: the reason for a type that is not understood MUST be 3. Without a handler, that is every type.
+    // RFC 4254 section 5.1: the reason for a type that is not understood MUST be 3. Without a handler, none is.
     else open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "no channels are accepted");
   }
 
