@@ -1,5 +1,5 @@
 /** Key exchange methods and what they need: a hash function and randomness. @module */
-import type { Bytes } from "@postern/wire";
+import type { Bytes, Message } from "@postern/wire";
 
 /** Returns `size` fresh random bytes, which the caller owns. */
 export type Random = (size: number) => Bytes;
@@ -22,6 +22,8 @@ export interface Hash {
 export interface KexMethod {
   readonly name: string;
   readonly hash: Hash;
+  /** whether a quantum computer that decrypts recorded connections would have to break more than elliptic curves */
+  readonly isPostQuantum?: true;
   /**
    * Starts the client's side. `finish` returns the secret, or throws SshError `kex`. `discard` overwrites the private
    * key of an exchange that does not finish.
@@ -29,4 +31,22 @@ export interface KexMethod {
   start(random: Random): { readonly clientPublic: Bytes; finish(serverPublic: Bytes): Bytes; discard(): void };
   /** Computes the server's side. @throws SshError `kex` if the client's public value is invalid */
   respond(clientPublic: Bytes, random: Random): { readonly serverPublic: Bytes; readonly secret: Bytes };
+  /** RFC 4419: the group comes first. `start` and `respond` are then those of the method for that group. */
+  readonly groupExchange?: GroupExchange;
+  /** The messages of a method whose group was exchanged, and the bytes hashed before its public values. */
+  readonly exchanged?: {
+    readonly init: Message<{ readonly clientPublic: Bytes }>;
+    readonly reply: Message<{ readonly hostKey: Bytes; readonly serverPublic: Bytes; readonly signature: Bytes }>;
+    readonly hashed: Bytes;
+  };
+}
+
+/** The messages by which client and server agree on a group (RFC 4419 section 3). */
+export interface GroupExchange {
+  /** the client's request */
+  readonly request: Bytes;
+  /** Reads the server's group, and returns the method for it. @throws SshError `kex` if the group is unsafe */
+  accept(payload: Bytes): KexMethod;
+  /** Reads the client's request. @throws SshError `kex` if no group fits */
+  choose(payload: Bytes): { readonly method: KexMethod; readonly answer: Bytes };
 }

@@ -1,4 +1,5 @@
 /** Interfaces that the files of one client share: the client, its forwardings and its context. @module */
+import type { PeerInfo } from "@postern/ssh";
 import type { Admission } from "./admission.ts";
 import type { CheckedHostOptions } from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";
@@ -12,6 +13,8 @@ export interface HostClient {
   readonly user: string | undefined;
   /** The client's identification line, or `""` before login. */
   readonly version: string;
+  /** The client's version and the negotiated algorithms. `undefined` before login. */
+  readonly peer: PeerInfo | undefined;
   readonly since: Date;
   /** Bytes on the wire, received from and sent to the client. */
   readonly bytesIn: number;

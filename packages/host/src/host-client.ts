@@ -2,7 +2,7 @@
 import type { AuthDecision } from "@postern/auth";
 import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
-import { accept, type BytePipe, type LoginAttempt, type SshConnection } from "@postern/ssh";
+import { accept, type BytePipe, type LoginAttempt, type PeerInfo, type SshConnection } from "@postern/ssh";
 import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
@@ -50,6 +50,10 @@ export class Client implements HostClient {
 
   get version(): string {
     return this.#connection?.peer.version ?? "";
+  }
+
+  get peer(): PeerInfo | undefined {
+    return this.#connection?.peer;
   }
 
   get bytesIn(): number {

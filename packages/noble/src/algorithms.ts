@@ -5,6 +5,9 @@ import { aes128Gcm, aes256Gcm } from "./aes-gcm.ts";
 import { chacha20Poly1305 } from "./chacha20-poly1305.ts";
 import { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 import { ecdhNistp256, ecdhNistp384, ecdhNistp521 } from "./kex/ecdh.ts";
+import { mlkem768X25519Sha256 } from "./kex/mlkem.ts";
+import { dhGroup14Sha256, dhGroup16Sha512, dhGroup18Sha512, dhGroupExchangeSha256 } from "./kex/modp.ts";
+import { sntrup761X25519Sha512, sntrup761X25519Sha512OpenSsh } from "./kex/sntrup.ts";
 import { hmacSha2_256, hmacSha2_256Etm, hmacSha2_512, hmacSha2_512Etm } from "./mac.ts";
 import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521 } from "./publickey/ecdsa.ts";
 import { sshEd25519 } from "./publickey/ed25519.ts";
@@ -12,7 +15,13 @@ import { rsaSha2_256, rsaSha2_512 } from "./publickey/rsa.ts";
 
 /** The default: AEAD ciphers only. In JavaScript, ChaCha20-Poly1305 is three times as fast as AES-GCM. */
 export const modernAlgorithms: Algorithms = {
-  kex: [curve25519Sha256, curve25519Sha256Libssh],
+  kex: [
+    mlkem768X25519Sha256,
+    sntrup761X25519Sha512,
+    sntrup761X25519Sha512OpenSsh,
+    curve25519Sha256,
+    curve25519Sha256Libssh,
+  ],
   hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],
@@ -20,7 +29,15 @@ export const modernAlgorithms: Algorithms = {
 
 /** For older peers: {@link modernAlgorithms}, then ECDH on the NIST curves, AES-CTR, and MACs over the plaintext. */
 export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlgorithms, {
-  kex: [ecdhNistp256, ecdhNistp384, ecdhNistp521],
+  kex: [
+    ecdhNistp256,
+    ecdhNistp384,
+    ecdhNistp521,
+    dhGroup16Sha512,
+    dhGroup18Sha512,
+    dhGroupExchangeSha256,
+    dhGroup14Sha256,
+  ],
   hostKeys: [],
   ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [hmacSha2_256, hmacSha2_512],

@@ -6,8 +6,11 @@ export * from "./chacha20-poly1305.ts";
 export * from "./hash.ts";
 export * from "./hmac-sha1.ts";
 export * from "./kdf.ts";
-export * from "./kex/curve25519.ts";
+export { curve25519Sha256, curve25519Sha256Libssh } from "./kex/curve25519.ts";
 export * from "./kex/ecdh.ts";
+export * from "./kex/mlkem.ts";
+export * from "./kex/modp.ts";
+export * from "./kex/sntrup.ts";
 export {
   ecdsaOf,
   generatePrivateKey,
@@ -17,6 +20,7 @@ export {
   sha256Fingerprint,
 } from "./keys.ts";
 export * from "./mac.ts";
+export * from "./mlkem768.ts";
 export * from "./publickey/certificates.ts";
 export * from "./publickey/ecdsa.ts";
 export * from "./publickey/ed25519.ts";

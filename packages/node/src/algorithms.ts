@@ -129,6 +129,56 @@ function ecdh(curve: string, scalar: Bytes): EphemeralKey {
   return { publicKey: plain(key.getPublicKey()), agree: (theirPublic) => plain(key.computeSecret(theirPublic)) };
 }
 
+/** A key encapsulation mechanism of `node:crypto`. Node.js has these functions since 24.7. */
+type Encapsulation = {
+  encapsulate(publicKey: native.KeyObject): { readonly sharedKey: Buffer; readonly ciphertext: Buffer };
+  decapsulate(privateKey: native.KeyObject, ciphertext: Bytes): Buffer;
+};
+
+/** The DER headers before a seed of 64 bytes in PKCS #8 and before a public key (RFC 9935 sections 4 and 6). */
+const mlkemSeedPrefix = "3054020100300b060960864801650304040204428040";
+const mlkemPublicPrefix = "308204b2300b0609608648016503040402038204a100";
+
+/** ML-KEM-768 of the platform, which draws the message of an encapsulation itself. */
+const mlkem768: make.Kem = {
+  publicKeySize: 1184,
+  ciphertextSize: 1088,
+  generate(random) {
+    const { decapsulate } = native as unknown as Encapsulation;
+    const seed = random(64);
+    const der = concat(fromHex(mlkemSeedPrefix), seed);
+    const key = native.createPrivateKey({ key: Buffer.from(der.buffer), format: "der", type: "pkcs8" });
+    der.fill(0);
+    seed.fill(0);
+    const spki = native.createPublicKey(key).export({ format: "der", type: "spki" });
+    return {
+      publicKey: plain(spki.subarray(-1184)),
+      decapsulate: (ciphertext) => plain(decapsulate(key, ciphertext)),
+    };
+  },
+  encapsulate(publicKey) {
+    const der = concat(fromHex(mlkemPublicPrefix), publicKey);
+    // OpenSSL rejects a key that is not reduced (FIPS 203 section 7.2).
+    const key = native.createPublicKey({ key: Buffer.from(der.buffer), format: "der", type: "spki" });
+    const { sharedKey, ciphertext } = (native as unknown as Encapsulation).encapsulate(key);
+    return { ciphertext: plain(ciphertext), secret: plain(sharedKey) };
+  },
+};
+
+/** Creates `mlkem768x25519-sha256` from an ML-KEM-768 and the X25519 of `node:crypto`. */
+export const mlkem768X25519With = (kem: make.Kem): KexMethod => make.createMlkem768X25519(sha256, kem, x25519);
+
+export const mlkem768X25519Sha256: KexMethod = /* @__PURE__ */ mlkem768X25519With(mlkem768);
+export const sntrup761X25519Sha512: KexMethod = /* @__PURE__ */ make.createSntrup761X25519(
+  "sntrup761x25519-sha512",
+  sha512,
+  x25519,
+);
+export const sntrup761X25519Sha512OpenSsh: KexMethod = /* @__PURE__ */ make.createSntrup761X25519(
+  "sntrup761x25519-sha512@openssh.com",
+  sha512,
+  x25519,
+);
 export const curve25519Sha256: KexMethod = /* @__PURE__ */ make.createCurve25519("curve25519-sha256", sha256, x25519);
 export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurve25519(
   "curve25519-sha256@libssh.org",
@@ -138,6 +188,8 @@ export const curve25519Sha256Libssh: KexMethod = /* @__PURE__ */ make.createCurv
 export const ecdhNistp256: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp256, sha256, prime256v1);
 export const ecdhNistp384: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp384, sha384, secp384r1);
 export const ecdhNistp521: KexMethod = /* @__PURE__ */ make.createEcdh(make.nistp521, sha512, secp521r1);
+
+export * from "./modp.ts";
 
 // ---- public keys
 

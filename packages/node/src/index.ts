@@ -156,6 +156,7 @@ export {
 } from "@postern/keys";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -165,8 +166,10 @@ export {
   type Free,
   type KeepAliveOptions,
   type LoginAttempt,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
+  type Preferred,
   type ProxyOptions,
   type ProxyServer,
   pipeFromStreams,

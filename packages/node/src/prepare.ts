@@ -1,5 +1,12 @@
 /** Chooses, before a handshake, which implementation of each algorithm runs. @module */
-import { type Algorithms, cipherWorks, kexWorks, type PublicKeyAlgorithm, succeeds } from "@postern/crypto";
+import {
+  type Algorithms,
+  cipherWorks,
+  type KexMethod,
+  kexWorks,
+  type PublicKeyAlgorithm,
+  succeeds,
+} from "@postern/crypto";
 import { type Bytes, fromHex } from "@postern/wire";
 import * as own from "./algorithms.ts";
 import { publicKeyObject } from "./public-keys.ts";
@@ -7,7 +14,8 @@ import { publicKeyObject } from "./public-keys.ts";
 type Algorithm = Algorithms[keyof Algorithms][number];
 
 /**
- * Tests of the algorithms that some runtime's `node:crypto` lacks: Bun has no ChaCha20 stream, Deno no P-521.
+ * Tests of the algorithms that some runtime's `node:crypto` lacks: Node.js before 24.7 has no ML-KEM, Bun no ChaCha20 stream, Deno no
+ * P-521.
  * The other algorithms need no test.
  */
 const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => boolean>([
@@ -20,11 +28,18 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
   [own.aes128Ctr, cipher(own.aes128Ctr, "0a940bb5416ef045f1c39458c653ea5a3edf51abf681f8dd12db70c584ddb044")],
   [own.aes192Ctr, cipher(own.aes192Ctr, "0060bffe46834bb8da5cf9a61ff220aeca177fb39ba0bf2f52ac95f0784b5f36")],
   [own.aes256Ctr, cipher(own.aes256Ctr, "5a6e045708fb7196f02e553d02c3a69211c3ad2d107d03058649602a9eed1790")],
+  [own.mlkem768X25519Sha256, () => kexWorks(own.mlkem768X25519Sha256)],
   [own.curve25519Sha256, () => kexWorks(own.curve25519Sha256)],
   [own.curve25519Sha256Libssh, () => supports(own.curve25519Sha256)],
+  [own.sntrup761X25519Sha512, () => supports(own.curve25519Sha256)],
+  [own.sntrup761X25519Sha512OpenSsh, () => supports(own.curve25519Sha256)],
   [own.ecdhNistp256, () => kexWorks(own.ecdhNistp256)],
   [own.ecdhNistp384, () => kexWorks(own.ecdhNistp384)],
   [own.ecdhNistp521, () => kexWorks(own.ecdhNistp521)],
+  [own.dhGroup14Sha256, () => kexWorks(own.dhGroup14Sha256)],
+  [own.dhGroup16Sha512, () => supports(own.dhGroup14Sha256)],
+  [own.dhGroup18Sha512, () => supports(own.dhGroup14Sha256)],
+  [own.dhGroupExchangeSha256, () => supports(own.dhGroup14Sha256)],
   // RFC 8032 section 7.1, TEST 1; the base points of the curves, FIPS 186-4 appendix D.1.2.
   [
     own.sshEd25519,
@@ -68,7 +83,7 @@ const results = new Map<Algorithm, boolean>();
 
 /**
  * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of
- * `@postern/noble`, which is loaded only then; Node.js supports them all. Each algorithm is tested once per process.
+ * `@postern/noble`, which is loaded only then; Node.js supports them all since 24.7. Each algorithm is tested once per process.
  * `ReverseTunnel` and `TunnelHost` call this function. On Bun and Deno, programs that use `connect()` of `@postern/ssh`
  * call it and pass its result as `algorithms`.
  *
@@ -77,8 +92,9 @@ const results = new Map<Algorithm, boolean>();
  * const connection = await connect(pipe, { algorithms, random: nodeRandom, user, auth, hostKey });
  */
 export async function prepareAlgorithms(algorithms: Algorithms): Promise<Algorithms> {
-  const { kex, hostKeys, ciphers, macs } = algorithms;
-  if ([...ciphers, ...kex, ...hostKeys].every(supports)) return algorithms;
+  const { hostKeys, ciphers, macs } = algorithms;
+  const kex = await withMlkem(algorithms.kex);
+  if ([...ciphers, ...kex, ...hostKeys].every(supports)) return { ...algorithms, kex };
   const { compatibleAlgorithms } = await import("@postern/noble");
   const choose = <One extends Algorithm>(ours: readonly One[], substitutes: readonly One[]): readonly One[] =>
     ours.map((one) => (supports(one) ? one : (substitutes.find(({ name }) => name === one.name) ?? one)));
@@ -88,6 +104,21 @@ export async function prepareAlgorithms(algorithms: Algorithms): Promise<Algorit
     ciphers: choose(ciphers, compatibleAlgorithms.ciphers),
     macs,
   };
+}
+
+let mlkem: KexMethod | undefined;
+
+/**
+ * Node.js before 24.7 lacks ML-KEM alone. Loading it takes 40 ms the first time, and loading all of `@postern/noble`
+ * would take 200 ms.
+ */
+async function withMlkem(kex: Algorithms["kex"]): Promise<Algorithms["kex"]> {
+  const native = own.mlkem768X25519Sha256;
+  if (!kex.includes(native) || supports(native) || !supports(own.curve25519Sha256)) return kex;
+  const { mlkem768 } = await import("@postern/noble/mlkem768");
+  mlkem ??= own.mlkem768X25519With(mlkem768);
+  const substitute = mlkem;
+  return kex.map((method) => (method === native ? substitute : method));
 }
 
 /** Certificates and security keys are built on other algorithms, which may need a substitute. */

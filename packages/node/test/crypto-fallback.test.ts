@@ -25,6 +25,8 @@ vi.mock("node:crypto", async (original) => {
     createECDH: refuse,
     createPrivateKey: refuse,
     createPublicKey: refuse,
+    encapsulate: undefined,
+    decapsulate: undefined,
     diffieHellman: refuse,
     scrypt: refuse,
     verify: refuse,
@@ -36,7 +38,9 @@ describe("without native algorithms", () => {
     const prepared = await prepareAlgorithms(compatibleAlgorithms);
     const tests = [
       ...prepared.ciphers.flatMap((cipher) => cipherTests(cipher, compatibleAlgorithms.macs).slice(0, 4)),
-      ...prepared.kex.flatMap((method) => kexTests(method).slice(0, 2)),
+      ...prepared.kex
+        .filter(({ groupExchange }) => groupExchange === undefined)
+        .flatMap((method) => kexTests(method).slice(0, 2)),
       ...prepared.hostKeys.flatMap((algorithm) => hostKeyTests(algorithm).slice(0, 4)),
     ];
     for (const { title, run } of tests) it(title, run);

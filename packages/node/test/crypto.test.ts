@@ -7,6 +7,8 @@ import { fromHex, putUint32 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { compatibleAlgorithms, modernAlgorithms } from "../src/algorithm-sets.ts";
+import { mlkem768X25519Sha256 } from "../src/algorithms.ts";
+import { prepareAlgorithms } from "../src/prepare.ts";
 import { nodeRandom } from "../src/random.ts";
 
 vi.mock("node:crypto", async (original) => {
@@ -120,7 +122,9 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
 });
 
 describe("key exchanges", () => {
-  it.each(compatibleAlgorithms.kex.map((method) => [method.name, method] as const))(
+  // Before 24.7, Node.js has no ML-KEM, and afterwards none that takes randomness.
+  const fixed = compatibleAlgorithms.kex.filter((method) => method !== mlkem768X25519Sha256);
+  it.each(fixed.map((method) => [method.name, method] as const))(
     "%s: agrees with the JavaScript one, from the same randomness, with node:crypto",
     (name, method) => {
       const js = byName(noble.compatibleAlgorithms.kex, name);
@@ -141,6 +145,29 @@ describe("key exchanges", () => {
       expect(callsOf(nodeCrypto.createECDH, nodeCrypto.diffieHellman) - before).toBe(10);
     },
   );
+});
+
+describe("mlkem768x25519-sha256", () => {
+  const js = noble.mlkem768X25519Sha256;
+  const hasMlkem = "encapsulate" in process.getBuiltinModule("node:crypto");
+
+  it("is computed by node:crypto since Node.js 24.7, and by @noble/post-quantum before", async () => {
+    const [method] = (await prepareAlgorithms({ ...modernAlgorithms, kex: [mlkem768X25519Sha256] })).kex;
+    expect(method === mlkem768X25519Sha256).toBe(hasMlkem);
+    for (const [client, server] of [
+      [js, method ?? expect.unreachable()],
+      [method ?? expect.unreachable(), js],
+    ] as const) {
+      const started = client.start(nodeRandom);
+      const { serverPublic, secret } = server.respond(started.clientPublic, nodeRandom);
+      expect(started.finish(serverPublic)).toEqual(secret);
+    }
+  });
+
+  it("is created once, so that a change of connections compares equal", async () => {
+    const prepare = async () => (await prepareAlgorithms(modernAlgorithms)).kex[0];
+    expect(await prepare()).toBe(await prepare());
+  });
 });
 
 describe("sets", () => {

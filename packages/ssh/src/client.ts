@@ -45,6 +45,7 @@ async function login(pipe: BytePipe, options: ClientOptions, hostKey: HostKeyOpt
         algorithms: options.algorithms,
         random: options.random,
         hostKeys: [],
+        guess: options.guess,
         version: identification(options.software ?? defaultSoftware),
         rekey: rekeyLimits(options.rekey),
         now: now(),

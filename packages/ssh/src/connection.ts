@@ -47,6 +47,9 @@ const noAlgorithms: AlgorithmNames = {
   cipherS2c: "",
   macC2s: undefined,
   macS2c: undefined,
+  compressionC2s: "none",
+  compressionS2c: "none",
+  postQuantum: false,
   strict: false,
 };
 
@@ -106,7 +109,9 @@ export class Connection implements SshConnection {
   }
 
   get peer(): PeerInfo {
-    return { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms, ...this.#peer };
+    const { serverSigAlgs } = this.#session;
+    const none = { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms };
+    return { ...none, serverSigAlgs, preferred: undefined, ...this.#peer };
   }
 
   get user(): string {
@@ -268,7 +273,7 @@ export class Connection implements SshConnection {
         return true;
       case "keys": {
         const { sessionId = new Uint8Array(0) } = this.#session;
-        this.#peer = { ...this.#peer, algorithms: event.names, sessionId };
+        this.#peer = { ...this.#peer, algorithms: event.names, preferred: event.preferred, sessionId };
         if (!event.first) this.#rekeys++;
         return true;
       }

@@ -1,4 +1,5 @@
 /** An SSH connection over any byte pipe. @module */
+export type { AlgorithmNames, Preferred } from "@postern/transport";
 export { type Address, hostPort } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";

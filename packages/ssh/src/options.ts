@@ -1,7 +1,7 @@
 /** The options of clients and servers, and their checks. @module */
 import type { AuthAttempt, AuthDecision, AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
-import type { RekeyLimits } from "@postern/transport";
+import type { Preferred, RekeyLimits } from "@postern/transport";
 import {
   type Bytes,
   describeType,
@@ -81,6 +81,12 @@ export interface ClientOptions extends ConnectionOptions {
   readonly auth: readonly AuthEntry[];
   /** Returns whether to trust the server. Called once, after its signature has been verified. */
   readonly hostKey: HostKeyOption["check"] | HostKeyOption;
+  /**
+   * `peer.preferred` of an earlier connection to the same server. If both sides still prefer the same algorithms, the
+   * key exchange takes a round trip less (RFC 4253 section 7.1). If the server has changed its algorithms, it ignores
+   * one message.
+   */
+  readonly guess?: Preferred | undefined;
   /**
    * Called when the server is trusted and login begins. From now on global requests may be made. They are sent when
    * login completes, and reject with its error if it fails. If a key is our last login method and the server works in

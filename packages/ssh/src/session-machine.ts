@@ -61,6 +61,8 @@ export class SessionMachine {
   /** The server's NEWKEYS has come, so its messages are authenticated. */
   #authenticated = false;
   #failure: SshError | undefined;
+  /** the server's `server-sig-algs` (RFC 8308 section 3.1), once it has come */
+  serverSigAlgs: readonly string[] | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -291,7 +293,10 @@ export class SessionMachine {
 
   #extInfo(extensions: ReadonlyMap<string, Bytes>): void {
     const names = extensions.get("server-sig-algs");
-    if (names !== undefined) this.authClient?.learn({ serverAlgorithms: fromUtf8(names).split(",") });
+    if (names !== undefined && this.authClient !== undefined) {
+      this.serverSigAlgs = fromUtf8(names).split(",");
+      this.authClient.learn({ serverAlgorithms: this.serverSigAlgs });
+    }
     // OpenSSH PROTOCOL: version 0, as text.
     const version = extensions.get("publickey-hostbound@openssh.com");
     if (version?.[0] === 0x30 && version.length === 1) this.authClient?.learn({ hostbound: true });

@@ -1,6 +1,6 @@
 /** The public interface of an SSH connection and its channels. @module */
 import type { ChannelLimits } from "@postern/connection";
-import type { AlgorithmNames } from "@postern/transport";
+import type { AlgorithmNames, Preferred } from "@postern/transport";
 import type { ArrayBufferBytes, Bytes, SshError } from "@postern/wire";
 import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
@@ -105,8 +105,16 @@ export interface PeerInfo {
   readonly version: string;
   /** lines that a server sent before its identification */
   readonly lines: readonly string[];
+  /** the algorithms of the last key exchange; empty names before the first */
   readonly algorithms: AlgorithmNames;
+  /**
+   * The signature algorithms that it accepts from users, if it has announced them (`server-sig-algs`, RFC 8308 section
+   * 3.1). Only servers do.
+   */
+  readonly serverSigAlgs: readonly string[] | undefined;
   readonly sessionId: Bytes;
+  /** its first choices, for the option `guess` of a later connection to it */
+  readonly preferred: Preferred | undefined;
 }
 
 /** Counters of one connection. */

@@ -10,6 +10,8 @@ export interface ExchangeInputs {
   readonly clientInit: Bytes;
   readonly serverInit: Bytes;
   readonly hostKey: Bytes;
+  /** what a group exchange hashes before the public values (RFC 4419 section 3) */
+  readonly group?: Bytes | undefined;
   readonly clientPublic: Bytes;
   readonly serverPublic: Bytes;
   /** K, already encoded */
@@ -21,6 +23,7 @@ export function exchangeHash(hash: Hash, inputs: ExchangeInputs): Bytes {
   const writer = new Writer(4096);
   writer.string(inputs.clientVersion).string(inputs.serverVersion);
   writer.string(inputs.clientInit).string(inputs.serverInit).string(inputs.hostKey);
+  if (inputs.group !== undefined) writer.raw(inputs.group);
   writer.string(inputs.clientPublic).string(inputs.serverPublic).raw(inputs.secret);
   const hashed = writer.finish();
   const digest = hash.digest(hashed);

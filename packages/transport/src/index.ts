@@ -1,6 +1,6 @@
 /** The SSH transport layer (RFC 4253) as a state machine without I/O. @module */
 export type { HostIdentity, KexOptions } from "./kex-machine.ts";
-export type { AlgorithmNames } from "./negotiate.ts";
+export type { AlgorithmNames, Preferred } from "./negotiate.ts";
 export type { RekeyLimits } from "./rekey-schedule.ts";
 export type { TransportEvent } from "./transport-events.ts";
 export { TransportMachine, type TransportOptions } from "./transport-machine.ts";

@@ -6,7 +6,16 @@
 import type { Algorithms, DirectionKeys, KexMethod, Random, Signer, Verdict } from "@postern/crypto";
 import { type Bytes, equal, KexEcdhInit, KexEcdhReply, KexInit, NewKeys, SshError, type ValuesOf } from "@postern/wire";
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
-import { algorithmNames, initFor, Marker, type Negotiated, negotiate, type Offer } from "./negotiate.ts";
+import {
+  algorithmNames,
+  initFor,
+  Marker,
+  type Negotiated,
+  negotiate,
+  type Offer,
+  type Preferred,
+  prefers,
+} from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
 import type { KexEvent } from "./transport-events.ts";
@@ -19,6 +28,11 @@ export interface KexOptions {
   readonly random: Random;
   /** the server's host keys; empty on the client */
   readonly hostKeys: readonly Signer[];
+  /**
+   * What the server preferred on an earlier connection. If our offer prefers the same, the client sends the message of
+   * that method with its KEXINIT, which saves a round trip (RFC 4253 section 7.1).
+   */
+  readonly guess?: Preferred | undefined;
 }
 
 type Init = ValuesOf<typeof KexInit>;
@@ -44,7 +58,8 @@ export interface HostIdentity {
 
 type State =
   | { readonly at: "idle" }
-  | { readonly at: "expectInit"; readonly ours: Bytes }
+  | { readonly at: "expectInit"; readonly ours: Bytes; readonly guessed: ReturnType<KexMethod["start"]> | undefined }
+  | ({ readonly at: "expectGroup"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "expectReply"; skipGuess: boolean; readonly started: ReturnType<KexMethod["start"]> } & Exchange)
   | ({ readonly at: "expectEcdhInit"; skipGuess: boolean } & Exchange)
   | ({ readonly at: "awaitVerdict" } & HostIdentity & Agreed)
@@ -114,7 +129,20 @@ export class KexMachine {
 
   /** Sends our KEXINIT, unless an exchange is in progress. */
   start(): void {
-    if (this.#state.at === "idle") this.#state = { at: "expectInit", ours: this.#sendInit() };
+    if (this.#state.at !== "idle") return;
+    const { role, random, guess } = this.#options;
+    const [method] = this.#offer.kex;
+    // Only the first exchange waits for nothing else. A group exchange has no message to guess.
+    const guesses =
+      role === "client" &&
+      this.sessionId === undefined &&
+      guess !== undefined &&
+      prefers(this.#offer, guess) &&
+      method?.groupExchange === undefined;
+    const ours = this.#sendInit(guesses);
+    const guessed = guesses ? method?.start(random) : undefined;
+    if (guessed !== undefined) this.#writer.send(KexEcdhInit.encode({ clientPublic: guessed.clientPublic }));
+    this.#state = { at: "expectInit", ours, guessed };
   }
 
   /** Handles a message numbered 20 to 49 (view). */
@@ -124,7 +152,8 @@ export class KexMachine {
       case "idle":
         return this.#begin(this.#sendInit(), payload);
       case "expectInit":
-        return this.#begin(state.ours, payload);
+        return this.#begin(state.ours, payload, state.guessed);
+      case "expectGroup":
       case "expectReply":
       case "expectEcdhInit":
         // Only a message of the key exchange method can be a guess. KEXINIT and NEWKEYS are errors here.
@@ -132,7 +161,8 @@ export class KexMachine {
           state.skipGuess = false;
           return undefined;
         }
-        return state.at === "expectReply" ? this.#reply(state, payload) : this.#respond(state, payload);
+        if (state.at === "expectReply") return this.#reply(state, payload);
+        return state.at === "expectGroup" ? this.#acceptGroup(state, payload) : this.#respond(state, payload);
       case "expectNewKeys":
         return this.#newKeys(state, payload);
       case "awaitVerdict":
@@ -182,9 +212,10 @@ export class KexMachine {
     const state = this.#state;
     if (state.at !== "awaitSignature")
       throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
-    const { hostKey, serverPublic } = state;
+    const { hostKey, serverPublic, negotiated } = state;
     this.host ??= { hostKey, signature };
-    this.#writer.send(KexEcdhReply.encode({ hostKey, serverPublic, signature }));
+    const { reply = KexEcdhReply } = negotiated.kex.exchanged ?? {};
+    this.#writer.send(reply.encode({ hostKey, serverPublic, signature }));
     return this.#sendNewKeys(state);
   }
 
@@ -195,6 +226,7 @@ export class KexMachine {
   wipe(): void {
     const state = this.#state;
     if (state.at === "idle") return;
+    if (state.at === "expectInit") state.guessed?.discard();
     if (state.at === "expectReply") state.started.discard();
     if (state.at === "expectNewKeys") {
       const { key, iv, mac } = state.keys;
@@ -205,7 +237,7 @@ export class KexMachine {
     this.#state = { at: "ended" };
   }
 
-  #sendInit(): Bytes {
+  #sendInit(guesses = false): Bytes {
     const { role, random } = this.#options;
     // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
     const extra =
@@ -214,13 +246,13 @@ export class KexMachine {
         : role === "client"
           ? [Marker.extInfoClient, Marker.strictClient]
           : [Marker.strictServer];
-    const payload = KexInit.encode(initFor(this.#offer, random(16), extra));
+    const payload = KexInit.encode(initFor(this.#offer, random(16), extra, guesses));
     this.#writer.send(payload);
     return payload;
   }
 
-  #begin(ours: Bytes, theirs: Bytes): undefined {
-    const { role, random } = this.#options;
+  #begin(ours: Bytes, theirs: Bytes, guessed?: ReturnType<KexMethod["start"]>): undefined {
+    const { role } = this.#options;
     const init = KexInit.decode(theirs);
     if (this.sessionId === undefined) this.#readMarkers(init);
     const negotiated = negotiate(role, this.#offer, init);
@@ -230,8 +262,29 @@ export class KexMachine {
       this.#state = { at: "expectEcdhInit", skipGuess, ...exchange };
       return undefined;
     }
-    const started = negotiated.kex.start(random);
-    this.#writer.send(KexEcdhInit.encode({ clientPublic: started.clientPublic }));
+    if (guessed !== undefined && negotiated.guessesMatch) {
+      this.#state = { at: "expectReply", skipGuess, started: guessed, ...exchange };
+      return undefined;
+    }
+    // The server ignores a wrong guess, even if it was for the method that was then chosen.
+    guessed?.discard();
+    const { groupExchange } = negotiated.kex;
+    if (groupExchange === undefined) return this.#startMethod(exchange, skipGuess);
+    this.#writer.send(groupExchange.request);
+    this.#state = { at: "expectGroup", skipGuess, ...exchange };
+    return undefined;
+  }
+
+  #acceptGroup({ ours, theirs, negotiated }: Exchange, payload: Bytes): undefined {
+    const kex = negotiated.kex.groupExchange?.accept(payload) ?? negotiated.kex;
+    return this.#startMethod({ ours, theirs, negotiated: { ...negotiated, kex } }, false);
+  }
+
+  #startMethod(exchange: Exchange, skipGuess: boolean): undefined {
+    const { kex } = exchange.negotiated;
+    const started = kex.start(this.#options.random);
+    const { init = KexEcdhInit } = kex.exchanged ?? {};
+    this.#writer.send(init.encode({ clientPublic: started.clientPublic }));
     this.#state = { at: "expectReply", skipGuess, started, ...exchange };
     return undefined;
   }
@@ -246,8 +299,9 @@ export class KexMachine {
   }
 
   #reply(state: State & { at: "expectReply" }, payload: Bytes): KexEvent {
-    const { hostKey, serverPublic, signature } = KexEcdhReply.decode(payload);
-    const { hostKeyAlgorithm } = state.negotiated;
+    const { hostKeyAlgorithm, kex } = state.negotiated;
+    const { reply = KexEcdhReply } = kex.exchanged ?? {};
+    const { hostKey, serverPublic, signature } = reply.decode(payload);
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
     this.#secret = state.started.finish(serverPublic);
     const agreed = this.#agree(
@@ -269,13 +323,21 @@ export class KexMachine {
       : { type: "verify", verdict, algorithm: hostKeyAlgorithm };
   }
 
-  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexEvent {
+  #respond(state: State & { at: "expectEcdhInit" }, payload: Bytes): KexEvent | undefined {
     const { random, hostKeys } = this.#options;
-    const { clientPublic } = KexEcdhInit.decode(payload);
+    const { kex } = state.negotiated;
+    if (kex.groupExchange !== undefined) {
+      const { method, answer } = kex.groupExchange.choose(payload);
+      this.#writer.send(answer);
+      this.#state = { ...state, negotiated: { ...state.negotiated, kex: method } };
+      return undefined;
+    }
+    const { init = KexEcdhInit } = kex.exchanged ?? {};
+    const { clientPublic } = init.decode(payload);
     const algorithm = state.negotiated.hostKeyAlgorithm;
     const signer = hostKeys.find(({ algorithms }) => algorithms.includes(algorithm));
     if (signer === undefined) throw new SshError("misuse", `expected a host key for ${algorithm}`);
-    const { serverPublic, secret } = state.negotiated.kex.respond(clientPublic, random);
+    const { serverPublic, secret } = kex.respond(clientPublic, random);
     this.#secret = secret;
     const hostKey = signer.publicKey;
     const agreed = this.#agree(state, { hostKey, clientPublic, serverPublic }, secret);
@@ -299,6 +361,7 @@ export class KexMachine {
       clientInit: client ? ours : theirs,
       serverInit: client ? theirs : ours,
       ...publics,
+      group: negotiated.kex.exchanged?.hashed,
       secret,
     });
     this.sessionId ??= hash;
@@ -327,6 +390,6 @@ export class KexMachine {
     const first = !this.completed;
     this.completed = true;
     this.#state = { at: "idle" };
-    return { type: "keys", first, names: algorithmNames(negotiated, this.strict) };
+    return { type: "keys", first, names: algorithmNames(negotiated, this.strict), preferred: negotiated.preferred };
   }
 }

@@ -26,6 +26,16 @@ export interface Negotiated {
   readonly s2c: DirectionAlgorithms;
   /** whether the peer guessed wrong, so that its next key exchange packet must be ignored (RFC 4253 section 7) */
   readonly ignoreGuess: boolean;
+  /** the peer's first choices */
+  readonly preferred: Preferred;
+  /** whether they are ours, too, so that a guess of either side is right */
+  readonly guessesMatch: boolean;
+}
+
+/** The first key exchange method and the first host key algorithm of a side's lists. */
+export interface Preferred {
+  readonly kex: string | undefined;
+  readonly hostKey: string | undefined;
 }
 
 /** The names of the negotiated algorithms. */
@@ -36,6 +46,10 @@ export interface AlgorithmNames {
   readonly cipherS2c: string;
   readonly macC2s: string | undefined;
   readonly macS2c: string | undefined;
+  readonly compressionC2s: "none";
+  readonly compressionS2c: "none";
+  /** whether the key exchange is a hybrid, which protects recorded connections from future quantum computers */
+  readonly postQuantum: boolean;
   /**
    * whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.9); without it, an attacker on the network
    * can remove the first messages under the new keys
@@ -88,9 +102,9 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
   const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));
   const kex = pick("key exchange method", offer.kex, theirKex);
   const hostKey = pick("host key algorithm", named(offer.hostKeyAlgorithms), theirs.serverHostKeyAlgorithms);
-  // RFC 4253 section 7: the guess is right if both sides prefer the same method and the same host key algorithm.
-  const guessedRight =
-    offer.kex[0]?.name === theirKex[0] && offer.hostKeyAlgorithms[0] === theirs.serverHostKeyAlgorithms[0];
+  // RFC 4253 section 7: a guess is right if both sides prefer the same method and the same host key algorithm.
+  const preferred = { kex: theirKex[0], hostKey: theirs.serverHostKeyAlgorithms[0] };
+  const guessesMatch = prefers(offer, preferred);
   pick("compression", named(["none"]), theirs.compressionC2s);
   pick("compression", named(["none"]), theirs.compressionS2c);
   return {
@@ -98,12 +112,19 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     hostKeyAlgorithm: hostKey.name,
     c2s: pickDirection("client to server", theirs.encryptionC2s, theirs.macC2s),
     s2c: pickDirection("server to client", theirs.encryptionS2c, theirs.macS2c),
-    ignoreGuess: theirs.firstKexPacketFollows && !guessedRight,
+    ignoreGuess: theirs.firstKexPacketFollows && !guessesMatch,
+    preferred,
+    guessesMatch,
   };
 }
 
-/** Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends. */
-export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[]): Init {
+/** Returns whether the first choices of an offer are these. */
+export function prefers({ kex, hostKeyAlgorithms }: Offer, preferred: Preferred | undefined): boolean {
+  return kex[0]?.name === preferred?.kex && hostKeyAlgorithms[0] === preferred?.hostKey;
+}
+
+/** Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends; `guesses` says that our guess follows. */
+export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[], guesses = false): Init {
   const ciphers = names(offer.ciphers);
   const macs = names(offer.macs);
   return {
@@ -118,7 +139,7 @@ export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly s
     compressionS2c: ["none"],
     languagesC2s: [],
     languagesS2c: [],
-    firstKexPacketFollows: false,
+    firstKexPacketFollows: guesses,
     reserved: 0,
   };
 }
@@ -132,6 +153,9 @@ export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, 
     cipherS2c: s2c.cipher.name,
     macC2s: c2s.mac?.name,
     macS2c: s2c.mac?.name,
+    compressionC2s: "none",
+    compressionS2c: "none",
+    postQuantum: kex.isPostQuantum === true,
     strict,
   };
 }

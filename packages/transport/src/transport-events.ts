@@ -1,7 +1,7 @@
 /** The events of the transport machine. @module */
 import type { Signer, Verdict } from "@postern/crypto";
 import type { Bytes } from "@postern/wire";
-import type { AlgorithmNames } from "./negotiate.ts";
+import type { AlgorithmNames, Preferred } from "./negotiate.ts";
 
 /** An event of a transport machine. */
 export type TransportEvent =
@@ -18,7 +18,12 @@ export type TransportEvent =
   /** our NEWKEYS is sent: data may be sent again */
   | { readonly type: "resumed" }
   /** the peer's NEWKEYS has arrived: both directions use the new keys */
-  | { readonly type: "keys"; readonly first: boolean; readonly names: AlgorithmNames }
+  | {
+      readonly type: "keys";
+      readonly first: boolean;
+      readonly names: AlgorithmNames;
+      readonly preferred: Preferred;
+    }
   | { readonly type: "extInfo"; readonly extensions: ReadonlyMap<string, Bytes> }
   /** a message for the layers above (view); `sequence` is the number to send in UNIMPLEMENTED */
   | { readonly type: "payload"; readonly payload: Bytes; readonly sequence: number }

@@ -12,6 +12,13 @@ const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519
 const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
 
 describe("negotiation", () => {
+  it.each(["modern", "compatible"] as const)("can agree on nothing with SHA-1, CBC, RC4, DSS or group1: %s", (set) => {
+    const { kex, hostKeys, ciphers, macs } = { modern: modernAlgorithms, compatible: compatibleAlgorithms }[set];
+    for (const { name } of [...kex, ...hostKeys, ...ciphers, ...macs]) {
+      expect(name).not.toMatch(/sha1\b|md5|cbc|arcfour|3des|dss|group1-|^ssh-rsa$|^hmac-sha1|none/);
+    }
+  });
+
   it("picks the client's first name that the server offers, in each list and in either role", () => {
     const theirs = init({
       kexAlgorithms: ["ecdh-sha2-nistp521", "curve25519-sha256"],
@@ -50,8 +57,8 @@ describe("negotiation", () => {
   it.each([
     [
       "key exchange method",
-      { kexAlgorithms: ["sntrup761x25519-sha512"] },
-      /key exchange method: we offer "curve25519-sha256,.*", the server offers "sntrup761x25519-sha512"/,
+      { kexAlgorithms: ["diffie-hellman-group14-sha1"] },
+      /key exchange method: we offer "mlkem768x25519-sha256,.*", the server offers "diffie-hellman-group14-sha1"/,
     ],
     [
       "host key algorithm",

@@ -1,5 +1,13 @@
 /** One connection to the server: dialled, verified, logged in, and able to request ports. @module */
-import { type CallOptions, connect, type Deferred, deferred, type SshConnection, setRef } from "@postern/ssh";
+import {
+  type CallOptions,
+  connect,
+  type Deferred,
+  deferred,
+  type Preferred,
+  type SshConnection,
+  setRef,
+} from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
@@ -14,6 +22,15 @@ export interface LinkEvents {
   authenticating(link: Link): void;
   banner(message: string): void;
   debug(message: string): void;
+}
+
+/** How a link is made. */
+export interface Attempt {
+  readonly signal: AbortSignal;
+  /** whether port requests may be sent along with the login */
+  readonly pipelines: boolean;
+  /** what this server preferred on the last connection */
+  readonly guess: Preferred | undefined;
 }
 
 /** A connection that has logged in or is about to, and its listening ports. */
@@ -97,7 +114,7 @@ export class Link {
     options: CheckedOptions,
     { host, port }: Endpoint,
     events: LinkEvents,
-    { signal, pipelines }: { readonly signal: AbortSignal; readonly pipelines: boolean },
+    { signal, pipelines, guess }: Attempt,
   ): Promise<Link> {
     const { user, auth, hostKey, hostKeyAlias, rekey, keepAlive, loginTimeoutMs } = options;
     const started = performance.now();
@@ -125,6 +142,7 @@ export class Link {
         rekey,
         keepAlive,
         signal,
+        guess,
         random: platform.random,
         loginTimeoutMs: leftMs(),
         hostKey: route.hostKey(hostKey, { host, port, hostKeyAlias }),

@@ -1,5 +1,5 @@
 /** The public class: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
-import { type CallOptions, onAbort, setRef, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
@@ -71,6 +71,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
         for (const forwarding of [...this.#forwardings, ...this.#opening]) forwarding.detach(error);
       },
       ended: (error) => {
+        this.#link = undefined;
         for (const forwarding of [...this.#forwardings, ...this.#opening, ...this.#draining]) forwarding.end(error);
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
@@ -93,6 +94,14 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    */
   get closed(): Promise<void> {
     return this.#supervisor.closed;
+  }
+
+  /**
+   * The server of the current connection: its version, and the algorithms that were negotiated. `undefined` unless the
+   * host key of a connection has been accepted.
+   */
+  get peer(): PeerInfo | undefined {
+    return this.#link?.connection.peer;
   }
 
   /** The forwardings that have been open and are not closed. A first request that is pending is not among them. */

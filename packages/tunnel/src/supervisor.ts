@@ -1,5 +1,5 @@
 /** Supervises the links of one tunnel: the first login, reconnections, the waits between them, and the end. @module */
-import { type CallOptions, onAbort, setRef } from "@postern/ssh";
+import { type CallOptions, onAbort, type Preferred, setRef } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
@@ -55,6 +55,11 @@ export class Supervisor {
    * because of them.
    */
   #pipelines = true;
+  /**
+   * The first choices of each server that has let us in, for a guess. Forgotten when a connection fails, in case the
+   * server cannot cope with a guess that has become wrong.
+   */
+  readonly #preferred = new Map<Endpoint, Preferred>();
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
 
@@ -178,7 +183,8 @@ export class Supervisor {
     };
     try {
       const events = { ...this.#context, authenticating };
-      const call = { signal, pipelines: this.#pipelines };
+      const call = { signal, pipelines: this.#pipelines, guess: this.#preferred.get(endpoint) };
+      this.#preferred.delete(endpoint);
       const link = await Link.open(this.#platform, this.#options, endpoint, events, call);
       if (signal.aborted) {
         const error = this.#abortReason();
@@ -186,6 +192,8 @@ export class Supervisor {
         await link.close();
         return error;
       }
+      const { preferred } = link.connection.peer;
+      if (preferred !== undefined) this.#preferred.set(endpoint, preferred);
       this.#opened(link);
       return undefined;
     } catch (cause) {

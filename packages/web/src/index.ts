@@ -99,6 +99,7 @@ export {
 export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/noble";
 export {
   type Address,
+  type AlgorithmNames,
   type AttemptContext,
   type BytePipe,
   type ByteStreams,
@@ -110,8 +111,10 @@ export {
   httpConnect,
   type KeepAliveOptions,
   type LoginAttempt,
+  type PeerInfo,
   type PipeMemory,
   type PipeSink,
+  type Preferred,
   type ProxyOptions,
   type ProxyServer,
   pipeFromStreams,

@@ -31,10 +31,15 @@ export function createEcdh(curve: NistCurve, hash: Hash, ephemeral: (scalar: Byt
 }
 
 /**
- * Creates a key exchange from a group and a hash. K is hashed as an mpint (RFC 5656 section 4, RFC 8731 section 3).
- * A public value of wrong form is rejected before randomness is drawn.
+ * Creates a key exchange from a group and a hash. K is hashed as an mpint (RFC 5656 section 4, RFC 8731 section 3),
+ * except that of hybrids. A public value of wrong form is rejected before randomness is drawn.
  */
-export function createDiffieHellman(name: string, hash: Hash, group: Group): KexMethod {
+export function createDiffieHellman(
+  name: string,
+  hash: Hash,
+  group: Group,
+  encoding: "mpint" | "string" = "mpint",
+): KexMethod {
   const agree = (key: EphemeralKey, theirPublic: Bytes): Bytes => {
     let shared: Bytes;
     try {
@@ -42,7 +47,7 @@ export function createDiffieHellman(name: string, hash: Hash, group: Group): Kex
     } catch (error) {
       throw toSshError(error, "kex", `${name}: expected a public value of the group, got another value`);
     }
-    const secret = new Writer(shared.length + 5).mpint(shared).finish();
+    const secret = new Writer(shared.length + 5)[encoding](shared).finish();
     shared.fill(0);
     return secret;
   };

@@ -4,7 +4,7 @@ import type { Bytes } from "@postern/wire";
 import { sha256 } from "../hash.ts";
 import { x25519 } from "../x25519.ts";
 
-function nobleX25519(privateKey: Bytes): EphemeralKey {
+export function nobleX25519(privateKey: Bytes): EphemeralKey {
   return {
     publicKey: x25519.getPublicKey(privateKey),
     discard: () => void privateKey.fill(0),

@@ -1,0 +1,165 @@
+/** `diffie-hellman-group-exchange-sha256` (RFC 4419), in both roles. */
+import { modpGroup } from "@postern/crypto";
+import { dhGroupExchangeSha256, modernAlgorithms, sshEd25519 } from "@postern/noble";
+import { type Bytes, concat, KexEcdhInit, KexInit, message, mpint, NewKeys, string, uint32 } from "@postern/wire";
+import { describe, expect, it } from "vitest";
+import { converse, events, failure, machine, RawPeer, settle } from "./raw-peer.ts";
+
+const algorithms = { ...modernAlgorithms, kex: [dhGroupExchangeSha256], hostKeys: [sshEd25519] };
+const Request = message(34, "KEX_DH_GEX_REQUEST", { min: uint32, preferred: uint32, max: uint32 });
+const OldRequest = message(30, "KEX_DH_GEX_REQUEST_OLD", { preferred: uint32 });
+const Group = message(31, "KEX_DH_GEX_GROUP", { prime: mpint, generator: mpint });
+const Init = message(32, "KEX_DH_GEX_INIT", { clientPublic: string });
+const Reply = message(33, "KEX_DH_GEX_REPLY", { hostKey: string, serverPublic: string, signature: string });
+
+const { prime, generator } = modpGroup(2048);
+/** Returns p + offset, without leading zeros. */
+function plus(offset: bigint, bytes: Bytes = prime): Bytes {
+  const value = BigInt(`0x${Buffer.from(bytes).toString("hex")}`) + offset;
+  const hex = value.toString(16);
+  return Uint8Array.from(Buffer.from(hex.padStart(hex.length + (hex.length % 2), "0"), "hex"));
+}
+
+describe("a client", () => {
+  /** A client whose server has sent its KEXINIT, and this server. */
+  const started = (): [ReturnType<typeof machine>, RawPeer] => {
+    const client = machine("client", { algorithms });
+    const peer = new RawPeer("server", { algorithms }).start();
+    client.receive(peer.writer.take() ?? expect.unreachable());
+    events(client);
+    return [client, peer];
+  };
+
+  it("requests 3072 bits, at least 2048 (RFC 8270) and at most 8192", () => {
+    const [client, peer] = started();
+    peer.receive(client.takeOutput());
+    expect(peer.numbers).toEqual([KexInit.number, Request.number]);
+    expect(Request.decode(peer.got[1] ?? expect.unreachable())).toEqual({ min: 2048, preferred: 3072, max: 8192 });
+  });
+
+  it("computes the same session identifier as a server, also in a rekey", () => {
+    const [client, server] = [machine("client", { algorithms }), machine("server", { algorithms })];
+    const [received] = settle(client, server);
+    expect(received.find(({ type }) => type === "keys")).toMatchObject({ names: { kex: dhGroupExchangeSha256.name } });
+    expect(client.sessionId).toEqual(server.sessionId);
+    server.startRekey();
+    const [again] = settle(client, server);
+    expect(again.find(({ type }) => type === "keys")).toMatchObject({ first: false });
+  });
+
+  it.each([
+    ["0", new Uint8Array(0), generator],
+    ["1", Uint8Array.of(1), generator],
+    ["a prime of 1024 bits", plus(0n).slice(0, 128), generator],
+    ["2047 bits", concat(Uint8Array.of(0x7f), prime.slice(1)), generator],
+    ["8193 bits", concat(Uint8Array.of(1), modpGroup(8192).prime), generator],
+    ["100,000 bytes", new Uint8Array(100_000).fill(0xff), generator],
+    ["an even number", plus(-1n), generator],
+    ["a number 1 modulo 4", plus(2n), generator],
+    ["a multiple of 3", plus(BigInt(-4 * Number(BigInt(`0x${Buffer.from(prime).toString("hex")}`) % 3n))), generator],
+    ["a prime whose half is a multiple of 3", plus(4n), generator],
+    ["the generator 0", prime, new Uint8Array(0)],
+    ["the generator 1", prime, Uint8Array.of(1)],
+    ["the generator p - 1", prime, plus(-1n)],
+    ["the generator p", prime, prime],
+    ["a generator of 100,000 bytes", prime, new Uint8Array(100_000).fill(0x7f)],
+  ])("rejects a group: %s (RFC 4419 section 3, RFC 8270)", (_title, p, g) => {
+    const [client, peer] = started();
+    const error = failure(client, peer.send(Group.encode({ prime: p, generator: g })));
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(kex|protocol)$/) });
+  });
+
+  it.each([
+    ["0", new Uint8Array(0)],
+    ["1", Uint8Array.of(1)],
+    ["p - 1", concat(Uint8Array.of(0), plus(-1n))],
+    ["p", concat(Uint8Array.of(0), prime)],
+    ["a negative number", prime],
+    ["one with two leading zeros", concat(new Uint8Array(2), prime)],
+    ["one of 100,000 bytes", new Uint8Array(100_000).fill(1)],
+  ])("rejects the server's value %s (RFC 4419 section 3)", (_title, serverPublic) => {
+    const [client, peer] = started();
+    peer.send(Group.encode({ prime, generator }));
+    peer.send(Reply.encode({ hostKey: new Uint8Array(1), serverPublic, signature: new Uint8Array(1) }));
+    expect(failure(client, peer)).toMatchObject({ code: "kex" });
+  });
+
+  it.each([
+    ["NEWKEYS", NewKeys.encode({})],
+    ["the reply before the group", Reply.encode({ hostKey: prime, serverPublic: prime, signature: prime })],
+    ["a second KEXINIT", Uint8Array.of(KexInit.number)],
+  ])("rejects %s in place of the group", (_title, payload) => {
+    const [client, peer] = started();
+    expect(failure(client, peer.send(payload))).toMatchObject({ code: "protocol" });
+  });
+});
+
+describe("a server", () => {
+  const answerTo = (request: { min: number; preferred: number; max: number }): unknown =>
+    failure(
+      machine("server", { algorithms }),
+      new RawPeer("client", { algorithms }).start().send(Request.encode(request)),
+    );
+
+  it.each([
+    [1024, 2048, 8192, 2048],
+    [2048, 3072, 8192, 3072],
+    [2048, 2049, 8192, 3072],
+    [1024, 7680, 8192, 8192],
+    [2048, 8192, 100_000, 8192],
+    [2048, 16_384, 100_000, 8192],
+    [1024, 1024, 2048, 2048],
+  ])("offers for %i, %i and %i bits a group of %i", (min, preferred, max, bits) => {
+    const choice = dhGroupExchangeSha256.groupExchange?.choose(Request.encode({ min, preferred, max }));
+    expect(Group.decode(choice?.answer ?? expect.unreachable()).prime.length * 8).toBe(bits);
+    expect(answerTo({ min, preferred, max })).toMatch("no failure");
+  });
+
+  it.each([
+    [1024, 1024, 1024],
+    [1024, 2047, 2047],
+    [8193, 8193, 16_384],
+    [4096, 2048, 8192],
+    [2048, 8192, 4096],
+    [0, 0, 0],
+    [0xffff_ffff, 0xffff_ffff, 0xffff_ffff],
+  ])("rejects a request for %i, %i and %i bits", (min, preferred, max) => {
+    expect(answerTo({ min, preferred, max })).toMatchObject({ code: "kex" });
+  });
+
+  it.each([
+    ["the request without bounds", OldRequest.encode({ preferred: 2048 })],
+    ["KEX_DH_GEX_INIT before the request", Init.encode({ clientPublic: prime })],
+    ["KEX_ECDH_INIT", KexEcdhInit.encode({ clientPublic: new Uint8Array(32) })],
+  ])("rejects %s", (_title, payload) => {
+    const server = machine("server", { algorithms });
+    const peer = new RawPeer("client", { algorithms }).start();
+    expect(failure(server, peer.send(payload))).toMatchObject({ code: "protocol" });
+  });
+
+  it("rejects a second request, so that a client gets one group for an exchange", () => {
+    const server = machine("server", { algorithms });
+    const request = Request.encode({ min: 2048, preferred: 2048, max: 8192 });
+    const peer = new RawPeer("client", { algorithms }).start().send(request, request);
+    expect(failure(server, peer)).toMatchObject({ code: "protocol" });
+  });
+
+  it.each([
+    ["0", new Uint8Array(0)],
+    ["1", Uint8Array.of(1)],
+    ["p - 1", concat(Uint8Array.of(0), plus(-1n))],
+    ["one of 100,000 bytes", new Uint8Array(100_000).fill(1)],
+  ])("rejects the client's value %s before it computes a power", (_title, clientPublic) => {
+    const server = machine("server", { algorithms });
+    const request = Request.encode({ min: 2048, preferred: 2048, max: 2048 });
+    const peer = new RawPeer("client", { algorithms }).start().send(request, Init.encode({ clientPublic }));
+    expect(failure(server, peer)).toMatchObject({ code: "kex" });
+  });
+
+  it("exchanges keys with a raw client", () => {
+    const server = machine("server", { algorithms });
+    const peer = new RawPeer("client", { algorithms }).start();
+    converse(server, peer);
+    expect(server.sessionId).toEqual(peer.kex.sessionId);
+  });
+});
