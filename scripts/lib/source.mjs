@@ -59,7 +59,10 @@ export function readSource(root, file) {
       source.nodeTypes.push({ line: lineOf(start) });
     }
   }
-  walk(program, undefined, "", (node, parent, key) => note(source, node, parent, key, lineOf(node.start)));
+  walk(program, (node, parent, key) => {
+    note(source, node, parent, key, lineOf(node.start));
+    return true;
+  });
   return source;
 }
 
@@ -144,16 +147,18 @@ function isUse(parent, key) {
   }
 }
 
-function textOf(node) {
+/** Returns the text of a string literal, or `undefined` for any other node. */
+export function textOf(node) {
   if (node?.type === "Literal" && typeof node.value === "string") return node.value;
   if (node?.type === "TemplateLiteral" && node.expressions.length === 0) return node.quasis[0].value.cooked;
   return undefined;
 }
 
-function walk(node, parent, key, visit) {
-  visit(node, parent, key);
+/** Visits a node and, while `visit` returns `true`, the nodes below it. */
+export function walk(node, visit, parent, key = "") {
+  if (!visit(node, parent, key)) return;
   for (const childKey of visitorKeys[node.type] ?? []) {
-    for (const child of [node[childKey]].flat()) if (child?.type) walk(child, node, childKey, visit);
+    for (const child of [node[childKey]].flat()) if (child?.type) walk(child, visit, node, childKey);
   }
 }
 

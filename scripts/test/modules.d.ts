@@ -28,12 +28,36 @@ declare module "*/lib/check-tarball.mjs" {
   }): string[];
 }
 
+declare module "*/lib/clauses.mjs" {
+  interface Clause {
+    readonly section: string;
+    readonly text: string;
+    readonly files?: readonly string[];
+    readonly tests?: readonly { readonly file: string; readonly title: string }[];
+  }
+  export function stateOf(clause: Clause): string;
+  export function countKeywords(rfc: string): Record<string, number>;
+  export function pageProblems(root: string, page: string): string[];
+  export function problemsOf(
+    root: string,
+    file: {
+      readonly counted: "keywords" | "clauses";
+      readonly counts: Readonly<Record<string, number>>;
+      readonly clauses: readonly Clause[];
+    },
+  ): string[];
+}
+
 declare module "*/lib/licences.mjs" {
   interface Licensed {
     readonly name: string;
     readonly licence: string;
   }
   export function licenceViolations(shipped: readonly Licensed[], all: readonly Licensed[]): string[];
+}
+
+declare module "*/lib/test-titles.mjs" {
+  export function testTitles(root: string, file: string): string[];
 }
 
 declare module "*/lib/workflows.mjs" {

@@ -38,7 +38,7 @@ export const groups = [
     text: "Trust",
     pages: [
       "docs/security.md",
-      "docs/auditing.md",
+      "docs/audit/README.md",
       "docs/protocol-explorer.md",
       "SECURITY.md",
       "test-vectors/README.md",

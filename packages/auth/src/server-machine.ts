@@ -122,12 +122,16 @@ export class AuthServerMachine {
     }
   }
 
-  /** Sends prompts for a `keyboard-interactive` attempt (RFC 4256 section 3.2). `responses` or `abandoned` follows. */
+  /**
+   * Sends prompts for a `keyboard-interactive` attempt (RFC 4256 section 3.2). `responses` or `abandoned` follows.
+   * @throws SshError `misuse` if a prompt is empty, because clients may not show it
+   */
   ask({ name, instruction, prompts }: InteractiveRequest): void {
     const state = this.#state;
     if (state.at !== "deciding" || state.attempt.method !== "keyboard-interactive") {
       throw new SshError("misuse", `expected a keyboard-interactive attempt to decide, got state ${state.at}`);
     }
+    if (prompts.some(({ prompt }) => prompt === "")) throw new SshError("misuse", "expected prompts, got an empty one");
     this.#options.sink.send(UserauthInfoRequest.encode({ name, instruction, language: "", prompts }));
     this.#state = { at: "expectResponses", attempt: state.attempt, prompts: prompts.length };
   }
@@ -265,6 +269,8 @@ export class AuthServerMachine {
   }
 
   #fail(partialSuccess: boolean): void {
-    this.#options.sink.send(UserauthFailure.encode({ canContinue: this.#canContinue, partialSuccess }));
+    // RFC 4252 section 4: the method "none" MUST NOT be listed.
+    const canContinue = this.#canContinue.filter((name) => name !== "none");
+    this.#options.sink.send(UserauthFailure.encode({ canContinue, partialSuccess }));
   }
 }

@@ -31,6 +31,12 @@ describe("keyboardInteractive", () => {
     }
   });
 
+  it("passes empty answers on, and others in UTF-8 (RFC 4256 3.3 and 3.4)", async () => {
+    const dialog = keyboardInteractive(() => ["", "grün"]).begin(context);
+    const payload = payloadOf(await dialog.next(asks("", "one", "two")));
+    expect([...payload.subarray(5)]).toEqual([0, 0, 0, 0, 0, 0, 0, 5, 0x67, 0x72, 0xc3, 0xbc, 0x6e]);
+  });
+
   it("answers an empty request, and calls `answer` with an announcement (RFC 4256 3.2)", async () => {
     const shown: string[] = [];
     const dialog = keyboardInteractive(({ name }) => {

@@ -32,11 +32,14 @@ const interactive = request(
 const byPassword = request("password", PasswordRequest.encode({ isChange: false, password: "x" }));
 const responses = (...given: string[]): Bytes => UserauthInfoResponse.encode({ responses: given });
 
-function start(attempts?: number): { machine: AuthServerMachine; sent: Bytes[]; events: () => AuthServerEvent[] } {
+function start(
+  attempts?: number,
+  offered = methods,
+): { machine: AuthServerMachine; sent: Bytes[]; events: () => AuthServerEvent[] } {
   const sent: Bytes[] = [];
   const machine = new AuthServerMachine({
     sink: { writable: true, send: (head) => void sent.push(head) },
-    methods,
+    methods: offered,
     algorithms: [sshEd25519],
     banner: undefined,
     attempts,
@@ -114,6 +117,17 @@ describe("keyboard-interactive on a server", () => {
     expect(() => machine.receive(interactive)).toThrow(expect.objectContaining({ code: "auth" }));
   });
 
+  it("sends no empty prompt, and no second request before the answer (RFC 4256 3 and 3.2)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    events();
+    const empty = { ...question, prompts: [...prompts, { prompt: "", echo: true }] };
+    expect(() => machine.ask(empty)).toThrow(expect.objectContaining({ code: "misuse" }));
+    machine.ask(question);
+    expect(() => machine.ask(question)).toThrow(expect.objectContaining({ code: "misuse" }));
+    expect(sent).toHaveLength(1);
+  });
+
   it("rejects answers without prompts, and prompts for other methods", () => {
     const { machine, events } = start();
     expect(() => machine.receive(responses("secret"))).toThrow(SshError);
@@ -124,6 +138,18 @@ describe("keyboard-interactive on a server", () => {
 });
 
 describe("a server", () => {
+  it("never lists the method none (RFC 4252 sections 4 and 5.2)", () => {
+    const { machine, sent } = start(undefined, ["none", ...methods]);
+    machine.receive(request("none"));
+    machine.decide(false);
+    machine.receive(byPassword);
+    machine.decide({ partial: ["none", "keyboard-interactive"] });
+    expect(sent).toEqual([
+      failure,
+      UserauthFailure.encode({ canContinue: ["keyboard-interactive"], partialSuccess: true }),
+    ]);
+  });
+
   it("disconnects after the configured failures, except for a first none (RFC 4252 4 and 5.2)", () => {
     const { machine, sent, events } = start(2);
     machine.receive(request("none"));

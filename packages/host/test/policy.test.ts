@@ -68,6 +68,21 @@ describe("policy", () => {
     expect((await authorize(attempt)) !== false).toBe(accepted);
   });
 
+  it("asks an unknown user what it asks every user (RFC 4256 3.1)", async () => {
+    const asked: unknown[] = [];
+    for (const user of ["ann", "bob", "nobody"]) {
+      const ask: typeof attempt.ask = (request) => {
+        asked.push(request);
+        return Promise.resolve(["wrong"]);
+      };
+      const attempt = byQuestions(user) as HostLoginAttempt & { method: "keyboard-interactive" };
+      expect(await authorize({ ...attempt, ask })).toBe(false);
+    }
+    expect(asked).toEqual(
+      Array(3).fill({ name: "", instruction: "", prompts: [{ prompt: "Password: ", echo: false }] }),
+    );
+  });
+
   it("grants what both the user's entry and the key's line allow", async () => {
     const may = async (attempt: HostLoginAttempt) => grantsOf((await authorize(attempt)) as Permissions);
     const ann = await may(byPassword("ann", "secret"));

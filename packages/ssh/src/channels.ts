@@ -31,8 +31,7 @@ export class Channels {
 
   async open(type: string, specificData: Bytes, options: CallOptions & ChannelOptions): Promise<Channel> {
     const { signal, window, maxPacket = Limits.maxPacket } = options;
-    expectUint32("window", window ?? Limits.window);
-    expectUint32("maxPacket", maxPacket);
+    checkLimits(window, maxPacket);
     const { machine } = this.#context;
     return await new Promise<Channel>((resolve, reject) => {
       const growth = this.#window(window);
@@ -106,6 +105,7 @@ export class Channels {
       specificData,
       accept: (options = {}) => {
         const { window, maxPacket = Limits.maxPacket } = options;
+        checkLimits(window, maxPacket);
         const channel = once(() => {
           const growth = this.#window(window);
           machine.confirmOpen(id, undefined, { window: growth.size, maxPacket });
@@ -117,7 +117,8 @@ export class Channels {
       refuse: (reason, description) => once(() => machine.refuseOpen(id, reason, description)),
     };
     if (onOpen !== undefined) onOpen(open);
-    else open.refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "no channels are accepted");
+    // RFC 4254 section 5.1: the reason for a type that is not understood MUST be 3. Without a handler, none is.
+    else open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "no channels are accepted");
   }
 
   #opened(id: number): void {
@@ -157,7 +158,16 @@ export class Channels {
   }
 }
 
-function expectUint32(name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= RfcLimits.maxWindow) return;
-  throw new SshError("misuse", `expected ${name} to be a uint32, got ${value}`);
+/** The data of a message that fills the largest packet: with number, channel, length and the longest padding. */
+const largestData = Limits.packetLength - 1 - 255 - 9;
+
+/** RFC 4254 section 5.2: the largest packet that we announce must fit those that the transport accepts. */
+function checkLimits(window: number = Limits.window, maxPacket: number): void {
+  expectWithin("window", window, 0, RfcLimits.maxWindow);
+  expectWithin("maxPacket", maxPacket, 1, largestData);
+}
+
+function expectWithin(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new SshError("misuse", `expected ${name} to be an integer from ${least} to ${most}, got ${value}`);
 }

@@ -143,6 +143,7 @@ class Login {
         () => this.#session.authServer?.ask(request),
       );
     } catch (error) {
+      this.#answers = undefined;
       answers.reject(error);
     }
     return answers.promise;

@@ -264,7 +264,8 @@ export class SessionMachine {
   #route(payload: Bytes, sequence: number): void {
     const number = payload[0] ?? 0;
     const service = number === ServiceRequest.number || number === ServiceAccept.number;
-    if (messageRange(number) === "auth" || (service && this.#at === "auth")) {
+    // RFC 4253 section 10: a service that is not given ends the connection, also after the login.
+    if (messageRange(number) === "auth" || service) {
       (this.authClient ?? this.authServer)?.receive(payload);
       if (service && this.authClient?.awaitsAnswer === true) this.acknowledgeNow();
       return;

@@ -12,6 +12,7 @@ import {
   NewKeys,
   Ping,
   ServiceAccept,
+  ServiceRequest,
   SshError,
   UserauthSuccess,
   utf8,
@@ -310,6 +311,27 @@ describe("messages of the connection layer before login", () => {
     const told = liar.events.flatMap((event) => (event.type === "unimplemented" ? [event.sequence] : []));
     expect(told).toEqual([1, 4, 5]);
     liar.abort();
+  });
+});
+
+describe("a request for a service after login", () => {
+  it.each(["ssh-userauth", "ssh-connection", "x"])("ends the connection: %s (RFC 4253 section 10)", async (service) => {
+    const { liar, served } = lyingClient();
+    await liar.logIn();
+    const server = await served;
+    liar.send(ServiceRequest.encode({ service }));
+    expect(await rejection(server.closed)).toMatchObject({
+      code: "protocol",
+      message: "expected no message 5 after USERAUTH_SUCCESS",
+    });
+    const events = liar.events.filter(({ type }) => type === "disconnect" || type === "unimplemented");
+    expect(events).toMatchObject([{ type: "disconnect", reason: 2 }]);
+  });
+
+  it("is not answered by a server that accepts a service twice: the client ends the connection", async () => {
+    const { liar, client } = await loggedIn();
+    liar.send(ServiceAccept.encode({ service: "ssh-userauth" }));
+    expect(await rejection(client.closed)).toMatchObject({ code: "protocol" });
   });
 });
 

@@ -1,6 +1,17 @@
 /** A client and a server: channels, requests, and the end of a connection. */
 import { noisyPipe, pipePair, seededRandom } from "@postern/testkit";
-import { GlobalRequest, OpenFailureReason, RequestFailure, RequestSuccess, SshError, utf8 } from "@postern/wire";
+import {
+  ChannelData,
+  ChannelOpen,
+  ChannelOpenConfirmation,
+  GlobalRequest,
+  Limits,
+  OpenFailureReason,
+  RequestFailure,
+  RequestSuccess,
+  SshError,
+  utf8,
+} from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Channel, IncomingOpen, IncomingRequest, SshConnection } from "../src/index.ts";
 import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";
@@ -66,12 +77,12 @@ describe("a client and a server", () => {
     await client.close();
   });
 
-  it("refuse channels and requests without a handler", async () => {
+  it("refuse channels, as an unknown type (RFC 4254 section 5.1), and requests without a handler", async () => {
     const { client, server } = await world();
     for (const side of [client, server]) {
       await expect(side.openChannel("test", nothing)).rejects.toMatchObject({
         code: "refused",
-        reason: OpenFailureReason.ADMINISTRATIVELY_PROHIBITED,
+        reason: OpenFailureReason.UNKNOWN_CHANNEL_TYPE,
       });
       expect(await side.request("test", nothing)).toEqual({ ok: false, specificData: nothing });
     }
@@ -131,6 +142,44 @@ describe("a client and a server", () => {
     await expect(failing).rejects.toThrow("of the program");
     liar.abort();
     await expect(client.closed).rejects.toBeInstanceOf(SshError);
+  });
+});
+
+describe("a channel", () => {
+  const largest = Limits.packetLength - 265;
+
+  it("advertises no larger packets than the transport accepts (RFC 4254 section 5.2)", async () => {
+    const refused: unknown[] = [];
+    const { client } = await world({
+      server: {
+        onChannelOpen(open) {
+          for (const maxPacket of [0, 1.5, Number.NaN, largest + 1, 2 ** 32]) {
+            expect(() => open.accept({ maxPacket })).toThrow("expected maxPacket to be an integer");
+            refused.push(maxPacket);
+          }
+          expect(() => open.accept({ window: -1 })).toThrow("expected window to be an integer");
+          open.accept({ maxPacket: largest });
+        },
+      },
+    });
+    for (const maxPacket of [0, largest + 1, 2 ** 32]) {
+      expect(await rejection(client.openChannel("test", nothing, { maxPacket }))).toMatchObject({ code: "misuse" });
+    }
+    await client.openChannel("test", nothing);
+    expect(refused).toHaveLength(5);
+    await client.close();
+  });
+
+  it("accepts data of the largest packet that it may advertise", async () => {
+    const { liar, client } = await loggedIn();
+    const opening = client.openChannel("test", nothing, { maxPacket: largest });
+    const { senderChannel, maxPacket } = ChannelOpen.decode(await liar.until(ChannelOpen.number));
+    const limits = { initialWindow: 0, maxPacket: 32_768, specificData: nothing };
+    liar.send(ChannelOpenConfirmation.encode({ recipientChannel: senderChannel, senderChannel: 7, ...limits }));
+    const reader = (await opening).readable.getReader();
+    liar.send(ChannelData.encode({ recipientChannel: senderChannel, data: new Uint8Array(maxPacket) }));
+    expect((await reader.read()).value).toHaveLength(largest);
+    liar.abort();
   });
 });
 

@@ -1,10 +1,11 @@
 /** Algorithm negotiation, RFC 4253 section 7.1. */
 import type { Algorithms } from "@postern/crypto";
 import { aes128Ctr, aes256Gcm, compatibleAlgorithms, hmacSha2_256, modernAlgorithms } from "@postern/noble";
-import { KexInit, type ValuesOf } from "@postern/wire";
+import { seededRandom } from "@postern/testkit";
+import { KexInit, toHex, type ValuesOf } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { initFor, negotiate, type Offer } from "../src/negotiate.ts";
-import { events, failure, machine, settle } from "./raw-peer.ts";
+import { events, failure, machine, settle, withRaw } from "./raw-peer.ts";
 
 type Init = ValuesOf<typeof KexInit>;
 const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
@@ -36,6 +37,12 @@ describe("negotiation", () => {
     const asClient = negotiate("client", offer, theirs);
     expect([asClient.kex.name, asClient.hostKeyAlgorithm]).toEqual(["curve25519-sha256", "ssh-ed25519"]);
     expect([asClient.c2s.cipher.name, asClient.c2s.mac?.name]).toEqual(["aes256-ctr", "hmac-sha2-256"]);
+  });
+
+  it("compares names with their case (RFC 4251 section 6)", () => {
+    const theirs = init({ encryptionC2s: ["AES128-CTR", "aes256-ctr"] });
+    expect(negotiate("server", offer, theirs).c2s.cipher.name).toBe("aes256-ctr");
+    expect(() => negotiate("server", offer, init({ kexAlgorithms: ["Curve25519-SHA256"] }))).toThrow("key exchange");
   });
 
   it("needs no common MAC if the cipher is an AEAD (RFC 5647 section 5.1)", () => {
@@ -92,6 +99,20 @@ describe("negotiation", () => {
 });
 
 describe("machines", () => {
+  it("send a new random cookie, no languages and no guess (RFC 4253 section 7.1)", () => {
+    const cookies = (["client", "server"] as const).flatMap((role) => {
+      const [first, second] = [1, 2].map((seed) => {
+        const { peer } = withRaw(role, { random: seededRandom(`cookie ${seed}`) });
+        const { cookie, ...sent } = KexInit.decode(peer.got[0] ?? expect.unreachable());
+        expect(sent).toMatchObject({ languagesC2s: [], languagesS2c: [], firstKexPacketFollows: false, reserved: 0 });
+        return toHex(cookie);
+      });
+      return [first, second];
+    });
+    expect(new Set(cookies.slice(0, 2)).size).toBe(2);
+    expect(cookies.every((cookie) => cookie?.length === 32)).toBe(true);
+  });
+
   it("agree on every combination of cipher and MAC", () => {
     for (const cipher of compatibleAlgorithms.ciphers) {
       for (const mac of cipher.isAead ? [undefined] : compatibleAlgorithms.macs) {

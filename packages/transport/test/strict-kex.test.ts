@@ -1,12 +1,13 @@
 import { modernAlgorithms } from "@postern/noble";
-import { Debug, ExtInfo, Ignore, KexInit, SshError, utf8 } from "@postern/wire";
-import { describe, expect, it } from "vitest";
+import { Debug, ExtInfo, fromUtf8, Ignore, KexInit, Limits, SshError, utf8 } from "@postern/wire";
+import { describe, expect, it, vi } from "vitest";
 import { Marker } from "../src/negotiate.ts";
 import type { Role } from "../src/version-exchange.ts";
 import { converse, events, failure, machine, pair, RawPeer, settle, withRaw } from "./raw-peer.ts";
 
 const roles: Role[] = ["client", "server"];
 const ignore = Ignore.encode({ data: utf8("x") });
+const nothing = new Uint8Array(0);
 const debug = Debug.encode({ alwaysDisplay: false, message: "x", language: "" });
 
 describe("strict kex", () => {
@@ -50,6 +51,20 @@ describe("strict kex", () => {
     const markers = role === "client" ? [Marker.extInfoClient, Marker.strictClient] : [Marker.strictServer];
     expect(first.filter((name) => !second.includes(name))).toEqual(markers);
     expect(peer.kex.strict).toBe(true);
+  });
+
+  it.each(roles)("is ignored by a %s in a later KEXINIT (OpenSSH PROTOCOL, strict key exchange)", (role) => {
+    const { ours, peer } = withRaw(role, {}, true);
+    const marker = role === "client" ? Marker.strictServer : Marker.strictClient;
+    const { encode } = KexInit;
+    const marked = vi.spyOn(KexInit, "encode");
+    marked.mockImplementation((init) => encode({ ...init, kexAlgorithms: [...init.kexAlgorithms, marker] }));
+    peer.start();
+    marked.mockRestore();
+    const received = converse(ours, peer.send(ignore));
+    expect(received.find(({ type }) => type === "keys")).toMatchObject({ first: false, names: { strict: false } });
+    // KEXINIT, the method's message and NEWKEYS, twice, and one IGNORE: the sequence numbers continue.
+    expect([peer.writer.sequence, peer.reader.sequence]).toEqual([7, 6]);
   });
 
   it("detects an injected or a dropped packet (Terrapin)", () => {
@@ -97,15 +112,18 @@ function splitPlain(bytes: Uint8Array, count: number): Uint8Array[] {
 }
 
 describe("EXT_INFO (RFC 8308)", () => {
-  it("contains the signature algorithms of the server, if the client accepts it", () => {
+  it("contains the signature algorithms and the extensions of the server, if the client accepts it", () => {
     const { client } = pair();
     expect(client.sessionId).toBeDefined();
     const again = machine("client");
     const [received] = settle(again, machine("server"));
     const info = received.find((event) => event.type === "extInfo");
-    expect(
-      new TextDecoder().decode(info?.type === "extInfo" ? info.extensions.get("server-sig-algs") : undefined),
-    ).toContain("rsa-sha2-512");
+    const extensions = info?.type === "extInfo" ? info.extensions : new Map<string, Uint8Array>();
+    expect(Object.fromEntries([...extensions].map(([name, value]) => [name, fromUtf8(value)]))).toEqual({
+      "server-sig-algs": modernAlgorithms.hostKeys.map(({ name }) => name).join(","),
+      "ping@openssh.com": "0",
+      "publickey-hostbound@openssh.com": "0",
+    });
   });
 
   it("names no certificates, as in OpenSSH: the plain names stand for them", () => {
@@ -121,6 +139,24 @@ describe("EXT_INFO (RFC 8308)", () => {
   it("is not sent to a client that does not accept it", () => {
     expect(withRaw("server").peer.numbers).toContain(ExtInfo.number);
     expect(withRaw("server", {}, true).peer.numbers).not.toContain(ExtInfo.number);
+  });
+
+  it("may contain unknown extensions with any value, in any order, up to the largest packet (RFC 8308 section 2.5)", () => {
+    const { ours, peer } = withRaw("client");
+    const unknown = ["no-flow-control", Uint8Array.of(0, 255, 0)] as const;
+    const known = ["server-sig-algs", utf8("ssh-ed25519")] as const;
+    const names = 4 + unknown[0].length + 4 + unknown[1].length + 4 + known[0].length + 4 + known[1].length;
+    // The largest packet_length, less padding_length, the longest padding, number and count, and one more extension.
+    const large = ["\0", new Uint8Array(Limits.packetLength - 1 - 255 - 5 - names - 9)] as const;
+    const [first, second] = [[unknown, known, large] as const, [large, known, unknown] as const].map((list) =>
+      ExtInfo.encode({ extensions: new Map(list) }),
+    );
+    const received = converse(ours, peer.send(first ?? nothing, second ?? nothing));
+    for (const event of received) {
+      expect(event).toMatchObject({ type: "extInfo" });
+      expect(event.type === "extInfo" && event.extensions.get("server-sig-algs")).toEqual(known[1]);
+    }
+    expect(received).toHaveLength(2);
   });
 
   it("is accepted twice, not three times (RFC 8308 section 2.4)", () => {
