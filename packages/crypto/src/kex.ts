@@ -1,5 +1,5 @@
 /** Key exchange methods and what they need: a hash function and randomness. @module */
-import type { Bytes, Message } from "@postern/wire";
+import type { Bytes } from "@postern/wire";
 
 /** Returns `size` fresh random bytes, which the caller owns. */
 export type Random = (size: number) => Bytes;
@@ -33,12 +33,11 @@ export interface KexMethod {
   respond(clientPublic: Bytes, random: Random): { readonly serverPublic: Bytes; readonly secret: Bytes };
   /** RFC 4419: the group comes first. `start` and `respond` are then those of the method for that group. */
   readonly groupExchange?: GroupExchange;
-  /** The messages of a method whose group was exchanged, and the bytes hashed before its public values. */
-  readonly exchanged?: {
-    readonly init: Message<{ readonly clientPublic: Bytes }>;
-    readonly reply: Message<{ readonly hostKey: Bytes; readonly serverPublic: Bytes; readonly signature: Bytes }>;
-    readonly hashed: Bytes;
-  };
+  /**
+   * Of a method whose group was exchanged: the bytes that are hashed before its public values. Its messages have the
+   * numbers 32 and 33 instead of 30 and 31 (RFC 4419 section 5).
+   */
+  readonly hashed?: Bytes;
 }
 
 /** The messages by which client and server agree on a group (RFC 4419 section 3). */

@@ -83,6 +83,7 @@ export type {
   Algorithms,
   Cipher,
   DirectionKeys,
+  GroupExchange,
   Hash,
   KexMethod,
   Mac,

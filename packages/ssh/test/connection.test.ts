@@ -40,7 +40,7 @@ describe("a client and a server", () => {
       expect(client.peer).toMatchObject({
         version: "SSH-2.0-Postern_0.1.0",
         lines: [],
-        algorithms: { kex: "curve25519-sha256", hostKey: "ssh-ed25519" },
+        algorithms: { kex: "mlkem768x25519-sha256", hostKey: "ssh-ed25519", postQuantum: true },
       });
       expect(client.peer.sessionId).toEqual(server.peer.sessionId);
       expect([client.user, server.user]).toEqual(["test", "test"]);

@@ -142,17 +142,12 @@ export class KexMachine {
   /** Sends our KEXINIT, unless an exchange is in progress. */
   start(): void {
     if (this.#state.at !== "idle") return;
-    const { role, random, guess } = this.#options;
+    const { random, guess } = this.#options;
     const [method] = this.#offer.kex;
-    // Only the first exchange waits for nothing else. A group exchange has no message to guess.
-    const guesses =
-      role === "client" &&
-      this.sessionId === undefined &&
-      guess !== undefined &&
-      prefers(this.#offer, guess) &&
-      method?.groupExchange === undefined;
-    const ours = this.#sendInit(guesses);
-    const guessed = guesses ? method?.start(random) : undefined;
+    // Only the first exchange waits for nothing else. The first message of a group exchange is not a public value.
+    const guesses = this.sessionId === undefined && guess !== undefined && prefers(this.#offer, guess);
+    const guessed = guesses && method?.groupExchange === undefined ? method?.start(random) : undefined;
+    const ours = this.#sendInit(guessed !== undefined);
     if (guessed !== undefined) this.#writer.send(KexEcdhInit.encode({ clientPublic: guessed.clientPublic }));
     this.#state = { at: "expectInit", ours, guessed };
   }
@@ -226,8 +221,7 @@ export class KexMachine {
       throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
     const { hostKey, serverPublic, negotiated } = state;
     this.host ??= { hostKey, signature };
-    const { reply = KexEcdhReply } = negotiated.kex.exchanged ?? {};
-    this.#writer.send(reply.encode({ hostKey, serverPublic, signature }));
+    this.#writer.send(renumber(negotiated.kex, 2, KexEcdhReply.encode({ hostKey, serverPublic, signature })));
     return this.#sendNewKeys(state);
   }
 
@@ -295,8 +289,7 @@ export class KexMachine {
   #startMethod(exchange: Exchange, skipGuess: boolean): undefined {
     const { kex } = exchange.negotiated;
     const started = kex.start(this.#options.random);
-    const { init = KexEcdhInit } = kex.exchanged ?? {};
-    this.#writer.send(init.encode({ clientPublic: started.clientPublic }));
+    this.#writer.send(renumber(kex, 2, KexEcdhInit.encode({ clientPublic: started.clientPublic })));
     this.#state = { at: "expectReply", skipGuess, started, ...exchange };
     return undefined;
   }
@@ -312,8 +305,7 @@ export class KexMachine {
 
   #reply(state: State & { at: "expectReply" }, payload: Bytes): KexEvent {
     const { hostKeyAlgorithm, kex } = state.negotiated;
-    const { reply = KexEcdhReply } = kex.exchanged ?? {};
-    const { hostKey, serverPublic, signature } = reply.decode(payload);
+    const { hostKey, serverPublic, signature } = KexEcdhReply.decode(renumber(kex, -2, payload));
     const verifier = this.#options.algorithms.hostKeys.find(({ name }) => name === hostKeyAlgorithm);
     this.#secret = state.started.finish(serverPublic);
     const agreed = this.#agree(
@@ -344,8 +336,7 @@ export class KexMachine {
       this.#state = { ...state, negotiated: { ...state.negotiated, kex: method } };
       return undefined;
     }
-    const { init = KexEcdhInit } = kex.exchanged ?? {};
-    const { clientPublic } = init.decode(payload);
+    const { clientPublic } = KexEcdhInit.decode(renumber(kex, -2, payload));
     const algorithm = state.negotiated.hostKeyAlgorithm;
     const signer = hostKeys.find(({ algorithms }) => algorithms.includes(algorithm));
     if (signer === undefined) throw new SshError("misuse", `expected a host key for ${algorithm}`);
@@ -373,7 +364,7 @@ export class KexMachine {
       clientInit: client ? ours : theirs,
       serverInit: client ? theirs : ours,
       ...publics,
-      group: negotiated.kex.exchanged?.hashed,
+      group: negotiated.kex.hashed,
       secret,
     });
     this.sessionId ??= hash;
@@ -421,4 +412,11 @@ export class KexMachine {
       sequence: this.strict ? 0 : next,
     });
   }
+}
+
+/** Changes the number of a message of the method, if its group was exchanged. */
+function renumber({ hashed }: KexMethod, by: number, payload: Bytes): Bytes {
+  const number = payload[0] ?? 0;
+  if (hashed !== undefined && number >= KexEcdhInit.number) payload[0] = number + by;
+  return payload;
 }

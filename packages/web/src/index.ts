@@ -4,6 +4,7 @@ export {
   type Algorithms,
   type Cipher,
   type DirectionKeys,
+  type GroupExchange,
   type Hash,
   type KexMethod,
   type Mac,
