@@ -17,7 +17,13 @@ const files = readdirSync(import.meta.dirname, { recursive: true })
   .toSorted()
   .map((path) => [path, JSON.parse(read(path)) as File] as const);
 
-const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, strictTypes: false, allowUnionTypes: true });
+const ajv = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  strictRequired: false,
+  strictTypes: false,
+  allowUnionTypes: true,
+});
 for (const name of readdirSync(new URL("schemas", import.meta.url))) ajv.addSchema(JSON.parse(read(`schemas/${name}`)));
 
 describe.each(files)("%s", (path, file) => {
@@ -47,7 +53,8 @@ function counts(): ReadonlyMap<string, readonly [tests: number, files: number]> 
     kinds.set(kind, [sum + tests, number + 1]);
   };
   for (const [, { kind, numberOfTests }] of files) add(kind, numberOfTests);
-  for (const [, { kind, numberOfTests }] of files) if (kind !== "transcripts") add("all but transcripts", numberOfTests);
+  for (const [, { kind, numberOfTests }] of files)
+    if (kind !== "transcripts") add("all but transcripts", numberOfTests);
   return kinds;
 }
 

@@ -1,6 +1,13 @@
 /** Decodes and encodes the wire vectors: data types of RFC 4251 section 5, and every message. */
 
-import { loadVectors, type MessageVector, messageCodecs, messageTests, typeTests, vectorsOf } from "@postern/testkit/vectors";
+import {
+  loadVectors,
+  type MessageVector,
+  messageCodecs,
+  messageTests,
+  typeTests,
+  vectorsOf,
+} from "@postern/testkit/vectors";
 import { describe, expect, it } from "vitest";
 
 describe("data types", () => {

@@ -53,7 +53,8 @@ export const notes = [
   }),
   rule("ScalarSampling", /^kex/, /drawn and dropped|surplus bits/, {
     bugType: "EDGE_CASE",
-    description: "Random bytes outside the range of a scalar are dropped (FIPS 186-5 A.2.2). Applies only to this method.",
+    description:
+      "Random bytes outside the range of a scalar are dropped (FIPS 186-5 A.2.2). Applies only to this method.",
     effect: "A biased or invalid private key.",
   }),
   rule("ExtremeScalar", /^kex/, /smallest scalar|greatest scalar/, {
@@ -72,39 +73,61 @@ export const notes = [
     effect: "The peer learns a private key that is used more than once.",
     cves: ["CVE-2015-7940"],
   }),
-  rule("InvalidPublicValue", /^kex/, /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|of X25519|public value of/, {
-    bugType: "MODIFIED_PARAMETER",
-    description: "The public value does not have the form that the method prescribes (RFC 5656 section 4, RFC 8731 3).",
-  }),
+  rule(
+    "InvalidPublicValue",
+    /^kex/,
+    /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|of X25519|public value of/,
+    {
+      bugType: "MODIFIED_PARAMETER",
+      description:
+        "The public value does not have the form that the method prescribes (RFC 5656 section 4, RFC 8731 3).",
+    },
+  ),
   // Signatures
   rule("ModifiedMessage", /^(hostkey|userauth)/, /other data|data flipped|Message changed|another message/, {
     bugType: "AUTH_BYPASS",
     description: "The signature is of other data.",
     effect: "Another party is taken for the owner of the key.",
   }),
-  rule("ModifiedSignature", /^hostkey/, /^bit .* of the signature|Signature changed|[RS] changed|flag flipped|another counter/, {
-    bugType: "AUTH_BYPASS",
-    description: "A part of the signature is changed.",
-    effect: "Another party is taken for the owner of the key.",
-  }),
+  rule(
+    "ModifiedSignature",
+    /^hostkey/,
+    /^bit .* of the signature|Signature changed|[RS] changed|flag flipped|another counter/,
+    {
+      bugType: "AUTH_BYPASS",
+      description: "A part of the signature is changed.",
+      effect: "Another party is taken for the owner of the key.",
+    },
+  ),
   rule("OtherKey", /^hostkey/, /Public Key e changed/, {
     bugType: "AUTH_BYPASS",
     description: "The signature is of another key.",
   }),
-  rule("AlgorithmConfusion", /^hostkey/, /calls itself|plain algorithm's name|key type rsa|of another type|plain key|other security key|another curve's/, {
-    bugType: "AUTH_BYPASS",
-    description: "A name inside the key or the signature is not that of the algorithm (RFC 4253 section 6.6, RFC 8332 3).",
-    effect: "A weaker algorithm than the negotiated one is used.",
-  }),
+  rule(
+    "AlgorithmConfusion",
+    /^hostkey/,
+    /calls itself|plain algorithm's name|key type rsa|of another type|plain key|other security key|another curve's/,
+    {
+      bugType: "AUTH_BYPASS",
+      description:
+        "A name inside the key or the signature is not that of the algorithm (RFC 4253 section 6.6, RFC 8332 3).",
+      effect: "A weaker algorithm than the negotiated one is used.",
+    },
+  ),
   rule("SecurityKeyFlags", /^hostkey/, /^flags [0-9]/, {
     bugType: "EDGE_CASE",
     description: "The signature holds under any flags; whether a user must be present is a question of authorization.",
     links: ["https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f"],
   }),
-  rule("SecurityKeyStructure", /^hostkey/, /another application|without the hashes|without its application|no counter|after the counter/, {
-    bugType: "AUTH_BYPASS",
-    description: "The signed structure of OpenSSH PROTOCOL.u2f is not the one of this key and data.",
-  }),
+  rule(
+    "SecurityKeyStructure",
+    /^hostkey/,
+    /another application|without the hashes|without its application|no counter|after the counter/,
+    {
+      bugType: "AUTH_BYPASS",
+      description: "The signed structure of OpenSSH PROTOCOL.u2f is not the one of this key and data.",
+    },
+  ),
   rule("SmallOrderKey", /^hostkey\/.*ed25519/, /small order/, {
     bugType: "AUTH_BYPASS",
     description: "A public key of small order: one signature fits many messages.",
@@ -119,12 +142,17 @@ export const notes = [
     description: "S is outside its range (RFC 8032 section 5.1.7).",
     effect: "A second signature for the same data.",
   }),
-  rule("EcdsaRange", /^hostkey\/.*ecdsa/, /: -?[rs] (=|[-+] n)|: -[rs]$|r = s = 0|twice the size|s of 2000|and s exchanged/, {
-    bugType: "AUTH_BYPASS",
-    description: "r or s is outside 1 to n - 1, or is not the one of the data (FIPS 186-5 section 6.4.2).",
-    effect: "With r = s = 0, one signature fits every message and key.",
-    cves: ["CVE-2022-21449"],
-  }),
+  rule(
+    "EcdsaRange",
+    /^hostkey\/.*ecdsa/,
+    /: -?[rs] (=|[-+] n)|: -[rs]$|r = s = 0|twice the size|s of 2000|and s exchanged/,
+    {
+      bugType: "AUTH_BYPASS",
+      description: "r or s is outside 1 to n - 1, or is not the one of the data (FIPS 186-5 section 6.4.2).",
+      effect: "With r = s = 0, one signature fits every message and key.",
+      cves: ["CVE-2022-21449"],
+    },
+  ),
   rule("SignatureMalleability", /^hostkey\/.*ecdsa/, /n - s is as valid/, {
     bugType: "MALLEABILITY",
     description: "ECDSA as SSH uses it accepts both roots.",
@@ -153,14 +181,24 @@ export const notes = [
     description: "The key is too short, too costly, or is no RSA key.",
     effect: "Anybody can sign, or a verification takes very long.",
   }),
-  rule("InvalidKey", /^hostkey\/ecdsa/, /RFC 5656 3\.1: (no identifier|a compressed|the hybrid|the point|an empty|x = p|a byte)/, {
-    bugType: "MODIFIED_PARAMETER",
-    description: "The point does not have the form that RFC 5656 section 3.1 prescribes.",
-  }),
-  rule("InvalidEncoding", /^hostkey/, /blob with a byte|cut short|an empty (sig|key)|of \d+ bytes|DER|without lengths|needless zero|s missing|byte after (s|the key)$|third integer|byte (longer|shorter)/, {
-    bugType: "MODIFIED_PARAMETER",
-    description: "The key or the signature is not encoded as its RFC prescribes.",
-  }),
+  rule(
+    "InvalidKey",
+    /^hostkey\/ecdsa/,
+    /RFC 5656 3\.1: (no identifier|a compressed|the hybrid|the point|an empty|x = p|a byte)/,
+    {
+      bugType: "MODIFIED_PARAMETER",
+      description: "The point does not have the form that RFC 5656 section 3.1 prescribes.",
+    },
+  ),
+  rule(
+    "InvalidEncoding",
+    /^hostkey/,
+    /blob with a byte|cut short|an empty (sig|key)|of \d+ bytes|DER|without lengths|needless zero|s missing|byte after (s|the key)$|third integer|byte (longer|shorter)/,
+    {
+      bugType: "MODIFIED_PARAMETER",
+      description: "The key or the signature is not encoded as its RFC prescribes.",
+    },
+  ),
   // Data types
   rule("NonMinimalMpint", /^wire/, /zero that is needless|needless (leading )?zero/, {
     bugType: "MODIFIED_PARAMETER",
@@ -201,7 +239,8 @@ export const notes = [
   }),
   rule("CriticalOption", /^certificates/, ({ criticalOptions = [] }) => criticalOptions.length > 0, {
     bugType: "MISSING_STEP",
-    description: "The certificate has critical options; it must be refused if one is not known (OpenSSH PROTOCOL.certkeys).",
+    description:
+      "The certificate has critical options; it must be refused if one is not known (OpenSSH PROTOCOL.certkeys).",
   }),
   rule("Revoked", /^certificates\/krl/, ({ revoked }) => revoked.length > 0, {
     bugType: "AUTH_BYPASS",

@@ -2,8 +2,9 @@
  * Writes a file of test vectors: numbers the tests, groups them by source, and adds flags, notes and counts. As a
  * program, it reads the argument of `save` from standard input as JSON. @module
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { argv } from "node:process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { argv, stdin } from "node:process";
+import { json } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { notes } from "./notes.mjs";
 
@@ -105,6 +106,6 @@ function format(file) {
 const text = (value) => JSON.stringify(value);
 
 if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
-  const input = JSON.parse(readFileSync(0, "utf8"));
+  const input = await json(stdin);
   console.log(`${input.kind}/${input.algorithm}: ${save(input)} tests`);
 }

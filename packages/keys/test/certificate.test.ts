@@ -1,7 +1,15 @@
 /** Certificates: hostile bytes, conditions and signers. The vectors of ssh-keygen run in every provider. */
 import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { certificateAlgorithms, compatibleAlgorithms, sha256, skEcdsaNistp256, skSshEd25519 } from "@postern/noble";
-import { type CertificateVector, type KrlFile, type KrlVector, krlTests, loadTests, loadVectors, throwsCode } from "@postern/testkit/vectors";
+import {
+  type CertificateVector,
+  type KrlFile,
+  type KrlVector,
+  krlTests,
+  loadTests,
+  loadVectors,
+  throwsCode,
+} from "@postern/testkit/vectors";
 import { fromHex, putUint32, Reader, toBase64, utf8, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {

@@ -10,7 +10,15 @@ import {
 } from "@postern/keys";
 import { sha256, sha256Fingerprint } from "@postern/noble";
 import { type Bytes, fromHex, fromUtf8, Reader, toHex } from "@postern/wire";
-import { equal, ok, testsOf, type Vector, type VectorFile, type VectorGroup, type VectorTest } from "./vector-checks.ts";
+import {
+  equal,
+  ok,
+  testsOf,
+  type Vector,
+  type VectorFile,
+  type VectorGroup,
+  type VectorTest,
+} from "./vector-checks.ts";
 
 export interface CertificateVector extends Vector {
   readonly certificate: string;

@@ -27,11 +27,7 @@ export type { VectorFile, VectorTest } from "./vector-checks.ts";
  * Returns the tests of one file of `test-vectors/`. Throws if its kind is unknown, or if `algorithms` and `hashes` do
  * not contain its algorithm.
  */
-export function testsOfFile(
-  file: VectorFile,
-  algorithms: Algorithms,
-  hashes: readonly Hash[],
-): VectorTest[] {
+export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: readonly Hash[]): VectorTest[] {
   const value = <T extends { readonly name: string }>(values: readonly T[]): T => {
     const found = values.find(({ name }) => name === file.algorithm);
     if (found === undefined) throw new Error(`expected an implementation of ${file.kind} ${file.algorithm}, got none`);

@@ -40,9 +40,7 @@ export function loadTests<V extends checks.Vector>(kind: string, algorithm: stri
 /** Returns the vectors of key files, each with its key type. */
 export function loadKeyVectors(): (readonly [type: string, vector: KeyVector])[] {
   const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
-  return types.flatMap((type) =>
-    loadTests<KeyVector>("keys", type).map((vector) => [type, vector] as const),
-  );
+  return types.flatMap((type) => loadTests<KeyVector>("keys", type).map((vector) => [type, vector] as const));
 }
 
 /** Returns the tests of a provider, by kind. */
