@@ -16,7 +16,8 @@ import { hmacSha1, modernAlgorithms, sha256 } from "@postern/noble";
 import { type HostKeyOffer, type HostKeyVerifier, knownHosts } from "@postern/node";
 import { type KnownHostsVector, knownHostsVerdict, type Vector } from "@postern/testkit/vectors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { save } from "../test-vectors/generate/save.mjs.mts";
+// biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module.
+import { save } from "../test-vectors/generate/save.mjs";
 import { missing, run, tempDir } from "./harness/index.ts";
 import { type Case, cases } from "./known-hosts/cases.ts";
 import { KnownHostsWorld, type RealVerdict } from "./known-hosts/world.ts";

@@ -4,7 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Player, type Score, transcriptOf } from "@postern/testkit";
 import { concat } from "@postern/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { save } from "../test-vectors/generate/save.mjs.mts";
+// biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module.
+import { save } from "../test-vectors/generate/save.mjs";
 import {
   echoTarget,
   exchange,

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 
 describe("messages of an agent", () => {
   const file = loadVectors("agent", "messages");
-  for (const { title, run } of messageTests(file, keys)) it(title, run);
+  const malformed = loadVectors("agent", "malformed");
+  for (const { title, run } of [...messageTests(file, keys), ...messageTests(malformed, keys)]) it(title, run);
 
   it("have a vector each", () => {
     const covered = new Set(vectorsOf<MessageVector>(file).map(({ message }) => message));

@@ -40,6 +40,32 @@ export const notes = [
     bugType: "MISSING_STEP",
     description: "The two keys of chacha20-poly1305@openssh.com are exchanged (OpenSSH PROTOCOL.chacha20poly1305).",
   }),
+  // Key derivation and exchange hash
+  rule("KeySize", /^kdf/, /keys of \d+ bytes, from/, {
+    bugType: "EDGE_CASE",
+    description: "A key is shorter than a digest, as long, or longer; a longer one is extended (RFC 4253 section 7.2).",
+    effect: "The connection fails, or a part of a key is constant.",
+  }),
+  rule("SessionIdentifier", /^kdf/, /a later exchange|as session identifier/, {
+    bugType: "EDGE_CASE",
+    description: "The session identifier is the exchange hash of the first exchange (RFC 4253 section 7.2).",
+    effect: "The connection fails at its first rekey.",
+  }),
+  rule("EncodingOfSecret", /^(kdf|exchange-hash)/, /: K (whose|with|is 1)/, {
+    bugType: "EDGE_CASE",
+    description: "K is an mpint: without leading zeros, and with one if the first bit is set (RFC 4251 section 5).",
+    effect: "One handshake in 256, or in two, fails.",
+  }),
+  rule("SecretAsString", /^(kdf|exchange-hash)/, /K is a string/, {
+    bugType: "EDGE_CASE",
+    description:
+      "In hybrid exchanges K is a string, whose leading zeros stay (draft-ietf-sshm-mlkem-hybrid-kex, RFC 9941).",
+    effect: "One handshake in 256, or in two, fails.",
+  }),
+  rule("UnusualInput", /^exchange-hash/, /version (with|of)|1\.99|no host key|public values of|KEXINIT (of|on)/, {
+    bugType: "EDGE_CASE",
+    description: "A value that is longer, shorter or rarer than usual.",
+  }),
   // Key exchanges
   rule("SecretAsMpint", /^kex/, /leading zeros of|first byte of the secret/, {
     bugType: "EDGE_CASE",
@@ -225,6 +251,45 @@ export const notes = [
   rule("TrailingBytes", /^(wire|agent)/, /a byte after|trailing/, {
     bugType: "MODIFIED_PARAMETER",
     description: "Bytes follow the last field.",
+  }),
+  rule("OmittedLanguage", /^wire/, /language omitted/, {
+    bugType: "LEGACY",
+    description: "The last field, a language tag, is missing; some implementations omit it.",
+  }),
+  rule("InvalidUtf8", /^wire/, /is not UTF-8/, {
+    bugType: "EDGE_CASE",
+    description: "A text is not UTF-8 (RFC 3629 section 3). A reader may refuse it, or replace the wrong bytes.",
+    effect: "Two names that look alike, or a crash.",
+  }),
+  rule(
+    "EmptyNameInKexinit",
+    /^wire/,
+    ({ comment, message }) => message === "KexInit" && /empty name|a comma alone/.test(comment),
+    {
+      bugType: "LEGACY",
+      description: "An empty name in a list of KEXINIT; libssh before 0.11 ends lists with a comma.",
+    },
+  ),
+  rule(
+    "EmptyNameInList",
+    /^wire/,
+    ({ comment, message }) => message !== "KexInit" && /has (an empty name|a comma alone)/.test(comment),
+    {
+      bugType: "MODIFIED_PARAMETER",
+      description: "A name must have a non-zero length (RFC 4251 section 5).",
+    },
+  ),
+  rule("UnusualName", /^wire/, /has a name/, {
+    bugType: "EDGE_CASE",
+    description: "A name that RFC 4251 section 6 forbids; a reader may ignore it, because it matches none of its own.",
+  }),
+  rule("EdgeValue", /^(wire|agent)/, /at their (smallest|greatest) value/, {
+    bugType: "EDGE_CASE",
+    description: "Fields at the ends of their range.",
+  }),
+  rule("NonCanonicalBoolean", /^(wire|agent)/, /is 255, which is true/, {
+    bugType: "EDGE_CASE",
+    description: "All values but zero must be read as true (RFC 4251 section 5).",
   }),
   // Certificates, key files, known hosts
   rule("Sha1Signature", /^certificates/, /SHA-1/, {

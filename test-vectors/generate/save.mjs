@@ -3,7 +3,7 @@
  * program, it reads the argument of `save` from standard input as JSON. @module
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { argv, stdin } from "node:process";
+import { argv, stdin, stdout } from "node:process";
 import { json } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { notes } from "./notes.mjs";
@@ -15,10 +15,12 @@ const types = [
   [/^cipher\//, "PacketCipher", "cipher"],
   [/^mac\//, "Mac", "mac"],
   [/^hash\//, "Hash", "hash"],
+  [/^kdf\//, "KeyDerivation", "kdf"],
+  [/^exchange-hash\//, "ExchangeHash", "exchange-hash"],
   [/^kex\//, "KeyExchange", "kex"],
   [/^hostkey\//, "SignatureVerification", "hostkey"],
   [/^wire\/types$/, "DataType", "wire-types"],
-  [/^(wire|agent)\/messages$/, "Message", "messages"],
+  [/^(wire|agent)\/(messages|malformed)$/, "Message", "messages"],
   [/^certificates\/krl$/, "RevocationList", "krl"],
   [/^certificates\//, "Certificate", "certificate"],
   [/^keys\/bcrypt-pbkdf$/, "BcryptPbkdf", "bcrypt-pbkdf"],
@@ -79,7 +81,9 @@ function resultOf({ error, packets = [] }) {
 function format(file) {
   const lines = [];
   const line = (depth, text) => lines.push(" ".repeat(depth) + text);
-  const commas = (items, write) => items.forEach((item, index) => write(item, index < items.length - 1 ? "," : ""));
+  const commas = (items, write) => {
+    for (const [index, item] of items.entries()) write(item, index < items.length - 1 ? "," : "");
+  };
   const { header, notes: explained, testGroups, ...head } = file;
   line(0, "{");
   for (const [name, value] of Object.entries(head)) line(1, `${text(name)}: ${text(value)},`);
@@ -107,5 +111,5 @@ const text = (value) => JSON.stringify(value);
 
 if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
   const input = await json(stdin);
-  console.log(`${input.kind}/${input.algorithm}: ${save(input)} tests`);
+  stdout.write(`${input.kind}/${input.algorithm}: ${save(input)} tests\n`);
 }

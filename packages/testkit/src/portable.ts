@@ -4,6 +4,7 @@ import * as keys from "@postern/keys";
 import { hmacSha1, readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
+import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
 import { testsOfKeys } from "./key-checks.ts";
 import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
@@ -42,6 +43,10 @@ export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: re
       return hashTests(file, value(hashes));
     case "kex":
       return kexTests(file, value(algorithms.kex));
+    case "kdf":
+      return keyDerivationTests(file, value(hashes));
+    case "exchange-hash":
+      return exchangeHashTests(file, value(hashes), algorithms.hostKeys);
     case "hostkey":
       return hostKeyTests(file, value(withSecurityKeys(algorithms, hashes)));
     case "certificates": {

@@ -139,7 +139,13 @@ export function throwsCode(code: string, run: () => unknown): SshError {
 }
 
 /** The flags of `acceptable` tests that Postern accepts. */
-const accepted: readonly string[] = ["OmittedLeadingZeros"];
+const accepted: readonly string[] = [
+  "EmptyNameInKexinit",
+  "InvalidUtf8",
+  "OmittedLanguage",
+  "OmittedLeadingZeros",
+  "UnusualName",
+];
 
 /** Returns whether Postern accepts the input. */
 export function isAccepted({ result, flags }: Vector): boolean {

@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import type { Algorithms, Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import { certificateTests } from "./certificate-checks.ts";
+import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
 import type { KeyVector } from "./key-checks.ts";
 import * as checks from "./vector-checks.ts";
 
 export * from "./certificate-checks.ts";
+export * from "./exchange-checks.ts";
 export * from "./key-checks.ts";
 export * from "./known-hosts-checks.ts";
 export {
@@ -54,6 +56,10 @@ export function providerTests(
     ciphers: ciphers.flatMap((cipher) => cipherTests(cipher, macs)),
     "key exchanges": kex.flatMap(kexTests),
     "public keys": hostKeys.flatMap(hostKeyTests),
+    "key derivation": hashes.flatMap((hash) => keyDerivationTests(loadVectors("kdf", hash.name), hash)),
+    "exchange hashes": hashes.flatMap((hash) =>
+      exchangeHashTests(loadVectors("exchange-hash", hash.name), hash, hostKeys),
+    ),
   };
 }
 
