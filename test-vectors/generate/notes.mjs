@@ -225,6 +225,43 @@ export const notes = [
       description: "The key or the signature is not encoded as its RFC prescribes.",
     },
   ),
+  // User authentication
+  rule("OtherSession", /^userauth/, /another session|session identifier (alone|without)|(without|with an empty) (a )?session/, {
+    bugType: "AUTH_BYPASS",
+    description: "The signature does not cover the session identifier (RFC 4252 section 7).",
+    effect: "A server to which a user logs in can log in elsewhere as that user.",
+  }),
+  rule("OtherRequest", /^userauth/, /of (another (user|service|method|key|algorithm)|the query)|without the message number/, {
+    bugType: "AUTH_BYPASS",
+    description: "The signature covers another request than the one that carries it.",
+    effect: "A signature made for one purpose serves another.",
+  }),
+  rule("Hostbound", /^userauth/, /3\.1|publickey-hostbound/, {
+    bugType: "AUTH_BYPASS",
+    description: "publickey-hostbound-v00@openssh.com also signs the server's host key (OpenSSH PROTOCOL section 3.1).",
+    effect: "A restriction of an agent's key to hosts is bypassed.",
+    links: ["https://www.openssh.com/agent-restrict.html"],
+  }),
+  rule("UserauthAlgorithm", /^userauth/, /RFC 8332 3/, {
+    bugType: "AUTH_BYPASS",
+    description: "The algorithm of the signature is not the one of the request (RFC 8332 section 3.2).",
+    effect: "A weaker algorithm than the one that was allowed.",
+  }),
+  rule("UnusualRequest", /^userauth/, /a user with|empty user name|session identifier of/, {
+    bugType: "EDGE_CASE",
+    description: "A field that is longer, shorter or rarer than usual.",
+  }),
+  rule("ModifiedUserauth", /^userauth/, /bit of the signature|an empty signature/, {
+    bugType: "AUTH_BYPASS",
+    description: "The signature is changed, or there is none.",
+    cves: ["CVE-2020-9283"],
+  }),
+  rule("MalformedRequest", /^userauth/, /beyond the end|no signature although|of another type|an empty key|cut short|byte after/, {
+    bugType: "MODIFIED_PARAMETER",
+    description: "The request, or the key in it, is malformed.",
+    effect: "A crash, or a read beyond the end of the buffer.",
+    cves: ["CVE-2020-9283"],
+  }),
   // Data types
   rule("NonMinimalMpint", /^wire/, /zero that is needless|needless (leading )?zero/, {
     bugType: "MODIFIED_PARAMETER",

@@ -19,6 +19,7 @@ const types = [
   [/^exchange-hash\//, "ExchangeHash", "exchange-hash"],
   [/^kex\//, "KeyExchange", "kex"],
   [/^hostkey\//, "SignatureVerification", "hostkey"],
+  [/^userauth\//, "UserauthSignature", "userauth"],
   [/^wire\/types$/, "DataType", "wire-types"],
   [/^(wire|agent)\/(messages|malformed)$/, "Message", "messages"],
   [/^certificates\/krl$/, "RevocationList", "krl"],

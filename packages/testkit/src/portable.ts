@@ -20,6 +20,7 @@ import {
   type VectorFile,
   type VectorTest,
 } from "./vector-checks.ts";
+import { userauthTests } from "./userauth-checks.ts";
 import { messageTests, typeTests } from "./wire-checks.ts";
 
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
@@ -47,6 +48,8 @@ export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: re
       return keyDerivationTests(file, value(hashes));
     case "exchange-hash":
       return exchangeHashTests(file, value(hashes), algorithms.hostKeys);
+    case "userauth":
+      return userauthTests(file, [value(algorithms.hostKeys)]);
     case "hostkey":
       return hostKeyTests(file, value(withSecurityKeys(algorithms, hashes)));
     case "certificates": {

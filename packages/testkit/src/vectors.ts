@@ -4,6 +4,7 @@ import type { Algorithms, Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } fro
 import { certificateTests } from "./certificate-checks.ts";
 import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
 import type { KeyVector } from "./key-checks.ts";
+import { userauthTests } from "./userauth-checks.ts";
 import * as checks from "./vector-checks.ts";
 
 export * from "./certificate-checks.ts";
@@ -56,6 +57,9 @@ export function providerTests(
     ciphers: ciphers.flatMap((cipher) => cipherTests(cipher, macs)),
     "key exchanges": kex.flatMap(kexTests),
     "public keys": hostKeys.flatMap(hostKeyTests),
+    "user authentication": hostKeys
+      .filter(({ name }) => !name.startsWith("sk-"))
+      .flatMap((algorithm) => userauthTests(loadVectors("userauth", algorithm.name), [algorithm])),
     "key derivation": hashes.flatMap((hash) => keyDerivationTests(loadVectors("kdf", hash.name), hash)),
     "exchange hashes": hashes.flatMap((hash) =>
       exchangeHashTests(loadVectors("exchange-hash", hash.name), hash, hostKeys),
