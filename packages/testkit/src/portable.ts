@@ -5,9 +5,10 @@ import { hmacSha1, readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
 import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
-import { testsOfKeys } from "./key-checks.ts";
+import { type KeyFileProvider, testsOfKeys } from "./key-checks.ts";
 import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
+import { userauthTests } from "./userauth-checks.ts";
 import {
   cipherTests,
   equal,
@@ -20,16 +21,23 @@ import {
   type VectorFile,
   type VectorTest,
 } from "./vector-checks.ts";
-import { userauthTests } from "./userauth-checks.ts";
 import { messageTests, typeTests } from "./wire-checks.ts";
 
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
+
+/** Reads the key files of a provider. */
+export type KeyFileReader = Pick<KeyFileProvider, "readPrivateKey" | "hasTripleDes">;
 
 /**
  * Returns the tests of one file of `test-vectors/`. Throws if its kind is unknown, or if `algorithms` and `hashes` do
  * not contain its algorithm.
  */
-export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: readonly Hash[]): VectorTest[] {
+export function testsOfFile(
+  file: VectorFile,
+  algorithms: Algorithms,
+  hashes: readonly Hash[],
+  keyFiles: KeyFileReader = { readPrivateKey },
+): VectorTest[] {
   const value = <T extends { readonly name: string }>(values: readonly T[]): T => {
     const found = values.find(({ name }) => name === file.algorithm);
     if (found === undefined) throw new Error(`expected an implementation of ${file.kind} ${file.algorithm}, got none`);
@@ -58,7 +66,7 @@ export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: re
       return certificateTests(file, plain, plain.map(keys.createCertificateAlgorithm));
     }
     case "keys":
-      return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
+      return testsOfKeys(file, { ...keyFiles, algorithms: algorithms.hostKeys, sha512 });
     case "agent":
       return messageTests(file, keys);
     case "transcripts":
