@@ -38,7 +38,7 @@ export interface Provider {
 const hashes = [noble.sha256, noble.sha384, noble.sha512];
 const none: Algorithms = { kex: [], hostKeys: [], ciphers: [], macs: [] };
 /** Kinds that call no cryptography of a provider, or only noble's. They run once, with noble. */
-const independent = ["agent", "known-hosts", "transcripts", "wire"];
+const independent = ["agent", "authorized-keys", "fingerprint", "known-hosts", "transcripts", "wire"];
 
 export const nobleProvider: Provider = {
   name: "noble",

@@ -390,6 +390,36 @@ export const notes = [
     bugType: "CAN_OF_WORMS",
     description: "The verdict differs from the one of OpenSSH 9.2; the comment says how.",
   }),
+  rule("FingerprintText", /^fingerprint/, ({ result, comment }) => result === "invalid" && comment.startsWith("text"), {
+    bugType: "MODIFIED_PARAMETER",
+    description: "A text that is no SHA-256 fingerprint of the key.",
+    effect: "Another key is accepted.",
+  }),
+  rule("PaddedFingerprint", /^fingerprint/, /white space around|padding after/, {
+    bugType: "LEGACY",
+    description: "White space around a fingerprint, or padding after it, which a reader may ignore.",
+  }),
+  rule("OtherFingerprint", /^fingerprint/, /text: (without its prefix|MD5|the prefix in lower)/, {
+    bugType: "LEGACY",
+    description: "A fingerprint in another form, or by MD5, which a reader may refuse.",
+  }),
+  rule("UnusualFingerprint", /^fingerprint/, /^a fingerprint (that|with)/, {
+    bugType: "EDGE_CASE",
+    description: "A digest with characters that programs tend to lose.",
+  }),
+  rule("RefusedKey", /^authorized-keys/, ({ result }) => result === "invalid", {
+    bugType: "AUTH_BYPASS",
+    description: "sshd refuses the key: no line authorizes it under these conditions, or the line is malformed.",
+    effect: "Somebody logs in who must not.",
+  }),
+  rule("LaxerThanOpenSsh", /^authorized-keys/, /byte order mark|two commands|another command/, {
+    bugType: "CAN_OF_WORMS",
+    description: "sshd 9.2 refuses the key; a server that ignores byte order marks, or runs no commands, may accept it.",
+  }),
+  rule("StricterThanOpenSsh", /^authorized-keys/, ({ result, flags }) => result === "acceptable" && flags.length === 0, {
+    bugType: "CAN_OF_WORMS",
+    description: "sshd 9.2 accepts the key; a server may refuse it, because the line is unclear or ineffective.",
+  }),
   // Transcripts
   rule("Rekey", /^transcripts/, /new keys every/, {
     bugType: "BASIC",

@@ -19,6 +19,8 @@ const types = [
   [/^exchange-hash\//, "ExchangeHash", "exchange-hash"],
   [/^kex\//, "KeyExchange", "kex"],
   [/^hostkey\//, "SignatureVerification", "hostkey"],
+  [/^fingerprint\//, "Fingerprint", "fingerprint"],
+  [/^authorized-keys\//, "AuthorizedKeys", "authorized-keys"],
   [/^userauth\//, "UserauthSignature", "userauth"],
   [/^wire\/types$/, "DataType", "wire-types"],
   [/^(wire|agent)\/(messages|malformed)$/, "Message", "messages"],

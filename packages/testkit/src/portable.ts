@@ -3,6 +3,7 @@ import { type Algorithms, createSecurityKey, type Hash, type PublicKeyAlgorithm 
 import * as keys from "@postern/keys";
 import { hmacSha1, readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
+import { authorizedKeysTests, fingerprintTests } from "./authorization-checks.ts";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
 import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
 import { type KeyFileProvider, testsOfKeys } from "./key-checks.ts";
@@ -56,6 +57,10 @@ export function testsOfFile(
       return keyDerivationTests(file, value(hashes));
     case "exchange-hash":
       return exchangeHashTests(file, value(hashes), algorithms.hostKeys);
+    case "authorized-keys":
+      return authorizedKeysTests(file, algorithms.hostKeys);
+    case "fingerprint":
+      return fingerprintTests(file);
     case "userauth":
       return userauthTests(file, [value(algorithms.hostKeys)]);
     case "hostkey":

@@ -142,8 +142,10 @@ export function throwsCode(code: string, run: () => unknown): SshError {
 const accepted: readonly string[] = [
   "EmptyNameInKexinit",
   "InvalidUtf8",
+  "LaxerThanOpenSsh",
   "OmittedLanguage",
   "OmittedLeadingZeros",
+  "PaddedFingerprint",
   "UnusualName",
 ];
 

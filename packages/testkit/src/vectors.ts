@@ -7,6 +7,7 @@ import type { KeyVector } from "./key-checks.ts";
 import { userauthTests } from "./userauth-checks.ts";
 import * as checks from "./vector-checks.ts";
 
+export * from "./authorization-checks.ts";
 export * from "./certificate-checks.ts";
 export * from "./exchange-checks.ts";
 export * from "./key-checks.ts";
