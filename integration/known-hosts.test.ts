@@ -16,9 +16,8 @@ import { hmacSha1, modernAlgorithms, sha256 } from "@postern/noble";
 import { type HostKeyOffer, type HostKeyVerifier, knownHosts } from "@postern/node";
 import { type KnownHostsVector, knownHostsVerdict, type Vector } from "@postern/testkit/vectors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-// biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module.
-import { save } from "../test-vectors/generate/save.mjs";
 import { missing, run, tempDir } from "./harness/index.ts";
+import { saveVectors } from "./harness/save-vectors.ts";
 import { type Case, cases } from "./known-hosts/cases.ts";
 import { KnownHostsWorld, type RealVerdict } from "./known-hosts/world.ts";
 
@@ -129,7 +128,7 @@ async function accepts(verifier: HostKeyVerifier, offer: HostKeyOffer): Promise<
 async function write(vectors: readonly SourcedVector[]): Promise<void> {
   const [, version = ""] = /OpenSSH_([^,]+)/.exec(await run("sh", ["-c", "ssh -V 2>&1"])) ?? [];
   const command = "POSTERN_WRITE_VECTORS=1 npm test -- integration/known-hosts.test.ts";
-  save({
+  saveVectors({
     algorithm: "verdicts",
     kind: "known-hosts",
     sources: {

@@ -4,8 +4,6 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Player, type Score, transcriptOf } from "@postern/testkit";
 import { concat } from "@postern/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-// biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module.
-import { save } from "../test-vectors/generate/save.mjs";
 import {
   echoTarget,
   exchange,
@@ -17,6 +15,7 @@ import {
   type TempDir,
   tempDir,
 } from "./harness/index.ts";
+import { saveVectors } from "./harness/save-vectors.ts";
 
 const openssh = (): string =>
   /OpenSSH_(\S+( Debian-\S+?)?)(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[1] ?? "?";
@@ -63,7 +62,7 @@ async function record(
   const transcript = transcriptOf(score, concat(...input), player);
   expect(JSON.stringify(transcript).length).toBeLessThan(200_000);
   const source = { name: "OpenSSH", version: openssh(), command, licence: "MIT" };
-  save({
+  saveVectors({
     ...{ kind: "transcripts", algorithm: name, sources: { OpenSSH: source } },
     vectors: [{ source: "OpenSSH", ...transcript }],
   });

@@ -40,7 +40,7 @@ const none: Algorithms = { kex: [], hostKeys: [], ciphers: [], macs: [] };
 /** Kinds that call no cryptography of a provider, or only noble's. They run once, with noble. */
 const independent = ["agent", "authorized-keys", "fingerprint", "known-hosts", "transcripts", "wire"];
 
-export const nobleProvider: Provider = {
+const nobleProvider: Provider = {
   name: "noble",
   algorithms: noble.compatibleAlgorithms,
   hashes,

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { save } from "../generate/save.mjs.mts";
+import { save } from "../generate/save.mjs";
 
 const [, , provider] = process.argv;
 if (provider === undefined) throw new Error("expected the path of sk-dummy.so");

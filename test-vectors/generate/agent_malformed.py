@@ -4,7 +4,7 @@ import messages
 from common import keystream, save
 
 KEY, SIGNATURE = keystream("agent key", 51), keystream("agent signature", 83)
-IDENTITIES = [{"publicKey": messages.shown(KEY), "comment": "me@laptop"}, {"publicKey": messages.shown(KEY[::-1]), "comment": "nöbody"}]
+IDENTITIES = [{"publicKey": messages.shown(KEY), "comment": "me@laptop"}, {"publicKey": messages.shown(KEY[::-1]), "comment": "Zoë"}]
 CLAUSE = "draft-ietf-sshm-ssh-agent 3"
 TABLES = [
     ("AgentRequestIdentities", f"{CLAUSE}.5", 11, {}),

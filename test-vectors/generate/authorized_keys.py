@@ -62,7 +62,7 @@ def cases():
     yield "two spaces between type and key", "ssh-ed25519  {ed25519 base64}\n", {}
     yield "a tab between type and key", "ssh-ed25519\t{ed25519 base64}\n", {}
     yield "a malformed line before the key", f"ssh-ed25519 AAAA\n{k}\n", {}
-    yield "a byte order mark", f"\ufeff{k}\n", {}
+    yield "a byte order mark", f"{chr(0xFEFF)}{k}\n", {}
     for name in ("restrict", "no-port-forwarding", "port-forwarding", "no-pty", "pty", "no-agent-forwarding", "agent-forwarding", "no-X11-forwarding",
                  "x11-forwarding", "no-user-rc", "user-rc", "no-touch-required", "RESTRICT", "Restrict,Pty", "restrict,port-forwarding,pty"):
         yield f"the option {name}", f"{name} {k}\n", {}

@@ -371,17 +371,17 @@ ED_SOURCES = {
 }
 save("hostkey", "ssh-ed25519", ED_SOURCES | COMMON, list(ed25519_vectors()))
 
-SIGVER = {"NIST": source("NIST CAVP FIPS 186-3 ECDSA SigVer", PUBLISHED_BY, common.NIST)}
+SIGNED = {"NIST": source("NIST CAVP FIPS 186-3 ECDSA SigVer", PUBLISHED_BY, common.NIST)}
 for curve, name, digest, heading, size, order, p in (
     (ec.SECP256R1(), "nistp256", hashes.SHA256(), "[P-256,SHA-256]", 32, 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551, 2**256 - 2**224 + 2**192 + 2**96 - 1),
     (ec.SECP384R1(), "nistp384", hashes.SHA384(), "[P-384,SHA-384]", 48, 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973, 2**384 - 2**128 - 2**96 + 2**32 - 1),
     (ec.SECP521R1(), "nistp521", hashes.SHA512(), "[P-521,SHA-512]", 66, int("01" + 64 * "F" + "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409", 16), 2**521 - 1),
 ):
-    save("hostkey", f"ecdsa-sha2-{name}", SIGVER | COMMON, list(ecdsa_vectors(curve, name, digest, heading, size, order, p)))
+    save("hostkey", f"ecdsa-sha2-{name}", SIGNED | COMMON, list(ecdsa_vectors(curve, name, digest, heading, size, order, p)))
 
-SIGVER = {
+SIGNED = {
     "NIST": source("NIST CAVP FIPS 186-3 RSA SigVer15", PUBLISHED_BY, common.NIST),
     "paramiko": source("paramiko", f"{paramiko.__version__} over {CRYPTOGRAPHY}"),
 }
-save("hostkey", "rsa-sha2-256", SIGVER | COMMON, list(rsa_vectors("rsa-sha2-256", "sha256", hashes.SHA256())))
-save("hostkey", "rsa-sha2-512", SIGVER | COMMON, list(rsa_vectors("rsa-sha2-512", "sha512", hashes.SHA512())))
+save("hostkey", "rsa-sha2-256", SIGNED | COMMON, list(rsa_vectors("rsa-sha2-256", "sha256", hashes.SHA256())))
+save("hostkey", "rsa-sha2-512", SIGNED | COMMON, list(rsa_vectors("rsa-sha2-512", "sha512", hashes.SHA512())))

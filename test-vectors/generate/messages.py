@@ -7,6 +7,7 @@ from common import OWN, source
 
 SOURCES = {"paramiko": source("paramiko, paramiko.message.Message", paramiko.__version__), "own": OWN}
 
+COUNTED = ("m", "i", "t", "a")
 ADD = {"b": "add_byte", "u": "add_int", "?": "add_boolean", "s": "add_string", "l": "add_list"}
 
 
@@ -24,7 +25,7 @@ def encode(kind, value):
     packed = Message()
     if kind in "rf":
         packed.add_bytes(value)
-    elif kind in "mita":
+    elif kind in COUNTED:
         packed.add_int(len(value))
         for one in value.items() if kind == "m" else value:
             if kind == "t":
@@ -93,7 +94,7 @@ def malformed(name, clause, number, fields, omittable=None):
                 yield case(whole[:at], f"{field} omitted", "acceptable")
             else:
                 yield case(whole[:at], f"truncated before {field}")
-        if kind in "usl" or kind in "mita":
+        if kind in "usl" or kind in COUNTED:
             yield case(whole[: at + 3], f"truncated inside {'the number' if kind == 'u' else 'the length'} of {field}")
         if kind in "sl":
             yield case(whole[:at] + b"\xff\xff\xff\xff" + whole[at + 4 :], f"a length beyond the end, 2^32 - 1, of {field}")
@@ -101,7 +102,7 @@ def malformed(name, clause, number, fields, omittable=None):
             yield case(whole[:at] + beyond.to_bytes(4, "big") + whole[at + 4 :], f"a length beyond the end, by one byte, of {field}")
             if size > 4:
                 yield case(whole[: at + size - 1], f"truncated inside {field}")
-        if kind in "mita" and value:
+        if kind in COUNTED and value:
             count = len(value) + 1
             yield case(whole[:at] + count.to_bytes(4, "big") + whole[at + 4 :], f"truncated: one item fewer than the count of {field}")
             yield case(whole[: at + size - 1], f"truncated inside {field}")

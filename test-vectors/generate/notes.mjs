@@ -226,16 +226,26 @@ export const notes = [
     },
   ),
   // User authentication
-  rule("OtherSession", /^userauth/, /another session|session identifier (alone|without)|(without|with an empty) (a )?session/, {
-    bugType: "AUTH_BYPASS",
-    description: "The signature does not cover the session identifier (RFC 4252 section 7).",
-    effect: "A server to which a user logs in can log in elsewhere as that user.",
-  }),
-  rule("OtherRequest", /^userauth/, /of (another (user|service|method|key|algorithm)|the query)|without the message number/, {
-    bugType: "AUTH_BYPASS",
-    description: "The signature covers another request than the one that carries it.",
-    effect: "A signature made for one purpose serves another.",
-  }),
+  rule(
+    "OtherSession",
+    /^userauth/,
+    /another session|session identifier (alone|without)|(without|with an empty) (a )?session/,
+    {
+      bugType: "AUTH_BYPASS",
+      description: "The signature does not cover the session identifier (RFC 4252 section 7).",
+      effect: "A server to which a user logs in can log in elsewhere as that user.",
+    },
+  ),
+  rule(
+    "OtherRequest",
+    /^userauth/,
+    /of (another (user|service|method|key|algorithm)|the query)|without the message number/,
+    {
+      bugType: "AUTH_BYPASS",
+      description: "The signature covers another request than the one that carries it.",
+      effect: "A signature made for one purpose serves another.",
+    },
+  ),
   rule("Hostbound", /^userauth/, /3\.1|publickey-hostbound/, {
     bugType: "AUTH_BYPASS",
     description: "publickey-hostbound-v00@openssh.com also signs the server's host key (OpenSSH PROTOCOL section 3.1).",
@@ -256,12 +266,17 @@ export const notes = [
     description: "The signature is changed, or there is none.",
     cves: ["CVE-2020-9283"],
   }),
-  rule("MalformedRequest", /^userauth/, /beyond the end|no signature although|of another type|an empty key|cut short|byte after/, {
-    bugType: "MODIFIED_PARAMETER",
-    description: "The request, or the key in it, is malformed.",
-    effect: "A crash, or a read beyond the end of the buffer.",
-    cves: ["CVE-2020-9283"],
-  }),
+  rule(
+    "MalformedRequest",
+    /^userauth/,
+    /beyond the end|no signature although|of another type|an empty key|cut short|byte after/,
+    {
+      bugType: "MODIFIED_PARAMETER",
+      description: "The request, or the key in it, is malformed.",
+      effect: "A crash, or a read beyond the end of the buffer.",
+      cves: ["CVE-2020-9283"],
+    },
+  ),
   // Data types
   rule("NonMinimalMpint", /^wire/, /zero that is needless|needless (leading )?zero/, {
     bugType: "MODIFIED_PARAMETER",
@@ -414,12 +429,18 @@ export const notes = [
   }),
   rule("LaxerThanOpenSsh", /^authorized-keys/, /byte order mark|two commands|another command/, {
     bugType: "CAN_OF_WORMS",
-    description: "sshd 9.2 refuses the key; a server that ignores byte order marks, or runs no commands, may accept it.",
+    description:
+      "sshd 9.2 refuses the key; a server that ignores byte order marks, or runs no commands, may accept it.",
   }),
-  rule("StricterThanOpenSsh", /^authorized-keys/, ({ result, flags }) => result === "acceptable" && flags.length === 0, {
-    bugType: "CAN_OF_WORMS",
-    description: "sshd 9.2 accepts the key; a server may refuse it, because the line is unclear or ineffective.",
-  }),
+  rule(
+    "StricterThanOpenSsh",
+    /^authorized-keys/,
+    ({ result, flags }) => result === "acceptable" && flags.length === 0,
+    {
+      bugType: "CAN_OF_WORMS",
+      description: "sshd 9.2 accepts the key; a server may refuse it, because the line is unclear or ineffective.",
+    },
+  ),
   // Transcripts
   rule("Rekey", /^transcripts/, /new keys every/, {
     bugType: "BASIC",

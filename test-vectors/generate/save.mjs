@@ -34,8 +34,8 @@ const types = [
 ];
 
 /**
- * `sources` maps a key to `{ name, version, command, licence }`. Each vector has `comment` and the key `source`; its
- * `result` follows from `error` unless it is given, and its `flags` from `notes.mjs`. `shared` are fields of each group.
+ * `sources` maps a key to `{ name, version, command, licence }`. Each vector has `comment` and a key `source`. Without a
+ * `result`, it follows from `error`; the `flags` follow from `notes.mjs`. `shared` are fields of each group.
  */
 export function save({ kind, algorithm, header = [], sources, vectors, shared = {} }) {
   const name = `${kind}/${algorithm}`;
@@ -49,7 +49,8 @@ export function save({ kind, algorithm, header = [], sources, vectors, shared = 
   let tcId = 0;
   const used = new Set();
   for (const group of testGroups) {
-    group.tests = group.tests.map(({ source: _, comment, result, flags = [], ...fields }) => {
+    group.tests = group.tests.map(({ comment, result, flags = [], ...fields }) => {
+      delete fields.source;
       const test = { tcId: ++tcId, comment, flags: [...flags], result: result ?? resultOf(fields), ...fields };
       for (const { flag, where, when } of notes) {
         const isSet = where.test(name) && (typeof when === "function" ? when(test) : when?.test(comment));

@@ -7,7 +7,7 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { save } from "../generate/save.mjs.mts";
+import { save } from "../generate/save.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-files-"));
 const at = (name) => join(folder, name);
