@@ -10,7 +10,8 @@ import {
   type KeyPair,
   makeKey,
   runSsh,
-  type Sshd,
+  type SshServer,
+  startDropbear,
   startSshd,
   type TempDir,
   tempDir,
@@ -26,6 +27,9 @@ const algorithms: Score["algorithms"] = {
   ciphers,
   macs: ["hmac-sha2-256-etm@openssh.com"],
 };
+/** dropbear has no MACs that cover the ciphertext. */
+const macs = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-256"];
+const visit = "a visitor sends 12000 bytes, half-closes, and reads them back";
 const noRekey = 2 ** 40;
 const inputs = { window: 8192, maxPacket: 2048 };
 const question = new Uint8Array(12_000).map((_, at) => (at * 5) & 0xff);
@@ -40,10 +44,17 @@ beforeAll(async () => {
 });
 afterAll(() => dir.remove());
 
+/** The other side, and how it was started. */
+interface Peer {
+  readonly name: string;
+  readonly version: string;
+  readonly command: string;
+}
+
 /** Plays a score over a socket until the peer closes it, and writes the transcript. */
 async function record(
   name: string,
-  command: string,
+  peer: Peer,
   score: Score,
   socket: Socket,
   heard: (line: string) => void = () => {},
@@ -61,18 +72,18 @@ async function record(
   await new Promise<void>((resolve, reject) => socket.once("error", reject).once("close", () => resolve()));
   const transcript = transcriptOf(score, concat(...input), player);
   expect(JSON.stringify(transcript).length).toBeLessThan(200_000);
-  const source = { name: "OpenSSH", version: openssh(), command, licence: "MIT" };
   saveVectors({
-    ...{ kind: "transcripts", algorithm: name, sources: { OpenSSH: source } },
-    vectors: [{ source: "OpenSSH", ...transcript }],
+    ...{ kind: "transcripts", algorithm: name, sources: { peer: { ...peer, licence: "MIT" } } },
+    vectors: [{ source: "peer", ...transcript }],
   });
 }
 
-/** Records a client of sshd. A visitor of the port sends bytes, half-closes, and reads the answer. */
+/** Records a client of a server. A visitor of the port sends bytes, half-closes, and reads the answer. */
 async function asClient(
   name: string,
   title: string,
-  sshd: Sshd & { readonly rekeyLimit: string },
+  server: SshServer,
+  peer: Peer,
   more: Partial<Score>,
 ): Promise<void> {
   const score: Score = {
@@ -82,15 +93,14 @@ async function asClient(
     version: "SSH-2.0-Postern_transcript",
     algorithms,
     rekeyBytes: noRekey,
-    login: { user: sshd.user, key: key.privateText },
+    login: { user: server.user, key: key.privateText },
     program: "echo",
     inputs,
     ...more,
   };
-  const socket = connect({ host: "127.0.0.1", port: sshd.port, noDelay: true });
+  const socket = connect({ host: "127.0.0.1", port: server.port, noDelay: true });
   let answer: Promise<Uint8Array> | undefined;
-  const command = `sshd -D with RekeyLimit ${sshd.rekeyLimit}; a visitor sends 12000 bytes, half-closes, and reads them back`;
-  await record(name, command, score, socket, (line) => {
+  await record(name, peer, score, socket, (line) => {
     if (answer !== undefined || !line.startsWith("globalReply ")) return;
     const [, port] = /^globalReply index=0 ok=true specificData=(0x[0-9a-f]{8})$/.exec(line) ?? [];
     // Without a visitor, the session would not end.
@@ -129,12 +139,14 @@ describe("as a client of sshd", () => {
         password: true,
         config: { LogLevel: "DEBUG2", ...(rekeyLimit === "none" ? {} : { RekeyLimit: rekeyLimit }) },
       });
-      const sshd = Object.assign(started, { rekeyLimit });
+      const sshd = started;
+      const command = `sshd -D with RekeyLimit ${rekeyLimit}; ${visit}`;
+      const peer = { name: "OpenSSH", version: openssh(), command };
       try {
         for (const [name, title, more] of scores) {
           const login =
             more.login?.password === "" ? { login: { user: sshd.user, password: sshd.password ?? "" } } : {};
-          await asClient(name, title, sshd, { ...more, ...login });
+          await asClient(name, title, sshd, peer, { ...more, ...login });
         }
       } finally {
         await sshd.stop();
@@ -176,7 +188,7 @@ describe("as a server of ssh -R", () => {
       ...more,
     };
     const command = `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`;
-    await record(name, command, score, await accepted);
+    await record(name, { name: "OpenSSH", version: openssh(), command }, score, await accepted);
     await ssh.exited;
     server.close();
     await target.stop();
@@ -205,5 +217,23 @@ describe("as a server of ssh -R", () => {
       {},
       { RekeyLimit: "5K" },
     );
+  });
+});
+
+describe("as a client of other servers", () => {
+  const versionOf = (command: string, ...args: readonly string[]): string => {
+    const { stdout, stderr } = spawnSync(command, args);
+    return /\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? "?";
+  };
+
+  it("records a client of dropbear", async () => {
+    const dropbear = await startDropbear({ authorizedKeys: [key.publicLine] });
+    try {
+      const peer = { name: "dropbear", version: versionOf("dropbear", "-V"), command: `dropbear -F -E; ${visit}` };
+      const title = "login by an ed25519 key, a forwarding that is echoed and half-closed";
+      await asClient("client-of-dropbear", title, dropbear, peer, { algorithms: { ...algorithms, macs } });
+    } finally {
+      await dropbear.stop();
+    }
   });
 });

@@ -34,8 +34,8 @@ const types = [
 ];
 
 /**
- * `sources` maps a key to `{ name, version, command, licence }`. Each vector has `comment` and a key `source`. Without a
- * `result`, it follows from `error`; the `flags` follow from `notes.mjs`. `shared` are fields of each group.
+ * `sources` maps a key to `{ name, version, command, licence }`. Each vector has `comment` and a key `source`. Its
+ * `result` follows from `error` unless it is set, its `flags` from `notes.mjs`. `shared` are fields of each group.
  */
 export function save({ kind, algorithm, header = [], sources, vectors, shared = {} }) {
   const name = `${kind}/${algorithm}`;
