@@ -223,7 +223,7 @@ describe("as a server of ssh -R", () => {
 describe("as a client of other servers", () => {
   const versionOf = (command: string, ...args: readonly string[]): string => {
     const { stdout, stderr } = spawnSync(command, args);
-    return /\d+\.\d+(\.\d+)?/.exec(`${stdout}${stderr}`)?.[0] ?? "?";
+    return /\d+\.\d+(\.\d+)?/.exec(String(stdout) + String(stderr))?.[0] ?? "?";
   };
 
   it("records a client of dropbear", async () => {

@@ -22,8 +22,9 @@ const rows: Readonly<Record<string, (command: string, keyType: string, isEncrypt
 export type KeyFile = readonly [row: string, keyType: string, vector: Omit<KeyFileVector, "tcId" | "flags" | "result">];
 
 export function keyFiles(): readonly KeyFile[] {
-  const plain = loadKeyVectors()
-    .map(([type, vector]): KeyFile => ["OpenSSH, plain", type, { ...vector, text: vector.privateKey }]);
+  const plain = loadKeyVectors().map(
+    ([type, vector]): KeyFile => ["OpenSSH, plain", type, { ...vector, text: vector.privateKey }],
+  );
   const others = Object.entries(rows).flatMap(([family, rowOf]) =>
     loadTests<KeyFileVector>("keys", family).map((vector): KeyFile => {
       const keyType = vector.publicLine.split(" ")[0] ?? "";
