@@ -1,6 +1,5 @@
 /** Records sessions of our machines with OpenSSH. See `record-transcripts.config.ts`. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Player, type Score, transcriptOf } from "@postern/testkit";
 import { concat } from "@postern/wire";
@@ -11,15 +10,16 @@ import {
   type KeyPair,
   makeKey,
   runSsh,
-  type Sshd,
+  type SshServer,
+  startDropbear,
   startSshd,
   type TempDir,
   tempDir,
 } from "./harness/index.ts";
+import { saveVectors } from "./harness/save-vectors.ts";
 
-const folder = new URL("../test-vectors/transcripts/", import.meta.url);
 const openssh = (): string =>
-  /OpenSSH_\S+( Debian-\S+?)?(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[0] ?? "OpenSSH";
+  /OpenSSH_(\S+( Debian-\S+?)?)(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[1] ?? "?";
 const ciphers = ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr"];
 const algorithms: Score["algorithms"] = {
   kex: ["curve25519-sha256"],
@@ -27,6 +27,9 @@ const algorithms: Score["algorithms"] = {
   ciphers,
   macs: ["hmac-sha2-256-etm@openssh.com"],
 };
+/** dropbear has no MACs that cover the ciphertext. */
+const macs = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-256"];
+const visit = "a visitor sends 12000 bytes, half-closes, and reads them back";
 const noRekey = 2 ** 40;
 const inputs = { window: 8192, maxPacket: 2048 };
 const question = new Uint8Array(12_000).map((_, at) => (at * 5) & 0xff);
@@ -38,13 +41,20 @@ beforeAll(async () => {
   dir = tempDir("postern-record");
   key = await makeKey("ed25519", dir.file("user"), { comment: "made for a transcript" });
   hostKey = await makeKey("ed25519", dir.file("host"), { comment: "made for a transcript" });
-  mkdirSync(folder, { recursive: true });
 });
 afterAll(() => dir.remove());
+
+/** The other side, and how it was started. */
+interface Peer {
+  readonly name: string;
+  readonly version: string;
+  readonly command: string;
+}
 
 /** Plays a score over a socket until the peer closes it, and writes the transcript. */
 async function record(
   name: string,
+  peer: Peer,
   score: Score,
   socket: Socket,
   heard: (line: string) => void = () => {},
@@ -60,37 +70,37 @@ async function record(
     for (const line of player.events.slice(before)) heard(line);
   });
   await new Promise<void>((resolve, reject) => socket.once("error", reject).once("close", () => resolve()));
-  const text = `${JSON.stringify(transcriptOf(score, concat(...input), player), undefined, 1)}\n`;
-  expect(text.length).toBeLessThan(200_000);
-  writeFileSync(new URL(`${name}.json`, folder), text);
+  const transcript = transcriptOf(score, concat(...input), player);
+  expect(JSON.stringify(transcript).length).toBeLessThan(200_000);
+  saveVectors({
+    ...{ kind: "transcripts", algorithm: name, sources: { peer: { ...peer, licence: "MIT" } } },
+    vectors: [{ source: "peer", ...transcript }],
+  });
 }
 
-/** Records a client of sshd. A visitor of the port sends bytes, half-closes, and reads the answer. */
+/** Records a client of a server. A visitor of the port sends bytes, half-closes, and reads the answer. */
 async function asClient(
   name: string,
   title: string,
-  sshd: Sshd & { readonly rekeyLimit: string },
+  server: SshServer,
+  peer: Peer,
   more: Partial<Score>,
 ): Promise<void> {
   const score: Score = {
-    title,
-    provenance: {
-      peer: openssh(),
-      command: `sshd -D with RekeyLimit ${sshd.rekeyLimit}; a visitor sends 12000 bytes, half-closes, and reads them back`,
-    },
+    comment: title,
     role: "client",
     seed: name,
     version: "SSH-2.0-Postern_transcript",
     algorithms,
     rekeyBytes: noRekey,
-    login: { user: sshd.user, key: key.privateText },
+    login: { user: server.user, key: key.privateText },
     program: "echo",
     inputs,
     ...more,
   };
-  const socket = connect({ host: "127.0.0.1", port: sshd.port, noDelay: true });
+  const socket = connect({ host: "127.0.0.1", port: server.port, noDelay: true });
   let answer: Promise<Uint8Array> | undefined;
-  await record(name, score, socket, (line) => {
+  await record(name, peer, score, socket, (line) => {
     if (answer !== undefined || !line.startsWith("globalReply ")) return;
     const [, port] = /^globalReply index=0 ok=true specificData=(0x[0-9a-f]{8})$/.exec(line) ?? [];
     // Without a visitor, the session would not end.
@@ -129,12 +139,14 @@ describe("as a client of sshd", () => {
         password: true,
         config: { LogLevel: "DEBUG2", ...(rekeyLimit === "none" ? {} : { RekeyLimit: rekeyLimit }) },
       });
-      const sshd = Object.assign(started, { rekeyLimit });
+      const sshd = started;
+      const command = `sshd -D with RekeyLimit ${rekeyLimit}; ${visit}`;
+      const peer = { name: "OpenSSH", version: openssh(), command };
       try {
         for (const [name, title, more] of scores) {
           const login =
             more.login?.password === "" ? { login: { user: sshd.user, password: sshd.password ?? "" } } : {};
-          await asClient(name, title, sshd, { ...more, ...login });
+          await asClient(name, title, sshd, peer, { ...more, ...login });
         }
       } finally {
         await sshd.stop();
@@ -164,11 +176,7 @@ describe("as a server of ssh -R", () => {
     });
     const told = Object.entries(config).map(([option, value]) => ` -o ${option}=${value}`);
     const score: Score = {
-      title,
-      provenance: {
-        peer: openssh(),
-        command: `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`,
-      },
+      comment: title,
       role: "server",
       seed: name,
       version: "SSH-2.0-Postern_transcript",
@@ -179,7 +187,8 @@ describe("as a server of ssh -R", () => {
       inputs: { ...inputs, size: 12_000 },
       ...more,
     };
-    await record(name, score, await accepted);
+    const command = `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`;
+    await record(name, { name: "OpenSSH", version: openssh(), command }, score, await accepted);
     await ssh.exited;
     server.close();
     await target.stop();
@@ -208,5 +217,23 @@ describe("as a server of ssh -R", () => {
       {},
       { RekeyLimit: "5K" },
     );
+  });
+});
+
+describe("as a client of other servers", () => {
+  const versionOf = (command: string, ...args: readonly string[]): string => {
+    const { stdout, stderr } = spawnSync(command, args);
+    return /\d+\.\d+(\.\d+)?/.exec(String(stdout) + String(stderr))?.[0] ?? "?";
+  };
+
+  it("records a client of dropbear", async () => {
+    const dropbear = await startDropbear({ authorizedKeys: [key.publicLine] });
+    try {
+      const peer = { name: "dropbear", version: versionOf("dropbear", "-V"), command: `dropbear -F -E; ${visit}` };
+      const title = "login by an ed25519 key, a forwarding that is echoed and half-closed";
+      await asClient("client-of-dropbear", title, dropbear, peer, { algorithms: { ...algorithms, macs } });
+    } finally {
+      await dropbear.stop();
+    }
   });
 });

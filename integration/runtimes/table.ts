@@ -18,12 +18,16 @@ const headings: Row = {
   speed: "MB/s, cipher",
 };
 
-/** Aligns the columns. */
 export function table(rows: readonly Row[]): string {
   const names = Object.keys(headings) as (keyof Row)[];
-  const all = [headings, ...rows];
-  const widths = names.map((name) => Math.max(...all.map((row) => row[name].length)));
-  const line = (row: Row) => names.map((name, index) => row[name].padEnd(widths[index] ?? 0)).join("  ");
+  return aligned([headings, ...rows].map((row) => names.map((name) => row[name])));
+}
+
+/** Aligns the columns of rows, the first of which is the heading. */
+export function aligned(rows: readonly (readonly string[])[]): string {
+  const [head = [], ...body] = rows;
+  const widths = head.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  const line = (row: readonly string[]) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ");
   const rule = widths.map((width) => "-".repeat(width)).join("  ");
-  return [line(headings), rule, ...rows.map(line)].map((text) => `${text.trimEnd()}\n`).join("");
+  return [line(head), rule, ...body.map(line)].map((text) => `${text.trimEnd()}\n`).join("");
 }

@@ -3,9 +3,10 @@
 import paramiko
 from paramiko.message import Message
 
-from common import keystream, save
+import messages
+from common import IETF, OWN, keystream, save, source
 
-PARAMIKO = f"generate/wire.py: paramiko {paramiko.__version__}, paramiko.message.Message"
+PARAMIKO = source("paramiko", paramiko.__version__)
 
 
 def typed(kind, value, encoded, source="RFC 4251", comment="RFC 4251 section 5, an example of the text"):
@@ -61,32 +62,45 @@ def types():
         yield refused(kind, "00 00 00 01 61 62", f"a byte after a {kind}")
 
 
-ADD = {"b": "add_byte", "u": "add_int", "?": "add_boolean", "s": "add_string", "l": "add_list"}
+def text_cases(table, field):
+    """Texts that are no UTF-8 (RFC 3629 section 3), in a field that is shown or compared."""
+    name, clause, number, fields = table
+    for comment, raw in (
+        ("an overlong form", b"a\xc0\x80"), ("a surrogate", b"a\xed\xa0\x80"), ("beyond U+10FFFF", b"a\xf4\x90\x80\x80"),
+        ("a continuation byte alone", b"a\x80b"), ("a character cut short", b"a\xe2\x82"), ("Latin-1", b"na\xefve"),
+    ):
+        made = messages.message(name, clause, number, fields | {field: ("s", raw)})
+        yield {"comment": f"{clause}: {field} is not UTF-8: {comment}", "source": "own", "result": "acceptable", "message": name, "encoded": made["encoded"]}
 
 
-def message(name, clause, number, fields, **extra):
-    """`fields`: name -> (kind, value); kinds as in ADD, `r` for raw bytes at the end."""
-    packed = Message()
-    if number is not None:
-        packed.add_byte(bytes([number]))
-    values = {}
-    for field, (kind, value) in fields.items():
-        if kind == "r":
-            packed.add_bytes(value)
-        else:
-            getattr(packed, ADD[kind])(value)
-        values[field] = {"hex": value.hex()} if isinstance(value, bytes) else value
-    return {"comment": clause, "source": "paramiko", "message": name, "values": values, "encoded": packed.asbytes().hex()} | extra
+def list_cases(table, field):
+    """Name-lists that RFC 4251 section 5 and section 6 forbid."""
+    name, clause, number, fields = table
+    strict = name != "KexInit"
+    for comment, raw in (
+        ("an empty name at the start", b",a"), ("an empty name in the middle", b"a,,b"), ("an empty name at the end", b"a,"), ("a comma alone", b","),
+    ):
+        made = messages.message(name, clause, number, fields | {field: ("s", raw)})
+        vector = {"comment": f"{clause}: {field} has {comment}", "source": "own", "message": name, "encoded": made["encoded"]}
+        yield vector | ({"result": "invalid", "error": "protocol"} if strict else {"result": "acceptable"})
+    for comment, raw in (
+        ("a name of 65 characters", b"a" * 65), ("a name that is not US-ASCII", "é".encode()), ("a name with a space", b"a b"), ("a name with a zero byte", b"a\0b"),
+        ("a name twice", b"a,a"),
+    ):
+        made = messages.message(name, clause, number, fields | {field: ("s", raw)})
+        yield {"comment": f"{clause}: {field} has {comment}", "source": "own", "result": "acceptable", "message": name, "encoded": made["encoded"]}
 
 
-def messages():
+def tables():
     data, key, signature = bytes(range(40)), keystream("key blob", 51), keystream("signature blob", 83)
-    yield message("Disconnect", "RFC 4253 11.1", 1, {"reason": ("u", 11), "description": ("s", "bye"), "language": ("s", "")})
-    yield message("Ignore", "RFC 4253 11.2", 2, {"data": ("s", data)})
-    yield message("Unimplemented", "RFC 4253 11.4", 3, {"sequence": ("u", 2**32 - 1)})
-    yield message("Debug", "RFC 4253 11.3", 4, {"alwaysDisplay": ("?", True), "message": ("s", "näh"), "language": ("s", "de")})
-    yield message("ServiceRequest", "RFC 4253 10", 5, {"service": ("s", "ssh-userauth")})
-    yield message("ServiceAccept", "RFC 4253 10", 6, {"service": ("s", "ssh-connection")})
+    yield ("Disconnect", "RFC 4253 11.1", 1, {"reason": ("u", 11), "description": ("s", "bye"), "language": ("s", "")})
+    yield ("Ignore", "RFC 4253 11.2", 2, {"data": ("s", data)})
+    yield ("Unimplemented", "RFC 4253 11.4", 3, {"sequence": ("u", 2**32 - 1)})
+    yield ("Debug", "RFC 4253 11.3", 4, {"alwaysDisplay": ("?", True), "message": ("s", "näh"), "language": ("s", "de")})
+    yield ("ServiceRequest", "RFC 4253 10", 5, {"service": ("s", "ssh-userauth")})
+    yield ("ServiceAccept", "RFC 4253 10", 6, {"service": ("s", "ssh-connection")})
+    pairs = {"server-sig-algs": b"ssh-ed25519,rsa-sha2-512", "ping@openssh.com": b"0"}
+    yield ("ExtInfo", "RFC 8308 2.3", 7, {"extensions": ("m", pairs)})
     lists = {
         "kexAlgorithms": ["curve25519-sha256", "ext-info-c", "kex-strict-c-v00@openssh.com"],
         "serverHostKeyAlgorithms": ["ssh-ed25519", "rsa-sha2-512"],
@@ -99,65 +113,82 @@ def messages():
         "languagesC2s": [],
         "languagesS2c": [],
     }
-    yield message(
+    yield (
         "KexInit",
         "RFC 4253 7.1",
         20,
-        {"cookie": ("r", keystream("cookie", 16))}
+        {"cookie": ("f", keystream("cookie", 16))}
         | {name: ("l", names) for name, names in lists.items()}
         | {"firstKexPacketFollows": ("?", False), "reserved": ("u", 0)},
     )
-    yield message("NewKeys", "RFC 4253 7.3", 21, {})
-    yield message("KexEcdhInit", "RFC 5656 4", 30, {"clientPublic": ("s", keystream("q_c", 32))})
+    yield ("NewKeys", "RFC 4253 7.3", 21, {})
+    yield ("KexEcdhInit", "RFC 5656 4", 30, {"clientPublic": ("s", keystream("q_c", 32))})
     reply = {"hostKey": ("s", key), "serverPublic": ("s", keystream("q_s", 32)), "signature": ("s", signature)}
-    yield message("KexEcdhReply", "RFC 5656 4", 31, reply)
-    password = message("PasswordRequest", "RFC 4252 8", None, {"isChange": ("?", False), "password": ("s", "secret")})
+    yield ("KexEcdhReply", "RFC 5656 4", 31, reply)
+    password = ("PasswordRequest", "RFC 4252 8", None, {"isChange": ("?", False), "password": ("s", "secret")})
     yield password
     request = {"user": ("s", "test"), "service": ("s", "ssh-connection"), "method": ("s", "password")}
-    yield message("UserauthRequest", "RFC 4252 5 and 8", 50, request | {"specificData": ("r", bytes.fromhex(password["encoded"]))})
-    yield message("UserauthFailure", "RFC 4252 5.1", 51, {"canContinue": ("l", ["publickey", "password"]), "partialSuccess": ("?", True)})
-    yield message("UserauthSuccess", "RFC 4252 5.1", 52, {})
-    yield message("UserauthBanner", "RFC 4252 5.4", 53, {"message": ("s", "Welcome\r\n"), "language": ("s", "en")})
+    yield ("UserauthRequest", "RFC 4252 5 and 8", 50, request | {"specificData": ("r", messages.encode("?", False) + messages.encode("s", "secret"))})
+    yield ("UserauthFailure", "RFC 4252 5.1", 51, {"canContinue": ("l", ["publickey", "password"]), "partialSuccess": ("?", True)})
+    yield ("UserauthSuccess", "RFC 4252 5.1", 52, {})
+    yield ("UserauthBanner", "RFC 4252 5.4", 53, {"message": ("s", "Welcome\r\n"), "language": ("s", "en")})
     query = {"hasSignature": ("?", False), "algorithm": ("s", "rsa-sha2-512"), "publicKey": ("s", key)}
-    yield message("PublickeyQuery", "RFC 4252 7", None, query)
-    yield message("PublickeyProof", "RFC 4252 7", None, query | {"hasSignature": ("?", True), "signature": ("s", signature)})
+    yield ("PublickeyQuery", "RFC 4252 7", None, query)
+    yield ("PublickeyProof", "RFC 4252 7", None, query | {"hasSignature": ("?", True), "signature": ("s", signature)})
     bound = query | {"hostKey": ("s", key[::-1])}
-    yield message("HostboundQuery", "OpenSSH PROTOCOL, publickey-hostbound", None, bound)
-    yield message("HostboundProof", "OpenSSH PROTOCOL, publickey-hostbound", None, bound | {"hasSignature": ("?", True), "signature": ("s", signature)})
-    yield message("UserauthPkOk", "RFC 4252 7", 60, {"algorithm": ("s", "ssh-ed25519"), "publicKey": ("s", key)})
+    yield ("HostboundQuery", "OpenSSH PROTOCOL, publickey-hostbound", None, bound)
+    yield ("HostboundProof", "OpenSSH PROTOCOL, publickey-hostbound", None, bound | {"hasSignature": ("?", True), "signature": ("s", signature)})
+    yield ("UserauthPkOk", "RFC 4252 7", 60, {"algorithm": ("s", "ssh-ed25519"), "publicKey": ("s", key)})
     change = {"isChange": ("?", True), "oldPassword": ("s", "old"), "newPassword": ("s", "new")}
-    yield message("PasswordChange", "RFC 4252 8", None, change)
-    yield message("UserauthPasswdChangereq", "RFC 4252 8", 60, {"prompt": ("s", "expired"), "language": ("s", "")})
-    yield message("KeyboardInteractiveRequest", "RFC 4256 3.1", None, {"language": ("s", ""), "submethods": ("s", "pam")})
-    yield message("GlobalRequest", "RFC 4254 4 and 7.1", 80, {
+    yield ("PasswordChange", "RFC 4252 8", None, change)
+    yield ("UserauthPasswdChangereq", "RFC 4252 8", 60, {"prompt": ("s", "expired"), "language": ("s", "")})
+    prompts = [{"prompt": "Password: ", "echo": False}, {"prompt": "Übung? ", "echo": True}]
+    info = {"name": ("s", "PAM"), "instruction": ("s", "two questions"), "language": ("s", ""), "prompts": ("i", prompts)}
+    yield ("UserauthInfoRequest", "RFC 4256 3.2", 60, info)
+    yield ("UserauthInfoResponse", "RFC 4256 3.4", 61, {"responses": ("t", ["secret", ""])})
+    yield ("KeyboardInteractiveRequest", "RFC 4256 3.1", None, {"language": ("s", ""), "submethods": ("s", "pam")})
+    yield ("GlobalRequest", "RFC 4254 4 and 7.1", 80, {
         "name": ("s", "tcpip-forward"), "wantReply": ("?", True), "specificData": ("r", bytes.fromhex("000000096c6f63616c686f737400001e61")),
     })
-    yield message("RequestSuccess", "RFC 4254 4", 81, {"specificData": ("r", bytes.fromhex("0000a123"))})
-    yield message("RequestFailure", "RFC 4254 4", 82, {})
+    yield ("RequestSuccess", "RFC 4254 4", 81, {"specificData": ("r", bytes.fromhex("0000a123"))})
+    yield ("RequestFailure", "RFC 4254 4", 82, {})
     opening = {"senderChannel": ("u", 7), "initialWindow": ("u", 2**21), "maxPacket": ("u", 32768), "specificData": ("r", data)}
-    yield message("ChannelOpen", "RFC 4254 5.1", 90, {"channelType": ("s", "forwarded-tcpip")} | opening)
-    yield message("ChannelOpenConfirmation", "RFC 4254 5.1", 91, {"recipientChannel": ("u", 2**32 - 1)} | opening | {"specificData": ("r", b"")})
+    yield ("ChannelOpen", "RFC 4254 5.1", 90, {"channelType": ("s", "forwarded-tcpip")} | opening)
+    yield ("ChannelOpenConfirmation", "RFC 4254 5.1", 91, {"recipientChannel": ("u", 2**32 - 1)} | opening | {"specificData": ("r", b"")})
     failure = {"recipientChannel": ("u", 1), "reason": ("u", 2), "description": ("s", "Connection refused"), "language": ("s", "")}
-    yield message("ChannelOpenFailure", "RFC 4254 5.1", 92, failure)
-    yield message("ChannelWindowAdjust", "RFC 4254 5.2", 93, {"recipientChannel": ("u", 3), "bytesToAdd": ("u", 2**32 - 1)})
-    yield message("ChannelData", "RFC 4254 5.2", 94, {"recipientChannel": ("u", 3), "data": ("s", data)})
-    yield message("ChannelData", "RFC 4254 5.2, empty", 94, {"recipientChannel": ("u", 0), "data": ("s", b"")})
-    yield message("ChannelExtendedData", "RFC 4254 5.2", 95, {"recipientChannel": ("u", 3), "dataType": ("u", 1), "data": ("s", data)})
-    yield message("ChannelEof", "RFC 4254 5.3", 96, {"recipientChannel": ("u", 3)})
-    yield message("ChannelClose", "RFC 4254 5.3", 97, {"recipientChannel": ("u", 3)})
+    yield ("ChannelOpenFailure", "RFC 4254 5.1", 92, failure)
+    yield ("ChannelWindowAdjust", "RFC 4254 5.2", 93, {"recipientChannel": ("u", 3), "bytesToAdd": ("u", 2**32 - 1)})
+    yield ("ChannelData", "RFC 4254 5.2", 94, {"recipientChannel": ("u", 3), "data": ("s", data)})
+    yield ("ChannelExtendedData", "RFC 4254 5.2", 95, {"recipientChannel": ("u", 3), "dataType": ("u", 1), "data": ("s", data)})
+    yield ("ChannelEof", "RFC 4254 5.3", 96, {"recipientChannel": ("u", 3)})
+    yield ("ChannelClose", "RFC 4254 5.3", 97, {"recipientChannel": ("u", 3)})
     asking = {"recipientChannel": ("u", 3), "requestType": ("s", "keepalive@openssh.com"), "wantReply": ("?", True), "specificData": ("r", b"")}
-    yield message("ChannelRequest", "RFC 4254 5.4", 98, asking)
-    yield message("ChannelSuccess", "RFC 4254 5.4", 99, {"recipientChannel": ("u", 3)})
-    yield message("ChannelFailure", "RFC 4254 5.4", 100, {"recipientChannel": ("u", 3)})
-    yield message("TcpipForward", "RFC 4254 7.1", None, {"address": ("s", "localhost"), "port": ("u", 7777)})
-    yield message("TcpipForwardReply", "RFC 4254 7.1", None, {"port": ("u", 41251)})
+    yield ("ChannelRequest", "RFC 4254 5.4", 98, asking)
+    yield ("ChannelSuccess", "RFC 4254 5.4", 99, {"recipientChannel": ("u", 3)})
+    yield ("ChannelFailure", "RFC 4254 5.4", 100, {"recipientChannel": ("u", 3)})
+    yield ("TcpipForward", "RFC 4254 7.1", None, {"address": ("s", "localhost"), "port": ("u", 7777)})
+    yield ("TcpipForwardReply", "RFC 4254 7.1", None, {"port": ("u", 41251)})
     origin = {"port": ("u", 7777), "originAddress": ("s", "2001:db8::1"), "originPort": ("u", 50000)}
-    yield message("ForwardedTcpip", "RFC 4254 7.2", None, {"address": ("s", "localhost")} | origin)
-    yield message("DirectTcpip", "RFC 4254 7.2", None, {"host": ("s", "example.com")} | origin)
-    yield message("Ping", "OpenSSH PROTOCOL 1.8", 192, {"data": ("s", data)})
-    yield message("Pong", "OpenSSH PROTOCOL 1.8", 193, {"data": ("s", b"")})
+    yield ("ForwardedTcpip", "RFC 4254 7.2", None, {"address": ("s", "localhost")} | origin)
+    yield ("DirectTcpip", "RFC 4254 7.2", None, {"host": ("s", "example.com")} | origin)
+    yield ("Ping", "OpenSSH PROTOCOL 1.8", 192, {"data": ("s", data)})
+    yield ("Pong", "OpenSSH PROTOCOL 1.8", 193, {"data": ("s", b"")})
 
 
-OWN = {"own": "generate/wire.py: what the named section forbids"}
-save("wire", "types", {"RFC 4251": "RFC 4251 section 5", "paramiko": PARAMIKO} | OWN, list(types()))
-save("wire", "messages", {"paramiko": PARAMIKO}, list(messages()))
+save("wire", "types", {"RFC 4251": source("RFC 4251 section 5", "January 2006", IETF), "paramiko": PARAMIKO, "own": OWN}, list(types()))
+
+LANGUAGES = {"Disconnect", "Debug", "UserauthBanner", "UserauthPasswdChangereq", "ChannelOpenFailure"}
+all_tables = {table[0]: table for table in tables()}
+valid, wrong = [], []
+for table in tables():
+    valid += [messages.message(*table), *messages.edges(*table)]
+for name, table in all_tables.items():
+    wrong += messages.malformed(*table, omittable="language" if name in LANGUAGES else None)
+for name, field in (("Disconnect", "description"), ("UserauthBanner", "message"), ("UserauthRequest", "user"), ("ChannelOpen", "channelType"), ("GlobalRequest", "name")):
+    wrong += text_cases(all_tables[name], field)
+for name, field in (("KexInit", "kexAlgorithms"), ("KexInit", "languagesS2c"), ("UserauthFailure", "canContinue")):
+    wrong += list_cases(all_tables[name], field)
+encoded = set()
+valid = [vector for vector in valid if not (vector["encoded"] in encoded or encoded.add(vector["encoded"]))]
+save("wire", "messages", messages.SOURCES, valid)
+save("wire", "malformed", messages.SOURCES, wrong)

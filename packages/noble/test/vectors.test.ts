@@ -1,6 +1,8 @@
 /** All vectors of all algorithms, run against pure JavaScript and WebCrypto. */
 import {
   allCertificateTests,
+  authorizedKeysTests,
+  fingerprintTests,
   hostKeyTests,
   knownHostsTests,
   loadVectors,
@@ -23,6 +25,8 @@ const hostKeys = [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp25
 const tests = {
   ...providerTests({ ...compatibleAlgorithms, hostKeys }, [sha256, sha384, sha512]),
   certificates: allCertificateTests(hostKeys, certificateAlgorithms),
+  "authorized keys": authorizedKeysTests(loadVectors("authorized-keys", "verdicts"), hostKeys),
+  fingerprints: fingerprintTests(loadVectors("fingerprint", "sha256")),
   "known hosts": knownHostsTests(loadVectors("known-hosts", "verdicts"), hostKeys, hmacSha1),
   "public keys with WebCrypto": hostKeyTests(webSshEd25519),
 };

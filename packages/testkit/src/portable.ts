@@ -3,10 +3,13 @@ import { type Algorithms, createSecurityKey, type Hash, type PublicKeyAlgorithm 
 import * as keys from "@postern/keys";
 import { hmacSha1, readPrivateKey, sha512 } from "@postern/noble";
 import { toHex } from "@postern/wire";
+import { authorizedKeysTests, fingerprintTests } from "./authorization-checks.ts";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
-import { testsOfKeys } from "./key-checks.ts";
+import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
+import { type KeyFileProvider, testsOfKeys } from "./key-checks.ts";
 import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
+import { userauthTests } from "./userauth-checks.ts";
 import {
   cipherTests,
   equal,
@@ -14,6 +17,8 @@ import {
   hostKeyTests,
   kexTests,
   macTests,
+  testsOf,
+  type Vector,
   type VectorFile,
   type VectorTest,
 } from "./vector-checks.ts";
@@ -22,16 +27,19 @@ import { messageTests, typeTests } from "./wire-checks.ts";
 export { bytesOf, Player, type Transcript } from "./transcript.ts";
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
 
+/** Reads the key files of a provider. */
+export type KeyFileReader = Pick<KeyFileProvider, "readPrivateKey" | "hasTripleDes">;
+
 /**
  * Returns the tests of one file of `test-vectors/`. Throws if its kind is unknown, or if `algorithms` and `hashes` do
  * not contain its algorithm.
  */
 export function testsOfFile(
-  file: VectorFile | Transcript,
+  file: VectorFile,
   algorithms: Algorithms,
   hashes: readonly Hash[],
+  keyFiles: KeyFileReader = { readPrivateKey },
 ): VectorTest[] {
-  if ("events" in file) return [{ title: file.title, run: () => replay(file) }];
   const value = <T extends { readonly name: string }>(values: readonly T[]): T => {
     const found = values.find(({ name }) => name === file.algorithm);
     if (found === undefined) throw new Error(`expected an implementation of ${file.kind} ${file.algorithm}, got none`);
@@ -46,6 +54,16 @@ export function testsOfFile(
       return hashTests(file, value(hashes));
     case "kex":
       return kexTests(file, value(algorithms.kex));
+    case "kdf":
+      return keyDerivationTests(file, value(hashes));
+    case "exchange-hash":
+      return exchangeHashTests(file, value(hashes), algorithms.hostKeys);
+    case "authorized-keys":
+      return authorizedKeysTests(file, algorithms.hostKeys);
+    case "fingerprint":
+      return fingerprintTests(file);
+    case "userauth":
+      return userauthTests(file, [value(algorithms.hostKeys)]);
     case "hostkey":
       return hostKeyTests(file, value(withSecurityKeys(algorithms, hashes)));
     case "certificates": {
@@ -54,9 +72,11 @@ export function testsOfFile(
       return certificateTests(file, plain, plain.map(keys.createCertificateAlgorithm));
     }
     case "keys":
-      return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
+      return testsOfKeys(file, { ...keyFiles, algorithms: algorithms.hostKeys, sha512 });
     case "agent":
       return messageTests(file, keys);
+    case "transcripts":
+      return testsOf<Transcript & Vector>(file, file.algorithm, replay);
     case "known-hosts":
       return knownHostsTests(file, algorithms.hostKeys, hmacSha1);
     case "wire":

@@ -2,10 +2,14 @@
 import { readFileSync } from "node:fs";
 import type { Algorithms, Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import { certificateTests } from "./certificate-checks.ts";
+import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
 import type { KeyVector } from "./key-checks.ts";
+import { userauthTests } from "./userauth-checks.ts";
 import * as checks from "./vector-checks.ts";
 
+export * from "./authorization-checks.ts";
 export * from "./certificate-checks.ts";
+export * from "./exchange-checks.ts";
 export * from "./key-checks.ts";
 export * from "./known-hosts-checks.ts";
 export {
@@ -18,6 +22,7 @@ export {
   type Vector,
   type VectorFile,
   type VectorTest,
+  vectorsOf,
 } from "./vector-checks.ts";
 export * from "./wire-checks.ts";
 
@@ -27,16 +32,19 @@ export function loadVectors(kind: string, algorithm: string): checks.VectorFile 
   const file = JSON.parse(readFileSync(url, "utf8")) as checks.VectorFile;
   checks.equal(file.kind, kind);
   checks.equal(file.algorithm, algorithm);
-  checks.ok(file.vectors.length > 0, "expected vectors, got none");
+  checks.ok(file.numberOfTests > 0, "expected vectors, got none");
   return file;
+}
+
+/** Returns the tests of `test-vectors/<kind>/<algorithm>.json`. */
+export function loadTests<V extends checks.Vector>(kind: string, algorithm: string): readonly V[] {
+  return checks.vectorsOf<V>(loadVectors(kind, algorithm));
 }
 
 /** Returns the vectors of key files, each with its key type. */
 export function loadKeyVectors(): (readonly [type: string, vector: KeyVector])[] {
   const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
-  return types.flatMap((type) =>
-    (loadVectors("keys", type).vectors as KeyVector[]).map((vector) => [type, vector] as const),
-  );
+  return types.flatMap((type) => loadTests<KeyVector>("keys", type).map((vector) => [type, vector] as const));
 }
 
 /** Returns the tests of a provider, by kind. */
@@ -50,6 +58,13 @@ export function providerTests(
     ciphers: ciphers.flatMap((cipher) => cipherTests(cipher, macs)),
     "key exchanges": kex.filter(({ groupExchange }) => groupExchange === undefined).flatMap(kexTests),
     "public keys": hostKeys.flatMap(hostKeyTests),
+    "user authentication": hostKeys
+      .filter(({ name }) => !name.startsWith("sk-"))
+      .flatMap((algorithm) => userauthTests(loadVectors("userauth", algorithm.name), [algorithm])),
+    "key derivation": hashes.flatMap((hash) => keyDerivationTests(loadVectors("kdf", hash.name), hash)),
+    "exchange hashes": hashes.flatMap((hash) =>
+      exchangeHashTests(loadVectors("exchange-hash", hash.name), hash, hostKeys),
+    ),
   };
 }
 

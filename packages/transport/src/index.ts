@@ -1,4 +1,5 @@
 /** The SSH transport layer (RFC 4253) as a state machine without I/O. @module */
+export { deriveKeys, type ExchangeInputs, exchangeHash } from "./exchange-hash.ts";
 export type { HostIdentity, KexOptions } from "./kex-machine.ts";
 export type { AlgorithmNames, Preferred } from "./negotiate.ts";
 export type { RekeyLimits } from "./rekey-schedule.ts";
