@@ -1,0 +1,295 @@
+/** Plays one trace on one connection, and returns what the implementation did. @module */
+import { Reader, string, uint32 } from "./bytes.mjs";
+import { otherUserKey, userKey } from "./keys.mjs";
+import { nameOf, numbers } from "./messages.mjs";
+import { Ended, Peer, Silent, Unexpected } from "./peer.mjs";
+
+/**
+ * @typedef {{ send: string, payload: string, corrupt?: number }} SendStep
+ * @typedef {{ raw: string }} RawStep
+ * @typedef {{ do: string, options?: Record<string, any> }} DoStep
+ * @typedef {{ expect: readonly string[] }} ExpectStep
+ * @typedef {{ tcId: number, comment: string, state: string, strict?: boolean, version?: string, result: string,
+ *   steps: readonly (SendStep | RawStep | DoStep | ExpectStep)[] }} Trace
+ * @typedef {{ user: string, echoPort: number, timeoutMs: number }} Context
+ */
+
+/** What an implementation may do with a message that is not for its state, apart from an answer with a name. */
+const reactions = ["disconnect", "unimplemented", "ignored"];
+
+const opposite = { client: "server", server: "client" };
+
+/** The states of a connection in the order in which they are reached, for the role under test. */
+export const states = {
+  server: ["connected", "version", "kexinit", "exchange", "keys", "service", "authenticated", "channel"],
+  client: ["connected", "version", "kexinit", "exchange", "keys", "service", "request", "authenticated", "forwarding", "channel"],
+};
+
+/**
+ * @param {import("node:net").Socket} socket connected to the implementation
+ * @param {"client" | "server"} role the role under test
+ * @param {Trace} trace
+ * @param {Context} context
+ * @returns {Promise<string | undefined>} undefined if the trace passed, otherwise what was expected and what came
+ */
+export async function play(socket, role, trace, context) {
+  const { strict = true, version, steps } = trace;
+  const options = { role: /** @type {"client" | "server"} */ (opposite[role]), strict, timeoutMs: context.timeoutMs };
+  const peer = new Peer(socket, version === undefined ? options : { ...options, version });
+  const script = new Script(peer, role, context);
+  try {
+    await script.reach(trace.state);
+  } catch (error) {
+    peer.close();
+    return `expected to reach the state ${trace.state}, got: ${describe(error)}`;
+  }
+  try {
+    for (const step of steps) {
+      if ("expect" in step) {
+        const outcome = await script.outcome(step.expect);
+        if (!step.expect.includes(outcome)) return `expected ${step.expect.join(" or ")}, got ${outcome}`;
+      } else if ("do" in step) await script.perform(step.do, step.options ?? {});
+      else if ("raw" in step) peer.raw(Buffer.from(step.raw, "hex"));
+      else script.send(step);
+    }
+    return undefined;
+  } catch (error) {
+    return `expected the trace to go on, got: ${describe(error)}`;
+  } finally {
+    peer.close();
+  }
+}
+
+/** @param {unknown} error */
+function describe(error) {
+  if (error instanceof Unexpected) return error.message;
+  if (error instanceof Ended) return `disconnect (${error.message})`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+class Script {
+  #peer;
+  #role;
+  #context;
+  #state = "connected";
+  #unimplemented = 0;
+  #nextChannel = 0;
+  /** their channel numbers, in the order of opening @type {number[]} */
+  #theirs = [];
+
+  /** @param {Peer} peer @param {"client" | "server"} role @param {Context} context */
+  constructor(peer, role, context) {
+    this.#peer = peer;
+    this.#role = role;
+    this.#context = context;
+  }
+
+  /** Performs the correct steps up to a state. @param {string} state */
+  async reach(state) {
+    const order = states[this.#role];
+    const target = order.indexOf(state);
+    if (target < 0) throw new Error(`expected one of the states ${order.join(", ")}, got ${state}`);
+    for (let at = order.indexOf(this.#state) + 1; at <= target; at++) await this.perform(order[at] ?? "", {});
+  }
+
+  /** @param {SendStep} step */
+  send({ payload, corrupt }) {
+    const bytes = Buffer.from(payload.replaceAll(/\{(\w+)\}/g, (_, name) => this.#value(name).toString("hex")), "hex");
+    if (corrupt === undefined) return this.#peer.send(bytes);
+    this.#peer.sendChanged(bytes, (packet) => {
+      const at = corrupt < 0 ? packet.length + corrupt : corrupt;
+      packet.writeUInt8(packet.readUInt8(at) ^ 1, at);
+      return packet;
+    });
+  }
+
+  /** @param {readonly string[]} allowed @returns {Promise<string>} a reaction, the name of a message, or `silent` */
+  async outcome(allowed) {
+    const peer = this.#peer;
+    const before = this.#unimplemented;
+    try {
+      if (allowed.some((one) => reactions.includes(one))) {
+        await this.#goOn();
+        this.#unimplemented = peer.unimplemented;
+        return peer.unimplemented > before ? "unimplemented" : "ignored";
+      }
+      const payload = await peer.expect(...allowed);
+      return nameOf(payload[0]);
+    } catch (error) {
+      if (error instanceof Ended) return "disconnect";
+      if (error instanceof Unexpected) return error.message;
+      if (error instanceof Silent) return "silent";
+      return `a broken packet (${describe(error)})`;
+    }
+  }
+
+  /**
+   * Performs a correct step.
+   * @param {string} name @param {Record<string, any>} options
+   */
+  async perform(name, options) {
+    const step = this.#steps[name];
+    if (step === undefined) throw new Error(`expected a known step, got ${name}`);
+    await step(options);
+    if (states[this.#role].includes(name)) this.#state = name;
+  }
+
+  /** Shows that the connection lives: continues correctly to the end of the login, then to the reply of a request. */
+  async #goOn() {
+    const order = states[this.#role];
+    if (order.indexOf(this.#state) < order.indexOf("authenticated")) await this.reach("authenticated");
+    await this.perform("probe", {});
+  }
+
+  /** @type {Record<string, (options: any) => void | Promise<unknown>>} */
+  #steps = {
+    version: () => this.#peer.version(),
+    kexinit: (options) => this.#peer.kexInit(options),
+    sendKexInit: (options) => this.#peer.sendKexInit(options),
+    readKexInit: async () => this.#peer.readKexInit(await this.#peer.expect("KEXINIT")),
+    exchange: (options) => this.#peer.exchange(options),
+    keys: (options) => this.#peer.newKeys(options),
+    sendNewKeys: (options) => this.#peer.sendNewKeys(options),
+    readNewKeys: () => this.#peer.expect("NEWKEYS"),
+    rekey: () => this.#peer.rekey(),
+    service: () => this.#service(),
+    request: () => this.#request(),
+    login: (options) => this.#sendLogin(options),
+    authenticated: () => this.#authenticate(),
+    forwarding: () => this.#acceptForward(),
+    channel: (options) => this.#open(options),
+    echo: (options) => this.#echo(options),
+    probe: () => this.#probe(),
+    close: () => this.#close(),
+    end: () => this.#peer.close(),
+  };
+
+  async #service() {
+    const name = string("ssh-userauth");
+    if (this.#role === "client") {
+      await this.#peer.expect("SERVICE_REQUEST");
+      return this.#message("SERVICE_ACCEPT", name);
+    }
+    this.#message("SERVICE_REQUEST", name);
+    await this.#peer.expect("SERVICE_ACCEPT");
+  }
+
+  /** Role client: answers until the client has sent a signed request, and leaves that one unanswered. */
+  async #request() {
+    for (;;) {
+      const reader = new Reader((await this.#peer.expect("USERAUTH_REQUEST")).subarray(1));
+      reader.text();
+      reader.text();
+      const method = reader.text();
+      if (!method.startsWith("publickey")) {
+        this.#message("USERAUTH_FAILURE", string("publickey"), Buffer.of(0));
+        continue;
+      }
+      if (reader.byte() !== 0) return;
+      this.#message("USERAUTH_PK_OK", string(reader.string()), string(reader.string()));
+    }
+  }
+
+  async #authenticate() {
+    if (this.#role === "client") return this.#message("USERAUTH_SUCCESS");
+    this.#sendLogin({});
+    await this.#peer.expect("USERAUTH_SUCCESS");
+  }
+
+  /** Role server: sends a request with a signature. @param {{ key?: "other", signature?: "corrupt" | "other session", query?: boolean, user?: string }} options */
+  #sendLogin({ key, signature, query = false, user = this.#context.user }) {
+    const pair = key === "other" ? otherUserKey : userKey;
+    const request = Buffer.concat([
+      Buffer.of(numbers.USERAUTH_REQUEST ?? 0),
+      string(user),
+      string("ssh-connection"),
+      string("publickey"),
+      Buffer.of(query ? 0 : 1),
+      string("ssh-ed25519"),
+      string(pair.blob),
+    ]);
+    if (query) return this.#peer.send(request);
+    const session = signature === "other session" ? Buffer.alloc(32) : (this.#peer.sessionId ?? Buffer.alloc(0));
+    const proof = pair.sign(Buffer.concat([string(session), request]));
+    if (signature === "corrupt") proof.writeUInt8(proof.readUInt8(40) ^ 1, 40);
+    this.#peer.send(Buffer.concat([request, string(proof)]));
+  }
+
+  /** Role client: accepts the port that the client requests. */
+  async #acceptForward() {
+    while (this.#peer.forwards.length === 0) await this.#peer.expect("GLOBAL_REQUEST").then((payload) => this.#noteForward(payload));
+    this.#message("REQUEST_SUCCESS", this.#peer.forwards[0]?.port === 0 ? uint32(4711) : Buffer.alloc(0));
+  }
+
+  /** @param {Buffer} payload */
+  #noteForward(payload) {
+    const reader = new Reader(payload.subarray(1));
+    const name = reader.text();
+    const wantReply = reader.byte() !== 0;
+    if (name === "tcpip-forward") this.#peer.forwards.push({ address: reader.text(), port: reader.uint32() });
+    else if (wantReply) this.#message("REQUEST_FAILURE");
+  }
+
+  /** @param {{ window?: number, maxPacket?: number }} options */
+  async #open(options) {
+    this.#peer.send(this.#channelOpen(options));
+    const reader = new Reader((await this.#peer.expect("CHANNEL_OPEN_CONFIRMATION")).subarray(1));
+    reader.uint32();
+    this.#theirs.push(reader.uint32());
+  }
+
+  /** A channel to the echo service: `direct-tcpip` of a client, `forwarded-tcpip` of a server (RFC 4254 section 7). */
+  #channelOpen({ window = 0x200000, maxPacket = 0x8000 } = {}) {
+    const { address = "localhost", port = 0 } = this.#peer.forwards[0] ?? {};
+    const isDirect = this.#role === "server";
+    const destination = isDirect ? ["127.0.0.1", this.#context.echoPort] : [address, port === 0 ? 4711 : port];
+    return Buffer.concat([
+      Buffer.of(numbers.CHANNEL_OPEN ?? 0),
+      string(isDirect ? "direct-tcpip" : "forwarded-tcpip"),
+      uint32(this.#nextChannel++),
+      uint32(window),
+      uint32(maxPacket),
+      string(String(destination[0])),
+      uint32(Number(destination[1])),
+      string("127.0.0.1"),
+      uint32(4712),
+    ]);
+  }
+
+  /** Sends data on the last channel, and waits until it has come back. @param {{ size?: number }} options */
+  async #echo({ size = 100 }) {
+    this.#message("CHANNEL_DATA", this.#value("theirs"), string(Buffer.alloc(size, "e")));
+    for (let left = size; left > 0; ) {
+      const reader = new Reader((await this.#peer.expect("CHANNEL_DATA")).subarray(5));
+      left -= reader.string().length;
+    }
+  }
+
+  async #probe() {
+    this.#message("GLOBAL_REQUEST", string("probe@example.com"), Buffer.of(1));
+    // A client's own request for a port may be on its way.
+    for (;;) {
+      const payload = await this.#peer.expect("REQUEST_FAILURE", "REQUEST_SUCCESS");
+      if (payload.length === 1) return;
+    }
+  }
+
+  async #close() {
+    this.#message("CHANNEL_CLOSE", this.#value("theirs"));
+    while (nameOf((await this.#peer.expect("CHANNEL_EOF", "CHANNEL_CLOSE"))[0]) !== "CHANNEL_CLOSE");
+  }
+
+  /** A value in a payload that depends on the connection. @param {string} name @returns {Buffer} */
+  #value(name) {
+    const theirs = /^theirs(\d*)$/.exec(name);
+    if (theirs !== null) return uint32(this.#theirs[theirs[1] === "" ? this.#theirs.length - 1 : Number(theirs[1])] ?? 0);
+    if (name === "user") return string(this.#context.user);
+    if (name === "open") return this.#channelOpen();
+    throw new Error(`expected the name of a value, got ${name}`);
+  }
+
+  /** @param {string} name @param {readonly Buffer[]} parts */
+  #message(name, ...parts) {
+    this.#peer.send(Buffer.concat([Buffer.of(numbers[name] ?? 0), ...parts]));
+  }
+}
