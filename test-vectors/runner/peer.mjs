@@ -17,6 +17,8 @@ const incidental = new Set(
   ),
 );
 
+/** @typedef {{ guess?: boolean, lists?: Record<string, string>, cut?: number }} KexInitOptions `cut` omits the last bytes */
+
 /** The connection has ended. */
 export class Ended extends Error {}
 
@@ -44,6 +46,8 @@ export class Peer {
   #reader = new PacketReader();
   #writer = new PacketWriter();
   #over = false;
+  /** payloads that `read` returns first @type {Buffer[]} */
+  #kept = [];
   /** @type {(() => void) | undefined} */
   #wake;
   #ourInit = Buffer.alloc(0);
@@ -95,7 +99,7 @@ export class Peer {
 
   /** Returns the next payload. @throws {Ended | Silent} */
   async read() {
-    const payload = await this.#wait(() => this.#reader.next());
+    const payload = this.#kept.shift() ?? (await this.#wait(() => this.#reader.next()));
     const [number] = payload;
     if (number === numbers.DISCONNECT) throw new Ended("DISCONNECT");
     if (number === numbers.UNIMPLEMENTED) this.unimplemented++;
@@ -120,30 +124,36 @@ export class Peer {
     }
   }
 
-  /** Exchanges identification lines. */
-  async version() {
-    this.raw(`${this.#ours}\r\n`);
+  /** Exchanges identification lines. @param {{ end?: string }} options */
+  async version({ end = "\r\n" } = {}) {
+    this.raw(`${this.#ours}${end}`);
     this.theirVersion = await this.#wait(() => this.#reader.version());
   }
 
-  /** Exchanges KEXINIT. @param {{ guess?: boolean, lists?: Record<string, string> }} options */
-  async kexInit({ guess = false, lists = {} } = {}) {
-    this.sendKexInit({ guess, lists });
+  /** Exchanges KEXINIT. @param {KexInitOptions} options */
+  async kexInit(options = {}) {
+    this.sendKexInit(options);
     this.readKexInit(await this.expect("KEXINIT"));
   }
 
-  /** @param {{ guess?: boolean, lists?: Record<string, string> }} options */
-  sendKexInit({ guess = false, lists = {} } = {}) {
+  /** @param {KexInitOptions} options */
+  sendKexInit({ guess = false, lists = {}, cut = 0 } = {}) {
     const marker = this.#role === "client" ? "kex-strict-c-v00@openssh.com" : "kex-strict-s-v00@openssh.com";
     const kex = this.#first && this.#offersStrict ? `curve25519-sha256,${marker}` : "curve25519-sha256";
     const cipher = "aes128-ctr";
     const mac = "hmac-sha2-256";
-    const all = { kex, hostKey: "ssh-ed25519", cipherOut: cipher, cipherIn: cipher, macOut: mac, macIn: mac, ...lists };
-    const names = [all.kex, all.hostKey, all.cipherOut, all.cipherIn, all.macOut, all.macIn, "none", "none", "", ""];
-    const body = names.map((list) => string(list));
+    const none = { compressionOut: "none", compressionIn: "none" };
+    const ciphers = { cipherOut: cipher, cipherIn: cipher, macOut: mac, macIn: mac };
+    /** @type {Record<string, string>} */
+    const all = { kex, hostKey: "ssh-ed25519", ...ciphers, ...none, ...lists };
+    // The lists are ordered by direction: client to server first.
+    const [up, down] = this.#role === "client" ? ["Out", "In"] : ["In", "Out"];
+    const pairs = ["cipher", "mac", "compression"].flatMap((kind) => [all[kind + up], all[kind + down]]);
+    const names = [all.kex, all.hostKey, ...pairs, "", ""];
+    const body = names.map((list) => string(list ?? ""));
     const flags = Buffer.of(guess ? 1 : 0, 0, 0, 0, 0);
     this.#ourInit = Buffer.concat([Buffer.of(numbers.KEXINIT ?? 0), randomBytes(16), ...body, flags]);
-    this.send(this.#ourInit);
+    this.send(this.#ourInit.subarray(0, this.#ourInit.length - cut));
   }
 
   /** @param {Buffer} payload */
@@ -157,10 +167,10 @@ export class Peer {
 
   /**
    * Exchanges the two messages of the key exchange, and derives the keys.
-   * @param {{ point?: string, signature?: "corrupt", hostKey?: "other", reply?: boolean }} options `point` replaces
-   *   our public value (hex); `reply: false` does not wait for the reply
+   * @param {{ point?: string, signature?: "corrupt" | "other hash" | "empty", hostKey?: "other", signer?: "other",
+   *   reply?: boolean }} options `point` replaces our public value (hex); `reply: false` does not wait for the reply
    */
-  async exchange({ point, signature, hostKey: choice, reply = true } = {}) {
+  async exchange({ point, signature, hostKey: choice, signer: by, reply = true } = {}) {
     const pair = generateKeyPairSync("x25519");
     const own = pair.publicKey.export({ format: "der", type: "spki" }).subarray(x25519Prefix.length);
     const ours = point === undefined ? own : Buffer.from(point, "hex");
@@ -175,17 +185,18 @@ export class Peer {
       return;
     }
     const theirs = new Reader((await this.expect("KEX_ECDH_INIT")).subarray(1)).string();
-    const signer = choice === "other" ? otherHostKey : hostKey;
-    const hash = point === undefined ? this.#agree(pair.privateKey, signer.blob, theirs, ours) : Buffer.alloc(32);
-    const proof = signer.sign(hash);
+    const { blob } = choice === "other" ? otherHostKey : hostKey;
+    const hash = point === undefined ? this.#agree(pair.privateKey, blob, theirs, ours) : Buffer.alloc(32);
+    const signer = choice === "other" || by === "other" ? otherHostKey : hostKey;
+    const proof = signature === "empty" ? Buffer.alloc(0) : signer.sign(signature === "other hash" ? Buffer.alloc(32, 1) : hash);
     if (signature === "corrupt") proof.writeUInt8(proof.readUInt8(40) ^ 1, 40);
-    this.send(Buffer.concat([Buffer.of(numbers.KEX_ECDH_REPLY ?? 0), string(signer.blob), string(ours), string(proof)]));
+    this.send(Buffer.concat([Buffer.of(numbers.KEX_ECDH_REPLY ?? 0), string(blob), string(ours), string(proof)]));
   }
 
   /** Sends NEWKEYS and uses the new keys. @param {{ keepSequence?: boolean }} options */
   sendNewKeys({ keepSequence = false } = {}) {
     this.send(Buffer.of(numbers.NEWKEYS ?? 0));
-    if (this.#pending === undefined) throw new Error("expected a key exchange before NEWKEYS");
+    if (this.#pending === undefined) return;
     this.#writer.setKeys(this.#pending.out, this.strict && !keepSequence);
     this.#first = false;
   }
@@ -196,20 +207,21 @@ export class Peer {
     await this.expect("NEWKEYS");
   }
 
-  /** A whole key exchange that we start. */
+  /** A whole key exchange that we start. What was sent before their KEXINIT is read afterwards. */
   async rekey() {
     this.sendKexInit();
-    // What was sent before their KEXINIT may still arrive.
+    const early = [];
     for (;;) {
       const payload = await this.read();
       if (payload[0] === numbers.KEXINIT) {
         this.readKexInit(payload);
         break;
       }
-      if (incidental.has(payload[0] ?? 0)) this.#incidental(payload);
+      early.push(payload);
     }
     await this.exchange();
     await this.newKeys();
+    this.#kept.push(...early);
   }
 
   /** @param {Buffer} payload */

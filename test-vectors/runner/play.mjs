@@ -5,7 +5,7 @@ import { nameOf, numbers } from "./messages.mjs";
 import { Ended, Peer, Silent, Unexpected } from "./peer.mjs";
 
 /**
- * @typedef {{ send: string, payload: string, corrupt?: number }} SendStep
+ * @typedef {{ send: string, payload: string, corrupt?: number, repeat?: number }} SendStep
  * @typedef {{ raw: string }} RawStep
  * @typedef {{ do: string, options?: Record<string, any> }} DoStep
  * @typedef {{ expect: readonly string[] }} ExpectStep
@@ -18,6 +18,9 @@ import { Ended, Peer, Silent, Unexpected } from "./peer.mjs";
 const reactions = ["disconnect", "unimplemented", "ignored"];
 
 const opposite = { client: "server", server: "client" };
+
+/** Steps of the first key exchange and of each later one. */
+const kexSteps = ["kexinit", "exchange", "keys"];
 
 /** The states of a connection in the order in which they are reached, for the role under test. */
 export const states = {
@@ -74,6 +77,8 @@ class Script {
   #state = "connected";
   #unimplemented = 0;
   #nextChannel = 0;
+  /** how far a rekey is that we have begun @type {"kexinit" | "exchange" | undefined} */
+  #rekeying;
   /** their channel numbers, in the order of opening @type {number[]} */
   #theirs = [];
 
@@ -84,8 +89,9 @@ class Script {
     this.#context = context;
   }
 
-  /** Performs the correct steps up to a state. @param {string} state */
-  async reach(state) {
+  /** Performs the correct steps up to a state. @param {string} name */
+  async reach(name) {
+    const state = name === "forwardable" ? (this.#role === "client" ? "forwarding" : "authenticated") : name;
     const order = states[this.#role];
     const target = order.indexOf(state);
     if (target < 0) throw new Error(`expected one of the states ${order.join(", ")}, got ${state}`);
@@ -93,8 +99,9 @@ class Script {
   }
 
   /** @param {SendStep} step */
-  send({ payload, corrupt }) {
+  send({ payload, corrupt, repeat = 1 }) {
     const bytes = Buffer.from(payload.replaceAll(/\{(\w+)\}/g, (_, name) => this.#value(name).toString("hex")), "hex");
+    for (let count = 1; count < repeat; count++) this.#peer.send(bytes);
     if (corrupt === undefined) return this.#peer.send(bytes);
     this.#peer.sendChanged(bytes, (packet) => {
       const at = corrupt < 0 ? packet.length + corrupt : corrupt;
@@ -131,12 +138,24 @@ class Script {
     const step = this.#steps[name];
     if (step === undefined) throw new Error(`expected a known step, got ${name}`);
     await step(options);
-    if (states[this.#role].includes(name)) this.#state = name;
+    const order = states[this.#role];
+    if (order.indexOf(this.#state) >= order.indexOf("keys")) this.#noteRekey(name);
+    if (order.includes(name) && !kexSteps.includes(name)) this.#state = name;
+    else if (order.indexOf(this.#state) < order.indexOf("keys") && order.includes(name)) this.#state = name;
+  }
+
+  /** @param {string} name */
+  #noteRekey(name) {
+    if (name === "sendKexInit" || name === "kexinit") this.#rekeying = "kexinit";
+    else if (name === "exchange") this.#rekeying = "exchange";
+    else if (name === "keys") this.#rekeying = undefined;
   }
 
   /** Shows that the connection lives: continues correctly to the end of the login, then to the reply of a request. */
   async #goOn() {
     const order = states[this.#role];
+    if (this.#rekeying === "kexinit") await this.perform("exchange", {});
+    if (this.#rekeying === "exchange") await this.perform("keys", {});
     if (order.indexOf(this.#state) < order.indexOf("authenticated")) await this.reach("authenticated");
     await this.perform("probe", {});
   }
@@ -144,9 +163,11 @@ class Script {
   /** @type {Record<string, (options: any) => void | Promise<unknown>>} */
   #steps = {
     version: () => this.#peer.version(),
+    versionLine: (options) => this.#peer.version(options).then(() => void (this.#state = "version")),
     kexinit: (options) => this.#peer.kexInit(options),
     sendKexInit: (options) => this.#peer.sendKexInit(options),
     readKexInit: async () => this.#peer.readKexInit(await this.#peer.expect("KEXINIT")),
+    skip: (options) => this.#skip(options),
     exchange: (options) => this.#peer.exchange(options),
     keys: (options) => this.#peer.newKeys(options),
     sendNewKeys: (options) => this.#peer.sendNewKeys(options),
@@ -159,9 +180,13 @@ class Script {
     forwarding: () => this.#acceptForward(),
     channel: (options) => this.#open(options),
     echo: (options) => this.#echo(options),
+    echoRest: (options) => this.#echoRest(options),
+    nothing: () => this.#probe(),
+    overrun: (options) => this.#overrun(options),
+    drain: () => this.#drain(),
+    refusedChannels: (options) => this.#refusedChannels(options),
     probe: () => this.#probe(),
     close: () => this.#close(),
-    end: () => this.#peer.close(),
   };
 
   async #service() {
@@ -259,9 +284,56 @@ class Script {
   /** Sends data on the last channel, and waits until it has come back. @param {{ size?: number }} options */
   async #echo({ size = 100 }) {
     this.#message("CHANNEL_DATA", this.#value("theirs"), string(Buffer.alloc(size, "e")));
-    for (let left = size; left > 0; ) {
-      const reader = new Reader((await this.#peer.expect("CHANNEL_DATA")).subarray(5));
-      left -= reader.string().length;
+    await this.#echoRest({ size });
+  }
+
+  /**
+   * Reads so many bytes of CHANNEL_DATA.
+   * @param {{ size: number, exactly?: boolean, maxPacket?: number }} options `exactly`: nothing more follows
+   */
+  async #echoRest({ size, exactly = false, maxPacket = 0x8000 }) {
+    let left = size;
+    while (left > 0) {
+      const { length } = new Reader((await this.#peer.expect("CHANNEL_DATA")).subarray(5)).string();
+      if (length > maxPacket) throw new Error(`expected at most ${maxPacket} bytes in a packet, got ${length}`);
+      left -= length;
+    }
+    if (left < 0) throw new Error(`expected ${size} bytes, got ${size - left}`);
+    if (exactly) await this.#probe();
+  }
+
+  /** Sends more data than the window permits. @param {{ bytes: number }} options */
+  #overrun({ bytes }) {
+    const chunk = string(Buffer.alloc(0x7000, "o"));
+    for (let sent = 0; sent < bytes; sent += 0x7000) this.#message("CHANNEL_DATA", this.#value("theirs"), chunk);
+  }
+
+  /** Reads messages of one name until another one comes, or the end. @param {{ message: string }} options */
+  async #skip({ message }) {
+    try {
+      for (;;) await this.#peer.expect(message);
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+    }
+  }
+
+  /** Waits until the implementation closes the channel or the connection. */
+  async #drain() {
+    try {
+      while (nameOf((await this.#peer.expect("CHANNEL_DATA", "CHANNEL_EOF", "CHANNEL_CLOSE"))[0]) !== "CHANNEL_CLOSE");
+      this.#message("CHANNEL_CLOSE", this.#value("theirs"));
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+    }
+  }
+
+  /** Opens channels of an unknown type, a hundred at a time. @param {{ count: number }} options */
+  async #refusedChannels({ count }) {
+    for (let left = count; left > 0; left -= 100) {
+      for (let i = 0; i < 100; i++) {
+        this.#message("CHANNEL_OPEN", string("no-such-channel@example.com"), uint32(1000 + i), uint32(100), uint32(100));
+      }
+      for (let i = 0; i < 100; i++) await this.#peer.expect("CHANNEL_OPEN_FAILURE");
     }
   }
 
@@ -276,7 +348,7 @@ class Script {
 
   async #close() {
     this.#message("CHANNEL_CLOSE", this.#value("theirs"));
-    while (nameOf((await this.#peer.expect("CHANNEL_EOF", "CHANNEL_CLOSE"))[0]) !== "CHANNEL_CLOSE");
+    while (nameOf((await this.#peer.expect("CHANNEL_DATA", "CHANNEL_EOF", "CHANNEL_CLOSE"))[0]) !== "CHANNEL_CLOSE");
   }
 
   /** A value in a payload that depends on the connection. @param {string} name @returns {Buffer} */
