@@ -52,7 +52,7 @@ export async function play(socket, role, trace, context) {
         const outcome = await script.outcome(step.expect);
         if (!step.expect.includes(outcome)) return `expected ${step.expect.join(" or ")}, got ${outcome}`;
       } else if ("do" in step) await script.perform(step.do, step.options ?? {});
-      else if ("raw" in step) peer.raw(Buffer.from(step.raw, "hex"));
+      else if ("raw" in step) peer.raw(fromHex(step.raw));
       else script.send(step);
     }
     return undefined;
@@ -61,6 +61,11 @@ export async function play(socket, role, trace, context) {
   } finally {
     peer.close();
   }
+}
+
+/** @param {string} hex with runs of one byte as `{61*30000}` */
+function fromHex(hex) {
+  return Buffer.from(hex.replaceAll(/\{([0-9a-f]{2})\*(\d+)\}/g, (_, byte, count) => byte.repeat(Number(count))), "hex");
 }
 
 /** @param {unknown} error */
@@ -100,7 +105,8 @@ class Script {
 
   /** @param {SendStep} step */
   send({ payload, corrupt, repeat = 1 }) {
-    const bytes = Buffer.from(payload.replaceAll(/\{(\w+)\}/g, (_, name) => this.#value(name).toString("hex")), "hex");
+    const filled = payload.replaceAll(/\{(\w+)\}/g, (_, name) => this.#value(name).toString("hex"));
+    const bytes = fromHex(filled);
     for (let count = 1; count < repeat; count++) this.#peer.send(bytes);
     if (corrupt === undefined) return this.#peer.send(bytes);
     this.#peer.sendChanged(bytes, (packet) => {

@@ -4,14 +4,19 @@
 export const hex = (text) => Buffer.from(text, "latin1").toString("hex");
 /** @param {number} value */
 export const uint32 = (value) => (value >>> 0).toString(16).padStart(8, "0");
+/** @param {string} bytes hex, with runs of one byte as `{61*30000}` */
+const size = (bytes) => {
+  const runs = [...bytes.matchAll(/\{[0-9a-f]{2}\*(\d+)\}/g)];
+  return runs.reduce((sum, [run, count]) => sum - run.length / 2 + Number(count), bytes.length / 2);
+};
 /** @param {string} bytes hex */
-export const string = (bytes) => uint32(bytes.length / 2) + bytes;
+export const string = (bytes) => uint32(size(bytes)) + bytes;
 /** @param {string} value */
 export const text = (value) => string(hex(value));
 /** @param {number} number @param {...string} fields hex */
 export const message = (number, ...fields) => number.toString(16).padStart(2, "0") + fields.join("");
 /** @param {number} count @param {string} byte hex */
-export const repeat = (count, byte = "61") => byte.repeat(count);
+export const repeat = (count, byte = "61") => (count > 100 ? `{${byte}*${count}}` : byte.repeat(count));
 
 const ed25519Blob = text("ssh-ed25519") + string(repeat(32, "07"));
 
