@@ -1,4 +1,5 @@
 /** Plays one trace on one connection, and returns what the implementation did. @module */
+import { connect } from "node:net";
 import { Reader, string, uint32 } from "./bytes.mjs";
 import { otherUserKey, userKey } from "./keys.mjs";
 import { nameOf, numbers } from "./messages.mjs";
@@ -43,7 +44,7 @@ export async function play(socket, role, trace, context) {
   try {
     await script.reach(trace.state);
   } catch (error) {
-    peer.close();
+    script.close();
     return `expected to reach the state ${trace.state}, got: ${describe(error)}`;
   }
   try {
@@ -59,7 +60,7 @@ export async function play(socket, role, trace, context) {
   } catch (error) {
     return `expected the trace to go on, got: ${describe(error)}`;
   } finally {
-    peer.close();
+    script.close();
   }
 }
 
@@ -82,6 +83,10 @@ class Script {
   #state = "connected";
   #unimplemented = 0;
   #nextChannel = 0;
+  /** role server: the port that the server forwards @type {number | undefined} */
+  #port;
+  /** @type {import("node:net").Socket[]} */
+  #visitors = [];
   /** how far a rekey is that we have begun @type {"kexinit" | "exchange" | undefined} */
   #rekeying;
   /** their channel numbers, in the order of opening @type {number[]} */
@@ -261,16 +266,45 @@ class Script {
     else if (wantReply) this.#message("REQUEST_FAILURE");
   }
 
-  /** @param {{ window?: number, maxPacket?: number }} options */
-  async #open(options) {
-    this.#peer.send(this.#channelOpen(options));
-    const reader = new Reader((await this.#peer.expect("CHANNEL_OPEN_CONFIRMATION")).subarray(1));
-    reader.uint32();
-    this.#theirs.push(reader.uint32());
+  /**
+   * A channel whose other end returns what it receives. A client under test connects it to the echo service; a server
+   * under test opens it for a visitor of ours that does the same.
+   * @param {{ window?: number, maxPacket?: number }} options what we grant
+   */
+  async #open({ window = 0x200000, maxPacket = 0x8000 }) {
+    if (this.#role === "client") {
+      this.#peer.send(this.#channelOpen(window, maxPacket));
+      const reader = new Reader((await this.#peer.expect("CHANNEL_OPEN_CONFIRMATION")).subarray(1));
+      reader.uint32();
+      this.#theirs.push(reader.uint32());
+      return;
+    }
+    this.#port ??= await this.#requestPort();
+    const visitor = connect({ port: this.#port, host: "127.0.0.1", allowHalfOpen: true });
+    visitor.on("error", () => {}).pipe(visitor);
+    this.#visitors.push(visitor);
+    const reader = new Reader((await this.#peer.expect("CHANNEL_OPEN")).subarray(1));
+    reader.text();
+    const theirs = reader.uint32();
+    this.#theirs.push(theirs);
+    const ours = uint32(this.#nextChannel++);
+    this.#message("CHANNEL_OPEN_CONFIRMATION", uint32(theirs), ours, uint32(window), uint32(maxPacket));
   }
 
-  /** A channel to the echo service: `direct-tcpip` of a client, `forwarded-tcpip` of a server (RFC 4254 section 7). */
-  #channelOpen({ window = 0x200000, maxPacket = 0x8000 } = {}) {
+  /** Role server: has a port forwarded. @returns {Promise<number>} */
+  async #requestPort() {
+    this.#message("GLOBAL_REQUEST", string("tcpip-forward"), Buffer.of(1), string("localhost"), uint32(0));
+    return new Reader((await this.#peer.expect("REQUEST_SUCCESS")).subarray(1)).uint32();
+  }
+
+  /** Ends the connection and its visitors. */
+  close() {
+    this.#peer.close();
+    for (const visitor of this.#visitors) visitor.destroy();
+  }
+
+  /** A request to connect to the echo service: `direct-tcpip` of a client, `forwarded-tcpip` of a server (RFC 4254 section 7). */
+  #channelOpen(window = 0x200000, maxPacket = 0x8000) {
     const { address = "localhost", port = 0 } = this.#peer.forwards[0] ?? {};
     const isDirect = this.#role === "server";
     const destination = isDirect ? ["127.0.0.1", this.#context.echoPort] : [address, port === 0 ? 4711 : port];

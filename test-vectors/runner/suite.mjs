@@ -43,10 +43,12 @@ export async function runSuite(command, role, options = {}) {
     const results = [];
     for (const trace of traces) {
       const socket = role === "client" ? await dialledBy(shim, dialled, port) : await dial(port);
-      const problem = await play(socket, role, trace, { user, echoPort, timeoutMs });
+      const problem = await play(socket, role, trace, { user: ready.user ?? user, echoPort, timeoutMs });
       tell?.(trace, problem);
       results.push({ trace, problem });
-      if (role === "client") await shim.expect("closed", startTimeoutMs);
+      if (role !== "client") continue;
+      shim.command({ command: "close" });
+      await shim.expect("closed", startTimeoutMs);
     }
     return { name: String(ready.name), results };
   } finally {

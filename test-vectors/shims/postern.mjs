@@ -14,7 +14,7 @@ if (start.role === "server") {
     port: 0,
     hostKeys: [signer],
     algorithms: compatibleAlgorithms,
-    authorize: policy({ [start.user]: { keys: start.userPublicKey, permitOpen: [`127.0.0.1:${start.echoPort}`] } }),
+    authorize: policy({ [start.user]: { keys: start.userPublicKey } }),
     limits: { penalties: false },
   });
   tell({ event: "ready", name, port: host.port });
@@ -32,7 +32,11 @@ if (start.role === "server") {
       algorithms: compatibleAlgorithms,
       reconnect: { mode: "never" },
     });
-    await run(tunnel).catch(() => {});
+    const ended = run(tunnel).catch(() => {});
+    // The next line tells that the runner is done with this connection.
+    await nextLine();
+    await tunnel.close().catch(() => {});
+    await ended;
     tell({ event: "closed" });
   }
 }
