@@ -17,7 +17,10 @@ const incidental = new Set(
   ),
 );
 
-/** @typedef {{ guess?: boolean, lists?: Record<string, string>, cut?: number }} KexInitOptions `cut` omits the last bytes */
+/**
+ * @typedef {{ guess?: boolean, lists?: Record<string, string>, cut?: number, again?: boolean }} KexInitOptions
+ *   `cut` omits the last bytes; `again` sends one that is not part of the exchange
+ */
 
 /** The connection has ended. */
 export class Ended extends Error {}
@@ -97,6 +100,15 @@ export class Peer {
     this.#socket.destroy();
   }
 
+  /** Resolves with whether the implementation ends the connection in the time that the runner waits. */
+  async hasEnded() {
+    const none = this.#wait(() => undefined);
+    return none.then(
+      () => false,
+      (error) => error instanceof Ended,
+    );
+  }
+
   /** Returns the next payload. @throws {Ended | Silent} */
   async read() {
     const payload = this.#kept.shift() ?? (await this.#wait(() => this.#reader.next()));
@@ -137,7 +149,7 @@ export class Peer {
   }
 
   /** @param {KexInitOptions} options */
-  sendKexInit({ guess = false, lists = {}, cut = 0 } = {}) {
+  sendKexInit({ guess = false, lists = {}, cut = 0, again = false } = {}) {
     const marker = this.#role === "client" ? "kex-strict-c-v00@openssh.com" : "kex-strict-s-v00@openssh.com";
     const kex = this.#first && this.#offersStrict ? `curve25519-sha256,${marker}` : "curve25519-sha256";
     const cipher = "aes128-ctr";
@@ -152,8 +164,9 @@ export class Peer {
     const names = [all.kex, all.hostKey, ...pairs, "", ""];
     const body = names.map((list) => string(list ?? ""));
     const flags = Buffer.of(guess ? 1 : 0, 0, 0, 0, 0);
-    this.#ourInit = Buffer.concat([Buffer.of(numbers.KEXINIT ?? 0), randomBytes(16), ...body, flags]);
-    this.send(this.#ourInit.subarray(0, this.#ourInit.length - cut));
+    const init = Buffer.concat([Buffer.of(numbers.KEXINIT ?? 0), randomBytes(16), ...body, flags]);
+    if (!again) this.#ourInit = init;
+    this.send(init.subarray(0, init.length - cut));
   }
 
   /** @param {Buffer} payload */

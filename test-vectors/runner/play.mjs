@@ -10,7 +10,7 @@ import { Ended, Peer, Silent, Unexpected } from "./peer.mjs";
  * @typedef {{ raw: string }} RawStep
  * @typedef {{ do: string, options?: Record<string, any> }} DoStep
  * @typedef {{ expect: readonly string[] }} ExpectStep
- * @typedef {{ tcId: number, comment: string, state: string, strict?: boolean, version?: string, result: string,
+ * @typedef {{ tcId: number, comment: string, state: string, strict?: boolean, requires?: readonly string[], version?: string, result: string,
  *   steps: readonly (SendStep | RawStep | DoStep | ExpectStep)[] }} Trace
  * @typedef {{ user: string, echoPort: number, timeoutMs: number }} Context
  */
@@ -61,6 +61,21 @@ export async function play(socket, role, trace, context) {
     return `expected the trace to go on, got: ${describe(error)}`;
   } finally {
     script.close();
+  }
+}
+
+/**
+ * Returns whether the implementation offers strict key exchange.
+ * @param {import("node:net").Socket} socket @param {"client" | "server"} role @param {number} timeoutMs
+ */
+export async function offersStrictKex(socket, role, timeoutMs) {
+  const peer = new Peer(socket, { role: /** @type {"client" | "server"} */ (opposite[role]), strict: true, timeoutMs });
+  try {
+    await peer.version();
+    await peer.kexInit();
+    return peer.strict;
+  } finally {
+    peer.close();
   }
 }
 
@@ -126,18 +141,20 @@ class Script {
     const peer = this.#peer;
     const before = this.#unimplemented;
     try {
-      if (allowed.some((one) => reactions.includes(one))) {
+      const answers = allowed.filter((one) => !reactions.includes(one));
+      if (answers.length === 0 || allowed.includes("ignored") || allowed.includes("unimplemented")) {
         await this.#goOn();
         this.#unimplemented = peer.unimplemented;
         return peer.unimplemented > before ? "unimplemented" : "ignored";
       }
-      const payload = await peer.expect(...allowed);
+      const payload = await peer.expect(...answers);
       return nameOf(payload[0]);
     } catch (error) {
       if (error instanceof Ended) return "disconnect";
       if (error instanceof Unexpected) return error.message;
       if (error instanceof Silent) return "silent";
-      return `a broken packet (${describe(error)})`;
+      // Text in place of packets may precede the end.
+      return (await peer.hasEnded()) ? "disconnect" : `a broken packet (${describe(error)})`;
     }
   }
 
@@ -168,7 +185,7 @@ class Script {
     if (this.#rekeying === "kexinit") await this.perform("exchange", {});
     if (this.#rekeying === "exchange") await this.perform("keys", {});
     if (order.indexOf(this.#state) < order.indexOf("authenticated")) await this.reach("authenticated");
-    await this.perform("probe", {});
+    await this.#probe({ data: true });
   }
 
   /** @type {Record<string, (options: any) => void | Promise<unknown>>} */
@@ -192,11 +209,11 @@ class Script {
     channel: (options) => this.#open(options),
     echo: (options) => this.#echo(options),
     echoRest: (options) => this.#echoRest(options),
-    nothing: () => this.#probe(),
+    nothing: () => this.#probe({}),
     overrun: (options) => this.#overrun(options),
     drain: () => this.#drain(),
     refusedChannels: (options) => this.#refusedChannels(options),
-    probe: () => this.#probe(),
+    probe: () => this.#probe({}),
     close: () => this.#close(),
   };
 
@@ -339,7 +356,7 @@ class Script {
       left -= length;
     }
     if (left < 0) throw new Error(`expected ${size} bytes, got ${size - left}`);
-    if (exactly) await this.#probe();
+    if (exactly) await this.#probe({});
   }
 
   /** Sends more data than the window permits. @param {{ bytes: number }} options */
@@ -348,12 +365,12 @@ class Script {
     for (let sent = 0; sent < bytes; sent += 0x7000) this.#message("CHANNEL_DATA", this.#value("theirs"), chunk);
   }
 
-  /** Reads messages of one name until another one comes, or the end. @param {{ message: string }} options */
+  /** Reads messages of one name until none comes. @param {{ message: string }} options */
   async #skip({ message }) {
     try {
       for (;;) await this.#peer.expect(message);
     } catch (error) {
-      if (!(error instanceof Ended)) throw error;
+      if (!(error instanceof Ended || error instanceof Silent)) throw error;
     }
   }
 
@@ -377,11 +394,13 @@ class Script {
     }
   }
 
-  async #probe() {
+  /** A request whose reply shows that the connection lives. @param {{ data?: boolean }} options whether data may come */
+  async #probe({ data = false }) {
     this.#message("GLOBAL_REQUEST", string("probe@example.com"), Buffer.of(1));
-    // A client's own request for a port may be on its way.
+    const ofChannels = data ? ["CHANNEL_DATA", "CHANNEL_EOF", "CHANNEL_CLOSE"] : [];
     for (;;) {
-      const payload = await this.#peer.expect("REQUEST_FAILURE", "REQUEST_SUCCESS");
+      const payload = await this.#peer.expect("REQUEST_FAILURE", "REQUEST_SUCCESS", ...ofChannels);
+      // A longer one answers the request for a port.
       if (payload.length === 1) return;
     }
   }

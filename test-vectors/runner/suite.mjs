@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { hostKey, userKey } from "./keys.mjs";
-import { play } from "./play.mjs";
+import { offersStrictKex, play } from "./play.mjs";
 import { ShimProcess } from "./shim-process.mjs";
 
 /** @typedef {import("./play.mjs").Trace & { file: string }} FiledTrace */
@@ -40,15 +40,22 @@ export async function runSuite(command, role, options = {}) {
   try {
     const ready = await shim.expect("ready", startTimeoutMs);
     const port = role === "client" ? await listen(dialled) : Number(ready.port);
-    const results = [];
-    for (const trace of traces) {
-      const socket = role === "client" ? await dialledBy(shim, dialled, port) : await dial(port);
-      const problem = await play(socket, role, trace, { user: ready.user ?? user, echoPort, timeoutMs });
-      tell?.(trace, problem);
-      results.push({ trace, problem });
-      if (role !== "client") continue;
+    /** @template T @param {(socket: import("node:net").Socket) => Promise<T>} use */
+    const connected = async (use) => {
+      if (role === "server") return use(await dial(port));
+      const used = await use(await dialledBy(shim, dialled, port));
       shim.command({ command: "close" });
       await shim.expect("closed", startTimeoutMs);
+      return used;
+    };
+    const strict = await connected((socket) => offersStrictKex(socket, role, timeoutMs));
+    const context = { user: ready.user ?? user, echoPort, timeoutMs };
+    const results = [];
+    for (const trace of traces) {
+      if (trace.requires?.includes("strict-kex") && !strict) continue;
+      const problem = await connected((socket) => play(socket, role, trace, context));
+      tell?.(trace, problem);
+      results.push({ trace, problem });
     }
     return { name: String(ready.name), results };
   } finally {

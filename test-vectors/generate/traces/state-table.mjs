@@ -167,6 +167,7 @@ export function stateTable(role) {
         clause,
         state: lead.state,
         ...(strict ? {} : { strict }),
+        ...(flag === "StrictKex" ? { requires: ["strict-kex"] } : {}),
         steps: [...lead.steps, send(one), expect(...allowed)],
         result: resultOf(allowed),
         flags: [flag],
