@@ -58,6 +58,8 @@ export class Peer {
   /** @type {Record<"in" | "out", import("./packets.mjs").Keys> | undefined} */
   #pending;
   #first = true;
+  /** Their guessed packet, which is wrong, follows. */
+  #skipGuess = false;
 
   /**
    * @param {import("node:net").Socket} socket
@@ -172,8 +174,15 @@ export class Peer {
   /** @param {Buffer} payload */
   readKexInit(payload) {
     this.#theirInit = payload;
+    const [ours, theirs] = [this.#ourInit, payload].map((init) => {
+      const reader = new Reader(init.subarray(17));
+      return [reader.text().split(","), reader.text().split(",")];
+    });
+    // RFC 4253 section 7.1: a guess is right if the first names of both lists are equal.
+    const isGuess = payload.readUInt8(payload.length - 5) !== 0;
+    this.#skipGuess = isGuess && [0, 1].some((list) => ours?.[list]?.[0] !== theirs?.[list]?.[0]);
     if (!this.#first) return;
-    const names = new Reader(payload.subarray(17)).text().split(",");
+    const names = theirs?.[0] ?? [];
     const marker = this.#role === "client" ? "kex-strict-s-v00@openssh.com" : "kex-strict-c-v00@openssh.com";
     this.strict = this.#offersStrict && names.includes(marker);
   }
@@ -187,6 +196,8 @@ export class Peer {
     const pair = generateKeyPairSync("x25519");
     const own = pair.publicKey.export({ format: "der", type: "spki" }).subarray(x25519Prefix.length);
     const ours = point === undefined ? own : Buffer.from(point, "hex");
+    if (this.#skipGuess) await this.expect("KEX_ECDH_INIT", "KEX_ECDH_REPLY");
+    this.#skipGuess = false;
     if (this.#role === "client") {
       this.send(Buffer.concat([Buffer.of(numbers.KEX_ECDH_INIT ?? 0), string(ours)]));
       if (!reply) return;

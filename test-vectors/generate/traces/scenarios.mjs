@@ -172,7 +172,7 @@ function rekeys(role) {
     trace("a rekey with a public value of zero", "RFC 8731 3", "authenticated", "PublicValue", [perform("sendKexInit"), perform("readKexInit"), perform("exchange", { point: repeat(32, "00"), reply: false }), end]),
     ...(role === "client"
       ? [
-          trace("another host key in a rekey", clause, "authenticated", "HostKey", [perform("sendKexInit"), perform("readKexInit"), perform("exchange", { hostKey: "other" }), end]),
+          trace("a host key in a rekey that the client does not trust", "RFC 4253 8, 9", "authenticated", "HostKey", [perform("sendKexInit"), perform("readKexInit"), perform("exchange", { hostKey: "other" }), end]),
           trace("a wrong signature in a rekey", "RFC 4253 8", "authenticated", "HostKey", [perform("sendKexInit"), perform("readKexInit"), perform("exchange", { signature: "corrupt" }), end]),
         ]
       : []),
