@@ -12,7 +12,9 @@ it.each(["server", "client"] as const)(
     // Longer than on an idle machine: a silent implementation fails the trace.
     const { results } = await runSuite([process.execPath, shim], role, { timeoutMs: 30_000 });
     const problems = results.filter(({ problem }) => problem !== undefined);
-    expect(problems.map(({ trace, problem }) => `${trace.file} ${trace.tcId} (${trace.comment}): ${problem}`)).toEqual([]);
+    expect(problems.map(({ trace, problem }) => `${trace.file} ${trace.tcId} (${trace.comment}): ${problem}`)).toEqual(
+      [],
+    );
     expect(results).toHaveLength(tracesFor(role).length);
   },
 );

@@ -54,7 +54,8 @@ export class Reader {
   /** @param {number} size */
   #take(size) {
     const end = this.#at + size;
-    if (end > this.#bytes.length) throw new RangeError(`expected ${size} more bytes, got ${this.#bytes.length - this.#at}`);
+    if (end > this.#bytes.length)
+      throw new RangeError(`expected ${size} more bytes, got ${this.#bytes.length - this.#at}`);
     const part = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return part;

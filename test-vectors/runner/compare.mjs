@@ -39,7 +39,9 @@ for (const role of /** @type {const} */ (["server", "client"])) {
       continue;
     }
     const { name: title, results } = /** @type {typeof columns[number]} */ (columns.at(-1));
-    console.error(`${title} as ${role}: ${results.filter(({ problem }) => problem === undefined).length} of ${results.length}`);
+    console.error(
+      `${title} as ${role}: ${results.filter(({ problem }) => problem === undefined).length} of ${results.length}`,
+    );
   }
   page.push("", `## As ${role}`, "", ...summary(columns, role), "", ...deviations(columns));
 }
@@ -69,11 +71,19 @@ function deviations(columns) {
       .filter((/** @type {any} */ { problem }) => problem !== undefined)
       .map((/** @type {any} */ { trace, problem }) => {
         const id = `${trace.file.replace(".json", "")} ${trace.tcId}`;
-        return { id, key: `${trace.file} ${String(trace.tcId).padStart(5)}`, cells: [id, trace.comment, trace.clause, name, problem] };
+        return {
+          id,
+          key: `${trace.file} ${String(trace.tcId).padStart(5)}`,
+          cells: [id, trace.comment, trace.clause, name, problem],
+        };
       }),
   );
   rows.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return [row(["trace", "course", "clause", "implementation", "verdict"]), row(["---", "---", "---", "---", "---"]), ...rows.map(({ cells }) => row(cells))];
+  return [
+    row(["trace", "course", "clause", "implementation", "verdict"]),
+    row(["---", "---", "---", "---", "---"]),
+    ...rows.map(({ cells }) => row(cells)),
+  ];
 }
 
 /** @param {readonly string[]} cells */

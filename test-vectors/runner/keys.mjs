@@ -47,7 +47,10 @@ export class KeyPair {
       string(this.blob),
       string(inner),
     ]);
-    const lines = body.toString("base64").match(/.{1,70}/g)?.join("\n");
+    const lines = body
+      .toString("base64")
+      .match(/.{1,70}/g)
+      ?.join("\n");
     return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}\n-----END OPENSSH PRIVATE KEY-----\n`;
   }
 }

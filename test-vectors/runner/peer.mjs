@@ -12,9 +12,16 @@ import { PacketReader, PacketWriter } from "./packets.mjs";
 const x25519Prefix = Buffer.from("302a300506032b656e032100", "hex");
 /** Messages that an implementation may send at any time, and that no trace waits for. */
 const incidental = new Set(
-  ["IGNORE", "UNIMPLEMENTED", "DEBUG", "EXT_INFO", "USERAUTH_BANNER", "GLOBAL_REQUEST", "CHANNEL_WINDOW_ADJUST", "PING"].map(
-    (name) => numbers[name],
-  ),
+  [
+    "IGNORE",
+    "UNIMPLEMENTED",
+    "DEBUG",
+    "EXT_INFO",
+    "USERAUTH_BANNER",
+    "GLOBAL_REQUEST",
+    "CHANNEL_WINDOW_ADJUST",
+    "PING",
+  ].map((name) => numbers[name]),
 );
 
 /**
@@ -212,7 +219,8 @@ export class Peer {
     const { blob } = choice === "other" ? otherHostKey : hostKey;
     const hash = point === undefined ? this.#agree(pair.privateKey, blob, theirs, ours) : Buffer.alloc(32);
     const signer = choice === "other" || by === "other" ? otherHostKey : hostKey;
-    const proof = signature === "empty" ? Buffer.alloc(0) : signer.sign(signature === "other hash" ? Buffer.alloc(32, 1) : hash);
+    const proof =
+      signature === "empty" ? Buffer.alloc(0) : signer.sign(signature === "other hash" ? Buffer.alloc(32, 1) : hash);
     if (signature === "corrupt") proof.writeUInt8(proof.readUInt8(40) ^ 1, 40);
     this.send(Buffer.concat([Buffer.of(numbers.KEX_ECDH_REPLY ?? 0), string(blob), string(ours), string(proof)]));
   }
@@ -269,12 +277,19 @@ export class Peer {
     const [clientVersion, serverVersion] = isClient ? [this.#ours, this.theirVersion] : [this.theirVersion, this.#ours];
     const [clientInit, serverInit] = isClient ? [this.#ourInit, this.#theirInit] : [this.#theirInit, this.#ourInit];
     const secret = mpint(shared);
-    const parts = [clientVersion, serverVersion, clientInit, serverInit, blob, client, server].map((part) => string(part));
-    const hash = createHash("sha256").update(Buffer.concat([...parts, secret])).digest();
+    const parts = [clientVersion, serverVersion, clientInit, serverInit, blob, client, server].map((part) =>
+      string(part),
+    );
+    const hash = createHash("sha256")
+      .update(Buffer.concat([...parts, secret]))
+      .digest();
     this.sessionId ??= hash;
     const session = this.sessionId;
     /** @param {string} letter */
-    const derive = (letter) => createHash("sha256").update(Buffer.concat([secret, hash, Buffer.from(letter), session])).digest();
+    const derive = (letter) =>
+      createHash("sha256")
+        .update(Buffer.concat([secret, hash, Buffer.from(letter), session]))
+        .digest();
     /** @param {string} letters */
     const keys = (letters) => ({
       iv: derive(letters.charAt(0)).subarray(0, 16),

@@ -26,7 +26,18 @@ const kexSteps = ["kexinit", "exchange", "keys"];
 /** The states of a connection in the order in which they are reached, for the role under test. */
 export const states = {
   server: ["connected", "version", "kexinit", "exchange", "keys", "service", "authenticated", "channel"],
-  client: ["connected", "version", "kexinit", "exchange", "keys", "service", "request", "authenticated", "forwarding", "channel"],
+  client: [
+    "connected",
+    "version",
+    "kexinit",
+    "exchange",
+    "keys",
+    "service",
+    "request",
+    "authenticated",
+    "forwarding",
+    "channel",
+  ],
 };
 
 /**
@@ -81,7 +92,10 @@ export async function offersStrictKex(socket, role, timeoutMs) {
 
 /** @param {string} hex with runs of one byte as `{61*30000}` */
 function fromHex(hex) {
-  return Buffer.from(hex.replaceAll(/\{([0-9a-f]{2})\*(\d+)\}/g, (_, byte, count) => byte.repeat(Number(count))), "hex");
+  return Buffer.from(
+    hex.replaceAll(/\{([0-9a-f]{2})\*(\d+)\}/g, (_, byte, count) => byte.repeat(Number(count))),
+    "hex",
+  );
 }
 
 /** @param {unknown} error */
@@ -270,7 +284,8 @@ class Script {
 
   /** Role client: accepts the port that the client requests. */
   async #acceptForward() {
-    while (this.#peer.forwards.length === 0) await this.#peer.expect("GLOBAL_REQUEST").then((payload) => this.#noteForward(payload));
+    while (this.#peer.forwards.length === 0)
+      await this.#peer.expect("GLOBAL_REQUEST").then((payload) => this.#noteForward(payload));
     this.#message("REQUEST_SUCCESS", this.#peer.forwards[0]?.port === 0 ? uint32(4711) : Buffer.alloc(0));
   }
 
@@ -388,7 +403,13 @@ class Script {
   async #refusedChannels({ count }) {
     for (let left = count; left > 0; left -= 100) {
       for (let i = 0; i < 100; i++) {
-        this.#message("CHANNEL_OPEN", string("no-such-channel@example.com"), uint32(1000 + i), uint32(100), uint32(100));
+        this.#message(
+          "CHANNEL_OPEN",
+          string("no-such-channel@example.com"),
+          uint32(1000 + i),
+          uint32(100),
+          uint32(100),
+        );
       }
       for (let i = 0; i < 100; i++) await this.#peer.expect("CHANNEL_OPEN_FAILURE");
     }
@@ -413,7 +434,8 @@ class Script {
   /** A value in a payload that depends on the connection. @param {string} name @returns {Buffer} */
   #value(name) {
     const theirs = /^theirs(\d*)$/.exec(name);
-    if (theirs !== null) return uint32(this.#theirs[theirs[1] === "" ? this.#theirs.length - 1 : Number(theirs[1])] ?? 0);
+    if (theirs !== null)
+      return uint32(this.#theirs[theirs[1] === "" ? this.#theirs.length - 1 : Number(theirs[1])] ?? 0);
     if (name === "user") return string(this.#context.user);
     if (name === "open") return this.#channelOpen();
     throw new Error(`expected the name of a value, got ${name}`);

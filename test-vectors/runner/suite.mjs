@@ -34,7 +34,12 @@ export async function runSuite(command, role, options = {}) {
   const { traces = tracesFor(role), timeoutMs = 5_000, user = userInfo().username, tell } = options;
   const echo = createServer((socket) => socket.on("error", () => {}).pipe(socket));
   const echoPort = await listen(echo);
-  const keys = { hostKey: hostKey.file, hostPublicKey: hostKey.line, userKey: userKey.file, userPublicKey: userKey.line };
+  const keys = {
+    hostKey: hostKey.file,
+    hostPublicKey: hostKey.line,
+    userKey: userKey.file,
+    userPublicKey: userKey.line,
+  };
   const shim = new ShimProcess(command, { role, user, echoPort, ...keys });
   const dialled = createServer();
   try {

@@ -1,6 +1,15 @@
 /** The shim of Postern on Node, in both roles. @module */
 import { readFileSync } from "node:fs";
-import { compatibleAlgorithms, fingerprint, policy, privateKey, readPrivateKey, ReverseTunnel, sha256Fingerprint, TunnelHost } from "@postern/node";
+import {
+  compatibleAlgorithms,
+  fingerprint,
+  policy,
+  privateKey,
+  ReverseTunnel,
+  readPrivateKey,
+  sha256Fingerprint,
+  TunnelHost,
+} from "@postern/node";
 import { nextLine, tell } from "./lines.mjs";
 
 const start = await nextLine();

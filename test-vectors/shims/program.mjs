@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,13 +25,26 @@ const folder = mkdtempSync(join(tmpdir(), "postern-shim-"));
 const withoutComment = (text) => text.split(" ").slice(0, 2).join(" ");
 
 /** The arguments of the servers in `integration/peers/programs`. @param {Facts} facts */
-const serverArgs = ({ port, hostKeyFile, userPublicKey }) => [String(port), hostKeyFile, withoutComment(userPublicKey), "0"];
+const serverArgs = ({ port, hostKeyFile, userPublicKey }) => [
+  String(port),
+  hostKeyFile,
+  withoutComment(userPublicKey),
+  "0",
+];
 /** The arguments of the clients there. @param {Facts} facts */
 const clientArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) =>
   [port, user, userKeyFile, withoutComment(hostPublicKey), 0, echoPort, 0].map(String);
 /** The argument of the clients in Python. @param {Facts} facts */
 const pythonArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) => [
-  JSON.stringify({ port, user, hostKey: withoutComment(hostPublicKey), keyFile: userKeyFile, address: "localhost", listen: 0, target: ["127.0.0.1", echoPort] }),
+  JSON.stringify({
+    port,
+    user,
+    hostKey: withoutComment(hostPublicKey),
+    keyFile: userKeyFile,
+    address: "localhost",
+    listen: 0,
+    target: ["127.0.0.1", echoPort],
+  }),
 ];
 
 /** @type {Record<string, Program>} */
@@ -54,7 +67,18 @@ const table = {
         UserKnownHostsFile: known,
       };
       const lines = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-      return ["ssh", "-F", "none", "-N", "-p", String(port), ...lines, "-R", `localhost:0:127.0.0.1:${echoPort}`, `${user}@127.0.0.1`];
+      return [
+        "ssh",
+        "-F",
+        "none",
+        "-N",
+        "-p",
+        String(port),
+        ...lines,
+        "-R",
+        `localhost:0:127.0.0.1:${echoPort}`,
+        `${user}@127.0.0.1`,
+      ];
     },
   },
   dropbear: {
@@ -65,7 +89,18 @@ const table = {
       execFileSync("dropbearconvert", ["openssh", "dropbear", userKeyFile, key], { stdio: "ignore" });
       mkdirSync(join(folder, ".ssh"), { recursive: true });
       writeFileSync(join(folder, ".ssh", "known_hosts"), `127.0.0.1 ${withoutComment(hostPublicKey)}\n`);
-      return ["dbclient", "-N", "-T", "-i", key, "-p", String(port), "-R", `4711:127.0.0.1:${echoPort}`, `${user}@127.0.0.1`];
+      return [
+        "dbclient",
+        "-N",
+        "-T",
+        "-i",
+        key,
+        "-p",
+        String(port),
+        "-R",
+        `4711:127.0.0.1:${echoPort}`,
+        `${user}@127.0.0.1`,
+      ];
     },
   },
   asyncssh: {
@@ -81,7 +116,8 @@ const table = {
     client: (facts) => [python, "-W", "ignore", join(clients, "paramiko_tunnel.py"), ...pythonArgs(facts)],
   },
   go: {
-    version: () => `golang.org/x/crypto/ssh ${output("dpkg-query", ["-W", "-f", "${Version}", "golang-golang-x-crypto-dev"])}`,
+    version: () =>
+      `golang.org/x/crypto/ssh ${output("dpkg-query", ["-W", "-f", "${Version}", "golang-golang-x-crypto-dev"])}`,
     user: "test",
     server: (facts) => [goProgram("go_server.go"), ...serverArgs(facts)],
     client: (facts) => [goProgram("go_client.go"), ...clientArgs(facts)],
@@ -116,7 +152,12 @@ function openSshServer({ port, hostKeyFile, userPublicKey }) {
     StrictModes: "no",
     UsePAM: "no",
   };
-  writeFileSync(file, Object.entries(lines).map(([name, value]) => `${name} ${value}\n`).join(""));
+  writeFileSync(
+    file,
+    Object.entries(lines)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(""),
+  );
   if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
   return ["/usr/sbin/sshd", "-D", "-f", file];
 }
@@ -159,12 +200,16 @@ function once(source, compile) {
 function goProgram(name) {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern", "go");
   const env = { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOCACHE: cache };
-  return once(name, (path) => execFileSync("go", ["build", "-o", path, join(programs, name)], { env, stdio: "ignore" }));
+  return once(name, (path) =>
+    execFileSync("go", ["build", "-o", path, join(programs, name)], { env, stdio: "ignore" }),
+  );
 }
 
 /** @param {string} name */
 function cProgram(name) {
-  return once(name, (path) => execFileSync("gcc", ["-O1", "-o", path, join(programs, name), "-lssh"], { stdio: "ignore" }));
+  return once(name, (path) =>
+    execFileSync("gcc", ["-O1", "-o", path, join(programs, name), "-lssh"], { stdio: "ignore" }),
+  );
 }
 
 /** @param {readonly string[]} command */
@@ -196,7 +241,9 @@ async function freePort() {
 async function listening(port) {
   for (let attempt = 0; attempt < 300; attempt++) {
     const socket = connect(port, "127.0.0.1");
-    const open = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
+    const open = await new Promise((resolve) =>
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false)),
+    );
     socket.destroy();
     if (open) return;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -61,8 +61,10 @@ const nobody = uint32(99);
 /** @param {string} to hex of the recipient's channel number */
 export const openConfirmation = (to = nobody) =>
   named("CHANNEL_OPEN_CONFIRMATION", message(91, to, uint32(7), uint32(0x200000), uint32(0x8000)));
-export const openFailure = (to = nobody) => named("CHANNEL_OPEN_FAILURE", message(92, to, uint32(2), text("no"), text("")));
-export const windowAdjust = (to = nobody, bytes = 100) => named("CHANNEL_WINDOW_ADJUST", message(93, to, uint32(bytes)));
+export const openFailure = (to = nobody) =>
+  named("CHANNEL_OPEN_FAILURE", message(92, to, uint32(2), text("no"), text("")));
+export const windowAdjust = (to = nobody, bytes = 100) =>
+  named("CHANNEL_WINDOW_ADJUST", message(93, to, uint32(bytes)));
 export const data = (to = nobody, bytes = hex("data")) => named("CHANNEL_DATA", message(94, to, string(bytes)));
 export const extendedData = (to = nobody, bytes = hex("data")) =>
   named("CHANNEL_EXTENDED_DATA", message(95, to, uint32(1), string(bytes)));

@@ -43,7 +43,15 @@ const connection = [
 ];
 const auth = [m.authNone, m.authFailure, m.authSuccess, m.banner, m.keyOk, m.infoResponse, m.unknown(79)];
 const services = [m.serviceRequest("ssh-userauth"), m.serviceRequest("ssh-connection"), m.serviceAccept];
-const unassigned = [m.unknown(9), m.unknown(19), m.unknown(101), m.unknown(127), m.unknown(128), m.unknown(191), m.unknown(255)];
+const unassigned = [
+  m.unknown(9),
+  m.unknown(19),
+  m.unknown(101),
+  m.unknown(127),
+  m.unknown(128),
+  m.unknown(191),
+  m.unknown(255),
+];
 const all = [
   m.disconnect,
   ...transport,
@@ -83,23 +91,33 @@ function beforeLogin(one, state, role) {
   if (kexOnly.includes(one)) return notInKex;
   if (one === m.ping) return rule("OpenSSH PROTOCOL 1.10", "Ping", "PONG", "unimplemented", "disconnect");
   if (number >= 80) {
-    if (role === "server") return number < 128 ? beforeAuth : rule("RFC 4252 6; RFC 4253 11.4", "BeforeAuth", "disconnect", "unimplemented");
+    if (role === "server")
+      return number < 128 ? beforeAuth : rule("RFC 4252 6; RFC 4253 11.4", "BeforeAuth", "disconnect", "unimplemented");
     // RFC 4252 section 6 binds the server. A client must not act on such a message, either.
     return rule("RFC 4252 6", "BeforeAuth", "disconnect", "unimplemented", "ignored");
   }
   if (role === "server") {
-    if (one.payload === m.serviceRequest("ssh-userauth").payload) return state === "keys" ? undefined : rule("RFC 4253 10", "Repeated", "SERVICE_ACCEPT", "ignored", "unimplemented", "disconnect");
+    if (one.payload === m.serviceRequest("ssh-userauth").payload)
+      return state === "keys"
+        ? undefined
+        : rule("RFC 4253 10", "Repeated", "SERVICE_ACCEPT", "ignored", "unimplemented", "disconnect");
     if (one.name === "SERVICE_REQUEST") return mustEnd("RFC 4253 10", "UnavailableService");
     if (one === m.authNone) {
-      return state === "keys" ? rule("RFC 4253 10", "BeforeService", "disconnect", "unimplemented") : rule("RFC 4252 5.2", "AuthNone", "USERAUTH_FAILURE");
+      return state === "keys"
+        ? rule("RFC 4253 10", "BeforeService", "disconnect", "unimplemented")
+        : rule("RFC 4252 5.2", "AuthNone", "USERAUTH_FAILURE");
     }
-    if (one === m.infoResponse) return rule("RFC 4256 3.4", "Unasked", "USERAUTH_FAILURE", "disconnect", "unimplemented", "ignored");
-    if (number <= 8 || number === 79) return rule("RFC 4253 11.4", "WrongDirection", "disconnect", "unimplemented", "ignored");
+    if (one === m.infoResponse)
+      return rule("RFC 4256 3.4", "Unasked", "USERAUTH_FAILURE", "disconnect", "unimplemented", "ignored");
+    if (number <= 8 || number === 79)
+      return rule("RFC 4253 11.4", "WrongDirection", "disconnect", "unimplemented", "ignored");
     if (number >= 51) return wrongDirection;
     return unrecognized;
   }
-  if (one === m.serviceAccept) return state === "keys" ? undefined : rule("RFC 4253 10", "Repeated", "ignored", "unimplemented", "disconnect");
-  if (one === m.banner) return rule("RFC 4252 5.4", "Banner", "ignored", ...(state === "keys" ? ["disconnect", "unimplemented"] : []));
+  if (one === m.serviceAccept)
+    return state === "keys" ? undefined : rule("RFC 4253 10", "Repeated", "ignored", "unimplemented", "disconnect");
+  if (one === m.banner)
+    return rule("RFC 4252 5.4", "Banner", "ignored", ...(state === "keys" ? ["disconnect", "unimplemented"] : []));
   // In these states, an answer to the client's request is no surprise.
   if (state !== "keys" && (one === m.authFailure || one === m.authSuccess)) return undefined;
   if (one === m.authSuccess) return mustEndOrDrop;
@@ -118,7 +136,8 @@ function open(one, role) {
   if (one === m.newCompress) return rule("RFC 8308 3.2", "NotNegotiated", "unimplemented", "disconnect");
   if (kexOnly.includes(one)) return notInKex;
   if (one === m.ping) return rule("OpenSSH PROTOCOL 1.10", "Ping", "PONG", "unimplemented");
-  if (one === m.authNone && role === "server") return rule("RFC 4252 5.3", "AuthAfterSuccess", "ignored", "unimplemented", "disconnect");
+  if (one === m.authNone && role === "server")
+    return rule("RFC 4252 5.3", "AuthAfterSuccess", "ignored", "unimplemented", "disconnect");
   if (auth.includes(one) || services.includes(one)) return wrongDirection;
   if (services.some(({ payload }) => payload === one.payload)) return wrongDirection;
   if (one.name === "GLOBAL_REQUEST") return rule("RFC 4254 4", "NoReply", "ignored");
@@ -136,13 +155,26 @@ function rekey(one, state, role) {
   if (state === "rekeyed" && one === m.newKeys) return undefined;
   if (kexOnly.includes(one)) return outsideKex;
   // RFC 4253 section 7.1 forbids sending these, and does not say what the receiver does.
-  return rule("RFC 4253 7.1", "DuringRekey", "disconnect", "unimplemented", "ignored", "PONG", "USERAUTH_FAILURE", "CHANNEL_OPEN_CONFIRMATION", "CHANNEL_OPEN_FAILURE");
+  return rule(
+    "RFC 4253 7.1",
+    "DuringRekey",
+    "disconnect",
+    "unimplemented",
+    "ignored",
+    "PONG",
+    "USERAUTH_FAILURE",
+    "CHANNEL_OPEN_CONFIRMATION",
+    "CHANNEL_OPEN_FAILURE",
+  );
 }
 
 /** What is done before the message, after the state of the runner has been reached. */
 const leadIn = {
   rekeying: { state: "authenticated", steps: [m.perform("sendKexInit"), m.perform("readKexInit")] },
-  rekeyed: { state: "authenticated", steps: [m.perform("sendKexInit"), m.perform("readKexInit"), m.perform("exchange")] },
+  rekeyed: {
+    state: "authenticated",
+    steps: [m.perform("sendKexInit"), m.perform("readKexInit"), m.perform("exchange")],
+  },
 };
 
 /** @param {readonly Reaction[]} allowed */
