@@ -2,7 +2,6 @@
  * Compares the verdicts on known_hosts with those of `ssh` and `ssh-keygen -F` on the same files.
  * POSTERN_WRITE_VECTORS=1 rewrites `test-vectors/known-hosts/verdicts.json`.
  */
-import { writeFileSync } from "node:fs";
 import {
   createFingerprint,
   keyType,
@@ -15,8 +14,9 @@ import {
 } from "@postern/keys";
 import { hmacSha1, modernAlgorithms, sha256 } from "@postern/noble";
 import { type HostKeyOffer, type HostKeyVerifier, knownHosts } from "@postern/node";
-import { type KnownHostsVector, knownHostsVerdict } from "@postern/testkit/vectors";
+import { type KnownHostsVector, knownHostsVerdict, type Vector } from "@postern/testkit/vectors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { save } from "../test-vectors/generate/save.mjs.mts";
 import { missing, run, tempDir } from "./harness/index.ts";
 import { type Case, cases } from "./known-hosts/cases.ts";
 import { KnownHostsWorld, type RealVerdict } from "./known-hosts/world.ts";
@@ -25,7 +25,7 @@ const { POSTERN_WRITE_VECTORS: writesVectors } = process.env;
 
 describe.skipIf(missing("sshd", "ssh"))("known_hosts", () => {
   const world = new KnownHostsWorld(tempDir("postern-known-hosts"));
-  const vectors: Record<number, Omit<KnownHostsVector, "id">> = {};
+  const vectors: Record<number, SourcedVector> = {};
 
   beforeAll(() => world.start(), 60_000);
   afterAll(async () => {
@@ -64,6 +64,7 @@ describe.skipIf(missing("sshd", "ssh"))("known_hosts", () => {
     const source = deviation === undefined && world.serves(one) ? "openssh" : "own";
     vectors[index] = {
       ...{ comment: deviation === undefined ? one.comment : `${one.comment}; ${deviation.why}`, source },
+      result: deviation === undefined ? (verdict === "trusted" ? "valid" : "invalid") : "acceptable",
       ...{ ...input, verdict },
       ...(line === undefined ? {} : { line }),
       ...(deviation === undefined ? { found } : {}),
@@ -99,7 +100,8 @@ describe.skipIf(missing("sshd", "ssh"))("known_hosts", () => {
   });
 });
 
-type Input = Omit<KnownHostsVector, "id" | "comment" | "source" | "verdict">;
+type Input = Omit<KnownHostsVector, keyof Vector | "verdict">;
+type SourcedVector = Omit<KnownHostsVector, "tcId" | "flags"> & { readonly source: "openssh" | "own" };
 
 function offerOf({ host, port, hostKeyAlias, key, certificate }: Input): HostKeyOffer {
   const { blob } = parsePublicKey(key);
@@ -123,19 +125,19 @@ async function accepts(verifier: HostKeyVerifier, offer: HostKeyOffer): Promise<
   }
 }
 
-async function write(vectors: readonly Omit<KnownHostsVector, "id">[]): Promise<void> {
-  const version = (await run("sh", ["-c", "ssh -V 2>&1"])).trim();
-  const file = {
+async function write(vectors: readonly SourcedVector[]): Promise<void> {
+  const [, version = ""] = /OpenSSH_([^,]+)/.exec(await run("sh", ["-c", "ssh -V 2>&1"])) ?? [];
+  const command = "POSTERN_WRITE_VECTORS=1 npm test -- integration/known-hosts.test.ts";
+  save({
     algorithm: "verdicts",
     kind: "known-hosts",
-    provenance: {
-      openssh: `integration/known-hosts.test.ts: ssh -o StrictHostKeyChecking=yes and ssh-keygen -l -F of ${version}`,
-      own: "integration/known-hosts/cases.ts: meant to differ from OpenSSH, or not possible with its server",
+    sources: {
+      openssh: { name: "OpenSSH", version, command, licence: "MIT" },
+      own: {
+        ...{ name: "Postern", version: "1: meant to differ from OpenSSH, or not possible with its server" },
+        ...{ command, licence: "MIT" },
+      },
     },
-    vectors: vectors.map((vector, index) => ({ id: index + 1, ...vector })),
-  };
-  writeFileSync(
-    new URL("../test-vectors/known-hosts/verdicts.json", import.meta.url),
-    `${JSON.stringify(file, null, 2)}\n`,
-  );
+    vectors,
+  });
 }

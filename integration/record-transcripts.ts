@@ -1,10 +1,10 @@
 /** Records sessions of our machines with OpenSSH. See `record-transcripts.config.ts`. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Player, type Score, transcriptOf } from "@postern/testkit";
 import { concat } from "@postern/wire";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { save } from "../test-vectors/generate/save.mjs.mts";
 import {
   echoTarget,
   exchange,
@@ -17,9 +17,8 @@ import {
   tempDir,
 } from "./harness/index.ts";
 
-const folder = new URL("../test-vectors/transcripts/", import.meta.url);
 const openssh = (): string =>
-  /OpenSSH_\S+( Debian-\S+?)?(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[0] ?? "OpenSSH";
+  /OpenSSH_(\S+( Debian-\S+?)?)(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[1] ?? "?";
 const ciphers = ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr"];
 const algorithms: Score["algorithms"] = {
   kex: ["curve25519-sha256"],
@@ -38,13 +37,13 @@ beforeAll(async () => {
   dir = tempDir("postern-record");
   key = await makeKey("ed25519", dir.file("user"), { comment: "made for a transcript" });
   hostKey = await makeKey("ed25519", dir.file("host"), { comment: "made for a transcript" });
-  mkdirSync(folder, { recursive: true });
 });
 afterAll(() => dir.remove());
 
 /** Plays a score over a socket until the peer closes it, and writes the transcript. */
 async function record(
   name: string,
+  command: string,
   score: Score,
   socket: Socket,
   heard: (line: string) => void = () => {},
@@ -60,9 +59,13 @@ async function record(
     for (const line of player.events.slice(before)) heard(line);
   });
   await new Promise<void>((resolve, reject) => socket.once("error", reject).once("close", () => resolve()));
-  const text = `${JSON.stringify(transcriptOf(score, concat(...input), player), undefined, 1)}\n`;
-  expect(text.length).toBeLessThan(200_000);
-  writeFileSync(new URL(`${name}.json`, folder), text);
+  const transcript = transcriptOf(score, concat(...input), player);
+  expect(JSON.stringify(transcript).length).toBeLessThan(200_000);
+  const source = { name: "OpenSSH", version: openssh(), command, licence: "MIT" };
+  save({
+    ...{ kind: "transcripts", algorithm: name, sources: { OpenSSH: source } },
+    vectors: [{ source: "OpenSSH", ...transcript }],
+  });
 }
 
 /** Records a client of sshd. A visitor of the port sends bytes, half-closes, and reads the answer. */
@@ -73,11 +76,7 @@ async function asClient(
   more: Partial<Score>,
 ): Promise<void> {
   const score: Score = {
-    title,
-    provenance: {
-      peer: openssh(),
-      command: `sshd -D with RekeyLimit ${sshd.rekeyLimit}; a visitor sends 12000 bytes, half-closes, and reads them back`,
-    },
+    comment: title,
     role: "client",
     seed: name,
     version: "SSH-2.0-Postern_transcript",
@@ -90,7 +89,8 @@ async function asClient(
   };
   const socket = connect({ host: "127.0.0.1", port: sshd.port, noDelay: true });
   let answer: Promise<Uint8Array> | undefined;
-  await record(name, score, socket, (line) => {
+  const command = `sshd -D with RekeyLimit ${sshd.rekeyLimit}; a visitor sends 12000 bytes, half-closes, and reads them back`;
+  await record(name, command, score, socket, (line) => {
     if (answer !== undefined || !line.startsWith("globalReply ")) return;
     const [, port] = /^globalReply index=0 ok=true specificData=(0x[0-9a-f]{8})$/.exec(line) ?? [];
     // Without a visitor, the session would not end.
@@ -164,11 +164,7 @@ describe("as a server of ssh -R", () => {
     });
     const told = Object.entries(config).map(([option, value]) => ` -o ${option}=${value}`);
     const score: Score = {
-      title,
-      provenance: {
-        peer: openssh(),
-        command: `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`,
-      },
+      comment: title,
       role: "server",
       seed: name,
       version: "SSH-2.0-Postern_transcript",
@@ -179,7 +175,8 @@ describe("as a server of ssh -R", () => {
       inputs: { ...inputs, size: 12_000 },
       ...more,
     };
-    await record(name, score, await accepted);
+    const command = `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`;
+    await record(name, command, score, await accepted);
     await ssh.exited;
     server.close();
     await target.stop();

@@ -1,63 +1,83 @@
-/** Checks the files of this folder: their form, their provenance, and their counts in the README. */
+/** Checks the files of this folder: their schemas, numbers, flags, sources, and their counts in the README. */
 import { readdirSync, readFileSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { compatibleAlgorithms, sha256, sha384, sha512, skEcdsaNistp256, skSshEd25519 } from "@postern/noble";
-import { loadVectors } from "@postern/testkit/vectors";
+import type { VectorFile } from "@postern/testkit/vectors";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, describe, expect, it } from "vitest";
 
-const kinds = ["cipher", "mac", "hash", "kex", "hostkey", "wire", "agent"];
-const filesOf = (kind: string) =>
-  readdirSync(new URL(kind, import.meta.url)).map((file) => file.replace(/\.json$/, ""));
-const all = kinds.flatMap((kind) => filesOf(kind).map((algorithm) => [kind, algorithm] as const));
-
-/** Yields every string under `value` that should be hexadecimal: all but the fields that hold text. */
-function* hexOf(value: unknown, name = ""): Generator<string> {
-  if (typeof value === "string") {
-    if (!/^(comment|source|error|algorithm|kind|type|message)$/.test(name)) yield value;
-  } else if (typeof value === "object" && value !== null) {
-    for (const [key, inner] of Object.entries(value)) if (key !== "values" && key !== "value") yield* hexOf(inner, key);
-  }
+interface File extends VectorFile {
+  readonly schema: string;
+  readonly notes: Readonly<Record<string, unknown>>;
 }
 
-describe.each(all)("%s/%s.json", (kind, algorithm) => {
-  const { provenance, vectors } = loadVectors(kind, algorithm);
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+const files = readdirSync(import.meta.dirname, { recursive: true })
+  .map((path) => String(path).replaceAll("\\", "/"))
+  .filter((path) => path.endsWith(".json") && !path.startsWith("schemas/"))
+  .toSorted()
+  .map((path) => [path, JSON.parse(read(path)) as File] as const);
 
-  it("numbers its vectors and names a source for each", () => {
-    expect(vectors.map(({ id }) => id)).toEqual(vectors.map((_, index) => index + 1));
-    expect(new Set(vectors.map(({ source }) => source))).toEqual(new Set(Object.keys(provenance)));
-    for (const { comment } of vectors) expect(comment).not.toBe("");
+const ajv = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  strictRequired: false,
+  strictTypes: false,
+  allowUnionTypes: true,
+});
+for (const name of readdirSync(new URL("schemas", import.meta.url))) ajv.addSchema(JSON.parse(read(`schemas/${name}`)));
+
+describe.each(files)("%s", (path, file) => {
+  it("matches its JSON Schema", () => {
+    const validate = ajv.getSchema(file.schema) ?? expect.unreachable();
+    validate(file);
+    expect(validate.errors ?? []).toEqual([]);
   });
 
-  it("holds lower-case hexadecimal", () => {
-    for (const hex of hexOf(vectors)) expect(hex).toMatch(/^([0-9a-f]{2})*$/);
+  it("bears its kind and algorithm in its path, counts its tests, and numbers them", () => {
+    expect(path).toBe(`${file.kind}/${file.algorithm}.json`);
+    const ids = file.testGroups.flatMap(({ tests }) => tests.map(({ tcId }) => tcId));
+    expect(ids).toEqual(Array.from({ length: file.numberOfTests }, (_, index) => index + 1));
   });
 
-  it("is counted in the README", () => {
-    const readme = readFileSync(new URL("README.md", import.meta.url), "utf8");
-    const [, count] =
-      readme
-        .split("\n")
-        .find((line) => line.startsWith(`| ${kind}/${algorithm} `))
-        ?.split("|")
-        .slice(1) ?? [];
-    expect(Number(count)).toBe(vectors.length);
+  it("explains each flag, and no other", () => {
+    const used = new Set(file.testGroups.flatMap(({ tests }) => tests.flatMap(({ flags }) => flags)));
+    expect(Object.keys(file.notes).toSorted()).toEqual([...used].toSorted());
   });
 });
 
-/** Prints the number of vectors of each folder. Directly to stderr: the test runner would add a heading. */
+/** The number of tests and of files of each kind, and of them all. Transcripts are counted apart. */
+function counts(): ReadonlyMap<string, readonly [tests: number, files: number]> {
+  const kinds = new Map<string, readonly [number, number]>();
+  const add = (kind: string, tests: number): void => {
+    const [sum, number] = kinds.get(kind) ?? [0, 0];
+    kinds.set(kind, [sum + tests, number + 1]);
+  };
+  for (const [, { kind, numberOfTests }] of files) add(kind, numberOfTests);
+  for (const [, { kind, numberOfTests }] of files)
+    if (kind !== "transcripts") add("all but transcripts", numberOfTests);
+  return kinds;
+}
+
+/** Directly to stderr: the test runner would add a heading. */
 afterAll(() => {
-  const files = readdirSync(import.meta.dirname, { recursive: true }).map(String);
-  const counts = new Map<string, number>();
-  for (const file of files.filter((name) => name.endsWith(".json")).toSorted()) {
-    const { vectors } = JSON.parse(readFileSync(join(import.meta.dirname, file), "utf8")) as { vectors?: unknown[] };
-    const family = file.startsWith("keys") ? file.replace(/\.json$/, "") : (file.split(/[\\/]/)[0] ?? "");
-    counts.set(family, (counts.get(family) ?? 0) + (vectors?.length ?? 1));
-  }
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  writeSync(2, `vectors: ${[...counts].map(([name, count]) => `${name} ${count}`).join(", ")}; ${total} in all\n`);
+  const list = [...counts()].map(([kind, [tests]]) => `${kind} ${tests}`);
+  writeSync(2, `vectors: ${list.join(", ")}\n`);
 });
 
-describe("coverage", () => {
+describe("the suite", () => {
+  it.each([...counts()])("counts its files of %s in the README", (kind, [tests, number]) => {
+    const row = read("README.md")
+      .split("\n")
+      .find((line) => line.startsWith(`| ${kind} `));
+    const [, , inFiles, inTests] = (row ?? "").split("|").map((cell) => cell.trim());
+    expect([inFiles, inTests]).toEqual([`${number}`, `${tests}`]);
+  });
+
+  it("bears the version of the newest entry of its changelog", () => {
+    const [, newest] = /^## (\S+)$/m.exec(read("CHANGELOG.md")) ?? [];
+    expect(newest).toBe(read("VERSION").trim());
+  });
+
   it.each([
     ["cipher", compatibleAlgorithms.ciphers],
     ["mac", compatibleAlgorithms.macs],
@@ -66,6 +86,7 @@ describe("coverage", () => {
     ["hostkey", [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256]],
   ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
-    expect(filesOf(kind).toSorted()).toEqual(names.toSorted());
+    const covered = files.filter(([, file]) => file.kind === kind).map(([, { algorithm }]) => algorithm);
+    expect(covered.toSorted()).toEqual(names.toSorted());
   });
 });

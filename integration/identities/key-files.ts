@@ -1,5 +1,5 @@
 /** The key files of the test vectors: one of each format, encryption and key type. @module */
-import { type KeyFileVector, loadKeyVectors, loadVectors } from "@postern/testkit/vectors";
+import { type KeyFileVector, loadKeyVectors, loadTests } from "@postern/testkit/vectors";
 
 const pem = (keyType: string) => (keyType === "ssh-rsa" ? "PKCS#1 PEM" : "SEC1 PEM");
 
@@ -19,14 +19,13 @@ const rows: Readonly<Record<string, (command: string, keyType: string, isEncrypt
   "file-jwk": () => "JWK",
 };
 
-export type KeyFile = readonly [row: string, keyType: string, vector: Omit<KeyFileVector, "id" | "source">];
+export type KeyFile = readonly [row: string, keyType: string, vector: Omit<KeyFileVector, "tcId" | "flags" | "result">];
 
 export function keyFiles(): readonly KeyFile[] {
   const plain = loadKeyVectors()
-    .filter(([, { source }]) => source === "OpenSSH")
     .map(([type, vector]): KeyFile => ["OpenSSH, plain", type, { ...vector, text: vector.privateKey }]);
   const others = Object.entries(rows).flatMap(([family, rowOf]) =>
-    (loadVectors("keys", family).vectors as KeyFileVector[]).map((vector): KeyFile => {
+    loadTests<KeyFileVector>("keys", family).map((vector): KeyFile => {
       const keyType = vector.publicLine.split(" ")[0] ?? "";
       return [rowOf(vector.comment, keyType, vector.passphrase !== undefined), keyType, vector];
     }),

@@ -47,7 +47,7 @@ async function runVectors(all: typeof files, algorithms: Algorithms): Promise<Ve
 }
 
 function nameOf(file: (typeof files)[number]): string {
-  return "events" in file ? "transcript" : `${file.kind}/${file.algorithm}`;
+  return `${file.kind}/${file.algorithm}`;
 }
 
 function describe(error: unknown): string {

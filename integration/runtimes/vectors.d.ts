@@ -1,7 +1,4 @@
 /** Every file of `test-vectors/`. `bundle.ts` adds them to the bundle. */
 declare module "virtual:vectors" {
-  export const files: readonly (
-    | import("@postern/testkit/portable").VectorFile
-    | import("@postern/testkit/portable").Transcript
-  )[];
+  export const files: readonly import("@postern/testkit/portable").VectorFile[];
 }

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { save } from "../generate/save.mjs.mts";
 
 const [, , provider] = process.argv;
 if (provider === undefined) throw new Error("expected the path of sk-dummy.so");
@@ -15,7 +16,7 @@ const env = { ...process.env, SSH_SK_PROVIDER: provider, TZ: "UTC" };
 const run = (...args) =>
   execFileSync("ssh-keygen", args, { cwd: folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 const read = (file) => readFileSync(join(folder, file), "utf8").trim();
-const version = execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }).trim();
+const [, version] = /OpenSSH_([^,]+)/.exec(execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }));
 const message = "the quick brown fox";
 writeFileSync(join(folder, "message"), message);
 
@@ -91,17 +92,22 @@ function certificate(key, authority, ...args) {
   const name = `certified${next++}`;
   writeFileSync(join(folder, `${name}.pub`), `${read(`${key}.pub`)}\n`);
   run("-q", "-s", authority, ...args, `${name}.pub`);
+  const fields = listed(`${name}-cert.pub`);
+  const isSha1 = fields.signatureAlgorithm === "ssh-rsa";
   return {
+    result: isSha1 ? "invalid" : fields.principals.length === 0 ? "acceptable" : "valid",
     comment: `ssh-keygen -s ${authority} ${args.join(" ")} ${key}.pub`,
     source: "OpenSSH",
     certificate: read(`${name}-cert.pub`),
     publicLine: read(`${key}.pub`),
     authority: read(`${authority}.pub`),
-    ...listed(`${name}-cert.pub`),
+    ...fields,
     ...signature(key),
   };
 }
 
+const command = "node certificates/generate.mjs SK";
+const sources = { OpenSSH: { name: "OpenSSH", version, command, licence: "MIT" } };
 const always = ["-V", "always:forever"];
 for (const type of Object.keys(types)) {
   const vectors = [
@@ -119,12 +125,8 @@ for (const type of Object.keys(types)) {
     ),
     certificate(type, "ssh-rsa", "-t", "rsa-sha2-256", "-I", "rsa-sha2-256", "-n", "ann", ...always),
     certificate(type, "ssh-rsa", "-t", "ssh-rsa", "-I", "SHA-1", "-n", "ann", ...always),
-  ].map((vector, index) => ({ id: index + 1, ...vector }));
-  const provenance = {
-    OpenSSH: `generate.mjs: the ssh-keygen command in each comment, ssh-keygen -L, and ssh-keygen -Y sign -n postern, of ${version}, with its sk-dummy.so; data is the signed structure of PROTOCOL.sshsig`,
-  };
-  const content = { algorithm: type, kind: "certificates", provenance, vectors };
-  writeFileSync(new URL(`${type}.json`, import.meta.url), `${JSON.stringify(content, null, 1)}\n`);
+  ];
+  save({ kind: "certificates", algorithm: type, sources, vectors });
 }
 
 // Key revocation lists: which of the certificates and keys above each one revokes, by `ssh-keygen -Q`.
@@ -152,7 +154,7 @@ const specifications = {
   "nothing of ours": ["other.pub", "serial: 100"],
   "the SHA-1 fingerprint of the certified key": ["none", `sha1: ${read("ecdsa-sha2-nistp256.pub")}`],
 };
-const lists = Object.entries(specifications).map(([comment, [authority, text]], index) => {
+const lists = Object.entries(specifications).map(([comment, [authority, text]]) => {
   writeFileSync(join(folder, "specification"), `${text}\n`);
   const args = ["-s", authority];
   run("-q", "-k", "-f", "krl", ...args, "specification");
@@ -164,14 +166,9 @@ const lists = Object.entries(specifications).map(([comment, [authority, text]], 
       return true;
     }
   });
-  return { id: index + 1, comment, source: "OpenSSH", krl: readFileSync(join(folder, "krl")).toString("hex"), revoked };
+  const result = comment.includes("SHA-1") ? "acceptable" : "valid";
+  return { comment, source: "OpenSSH", result, krl: readFileSync(join(folder, "krl")).toString("hex"), revoked };
 });
-const content = {
-  algorithm: "krl",
-  kind: "certificates",
-  provenance: { OpenSSH: `generate.mjs: ssh-keygen -k of a specification, and ssh-keygen -Q, of ${version}` },
-  subjects: Object.fromEntries(subjects.map((subject) => [subject, read(fileOf(subject))])),
-  vectors: lists,
-};
-writeFileSync(new URL("krl.json", import.meta.url), `${JSON.stringify(content, null, 1)}\n`);
+const lines = Object.fromEntries(subjects.map((subject) => [subject, read(fileOf(subject))]));
+save({ kind: "certificates", algorithm: "krl", sources, vectors: lists, shared: { subjects: lines } });
 rmSync(folder, { recursive: true });

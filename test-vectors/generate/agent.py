@@ -8,10 +8,9 @@ import tempfile
 import threading
 import time
 
-from common import save
+from common import openssh, save
 
-VERSION = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.split(",")[0]
-SOURCE = {"OpenSSH": f"generate/agent.py: {VERSION}, ssh and ssh-agent"}
+SOURCE = {"OpenSSH": openssh()}
 
 
 class Fields:

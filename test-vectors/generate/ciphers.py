@@ -5,7 +5,7 @@ import hashlib
 from asyncssh.encryption import get_encryption
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from common import ASYNCSSH, CRYPTOGRAPHY, PUBLISHED_BY, blocks, flip, keystream, save, uint32
+from common import BY_ASYNCSSH, CRYPTOGRAPHY, IETF, PUBLISHED_BY, blocks, flip, keystream, save, source, uint32
 
 SIZES = [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 64, 255, 1024]
 
@@ -110,7 +110,7 @@ def chacha():
         "key": swapped.hex(),
         "packets": [{"sequence": base["packets"][0]["sequence"], "sealed": base["packets"][0]["sealed"], "error": "mac"}],
     })
-    save("cipher", name, {"asyncssh": f"generate/ciphers.py: {ASYNCSSH}"}, vectors)
+    save("cipher", name, {"asyncssh": BY_ASYNCSSH}, vectors)
 
 
 def gcm(bits):
@@ -123,7 +123,7 @@ def gcm(bits):
     ]
     vectors = list(positive(name, bits // 8, 16, ivs))
     vectors += list(negative(vectors, 16, False, False))
-    save("cipher", name, {"asyncssh": f"generate/ciphers.py: {ASYNCSSH}"}, vectors)
+    save("cipher", name, {"asyncssh": BY_ASYNCSSH}, vectors)
 
 
 MACS = [
@@ -165,8 +165,8 @@ def ctr(bits):
         etm = mac[0].endswith("-etm@openssh.com")
         vectors += some + list(negative(some, mac[1], True, not etm))
     sources = {
-        "RFC 3686": f"RFC 3686 section 6, {PUBLISHED_BY}; checked with {CRYPTOGRAPHY}",
-        "asyncssh": f"generate/ciphers.py: {ASYNCSSH}",
+        "RFC 3686": source("RFC 3686 section 6", f"{PUBLISHED_BY}; checked with {CRYPTOGRAPHY}", IETF),
+        "asyncssh": BY_ASYNCSSH,
     }
     save("cipher", name, sources, vectors)
 

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import asyncssh
 import cryptography
@@ -13,21 +15,33 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PUBLISHED = os.path.dirname(cryptography_vectors.__file__)
 
 CRYPTOGRAPHY = f"python3-cryptography {cryptography.__version__} over {backend.openssl_version_text()}"
-ASYNCSSH = f"asyncssh {asyncssh.__version__} over {CRYPTOGRAPHY}"
 PUBLISHED_BY = f"as shipped in python3-cryptography-vectors {cryptography_vectors.__version__}"
+
+COMMAND = " ".join(["/usr/bin/python3 -W ignore", f"generate/{os.path.basename(sys.argv[0])}", *sys.argv[1:]])
+IETF = "BSD-3-Clause (IETF Trust Legal Provisions, code components)"
+NIST = "public domain (work of the government of the United States)"
+
+
+def source(name, version, licence="MIT"):
+    """A document or program, and the command that is running."""
+    return {"name": name, "version": version, "command": COMMAND, "licence": licence}
+
+
+def openssh(tool="ssh"):
+    """OpenSSH with its version, as `ssh -V` prints it."""
+    version = subprocess.run([tool, "-V"], capture_output=True, text=True).stderr.split(",")[0]
+    return source("OpenSSH", version.removeprefix("OpenSSH_"))
+
+
+BY_CRYPTOGRAPHY = source("cryptography", CRYPTOGRAPHY.removeprefix("python3-cryptography "))
+BY_ASYNCSSH = source("asyncssh", f"{asyncssh.__version__} over {CRYPTOGRAPHY}")
+OWN = source("Postern", "1: malformed on purpose; the clause in the comment decides")
 
 
 def save(kind, algorithm, sources, vectors):
-    """Each vector names its source by key; ids are made unique and stable here."""
-    for number, vector in enumerate(vectors, 1):
-        assert vector["source"] in sources, vector
-        vectors[number - 1] = {"id": number, **vector}
-    sources = {key: text for key, text in sources.items() if any(vector["source"] == key for vector in vectors)}
-    path = os.path.join(ROOT, kind, f"{algorithm}.json")
-    content = {"algorithm": algorithm, "kind": kind, "provenance": sources, "vectors": vectors}
-    with open(path, "w") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-    print(f"{kind}/{algorithm}.json: {len(vectors)}")
+    """Each vector names its source by key. `save.mjs` writes the file."""
+    content = {"kind": kind, "algorithm": algorithm, "sources": sources, "vectors": vectors}
+    subprocess.run(["node", os.path.join(ROOT, "generate", "save.mjs")], check=True, text=True, input=json.dumps(content))
 
 
 def keystream(label, size):

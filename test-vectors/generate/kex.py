@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from common import CRYPTOGRAPHY, PUBLISHED_BY, blocks, keystream, mpint, save
+from common import BY_CRYPTOGRAPHY, CRYPTOGRAPHY, IETF, NIST, OWN, PUBLISHED_BY, blocks, keystream, mpint, save, source
 
 P25519 = 2**255 - 19
 
@@ -157,17 +157,17 @@ def ec_vectors(curve, name, heading, size, order, p, b):
 
 
 X_SOURCES = {
-    "RFC 7748": f"RFC 7748 section 5.2, {PUBLISHED_BY}; public values by {CRYPTOGRAPHY}",
-    "cryptography": f"generate/kex.py: {CRYPTOGRAPHY}",
-    "own": "generate/kex.py: what the named section forbids",
+    "RFC 7748": source("RFC 7748 section 5.2", f"{PUBLISHED_BY}; public values by {CRYPTOGRAPHY}", IETF),
+    "cryptography": BY_CRYPTOGRAPHY,
+    "own": OWN,
 }
 for name in ("curve25519-sha256", "curve25519-sha256@libssh.org"):
     save("kex", name, X_SOURCES, list(x25519_vectors()))
 
 EC_SOURCES = {
-    "NIST": f"NIST CAVP KAS, ECC static unified, ZZ only, {PUBLISHED_BY}; checked with {CRYPTOGRAPHY}",
-    "cryptography": f"generate/kex.py: {CRYPTOGRAPHY}",
-    "own": "generate/kex.py: what the named section forbids",
+    "NIST": source("NIST CAVP KAS, ECC static unified, ZZ only", f"{PUBLISHED_BY}; checked with {CRYPTOGRAPHY}", NIST),
+    "cryptography": BY_CRYPTOGRAPHY,
+    "own": OWN,
 }
 CURVES = [
     (

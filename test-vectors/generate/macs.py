@@ -5,7 +5,7 @@ import platform
 
 from asyncssh.mac import get_mac
 
-from common import ASYNCSSH, PUBLISHED_BY, blocks, keystream, save
+from common import BY_ASYNCSSH, IETF, NIST, PUBLISHED_BY, blocks, keystream, save, source
 
 
 PYTHON = f"Python {platform.python_version()}, hashlib and hmac"
@@ -52,7 +52,7 @@ for digest, size in (("sha256", 32), ("sha512", 64)):
     for suffix in ("", "-etm@openssh.com"):
         name = f"hmac-sha2-{size * 8}{suffix}"
         vectors = [*rfc4231(digest, size), *packets(name, size)]
-        sources = {"RFC 4231": f"RFC 4231 section 4, {PUBLISHED_BY}", "asyncssh": f"generate/macs.py: {ASYNCSSH}"}
+        sources = {"RFC 4231": source("RFC 4231 section 4", PUBLISHED_BY, IETF), "asyncssh": BY_ASYNCSSH}
         save("mac", name, sources, vectors)
 
 for digest in ("sha256", "sha384", "sha512"):
@@ -63,4 +63,5 @@ for digest in ("sha256", "sha384", "sha512"):
         data = group["Msg"] if group["Len"] != "0" else ""
         assert hashlib.new(digest, bytes.fromhex(data)).hexdigest() == group["MD"]
         vectors.append({"comment": f"{int(group['Len']) // 8} bytes", "source": "NIST", "data": data, "digest": group["MD"]})
-    save("hash", digest, {"NIST": f"NIST CAVP SHA test vectors, byte-oriented short messages, {PUBLISHED_BY}; checked with {PYTHON}"}, vectors)
+    name = "NIST CAVP SHA test vectors, byte-oriented short messages"
+    save("hash", digest, {"NIST": source(name, f"{PUBLISHED_BY}; checked with {PYTHON}", NIST)}, vectors)

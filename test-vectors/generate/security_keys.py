@@ -13,22 +13,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from common import CRYPTOGRAPHY, flip, mpint, save, string, uint32
+import common
+from common import BY_CRYPTOGRAPHY, OWN, flip, mpint, save, string, uint32
 
 [PROVIDER] = sys.argv[1:]
-OPENSSH = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.split(",")[0]
 DATA = b"the exchange hash would be here"
 ED25519, ECDSA = "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"
 
 
 def case(comment, source, key, data, signature, valid):
     hexes = {"publicKey": key.hex(), "data": data.hex(), "signature": signature.hex()}
-    return {"comment": comment, "source": source, **hexes, "valid": valid}
+    return {"comment": comment, "source": source, **hexes, "result": "valid" if valid else "invalid"}
 
 
 def bad_key(comment, key, signature):
     vector = case(comment, "own", key, DATA, signature, False)
-    del vector["valid"]
     return vector | {"error": "key"}
 
 
@@ -118,9 +117,9 @@ def vectors(name, key_type, new_key):
 
 
 SOURCES = {
-    "OpenSSH": f"generate/security_keys.py: ssh-keygen -Y sign -n postern of {OPENSSH} with its sk-dummy.so; data is the signed structure of PROTOCOL.sshsig",
-    "cryptography": f"generate/security_keys.py: {CRYPTOGRAPHY}, over the structure of PROTOCOL.u2f",
-    "own": "generate/security_keys.py: malformed or spoiled inputs",
+    "OpenSSH": common.openssh(),
+    "cryptography": BY_CRYPTOGRAPHY,
+    "own": OWN,
 }
 save("hostkey", ED25519, SOURCES, list(vectors(ED25519, "ed25519-sk", ed25519_key)))
 save("hostkey", ECDSA, SOURCES, list(vectors(ECDSA, "ecdsa-sk", ecdsa_key)))

@@ -3,9 +3,9 @@
 import paramiko
 from paramiko.message import Message
 
-from common import keystream, save
+from common import IETF, OWN, keystream, save, source
 
-PARAMIKO = f"generate/wire.py: paramiko {paramiko.__version__}, paramiko.message.Message"
+PARAMIKO = source("paramiko", paramiko.__version__)
 
 
 def typed(kind, value, encoded, source="RFC 4251", comment="RFC 4251 section 5, an example of the text"):
@@ -158,6 +158,5 @@ def messages():
     yield message("Pong", "OpenSSH PROTOCOL 1.8", 193, {"data": ("s", b"")})
 
 
-OWN = {"own": "generate/wire.py: what the named section forbids"}
-save("wire", "types", {"RFC 4251": "RFC 4251 section 5", "paramiko": PARAMIKO} | OWN, list(types()))
+save("wire", "types", {"RFC 4251": source("RFC 4251 section 5", "January 2006", IETF), "paramiko": PARAMIKO, "own": OWN}, list(types()))
 save("wire", "messages", {"paramiko": PARAMIKO}, list(messages()))

@@ -1,9 +1,12 @@
 """Generates bcrypt-pbkdf.json with python3-bcrypt: /usr/bin/python3 -W ignore test-vectors/keys/generate-bcrypt.py"""
 
-import json
 import pathlib
+import sys
 
 import bcrypt
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "generate"))
+from common import save, source  # noqa: E402
 
 CASES = [
     (b"password", b"salt", 4, 32),
@@ -16,7 +19,6 @@ CASES = [
 
 vectors = [
     {
-        "id": index + 1,
         "comment": f"{rounds} rounds, {size} bytes",
         "source": "python3-bcrypt",
         "passphrase": passphrase.hex(),
@@ -25,9 +27,7 @@ vectors = [
         "size": size,
         "derived": bcrypt.kdf(passphrase, salt, size, rounds).hex(),
     }
-    for index, (passphrase, salt, rounds, size) in enumerate(CASES)
+    for passphrase, salt, rounds, size in CASES
 ]
-provenance = {"python3-bcrypt": f"generate-bcrypt.py: bcrypt.kdf of python3-bcrypt {bcrypt.__version__}"}
-content = {"algorithm": "bcrypt-pbkdf", "kind": "keys", "provenance": provenance, "vectors": vectors}
-path = pathlib.Path(__file__).with_name("bcrypt-pbkdf.json")
-path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+command = {"command": "/usr/bin/python3 -W ignore keys/generate-bcrypt.py"}
+save("keys", "bcrypt-pbkdf", {"python3-bcrypt": source("python3-bcrypt", bcrypt.__version__) | command}, vectors)

@@ -7,27 +7,24 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { save } from "../generate/save.mjs.mts";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-files-"));
 const at = (name) => join(folder, name);
 const run = (command, ...args) => execFileSync(command, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-const firstLine = (text) => text.toString().trim().split("\n")[0];
+const found = (pattern, text) => pattern.exec(text.toString())[1];
 const versions = {
-  OpenSSH: execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }).trim(),
-  OpenSSL: firstLine(run("openssl", "version")),
-  PuTTY: firstLine(run("puttygen", "--version")),
-  "Node.js": process.version,
+  OpenSSH: found(/OpenSSH_([^,]+)/, execFileSync("sh", ["-c", "ssh -V 2>&1"])),
+  OpenSSL: found(/OpenSSL (\S+)/, run("openssl", "version")),
+  PuTTY: found(/Release (\S+)/, run("puttygen", "--version")),
+  "Node.js": process.versions.node,
 };
 
-function save(algorithm, vectors) {
-  const provenance = {};
-  for (const { source } of vectors) {
-    provenance[source] = `generate-files.mjs: the command in each comment, by ${versions[source]}`;
-  }
-  const numbered = vectors.map((vector, index) => ({ id: index + 1, ...vector }));
-  const content = { algorithm, kind: "keys", provenance, vectors: numbered };
-  writeFileSync(new URL(`${algorithm}.json`, import.meta.url), `${JSON.stringify(content, null, 1)}\n`);
-}
+const command = "node keys/generate-files.mjs";
+const sources = Object.fromEntries(
+  Object.entries(versions).map(([name, version]) => [name, { name, version, command, licence: "MIT" }]),
+);
+const saveFiles = (algorithm, vectors) => save({ kind: "keys", algorithm, sources, vectors });
 
 const string = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]).fill(bytes.length >> 8, 2, 3), bytes]);
 const mpint = (bytes) => string(bytes[0] > 0x7f ? Buffer.concat([Buffer.alloc(1), bytes]) : bytes);
@@ -78,7 +75,7 @@ function openssl(key, args, { passphrase, binary = false, line = lines[key] } = 
   };
 }
 
-save("file-pkcs8", [
+saveFiles("file-pkcs8", [
   ...Object.keys(types).map((key) => openssl(key, ["pkcs8", "-topk8", "-nocrypt", "-in", key])),
   openssl("p256", ["ec", "-in", "p256", "-conv_form", "compressed"]),
   openssl("p256", ["pkey", "-in", "p256", "-ec_conv_form", "compressed"]),
@@ -88,7 +85,7 @@ save("file-pkcs8", [
 ]);
 
 const topk8 = (key, passphrase, ...args) => ["pkcs8", "-topk8", "-in", key, "-passout", `pass:${passphrase}`, ...args];
-save("file-pkcs8-encrypted", [
+saveFiles("file-pkcs8-encrypted", [
   ...Object.keys(types).map((key) => openssl(key, topk8(key, secret), { passphrase: secret })),
   ...["hmacWithSHA1", "hmacWithSHA256", "hmacWithSHA384", "hmacWithSHA512"].map((prf) =>
     openssl("ed25519", topk8("ed25519", umlauts, "-v2", "aes-256-cbc", "-v2prf", prf), { passphrase: umlauts }),
@@ -110,7 +107,7 @@ const encryptedPem = (tool, key, cipher) =>
       passphrase: secret,
     },
   );
-save("file-pem", [
+saveFiles("file-pem", [
   openssl("rsa", traditional("rsa", "rsa", "-traditional")),
   ...["p256", "p384", "p521"].map((key) => openssl(key, traditional("ec", key))),
   openssl("p256", traditional("ec", "p256", "-no_public")),
@@ -148,7 +145,7 @@ const ciphers = [
   "128-gcm@openssh.com",
   "256-gcm@openssh.com",
 ];
-save("file-openssh", [
+saveFiles("file-openssh", [
   ...[...ciphers.map((name) => `aes${name}`), "chacha20-poly1305@openssh.com"].flatMap((cipher, index) => [
     opensshFile(`e${index}`, secret, "-t", "ed25519", "-Z", cipher, "-a", "1"),
     opensshFile(`p${index}`, umlauts, "-t", "ecdsa", "-b", "521", "-Z", cipher, "-a", "1"),
@@ -189,7 +186,7 @@ for (const [name, args] of Object.entries(puttyTypes)) {
     .join(" ");
 }
 const small = "memory=512,passes=2";
-save("file-ppk", [
+saveFiles("file-ppk", [
   ...Object.entries(puttyLines).flatMap(([name, line]) =>
     [2, 3].flatMap((version) => [
       ppk(line, name, "", "--ppk-param", `version=${version}`),
@@ -216,7 +213,7 @@ function pfx(key, passphrase, ...args) {
   const all = ["pkcs12", "-export", "-inkey", key, "-in", `${key}.crt`, "-passout", `pass:${passphrase}`, ...args];
   return openssl(key, all, { passphrase, binary: true });
 }
-save("file-pkcs12", [
+saveFiles("file-pkcs12", [
   ...Object.keys(types).map((key) => pfx(key, secret)),
   pfx("ed25519", umlauts),
   pfx("ed25519", ""),
@@ -226,7 +223,7 @@ save("file-pkcs12", [
   pfx("ed25519", secret, "-nomaciter"),
 ]);
 
-save(
+saveFiles(
   "file-jwk",
   Object.entries(lines).map(([name, line]) => ({
     comment: `createPrivateKey(${name}).export({ format: "jwk" })`,
@@ -240,10 +237,11 @@ save(
 
 function rejected(error, expects, make, passphrase) {
   const { publicLine: _, ...vector } = make;
-  return { ...vector, ...(passphrase !== undefined && { passphrase }), error, expects };
+  const result = error === "key" ? "invalid" : "acceptable";
+  return { ...vector, ...(passphrase !== undefined && { passphrase }), result, error, expects };
 }
 const convert = "convert a copy with: ";
-save("unread", [
+saveFiles("unread", [
   rejected("unsupported", ["ssh-dss"], opensshFile("dsa", "", "-t", "dsa")),
   rejected("key", ["2048", "1024"], opensshFile("short", "", "-t", "rsa", "-b", "1024")),
   rejected(
@@ -278,5 +276,9 @@ save("unread", [
   ),
 ]);
 // The cipher that only some platforms have.
-save("file-pem-3des", [encryptedPem("rsa", "rsa", "-des3"), encryptedPem("ec", "p256", "-des3")]);
+const tripleDes = [encryptedPem("rsa", "rsa", "-des3"), encryptedPem("ec", "p256", "-des3")];
+saveFiles(
+  "file-pem-3des",
+  tripleDes.map((vector) => ({ ...vector, result: "acceptable" })),
+);
 rmSync(folder, { recursive: true });

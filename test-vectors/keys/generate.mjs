@@ -4,11 +4,12 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { save } from "../generate/save.mjs.mts";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-keys-"));
 const run = (command, ...args) =>
   execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-const version = execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }).trim();
+const [, version] = /OpenSSH_([^,]+)/.exec(execFileSync("sh", ["-c", "ssh -V 2>&1"], { encoding: "utf8" }));
 const message = "the quick brown fox";
 writeFileSync(join(folder, "message"), message);
 
@@ -36,12 +37,6 @@ function uint32(value) {
   return bytes;
 }
 
-function save(algorithm, provenance, vectors) {
-  const numbered = vectors.map((vector, index) => ({ id: index + 1, ...vector }));
-  const content = { algorithm, kind: "keys", provenance, vectors: numbered };
-  writeFileSync(new URL(`${algorithm}.json`, import.meta.url), `${JSON.stringify(content, null, 1)}\n`);
-}
-
 function pair(comment, ...args) {
   const name = `key${Math.random()}`;
   const command = ["-q", ...args, "-N", "", "-C", comment, "-f", name];
@@ -58,21 +53,21 @@ function pair(comment, ...args) {
   };
 }
 
-const provenance = {
-  OpenSSH: `generate.mjs: the ssh-keygen command in each comment, ssh-keygen -lf, and ssh-keygen -Y sign -n postern of ${version}; data is the signed structure of PROTOCOL.sshsig`,
-};
-save("ssh-ed25519", provenance, [
+const command = "node keys/generate.mjs";
+const sources = { OpenSSH: { name: "OpenSSH", version, command, licence: "MIT" } };
+const saveKeys = (algorithm, vectors) => save({ kind: "keys", algorithm, sources, vectors });
+saveKeys("ssh-ed25519", [
   pair("me@laptop", "-t", "ed25519"),
   pair("", "-t", "ed25519"),
   pair("näme with spaces", "-t", "ed25519"),
 ]);
 for (const bits of [256, 384, 521]) {
-  save(`ecdsa-sha2-nistp${bits}`, provenance, [
+  saveKeys(`ecdsa-sha2-nistp${bits}`, [
     pair("me@laptop", "-t", "ecdsa", "-b", `${bits}`),
     pair("", "-t", "ecdsa", "-b", `${bits}`),
   ]);
 }
-save("ssh-rsa", provenance, [
+saveKeys("ssh-rsa", [
   pair("me@laptop", "-t", "rsa", "-b", "2048"),
   pair("", "-t", "rsa", "-b", "3072"),
   pair("odd size", "-t", "rsa", "-b", "2049"),

@@ -1,25 +1,24 @@
 /**
  * Replays each recorded session: the same seed and input lead to the same output and events, for any cut of the input.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { bytesOf, chunkings, Player, seededRandom, type Transcript } from "@postern/testkit";
+import { loadTests, type Vector } from "@postern/testkit/vectors";
 import { SshError, toHex } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 
 const folder = new URL(".", import.meta.url);
 const transcripts = readdirSync(folder)
   .filter((name) => name.endsWith(".json"))
-  .map(
-    (name) =>
-      [name.replace(/\.json$/, ""), JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Transcript] as const,
-  );
+  .map((file) => file.replace(/\.json$/, ""))
+  .flatMap((name) => loadTests<Transcript & Vector>("transcripts", name).map((test) => [name, test] as const));
 
 const cuts = ["whole", "1 byte", "7 bytes", "random"];
 
 describe.each(transcripts)("%s", (name, transcript) => {
   const { input, output } = bytesOf(transcript);
 
-  it.each(cuts)(`replays the session with the input cut: %s (${transcript.title})`, (cut) => {
+  it.each(cuts)(`replays the session with the input cut: %s (${transcript.comment})`, (cut) => {
     const player = new Player(transcript);
     player.take();
     const { chunks } =

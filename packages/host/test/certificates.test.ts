@@ -11,7 +11,7 @@ import {
 import { modernAlgorithms } from "@postern/noble";
 import { connect } from "@postern/ssh";
 import { otherHostKey, pipePair, seededRandom, testHostKey } from "@postern/testkit";
-import { type CertificateVector, loadVectors } from "@postern/testkit/vectors";
+import { type CertificateVector, loadTests } from "@postern/testkit/vectors";
 import { policy } from "@postern/web";
 import { concat, Reader, SshError, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
@@ -19,8 +19,7 @@ import { authorizedKeys, type KeyUse, TunnelHost } from "../src/index.ts";
 import { AddressList } from "../src/ip.ts";
 import { Network } from "./world.ts";
 
-const vectors = loadVectors("certificates", "sk-ssh-ed25519@openssh.com")
-  .vectors as unknown as readonly CertificateVector[];
+const vectors = loadTests<CertificateVector>("certificates", "sk-ssh-ed25519@openssh.com");
 const vectorOf = (title: string): CertificateVector => {
   const found = vectors.find(({ keyId }) => keyId === title);
   if (found === undefined) throw new Error(`expected the certificate ${title}, got none`);

@@ -1,6 +1,6 @@
 /** Damaged and hostile key files: a typed error each, and no key derivation beyond the limits. */
 import { loadKeyFileCrypto, parsePrivateKey, publicHalf } from "@postern/noble";
-import { contentOf, type KeyFileVector, loadVectors } from "@postern/testkit/vectors";
+import { contentOf, type KeyFileVector, loadTests } from "@postern/testkit/vectors";
 import { type Bytes, concat, fromBase64, fromHex, fromUtf8, SshError, toBase64, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
@@ -53,9 +53,9 @@ async function failure(file: string | Bytes, passphrase?: string): Promise<SshEr
 const codes = ["key", "passphrase", "unsupported", "limit"];
 
 function vector(family: string, comment: RegExp): KeyFileVector {
-  const found = loadVectors("keys", family).vectors.find((one) => comment.test(one.comment));
+  const found = loadTests<KeyFileVector>("keys", family).find((one) => comment.test(one.comment));
   if (found === undefined) throw new Error(`expected a vector ${comment} in ${family}`);
-  return found as KeyFileVector;
+  return found;
 }
 
 /** The part of a file that is flipped, and how it becomes a file again. */

@@ -245,7 +245,7 @@ describe("parsePrivateKey", () => {
   });
 
   // Flips in a check number, the comment or unused bits of base64 may pass.
-  it.each(keyVectors.filter(([, { id }]) => id === 1))(
+  it.each(keyVectors.filter(([, { tcId }]) => tcId === 1))(
     "never returns another %s key if a bit is flipped",
     (type, vector) => {
       const good = parsePrivateKey(vector.privateKey);

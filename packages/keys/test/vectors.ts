@@ -1,5 +1,5 @@
 /** Loads test-vectors/keys. */
-import { type KeyFileVector, type KeyVector, loadKeyVectors, loadVectors } from "@postern/testkit/vectors";
+import { type KeyFileVector, type KeyVector, loadKeyVectors, loadTests } from "@postern/testkit/vectors";
 
 export const keyVectors = loadKeyVectors();
 
@@ -12,7 +12,7 @@ export const fileVectors: readonly { readonly comment: string; readonly text: st
   "file-ppk",
   "file-jwk",
 ].map((name) => {
-  const { comment, text = "" } = loadVectors("keys", name).vectors[0] as KeyFileVector;
+  const { comment, text = "" } = loadTests<KeyFileVector>("keys", name)[0] as KeyFileVector;
   return { comment, text };
 });
 

@@ -2,7 +2,7 @@
 import * as nodeCrypto from "node:crypto";
 import type { Algorithms, Mac } from "@postern/crypto";
 import * as noble from "@postern/noble";
-import { type HostKeyVector, loadVectors } from "@postern/testkit/vectors";
+import { type HostKeyVector, loadTests } from "@postern/testkit/vectors";
 import { fromHex, putUint32 } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
@@ -166,7 +166,7 @@ describe("public keys", () => {
   it.each(compatibleAlgorithms.hostKeys.map((algorithm) => [algorithm.name, algorithm] as const))(
     "%s: verifies with node:crypto",
     (name, algorithm) => {
-      const [valid] = (loadVectors("hostkey", name).vectors as HostKeyVector[]).filter((vector) => vector.valid);
+      const [valid] = loadTests<HostKeyVector>("hostkey", name).filter(({ result }) => result === "valid");
       const { publicKey = "", data = "", signature = "" } = valid ?? {};
       const before = callsOf(nodeCrypto.verify);
       expect(algorithm.verify(fromHex(publicKey), fromHex(data), fromHex(signature))).toBe(true);

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthMethod } from "@postern/auth";
-import { contentOf, type KeyFileVector, loadVectors } from "@postern/testkit/vectors";
+import { contentOf, type KeyFileVector, loadTests } from "@postern/testkit/vectors";
 import { type Bytes, SshError, toHex } from "@postern/wire";
 import { afterAll, describe, expect, it } from "vitest";
 import { generatePrivateKey, readPrivateKey } from "../src/keys.ts";
@@ -210,7 +210,7 @@ describe("certificates", () => {
 
 describe("line ends and byte order marks", () => {
   const vectors = ["file-openssh", "file-pkcs8", "file-pkcs8-encrypted", "file-pem", "file-ppk", "file-jwk"].map(
-    (family) => [family, loadVectors("keys", family).vectors[0] as KeyFileVector] as const,
+    (family) => [family, loadTests<KeyFileVector>("keys", family)[0] as KeyFileVector] as const,
   );
   it.each(vectors)("are tolerated: %s", async (_family, vector) => {
     const file = String(contentOf(vector));

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
   ecdsaNistp256,
@@ -10,6 +9,7 @@ import {
   signer,
   sshEd25519,
 } from "@postern/noble";
+import { loadKeyVectors } from "@postern/testkit/vectors";
 import { type Bytes, fromHex, Reader, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { createSigner } from "../src/signer.ts";
@@ -23,19 +23,7 @@ const verifiers: readonly PublicKeyAlgorithm[] = [
   rsaSha2_512,
 ];
 
-interface Vector {
-  readonly comment: string;
-  readonly privateKey: string;
-  readonly data: string;
-  readonly signature: string;
-}
-
-const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
-const vectors = types.flatMap((type) => {
-  const url = new URL(`../../../test-vectors/keys/${type}.json`, import.meta.url);
-  const file = JSON.parse(readFileSync(url, "utf8")) as { vectors: Vector[] };
-  return file.vectors.map((vector) => [type, vector] as const);
-});
+const vectors = loadKeyVectors();
 
 describe("createSigner", () => {
   it.each(vectors)("%s: signs synchronously, and @postern/noble accepts the signature ($comment)", (_, vector) => {

@@ -10,7 +10,15 @@ import {
 } from "@postern/keys";
 import { sha256, sha256Fingerprint } from "@postern/noble";
 import { type Bytes, fromHex, fromUtf8, Reader, toHex } from "@postern/wire";
-import { equal, ok, testsOf, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
+import {
+  equal,
+  ok,
+  testsOf,
+  type Vector,
+  type VectorFile,
+  type VectorGroup,
+  type VectorTest,
+} from "./vector-checks.ts";
 
 export interface CertificateVector extends Vector {
   readonly certificate: string;
@@ -38,9 +46,9 @@ export interface KrlVector extends Vector {
   readonly revoked: readonly string[];
 }
 
-/** A file of KRLs, and the keys and certificates that they revoke. */
+/** A file of KRLs; each group has the keys and certificates that they revoke. */
 export interface KrlFile extends VectorFile {
-  readonly subjects: Readonly<Record<string, string>>;
+  readonly testGroups: readonly (VectorGroup & { readonly subjects: Readonly<Record<string, string>> })[];
 }
 
 /**
@@ -118,9 +126,10 @@ async function checkAuthority(
 
 /** Compares the revoked subjects of each KRL with those of `ssh-keygen -Q`. */
 export function krlTests(file: KrlFile): VectorTest[] {
-  return testsOf<KrlVector>(file, "krl", ({ comment, krl, revoked }) => {
+  const subjects = Object.entries(file.testGroups[0]?.subjects ?? {});
+  return testsOf<KrlVector>(file, "krl", ({ flags, krl, revoked }) => {
     const parse = () => parseRevokedKeys(fromHex(krl), sha256);
-    if (comment.includes("SHA-1")) {
+    if (flags.includes("Sha1Signature")) {
       try {
         parse();
       } catch (error) {
@@ -130,7 +139,7 @@ export function krlTests(file: KrlFile): VectorTest[] {
       throw new Error("expected a KRL with SHA-1 to be refused");
     }
     const list = parse();
-    const found = Object.entries(file.subjects)
+    const found = subjects
       .filter(([, line]) => list.reason(parsePublicKey(line).blob) !== undefined)
       .map(([name]) => name);
     equal(found.join(", "), revoked.join(", "));

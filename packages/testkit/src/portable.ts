@@ -14,24 +14,20 @@ import {
   hostKeyTests,
   kexTests,
   macTests,
+  testsOf,
+  type Vector,
   type VectorFile,
   type VectorTest,
 } from "./vector-checks.ts";
 import { messageTests, typeTests } from "./wire-checks.ts";
 
-export type { Transcript } from "./transcript.ts";
 export type { VectorFile, VectorTest } from "./vector-checks.ts";
 
 /**
  * Returns the tests of one file of `test-vectors/`. Throws if its kind is unknown, or if `algorithms` and `hashes` do
  * not contain its algorithm.
  */
-export function testsOfFile(
-  file: VectorFile | Transcript,
-  algorithms: Algorithms,
-  hashes: readonly Hash[],
-): VectorTest[] {
-  if ("events" in file) return [{ title: file.title, run: () => replay(file) }];
+export function testsOfFile(file: VectorFile, algorithms: Algorithms, hashes: readonly Hash[]): VectorTest[] {
   const value = <T extends { readonly name: string }>(values: readonly T[]): T => {
     const found = values.find(({ name }) => name === file.algorithm);
     if (found === undefined) throw new Error(`expected an implementation of ${file.kind} ${file.algorithm}, got none`);
@@ -57,6 +53,8 @@ export function testsOfFile(
       return testsOfKeys(file, { readPrivateKey, algorithms: algorithms.hostKeys, sha512 });
     case "agent":
       return messageTests(file, keys);
+    case "transcripts":
+      return testsOf<Transcript & Vector>(file, file.algorithm, replay);
     case "known-hosts":
       return knownHostsTests(file, algorithms.hostKeys, hmacSha1);
     case "wire":

@@ -7,10 +7,9 @@ import { type Bytes, concat, fromBase64, SshError, toBase64, toHex } from "@post
 import { seededRandom } from "./seeded-random.ts";
 import { type Inputs, type Program, programs } from "./transcript-programs.ts";
 
-/** A file of `test-vectors/transcripts/`; its README describes the fields. */
+/** The test of a file of `test-vectors/transcripts/`; the README there describes the fields. */
 export interface Transcript {
-  readonly title: string;
-  readonly provenance: { readonly peer: string; readonly command: string };
+  readonly comment: string;
   readonly role: "client" | "server";
   readonly seed: string;
   readonly version: string;

@@ -18,6 +18,7 @@ export {
   type Vector,
   type VectorFile,
   type VectorTest,
+  vectorsOf,
 } from "./vector-checks.ts";
 export * from "./wire-checks.ts";
 
@@ -27,16 +28,19 @@ export function loadVectors(kind: string, algorithm: string): checks.VectorFile 
   const file = JSON.parse(readFileSync(url, "utf8")) as checks.VectorFile;
   checks.equal(file.kind, kind);
   checks.equal(file.algorithm, algorithm);
-  checks.ok(file.vectors.length > 0, "expected vectors, got none");
+  checks.ok(file.numberOfTests > 0, "expected vectors, got none");
   return file;
+}
+
+/** Returns the tests of `test-vectors/<kind>/<algorithm>.json`. */
+export function loadTests<V extends checks.Vector>(kind: string, algorithm: string): readonly V[] {
+  return checks.vectorsOf<V>(loadVectors(kind, algorithm));
 }
 
 /** Returns the vectors of key files, each with its key type. */
 export function loadKeyVectors(): (readonly [type: string, vector: KeyVector])[] {
   const types = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"];
-  return types.flatMap((type) =>
-    (loadVectors("keys", type).vectors as KeyVector[]).map((vector) => [type, vector] as const),
-  );
+  return types.flatMap((type) => loadTests<KeyVector>("keys", type).map((vector) => [type, vector] as const));
 }
 
 /** Returns the tests of a provider, by kind. */
