@@ -1,19 +1,17 @@
 /** Reads and writes the data types of RFC 4251 section 5. @module */
 
-/** @param {number} value */
 export function uint32(value) {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value >>> 0);
   return bytes;
 }
 
-/** @param {string | Uint8Array} value */
 export function string(value) {
   const bytes = Buffer.from(value);
   return Buffer.concat([uint32(bytes.length), bytes]);
 }
 
-/** Encodes unsigned big-endian bytes as an mpint. @param {Uint8Array} bytes */
+/** Encodes unsigned big-endian bytes as an mpint. */
 export function mpint(bytes) {
   let start = 0;
   while (start < bytes.length && bytes[start] === 0) start++;
@@ -26,7 +24,6 @@ export class Reader {
   #bytes;
   #at = 0;
 
-  /** @param {Buffer} bytes */
   constructor(bytes) {
     this.#bytes = bytes;
   }
@@ -51,7 +48,6 @@ export class Reader {
     return this.#bytes.subarray(this.#at);
   }
 
-  /** @param {number} size */
   #take(size) {
     const end = this.#at + size;
     if (end > this.#bytes.length)

@@ -16,7 +16,7 @@ const shims = fileURLToPath(new URL("../shims/", import.meta.url));
 const others = ["openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
 const commands = new Map([
   ["postern", [process.execPath, `${shims}postern.mjs`]],
-  ...others.map((name) => /** @type {[string, string[]]} */ ([name, [process.execPath, `${shims}program.mjs`, name]])),
+  ...others.map((name) => [name, [process.execPath, `${shims}program.mjs`, name]]),
 ]);
 const chosen = values.only?.split(",") ?? [...commands.keys()];
 const page = [
@@ -28,8 +28,7 @@ const page = [
   "shows what a trace expected, and what came instead.",
 ];
 
-for (const role of /** @type {const} */ (["server", "client"])) {
-  /** @type {{ name: string, results: { trace: import("./suite.mjs").FiledTrace, problem: string | undefined }[] }[]} */
+for (const role of ["server", "client"]) {
   const columns = [];
   for (const name of chosen) {
     try {
@@ -38,7 +37,7 @@ for (const role of /** @type {const} */ (["server", "client"])) {
       console.error(`${name} as ${role}: not run (${error instanceof Error ? error.message : error})`);
       continue;
     }
-    const { name: title, results } = /** @type {typeof columns[number]} */ (columns.at(-1));
+    const { name: title, results } = columns.at(-1);
     console.error(
       `${title} as ${role}: ${results.filter(({ problem }) => problem === undefined).length} of ${results.length}`,
     );
@@ -49,13 +48,13 @@ const text = `${page.join("\n")}\n`;
 if (values.write) writeFileSync(new URL("../../docs/audit/implementations.md", import.meta.url), text);
 else console.log(text);
 
-/** A row for each file of traces. @param {any[]} columns @param {"client" | "server"} role */
+/** A row for each file of traces. */
 function summary(columns, role) {
   const files = [...new Set(tracesFor(role).map(({ file }) => file))];
-  const cells = (/** @type {string} */ file) =>
+  const cells = (file) =>
     columns.map(({ results }) => {
-      const own = results.filter((/** @type {any} */ { trace }) => trace.file === file);
-      return `${own.filter((/** @type {any} */ { problem }) => problem === undefined).length} of ${own.length}`;
+      const own = results.filter(({ trace }) => trace.file === file);
+      return `${own.filter(({ problem }) => problem === undefined).length} of ${own.length}`;
     });
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
@@ -64,12 +63,12 @@ function summary(columns, role) {
   ];
 }
 
-/** A row for each trace that some implementation did not pass. @param {any[]} columns */
+/** A row for each trace that some implementation did not pass. */
 function deviations(columns) {
   const rows = columns.flatMap(({ name, results }) =>
     results
-      .filter((/** @type {any} */ { problem }) => problem !== undefined)
-      .map((/** @type {any} */ { trace, problem }) => {
+      .filter(({ problem }) => problem !== undefined)
+      .map(({ trace, problem }) => {
         const id = `${trace.file.replace(".json", "")} ${trace.tcId}`;
         return {
           id,
@@ -86,7 +85,6 @@ function deviations(columns) {
   ];
 }
 
-/** @param {readonly string[]} cells */
 function row(cells) {
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }

@@ -11,7 +11,6 @@ export class KeyPair {
   #seed;
   #name;
 
-  /** @param {string} name of which the seed is the SHA-256 */
   constructor(name) {
     this.#name = name;
     this.#seed = createHash("sha256").update(name).digest();
@@ -22,7 +21,7 @@ export class KeyPair {
     this.blob = Buffer.concat([string("ssh-ed25519"), string(this.point)]);
   }
 
-  /** Returns a signature blob (RFC 8709 section 6). @param {Buffer} data */
+  /** Returns a signature blob (RFC 8709 section 6). */
   sign(data) {
     return Buffer.concat([string("ssh-ed25519"), string(sign(null, data, this.#private))]);
   }
@@ -55,7 +54,6 @@ export class KeyPair {
   }
 }
 
-/** @param {Buffer} blob @param {Buffer} data @param {Buffer} signature 64 bytes */
 export function verifyEd25519(blob, data, signature) {
   const key = createPublicKey({ key: Buffer.concat([spkiPrefix, blob.subarray(-32)]), format: "der", type: "spki" });
   return verify(null, data, key, signature);

@@ -1,6 +1,5 @@
 /** Message numbers (RFC 4250 section 4.1.2, RFC 8308, OpenSSH PROTOCOL) and the names that traces use. @module */
 
-/** @type {Readonly<Record<string, number>>} */
 export const numbers = {
   DISCONNECT: 1,
   IGNORE: 2,
@@ -40,7 +39,6 @@ export const numbers = {
 
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name]));
 
-/** @param {number | undefined} number */
 export function nameOf(number) {
   return number === undefined ? "an empty payload" : (names.get(number) ?? `message ${number}`);
 }

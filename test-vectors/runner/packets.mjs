@@ -2,25 +2,20 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
 import { uint32 } from "./bytes.mjs";
 
-/** @typedef {{ key: Buffer, iv: Buffer, mac: Buffer }} Keys */
-
 const maxPacket = 300_000;
 
 export class PacketWriter {
   /** the sequence number of the next packet */
   sequence = 0;
-  /** @type {import("node:crypto").Cipher | undefined} */
   #cipher;
   #mac = Buffer.alloc(0);
 
-  /** @param {Keys} keys @param {boolean} reset whether the sequence number starts again (strict key exchange) */
   setKeys({ key, iv, mac }, reset) {
     this.#cipher = createCipheriv("aes-128-ctr", key, iv);
     this.#mac = mac;
     if (reset) this.sequence = 0;
   }
 
-  /** @param {Buffer} payload @returns {Buffer} the packet */
   seal(payload) {
     const block = this.#cipher === undefined ? 8 : 16;
     let padding = block - ((5 + payload.length) % block);
@@ -39,25 +34,22 @@ export class PacketReader {
   /** the sequence number of the next packet */
   sequence = 0;
   #buffer = Buffer.alloc(0);
-  /** @type {import("node:crypto").Decipher | undefined} */
   #cipher;
   #mac = Buffer.alloc(0);
   /** the first block of the next packet, once it is decrypted */
   #first = Buffer.alloc(0);
 
-  /** @param {Keys} keys @param {boolean} reset */
   setKeys({ key, iv, mac }, reset) {
     this.#cipher = createDecipheriv("aes-128-ctr", key, iv);
     this.#mac = mac;
     if (reset) this.sequence = 0;
   }
 
-  /** @param {Buffer} chunk */
   push(chunk) {
     this.#buffer = Buffer.concat([this.#buffer, chunk]);
   }
 
-  /** Returns the identification line without CR LF; skips the lines before it. @returns {string | undefined} */
+  /** Returns the identification line without CR LF; skips the lines before it. */
   version() {
     for (;;) {
       const end = this.#buffer.indexOf(10);
@@ -68,7 +60,7 @@ export class PacketReader {
     }
   }
 
-  /** Returns the next payload, if it has arrived. @returns {Buffer | undefined} */
+  /** Returns the next payload, if it has arrived. */
   next() {
     const block = this.#cipher === undefined ? 8 : 16;
     if (this.#first.length === 0) {
@@ -88,12 +80,10 @@ export class PacketReader {
     return packet.subarray(5, 4 + length - packet.readUInt8(4));
   }
 
-  /** @param {Buffer} bytes */
   #open(bytes) {
     return this.#cipher === undefined ? bytes : this.#cipher.update(bytes);
   }
 
-  /** @param {Buffer} packet @param {Buffer} mac */
   #check(packet, mac) {
     if (this.#cipher === undefined) return;
     const expected = createHmac("sha256", this.#mac).update(uint32(this.sequence)).update(packet).digest();

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash, createPublicKey, diffieHellman, generateKeyPairSync, randomBytes } from "node:crypto";
-import { mpint, Reader, string, uint32 } from "./bytes.mjs";
+import { mpint, Reader, string } from "./bytes.mjs";
 import { hostKey, otherHostKey, verifyEd25519 } from "./keys.mjs";
 import { nameOf, numbers } from "./messages.mjs";
 import { PacketReader, PacketWriter } from "./packets.mjs";
@@ -24,11 +24,6 @@ const incidental = new Set(
   ].map((name) => numbers[name]),
 );
 
-/**
- * @typedef {{ guess?: boolean, lists?: Record<string, string>, cut?: number, again?: boolean }} KexInitOptions
- *   `cut` omits the last bytes; `again` sends one that is not part of the exchange
- */
-
 /** The connection has ended. */
 export class Ended extends Error {}
 
@@ -39,14 +34,13 @@ export class Silent extends Error {}
 export class Unexpected extends Error {}
 
 export class Peer {
-  /** @type {Buffer | undefined} */
   sessionId;
   theirVersion = "";
   /** whether both sides offered strict key exchange */
   strict = false;
   /** how many UNIMPLEMENTED have come */
   unimplemented = 0;
-  /** the `tcpip-forward` requests of a client that are not answered yet @type {{ address: string, port: number }[]} */
+  /** the `tcpip-forward` requests of a client that are not answered yet */
   forwards = [];
   #socket;
   #role;
@@ -56,22 +50,16 @@ export class Peer {
   #reader = new PacketReader();
   #writer = new PacketWriter();
   #over = false;
-  /** payloads that `read` returns first @type {Buffer[]} */
+  /** payloads that `read` returns first */
   #kept = [];
-  /** @type {(() => void) | undefined} */
   #wake;
   #ourInit = Buffer.alloc(0);
   #theirInit = Buffer.alloc(0);
-  /** @type {Record<"in" | "out", import("./packets.mjs").Keys> | undefined} */
   #pending;
   #first = true;
   /** Their guessed packet, which is wrong, follows. */
   #skipGuess = false;
 
-  /**
-   * @param {import("node:net").Socket} socket
-   * @param {{ role: "client" | "server", strict: boolean, version?: string, timeoutMs: number }} options `role` is ours
-   */
   constructor(socket, { role, strict, version = "SSH-2.0-trace", timeoutMs }) {
     this.#socket = socket;
     this.#role = role;
@@ -90,17 +78,16 @@ export class Peer {
     }
   }
 
-  /** Sends bytes that are not a packet. @param {Buffer | string} bytes */
+  /** Sends bytes that are not a packet. */
   raw(bytes) {
     if (!this.#over) this.#socket.write(bytes);
   }
 
-  /** @param {Buffer} payload */
   send(payload) {
     this.raw(this.#writer.seal(payload));
   }
 
-  /** Sends a packet whose bytes `change` alters after it is sealed. @param {Buffer} payload @param {(packet: Buffer) => Buffer} change */
+  /** Sends a packet whose bytes `change` alters after it is sealed. */
   sendChanged(payload, change) {
     this.raw(change(this.#writer.seal(payload)));
   }
@@ -133,7 +120,6 @@ export class Peer {
 
   /**
    * Returns the next message with one of these names. Skips what may come at any time, and answers what wants a reply.
-   * @param {readonly string[]} wanted
    */
   async expect(...wanted) {
     for (;;) {
@@ -145,19 +131,18 @@ export class Peer {
     }
   }
 
-  /** Exchanges identification lines. @param {{ end?: string }} options */
+  /** Exchanges identification lines. */
   async version({ end = "\r\n" } = {}) {
     this.raw(`${this.#ours}${end}`);
     this.theirVersion = await this.#wait(() => this.#reader.version());
   }
 
-  /** Exchanges KEXINIT. @param {KexInitOptions} options */
+  /** Exchanges KEXINIT. */
   async kexInit(options = {}) {
     this.sendKexInit(options);
     this.readKexInit(await this.expect("KEXINIT"));
   }
 
-  /** @param {KexInitOptions} options */
   sendKexInit({ guess = false, lists = {}, cut = 0, again = false } = {}) {
     const marker = this.#role === "client" ? "kex-strict-c-v00@openssh.com" : "kex-strict-s-v00@openssh.com";
     const kex = this.#first && this.#offersStrict ? `curve25519-sha256,${marker}` : "curve25519-sha256";
@@ -165,7 +150,6 @@ export class Peer {
     const mac = "hmac-sha2-256";
     const none = { compressionOut: "none", compressionIn: "none" };
     const ciphers = { cipherOut: cipher, cipherIn: cipher, macOut: mac, macIn: mac };
-    /** @type {Record<string, string>} */
     const all = { kex, hostKey: "ssh-ed25519", ...ciphers, ...none, ...lists };
     // The lists are ordered by direction: client to server first.
     const [up, down] = this.#role === "client" ? ["Out", "In"] : ["In", "Out"];
@@ -178,7 +162,6 @@ export class Peer {
     this.send(init.subarray(0, init.length - cut));
   }
 
-  /** @param {Buffer} payload */
   readKexInit(payload) {
     this.#theirInit = payload;
     const [ours, theirs] = [this.#ourInit, payload].map((init) => {
@@ -196,8 +179,6 @@ export class Peer {
 
   /**
    * Exchanges the two messages of the key exchange, and derives the keys.
-   * @param {{ point?: string, signature?: "corrupt" | "other hash" | "empty", hostKey?: "other", signer?: "other",
-   *   reply?: boolean }} options `point` replaces our public value (hex); `reply: false` does not wait for the reply
    */
   async exchange({ point, signature, hostKey: choice, signer: by, reply = true } = {}) {
     const pair = generateKeyPairSync("x25519");
@@ -225,7 +206,7 @@ export class Peer {
     this.send(Buffer.concat([Buffer.of(numbers.KEX_ECDH_REPLY ?? 0), string(blob), string(ours), string(proof)]));
   }
 
-  /** Sends NEWKEYS and uses the new keys. @param {{ keepSequence?: boolean }} options */
+  /** Sends NEWKEYS and uses the new keys. */
   sendNewKeys({ keepSequence = false } = {}) {
     this.send(Buffer.of(numbers.NEWKEYS ?? 0));
     if (this.#pending === undefined) return;
@@ -233,13 +214,13 @@ export class Peer {
     this.#first = false;
   }
 
-  /** Exchanges NEWKEYS. @param {{ keepSequence?: boolean }} options */
+  /** Exchanges NEWKEYS. */
   async newKeys(options = {}) {
     this.sendNewKeys(options);
     await this.expect("NEWKEYS");
   }
 
-  /** A whole key exchange that we start. What was sent before their KEXINIT is read afterwards. */
+  /** A whole key exchange that we start. Messages sent before their KEXINIT are read afterwards. */
   async rekey() {
     this.sendKexInit();
     const early = [];
@@ -256,7 +237,6 @@ export class Peer {
     this.#kept.push(...early);
   }
 
-  /** @param {Buffer} payload */
   #incidental(payload) {
     const [number] = payload;
     if (number === numbers.PING) this.send(Buffer.concat([Buffer.of(numbers.PONG ?? 0), payload.subarray(1)]));
@@ -268,11 +248,10 @@ export class Peer {
     else this.send(Buffer.of(numbers.REQUEST_FAILURE ?? 0));
   }
 
-  /** @param {import("node:crypto").KeyObject} secretKey @param {Buffer} blob @param {Buffer} client @param {Buffer} server */
   #agree(secretKey, blob, client, server) {
     const theirs = this.#role === "client" ? server : client;
     const key = { key: Buffer.concat([x25519Prefix, theirs]), format: "der", type: "spki" };
-    const shared = diffieHellman({ privateKey: secretKey, publicKey: createPublicKey(/** @type {any} */ (key)) });
+    const shared = diffieHellman({ privateKey: secretKey, publicKey: createPublicKey(key) });
     const isClient = this.#role === "client";
     const [clientVersion, serverVersion] = isClient ? [this.#ours, this.theirVersion] : [this.theirVersion, this.#ours];
     const [clientInit, serverInit] = isClient ? [this.#ourInit, this.#theirInit] : [this.#theirInit, this.#ourInit];
@@ -285,12 +264,10 @@ export class Peer {
       .digest();
     this.sessionId ??= hash;
     const session = this.sessionId;
-    /** @param {string} letter */
     const derive = (letter) =>
       createHash("sha256")
         .update(Buffer.concat([secret, hash, Buffer.from(letter), session]))
         .digest();
-    /** @param {string} letters */
     const keys = (letters) => ({
       iv: derive(letters.charAt(0)).subarray(0, 16),
       key: derive(letters.charAt(1)).subarray(0, 16),
@@ -301,7 +278,6 @@ export class Peer {
     return hash;
   }
 
-  /** @template T @param {() => T | undefined} take @returns {Promise<T>} */
   async #wait(take) {
     const until = Date.now() + this.#timeoutMs;
     for (;;) {

@@ -5,17 +5,7 @@ import { otherUserKey, userKey } from "./keys.mjs";
 import { nameOf, numbers } from "./messages.mjs";
 import { Ended, Peer, Silent, Unexpected } from "./peer.mjs";
 
-/**
- * @typedef {{ send: string, payload: string, corrupt?: number, repeat?: number }} SendStep
- * @typedef {{ raw: string }} RawStep
- * @typedef {{ do: string, options?: Record<string, any> }} DoStep
- * @typedef {{ expect: readonly string[] }} ExpectStep
- * @typedef {{ tcId: number, comment: string, state: string, strict?: boolean, requires?: readonly string[], version?: string, result: string,
- *   steps: readonly (SendStep | RawStep | DoStep | ExpectStep)[] }} Trace
- * @typedef {{ user: string, echoPort: number, timeoutMs: number }} Context
- */
-
-/** What an implementation may do with a message that is not for its state, apart from an answer with a name. */
+/** Reactions to a message that does not fit the state. Other reactions have the name of the message that answers. */
 const reactions = ["disconnect", "unimplemented", "ignored"];
 
 const opposite = { client: "server", server: "client" };
@@ -23,7 +13,7 @@ const opposite = { client: "server", server: "client" };
 /** Steps of the first key exchange and of each later one. */
 const kexSteps = ["kexinit", "exchange", "keys"];
 
-/** The states of a connection in the order in which they are reached, for the role under test. */
+/** The states of a connection in the order in which they are reached, by the role under test. */
 export const states = {
   server: ["connected", "version", "kexinit", "exchange", "keys", "service", "authenticated", "channel"],
   client: [
@@ -41,15 +31,12 @@ export const states = {
 };
 
 /**
- * @param {import("node:net").Socket} socket connected to the implementation
- * @param {"client" | "server"} role the role under test
- * @param {Trace} trace
- * @param {Context} context
- * @returns {Promise<string | undefined>} undefined if the trace passed, otherwise what was expected and what came
+ * Plays a trace on a socket that is connected to the implementation in that role. Returns undefined if the
+ * trace passed, otherwise a text with the expected reaction and the one that came.
  */
 export async function play(socket, role, trace, context) {
   const { strict = true, version, steps } = trace;
-  const options = { role: /** @type {"client" | "server"} */ (opposite[role]), strict, timeoutMs: context.timeoutMs };
+  const options = { role: opposite[role], strict, timeoutMs: context.timeoutMs };
   const peer = new Peer(socket, version === undefined ? options : { ...options, version });
   const script = new Script(peer, role, context);
   try {
@@ -77,10 +64,9 @@ export async function play(socket, role, trace, context) {
 
 /**
  * Returns whether the implementation offers strict key exchange.
- * @param {import("node:net").Socket} socket @param {"client" | "server"} role @param {number} timeoutMs
  */
 export async function offersStrictKex(socket, role, timeoutMs) {
-  const peer = new Peer(socket, { role: /** @type {"client" | "server"} */ (opposite[role]), strict: true, timeoutMs });
+  const peer = new Peer(socket, { role: opposite[role], strict: true, timeoutMs });
   try {
     await peer.version();
     await peer.kexInit();
@@ -90,7 +76,6 @@ export async function offersStrictKex(socket, role, timeoutMs) {
   }
 }
 
-/** @param {string} hex with runs of one byte as `{61*30000}` */
 function fromHex(hex) {
   return Buffer.from(
     hex.replaceAll(/\{([0-9a-f]{2})\*(\d+)\}/g, (_, byte, count) => byte.repeat(Number(count))),
@@ -98,7 +83,6 @@ function fromHex(hex) {
   );
 }
 
-/** @param {unknown} error */
 function describe(error) {
   if (error instanceof Unexpected) return error.message;
   if (error instanceof Ended) return `disconnect (${error.message})`;
@@ -112,23 +96,21 @@ class Script {
   #state = "connected";
   #unimplemented = 0;
   #nextChannel = 0;
-  /** role server: the port that the server forwards @type {number | undefined} */
+  /** role server: the port that the server forwards */
   #port;
-  /** @type {import("node:net").Socket[]} */
   #visitors = [];
-  /** how far a rekey is that we have begun @type {"kexinit" | "exchange" | undefined} */
+  /** how far a rekey is that we have begun */
   #rekeying;
-  /** their channel numbers, in the order of opening @type {number[]} */
+  /** their channel numbers, in the order of opening */
   #theirs = [];
 
-  /** @param {Peer} peer @param {"client" | "server"} role @param {Context} context */
   constructor(peer, role, context) {
     this.#peer = peer;
     this.#role = role;
     this.#context = context;
   }
 
-  /** Performs the correct steps up to a state. @param {string} name */
+  /** Performs the correct steps up to a state. */
   async reach(name) {
     const state = name === "forwardable" ? (this.#role === "client" ? "forwarding" : "authenticated") : name;
     const order = states[this.#role];
@@ -137,7 +119,6 @@ class Script {
     for (let at = order.indexOf(this.#state) + 1; at <= target; at++) await this.perform(order[at] ?? "", {});
   }
 
-  /** @param {SendStep} step */
   send({ payload, corrupt, repeat = 1 }) {
     const filled = payload.replaceAll(/\{(\w+)\}/g, (_, name) => this.#value(name).toString("hex"));
     const bytes = fromHex(filled);
@@ -150,7 +131,6 @@ class Script {
     });
   }
 
-  /** @param {readonly string[]} allowed @returns {Promise<string>} a reaction, the name of a message, or `silent` */
   async outcome(allowed) {
     const peer = this.#peer;
     const before = this.#unimplemented;
@@ -174,7 +154,6 @@ class Script {
 
   /**
    * Performs a correct step.
-   * @param {string} name @param {Record<string, any>} options
    */
   async perform(name, options) {
     const step = this.#steps[name];
@@ -186,7 +165,6 @@ class Script {
     else if (order.indexOf(this.#state) < order.indexOf("keys") && order.includes(name)) this.#state = name;
   }
 
-  /** @param {string} name */
   #noteRekey(name) {
     if (name === "sendKexInit" || name === "kexinit") this.#rekeying = "kexinit";
     else if (name === "exchange") this.#rekeying = "exchange";
@@ -202,10 +180,12 @@ class Script {
     await this.#probe({ data: true });
   }
 
-  /** @type {Record<string, (options: any) => void | Promise<unknown>>} */
   #steps = {
     version: () => this.#peer.version(),
-    versionLine: (options) => this.#peer.version(options).then(() => void (this.#state = "version")),
+    versionLine: async (options) => {
+      await this.#peer.version(options);
+      this.#state = "version";
+    },
     kexinit: (options) => this.#peer.kexInit(options),
     sendKexInit: (options) => this.#peer.sendKexInit(options),
     readKexInit: async () => this.#peer.readKexInit(await this.#peer.expect("KEXINIT")),
@@ -263,7 +243,7 @@ class Script {
     await this.#peer.expect("USERAUTH_SUCCESS");
   }
 
-  /** Role server: sends a request with a signature. @param {{ key?: "other", signature?: "corrupt" | "other session", query?: boolean, user?: string }} options */
+  /** Role server: sends a request with a signature. */
   #sendLogin({ key, signature, query = false, user = this.#context.user }) {
     const pair = key === "other" ? otherUserKey : userKey;
     const request = Buffer.concat([
@@ -289,7 +269,6 @@ class Script {
     this.#message("REQUEST_SUCCESS", this.#peer.forwards[0]?.port === 0 ? uint32(4711) : Buffer.alloc(0));
   }
 
-  /** @param {Buffer} payload */
   #noteForward(payload) {
     const reader = new Reader(payload.subarray(1));
     const name = reader.text();
@@ -301,7 +280,6 @@ class Script {
   /**
    * A channel whose other end returns what it receives. A client under test connects it to the echo service; a server
    * under test opens it for a visitor of ours that does the same.
-   * @param {{ window?: number, maxPacket?: number }} options what we grant
    */
   async #open({ window = 0x200000, maxPacket = 0x8000 }) {
     if (this.#role === "client") {
@@ -323,7 +301,7 @@ class Script {
     this.#message("CHANNEL_OPEN_CONFIRMATION", uint32(theirs), ours, uint32(window), uint32(maxPacket));
   }
 
-  /** Role server: has a port forwarded. @returns {Promise<number>} */
+  /** Role server: has a port forwarded. */
   async #requestPort() {
     this.#message("GLOBAL_REQUEST", string("tcpip-forward"), Buffer.of(1), string("localhost"), uint32(0));
     return new Reader((await this.#peer.expect("REQUEST_SUCCESS")).subarray(1)).uint32();
@@ -335,7 +313,7 @@ class Script {
     for (const visitor of this.#visitors) visitor.destroy();
   }
 
-  /** A request to connect to the echo service: `direct-tcpip` of a client, `forwarded-tcpip` of a server (RFC 4254 section 7). */
+  /** CHANNEL_OPEN to the echo service: `direct-tcpip` of a client, `forwarded-tcpip` of a server (RFC 4254 section 7). */
   #channelOpen(window = 0x200000, maxPacket = 0x8000) {
     const { address = "localhost", port = 0 } = this.#peer.forwards[0] ?? {};
     const isDirect = this.#role === "server";
@@ -353,7 +331,7 @@ class Script {
     ]);
   }
 
-  /** Sends data on the last channel, and waits until it has come back. @param {{ size?: number }} options */
+  /** Sends data on the last channel, and waits until it has come back. */
   async #echo({ size = 100 }) {
     this.#message("CHANNEL_DATA", this.#value("theirs"), string(Buffer.alloc(size, "e")));
     await this.#echoRest({ size });
@@ -361,7 +339,6 @@ class Script {
 
   /**
    * Reads so many bytes of CHANNEL_DATA.
-   * @param {{ size: number, exactly?: boolean, maxPacket?: number }} options `exactly`: nothing more follows
    */
   async #echoRest({ size, exactly = false, maxPacket = 0x8000 }) {
     let left = size;
@@ -374,13 +351,13 @@ class Script {
     if (exactly) await this.#probe({});
   }
 
-  /** Sends more data than the window permits. @param {{ bytes: number }} options */
+  /** Sends more data than the window permits. */
   #overrun({ bytes }) {
     const chunk = string(Buffer.alloc(0x7000, "o"));
     for (let sent = 0; sent < bytes; sent += 0x7000) this.#message("CHANNEL_DATA", this.#value("theirs"), chunk);
   }
 
-  /** Reads messages of one name until none comes. @param {{ message: string }} options */
+  /** Reads messages of one name until none comes. */
   async #skip({ message }) {
     try {
       for (;;) await this.#peer.expect(message);
@@ -399,7 +376,7 @@ class Script {
     }
   }
 
-  /** Opens channels of an unknown type, a hundred at a time. @param {{ count: number }} options */
+  /** Opens channels of an unknown type, a hundred at a time. */
   async #refusedChannels({ count }) {
     for (let left = count; left > 0; left -= 100) {
       for (let i = 0; i < 100; i++) {
@@ -415,7 +392,7 @@ class Script {
     }
   }
 
-  /** A request whose reply shows that the connection lives. @param {{ data?: boolean }} options whether data may come */
+  /** A request whose reply shows that the connection lives. */
   async #probe({ data = false }) {
     this.#message("GLOBAL_REQUEST", string("probe@example.com"), Buffer.of(1));
     const ofChannels = data ? ["CHANNEL_DATA", "CHANNEL_EOF", "CHANNEL_CLOSE"] : [];
@@ -431,7 +408,7 @@ class Script {
     while (nameOf((await this.#peer.expect("CHANNEL_DATA", "CHANNEL_EOF", "CHANNEL_CLOSE"))[0]) !== "CHANNEL_CLOSE");
   }
 
-  /** A value in a payload that depends on the connection. @param {string} name @returns {Buffer} */
+  /** A value in a payload that depends on the connection. */
   #value(name) {
     const theirs = /^theirs(\d*)$/.exec(name);
     if (theirs !== null)
@@ -441,7 +418,6 @@ class Script {
     throw new Error(`expected the name of a value, got ${name}`);
   }
 
-  /** @param {string} name @param {readonly Buffer[]} parts */
   #message(name, ...parts) {
     this.#peer.send(Buffer.concat([Buffer.of(numbers[name] ?? 0), ...parts]));
   }

@@ -8,13 +8,10 @@ import { createInterface } from "node:readline";
 
 export class ShimProcess {
   #child;
-  /** @type {Record<string, any>[]} */
   #lines = [];
-  /** @type {(() => void) | undefined} */
   #wake;
   #ended = false;
 
-  /** @param {readonly string[]} command @param {Record<string, unknown>} start the first line */
   constructor(command, start) {
     const [program = "", ...args] = command;
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
@@ -28,12 +25,11 @@ export class ShimProcess {
     this.command(start);
   }
 
-  /** @param {Record<string, unknown>} line */
   command(line) {
     this.#child.stdin.write(`${JSON.stringify(line)}\n`);
   }
 
-  /** Returns the next line with that event. @param {string} event @param {number} timeoutMs @returns {Promise<Record<string, any>>} */
+  /** Returns the next line with that event. */
   async expect(event, timeoutMs) {
     const until = Date.now() + timeoutMs;
     for (;;) {

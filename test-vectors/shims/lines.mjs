@@ -3,13 +3,12 @@ import { createInterface } from "node:readline";
 
 const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-/** Returns the next line, or undefined at the end. @returns {Promise<Record<string, any> | undefined>} */
+/** Returns the next line, or undefined at the end. */
 export async function nextLine() {
   const { value, done } = await input.next();
   return done ? undefined : JSON.parse(value);
 }
 
-/** @param {Record<string, unknown>} line */
 export function tell(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }

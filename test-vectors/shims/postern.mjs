@@ -50,7 +50,6 @@ if (start.role === "server") {
   }
 }
 
-/** @param {ReverseTunnel} tunnel */
 async function run(tunnel) {
   const forwarded = tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: start?.echoPort } }).catch(() => {});
   await tunnel.connect();

@@ -11,30 +11,23 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nextLine, tell } from "./lines.mjs";
 
-/**
- * @typedef {{ port: number, user: string, echoPort: number, hostKeyFile: string, hostPublicKey: string, userKeyFile: string,
- *   userPublicKey: string, folder: string }} Facts
- * @typedef {{ server?: (facts: Facts) => string[], client?: (facts: Facts) => string[], version?: () => string, user?: string }} Program
- */
-
 const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
 const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
 const python = "/usr/bin/python3";
 const folder = mkdtempSync(join(tmpdir(), "postern-shim-"));
-/** @param {string} text of authorized_keys @returns the type and the key */
 const withoutComment = (text) => text.split(" ").slice(0, 2).join(" ");
 
-/** The arguments of the servers in `integration/peers/programs`. @param {Facts} facts */
+/** The arguments of the servers in `integration/peers/programs`. */
 const serverArgs = ({ port, hostKeyFile, userPublicKey }) => [
   String(port),
   hostKeyFile,
   withoutComment(userPublicKey),
   "0",
 ];
-/** The arguments of the clients there. @param {Facts} facts */
+/** The arguments of the clients there. */
 const clientArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) =>
   [port, user, userKeyFile, withoutComment(hostPublicKey), 0, echoPort, 0].map(String);
-/** The argument of the clients in Python. @param {Facts} facts */
+/** The argument of the clients in Python. */
 const pythonArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) => [
   JSON.stringify({
     port,
@@ -47,7 +40,6 @@ const pythonArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) => [
   }),
 ];
 
-/** @type {Record<string, Program>} */
 const table = {
   openssh: {
     version: () => output("ssh", ["-V"]).split(",")[0] ?? "OpenSSH",
@@ -136,7 +128,6 @@ const table = {
   },
 };
 
-/** @param {Facts} facts */
 function openSshServer({ port, hostKeyFile, userPublicKey }) {
   const file = join(folder, "sshd_config");
   writeFileSync(join(folder, "authorized_keys"), `${userPublicKey}\n`);
@@ -162,9 +153,9 @@ function openSshServer({ port, hostKeyFile, userPublicKey }) {
   return ["/usr/sbin/sshd", "-D", "-f", file];
 }
 
-/** dropbear reads the keys of the user's home alone: a private /etc/passwd names another one. @param {Facts} facts */
+/** dropbear reads the keys of the user's home alone: a private /etc/passwd names another one. */
 function dropbearServer({ port, hostKeyFile, userPublicKey, user }) {
-  if (userInfo().uid !== 0) throw new Error("expected root, which gives the user of dropbear another home");
+  if (userInfo().uid !== 0) throw new Error("expected root, because dropbear needs a user with another home");
   const key = join(folder, "host.dropbear");
   execFileSync("dropbearconvert", ["openssh", "dropbear", hostKeyFile, key], { stdio: "ignore" });
   mkdirSync(join(folder, ".ssh"), { recursive: true, mode: 0o700 });
@@ -175,20 +166,17 @@ function dropbearServer({ port, hostKeyFile, userPublicKey, user }) {
   return ["unshare", "--mount", "sh", "-c", enter, "sh", join(folder, "passwd"), ...dropbear];
 }
 
-/** Returns what a program prints. @param {string} program @param {readonly string[]} args */
+/** Returns what a program prints. */
 function output(program, args) {
   return execFileSync("sh", ["-c", '"$@" 2>&1', "sh", program, ...args], { encoding: "utf8" });
 }
 
-/** @param {string} name */
 function pythonVersion(name) {
   return output(python, ["-W", "ignore", "-c", `import ${name}; print(${name}.__version__)`]).trim();
 }
 
-/** @type {Map<string, string>} */
 const compiled = new Map();
 
-/** @param {string} source @param {(output: string) => void} compile */
 function once(source, compile) {
   const path = join(folder, source.replace(/\W/g, "_"));
   if (!compiled.has(source)) compile(path);
@@ -196,7 +184,6 @@ function once(source, compile) {
   return path;
 }
 
-/** @param {string} name */
 function goProgram(name) {
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern", "go");
   const env = { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOCACHE: cache };
@@ -205,21 +192,19 @@ function goProgram(name) {
   );
 }
 
-/** @param {string} name */
 function cProgram(name) {
   return once(name, (path) =>
     execFileSync("gcc", ["-O1", "-o", path, join(programs, name), "-lssh"], { stdio: "ignore" }),
   );
 }
 
-/** @param {readonly string[]} command */
 function launch([program = "", ...args]) {
   const child = spawn(program, args, { stdio: "ignore", detached: true, env: { ...process.env, HOME: folder } });
   child.on("error", (error) => console.error(String(error)));
   return child;
 }
 
-/** Ends a process with its descendants. @param {import("node:child_process").ChildProcess} child */
+/** Ends a process with its descendants. */
 function kill({ pid }) {
   try {
     if (pid !== undefined) process.kill(-pid, "SIGKILL");
@@ -228,16 +213,15 @@ function kill({ pid }) {
   }
 }
 
-/** @returns {Promise<number>} */
 async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
 
-/** Waits until a port accepts connections. @param {number} port */
+/** Waits until a port accepts connections. */
 async function listening(port) {
   for (let attempt = 0; attempt < 300; attempt++) {
     const socket = connect(port, "127.0.0.1");
@@ -256,7 +240,7 @@ const program = table[name];
 const start = await nextLine();
 try {
   if (program === undefined || start === undefined) throw new Error(`expected one of ${Object.keys(table).join(", ")}`);
-  const make = program[/** @type {"client" | "server"} */ (start.role)];
+  const make = program[start.role];
   if (make === undefined) throw new Error(`${name} has no ${start.role}`);
   for (const key of ["hostKey", "userKey"]) {
     writeFileSync(join(folder, key), start[key]);

@@ -8,30 +8,21 @@ const goesOn = expect("ignored");
 /** Flaws that strict key exchange closes, unless a trace says otherwise. */
 const strictOnly = ["CVE-2023-48795", "CVE-2023-46445", "CVE-2023-46446", "CVE-2025-26466"];
 
-/**
- * @param {string} flag the number of the flaw @param {string} comment @param {string} state
- * @param {readonly object[]} steps @param {Record<string, unknown>} [more]
- */
 function trace(flag, comment, state, steps, more = {}) {
-  const allowed = /** @type {any} */ (steps.at(-1)).expect ?? [];
+  const allowed = steps.at(-1).expect ?? [];
   const result = allowed.includes("disconnect") ? (allowed.length === 1 ? "invalid" : "acceptable") : "valid";
   const strict = strictOnly.includes(flag) && more.strict !== false ? { requires: ["strict-kex"] } : {};
   return { comment, clause: "see the note", state, ...strict, ...more, steps, result, flags: [flag] };
 }
 
-/** @param {"client" | "server"} role */
 export function flaws(role) {
   return role === "server" ? ofServers() : ofClients();
 }
 
 function ofServers() {
-  const request = (/** @type {string} */ method, ...rest) =>
+  const request = (method, ...rest) =>
     send({ name: "USERAUTH_REQUEST", payload: message(50, "{user}", text("ssh-connection"), text(method), ...rest) });
-  const key = (
-    /** @type {string} */ algorithm,
-    /** @type {string} */ blob,
-    /** @type {string | undefined} */ signature,
-  ) =>
+  const key = (algorithm, blob, signature) =>
     request(
       "publickey",
       signature === undefined ? "00" : "01",
@@ -42,7 +33,7 @@ function ofServers() {
   const refusedOrEnd = expect("USERAUTH_FAILURE", "disconnect");
   const session = send(m.openOf("session"));
   const exec = send(m.channelRequest(uint32(0), "exec", true, text("true")));
-  const rsa = (/** @type {number} */ bytes) => text("ssh-rsa") + string("010001") + string(`00${repeat(bytes, "c5")}`);
+  const rsa = (bytes) => text("ssh-rsa") + string("010001") + string(`00${repeat(bytes, "c5")}`);
   return [
     trace("CVE-2018-10933", "USERAUTH_SUCCESS by a client, then a channel", "service", [
       send(m.authSuccess),
@@ -238,7 +229,7 @@ function ofServers() {
 }
 
 function ofClients() {
-  const open = (/** @type {string} */ type) => send(m.openOf(type));
+  const open = (type) => send(m.openOf(type));
   return [
     trace("CVE-2023-46445", "EXT_INFO before NEWKEYS", "exchange", [send(m.extInfo), end]),
     trace(

@@ -6,23 +6,27 @@ import { scenarios } from "./scenarios.mjs";
 import { stateTable } from "./state-table.mjs";
 
 const folder = new URL("../../traces/", import.meta.url);
-const roles = /** @type {const} */ (["server", "client"]);
+const roles = ["server", "client"];
 
-/** @param {string} file @param {string} title @param {(role: "client" | "server") => Record<string, unknown>[]} make */
-function write(file, title, make) {
+function write(algorithm, title, make) {
   let tcId = 0;
   const testGroups = roles.map((role) => ({
     type: "StateTrace",
     role,
-    source: "the clauses that each test names",
+    source: {
+      name: "the RFCs and OpenSSH's PROTOCOL, in the clause of each test",
+      version: "2026",
+      command: "node generate/traces/generate.mjs",
+    },
     licence: "MIT",
     tests: make(role).map((test) => ({ tcId: ++tcId, ...test })),
   }));
-  const used = new Set(testGroups.flatMap(({ tests }) => tests.flatMap((test) => /** @type {any} */ (test).flags)));
+  const used = new Set(testGroups.flatMap(({ tests }) => tests.flatMap((test) => test.flags)));
   for (const flag of used) if (notes[flag] === undefined) throw new Error(`expected a note for the flag ${flag}`);
   const text = JSON.stringify(
     {
-      kind: "state-trace",
+      algorithm,
+      kind: "traces",
       schema: "state-trace.schema.json",
       header: [title],
       numberOfTests: tcId,
@@ -32,10 +36,10 @@ function write(file, title, make) {
     undefined,
     1,
   );
-  writeFileSync(new URL(file, folder), `${text}\n`);
-  console.log(`${file}: ${testGroups.map(({ role, tests }) => `${tests.length} for the ${role}`).join(", ")}`);
+  writeFileSync(new URL(`${algorithm}.json`, folder), `${text}\n`);
+  console.log(`${algorithm}: ${testGroups.map(({ role, tests }) => `${tests.length} for the ${role}`).join(", ")}`);
 }
 
-write("state-table.json", "Each message in each state, with the reactions that the RFCs allow.", stateTable);
-write("scenarios.json", "Correct and incorrect courses of a connection.", scenarios);
-write("flaws.json", "Flaws that were found in implementations, and the correct answers.", flaws);
+write("state-table", "Each message in each state, with the reactions that the RFCs allow.", stateTable);
+write("scenarios", "Correct and incorrect courses of a connection.", scenarios);
+write("flaws", "Flaws that were found in implementations, and the correct answers.", flaws);

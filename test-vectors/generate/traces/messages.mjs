@@ -1,41 +1,30 @@
 /** The payloads that the traces send: hex, in which `{name}` stands for a value that depends on the connection. @module */
 
-/** @param {string} text */
 export const hex = (text) => Buffer.from(text, "latin1").toString("hex");
-/** @param {number} value */
 export const uint32 = (value) => (value >>> 0).toString(16).padStart(8, "0");
-/** @param {string} bytes hex, with runs of one byte as `{61*30000}` */
 const size = (bytes) => {
   const runs = [...bytes.matchAll(/\{[0-9a-f]{2}\*(\d+)\}/g)];
   return runs.reduce((sum, [run, count]) => sum - run.length / 2 + Number(count), bytes.length / 2);
 };
-/** @param {string} bytes hex */
 export const string = (bytes) => uint32(size(bytes)) + bytes;
-/** @param {string} value */
 export const text = (value) => string(hex(value));
-/** @param {number} number @param {...string} fields hex */
 export const message = (number, ...fields) => number.toString(16).padStart(2, "0") + fields.join("");
-/** @param {number} count @param {string} byte hex */
 export const repeat = (count, byte = "61") => (count > 100 ? `{${byte}*${count}}` : byte.repeat(count));
 
 const ed25519Blob = text("ssh-ed25519") + string(repeat(32, "07"));
 
-/** @typedef {{ name: string, payload: string }} Message */
-
-/** @param {string} name @param {string} payload @returns {Message} */
 const named = (name, payload) => ({ name, payload });
 
 export const disconnect = named("DISCONNECT", message(1, uint32(11), text("bye"), text("")));
 export const ignore = named("IGNORE", message(2, text("nothing")));
 export const unimplemented = named("UNIMPLEMENTED", message(3, uint32(0)));
 export const debug = named("DEBUG", message(4, "00", text("a note"), text("")));
-/** @param {string} service */
 export const serviceRequest = (service) => named("SERVICE_REQUEST", message(5, text(service)));
 export const serviceAccept = named("SERVICE_ACCEPT", message(6, text("ssh-userauth")));
 export const extInfo = named("EXT_INFO", message(7, uint32(1), text("server-sig-algs"), text("ssh-ed25519")));
 export const newCompress = named("NEWCOMPRESS", message(8));
 export const newKeys = named("NEWKEYS", message(21));
-export const ecdhInit = named("KEX_ECDH_INIT", message(30, string(repeat(31, "05") + "09")));
+export const ecdhInit = named("KEX_ECDH_INIT", message(30, string(`${repeat(31, "05")}09`)));
 export const ecdhReply = named(
   "KEX_ECDH_REPLY",
   message(31, string(ed25519Blob), string(repeat(32, "09")), string(text("ssh-ed25519") + string(repeat(64, "01")))),
@@ -47,18 +36,15 @@ export const authSuccess = named("USERAUTH_SUCCESS", message(52));
 export const banner = named("USERAUTH_BANNER", message(53, text("welcome"), text("")));
 export const keyOk = named("USERAUTH_PK_OK", message(60, text("ssh-ed25519"), string(ed25519Blob)));
 export const infoResponse = named("USERAUTH_INFO_RESPONSE", message(61, uint32(0)));
-/** @param {string} name @param {boolean} wantReply @param {string} more hex */
 export const globalRequest = (name, wantReply, more = "") =>
   named("GLOBAL_REQUEST", message(80, text(name), wantReply ? "01" : "00", more));
 export const requestSuccess = named("REQUEST_SUCCESS", message(81));
 export const requestFailure = named("REQUEST_FAILURE", message(82));
 export const channelOpen = named("CHANNEL_OPEN", "{open}");
-/** @param {string} type @param {string} more hex @param {number} window @param {number} maxPacket */
 export const openOf = (type, more = "", window = 0x200000, maxPacket = 0x8000) =>
   named("CHANNEL_OPEN", message(90, text(type), uint32(50), uint32(window), uint32(maxPacket), more));
 /** The recipient that no channel has. */
 const nobody = uint32(99);
-/** @param {string} to hex of the recipient's channel number */
 export const openConfirmation = (to = nobody) =>
   named("CHANNEL_OPEN_CONFIRMATION", message(91, to, uint32(7), uint32(0x200000), uint32(0x8000)));
 export const openFailure = (to = nobody) =>
@@ -75,12 +61,8 @@ export const channelRequest = (to = nobody, type = "no-such-request@example.com"
 export const channelSuccess = (to = nobody) => named("CHANNEL_SUCCESS", message(99, to));
 export const channelFailure = (to = nobody) => named("CHANNEL_FAILURE", message(100, to));
 export const ping = named("PING", message(192, text("are you there")));
-/** @param {number} number */
 export const unknown = (number) => named(`message ${number}`, message(number));
 
-/** @param {Message} one @param {Record<string, unknown>} more */
 export const send = ({ name, payload }, more = {}) => ({ send: name, payload, ...more });
-/** @param {...string} expect */
 export const expect = (...expect) => ({ expect });
-/** @param {string} step @param {Record<string, unknown>} [options] */
 export const perform = (step, options) => (options === undefined ? { do: step } : { do: step, options });

@@ -1,6 +1,5 @@
-/** What the flags of the traces mean. @module */
+/** The meaning of each flag of the traces. @module */
 
-/** @param {string} bugType @param {string} description @param {string} [effect] @param {readonly string[]} [cves] */
 const note = (bugType, description, effect, cves) => ({
   bugType,
   description,
@@ -8,16 +7,14 @@ const note = (bugType, description, effect, cves) => ({
   ...(cves === undefined ? {} : { cves }),
 });
 
-/** @param {string} cve @param {string} implementation @param {string} description @param {string} effect */
 const flaw = (cve, implementation, description, effect) => [
   cve,
   note("KNOWN_FLAW", `${implementation}: ${description}`, effect, [cve]),
 ];
 
-/** @type {Readonly<Record<string, object>>} */
 export const notes = {
   StrictKex: note(
-    "STRICT_KEX",
+    "CONFIDENTIALITY",
     "With strict key exchange, only the messages of the first key exchange may come before NEWKEYS, KEXINIT is the first packet, and each NEWKEYS resets the sequence number.",
     "An attacker on the network removes messages unnoticed.",
     ["CVE-2023-48795"],
@@ -27,63 +24,83 @@ export const notes = {
     "IGNORE, UNIMPLEMENTED and DEBUG may come at any time without strict key exchange, and after the first key exchange.",
   ),
   DuringKex: note(
-    "STATE",
+    "MISSING_STEP",
     "During a key exchange, other messages must not be processed.",
     "Messages that no key protects take effect.",
   ),
-  NoKex: note("STATE", "A message of a key exchange comes while none is in progress. NEWKEYS must not change keys."),
-  Unrecognized: note("STATE", "An unrecognized message is answered with UNIMPLEMENTED."),
-  BeforeAuth: note("STATE", "Messages 80 and higher before the login end the connection.", "Access without a login.", [
-    "CVE-2018-7750",
-    "CVE-2025-32433",
-  ]),
-  Unasked: note("STATE", "A reply to a request that was not made."),
-  WrongDirection: note("STATE", "A message that only the other role may send.", "Access without a login.", [
+  NoKex: note(
+    "MISSING_STEP",
+    "A message of a key exchange comes while none is in progress. NEWKEYS must not change keys.",
+  ),
+  Unrecognized: note("MISSING_STEP", "An unrecognized message is answered with UNIMPLEMENTED."),
+  BeforeAuth: note(
+    "MISSING_STEP",
+    "Messages 80 and higher before the login end the connection.",
+    "Access without a login.",
+    ["CVE-2018-7750", "CVE-2025-32433"],
+  ),
+  Unasked: note("MISSING_STEP", "A reply to a request that was not made."),
+  WrongDirection: note("MISSING_STEP", "A message that only the other role may send.", "Access without a login.", [
     "CVE-2018-10933",
   ]),
   Disconnect: note("BASIC", "DISCONNECT ends the connection."),
   ExtInfo: note("BASIC", "EXT_INFO at a moment that RFC 8308 permits."),
-  ExtInfoLate: note("STATE", "EXT_INFO at a moment that RFC 8308 does not permit."),
-  Ping: note("STATE", "PING of OpenSSH: answered with PONG, or an unrecognized message."),
-  Repeated: note("STATE", "A service is requested or accepted again."),
-  UnavailableService: note("STATE", "A service that the server does not have at this moment ends the connection."),
-  BeforeService: note("STATE", "A login request before its service was requested."),
+  ExtInfoLate: note("MISSING_STEP", "EXT_INFO at a moment that RFC 8308 does not permit."),
+  Ping: note("MISSING_STEP", "PING of OpenSSH: answered with PONG, or an unrecognized message."),
+  Repeated: note("MISSING_STEP", "A service is requested or accepted again."),
+  UnavailableService: note(
+    "MISSING_STEP",
+    "A service that the server does not have at this moment ends the connection.",
+  ),
+  BeforeService: note("MISSING_STEP", "A login request before its service was requested."),
   AuthNone: note("BASIC", "The method none is refused."),
   AuthBypass: note(
-    "STATE",
+    "MISSING_STEP",
     "USERAUTH_SUCCESS before the client has requested a login.",
     "The client believes that it is logged in.",
     ["CVE-2018-10933"],
   ),
-  AuthAfterSuccess: note("STATE", "A login request after the login: it should be ignored."),
+  AuthAfterSuccess: note("MISSING_STEP", "A login request after the login: it should be ignored."),
   Banner: note("BASIC", "A banner may come at any time before the end of the login."),
   NoReply: note("BASIC", "A request that wants no reply gets none."),
-  NotNegotiated: note("STATE", "A message of an extension that was not negotiated."),
-  UnknownChannel: note("STATE", "A message for a channel that does not exist must have no effect."),
+  NotNegotiated: note("MISSING_STEP", "A message of an extension that was not negotiated."),
+  UnknownChannel: note("MISSING_STEP", "A message for a channel that does not exist must have no effect."),
   DuringRekey: note(
-    "STATE",
+    "MISSING_STEP",
     "A message that its sender must not send between KEXINIT and NEWKEYS. The RFC does not say what the receiver does.",
   ),
-  Identification: note("FORMAT", "The identification line: version, length, line ends."),
-  PacketFormat: note("FORMAT", "The lengths in a packet.", "Memory exhaustion, or reading beyond a buffer."),
+  Identification: note("MODIFIED_PARAMETER", "The identification line: version, length, line ends."),
+  PacketFormat: note(
+    "MODIFIED_PARAMETER",
+    "The lengths in a packet.",
+    "Memory exhaustion, or reading beyond a buffer.",
+  ),
   IntegrityCheck: note(
-    "CRYPTO",
+    "CONFIDENTIALITY",
     "A packet that was changed on its way ends the connection.",
     "An attacker changes data.",
   ),
   KeyExchange: note("BASIC", "The course of a key exchange."),
   Negotiation: note("BASIC", "The choice of algorithms. Without a common one, the connection ends."),
   PublicValue: note(
-    "CRYPTO",
+    "CONFIDENTIALITY",
     "A public value that is malformed, or leads to a shared secret of zero.",
     "The attacker knows the shared secret.",
   ),
-  Guess: note("STATE", "A guessed first packet of the key exchange. A wrong guess is dropped silently."),
-  Malformed: note("FORMAT", "A message that does not have the form of its definition.", "Reading beyond a buffer."),
-  HostKey: note("CRYPTO", "A host key or a signature that the client must refuse.", "An attacker in the middle."),
+  Guess: note("MISSING_STEP", "A guessed first packet of the key exchange. A wrong guess is dropped silently."),
+  Malformed: note(
+    "MODIFIED_PARAMETER",
+    "A message that does not have the form of its definition.",
+    "Reading beyond a buffer.",
+  ),
+  HostKey: note(
+    "CONFIDENTIALITY",
+    "A host key or a signature that the client must refuse.",
+    "An attacker in the middle.",
+  ),
   Rekey: note("BASIC", "Key exchanges after the first."),
   Login: note("BASIC", "Requests and answers of the login."),
-  Limits: note("LIMIT", "More than an honest peer ever sends."),
+  Limits: note("DENIAL_OF_SERVICE", "More than an honest peer ever sends."),
   Channel: note("BASIC", "The life of a channel, and the channels that may be opened."),
   Window: note("BASIC", "Window sizes and maximum packet sizes, both ways."),
   HalfClose: note("BASIC", "EOF in one direction, data in the other, and the end of a channel."),

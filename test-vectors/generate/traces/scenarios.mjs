@@ -1,4 +1,4 @@
-/** Courses of a connection: identification, key exchange, login, channels, windows, half-close, replies, rekeys. @module */
+/** Courses of a connection, from the identification lines to half-close and rekeys. @module */
 import * as m from "./messages.mjs";
 
 const { expect, hex, message, perform, repeat, send, string, text, uint32 } = m;
@@ -8,18 +8,13 @@ const goesOn = expect("ignored");
 /** The RFCs do not say what follows a malformed message. It must not be taken for a valid one. */
 const malformed = expect("disconnect", "ignored", "unimplemented");
 
-/**
- * @param {string} comment @param {string} clause @param {string} state @param {string} flag
- * @param {readonly object[]} steps @param {Record<string, unknown>} [more]
- */
 function trace(comment, clause, state, flag, steps, more = {}) {
-  const allowed = /** @type {any} */ (steps.at(-1)).expect ?? [];
+  const allowed = steps.at(-1).expect ?? [];
   const result = allowed.includes("disconnect") ? (allowed.length === 1 ? "invalid" : "acceptable") : "valid";
   const requires = flag === "StrictKex" ? { requires: ["strict-kex"] } : {};
   return { comment, clause, state, ...requires, ...more, steps, result, flags: [flag] };
 }
 
-/** @param {"client" | "server"} role the role under test */
 export function scenarios(role) {
   return [
     ...identification(role),
@@ -34,12 +29,10 @@ export function scenarios(role) {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function identification(role) {
   const clause = "RFC 4253 4.2";
   const flag = "Identification";
-  const line = (/** @type {string} */ bytes, /** @type {string} */ comment, /** @type {object} */ last) =>
-    trace(comment, clause, "connected", flag, [{ raw: bytes }, last]);
+  const line = (bytes, comment, last) => trace(comment, clause, "connected", flag, [{ raw: bytes }, last]);
   return [
     line(hex("SSH-1.5-trace\r\n"), "protocol version 1.5", end),
     line(hex("SSH-3.0-trace\r\n"), "protocol version 3.0", end),
@@ -86,9 +79,8 @@ function identification(role) {
 function packets() {
   const flag = "PacketFormat";
   const clause = "RFC 4253 6";
-  const plain = (/** @type {string} */ bytes, /** @type {string} */ comment) =>
-    trace(comment, clause, "kexinit", flag, [{ raw: bytes }, end]);
-  const corrupt = (/** @type {number} */ at, /** @type {string} */ where) =>
+  const plain = (bytes, comment) => trace(comment, clause, "kexinit", flag, [{ raw: bytes }, end]);
+  const corrupt = (at, where) =>
     trace(`a bit flipped in the ${where}`, "RFC 4253 6.4", "authenticated", "IntegrityCheck", [
       send(m.ignore, { corrupt: at }),
       // A changed length may be longer than the packet.
@@ -125,12 +117,11 @@ function packets() {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function keyExchange(role) {
   const flag = "KeyExchange";
-  const init = (/** @type {string} */ comment, /** @type {Record<string, string>} */ lists) =>
+  const init = (comment, lists) =>
     trace(comment, "RFC 4253 7.1", "version", "Negotiation", [perform("sendKexInit", { lists }), end]);
-  const point = (/** @type {string} */ value, /** @type {string} */ comment, clause = "RFC 8731 3") =>
+  const point = (value, comment, clause = "RFC 8731 3") =>
     trace(comment, clause, "kexinit", "PublicValue", [perform("exchange", { point: value, reply: false }), end]);
   const order8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800";
   const all = [
@@ -202,7 +193,7 @@ function keyExchange(role) {
     ),
   ];
   if (role === "server") {
-    const client = (/** @type {string} */ comment, /** @type {string} */ payload) =>
+    const client = (comment, payload) =>
       trace(comment, "RFC 5656 4", "kexinit", "Malformed", [send({ name: "KEX_ECDH_INIT", payload }), end]);
     return [
       ...all,
@@ -211,7 +202,7 @@ function keyExchange(role) {
       client("KEX_ECDH_INIT with bytes after the public value", message(30, string(repeat(32, "09")), "00")),
     ];
   }
-  const reply = (/** @type {string} */ comment, /** @type {Record<string, unknown>} */ options) =>
+  const reply = (comment, options) =>
     trace(comment, "RFC 4253 8", "kexinit", "HostKey", [perform("exchange", options), end]);
   return [
     ...all,
@@ -239,12 +230,10 @@ function keyExchange(role) {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function rekeys(role) {
   const flag = "Rekey";
   const clause = "RFC 4253 9";
-  const ok = (/** @type {string} */ comment, /** @type {string} */ state, /** @type {object[]} */ steps, more = {}) =>
-    trace(comment, clause, state, flag, [...steps, goesOn], more);
+  const ok = (comment, state, steps, more = {}) => trace(comment, clause, state, flag, [...steps, goesOn], more);
   return [
     ok("one rekey after the login", "authenticated", [perform("rekey")]),
     ok("one rekey without strict key exchange", "authenticated", [perform("rekey")], { strict: false }),
@@ -314,7 +303,6 @@ function rekeys(role) {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function login(role) {
   const flag = "Login";
   if (role === "client") {
@@ -341,7 +329,7 @@ function login(role) {
   }
   const refused = expect("USERAUTH_FAILURE");
   const refusedOrMalformed = expect("disconnect", "USERAUTH_FAILURE", "ignored", "unimplemented");
-  const request = (/** @type {string} */ comment, /** @type {string} */ payload, /** @type {object} */ last) =>
+  const request = (comment, payload, last) =>
     trace(comment, "RFC 4252 5", "service", flag, [send({ name: "USERAUTH_REQUEST", payload }), last]);
   const user = "{user}";
   const connection = text("ssh-connection");
@@ -434,7 +422,6 @@ function login(role) {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function channels(role) {
   const flag = "Channel";
   const refused = expect("CHANNEL_OPEN_FAILURE");
@@ -557,7 +544,7 @@ function channels(role) {
 function windows() {
   const flag = "Window";
   const clause = "RFC 4254 5.2";
-  const adjust = (/** @type {number} */ bytes) => send(m.windowAdjust(theirs, bytes));
+  const adjust = (bytes) => send(m.windowAdjust(theirs, bytes));
   return [
     trace("data in a thousand messages of one byte", clause, "channel", flag, [
       send(m.data(theirs, "65"), { repeat: 1_000 }),
@@ -631,7 +618,6 @@ function halfClose() {
   ];
 }
 
-/** @param {"client" | "server"} role */
 function replies(role) {
   const flag = "GlobalReply";
   const clause = "RFC 4254 4";

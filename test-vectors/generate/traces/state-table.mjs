@@ -1,18 +1,14 @@
 /**
- * What an implementation may do with each message in each state, as the RFCs say. Every cell becomes a trace.
+ * The reactions to each message in each state that the RFCs allow. Every cell becomes a trace.
  * @module
  */
 import * as m from "./messages.mjs";
 
 const { send, expect } = m;
 
-/** @typedef {"disconnect" | "unimplemented" | "ignored" | string} Reaction */
-/** @typedef {{ allowed: readonly Reaction[], clause: string, flag: string }} Rule */
-
-/** @param {string} clause @param {string} flag @param {...Reaction} allowed @returns {Rule} */
 const rule = (clause, flag, ...allowed) => ({ allowed, clause, flag });
 
-const mustEnd = (/** @type {string} */ clause, /** @type {string} */ flag) => rule(clause, flag, "disconnect");
+const mustEnd = (clause, flag) => rule(clause, flag, "disconnect");
 const strictKex = mustEnd("OpenSSH PROTOCOL 1.9", "StrictKex");
 const mayCome = rule("RFC 4253 11", "AlwaysAllowed", "ignored");
 const outsideKex = rule("RFC 4253 7.1", "DuringKex", "disconnect", "unimplemented");
@@ -65,20 +61,19 @@ const all = [
   ...unassigned,
 ];
 
-/** @param {m.Message} one */
 const numberOf = ({ payload, name }) => (name === "CHANNEL_OPEN" ? 90 : Number.parseInt(payload.slice(0, 2), 16));
 
-/** The first key exchange. @param {m.Message} one @param {boolean} strict @param {string} state @param {string} role */
+/** The first key exchange. */
 function firstKex(one, strict, state, role) {
   if (one === m.disconnect) return ends;
-  // What the state waits for is no surprise.
+  // The state waits for this message.
   if (state === "kexinit" && one === (role === "server" ? m.ecdhInit : m.ecdhReply)) return undefined;
   if (state === "exchange" && one === m.newKeys) return undefined;
   if (strict) return strictKex;
   return transport.includes(one) ? mayCome : outsideKex;
 }
 
-/** Between the first NEWKEYS and the end of the login. @param {m.Message} one @param {string} state @param {string} role */
+/** Between the first NEWKEYS and the end of the login. */
 function beforeLogin(one, state, role) {
   const number = numberOf(one);
   if (one === m.disconnect) return ends;
@@ -127,7 +122,7 @@ function beforeLogin(one, state, role) {
 
 const mustEndOrDrop = rule("RFC 4252 5.1", "AuthBypass", "disconnect", "unimplemented", "ignored");
 
-/** After the login. @param {m.Message} one @param {string} role */
+/** After the login. */
 function open(one, role) {
   const number = numberOf(one);
   if (one === m.disconnect) return ends;
@@ -147,7 +142,7 @@ function open(one, role) {
   return unasked;
 }
 
-/** During a rekey that the peer has begun. @param {m.Message} one @param {string} state */
+/** During a rekey that the peer has begun. */
 function rekey(one, state, role) {
   if (one === m.disconnect) return ends;
   if (transport.includes(one)) return mayCome;
@@ -168,7 +163,7 @@ function rekey(one, state, role) {
   );
 }
 
-/** What is done before the message, after the state of the runner has been reached. */
+/** Steps between the state of the runner and the message. */
 const leadIn = {
   rekeying: { state: "authenticated", steps: [m.perform("sendKexInit"), m.perform("readKexInit")] },
   rekeyed: {
@@ -177,23 +172,20 @@ const leadIn = {
   },
 };
 
-/** @param {readonly Reaction[]} allowed */
 function resultOf(allowed) {
   if (!allowed.includes("disconnect")) return "valid";
   return allowed.length === 1 ? "invalid" : "acceptable";
 }
 
-/** Returns the traces of one role, without numbers. @param {"client" | "server"} role */
+/** Returns the traces of one role, without numbers. */
 export function stateTable(role) {
-  /** @type {Record<string, unknown>[]} */
   const traces = [];
-  /** @param {string} state @param {boolean} strict @param {(one: m.Message) => Rule | undefined} ruleFor */
   const add = (state, strict, ruleFor) => {
     for (const one of all) {
       const found = ruleFor(one);
       if (found === undefined) continue;
       const { allowed, clause, flag } = found;
-      const lead = leadIn[/** @type {keyof typeof leadIn} */ (state)] ?? { state, steps: [] };
+      const lead = leadIn[state] ?? { state, steps: [] };
       traces.push({
         comment: `${one.name}${detail(one)} in the state ${state}${strict ? "" : ", without strict key exchange"}`,
         clause,
@@ -217,7 +209,6 @@ export function stateTable(role) {
   return traces;
 }
 
-/** @param {m.Message} one */
 function detail(one) {
   if (one.name !== "SERVICE_REQUEST") return "";
   return one.payload === m.serviceRequest("ssh-userauth").payload ? " of ssh-userauth" : " of ssh-connection";
