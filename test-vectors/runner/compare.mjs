@@ -32,7 +32,7 @@ for (const role of ["server", "client"]) {
   const columns = [];
   for (const name of chosen) {
     try {
-      columns.push(await runSuite(commands.get(name) ?? [], role, {}));
+      columns.push(await runSuite(commands.get(name) ?? [], role, { timeoutMs: 10_000 }));
     } catch (error) {
       console.error(`${name} as ${role}: not run (${error instanceof Error ? error.message : error})`);
       continue;

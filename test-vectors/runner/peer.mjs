@@ -145,7 +145,8 @@ export class Peer {
 
   sendKexInit({ guess = false, lists = {}, cut = 0, again = false } = {}) {
     const marker = this.#role === "client" ? "kex-strict-c-v00@openssh.com" : "kex-strict-s-v00@openssh.com";
-    const kex = this.#first && this.#offersStrict ? `curve25519-sha256,${marker}` : "curve25519-sha256";
+    const methods = "curve25519-sha256,curve25519-sha256@libssh.org";
+    const kex = this.#first && this.#offersStrict ? `${methods},${marker}` : methods;
     const cipher = "aes128-ctr";
     const mac = "hmac-sha2-256";
     const none = { compressionOut: "none", compressionIn: "none" };

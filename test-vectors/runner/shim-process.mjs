@@ -11,6 +11,8 @@ export class ShimProcess {
   #lines = [];
   #wake;
   #ended = false;
+  /** how often a server has been started again after it ended by itself */
+  crashes = 0;
 
   constructor(command, start) {
     const [program = "", ...args] = command;
@@ -19,7 +21,9 @@ export class ShimProcess {
     this.#child.on("error", () => this.#end());
     this.#child.on("exit", () => this.#end());
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
-      this.#lines.push(JSON.parse(line));
+      const told = JSON.parse(line);
+      if (told.event === "crashed") this.crashes++;
+      else this.#lines.push(told);
       this.#wake?.();
     });
     this.command(start);

@@ -8,6 +8,7 @@ import { ShimProcess } from "./shim-process.mjs";
 
 const folder = new URL("../traces/", import.meta.url);
 const startTimeoutMs = 60_000;
+const crashed = "expected the implementation to go on, got the end of its process";
 
 /** Returns all traces for a role. */
 export function tracesFor(role) {
@@ -49,7 +50,12 @@ export async function runSuite(command, role, options = {}) {
     const results = [];
     for (const trace of traces) {
       if (trace.requires?.includes("strict-kex") && !strict) continue;
-      const problem = await connected((socket) => play(socket, role, trace, context));
+      const crashes = shim.crashes;
+      const problem = await connected((socket) => {
+        // A crash is noticed at the latest when the next connection is made.
+        if (shim.crashes > crashes && results.length > 0) results.at(-1).problem = crashed;
+        return play(socket, role, trace, context);
+      });
       tell?.(trace, problem);
       results.push({ trace, problem });
     }
@@ -66,10 +72,15 @@ async function listen(server) {
   return server.address().port;
 }
 
+/** Repeats the attempt, because a shim may be starting its implementation again. */
 async function dial(port) {
-  const socket = connect(port, "127.0.0.1");
-  await new Promise((resolve, reject) => socket.once("connect", () => resolve(undefined)).once("error", reject));
-  return socket;
+  for (let attempt = 1; ; attempt++) {
+    const socket = connect(port, "127.0.0.1");
+    const error = await new Promise((resolve) => socket.once("connect", () => resolve()).once("error", resolve));
+    if (error === undefined) return socket;
+    if (attempt === 100) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 async function dialledBy(shim, server, port) {

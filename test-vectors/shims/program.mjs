@@ -253,10 +253,19 @@ try {
   const title = program.version?.() ?? name;
   if (start.role === "server") {
     const port = await freePort();
-    const server = launch(make({ ...facts, port }));
+    let server = launch(make({ ...facts, port }));
+    let isOver = false;
+    const restart = () => {
+      if (isOver) return;
+      tell({ event: "crashed" });
+      server = launch(make({ ...facts, port }));
+      server.once("exit", restart);
+    };
+    server.once("exit", restart);
     await listening(port);
     tell({ event: "ready", name: title, port, user });
     while ((await nextLine()) !== undefined);
+    isOver = true;
     kill(server);
   } else {
     // Compiles before the first connection.

@@ -127,7 +127,10 @@ function ofServers() {
       version: "SSH-2.0-PuTTY_Release_0.64",
     }),
     trace("CVE-2023-1667", "a guess in a rekey", "authenticated", [
-      perform("sendKexInit", { guess: true, lists: { kex: "x@example.com,curve25519-sha256" } }),
+      perform("sendKexInit", {
+        guess: true,
+        lists: { kex: "x@example.com,curve25519-sha256,curve25519-sha256@libssh.org" },
+      }),
       perform("readKexInit"),
       send(m.ecdhInit),
       goesOn,
@@ -266,7 +269,10 @@ function ofClients() {
       expect("disconnect", "unimplemented"),
     ]),
     trace("CVE-2023-1667", "a guess in a rekey", "authenticated", [
-      perform("sendKexInit", { guess: true, lists: { kex: "x@example.com,curve25519-sha256" } }),
+      perform("sendKexInit", {
+        guess: true,
+        lists: { kex: "x@example.com,curve25519-sha256,curve25519-sha256@libssh.org" },
+      }),
       perform("readKexInit"),
       send(m.ecdhReply),
       goesOn,

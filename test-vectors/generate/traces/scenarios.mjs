@@ -142,7 +142,7 @@ function keyExchange(role) {
       [
         perform("kexinit", {
           lists: {
-            kex: "x@example.com,curve25519-sha256",
+            kex: "x@example.com,curve25519-sha256,curve25519-sha256@libssh.org",
             cipherOut: "x@example.com,aes128-ctr",
             macIn: "x@example.com,hmac-sha2-256",
           },
@@ -185,7 +185,10 @@ function keyExchange(role) {
       "version",
       "Guess",
       [
-        perform("kexinit", { guess: true, lists: { kex: "x@example.com,curve25519-sha256" } }),
+        perform("kexinit", {
+          guess: true,
+          lists: { kex: "x@example.com,curve25519-sha256,curve25519-sha256@libssh.org" },
+        }),
         send(role === "server" ? m.ecdhInit : m.ecdhReply),
         goesOn,
       ],
