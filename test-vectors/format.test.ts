@@ -44,7 +44,10 @@ describe.each(files)("%s", (path, file) => {
   });
 });
 
-/** The number of tests and of files of each kind, and of them all. Transcripts are counted apart. */
+/** Kinds that are counted apart: they are courses of connections. */
+const courses = ["transcripts", "traces"];
+
+/** The number of tests and of files of each kind, and of all but the courses. */
 function counts(): ReadonlyMap<string, readonly [tests: number, files: number]> {
   const kinds = new Map<string, readonly [number, number]>();
   const add = (kind: string, tests: number): void => {
@@ -53,7 +56,7 @@ function counts(): ReadonlyMap<string, readonly [tests: number, files: number]> 
   };
   for (const [, { kind, numberOfTests }] of files) add(kind, numberOfTests);
   for (const [, { kind, numberOfTests }] of files)
-    if (kind !== "transcripts") add("all but transcripts", numberOfTests);
+    if (!courses.includes(kind)) add("all but transcripts and traces", numberOfTests);
   return kinds;
 }
 

@@ -1,0 +1,288 @@
+/**
+ * The shim of implementations that are programs: `node program.mjs NAME`. A server is one process; a client is one
+ * process for each connection.
+ * @module
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nextLine, tell } from "./lines.mjs";
+
+const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
+const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
+const python = "/usr/bin/python3";
+const folder = mkdtempSync(join(tmpdir(), "postern-shim-"));
+const withoutComment = (text) => text.split(" ").slice(0, 2).join(" ");
+
+/** The arguments of the servers in `integration/peers/programs`. */
+const serverArgs = ({ port, hostKeyFile, userPublicKey }) => [
+  String(port),
+  hostKeyFile,
+  withoutComment(userPublicKey),
+  "0",
+];
+/** The arguments of the clients there. */
+const clientArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) =>
+  [port, user, userKeyFile, withoutComment(hostPublicKey), 0, echoPort, 0].map(String);
+/** The argument of the clients in Python. */
+const pythonArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) => [
+  JSON.stringify({
+    port,
+    user,
+    hostKey: withoutComment(hostPublicKey),
+    keyFile: userKeyFile,
+    address: "localhost",
+    listen: 0,
+    target: ["127.0.0.1", echoPort],
+  }),
+];
+
+const table = {
+  openssh: {
+    version: () => output("ssh", ["-V"]).split(",")[0] ?? "OpenSSH",
+    server: openSshServer,
+    client: ({ port, user, userKeyFile, hostPublicKey, echoPort }) => {
+      const known = join(folder, "known_hosts");
+      writeFileSync(known, `[127.0.0.1]:${port} ${withoutComment(hostPublicKey)}\n`);
+      const options = {
+        BatchMode: "yes",
+        ConnectTimeout: "5",
+        GlobalKnownHostsFile: "none",
+        IdentitiesOnly: "yes",
+        IdentityFile: userKeyFile,
+        LogLevel: "ERROR",
+        StrictHostKeyChecking: "yes",
+        UpdateHostKeys: "no",
+        UserKnownHostsFile: known,
+      };
+      const lines = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+      return [
+        "ssh",
+        "-F",
+        "none",
+        "-N",
+        "-p",
+        String(port),
+        ...lines,
+        "-R",
+        `localhost:0:127.0.0.1:${echoPort}`,
+        `${user}@127.0.0.1`,
+      ];
+    },
+  },
+  dropbear: {
+    version: () => output("dropbear", ["-V"]).trim(),
+    server: dropbearServer,
+    client: ({ port, user, userKeyFile, hostPublicKey, echoPort }) => {
+      const key = join(folder, "user.dropbear");
+      execFileSync("dropbearconvert", ["openssh", "dropbear", userKeyFile, key], { stdio: "ignore" });
+      mkdirSync(join(folder, ".ssh"), { recursive: true });
+      writeFileSync(join(folder, ".ssh", "known_hosts"), `127.0.0.1 ${withoutComment(hostPublicKey)}\n`);
+      return [
+        "dbclient",
+        "-N",
+        "-T",
+        "-i",
+        key,
+        "-p",
+        String(port),
+        "-R",
+        `4711:127.0.0.1:${echoPort}`,
+        `${user}@127.0.0.1`,
+      ];
+    },
+  },
+  asyncssh: {
+    version: () => `asyncssh ${pythonVersion("asyncssh")}`,
+    user: "test",
+    server: (facts) => [python, "-W", "ignore", join(programs, "asyncssh_server.py"), ...serverArgs(facts)],
+    client: (facts) => [python, "-W", "ignore", join(clients, "asyncssh_tunnel.py"), ...pythonArgs(facts)],
+  },
+  paramiko: {
+    version: () => `paramiko ${pythonVersion("paramiko")}`,
+    user: "test",
+    server: (facts) => [python, "-W", "ignore", join(programs, "paramiko_server.py"), ...serverArgs(facts)],
+    client: (facts) => [python, "-W", "ignore", join(clients, "paramiko_tunnel.py"), ...pythonArgs(facts)],
+  },
+  go: {
+    version: () =>
+      `golang.org/x/crypto/ssh ${output("dpkg-query", ["-W", "-f", "${Version}", "golang-golang-x-crypto-dev"])}`,
+    user: "test",
+    server: (facts) => [goProgram("go_server.go"), ...serverArgs(facts)],
+    client: (facts) => [goProgram("go_client.go"), ...clientArgs(facts)],
+  },
+  libssh: {
+    version: () => `libssh ${output("dpkg-query", ["-W", "-f", "${Version}", "libssh-dev"])}`,
+    user: "test",
+    server: (facts) => [cProgram("libssh_server.c"), ...serverArgs(facts)],
+    client: (facts) => [cProgram("libssh_client.c"), ...clientArgs(facts)],
+  },
+  ssh2: {
+    version: () => "ssh2 for Node",
+    user: "test",
+    server: (facts) => [process.execPath, join(programs, "ssh2_server.mjs"), ...serverArgs(facts)],
+    client: (facts) => [process.execPath, join(programs, "ssh2_client.mjs"), ...clientArgs(facts)],
+  },
+};
+
+function openSshServer({ port, hostKeyFile, userPublicKey }) {
+  const file = join(folder, "sshd_config");
+  writeFileSync(join(folder, "authorized_keys"), `${userPublicKey}\n`);
+  const lines = {
+    AuthorizedKeysFile: join(folder, "authorized_keys"),
+    HostKey: hostKeyFile,
+    ListenAddress: `127.0.0.1:${port}`,
+    LogLevel: "QUIET",
+    MaxStartups: "1000",
+    PasswordAuthentication: "no",
+    PermitRootLogin: "yes",
+    PidFile: "none",
+    StrictModes: "no",
+    UsePAM: "no",
+  };
+  writeFileSync(
+    file,
+    Object.entries(lines)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(""),
+  );
+  if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+  return ["/usr/sbin/sshd", "-D", "-f", file];
+}
+
+/** dropbear reads the keys of the user's home alone: a private /etc/passwd names another one. */
+function dropbearServer({ port, hostKeyFile, userPublicKey, user }) {
+  if (userInfo().uid !== 0) throw new Error("expected root, because dropbear needs a user with another home");
+  const key = join(folder, "host.dropbear");
+  execFileSync("dropbearconvert", ["openssh", "dropbear", hostKeyFile, key], { stdio: "ignore" });
+  mkdirSync(join(folder, ".ssh"), { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, ".ssh", "authorized_keys"), `${userPublicKey}\n`, { mode: 0o600 });
+  writeFileSync(join(folder, "passwd"), `${user}:x:0:0::${folder}:/bin/sh\n${readFileSync("/etc/passwd", "utf8")}`);
+  const enter = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
+  const dropbear = ["dropbear", "-F", "-s", "-r", key, "-P", join(folder, "pid"), "-p", `127.0.0.1:${port}`];
+  return ["unshare", "--mount", "sh", "-c", enter, "sh", join(folder, "passwd"), ...dropbear];
+}
+
+/** Returns what a program prints. */
+function output(program, args) {
+  return execFileSync("sh", ["-c", '"$@" 2>&1', "sh", program, ...args], { encoding: "utf8" });
+}
+
+function pythonVersion(name) {
+  return output(python, ["-W", "ignore", "-c", `import ${name}; print(${name}.__version__)`]).trim();
+}
+
+const compiled = new Map();
+
+function once(source, compile) {
+  const path = join(folder, source.replace(/\W/g, "_"));
+  if (!compiled.has(source)) compile(path);
+  compiled.set(source, path);
+  return path;
+}
+
+function goProgram(name) {
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "postern", "go");
+  const env = { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOCACHE: cache };
+  return once(name, (path) =>
+    execFileSync("go", ["build", "-o", path, join(programs, name)], { env, stdio: "ignore" }),
+  );
+}
+
+function cProgram(name) {
+  return once(name, (path) =>
+    execFileSync("gcc", ["-O1", "-o", path, join(programs, name), "-lssh"], { stdio: "ignore" }),
+  );
+}
+
+function launch([program = "", ...args]) {
+  const child = spawn(program, args, { stdio: "ignore", detached: true, env: { ...process.env, HOME: folder } });
+  child.on("error", (error) => console.error(String(error)));
+  return child;
+}
+
+/** Ends a process with its descendants. */
+function kill({ pid }) {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Waits until a port accepts connections. */
+async function listening(port) {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const socket = connect(port, "127.0.0.1");
+    const open = await new Promise((resolve) =>
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false)),
+    );
+    socket.destroy();
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`expected the server to listen on port ${port} within 30 s`);
+}
+
+const [name = ""] = process.argv.slice(2);
+const program = table[name];
+const start = await nextLine();
+try {
+  if (program === undefined || start === undefined) throw new Error(`expected one of ${Object.keys(table).join(", ")}`);
+  const make = program[start.role];
+  if (make === undefined) throw new Error(`${name} has no ${start.role}`);
+  for (const key of ["hostKey", "userKey"]) {
+    writeFileSync(join(folder, key), start[key]);
+    chmodSync(join(folder, key), 0o600);
+  }
+  const { echoPort, hostPublicKey, userPublicKey } = start;
+  const user = program.user ?? start.user;
+  const files = { hostKeyFile: join(folder, "hostKey"), userKeyFile: join(folder, "userKey"), folder };
+  const facts = { user, echoPort, hostPublicKey, userPublicKey, ...files };
+  const title = program.version?.() ?? name;
+  if (start.role === "server") {
+    const port = await freePort();
+    let server = launch(make({ ...facts, port }));
+    let isOver = false;
+    const restart = () => {
+      if (isOver) return;
+      tell({ event: "crashed" });
+      server = launch(make({ ...facts, port }));
+      server.once("exit", restart);
+    };
+    server.once("exit", restart);
+    await listening(port);
+    tell({ event: "ready", name: title, port, user });
+    while ((await nextLine()) !== undefined);
+    isOver = true;
+    kill(server);
+  } else {
+    // Compiles before the first connection.
+    make({ ...facts, port: 1 });
+    tell({ event: "ready", name: title, user });
+    for (let line = await nextLine(); line !== undefined; line = await nextLine()) {
+      const client = launch(make({ ...facts, port: line.port }));
+      const ended = new Promise((resolve) => client.once("exit", resolve).once("error", resolve));
+      // The next line tells that the runner is done with this connection.
+      await nextLine();
+      kill(client);
+      await ended;
+      tell({ event: "closed" });
+    }
+  }
+} catch (error) {
+  tell({ event: "unable", reason: error instanceof Error ? error.message : String(error) });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
