@@ -34,7 +34,7 @@ for (const role of ["server", "client"]) {
     try {
       columns.push(await runSuite(commands.get(name) ?? [], role, { timeoutMs: 10_000 }));
     } catch (error) {
-      console.error(`${name} as ${role}: not run (${error instanceof Error ? error.message : error})`);
+      console.error(`${name} as ${role}: not run (${String(error)})`);
       continue;
     }
     const { name: title, results } = columns.at(-1);

@@ -37,7 +37,7 @@ if (start.role === "server") {
       port: line.port,
       user: start.user,
       auth: [privateKey(start.userKey)],
-      hostKey: fingerprint(await sha256Fingerprint(signer.publicKey)),
+      hostKey: fingerprint(sha256Fingerprint(signer.publicKey)),
       algorithms: compatibleAlgorithms,
       reconnect: { mode: "never" },
     });

@@ -14,6 +14,8 @@ import { nextLine, tell } from "./lines.mjs";
 const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
 const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
 const python = "/usr/bin/python3";
+/** A field of dpkg-query. */
+const versionField = ["$", "{Version}"].join("");
 const folder = mkdtempSync(join(tmpdir(), "postern-shim-"));
 const withoutComment = (text) => text.split(" ").slice(0, 2).join(" ");
 
@@ -109,13 +111,13 @@ const table = {
   },
   go: {
     version: () =>
-      `golang.org/x/crypto/ssh ${output("dpkg-query", ["-W", "-f", "${Version}", "golang-golang-x-crypto-dev"])}`,
+      `golang.org/x/crypto/ssh ${output("dpkg-query", ["-W", "-f", versionField, "golang-golang-x-crypto-dev"])}`,
     user: "test",
     server: (facts) => [goProgram("go_server.go"), ...serverArgs(facts)],
     client: (facts) => [goProgram("go_client.go"), ...clientArgs(facts)],
   },
   libssh: {
-    version: () => `libssh ${output("dpkg-query", ["-W", "-f", "${Version}", "libssh-dev"])}`,
+    version: () => `libssh ${output("dpkg-query", ["-W", "-f", versionField, "libssh-dev"])}`,
     user: "test",
     server: (facts) => [cProgram("libssh_server.c"), ...serverArgs(facts)],
     client: (facts) => [cProgram("libssh_client.c"), ...clientArgs(facts)],
