@@ -1,0 +1,32 @@
+/** Fuzz targets: every message table. @module */
+import { type FuzzTarget, vectorBytes } from "@postern/testkit";
+import { type Bytes, type Codec, equal } from "@postern/wire";
+import * as wire from "../src/index.ts";
+
+const codecs = Object.values(wire).filter(
+  (value): value is Codec<unknown> => typeof value === "object" && "decode" in value && "encode" in value,
+);
+
+/** A decoded value has one encoding, which decodes to itself. */
+function check(codec: Codec<unknown>, bytes: Bytes): void {
+  const encoded = codec.encode(codec.decode(bytes));
+  if (!equal(codec.encode(codec.decode(encoded)), encoded)) throw new Error(`${codec.name}: expected one encoding`);
+}
+
+export const targets: readonly FuzzTarget[] = [
+  {
+    name: "messages",
+    sources: ["packages/wire/src/"],
+    codes: ["protocol", "limit"],
+    seeds: () =>
+      vectorBytes("wire", ["encoded"]).flatMap((bytes) => {
+        const at = codecs.findIndex((codec) => "number" in codec && codec.number === bytes[0]);
+        return at < 0 ? [] : [Uint8Array.of(at, ...bytes)];
+      }),
+    run(input) {
+      // The first byte chooses the table, which may have no number.
+      const codec = codecs[(input[0] ?? 0) % codecs.length];
+      if (codec !== undefined) check(codec, input.subarray(1));
+    },
+  },
+];
