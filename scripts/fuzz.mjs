@@ -55,6 +55,6 @@ async function fuzz(target, milliseconds) {
   const file = join(target.folder, crashName(target, crash.input));
   mkdirSync(target.folder, { recursive: true });
   writeFileSync(file, crash.input);
-  console.error(`${target.name}: ${crash.problem}\n  input: ${relative(root, file)}`);
+  console.error(`${target.name}: ${JSON.stringify(crash.problem)}\n  input: ${relative(root, file)}`);
   return 1;
 }

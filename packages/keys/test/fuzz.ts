@@ -76,7 +76,7 @@ export const targets: readonly FuzzTarget[] = [
     sources: ["packages/keys/src/private-key.ts"],
     codes: ["key", "passphrase", "unsupported", "limit"],
     // A valid key costs a multiplication on its curve, outside our code.
-    seeds: () => [testHostKeyText, ...vectorTexts("keys/ssh-ed25519.json", ["text", "file"])].map((text) => utf8(text)),
+    seeds: () => [testHostKeyText, ...vectorTexts("keys/ssh-ed25519.json", ["privateKey"])].map((text) => utf8(text)),
     run: (input) => void parsePrivateKey(fromUtf8(input)),
   },
   {

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type FuzzTarget, vectorTexts } from "@postern/testkit";
+import { type FuzzTarget, vectorBytes, vectorTexts } from "@postern/testkit";
 import { fromUtf8, utf8 } from "@postern/wire";
 import { readPrivateKey, resolveSshConfig } from "../src/index.ts";
 
@@ -36,7 +36,7 @@ export const targets: readonly FuzzTarget[] = [
     maxBytes: 8192,
     // Key derivation takes as many rounds as the file says, up to a limit.
     steps: 50_000_000,
-    seeds: () => vectorTexts("keys", ["text"]).map((text) => utf8(text)),
+    seeds: () => [...vectorTexts("keys", ["text"]).map((text) => utf8(text)), ...vectorBytes("keys", ["bytes"])],
     run: async (input) => void (await readPrivateKey(input)),
   },
 ];

@@ -74,8 +74,16 @@ const passwordLogin = (password: string): Bytes =>
 const open = (channelType: string, maxPacket = 32_768): Bytes =>
   ChannelOpen.encode({ channelType, senderChannel: 7, initialWindow: 100, maxPacket, specificData: none });
 
+const made = new Map<Role, Readonly<Record<string, Bytes>>>();
+
 /** Returns payloads that a peer in that role can send, by name. Channel messages are for our first channel. */
 export function toyMessages(role: Role): Readonly<Record<string, Bytes>> {
+  const known = made.get(role) ?? makeMessages(role);
+  made.set(role, known);
+  return known;
+}
+
+function makeMessages(role: Role): Readonly<Record<string, Bytes>> {
   return {
     DISCONNECT: Disconnect.encode({ reason: 11, description: "bye", language: "" }),
     IGNORE: Ignore.encode({ data: utf8("x") }),
@@ -125,6 +133,7 @@ export function toyMessages(role: Role): Readonly<Record<string, Bytes>> {
     REQUEST_FAILURE: RequestFailure.encode({}),
     CHANNEL_OPEN: open("session"),
     "CHANNEL_OPEN, refused": open("refuse"),
+    "CHANNEL_OPEN, undecided": open("later"),
     "CHANNEL_OPEN of packets of 0 bytes": open("session", 0),
     CHANNEL_OPEN_CONFIRMATION: ChannelOpenConfirmation.encode({
       ...channel,

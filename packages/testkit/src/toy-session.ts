@@ -19,7 +19,6 @@ type Role = "client" | "server";
 export const toyPassword = "right";
 
 const noRekey = { bytes: 2 ** 40, packets: 2 ** 31, ms: 1e12 };
-const noBytes = new Uint8Array(0);
 const identification = (role: Role): Bytes => utf8(`SSH-2.0-toy_${role}\r\n`);
 
 /** Answers prompts, synchronously. */
@@ -44,15 +43,17 @@ const interactive: AuthMethod = {
 
 /**
  * Our side: the machine, and a program that decides at once. It refuses what a peer requests, except for a correct
- * login, and a channel of a type that does not begin with `refuse`. It reads all data.
+ * login, and channels: those of the type `refuse` are refused, those of the type `later` are not decided. It reads all
+ * data.
  */
 export class ToySession {
   readonly machine: SessionMachine;
   /** all events, in order */
   readonly events: SessionEvent[] = [];
-  /** all output */
-  output: Bytes = noBytes;
-  /** set after login: channels that are open */
+  readonly #output: Bytes[] = [];
+  /** the error that `next` of the machine has thrown */
+  failure: unknown;
+  /** channels that are open */
   readonly channels: Set<number> = new Set();
 
   constructor(role: Role, methods: readonly AuthMethod[] = [interactive, password("wrong"), password(toyPassword)]) {
@@ -71,11 +72,16 @@ export class ToySession {
     this.settle();
   }
 
+  /** all output */
+  get output(): Bytes {
+    return concat(...this.#output);
+  }
+
   /** Handles all events, and takes the output. @throws SshError of the machine */
   settle(): void {
     try {
       for (let hasMore = true; hasMore; ) {
-        for (let event = this.machine.next(); event !== undefined; event = this.machine.next()) this.#handle(event);
+        for (let event = this.#next(); event !== undefined; event = this.#next()) this.#handle(event);
         hasMore = this.#take();
       }
     } finally {
@@ -83,9 +89,18 @@ export class ToySession {
     }
   }
 
+  #next(): SessionEvent | undefined {
+    try {
+      return this.machine.next();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
   #take(): boolean {
     const output = this.machine.takeOutput();
-    if (output !== undefined) this.output = concat(this.output, output);
+    if (output !== undefined) this.#output.push(output);
     return output !== undefined;
   }
 
@@ -114,6 +129,7 @@ export class ToySession {
       case "responses":
         return machine.authServer?.decide(event.responses[0] === toyPassword);
       case "open":
+        if (event.channelType.startsWith("later")) return;
         if (event.channelType.startsWith("refuse")) return connection.refuseOpen(event.id, 1, "refused");
         this.channels.add(event.id);
         return connection.confirmOpen(event.id);

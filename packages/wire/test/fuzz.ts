@@ -7,9 +7,16 @@ const codecs = Object.values(wire).filter(
   (value): value is Codec<unknown> => typeof value === "object" && "decode" in value && "encode" in value,
 );
 
-/** A decoded value has one encoding, which decodes to itself. */
+/** A decoded value has one encoding, which decodes to itself. The encoder refuses some names that the decoder reads. */
 function check(codec: Codec<unknown>, bytes: Bytes): void {
-  const encoded = codec.encode(codec.decode(bytes));
+  const value = codec.decode(bytes);
+  let encoded: Bytes;
+  try {
+    encoded = codec.encode(value);
+  } catch (error) {
+    if (error instanceof wire.SshError && error.code === "misuse") return;
+    throw error;
+  }
   if (!equal(codec.encode(codec.decode(encoded)), encoded)) throw new Error(`${codec.name}: expected one encoding`);
 }
 
