@@ -147,9 +147,8 @@ function channelsOf(machine: unknown): string[] {
   const first = channels.get(0);
   const parts: string[] = [];
   if (first !== undefined) {
-    const phase = peek(first, "phase");
-    const text = Object.values(phase as object).join(" ");
-    parts.push(`channel ${text}`);
+    const { at, abandoned, ...directions } = peek(first, "phase") as { readonly at: string; readonly abandoned?: boolean };
+    parts.push(["channel", abandoned === true ? "abandoned" : at, ...Object.values(directions)].join(" "));
     if (Number(peek(first, "pendingReplies")) > 0) parts.push("reply pending");
   }
   const pending = peek(machine, "connection", "globalRequests", "pending") as readonly unknown[];

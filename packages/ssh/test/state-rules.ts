@@ -153,12 +153,12 @@ function open(role: Role, state: string, input: string): Rule {
 function channel(state: string, input: string): Rule {
   const [, phase = "none", theirs = "data"] = /channel (\w+) ?(\w*)/.exec(state) ?? [];
   if (/^CHANNEL_OPEN_(CONF|FAIL)/.test(input)) {
-    if (phase !== "opening") return dropOrEnd("RFC 4254 5.1");
+    if (phase !== "opening" && phase !== "abandoned") return dropOrEnd("RFC 4254 5.1");
     // A program that has given up closes the channel.
-    return rule("RFC 4254 5.1, 5.3", ignored, ...(theirs === "true" ? ["CHANNEL_CLOSE"] : []));
+    return rule("RFC 4254 5.1, 5.3", ignored, ...(phase === "abandoned" ? ["CHANNEL_CLOSE"] : []));
   }
   if (!channelMessage.test(input)) throw new Error(`expected a rule for ${input}`);
-  if (phase === "none" || phase === "opening" || phase === "deciding") return dropOrEnd("RFC 4254 5");
+  if (["none", "opening", "abandoned", "deciding"].includes(phase)) return dropOrEnd("RFC 4254 5");
   if (input.includes("beyond 2^32")) return rule("RFC 4254 5.2", disconnect);
   if (input.includes("beyond the maximum")) return rule("RFC 4254 5.2", disconnect);
   if (/^CHANNEL_(EXTENDED_)?DATA/.test(input)) {

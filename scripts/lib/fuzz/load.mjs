@@ -13,13 +13,13 @@ export function targetFiles() {
     .filter(({ file }) => existsSync(join(root, file)));
 }
 
-/** Returns the module that the entries make up, and its counters. `entries` are paths below the root, by name. */
-export async function loadWithCounters(entries) {
+/** Returns the module that the entries make up, and its counters. `entries` are paths below a folder, by name. */
+export async function loadWithCounters(entries, within = root) {
   const { outputFiles } = await build({
-    absWorkingDir: root,
+    absWorkingDir: within,
     stdin: {
       contents: entries.map(({ name, file }) => `export * as ${name} from "./${file}";`).join("\n"),
-      resolveDir: root,
+      resolveDir: within,
     },
     bundle: true,
     write: false,
