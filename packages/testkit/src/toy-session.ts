@@ -51,12 +51,16 @@ export class ToySession {
   /** all events, in order */
   readonly events: SessionEvent[] = [];
   readonly #output: Bytes[] = [];
+  readonly #records: boolean;
   /** the error that `next` of the machine has thrown */
   failure: unknown;
   /** channels that are open */
   readonly channels: Set<number> = new Set();
 
-  constructor(role: Role, methods: readonly AuthMethod[] = [interactive, password("wrong"), password(toyPassword)]) {
+  /** @param records whether to keep events and output */
+  constructor(role: Role, { records = true }: { readonly records?: boolean } = {}) {
+    this.#records = records;
+    const methods = [interactive, password("wrong"), password(toyPassword)];
     const shared = { algorithms: toyAlgorithms, random: zeros, rekey: noRekey, now: 0, version: `SSH-2.0-toy_${role}` };
     const login = serverLogin({
       methods: ["publickey", "password", "keyboard-interactive"],
@@ -100,7 +104,7 @@ export class ToySession {
 
   #take(): boolean {
     const output = this.machine.takeOutput();
-    if (output !== undefined) this.#output.push(output);
+    if (output !== undefined && this.#records) this.#output.push(output);
     return output !== undefined;
   }
 
@@ -111,7 +115,7 @@ export class ToySession {
   }
 
   #handle(event: SessionEvent): void {
-    this.events.push(event);
+    if (this.#records) this.events.push(event);
     const { machine } = this;
     const { connection } = machine;
     switch (event.type) {

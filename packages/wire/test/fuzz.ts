@@ -23,7 +23,7 @@ function check(codec: Codec<unknown>, bytes: Bytes): void {
 export const targets: readonly FuzzTarget[] = [
   {
     name: "messages",
-    sources: ["packages/wire/src/"],
+    sources: ["packages/wire/src/messages/", "packages/wire/src/codec.ts", "packages/wire/src/reader.ts"],
     codes: ["protocol", "limit"],
     seeds: () =>
       vectorBytes("wire", ["encoded"]).flatMap((bytes) => {

@@ -1,11 +1,12 @@
 /** Whether a target takes time in proportion to its input: counts steps, not milliseconds. @module */
 import { joinMessages, Randomness, splitMessages } from "./mutate.mjs";
 
-/** Repetitions of a part of an input, and four times as many. */
-const few = 100;
-const many = 400;
-/** Of steps for each byte that is added; a quadratic function exceeds it by far. */
-const tolerance = 1.5;
+/** Repetitions of a part of an input. */
+const few = 50;
+const many = 1600;
+/** The steps of each byte may grow to three times those of the short input, and to this number in any case. */
+const growth = 3;
+const stepsPerByte = 60;
 
 /**
  * Repeats parts of the target's inputs. Returns the inputs whose steps grow faster than their length.
@@ -18,13 +19,10 @@ export async function findSuperlinear(target, counters, attempts) {
   const found = [];
   for (let attempt = 0; attempt < attempts; attempt++) {
     const repeat = pump(target, random.pick(seeds), random);
-    const [small, middle, large] = [repeat(few), repeat((few + many) / 2), repeat(many)];
-    const steps = [];
-    for (const input of [small, middle, large]) steps.push(await count(target, counters, input));
-    // The first difference grows by half if the second is the same number of repetitions.
-    const first = steps[1] - steps[0];
-    const second = steps[2] - steps[1];
-    if (second > tolerance * first + 1000) found.push({ attempt, sizes: [small.length, middle.length, large.length], steps });
+    const [short, long] = [repeat(few), repeat(many)];
+    const steps = [await count(target, counters, short), await count(target, counters, long)];
+    const limit = Math.max(stepsPerByte, (growth * steps[0]) / short.length) * long.length;
+    if (steps[1] > limit) found.push({ attempt, sizes: [short.length, long.length], steps });
   }
   return found;
 }
