@@ -82,15 +82,19 @@ describe("every reader and machine", async () => {
     expect(await runOnce(target, counters, input)).toBeUndefined();
   });
 
-  const seconds = process.env["POSTERN_FUZZ_SECONDS"] ?? "60";
-  it(`survives ${seconds} seconds of fuzzing`, async () => {
-    const args = ["scripts/fuzz.mjs", "--seconds", seconds];
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    const status = await new Promise((resolve) => child.on("close", resolve));
-    expect(status, output).toBe(0);
-    expect(output).toContain("fuzz: no crash");
-  }, Number(seconds) * 1000 + 20 * minute);
+  const seconds = process.env.POSTERN_FUZZ_SECONDS ?? "60";
+  it(
+    `survives ${seconds} seconds of fuzzing`,
+    async () => {
+      const args = ["scripts/fuzz.mjs", "--seconds", seconds];
+      const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+      let output = "";
+      child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+      const status = await new Promise((resolve) => child.on("close", resolve));
+      expect(status, output).toBe(0);
+      expect(output).toContain("fuzz: no crash");
+    },
+    Number(seconds) * 1000 + 20 * minute,
+  );
 });

@@ -32,7 +32,10 @@ interface LoadedTarget {
 }
 
 declare module "*/lib/fuzz/load.mjs" {
-  export function loadTargets(): Promise<{ readonly targets: readonly LoadedTarget[]; readonly counters: FuzzCounters }>;
+  export function loadTargets(): Promise<{
+    readonly targets: readonly LoadedTarget[];
+    readonly counters: FuzzCounters;
+  }>;
   export function loadWithCounters<Name extends string>(
     entries: readonly { readonly name: Name; readonly file: string }[],
     root?: string,
@@ -56,11 +59,7 @@ declare module "*/lib/fuzz/fuzzer.mjs" {
     begin(): Promise<Crash | undefined>;
     run(count: number): Promise<Crash | undefined>;
   }
-  export function runOnce(
-    target: LoadedTarget,
-    counters: FuzzCounters,
-    input: Uint8Array,
-  ): Promise<string | undefined>;
+  export function runOnce(target: LoadedTarget, counters: FuzzCounters, input: Uint8Array): Promise<string | undefined>;
 }
 
 declare module "*/lib/fuzz/linear.mjs" {

@@ -36,7 +36,7 @@ export const groups = [
   },
   {
     text: "Trust",
-    pages: ["docs/security.md", "docs/auditing.md", "SECURITY.md", "test-vectors/README.md"],
+    pages: ["docs/security.md", "docs/auditing.md", "docs/audit/states.md", "SECURITY.md", "test-vectors/README.md"],
   },
   {
     text: "Project",

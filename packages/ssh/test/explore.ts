@@ -147,7 +147,10 @@ function channelsOf(machine: unknown): string[] {
   const first = channels.get(0);
   const parts: string[] = [];
   if (first !== undefined) {
-    const { at, abandoned, ...directions } = peek(first, "phase") as { readonly at: string; readonly abandoned?: boolean };
+    const { at, abandoned, ...directions } = peek(first, "phase") as {
+      readonly at: string;
+      readonly abandoned?: boolean;
+    };
     parts.push(["channel", abandoned === true ? "abandoned" : at, ...Object.values(directions)].join(" "));
     if (Number(peek(first, "pendingReplies")) > 0) parts.push("reply pending");
   }

@@ -30,7 +30,12 @@ const codes = [
   "limit",
   "key",
 ] as const;
-const sources = ["packages/ssh/src/session-machine.ts", "packages/transport/", "packages/auth/", "packages/connection/"];
+const sources = [
+  "packages/ssh/src/session-machine.ts",
+  "packages/transport/",
+  "packages/auth/",
+  "packages/connection/",
+];
 
 /** The number of a message that is a call of our program instead. No peer sends it: 254 is reserved for local use. */
 const action = 254;

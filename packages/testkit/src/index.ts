@@ -2,6 +2,7 @@
 export * from "./chunkings.ts";
 export * from "./fake-clock.ts";
 export * from "./flip.ts";
+export * from "./fuzz-seeds.ts";
 export * from "./fuzz-target.ts";
 export * from "./liar.ts";
 export * from "./memory.ts";
@@ -18,4 +19,3 @@ export * from "./toy-session.ts";
 export * from "./transcript.ts";
 export * from "./vectors.ts";
 export * from "./visitor-queue.ts";
-export * from "./fuzz-seeds.ts";

@@ -30,7 +30,10 @@ function isMessage({ input }) {
 
 /** Groups of columns. */
 const groups = [
-  ["Messages 1 to 19, and those of extensions", /^(identification|DISCONNECT|IGNORE|UNIMPL|DEBUG|EXT_INFO|NEWCOMP|P[IO]NG|message)/],
+  [
+    "Messages 1 to 19, and those of extensions",
+    /^(identification|DISCONNECT|IGNORE|UNIMPL|DEBUG|EXT_INFO|NEWCOMP|P[IO]NG|message)/,
+  ],
   ["Key exchange", /^(KEX|NEWKEYS)/],
   ["Services and login", /^(SERVICE|USERAUTH)/],
   ["Requests and opens", /^(GLOBAL|REQUEST|CHANNEL_OPEN)/],
@@ -108,7 +111,9 @@ function clauses(role, rows, inputs, rules) {
 function isShown(state) {
   if (state === "ended") return false;
   if (/^expect/.test(state) && /channel|pending/.test(state)) return false;
-  return !/reply pending/.test(state) || /^open, (global reply pending|channel open data data, reply pending)$/.test(state);
+  return (
+    !/reply pending/.test(state) || /^open, (global reply pending|channel open data data, reply pending)$/.test(state)
+  );
 }
 
 function columnTitle(inputs) {
@@ -121,5 +126,8 @@ function cellOf(outcome) {
   if (outcome === undefined) return "";
   if (outcome === "nothing") return "·";
   if (outcome.startsWith("ends: ")) return `**${outcome.slice(6)}**`;
-  return outcome.split(", ").map((part) => (part.startsWith("→") ? part : `\`${part}\``)).join(" ");
+  return outcome
+    .split(", ")
+    .map((part) => (part.startsWith("→") ? part : `\`${part}\``))
+    .join(" ");
 }
