@@ -1,4 +1,4 @@
-/** Parsers with a planted mistake, in the shape of a module of targets, for the tests of the fuzzer. @module */
+/** Parsers with planted mistakes, which the fuzzer has to find. @module */
 
 /** A source below `packages/`, because only those have counters. */
 export const plantedSource = `

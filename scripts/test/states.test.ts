@@ -23,7 +23,7 @@ describe("the exploration of both roles", async () => {
       const refused = messages.filter(
         ({ from, input }) => !rules.allows(rules.ruleFor(role, from, input), "→ USERAUTH_SUCCESS"),
       );
-      // What remains is a correct login.
+      // The rest are correct logins.
       expect(messages.length - refused.length, role).toBeLessThan(20);
     }
   });

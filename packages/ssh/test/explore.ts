@@ -8,7 +8,7 @@ import { SshError, toHex } from "@postern/wire";
 
 type Role = "client" | "server";
 
-/** What one input does in one state. */
+/** The effect of one input in one state. */
 export interface Transition {
   readonly from: string;
   /** the name of a message, or of a call of the program */

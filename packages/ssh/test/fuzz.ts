@@ -123,11 +123,12 @@ function messages(role: Role): FuzzTarget {
         if (payload.length === 0) continue;
         steps.push(payload[0] === action ? (payload[1] ?? 0) : peer.packet(payload));
       }
-      const halves = steps.flatMap((step) =>
+      const halves = steps.flatMap((step): (Bytes | number)[] =>
         typeof step === "number" ? [step] : [step.slice(0, step.length >> 1), step.slice(step.length >> 1)],
       );
       // Without calls of the program, all packets may come at once.
-      const whole = steps.every((step) => typeof step !== "number") ? [[concat(...(steps as Bytes[]))]] : [];
+      const packets = steps.filter((step) => typeof step !== "number");
+      const whole = packets.length === steps.length ? [[concat(...packets)]] : [];
       compare(role, [steps, halves, ...whole]);
     },
   };

@@ -1,5 +1,5 @@
 /**
- * What the RFCs allow as the visible reaction to each message in each state, written without a look at our machines.
+ * The visible reactions to each message in each state that the RFCs allow, written without a look at our machines.
  * A reaction is `disconnect`, `ignored`, or the messages sent.
  * @module
  */

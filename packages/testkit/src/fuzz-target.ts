@@ -1,4 +1,4 @@
-/** What `npm run fuzz` runs: each package has its targets in `test/fuzz.ts`. @module */
+/** The targets of `npm run fuzz`: each package has its own in `test/fuzz.ts`. @module */
 import type { Bytes, SshErrorCode } from "@postern/wire";
 
 /** A reader or a machine, as a function of bytes. */

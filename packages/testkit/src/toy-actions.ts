@@ -1,4 +1,4 @@
-/** What the program of a toy session does on its own. @module */
+/** Calls that the program of a toy session makes on its own. @module */
 import type { ToySession } from "./toy-session.ts";
 
 const limits = { window: 1000, maxPacket: 100 };

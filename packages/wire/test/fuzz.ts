@@ -3,8 +3,10 @@ import { type FuzzTarget, vectorBytes } from "@postern/testkit";
 import { type Bytes, type Codec, equal } from "@postern/wire";
 import * as wire from "../src/index.ts";
 
-const codecs = Object.values(wire).filter(
-  (value): value is Codec<unknown> => typeof value === "object" && "decode" in value && "encode" in value,
+const exported: readonly unknown[] = Object.values(wire);
+const codecs = exported.filter(
+  (value): value is Codec<unknown> =>
+    typeof value === "object" && value !== null && "decode" in value && "encode" in value,
 );
 
 /** A decoded value has one encoding, which decodes to itself. The encoder refuses some names that the decoder reads. */

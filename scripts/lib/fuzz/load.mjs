@@ -7,7 +7,7 @@ import { root } from "../run.mjs";
 import { instrument } from "./instrument.mjs";
 
 /** The files of targets: `packages/<name>/test/fuzz.ts`. */
-export function targetFiles() {
+function targetFiles() {
   return readdirSync(join(root, "packages"))
     .map((name) => ({ name, file: `packages/${name}/test/fuzz.ts` }))
     .filter(({ file }) => existsSync(join(root, file)));
@@ -55,7 +55,7 @@ export async function loadTargets() {
 }
 
 /** The counters of a bundle. */
-export class Counters {
+class Counters {
   #probes;
   #edges;
   #touched;
