@@ -1,5 +1,5 @@
 /** Fuzz targets: ssh_config, and key files of every format. @module */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FuzzTarget, vectorBytes, vectorTexts } from "@postern/testkit";
@@ -7,6 +7,7 @@ import { fromUtf8, utf8 } from "@postern/wire";
 import { readPrivateKey, resolveSshConfig } from "../src/index.ts";
 
 const path = join(tmpdir(), `postern-fuzz-${process.pid}`);
+process.once("exit", () => rmSync(path, { force: true }));
 
 export const targets: readonly FuzzTarget[] = [
   {

@@ -139,7 +139,7 @@ function open(role: Role, state: string, input: string): Rule {
   if (input.startsWith("USERAUTH_REQUEST") && role === "server") return rule("RFC 4252 5.1", ignored);
   if (auth.test(input) || input.startsWith("SERVICE_")) return dropOrEnd("RFC 4252 5, 6; RFC 4253 10");
   if (input === "GLOBAL_REQUEST") return rule("RFC 4254 4", "REQUEST_FAILURE", "REQUEST_SUCCESS");
-  if (/^REQUEST_/.test(input)) {
+  if (input.startsWith("REQUEST_")) {
     return state.includes("global reply pending") ? rule("RFC 4254 4", ignored) : dropOrEnd("RFC 4254 4");
   }
   if (input === "CHANNEL_OPEN") return rule("RFC 4254 5.1", "CHANNEL_OPEN_CONFIRMATION", "CHANNEL_OPEN_FAILURE");

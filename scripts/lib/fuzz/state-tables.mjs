@@ -110,7 +110,7 @@ function clauses(role, rows, inputs, rules) {
 
 function isShown(state) {
   if (state === "ended") return false;
-  if (/^expect/.test(state) && /channel|pending/.test(state)) return false;
+  if (state.startsWith("expect") && /channel|pending/.test(state)) return false;
   return (
     !/reply pending/.test(state) || /^open, (global reply pending|channel open data data, reply pending)$/.test(state)
   );
