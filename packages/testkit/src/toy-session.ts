@@ -125,8 +125,10 @@ export class ToySession {
         return machine.signed(toySignature);
       case "step": {
         const step = event.dialog.next(event.answer);
-        if (step instanceof Promise) throw new Error("expected a synchronous method");
-        return machine.authClient?.proceed(step);
+        if (!(step instanceof Promise)) return machine.authClient?.proceed(step);
+        // A request to change the password. Nothing is awaited here, so this program gives up.
+        step.catch(() => {});
+        return machine.authClient?.giveUp("asynchronous");
       }
       case "attempt":
         return this.#attempt(event.attempt);
