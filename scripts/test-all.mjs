@@ -1,6 +1,6 @@
 /**
  * `npm run test:all`, after the bootstrap: the checks, every test, the documentation site, the other versions of
- * Node.js, and fifteen minutes of the soak. Runs all of them, and fails if one failed.
+ * Node.js, and fifteen minutes each of the soak and of fuzzing. Runs all of them, and fails if one failed.
  * @module
  */
 import { run } from "./lib/run.mjs";
@@ -16,6 +16,7 @@ const steps = [
     env: { POSTERN_NODES: "22,24,26" },
   },
   { name: "soak", args: ["scripts/soak.mjs"] },
+  { name: "fuzz", args: ["scripts/fuzz.mjs", "--seconds", "900"] },
 ];
 const failed = steps.filter(({ args, env }) => run("node", args, { env }) !== 0).map(({ name }) => name);
 console.log(failed.length === 0 ? "test:all: passed" : `test:all: failed: ${failed.join(", ")}`);

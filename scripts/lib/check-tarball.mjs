@@ -25,8 +25,9 @@ function* dependencyViolations(unpacked, { version, dependencies = {} }) {
   for (const file of existsSync(dist) ? readdirSync(dist, { recursive: true }) : []) {
     if (/\.(js|d\.ts)$/.test(file)) for (const used of importsOf(dist, file)) imported.add(used);
     if (!file.endsWith(".js.map")) continue;
-    const foreign = JSON.parse(String(textOf(dist, file))).sources.find((path) => !/^(\.\.\/)+src\//.test(path));
-    if (foreign) yield `${file} contains ${String(foreign)}, which is not its own`;
+    const { sources } = JSON.parse(String(textOf(dist, file)));
+    const foreign = sources.find((path) => !/^(\.\.\/)+src\//.test(path));
+    if (foreign) yield `${String(file)} contains ${String(foreign)}, which is not its own`;
   }
   for (const used of imported) {
     if (!(used in dependencies)) yield `expected ${used} among the dependencies, because dist imports it`;

@@ -39,6 +39,7 @@ export const groups = [
     pages: [
       "docs/security.md",
       "docs/audit/README.md",
+      "docs/audit/states.md",
       "docs/protocol-explorer.md",
       "SECURITY.md",
       "test-vectors/README.md",

@@ -112,7 +112,12 @@ export class TransportMachine {
    * @throws SshError if the peer breaks the protocol; every later call throws the same error
    */
   next(): TransportEvent | undefined {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) {
+      // The lines before the identification may contain the reason, and may come in one chunk with the end of them.
+      const notice = this.#versionReader === undefined ? undefined : this.#events.shift();
+      if (notice !== undefined) return notice;
+      throw this.#failure;
+    }
     try {
       return this.#next();
     } catch (error) {

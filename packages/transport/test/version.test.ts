@@ -132,6 +132,16 @@ describe("a machine", () => {
     expect(output[16 + 5]).toBe(20);
   });
 
+  it("emits the notices of a chunk that does not contain an identification line before the error", () => {
+    for (const { name, chunks } of chunkings(utf8("Too many connections\r\nSSH-1.5-x\r\n"), seededRandom("notices"))) {
+      const client = machine("client");
+      for (const chunk of chunks) client.receive(chunk);
+      expect(client.next(), name).toEqual({ type: "notice", message: "Too many connections" });
+      expect(failure(client), name).toMatchObject({ code: "version" });
+      expect(failure(client), name).toMatchObject({ code: "version" });
+    }
+  });
+
   it("emits a notice for each line before the identification that is not empty, made printable", () => {
     const client = machine("client");
     client.receive(utf8("Welcome\r\n\r\nNot allowed\x07 at"));
