@@ -152,6 +152,20 @@ describe.skipIf(browserPath === undefined)("the protocol explorer", () => {
     await expect.poll(status, { timeout: 30_000 }).toBe("The visitor got its response.");
   });
 
+  it("starts one connection if it is started again while it loads, and restores the clock", async () => {
+    const hasOwnClock = (): Promise<boolean> => page.evaluate(() => Object.hasOwn(performance, "now"));
+    expect(await hasOwnClock()).toBe(false);
+    await page.getByRole("button", { name: "Start", exact: true }).evaluate((button: { click(): void }) => {
+      button.click();
+      button.click();
+    });
+    await expect.poll(status, { timeout: 30_000 }).toBe("The visitor got its response.");
+    expect((await rows()).filter(({ message }) => message.startsWith("identification"))).toHaveLength(2);
+    expect(await hasOwnClock()).toBe(true);
+    await choose("Show", recording);
+    expect(await hasOwnClock()).toBe(false);
+  });
+
   it.each<[string, string, RegExp]>([
     ["an identification line", "identification", /^The (client|server): version /],
     ["KEXINIT", "KEXINIT", /^The client: kex .*signature/],

@@ -19,13 +19,22 @@ const tunnel = new ReverseTunnel({
 tunnel.addEventListener("state", ({ state, reason }) => console.log(`tunnel: ${state}`, reason?.message ?? ""));
 for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void tunnel.close({ drainMs: 5_000 }));
 
-await tunnel.connect();
-const forwarding = await tunnel.forward({
-  port: Number(setting("POSTERN_REMOTE_PORT", "8080")),
-  target: { host: "127.0.0.1", port: server.port },
-});
-console.log(`port ${forwarding.port} on ${host} leads to this program`);
-await tunnel.closed;
+try {
+  await tunnel.connect();
+  const forwarding = await tunnel.forward({
+    port: Number(setting("POSTERN_REMOTE_PORT", "8080")),
+    target: { host: "127.0.0.1", port: server.port },
+  });
+  console.log(`port ${forwarding.port} on ${host} leads to this program`);
+  await tunnel.closed;
+} catch (error) {
+  // A signal aborts a login.
+  if (error.code !== "aborted") {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+  await tunnel.close();
+}
 await server.stop();
 
 /** Returns a variable of the environment. */

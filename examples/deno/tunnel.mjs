@@ -15,16 +15,25 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
   Deno.addSignalListener(signal, () => void tunnel.close({ drainMs: 5_000 }));
 }
 
-await tunnel.connect();
-const listener = await tunnel.listen({ port: Number(setting("POSTERN_REMOTE_PORT", "8080")) });
-const service = serve(listener, (request, { origin }) => {
-  const { pathname } = new URL(request.url);
-  return new Response(`Deno got ${request.method} ${pathname} from ${origin.host}\n`);
-});
-service.addEventListener("handlererror", ({ error }) => console.error(error));
-console.log(`port ${listener.port} on ${host} leads to this program`);
-await tunnel.closed;
-Deno.exit(); // the listeners for signals would keep the program alive
+let status = 0;
+try {
+  await tunnel.connect();
+  const listener = await tunnel.listen({ port: Number(setting("POSTERN_REMOTE_PORT", "8080")) });
+  const service = serve(listener, (request, { origin }) => {
+    const { pathname } = new URL(request.url);
+    return new Response(`Deno got ${request.method} ${pathname} from ${origin.host}\n`);
+  });
+  service.addEventListener("handlererror", ({ error }) => console.error(error));
+  console.log(`port ${listener.port} on ${host} leads to this program`);
+  await tunnel.closed;
+} catch (error) {
+  // A signal aborts a login.
+  if (error.code !== "aborted") {
+    console.error(error.message);
+    status = 1;
+  }
+}
+Deno.exit(status); // the listeners for signals would keep the program alive
 
 /** Returns a variable of the environment. */
 function setting(name, fallback) {

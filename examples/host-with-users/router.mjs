@@ -1,5 +1,5 @@
 /** A reverse proxy that leads each name to the port of its user. @module */
-import { createServer, request } from "node:http";
+import { createServer, request, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 
 /**
@@ -9,36 +9,51 @@ import { pipeline } from "node:stream";
  */
 export function createRouter(host, ports) {
   const router = createServer((incoming, response) => {
-    const { status, port } = find(incoming);
-    if (port === undefined) return void response.writeHead(status).end();
-    const outgoing = pass(incoming, port);
-    outgoing.once("response", (answer) => {
-      response.writeHead(answer.statusCode, endToEnd(answer.headers));
-      pipeline(answer, response, () => {});
-    });
-    outgoing.on("error", () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
-    response.once("close", () => outgoing.destroy());
-    incoming.pipe(outgoing);
+    const outgoing = pass(incoming, response);
+    if (outgoing !== undefined) incoming.pipe(outgoing);
   });
   router.on("upgrade", (incoming, visitor, head) => {
     visitor.on("error", () => {});
-    const { status, port } = find(incoming);
-    if (port === undefined) return visitor.end(`HTTP/1.1 ${status} \r\nconnection: close\r\n\r\n`);
-    const outgoing = pass(incoming, port, { connection: "upgrade", upgrade: incoming.headers.upgrade });
-    outgoing.once("upgrade", (answer, target, first) => {
+    // Answers a request that is not upgraded.
+    const response = new ServerResponse(incoming);
+    response.shouldKeepAlive = false;
+    response.assignSocket(visitor);
+    response.once("finish", () => visitor.end());
+    const outgoing = pass(incoming, response, { connection: "upgrade", upgrade: incoming.headers.upgrade });
+    outgoing?.once("upgrade", (answer, target, first) => {
+      response.detachSocket(visitor);
       const fields = answer.rawHeaders.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
       visitor.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`);
       visitor.write(first);
       target.write(head);
       pipeline(visitor, target, visitor, () => {});
     });
-    for (const failed of ["response", "error"]) {
-      outgoing.on(failed, () => visitor.end("HTTP/1.1 502 \r\nconnection: close\r\n\r\n"));
-    }
-    visitor.once("close", () => outgoing.destroy());
-    outgoing.end();
+    outgoing?.end();
   });
   return router;
+
+  /** Sends the head of a request to the user's port, and passes the answer on. Returns `undefined` if it refuses. */
+  function pass(incoming, response, more) {
+    const { status, port } = find(incoming);
+    if (port === undefined) return void response.writeHead(status).end();
+    const refuse = () => (response.headersSent ? response.destroy() : response.writeHead(502).end());
+    const { method, url, headers } = incoming;
+    const fields = { ...endToEnd(headers), ...more };
+    const outgoing = request({ host: "127.0.0.1", port, method, path: url, agent: false, headers: fields });
+    outgoing.once("response", (answer) => {
+      try {
+        response.writeHead(answer.statusCode, endToEnd(answer.headers));
+        pipeline(answer, response, () => {});
+      } catch {
+        // Node does not send the answer of a faulty program, such as the status 99. The host must survive it.
+        outgoing.destroy();
+        refuse();
+      }
+    });
+    outgoing.on("error", refuse);
+    response.once("close", () => outgoing.destroy());
+    return outgoing;
+  }
 
   /** Finds the port of a request. A port counts only while its user listens there: it might be another program. */
   function find({ headers }) {
@@ -50,21 +65,9 @@ export function createRouter(host, ports) {
   }
 }
 
-/** Sends the head of a request to a port of this machine. */
-function pass({ method, url, headers }, port, more) {
-  return request({
-    host: "127.0.0.1",
-    port,
-    method,
-    path: url,
-    agent: false,
-    headers: { ...endToEnd(headers), ...more },
-  });
-}
-
-/** Returns the fields of a message without those that belong to one connection. */
+/** Returns the fields of a message without those that belong to one connection (RFC 9110 section 7.6.1). */
 function endToEnd(headers) {
   const fields = { ...headers };
-  for (const name of ["connection", "keep-alive", "upgrade"]) delete fields[name];
+  for (const name of ["connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"]) delete fields[name];
   return fields;
 }

@@ -20,19 +20,29 @@ const tunnel = new ReverseTunnel({
 tunnel.addEventListener("state", ({ state, reason }) => console.log(`tunnel: ${state}`, reason?.message ?? ""));
 for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => void tunnel.close({ drainMs: 5_000 }));
 
-await tunnel.connect();
-const forwarding = await tunnel.forward({
-  port: Number(setting("POSTERN_REMOTE_PORT", "8080")),
-  target: { host: "127.0.0.1", port: Number(setting("POSTERN_TARGET_PORT", "80")) },
-});
-console.log(`port ${forwarding.port} on ${host} leads to this machine`);
-await tunnel.closed;
+try {
+  await tunnel.connect();
+  const forwarding = await tunnel.forward({
+    port: Number(setting("POSTERN_REMOTE_PORT", "8080")),
+    target: { host: "127.0.0.1", port: Number(setting("POSTERN_TARGET_PORT", "80")) },
+  });
+  console.log(`port ${forwarding.port} on ${host} leads to this machine`);
+  await tunnel.closed;
+} catch (error) {
+  // A signal aborts a login.
+  if (error.code !== "aborted") {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+  await tunnel.close();
+}
 
 /** Returns a token of the machine's service account. It expires after an hour. */
 async function accessToken() {
   if (process.env.POSTERN_KMS_TOKEN) return process.env.POSTERN_KMS_TOKEN;
   const url = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token";
   const response = await fetch(url, { headers: { "metadata-flavor": "Google" }, signal: AbortSignal.timeout(5_000) });
+  if (!response.ok) throw new Error(`expected a token from the metadata server, got status ${response.status}`);
   const { access_token: token } = await response.json();
   return token;
 }

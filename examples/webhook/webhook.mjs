@@ -58,7 +58,9 @@ async function receive(request) {
     return new Response("expected a valid signature\n", { status: 401 });
   }
   const event = request.headers.get("x-github-event");
-  console.log(JSON.stringify({ time: new Date(), event, body: parse(body.toString()) }, null, 2));
+  const delivery = JSON.stringify({ time: new Date(), event, body: parse(body.toString()) }, null, 2);
+  // JSON permits control characters from U+007F on, and a terminal may obey them.
+  console.log(delivery.replace(/[\x7f-\x9f]/g, "�"));
   return new Response(null, { status: 204 });
 }
 

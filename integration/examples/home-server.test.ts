@@ -29,14 +29,14 @@ describe.skipIf(missing("sshd", "ssh"))("examples/home-server", () => {
   beforeAll(async () => {
     me = await makeKey("ed25519", dir.file("me"));
     port = await freePort();
-    const [options = ""] = readmeBlocks("home-server", "").join("").split(" ");
+    const [options = ""] = readmeBlocks("home-server", "text").at(-1)?.split(" ") ?? [];
     expect(options).toBe(
       'restrict,port-forwarding,permitlisten="localhost:2222",permitopen="localhost:1",command="/bin/false"',
     );
     const restricted = `${options.replace(":2222", `:${port}`)} ${(await userKey()).publicLine}`;
     gateway = await startSshd({
       authorizedKeys: [restricted, me.publicLine],
-      config: { GatewayPorts: "clientspecified", SetEnv: "PLACE=gateway" },
+      config: { GatewayPorts: "clientspecified", SetEnv: "PLACE=gateway", AllowStreamLocalForwarding: "no" },
     });
     home = await startSshd({ authorizedKeys: [me.publicLine], config: { SetEnv: "PLACE=home" } });
     settings = {
@@ -91,13 +91,24 @@ describe.skipIf(missing("sshd", "ssh"))("examples/home-server", () => {
   it("logs in with a key that permits one port and nothing else", async () => {
     const other = await npmStart("home-server", { ...settings, POSTERN_REMOTE_PORT: String(await freePort()) });
     expect(await other.exited).toBe(1);
-    expect(other.stderr.text()).toMatch(/denied/);
+    expect(other.stderr.text()).toMatch(/^expected the server to listen on "localhost" port \d+, got a refusal/);
     const identity = await userKey();
     const shell = await runSsh([], { server: gateway, identity, command: ["true"] });
     expect(await shell.exited).not.toBe(0);
     const ssh = await runSsh(["-W", `127.0.0.1:${home.port}`], { server: gateway, identity });
     expect(await ssh.exited).not.toBe(0);
     expect(ssh.stderr.text()).toMatch(/open failed: administratively prohibited/);
+    const socket = await runSsh(["-N", "-R", `${dir.file("socket")}:127.0.0.1:1`], { server: gateway, identity });
+    expect(await socket.exited).not.toBe(0);
+    expect(socket.stderr.text()).toMatch(/remote port forwarding failed for listen path/);
+  });
+
+  it("ends at SIGTERM before a login", async () => {
+    const other = await npmStart("home-server", { ...settings, POSTERN_PORT: String(await freePort()) });
+    await other.stdout.waitFor(/tunnel: waiting/);
+    expect(other.signalDescendants("SIGTERM", /^node home\.mjs$/)).toBe(1);
+    expect(await other.exited).toBe(0);
+    expect(other.stderr.text()).not.toContain("SshError");
   });
 
   it("names the variable that is missing", async () => {

@@ -1,7 +1,8 @@
 /** `examples/host-with-users`: two users with the real ssh, and visitors of their names. */
 import { once } from "node:events";
 import { statSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -111,24 +112,33 @@ describe.skipIf(missing("ssh"))("examples/host-with-users", () => {
     expect(await get("bob.example.com")).toMatchObject({ status: 200 });
   });
 
-  it("carries WebSockets", async () => {
-    const echo = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  it("carries WebSockets, and survives what Node does not pass on", async () => {
+    const faulty = createServer((_request, response) => response.socket?.end("HTTP/1.1 099 Odd\r\n\r\n"));
+    const echo = new WebSocketServer({ server: faulty, path: "/echo" });
     echo.on("connection", (socket) =>
       socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })),
     );
-    await once(echo, "listening");
-    const ssh = await forward("alice", "alice", (echo.address() as { readonly port: number }).port);
+    await once(faulty.listen(0, "127.0.0.1"), "listening");
+    const ssh = await forward("alice", "alice", (faulty.address() as AddressInfo).port);
     await ssh.stderr.waitFor(/remote forward success/);
-    const socket = new WebSocket(`ws://127.0.0.1:${web}/`, { headers: { host: "alice.example.com" } });
+    const open = (name: string, path: string): WebSocket =>
+      new WebSocket(`ws://127.0.0.1:${web}${path}`, { headers: { host: name } });
+    const socket = open("alice.example.com", "/echo");
     await once(socket, "open");
     socket.send("there and back");
     const [answer] = await once(socket, "message");
     expect(String(answer)).toBe("there and back");
     socket.terminate();
+    const [refused] = await once(open("alice.example.com", "/other"), "error");
+    expect(String(refused)).toMatch(/400/);
+    const [unknown] = await once(open("carol.example.com", "/echo"), "error");
+    expect(String(unknown)).toMatch(/404/);
+    expect(await get("alice.example.com")).toMatchObject({ status: 502 });
+    const visitor = connect(web, "127.0.0.1");
+    visitor.write("GET / HTTP/1.1\r\nHost: bob.example.com\r\nTrailer: x\r\nConnection: close\r\n\r\n");
+    expect(await text(visitor)).toMatch(/^HTTP\/1\.1 200 /);
     echo.close();
-    const unknown = new WebSocket(`ws://127.0.0.1:${web}/`, { headers: { host: "carol.example.com" } });
-    const [error] = await once(unknown, "error");
-    expect(String(error)).toMatch(/404/);
+    faulty.close();
   });
 
   it("keeps its host key, and ends at SIGTERM", async () => {

@@ -40,10 +40,12 @@ describe.skipIf(missing("sshd"))("examples/webhook", () => {
   });
 
   it("prints a JSON body as a value", async () => {
-    const body = '{"ref":"refs/heads/main"}';
+    const body = '{"ref":"refs/heads/main","title":"\u009b2J"}';
     const signed = `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`;
     expect(await deliver(body, { "x-hub-signature-256": signed, "x-github-event": "push" })).toBe(204);
-    await running.stdout.waitFor(/"event": "push",\n {2}"body": \{\n {4}"ref": "refs\/heads\/main"\n/);
+    await running.stdout.waitFor(
+      /"event": "push",\n {2}"body": \{\n {4}"ref": "refs\/heads\/main",\n {4}"title": "\ufffd2J"\n/,
+    );
   });
 
   it.each([

@@ -22,7 +22,7 @@ function* fileViolations(unpacked) {
 function* dependencyViolations(unpacked, { version, dependencies = {} }) {
   const imported = new Set();
   const dist = join(unpacked, "dist");
-  for (const file of existsSync(dist) ? readdirSync(dist, { recursive: true }) : []) {
+  for (const file of existsSync(dist) ? readdirSync(dist, { recursive: true, encoding: "utf8" }) : []) {
     if (/\.(js|d\.ts)$/.test(file)) for (const used of importsOf(dist, file)) imported.add(used);
     if (!file.endsWith(".js.map")) continue;
     const { sources } = JSON.parse(String(textOf(dist, file)));

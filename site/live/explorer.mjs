@@ -21,6 +21,8 @@ export function mountExplorer(element, { transcripts }) {
 class Explorer {
   #transcripts;
   #source;
+  /** counts starts and ends, so that one that is still loading notices a later one */
+  #starts = 0;
   #chosen;
   #follows = true;
   #table = new PacketTable((entry) => this.#choose(entry, false));
@@ -76,6 +78,7 @@ class Explorer {
   }
 
   end() {
+    this.#starts++;
     this.#source?.stop();
     this.#source = undefined;
   }
@@ -90,17 +93,16 @@ class Explorer {
     this.#end();
     const file = this.#what.value;
     // Both ends, and the parts that replay a recording, are loaded when they are needed.
-    const context = { changed: (entry) => this.#changed(entry), say: (text, more) => this.#say(text, more) };
-    if (file === "") {
-      const { LiveConnection } = await import("./live-connection.mjs");
-      this.#source = new LiveConnection(context);
-    } else {
-      const [{ Replay }, response] = await Promise.all([
-        import("./replay.mjs"),
-        fetch(new URL(file, this.#transcripts)),
-      ]);
-      this.#source = new Replay(await response.json(), context);
-    }
+    const start = this.#starts;
+    const isCurrent = () => start === this.#starts;
+    const context = {
+      changed: (entry) => isCurrent() && this.#changed(entry),
+      say: (text, more) => isCurrent() && this.#say(text, more),
+    };
+    const load = file === "" ? loadLive : () => loadReplay(new URL(file, this.#transcripts));
+    const create = await load();
+    if (!isCurrent()) return;
+    this.#source = create(context);
     this.#setSpeed();
     if (runs) this.#source.run();
     this.#say(`${runs ? "Started" : "Started, and paused"}: ${this.#source.title}.`);
@@ -109,12 +111,12 @@ class Explorer {
 
   async #step() {
     if (this.#source === undefined) await this.#start(false);
-    this.#source.step();
+    this.#source?.step();
   }
 
   async #break() {
     if (this.#source === undefined) await this.#start(false);
-    this.#source.breakByte();
+    this.#source?.breakByte();
   }
 
   /** Ends what is shown, and clears the page. */
@@ -211,6 +213,21 @@ class Explorer {
     };
     return make("button", { type: "button", click }, text);
   }
+}
+
+/** Returns a function that starts a connection in this tab. */
+async function loadLive() {
+  const { LiveConnection } = await import("./live-connection.mjs");
+  return (context) => new LiveConnection(context);
+}
+
+/** Returns a function that replays a recording. */
+async function loadReplay(url) {
+  const [{ Replay }, transcript] = await Promise.all([
+    import("./replay.mjs"),
+    fetch(url).then((response) => response.json()),
+  ]);
+  return (context) => new Replay(transcript, context);
 }
 
 function deliveryOf({ number, from, description, state }) {

@@ -1,87 +1,103 @@
 /**
- * Runs all traces against every implementation that is installed, and writes the table of their verdicts:
+ * Plays all traces against implementations that are installed, and writes the table of their verdicts:
  *
- *     node test-vectors/runner/compare.mjs [--only NAME,...] [--write]
+ *     node test-vectors/runner/compare.mjs [--only NAME,...] [--role client|server]
  *
- * `--write` replaces `docs/audit/implementations.md`; otherwise the page is printed.
+ * Each run replaces `traces/verdicts/NAME-ROLE.txt`; then `docs/audit/implementations.md` is written from all of them.
  * @module
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runSuite, tracesFor } from "./suite.mjs";
 
-const { values } = parseArgs({ options: { only: { type: "string" }, write: { type: "boolean" } } });
+const { values } = parseArgs({ options: { only: { type: "string" }, role: { type: "string" } } });
+const roles = ["server", "client"];
+const names = ["postern", "openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
 const shims = fileURLToPath(new URL("../shims/", import.meta.url));
-const others = ["openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
-const commands = new Map([
-  ["postern", [process.execPath, `${shims}postern.mjs`]],
-  ...others.map((name) => [name, [process.execPath, `${shims}program.mjs`, name]]),
-]);
-const chosen = values.only?.split(",") ?? [...commands.keys()];
-const page = [
-  "# Implementations and state traces",
-  "",
-  "Written by `node test-vectors/runner/compare.mjs --write`. Each implementation ran the traces of",
-  "[`test-vectors/traces`](../../test-vectors/README.md) over loopback. A number is how many traces ended as the RFCs",
-  "allow; traces of strict key exchange are left out for implementations that do not offer it. Below each table, a row",
-  "shows what a trace expected, and what came instead.",
-];
+const folder = new URL("../traces/verdicts/", import.meta.url);
 
-for (const role of ["server", "client"]) {
-  const columns = [];
-  for (const name of chosen) {
-    try {
-      columns.push(await runSuite(commands.get(name) ?? [], role, { timeoutMs: 10_000 }));
-    } catch (error) {
-      console.error(`${name} as ${role}: not run (${String(error)})`);
-      continue;
-    }
-    const { name: title, results } = columns.at(-1);
-    console.error(
-      `${title} as ${role}: ${results.filter(({ problem }) => problem === undefined).length} of ${results.length}`,
-    );
-  }
-  page.push("", `## As ${role}`, "", ...summary(columns, role), "", ...deviations(columns));
+mkdirSync(folder, { recursive: true });
+for (const role of roles.filter((one) => (values.role ?? one) === one)) {
+  for (const name of values.only?.split(",") ?? names) await record(name, role);
 }
-const text = `${page.join("\n")}\n`;
-if (values.write) writeFileSync(new URL("../../docs/audit/implementations.md", import.meta.url), text);
-else console.log(text);
+writeFileSync(new URL("../../docs/audit/implementations.md", import.meta.url), page());
 
-/** A row for each file of traces. */
-function summary(columns, role) {
-  const files = [...new Set(tracesFor(role).map(({ file }) => file))];
-  const cells = (file) =>
-    columns.map(({ results }) => {
-      const own = results.filter(({ trace }) => trace.file === file);
-      return `${own.filter(({ problem }) => problem === undefined).length} of ${own.length}`;
-    });
+/** Plays all traces against one implementation, and stores its name, the number of traces and the deviations. */
+async function record(name, role) {
+  const shim = name === "postern" ? [`${shims}postern.mjs`] : [`${shims}program.mjs`, name];
+  try {
+    const { name: title, results } = await runSuite([process.execPath, ...shim], role, { timeoutMs: 10_000 });
+    const deviations = results
+      .filter(({ problem }) => problem !== undefined)
+      .map(({ trace, problem }) => ({ file: trace.file, tcId: trace.tcId, problem }));
+    const played = countByFile(results.map(({ trace }) => trace));
+    const verdicts = { name: title, role, played, deviations };
+    writeFileSync(new URL(`${name}-${role}.txt`, folder), `${JSON.stringify(verdicts, undefined, 1)}\n`);
+    console.log(`${title} as ${role}: ${results.length - deviations.length} of ${results.length}`);
+  } catch (error) {
+    console.log(`${name} as ${role}: not run (${String(error)})`);
+  }
+}
+
+function countByFile(traces) {
+  const counts = {};
+  for (const { file } of traces) counts[file] = (counts[file] ?? 0) + 1;
+  return counts;
+}
+
+function page() {
+  const verdicts = readdirSync(folder).map((file) => JSON.parse(readFileSync(new URL(file, folder), "utf8")));
+  const sections = roles.flatMap((role) => {
+    const columns = verdicts.filter((one) => one.role === role).sort((one, other) => order(one) - order(other));
+    return columns.length === 0 ? [] : ["", `## As ${role}`, "", ...summary(columns), "", ...deviations(columns, role)];
+  });
+  return `${[
+    "# Implementations and state traces",
+    "",
+    "Written by `node test-vectors/runner/compare.mjs`. Each implementation played the",
+    "[state traces](../../test-vectors/traces/README.md) over loopback. A number is how many traces ended as the RFCs",
+    "allow. Traces of strict key exchange are left out if an implementation does not offer it. The second table of each",
+    "role has the other traces: what was expected, and what came instead. It says nothing about whether a difference",
+    "matters. The versions are those of Debian 12, which may have newer releases elsewhere.",
+    ...sections,
+  ].join("\n")}\n`;
+}
+
+/** Postern first. */
+function order({ name }) {
+  return name.startsWith("Postern") ? 0 : 1;
+}
+
+function summary(columns) {
+  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].sort();
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
     row(["---", ...columns.map(() => "---")]),
-    ...files.map((file) => row([file.replace(".json", ""), ...cells(file)])),
+    ...files.map((file) => {
+      const cells = columns.map(({ played, deviations: other }) => {
+        const count = played[file] ?? 0;
+        return `${count - other.filter((one) => one.file === file).length} of ${count}`;
+      });
+      return row([file.replace(".json", ""), ...cells]);
+    }),
   ];
 }
 
-/** A row for each trace that some implementation did not pass. */
-function deviations(columns) {
-  const rows = columns.flatMap(({ name, results }) =>
-    results
-      .filter(({ problem }) => problem !== undefined)
-      .map(({ trace, problem }) => {
-        const id = `${trace.file.replace(".json", "")} ${trace.tcId}`;
-        return {
-          id,
-          key: `${trace.file} ${String(trace.tcId).padStart(5)}`,
-          cells: [id, trace.comment, trace.clause, name, problem],
-        };
-      }),
+/** A row for each trace and implementation that differs. */
+function deviations(columns, role) {
+  const traces = new Map(tracesFor(role).map((trace) => [`${trace.file} ${trace.tcId}`, trace]));
+  const rows = columns.flatMap(({ name, deviations: own }) =>
+    own.map(({ file, tcId, problem }) => ({ name, problem, ...traces.get(`${file} ${tcId}`) })),
   );
-  rows.sort((a, b) => (a.key < b.key ? -1 : 1));
+  rows.sort((one, other) => one.file.localeCompare(other.file) || one.tcId - other.tcId);
+  if (rows.length === 0) return ["Every trace ended as the RFCs allow."];
   return [
     row(["trace", "course", "clause", "implementation", "verdict"]),
     row(["---", "---", "---", "---", "---"]),
-    ...rows.map(({ cells }) => row(cells)),
+    ...rows.map(({ file, tcId, comment, clause, name, problem }) =>
+      row([`${file.replace(".json", "")} ${tcId}`, comment, clause, name, problem]),
+    ),
   ];
 }
 

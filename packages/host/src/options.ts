@@ -111,8 +111,8 @@ export interface TunnelHostOptions {
   readonly limits?: GivenHostLimits;
   /**
    * Called for each client before its connection begins. Returns a tap, which sees every packet of that connection in
-   * plain text, with passwords and all data. If it throws, the client is disconnected; an error of the tap itself
-   * changes nothing. Default: none.
+   * plain text, with passwords and all data. If it throws, the client is disconnected. An error of the tap itself does
+   * not change the connection, and is reported as uncaught, which ends a Node.js process. Default: none.
    */
   readonly tap?: (client: HostClient) => PacketTap | undefined;
 }

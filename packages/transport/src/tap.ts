@@ -35,7 +35,7 @@ export interface TappedKeys extends Pick<DirectionKeys, "key" | "iv"> {
 
 /**
  * Sees one connection. Packets contain passwords, answers to prompts and all forwarded data in plain text, so treat
- * them as secrets. An error of the tap does not change the connection.
+ * them as secrets. An error of the tap does not change the connection, and is reported as uncaught.
  */
 export interface PacketTap {
   /** Called for each packet: once it is sealed for sending, or opened and about to be handled. */

@@ -111,8 +111,8 @@ export interface TunnelOptions {
   readonly targetTimeoutMs?: number;
   /**
    * Called before each attempt to connect, once with each jump host and then with the server. Returns a tap, which sees
-   * every packet of that connection in plain text, with passwords and all data. If it throws, the attempt fails; an
-   * error of the tap itself changes nothing.
+   * every packet of that connection in plain text, with passwords and all data. If it throws, the attempt fails. An
+   * error of the tap itself does not change the connection, and is reported as uncaught, which ends a Node.js process.
    */
   readonly tap?: (server: Endpoint) => PacketTap | undefined;
 }

@@ -136,6 +136,18 @@ describe("a description", () => {
     expect(problem).toBe("password request: expected 9 bytes, got 1");
   });
 
+  it("treats the data of an unknown login method as a secret", () => {
+    const request = {
+      user: "me",
+      service: "ssh-connection",
+      method: "token@example.com",
+      specificData: wire.utf8("s"),
+    };
+    const { fields, problem } = createPacketDecoder().describe("sent", wire.UserauthRequest.encode(request));
+    expect(fields.at(-1)).toMatchObject({ name: "specificData", isSecret: true });
+    expect(problem).toBeUndefined();
+  });
+
   it("names the request that a reply answers, in order and by direction (RFC 4254 section 4)", () => {
     const decoder = createPacketDecoder();
     const ask = (name: string, specificData: Uint8Array): Uint8Array =>

@@ -19,7 +19,7 @@ export interface DescribedField {
   readonly value: DescribedValue;
   /** the name of a reason code */
   readonly meaning?: string | undefined;
-  /** whether this is a password, or an answer to a prompt that may be one */
+  /** whether this is a password, or may contain one: an answer to a prompt, or data of an unknown login method */
   readonly isSecret: boolean;
 }
 
@@ -100,7 +100,7 @@ class Decoder implements PacketDecoder {
     const { about, table: partTable } = this.#detailsOf(direction, number, values);
     const channel = this.#channels.see(direction, number, values);
     const { specificData, ...own } = values;
-    const part = partOf(specificData, partTable);
+    const part = partOf(number, specificData, partTable);
     return {
       ...known,
       about: about && sanitizeText(about),
@@ -214,15 +214,20 @@ function loginTable(method: string, [flag = 0]: Bytes): Codec<unknown> | undefin
 }
 
 /** Decodes the part that depends on the type. If that fails, or there is no table for it, returns its bytes. */
-function partOf(data: unknown, table: Codec<unknown> | undefined): Pick<PacketDescription, "fields" | "problem"> {
+function partOf(
+  number: number,
+  data: unknown,
+  table: Codec<unknown> | undefined,
+): Pick<PacketDescription, "fields" | "problem"> {
   if (!(data instanceof Uint8Array) || data.length === 0) return { fields: [], problem: undefined };
-  const raw = [{ name: "specificData", value: data, isSecret: false }];
+  // An unknown login method may contain a password, and so may a part that cannot be decoded.
+  const isSecret = number === auth.UserauthRequest.number;
+  const raw = [{ name: "specificData", value: data, isSecret }];
   if (table === undefined) return { fields: raw, problem: undefined };
   try {
     return { fields: fieldsOf(0, table.decode(data) as Values), problem: undefined };
   } catch (error) {
-    // It may be half a password.
-    return { fields: raw.map((field) => ({ ...field, isSecret: true })), problem: messageOf(error) };
+    return { fields: raw, problem: messageOf(error) };
   }
 }
 
