@@ -1,5 +1,13 @@
 /** Calls of the program at moments when the channel has moved on, and deadlines of several channels. */
-import { ChannelClose, ChannelData, ChannelEof, ChannelOpen, ChannelWindowAdjust, Limits } from "@postern/wire";
+import {
+  ChannelClose,
+  ChannelData,
+  ChannelEof,
+  ChannelOpen,
+  ChannelRequest,
+  ChannelWindowAdjust,
+  Limits,
+} from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { accepted, limits, nothing, opened, Side } from "./world.ts";
 
@@ -163,6 +171,23 @@ describe("credit other than the size consumed", () => {
     expect(side.take()).toEqual([adjust(7, 50)]);
     side.receive(data(id, 50));
     expect(() => side.receive(data(id, 1))).toThrow("within the window of 0 bytes");
+  });
+});
+
+describe("a channel request without want_reply", () => {
+  it("gets no slot, and never pauses input (RFC 4254 section 5.4)", () => {
+    const { side, id } = accepted();
+    const request = ChannelRequest.encode({
+      recipientChannel: id,
+      requestType: "signal",
+      wantReply: false,
+      specificData: nothing,
+    });
+    for (let n = 0; n <= Limits.unansweredRequests; n++) {
+      const [event] = side.receive(request);
+      expect(event).toEqual({ type: "request", id, requestType: "signal", specificData: nothing, slot: undefined });
+    }
+    expect([side.machine.wantsInput, side.take()]).toEqual([true, []]);
   });
 });
 
