@@ -29,7 +29,7 @@ const unnamed = unnamedBranches(untaken, named);
 const stale = entriesWithoutBranch(untaken, named);
 
 for (const { name, total, taken } of tallyByPackage(files)) {
-  console.log(`${name}: ${taken} of ${total} branches taken, ${total - taken} named`);
+  console.log(`${name}: ${taken} of ${total} branches taken`);
 }
 for (const { file, number, line } of unnamed) {
   console.log(`${file}:${number}: expected a test that takes this branch, or its reason, got none: ${line}`);

@@ -192,6 +192,17 @@ describe("a channel request without want_reply", () => {
 });
 
 describe("deadlines", () => {
+  it("are set before the next tick, from the time of the last one", () => {
+    const { side, id } = accepted();
+    side.machine.tick(500);
+    expect(side.machine.deadline).toBeUndefined();
+    side.machine.eof(id);
+    side.receive(eof(id));
+    expect(side.machine.deadline).toBe(500 + Limits.closeGraceMs);
+    side.machine.tick(700);
+    expect(side.machine.deadline).toBe(700 + Limits.closeGraceMs);
+  });
+
   it("pass for each channel in its turn", () => {
     const { side, id } = accepted();
     const later = acceptAnother(side);
