@@ -73,6 +73,24 @@ describe("a client", () => {
     expect(machine.wantsInput).toBe(true);
   });
 
+  it("expects no further answer only if one request of one method is left, and it is sent", async () => {
+    const one = login({ ...method("a"), oneRequest: true });
+    expect(one.machine.lastRequestIsOut).toBe(false);
+    await one.run();
+    expect(one.machine.lastRequestIsOut).toBe(true);
+    const several = login(password("secret"));
+    await several.run();
+    expect(several.machine.lastRequestIsOut).toBe(false);
+  });
+
+  it("does not call a function in the first flight, because its methods may need EXT_INFO (RFC 8308)", async () => {
+    const { requests, run } = login(() => method("a"));
+    await run();
+    expect(requests).toEqual([]);
+    await run(accept);
+    expect(requests).toEqual(["a"]);
+  });
+
   it("rejects a banner before the login begins", () => {
     const machine = new AuthClientMachine({ sink: { writable: true, send: () => {} }, methods: [] });
     const banner = UserauthBanner.encode({ message: "hello", language: "" });

@@ -243,6 +243,19 @@ describe("deadlines", () => {
     }
   });
 
+  it("are that of a CLOSE that has long waited for window, if it passes before a grace period", () => {
+    const { side, id } = accepted();
+    const waiting = acceptAnother(side);
+    side.machine.closeAfterWrite(waiting);
+    side.machine.write(waiting, new Uint8Array(5));
+    side.machine.tick(0);
+    side.machine.tick(Limits.closeStallMs - 1);
+    side.machine.eof(id);
+    side.receive(eof(id));
+    side.machine.tick(Limits.closeStallMs - 1);
+    expect(side.machine.deadline).toBe(Limits.closeStallMs);
+  });
+
   it("of a stalled CLOSE start again with no credit from before", () => {
     const { side, id } = opened({ window: 0 });
     side.machine.closeAfterWrite(id);
