@@ -140,3 +140,34 @@ declare module "*/lib/fuzz/state-tables.mjs" {
     readonly isMessage: (transition: ExploredTransition) => boolean;
   }>;
 }
+
+declare module "*/lib/branches.mjs" {
+  interface Place {
+    readonly start?: { readonly line: number };
+  }
+  interface CoveredFile {
+    readonly file: string;
+    readonly lines: readonly string[];
+    readonly coverage: {
+      readonly branchMap: Readonly<Record<string, { readonly loc: Place; readonly locations: readonly Place[] }>>;
+      readonly b: Readonly<Record<string, readonly number[]>>;
+    };
+  }
+  interface Untaken {
+    readonly file: string;
+    readonly number: number;
+    readonly line: string;
+  }
+  interface Named {
+    readonly file: string;
+    readonly line: string;
+    readonly branches?: number;
+    readonly reason: string;
+  }
+  export function untakenBranches(file: CoveredFile): Untaken[];
+  export function unnamedBranches(untaken: readonly Untaken[], named: readonly Named[]): Untaken[];
+  export function entriesWithoutBranch(untaken: readonly Untaken[], named: readonly Named[]): Named[];
+  export function tallyByPackage(
+    files: readonly CoveredFile[],
+  ): { readonly name: string; readonly total: number; readonly taken: number }[];
+}
