@@ -102,13 +102,55 @@ export const notes = [
   rule(
     "InvalidPublicValue",
     /^kex/,
-    /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|of X25519|public value of/,
+    /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|point of X25519|public value of/,
     {
       bugType: "MODIFIED_PARAMETER",
       description:
         "The public value does not have the form that the method prescribes (RFC 5656 section 4, RFC 8731 3).",
     },
   ),
+  rule("InvalidLength", /^kex/, /'s value of \d+ bytes/, {
+    bugType: "MODIFIED_PARAMETER",
+    description:
+      "The value is longer or shorter than the two that it joins (draft-ietf-sshm-mlkem-hybrid-kex section 2.3, RFC 9941 3).",
+    effect: "A read beyond the end of the buffer, or a secret of fewer parts.",
+  }),
+  rule("ImplicitRejection", /^kex/, /altered ciphertext|a ciphertext of/, {
+    bugType: "CONFIDENTIALITY",
+    description: "An altered ciphertext results in another secret, and in no error (FIPS 203 section 6.3; sntrup761 does so, too).",
+    effect: "An error, or its timing, tells an attacker about the private key.",
+  }),
+  rule("CoefficientRange", /^kex\/mlkem/, /FIPS 203 7\.2/, {
+    bugType: "MODIFIED_PARAMETER",
+    description: "A coefficient of the public key of ML-KEM is at most 3328 (FIPS 203 section 7.2).",
+    effect: "Several encodings of one key.",
+  }),
+  rule("UnusualPublicKey", /^kex\/sntrup/, /is a polynomial, too/, {
+    bugType: "EDGE_CASE",
+    description: "Every string of 1158 bytes is a public key of sntrup761.",
+  }),
+  rule("KnownSecret", /^kex\/diffie/, /: (0|0 with a byte|1|p - 1|p|p \+ 1|2 p)$/, {
+    bugType: "CONFIDENTIALITY",
+    description: "The public value is 0, 1 or -1 modulo p, and so is the secret (RFC 8268 section 4).",
+    effect: "An attacker who is both peers fixes the secret.",
+  }),
+  rule("ValueRange", /^kex\/diffie/, /: (p|p \+ [12]|2 p|a byte more than p|-1|a negative mpint)$|: a value of/, {
+    bugType: "MODIFIED_PARAMETER",
+    description: "The public value is not from 2 to p - 2 (RFC 4253 section 8, RFC 8268 4).",
+  }),
+  rule("OversizedValue", /^kex\/diffie/, /: a value of \d+ bytes/, {
+    bugType: "DENIAL_OF_SERVICE",
+    description: "A value of many bytes, which must be refused before it is computed with.",
+    effect: "One packet keeps a peer busy for a long time.",
+  }),
+  rule("ExtremePublicValue", /^kex\/diffie/, /the smallest public value|the inverse of 2/, {
+    bugType: "EDGE_CASE",
+    description: "The public value is the generator or its inverse.",
+  }),
+  rule("PrivateExponent", /^kex\/diffie/, /highest bit of the random bytes/, {
+    bugType: "EDGE_CASE",
+    description: "The exponent is 64 random bytes whose first bit is set. Applies only to this way to draw it.",
+  }),
   // Signatures
   rule("ModifiedMessage", /^(hostkey|userauth)/, /other data|data flipped|Message changed|another message/, {
     bugType: "AUTH_BYPASS",
@@ -278,11 +320,11 @@ export const notes = [
     },
   ),
   // Data types
-  rule("NonMinimalMpint", /^wire/, /zero that is needless|needless (leading )?zero/, {
+  rule("NonMinimalMpint", /^(wire|kex\/diffie)/, /needless|0 with a byte|with a leading zero|leading zeros$/, {
     bugType: "MODIFIED_PARAMETER",
     description: "Unnecessary leading bytes must not be included (RFC 4251 section 5).",
   }),
-  rule("NegativeMpint", /^wire/, /negative|-128$/, {
+  rule("NegativeMpint", /^(wire|kex\/diffie)/, /negative|-128$|: -1$/, {
     bugType: "MODIFIED_PARAMETER",
     description: "A negative integer. No message of SSH has one, so a reader may refuse it.",
   }),
