@@ -117,7 +117,8 @@ export const notes = [
   }),
   rule("ImplicitRejection", /^kex/, /altered ciphertext|a ciphertext of/, {
     bugType: "CONFIDENTIALITY",
-    description: "An altered ciphertext results in another secret, and in no error (FIPS 203 section 6.3; sntrup761 does so, too).",
+    description:
+      "An altered ciphertext results in another secret, and in no error (FIPS 203 section 6.3; sntrup761 does so, too).",
     effect: "An error, or its timing, tells an attacker about the private key.",
   }),
   rule("CoefficientRange", /^kex\/mlkem/, /FIPS 203 7\.2/, {
@@ -182,9 +183,17 @@ export const notes = [
       effect: "A weaker algorithm than the negotiated one is used.",
     },
   ),
-  rule("SecurityKeyFlags", /^hostkey/, /^flags [0-9]/, {
+  rule("NoUserPresence", /^hostkey/, /^flags [04] /, {
+    bugType: "AUTH_BYPASS",
+    description:
+      "The signature holds, but nobody touched the security key. A verifier may refuse it; a server must, unless no-touch-required is set.",
+    effect: "A program that reaches the security key logs in although its owner is away.",
+    cves: ["CVE-2026-39831"],
+    links: ["https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f"],
+  }),
+  rule("SecurityKeyFlags", /^hostkey/, /^flags [15] /, {
     bugType: "EDGE_CASE",
-    description: "The signature holds under any flags; whether a user must be present is a question of authorization.",
+    description: "A user was present, or present and verified. The signature covers the flags.",
     links: ["https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f"],
   }),
   rule(
@@ -248,6 +257,12 @@ export const notes = [
     bugType: "WEAK_PARAMS",
     description: "The key is too short, too costly, or is no RSA key.",
     effect: "Anybody can sign, or a verification takes very long.",
+  }),
+  rule("OversizedKey", /^hostkey\/rsa/, /^a modulus of 16385 bits|^e = 2\^64/, {
+    bugType: "DENIAL_OF_SERVICE",
+    description: "An RSA key of a size that must be refused before the signature is computed.",
+    effect: "One key keeps a program busy for minutes.",
+    cves: ["CVE-2026-39829"],
   }),
   rule(
     "InvalidKey",
@@ -439,6 +454,12 @@ export const notes = [
     bugType: "AUTH_BYPASS",
     description: "The key or its CA is marked @revoked.",
   }),
+  rule("RevokedAuthority", /^known-hosts/, /refuses a revoked CA/, {
+    bugType: "AUTH_BYPASS",
+    description: "The key of the CA that signed the certificate is marked @revoked.",
+    effect: "Whoever has the revoked CA is taken for any server.",
+    cves: ["CVE-2026-42508"],
+  }),
   rule("UnknownHost", /^known-hosts/, ({ verdict }) => verdict === "unknown", {
     bugType: "AUTH_BYPASS",
     description: "No line matches the host and the key.",
@@ -468,6 +489,18 @@ export const notes = [
     bugType: "AUTH_BYPASS",
     description: "sshd refuses the key: no line authorizes it under these conditions, or the line is malformed.",
     effect: "Somebody logs in who must not.",
+  }),
+  rule("SourceAddress", /^authorized-keys/, /^a certificate: other-source$/, {
+    bugType: "MISSING_STEP",
+    description: "The client's address is not in the certificate's source-address (OpenSSH PROTOCOL.certkeys).",
+    effect: "A stolen certificate works from everywhere.",
+    cves: ["CVE-2026-46595"],
+  }),
+  rule("NoAuthority", /^authorized-keys/, /^a certificate, and the CA without cert-authority$/, {
+    bugType: "MISSING_STEP",
+    description: "A certificate is presented, and no CA is configured.",
+    effect: "A server that expects a CA accepts every certificate, or crashes.",
+    cves: ["CVE-2026-39835"],
   }),
   rule("LaxerThanOpenSsh", /^authorized-keys/, /byte order mark|two commands|another command/, {
     bugType: "CAN_OF_WORMS",
