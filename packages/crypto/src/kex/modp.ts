@@ -58,8 +58,8 @@ const exponentSize = 64;
 
 /**
  * Creates a key exchange from a group and a provider's Diffie-Hellman. A public value is the body of an mpint, and is
- * accepted from 2 to p - 2 (RFC 8268 section 4): the values 0, 1 and p - 1 result in a secret that everybody knows. So
- * is the secret (RFC 4419 section 3): a server may have sent a group in which other values result in these.
+ * accepted from 2 to p - 2 (RFC 8268 section 4): the values 0, 1 and p - 1 result in a secret that everybody knows. The
+ * secret is accepted from 2 to p - 2, too (RFC 4419 section 3): a server may send a group that is no safe prime.
  */
 export function createModp(name: string, hash: Hash, group: () => ModpGroup, diffieHellman: Modp): KexMethod {
   return createDiffieHellman(name, hash, {
