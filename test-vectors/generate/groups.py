@@ -1,9 +1,10 @@
 """Diffie-Hellman over the groups of RFC 3526: run with /usr/bin/python3 on Debian 12."""
 
+import asyncssh
 from asyncssh import kex_dh
 from cryptography.hazmat.primitives.asymmetric import dh
 
-from common import ASYNCSSH, CRYPTOGRAPHY, keystream, mpint, save
+from common import CRYPTOGRAPHY, OWN, keystream, mpint, save, source
 
 
 def body(value):
@@ -61,9 +62,10 @@ def group_vectors(prime, name):
         yield {"comment": comment, "source": "own", "random": random.hex(), "theirs": theirs.hex(), "error": "kex"}
 
 
+VERSION = CRYPTOGRAPHY.removeprefix("python3-cryptography ")
 SOURCES = {
-    "cryptography": f"generate/groups.py: primes of {ASYNCSSH.split(' over ')[0]}, agreements by {CRYPTOGRAPHY}",
-    "own": "generate/groups.py: what the named section forbids",
+    "cryptography": source("cryptography", f"{VERSION}; primes of asyncssh {asyncssh.__version__}"),
+    "own": OWN,
 }
 for number, suffix in ((14, "sha256"), (16, "sha512"), (18, "sha512")):
     name = f"diffie-hellman-group{number}-{suffix}"

@@ -1,6 +1,7 @@
 """
-Hybrid key exchanges: OPENSSL=… NTRUPRIME=… /usr/bin/python3 hybrids.py on Debian 12. OPENSSL is an openssl of 3.5 or
-later, NTRUPRIME the libntruprime.so.1 of Debian 13. Needs cc, for a random source that returns given bytes.
+Hybrid key exchanges: run with /usr/bin/python3 on Debian 12. OPENSSL in the environment is the path of an openssl of
+3.5 or later, NTRUPRIME that of the libntruprime.so.1 of Debian 13. Needs cc, for a random source that returns given
+bytes.
 """
 
 # The options of openssl: cspell:ignore genpkey pkeyopt hexseed outform pubout pkeyutl keyform pubin hexikme decap encap inform
@@ -13,10 +14,10 @@ import tempfile
 from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from common import CRYPTOGRAPHY, flip, keystream, save, string
+from common import COMMAND, CRYPTOGRAPHY, OWN, flip, keystream, save, source, string
 
 OPENSSL = os.environ["OPENSSL"]
-VERSION = " ".join(subprocess.run([OPENSSL, "version"], capture_output=True, text=True, check=True).stdout.split()[:2])
+VERSION = subprocess.run([OPENSSL, "version"], capture_output=True, text=True, check=True).stdout.split()[1]
 P25519 = 2**255 - 19
 EIGHT = 325606250916557431795983626356110631294008115727848805560023387167927233504
 OTHER = 39382357235489614581723060781553021112529911719440698176882885853963445705823
@@ -239,23 +240,13 @@ def mlkem_vectors():
     yield vector("server", comment, "OpenSSL", message + server, data, ours=theirs.hex(), secret=secret)
 
 
-save(
-    "kex",
-    "mlkem768x25519-sha256",
-    {
-        "OpenSSL": f"generate/hybrids.py: ML-KEM-768 by {VERSION}, X25519 by {CRYPTOGRAPHY}",
-        "own": "generate/hybrids.py: what the named section forbids",
-    },
-    list(mlkem_vectors()),
-)
+HERE = {"command": f"OPENSSL=openssl NTRUPRIME=libntruprime.so.1 {COMMAND}"}
+SOURCES = {
+    "OpenSSL": source("OpenSSL", f"{VERSION}; X25519 by {CRYPTOGRAPHY}") | HERE,
+    "libntruprime": source("libntruprime", f"20241021 (Debian 0~20241021-2); X25519 by {CRYPTOGRAPHY}") | HERE,
+    "own": OWN | HERE,
+}
+save("kex", "mlkem768x25519-sha256", SOURCES, list(mlkem_vectors()))
 SNTRUP = list(sntrup_vectors(os.environ["NTRUPRIME"]))
 for name in ("sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com"):
-    save(
-        "kex",
-        name,
-        {
-            "libntruprime": f"generate/hybrids.py: libntruprime 20241021 (Debian 0~20241021-2), X25519 by {CRYPTOGRAPHY}",
-            "own": "generate/hybrids.py: what the named section forbids",
-        },
-        list(SNTRUP),
-    )
+    save("kex", name, SOURCES, SNTRUP)

@@ -102,13 +102,56 @@ export const notes = [
   rule(
     "InvalidPublicValue",
     /^kex/,
-    /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|of X25519|public value of/,
+    /compressed|hybrid|infinity|byte too|first byte is [0-9]|that is p$|nothing|point of X25519|public value of/,
     {
       bugType: "MODIFIED_PARAMETER",
       description:
         "The public value does not have the form that the method prescribes (RFC 5656 section 4, RFC 8731 3).",
     },
   ),
+  rule("InvalidLength", /^kex/, /'s value of \d+ bytes/, {
+    bugType: "MODIFIED_PARAMETER",
+    description:
+      "The value is longer or shorter than the two that it joins (draft-ietf-sshm-mlkem-hybrid-kex section 2.3, RFC 9941 3).",
+    effect: "A read beyond the end of the buffer, or a secret of fewer parts.",
+  }),
+  rule("ImplicitRejection", /^kex/, /altered ciphertext|a ciphertext of/, {
+    bugType: "CONFIDENTIALITY",
+    description:
+      "An altered ciphertext results in another secret, and in no error (FIPS 203 section 6.3; sntrup761 does so, too).",
+    effect: "An error, or its timing, tells an attacker about the private key.",
+  }),
+  rule("CoefficientRange", /^kex\/mlkem/, /FIPS 203 7\.2/, {
+    bugType: "MODIFIED_PARAMETER",
+    description: "A coefficient of the public key of ML-KEM is at most 3328 (FIPS 203 section 7.2).",
+    effect: "Several encodings of one key.",
+  }),
+  rule("UnusualPublicKey", /^kex\/sntrup/, /is a polynomial, too/, {
+    bugType: "EDGE_CASE",
+    description: "Every string of 1158 bytes is a public key of sntrup761.",
+  }),
+  rule("KnownSecret", /^kex\/diffie/, /: (0|0 with a byte|1|p - 1|p|p \+ 1|2 p)$/, {
+    bugType: "CONFIDENTIALITY",
+    description: "The public value is 0, 1 or -1 modulo p, and so is the secret (RFC 8268 section 4).",
+    effect: "An attacker who is both peers fixes the secret.",
+  }),
+  rule("ValueRange", /^kex\/diffie/, /: (p|p \+ [12]|2 p|a byte more than p|-1|a negative mpint)$|: a value of/, {
+    bugType: "MODIFIED_PARAMETER",
+    description: "The public value is not from 2 to p - 2 (RFC 4253 section 8, RFC 8268 4).",
+  }),
+  rule("OversizedValue", /^kex\/diffie/, /: a value of \d+ bytes/, {
+    bugType: "DENIAL_OF_SERVICE",
+    description: "A value of many bytes, which must be refused before it is computed with.",
+    effect: "One packet keeps a peer busy for a long time.",
+  }),
+  rule("ExtremePublicValue", /^kex\/diffie/, /the smallest public value|the inverse of 2/, {
+    bugType: "EDGE_CASE",
+    description: "The public value is the generator or its inverse.",
+  }),
+  rule("PrivateExponent", /^kex\/diffie/, /highest bit of the random bytes/, {
+    bugType: "EDGE_CASE",
+    description: "The exponent is 64 random bytes whose first bit is set. Applies only to this way to draw it.",
+  }),
   // Signatures
   rule("ModifiedMessage", /^(hostkey|userauth)/, /other data|data flipped|Message changed|another message/, {
     bugType: "AUTH_BYPASS",
@@ -140,9 +183,17 @@ export const notes = [
       effect: "A weaker algorithm than the negotiated one is used.",
     },
   ),
-  rule("SecurityKeyFlags", /^hostkey/, /^flags [0-9]/, {
+  rule("NoUserPresence", /^hostkey/, /^flags [04] /, {
+    bugType: "AUTH_BYPASS",
+    description:
+      "The signature holds, but nobody touched the security key. A verifier may refuse it; a server must, unless no-touch-required is set.",
+    effect: "A program that reaches the security key logs in although its owner is away.",
+    cves: ["CVE-2026-39831"],
+    links: ["https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f"],
+  }),
+  rule("SecurityKeyFlags", /^hostkey/, /^flags [15] /, {
     bugType: "EDGE_CASE",
-    description: "The signature holds under any flags; whether a user must be present is a question of authorization.",
+    description: "A user was present, or present and verified. The signature covers the flags.",
     links: ["https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.u2f"],
   }),
   rule(
@@ -206,6 +257,12 @@ export const notes = [
     bugType: "WEAK_PARAMS",
     description: "The key is too short, too costly, or is no RSA key.",
     effect: "Anybody can sign, or a verification takes very long.",
+  }),
+  rule("OversizedKey", /^hostkey\/rsa/, /^a modulus of 16385 bits|^e = 2\^64/, {
+    bugType: "DENIAL_OF_SERVICE",
+    description: "An RSA key of a size that must be refused before the signature is computed.",
+    effect: "One key keeps a program busy for minutes.",
+    cves: ["CVE-2026-39829"],
   }),
   rule(
     "InvalidKey",
@@ -278,11 +335,11 @@ export const notes = [
     },
   ),
   // Data types
-  rule("NonMinimalMpint", /^wire/, /zero that is needless|needless (leading )?zero/, {
+  rule("NonMinimalMpint", /^(wire|kex\/diffie)/, /needless|0 with a byte|with a leading zero|leading zeros$/, {
     bugType: "MODIFIED_PARAMETER",
     description: "Unnecessary leading bytes must not be included (RFC 4251 section 5).",
   }),
-  rule("NegativeMpint", /^wire/, /negative|-128$/, {
+  rule("NegativeMpint", /^(wire|kex\/diffie)/, /negative|-128$|: -1$/, {
     bugType: "MODIFIED_PARAMETER",
     description: "A negative integer. No message of SSH has one, so a reader may refuse it.",
   }),
@@ -397,6 +454,12 @@ export const notes = [
     bugType: "AUTH_BYPASS",
     description: "The key or its CA is marked @revoked.",
   }),
+  rule("RevokedAuthority", /^known-hosts/, /refuses a revoked CA/, {
+    bugType: "AUTH_BYPASS",
+    description: "The key of the CA that signed the certificate is marked @revoked.",
+    effect: "Whoever has the revoked CA is taken for any server.",
+    cves: ["CVE-2026-42508"],
+  }),
   rule("UnknownHost", /^known-hosts/, ({ verdict }) => verdict === "unknown", {
     bugType: "AUTH_BYPASS",
     description: "No line matches the host and the key.",
@@ -426,6 +489,18 @@ export const notes = [
     bugType: "AUTH_BYPASS",
     description: "sshd refuses the key: no line authorizes it under these conditions, or the line is malformed.",
     effect: "Somebody logs in who must not.",
+  }),
+  rule("SourceAddress", /^authorized-keys/, /^a certificate: other-source$/, {
+    bugType: "MISSING_STEP",
+    description: "The client's address is not in the certificate's source-address (OpenSSH PROTOCOL.certkeys).",
+    effect: "A stolen certificate works from everywhere.",
+    cves: ["CVE-2026-46595"],
+  }),
+  rule("NoAuthority", /^authorized-keys/, /^a certificate, and the CA without cert-authority$/, {
+    bugType: "MISSING_STEP",
+    description: "A certificate is presented, and no CA is configured.",
+    effect: "A server that expects a CA accepts every certificate, or crashes.",
+    cves: ["CVE-2026-39835"],
   }),
   rule("LaxerThanOpenSsh", /^authorized-keys/, /byte order mark|two commands|another command/, {
     bugType: "CAN_OF_WORMS",

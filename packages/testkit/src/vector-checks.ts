@@ -161,6 +161,7 @@ const accepted: readonly string[] = [
   "EmptyNameInKexinit",
   "InvalidUtf8",
   "LaxerThanOpenSsh",
+  "NoUserPresence",
   "OmittedLanguage",
   "OmittedLeadingZeros",
   "PaddedFingerprint",

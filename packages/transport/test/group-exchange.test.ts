@@ -1,7 +1,18 @@
 /** `diffie-hellman-group-exchange-sha256` (RFC 4419), in both roles. */
-import { modpGroup } from "@postern/crypto";
+import { modpGroup, toBigInt } from "@postern/crypto";
 import { dhGroupExchangeSha256, modernAlgorithms, sshEd25519 } from "@postern/noble";
-import { type Bytes, concat, KexEcdhInit, KexInit, message, mpint, NewKeys, string, uint32 } from "@postern/wire";
+import {
+  type Bytes,
+  concat,
+  fromHex,
+  KexEcdhInit,
+  KexInit,
+  message,
+  mpint,
+  NewKeys,
+  string,
+  uint32,
+} from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { converse, events, failure, machine, RawPeer, settle } from "./raw-peer.ts";
 
@@ -14,10 +25,26 @@ const Reply = message(33, "KEX_DH_GEX_REPLY", { hostKey: string, serverPublic: s
 
 const { prime, generator } = modpGroup(2048);
 /** Returns p + offset, without leading zeros. */
-function plus(offset: bigint, bytes: Bytes = prime): Bytes {
-  const value = BigInt(`0x${Buffer.from(bytes).toString("hex")}`) + offset;
+const plus = (offset: bigint, bytes: Bytes = prime): Bytes => unsigned(toBigInt(bytes) + offset);
+
+function unsigned(value: bigint): Bytes {
   const hex = value.toString(16);
-  return Uint8Array.from(Buffer.from(hex.padStart(hex.length + (hex.length % 2), "0"), "hex"));
+  return fromHex(hex.padStart(hex.length + (hex.length % 2), "0"));
+}
+
+/** Returns p = 101^2 * k that looks like a safe prime. Modulo p, 101 * k squared is 0, and 1 + 101 * k to the 101 is 1. */
+function weakGroup(): { readonly p: bigint; readonly k: bigint } {
+  const { accept } = dhGroupExchangeSha256.groupExchange ?? expect.unreachable();
+  for (let k = 2n ** 2048n / 101n ** 2n - 8n; ; k -= 1n) {
+    const p = 101n ** 2n * k;
+    if (p % 4n !== 3n) continue;
+    try {
+      accept(Group.encode({ prime: unsigned(p), generator }));
+      return { p, k };
+    } catch {
+      // A divisor below 100 shows that it is no safe prime.
+    }
+  }
 }
 
 describe("a client", () => {
@@ -82,6 +109,22 @@ describe("a client", () => {
     peer.send(Group.encode({ prime, generator }));
     peer.send(Reply.encode({ hostKey: new Uint8Array(1), serverPublic, signature: new Uint8Array(1) }));
     expect(failure(client, peer)).toMatchObject({ code: "kex" });
+  });
+
+  it.each([
+    ["0", 2, (k: bigint) => 101n * k],
+    ["1", 202, (k: bigint) => 1n + 101n * k],
+    ["p - 1", 303, (k: bigint, p: bigint) => p - 1n - 101n * k],
+  ])("rejects the secret %s of a group that is no safe prime (RFC 4419 section 3)", (_title, exponent, choose) => {
+    const { p, k } = weakGroup();
+    const method = dhGroupExchangeSha256.groupExchange?.accept(Group.encode({ prime: unsigned(p), generator }));
+    // The first bit of the exponent is always set.
+    const first = 2n ** 511n;
+    const random = unsigned(first - (first % 202n) + 202n + BigInt(exponent));
+    const exchange = method?.start(() => random.slice()) ?? expect.unreachable();
+    const value = unsigned(choose(k, p));
+    const body = (value[0] ?? 0) > 0x7f ? concat(Uint8Array.of(0), value) : value;
+    expect(() => exchange.finish(body)).toThrow("expected a secret from 2 to p - 2");
   });
 
   it.each([

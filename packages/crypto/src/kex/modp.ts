@@ -58,7 +58,8 @@ const exponentSize = 64;
 
 /**
  * Creates a key exchange from a group and a provider's Diffie-Hellman. A public value is the body of an mpint, and is
- * accepted from 2 to p - 2 (RFC 8268 section 4): the values 0, 1 and p - 1 result in a secret that everybody knows.
+ * accepted from 2 to p - 2 (RFC 8268 section 4): the values 0, 1 and p - 1 result in a secret that everybody knows. The
+ * secret is accepted from 2 to p - 2, too (RFC 4419 section 3): a server may send a group that is no safe prime.
  */
 export function createModp(name: string, hash: Hash, group: () => ModpGroup, diffieHellman: Modp): KexMethod {
   return createDiffieHellman(name, hash, {
@@ -70,7 +71,11 @@ export function createModp(name: string, hash: Hash, group: () => ModpGroup, dif
       const key = diffieHellman(group(), exponent);
       return {
         publicKey: mpintBody(key.publicKey),
-        agree: (theirPublic) => key.agree(theirPublic),
+        agree(theirPublic) {
+          const secret = key.agree(theirPublic);
+          checkSecret(name, group().prime, secret);
+          return secret;
+        },
         discard: () => key.discard?.(),
       };
     },
@@ -85,6 +90,21 @@ function checkPublic(name: string, prime: Bytes, publicKey: Bytes): void {
     if (value > 1n && value < toBigInt(prime) - 1n) return;
   }
   throw new SshError("kex", `${name}: expected a public value from 2 to p - 2, got another value`);
+}
+
+/** Rejects 0, 1 and p - 1, without a branch on a secret byte. The secret is below p, which is odd. */
+function checkSecret(name: string, prime: Bytes, secret: Bytes): void {
+  let fromOne = 0;
+  let fromLast = 0;
+  for (let index = 1; index <= prime.length; index++) {
+    const byte = secret.at(-index) ?? 0;
+    const mask = index === 1 ? 0xfe : 0xff;
+    fromOne |= byte & mask;
+    fromLast |= byte ^ ((prime.at(-index) ?? 0) & mask);
+  }
+  if (fromOne === 0 || fromLast === 0) {
+    throw new SshError("kex", `${name}: expected a secret from 2 to p - 2, got another value`);
+  }
 }
 
 /** Returns the body of an mpint (RFC 4251 section 5) for unsigned bytes. */
