@@ -19,6 +19,7 @@ import { startWorker } from "./harness/workerd.ts";
 interface Bridge {
   readonly url: string;
   readonly pid: number;
+  readonly stderr?: Running["stderr"];
   stop(): Promise<void>;
 }
 interface Settings {
@@ -159,6 +160,13 @@ describe("examples/bridge-node", () => {
     await expect.poll(() => handshake(bridge.url)).toBe(101);
     await bridge.stop();
     await target.stop();
+  });
+
+  it("logs the origin that it refused, and the option that accepts it", async () => {
+    const bridge = await startNode({ port: await refusingPort() });
+    expect(await handshake(bridge.url, { origin: "https://page.example" })).toBe(403);
+    await bridge.stderr.waitFor(/refused the origin "https:\/\/page\.example"; --origin accepts it/);
+    await bridge.stop();
   });
 
   it("closes idle connections", async () => {
