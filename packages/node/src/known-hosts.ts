@@ -57,7 +57,7 @@ export function knownHosts(
 }
 
 /** Formats options as the program wrote them: `files: ["known_hosts"], `. */
-function formatPaths(options: NodeKnownHostsSource): string {
+function formatPaths(options: Record<string, readonly string[] | undefined>): string {
   const set = Object.entries(options).filter(([, paths]) => paths !== undefined);
   return set.map(([name, paths]) => `${name}: ${JSON.stringify(paths)}, `).join("");
 }

@@ -499,8 +499,8 @@ describe("hosts", () => {
 });
 
 describe("a key file that cannot be used", () => {
-  const broken = (code: SshErrorCode): AuthEntry => {
-    return () => {
+  const broken = (code: SshErrorCode) => {
+    return (): AuthEntry => {
       throw new SshError(code, "expected a good key file, got another one");
     };
   };
@@ -517,7 +517,7 @@ describe("a key file that cannot be used", () => {
   it("is retried after the tunnel was open", async () => {
     const world = new World();
     let isBroken = false;
-    const entry: AuthEntry = (context) => (isBroken ? broken("passphrase")(context) : password("secret"));
+    const entry = (): AuthEntry => (isBroken ? broken("passphrase") : password("secret"));
     const { tunnel } = await openTunnel(world, { auth: [entry] });
     isBroken = true;
     world.link.cut();
