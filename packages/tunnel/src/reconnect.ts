@@ -48,8 +48,8 @@ export interface ReconnectOptions {
   /**
    * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If
    * it throws, the tunnel ends with that error as the cause. The default returns `true` for `misuse` and `aborted`, and
-   * before the first login for `hostkey`, `auth`, `denied`, `key`, `passphrase` and `unsupported`, and for `credentials`
-   * with one of the last three as its cause.
+   * before the first login for `hostkey`, `auth`, `denied`, `key`, `passphrase` and `unsupported`, and for
+   * `credentials` with one of the last three as its cause.
    */
   readonly final?: ((error: SshError) => boolean) | undefined;
 }
