@@ -19,6 +19,7 @@ import { startWorker } from "./harness/workerd.ts";
 interface Bridge {
   readonly url: string;
   readonly pid: number;
+  readonly stderr: Running["stderr"];
   stop(): Promise<void>;
 }
 interface Settings {
@@ -33,7 +34,7 @@ async function startNode({ port, origins = [], more = [] }: Settings): Promise<B
   const args = [example("bridge-node/bridge.mjs"), "--listen", "0", "--to", `127.0.0.1:${port}`, ...origin, ...more];
   const running: Running = await launch(process.execPath, args);
   const [, url = ""] = await running.stdout.waitFor(/(ws:\S+) leads to/);
-  return { url, pid: running.pid, stop: () => running.stop() };
+  return { url, pid: running.pid, stderr: running.stderr, stop: () => running.stop() };
 }
 
 async function startWorkerd({ port, origins = [] }: Settings): Promise<Bridge> {
@@ -42,7 +43,8 @@ async function startWorkerd({ port, origins = [] }: Settings): Promise<Bridge> {
     script,
     bindings: { HOST: "127.0.0.1", PORT: String(port), ORIGINS: origins.join(" ") },
   });
-  return { url: worker.url.replace("http", "ws"), pid: worker.process.pid, stop: worker.stop };
+  const { pid, stderr } = worker.process;
+  return { url: worker.url.replace("http", "ws"), pid, stderr, stop: worker.stop };
 }
 
 /** Node 20 has no WebSocket. */
@@ -159,6 +161,13 @@ describe("examples/bridge-node", () => {
     await expect.poll(() => handshake(bridge.url)).toBe(101);
     await bridge.stop();
     await target.stop();
+  });
+
+  it("logs the origin that it refused, and the option that accepts it", async () => {
+    const bridge = await startNode({ port: await refusingPort() });
+    expect(await handshake(bridge.url, { origin: "https://page.example" })).toBe(403);
+    await bridge.stderr.waitFor(/refused the origin "https:\/\/page\.example"; --origin accepts it/);
+    await bridge.stop();
   });
 
   it("closes idle connections", async () => {

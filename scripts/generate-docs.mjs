@@ -10,7 +10,12 @@ import { root } from "./lib/run.mjs";
 
 /** The option objects, in the order of the page, and the defaults that the doc comments do not state. */
 const optionGroups = /** @type {[string, string, string, (string | Record<string, string>)?][]} */ ([
-  ["`new ReverseTunnel(options)`", "tunnel/src/options.ts", "TunnelOptions"],
+  [
+    "`new ReverseTunnel(options)`",
+    "tunnel/src/options.ts",
+    "TunnelOptions",
+    { hostKey: "required; in `@postern/node` `knownHosts()`" },
+  ],
   [
     "`reconnect`, an option of a tunnel",
     "tunnel/src/reconnect.ts",
@@ -143,7 +148,7 @@ function eventsPage() {
 }
 
 function intro(noun) {
-  return `This page lists every ${noun}. \`node scripts/generate-docs.mjs\` writes it\nfrom the comments of the sources.`;
+  return `This page lists every ${noun}.`;
 }
 
 function optionRow({ name, type, isOptional, text }, constant) {

@@ -58,10 +58,15 @@ const server = createServer((_request, response) => {
 server.on("upgrade", (request, socket, head) => {
   const address = request.socket.remoteAddress ?? "";
   socket.on("error", () => socket.destroy());
-  if (!isAllowed(request)) return refuse(socket, 403, "Forbidden");
+  if (!isAllowed(request)) {
+    say(`${address}: refused the origin ${JSON.stringify(request.headers.origin)}; --origin accepts it`);
+    return refuse(socket, 403, "Forbidden");
+  }
   const own = perAddress.get(address) ?? 0;
-  if (connections >= settings.maxConnections || own >= settings.maxPerAddress)
+  if (connections >= settings.maxConnections || own >= settings.maxPerAddress) {
+    say(`${address}: refused, because ${connections} connections are open, ${own} of them from this address`);
     return refuse(socket, 503, "Service Unavailable");
+  }
   connections++;
   perAddress.set(address, own + 1);
   const release = once(() => {

@@ -19,6 +19,7 @@ export function rewrite(code: string, world: World, freePort: number): string {
     [/hostKey: \(\) => false/g, "hostKey: () => true"],
     [/\/home\/me\//g, `${dir.path}/`],
     [/\/(etc|var\/lib)\/my-service\/|\/run\/secrets\//g, `${dir.file("files")}/`],
+    [/"host_key"/g, `"${dir.file("host_key")}"`],
     // Targets; then the ports of forwardings and hosts, which are chosen here.
     [/(target: \{ host: "127\.0\.0\.1", port: )\d+/g, `$1${world.targetPort}`],
     [/net\.connect\(80,/g, `net.connect(${world.targetPort},`],

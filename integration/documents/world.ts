@@ -48,7 +48,8 @@ export async function createWorld(): Promise<World> {
   await server.kill();
   await server.restart();
   const host = `[127.0.0.1]:${server.port}`;
-  writeFileSync(dir.file(".ssh", "known_hosts"), `${host} ${server.hostKeys.ed25519?.publicLine}\n`);
+  for (const folder of [".ssh", "files"])
+    writeFileSync(dir.file(folder, "known_hosts"), `${host} ${server.hostKeys.ed25519?.publicLine}\n`);
   const user = await certify(dir, authority.file, `${key.file}.pub`, "-I", "me", "-n", server.user);
   copyFileSync(user.file, `${key.file}-cert.pub`);
   writeFileSync(dir.file("package.json"), `{ "type": "module" }`);

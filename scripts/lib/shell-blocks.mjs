@@ -43,7 +43,7 @@ function checkCommand([program, ...args], folder, problems, makeKey) {
     case "ssh-keygen":
       return succeeds(
         program,
-        args.map((arg) => (arg.endsWith(".pub") ? makeKey() : arg)),
+        args.map((arg) => (arg.endsWith(".pub") || arg === "known_hosts" ? makeKey() : arg)),
         problems,
       );
     case "autossh":

@@ -75,6 +75,7 @@ export const sources = [
   "GOVERNANCE.md",
   "SECURITY.md",
   "SUPPORT.md",
+  "packages/node/README.md",
 ];
 
 /** The page with the protocol explorer, in the place of this comment. */

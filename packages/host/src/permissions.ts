@@ -73,15 +73,19 @@ export function checkPermissions({ permitListen, permitOpen }: Permissions): voi
  * @throws SshError `misuse` if it is malformed
  */
 export function parsePermit(pattern: string, bare: boolean): { readonly host: string; readonly port: number | "*" } {
-  if (typeof pattern !== "string") {
-    throw new SshError("misuse", `expected a pattern such as "localhost:8080" or "*:*", got ${describeType(pattern)}`);
-  }
+  const option = bare ? "permitListen" : "permitOpen";
+  const examples = bare ? '"localhost:8080" or "localhost:*"' : '"db.internal:5432" or "*:*"';
+  const expected = `expected each pattern of ${option} to be like ${examples}`;
+  if (typeof pattern !== "string") throw new SshError("misuse", `${expected}, got ${describeType(pattern)}`);
   const text = bare && !pattern.includes(":") ? `*:${pattern}` : pattern;
   const [, bracketed, plain, port = ""] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\*|\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   const number = port === "*" ? "*" : Number(port);
   if (host === undefined || (number !== "*" && !(number >= 1 && number <= RfcLimits.maxPort))) {
-    throw new SshError("misuse", `expected a pattern such as "localhost:8080" or "*:*", got "${pattern}"`);
+    // The request of such a port names port 0, and the answer another one.
+    const advice =
+      bare && port === "0" ? `; a port that the host chooses (ssh -R 0:…) needs "${text.slice(0, -1)}*"` : "";
+    throw new SshError("misuse", `${expected}, got "${pattern}"${advice}`);
   }
   return { host, port: number };
 }

@@ -91,7 +91,11 @@ function readUser(name: string, given: UserPolicy, functions: PasswordFunctions)
   if (password === undefined && text === undefined) {
     throw new SshError("misuse", `expected a password or keys for "${name}", got neither`);
   }
-  checkPermissions(given);
+  try {
+    checkPermissions(given);
+  } catch (error) {
+    throw new SshError("misuse", `the policy of "${name}": ${(error as Error).message}`, { cause: error });
+  }
   const keys = readKeys(name, text);
   if (password === undefined && keys?.size === 0) {
     throw new SshError("misuse", `expected a password or keys for "${name}", got a list without a usable key`);

@@ -118,7 +118,16 @@ describe("policy", () => {
     [{ ann: { keys: authorizedKeys(dsaKey) } }, /expected a password or keys for "ann"/],
     [{ ann: { password: "secret", keys: dsaKey } }, /line 1: .* got "ssh-dss"/],
     [{ ann: { password: "" } }, /got an empty string/],
-    [{ ann: { password: "secret", permitListen: ["localhost"] } }, /expected a pattern/],
+    [
+      { ann: { password: "secret", permitListen: ["localhost"] } },
+      /^the policy of "ann": expected each pattern of permitListen/,
+    ],
+    [
+      { ann: { password: "secret", permitListen: ["localhost:0"] } },
+      /of permitListen .*, got "localhost:0"; .*\(ssh -R 0:…\) needs "localhost:\*"$/,
+    ],
+    [{ ann: { password: "secret", permitListen: ["[::1]:0"] } }, /needs "\[::1\]:\*"$/],
+    [{ ann: { password: "secret", permitOpen: ["db:0"] } }, /expected each pattern of permitOpen .*, got "db:0"$/],
     [{ ann: { password: "secret", permitListen: "localhost:*" } }, /expected permitListen to be a list of patterns/],
     [{ ann: { password: "$2b$10$abc" } }, /a hash of scrypt or argon2id/],
     [{ ann: { password: "$scrypt$ln=99,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2g" } }, /a cost in range/],

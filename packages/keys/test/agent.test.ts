@@ -17,9 +17,12 @@ import {
 } from "../src/index.ts";
 
 const file = new URL("../../../test-vectors/agent/messages.json", import.meta.url);
-const { vectors } = JSON.parse(readFileSync(file, "utf8")) as {
-  readonly vectors: readonly { readonly message: string; readonly encoded: string }[];
+const { testGroups } = JSON.parse(readFileSync(file, "utf8")) as {
+  readonly testGroups: readonly {
+    readonly tests: readonly { readonly message: string; readonly encoded: string; readonly result: string }[];
+  }[];
 };
+const vectors = testGroups.flatMap(({ tests }) => tests).filter(({ result }) => result === "valid");
 const recorded = (message: string): Bytes[] =>
   vectors.filter((one) => one.message === message).map(({ encoded }) => fromHex(encoded));
 /** ed25519, its certificate, ecdsa and rsa. */

@@ -46,11 +46,20 @@ export function knownHosts(
     throw new SshError("misuse", "expected files, a text or a store for knownHosts(), got more than one of them");
   }
   const backend = usesFiles
-    ? fileBackend(files ?? userKnownHosts(), globalFiles ?? (files === undefined ? globalKnownHosts() : []))
+    ? {
+        ...fileBackend(files ?? userKnownHosts(), globalFiles ?? (files === undefined ? globalKnownHosts() : [])),
+        given: formatPaths({ files, globalFiles }),
+      }
     : portableBackend({ text, store });
   // As in OpenSSH, files that the program names are not changed unless it asks for that.
   const updateHostKeys = usesFiles ? files === undefined : store !== undefined;
   return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, { hmacSha1, sha256, random: nodeRandom });
+}
+
+/** Formats options as the program wrote them: `files: ["known_hosts"], `. */
+function formatPaths(options: Record<string, readonly string[] | undefined>): string {
+  const set = Object.entries(options).filter(([, paths]) => paths !== undefined);
+  return set.map(([name, paths]) => `${name}: ${JSON.stringify(paths)}, `).join("");
 }
 
 /** HMAC-SHA1, for hashed host names. */

@@ -35,8 +35,8 @@ export interface PrivateKeyFileOptions extends Omit<PrivateKeyOptions, "certific
  * a file of ours that the group or others can access is refused, except on Windows, and a certificate in
  * `<path>-cert.pub` is used.
  *
- * @throws SshError `misuse` for an unknown option. The login fails with the cause `credentials` if the file cannot be
- *   read, and with those of `readPrivateKey`
+ * @throws SshError `misuse` for an unknown option. The login fails with the cause `key` if the file cannot be read, and
+ *   with those of `readPrivateKey`
  * @example
  * const auth = [privateKeyFile("/home/me/.ssh/id_ed25519", { passphrase: () => ask("Passphrase:") })];
  */
@@ -50,7 +50,11 @@ export function privateKeyFile(path: string, options: PrivateKeyFileOptions = {}
   return createDeferredKey(async () => {
     const key = await readSecretFile(path, allowOpenPermissions);
     const certificate = given === undefined ? await readCertificate(path) : given || undefined;
-    return readPrivateKey(key, { ...more, certificate });
+    try {
+      return await readPrivateKey(key, { ...more, certificate });
+    } catch (error) {
+      throw error instanceof SshError ? new SshError(error.code, `${path}: ${error.message}`, { cause: error }) : error;
+    }
   });
 }
 
@@ -58,10 +62,10 @@ export function privateKeyFile(path: string, options: PrivateKeyFileOptions = {}
 async function readCertificate(path: string): Promise<string | undefined> {
   const file = `${path}-cert.pub`;
   try {
-    return fromUtf8(await readBounded(file, { maxBytes, code: "credentials" }));
+    return fromUtf8(await readBounded(file, { maxBytes, code: "key" }));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new SshError("credentials", `expected to read the certificate ${file}, got ${reasonOf(cause)}`, { cause });
+    throw new SshError("key", `expected to read the certificate ${file}, got ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -72,14 +76,14 @@ async function readSecretFile(path: string, allowOpenPermissions: boolean): Prom
   try {
     return await readBounded(path, {
       maxBytes,
-      code: "credentials",
+      code: "key",
       check(status) {
-        if (!status.isFile()) throw new SshError("credentials", `expected ${path} to be a file, got something else`);
+        if (!status.isFile()) throw new SshError("key", `expected ${path} to be a file, got something else`);
         if (!allowOpenPermissions) checkPermissions(path, status.mode, status.uid);
       },
     });
   } catch (error) {
-    throw toSshError(error, "credentials", `expected to read the private key ${path}, got ${reasonOf(error)}`);
+    throw toSshError(error, "key", `expected to read the private key ${path}, got ${reasonOf(error)}`);
   }
 }
 
@@ -88,7 +92,7 @@ function checkPermissions(path: string, mode: number, uid: number): void {
   if (process.platform === "win32" || uid !== process.getuid?.() || (mode & 0o077) === 0) return;
   const permissions = (mode & 0o777).toString(8).padStart(4, "0");
   throw new SshError(
-    "credentials",
+    "key",
     `expected ${path} to be accessible by its owner only, got permissions ${permissions}, which are too open; ` +
       `run: chmod 600 ${quote(path)}, or set allowOpenPermissions`,
   );

@@ -112,7 +112,7 @@ describe("strict mode", () => {
     expect(error.code).toBe("hostkey");
     expect(error.message).toContain(join(userInfo().homedir, ".ssh", "known_hosts"));
     expect(error.message).toContain("/etc/ssh/ssh_known_hosts2");
-    expect(error.message).toMatch(/accept it once: ssh -p \d+ 127\.0\.0\.1, or /);
+    expect(error.message).toMatch(/accept it once: ssh -p \d+ 127\.0\.0\.1, or knownHosts\({ mode: "accept-new" }\)$/);
   });
 
   it("refuses an unknown key, says how to accept it, and writes nothing", async () => {
@@ -124,8 +124,19 @@ describe("strict mode", () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it("names the given files in its advice, so that a copy of it changes no other file", async () => {
+    const globalFiles = [join(dir, "global")];
+    const error = await rejection(login(await listening(key), { files: [file], globalFiles }));
+    const source = `files: ${JSON.stringify([file])}, globalFiles: ${JSON.stringify(globalFiles)}`;
+    expect(error.message.endsWith(`knownHosts({ ${source}, mode: "accept-new" })`)).toBe(true);
+  });
+
   it.each([
-    ["a store", { store: { load: () => "", add: () => {}, remove: () => {} } }, /accept it once: knownHosts\({ mode/],
+    [
+      "a store",
+      { store: { load: () => "", add: () => {}, remove: () => {} } },
+      /accept it once: knownHosts\({ store, mode: "accept-new" }\)$/,
+    ],
     ["a text", { text: "" }, /add its line, which this command prints: ssh-keyscan -p \d+ 127\.0\.0\.1$/],
   ])("names no command that changes other files if the keys are in %s", async (_place, source, advice) => {
     const error = await rejection(login(await listening(key), source));

@@ -53,7 +53,7 @@ describe("privateKeyFile", () => {
     const path = join(folder, "later");
     const method = privateKeyFile(path);
     expect(await failure(method)).toMatchObject({
-      code: "credentials",
+      code: "key",
       message: expect.stringContaining(`${path}, got ENOENT`),
     });
     save("later", text, 0o600);
@@ -74,7 +74,10 @@ describe("privateKeyFile", () => {
     const path = save("again", encrypted, 0o600);
     let asked = 0;
     const method = privateKeyFile(path, { passphrase: async () => (++asked === 1 ? "wrong" : passphrase) });
-    expect(await failure(method)).toMatchObject({ code: "passphrase" });
+    expect(await failure(method)).toMatchObject({
+      code: "passphrase",
+      message: expect.stringMatching(`^${path}: expected the passphrase`),
+    });
     expect(await request(method)).toBeInstanceOf(Uint8Array);
   });
 
@@ -85,7 +88,7 @@ describe("privateKeyFile", () => {
       const octal = `0${mode.toString(8)}`;
       const error = await failure(privateKeyFile(path));
       expect(error).toMatchObject({
-        code: "credentials",
+        code: "key",
         message: expect.stringContaining(`${octal}, which are too open`),
       });
       expect(await request(privateKeyFile(path, { allowOpenPermissions: true }))).toBeInstanceOf(Uint8Array);
@@ -103,9 +106,7 @@ describe("privateKeyFile", () => {
   });
 
   it("rejects folders and large files", async () => {
-    expect(await failure(privateKeyFile(folder, { allowOpenPermissions: true }))).toMatchObject({
-      code: "credentials",
-    });
+    expect(await failure(privateKeyFile(folder, { allowOpenPermissions: true }))).toMatchObject({ code: "key" });
     const large = save("large", " ".repeat(300_000), 0o600);
     expect(await failure(privateKeyFile(large))).toMatchObject({ code: "limit" });
   });
@@ -115,14 +116,14 @@ describe("privateKeyFile", () => {
     execFileSync("mkfifo", ["-m", "600", fifo]);
     for (const path of [fifo, "/dev/zero", "/dev/null"]) {
       const error = await failure(privateKeyFile(path, { allowOpenPermissions: true }));
-      expect(error).toMatchObject({ code: "credentials", message: expect.stringContaining("to be a file") });
+      expect(error).toMatchObject({ code: "key", message: expect.stringContaining("to be a file") });
     }
     const path = save("beside-fifo", text, 0o600);
     execFileSync("mkfifo", ["-m", "600", `${path}-cert.pub`]);
-    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "credentials" });
+    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "key" });
     rmSync(`${path}-cert.pub`);
     symlinkSync("/dev/zero", `${path}-cert.pub`);
-    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "credentials" });
+    expect(await failure(privateKeyFile(path))).toMatchObject({ code: "key" });
   });
 
   it("rejects wrong arguments as misuse", () => {

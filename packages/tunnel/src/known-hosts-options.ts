@@ -99,6 +99,8 @@ export interface KnownHostsBackend {
   readonly place: string;
   /** options with which `ssh` stores keys in this place, `""` if it does so by itself; `undefined` if it cannot */
   readonly sshOptions?: string | undefined;
+  /** the options that chose this place, as the program wrote them: `files: ["known_hosts"], `; default none */
+  readonly given?: string | undefined;
   load(): Promise<readonly KnownHostsText[]>;
   /** Adds lines, then removes lines. `undefined`: nothing can be stored. */
   readonly change: ((added: readonly string[], removed: readonly RemovedLine[]) => Promise<void>) | undefined;
@@ -141,6 +143,7 @@ export function portableBackend({ text, store }: KnownHostsSource): KnownHostsBa
     for (const name of ["load", "add", "remove"] as const) expectType(`store.${name}`, store[name], "function");
     return {
       place: "the store",
+      given: "store, ",
       load: async () => [{ file: undefined, text: (await store.load()) ?? "", isUsers: true }],
       async change(added, removed) {
         // A new key first: if the program ends in between, the server stays known.

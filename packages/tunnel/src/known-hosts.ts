@@ -209,7 +209,7 @@ function reasonOf(error: unknown): string {
 function explain(
   verdict: Exclude<KnownHostsVerdict, { readonly status: "trusted" }>,
   offer: HostKeyOffer,
-  { place, sshOptions, change }: KnownHostsBackend,
+  { place, sshOptions, given = "", change }: KnownHostsBackend,
   fingerprintOf: (key: HostKeyOffer["key"]) => string,
 ): string {
   const [name] = namesToLookUp(offer);
@@ -219,7 +219,7 @@ function explain(
     const alias = hostKeyAlias === undefined ? "" : ` -o HostKeyAlias=${hostKeyAlias}`;
     const bySsh = sshOptions === undefined ? "" : `ssh${sshOptions}${alias} -p ${port} ${host}, or `;
     const how = change
-      ? `accept it once: ${bySsh}knownHosts({ mode: "accept-new" })`
+      ? `accept it once: ${bySsh}knownHosts({ ${given}mode: "accept-new" })`
       : `add its line, which this command prints: ssh-keyscan -p ${port} ${host}`;
     return (
       `expected a known host key of ${quote(name)}, got ${got}, which is not in ${place}. ` +

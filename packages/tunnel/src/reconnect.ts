@@ -13,6 +13,7 @@
  * | `kex`: among others a malformed host key, or a bad signature by it | retry | retry |
  * | `version`: not an SSH server, such as a captive portal | retry | retry |
  * | `credentials`: a vault or an agent on our side failed | retry | retry |
+ * | `credentials`, caused by `key`, `passphrase` or `unsupported`: a wrong key file | final | retry |
  * | `connect`, `timeout`, `closed`, `disconnected`, `protocol`, `mac`, `limit`, `refused` | retry | retry |
  *
  * *final* ends the tunnel, unless `reconnect.final` decides otherwise. *retry* waits as the options say, *slow* at
@@ -20,7 +21,7 @@
  * authenticated by the host key is never final, because an attacker who can inject one packet could end the tunnel.
  * @module
  */
-import type { SshError } from "@postern/wire";
+import { SshError } from "@postern/wire";
 
 /** How the time between attempts grows. It is reset to `intervalMs` once a connection has been open for 30 s. */
 export interface BackoffOptions {
@@ -47,7 +48,8 @@ export interface ReconnectOptions {
   /**
    * Decides whether a failure ends the tunnel: `true` does; anything else retries, within `mode` and `maxRetries`. If
    * it throws, the tunnel ends with that error as the cause. The default returns `true` for `misuse` and `aborted`, and
-   * before the first login for `hostkey`, `auth`, `denied`, `key`, `passphrase` and `unsupported`.
+   * before the first login for `hostkey`, `auth`, `denied`, `key`, `passphrase` and `unsupported`, and for
+   * `credentials` with one of the last three as its cause.
    */
   readonly final?: ((error: SshError) => boolean) | undefined;
 }
@@ -77,8 +79,9 @@ const refusals: readonly string[] = ["auth", "hostkey", "denied", "key", "passph
  * The default of `reconnect.final`. After a success, a refusal may be an unmounted home directory, a PAM outage, or a
  * man in the middle.
  */
-export function isFinal({ code }: SshError, hasLoggedIn: boolean): boolean {
-  return code === "misuse" || code === "aborted" || (!hasLoggedIn && refusals.includes(code));
+export function isFinal({ code, cause }: SshError, hasLoggedIn: boolean): boolean {
+  const first = code === "credentials" && cause instanceof SshError ? cause.code : code;
+  return code === "misuse" || code === "aborted" || (!hasLoggedIn && refusals.includes(first));
 }
 
 /**

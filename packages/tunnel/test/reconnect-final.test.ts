@@ -1,9 +1,9 @@
 /** Failures that end the tunnel in every mode, and what a program may change between attempts. */
-import { password } from "@postern/auth";
+import { type AuthEntry, password } from "@postern/auth";
 import { sha256Fingerprint } from "@postern/noble";
 import { otherHostKey, testHostKey, turns } from "@postern/testkit";
 import { privateKey } from "@postern/web";
-import { SshError } from "@postern/wire";
+import { SshError, type SshErrorCode } from "@postern/wire";
 import { describe, expect, it, vi } from "vitest";
 import { fingerprint, type HostKeyOffer, type ReconnectInfo } from "../src/index.ts";
 import { advance, onVirtualClock, openTunnel, outcome, tunnelTo, World } from "./world/index.ts";
@@ -498,7 +498,51 @@ describe("hosts", () => {
   });
 });
 
+describe("a key file that cannot be used", () => {
+  const broken = (code: SshErrorCode) => {
+    return (): AuthEntry => {
+      throw new SshError(code, "expected a good key file, got another one");
+    };
+  };
+
+  it.each(["key", "passphrase", "unsupported"] as const)("(%s) is final at the first login", async (code) => {
+    const world = new World();
+    const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" }, auth: [broken(code)] });
+    await expect(tunnel.connect()).rejects.toMatchObject({ code: "credentials", cause: { code } });
+    await advance(60_000);
+    expect(world.dials).toHaveLength(1);
+    expect(tunnel.state).toBe("closed");
+  });
+
+  it("is retried after the tunnel was open", async () => {
+    const world = new World();
+    let isBroken = false;
+    const entry = (): AuthEntry => (isBroken ? broken("passphrase") : password("secret"));
+    const { tunnel } = await openTunnel(world, { auth: [entry] });
+    isBroken = true;
+    world.link.cut();
+    await advance(10_000);
+    expect(tunnel.state).toBe("waiting");
+    isBroken = false;
+    await advance(20_000);
+    expect(tunnel.state).toBe("open");
+  });
+});
+
 describe("credentials that are not available", () => {
+  it("are retried at the first login in mode always: an agent may come up later", async () => {
+    const world = new World();
+    const secret = (): string => {
+      if (world.dials.length === 1) throw new SshError("credentials", "expected an agent, got none");
+      return "secret";
+    };
+    const { tunnel } = tunnelTo(world, { reconnect: { mode: "always" }, auth: [password(secret)] });
+    const login = tunnel.connect();
+    await advance(20_000);
+    expect(await outcome(login)).toBe("resolved");
+    expect(world.dials).toHaveLength(2);
+  });
+
   it("are not a refusal: a vault that fails once is asked again", async () => {
     const world = new World();
     let failures = 0;

@@ -28,6 +28,8 @@ const pollMs = 5;
 const abortCode = 4000;
 const normalClosure = 1000;
 const noStatus = 1005;
+/** The connection failed. Pages do not learn why: a refused handshake and a dead host look the same. */
+const hiddenReason = 1006;
 
 /**
  * Connects to a URL, or takes a WebSocket that is open or connecting, and resolves with its byte pipe once it is open.
@@ -189,9 +191,14 @@ class WebSocketPipe implements BytePipe {
     const theirs = (code === normalClosure || code === noStatus) && this.#buffered === 0;
     const words = reason === "" ? "" : `: ${quote(reason)}`;
     const error = new SshError("closed", `the WebSocket was closed with code ${code}${words}`);
-    if (this.#opening)
-      this.#finish(new SshError("connect", `expected the WebSocket to open, got close code ${code}${words}`));
-    else this.#finish(ours || theirs ? undefined : error);
+    if (this.#opening) {
+      const advice = code === hiddenReason ? "; the bridge is down or refused this page: see the console" : "";
+      const { url } = this.#socket;
+      const to = url ? ` to ${placeOf(url)}` : "";
+      this.#finish(
+        new SshError("connect", `expected the WebSocket${to} to open, got close code ${code}${words}${advice}`),
+      );
+    } else this.#finish(ours || theirs ? undefined : error);
   }
 
   #finish(error: Error | undefined): void {
@@ -235,6 +242,12 @@ class WebSocketPipe implements BytePipe {
     if (this.#buffered < this.#highWaterMark / 2) this.#sink?.drain();
     else this.#drainTimer = setTimeout(() => this.#poll(), pollMs);
   }
+}
+
+/** Returns a URL without its query and user, which may be secret. */
+function placeOf(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 function isBytes(value: unknown): value is ArrayBufferBytes {

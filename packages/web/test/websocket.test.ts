@@ -7,6 +7,7 @@ class FakeWebSocket extends EventTarget {
   binaryType = "blob";
   bufferedAmount = 0;
   readyState = 0;
+  url = "wss://me:secret@bridge.example:8443/ssh?token=secret";
   readonly sent: Uint8Array[] = [];
   readonly closes: unknown[][] = [];
 
@@ -89,6 +90,25 @@ describe("a WebSocket that opens", () => {
     const opening = pipeOf();
     socket.closed(1006);
     await expect(opening).rejects.toMatchObject({ code: "connect", message: expect.stringContaining("1006") });
+  });
+
+  it("names the address without its secrets, and what to do if the browser hides the reason", async () => {
+    const hidden = pipeOf();
+    socket.closed(1006);
+    await expect(hidden).rejects.toThrow(
+      "expected the WebSocket to wss://bridge.example:8443/ssh to open, got close code 1006; the bridge is down or refused",
+    );
+    socket = new FakeWebSocket();
+    const told = pipeOf();
+    socket.closed(1011, "full");
+    await expect(told).rejects.toThrow(/to open, got close code 1011: "full"$/);
+  });
+
+  it("rejects if a WebSocket without an address closes instead, such as one of workerd", async () => {
+    socket.url = "";
+    const opening = pipeOf();
+    socket.closed(1006);
+    await expect(opening).rejects.toThrow("expected the WebSocket to open, got close code 1006");
   });
 
   it("is aborted by a signal, which has no effect later", async () => {

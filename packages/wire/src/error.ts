@@ -20,7 +20,7 @@
  * - `closed`: the connection ended, by us or by the peer without a reason
  * - `disconnected`: the peer sent DISCONNECT
  * - `limit`: the peer, or a key file, exceeded one of our limits
- * - `key`: a key, key file or fingerprint is malformed
+ * - `key`: a key, key file or fingerprint is malformed, or a key file cannot be read
  * - `passphrase`: a key file is encrypted, and the passphrase is missing or wrong
  * - `unsupported`: a key file is in a format, or holds a type of key, that Postern does not read
  * - `misuse`: the caller made a mistake; this never closes the connection
