@@ -1,16 +1,18 @@
-/** Copies the recorded sessions for the protocol explorer. @module */
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+/** Writes the recorded sessions for the protocol explorer. @module */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Copies `test-vectors/transcripts` to a folder, with a list of the titles. */
+/** Writes each recording of `test-vectors/transcripts` to a folder, with the name of its peer, and a list of titles. */
 export function writeTranscripts(root, folder) {
   const from = join(root, "test-vectors", "transcripts");
   mkdirSync(folder, { recursive: true });
   const files = readdirSync(from).filter((name) => name.endsWith(".json"));
-  for (const file of files) cpSync(join(from, file), join(folder, file));
   const list = files.map((file) => {
-    const { title, role } = JSON.parse(readFileSync(join(from, file), "utf8"));
-    return { file, title: `${title} (Postern is the ${role})` };
+    const [{ source, tests }] = JSON.parse(readFileSync(join(from, file), "utf8")).testGroups;
+    const [transcript] = tests;
+    const peer = `${source.name} ${source.version}`;
+    writeFileSync(join(folder, file), JSON.stringify({ ...transcript, peer }));
+    return { file, title: `${transcript.comment} (Postern is the ${transcript.role})` };
   });
   writeFileSync(join(folder, "index.json"), JSON.stringify(list));
 }

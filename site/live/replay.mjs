@@ -20,8 +20,8 @@ export class Replay {
     this.#transcript = transcript;
     this.#changed = changed;
     this.#say = say;
-    const { title, role, provenance } = transcript;
-    this.title = `${title}, recorded with ${provenance.peer} as the ${role === "client" ? "server" : "client"}`;
+    const { comment, role, peer } = transcript;
+    this.title = `${comment}, recorded with ${peer} as the ${role === "client" ? "server" : "client"}`;
     this.#play(bytesOf(transcript).input);
   }
 
