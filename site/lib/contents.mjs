@@ -39,7 +39,9 @@ export const groups = [
     pages: [
       "docs/security.md",
       "docs/audit/README.md",
+      "docs/audit/clauses.md",
       "docs/audit/states.md",
+      "docs/audit/implementations.md",
       "docs/protocol-explorer.md",
       "SECURITY.md",
       "test-vectors/README.md",
