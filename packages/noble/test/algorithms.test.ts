@@ -30,7 +30,13 @@ const names = (set: Algorithms) => ({
 describe("sets", () => {
   it("offers only AEAD ciphers in modernAlgorithms, ChaCha20-Poly1305 first", () => {
     expect(names(modernAlgorithms)).toEqual({
-      kex: ["curve25519-sha256", "curve25519-sha256@libssh.org"],
+      kex: [
+        "mlkem768x25519-sha256",
+        "sntrup761x25519-sha512",
+        "sntrup761x25519-sha512@openssh.com",
+        "curve25519-sha256",
+        "curve25519-sha256@libssh.org",
+      ],
       hostKeys: [
         "ssh-ed25519",
         "ecdsa-sha2-nistp256",
@@ -47,7 +53,15 @@ describe("sets", () => {
 
   it("appends algorithms of older peers in compatibleAlgorithms", () => {
     const more = names(compatibleAlgorithms);
-    expect(more.kex.slice(2)).toEqual(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"]);
+    expect(more.kex.slice(5)).toEqual([
+      "ecdh-sha2-nistp256",
+      "ecdh-sha2-nistp384",
+      "ecdh-sha2-nistp521",
+      "diffie-hellman-group16-sha512",
+      "diffie-hellman-group18-sha512",
+      "diffie-hellman-group-exchange-sha256",
+      "diffie-hellman-group14-sha256",
+    ]);
     expect(more.ciphers.slice(3)).toEqual(["aes256-ctr", "aes192-ctr", "aes128-ctr"]);
     expect(more.macs.slice(2)).toEqual(["hmac-sha2-256", "hmac-sha2-512"]);
     for (const [list, start] of Object.entries(names(modernAlgorithms))) {

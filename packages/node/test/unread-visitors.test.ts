@@ -71,4 +71,4 @@ it("limits 1,000 unread visitors to the window budget of 256 MiB, and little bes
   server.close();
   await tunnel.closed.catch(() => {});
   expect((await bytesInUse()) - before).toBeLessThan(16 * MiB);
-}, 60_000);
+}, 120_000);
