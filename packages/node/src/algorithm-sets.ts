@@ -45,7 +45,7 @@ export const modernAlgorithms: Algorithms = {
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],
 };
 
-/** For older peers: {@link modernAlgorithms}, then NIST curves, Diffie-Hellman groups, AES-CTR, MACs over the plaintext. */
+/** For older peers: {@link modernAlgorithms}, then NIST curves, Diffie-Hellman groups, AES-CTR, MACs over plaintext. */
 export const compatibleAlgorithms: Algorithms = {
   kex: [
     ...modernAlgorithms.kex,
