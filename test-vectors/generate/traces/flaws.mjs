@@ -183,11 +183,11 @@ function ofServers() {
       ),
       refusedOrEnd,
     ]),
-    trace("CVE-2026-39830", "a thousand replies that nobody requested", "authenticated", [
+    trace("CVE-2026-39830", "a thousand replies that were not requested", "authenticated", [
       send(m.requestFailure, { repeat: 1_000 }),
       expect("disconnect", "ignored", "unimplemented"),
     ]),
-    trace("CVE-2026-39830", "a thousand channel replies that nobody requested", "channel", [
+    trace("CVE-2026-39830", "a thousand channel replies that were not requested", "channel", [
       send(m.channelSuccess(theirs), { repeat: 1_000 }),
       expect("disconnect", "ignored", "unimplemented"),
     ]),
@@ -336,7 +336,7 @@ function ofClients() {
       }),
       end,
     ]),
-    trace("CVE-2026-39830", "a thousand replies that nobody requested", "forwarding", [
+    trace("CVE-2026-39830", "a thousand replies that were not requested", "forwarding", [
       send(m.requestFailure, { repeat: 1_000 }),
       expect("disconnect", "ignored", "unimplemented"),
     ]),

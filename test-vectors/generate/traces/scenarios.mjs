@@ -483,7 +483,7 @@ function channels(role) {
       send(m.openFailure(theirs)),
       expect("disconnect", "ignored", "unimplemented"),
     ]),
-    trace("CHANNEL_SUCCESS that nobody requested", "RFC 4254 5.4", "channel", "Unasked", [
+    trace("CHANNEL_SUCCESS that was not requested", "RFC 4254 5.4", "channel", "Unasked", [
       send(m.channelSuccess(theirs)),
       expect("disconnect", "ignored", "unimplemented"),
     ]),
