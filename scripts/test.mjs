@@ -31,7 +31,7 @@ try {
 /** Limits the time from outside, because vitest cannot end a test that never yields. Not on a terminal, for Ctrl-C. */
 function bounded(command, args) {
   const unattended = process.platform === "linux" && !process.stdout.isTTY;
-  return unattended ? ["timeout", ["--kill-after=10", "30m", command, ...args]] : [command, args];
+  return unattended ? ["timeout", ["--kill-after=10", "40m", command, ...args]] : [command, args];
 }
 
 function read() {
