@@ -70,7 +70,7 @@ function order({ name }) {
 }
 
 function summary(columns) {
-  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].sort();
+  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted();
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
     row(["---", ...columns.map(() => "---")]),
