@@ -1,4 +1,8 @@
-/** The public class: connects, requests ports, serves the connections that arrive there, and reconnects. @module */
+/**
+ * The public class: connects, requests ports, serves the connections that arrive there, and reconnects.
+ * Longer than 300 lines, because most of it documents the public calls.
+ * @module
+ */
 import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";

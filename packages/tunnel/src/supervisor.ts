@@ -1,4 +1,8 @@
-/** Supervises the links of one tunnel: the first login, reconnections, the waits between them, and the end. @module */
+/**
+ * Supervises the links of one tunnel: the first login, reconnections, the waits between them, and the end.
+ * Longer than 300 lines, because every step depends on the same state of the tunnel's life.
+ * @module
+ */
 import { type CallOptions, onAbort, type Preferred, setRef } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
 import { changeOptions } from "./check-options.ts";
@@ -56,10 +60,11 @@ export class Supervisor {
    */
   #pipelines = true;
   /**
-   * The first choices of each server that has let us in, for a guess. Forgotten when a connection fails, in case the
-   * server cannot cope with a guess that has become wrong.
+   * The first choices of each server at the last login, to guess its key exchange. An attempt forgets them, and stores
+   * them again if it succeeds, so that a guess that the server cannot handle is not repeated. Weak, because
+   * `beforeReconnect` may return another server each time.
    */
-  readonly #preferred = new Map<Endpoint, Preferred>();
+  readonly #preferred = new WeakMap<Endpoint, Preferred>();
   /** Traffic of connections that have ended. */
   #pastWire: WireStats = nothingOnTheWire;
 
