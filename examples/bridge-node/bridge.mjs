@@ -99,9 +99,8 @@ server.on("upgrade", (request, socket, head) => {
 });
 server.listen(settings.listen, () => {
   const { address, port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  process.stdout.write(
-    `bridge: ws://${address.includes(":") ? `[${address}]` : address}:${port} leads to ${settings.to.host}:${settings.to.port}\n`,
-  );
+  const host = address.includes(":") ? `[${address}]` : address;
+  process.stdout.write(`bridge: ws://${host}:${port} leads to ${settings.to.host}:${settings.to.port}\n`);
 });
 server.on("error", (error) => fail(error.message));
 for (const signal of ["SIGINT", "SIGTERM"]) {

@@ -23,7 +23,7 @@ export function table(rows: readonly Row[]): string {
   return aligned([headings, ...rows].map((row) => names.map((name) => row[name])));
 }
 
-/** Aligns the columns of rows, the first of which is the heading. */
+/** Aligns the columns of rows. The first row is the heading. */
 export function aligned(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
   const widths = head.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));

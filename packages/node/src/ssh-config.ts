@@ -7,8 +7,8 @@ import type { ResolvedSshConfig, ResolveSshConfigOptions } from "./ssh-config/re
  * server, user, keys, host keys and jump hosts. `host` is an alias, `user@alias` or `ssh://user@host:port`. Nothing is
  * run unless `allowExec` is set.
  *
- * @throws SshError `misuse` with file and line for a file that ssh refuses, for a command that may not run, for
- *   `Compression yes`, and for algorithms that we lack; the reason of `signal`
+ * @throws SshError `misuse` with file and line if ssh would refuse the file, a command may not run, `Compression` is
+ *   `yes`, or an algorithm is unknown; the reason of `signal`
  * @example
  * const { options } = await fromSshConfig("my-alias");
  * const tunnel = new ReverseTunnel(options);
@@ -22,8 +22,8 @@ export async function fromSshConfig(host: string, options?: FromSshConfigOptions
  * Reads the user's ssh configuration and returns the values for one host, as `ssh -G` prints them. `host` is what
  * follows `ssh` on a command line: `alias`, `user@alias`, `ssh://user@host:port`.
  *
- * @throws SshError `misuse` with file and line for a file that ssh refuses, for a limit, and for Match exec unless
- *   `allowExec` is set; the reason of `signal`
+ * @throws SshError `misuse` with file and line if ssh would refuse the file, a limit is exceeded, or `Match exec` is
+ *   used without `allowExec`; the reason of `signal`
  * @example
  * const { hostName, port, user } = await resolveSshConfig("my-alias");
  */

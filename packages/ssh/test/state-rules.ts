@@ -40,19 +40,19 @@ export function ruleFor(role: Role, state: string, input: string): Rule {
   return withinRekey ? rule(`${found.clause}; RFC 4253 7.1`, ...found.allowed, ignored) : found;
 }
 
-/** RFC 4253 section 7.1, and OpenSSH PROTOCOL section 1.9. */
+/** RFC 4253 section 7.1, and OpenSSH PROTOCOL section 1.10. */
 function firstKex(role: Role, state: string, input: string): Rule {
   const isStrict = state.includes("strict");
   if (state.startsWith("expectInit") && input.startsWith("KEXINIT")) {
     if (state.includes("stray") && !input.includes("without the strict")) {
-      return rule("OpenSSH PROTOCOL 1.9", disconnect);
+      return rule("OpenSSH PROTOCOL 1.10", disconnect);
     }
     return kexInit(role, state, input);
   }
   if (state.startsWith("expectReply") && input.startsWith("KEX_ECDH_REPLY")) return answer(role, input);
   if (state.startsWith("expectEcdhInit") && input.startsWith("KEX_ECDH_INIT")) return answer(role, input);
   if (state.startsWith("expectNewKeys") && input === "NEWKEYS") return rule("RFC 4253 7.3", ignored);
-  if (isStrict) return rule("OpenSSH PROTOCOL 1.9", disconnect);
+  if (isStrict) return rule("OpenSSH PROTOCOL 1.10", disconnect);
   if (transport.includes(input)) return rule("RFC 4253 11", ignored);
   return rule("RFC 4253 7.1", disconnect, unimplemented);
 }
@@ -86,7 +86,7 @@ function rekey(role: Role, state: string, input: string): Rule {
 function outsideKex(role: Role, state: string, input: string): Rule {
   if (transport.includes(input)) return rule("RFC 4253 11", ignored);
   if (kexOnly.test(input)) return rule("RFC 4253 7.1", disconnect, unimplemented);
-  if (input === "PING") return rule("OpenSSH PROTOCOL 1.10", "PONG", unimplemented);
+  if (input === "PING") return rule("OpenSSH PROTOCOL 1.9", "PONG", unimplemented);
   if (input === "EXT_INFO") return dropOrEnd("RFC 8308 2.4");
   const isOpen = /\bopen\b/.test(state);
   if (unknown.test(input)) {

@@ -1,5 +1,5 @@
 /**
- * Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.9).
+ * Key exchange and rekey, RFC 4253 sections 7 and 8, with strict kex (OpenSSH PROTOCOL section 1.10).
  * Longer than 300 lines, because its states and transitions are read together.
  * @module
  */
@@ -245,7 +245,7 @@ export class KexMachine {
 
   #sendInit(guesses = false): Bytes {
     const { role, random } = this.#options;
-    // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.9; RFC 8308 section 2.1).
+    // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.10; RFC 8308 section 2.1).
     const extra =
       this.sessionId !== undefined
         ? []

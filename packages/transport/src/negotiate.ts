@@ -51,7 +51,7 @@ export interface AlgorithmNames {
   /** whether the key exchange is a hybrid, which protects recorded connections from future quantum computers */
   readonly postQuantum: boolean;
   /**
-   * whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.9); without it, an attacker on the network
+   * whether both sides use strict key exchange (OpenSSH PROTOCOL section 1.10); without it, an attacker on the network
    * can remove the first messages under the new keys
    */
   readonly strict: boolean;
@@ -59,7 +59,7 @@ export interface AlgorithmNames {
 
 type Init = ValuesOf<typeof KexInit>;
 
-/** Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.9). */
+/** Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.10). */
 export const Marker = {
   extInfoClient: "ext-info-c",
   strictClient: "kex-strict-c-v00@openssh.com",

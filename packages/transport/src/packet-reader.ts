@@ -67,7 +67,7 @@ export class PacketReader {
     this.packets++;
     const opened = this.#opener.open(this.sequence, packet);
     this.sequence = (this.sequence + 1) >>> 0;
-    // OpenSSH PROTOCOL section 1.9: otherwise unauthenticated packets could set the sequence number to any value.
+    // OpenSSH PROTOCOL section 1.10: otherwise unauthenticated packets could set the sequence number to any value.
     if (this.sequence === 0 && this.#opener === plain) {
       throw new SshError("protocol", "expected fewer than 2^32 packets before the first NEWKEYS");
     }

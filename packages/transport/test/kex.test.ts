@@ -1,4 +1,4 @@
-/** The first key exchange, RFC 4253 section 8, and strict kex (OpenSSH PROTOCOL section 1.9). */
+/** The first key exchange, RFC 4253 section 8, and strict kex (OpenSSH PROTOCOL section 1.10). */
 import { randomChunks, seededRandom } from "@postern/testkit";
 import {
   Debug,

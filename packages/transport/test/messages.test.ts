@@ -10,7 +10,7 @@ const roles: Role[] = ["client", "server"];
 const unknown = [8, 19, 128, 191, 193, 255];
 
 describe.each(roles)("a %s", (role) => {
-  it("answers PING with PONG and the same data (OpenSSH PROTOCOL section 1.8)", () => {
+  it("answers PING with PONG and the same data (OpenSSH PROTOCOL section 1.9)", () => {
     const { ours, peer } = withRaw(role);
     for (const size of [0, 1, 1000]) peer.send(Ping.encode({ data: seededRandom("ping")(size) }));
     peer.got.length = 0;

@@ -208,7 +208,7 @@ describe.each(suites)("packets under $name", (suite) => {
 });
 
 describe("the sequence number", () => {
-  it("must not wrap before the first NEWKEYS (OpenSSH PROTOCOL section 1.9)", () => {
+  it("must not wrap before the first NEWKEYS (OpenSSH PROTOCOL section 1.10)", () => {
     const writer = new PacketWriter(seededRandom("padding"));
     const reader = new PacketReader();
     reader.sequence = 0xffff_fffe;

@@ -87,7 +87,7 @@ describe("a tap", () => {
       expect(ours.keysOf("sent")).toEqual(theirs.keysOf("received"));
       expect(theirs.keysOf("sent")).toEqual(ours.keysOf("received"));
       expect(new Set(ours.keys.map(({ key }) => toHex(key))).size).toBe(4);
-      // OpenSSH PROTOCOL section 1.9: strict kex starts again at 0.
+      // OpenSSH PROTOCOL section 1.10: strict kex starts again at 0.
       expect(ours.keys.map(({ sequence }) => sequence)).toEqual([0, 0, 0, 0]);
       const keys = ours.keys.filter(({ direction }) => direction === "sent")[1] ?? expect.unreachable();
       expect(keys.cipher).toBe(cipher.name);

@@ -174,7 +174,7 @@ function keyExchange(role) {
     trace("NEWKEYS before the exchange is over", "RFC 4253 7.3", "kexinit", flag, [send(m.newKeys), end]),
     trace(
       "a sequence number that is not reset, with strict key exchange",
-      "OpenSSH PROTOCOL 1.9",
+      "OpenSSH PROTOCOL 1.10",
       "exchange",
       "StrictKex",
       [perform("keys", { keepSequence: true }), end],
@@ -270,7 +270,7 @@ function rekeys(role) {
     ]),
     trace(
       "a sequence number that is not reset in a rekey, with strict key exchange",
-      "OpenSSH PROTOCOL 1.9",
+      "OpenSSH PROTOCOL 1.10",
       "authenticated",
       "StrictKex",
       [

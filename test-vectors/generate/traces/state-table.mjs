@@ -9,7 +9,7 @@ const { send, expect } = m;
 const rule = (clause, flag, ...allowed) => ({ allowed, clause, flag });
 
 const mustEnd = (clause, flag) => rule(clause, flag, "disconnect");
-const strictKex = mustEnd("OpenSSH PROTOCOL 1.9", "StrictKex");
+const strictKex = mustEnd("OpenSSH PROTOCOL 1.10", "StrictKex");
 const mayCome = rule("RFC 4253 11", "AlwaysAllowed", "ignored");
 const outsideKex = rule("RFC 4253 7.1", "DuringKex", "disconnect", "unimplemented");
 const notInKex = rule("RFC 4253 7.1", "NoKex", "disconnect", "unimplemented");
@@ -84,7 +84,7 @@ function beforeLogin(one, state, role) {
       : rule("RFC 8308 2.4", "ExtInfoLate", "ignored", "unimplemented", "disconnect");
   }
   if (kexOnly.includes(one)) return notInKex;
-  if (one === m.ping) return rule("OpenSSH PROTOCOL 1.10", "Ping", "PONG", "unimplemented", "disconnect");
+  if (one === m.ping) return rule("OpenSSH PROTOCOL 1.9", "Ping", "PONG", "unimplemented", "disconnect");
   if (number >= 80) {
     if (role === "server")
       return number < 128 ? beforeAuth : rule("RFC 4252 6; RFC 4253 11.4", "BeforeAuth", "disconnect", "unimplemented");
@@ -130,7 +130,7 @@ function open(one, role) {
   if (one === m.extInfo) return rule("RFC 8308 2.4", "ExtInfoLate", "ignored", "unimplemented", "disconnect");
   if (one === m.newCompress) return rule("RFC 8308 3.2", "NotNegotiated", "unimplemented", "disconnect");
   if (kexOnly.includes(one)) return notInKex;
-  if (one === m.ping) return rule("OpenSSH PROTOCOL 1.10", "Ping", "PONG", "unimplemented");
+  if (one === m.ping) return rule("OpenSSH PROTOCOL 1.9", "Ping", "PONG", "unimplemented");
   if (one === m.authNone && role === "server")
     return rule("RFC 4252 5.3", "AuthAfterSuccess", "ignored", "unimplemented", "disconnect");
   if (auth.includes(one) || services.includes(one)) return wrongDirection;

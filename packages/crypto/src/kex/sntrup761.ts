@@ -1,6 +1,8 @@
 /**
  * Streamlined NTRU Prime 761 (NTRU Prime: round 3, 2020), for `sntrup761x25519-sha512` (RFC 9941).
  *
+ * Longer than 300 lines, because the standard defines it as one algorithm, and nothing else uses its parts.
+ *
  * Polynomials are elements of Z[x]/(x^761 - x - 1) with balanced coefficients, modulo q (at most 2295 either way) or
  * modulo 3. No branch and no index depends on a secret, as far as JavaScript promises anything about time.
  * @module
@@ -236,8 +238,8 @@ function drawSmall(random: Random): Polynomial {
 }
 
 /**
- * Draws a short polynomial. The two low bits of a word are the coefficient plus 1, of which the first `weight` are 0
- * or 2 and the others 1. Sorting by the random high bits shuffles them.
+ * Draws a short polynomial. The two low bits of a word are the coefficient plus 1: 0 or 2 in the first `weight` words,
+ * 1 in the others. Sorting by the random high bits shuffles the words.
  */
 function drawShort(random: Random): Polynomial {
   return draw(random, (words) => {
@@ -313,7 +315,7 @@ function encodeSmall(a: Polynomial): Bytes {
 
 const limit = 16_384;
 
-/** Pairs of values below `modulus` become single values, until one is left; bytes leave whenever a value grows large. */
+/** Joins pairs of values until one is left. Writes low bytes whenever a value grows large. */
 function encode(a: Polynomial, modulus: number, map: (coefficient: number) => number): Bytes {
   const bytes: number[] = [];
   let values = Array.from(a, map);

@@ -36,7 +36,7 @@ export interface PacketDescription {
   readonly aboutSection: SpecificationSection | undefined;
   /** in wire order */
   readonly fields: readonly DescribedField[];
-  /** the numbers of the channel, for a message about one */
+  /** the numbers of the channel; `undefined` if the message is not about a channel */
   readonly channel: ChannelNumbers | undefined;
   /** the windows of the channel after this message */
   readonly windows: ChannelWindows | undefined;

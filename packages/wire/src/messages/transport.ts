@@ -63,7 +63,7 @@ export const NewKeys = message(21, "NEWKEYS", {});
 export const KexEcdhInit = message(30, "KEX_ECDH_INIT", { clientPublic: string });
 /** RFC 5656 section 4 */
 export const KexEcdhReply = message(31, "KEX_ECDH_REPLY", { hostKey: string, serverPublic: string, signature: string });
-/** OpenSSH PROTOCOL section 1.8 */
+/** OpenSSH PROTOCOL section 1.9 */
 export const Ping = message(192, "PING", { data: string });
-/** OpenSSH PROTOCOL section 1.8 */
+/** OpenSSH PROTOCOL section 1.9 */
 export const Pong = message(193, "PONG", { data: string });
