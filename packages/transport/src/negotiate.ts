@@ -84,9 +84,11 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     const value = ours.find(({ name }) => name === picked);
     if (value !== undefined) return value;
     const peer = role === "client" ? "server" : "client";
+    const hasEcdsa = role === "client" && peers.some((name) => name.startsWith("ecdsa-"));
+    const hint = hasEcdsa ? "; to accept its ECDSA host key, pass algorithms: compatibleAlgorithms" : "";
     throw new SshError(
       "negotiation",
-      `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}`,
+      `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}${hint}`,
     );
   };
   const pickDirection = (
