@@ -1,6 +1,7 @@
 /** The channels of a connection: opening them from both sides, and passing the machine's events on to them. @module */
 import type { ReplySlot } from "@postern/connection";
-import { type Bytes, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { SshChannel } from "./channel.ts";
 import type { ConnectionContext } from "./channel-core.ts";
 import { abortable, type Settler } from "./deferred.ts";

@@ -12,12 +12,12 @@ import {
   disconnectReason,
   expectPort,
   expectText,
-  Limits,
   maxTimerMs,
   quote,
   SshError,
   sanitizeText,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { ConnectionContext } from "./channel-core.ts";

@@ -11,10 +11,10 @@ import {
   expectText,
   expectType,
   isThenable,
-  Limits,
   RfcLimits,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";

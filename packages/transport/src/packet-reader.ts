@@ -1,6 +1,7 @@
 /** Binary packet protocol, RFC 4253 section 6: reads payloads from bytes. @module */
 import type { PacketOpener } from "@postern/crypto";
-import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, getUint32, RfcLimits, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 /** Large enough for most packets, so that a long stream allocates once. */

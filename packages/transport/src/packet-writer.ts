@@ -1,6 +1,7 @@
 /** Binary packet protocol, RFC 4253 section 6: writes payloads as bytes. @module */
 import type { PacketSealer, Random } from "@postern/crypto";
-import { type Bytes, concat, Limits, putUint32, RfcLimits } from "@postern/wire";
+import { type Bytes, concat, putUint32, RfcLimits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { PacketTap } from "./tap.ts";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);

@@ -1,5 +1,6 @@
 /** Protocol version exchange, RFC 4253 section 4.2. @module */
-import { type Bytes, fromUtf8, Limits, quote, RfcLimits, SshError, sanitizeText } from "@postern/wire";
+import { type Bytes, fromUtf8, quote, RfcLimits, SshError, sanitizeText } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** Our side of the connection. */
 export type Role = "client" | "server";

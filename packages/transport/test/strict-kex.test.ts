@@ -1,5 +1,6 @@
 import { modernAlgorithms } from "@postern/noble";
-import { Debug, ExtInfo, fromUtf8, Ignore, KexInit, Limits, SshError, utf8 } from "@postern/wire";
+import { Debug, ExtInfo, fromUtf8, Ignore, KexInit, SshError, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it, vi } from "vitest";
 import { Marker } from "../src/negotiate.ts";
 import type { Role } from "../src/version-exchange.ts";

@@ -1,6 +1,6 @@
 /** Checks values that a program passes. Messages name types only, because a value may be a secret. @module */
 import { SshError } from "./error.ts";
-import { RfcLimits } from "./limits.ts";
+import { RfcLimits } from "./rfc-limits.ts";
 
 /** Describes the type of a value, such as `a string` or `a Promise; did you forget await?`. */
 export function describeType(value: unknown): string {
