@@ -92,7 +92,7 @@ describe.skipIf(missing("sshd"))("knownHosts() with OpenSSH", () => {
     const known = knownHosts({ store: memory(), mode: "accept-new" });
     await expect(openTunnel(alone, { hostKey: known, reconnect: { mode: "never" } })).rejects.toMatchObject({
       code: "negotiation",
-      message: expect.stringContaining("to accept its ECDSA host key, pass algorithms: compatibleAlgorithms"),
+      message: expect.stringContaining("for its ECDSA host key pass algorithms: compatibleAlgorithms"),
     });
     const tunnel = await openTunnel(alone, { hostKey: known, algorithms: compatibleAlgorithms });
     await tunnel.close();

@@ -187,8 +187,7 @@ export class KexMachine {
    * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key (RFC 4253 section 9)
    */
   verified(valid: boolean): KexEvent {
-    const state = this.#state;
-    if (state.at !== "awaitVerdict") throw new SshError("misuse", `expected the state awaitVerdict, got ${state.at}`);
+    const state = this.#expect("awaitVerdict");
     const { hostKey, negotiated } = state;
     const algorithm = negotiated.hostKeyAlgorithm;
     if (valid !== true) {
@@ -207,8 +206,7 @@ export class KexMachine {
 
   /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
   acceptHostKey(): KexEvent {
-    const state = this.#state;
-    if (state.at !== "decideHostKey") throw new SshError("misuse", `expected the state decideHostKey, got ${state.at}`);
+    const state = this.#expect("decideHostKey");
     const { hostKey, signature } = state;
     this.host ??= { hostKey, signature };
     return this.#sendNewKeys(state);
@@ -216,9 +214,7 @@ export class KexMachine {
 
   /** Continues after the event `sign`, with the signature. */
   signed(signature: Bytes): KexEvent {
-    const state = this.#state;
-    if (state.at !== "awaitSignature")
-      throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
+    const state = this.#expect("awaitSignature");
     const { hostKey, serverPublic, negotiated } = state;
     this.host ??= { hostKey, signature };
     this.#writer.send(renumber(negotiated.kex, 2, KexEcdhReply.encode({ hostKey, serverPublic, signature })));
@@ -241,6 +237,12 @@ export class KexMachine {
     this.#secret?.fill(0);
     this.#secret = undefined;
     this.#state = { at: "ended" };
+  }
+
+  #expect<At extends State["at"]>(at: At): State & { readonly at: At } {
+    const state = this.#state;
+    if (state.at !== at) throw new SshError("misuse", `expected the state ${at}, got ${state.at}`);
+    return state as State & { readonly at: At };
   }
 
   #sendInit(guesses = false): Bytes {

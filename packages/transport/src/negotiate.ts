@@ -66,12 +66,7 @@ export const Marker = {
   strictServer: "kex-strict-s-v00@openssh.com",
 } as const;
 
-const markers: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  ...Object.values(Marker),
-  "ext-info-s",
-  "kex-strict-c",
-  "kex-strict-s",
-]);
+const anyMarker = /^(?:ext-info-[cs]|kex-strict-[cs](?:-v00@openssh\.com)?)$/;
 
 /**
  * Picks from each list the client's first name that the server offers, too.
@@ -85,7 +80,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     if (value !== undefined) return value;
     const peer = role === "client" ? "server" : "client";
     const hasEcdsa = role === "client" && peers.some((name) => name.startsWith("ecdsa-"));
-    const hint = hasEcdsa ? "; to accept its ECDSA host key, pass algorithms: compatibleAlgorithms" : "";
+    const hint = hasEcdsa ? "; for its ECDSA host key pass algorithms: compatibleAlgorithms" : "";
     throw new SshError(
       "negotiation",
       `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}${hint}`,
@@ -101,7 +96,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     return { cipher, mac: cipher.isAead ? undefined : pick(`MAC (${direction})`, offer.macs, macs) };
   };
 
-  const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));
+  const theirKex = theirs.kexAlgorithms.filter((name) => !anyMarker.test(name));
   const kex = pick("key exchange method", offer.kex, theirKex);
   const hostKey = pick("host key algorithm", named(offer.hostKeyAlgorithms), theirs.serverHostKeyAlgorithms);
   // RFC 4253 section 7: a guess is right if both sides prefer the same method and the same host key algorithm.

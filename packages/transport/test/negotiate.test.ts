@@ -68,7 +68,7 @@ describe("negotiation", () => {
     [
       "host key algorithm but ECDSA",
       { serverHostKeyAlgorithms: ["ssh-rsa", "ecdsa-sha2-nistp256"] },
-      /"ssh-rsa,ecdsa-sha2-nistp256"; to accept its ECDSA host key, pass algorithms: compatibleAlgorithms$/,
+      /"ssh-rsa,ecdsa-sha2-nistp256"; for its ECDSA host key pass algorithms: compatibleAlgorithms$/,
     ],
     [
       "cipher",
