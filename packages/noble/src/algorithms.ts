@@ -46,7 +46,10 @@ export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlg
   macs: [hmacSha2_256, hmacSha2_512],
 });
 
-/** Appends all lists but that of host keys. A function, because bundlers omit unused calls that are marked pure, but keep spread expressions. */
+/**
+ * Appends all lists but that of host keys. A function, because bundlers omit unused calls that are marked pure, but
+ * keep spread expressions.
+ */
 function append(first: Algorithms, then: Algorithms): Algorithms {
   return {
     kex: [...first.kex, ...then.kex],

@@ -65,11 +65,11 @@ function formatPaths(options: Record<string, readonly string[] | undefined>): st
 }
 
 /** HMAC-SHA1, for hashed host names. */
-export function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
+function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
   return createHmac("sha1", key).update(data).digest();
 }
 
-/** What `createKnownHosts` needs of this platform. */
+/** The primitives of this platform for `createKnownHosts`. */
 export const primitives: KnownHostsPrimitives = {
   hmacSha1,
   sha256,

@@ -19,12 +19,14 @@ import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import {
   algorithmNames,
   initFor,
-  Marker,
+  extInfoClient,
   type Negotiated,
   negotiate,
   type Offer,
   type Preferred,
   prefers,
+  strictClient,
+  strictServer,
 } from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
@@ -145,7 +147,7 @@ export class KexMachine {
     const { random, guess } = this.#options;
     const [method] = this.#offer.kex;
     // Only the first exchange waits for nothing else. The first message of a group exchange is not a public value.
-    const guesses = this.sessionId === undefined && guess !== undefined && prefers(this.#offer, guess);
+    const guesses = this.sessionId === undefined && prefers(this.#offer, guess);
     const guessed = guesses && method?.groupExchange === undefined ? method?.start(random) : undefined;
     const ours = this.#sendInit(guessed !== undefined);
     if (guessed !== undefined) this.#writer.send(KexEcdhInit.encode({ clientPublic: guessed.clientPublic }));
@@ -252,8 +254,8 @@ export class KexMachine {
       this.sessionId !== undefined
         ? []
         : role === "client"
-          ? [Marker.extInfoClient, Marker.strictClient]
-          : [Marker.strictServer];
+          ? [extInfoClient, strictClient]
+          : [strictServer];
     const payload = KexInit.encode(initFor(this.#offer, random(16), extra, guesses));
     this.#writer.send(payload);
     return payload;
@@ -298,8 +300,8 @@ export class KexMachine {
 
   #readMarkers({ kexAlgorithms }: Init): void {
     const { role } = this.#options;
-    this.peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
-    this.strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
+    this.peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(extInfoClient);
+    this.strict = kexAlgorithms.includes(role === "client" ? strictServer : strictClient);
     if (this.strict && this.#reader.sequence !== 1) {
       throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);
     }
@@ -357,8 +359,7 @@ export class KexMachine {
   ): Agreed {
     const { ours, theirs, negotiated } = exchange;
     const versions = this.#versions;
-    if (versions === undefined)
-      throw new SshError("misuse", "expected both identification lines before the key exchange");
+    if (versions === undefined) throw new SshError("misuse", "expected both identification lines first");
     const client = this.#options.role === "client";
     const hash = exchangeHash(negotiated.kex.hash, {
       clientVersion: client ? versions.ours : versions.theirs,

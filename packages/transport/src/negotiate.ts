@@ -59,13 +59,10 @@ export interface AlgorithmNames {
 
 type Init = ValuesOf<typeof KexInit>;
 
-/** Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.10). */
-export const Marker = {
-  extInfoClient: "ext-info-c",
-  strictClient: "kex-strict-c-v00@openssh.com",
-  strictServer: "kex-strict-s-v00@openssh.com",
-} as const;
-
+// Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.10).
+export const extInfoClient = "ext-info-c";
+export const strictClient = "kex-strict-c-v00@openssh.com";
+export const strictServer = "kex-strict-s-v00@openssh.com";
 const anyMarker = /^(?:ext-info-[cs]|kex-strict-[cs](?:-v00@openssh\.com)?)$/;
 
 /**
@@ -79,7 +76,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     const value = ours.find(({ name }) => name === picked);
     if (value !== undefined) return value;
     const peer = role === "client" ? "server" : "client";
-    const hasEcdsa = role === "client" && peers.some((name) => name.startsWith("ecdsa-"));
+    const hasEcdsa = role === "client" && peers.join().includes("ecdsa-sha2");
     const hint = hasEcdsa ? "; for its ECDSA host key pass algorithms: compatibleAlgorithms" : "";
     throw new SshError(
       "negotiation",
@@ -144,18 +141,19 @@ export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly s
   };
 }
 
-/** Returns the names of the negotiated algorithms. */
-export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, strict: boolean): AlgorithmNames {
+/** Returns the names of the negotiated algorithms. They are empty before a negotiation. */
+export function algorithmNames(negotiated: Partial<Negotiated>, strict: boolean): AlgorithmNames {
+  const { kex, hostKeyAlgorithm = "", c2s, s2c } = negotiated;
   return {
-    kex: kex.name,
+    kex: kex?.name ?? "",
     hostKey: hostKeyAlgorithm,
-    cipherC2s: c2s.cipher.name,
-    cipherS2c: s2c.cipher.name,
-    macC2s: c2s.mac?.name,
-    macS2c: s2c.mac?.name,
+    cipherC2s: c2s?.cipher.name ?? "",
+    cipherS2c: s2c?.cipher.name ?? "",
+    macC2s: c2s?.mac?.name,
+    macS2c: s2c?.mac?.name,
     compressionC2s: "none",
     compressionS2c: "none",
-    postQuantum: kex.isPostQuantum === true,
+    postQuantum: kex?.isPostQuantum === true,
     strict,
   };
 }

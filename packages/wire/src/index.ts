@@ -17,5 +17,5 @@ export * from "./messages/connection.ts";
 export * from "./messages/requests.ts";
 export * from "./messages/transport.ts";
 export * from "./reader.ts";
-export * from "./rfc-limits.ts";
+export * from "./server-limits.ts";
 export * from "./writer.ts";

@@ -1,7 +1,21 @@
 /**
- * Our limits and defaults. `import * as Limits`: minifiers put the values in place, which they cannot do with an object.
+ * Limits and defaults of the protocol layers: first those that an RFC sets, then ours. For `import * as Limits`:
+ * minifiers put constants in place, but not the properties of an object.
  * @module
  */
+
+/** bytes of the identification line, including CR LF (RFC 4253 section 4.2) */
+export const identificationLine = 255;
+/** fewest padding bytes, and the smallest multiple to pad to (RFC 4253 section 6) */
+export const minPadding = 4;
+export const minBlock = 8;
+/** bytes of a window: 2^32 - 1 (RFC 4254 section 5.2) */
+export const maxWindow = 0xffff_ffff;
+/** packets before a rekey (RFC 4253 section 9, RFC 4344 section 3.1) */
+export const maxRekeyPackets: number = 2 ** 31;
+/** bytes before a rekey: 2^32 blocks of 16 bytes (RFC 4344 section 3.2) */
+export const maxRekeyBytes: number = 2 ** 36;
+export const maxPort = 65_535;
 
 /** largest packet_length that we accept. OpenSSH accepts the same; RFC 4253 section 6.1 requires 35000. */
 export const packetLength: number = 256 * 1024;

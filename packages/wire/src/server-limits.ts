@@ -1,20 +1,4 @@
-/** Limits of the RFCs, and ours of a server. Those of both roles are in `limits.ts`. @module */
-
-/** Limits that an RFC sets. */
-export const RfcLimits = {
-  /** bytes of the identification line, including CR LF (RFC 4253 section 4.2) */
-  identificationLine: 255,
-  /** fewest padding bytes, and the smallest multiple to pad to (RFC 4253 section 6) */
-  minPadding: 4,
-  minBlock: 8,
-  /** bytes of a window: 2^32 - 1 (RFC 4254 section 5.2) */
-  maxWindow: 0xffff_ffff,
-  /** packets before a rekey (RFC 4253 section 9, RFC 4344 section 3.1) */
-  rekeyPackets: 2 ** 31,
-  /** bytes before a rekey: 2^32 blocks of 16 bytes (RFC 4344 section 3.2) */
-  rekeyBytes: 2 ** 36,
-  maxPort: 65_535,
-} as const;
+/** The longest timer, and our limits of a server. @module */
 
 /** The longest delay of `setTimeout`, in milliseconds. A longer delay overflows, and the timer fires at once. */
 export const maxTimerMs: number = 2 ** 31 - 1;
