@@ -1,6 +1,16 @@
 /** Requests of a client after login: ports, direct connections, and sessions without a shell. @module */
 import type { BytePipe, IncomingOpen, IncomingRequest, SshConnection } from "@postern/ssh";
-import { type Bytes, OpenFailureReason, quote, SshError, sanitizeText, TcpipForward, TcpipForwardReply, toSshError, type ValuesOf } from "@postern/wire";
+import {
+  type Bytes,
+  OpenFailureReason,
+  quote,
+  SshError,
+  sanitizeText,
+  TcpipForward,
+  TcpipForwardReply,
+  toSshError,
+  type ValuesOf,
+} from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { bindAddresses } from "./addresses.ts";
 import { ChannelBudget, type Share, VisitorBudget } from "./channel-budget.ts";

@@ -2,7 +2,17 @@
 import type { AuthAttempt, AuthDecision, AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import type { Algorithms, Certificate, Random, Signer } from "@postern/crypto";
 import type { PacketTap, Preferred, RekeyLimits } from "@postern/transport";
-import { type Bytes, describeType, expectList, expectNumber, expectSignal, expectText, expectType, isThenable, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  describeType,
+  expectList,
+  expectNumber,
+  expectSignal,
+  expectText,
+  expectType,
+  isThenable,
+  SshError,
+} from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";

@@ -18,8 +18,8 @@ import {
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import {
   algorithmNames,
-  initFor,
   extInfoClient,
+  initFor,
   type Negotiated,
   negotiate,
   type Offer,
@@ -251,11 +251,7 @@ export class KexMachine {
     const { role, random } = this.#options;
     // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.10; RFC 8308 section 2.1).
     const extra =
-      this.sessionId !== undefined
-        ? []
-        : role === "client"
-          ? [extInfoClient, strictClient]
-          : [strictServer];
+      this.sessionId !== undefined ? [] : role === "client" ? [extInfoClient, strictClient] : [strictServer];
     const payload = KexInit.encode(initFor(this.#offer, random(16), extra, guesses));
     this.#writer.send(payload);
     return payload;

@@ -1,6 +1,15 @@
 /** Remote listening (RFC 4254 section 7): requests for ports, and routing of the channels that follow. @module */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
-import { type Bytes, ForwardedTcpip, OpenFailureReason, quote, SshError, TcpipForward, TcpipForwardReply, type ValuesOf } from "@postern/wire";
+import {
+  type Bytes,
+  ForwardedTcpip,
+  OpenFailureReason,
+  quote,
+  SshError,
+  TcpipForward,
+  TcpipForwardReply,
+  type ValuesOf,
+} from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 
 /** The type-specific part of a `forwarded-tcpip` open. */
