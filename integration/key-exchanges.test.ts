@@ -9,6 +9,7 @@ import {
   makeKey,
   missing,
   newerRoot,
+  nextRoot,
   runSsh,
   type SshServer,
   startDropbear,
@@ -131,8 +132,13 @@ describe.each([
 });
 
 describe("by their defaults, without a choice of algorithms", () => {
-  it.skipIf(missing("sshd", "newer"))("ReverseTunnel and a newer sshd use ML-KEM", async () => {
-    const server = await startSshd({ authorizedKeys: [user.publicLine], root: newerRoot() });
+  const newer = [
+    ["newer", missing("sshd", "ssh", "newer"), newerRoot],
+    ["next", missing("sshd", "ssh", "next"), nextRoot],
+  ] as const;
+  it.for(newer)("ReverseTunnel and sshd of the %s Debian use ML-KEM", async ([, reason, root], { skip }) => {
+    if (reason !== undefined) return skip(reason);
+    const server = await startSshd({ authorizedKeys: [user.publicLine], root: root() });
     const { algorithms: _all, ...options } = await tunnelOptions(server, {
       user: server.user,
       auth: [privateKey(user.privateText)],
@@ -164,12 +170,28 @@ describe("by their defaults, without a choice of algorithms", () => {
     await server.stop();
   });
 
-  it.skipIf(missing("ssh", "newer"))("TunnelHost and a newer ssh use ML-KEM", async () => {
+  it.for(newer)("TunnelHost and ssh of the %s Debian use ML-KEM", async ([, reason, root], { skip }) => {
+    if (reason !== undefined) return skip(reason);
     const server = await startHost({ keys: `${user.publicLine}\n` });
     const login = nextEvent(server.host, "login");
-    const client = await runSsh(["-N"], { server, identity: user, root: newerRoot() });
-    expect((await login).client.peer?.algorithms).toMatchObject({ kex: "mlkem768x25519-sha256", postQuantum: true });
+    const client = await runSsh(["-N"], { server, identity: user, root: root() });
+    expect((await login).client.peer).toMatchObject({
+      version: expect.stringMatching(/^SSH-2\.0-OpenSSH_10/),
+      algorithms: { kex: "mlkem768x25519-sha256", postQuantum: true },
+    });
+    await client.stderr.waitFor(/Entering interactive session/);
     expect(client.stderr.text()).not.toMatch(/post-quantum/);
+    await client.stop();
+    await server.stop();
+  });
+
+  it.skipIf(missing("ssh", "next"))("OpenSSH 10.1 and later warn only about a TunnelHost without them", async () => {
+    const server = await startHost({
+      keys: `${user.publicLine}\n`,
+      algorithms: only(hostAlgorithms, "curve25519-sha256"),
+    });
+    const client = await runSsh(["-N"], { server, identity: user, root: nextRoot() });
+    await client.stderr.waitFor(/WARNING: connection is not using a post-quantum key exchange algorithm/);
     await client.stop();
     await server.stop();
   });

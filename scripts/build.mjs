@@ -18,6 +18,9 @@ const folders = readdirSync(packages).map((name) => join(packages, name));
  */
 const separate = ["@postern/noble", "@postern/web"];
 
+/** Modules that are not bundled, because that makes each `const` a `var`, whose value minifiers do not put in place. */
+const constants = ["./src/limits.ts"];
+
 for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
 if (process.exitCode === 0) await Promise.all(folders.map(bundle));
@@ -47,23 +50,22 @@ async function bundle(folder) {
   const entries = new Set(entryPoints.map((entry) => join(folder, entry)));
   const dist = join(folder, "dist");
   for (const file of readdirSync(dist, { recursive: true })) if (/\.js(\.map)?$/.test(file)) rmSync(join(dist, file));
-  await build({
-    entryPoints,
+  const settings = {
     absWorkingDir: folder,
     outdir: "dist",
     outbase: "src",
-    bundle: true,
-    splitting: true,
     format: "esm",
     target: "es2022",
     platform: "neutral",
     sourcemap: true,
     // The package contains the sources.
     sourcesContent: false,
-    conditions: ["@postern/source"],
-    plugins: [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }],
     logLevel: "warning",
-  });
+  };
+  const plugins = [{ name: "outside", setup: (all) => all.onResolve({ filter: /./ }, outside(name, entries)) }];
+  const bundled = { ...settings, bundle: true, splitting: true, conditions: ["@postern/source"], plugins };
+  await build({ ...bundled, entryPoints: entryPoints.filter((entry) => !constants.includes(entry)) });
+  await build({ ...settings, entryPoints: entryPoints.filter((entry) => constants.includes(entry)) });
 }
 
 /** Keeps other packages external, so that each class exists once, whichever packages a program imports. */

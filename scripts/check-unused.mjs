@@ -71,8 +71,8 @@ function noteImports(file, program) {
 
 /** The file in `packages` that an import leads to. */
 function resolve(file, specifier) {
-  const [, name] = /^@postern\/([^/]+)$/.exec(specifier) ?? [];
-  const target = name === undefined ? posix.join(dirname(file), specifier) : entryOf(name);
+  const [, name, entry = "index"] = /^@postern\/([^/]+)(?:\/([^/]+))?$/.exec(specifier) ?? [];
+  const target = name === undefined ? posix.join(dirname(file), specifier) : `packages/${name}/src/${entry}.ts`;
   return files.has(target) ? target : undefined;
 }
 

@@ -4,10 +4,21 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 // biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
-import { newerDebian } from "./lib/newer-debian.mjs";
+import { newerDebian, newerSshAudit, nextDebian } from "./lib/newer-debian.mjs";
 
 const peers = [
   { program: "sshd", package: "openssh-server", use: "the SSH server of most integration tests" },
@@ -58,6 +69,7 @@ for (const peer of absent) {
 }
 if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are installed`);
 makeNewerDebian();
+makeNextDebian();
 
 function lacking() {
   const folders = [
@@ -99,6 +111,87 @@ function makeNewerDebian() {
   if (status === 0) return renameSync(part, folder);
   console.log(`${stdout}setup: debootstrap failed; tests that need newer peers are skipped`);
   rmSync(part, { recursive: true, force: true });
+}
+
+/** Unpacks OpenSSH and ssh-audit of the next Debian in folders of the user's cache. The first run takes 20 seconds. */
+function makeNextDebian() {
+  const openSsh = nextDebian();
+  const audit = newerSshAudit();
+  if (openSsh.isThere && audit.isThere) return;
+  if (!mayInstall()) {
+    console.log(`setup: ${openSsh.folder} or ${audit.folder} is missing; tests that need it are skipped`);
+    return;
+  }
+  const work = mkdtempSync(join(tmpdir(), "postern-next-"));
+  try {
+    const download = packagesOf(openSsh.release, work);
+    if (!openSsh.isThere) unpackOpenSsh(openSsh, download(openSsh.packages));
+    if (!audit.isThere) unpackAudit(audit, download([audit.package]));
+  } catch (error) {
+    console.log(`setup: ${error.message}; tests that need OpenSSH or ssh-audit of ${openSsh.release} are skipped`);
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+}
+
+/** Returns a function that downloads packages of a release. apt verifies them by the keys of Debian. */
+function packagesOf(release, work) {
+  const list = join(work, "sources.list");
+  const keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  writeFileSync(list, `deb [signed-by=${keys}] http://deb.debian.org/debian ${release} main\n`);
+  for (const folder of ["lists/partial", "cache/archives/partial"]) mkdirSync(join(work, folder), { recursive: true });
+  const own = { "Dir::Etc::sourcelist": list, "Dir::Etc::sourceparts": "-", "Dir::State::lists": join(work, "lists") };
+  const settings = { ...own, "Dir::Cache": join(work, "cache"), "APT::Sandbox::User": "root" };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  command("apt-get", [...options, "-q", "update"], work);
+  return (packages) => {
+    const folder = mkdtempSync(join(work, "packages-"));
+    command("apt-get", [...options, "-q", "download", ...packages], folder);
+    return readdirSync(folder).map((name) => join(folder, name));
+  };
+}
+
+function unpackOpenSsh({ folder, release }, files) {
+  console.log(`setup: making ${folder}, OpenSSH of Debian ${release}: 60 MB`);
+  unpack(folder, files, (part) => {
+    const users = { root: 0, sshd: 997, nobody: 65_534 };
+    const lines = Object.entries(users).map(([name, id]) => `${name}:x:${id}:${id}::/:/bin/sh\n`);
+    writeFileSync(join(part, "etc", "passwd"), lines.join(""));
+    writeFileSync(join(part, "etc", "shadow"), "", { mode: 0o600 });
+    for (const program of [
+      "bin/ssh",
+      "bin/setpriv",
+      "bin/mount",
+      "lib/openssh/sshd-session",
+      "lib/openssh/sshd-auth",
+    ]) {
+      // The loader ends a program that lacks a library with 127.
+      const { status, stderr } = spawnSync("chroot", [part, `/usr/${program}`, "-V"], { encoding: "utf8" });
+      if (status === 127) throw new Error(`expected ${program} to start, got ${stderr.trim()}`);
+    }
+  });
+}
+
+function unpackAudit({ folder, sha256 }, [file]) {
+  const got = createHash("sha256").update(readFileSync(file)).digest("hex");
+  if (got !== sha256) throw new Error(`expected ssh-audit with the SHA-256 ${sha256}, got ${got}`);
+  console.log(`setup: making ${folder}`);
+  unpack(folder, [file]);
+}
+
+/** Unpacks packages into a folder, which appears only if that and `finish` succeed. */
+function unpack(folder, files, finish) {
+  const part = `${folder}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  for (const file of files) command("dpkg-deb", ["-x", file, part], part);
+  finish?.(part);
+  renameSync(part, folder);
+}
+
+function command(name, args, cwd) {
+  const { status, stderr } = spawnSync(name, args, { cwd, stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+  if (status !== 0) throw new Error(`${name} ${args.at(-1)} failed: ${stderr.trim()}`);
 }
 
 /** With systemd, installing openssh-server opens port 22. Only the owner of the machine may decide that. */

@@ -15,6 +15,8 @@ export {
   lacksFile,
   missing,
   newerRoot,
+  newerSshAuditFolder,
+  nextRoot,
   noCompiler,
   program,
   type Requirement,

@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 // biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module that a script of Node.js 20 can import.
-import { newerDebian } from "../../scripts/lib/newer-debian.mjs";
+import { newerDebian, newerSshAudit, nextDebian } from "../../scripts/lib/newer-debian.mjs";
 
-export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "proxies" | "nc";
+export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "next" | "proxies" | "nc";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -98,7 +98,9 @@ function why(need: Requirement): string | undefined {
     case "libssh":
       return lacksFile("/usr/include/libssh/libssh.h", "libssh-dev") ?? noCompiler();
     case "newer":
-      return noNewer();
+      return noRoot(newerDebian());
+    case "next":
+      return noRoot(nextDebian());
     case "proxies":
       return (
         lacks("microsocks", "microsocks") ??
@@ -129,8 +131,18 @@ export function newerRoot(): string {
   return newerDebian().folder;
 }
 
-function noNewer(): string | undefined {
-  const { folder, isThere } = newerDebian();
+/** Returns the root folder with OpenSSH of the next Debian. Needs `missing("next") === undefined`. */
+export function nextRoot(): string {
+  return nextDebian().folder;
+}
+
+/** Returns the folder with a newer ssh-audit than the installed one, if `scripts/setup-tests.mjs` has made it. */
+export function newerSshAuditFolder(): string | undefined {
+  const { folder, isThere } = newerSshAudit();
+  return isThere ? folder : undefined;
+}
+
+function noRoot({ folder, isThere }: { readonly folder: string; readonly isThere: boolean }): string | undefined {
   if (!isRoot()) return "only root can run the programs of a newer Debian: chroot";
   if (!isThere) return `${folder} is missing, which scripts/setup-tests.mjs makes where it may`;
   return noPrivateAccounts();

@@ -1,6 +1,8 @@
-export function newerDebian(): {
-  readonly folder: string;
+interface Place {
   readonly release: string;
-  readonly packages: readonly string[];
+  readonly folder: string;
   readonly isThere: boolean;
-};
+}
+export function newerDebian(): Place & { readonly packages: readonly string[] };
+export function nextDebian(): Place & { readonly packages: readonly string[] };
+export function newerSshAudit(): Place & { readonly package: string; readonly sha256: string };

@@ -1,7 +1,6 @@
 /** The client's side of user authentication, RFC 4252. @module */
 import {
   type Bytes,
-  Limits,
   type PayloadSink,
   quote,
   ServiceAccept,
@@ -12,6 +11,7 @@ import {
   UserauthFailure,
   UserauthSuccess,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import {
   type AuthContext,
   type AuthDialog,

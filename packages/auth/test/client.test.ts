@@ -3,7 +3,6 @@
 import type { Signer } from "@postern/crypto";
 import {
   type Bytes,
-  Limits,
   PasswordChange,
   PasswordRequest,
   PublickeyProof,
@@ -18,6 +17,7 @@ import {
   UserauthSuccess,
   utf8,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { type AuthClientEvent, AuthClientMachine, type AuthMethod, password, publickey } from "../src/index.ts";
 import { context } from "./context.ts";

@@ -1,5 +1,6 @@
 /** The state of one channel: its phase and its two windows, RFC 4254 section 5. @module */
-import { RfcLimits, SshError } from "@postern/wire";
+import { SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { ReplyQueue } from "./replies.ts";
 
 /** The phases of a channel. */
@@ -94,7 +95,7 @@ export class ChannelState {
 
   /** Extends the send window. @throws SshError `protocol` if it exceeds 2^32 - 1 bytes (RFC 4254 section 5.2) */
   adjust(bytesToAdd: number): void {
-    if (this.sendWindow + bytesToAdd > RfcLimits.maxWindow) {
+    if (this.sendWindow + bytesToAdd > Limits.maxWindow) {
       throw new SshError(
         "protocol",
         `expected a window of at most 2^32 - 1 bytes, got ${this.sendWindow} and ${bytesToAdd} more`,

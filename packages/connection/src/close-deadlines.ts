@@ -1,5 +1,5 @@
 /** Deadlines of channels that should close. @module */
-import { Limits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 const none: readonly number[] = [];
 

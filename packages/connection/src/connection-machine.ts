@@ -18,7 +18,6 @@ import {
   ChannelWindowAdjust,
   GlobalRequest,
   getUint32,
-  Limits,
   OpenFailureReason,
   type PayloadSink,
   putUint32,
@@ -26,6 +25,7 @@ import {
   RequestSuccess,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { ChannelState, openPhase } from "./channel-state.ts";
 import { CloseDeadlines } from "./close-deadlines.ts";
 import type { ChannelLimits, ConnectionEvent } from "./connection-events.ts";

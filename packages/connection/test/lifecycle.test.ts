@@ -11,10 +11,10 @@ import {
   ChannelRequest,
   ChannelSuccess,
   ChannelWindowAdjust,
-  Limits,
   OpenFailureReason,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { accepted, limits, nothing, opened, Side, settle } from "./world.ts";

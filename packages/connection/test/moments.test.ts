@@ -1,13 +1,6 @@
 /** Calls of the program at moments when the channel has moved on, and deadlines of several channels. */
-import {
-  ChannelClose,
-  ChannelData,
-  ChannelEof,
-  ChannelOpen,
-  ChannelRequest,
-  ChannelWindowAdjust,
-  Limits,
-} from "@postern/wire";
+import { ChannelClose, ChannelData, ChannelEof, ChannelOpen, ChannelRequest, ChannelWindowAdjust } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { accepted, limits, nothing, opened, Side } from "./world.ts";
 

@@ -5,10 +5,10 @@ import {
   ChannelRequest,
   ChannelSuccess,
   GlobalRequest,
-  Limits,
   RequestFailure,
   RequestSuccess,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { ConnectionEvent, ReplySlot } from "../src/index.ts";
 import { accepted, nothing, opened, Side } from "./world.ts";

@@ -1,5 +1,6 @@
 /** Channels that wait for window, and replies that are counted. */
-import { ChannelRequest, ChannelWindowAdjust, Limits } from "@postern/wire";
+import { ChannelRequest, ChannelWindowAdjust } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { accepted, nothing, opened } from "./world.ts";
 

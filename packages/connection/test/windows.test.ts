@@ -1,14 +1,7 @@
 /** Window accounting, RFC 4254 section 5.2. */
 
-import {
-  ChannelData,
-  ChannelEof,
-  ChannelExtendedData,
-  ChannelWindowAdjust,
-  concat,
-  Limits,
-  SshError,
-} from "@postern/wire";
+import { ChannelData, ChannelEof, ChannelExtendedData, ChannelWindowAdjust, concat, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ConnectionEvent } from "../src/index.ts";

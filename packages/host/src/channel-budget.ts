@@ -1,5 +1,5 @@
 /** How many channels a client may have open, how much memory each may use, and how visitors share them. @module */
-import { Limits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { sourceOf } from "./ip.ts";
 import type { HostLimits } from "./options.ts";
 

@@ -2,10 +2,8 @@
 import type { BytePipe, IncomingOpen, IncomingRequest, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
-  Limits,
   OpenFailureReason,
   quote,
-  RfcLimits,
   SshError,
   sanitizeText,
   TcpipForward,
@@ -13,6 +11,7 @@ import {
   toSshError,
   type ValuesOf,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { bindAddresses } from "./addresses.ts";
 import { ChannelBudget, type Share, VisitorBudget } from "./channel-budget.ts";
 import type { HostClient, HostForwarding } from "./client-view.ts";
@@ -234,7 +233,7 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
    */
   #refusal({ address, port }: AddressAndPort, wantReply: boolean): string | undefined {
     const { lowestPort, forwardings } = this.#context.options.limits;
-    if (port > RfcLimits.maxPort) return `ports above ${RfcLimits.maxPort} are not permitted`;
+    if (port > Limits.maxPort) return `ports above ${Limits.maxPort} are not permitted`;
     // As sshd does: the client would never learn the port.
     if (port === 0 && !wantReply) return "port 0 without a reply is not permitted";
     // Events carry the address unescaped.

@@ -1,6 +1,7 @@
 /** Connections of a client through this server to a target (`direct-tcpip`, RFC 4254 section 7.2). @module */
 import { type BytePipe, type IncomingOpen, pump } from "@postern/ssh";
-import { DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/wire";
+import { DirectTcpip, OpenFailureReason, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
 import type { Grants } from "./permissions.ts";
@@ -70,7 +71,7 @@ async function connectTo(target: Address, open: IncomingOpen, context: DirectCha
 
 function mayOpen({ host, port }: Address, context: DirectChannelContext): boolean {
   try {
-    return port >= 1 && port <= RfcLimits.maxPort && context.grants()?.mayOpen(host, port) === true;
+    return port >= 1 && port <= Limits.maxPort && context.grants()?.mayOpen(host, port) === true;
   } catch {
     // A permission function that throws does not permit.
     return false;

@@ -1,7 +1,8 @@
 /** The addresses that a user may listen on and connect to, as patterns of sshd(8). @module */
 
 import { matchPattern } from "@postern/keys";
-import { describeType, RfcLimits, SshError } from "@postern/wire";
+import { describeType, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not. */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
@@ -81,7 +82,7 @@ export function parsePermit(pattern: string, bare: boolean): { readonly host: st
   const [, bracketed, plain, port = ""] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\*|\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   const number = port === "*" ? "*" : Number(port);
-  if (host === undefined || (number !== "*" && !(number >= 1 && number <= RfcLimits.maxPort))) {
+  if (host === undefined || (number !== "*" && !(number >= 1 && number <= Limits.maxPort))) {
     // The request of such a port names port 0, and the answer another one.
     const advice =
       bare && port === "0" ? `; a port that the host chooses (ssh -R 0:…) needs "${text.slice(0, -1)}*"` : "";

@@ -1,6 +1,7 @@
 /** Session channels (RFC 4254 section 6): they print what the client listens on, and offer no shell. @module */
 import type { IncomingChannelRequest, IncomingOpen } from "@postern/ssh";
-import { Limits, utf8, Writer } from "@postern/wire";
+import { utf8, Writer } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** An open session. */
 export interface Session {

@@ -116,14 +116,17 @@ export function orderHostKeyAlgorithms(
   return [...names.filter(isPreferred), ...names.filter((algorithm) => !isPreferred(algorithm))];
 }
 
-/** Whether a CA is known for a host, with or without its port. */
-export function knowsAuthority(
+/** Returns the types of the keys that are known for a host, with or without its port, and whether a CA is known. */
+export function knownTypes(
   lines: readonly KnownHostsLine[],
   query: Pick<KnownHostsQuery, "host" | "port" | "hostKeyAlias">,
   hmacSha1: HmacSha1,
-): boolean {
+): { readonly types: ReadonlySet<string>; readonly hasAuthority: boolean } {
   const keys = namesToLookUp(query).flatMap((name) => knownKeys(lines, name, hmacSha1));
-  return keys.some(({ line }) => line.marker === "@cert-authority");
+  return {
+    types: new Set(keys.filter(({ line }) => line.marker === undefined).map(({ blob }) => keyType(blob))),
+    hasAuthority: keys.some(({ line }) => line.marker === "@cert-authority"),
+  };
 }
 
 /** Returns the type of the plain key that signs with an algorithm. */

@@ -22,12 +22,15 @@ export const modernAlgorithms: Algorithms = {
     curve25519Sha256,
     curve25519Sha256Libssh,
   ],
-  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
+  hostKeys: [sshEd25519, rsaSha2_512, rsaSha2_256],
   ciphers: [chacha20Poly1305, aes256Gcm, aes128Gcm],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],
 };
 
-/** For older peers: {@link modernAlgorithms}, then NIST curves, Diffie-Hellman groups, AES-CTR, MACs over plaintext. */
+/**
+ * For older peers: {@link modernAlgorithms}, NIST curves, Diffie-Hellman groups, AES-CTR, MACs over plaintext. ECDSA is
+ * where OpenSSH has it, before RSA.
+ */
 export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlgorithms, {
   kex: [
     ecdhNistp256,
@@ -38,16 +41,19 @@ export const compatibleAlgorithms: Algorithms = /* @__PURE__ */ append(modernAlg
     dhGroupExchangeSha256,
     dhGroup14Sha256,
   ],
-  hostKeys: [],
+  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [hmacSha2_256, hmacSha2_512],
 });
 
-/** Appends lists. A function, because bundlers omit unused calls that are marked pure, but keep spread expressions. */
+/**
+ * Appends all lists but that of host keys. A function, because bundlers omit unused calls that are marked pure, but
+ * keep spread expressions.
+ */
 function append(first: Algorithms, then: Algorithms): Algorithms {
   return {
     kex: [...first.kex, ...then.kex],
-    hostKeys: [...first.hostKeys, ...then.hostKeys],
+    hostKeys: then.hostKeys,
     ciphers: [...first.ciphers, ...then.ciphers],
     macs: [...first.macs, ...then.macs],
   };

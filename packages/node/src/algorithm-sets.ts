@@ -40,12 +40,15 @@ export const modernAlgorithms: Algorithms = {
     curve25519Sha256,
     curve25519Sha256Libssh,
   ],
-  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
+  hostKeys: [sshEd25519, rsaSha2_512, rsaSha2_256],
   ciphers: [aes256Gcm, aes128Gcm, chacha20Poly1305],
   macs: [hmacSha2_256Etm, hmacSha2_512Etm],
 };
 
-/** For older peers: {@link modernAlgorithms}, then NIST curves, Diffie-Hellman groups, AES-CTR, MACs over plaintext. */
+/**
+ * For older peers: {@link modernAlgorithms}, NIST curves, Diffie-Hellman groups, AES-CTR, MACs over plaintext. ECDSA is
+ * where OpenSSH has it, before RSA.
+ */
 export const compatibleAlgorithms: Algorithms = {
   kex: [
     ...modernAlgorithms.kex,
@@ -57,7 +60,7 @@ export const compatibleAlgorithms: Algorithms = {
     dhGroupExchangeSha256,
     dhGroup14Sha256,
   ],
-  hostKeys: modernAlgorithms.hostKeys,
+  hostKeys: [sshEd25519, ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, rsaSha2_512, rsaSha2_256],
   ciphers: [...modernAlgorithms.ciphers, aes256Ctr, aes192Ctr, aes128Ctr],
   macs: [...modernAlgorithms.macs, hmacSha2_256, hmacSha2_512],
 };

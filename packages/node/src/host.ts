@@ -20,11 +20,12 @@ import { nodeRandom } from "./random.ts";
 import { socketPipe } from "./socket.ts";
 
 /**
- * The default of a TunnelHost: {@link modernAlgorithms}, and AES-CTR with encrypt-then-MAC for clients without AES-GCM.
+ * The default of a TunnelHost: {@link modernAlgorithms}, AES-CTR with encrypt-then-MAC for clients without AES-GCM, and
+ * all types of keys.
  */
 export const hostAlgorithms: Algorithms = {
   ...modernAlgorithms,
-  hostKeys: [...certificateAlgorithms, ...modernAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256],
+  hostKeys: [...certificateAlgorithms, ...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256],
   ciphers: compatibleAlgorithms.ciphers,
 };
 

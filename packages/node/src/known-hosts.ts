@@ -4,12 +4,14 @@ import {
   createKnownHosts,
   type HostKeyVerifier,
   type KnownHostsOptions,
+  type KnownHostsPrimitives,
   type KnownHostsSource,
   portableBackend,
 } from "@postern/tunnel";
 import { expectType, SshError } from "@postern/wire";
-import { sha256 } from "./algorithms.ts";
+import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, sha256 } from "./algorithms.ts";
 import { fileBackend, globalKnownHosts, userKnownHosts } from "./known-hosts-files.ts";
+import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 
 /** Where `knownHosts` looks. Default: the files of OpenSSH. */
@@ -53,7 +55,7 @@ export function knownHosts(
     : portableBackend({ text, store });
   // As in OpenSSH, files that the program names are not changed unless it asks for that.
   const updateHostKeys = usesFiles ? files === undefined : store !== undefined;
-  return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, { hmacSha1, sha256, random: nodeRandom });
+  return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, primitives);
 }
 
 /** Formats options as the program wrote them: `files: ["known_hosts"], `. */
@@ -63,6 +65,17 @@ function formatPaths(options: Record<string, readonly string[] | undefined>): st
 }
 
 /** HMAC-SHA1, for hashed host names. */
-export function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
+function hmacSha1(key: Uint8Array, data: Uint8Array): Uint8Array {
   return createHmac("sha1", key).update(data).digest();
 }
+
+/** The primitives of this platform for `createKnownHosts`. */
+export const primitives: KnownHostsPrimitives = {
+  hmacSha1,
+  sha256,
+  random: nodeRandom,
+  async moreHostKeys() {
+    const hostKeys = [ecdsaNistp256, ecdsaNistp384, ecdsaNistp521];
+    return (await prepareAlgorithms({ kex: [], hostKeys, ciphers: [], macs: [] })).hostKeys;
+  },
+};

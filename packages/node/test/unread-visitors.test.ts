@@ -7,9 +7,9 @@ import {
   ChannelOpenConfirmation,
   ForwardedTcpip,
   GlobalRequest,
-  Limits,
   RequestSuccess,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { expect, it } from "vitest";
 import { hostAlgorithms, password, prepareAlgorithms, ReverseTunnel } from "../src/index.ts";
 import { socketPipe } from "../src/socket.ts";

@@ -1,5 +1,6 @@
 /** The sending half of a channel: data that waits for the peer's window, and our EOF. @module */
-import { type Bytes, Limits, SshError } from "@postern/wire";
+import { type Bytes, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { ChannelCore } from "./channel-core.ts";
 
 /** The sending half of a channel. */

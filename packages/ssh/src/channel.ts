@@ -1,5 +1,6 @@
 /** A channel as a byte pipe and as streams. @module */
-import { type ArrayBufferBytes, type Bytes, Limits, SshError } from "@postern/wire";
+import { type ArrayBufferBytes, type Bytes, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { PipeMemory, PipeSink } from "./byte-pipe.ts";
 import type { ChannelCore, ChannelEnd, ConnectionContext } from "./channel-core.ts";
 import { ChannelInput } from "./channel-input.ts";

@@ -1,6 +1,7 @@
 /** The channels of a connection: opening them from both sides, and passing the machine's events on to them. @module */
 import type { ReplySlot } from "@postern/connection";
-import { type Bytes, Limits, OpenFailureReason, quote, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, OpenFailureReason, quote, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { SshChannel } from "./channel.ts";
 import type { ConnectionContext } from "./channel-core.ts";
 import { abortable, type Settler } from "./deferred.ts";
@@ -163,7 +164,7 @@ const largestData = Limits.packetLength - 1 - 255 - 9;
 
 /** RFC 4254 section 5.2: the largest packet that we announce must fit those that the transport accepts. */
 function checkLimits(window: number = Limits.window, maxPacket: number): void {
-  expectWithin("window", window, 0, RfcLimits.maxWindow);
+  expectWithin("window", window, 0, Limits.maxWindow);
   expectWithin("maxPacket", maxPacket, 1, largestData);
 }
 

@@ -1,7 +1,8 @@
 /** The client: trusting the host key and logging in (RFC 4253 section 8, RFC 4252). @module */
 import type { AuthDialog, AuthStep, MaybePromise } from "@postern/auth";
 import { identification } from "@postern/transport";
-import { type Bytes, Limits, SshError, toSshError } from "@postern/wire";
+import { type Bytes, SshError, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";
 import { chooseAlgorithms, hostKeyOf, requestHandler } from "./host-key.ts";

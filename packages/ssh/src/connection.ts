@@ -5,19 +5,19 @@
  */
 import type { AuthClientEvent, AuthServerEvent, MaybePromise } from "@postern/auth";
 import type { ConnectionMachine } from "@postern/connection";
-import type { AlgorithmNames } from "@postern/transport";
+import { algorithmNames } from "@postern/transport";
 import {
   type Bytes,
   DirectTcpip,
   disconnectReason,
   expectPort,
   expectText,
-  Limits,
   maxTimerMs,
   quote,
   SshError,
   sanitizeText,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { Address } from "./address.ts";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { ConnectionContext } from "./channel-core.ts";
@@ -39,19 +39,6 @@ import type {
   RequestOptions,
   SshConnection,
 } from "./ssh-connection.ts";
-
-const noAlgorithms: AlgorithmNames = {
-  kex: "",
-  hostKey: "",
-  cipherC2s: "",
-  cipherS2c: "",
-  macC2s: undefined,
-  macS2c: undefined,
-  compressionC2s: "none",
-  compressionS2c: "none",
-  postQuantum: false,
-  strict: false,
-};
 
 /** The part of a connection that both roles share. Each role passes a handler for its login events. */
 export class Connection implements SshConnection {
@@ -110,7 +97,7 @@ export class Connection implements SshConnection {
 
   get peer(): PeerInfo {
     const { serverSigAlgs } = this.#session;
-    const none = { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: noAlgorithms };
+    const none = { lines: [], version: "", sessionId: new Uint8Array(0), algorithms: algorithmNames({}, false) };
     return { ...none, serverSigAlgs, preferred: undefined, ...this.#peer };
   }
 

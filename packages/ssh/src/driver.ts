@@ -1,13 +1,6 @@
 /** Runs a session over a pipe: moves bytes, keeps timers and turns errors into the connection's end. @module */
-import {
-  type Bytes,
-  disconnectDescription,
-  disconnectReason,
-  Limits,
-  maxTimerMs,
-  SshError,
-  toSshError,
-} from "@postern/wire";
+import { type Bytes, disconnectDescription, disconnectReason, maxTimerMs, SshError, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { BytePipe, PipeSink } from "./byte-pipe.ts";
 import { deferred, onAbort } from "./deferred.ts";
 import type { KeepAlive } from "./keepalive.ts";

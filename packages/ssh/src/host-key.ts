@@ -1,6 +1,7 @@
 /** The option `hostKey` of a client: it chooses algorithms and gets announcements of host keys. @module */
 import type { Algorithms } from "@postern/crypto";
-import { Limits, maxTimerMs, SshError, toSshError } from "@postern/wire";
+import { maxTimerMs, SshError, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { deferred, onAbort } from "./deferred.ts";
 import { type ClientOptions, checkAlgorithms, type HostKeyOption } from "./options.ts";
 

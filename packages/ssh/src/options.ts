@@ -11,10 +11,9 @@ import {
   expectText,
   expectType,
   isThenable,
-  Limits,
-  RfcLimits,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { BytePipe } from "./byte-pipe.ts";
 import type { KeepAliveOptions } from "./keepalive.ts";
 import type { IncomingOpen, IncomingRequest, SshConnection } from "./ssh-connection.ts";
@@ -144,9 +143,9 @@ export interface ServerOptions extends ConnectionOptions {
 /** Returns the rekey limits with defaults. @throws SshError `misuse` for values out of range */
 export function rekeyLimits(given: Partial<RekeyLimits> = {}): RekeyLimits {
   checkOptions("rekey", given, ["bytes", "packets", "ms"]);
-  const { bytes = Limits.rekeyBytes, packets = RfcLimits.rekeyPackets, ms = Limits.rekeyMs } = given;
+  const { bytes = Limits.rekeyBytes, packets = Limits.maxRekeyPackets, ms = Limits.rekeyMs } = given;
   for (const [name, value] of Object.entries({ bytes, packets, ms })) expectNumber(`rekey.${name}`, value, 1);
-  return { bytes: Math.min(bytes, RfcLimits.rekeyBytes), packets: Math.min(packets, RfcLimits.rekeyPackets), ms };
+  return { bytes: Math.min(bytes, Limits.maxRekeyBytes), packets: Math.min(packets, Limits.maxRekeyPackets), ms };
 }
 
 /** Fills in missing lists from `defaults`, and checks all lists of algorithms. @throws SshError `misuse` */

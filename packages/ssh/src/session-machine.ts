@@ -16,13 +16,13 @@ import {
   type Bytes,
   DisconnectReason,
   fromUtf8,
-  Limits,
   messageRange,
   type PayloadSink,
   ServiceAccept,
   ServiceRequest,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { type ServerTraits, serverTraits } from "./server-traits.ts";
 
 /** How a client logs in. */

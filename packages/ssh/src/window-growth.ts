@@ -1,5 +1,5 @@
 /** Receive windows. All windows of a connection share one budget; on a slow link they grow. @module */
-import { Limits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /**
  * The shortest round trip of a connection. A delayed acknowledgement may lengthen a sample, so several are needed

@@ -8,7 +8,6 @@ import {
   Disconnect,
   fromHex,
   Ignore,
-  Limits,
   NewKeys,
   Ping,
   ServiceAccept,
@@ -17,6 +16,7 @@ import {
   UserauthSuccess,
   utf8,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { accept, type ClientOptions, connect } from "../src/index.ts";
 import { loggedIn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";

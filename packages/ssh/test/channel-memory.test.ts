@@ -9,8 +9,8 @@ import {
   ChannelOpenConfirmation,
   ChannelOpenFailure,
   ChannelWindowAdjust,
-  Limits,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel, ClientOptions, SshConnection } from "../src/index.ts";
 import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";

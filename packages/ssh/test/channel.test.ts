@@ -13,8 +13,8 @@ import {
   ChannelWindowAdjust,
   concat,
   GlobalRequest,
-  Limits,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { ByteQueue } from "../src/byte-queue.ts";
 import type { SshConnection } from "../src/index.ts";

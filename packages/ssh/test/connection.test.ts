@@ -5,13 +5,13 @@ import {
   ChannelOpen,
   ChannelOpenConfirmation,
   GlobalRequest,
-  Limits,
   OpenFailureReason,
   RequestFailure,
   RequestSuccess,
   SshError,
   utf8,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { Channel, IncomingOpen, IncomingRequest, SshConnection } from "../src/index.ts";
 import { loggedIn, nothing, recorder, rejection, turns } from "./helpers.ts";

@@ -8,7 +8,6 @@ import {
   Debug,
   Disconnect,
   GlobalRequest,
-  Limits,
   PasswordRequest,
   Ping,
   ServiceAccept,
@@ -17,6 +16,7 @@ import {
   UserauthBanner,
   UserauthRequest,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import {
   accept,

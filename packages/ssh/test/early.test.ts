@@ -8,7 +8,6 @@ import { type Liar, testHostKey } from "@postern/testkit";
 import {
   type Bytes,
   GlobalRequest,
-  Limits,
   RequestFailure,
   RequestSuccess,
   ServiceAccept,
@@ -17,6 +16,7 @@ import {
   UserauthRequest,
   UserauthSuccess,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { GlobalRequests } from "../src/global-requests.ts";
 import type { GlobalReply, SshConnection } from "../src/index.ts";

@@ -1,6 +1,7 @@
 /** How much a peer can make us buffer between our KEXINIT and its own, in both roles. */
 import { collectGarbage, type Liar } from "@postern/testkit";
-import { GlobalRequest, Limits } from "@postern/wire";
+import { GlobalRequest } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { SshConnection } from "../src/index.ts";
 import { loggedIn, lyingClient, nothing, rejection, turns } from "./helpers.ts";

@@ -7,12 +7,12 @@ import {
   Debug,
   ExtInfo,
   Ignore,
-  Limits,
   Ping,
   SshError,
   UserauthBanner,
   UserauthInfoRequest,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 
 const KiB = 1024;

@@ -1,5 +1,5 @@
 /** The budget of all receive windows, when windows grow, and when they must not. */
-import { Limits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RoundTrip, WindowBudget, WindowGrowth } from "../src/window-growth.ts";

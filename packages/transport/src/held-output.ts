@@ -1,5 +1,6 @@
 /** Messages that wait until our NEWKEYS is sent (RFC 4253 section 7.1). @module */
-import { type Bytes, Limits, Reader, SshError, Writer } from "@postern/wire";
+import { type Bytes, Reader, SshError, Writer } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { PacketWriter } from "./packet-writer.ts";
 
 /** A queue of control messages. Its memory is limited, because a peer decides how many replies it requests. */

@@ -18,13 +18,15 @@ import {
 import { deriveKeys, exchangeHash } from "./exchange-hash.ts";
 import {
   algorithmNames,
+  extInfoClient,
   initFor,
-  Marker,
   type Negotiated,
   negotiate,
   type Offer,
   type Preferred,
   prefers,
+  strictClient,
+  strictServer,
 } from "./negotiate.ts";
 import type { PacketReader } from "./packet-reader.ts";
 import type { PacketWriter } from "./packet-writer.ts";
@@ -145,7 +147,7 @@ export class KexMachine {
     const { random, guess } = this.#options;
     const [method] = this.#offer.kex;
     // Only the first exchange waits for nothing else. The first message of a group exchange is not a public value.
-    const guesses = this.sessionId === undefined && guess !== undefined && prefers(this.#offer, guess);
+    const guesses = this.sessionId === undefined && prefers(this.#offer, guess);
     const guessed = guesses && method?.groupExchange === undefined ? method?.start(random) : undefined;
     const ours = this.#sendInit(guessed !== undefined);
     if (guessed !== undefined) this.#writer.send(KexEcdhInit.encode({ clientPublic: guessed.clientPublic }));
@@ -187,8 +189,7 @@ export class KexMachine {
    * @throws SshError `kex` for any value but `true`, `hostkey` if a rekey brings another host key (RFC 4253 section 9)
    */
   verified(valid: boolean): KexEvent {
-    const state = this.#state;
-    if (state.at !== "awaitVerdict") throw new SshError("misuse", `expected the state awaitVerdict, got ${state.at}`);
+    const state = this.#expect("awaitVerdict");
     const { hostKey, negotiated } = state;
     const algorithm = negotiated.hostKeyAlgorithm;
     if (valid !== true) {
@@ -207,8 +208,7 @@ export class KexMachine {
 
   /** Continues after the event `hostKey`. To refuse the key, end the connection instead. */
   acceptHostKey(): KexEvent {
-    const state = this.#state;
-    if (state.at !== "decideHostKey") throw new SshError("misuse", `expected the state decideHostKey, got ${state.at}`);
+    const state = this.#expect("decideHostKey");
     const { hostKey, signature } = state;
     this.host ??= { hostKey, signature };
     return this.#sendNewKeys(state);
@@ -216,9 +216,7 @@ export class KexMachine {
 
   /** Continues after the event `sign`, with the signature. */
   signed(signature: Bytes): KexEvent {
-    const state = this.#state;
-    if (state.at !== "awaitSignature")
-      throw new SshError("misuse", `expected the state awaitSignature, got ${state.at}`);
+    const state = this.#expect("awaitSignature");
     const { hostKey, serverPublic, negotiated } = state;
     this.host ??= { hostKey, signature };
     this.#writer.send(renumber(negotiated.kex, 2, KexEcdhReply.encode({ hostKey, serverPublic, signature })));
@@ -243,15 +241,17 @@ export class KexMachine {
     this.#state = { at: "ended" };
   }
 
+  #expect<At extends State["at"]>(at: At): State & { readonly at: At } {
+    const state = this.#state;
+    if (state.at !== at) throw new SshError("misuse", `expected the state ${at}, got ${state.at}`);
+    return state as State & { readonly at: At };
+  }
+
   #sendInit(guesses = false): Bytes {
     const { role, random } = this.#options;
     // Only the first KEXINIT contains the markers (OpenSSH PROTOCOL section 1.10; RFC 8308 section 2.1).
     const extra =
-      this.sessionId !== undefined
-        ? []
-        : role === "client"
-          ? [Marker.extInfoClient, Marker.strictClient]
-          : [Marker.strictServer];
+      this.sessionId !== undefined ? [] : role === "client" ? [extInfoClient, strictClient] : [strictServer];
     const payload = KexInit.encode(initFor(this.#offer, random(16), extra, guesses));
     this.#writer.send(payload);
     return payload;
@@ -296,8 +296,8 @@ export class KexMachine {
 
   #readMarkers({ kexAlgorithms }: Init): void {
     const { role } = this.#options;
-    this.peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(Marker.extInfoClient);
-    this.strict = kexAlgorithms.includes(role === "client" ? Marker.strictServer : Marker.strictClient);
+    this.peerAcceptsExtInfo = role === "server" && kexAlgorithms.includes(extInfoClient);
+    this.strict = kexAlgorithms.includes(role === "client" ? strictServer : strictClient);
     if (this.strict && this.#reader.sequence !== 1) {
       throw new SshError("protocol", `expected KEXINIT first (strict kex), got it as packet ${this.#reader.sequence}`);
     }
@@ -355,8 +355,7 @@ export class KexMachine {
   ): Agreed {
     const { ours, theirs, negotiated } = exchange;
     const versions = this.#versions;
-    if (versions === undefined)
-      throw new SshError("misuse", "expected both identification lines before the key exchange");
+    if (versions === undefined) throw new SshError("misuse", "expected both identification lines first");
     const client = this.#options.role === "client";
     const hash = exchangeHash(negotiated.kex.hash, {
       clientVersion: client ? versions.ours : versions.theirs,

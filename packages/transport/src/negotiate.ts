@@ -59,19 +59,11 @@ export interface AlgorithmNames {
 
 type Init = ValuesOf<typeof KexInit>;
 
-/** Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.10). */
-export const Marker = {
-  extInfoClient: "ext-info-c",
-  strictClient: "kex-strict-c-v00@openssh.com",
-  strictServer: "kex-strict-s-v00@openssh.com",
-} as const;
-
-const markers: ReadonlySet<string> = /* @__PURE__ */ new Set([
-  ...Object.values(Marker),
-  "ext-info-s",
-  "kex-strict-c",
-  "kex-strict-s",
-]);
+// Names in kex_algorithms that announce an extension (RFC 8308 section 2.1; OpenSSH PROTOCOL section 1.10).
+export const extInfoClient = "ext-info-c";
+export const strictClient = "kex-strict-c-v00@openssh.com";
+export const strictServer = "kex-strict-s-v00@openssh.com";
+const anyMarker = /^(?:ext-info-[cs]|kex-strict-[cs](?:-v00@openssh\.com)?)$/;
 
 /**
  * Picks from each list the client's first name that the server offers, too.
@@ -84,9 +76,11 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     const value = ours.find(({ name }) => name === picked);
     if (value !== undefined) return value;
     const peer = role === "client" ? "server" : "client";
+    const hasEcdsa = role === "client" && peers.join().includes("ecdsa-sha2");
+    const hint = hasEcdsa ? "; for its ECDSA host key pass algorithms: compatibleAlgorithms" : "";
     throw new SshError(
       "negotiation",
-      `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}`,
+      `expected a common ${kind}: we offer ${list(names(ours))}, the ${peer} offers ${list(peers)}${hint}`,
     );
   };
   const pickDirection = (
@@ -99,7 +93,7 @@ export function negotiate(role: Role, offer: Offer, theirs: Init): Negotiated {
     return { cipher, mac: cipher.isAead ? undefined : pick(`MAC (${direction})`, offer.macs, macs) };
   };
 
-  const theirKex = theirs.kexAlgorithms.filter((name) => !markers.has(name));
+  const theirKex = theirs.kexAlgorithms.filter((name) => !anyMarker.test(name));
   const kex = pick("key exchange method", offer.kex, theirKex);
   const hostKey = pick("host key algorithm", named(offer.hostKeyAlgorithms), theirs.serverHostKeyAlgorithms);
   // RFC 4253 section 7: a guess is right if both sides prefer the same method and the same host key algorithm.
@@ -147,18 +141,19 @@ export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly s
   };
 }
 
-/** Returns the names of the negotiated algorithms. */
-export function algorithmNames({ kex, hostKeyAlgorithm, c2s, s2c }: Negotiated, strict: boolean): AlgorithmNames {
+/** Returns the names of the negotiated algorithms. They are empty before a negotiation. */
+export function algorithmNames(negotiated: Partial<Negotiated>, strict: boolean): AlgorithmNames {
+  const { kex, hostKeyAlgorithm = "", c2s, s2c } = negotiated;
   return {
-    kex: kex.name,
+    kex: kex?.name ?? "",
     hostKey: hostKeyAlgorithm,
-    cipherC2s: c2s.cipher.name,
-    cipherS2c: s2c.cipher.name,
-    macC2s: c2s.mac?.name,
-    macS2c: s2c.mac?.name,
+    cipherC2s: c2s?.cipher.name ?? "",
+    cipherS2c: s2c?.cipher.name ?? "",
+    macC2s: c2s?.mac?.name,
+    macS2c: s2c?.mac?.name,
     compressionC2s: "none",
     compressionS2c: "none",
-    postQuantum: kex.isPostQuantum === true,
+    postQuantum: kex?.isPostQuantum === true,
     strict,
   };
 }

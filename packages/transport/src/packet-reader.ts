@@ -1,6 +1,7 @@
 /** Binary packet protocol, RFC 4253 section 6: reads payloads from bytes. @module */
 import type { PacketOpener } from "@postern/crypto";
-import { type Bytes, getUint32, Limits, RfcLimits, SshError } from "@postern/wire";
+import { type Bytes, getUint32, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 /** Large enough for most packets, so that a long stream allocates once. */
@@ -8,7 +9,7 @@ const smallestScratch = 1024;
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
 const plain: PacketOpener = {
-  blockSize: RfcLimits.minBlock,
+  blockSize: Limits.minBlock,
   tagSize: 0,
   lengthIsPadded: true,
   headerSize: 4,
@@ -126,10 +127,10 @@ export class PacketReader {
   #checkedSize(length: number): number {
     const { blockSize, lengthIsPadded, tagSize } = this.#opener;
     // Checked before any memory is allocated. The smallest packet has padding_length and four bytes of padding.
-    if (length < 1 + RfcLimits.minPadding || length > Limits.packetLength) {
+    if (length < 1 + Limits.minPadding || length > Limits.packetLength) {
       throw new SshError("protocol", `expected a packet_length of 5 to ${Limits.packetLength}, got ${length}`);
     }
-    if (((lengthIsPadded ? 4 : 0) + length) % Math.max(blockSize, RfcLimits.minBlock) !== 0) {
+    if (((lengthIsPadded ? 4 : 0) + length) % Math.max(blockSize, Limits.minBlock) !== 0) {
       throw new SshError(
         "protocol",
         `expected a packet padded to a multiple of ${blockSize}, got packet_length ${length}`,
@@ -142,7 +143,7 @@ export class PacketReader {
 function payloadOf(opened: Bytes): Bytes {
   const padding = opened[0] ?? 0;
   const end = opened.length - padding;
-  if (padding < RfcLimits.minPadding || end <= 1) {
+  if (padding < Limits.minPadding || end <= 1) {
     throw new SshError(
       "protocol",
       "expected a payload and at least 4 bytes of padding, " +

@@ -1,12 +1,13 @@
 /** Binary packet protocol, RFC 4253 section 6: writes payloads as bytes. @module */
 import type { PacketSealer, Random } from "@postern/crypto";
-import { type Bytes, concat, Limits, putUint32, RfcLimits } from "@postern/wire";
+import { type Bytes, concat, putUint32 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { PacketTap } from "./tap.ts";
 
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 
 /** Before the first NEWKEYS: no cipher, no MAC. */
-const plain: PacketSealer = { blockSize: RfcLimits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
+const plain: PacketSealer = { blockSize: Limits.minBlock, tagSize: 0, lengthIsPadded: true, seal() {} };
 
 const smallestBatch = 1024;
 /** The size of a batch with data: the high water mark of output, and the packet that exceeds it. */
@@ -51,11 +52,11 @@ export class PacketWriter {
   /** Appends one packet. Its payload is passed in up to two parts (copies). */
   send(head: Bytes, body: Bytes = nothing): void {
     const { blockSize, tagSize, lengthIsPadded } = this.#sealer;
-    const unit = Math.max(blockSize, RfcLimits.minBlock);
+    const unit = Math.max(blockSize, Limits.minBlock);
     const size = head.length + body.length;
     const lead = (lengthIsPadded ? 5 : 1) + size;
     let padding = unit - (lead % unit);
-    if (padding < RfcLimits.minPadding) padding += unit;
+    if (padding < Limits.minPadding) padding += unit;
     const at = this.#reserve(5 + size + padding + tagSize);
     const packet = this.#batch.subarray(at, this.#used);
     putUint32(packet, 0, 1 + size + padding);

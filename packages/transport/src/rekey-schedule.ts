@@ -1,5 +1,6 @@
 /** The schedule of key exchanges: when a rekey is due, and when an exchange times out (RFC 4253 section 9). @module */
-import { Limits, SshError } from "@postern/wire";
+import { SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** When to exchange keys again. The first limit reached counts. */
 export interface RekeyLimits {

@@ -10,7 +10,6 @@ import {
   ExtInfo,
   Ignore,
   KexInit,
-  Limits,
   messageRange,
   Ping,
   Pong,
@@ -19,6 +18,7 @@ import {
   Unimplemented,
   utf8,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { HeldOutput } from "./held-output.ts";
 import { type HostIdentity, KexMachine, type KexOptions } from "./kex-machine.ts";
 import { PacketReader } from "./packet-reader.ts";

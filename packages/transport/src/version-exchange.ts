@@ -1,5 +1,6 @@
 /** Protocol version exchange, RFC 4253 section 4.2. @module */
-import { type Bytes, fromUtf8, Limits, quote, RfcLimits, SshError, sanitizeText } from "@postern/wire";
+import { type Bytes, fromUtf8, quote, SshError, sanitizeText } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** Our side of the connection. */
 export type Role = "client" | "server";
@@ -79,7 +80,7 @@ export class VersionReader {
     const notSsh = byte === 0 || (this.#role === "server" && !"SSH-".startsWith(this.#start()));
     const identification = this.#start() === "SSH-";
     const tooLong = identification
-      ? this.#line.length > RfcLimits.identificationLine - 1
+      ? this.#line.length > Limits.identificationLine - 1
       : this.bytes > Limits.bytesBeforeIdentification;
     if (notSsh || tooLong) throw this.missing();
   }

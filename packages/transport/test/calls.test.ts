@@ -1,6 +1,7 @@
 /** Calls of the program during and between key exchanges, and the limits that it sets. */
 import { seededRandom } from "@postern/testkit";
-import { KexInit, Limits, SshError, utf8 } from "@postern/wire";
+import { KexInit, SshError, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketWriter } from "../src/packet-writer.ts";
 import { converse, events, failure, noRekey, pair, settle, withRaw } from "./raw-peer.ts";

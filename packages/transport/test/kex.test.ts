@@ -9,7 +9,6 @@ import {
   KexEcdhInit,
   KexEcdhReply,
   KexInit,
-  Limits,
   NewKeys,
   Reader,
   ServiceRequest,
@@ -19,6 +18,7 @@ import {
   type ValuesOf,
   Writer,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { initFor } from "../src/negotiate.ts";
 import type { Role } from "../src/version-exchange.ts";

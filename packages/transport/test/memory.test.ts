@@ -1,7 +1,8 @@
 /** Memory: borrowed chunks and reused batches. */
 import { modernAlgorithms } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
-import { type Bytes, Limits } from "@postern/wire";
+import type { Bytes } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketReader } from "../src/packet-reader.ts";
 import { PacketWriter } from "../src/packet-writer.ts";

@@ -1,7 +1,8 @@
 /** The messages 1 to 19, RFC 4253 section 11, and a machine after an error. */
 import { compatibleAlgorithms, modernAlgorithms } from "@postern/noble";
 import { allFlips, sampledFlips, seededRandom } from "@postern/testkit";
-import { Debug, Disconnect, Ignore, Limits, Ping, Pong, SshError, Unimplemented, utf8 } from "@postern/wire";
+import { Debug, Disconnect, Ignore, Ping, Pong, SshError, Unimplemented, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { Role } from "../src/version-exchange.ts";
 import { converse, events, failure, machine, pair, settle, withRaw } from "./raw-peer.ts";

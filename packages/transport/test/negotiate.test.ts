@@ -66,6 +66,11 @@ describe("negotiation", () => {
       /host key algorithm: we offer "ssh-ed25519,rsa-sha2-512", the server offers "ssh-dss"/,
     ],
     [
+      "host key algorithm but ECDSA",
+      { serverHostKeyAlgorithms: ["ssh-rsa", "ecdsa-sha2-nistp256"] },
+      /"ssh-rsa,ecdsa-sha2-nistp256"; for its ECDSA host key pass algorithms: compatibleAlgorithms$/,
+    ],
+    [
       "cipher",
       { encryptionC2s: ["3des-cbc"] },
       /cipher \(client to server\): we offer "chacha20.*", the server offers "3des-cbc"/,
@@ -80,6 +85,8 @@ describe("negotiation", () => {
 
   it("names the client's list in the error of a server", () => {
     expect(() => negotiate("server", offer, init({ kexAlgorithms: ["x"] }))).toThrow(/the client offers "x"/);
+    const ecdsa = init({ serverHostKeyAlgorithms: ["ecdsa-sha2-nistp256"] });
+    expect(() => negotiate("server", offer, ecdsa)).toThrow(/the client offers "ecdsa-sha2-nistp256"$/);
   });
 
   it("never picks a marker, even if both sides send it", () => {

@@ -2,7 +2,8 @@
 import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
 import { compatibleAlgorithms } from "@postern/noble";
 import { allFlips, chunkings, seededRandom } from "@postern/testkit";
-import { type Bytes, concat, Limits, putUint32, SshError } from "@postern/wire";
+import { type Bytes, concat, putUint32, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketReader } from "../src/packet-reader.ts";
 import { PacketWriter } from "../src/packet-writer.ts";

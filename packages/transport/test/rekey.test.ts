@@ -1,7 +1,8 @@
 /** Rekey, RFC 4253 section 9, by either side at any time, while data is sent. */
 import { modernAlgorithms } from "@postern/noble";
 import { randomChunks, seededRandom } from "@postern/testkit";
-import { Debug, ExtInfo, Ignore, KexInit, Limits, NewKeys, Ping, ServiceRequest, SshError, utf8 } from "@postern/wire";
+import { Debug, ExtInfo, Ignore, KexInit, NewKeys, Ping, ServiceRequest, SshError, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { TransportEvent } from "../src/transport-events.ts";
 import type { TransportMachine } from "../src/transport-machine.ts";

@@ -3,7 +3,8 @@
 import type { KexMethod } from "@postern/crypto";
 import { ecdhNistp256, modernAlgorithms, sshEd25519 } from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
-import { type Bytes, Disconnect, KexEcdhReply, Limits } from "@postern/wire";
+import { type Bytes, Disconnect, KexEcdhReply } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import type { TransportMachine, TransportOptions } from "../src/transport-machine.ts";
 import type { Role } from "../src/version-exchange.ts";

@@ -1,7 +1,8 @@
 import { modernAlgorithms } from "@postern/noble";
-import { Debug, ExtInfo, fromUtf8, Ignore, KexInit, Limits, SshError, utf8 } from "@postern/wire";
+import { Debug, ExtInfo, fromUtf8, Ignore, KexInit, SshError, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it, vi } from "vitest";
-import { Marker } from "../src/negotiate.ts";
+import { extInfoClient, strictClient, strictServer } from "../src/negotiate.ts";
 import type { Role } from "../src/version-exchange.ts";
 import { converse, events, failure, machine, pair, RawPeer, settle, withRaw } from "./raw-peer.ts";
 
@@ -48,14 +49,14 @@ describe("strict kex", () => {
     const [first = [], second = []] = peer.got
       .filter(([number]) => number === 20)
       .map((payload) => KexInit.decode(payload).kexAlgorithms);
-    const markers = role === "client" ? [Marker.extInfoClient, Marker.strictClient] : [Marker.strictServer];
+    const markers = role === "client" ? [extInfoClient, strictClient] : [strictServer];
     expect(first.filter((name) => !second.includes(name))).toEqual(markers);
     expect(peer.kex.strict).toBe(true);
   });
 
   it.each(roles)("is ignored by a %s in a later KEXINIT (OpenSSH PROTOCOL, strict key exchange)", (role) => {
     const { ours, peer } = withRaw(role, {}, true);
-    const marker = role === "client" ? Marker.strictServer : Marker.strictClient;
+    const marker = role === "client" ? strictServer : strictClient;
     const { encode } = KexInit;
     const marked = vi.spyOn(KexInit, "encode");
     marked.mockImplementation((init) => encode({ ...init, kexAlgorithms: [...init.kexAlgorithms, marker] }));

@@ -1,6 +1,7 @@
 /** Protocol version exchange, RFC 4253 section 4.2. */
 import { chunkings, seededRandom } from "@postern/testkit";
-import { concat, fromHex, Limits, SshError, utf8 } from "@postern/wire";
+import { concat, fromHex, SshError, utf8 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { identification, VersionReader } from "../src/version-exchange.ts";
 import { events, failure, machine, options } from "./raw-peer.ts";

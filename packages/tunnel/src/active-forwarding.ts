@@ -1,6 +1,7 @@
 /** A forwarding in use: requested on each new connection, its visitors served. @module */
 import { type CallOptions, type Deferred, deferred, onAbort, setRef } from "@postern/ssh";
-import { Limits, SshError, toSshError } from "@postern/wire";
+import { SshError, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { checkCallOptions } from "./check-calls.ts";
 import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";

@@ -8,9 +8,9 @@ import {
   expectSignal,
   expectText,
   expectType,
-  Limits,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
 

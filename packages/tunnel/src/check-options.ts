@@ -8,10 +8,10 @@ import {
   expectPort,
   expectText,
   expectType,
-  Limits,
   quote,
   SshError,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { type HostKeyCheck, isHostKeyCheck } from "./host-key.ts";
 import type {
   CheckedJumpHost,

@@ -48,11 +48,13 @@ export interface HostKeyVerifier {
   check(offer: HostKeyOffer): MaybePromise<boolean>;
   /**
    * Returns the host key algorithms to offer to the server, best first, so that it presents a key that is known. Called
-   * before each connection with those of the option `algorithms`.
+   * before each connection with those of the option `algorithms`. `isDefault`: the program did not choose them, so that
+   * others may be added.
    */
   algorithms?(
     endpoint: HostKeyEndpoint,
     offered: readonly PublicKeyAlgorithm[],
+    isDefault?: boolean,
   ): MaybePromise<readonly PublicKeyAlgorithm[]>;
   /**
    * Called with the first announcement of each connection, after login. `offer` is the one that `check` accepted. The
@@ -70,11 +72,17 @@ export function isHostKeyCheck(value: unknown): value is HostKeyCheck {
 }
 
 /**
- * Returns the option `hostKey` of `connect` for one connection to a server.
+ * Returns the option `hostKey` of `connect` for one connection to a server. `isDefault`: the program did not choose the
+ * host key algorithms.
  *
  * @throws SshError `hostkey`, from its `check`, if the key is refused
  */
-export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sha256: Hash): HostKeyOption {
+export function hostKeyOption(
+  check: HostKeyCheck,
+  endpoint: HostKeyEndpoint,
+  sha256: Hash,
+  isDefault?: boolean,
+): HostKeyOption {
   const verifier: HostKeyVerifier = typeof check === "function" ? { check } : check;
   const fingerprintOf = createFingerprint(sha256);
   let accepted: HostKeyOffer | undefined;
@@ -90,7 +98,9 @@ export function hostKeyOption(check: HostKeyCheck, endpoint: HostKeyEndpoint, sh
       accepted = offer;
       return true;
     },
-    ...(verifier.algorithms && { algorithms: (offered) => verifier.algorithms?.(endpoint, offered) ?? offered }),
+    ...(verifier.algorithms && {
+      algorithms: (offered) => verifier.algorithms?.(endpoint, offered, isDefault) ?? offered,
+    }),
     ...(verifier.updateHostKeys && {
       announced(data, connection) {
         const offer = accepted;

@@ -1,6 +1,6 @@
 /** The options of `knownHosts`, and the places where it keeps keys. @module */
 import type { MaybePromise } from "@postern/auth";
-import type { Hash, Random } from "@postern/crypto";
+import type { Hash, PublicKeyAlgorithm, Random } from "@postern/crypto";
 import type { HmacSha1 } from "@postern/keys";
 import { checkOptions } from "@postern/ssh";
 import { type Bytes, describeType, expectType, SshError } from "@postern/wire";
@@ -111,6 +111,11 @@ export interface KnownHostsPrimitives {
   readonly hmacSha1: HmacSha1;
   readonly sha256: Hash;
   readonly random: Random;
+  /**
+   * Returns host key algorithms that are not in the default of the platform. They are offered to servers of which such
+   * a key, or a CA, is known, unless the program chose the algorithms. Default: none.
+   */
+  readonly moreHostKeys?: () => MaybePromise<readonly PublicKeyAlgorithm[]>;
 }
 
 const knownHostsOptions = ["mode", "ask", "hash", "updateHostKeys", "onUpdate"] as const;

@@ -1,4 +1,5 @@
 /** Trusts servers by known_hosts, with the decisions of OpenSSH. @module */
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
   checkCertificate,
   checkKnownHosts,
@@ -8,7 +9,7 @@ import {
   type KnownHostsLine,
   type KnownHostsVerdict,
   keyType,
-  knowsAuthority,
+  knownTypes,
   matchesKnownHost,
   namesToLookUp,
   orderHostKeyAlgorithms,
@@ -43,7 +44,7 @@ export function createKnownHosts(
   if (change === undefined && (mode === "accept-new" || ask !== undefined || updateHostKeys)) {
     throw new SshError("misuse", `expected a store or files to add keys to, got ${backend.place}, which never changes`);
   }
-  const { hmacSha1, sha256, random } = primitives;
+  const { hmacSha1, sha256, random, moreHostKeys } = primitives;
   const fingerprintOf = createFingerprint(sha256);
   /** Keys that were stored in accept-new mode are not proved to be the server's, so its other keys are not either. */
   const unproved = new WeakSet<HostKeyOffer>();
@@ -84,6 +85,17 @@ export function createKnownHosts(
     } catch (error) {
       return reasonOf(error);
     }
+  };
+
+  /** Adds algorithms of known keys, where OpenSSH has them: after Ed25519. A CA may certify keys of any type. */
+  const addKnown = async (
+    offered: readonly PublicKeyAlgorithm[],
+    types: ReadonlySet<string>,
+    hasAuthority: boolean,
+  ): Promise<readonly PublicKeyAlgorithm[]> => {
+    const more = (await moreHostKeys?.()) ?? [];
+    const known = more.filter((one) => hasAuthority || types.has(one.keyType));
+    return [...offered.slice(0, 1), ...known, ...offered.slice(1)];
   };
 
   const lookUp = async (offer: HostKeyOffer, problem: string | undefined): Promise<KnownHostsVerdict> => {
@@ -136,12 +148,13 @@ export function createKnownHosts(
   };
 
   const verifier: HostKeyVerifier = {
-    async algorithms(endpoint, offered) {
+    async algorithms(endpoint, given, isDefault = false) {
       const own = linesOf((await load()).all, endpoint);
+      const { types, hasAuthority } = knownTypes(own, endpoint, hmacSha1);
+      const offered = isDefault ? await addKnown(given, types, hasAuthority) : given;
       // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
       const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
-      const addsCertificates = isPlain && knowsAuthority(own, endpoint, hmacSha1);
-      const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
+      const usable = isPlain && hasAuthority ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
       const byName = new Map(usable.map((one) => [one.name, one]));
       const names = orderHostKeyAlgorithms([...byName.keys()], own, endpoint, hmacSha1);
       return names.map((name) => byName.get(name)).filter((one) => one !== undefined);

@@ -1,6 +1,7 @@
 /** Checks which program answers on the server's port: this one, another one, or none. @module */
 import { type CallOptions, type Channel, deferred, onAbort, type SshConnection } from "@postern/ssh";
-import { type Bytes, Limits, OpenFailureReason, SshError } from "@postern/wire";
+import { type Bytes, OpenFailureReason, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /**
  * `ours`: the nonce that we sent to the port arrived here. `foreign`: another program accepted the connection.

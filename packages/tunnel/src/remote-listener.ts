@@ -5,12 +5,12 @@ import {
   ForwardedTcpip,
   OpenFailureReason,
   quote,
-  RfcLimits,
   SshError,
   TcpipForward,
   TcpipForwardReply,
   type ValuesOf,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 
 /** The type-specific part of a `forwarded-tcpip` open. */
 export type ForwardedOpen = ValuesOf<typeof ForwardedTcpip>;
@@ -140,7 +140,7 @@ export class RemoteListener {
   #chosenPort(specificData: Bytes): number | undefined {
     if (specificData.length !== 4) return undefined;
     const { port } = TcpipForwardReply.decode(specificData);
-    return port >= 1 && port <= RfcLimits.maxPort ? port : undefined;
+    return port >= 1 && port <= Limits.maxPort ? port : undefined;
   }
 }
 

@@ -95,7 +95,9 @@ export class Route {
 
   /** Returns the option `hostKey` of `connect`, for a jump host or the server. */
   hostKey(check: HostKeyCheck, endpoint: HostKeyEndpoint): HostKeyOption {
-    const option = hostKeyOption(check, endpoint, this.#context.platform.sha256);
+    const { platform, options } = this.#context;
+    const isDefault = options.algorithms.hostKeys === platform.algorithms.hostKeys;
+    const option = hostKeyOption(check, endpoint, platform.sha256, isDefault);
     return {
       ...option,
       check: (offer) => {

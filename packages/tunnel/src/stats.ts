@@ -1,6 +1,6 @@
 /** Statistics and the timeline of a tunnel. @module */
 import type { ConnectionStats } from "@postern/ssh";
-import { Limits } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { TunnelState } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
 

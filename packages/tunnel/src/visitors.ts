@@ -1,7 +1,8 @@
 /** The visitors of a forwarding: accepted or refused, joined with the target or passed on, and counted. @module */
 import type { MaybePromise } from "@postern/auth";
 import { type BytePipe, type Channel, type Deferred, deferred, type IncomingOpen, pump } from "@postern/ssh";
-import { Limits, maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { ChannelQueue } from "./channel-queue.ts";
 import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
 import type { CheckedForwarding } from "./options.ts";

@@ -1,10 +1,10 @@
 /** `createKnownHosts` at the moments between a lookup and the write that follows it, and the cost of lookups. */
 import { createHmac } from "node:crypto";
-import { formatKnownHostsLine, type HmacSha1 } from "@postern/keys";
-import { modernAlgorithms, sha256 } from "@postern/noble";
+import { formatKnownHostsLine, type HmacSha1, keyType } from "@postern/keys";
+import { ecdsaNistp256, ecdsaNistp384, modernAlgorithms, rsaSha2_512, sha256, sshEd25519 } from "@postern/noble";
 import { deferred } from "@postern/ssh";
 import { otherHostKey, rejection, seededRandom, testHostKey } from "@postern/testkit";
-import { type Bytes, Writer } from "@postern/wire";
+import { type Bytes, fromHex, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { HostKeyOffer } from "../src/host-key.ts";
 import { createKnownHosts } from "../src/known-hosts.ts";
@@ -25,7 +25,9 @@ function world(options: KnownHostsOptions, lines: string[] = [], hmac = hmacSha1
     remove: async (line: string) => void lines.splice(lines.indexOf(line), 1),
   };
   const random = seededRandom("known hosts");
-  const verifier = createKnownHosts(portableBackend({ store }), options, { hmacSha1: hmac, sha256, random });
+  const moreHostKeys = () => [ecdsaNistp256, ecdsaNistp384];
+  const primitives = { hmacSha1: hmac, sha256, random, moreHostKeys };
+  const verifier = createKnownHosts(portableBackend({ store }), options, primitives);
   return { lines, verifier, check: async (key: Bytes) => await verifier.check(offer(key)) };
 }
 
@@ -80,6 +82,41 @@ describe("lookups", () => {
     expect(count).toBe(10);
     expect(await check(ours)).toBe(true);
     expect(count).toBe(20);
+  });
+});
+
+describe("algorithms of known ECDSA keys", () => {
+  const ecdsa = new Writer()
+    .text("ecdsa-sha2-nistp256")
+    .text("nistp256")
+    .string(fromHex(`04${"6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296".repeat(2)}`))
+    .finish();
+  const line = (names: string, key: Bytes = ecdsa) => `${names} ${keyType(key)} ${toBase64(key)}`;
+  const modern = [sshEd25519, rsaSha2_512];
+  const plain = ["ssh-ed25519", "rsa-sha2-512"];
+  const certified = (names: readonly string[]) => names.map((name) => `${name}-cert-v01@openssh.com`);
+  const all = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "rsa-sha2-512"];
+
+  it.each([
+    ["are added first if only such a key is known", [line("ssh.example.com")], ["ecdsa-sha2-nistp256", ...plain]],
+    [
+      "are added after Ed25519 if that is known, too (order_hostkeyalgs of OpenSSH)",
+      [line("ssh.example.com"), line("ssh.example.com", ours)],
+      ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"],
+    ],
+    ["are all added for a CA", [`@cert-authority ${line("*.example.com", ours)}`], [...certified(all), ...all]],
+    ["are not added for other hosts", [line("ssh.example.net")], plain],
+    ["are not added for a revoked key", [`@revoked ${line("ssh.example.com")}`], plain],
+    ["are not added if nothing is known", [], plain],
+  ] as const)("%s", async (_what, lines, expected) => {
+    const { verifier } = world({}, [...lines]);
+    const chosen = await verifier.algorithms?.(offer(ours), modern, true);
+    expect(chosen?.map(({ name }) => name)).toEqual(expected);
+  });
+
+  it("are not added to algorithms that the program chose", async () => {
+    const { verifier } = world({}, [line("ssh.example.com")]);
+    expect(await verifier.algorithms?.(offer(ours), modern, false)).toEqual(modern);
   });
 });
 

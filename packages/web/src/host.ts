@@ -66,7 +66,7 @@ export interface WebTunnelHostOptions extends TunnelHostOptions {
 export class TunnelHost extends PortableHost {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
-    const hostKeys = [...certificateAlgorithms, ...modernAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
+    const hostKeys = [...certificateAlgorithms, ...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
     const algorithms = { ...modernAlgorithms, hostKeys, ciphers: compatibleAlgorithms.ciphers };
     super(options, { listen, dial, algorithms, random: webRandom, sha256 });
   }

@@ -1,6 +1,6 @@
 /** Trusting servers by known_hosts, in pure JavaScript. @module */
 import { webRandom } from "@postern/crypto";
-import { hmacSha1, sha256 } from "@postern/noble";
+import { ecdsaNistp256, ecdsaNistp384, ecdsaNistp521, hmacSha1, sha256 } from "@postern/noble";
 import {
   createKnownHosts,
   type HostKeyVerifier,
@@ -26,5 +26,7 @@ export function knownHosts(
   const { text, store, ...more } = source;
   const updateHostKeys = store !== undefined;
   const backend = portableBackend({ text, store });
-  return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, { hmacSha1, sha256, random: webRandom });
+  const moreHostKeys = () => [ecdsaNistp256, ecdsaNistp384, ecdsaNistp521];
+  const primitives = { hmacSha1, sha256, random: webRandom, moreHostKeys };
+  return createKnownHosts(backend, { updateHostKeys, ...more, ...options }, primitives);
 }

@@ -1,6 +1,5 @@
 /** Checks values that a program passes. Messages name types only, because a value may be a secret. @module */
 import { SshError } from "./error.ts";
-import { RfcLimits } from "./limits.ts";
 
 /** Describes the type of a value, such as `a string` or `a Promise; did you forget await?`. */
 export function describeType(value: unknown): string {
@@ -52,7 +51,7 @@ export function expectInteger(name: string, value: unknown, least: number): void
 
 /** @throws SshError `misuse` unless the value is a port number of at least `lowest`. It contains a string of digits. */
 export function expectPort(name: string, value: unknown, lowest: 0 | 1): void {
-  const { maxPort } = RfcLimits;
+  const maxPort = 65_535;
   if (Number.isInteger(value) && (value as number) >= lowest && (value as number) <= maxPort) return;
   const isDigits = typeof value === "string" && /^\d{1,5}$/.test(value);
   const got = isDigits ? `the string "${value}"` : numberOrType(value);

@@ -12,10 +12,10 @@ export {
 } from "./describe/packet-decoder.ts";
 export type { SpecificationSection } from "./describe/sources.ts";
 export * from "./error.ts";
-export * from "./limits.ts";
 export * from "./messages/auth.ts";
 export * from "./messages/connection.ts";
 export * from "./messages/requests.ts";
 export * from "./messages/transport.ts";
 export * from "./reader.ts";
+export * from "./server-limits.ts";
 export * from "./writer.ts";

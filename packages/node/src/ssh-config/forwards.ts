@@ -1,5 +1,6 @@
 /** LocalForward, RemoteForward and DynamicForward as ssh_config(5) writes them. @module */
-import { quote, RfcLimits } from "@postern/wire";
+import { quote } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { type ConfigLine, configError } from "./config-line.ts";
 import { only, parsePort } from "./values.ts";
 
@@ -42,7 +43,7 @@ function parseListen(line: ConfigLine, text: string, leastPort: 0 | 1): SshConfi
   if (port === undefined || port < leastPort || text.length > 1024)
     throw configError(
       line,
-      `expected ${line.keyword} to listen on [address:]port, port ${leastPort} to ${RfcLimits.maxPort}, or on a path, got ${quote(text, 80)}`,
+      `expected ${line.keyword} to listen on [address:]port, port ${leastPort} to ${Limits.maxPort}, or on a path, got ${quote(text, 80)}`,
     );
   return host === undefined ? { port } : { host, port };
 }

@@ -1,5 +1,6 @@
 /** KnownHostsCommand: a program that prints lines of known_hosts. @module */
-import { Limits, quote, SshError } from "@postern/wire";
+import { quote, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { configError, splitArguments } from "./config-line.ts";
 import type { Resolution } from "./resolve.ts";
 import { expand } from "./tokens.ts";

@@ -7,10 +7,9 @@ import { agent } from "../agent.ts";
 import { sha256 } from "../algorithms.ts";
 import { commandPipe } from "../command.ts";
 import { reasonOf } from "../dial.ts";
-import { hmacSha1 } from "../known-hosts.ts";
+import { primitives } from "../known-hosts.ts";
 import { fileBackend } from "../known-hosts-files.ts";
 import { privateKeyFile } from "../private-key.ts";
-import { nodeRandom } from "../random.ts";
 import { readBounded } from "../read-file.ts";
 import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 
@@ -35,7 +34,7 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
       ...(lines ? [{ file: undefined, text: await lines(), isUsers: false }] : []),
     ];
     const options = { mode, hash, updateHostKeys: updateHostKeys && command === undefined, ...(ask && { ask }) };
-    return createKnownHosts({ ...base, load }, options, { hmacSha1, sha256, random: nodeRandom });
+    return createKnownHosts({ ...base, load }, options, primitives);
   };
   const verifier = create(command && (() => command()));
   return {

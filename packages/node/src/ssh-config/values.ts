@@ -1,6 +1,7 @@
 /** The values of ssh_config keywords: one function for each form, which checks what OpenSSH checks. @module */
 import { matchPattern } from "@postern/keys";
-import { quote, RfcLimits } from "@postern/wire";
+import { quote } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { type ConfigLine, configError } from "./config-line.ts";
 
 /** Most entries of a list that accumulates over lines, as in OpenSSH. */
@@ -66,7 +67,7 @@ export function port(line: ConfigLine): number {
   const given = word(line);
   const value = parsePort(given);
   if (value === undefined || value === 0)
-    throw configError(line, `expected ${line.keyword} to be 1 to ${RfcLimits.maxPort}, got ${quote(given, 60)}`);
+    throw configError(line, `expected ${line.keyword} to be 1 to ${Limits.maxPort}, got ${quote(given, 60)}`);
   return value;
 }
 
@@ -162,7 +163,7 @@ export function checkCount<Entry>(line: ConfigLine, entries: readonly Entry[]): 
 /** Returns a port number, 0 included, or `undefined` for any other text. */
 export function parsePort(text: string): number | undefined {
   const value = decimal(text);
-  return value === undefined || value > RfcLimits.maxPort ? undefined : value;
+  return value === undefined || value > Limits.maxPort ? undefined : value;
 }
 
 function decimal(text: string): number | undefined {
