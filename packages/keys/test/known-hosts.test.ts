@@ -54,6 +54,7 @@ describe("hostile known hosts", () => {
     expect(() => parseKnownHosts("\n".repeat(KnownHostsLimits.characters + 1), "/x")).toThrow(
       expect.objectContaining({ code: "key", message: expect.stringContaining("in /x") }),
     );
+    expect(() => parseKnownHosts("\n".repeat(KnownHostsLimits.characters + 1))).toThrow(/got 16777217$/);
   });
 
   it("computes one HMAC per hashed line and name, and none for other lines", () => {
