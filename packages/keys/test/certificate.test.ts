@@ -452,6 +452,7 @@ describe("parseRevokedKeys", () => {
     expect(serial).toBeGreaterThan(0n);
     expect(reason(bitmap(serial, 0b1), "one")).toBe("the certificate is revoked");
     expect(reason(bitmap(serial, 0b10), "one")).toBeUndefined();
+    expect(reason(bitmap(serial, 0), "one")).toBeUndefined();
     expect(reason(bitmap(serial + 1n, 0xff), "one")).toBeUndefined();
     expect(reason(bitmap(serial - 1n, 0b1), "one")).toBeUndefined();
   });
