@@ -134,10 +134,15 @@ describe("the service", () => {
 });
 
 describe("methods", () => {
-  it("are tried in order until one is accepted", async () => {
+  it("are tried in order until one is accepted, each after the answer to the one before (RFC 4252 section 5.1)", async () => {
     const client = await new Client(method("a"), method("b"), method("c")).start();
-    await client.receive(accept, refused(false, "a", "b", "c"), refused(false, "a", "b", "c"));
-    expect(client.tried()).toEqual(["a", "b", "c"]);
+    expect(client.tried()).toEqual(["a"]);
+    await client.receive(accept);
+    expect(client.tried()).toEqual([]);
+    for (const next of ["b", "c"]) {
+      await client.receive(refused(false, "a", "b", "c"));
+      expect(client.tried()).toEqual([next]);
+    }
     await client.receive(success);
     expect(client.events.at(-1)).toEqual({ type: "authenticated", user: "me", method: "c" });
     expect(client.machine.wantsInput).toBe(true);

@@ -153,6 +153,15 @@ describe("the peer's channel requests", () => {
     ]);
   });
 
+  it("get no slot and no reply without want_reply, such as window-change (RFC 4254 sections 5.4 and 6.7)", () => {
+    const { side, id } = accepted();
+    const [quiet, ...rest] = side.receive(channel(id, "window-change", false), channel(id, "a"));
+    const expected = { type: "request", id, requestType: "window-change", specificData: nothing, slot: undefined };
+    expect(quiet).toEqual(expected);
+    for (const slot of slots(rest)) side.machine.reply(id, slot, true);
+    expect(side.take()).toEqual([ChannelSuccess.encode({ recipientChannel: 7 })]);
+  });
+
   it.each(["ours", "the peer's"])("count until their replies are sent, or until CLOSE (%s)", (whose) => {
     const { side, id } = accepted();
     const [first, ...others] = Array.from({ length: Limits.unansweredRequests }, () =>

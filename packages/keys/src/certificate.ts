@@ -58,8 +58,9 @@ export function parseCertificate(blob: Bytes): Certificate {
     return readCertificate(blob);
   } catch (error) {
     if (error instanceof SshError && error.code === "key") throw error;
-    const why = error instanceof SshError ? `: ${error.message}` : "";
-    throw new SshError("key", `expected a certificate, got malformed data${why}`, { cause: error });
+    throw new SshError("key", `expected a certificate, got malformed data: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -31,6 +31,6 @@ export function encodeSecret(key: PrivateKey, random: Random, cipherBlock: numbe
 /** Encodes the file (PROTOCOL.key section 1). */
 export function encodeFile(cipher: string, kdf: string, kdfOptions: Bytes, publicKey: Bytes, secret: Bytes): string {
   const file = new Writer(1024).raw(utf8(magic)).text(cipher).text(kdf).string(kdfOptions).uint32(1);
-  const lines = toBase64(file.string(publicKey).string(secret).finish()).match(/.{1,70}/g) ?? [];
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
+  const base64 = toBase64(file.string(publicKey).string(secret).finish());
+  return `-----BEGIN ${label}-----\n${base64.replace(/.{1,70}/g, "$&\n")}-----END ${label}-----\n`;
 }

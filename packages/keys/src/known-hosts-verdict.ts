@@ -66,7 +66,7 @@ export function checkKnownHosts(
     if (revokes(entry, key) || (certificate && revokes(entry, certificate.signatureKey)))
       return { status: "revoked", line: entry.line };
   }
-  return trusted(known, query) ?? changed(known[0]?.keys ?? []) ?? { status: "unknown" };
+  return trusted(known, query) ?? changed(known.slice(0, 1).flatMap(({ keys }) => keys)) ?? { status: "unknown" };
 }
 
 type Known = readonly { readonly name: string; readonly keys: readonly KnownKey[] }[];

@@ -11,10 +11,11 @@ export function matchPattern(
   let [at, star, resume] = [0, -1, 0];
   for (let i = 0; i < text.length; ) {
     const letter = pattern[at];
+    const char = text.charAt(i);
     if (letter === "*") {
       star = at++;
       resume = i;
-    } else if (letter === "?" || letter === text[i] || (typeof letter === "function" && letter(text[i] ?? ""))) {
+    } else if (letter === "?" || letter === char || (typeof letter === "function" && letter(char))) {
       at++;
       i++;
     } else if (star >= 0) {

@@ -88,8 +88,7 @@ function readText(text: string, lists: Lists): void {
       const { blob } = parsePublicKey(line);
       lists.keys.add(toHex(certifiedKey(blob)));
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new SshError("key", `revoked keys, line ${index + 1}: ${why}`, { cause });
+      throw new SshError("key", `revoked keys, line ${index + 1}: ${(cause as Error).message}`, { cause });
     }
   }
 }
@@ -112,8 +111,7 @@ function readKrl(bytes: Bytes, lists: Lists): void {
     }
   } catch (error) {
     if (error instanceof SshError && error.code === "key") throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new SshError("key", `expected a well-formed KRL: ${why}`, { cause: error });
+    throw new SshError("key", `expected a well-formed KRL: ${(error as Error).message}`, { cause: error });
   }
 }
 

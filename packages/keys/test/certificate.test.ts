@@ -216,6 +216,12 @@ describe("checkCertificate", () => {
     await expect(check(everyHost, { principal: "x" })).rejects.toThrow(/expected a CA signature with one of/);
   });
 
+  it("names at most 8 principals in its error", async () => {
+    const names = (count: number) => list(...Array.from({ length: count }, (_, at) => `u${at}`));
+    await expect(check(unsigned({ principals: names(8) }))).rejects.toThrow(/got "u0", .*, "u7" \(/);
+    await expect(check(unsigned({ principals: names(9) }))).rejects.toThrow(/got "u0", .*, "u7", … \(/);
+  });
+
   it("accepts one of several names", async () => {
     await check(userBlob, { principal: ["eve", "bob"] });
     await expect(check(userBlob, { principal: [] })).rejects.toThrow(/among the principals/);
@@ -383,6 +389,19 @@ describe("parseRevokedKeys", () => {
           .string(certificates("ssh-ed25519", 0x20, 5n)),
       /expected a public key/,
     ],
+    [
+      "an unknown section of certificates",
+      (krl: Writer) => header(krl).byte(1).string(certificates("", 0x2a)),
+      /known section of certificates in a KRL, got type 42/,
+    ],
+    [
+      "a critical extension of certificates",
+      (krl: Writer) => {
+        const extension = new Writer().text("y").boolean(true).string(new Uint8Array()).finish();
+        return header(krl).byte(1).string(new Writer().text("").text("").byte(0x39).string(extension).finish());
+      },
+      /critical extensions, got y/,
+    ],
   ])("rejects a KRL with %s (PROTOCOL.krl)", (_, write, message) => {
     const krl = write(new Writer().raw(utf8("SSHKRL\n\0"))).finish();
     expect(() => parseRevokedKeys(krl, sha256)).toThrow(message);
@@ -397,6 +416,54 @@ describe("parseRevokedKeys", () => {
     for (const number of numbers) section.uint64(number);
     return new Writer().text(authority).text("").byte(type).string(section.finish()).finish();
   }
+
+  it("skips extensions that are not critical (PROTOCOL.krl section 5)", () => {
+    const extension = new Writer().text("x").boolean(false).string(new Uint8Array(3)).finish();
+    const inner = new Writer()
+      .text("")
+      .text("")
+      .byte(0x39)
+      .string(extension)
+      .byte(0x23)
+      .string(list("id one"))
+      .finish();
+    const krl = header(new Writer().raw(utf8("SSHKRL\n\0")))
+      .byte(255)
+      .string(extension)
+      .byte(1)
+      .string(inner)
+      .finish();
+    const { keyId } = parseCertificate(parsePublicKey(lineOf("one")).blob);
+    expect(keyId).toBe("id one");
+    expect(reason(krl, "one")).toBe("the certificate is revoked");
+    expect(reason(krl, "plain")).toBeUndefined();
+  });
+
+  it("revokes the serial numbers of a bitmap, and none beyond its end (PROTOCOL.krl section 2.3)", () => {
+    const { serial } = parseCertificate(parsePublicKey(lineOf("one")).blob);
+    const bitmap = (offset: bigint, bits: number) => {
+      const section = new Writer().uint64(offset).mpint(Uint8Array.of(bits)).finish();
+      const inner = new Writer().text("").text("").byte(0x22).string(section).finish();
+      return header(new Writer().raw(utf8("SSHKRL\n\0")))
+        .byte(1)
+        .string(inner)
+        .finish();
+    };
+    expect(serial).toBeGreaterThan(0n);
+    expect(reason(bitmap(serial, 0b1), "one")).toBe("the certificate is revoked");
+    expect(reason(bitmap(serial, 0b10), "one")).toBeUndefined();
+    expect(reason(bitmap(serial, 0), "one")).toBeUndefined();
+    expect(reason(bitmap(serial + 1n, 0xff), "one")).toBeUndefined();
+    expect(reason(bitmap(serial - 1n, 0b1), "one")).toBeUndefined();
+  });
+
+  it("rejects more than 16 MiB", () => {
+    const [most, message] = [2 ** 24, /at most 16777216 bytes, got 16777217/];
+    expect(() => parseRevokedKeys("#".repeat(most + 1), sha256)).toThrow(message);
+    const krl = new Uint8Array(most + 1);
+    krl.set(utf8("SSHKRL\n\0"));
+    expect(() => parseRevokedKeys(krl, sha256)).toThrow(message);
+  });
 
   it("skips signatures, which have a key and then a signature (PROTOCOL.krl section 6)", () => {
     const revoked = new Writer().string(parsePublicKey(lineOf("plain")).blob).finish();

@@ -47,6 +47,7 @@ describe("generatePrivateKey", () => {
     null,
     "me@laptop",
     { type: "dsa" },
+    { type: 7 },
     { type: "ecdsa", bits: 255 },
     { type: "rsa", bits: 1024 },
     { type: "rsa", bits: 16_385 },

@@ -10,6 +10,7 @@ import {
   knownHostsName,
   knownKeys,
   matchesKnownHost,
+  orderHostKeyAlgorithms,
   parseKnownHosts,
 } from "../src/index.ts";
 
@@ -54,6 +55,7 @@ describe("hostile known hosts", () => {
     expect(() => parseKnownHosts("\n".repeat(KnownHostsLimits.characters + 1), "/x")).toThrow(
       expect.objectContaining({ code: "key", message: expect.stringContaining("in /x") }),
     );
+    expect(() => parseKnownHosts("\n".repeat(KnownHostsLimits.characters + 1))).toThrow(/got 16777217$/);
   });
 
   it("computes one HMAC per hashed line and name, and none for other lines", () => {
@@ -121,6 +123,39 @@ describe("a key that a lookup would ignore", () => {
     ["of another type", new Writer().text("ssh-future").string(new Uint8Array(32))],
   ])("is not formatted if it is %s", (_title, key) => {
     expect(() => formatKnownHostsLine("x", key.finish())).toThrow(expect.objectContaining({ code: "key" }));
+  });
+});
+
+describe("orderHostKeyAlgorithms", () => {
+  const rsa = new Writer().text("ssh-rsa").mpint(Uint8Array.of(3)).mpint(new Uint8Array(128).fill(0x7f)).finish();
+  const rsaLine = `${host} ssh-rsa ${toBase64(rsa)}`;
+  const certificate = "ssh-ed25519-cert-v01@openssh.com";
+  const names = ["ecdsa-sha2-nistp256", certificate, "ssh-ed25519", "rsa-sha2-512"];
+
+  it.each([
+    ["nothing is known", "", names],
+    ["only another host is known", `x ${line(1)}`, names],
+    ["a key is known", `${host} ${line(1)}`, [certificate, "ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"]],
+    ["an RSA key is known", rsaLine, ["rsa-sha2-512", "ecdsa-sha2-nistp256", certificate, "ssh-ed25519"]],
+    ["a key is revoked", `@revoked ${host} ${line(1)}`, names],
+    [
+      "a CA is known",
+      `@cert-authority ${host} ${line(1)}`,
+      [certificate, "ecdsa-sha2-nistp256", "ssh-ed25519", "rsa-sha2-512"],
+    ],
+  ])("puts first what is known: %s", (_, text, ordered) => {
+    expect(orderHostKeyAlgorithms(names, parseKnownHosts(text), { host, port: 22 }, hmacSha1)).toEqual(ordered);
+  });
+
+  it("keeps the order if the first algorithm has a known key, and of an empty list", () => {
+    const lines = parseKnownHosts(`${host} ${line(1)}\n${rsaLine}`);
+    const order = (...list: readonly string[]) => orderHostKeyAlgorithms(list, lines, { host, port: 22 }, hmacSha1);
+    expect(order("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-256")).toEqual([
+      "ssh-ed25519",
+      "ecdsa-sha2-nistp256",
+      "rsa-sha2-256",
+    ]);
+    expect(order()).toEqual([]);
   });
 });
 

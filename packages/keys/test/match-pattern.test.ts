@@ -15,5 +15,8 @@ describe("matchPattern", () => {
     ["aab", "*ab", true],
     ["mississippi", "*iss*ip*", true],
     ["mississippi", "*iss*ix*", false],
+    ["a-b", ["a", (letter: string) => letter === "-", "b"], true],
+    ["a/b", ["a", (letter: string) => letter === "-", "b"], false],
+    ["", [() => true], false],
   ])("matches %j against %j: %s", (text, pattern, matches) => expect(matchPattern(text, pattern)).toBe(matches));
 });

@@ -161,6 +161,16 @@ describe("parsePrivateKey", () => {
     expect(failure(file(key, change)).code).toBe("key");
   });
 
+  it.each([
+    ["aes256-ctr", "bcrypt", "(aes256-ctr with bcrypt)"],
+    ["aes256 ctr", "bcrypt", "a passphrase; read it"],
+    ["aes256-ctr", "", "a passphrase; read it"],
+  ])("names the encryption if it is a name: %j with %j", (cipher, kdf, words) => {
+    const error = failure(file(key, { cipher, kdf }));
+    expect(error.code).toBe("passphrase");
+    expect(error.message).toContain(words);
+  });
+
   it.each(["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa"])("rejects halves of different %s pairs", (type) => {
     const [a, b] = keyVectors.filter(([name]) => name === type).map(([, vector]) => bytesOf(vector.privateKey));
     if (!a || !b) throw new Error("expected two vectors");

@@ -18,7 +18,7 @@ import {
 import { type Bytes, fromHex, Reader, toHex, utf8, Writer } from "@postern/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { privateKeyJwk } from "../src/index.ts";
+import { encodePublicKey, privateKeyJwk } from "../src/index.ts";
 import { keyVectors, vectorOf } from "./vectors.ts";
 
 const algorithms: Readonly<Record<string, { ours: PublicKeyAlgorithm; hash: string | null }>> = {
@@ -176,6 +176,14 @@ describe("signer", () => {
     const promise = signer(parsePrivateKey(privateKey)).sign(data, "rsa-sha2-512");
     data.fill(0);
     expect(opensslAccepts(privateKey, utf8("before"), await promise)).toBe(true);
+  });
+});
+
+describe("encodePublicKey", () => {
+  it.each(["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521"] as const)("encodes the blob of %s", (type) => {
+    const key = parsePrivateKey(vectorOf(type).privateKey);
+    if (key.type === "ssh-rsa") return expect.unreachable();
+    expect(toHex(encodePublicKey(type, key.point))).toBe(toHex(key.publicKey));
   });
 });
 

@@ -300,6 +300,20 @@ describe("messages of the connection layer before login", () => {
     liar.end();
   });
 
+  it.each([80, 90, 94, 100, 127])("disconnects a client that sends message %i (RFC 4252 section 6)", async (number) => {
+    for (const before of [[], [ServiceRequest.encode({ service: "ssh-userauth" })]]) {
+      const { liar, served } = lyingClient();
+      const failed = rejection(served);
+      liar.send(...before, Uint8Array.of(number, 0, 0, 0, 0));
+      expect(await failed).toMatchObject({
+        code: "protocol",
+        message: `expected an authentication message before login, got message ${number}`,
+      });
+      await liar.closed;
+      expect(liar.events.filter(({ type }) => type === "disconnect")).toMatchObject([{ reason: 2 }]);
+    }
+  });
+
   it("answers an unknown message with UNIMPLEMENTED, before and after login (RFC 4253 section 11.4)", async () => {
     const { liar, connected } = lyingServer();
     await liar.until(5);

@@ -8,6 +8,7 @@ import { type Liar, testHostKey } from "@postern/testkit";
 import {
   type Bytes,
   GlobalRequest,
+  PasswordRequest,
   RequestFailure,
   RequestSuccess,
   ServiceAccept,
@@ -20,7 +21,7 @@ import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { GlobalRequests } from "../src/global-requests.ts";
 import type { GlobalReply, SshConnection } from "../src/index.ts";
-import { loggedIn, lyingServer, nothing, rejection, turns } from "./helpers.ts";
+import { loggedIn, lyingClient, lyingServer, nothing, rejection, turns } from "./helpers.ts";
 
 const key = (): AuthMethod => publickey(testHostKey());
 const openSsh = "SSH-2.0-OpenSSH_9.2p1 Debian-2";
@@ -266,5 +267,44 @@ describe("the login request", () => {
     const said = hear(liar);
     expect(await rejection(connected)).toMatchObject({ code: "timeout" });
     expect(await said()).toEqual([service]);
+  });
+});
+
+describe("a server whose client does not wait for its answers", () => {
+  const attempt = (password: string): Bytes =>
+    UserauthRequest.encode({
+      user: "test",
+      service: "ssh-connection",
+      method: "password",
+      specificData: PasswordRequest.encode({ isChange: false, password }),
+    });
+
+  it("decides one login request after the other, and passes on what follows the one that succeeds (RFC 4252 section 5.1)", async () => {
+    const decided: string[] = [];
+    const { liar, served } = lyingClient({
+      authenticate: async (attempt) => {
+        const password = attempt.method === "password" ? attempt.password : "";
+        decided.push(`begins ${password}`);
+        await turns();
+        decided.push(`ends ${password}`);
+        return password === "secret";
+      },
+    });
+    const said = hear(liar);
+    liar.send(
+      ServiceRequest.encode({ service: "ssh-userauth" }),
+      attempt("wrong"),
+      attempt("secret"),
+      GlobalRequest.encode({ name: "first", wantReply: true, specificData: nothing }),
+    );
+    await served;
+    expect(await said()).toEqual([
+      ServiceAccept.number,
+      UserauthFailure.number,
+      UserauthSuccess.number,
+      RequestFailure.number,
+    ]);
+    expect(decided).toEqual(["begins wrong", "ends wrong", "begins secret", "ends secret"]);
+    liar.abort();
   });
 });

@@ -76,6 +76,12 @@ describe("negotiation", () => {
       /cipher \(client to server\): we offer "chacha20.*", the server offers "3des-cbc"/,
     ],
     ["cipher back", { encryptionS2c: ["arcfour"] }, /cipher \(server to client\): .*"arcfour"/],
+    [
+      "MAC",
+      { encryptionC2s: ["aes128-ctr"], macC2s: ["hmac-sha1"] },
+      /MAC \(client to server\): we offer "hmac-sha2.*", the server offers "hmac-sha1"/,
+    ],
+    ["MAC back", { encryptionS2c: ["aes128-ctr"], macS2c: [] }, /MAC \(server to client\): .* offers nothing/],
     ["compression", { compressionC2s: ["zlib"] }, /compression: we offer "none", the server offers "zlib"/],
     ["compression back", { compressionS2c: [] }, /compression: we offer "none", the server offers nothing/],
   ])("rejects lists without a common %s, and names both lists", (_list, theirs, message) => {

@@ -127,11 +127,14 @@ describe("a peer that does not speak SSH", () => {
 });
 
 describe("a machine", () => {
-  it("sends its identification and KEXINIT at once (RFC 4253 section 4.2)", () => {
-    const output = machine("client").takeOutput() ?? expect.unreachable();
-    expect(String.fromCharCode(...output.subarray(0, 16))).toBe("SSH-2.0-client\r\n");
-    expect(output[16 + 5]).toBe(20);
-  });
+  it.each(["client", "server"] as const)(
+    "sends its identification and KEXINIT at once, as a %s (RFC 4253 section 4.2)",
+    (role) => {
+      const output = machine(role).takeOutput() ?? expect.unreachable();
+      expect(String.fromCharCode(...output.subarray(0, 16))).toBe(`SSH-2.0-${role}\r\n`);
+      expect(output[16 + 5]).toBe(20);
+    },
+  );
 
   it("emits the notices of a chunk that does not contain an identification line before the error", () => {
     for (const { name, chunks } of chunkings(utf8("Too many connections\r\nSSH-1.5-x\r\n"), seededRandom("notices"))) {

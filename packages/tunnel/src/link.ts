@@ -176,5 +176,7 @@ export class Link {
 /** Names the server whose algorithms do not match. */
 function explain(error: SshError, host: string): SshError {
   if (error.code !== "negotiation") return error;
-  return new SshError("negotiation", `${quote(host)}: ${error.message}`, { cause: error });
+  return new SshError("negotiation", `the algorithms do not match those of ${quote(host)}: ${error.message}`, {
+    cause: error,
+  });
 }

@@ -30,6 +30,8 @@ describe("sections", () => {
   });
 });
 
+it("finds no section for a name that is not in a table", () => expect(sectionOf("x")).toBeUndefined());
+
 describe("a description", () => {
   it("has the number, the name and every field in wire order (every message)", () => {
     for (const [codec, fields] of tables) {
@@ -118,6 +120,13 @@ describe("a description", () => {
     const bound = { hasSignature: true, ...key, hostKey: Uint8Array.of(5), signature: Uint8Array.of(9) };
     const hostbound = request(wire.HOSTBOUND_METHOD, wire.HostboundProof.encode(bound));
     expect(valuesOf(decoder.describe("sent", hostbound)).hostKey).toEqual(Uint8Array.of(5));
+    const boundQuery = wire.HostboundQuery.encode({ hasSignature: false, ...key, hostKey: Uint8Array.of(6) });
+    expect(valuesOf(decoder.describe("sent", request(wire.HOSTBOUND_METHOD, boundQuery))).hostKey).toEqual(
+      Uint8Array.of(6),
+    );
+    const changed = wire.PasswordChange.encode({ isChange: true, oldPassword: "old", newPassword: "new" });
+    const { fields } = decoder.describe("sent", request("password", changed));
+    expect(fields.filter(({ isSecret }) => isSecret).map(({ value }) => value)).toEqual(["old", "new"]);
 
     const interactive = wire.KeyboardInteractiveRequest.encode({ language: "", submethods: "" });
     decoder.describe("sent", request("keyboard-interactive", interactive));
@@ -215,6 +224,19 @@ describe("channels (RFC 4254 section 5)", () => {
     const failure = { recipientChannel: 7, reason: 2, description: "", language: "" };
     expect(see(other, wire.ChannelOpenFailure.encode(failure))).toEqual([7, undefined, type, 1, undefined]);
     expect(see(other, data(7, 1))).toEqual([7, undefined, undefined, undefined, undefined]);
+  });
+
+  it("are described by their type, and by bytes if the type is unknown", () => {
+    const opened = (channelType: string, specificData: Uint8Array) =>
+      valuesOf(
+        createPacketDecoder().describe(
+          "sent",
+          wire.ChannelOpen.encode({ channelType, senderChannel: 0, initialWindow: 1, maxPacket: 1, specificData }),
+        ),
+      );
+    const target = { host: "a", port: 1, originAddress: "b", originPort: 2 };
+    expect(opened("direct-tcpip", wire.DirectTcpip.encode(target))).toMatchObject(target);
+    expect(opened("x@example.com", Uint8Array.of(7))).toMatchObject({ specificData: Uint8Array.of(7) });
   });
 
   it("are known by one number alone if their start was not seen", () => {

@@ -97,5 +97,5 @@ export async function readEncryptedOpenSsh(
 
 /** The same random number twice shows that the passphrase is right (PROTOCOL.key section 3). */
 function checksMatch(text: Bytes): boolean {
-  return text.length >= 8 && equal(text.subarray(0, 4), text.subarray(4, 8));
+  return equal(text.subarray(0, 4), text.subarray(4, 8));
 }

@@ -12,8 +12,8 @@ export interface RsaNumbers {
   readonly privateExponent: Bytes;
   readonly prime1: Bytes;
   readonly prime2: Bytes;
-  readonly exponent1?: Bytes;
-  readonly exponent2?: Bytes;
+  readonly exponent1: Bytes;
+  readonly exponent2: Bytes;
   readonly coefficient: Bytes;
 }
 
@@ -55,7 +55,7 @@ export function rsaPair(numbers: RsaNumbers, publicHalf: PublicHalf): AnyPair {
     [numbers.exponent1, prime1],
     [numbers.exponent2, prime2],
   ] as const) {
-    if (given !== undefined && toBigInt(given) !== d % (toBigInt(prime) - 1n)) throw damaged("RSA");
+    if (toBigInt(given) !== d % (toBigInt(prime) - 1n)) throw damaged("RSA");
   }
   return pair;
 }

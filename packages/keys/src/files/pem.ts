@@ -3,7 +3,7 @@ import { type Bytes, concat, fromBase64, fromHex, SshError } from "@postern/wire
 import type { AnyPair } from "../key-pair.ts";
 import type { PublicHalf } from "../key-types.ts";
 import type { KeyFileCrypto } from "./crypto.ts";
-import { type AskPassphrase, damaged, unsupported, wrongPassphrase } from "./failures.ts";
+import { type AskPassphrase, damaged, unsupported } from "./failures.ts";
 import { removePadding } from "./pbes2.ts";
 import { checkDecrypted, readEncryptedPkcs8, readPkcs1, readPkcs8, readSec1 } from "./pkcs8.ts";
 
@@ -76,23 +76,32 @@ async function decryptLegacy(
   if (headers.get("Proc-Type") !== "4,ENCRYPTED") throw damaged("PEM");
   const [, name, hex] = /^([A-Z0-9-]{1,20}),([0-9A-Fa-f]{1,64})$/.exec(headers.get("DEK-Info") ?? "") ?? [];
   if (name === undefined || hex === undefined) throw damaged("PEM");
-  const [, bits] = /^AES-(128|192|256)-CBC$/.exec(name) ?? [];
-  const { tripleDesCbc } = crypto;
-  const isTripleDes = name === "DES-EDE3-CBC" && tripleDesCbc !== undefined;
-  if (bits === undefined && !isTripleDes) throw unsupported(`a PEM key encrypted by ${name}`, convert);
+  const { keySize, blockSize, decrypt } = legacyCipher(name, crypto);
   const iv = fromHex(hex);
-  const blockSize = bits === undefined ? 8 : 16;
   if (iv.length !== blockSize || data.length === 0 || data.length % blockSize !== 0) throw damaged("PEM");
   const salt = iv.subarray(0, 8);
   const passphrase = await ask(name);
-  const size = bits === undefined ? 24 : Number(bits) / 8;
   let key = crypto.digest("md5", concat(passphrase, salt));
-  while (key.length < size) key = concat(key, crypto.digest("md5", concat(key.subarray(-16), passphrase, salt)));
-  const text =
-    bits === undefined
-      ? tripleDesCbc?.(key.subarray(0, size), iv, data)
-      : crypto.aesCbc(key.subarray(0, size), iv, data);
+  while (key.length < keySize) key = concat(key, crypto.digest("md5", concat(key.subarray(-16), passphrase, salt)));
+  const text = decrypt(key.subarray(0, keySize), iv, data);
   key.fill(0);
-  if (text === undefined) throw wrongPassphrase();
   return removePadding(text, blockSize);
+}
+
+interface LegacyCipher {
+  readonly keySize: number;
+  readonly blockSize: number;
+  readonly decrypt: (key: Bytes, iv: Bytes, data: Bytes) => Bytes;
+}
+
+function legacyCipher(name: string, crypto: KeyFileCrypto): LegacyCipher {
+  const [, bits] = /^AES-(128|192|256)-CBC$/.exec(name) ?? [];
+  if (bits !== undefined) {
+    return { keySize: Number(bits) / 8, blockSize: 16, decrypt: (...input) => crypto.aesCbc(...input) };
+  }
+  const { tripleDesCbc } = crypto;
+  if (name !== "DES-EDE3-CBC" || tripleDesCbc === undefined) {
+    throw unsupported(`a PEM key encrypted by ${name}`, convert);
+  }
+  return { keySize: 24, blockSize: 8, decrypt: tripleDesCbc };
 }

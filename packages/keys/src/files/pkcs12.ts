@@ -4,7 +4,7 @@ import type { AnyPair } from "../key-pair.ts";
 import type { PublicHalf } from "../key-types.ts";
 import type { KeyFileCrypto, KeyFileHash } from "./crypto.ts";
 import { DerReader } from "./der.ts";
-import { type AskPassphrase, damaged, unsupported, wrongPassphrase } from "./failures.ts";
+import { type AskPassphrase, unsupported, wrongPassphrase } from "./failures.ts";
 import { checkCost, KeyFileLimits } from "./limits.ts";
 import { decryptPbes2 } from "./pbes2.ts";
 import { checkDecrypted, readPkcs8 } from "./pkcs8.ts";
@@ -33,7 +33,7 @@ export async function readPkcs12(
   const file = new DerReader(der);
   const pfx = file.nested();
   file.end();
-  if (pfx.number() !== 3) throw damaged("PKCS #12");
+  pfx.number(); // its version, from which `kindOfDer` knows the format
   const outer = pfx.nested();
   const type = outer.oid();
   if (type !== data) throw unsupported(`a PKCS #12 file whose integrity is protected by ${type}`, convert);
@@ -73,8 +73,9 @@ function readMac(mac: DerReader, crypto: KeyFileCrypto): (passphrase: Bytes, cov
   const info = mac.nested();
   const algorithm = info.nested();
   const name = algorithm.oid();
-  const [hash, blockSize] = hashes[name] ?? [];
-  if (hash === undefined || blockSize === undefined) throw unsupported(`a PKCS #12 file with the MAC ${name}`, convert);
+  const known = hashes[name];
+  if (known === undefined) throw unsupported(`a PKCS #12 file with the MAC ${name}`, convert);
+  const [hash, blockSize] = known;
   algorithm.optionalNull();
   algorithm.end();
   const expected = info.octets();

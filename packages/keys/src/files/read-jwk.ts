@@ -41,13 +41,11 @@ export function readJwk(text: string, publicHalf: PublicHalf): AnyPair {
 type Fields = Readonly<Record<string, unknown>> & { readonly kty?: unknown; readonly crv?: unknown };
 
 function parse(text: string): Fields {
-  let value: unknown;
   try {
-    value = JSON.parse(text.trim());
+    // An object, because the text begins with a brace.
+    return JSON.parse(text.trim()) as Fields;
   } catch {
     // The message of JSON.parse quotes the text.
     throw damaged("JWK");
   }
-  if (typeof value !== "object" || value === null) throw damaged("JWK");
-  return value as Fields;
 }
