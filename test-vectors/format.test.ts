@@ -86,6 +86,7 @@ describe("the suite", () => {
     ["hash", [sha256, sha384, sha512]],
     // The group of an exchange comes from the server, so its vectors are connections: see the tests of the transport.
     ["kex", compatibleAlgorithms.kex.filter(({ groupExchange }) => groupExchange === undefined)],
+    ["handshake", compatibleAlgorithms.kex],
     ["hostkey", [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256]],
   ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);
