@@ -75,6 +75,14 @@ describe("the suite", () => {
     expect([inFiles, inTests]).toEqual([`${number}`, `${tests}`]);
   });
 
+  it.each([
+    ...["CVE-2018-10933", "CVE-2023-46445", "CVE-2023-46446", "CVE-2023-48795", "CVE-2024-45337", "CVE-2025-22869"],
+    ...["CVE-2025-32433", "CVE-2026-42508", ...Array.from({ length: 8 }, (_, index) => `CVE-2026-${39_828 + index}`)],
+  ])("has a test for %s, or the reason in the README why it has none", (cve) => {
+    const named = files.some(([, { notes }]) => JSON.stringify(notes).includes(`"${cve}"`));
+    expect([named, read("README.md").includes(`- ${cve}: `)]).toContain(true);
+  });
+
   it("bears the version of the newest entry of its changelog", () => {
     const [, newest] = /^## (\S+)$/m.exec(read("CHANGELOG.md")) ?? [];
     expect(newest).toBe(read("VERSION").trim());
@@ -86,6 +94,7 @@ describe("the suite", () => {
     ["hash", [sha256, sha384, sha512]],
     // The group of an exchange comes from the server, so its vectors are connections: see the tests of the transport.
     ["kex", compatibleAlgorithms.kex.filter(({ groupExchange }) => groupExchange === undefined)],
+    ["handshake", compatibleAlgorithms.kex],
     ["hostkey", [...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256]],
   ] as const)("has one file for each algorithm of %s", (kind, values) => {
     const names = (values as readonly { readonly name: string }[]).map(({ name }) => name);

@@ -9,7 +9,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const vectorFolder = fileURLToPath(new URL("../../test-vectors/", import.meta.url));
 
 /** Vectors that take long in JavaScript, or are those of another name. `npm run vectors` runs them in every runtime. */
-const slow = /^kex\/(diffie-hellman-group1[68]|sntrup761x25519-sha512@)/;
+const slow = /^(kex|handshake)\/(diffie-hellman-group(1[68]|-exchange)|sntrup761x25519-sha512@)/;
 
 /** The files of `test-vectors/`, as `<kind>/<algorithm>.json`. Traces are for another process, which they talk to. */
 function vectorFiles(all = false): readonly string[] {

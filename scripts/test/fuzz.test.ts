@@ -58,7 +58,7 @@ describe("every reader and machine", async () => {
 
   it("has at least one target in each package that reads hostile input", () => {
     expect(new Set(targets.map(({ folder }) => folder.split("/").at(-3)))).toEqual(
-      new Set(["connection", "host", "http", "keys", "node", "ssh", "transport", "wire"]),
+      new Set(["connection", "host", "http", "keys", "node", "ssh", "transport", "tunnel", "wire"]),
     );
   });
 

@@ -46,7 +46,7 @@ export const notes = [
     description: "A key is shorter than a digest, as long, or longer; a longer one is extended (RFC 4253 section 7.2).",
     effect: "The connection fails, or a part of a key is constant.",
   }),
-  rule("SessionIdentifier", /^kdf/, /a later exchange|as session identifier/, {
+  rule("SessionIdentifier", /^(kdf|handshake)/, /a later exchange|as session identifier/, {
     bugType: "EDGE_CASE",
     description: "The session identifier is the exchange hash of the first exchange (RFC 4253 section 7.2).",
     effect: "The connection fails at its first rekey.",
@@ -56,7 +56,7 @@ export const notes = [
     description: "K is an mpint: without leading zeros, and with one if the first bit is set (RFC 4251 section 5).",
     effect: "One handshake in 256, or in two, fails.",
   }),
-  rule("SecretAsString", /^(kdf|exchange-hash)/, /K is a string/, {
+  rule("SecretAsString", /^(kdf|exchange-hash|handshake)/, /K is a string/, {
     bugType: "EDGE_CASE",
     description:
       "In hybrid exchanges K is a string, whose leading zeros stay (draft-ietf-sshm-mlkem-hybrid-kex, RFC 9941).",
@@ -67,7 +67,15 @@ export const notes = [
     description: "A value that is longer, shorter or rarer than usual.",
   }),
   // Key exchanges
-  rule("SecretAsMpint", /^kex/, /leading zeros of|first byte of the secret/, {
+  rule("DifferentDirections", /^handshake/, /to the server, .* to the client/, {
+    bugType: "EDGE_CASE",
+    description: "The ciphers of the two directions differ (RFC 4253 section 7.1), and so do the sizes of their keys.",
+  }),
+  rule("OtherGroup", /^handshake/, /with generator 5/, {
+    bugType: "EDGE_CASE",
+    description: "The server's group has not the size that the client prefers, and is not of RFC 3526 (RFC 4419).",
+  }),
+  rule("SecretAsMpint", /^(kex|handshake)/, /leading zeros of|first byte of the secret|K is an mpint/, {
     bugType: "EDGE_CASE",
     description: "K is an mpint: without leading zeros, and with one if the first bit is set (RFC 4251 section 5).",
     effect: "One handshake in 256, or in two, fails.",

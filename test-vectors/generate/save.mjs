@@ -18,6 +18,7 @@ const types = [
   [/^kdf\//, "KeyDerivation", "kdf"],
   [/^exchange-hash\//, "ExchangeHash", "exchange-hash"],
   [/^kex\//, "KeyExchange", "kex"],
+  [/^handshake\//, "Handshake", "handshake"],
   [/^hostkey\//, "SignatureVerification", "hostkey"],
   [/^fingerprint\//, "Fingerprint", "fingerprint"],
   [/^authorized-keys\//, "AuthorizedKeys", "authorized-keys"],

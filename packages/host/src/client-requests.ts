@@ -50,7 +50,8 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
   readonly #sessions = new Set<Session>();
   readonly #pipes = new Set<BytePipe>();
   #linger: ReturnType<typeof setTimeout> | undefined;
-  readonly #abort = new AbortController();
+  /** Targets that have not answered, each with a signal of its own: Node.js warns of ten listeners to one signal. */
+  readonly #dials = new Set<AbortController>();
   /** Requests run one after the other: replies stay in order, and a cancel finds the forwarding before it. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
@@ -129,7 +130,7 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
   /** Frees all ports, because the connection has ended. */
   async end(): Promise<void> {
     this.#closing = true;
-    this.#abort.abort(clientDisconnected());
+    for (const abort of this.#dials) abort.abort(clientDisconnected());
     this.#sessions.clear();
     await this.#closeAll();
     if (this.#pipes.size === 0) return;
@@ -155,9 +156,16 @@ export class ClientRequests implements ForwardingContext, DirectChannelContext {
     };
   }
 
-  dial(target: Address): Promise<BytePipe> {
+  async dial(target: Address): Promise<BytePipe> {
     const { targetTimeoutMs: timeoutMs } = this.#context.options.limits;
-    return this.#context.platform.dial(target, { signal: this.#abort.signal, timeoutMs });
+    const abort = new AbortController();
+    if (this.#closing) abort.abort(clientDisconnected());
+    this.#dials.add(abort);
+    try {
+      return await this.#context.platform.dial(target, { signal: abort.signal, timeoutMs });
+    } finally {
+      this.#dials.delete(abort);
+    }
   }
 
   channelRefused({ host, port }: Address, reason: string): void {

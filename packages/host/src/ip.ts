@@ -8,7 +8,8 @@ import { quote, SshError } from "@postern/wire";
  */
 export function parseIp(text: string): readonly number[] | undefined {
   if (!text.includes(":")) return parseIpv4(text);
-  const bytes = parseIpv6(text.replace(/%.*$/, ""));
+  const [address = ""] = text.split("%", 1);
+  const bytes = parseIpv6(address);
   const mapped = bytes?.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
   return mapped ? bytes?.slice(12) : bytes;
 }

@@ -1,6 +1,7 @@
-/** Fuzz target: authorized_keys. @module */
+/** Fuzz targets: authorized_keys, user certificates and addresses. @module */
+import { formatPublicKey, parseCertificate } from "@postern/keys";
 import { type FuzzTarget, vectorTexts } from "@postern/testkit";
-import { fromUtf8, utf8 } from "@postern/wire";
+import { fromBase64, fromUtf8, utf8 } from "@postern/wire";
 import { authorizedKeys } from "../src/authorized-keys.ts";
 import { AddressList, parseIp } from "../src/ip.ts";
 
@@ -19,6 +20,19 @@ export const targets: readonly FuzzTarget[] = [
       ].map((text) => utf8(text));
     },
     run: (input) => void authorizedKeys(fromUtf8(input)),
+  },
+  {
+    name: "user-certificate",
+    sources: ["packages/host/src/user-certificate.ts", "packages/host/src/ip.ts"],
+    codes: ["key", "unsupported"],
+    seeds: () => vectorTexts("certificates", ["certificate"]).map((line) => fromBase64(line.split(" ")[1] ?? "")),
+    run(input) {
+      const certificate = parseCertificate(input);
+      const { signatureKey, validAfter, principals } = certificate;
+      const keys = authorizedKeys(`cert-authority ${formatPublicKey(signatureKey)}`);
+      const use = { certificate, host: "10.1.2.3", user: principals[0] ?? "", time: Number(validAfter) * 1000 };
+      keys.permissions(input, use);
+    },
   },
   {
     name: "addresses",

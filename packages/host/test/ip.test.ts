@@ -25,6 +25,11 @@ describe("parseIp", () => {
     "g::",
     "localhost",
   ])("refuses %j", (text) => expect(parseIp(text)).toBeUndefined());
+
+  // In quadratic time, this would take minutes.
+  it("refuses a text of many zone indices in linear time", () => {
+    expect(parseIp(`:${"%".repeat(1_000_000)}\n`)).toBeUndefined();
+  });
 });
 
 describe("sourceOf", () => {

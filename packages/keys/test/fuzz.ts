@@ -8,6 +8,8 @@ import {
   AgentIdentitiesAnswer,
   AgentSignResponse,
   agentAlgorithms,
+  certificateOption,
+  checkCertificateConditions,
   encodeAgentFrame,
   knownKeys,
   parseCertificate,
@@ -31,10 +33,21 @@ export const targets: readonly FuzzTarget[] = [
   },
   {
     name: "certificate",
-    sources: ["packages/keys/src/certificate.ts"],
+    sources: ["packages/keys/src/certificate.ts", "packages/keys/src/check-certificate.ts"],
     codes: ["key"],
     seeds: () => certificates().map(blobOf),
-    run: (input) => void parseCertificate(input),
+    run(input) {
+      const certificate = parseCertificate(input);
+      const { type, signatureKey, validAfter } = certificate;
+      checkCertificateConditions(certificate, {
+        type,
+        principal: "ssh.example.com",
+        authorities: [signatureKey],
+        now: Number(validAfter) * 1000,
+        criticalOptions: ["force-command", "source-address"],
+      });
+      certificateOption(certificate, "source-address");
+    },
   },
   {
     name: "revoked-keys",

@@ -1,14 +1,16 @@
 /** The heap that files and messages of the largest size occupy once they are read. */
-import { sha256 } from "@postern/noble";
-import { collectGarbage, vectorBytes, vectorTexts } from "@postern/testkit";
-import { fromBase64, SshError, Writer } from "@postern/wire";
+import { loadKeyFileCrypto, parsePrivateKey, publicHalf, sha256 } from "@postern/noble";
+import { bytesInUse, collectGarbage, vectorBytes, vectorTexts } from "@postern/testkit";
+import { type Bytes, fromBase64, SshError, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import {
   AgentFrameReader,
   AgentIdentitiesAnswer,
   KnownHostsLimits,
+  loadKeyFiles,
   parseCertificate,
   parseKnownHosts,
+  parsePublicKey,
   parseRevokedKeys,
 } from "../src/index.ts";
 
@@ -74,4 +76,61 @@ describe("the heap", () => {
     const answer = most.finish();
     expect(kept(() => AgentIdentitiesAnswer.decode(answer))).toBeLessThan(MiB);
   });
+
+  it("keeps no part of a file or a certificate with the error that refuses it", async () => {
+    const { readKeyFile } = await loadKeyFiles();
+    const crypto = await loadKeyFileCrypto();
+    const blob = fromBase64(line.split(" ")[1] ?? "");
+    const certificate = fromBase64(
+      vectorTexts("certificates/ssh-ed25519.json", ["certificate"])[0]?.split(" ")[1] ?? "",
+    );
+    // Each call returns another string, none of which is a constant of the source.
+    const fill = (one: string) => one.repeat(60_000 / one.length);
+    const files: readonly (() => unknown)[] = [
+      () => readKeyFile(`-----BEGIN PRIVATE KEY-----\n${fill("=")}\n`, undefined, publicHalf, crypto),
+      () => readKeyFile(`-----BEGIN EC PRIVATE KEY-----\n${fill("A: b\n")}`, undefined, publicHalf, crypto),
+      () => readKeyFile("-----BEGIN PRIVATE KEY-----\n".repeat(2000), undefined, publicHalf, crypto),
+      () => readKeyFile(`PuTTY-User-Key-File-3: ${fill("x")}`, undefined, publicHalf, crypto),
+      () =>
+        readKeyFile(`PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\n${fill("a\n")}`, undefined, publicHalf, crypto),
+      () => readKeyFile(`{"kty":"${fill("x")}"}`, undefined, publicHalf, crypto),
+      () => readKeyFile(new Uint8Array(60_000).fill(0x30), undefined, publicHalf, crypto),
+      () => parsePrivateKey(`-----BEGIN OPENSSH PRIVATE KEY-----\n${fill("A")}\n-----END OPENSSH PRIVATE KEY-----\n`),
+      () => parsePrivateKey(`-----BEGIN ${fill("A ")}-----`),
+      () => parsePrivateKey(fill("ssh-rsa ")),
+      () => parsePublicKey(`${fill("x")} ${line}`),
+      () => parseCertificate(Uint8Array.of(...certificate, ...new Uint8Array(40_000))),
+      () => parseCertificate(blobOf(blob, 60_000)),
+    ];
+    const rounds = 20;
+    let before = await bytesInUse();
+    const all: unknown[][] = [];
+    for (const [index, read] of files.entries()) {
+      const errors: unknown[] = [];
+      for (let round = 0; round < rounds; round++) {
+        try {
+          await read();
+        } catch (error) {
+          // Until the stack is read, V8 keeps the frames, and with them the file.
+          for (let one: unknown = error; one instanceof Error; one = one.cause) void one.stack;
+          errors.push(error);
+        }
+      }
+      all.push(errors);
+      const after = await bytesInUse();
+      expect([index, errors.length]).toEqual([index, rounds]);
+      // A file has 40 to 60 KB.
+      expect(after - before, `file ${index}`).toBeLessThan(rounds * 20_000);
+      before = after;
+    }
+    expect(all).toHaveLength(files.length);
+  }, 60_000);
 });
+
+/** A key that announces a long name. */
+function blobOf(key: Bytes, size: number): Bytes {
+  return new Writer(size)
+    .text(`${"a".repeat(size)}@example.com`)
+    .raw(key)
+    .finish();
+}

@@ -4,7 +4,7 @@ import { deriveKeys, exchangeHash } from "@postern/transport";
 import { fromHex, toHex } from "@postern/wire";
 import { equal, ok, testsOf, type Vector, type VectorFile, type VectorTest } from "./vector-checks.ts";
 
-type Letter = "A" | "B" | "C" | "D" | "E" | "F";
+export type Letter = "A" | "B" | "C" | "D" | "E" | "F";
 
 interface KeyDerivationVector extends Vector {
   readonly secret: string;
@@ -29,7 +29,7 @@ interface ExchangeHashVector extends Vector {
 }
 
 /** The IV, key and MAC key of each direction (RFC 4253 section 7.2). */
-const directions = [
+export const directions = [
   ["c2s", "A", "C", "E"],
   ["s2c", "B", "D", "F"],
 ] as const;

@@ -6,6 +6,7 @@ import { toHex } from "@postern/wire";
 import { authorizedKeysTests, fingerprintTests } from "./authorization-checks.ts";
 import { certificateTests, type KrlFile, krlTests } from "./certificate-checks.ts";
 import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
+import { handshakeTests } from "./handshake-checks.ts";
 import { type KeyFileProvider, testsOfKeys } from "./key-checks.ts";
 import { knownHostsTests } from "./known-hosts-checks.ts";
 import { bytesOf, Player, type Transcript } from "./transcript.ts";
@@ -54,6 +55,8 @@ export function testsOfFile(
       return hashTests(file, value(hashes));
     case "kex":
       return kexTests(file, value(algorithms.kex));
+    case "handshake":
+      return handshakeTests(file, value(algorithms.kex), algorithms);
     case "kdf":
       return keyDerivationTests(file, value(hashes));
     case "exchange-hash":

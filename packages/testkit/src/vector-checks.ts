@@ -263,7 +263,7 @@ function directionKeys(vector: CipherVector, macs: readonly Mac[]): DirectionKey
 }
 
 /** Returns the bytes in order, and throws if more are drawn. */
-function scripted(bytes: Bytes): (size: number) => Bytes {
+export function scripted(bytes: Bytes): (size: number) => Bytes {
   let at = 0;
   return (size) => {
     ok(at + size <= bytes.length, `expected at most ${bytes.length} bytes of randomness to be drawn, got ${at + size}`);

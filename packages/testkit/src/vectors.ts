@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Algorithms, Cipher, Hash, KexMethod, Mac, PublicKeyAlgorithm } from "@postern/crypto";
 import { certificateTests } from "./certificate-checks.ts";
 import { exchangeHashTests, keyDerivationTests } from "./exchange-checks.ts";
+import { handshakeTests } from "./handshake-checks.ts";
 import type { KeyVector } from "./key-checks.ts";
 import { userauthTests } from "./userauth-checks.ts";
 import * as checks from "./vector-checks.ts";
@@ -49,14 +50,16 @@ export function loadKeyVectors(): (readonly [type: string, vector: KeyVector])[]
 
 /** Returns the tests of a provider, by kind. */
 export function providerTests(
-  { macs, ciphers, kex, hostKeys }: Algorithms,
+  algorithms: Algorithms,
   hashes: readonly Hash[],
 ): Readonly<Record<string, checks.VectorTest[]>> {
+  const { macs, ciphers, kex, hostKeys } = algorithms;
   return {
     hashes: hashes.flatMap(hashTests),
     MACs: macs.flatMap(macTests),
     ciphers: ciphers.flatMap((cipher) => cipherTests(cipher, macs)),
     "key exchanges": kex.filter(({ groupExchange }) => groupExchange === undefined).flatMap(kexTests),
+    handshakes: kex.flatMap((method) => handshakeTests(loadVectors("handshake", method.name), method, algorithms)),
     "public keys": hostKeys.flatMap(hostKeyTests),
     "user authentication": hostKeys
       .filter(({ name }) => !name.startsWith("sk-"))

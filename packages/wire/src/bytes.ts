@@ -101,5 +101,6 @@ export function sanitizeText(text: string, multiline = false): string {
 
 /** Quotes at most `limit` characters of a peer's text for an error message, escaped by {@link sanitizeText}. */
 export function quote(text: string, limit = 120): string {
-  return `"${sanitizeText(text.slice(0, limit))}${text.length > limit ? "…" : ""}"`;
+  // Joined, because V8 would keep the whole text with a slice of it.
+  return `"${Array.from(sanitizeText(text.slice(0, limit))).join("")}${text.length > limit ? "…" : ""}"`;
 }

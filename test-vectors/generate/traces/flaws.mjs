@@ -19,6 +19,44 @@ export function flaws(role) {
   return role === "server" ? ofServers() : ofClients();
 }
 
+/** The same in both roles. */
+const shared = {
+  extInfoBeforeNewKeys: trace("CVE-2023-46445", "EXT_INFO before NEWKEYS", "exchange", [send(m.extInfo), end]),
+  ignoreBeforeKexInit: trace("CVE-2023-48795", "IGNORE before KEXINIT", "version", [send(m.ignore), end]),
+  ignoreBeforeNewKeys: trace("CVE-2023-48795", "IGNORE before NEWKEYS", "exchange", [send(m.ignore), end]),
+  unknownNumber: trace("CVE-2023-48795", "a message number without a meaning before NEWKEYS", "kexinit", [
+    send(m.unknown(192)),
+    end,
+  ]),
+  sequenceGoesOn: trace("CVE-2023-48795", "a sequence number that counts on after NEWKEYS", "exchange", [
+    perform("keys", { keepSequence: true }),
+    end,
+  ]),
+  pings: trace("CVE-2025-26466", "pings before NEWKEYS", "kexinit", [send(m.ping, { repeat: 2_000 }), end]),
+  repeatedKexInit: trace("CVE-2016-8858", "KEXINIT again and again before NEWKEYS", "kexinit", [
+    ...Array.from({ length: 3 }, () => perform("sendKexInit", { again: true })),
+    expect("disconnect", "unimplemented"),
+  ]),
+  padding: trace("CVE-2026-46597", "a packet whose padding leaves no room for a payload", "kexinit", [
+    { raw: `${uint32(12)}0b${repeat(11, "00")}` },
+    end,
+  ]),
+  largestWindow: trace("CVE-2026-39834", "a window of 2^32 - 1, and data", "forwardable", [
+    perform("channel", { window: 0xff_ff_ff_ff, maxPacket: 0xff_ff_ff_ff }),
+    perform("echo", { size: 30_000 }),
+    goesOn,
+  ]),
+  windowOverflow: trace("CVE-2025-54804", "WINDOW_ADJUST that overflows the window", "channel", [
+    send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
+    send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
+    expect("disconnect", "ignored"),
+  ]),
+  longDescription: trace("CVE-2019-17498", "DISCONNECT whose description is longer than the packet", "authenticated", [
+    send({ name: "DISCONNECT", payload: message(1, uint32(11), uint32(0xff_ff_ff_ff)) }),
+    end,
+  ]),
+};
+
 function ofServers() {
   const request = (method, ...rest) =>
     send({ name: "USERAUTH_REQUEST", payload: message(50, "{user}", text("ssh-connection"), text(method), ...rest) });
@@ -80,17 +118,11 @@ function ofServers() {
       [send(m.authNone), expect("disconnect", "unimplemented")],
       { strict: false },
     ),
-    trace("CVE-2023-46445", "EXT_INFO before NEWKEYS", "exchange", [send(m.extInfo), end]),
-    trace("CVE-2023-48795", "IGNORE before KEXINIT", "version", [send(m.ignore), end]),
-    trace("CVE-2023-48795", "IGNORE before NEWKEYS", "exchange", [send(m.ignore), end]),
-    trace("CVE-2023-48795", "a message number without a meaning before NEWKEYS", "kexinit", [
-      send(m.unknown(192)),
-      end,
-    ]),
-    trace("CVE-2023-48795", "a sequence number that counts on after NEWKEYS", "exchange", [
-      perform("keys", { keepSequence: true }),
-      end,
-    ]),
+    shared.extInfoBeforeNewKeys,
+    shared.ignoreBeforeKexInit,
+    shared.ignoreBeforeNewKeys,
+    shared.unknownNumber,
+    shared.sequenceGoesOn,
     trace("CVE-2024-45337", "the right key queried, the request signed by an unknown key", "service", [
       perform("login", { query: true }),
       expect("USERAUTH_PK_OK"),
@@ -111,7 +143,7 @@ function ofServers() {
       send(m.globalRequest("no-such-request@example.com", true), { repeat: 20_000 }),
       expect("disconnect"),
     ]),
-    trace("CVE-2025-26466", "pings before NEWKEYS", "kexinit", [send(m.ping, { repeat: 2_000 }), end]),
+    shared.pings,
     trace(
       "CVE-2025-26466",
       "pings before NEWKEYS, without strict key exchange",
@@ -119,10 +151,7 @@ function ofServers() {
       [send(m.ping, { repeat: 2_000 }), expect("disconnect", "unimplemented")],
       { strict: false },
     ),
-    trace("CVE-2016-8858", "KEXINIT again and again before NEWKEYS", "kexinit", [
-      ...Array.from({ length: 3 }, () => perform("sendKexInit", { again: true })),
-      expect("disconnect", "unimplemented"),
-    ]),
+    shared.repeatedKexInit,
     trace("CVE-2023-25136", "an identification line of an old client", "connected", [perform("version"), goesOn], {
       version: "SSH-2.0-PuTTY_Release_0.64",
     }),
@@ -163,10 +192,7 @@ function ofServers() {
       send({ name: "an empty payload", payload: "" }),
       expect("disconnect", "unimplemented"),
     ]),
-    trace("CVE-2026-46597", "a packet whose padding leaves no room for a payload", "kexinit", [
-      { raw: `${uint32(12)}0b${repeat(11, "00")}` },
-      expect("disconnect"),
-    ]),
+    shared.padding,
     trace("CVE-2025-58181", "a GSSAPI request with 2^32 - 1 mechanisms", "service", [
       request("gssapi-with-mic", uint32(0xff_ff_ff_ff)),
       refusedOrEnd,
@@ -195,16 +221,8 @@ function ofServers() {
       perform("refusedChannels", { count: 2_000 }),
       goesOn,
     ]),
-    trace("CVE-2026-39834", "a window of 2^32 - 1, and data", "forwardable", [
-      perform("channel", { window: 0xff_ff_ff_ff, maxPacket: 0xff_ff_ff_ff }),
-      perform("echo", { size: 30_000 }),
-      goesOn,
-    ]),
-    trace("CVE-2025-54804", "WINDOW_ADJUST that overflows the window", "channel", [
-      send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
-      send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
-      expect("disconnect", "ignored"),
-    ]),
+    shared.largestWindow,
+    shared.windowOverflow,
     trace("CVE-2018-15473", "a malformed key of a user that exists", "service", [
       request("publickey", "01", text("ssh-ed25519"), uint32(0x7f_ff_ff_ff)),
       refusedOrEnd,
@@ -224,17 +242,14 @@ function ofServers() {
       }),
       refusedOrEnd,
     ]),
-    trace("CVE-2019-17498", "DISCONNECT whose description is longer than the packet", "authenticated", [
-      send({ name: "DISCONNECT", payload: message(1, uint32(11), uint32(0xff_ff_ff_ff)) }),
-      end,
-    ]),
+    shared.longDescription,
   ];
 }
 
 function ofClients() {
   const open = (type) => send(m.openOf(type));
   return [
-    trace("CVE-2023-46445", "EXT_INFO before NEWKEYS", "exchange", [send(m.extInfo), end]),
+    shared.extInfoBeforeNewKeys,
     trace(
       "CVE-2023-46445",
       "EXT_INFO before NEWKEYS, without strict key exchange",
@@ -242,16 +257,10 @@ function ofClients() {
       [send(m.extInfo), expect("disconnect", "unimplemented")],
       { strict: false },
     ),
-    trace("CVE-2023-48795", "IGNORE before KEXINIT", "version", [send(m.ignore), end]),
-    trace("CVE-2023-48795", "IGNORE before NEWKEYS", "exchange", [send(m.ignore), end]),
-    trace("CVE-2023-48795", "a message number without a meaning before NEWKEYS", "kexinit", [
-      send(m.unknown(192)),
-      end,
-    ]),
-    trace("CVE-2023-48795", "a sequence number that counts on after NEWKEYS", "exchange", [
-      perform("keys", { keepSequence: true }),
-      end,
-    ]),
+    shared.ignoreBeforeKexInit,
+    shared.ignoreBeforeNewKeys,
+    shared.unknownNumber,
+    shared.sequenceGoesOn,
     trace("CVE-2018-10933", "USERAUTH_SUCCESS before the client has requested a service", "exchange", [
       send(m.authSuccess),
       expect("disconnect", "unimplemented"),
@@ -264,10 +273,7 @@ function ofClients() {
       send(m.globalRequest("roaming@appgate.com", true)),
       expect("REQUEST_FAILURE"),
     ]),
-    trace("CVE-2016-8858", "KEXINIT again and again before NEWKEYS", "kexinit", [
-      ...Array.from({ length: 3 }, () => perform("sendKexInit", { again: true })),
-      expect("disconnect", "unimplemented"),
-    ]),
+    shared.repeatedKexInit,
     trace("CVE-2023-1667", "a guess in a rekey", "authenticated", [
       perform("sendKexInit", {
         guess: true,
@@ -304,10 +310,7 @@ function ofClients() {
       send(m.channelRequest(theirs, "exit-status", false)),
       expect("disconnect", "ignored"),
     ]),
-    trace("CVE-2019-17498", "DISCONNECT whose description is longer than the packet", "authenticated", [
-      send({ name: "DISCONNECT", payload: message(1, uint32(11), uint32(0xff_ff_ff_ff)) }),
-      end,
-    ]),
+    shared.longDescription,
     trace("CVE-2019-13115", "a host key whose length exceeds the reply", "kexinit", [
       send({ name: "KEX_ECDH_REPLY", payload: message(31, uint32(0xff_ff_ff_ff), repeat(40)) }),
       end,
@@ -344,20 +347,9 @@ function ofClients() {
       perform("refusedChannels", { count: 2_000 }),
       goesOn,
     ]),
-    trace("CVE-2026-39834", "a window of 2^32 - 1, and data", "forwardable", [
-      perform("channel", { window: 0xff_ff_ff_ff, maxPacket: 0xff_ff_ff_ff }),
-      perform("echo", { size: 30_000 }),
-      goesOn,
-    ]),
-    trace("CVE-2026-46597", "a packet whose padding leaves no room for a payload", "kexinit", [
-      { raw: `${uint32(12)}0b${repeat(11, "00")}` },
-      end,
-    ]),
-    trace("CVE-2025-54804", "WINDOW_ADJUST that overflows the window", "channel", [
-      send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
-      send(m.windowAdjust(theirs, 0xff_ff_ff_ff)),
-      expect("disconnect", "ignored"),
-    ]),
-    trace("CVE-2025-26466", "pings before NEWKEYS", "kexinit", [send(m.ping, { repeat: 2_000 }), end]),
+    shared.largestWindow,
+    shared.padding,
+    shared.windowOverflow,
+    shared.pings,
   ];
 }
