@@ -173,7 +173,7 @@ export class Link {
   }
 }
 
-/** Names the server whose algorithms do not match. */
+/** A failed negotiation is retried, so its message says that retrying may not help. */
 function explain(error: SshError, host: string): SshError {
   if (error.code !== "negotiation") return error;
   return new SshError("negotiation", `the algorithms do not match those of ${quote(host)}: ${error.message}`, {
