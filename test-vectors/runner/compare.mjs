@@ -1,7 +1,7 @@
 /**
  * Plays all traces against implementations that are installed, and writes the table of their verdicts:
  *
- *     node test-vectors/runner/compare.mjs [--only NAME,...] [--role client|server]
+ *     node test-vectors/runner/compare.mjs [--only NAME,...] [--role client|server] [--shims 4]
  *
  * Each run replaces `traces/verdicts/NAME-ROLE.txt`; then `docs/audit/implementations.md` is written from all of them.
  * @module
@@ -11,7 +11,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runSuite, tracesFor } from "./suite.mjs";
 
-const { values } = parseArgs({ options: { only: { type: "string" }, role: { type: "string" } } });
+const { values } = parseArgs({
+  options: { only: { type: "string" }, role: { type: "string" }, shims: { type: "string", default: "4" } },
+});
 const roles = ["server", "client"];
 const names = ["postern", "openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
 const shims = fileURLToPath(new URL("../shims/", import.meta.url));
@@ -25,9 +27,10 @@ writeFileSync(new URL("../../docs/audit/implementations.md", import.meta.url), p
 
 /** Plays all traces against one implementation, and stores its name, the number of traces and the deviations. */
 async function record(name, role) {
+  const options = { timeoutMs: 10_000, shims: Number(values.shims) };
   const shim = name === "postern" ? [`${shims}postern.mjs`] : [`${shims}program.mjs`, name];
   try {
-    const { name: title, results } = await runSuite([process.execPath, ...shim], role, { timeoutMs: 10_000 });
+    const { name: title, results } = await runSuite([process.execPath, ...shim], role, options);
     const deviations = results
       .filter(({ problem }) => problem !== undefined)
       .map(({ trace, problem }) => ({ file: trace.file, tcId: trace.tcId, problem }));
@@ -59,7 +62,11 @@ function page() {
     "[state traces](../../test-vectors/traces/README.md) over loopback. A number is how many traces ended as the RFCs",
     "allow. Traces of strict key exchange are left out if an implementation does not offer it. The second table of each",
     "role has the other traces: what was expected, and what came instead. It says nothing about whether a difference",
-    "matters. The versions are those of Debian 12, which may have newer releases elsewhere.",
+    "matters. The versions are those of Debian 12 and of npm, which may have newer releases elsewhere.",
+    "",
+    "`silent` means that the implementation sent nothing for ten seconds, and left the connection open. asyncssh, Go,",
+    "libssh, paramiko and ssh2 are libraries: the programs around them are in `integration/peers/programs` and",
+    "`integration/harness/clients`. A verdict is about the library and its program together.",
     ...sections,
   ].join("\n")}\n`;
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { nextLine, tell } from "./lines.mjs";
 
 const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
+const ssh2Package = new URL("../../integration/node_modules/ssh2/package.json", import.meta.url);
 const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
 const python = "/usr/bin/python3";
 /** A field of dpkg-query. */
@@ -123,7 +124,7 @@ const table = {
     client: (facts) => [cProgram("libssh_client.c"), ...clientArgs(facts)],
   },
   ssh2: {
-    version: () => "ssh2 for Node",
+    version: () => `ssh2 ${JSON.parse(readFileSync(ssh2Package, "utf8")).version}`,
     user: "test",
     server: (facts) => [process.execPath, join(programs, "ssh2_server.mjs"), ...serverArgs(facts)],
     client: (facts) => [process.execPath, join(programs, "ssh2_client.mjs"), ...clientArgs(facts)],
