@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { nextLine, tell } from "./lines.mjs";
 
 const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
-const ssh2Package = new URL("../../integration/node_modules/ssh2/package.json", import.meta.url);
+const ssh2Package = join(programs, "..", "..", "node_modules", "ssh2", "package.json");
 const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
 const python = "/usr/bin/python3";
 /** A field of dpkg-query. */
