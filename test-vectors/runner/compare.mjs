@@ -15,7 +15,18 @@ const { values } = parseArgs({
   options: { only: { type: "string" }, role: { type: "string" }, shims: { type: "string", default: "4" } },
 });
 const roles = ["server", "client"];
-const names = ["postern", "openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
+const names = [
+  "postern",
+  "openssh",
+  "newer-openssh",
+  "dropbear",
+  "newer-dropbear",
+  "asyncssh",
+  "paramiko",
+  "go",
+  "libssh",
+  "ssh2",
+];
 const shims = fileURLToPath(new URL("../shims/", import.meta.url));
 const folder = new URL("../traces/verdicts/", import.meta.url);
 
@@ -62,7 +73,8 @@ function page() {
     "[state traces](../../test-vectors/traces/README.md) over loopback. A number is how many traces ended as the RFCs",
     "allow. Traces of strict key exchange are left out if an implementation does not offer it. The second table of each",
     "role has the other traces: what was expected, and what came instead. It says nothing about whether a difference",
-    "matters. The versions are those of Debian 12 and of npm, which may have newer releases elsewhere.",
+    "matters. The versions are those of Debian 12, of Debian 13 for the second OpenSSH and dropbear, and of npm. There may",
+    "be newer releases elsewhere.",
     "",
     "`silent` means that the implementation sent nothing for ten seconds, and left the connection open. asyncssh, Go,",
     "libssh, paramiko and ssh2 are libraries: the programs around them are in `integration/peers/programs` and",
