@@ -63,7 +63,7 @@ function countByFile(traces) {
 function page() {
   const verdicts = readdirSync(folder).map((file) => JSON.parse(readFileSync(new URL(file, folder), "utf8")));
   const sections = roles.flatMap((role) => {
-    const columns = verdicts.filter((one) => one.role === role).sort((one, other) => order(one) - order(other));
+    const columns = verdicts.filter((one) => one.role === role).sort(inOrder);
     return columns.length === 0 ? [] : ["", `## As ${role}`, "", ...summary(columns), "", ...deviations(columns, role)];
   });
   return `${[
@@ -73,8 +73,8 @@ function page() {
     "[state traces](../../test-vectors/traces/README.md) over loopback. A number is how many traces ended as the RFCs",
     "allow. Traces of strict key exchange are left out if an implementation does not offer it. The second table of each",
     "role has the other traces: what was expected, and what came instead. It says nothing about whether a difference",
-    "matters. The versions are those of Debian 12, of Debian 13 for the second OpenSSH and dropbear, and of npm. There may",
-    "be newer releases elsewhere.",
+    "matters. The versions are those of Debian 12, and of npm for ssh2. OpenSSH 10.0 and dropbear 2025.89 are those of",
+    "Debian 13. There may be newer releases elsewhere.",
     "",
     "`silent` means that the implementation sent nothing for ten seconds, and left the connection open. asyncssh, Go,",
     "libssh, paramiko and ssh2 are libraries: the programs around them are in `integration/peers/programs` and",
@@ -83,13 +83,14 @@ function page() {
   ].join("\n")}\n`;
 }
 
-/** Postern first. */
-function order({ name }) {
-  return name.startsWith("Postern") ? 0 : 1;
+/** Postern first, the others by name. */
+function inOrder({ name }, other) {
+  if (name.startsWith("Postern")) return -1;
+  return other.name.startsWith("Postern") ? 1 : name.localeCompare(other.name);
 }
 
 function summary(columns) {
-  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted();
+  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted((one, other) => one.localeCompare(other));
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
     row(["---", ...columns.map(() => "---")]),
