@@ -90,7 +90,9 @@ function inOrder({ name }, other) {
 }
 
 function summary(columns) {
-  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted((one, other) => one.localeCompare(other));
+  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted((one, other) =>
+    one.localeCompare(other),
+  );
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
     row(["---", ...columns.map(() => "---")]),
