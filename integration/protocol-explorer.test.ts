@@ -12,7 +12,9 @@ if (browserPath === undefined)
   process.stderr.write("skipped: the protocol explorer: chromium is not installed: apt-get install chromium\n");
 const site = (path: string): string => fileURLToPath(new URL(`../site/${path}`, import.meta.url));
 const axe = (): string => readFileSync(createRequire(site("check.mjs")).resolve("axe-core/axe.min.js"), "utf8");
-const recording = "recorded: login by password (Postern is the client)";
+const transcript = readFileSync(new URL("../test-vectors/transcripts/client-password.json", import.meta.url), "utf8");
+const [{ source }] = JSON.parse(transcript).testGroups;
+const recording = `recorded: login by password (Postern is the client, the server ${source.name} ${source.version})`;
 /** A folder for screenshots; none by default. */
 const { POSTERN_SCREENSHOTS: screenshots } = process.env;
 

@@ -8,7 +8,7 @@ export default mergeConfig(
   { ...base, test },
   {
     test: {
-      include: ["integration/record-transcripts.ts"],
+      include: ["integration/record-transcripts.ts", "integration/record-other-transcripts.ts"],
       fileParallelism: false,
       testTimeout: 120_000,
       hookTimeout: 60_000,

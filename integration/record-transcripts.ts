@@ -1,114 +1,18 @@
 /** Records sessions of our machines with OpenSSH. See `record-transcripts.config.ts`. */
 import { spawnSync } from "node:child_process";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { Player, type Score, transcriptOf } from "@postern/testkit";
-import { concat } from "@postern/wire";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  echoTarget,
-  exchange,
-  type KeyPair,
-  makeKey,
-  runSsh,
-  type SshServer,
-  startDropbear,
-  startSshd,
-  type TempDir,
-  tempDir,
-} from "./harness/index.ts";
-import { saveVectors } from "./harness/save-vectors.ts";
+import type { Score } from "@postern/testkit";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { runSsh, startSshd } from "./harness/index.ts";
+import { algorithms, ciphers, Recorder, visit } from "./harness/transcript-recorder.ts";
 
 const openssh = (): string =>
   /OpenSSH_(\S+( Debian-\S+?)?)(?=,)/.exec(spawnSync("ssh", ["-V"]).stderr.toString())?.[1] ?? "?";
-const ciphers = ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr"];
-const algorithms: Score["algorithms"] = {
-  kex: ["curve25519-sha256"],
-  hostKeys: ["ssh-ed25519"],
-  ciphers,
-  macs: ["hmac-sha2-256-etm@openssh.com"],
-};
-/** dropbear has no MACs that cover the ciphertext. */
-const macs = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-256"];
-const visit = "a visitor sends 12000 bytes, half-closes, and reads them back";
-const noRekey = 2 ** 40;
-const inputs = { window: 8192, maxPacket: 2048 };
-const question = new Uint8Array(12_000).map((_, at) => (at * 5) & 0xff);
 
-let dir: TempDir;
-let key: KeyPair;
-let hostKey: KeyPair;
+let recorder: Recorder;
 beforeAll(async () => {
-  dir = tempDir("postern-record");
-  key = await makeKey("ed25519", dir.file("user"), { comment: "made for a transcript" });
-  hostKey = await makeKey("ed25519", dir.file("host"), { comment: "made for a transcript" });
+  recorder = await Recorder.create();
 });
-afterAll(() => dir.remove());
-
-/** The other side, and how it was started. */
-interface Peer {
-  readonly name: string;
-  readonly version: string;
-  readonly command: string;
-}
-
-/** Plays a score over a socket until the peer closes it, and writes the transcript. */
-async function record(
-  name: string,
-  peer: Peer,
-  score: Score,
-  socket: Socket,
-  heard: (line: string) => void = () => {},
-): Promise<void> {
-  const player = new Player(score);
-  const input: Uint8Array[] = [];
-  const send = (bytes: Uint8Array | undefined): void => void (bytes && socket.write(bytes));
-  send(player.take());
-  socket.on("data", (chunk) => {
-    input.push(Uint8Array.from(chunk));
-    const before = player.events.length;
-    send(player.receive(Uint8Array.from(chunk)));
-    for (const line of player.events.slice(before)) heard(line);
-  });
-  await new Promise<void>((resolve, reject) => socket.once("error", reject).once("close", () => resolve()));
-  const transcript = transcriptOf(score, concat(...input), player);
-  expect(JSON.stringify(transcript).length).toBeLessThan(200_000);
-  saveVectors({
-    ...{ kind: "transcripts", algorithm: name, sources: { peer: { ...peer, licence: "MIT" } } },
-    vectors: [{ source: "peer", ...transcript }],
-  });
-}
-
-/** Records a client of a server. A visitor of the port sends bytes, half-closes, and reads the answer. */
-async function asClient(
-  name: string,
-  title: string,
-  server: SshServer,
-  peer: Peer,
-  more: Partial<Score>,
-): Promise<void> {
-  const score: Score = {
-    comment: title,
-    role: "client",
-    seed: name,
-    version: "SSH-2.0-Postern_transcript",
-    algorithms,
-    rekeyBytes: noRekey,
-    login: { user: server.user, key: key.privateText },
-    program: "echo",
-    inputs,
-    ...more,
-  };
-  const socket = connect({ host: "127.0.0.1", port: server.port, noDelay: true });
-  let answer: Promise<Uint8Array> | undefined;
-  await record(name, peer, score, socket, (line) => {
-    if (answer !== undefined || !line.startsWith("globalReply ")) return;
-    const [, port] = /^globalReply index=0 ok=true specificData=(0x[0-9a-f]{8})$/.exec(line) ?? [];
-    // Without a visitor, the session would not end.
-    if (port === undefined) socket.destroy(new Error(`expected the port of the forwarding, got ${line}`));
-    else answer = exchange(Number(port), question);
-  });
-  if (score.program === "echo") expect(Uint8Array.from((await answer) ?? [])).toEqual(question);
-}
+afterAll(() => recorder?.remove());
 
 describe("as a client of sshd", () => {
   it("records every cipher, a password, and rekeys by either side", async () => {
@@ -134,19 +38,18 @@ describe("as a client of sshd", () => {
       ],
       ["5K", [["client-rekey-by-server", "new keys every 5 KiB, begun by the server, while data flows both ways", {}]]],
     ] as [string, [string, string, Partial<Score>][]][]) {
-      const started = await startSshd({
-        authorizedKeys: [key.publicLine],
+      const sshd = await startSshd({
+        authorizedKeys: [recorder.key.publicLine],
         password: true,
         config: { LogLevel: "DEBUG2", ...(rekeyLimit === "none" ? {} : { RekeyLimit: rekeyLimit }) },
       });
-      const sshd = started;
       const command = `sshd -D with RekeyLimit ${rekeyLimit}; ${visit}`;
       const peer = { name: "OpenSSH", version: openssh(), command };
       try {
-        for (const [name, title, more] of scores) {
+        for (const [name, comment, more] of scores) {
           const login =
             more.login?.password === "" ? { login: { user: sshd.user, password: sshd.password ?? "" } } : {};
-          await asClient(name, title, sshd, peer, { ...more, ...login });
+          await recorder.asClient(name, sshd, peer, { comment, ...more, ...login });
         }
       } finally {
         await sshd.stop();
@@ -158,40 +61,20 @@ describe("as a client of sshd", () => {
 describe("as a server of ssh -R", () => {
   const serve = async (
     name: string,
-    title: string,
+    comment: string,
     cipher: string,
     more: Partial<Score>,
     config: Record<string, string> = {},
   ): Promise<void> => {
-    const target = await echoTarget();
-    const server = createServer({ noDelay: true });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
-    const args = ["-N", "-c", cipher, "-R", `0:127.0.0.1:${target.port}`];
-    const ssh = await runSsh(args, {
-      server: { port, user: "test", hostKeys: { ed25519: hostKey } },
-      identity: key,
-      config,
-    });
     const told = Object.entries(config).map(([option, value]) => ` -o ${option}=${value}`);
-    const score: Score = {
-      comment: title,
-      role: "server",
-      seed: name,
-      version: "SSH-2.0-Postern_transcript",
-      algorithms: { ...algorithms, ciphers: [cipher] },
-      rekeyBytes: noRekey,
-      login: { hostKey: hostKey.privateText },
-      program: "visit",
-      inputs: { ...inputs, size: 12_000 },
-      ...more,
-    };
     const command = `ssh -N -c ${cipher}${told.join("")} -R 0:127.0.0.1:PORT, the target sends back what comes`;
-    await record(name, { name: "OpenSSH", version: openssh(), command }, score, await accepted);
-    await ssh.exited;
-    server.close();
-    await target.stop();
+    await recorder.asServer(
+      name,
+      { name: "OpenSSH", version: openssh(), command },
+      { comment, algorithms: { ...algorithms, ciphers: [cipher] }, ...more },
+      (server, target) =>
+        runSsh(["-N", "-c", cipher, "-R", `0:127.0.0.1:${target}`], { server, identity: recorder.key, config }),
+    );
   };
 
   it("records every cipher, and rekeys by either side", async () => {
@@ -217,23 +100,5 @@ describe("as a server of ssh -R", () => {
       {},
       { RekeyLimit: "5K" },
     );
-  });
-});
-
-describe("as a client of other servers", () => {
-  const versionOf = (command: string, ...args: readonly string[]): string => {
-    const { stdout, stderr } = spawnSync(command, args);
-    return /\d+\.\d+(\.\d+)?/.exec(String(stdout) + String(stderr))?.[0] ?? "?";
-  };
-
-  it("records a client of dropbear", async () => {
-    const dropbear = await startDropbear({ authorizedKeys: [key.publicLine] });
-    try {
-      const peer = { name: "dropbear", version: versionOf("dropbear", "-V"), command: `dropbear -F -E; ${visit}` };
-      const title = "login by an ed25519 key, a forwarding that is echoed and half-closed";
-      await asClient("client-of-dropbear", title, dropbear, peer, { algorithms: { ...algorithms, macs } });
-    } finally {
-      await dropbear.stop();
-    }
   });
 });

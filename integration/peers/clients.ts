@@ -147,10 +147,14 @@ function dropbear({ newer = false } = {}): PeerClient {
     remarks: "no command cancels a forwarding",
     async start({ server, user, listen, target }) {
       const root = newer ? newerRoot() : undefined;
-      // plink does not print that it listens.
-      const opened = nextEvent(server.host, "forwardingopened");
+      // dbclient does not print that it listens.
+      const opened = server.host && nextEvent(server.host, "forwardingopened");
       const client = await dbclient({ server, identity: user, listen, target, root });
-      return { listening: Promise.race([opened, ended(client)]), log: client.stderr.text, stop: client.stop };
+      return {
+        listening: opened === undefined ? ended(client) : Promise.race([opened, ended(client)]),
+        log: client.stderr.text,
+        stop: client.stop,
+      };
     },
   };
 }

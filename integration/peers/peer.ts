@@ -1,5 +1,5 @@
 /** Peers: their properties, and how the trials start them. @module */
-import type { RunningHost } from "../harness/clients/host.ts";
+import type { ClientTarget, RunningHost } from "../harness/clients/host.ts";
 import type { KeyPair, KeyType, MakeKeyOptions, SshServer } from "../harness/index.ts";
 
 export interface Peer {
@@ -39,7 +39,8 @@ export interface PeerClient extends Peer {
 }
 
 export interface ClientStart {
-  readonly server: RunningHost;
+  /** Its `host` reports the forwardings of clients that do not print them. */
+  readonly server: ClientTarget & Partial<Pick<RunningHost, "host">>;
   readonly user: KeyPair;
   /** The port to request. Some clients cannot report the port that they received for 0. */
   readonly listen: number;

@@ -12,7 +12,8 @@ export function writeTranscripts(root, folder) {
     const [transcript] = tests;
     const peer = `${source.name} ${source.version}`;
     writeFileSync(join(folder, file), JSON.stringify({ ...transcript, peer }));
-    return { file, title: `${transcript.comment} (Postern is the ${transcript.role})` };
+    const other = transcript.role === "client" ? "server" : "client";
+    return { file, title: `${transcript.comment} (Postern is the ${transcript.role}, the ${other} ${peer})` };
   });
   writeFileSync(join(folder, "index.json"), JSON.stringify(list));
 }

@@ -1,7 +1,7 @@
 /**
  * Plays all traces against implementations that are installed, and writes the table of their verdicts:
  *
- *     node test-vectors/runner/compare.mjs [--only NAME,...] [--role client|server]
+ *     node test-vectors/runner/compare.mjs [--only NAME,...] [--role client|server] [--shims 4]
  *
  * Each run replaces `traces/verdicts/NAME-ROLE.txt`; then `docs/audit/implementations.md` is written from all of them.
  * @module
@@ -11,9 +11,22 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runSuite, tracesFor } from "./suite.mjs";
 
-const { values } = parseArgs({ options: { only: { type: "string" }, role: { type: "string" } } });
+const { values } = parseArgs({
+  options: { only: { type: "string" }, role: { type: "string" }, shims: { type: "string", default: "4" } },
+});
 const roles = ["server", "client"];
-const names = ["postern", "openssh", "dropbear", "asyncssh", "paramiko", "go", "libssh", "ssh2"];
+const names = [
+  "postern",
+  "openssh",
+  "newer-openssh",
+  "dropbear",
+  "newer-dropbear",
+  "asyncssh",
+  "paramiko",
+  "go",
+  "libssh",
+  "ssh2",
+];
 const shims = fileURLToPath(new URL("../shims/", import.meta.url));
 const folder = new URL("../traces/verdicts/", import.meta.url);
 
@@ -25,9 +38,10 @@ writeFileSync(new URL("../../docs/audit/implementations.md", import.meta.url), p
 
 /** Plays all traces against one implementation, and stores its name, the number of traces and the deviations. */
 async function record(name, role) {
+  const options = { timeoutMs: 10_000, shims: Number(values.shims) };
   const shim = name === "postern" ? [`${shims}postern.mjs`] : [`${shims}program.mjs`, name];
   try {
-    const { name: title, results } = await runSuite([process.execPath, ...shim], role, { timeoutMs: 10_000 });
+    const { name: title, results } = await runSuite([process.execPath, ...shim], role, options);
     const deviations = results
       .filter(({ problem }) => problem !== undefined)
       .map(({ trace, problem }) => ({ file: trace.file, tcId: trace.tcId, problem }));
@@ -49,7 +63,7 @@ function countByFile(traces) {
 function page() {
   const verdicts = readdirSync(folder).map((file) => JSON.parse(readFileSync(new URL(file, folder), "utf8")));
   const sections = roles.flatMap((role) => {
-    const columns = verdicts.filter((one) => one.role === role).sort((one, other) => order(one) - order(other));
+    const columns = verdicts.filter((one) => one.role === role).sort(inOrder);
     return columns.length === 0 ? [] : ["", `## As ${role}`, "", ...summary(columns), "", ...deviations(columns, role)];
   });
   return `${[
@@ -59,18 +73,26 @@ function page() {
     "[state traces](../../test-vectors/traces/README.md) over loopback. A number is how many traces ended as the RFCs",
     "allow. Traces of strict key exchange are left out if an implementation does not offer it. The second table of each",
     "role has the other traces: what was expected, and what came instead. It says nothing about whether a difference",
-    "matters. The versions are those of Debian 12, which may have newer releases elsewhere.",
+    "matters. The versions are those of Debian 12, and of npm for ssh2. OpenSSH 10.0 and dropbear 2025.89 are those of",
+    "Debian 13. There may be newer releases elsewhere.",
+    "",
+    "`silent` means that the implementation sent nothing for ten seconds, and left the connection open. asyncssh, Go,",
+    "libssh, paramiko and ssh2 are libraries: the programs around them are in `integration/peers/programs` and",
+    "`integration/harness/clients`. A verdict is about the library and its program together.",
     ...sections,
   ].join("\n")}\n`;
 }
 
-/** Postern first. */
-function order({ name }) {
-  return name.startsWith("Postern") ? 0 : 1;
+/** Postern first, the others by name. */
+function inOrder({ name }, other) {
+  if (name.startsWith("Postern")) return -1;
+  return other.name.startsWith("Postern") ? 1 : name.localeCompare(other.name);
 }
 
 function summary(columns) {
-  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted();
+  const files = [...new Set(columns.flatMap(({ played }) => Object.keys(played)))].toSorted((one, other) =>
+    one.localeCompare(other),
+  );
   return [
     row(["traces", ...columns.map(({ name }) => name)]),
     row(["---", ...columns.map(() => "---")]),

@@ -23,8 +23,23 @@ export function tracesFor(role) {
     });
 }
 
+/**
+ * Plays traces against an implementation, with `shims` of its processes side by side, because a silence of one trace
+ * takes the whole time that the runner waits. Returns the name of the implementation, and the results in order.
+ */
 export async function runSuite(command, role, options = {}) {
-  const { traces = tracesFor(role), timeoutMs = 5_000, user = userInfo().username, tell } = options;
+  const { traces = tracesFor(role), shims = 1 } = options;
+  const count = Math.max(1, Math.min(shims, traces.length));
+  const shares = Array.from({ length: count }, (_, share) => traces.filter((_trace, at) => at % count === share));
+  const parts = await Promise.all(shares.map((share) => runShare(command, role, { ...options, traces: share })));
+  const order = new Map(traces.map((trace, at) => [trace, at]));
+  const results = parts.flatMap((part) => part.results);
+  results.sort((one, other) => order.get(one.trace) - order.get(other.trace));
+  return { name: parts[0].name, results };
+}
+
+/** Plays traces one after the other with one shim. */
+async function runShare(command, role, { traces, timeoutMs = 5_000, user = userInfo().username, tell }) {
   const echo = createServer((socket) => socket.on("error", () => {}).pipe(socket));
   const echoPort = await listen(echo);
   const keys = {
@@ -48,17 +63,23 @@ export async function runSuite(command, role, options = {}) {
     const strict = await connected((socket) => offersStrictKex(socket, role, timeoutMs));
     const context = { user: ready.user ?? user, echoPort, timeoutMs };
     const results = [];
+    let crashes = shim.crashes;
+    // A crash is noticed at the latest when the next connection is made.
+    const noteCrash = () => {
+      if (shim.crashes > crashes && results.length > 0) results.at(-1).problem = crashed;
+      crashes = shim.crashes;
+    };
     for (const trace of traces) {
       if (trace.requires?.includes("strict-kex") && !strict) continue;
-      const crashes = shim.crashes;
       const problem = await connected((socket) => {
-        // A crash is noticed at the latest when the next connection is made.
-        if (shim.crashes > crashes && results.length > 0) results.at(-1).problem = crashed;
+        noteCrash();
         return play(socket, role, trace, context);
       });
       tell?.(trace, problem);
       results.push({ trace, problem });
     }
+    if (role === "server") await connected((socket) => socket.destroy());
+    noteCrash();
     return { name: String(ready.name), results };
   } finally {
     echo.close();

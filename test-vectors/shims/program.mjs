@@ -4,20 +4,21 @@
  * @module
  */
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { homedir, tmpdir, userInfo } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dropbear, openSsh, output, withoutComment } from "./debian.mjs";
 import { nextLine, tell } from "./lines.mjs";
 
 const programs = fileURLToPath(new URL("../../integration/peers/programs/", import.meta.url));
+const ssh2Package = join(programs, "..", "..", "node_modules", "ssh2", "package.json");
 const clients = fileURLToPath(new URL("../../integration/harness/clients/", import.meta.url));
 const python = "/usr/bin/python3";
 /** A field of dpkg-query. */
 const versionField = ["$", "{Version}"].join("");
 const folder = mkdtempSync(join(tmpdir(), "postern-shim-"));
-const withoutComment = (text) => text.split(" ").slice(0, 2).join(" ");
 
 /** The arguments of the servers in `integration/peers/programs`. */
 const serverArgs = ({ port, hostKeyFile, userPublicKey }) => [
@@ -43,60 +44,10 @@ const pythonArgs = ({ port, user, userKeyFile, hostPublicKey, echoPort }) => [
 ];
 
 const table = {
-  openssh: {
-    version: () => output("ssh", ["-V"]).split(",")[0] ?? "OpenSSH",
-    server: openSshServer,
-    client: ({ port, user, userKeyFile, hostPublicKey, echoPort }) => {
-      const known = join(folder, "known_hosts");
-      writeFileSync(known, `[127.0.0.1]:${port} ${withoutComment(hostPublicKey)}\n`);
-      const options = {
-        BatchMode: "yes",
-        ConnectTimeout: "5",
-        GlobalKnownHostsFile: "none",
-        IdentitiesOnly: "yes",
-        IdentityFile: userKeyFile,
-        LogLevel: "ERROR",
-        StrictHostKeyChecking: "yes",
-        UpdateHostKeys: "no",
-        UserKnownHostsFile: known,
-      };
-      const lines = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-      return [
-        "ssh",
-        "-F",
-        "none",
-        "-N",
-        "-p",
-        String(port),
-        ...lines,
-        "-R",
-        `localhost:0:127.0.0.1:${echoPort}`,
-        `${user}@127.0.0.1`,
-      ];
-    },
-  },
-  dropbear: {
-    version: () => output("dropbear", ["-V"]).trim(),
-    server: dropbearServer,
-    client: ({ port, user, userKeyFile, hostPublicKey, echoPort }) => {
-      const key = join(folder, "user.dropbear");
-      execFileSync("dropbearconvert", ["openssh", "dropbear", userKeyFile, key], { stdio: "ignore" });
-      mkdirSync(join(folder, ".ssh"), { recursive: true });
-      writeFileSync(join(folder, ".ssh", "known_hosts"), `127.0.0.1 ${withoutComment(hostPublicKey)}\n`);
-      return [
-        "dbclient",
-        "-N",
-        "-T",
-        "-i",
-        key,
-        "-p",
-        String(port),
-        "-R",
-        `4711:127.0.0.1:${echoPort}`,
-        `${user}@127.0.0.1`,
-      ];
-    },
-  },
+  openssh: openSsh(folder),
+  "newer-openssh": openSsh(folder, { newer: true }),
+  dropbear: dropbear(folder),
+  "newer-dropbear": dropbear(folder, { newer: true }),
   asyncssh: {
     version: () => `asyncssh ${pythonVersion("asyncssh")}`,
     user: "test",
@@ -123,55 +74,12 @@ const table = {
     client: (facts) => [cProgram("libssh_client.c"), ...clientArgs(facts)],
   },
   ssh2: {
-    version: () => "ssh2 for Node",
+    version: () => `ssh2 ${JSON.parse(readFileSync(ssh2Package, "utf8")).version}`,
     user: "test",
     server: (facts) => [process.execPath, join(programs, "ssh2_server.mjs"), ...serverArgs(facts)],
     client: (facts) => [process.execPath, join(programs, "ssh2_client.mjs"), ...clientArgs(facts)],
   },
 };
-
-function openSshServer({ port, hostKeyFile, userPublicKey }) {
-  const file = join(folder, "sshd_config");
-  writeFileSync(join(folder, "authorized_keys"), `${userPublicKey}\n`);
-  const lines = {
-    AuthorizedKeysFile: join(folder, "authorized_keys"),
-    HostKey: hostKeyFile,
-    ListenAddress: `127.0.0.1:${port}`,
-    LogLevel: "QUIET",
-    MaxStartups: "1000",
-    PasswordAuthentication: "no",
-    PermitRootLogin: "yes",
-    PidFile: "none",
-    StrictModes: "no",
-    UsePAM: "no",
-  };
-  writeFileSync(
-    file,
-    Object.entries(lines)
-      .map(([name, value]) => `${name} ${value}\n`)
-      .join(""),
-  );
-  if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-  return ["/usr/sbin/sshd", "-D", "-f", file];
-}
-
-/** dropbear reads the keys of the user's home alone: a private /etc/passwd names another one. */
-function dropbearServer({ port, hostKeyFile, userPublicKey, user }) {
-  if (userInfo().uid !== 0) throw new Error("expected root, because dropbear needs a user with another home");
-  const key = join(folder, "host.dropbear");
-  execFileSync("dropbearconvert", ["openssh", "dropbear", hostKeyFile, key], { stdio: "ignore" });
-  mkdirSync(join(folder, ".ssh"), { recursive: true, mode: 0o700 });
-  writeFileSync(join(folder, ".ssh", "authorized_keys"), `${userPublicKey}\n`, { mode: 0o600 });
-  writeFileSync(join(folder, "passwd"), `${user}:x:0:0::${folder}:/bin/sh\n${readFileSync("/etc/passwd", "utf8")}`);
-  const enter = 'mount --bind "$1" /etc/passwd && shift && exec "$@"';
-  const dropbear = ["dropbear", "-F", "-s", "-r", key, "-P", join(folder, "pid"), "-p", `127.0.0.1:${port}`];
-  return ["unshare", "--mount", "sh", "-c", enter, "sh", join(folder, "passwd"), ...dropbear];
-}
-
-/** Returns what a program prints. */
-function output(program, args) {
-  return execFileSync("sh", ["-c", '"$@" 2>&1', "sh", program, ...args], { encoding: "utf8" });
-}
 
 function pythonVersion(name) {
   return output(python, ["-W", "ignore", "-c", `import ${name}; print(${name}.__version__)`]).trim();

@@ -3,7 +3,7 @@
  */
 import { readdirSync } from "node:fs";
 import { bytesOf, chunkings, Player, seededRandom, type Transcript } from "@postern/testkit";
-import { loadTests, type Vector } from "@postern/testkit/vectors";
+import { loadTests, loadVectors, type Vector } from "@postern/testkit/vectors";
 import { SshError, toHex } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 
@@ -66,6 +66,17 @@ describe("the transcripts", () => {
       ).toBe(true);
     }
     expect(has("client", ({ login }) => login.password !== undefined)).toBe(true);
+  });
+
+  it("name the other side, in every role that it has", () => {
+    const sides = transcripts.map(([name, { role }]) => {
+      const [group] = loadVectors("transcripts", name).testGroups;
+      return `${role} and ${group?.source.name}`;
+    });
+    const both = ["OpenSSH", "asyncssh", "dropbear", "libssh", "paramiko", "ssh2"];
+    expect([...new Set(sides)].toSorted()).toEqual(
+      [...both.flatMap((name) => [`client and ${name}`, `server and ${name}`]), "server and PuTTY"].toSorted(),
+    );
   });
 
   it("depend on their seed", () => {

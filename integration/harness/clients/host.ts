@@ -17,12 +17,16 @@ export interface HostOptions extends Partial<Omit<TunnelHostListenOptions, "port
   readonly certify?: (publicFile: string) => Promise<string>;
 }
 
-export interface RunningHost extends SshServer {
-  readonly host: TunnelHost;
-  readonly user: string;
+/** The server of the programs in `programs.ts`. */
+export interface ClientTarget extends SshServer {
   readonly password: string;
+  /** for files of the client */
   readonly dir: TempDir;
   fingerprint(type?: KeyType): string;
+}
+
+export interface RunningHost extends ClientTarget {
+  readonly host: TunnelHost;
   stop(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { KeyPair } from "../keys.ts";
 import { launch, type Running, run } from "../process.ts";
 import { inside, program } from "../requirements.ts";
-import type { RunningHost } from "./host.ts";
+import type { ClientTarget } from "./host.ts";
 
 export type ClientProgram = "dbclient" | "plink" | "asyncssh" | "paramiko" | "ssh-audit";
 
@@ -29,7 +29,7 @@ export function missingClient(name: ClientProgram): string | undefined {
 
 /** A forwarding, with the fields of `ssh -R`. */
 export interface TunnelRequest {
-  readonly server: RunningHost;
+  readonly server: ClientTarget;
   /** "" for the client's default. */
   readonly address?: string;
   readonly listen: number;

@@ -26,6 +26,12 @@ static void die(const char *what, ssh_session session) {
   exit(1);
 }
 
+/* libssh reports a packet that it rejects in the status of the session; the poll itself succeeds. */
+static void poll_once(ssh_event event, ssh_session session, int busy) {
+  if (ssh_event_dopoll(event, busy ? 0 : 5) == SSH_ERROR) die("poll", session);
+  if (ssh_get_status(session) & (SSH_CLOSED | SSH_CLOSED_ERROR)) die("session", session);
+}
+
 static int on_data(ssh_session s, ssh_channel c, void *data, uint32_t length, int is_stderr, void *user) {
   struct relay *relay = user;
   (void)s, (void)c, (void)is_stderr;

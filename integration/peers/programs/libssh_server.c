@@ -76,7 +76,7 @@ static void serve(ssh_session session) {
   ssh_event event = ssh_event_new();
   ssh_event_add_session(event, session);
   for (int busy = 0;;) {
-    if (ssh_event_dopoll(event, busy ? 0 : 5) == SSH_ERROR) die("poll", session);
+    poll_once(event, session, busy);
     if (authenticated) welcome(session);
     busy = move_all();
   }

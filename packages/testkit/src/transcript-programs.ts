@@ -12,13 +12,15 @@ export interface Inputs {
   readonly maxPacket: number;
   /** The number of bytes that `visit` sends. */
   readonly size?: number;
+  /** Whether `echo` closes its channel after EOF, for peers that wait for that. */
+  readonly closes?: boolean;
 }
 
 /** The port that `visit` reports. It does not listen. */
 const reportedPort = 40_001;
 
 /** Requests a port, echoes its first visitor, cancels the port, and disconnects. */
-function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
+function echo(session: SessionMachine, { window, maxPacket, closes = false }: Inputs): Program {
   const { connection } = session;
   const queue: Bytes[] = [];
   let ended = false;
@@ -34,7 +36,9 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
       }
       queue.shift();
     }
-    if (ended) connection.eof(id);
+    if (!ended) return;
+    connection.eof(id);
+    if (closes) connection.close(id);
   };
   return (event) => {
     switch (event.type) {
@@ -70,11 +74,22 @@ function echo(session: SessionMachine, { window, maxPacket }: Inputs): Program {
   };
 }
 
-/** Grants the client a port, opens a channel at once, sends bytes, reads the answer to its end, and disconnects. */
+/**
+ * Grants the client a port, opens a channel at once, sends bytes, reads the answer to its end, and disconnects. A
+ * client that has not handled our reply yet may refuse the channel: `visit` opens another one.
+ */
 function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs): Program {
   const { connection } = session;
   const content = Uint8Array.from({ length: size }, (_, at) => (at * 7 + (at >> 8)) & 0xff);
   let sent = 0;
+  let forwarded: { address: string; port: number } | undefined;
+  let refused = 0;
+  const open = (): void => {
+    if (forwarded === undefined) return;
+    const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
+    const specificData = ForwardedTcpip.encode({ ...forwarded, ...origin });
+    connection.openChannel("forwarded-tcpip", specificData, { window, maxPacket });
+  };
   const send = (id: number): void => {
     sent += connection.write(id, content.subarray(sent));
     if (sent === size) connection.eof(id);
@@ -83,13 +98,16 @@ function visit(session: SessionMachine, { window, maxPacket, size = 0 }: Inputs)
     switch (event.type) {
       case "globalRequest": {
         if (event.name !== "tcpip-forward" || event.slot === undefined) return answerNothing(connection, event);
-        const { address } = TcpipForward.decode(event.specificData);
-        connection.globalRequests.reply(event.slot, true, TcpipForwardReply.encode({ port: reportedPort }));
-        const origin = { originAddress: "192.0.2.7", originPort: 50_000 };
-        const specificData = ForwardedTcpip.encode({ address, port: reportedPort, ...origin });
-        connection.openChannel("forwarded-tcpip", specificData, { window, maxPacket });
-        return;
+        const { address, port } = TcpipForward.decode(event.specificData);
+        forwarded = { address, port: port === 0 ? reportedPort : port };
+        // Only the request of port 0 has a port in its reply (RFC 4254 section 7.1).
+        const reply = port === 0 ? TcpipForwardReply.encode({ port: reportedPort }) : undefined;
+        connection.globalRequests.reply(event.slot, true, reply);
+        return open();
       }
+      case "openFailed":
+        if (++refused < 100) open();
+        return;
       case "opened":
       case "writable":
         return send(event.id);
