@@ -1,6 +1,7 @@
 /**
- * `npm run test:all`, after the bootstrap: the checks, every test, the coverage, the documentation site, the other
- * versions of Node.js, and fifteen minutes each of the soak and of fuzzing. Runs all of them, and fails if one failed.
+ * `npm run test:all`, after the bootstrap: the checks, every test, the coverage, the mutation run, the documentation
+ * site, the other versions of Node.js, and fifteen minutes each of the soak and of fuzzing. Runs all of them, and fails
+ * if one failed.
  * @module
  */
 import { run } from "./lib/run.mjs";
@@ -9,6 +10,10 @@ const steps = [
   { name: "check", args: ["scripts/check.mjs"] },
   { name: "tests", args: ["scripts/test.mjs"] },
   { name: "coverage", args: ["scripts/coverage.mjs"] },
+  {
+    name: "mutation",
+    args: ["scripts/mutation.mjs", ...["auth", "connection", "transport"].flatMap((name) => ["--package", name])],
+  },
   { name: "site", args: ["site/build.mjs"] },
   { name: "pages of the site", args: ["site/check.mjs"] },
   {

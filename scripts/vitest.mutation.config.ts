@@ -1,26 +1,30 @@
-/**
- * Tests for `npm run mutation`. Runs in a copy of the workspace whose `node_modules` lead back to the original, so our
- * own packages are found by alias.
- */
-
+/** Tests for `npm run mutation`, with the sources that contain its changes. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { defineConfig, mergeConfig } from "vitest/config";
+import base from "../vitest.config.ts";
 
+const { sources, tests } = JSON.parse(readFileSync(process.env.POSTERN_MUTATION ?? "", "utf8")) as {
+  readonly sources: Readonly<Record<string, string>>;
+  readonly tests: readonly string[];
+};
 const root = join(import.meta.dirname, "..");
+const { projects: _projects, ...test } = base.test ?? {};
 
-export default defineConfig({
-  root,
-  resolve: {
-    alias: [
-      { find: /^@postern\/([a-z]+)$/, replacement: join(root, "packages/$1/src/index.ts") },
-      { find: /^@postern\/([a-z]+)\/([a-z]+)$/, replacement: join(root, "packages/$1/src/$2.ts") },
-    ],
-  },
-  test: {
-    include: (process.env.POSTERN_MUTATION_TESTS ?? "").split(",").map((folder) => `${folder}/**/*.test.ts`),
-    exclude: ["**/node_modules/**"],
-    testTimeout: 30_000,
-    // One process loads the modules once for all test files, which halves the time of a mutant.
-    isolate: false,
-  },
-});
+export default mergeConfig(
+  { ...base, test },
+  defineConfig({
+    root,
+    plugins: [{ name: "changes", enforce: "pre", load: (id) => sources[id] }],
+    test: {
+      include: [...tests],
+      runner: join(root, "scripts/lib/mutation/runner.mjs"),
+      reporters: [],
+      testTimeout: 20_000,
+      // One process, so that modules are loaded and compiled once.
+      isolate: false,
+      fileParallelism: false,
+      pool: "forks",
+    },
+  }),
+);

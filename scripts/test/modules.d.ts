@@ -56,6 +56,20 @@ declare module "*/lib/licences.mjs" {
   export function licenceViolations(shipped: readonly Licensed[], all: readonly Licensed[]): string[];
 }
 
+declare module "*/lib/mutation/score.mjs" {
+  interface Score {
+    readonly noticed: number;
+    readonly counted: number;
+    readonly percent: number;
+  }
+  export function statusesOf(
+    changes: readonly { readonly id: string }[],
+    entries: readonly object[],
+  ): { readonly status: string }[];
+  export function scoreOf(results: readonly { readonly status: string }[]): Score;
+  export function scoreProblem(name: string, score: Score, floor: number): string | undefined;
+}
+
 declare module "*/lib/test-titles.mjs" {
   export function testTitles(root: string, file: string): string[];
 }

@@ -89,6 +89,20 @@ describe("keyboard-interactive on a server", () => {
     machine.receive(responses("secret"));
     expect(sent).toEqual([failure]);
     expect(events()).toEqual([{ type: "abandoned" }]);
+    machine.receive(byPassword);
+    expect(events()).toMatchObject([{ type: "attempt", attempt: { method: "password" } }]);
+  });
+
+  it("has no submethods if the client names none (RFC 4256 3.1)", () => {
+    const { machine, events } = start();
+    for (const [submethods, expected] of [
+      ["", []],
+      ["otp,", ["otp"]],
+    ] as const) {
+      machine.receive(request("keyboard-interactive", KeyboardInteractiveRequest.encode({ language: "", submethods })));
+      expect(events()).toMatchObject([{ attempt: { submethods: expected } }]);
+      machine.decide(false);
+    }
   });
 
   it("is aborted by another request, without a failure for it (RFC 4252 5.1)", () => {
@@ -105,6 +119,19 @@ describe("keyboard-interactive on a server", () => {
     ]);
     machine.decide(false);
     expect(sent).toEqual([failure]);
+  });
+
+  it("is aborted by a request of a method that is not offered, and another one may follow (RFC 4252 5.1)", () => {
+    const { machine, sent, events } = start();
+    machine.receive(interactive);
+    machine.ask(question);
+    events();
+    sent.length = 0;
+    machine.receive(request("hostbased"));
+    expect(sent).toEqual([failure]);
+    expect(events()).toEqual([{ type: "abandoned" }]);
+    machine.receive(byPassword);
+    expect(events()).toMatchObject([{ type: "attempt", attempt: { method: "password" } }]);
   });
 
   it("counts an aborted attempt as a failure", () => {

@@ -8,11 +8,11 @@ import {
   ChannelRequest,
   DirectTcpip,
   GlobalRequest,
-  Limits,
   RequestFailure,
   TcpipForward,
   utf8,
 } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys } from "../src/index.ts";
 import { type HostWorld, hostWorld } from "./world.ts";

@@ -1,10 +1,10 @@
 /** Calls of the program during and between key exchanges, and the limits that it sets. */
 import { seededRandom } from "@postern/testkit";
-import { KexInit, SshError, utf8 } from "@postern/wire";
+import { Debug, KexInit, SshError, utf8 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketWriter } from "../src/packet-writer.ts";
-import { converse, events, failure, noRekey, pair, settle, withRaw } from "./raw-peer.ts";
+import { classicalAlgorithms, converse, events, failure, machine, noRekey, pair, settle, withRaw } from "./raw-peer.ts";
 
 describe("startRekey", () => {
   it("sends one KEXINIT, however often it is called (RFC 4253 section 9)", () => {
@@ -55,6 +55,94 @@ describe("a message that is sent during a key exchange", () => {
       [90, 3],
     ]);
     expect(sent).toEqual([got[0]?.sequence, got[2]?.sequence]);
+  });
+
+  it("is sent once, and not again after the next key exchange", () => {
+    const { client, server } = pair();
+    const sent: number[] = [];
+    const received: number[] = [];
+    for (const number of [1, 2]) {
+      client.startRekey();
+      client.send(Uint8Array.of(90, number), undefined, () => sent.push(number));
+      const [, ofServer] = settle(client, server);
+      received.push(...ofServer.flatMap((event) => (event.type === "payload" ? [event.payload[1] ?? 0] : [])));
+    }
+    expect(received).toEqual([1, 2]);
+    expect(sent).toEqual([1, 2]);
+  });
+});
+
+describe("a server that has to sign", () => {
+  it("wants no input, and has no deadline, until `signed` is called", () => {
+    const { client, server } = { client: machine("client"), server: machine("server") };
+    server.receive(client.takeOutput() ?? expect.unreachable());
+    events(server);
+    client.receive(server.takeOutput() ?? expect.unreachable());
+    events(client);
+    server.receive(client.takeOutput() ?? expect.unreachable());
+    expect([server.wantsInput, server.deadline]).toEqual([true, Limits.kexTimeoutMs]);
+    const event = server.next();
+    expect(event).toMatchObject({ type: "sign", algorithm: "ssh-ed25519" });
+    expect([server.wantsInput, server.deadline, server.writable]).toEqual([false, undefined, false]);
+    server.tick(10 * Limits.kexTimeoutMs);
+    // A packet that comes now waits.
+    expect(server.next()).toBeUndefined();
+  });
+});
+
+describe("debug", () => {
+  it("sends the text and whether it should be shown (RFC 4253 section 11.3)", () => {
+    const { ours, peer } = withRaw("server");
+    peer.got.length = 0;
+    ours.debug("a forwarding is idle", true);
+    ours.debug("x", false);
+    converse(ours, peer);
+    expect(peer.got.map((payload) => Debug.decode(payload))).toEqual([
+      { alwaysDisplay: true, message: "a forwarding is idle", language: "" },
+      { alwaysDisplay: false, message: "x", language: "" },
+    ]);
+  });
+});
+
+describe("memory that the caller reuses", () => {
+  it("is that of a chunk after keepInput, although a packet in it is not complete", () => {
+    const { client, server } = pair();
+    for (const number of [1, 2]) server.send(Uint8Array.of(90, number));
+    const stream = server.takeOutput() ?? expect.unreachable();
+    const chunk = stream.slice(0, -3);
+    client.receive(chunk);
+    client.keepInput();
+    chunk.fill(0xee);
+    client.receive(stream.slice(-3));
+    const payloads = events(client).flatMap((event) => (event.type === "payload" ? [[...event.payload]] : []));
+    expect(payloads).toEqual([
+      [90, 1],
+      [90, 2],
+    ]);
+  });
+
+  it("is that of output after reuseOutput", () => {
+    const { client } = pair();
+    client.send(Uint8Array.of(90, 1));
+    const first = client.takeOutput() ?? expect.unreachable();
+    client.reuseOutput(first);
+    client.send(Uint8Array.of(90, 2));
+    expect(client.takeOutput()?.buffer).toBe(first.buffer);
+  });
+});
+
+describe("an error that is not an SshError, such as one of an algorithm", () => {
+  it("ends the connection as a protocol error, and is its cause", () => {
+    const cause = new RangeError("no such point");
+    const [curve = expect.unreachable()] = classicalAlgorithms.kex;
+    const respond = (): never => {
+      throw cause;
+    };
+    const algorithms = { ...classicalAlgorithms, kex: [{ ...curve, respond }] };
+    const [client, server] = [machine("client", { algorithms }), machine("server", { algorithms })];
+    expect(() => settle(client, server)).toThrow(
+      expect.objectContaining({ code: "protocol", cause, message: expect.stringContaining("no such point") }),
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 /** `diffie-hellman-group-exchange-sha256` (RFC 4419), in both roles. */
+import { createHash } from "node:crypto";
 import { modpGroup, toBigInt } from "@postern/crypto";
-import { dhGroupExchangeSha256, modernAlgorithms, sshEd25519 } from "@postern/noble";
+import { dhGroupExchangeSha256, modernAlgorithms, sha256, sshEd25519 } from "@postern/noble";
 import {
   type Bytes,
   concat,
@@ -12,8 +13,11 @@ import {
   NewKeys,
   string,
   uint32,
+  utf8,
+  Writer,
 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
+import { exchangeHash } from "../src/exchange-hash.ts";
 import { converse, events, failure, machine, RawPeer, settle } from "./raw-peer.ts";
 
 const algorithms = { ...modernAlgorithms, kex: [dhGroupExchangeSha256], hostKeys: [sshEd25519] };
@@ -180,6 +184,14 @@ describe("a server", () => {
     expect(failure(server, peer.send(payload))).toMatchObject({ code: "protocol" });
   });
 
+  it("rejects message 30 in place of KEX_DH_GEX_INIT, which is 32 (RFC 4419 section 5)", () => {
+    const server = machine("server", { algorithms });
+    const request = Request.encode({ min: 2048, preferred: 2048, max: 8192 });
+    const clientPublic = Uint8Array.of(0, ...prime.slice(0, -1), 0);
+    const peer = new RawPeer("client", { algorithms }).start().send(request, KexEcdhInit.encode({ clientPublic }));
+    expect(failure(server, peer)).toMatchObject({ code: "protocol" });
+  });
+
   it("rejects a second request, so that a client gets one group for an exchange", () => {
     const server = machine("server", { algorithms });
     const request = Request.encode({ min: 2048, preferred: 2048, max: 8192 });
@@ -204,5 +216,37 @@ describe("a server", () => {
     const peer = new RawPeer("client", { algorithms }).start();
     converse(server, peer);
     expect(server.sessionId).toEqual(peer.kex.sessionId);
+  });
+});
+
+describe("the exchange hash of a group exchange", () => {
+  it("covers the sizes and the group between the host key and the public values (RFC 4419 section 3)", () => {
+    const text = (value: string): Bytes => utf8(value);
+    const strings = ["V_C", "V_S", "I_C", "I_S", "K_S"].map(text);
+    const [clientVersion, serverVersion, clientInit, serverInit, hostKey] = strings as [
+      Bytes,
+      Bytes,
+      Bytes,
+      Bytes,
+      Bytes,
+    ];
+    const group = text("min || n || max || p || g");
+    const [clientPublic, serverPublic, secret] = [text("e"), text("f"), text("K")];
+    const writer = new Writer();
+    for (const value of strings) writer.string(value);
+    const hashed = writer.raw(group).string(clientPublic).string(serverPublic).raw(secret).finish();
+    const inputs = {
+      clientVersion,
+      serverVersion,
+      clientInit,
+      serverInit,
+      hostKey,
+      clientPublic,
+      serverPublic,
+      secret,
+    };
+    expect(exchangeHash(sha256, { ...inputs, group })).toEqual(
+      Uint8Array.from(createHash("sha256").update(hashed).digest()),
+    );
   });
 });

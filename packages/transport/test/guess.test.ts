@@ -3,6 +3,7 @@ import { compatibleAlgorithms, dhGroupExchangeSha256, modernAlgorithms } from "@
 import { KexEcdhInit, KexInit } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { PacketReader } from "../src/packet-reader.ts";
+import type { TappedPacket } from "../src/tap.ts";
 import type { TransportEvent } from "../src/transport-events.ts";
 import type { TransportMachine, TransportOptions } from "../src/transport-machine.ts";
 import { classicalAlgorithms, events, machine, RawPeer, settle } from "./raw-peer.ts";
@@ -103,12 +104,18 @@ describe("a guess", () => {
   });
 
   it("is sent in the first key exchange alone", () => {
-    const client = machine("client", { ...withKex(curve), guess: preferred });
+    const guesses: boolean[] = [];
+    const packet = ({ direction, payload }: TappedPacket): void => {
+      if (direction === "sent" && payload[0] === KexInit.number)
+        guesses.push(KexInit.decode(payload).firstKexPacketFollows);
+    };
+    const client = machine("client", { ...withKex(curve), guess: preferred, tap: { packet } });
     const server = machine("server", withKex(curve));
     settle(client, server);
     client.startRekey();
     const [received] = settle(client, server);
     expect(keysOf(received)).toMatchObject({ first: false });
+    expect(guesses).toEqual([true, false]);
   });
 
   it("is overwritten if the connection ends before the server's KEXINIT", () => {

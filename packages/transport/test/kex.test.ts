@@ -109,10 +109,21 @@ describe("the first key exchange", () => {
     ]) {
       const malformed = { ...hostKey(), publicKey: blob };
       const [client, server] = [machine("client"), machine("server", { hostKeys: [malformed] })];
+      const cause = expect.objectContaining({ code: "key" });
       expect(() => settle(client, server)).toThrow(
-        expect.objectContaining({ code: "kex", message: expect.stringContaining("host key") }),
+        expect.objectContaining({ code: "kex", message: expect.stringContaining("host key"), cause }),
       );
     }
+  });
+
+  it("verifies with the negotiated algorithm, although the client prefers another (RFC 4253 section 7.1)", () => {
+    const { algorithms } = options("client");
+    const byName = (name: string) => algorithms.hostKeys.find((one) => one.name === name) ?? expect.unreachable();
+    const hostKeys = [byName("ecdsa-sha2-nistp256"), byName("ssh-ed25519")];
+    const client = machine("client", { algorithms: { ...algorithms, hostKeys } });
+    const [received] = settle(client, machine("server"));
+    expect(received.find(({ type }) => type === "hostKey")).toMatchObject({ algorithm: "ssh-ed25519" });
+    expect(client.host?.hostKey).toEqual(hostKey().publicKey);
   });
 
   it("fails if a byte of KEXINIT is altered, because the exchange hash covers it", () => {

@@ -1,7 +1,7 @@
 /** Memory: borrowed chunks and reused batches. */
 import { modernAlgorithms } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
-import type { Bytes } from "@postern/wire";
+import { type Bytes, toHex } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketReader } from "../src/packet-reader.ts";
@@ -9,6 +9,8 @@ import { PacketWriter } from "../src/packet-writer.ts";
 
 const numbered = (size: number): Bytes => Uint8Array.from({ length: size }, (_, at) => at % 251);
 const sizes = [1, 100, 9000, 3, 40_000, 8, 1000];
+/** In hexadecimal, because `toEqual` compares arrays of bytes slowly. */
+const all = sizes.map((size) => toHex(numbered(size)));
 
 const streamOf = (writer: PacketWriter): Bytes => {
   for (const size of sizes) writer.send(numbered(size));
@@ -18,6 +20,12 @@ const readAll = (reader: PacketReader): Bytes[] => {
   const payloads: Bytes[] = [];
   for (let payload = reader.next(); payload !== undefined; payload = reader.next()) payloads.push(payload);
   return payloads;
+};
+
+const readAllOf = (writer: PacketWriter): string[] => {
+  const reader = new PacketReader();
+  reader.receive(writer.take() ?? expect.unreachable());
+  return readAll(reader).map(toHex);
 };
 
 /** Pairs of a writer and a reader, one for each cipher. */
@@ -55,7 +63,7 @@ describe.each(links)("a borrowed chunk ($name)", ({ make }) => {
         reader.keep();
         shared.fill(0xee);
       }
-      expect(payloads, name).toEqual(sizes.map(numbered));
+      expect(payloads.map(toHex), name).toEqual(all);
     }
   });
 
@@ -74,13 +82,14 @@ describe.each(links)("a borrowed chunk ($name)", ({ make }) => {
       shared.fill(0xee);
     }
     payloads.push(...readAll(reader));
-    expect(payloads).toEqual(sizes.map(numbered));
+    expect(payloads.map(toHex)).toEqual(all);
   });
 });
 
 describe("a packet writer", () => {
+  const body = numbered(Limits.maxPacket);
   const full = (writer: PacketWriter): Bytes => {
-    while (writer.size < Limits.outputHighWater) writer.send(new Uint8Array(9), numbered(Limits.maxPacket));
+    while (writer.size < Limits.outputHighWater) writer.send(new Uint8Array(9), body);
     return writer.take() ?? expect.unreachable();
   };
 
@@ -97,7 +106,7 @@ describe("a packet writer", () => {
     const [first] = [full(used), full(fresh)];
     first.fill(0xee);
     used.reuse(first);
-    expect(full(used)).toEqual(full(fresh));
+    expect(toHex(full(used))).toBe(toHex(full(fresh)));
   });
 
   it("keeps at most two data batches, and frees them once only control messages are sent", () => {
@@ -112,5 +121,21 @@ describe("a packet writer", () => {
     writer.send(Uint8Array.of(2));
     writer.take();
     expect(batches.map((batch) => batch.buffer)).not.toContain(full(writer).buffer);
+  });
+
+  it("allocates little for a small message, and does not reuse memory of another size", () => {
+    const writer = new PacketWriter(seededRandom("pad"));
+    writer.send(numbered(10));
+    const small = writer.take() ?? expect.unreachable();
+    expect(small.buffer.byteLength).toBeLessThan(Limits.maxPacket);
+    writer.send(numbered(3000));
+    const middle = writer.take() ?? expect.unreachable();
+    expect(middle.buffer.byteLength).toBeLessThan(Limits.maxPacket);
+    for (const batch of [small, middle]) writer.reuse(batch);
+    writer.send(numbered(3000));
+    expect(readAllOf(writer)).toEqual([toHex(numbered(3000))]);
+    writer.send(new Uint8Array(0), body);
+    writer.send(new Uint8Array(0), body);
+    expect(readAllOf(writer)).toEqual([toHex(body), toHex(body)]);
   });
 });

@@ -1,11 +1,19 @@
 /** Algorithm negotiation, RFC 4253 section 7.1. */
-import type { Algorithms } from "@postern/crypto";
-import { aes128Ctr, aes256Gcm, compatibleAlgorithms, hmacSha2_256, modernAlgorithms } from "@postern/noble";
+import type { Algorithms, Cipher, DirectionKeys } from "@postern/crypto";
+import {
+  aes128Ctr,
+  aes128Gcm,
+  aes256Gcm,
+  chacha20Poly1305,
+  compatibleAlgorithms,
+  hmacSha2_256,
+  modernAlgorithms,
+} from "@postern/noble";
 import { seededRandom } from "@postern/testkit";
 import { KexInit, toHex, type ValuesOf } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { initFor, negotiate, type Offer } from "../src/negotiate.ts";
-import { events, failure, machine, settle, withRaw } from "./raw-peer.ts";
+import { algorithmNames, initFor, negotiate, type Offer } from "../src/negotiate.ts";
+import { classicalAlgorithms, converse, events, failure, machine, RawPeer, settle, withRaw } from "./raw-peer.ts";
 
 type Init = ValuesOf<typeof KexInit>;
 const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
@@ -111,6 +119,18 @@ describe("negotiation", () => {
   });
 });
 
+describe("the names of the negotiated algorithms", () => {
+  it("tell whether the key exchange is a hybrid", () => {
+    for (const { name, isPostQuantum } of modernAlgorithms.kex) {
+      const negotiated = negotiate("server", { ...offer, ...modernAlgorithms }, init({ kexAlgorithms: [name] }));
+      expect(algorithmNames(negotiated, true)).toMatchObject({ kex: name, postQuantum: isPostQuantum === true });
+    }
+    expect(modernAlgorithms.kex.map(({ isPostQuantum }) => isPostQuantum)).toEqual(
+      expect.arrayContaining([true, undefined]),
+    );
+  });
+});
+
 describe("machines", () => {
   it("send a new random cookie, no languages and no guess (RFC 4253 section 7.1)", () => {
     const cookies = (["client", "server"] as const).flatMap((role) => {
@@ -124,6 +144,45 @@ describe("machines", () => {
     });
     expect(new Set(cookies.slice(0, 2)).size).toBe(2);
     expect(cookies.every((cookie) => cookie?.length === 32)).toBe(true);
+  });
+
+  it.each(["client", "server"] as const)("use another cipher in each direction, as a %s", (role) => {
+    const ciphers = { c2s: aes128Gcm, s2c: chacha20Poly1305 };
+    const [ours, theirs] =
+      role === "client" ? ([ciphers.c2s, ciphers.s2c] as const) : ([ciphers.s2c, ciphers.c2s] as const);
+    const keysOf = ({ key, iv, mac }: DirectionKeys, of: Cipher): DirectionKeys => ({
+      key: key.slice(0, of.keySize),
+      iv: iv.slice(0, of.ivSize),
+      mac,
+    });
+    // Has the longest keys, because all derived keys of one letter begin with the same bytes (RFC 4253 section 7.2).
+    const mixed: Cipher = {
+      ...ours,
+      keySize: chacha20Poly1305.keySize,
+      ivSize: aes128Gcm.ivSize,
+      sealer: (keys) => theirs.sealer(keysOf(keys, theirs)),
+      opener: (keys) => ours.opener(keysOf(keys, ours)),
+    };
+    const peer = new RawPeer(role === "client" ? "server" : "client", {
+      algorithms: { ...classicalAlgorithms, ciphers: [mixed] },
+    });
+    const { encode } = KexInit;
+    try {
+      const lists = { encryptionC2s: [ciphers.c2s.name], encryptionS2c: [ciphers.s2c.name] };
+      Object.assign(KexInit, { encode: (values: Init) => encode({ ...values, ...lists }) });
+      peer.start();
+    } finally {
+      Object.assign(KexInit, { encode });
+    }
+    const machineOfRole = machine(role, { algorithms: { ...classicalAlgorithms, ciphers: Object.values(ciphers) } });
+    expect(converse(machineOfRole, peer).find(({ type }) => type === "keys")).toMatchObject({
+      names: { cipherC2s: ciphers.c2s.name, cipherS2c: ciphers.s2c.name },
+    });
+    peer.got.length = 0;
+    machineOfRole.send(Uint8Array.of(90, 1));
+    peer.send(Uint8Array.of(90, 2));
+    expect(converse(machineOfRole, peer)).toMatchObject([{ type: "payload", payload: Uint8Array.of(90, 2) }]);
+    expect(peer.got).toEqual([Uint8Array.of(90, 1)]);
   });
 
   it("agree on every combination of cipher and MAC", () => {

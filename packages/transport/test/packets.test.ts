@@ -2,7 +2,7 @@
 import type { Cipher, DirectionKeys, Mac } from "@postern/crypto";
 import { compatibleAlgorithms } from "@postern/noble";
 import { allFlips, chunkings, seededRandom } from "@postern/testkit";
-import { type Bytes, concat, putUint32, SshError } from "@postern/wire";
+import { type Bytes, getUint32, putUint32, SshError, toHex } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { PacketReader } from "../src/packet-reader.ts";
@@ -10,6 +10,8 @@ import { PacketWriter } from "../src/packet-writer.ts";
 
 const numbered = (size: number): Bytes => Uint8Array.from({ length: size }, (_, at) => at % 251);
 const sizes = [1, 2, 3, 4, 5, 8, 11, 12, 13, 16, 100, 1000, 9000];
+/** In hexadecimal, because `toEqual` compares arrays of bytes slowly. */
+const all = sizes.map((size) => toHex(numbered(size)));
 
 const readAll = (reader: PacketReader): Bytes[] => {
   const payloads: Bytes[] = [];
@@ -69,7 +71,7 @@ describe("packets without a cipher", () => {
         reader.receive(chunk);
         return readAll(reader);
       });
-      expect(payloads, name).toEqual(sizes.map(numbered));
+      expect(payloads.map(toHex), name).toEqual(all);
       expect(reader.sequence).toBe(sizes.length);
     }
   });
@@ -148,7 +150,7 @@ describe.each(suites)("packets under $name", (suite) => {
         reader.receive(chunk);
         return readAll(reader);
       });
-      expect(payloads, name).toEqual([...sizes, ...sizes].map(numbered));
+      expect(payloads.map(toHex), name).toEqual([...all, ...all]);
     }
   });
 
@@ -159,10 +161,12 @@ describe.each(suites)("packets under $name", (suite) => {
     const intact = link(suite).reader;
     intact.receive(packet.slice());
     expect(intact.next()).toEqual(numbered(9));
+    // A larger length waits for more bytes. Zeros must not complete the packet.
+    const zeros = new Uint8Array(300_000);
     for (const { bit, bytes } of allFlips(packet)) {
       const { reader } = link(suite);
-      // A larger length waits for more bytes. Zeros must not complete the packet.
-      reader.receive(concat(bytes, new Uint8Array(300_000)));
+      reader.receive(bytes);
+      reader.receive(zeros);
       expect(() => reader.next(), `bit ${bit}`).toThrow(SshError);
     }
   });
@@ -205,6 +209,30 @@ describe.each(suites)("packets under $name", (suite) => {
     reader.receive(writer.take() ?? expect.unreachable());
     expect(reader.next()).toHaveLength(Limits.packetLength - unit - 8);
     expect(() => reader.next()).toThrow(/expected a packet_length of 5 to 262144/);
+  });
+});
+
+describe("packet_length", () => {
+  const suite = suites.find(({ name }) => name === "aes128-gcm@openssh.com") ?? expect.unreachable();
+
+  it("may be 256 KiB, and not one block more", () => {
+    const { writer, reader } = link(suite);
+    // One byte of padding_length and four bytes of padding.
+    const largest = Limits.packetLength - 5;
+    writer.send(new Uint8Array(largest));
+    const packet = writer.take() ?? expect.unreachable();
+    expect(getUint32(packet, 0)).toBe(Limits.packetLength);
+    reader.receive(packet);
+    expect(reader.next()).toHaveLength(largest);
+    writer.send(new Uint8Array(largest + 1));
+    reader.receive(writer.take() ?? expect.unreachable());
+    expect(() => reader.next()).toThrow(expect.objectContaining({ code: "protocol" }));
+  });
+
+  it("is a multiple of the block size of the cipher, not of eight alone (RFC 4253 section 6)", () => {
+    const { reader } = link(suite);
+    reader.receive(Uint8Array.of(0, 0, 0, 24));
+    expect(() => reader.next()).toThrow("expected a packet padded to a multiple of 16");
   });
 });
 

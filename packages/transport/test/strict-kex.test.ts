@@ -142,6 +142,19 @@ describe("EXT_INFO (RFC 8308)", () => {
     expect(withRaw("server", {}, true).peer.numbers).not.toContain(ExtInfo.number);
   });
 
+  it("is not sent by a client, even if the server sends the marker of clients (RFC 8308 section 2.1)", () => {
+    const peer = new RawPeer("server");
+    const { encode } = KexInit;
+    const marked = vi.spyOn(KexInit, "encode");
+    marked.mockImplementation((init) =>
+      encode({ ...init, kexAlgorithms: [...init.kexAlgorithms, "ext-info-c"] }),
+    );
+    peer.start();
+    marked.mockRestore();
+    expect(converse(machine("client"), peer).map(({ type }) => type)).toContain("keys");
+    expect(peer.numbers).not.toContain(ExtInfo.number);
+  });
+
   it("may contain unknown extensions with any value, in any order, up to the largest packet (RFC 8308 section 2.5)", () => {
     const { ours, peer } = withRaw("client");
     const unknown = ["no-flow-control", Uint8Array.of(0, 255, 0)] as const;

@@ -1,11 +1,11 @@
 /** The tap sees every packet of a connection, and changes none. */
-import { compatibleAlgorithms, modernAlgorithms } from "@postern/noble";
+import { aes128Ctr, aes128Gcm, compatibleAlgorithms, hmacSha2_256, modernAlgorithms } from "@postern/noble";
 import { chunkings, seededRandom } from "@postern/testkit";
 import { type Bytes, concat, Debug, KexInit, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { PacketTap, TappedIdentification, TappedKeys, TappedPacket } from "../src/index.ts";
 import type { TransportMachine } from "../src/transport-machine.ts";
-import { events, machine, pair, settle, withRaw } from "./raw-peer.ts";
+import { classicalAlgorithms, events, machine, pair, settle, withRaw } from "./raw-peer.ts";
 
 /** Records all that a tap sees. */
 class Recorder implements Required<PacketTap> {
@@ -179,6 +179,24 @@ describe("a tap changes nothing", () => {
     const wipe = { packet: ({ payload }: TappedPacket) => payload.fill(0) };
     const tap = { ...wipe, secretKeys: ({ key, iv }: TappedKeys) => void [key.fill(0), iv.fill(0)] };
     expect(traffic(tap).bytes).toBe(plain.bytes);
+  });
+
+  it.each([
+    ["with an IV", { ...classicalAlgorithms, ciphers: [aes128Gcm] }],
+    ["with a MAC", { ...classicalAlgorithms, ciphers: [aes128Ctr], macs: [hmacSha2_256] }],
+  ])("if it overwrites the keys of a cipher %s", (_kind, algorithms) => {
+    const secretKeys = ({ key, iv, macKey }: TappedKeys): void => {
+      for (const bytes of [key, iv, macKey]) bytes?.fill(0);
+    };
+    const tap = { packet: () => {}, secretKeys };
+    const { client, server } = pair({ algorithms, tap }, { algorithms });
+    client.send(hello);
+    server.send(hello);
+    for (const received of settle(client, server)) expect(received.map(({ type }) => type)).toEqual(["debug"]);
+  });
+
+  it("if it has no method but `packet`, which is no error", () => {
+    expect(traffic({ packet: () => {} })).toEqual(plain);
   });
 
   it.each(["packet", "identification", "secretKeys"] as const)("if %s throws; each error is an event", (name) => {

@@ -42,6 +42,16 @@ describe("the identification line", () => {
     expect(read(`${version}\r\n`)).toEqual({ version, rest: "", lines: [] });
   });
 
+  it("is returned as bytes without CR LF or LF, as the exchange hash needs it (RFC 4253 section 8)", () => {
+    for (const end of ["\r\n", "\n"]) {
+      expect(new VersionReader("client").read(utf8(`SSH-2.0-x${end}`))?.bytes).toEqual(utf8("SSH-2.0-x"));
+    }
+  });
+
+  it("contains no CR but the one before LF", () => {
+    expect(read("SSH-2.0-a\rb\n")).toMatch(/^expected an identification line of printable US-ASCII/);
+  });
+
   it.each([
     ["an escape sequence", "SSH-2.0-a\x1b[2J"],
     ["a second CR", "SSH-2.0-odd\r"],
@@ -173,6 +183,7 @@ describe("a machine", () => {
     ["go away\r\n", "version", "go away"],
     ["", "version", "got nothing"],
     ["Exceeded MaxStartups\r\n", "busy", "Exceeded MaxStartups"],
+    ["Never seen: Exceeded MaxStartups\r\n", "version", "Never seen"],
     ["Not allowed at this time\r\n", "busy", "Not allowed at this time"],
     [`${"Welcome\r\n".repeat(50)}Not allowed at this time\r\n`, "busy", "Not allowed at this time"],
   ])("reports a peer that closes after %j with the code %s", (said, code, words) => {
