@@ -1,8 +1,10 @@
 /** Fuzz target: authorized_keys. @module */
+
+import { parseIp } from "@postern/ssh";
 import { type FuzzTarget, vectorTexts } from "@postern/testkit";
 import { fromUtf8, utf8 } from "@postern/wire";
 import { authorizedKeys } from "../src/authorized-keys.ts";
-import { AddressList, parseIp } from "../src/ip.ts";
+import { AddressList } from "../src/ip.ts";
 
 export const targets: readonly FuzzTarget[] = [
   {

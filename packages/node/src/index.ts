@@ -7,10 +7,11 @@ import {
   type HostKeyCheck,
   ReverseTunnel as PortableTunnel,
   type TunnelOptions,
+  visitorFeatures,
 } from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
-import { dialWithCallbacks } from "./dial.ts";
+import { dialTarget, dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { knownHosts } from "./known-hosts.ts";
 import { prepareAlgorithms } from "./prepare.ts";
@@ -54,7 +55,9 @@ export class ReverseTunnel extends PortableTunnel {
       { ...rest, hostKey },
       {
         dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
-        dialTarget: dialWithCallbacks,
+        dialTarget,
+        dialsTls: true,
+        visitorFeatures,
         prepare: prepareAlgorithms,
         algorithms: modernAlgorithms,
         random: nodeRandom,

@@ -11,6 +11,7 @@ export { type Address, hostPort } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";
 export { abortable, type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
+export { parseIp } from "./ip.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
 export {
   type AttemptContext,

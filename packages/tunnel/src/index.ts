@@ -55,3 +55,11 @@ export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
+export { visitorFeatures } from "./visitor-features.ts";
+export type {
+  ForwardingLimits,
+  Limiter,
+  ProxyProtocolVersion,
+  VisitorFeatures,
+  VisitorRequirements,
+} from "./visitor-limits.ts";

@@ -2,8 +2,16 @@
 import { onAbort } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 
-/** Resolves after `ms`, or as soon as the signal aborts. `onTimer` gets the timer. */
-export function sleep(ms: number, signal: AbortSignal, onTimer?: (timer: unknown) => void): Promise<void> {
+/**
+ * Resolves after `ms`, or as soon as the signal aborts.
+ *
+ * @param onTimer gets the timer, and a function that ends the wait
+ */
+export function sleep(
+  ms: number,
+  signal: AbortSignal,
+  onTimer?: (timer: unknown, end: () => void) => void,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = (): void => {
@@ -12,7 +20,7 @@ export function sleep(ms: number, signal: AbortSignal, onTimer?: (timer: unknown
       resolve();
     };
     const timer = setTimeout(done, Math.min(ms, maxTimerMs));
-    onTimer?.(timer);
+    onTimer?.(timer, done);
     signal.addEventListener("abort", done, { once: true });
   });
 }

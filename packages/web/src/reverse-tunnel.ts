@@ -9,6 +9,7 @@ import {
   ReverseTunnel as PortableTunnel,
   type Target,
   type TunnelOptions,
+  visitorFeatures,
 } from "@postern/tunnel";
 
 /** Options of a ReverseTunnel whose connections the program opens. */
@@ -51,6 +52,7 @@ export class ReverseTunnel extends PortableTunnel {
     super(rest, {
       dial: createDial("host", dial),
       dialTarget: dialTarget !== undefined && createDial("target", dialTarget),
+      visitorFeatures,
       algorithms: modernAlgorithms,
       random: webRandom,
       sha256,

@@ -87,6 +87,8 @@ export const Limits = {
   backlog: 1024,
   /** timeout of a probe of our own port, and delay before requesting a port again that is in use */
   probeTimeoutMs: 5_000,
+  /** time for a server to answer, when the network has changed */
+  answerMs: 5_000,
   pendingRetryMs: 2_000,
   /** state changes in a tunnel's timeline */
   timeline: 100,
