@@ -5,7 +5,16 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type BytePipe, hostPort, onAbort } from "@postern/ssh";
 import type { Dial, Target } from "@postern/tunnel";
-import { type Bytes, expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
+import {
+  type Bytes,
+  expectNumber,
+  expectPort,
+  expectSignal,
+  expectText,
+  expectType,
+  maxTimerMs,
+  SshError,
+} from "@postern/wire";
 import { connectPiped, pipeOf, socketPipe } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
@@ -201,7 +210,11 @@ class Race {
     this.#waiting = [];
     for (const { socket } of this.#running) if (socket !== attempt.socket) socket.destroy();
     const { host } = this.#target;
-    const secure = connectTls({ ...(isIP(host) === 0 ? { servername: host } : { host }), ...tls, socket: attempt.socket });
+    const secure = connectTls({
+      ...(isIP(host) === 0 ? { servername: host } : { host }),
+      ...tls,
+      socket: attempt.socket,
+    });
     secure.allowHalfOpen = true;
     this.#running = [{ ...attempt, socket: secure }];
     const connected = (): void => {

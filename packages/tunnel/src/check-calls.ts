@@ -15,7 +15,16 @@ import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, Re
 import type { Platform, Target } from "./platform.ts";
 import type { VisitorRequirements } from "./visitor-limits.ts";
 
-const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "limits", "signal"] as const;
+const requestOptions = [
+  "address",
+  "port",
+  "onOpen",
+  "onOpenTimeoutMs",
+  "wait",
+  "keepPort",
+  "limits",
+  "signal",
+] as const;
 
 type Features = Pick<Platform, "dialsTls" | "visitorFeatures">;
 
@@ -74,7 +83,10 @@ function checkRequest<Options extends RequestOptions>(
 function checkFeatures(given: VisitorRequirements, { visitorFeatures }: Features): void {
   if (visitorFeatures !== undefined) return visitorFeatures.check(given);
   if (given.limits === undefined && given.proxyProtocol === undefined) return;
-  throw new SshError("misuse", "expected a platform with visitorFeatures for limits and proxyProtocol, got one without");
+  throw new SshError(
+    "misuse",
+    "expected a platform with visitorFeatures for limits and proxyProtocol, got one without",
+  );
 }
 
 function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {

@@ -19,7 +19,8 @@ const families = { unspecified: 0x00, tcp4: 0x11, tcp6: 0x21 };
 export function proxyHeader(version: ProxyProtocolVersion, origin: Address, local: Address): Bytes {
   const source = parseIp(origin.host);
   const destination = source && localBytes(local.host, source.length);
-  if (version === 1) return utf8(source && destination ? line(source, destination, origin, local) : "PROXY UNKNOWN\r\n");
+  if (version === 1)
+    return utf8(source && destination ? line(source, destination, origin, local) : "PROXY UNKNOWN\r\n");
   const body =
     source && destination
       ? Uint8Array.from([...source, ...destination, ...uint16(origin.port), ...uint16(local.port)])

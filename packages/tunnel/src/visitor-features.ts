@@ -95,4 +95,3 @@ class VisitorLimiter implements Limiter {
 function abort(channel: Channel, what: string, ms: number): void {
   channel.abort(new SshError("timeout", `${what} for ${ms} ms, the limit of this forwarding`));
 }
-
