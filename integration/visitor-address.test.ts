@@ -1,8 +1,17 @@
-/** What a target learns about the visitor, and targets with TLS: nginx and haproxy behind OpenSSH. */
+/** The visitor's address at the target, and targets with TLS: nginx and haproxy behind OpenSSH. */
 import { readFileSync } from "node:fs";
 import type { ReverseTunnel } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { missing, openTunnel, type RealProxy, type Sshd, startHaproxy, startNginx, startSshd, userKey } from "./harness/index.ts";
+import {
+  missing,
+  openTunnel,
+  type RealProxy,
+  type Sshd,
+  startHaproxy,
+  startNginx,
+  startSshd,
+  userKey,
+} from "./harness/index.ts";
 
 /** Asks through the tunnel. Returns the answer, and the port from which the visitor connected. */
 async function ask(port: number): Promise<string> {

@@ -99,7 +99,10 @@ export async function makeCertificate(dir: TempDir): Promise<{ readonly key: str
 }
 
 /** Starts a program that listens on the port that it is given. */
-export async function startServer(name: string, prepare: (port: number, dir: TempDir) => readonly string[]): Promise<RealProxy> {
+export async function startServer(
+  name: string,
+  prepare: (port: number, dir: TempDir) => readonly string[],
+): Promise<RealProxy> {
   const path = program(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
   const dir = tempDir(`postern-${name}`);

@@ -1,4 +1,4 @@
-/** What follows an upgrade (RFC 9110 section 7.8): the bytes of the connection, no longer HTTP. @module */
+/** The rest of a connection after an upgrade (RFC 9110 section 7.8), which is no longer HTTP. @module */
 import type { BytePipe, PipeSink } from "@postern/ssh";
 import { type ArrayBufferBytes, type Bytes, SshError } from "@postern/wire";
 
@@ -17,7 +17,7 @@ export class DetachedPipe implements BytePipe {
     this.#rest = [...rest];
   }
 
-  /** The events of the pipe, which whoever started it passes on. */
+  /** The events of the pipe. The connection that started it passes them on. */
   readonly events: PipeSink = {
     data: (chunk) => {
       this.#rest.push(chunk);

@@ -30,7 +30,7 @@ export class HttpConnection {
   #closed: { readonly error: Error | undefined } | undefined;
   /** The last response has been written: input is dropped. */
   #dropping = false;
-  /** Who gets the events after an upgrade. */
+  /** The pipe that gets the events after an upgrade. */
   #detached: DetachedPipe | undefined;
   #onEnd: (() => void) | undefined;
   #onClose: ((error: Error) => void) | undefined;

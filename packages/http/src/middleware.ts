@@ -61,7 +61,7 @@ export function allowAddresses(allowed: readonly string[]): Middleware {
 }
 
 /**
- * Gives the request another host, in `Host` and in its URL, for a handler that answers only one name.
+ * Replaces the host of the request, in `Host` and in its URL, for a handler that answers only one name.
  *
  * @param host name or address, with an optional port
  * @throws SshError `misuse` if it is neither
@@ -81,7 +81,7 @@ export function rewriteHost(host: string): Middleware {
 }
 
 /**
- * Tells the handler who the visitor is and what it asked for, in the fields `Forwarded` (RFC 7239), `X-Forwarded-For`,
+ * Describes the visitor and its request to the handler, in the fields `Forwarded` (RFC 7239), `X-Forwarded-For`,
  * `X-Forwarded-Proto` and `X-Forwarded-Host`. Those that the visitor sent are dropped, because anybody can write them.
  *
  * @param proto the scheme that visitors use, `https` if a proxy in front of the server speaks TLS
@@ -117,7 +117,7 @@ function authenticated(
   };
 }
 
-/** Compares with every entry, so that the time tells nothing about which one matched. */
+/** Compares with every entry, so that the time does not depend on which one matched. */
 function tableOf(users: Readonly<Record<string, string>>): VerifyPassword {
   const entries = Object.entries(users).map(([user, password]) => [utf8(user), utf8(password)] as const);
   if (entries.length === 0) throw new SshError("misuse", "expected at least one user, got none");

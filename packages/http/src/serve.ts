@@ -193,8 +193,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     return false;
   }
 
-  /** Gives the connection to the program. Returns false: no request follows. */
-  #handOver(connection: HttpConnection, head: RequestHead, { origin, failed }: ServeContext): false {
+  /** Hands the connection to the program. Returns false: no request follows. */
+  #handOver(connection: HttpConnection, head: RequestHead, context: ServeContext): false {
     this.#upgraded.add(connection);
     const over = new AbortController();
     connection.watch(undefined, (error) => {
@@ -203,11 +203,11 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     });
     const request = createRequest(head, head.url ?? "", undefined, over.signal, true);
     this.#requests++;
-    const channel = Object.assign(connection.detach(), { origin });
+    const channel = Object.assign(connection.detach(), { origin: context.origin });
     Promise.resolve()
       .then(() => this.#upgrade?.(request, channel))
       .catch((error: unknown) => {
-        failed(error, request);
+        context.failed(error, request);
         connection.abort(toSshError(error, "closed", "the upgrade failed"));
       });
     return false;
@@ -224,8 +224,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
  *   reset. Both fire `handlererror`.
  * - `request.signal` aborts when the visitor disconnects. A half-close after the request aborts it too, because the two
  *   look alike. The response body is cancelled when the visitor disconnects.
- * - WebSocket upgrades go to the option `upgrade`. Without it they are refused with 501, as are CONNECT and TRACE; other upgrades are ignored (RFC 9110 section 7.8).
- *   Trailers are dropped.
+ * - WebSocket upgrades go to the option `upgrade`. Without it they are refused with 501, as CONNECT and TRACE are.
+ *   Other upgrades are ignored (RFC 9110 section 7.8). Trailers are dropped.
  * - Ambiguous requests, which two servers could read differently, are refused with 400 (RFC 9112 section 11.2).
  * - {@link ServeOptions} limit time, size and number of requests and connections. The handler has no time limit.
  * - A handler may return a Response from `fetch`. If `fetch` decoded the body (gzip, deflate, br), Content-Encoding and

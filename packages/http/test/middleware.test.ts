@@ -82,7 +82,7 @@ describe("basicAuth (RFC 7617)", () => {
     expect((await ask(middleware, { authorization: authorization.replace("Basic", "bASIC") })).status).toBe(200);
   });
 
-  it.each([[{}], [{ ada: "" }]])("refuses the table %j, which would let anybody in or nobody", (users) => {
+  it.each([[{}], [{ ada: "" }]])("refuses the table %j, whose passwords are missing", (users) => {
     expect(() => basicAuth(users)).toThrow(/expected/);
   });
 });
@@ -126,7 +126,7 @@ describe("allowAddresses", () => {
     async (origin) => expect((await ask(middleware, {}, origin)).status).toBe(403),
   );
 
-  it("lets nobody in if the list is empty", async () => {
+  it("refuses all visitors if the list is empty", async () => {
     expect((await ask(allowAddresses([]))).status).toBe(403);
   });
 
@@ -143,7 +143,7 @@ describe("rewriteHost", () => {
     ["localhost:3000", "http://localhost:3000/path?q=1"],
     ["app.internal", "http://app.internal/path?q=1"],
     ["[::1]:80", "http://[::1]/path?q=1"],
-  ])("gives the request the host %s", async (host, url) => {
+  ])("sets the host %s", async (host, url) => {
     const { seen } = await ask(rewriteHost(host));
     expect(seen).toMatchObject({ url, headers: { host } });
   });

@@ -68,7 +68,7 @@ export const dialTarget: Dial = (target, timeoutMs, connected, failed, preface) 
   return race(target, options, (socket) => connected(pipe(socket)), failed);
 };
 
-/** What the winner of the race does before it counts as connected. */
+/** Options of a race, and the steps of its winner before it counts as connected. */
 interface RaceOptions extends DialOptions {
   /** TLS over the winner, whose socket is then no {@link pipeOf} one */
   readonly tls?: ConnectionOptions | undefined;

@@ -57,7 +57,7 @@ export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
 export { logTunnel } from "./tunnel-log.ts";
-export { tunnelMetrics } from "./tunnel-metrics.ts";
+export { type MeteredTunnel, tunnelMetrics } from "./tunnel-metrics.ts";
 export { visitorFeatures } from "./visitor-features.ts";
 export type {
   ForwardingLimits,

@@ -1,6 +1,6 @@
 /** Log records of the packets of a connection, as `ssh -vvv` prints them. @module */
 import { createLogWriter, type Log, type PacketTap } from "@postern/ssh";
-import { createPacketDecoder, type PacketDescription } from "@postern/wire";
+import { createPacketDecoder, type DescribedValue, type PacketDescription } from "@postern/wire";
 import type { Endpoint } from "./options.ts";
 
 /** Characters of one record. Lists of algorithms are the longest texts. */
@@ -33,13 +33,16 @@ const verbs = { sent: "send", received: "receive" };
 
 function textOf({ about, fields, problem }: PacketDescription): string {
   const shown = fields.flatMap(({ name, value, meaning, isSecret }) => {
-    if (isSecret || (typeof value === "object" && !isTextList(value))) return [];
-    return [`${name} ${meaning ?? String(value)}`];
+    const text = isSecret ? undefined : textOfValue(value);
+    return text === undefined ? [] : [`${name} ${meaning ?? text}`];
   });
   const parts = [about, ...shown, problem && `problem: ${problem}`].filter((part) => part !== undefined && part !== "");
   return parts.length === 0 ? "" : `: ${parts.join(", ").slice(0, maxCharacters)}`;
 }
 
-function isTextList(value: object): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one === "string");
+/** Returns undefined for data and prompts. */
+function textOfValue(value: DescribedValue): string | undefined {
+  if (typeof value !== "object") return String(value);
+  const isList = Array.isArray(value) && value.every((one) => typeof one === "string");
+  return isList ? value.join(",") : undefined;
 }

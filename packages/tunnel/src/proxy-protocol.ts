@@ -1,4 +1,4 @@
-/** The PROXY protocol: tells the target who the visitor is (haproxy.org, proxy-protocol.txt). @module */
+/** The PROXY protocol: the visitor's address for the target (haproxy.org, proxy-protocol.txt). @module */
 import { type Address, parseIp } from "@postern/ssh";
 import { type Bytes, concat, utf8 } from "@postern/wire";
 import type { ProxyProtocolVersion } from "./visitor-limits.ts";

@@ -5,7 +5,7 @@ import { type Bytes, maxTimerMs } from "@postern/wire";
 /** How long a bucket that is full lets bytes pass without delay. */
 const burstMs = 250;
 
-/** A token bucket that may owe: whoever takes too much waits until the debt is paid. */
+/** A token bucket that may owe: a pipe that takes too much waits until the debt is paid. */
 export class TokenBucket {
   readonly #perMs: number;
   readonly #capacity: number;

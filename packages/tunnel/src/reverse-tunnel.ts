@@ -185,7 +185,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   /**
-   * Tells the tunnel that the network has changed, for example when the machine has joined another one. A tunnel that
+   * Call it when the network has changed, for example when the machine has joined another one. A tunnel that
    * waits for its next attempt makes it at once; names are resolved again at each attempt. A tunnel that is open asks
    * the server for an answer, and reconnects if nothing arrives within 5 seconds. In other states it does nothing.
    */

@@ -1,15 +1,23 @@
 /** The figures of a tunnel as OpenMetrics text. @module */
 import { encodeOpenMetrics, type MetricFamily } from "@postern/ssh";
 import type { TunnelState } from "./events.ts";
-import type { ReverseTunnel } from "./reverse-tunnel.ts";
+import type { Forwarding } from "./forwarding.ts";
+import type { TunnelStats } from "./stats.ts";
 
 const states: readonly TunnelState[] = ["new", "connecting", "authenticating", "open", "waiting", "closed"];
+
+/** The part of a `ReverseTunnel` that has figures. */
+export interface MeteredTunnel {
+  readonly state: TunnelState;
+  readonly forwardings: readonly Forwarding[];
+  stats(): TunnelStats;
+}
 
 /**
  * Returns the figures of a tunnel as OpenMetrics 1.0 text, for a handler whose answer has the type `openMetricsType`.
  * `tunnel.metrics()` of `@postern/node` returns the same.
  */
-export function tunnelMetrics(tunnel: ReverseTunnel): string {
+export function tunnelMetrics(tunnel: MeteredTunnel): string {
   const stats = tunnel.stats();
   return encodeOpenMetrics([
     {
@@ -35,7 +43,7 @@ export function tunnelMetrics(tunnel: ReverseTunnel): string {
   ]);
 }
 
-function openForwardings(tunnel: ReverseTunnel): number {
+function openForwardings(tunnel: MeteredTunnel): number {
   return tunnel.forwardings.filter(({ state }) => state === "open").length;
 }
 

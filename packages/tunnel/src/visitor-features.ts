@@ -1,4 +1,4 @@
-/** What not every forwarding needs: limits, and the PROXY protocol. @module */
+/** Features that few forwardings need: limits, and the PROXY protocol. @module */
 import { type BytePipe, type Channel, checkOptions } from "@postern/ssh";
 import { describeType, expectInteger, expectNumber, maxTimerMs, SshError } from "@postern/wire";
 import { proxyHeader } from "./proxy-protocol.ts";

@@ -1,4 +1,4 @@
-/** What a forwarding may require for its visitors, and what a platform brings for it. @module */
+/** Requirements of a forwarding for its visitors, and the features of a platform that meet them. @module */
 import type { Address, BytePipe, Channel } from "@postern/ssh";
 import type { Bytes } from "@postern/wire";
 
@@ -33,7 +33,7 @@ export interface Limiter {
   closed(channel: Channel): void;
 }
 
-/** What not every forwarding needs. A value, so that a program that does not need it does not carry it. */
+/** Features that few forwardings need. A value, so that a program that does not need it does not carry it. */
 export interface VisitorFeatures {
   /** @throws SshError `misuse` */
   check(options: VisitorRequirements): void;

@@ -20,7 +20,7 @@ describe("logTunnel", () => {
     world.link.cut();
     await advance(5_000);
     await tunnel.close();
-    expect(records.map(({ level, event, state }) => `${level} ${event} ${state ?? ""}`)).toEqual([
+    expect(records.map(({ level, event, state }) => `${level} ${event} ${String(state ?? "")}`)).toEqual([
       "debug state connecting",
       "debug state authenticating",
       "info banner ",

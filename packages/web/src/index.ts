@@ -172,6 +172,7 @@ export {
   type KnownHostsStore,
   type Listener,
   type ListenOptions,
+  type MeteredTunnel,
   NoticeEvent,
   type PrivateKeyMethod,
   type PrivateKeyOptions,
