@@ -6,7 +6,15 @@ import { connect as connectHttp2, createServer as createHttp2Server } from "node
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
-import { attach, type HttpHandler, type HttpService, type Listener, type ReverseTunnel, serve } from "@postern/node";
+import {
+  attach,
+  ChannelSocket,
+  type HttpHandler,
+  type HttpService,
+  type Listener,
+  type ReverseTunnel,
+  serve,
+} from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import {
@@ -55,6 +63,29 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       });
       const response = await fetch(`${url}/a?b`, { headers: { "user-agent": "visitor" } });
       expect(await response.json()).toEqual({ url: `${url}/a?b`, from: "127.0.0.1", agent: "visitor" });
+    });
+
+    it("hands WebSockets to a library, and answers other requests", async () => {
+      const url = await open();
+      const sockets = new WebSocketServer({ noServer: true });
+      sockets.on("connection", (socket) => {
+        socket.on("message", (data, binary) => socket.send(data, { binary }));
+      });
+      service = serve(forwarding, () => new Response("plain"), {
+        upgrade({ method, url, headers }, channel) {
+          const message = { method, url, headers: Object.fromEntries(headers) } as unknown as IncomingMessage;
+          const socket = new ChannelSocket(channel, channel.origin);
+          sockets.handleUpgrade(message, socket, Buffer.alloc(0), (one) => sockets.emit("connection", one));
+        },
+      });
+      const socket = new WebSocket(url.replace("http", "ws"));
+      await once(socket, "open");
+      const large = new Uint8Array(1024 * 1024).fill(7);
+      socket.send(large);
+      expect(Buffer.compare((await once(socket, "message"))[0] as Buffer, large)).toBe(0);
+      socket.close(1000, "done");
+      expect((await once(socket, "close"))[0]).toBe(1000);
+      expect(await (await fetch(url)).text()).toBe("plain");
     });
 
     it("streams both ways at once, by length and in chunks", async () => {

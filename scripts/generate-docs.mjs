@@ -34,6 +34,8 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`new ReverseTunnel(options)` of `@postern/web`", "web/src/reverse-tunnel.ts", "WebTunnelOptions"],
   ["`tunnel.forward(options)` and `tunnel.listen(options)`", "tunnel/src/options.ts", "RequestOptions"],
   ["`tunnel.forward(options)`, besides", "tunnel/src/options.ts", "ForwardOptions"],
+  ["`tunnel.forward(options)` of `@postern/node`, besides", "node/src/index.ts", "NodeForwardOptions"],
+  ["`limits`, an option of a forwarding", "tunnel/src/visitor-limits.ts", "ForwardingLimits"],
   ["`tunnel.listen(options)`, besides", "tunnel/src/options.ts", "ListenOptions"],
   ["`tunnel.close(options)`", "tunnel/src/options.ts", "CloseOptions"],
   ["`password(secret, options)`", "auth/src/methods/password.ts", "PasswordOptions"],
@@ -83,6 +85,8 @@ const others = new Set([
   ...["CallOptions", "StartOptions", "TypedListenerOptions"],
   // Not an argument of a call.
   ...["SshErrorOptions", "SshConfigTunnelOptions", "HttpServiceEvents"],
+  // Of node:tls.
+  "ConnectionOptions",
 ]);
 
 /** Limits whose defaults are not written as a number. */

@@ -37,6 +37,8 @@ const peers = [
   { program: "tinyproxy", package: "tinyproxy", use: "an HTTP proxy" },
   { program: "stunnel4", package: "stunnel4", use: "TLS in front of a proxy" },
   { program: "openssl", package: "openssl", use: "certificates of a proxy" },
+  { program: "nginx", package: "nginx-light", use: "a target that expects the PROXY protocol" },
+  { program: "haproxy", package: "haproxy", use: "a target that expects the PROXY protocol" },
   { program: "nc.openbsd", package: "netcat-openbsd", use: "a command as the way to a server" },
   { program: "redis-server", package: "redis-server", use: "the database of an example" },
   { program: "autossh", package: "autossh", use: "a peer of docs/peers.md" },

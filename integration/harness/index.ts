@@ -32,3 +32,4 @@ export * from "./tunnel.ts";
 export * from "./verdicts.ts";
 export * from "./visitor.ts";
 export * from "./watch.ts";
+export * from "./web-servers.ts";

@@ -22,13 +22,13 @@ interface Login {
 /** SOCKS5, with a password if there is a login. */
 export function startMicrosocks(login?: Login): Promise<RealProxy> {
   const user = login === undefined ? [] : ["-u", login.username, "-P", login.password];
-  return start("microsocks", (port) => ["-i", "127.0.0.1", "-p", String(port), ...user]);
+  return startServer("microsocks", (port) => ["-i", "127.0.0.1", "-p", String(port), ...user]);
 }
 
 /** SOCKS5 by Dante, which refuses to connect to these ports. */
 export function startDante(blocked: readonly number[] = []): Promise<RealProxy> {
   const all = "from: 0.0.0.0/0 to: 0.0.0.0/0";
-  return start("danted", (port, dir) => {
+  return startServer("danted", (port, dir) => {
     const lines = [
       "logoutput: stderr",
       `internal: 127.0.0.1 port = ${port}`,
@@ -53,7 +53,7 @@ export function startTinyproxy({
   readonly login?: Login;
   readonly connectPort?: number;
 } = {}): Promise<RealProxy> {
-  return start("tinyproxy", (port, dir) => {
+  return startServer("tinyproxy", (port, dir) => {
     const lines = [
       `Port ${port}`,
       "Listen 127.0.0.1",
@@ -70,13 +70,8 @@ export function startTinyproxy({
 /** TLS in front of a proxy, with a certificate of its own for `localhost` and 127.0.0.1. */
 export async function startTls(behind: RealProxy): Promise<RealProxy & { readonly certificate: string }> {
   const dir = tempDir("postern-tls");
-  const [key, certificate] = [dir.file("key.pem"), dir.file("certificate.pem")];
-  await run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-    ...["-keyout", key, "-out", certificate, "-subj", "/CN=proxy"],
-    ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-  ]);
-  const proxy = await start("stunnel4", (port, { file }) => {
+  const { key, certificate } = await makeCertificate(dir);
+  const proxy = await startServer("stunnel4", (port, { file }) => {
     const lines = ["foreground = yes", "pid =", "[proxy]", `accept = 127.0.0.1:${port}`];
     lines.push(`connect = 127.0.0.1:${behind.port}`, `cert = ${certificate}`, `key = ${key}`);
     writeFileSync(file("stunnel.conf"), `${lines.join("\n")}\n`);
@@ -92,7 +87,22 @@ export async function startTls(behind: RealProxy): Promise<RealProxy & { readonl
   };
 }
 
-async function start(name: string, prepare: (port: number, dir: TempDir) => readonly string[]): Promise<RealProxy> {
+/** Makes a key and a self-signed certificate for `localhost` and 127.0.0.1. Returns the names of the files. */
+export async function makeCertificate(dir: TempDir): Promise<{ readonly key: string; readonly certificate: string }> {
+  const [key, certificate] = [dir.file("key.pem"), dir.file("certificate.pem")];
+  await run("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
+    ...["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"],
+    ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+  ]);
+  return { key, certificate };
+}
+
+/** Starts a program that listens on the port that it is given. */
+export async function startServer(
+  name: string,
+  prepare: (port: number, dir: TempDir) => readonly string[],
+): Promise<RealProxy> {
   const path = program(name);
   if (path === undefined) throw new Error(`${name} is not installed`);
   const dir = tempDir(`postern-${name}`);

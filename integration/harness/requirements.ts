@@ -5,7 +5,17 @@ import { tmpdir, userInfo } from "node:os";
 // biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module that a script of Node.js 20 can import.
 import { newerDebian, newerSshAudit, nextDebian } from "../../scripts/lib/newer-debian.mjs";
 
-export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "next" | "proxies" | "nc";
+export type Requirement =
+  | "sshd"
+  | "ssh"
+  | "dropbear"
+  | "password"
+  | "libssh"
+  | "newer"
+  | "next"
+  | "proxies"
+  | "nc"
+  | "web";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -111,6 +121,8 @@ function why(need: Requirement): string | undefined {
       );
     case "nc":
       return lacks("nc.openbsd", "netcat-openbsd");
+    case "web":
+      return lacks("nginx", "nginx-light") ?? lacks("haproxy", "haproxy") ?? lacks("openssl", "openssl");
     default:
       return need satisfies never;
   }

@@ -1,9 +1,10 @@
 /** Fuzz targets: authorized_keys, user certificates and addresses. @module */
 import { formatPublicKey, parseCertificate } from "@postern/keys";
+import { parseIp } from "@postern/ssh";
 import { type FuzzTarget, vectorTexts } from "@postern/testkit";
 import { fromBase64, fromUtf8, utf8 } from "@postern/wire";
 import { authorizedKeys } from "../src/authorized-keys.ts";
-import { AddressList, parseIp } from "../src/ip.ts";
+import { AddressList } from "../src/ip.ts";
 
 export const targets: readonly FuzzTarget[] = [
   {

@@ -1,6 +1,7 @@
 /** One connection of a visitor: requests are read on demand, writes wait for backpressure. @module */
 import type { BytePipe, Settler } from "@postern/ssh";
 import { type Bytes, SshError } from "@postern/wire";
+import { DetachedPipe } from "./detached-pipe.ts";
 import { type HeadLimits, type RequestEvent, RequestMachine } from "./request-machine.ts";
 
 /** Why there is no event: the visitor ended between two requests, no byte came in time, or `stop` was called. */
@@ -29,6 +30,8 @@ export class HttpConnection {
   #closed: { readonly error: Error | undefined } | undefined;
   /** The last response has been written: input is dropped. */
   #dropping = false;
+  /** The pipe that gets the events after an upgrade. */
+  #detached: DetachedPipe | undefined;
   #onEnd: (() => void) | undefined;
   #onClose: ((error: Error) => void) | undefined;
 
@@ -38,6 +41,7 @@ export class HttpConnection {
     pipe.pause();
     pipe.start({
       data: (chunk) => {
+        if (this.#detached !== undefined) return this.#detached.events.data(chunk);
         if (this.#dropping) return;
         pipe.pause();
         this.#machine.receive(chunk);
@@ -45,15 +49,18 @@ export class HttpConnection {
       },
       end: () => {
         this.ended = true;
+        this.#detached?.events.end();
         this.#machine.receiveEnd();
         this.#reader?.resolve();
         this.#onEnd?.();
       },
       drain: () => {
+        this.#detached?.events.drain();
         for (const writer of this.#writers) writer.resolve();
       },
       closed: (error) => {
         this.#closed = { error };
+        this.#detached?.events.closed(error);
         this.#machine.receiveEnd();
         this.#reader?.resolve();
         for (const writer of this.#writers) writer.reject(this.#closeError());
@@ -151,6 +158,15 @@ export class HttpConnection {
       this.#pipe.resume();
     });
     this.#pipe.close();
+  }
+
+  /** Ends HTTP on this connection after the head of a request. Returns a pipe with everything that follows. */
+  detach(): BytePipe {
+    const pipe = new DetachedPipe(this.#pipe, this.#machine.takeRest());
+    this.#detached = pipe;
+    if (this.ended) pipe.events.end();
+    if (this.#closed !== undefined) pipe.events.closed(this.#closed.error);
+    return pipe;
   }
 
   /** Resets the connection, so that the visitor does not take a partial response for a complete one. */

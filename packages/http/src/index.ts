@@ -1,6 +1,16 @@
 /** HTTP/1.1 for the visitors of a forwarding. @module */
 export { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts";
-export type { ServeOptions } from "./options.ts";
+export {
+  allowAddresses,
+  basicAuth,
+  bearerAuth,
+  forwardedHeaders,
+  type Middleware,
+  rewriteHost,
+  type VerifyPassword,
+  type VerifyToken,
+} from "./middleware.ts";
+export type { ServeOptions, UpgradeHandler } from "./options.ts";
 export {
   HandlerErrorEvent,
   type HttpHandler,

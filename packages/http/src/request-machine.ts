@@ -21,7 +21,8 @@ export type RequestEvent =
   | { readonly type: "error"; readonly error: HttpError };
 
 /** Limits of a request. `maxHeaderBytes` also limits the trailer, and all chunk extensions of a request. */
-export type HeadLimits = Pick<ServeLimits, "maxHeaderBytes" | "maxHeaders" | "maxBodyBytes">;
+export type HeadLimits = Pick<ServeLimits, "maxHeaderBytes" | "maxHeaders" | "maxBodyBytes"> &
+  Partial<Pick<ServeLimits, "mayUpgrade">>;
 
 type State =
   | { readonly at: "request line" /** An empty line has been skipped. */; readonly blank: boolean }
@@ -103,6 +104,11 @@ export class RequestMachine {
     return event?.type === "data" ? this.#joined(event.data) : event;
   }
 
+  /** Returns the bytes after the last event, and forgets them. */
+  takeRest(): readonly Bytes[] {
+    return this.#input.splice(0);
+  }
+
   /** Joins small chunks that were received together, so that the reader handles few objects. */
   #joined(first: Bytes): RequestEvent {
     const parts = [first];
@@ -160,7 +166,8 @@ export class RequestMachine {
         case "fields": {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
-          if (line === "") return this.#headDone(createHead(state.line, state.fields));
+          if (line === "")
+            return this.#headDone(createHead(state.line, state.fields, this.#limits.mayUpgrade === true));
           if (state.fields.length >= this.#limits.maxHeaders)
             throw new HttpError(431, "the request has too many fields");
           state.fields.push(parseField(line));

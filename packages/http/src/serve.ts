@@ -5,7 +5,9 @@ import { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts
 import { Exchange, type ExchangeContext, refuse } from "./exchange.ts";
 import { HttpConnection, nextTurn } from "./http-connection.ts";
 import { HttpError } from "./http-error.ts";
-import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
+import { checkServeOptions, type ServeLimits, type ServeOptions, type UpgradeHandler } from "./options.ts";
+import type { RequestHead } from "./request-head.ts";
+import { createRequest } from "./web-request.ts";
 
 /** Requests of one connection before it yields to the event loop. */
 const requestsPerTurn = 16;
@@ -42,6 +44,10 @@ export interface HttpServiceEvents {
   readonly handlererror: HandlerErrorEvent;
 }
 
+interface ServeContext extends ExchangeContext {
+  readonly origin: Address;
+}
+
 /**
  * The service that {@link serve} returns. Event: `handlererror` ({@link HandlerErrorEvent}). No listener is required.
  */
@@ -57,6 +63,9 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   readonly #idle = new Map<HttpConnection, boolean>();
   /** Connections beyond `maxConnections`. */
   readonly #rejected = new Set<HttpConnection>();
+  /** Connections that no longer speak HTTP. */
+  readonly #upgraded = new Set<HttpConnection>();
+  readonly #upgrade: UpgradeHandler | undefined;
   #state: "open" | "closing" | "aborted" = "open";
   #requests = 0;
 
@@ -65,13 +74,14 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     super();
     if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${describeType(handler)}`);
     this.#limits = checkServeOptions(options);
+    this.#upgrade = options.upgrade;
     this.closed = this.#run(new Acceptor("serve", source, options.signal), handler as HttpHandler);
     this.closed.catch(() => {});
   }
 
   /** Number of open connections. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#upgraded.size;
   }
 
   /** Number of requests passed to the handler so far. */
@@ -85,7 +95,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     const stopListening = onAbort(signal, () => {
       this.#state = "aborted";
       const reason = new SshError("aborted", "the service was aborted", { cause: signal?.reason });
-      for (const connection of [...this.#connections, ...this.#rejected]) connection.abort(reason);
+      for (const connection of [...this.#connections, ...this.#upgraded, ...this.#rejected]) connection.abort(reason);
     });
     try {
       await acceptor.run((channel) => {
@@ -106,7 +116,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
 
   /** Returns whether there is room for another connection. If necessary, closes the one that has been idle longest. */
   #makeRoom(): boolean {
-    if (this.#connections.size < this.#limits.maxConnections) return true;
+    if (this.connections < this.#limits.maxConnections) return true;
     // Those that never sent anything first, because they occupy their place most cheaply.
     const [...idle] = this.#idle;
     for (const [connection] of [...idle.filter(([, served]) => !served), ...idle.filter(([, served]) => served)]) {
@@ -123,7 +133,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   /** Serves the requests of one connection in order. Never rejects. */
   async #serve(channel: VisitorChannel, forwarding: VisitorSource, handler: HttpHandler): Promise<void> {
     const { origin } = channel;
-    const context: ExchangeContext = {
+    const context: ServeContext = {
+      origin,
       limits: this.#limits,
       keepAlive: () => this.#state === "open",
       answer: (request: Request) => {
@@ -136,16 +147,19 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     let connection: HttpConnection | undefined;
     try {
       connection = new HttpConnection(channel, this.#limits);
-      if (this.#connections.size < this.#limits.maxConnections) {
+      if (this.connections < this.#limits.maxConnections) {
         this.#connections.add(connection);
-        for (let served = 0; await this.#request(connection, served > 0, context); ) {
+        for (
+          let served = 0;
+          !this.#upgraded.has(connection) && (await this.#request(connection, served > 0, context));
+        ) {
           if (++served % requestsPerTurn === 0) await nextTurn();
         }
       } else {
         this.#rejected.add(connection);
         await refuse(connection, new HttpError(503, "too many connections are open"), this.#limits);
       }
-      await connection.finish(this.#limits.lingerMs);
+      if (!this.#upgraded.has(connection)) await connection.finish(this.#limits.lingerMs);
     } catch (error) {
       connection?.abort(toSshError(error, "closed", "the connection failed"));
     } finally {
@@ -157,7 +171,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   }
 
   /** Serves one request. Resolves with whether another may follow. */
-  async #request(connection: HttpConnection, served: boolean, context: ExchangeContext): Promise<boolean> {
+  async #request(connection: HttpConnection, served: boolean, context: ServeContext): Promise<boolean> {
     if (this.#state !== "open") return false;
     const { headerTimeoutMs, keepAliveTimeoutMs, requestTimeoutMs } = this.#limits;
     this.#idle.set(connection, served);
@@ -170,11 +184,32 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
       await refuse(connection, new HttpError(408, "expected the whole head in time"), this.#limits);
     }
     if (typeof event === "string") return false;
+    if (event.type === "head" && event.head.upgrades) return this.#handOver(connection, event.head, context);
     if (event.type === "head") {
       const leftMs = requestTimeoutMs - (performance.now() - start);
       return await new Exchange(connection, event.head, context, leftMs).run();
     }
     if (event.type === "error") await refuse(connection, event.error, this.#limits);
+    return false;
+  }
+
+  /** Hands the connection to the program. Returns false: no request follows. */
+  #handOver(connection: HttpConnection, head: RequestHead, context: ServeContext): false {
+    this.#upgraded.add(connection);
+    const over = new AbortController();
+    connection.watch(undefined, (error) => {
+      this.#upgraded.delete(connection);
+      over.abort(error);
+    });
+    const request = createRequest(head, head.url ?? "", undefined, over.signal, true);
+    this.#requests++;
+    const channel = Object.assign(connection.detach(), { origin: context.origin });
+    Promise.resolve()
+      .then(() => this.#upgrade?.(request, channel))
+      .catch((error: unknown) => {
+        context.failed(error, request);
+        connection.abort(toSshError(error, "closed", "the upgrade failed"));
+      });
     return false;
   }
 }
@@ -189,8 +224,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
  *   reset. Both fire `handlererror`.
  * - `request.signal` aborts when the visitor disconnects. A half-close after the request aborts it too, because the two
  *   look alike. The response body is cancelled when the visitor disconnects.
- * - WebSocket upgrades, CONNECT and TRACE are refused with 501; other upgrades are ignored (RFC 9110 section 7.8).
- *   Trailers are dropped.
+ * - WebSocket upgrades go to the option `upgrade`. Without it they are refused with 501, as CONNECT and TRACE are.
+ *   Other upgrades are ignored (RFC 9110 section 7.8). Trailers are dropped.
  * - Ambiguous requests, which two servers could read differently, are refused with 400 (RFC 9112 section 11.2).
  * - {@link ServeOptions} limit time, size and number of requests and connections. The handler has no time limit.
  * - A handler may return a Response from `fetch`. If `fetch` decoded the body (gzip, deflate, br), Content-Encoding and

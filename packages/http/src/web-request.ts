@@ -11,11 +11,14 @@ export function createRequest(
   url: string,
   body: ReadableStream<Uint8Array> | undefined,
   signal: AbortSignal,
+  upgrade = false,
 ): Request {
   const headers = new Headers();
   for (const [name, value] of head.fields) {
     // A handler that forwards the request must not pass on fields of this connection (RFC 9110 section 7.6.1).
-    if (!connectionFields.has(name) && name !== "expect") headers.append(name, value);
+    // A library that upgrades needs those of the upgrade.
+    const isKept = upgrade && (name === "connection" || name === "upgrade");
+    if (isKept || (!connectionFields.has(name) && name !== "expect")) headers.append(name, value);
   }
   const init: RequestInit & { duplex?: "half" } = { method: head.method, headers, signal };
   if (body !== undefined && canStreamBody(url)) {
@@ -55,6 +58,7 @@ function defineBody(request: Request, body: ReadableStream<Uint8Array>, headers:
   define(request, "bytes", async () => new Uint8Array(await reader.arrayBuffer()));
 }
 
-function define(request: Request, name: string, value: unknown): void {
+/** Replaces a property, also one that a runtime does not let a program set. */
+export function define(request: Request, name: string, value: unknown): void {
   Object.defineProperty(request, name, { value, configurable: true });
 }

@@ -4,10 +4,17 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import type { BytePipe } from "@postern/ssh";
-import { pipePair, visitorQueue } from "@postern/testkit";
+import { pipePair, readToEnd, visitorQueue } from "@postern/testkit";
 import { type Bytes, concat, fromUtf8, utf8 } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { type HandlerErrorEvent, type HttpHandler, type HttpService, type ServeOptions, serve } from "../src/index.ts";
+import {
+  type HandlerErrorEvent,
+  type HttpHandler,
+  type HttpService,
+  type ServeOptions,
+  serve,
+  type VisitorChannel,
+} from "../src/index.ts";
 
 const origin = { host: "192.0.2.7", port: 4711 };
 
@@ -1008,5 +1015,109 @@ describe("a runtime whose Request is for clients", () => {
     }).visit();
     visitor.send(post("Cookie: a=b\r\nContent-Length: 5\r\nConnection: close\r\n", "hello"));
     expect(await visitor.all()).toContain('["a=b","a",true,false,true,"hello"]');
+  });
+});
+
+describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
+  const upgrade = (more = ""): string => get("/chat", `Connection: Upgrade\r\nUpgrade: websocket\r\n${more}`);
+  const forbidden: HttpHandler = () => new Response(null, { status: 500 });
+
+  it("hands over the request and a channel that begins with the bytes after it", async () => {
+    const requests: Request[] = [];
+    const place = open(forbidden, {
+      upgrade(request, channel) {
+        requests.push(request);
+        expect(channel.origin).toEqual(origin);
+        channel.start({
+          data: (chunk) => void channel.write(concat(utf8("<"), chunk, utf8(">"))),
+          end: () => channel.end(),
+          drain() {},
+          closed() {},
+        });
+        channel.write(utf8("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+      },
+    });
+    const visitor = place.visit();
+    visitor.send(`${upgrade("Sec-WebSocket-Key: key\r\n")}first`);
+    await visitor.until("an echo", () => visitor.text.endsWith("<first>"));
+    visitor.send("second");
+    await visitor.until("an echo", () => visitor.text.endsWith("<first><second>"));
+    expect(visitor.text).toMatch(/^HTTP\/1\.1 101 /);
+    const [request] = requests as [Request];
+    expect(request.url).toBe("http://a/chat");
+    expect(Object.fromEntries(request.headers)).toMatchObject({ "sec-websocket-key": "key", upgrade: "websocket" });
+    expect(place.service.connections).toBe(1);
+    visitor.pipe.end();
+    await visitor.until("the end", () => visitor.ended);
+    await sleep(0);
+    expect(place.service.connections).toBe(0);
+  });
+
+  it("delivers bytes and ends only to a program that reads", async () => {
+    let channel: VisitorChannel | undefined;
+    const place = open(forbidden, {
+      upgrade(_, given) {
+        channel = given;
+      },
+    });
+    const visitor = place.visit(1000);
+    visitor.send(`${upgrade()}early`);
+    await vi.waitFor(() => expect(channel).toBeDefined());
+    let sent = 0;
+    while (visitor.writable && sent < 1_000_000) {
+      visitor.send(new Uint8Array(100).fill(0x61));
+      sent += 100;
+      await sleep(0);
+    }
+    // Backpressure reached the visitor.
+    expect(sent).toBeLessThan(100_000);
+    visitor.pipe.end();
+    const heard = await readToEnd(channel as VisitorChannel);
+    expect(heard.text).toBe(`early${"a".repeat(sent)}`);
+    expect(heard.error).toBeUndefined();
+  });
+
+  it("that throws resets the connection and fires handlererror", async () => {
+    const place = open(forbidden, {
+      upgrade: () => {
+        throw new TypeError("of the program");
+      },
+    });
+    const errors: unknown[] = [];
+    place.service.addEventListener("handlererror", ({ error }) => void errors.push(error));
+    const visitor = place.visit();
+    visitor.send(upgrade());
+    await visitor.until("the reset", () => visitor.closed?.error !== undefined);
+    expect(errors).toEqual([expect.any(TypeError)]);
+    expect(place.service.connections).toBe(0);
+  });
+
+  it("counts against maxConnections, and is reset by the signal", async () => {
+    const stop = new AbortController();
+    const place = open(forbidden, { upgrade() {}, maxConnections: 1, signal: stop.signal });
+    const first = place.visit();
+    first.send(upgrade());
+    await sleep(10);
+    const second = place.visit();
+    second.send(get());
+    expect(await second.all()).toMatch(/^HTTP\/1\.1 503 /);
+    stop.abort();
+    await first.until("the reset", () => first.closed !== undefined);
+    await place.service.closed;
+  });
+
+  it.each([
+    ["a method other than GET", upgrade().replace("GET", "PUT"), 400],
+    ["HTTP/1.0", upgrade().replace("HTTP/1.1", "HTTP/1.0"), 400],
+  ])("is refused with %s", async (_, text, status) => {
+    const visitor = open(forbidden, { upgrade() {} }).visit();
+    visitor.send(text);
+    expect(await visitor.all()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+
+  it("is no upgrade if Connection does not say so", async () => {
+    const visitor = open(() => new Response("plain"), { upgrade() {} }).visit();
+    visitor.send(get("/", "Upgrade: websocket\r\n"));
+    expect(await visitor.upTo("plain")).toMatch(/^HTTP\/1\.1 200 /);
   });
 });

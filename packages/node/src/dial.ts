@@ -1,11 +1,21 @@
 /** Connects to the first address of a host that answers: Happy Eyeballs (RFC 8305). @module */
 import { lookup as dnsLookup } from "node:dns/promises";
-import { isIP, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type BytePipe, hostPort, onAbort } from "@postern/ssh";
 import type { Dial, Target } from "@postern/tunnel";
-import { expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
-import { connectPiped, pipeOf } from "./socket.ts";
+import {
+  type Bytes,
+  expectNumber,
+  expectPort,
+  expectSignal,
+  expectText,
+  expectType,
+  maxTimerMs,
+  SshError,
+} from "@postern/wire";
+import { connectPiped, pipeOf, socketPipe } from "./socket.ts";
 
 /** RFC 8305 section 5: the Connection Attempt Delay. */
 const attemptDelayMs = 250;
@@ -43,17 +53,33 @@ export interface DialOptions {
  * const pipe = await dialPipe({ host: "localhost", port: 8080 }, { timeoutMs: 10_000 });
  */
 export function dialPipe(target: Target, options: DialOptions): Promise<BytePipe> {
-  return new Promise((connected, failed) => race(target, options, connected, failed));
+  return new Promise((connected, failed) => race(target, options, (socket) => connected(pipeOf(socket)), failed));
 }
 
 /** {@link dialPipe} with callbacks, as a tunnel uses it for its server and its targets. */
 export const dialWithCallbacks: Dial = (target, timeoutMs, connected, failed) =>
-  race(target, { timeoutMs }, connected, failed);
+  race(target, { timeoutMs }, (socket) => connected(pipeOf(socket)), failed);
+
+/** Dials a target of a forwarding, with TLS if it asks for it. */
+export const dialTarget: Dial = (target, timeoutMs, connected, failed, preface) => {
+  const { tls } = target;
+  const options = { timeoutMs, tls: tls === true ? {} : (tls as ConnectionOptions | undefined), preface };
+  const pipe = tls === undefined ? pipeOf : socketPipe;
+  return race(target, options, (socket) => connected(pipe(socket)), failed);
+};
+
+/** Options of a race, and the steps of its winner before it counts as connected. */
+interface RaceOptions extends DialOptions {
+  /** TLS over the winner, whose socket is then no {@link pipeOf} one */
+  readonly tls?: ConnectionOptions | undefined;
+  /** bytes to send at once */
+  readonly preface?: Bytes | undefined;
+}
 
 function race(
   target: Target,
-  options: DialOptions,
-  connected: (winner: BytePipe) => void,
+  options: RaceOptions,
+  connected: (winner: Socket) => void,
   failed: (error: SshError) => void,
 ): Race {
   const { host, port } = target;
@@ -83,7 +109,7 @@ interface Attempt {
 /** The attempts of one call. */
 class Race {
   readonly #target: Target;
-  readonly #connected: (winner: BytePipe) => void;
+  readonly #connected: (winner: Socket) => void;
   readonly #onFailure: (error: SshError) => void;
   #running: Attempt[] = [];
   readonly #failed: { readonly at: HostAddress; readonly error: Error }[] = [];
@@ -93,14 +119,18 @@ class Race {
   #deadline: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
   #isOver = false;
+  #tls: ConnectionOptions | undefined;
+  #preface: Bytes | undefined;
 
-  constructor(target: Target, connected: (winner: BytePipe) => void, failed: (error: SshError) => void) {
+  constructor(target: Target, connected: (winner: Socket) => void, failed: (error: SshError) => void) {
     this.#target = target;
     this.#connected = connected;
     this.#onFailure = failed;
   }
 
-  start({ signal, timeoutMs, lookup = systemLookup }: DialOptions): void {
+  start({ signal, timeoutMs, lookup = systemLookup, tls, preface }: RaceOptions): void {
+    this.#tls = tls;
+    this.#preface = preface;
     const { host, port } = this.#target;
     if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
@@ -148,12 +178,15 @@ class Race {
       return;
     }
     const { port } = this.#target;
-    const socket = connectPiped({ host: at.address, port, allowHalfOpen: true, noDelay: true });
+    const open = this.#tls === undefined ? connectPiped : connect;
+    const socket = open({ host: at.address, port, allowHalfOpen: true, noDelay: true });
     const attempt = { at, socket };
     this.#running.push(attempt);
     const connected = (): void => {
       socket.off("connect", connected).off("error", failed);
-      this.#finish(socket);
+      if (this.#preface !== undefined) socket.write(this.#preface);
+      if (this.#tls === undefined) this.#finish(socket);
+      else this.#secure(attempt, this.#tls);
     };
     const failed = (error: Error): void => {
       socket.off("connect", connected).off("error", failed);
@@ -171,6 +204,33 @@ class Race {
     this.#attempt();
   }
 
+  /** The TLS handshake on a socket that has won the race; the other attempts end. */
+  #secure(attempt: Attempt, tls: ConnectionOptions): void {
+    clearTimeout(this.#next);
+    this.#waiting = [];
+    for (const { socket } of this.#running) if (socket !== attempt.socket) socket.destroy();
+    const { host } = this.#target;
+    const secure = connectTls({
+      ...(isIP(host) === 0 ? { servername: host } : { host }),
+      ...tls,
+      socket: attempt.socket,
+    });
+    secure.allowHalfOpen = true;
+    this.#running = [{ ...attempt, socket: secure }];
+    const connected = (): void => {
+      secure.off("secureConnect", connected).off("error", failed);
+      this.#finish(secure);
+    };
+    const failed = (error: Error): void => {
+      secure.off("secureConnect", connected).off("error", failed);
+      // Errors that follow have no receiver.
+      secure.on("error", () => {});
+      this.#failed.push({ at: attempt.at, error });
+      this.#fail(this.#failure());
+    };
+    secure.on("secureConnect", connected).on("error", failed);
+  }
+
   #finish(winner: Socket | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -178,7 +238,7 @@ class Race {
     clearTimeout(this.#deadline);
     this.#stopListening?.();
     for (const { socket } of this.#running) if (socket !== winner) socket.destroy();
-    if (winner) this.#connected(pipeOf(winner));
+    if (winner) this.#connected(winner);
   }
 
   #outcomes(): string[] {

@@ -1,20 +1,45 @@
 /** Postern on Node.js. @module */
+import type { ConnectionOptions } from "node:tls";
+import type { Log } from "@postern/ssh";
 import {
   checkDial,
   createDial,
   type DialPipe,
   type Endpoint,
+  type Forwarding,
+  type ForwardOptions,
   type HostKeyCheck,
+  logTunnel,
   ReverseTunnel as PortableTunnel,
+  type Target,
   type TunnelOptions,
+  tunnelMetrics,
+  visitorFeatures,
 } from "@postern/tunnel";
+import { expectType } from "@postern/wire";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
-import { dialWithCallbacks } from "./dial.ts";
+import { dialTarget, dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { knownHosts } from "./known-hosts.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
+import { logToStderr, withPacketLog } from "./tunnel-logging.ts";
+
+/** The address to which a forwarding on Node.js connects its visitors. */
+export interface NodeTarget extends Target {
+  /**
+   * TLS with the target: `true`, or options of `tls.connect`. By default its certificate must be valid for `host`.
+   * Default: no TLS.
+   */
+  readonly tls?: true | ConnectionOptions | undefined;
+}
+
+/** Options of `ReverseTunnel.forward` on Node.js. */
+export interface NodeForwardOptions extends ForwardOptions {
+  /** the address to which each visitor is connected */
+  readonly target: NodeTarget;
+}
 
 /** Options of a ReverseTunnel on Node.js. */
 export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
@@ -23,6 +48,16 @@ export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
    * trusts only keys that the user has accepted before.
    */
   readonly hostKey?: HostKeyCheck;
+  /**
+   * Receives a record of each event: level, name, message and fields, never a secret. See {@link Log}. Default: nothing
+   * is logged.
+   */
+  readonly log?: Log;
+  /**
+   * Logs each packet by name, size and fields, without passwords and data, as `ssh -vvv` does. To `log` with level
+   * `debug`, or to stderr if there is none. Default: false.
+   */
+  readonly debug?: boolean;
   /**
    * Connects to the server, or to the proxy or the first jump host if there is one. Called for each connection, also
    * when reconnecting. `host` and `port` identify the server whose key is checked; the pipe may lead there by any way,
@@ -48,13 +83,17 @@ export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: NodeTunnelOptions) {
-    const { dial, hostKey = knownHosts(), ...rest } = options ?? {};
+    const { dial, hostKey = knownHosts(), log, debug = false, ...rest } = options ?? {};
     checkDial("dial", dial);
+    if (log !== undefined) expectType("log", log, "function");
+    expectType("debug", debug, "boolean");
     super(
-      { ...rest, hostKey },
+      { ...rest, hostKey, ...(debug && { tap: withPacketLog(log ?? logToStderr, rest.tap) }) },
       {
         dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
-        dialTarget: dialWithCallbacks,
+        dialTarget,
+        dialsTls: true,
+        visitorFeatures,
         prepare: prepareAlgorithms,
         algorithms: modernAlgorithms,
         random: nodeRandom,
@@ -62,6 +101,17 @@ export class ReverseTunnel extends PortableTunnel {
         free,
       },
     );
+    if (log !== undefined) logTunnel(this, log);
+  }
+
+  /** The same as on every platform; the target may also speak TLS. */
+  override forward(options: NodeForwardOptions, ...ignored: []): Promise<Forwarding> {
+    return super.forward(options, ...ignored);
+  }
+
+  /** Returns the figures of `stats()` as OpenMetrics 1.0 text, for Prometheus and others. */
+  metrics(): string {
+    return tunnelMetrics(this);
   }
 }
 
@@ -125,12 +175,21 @@ export {
   type UserPolicy,
 } from "@postern/host";
 export {
+  allowAddresses,
+  basicAuth,
+  bearerAuth,
+  forwardedHeaders,
   HandlerErrorEvent,
   type HttpHandler,
   HttpService,
   type HttpServiceEvents,
+  type Middleware,
+  rewriteHost,
   type ServeOptions,
   serve,
+  type UpgradeHandler,
+  type VerifyPassword,
+  type VerifyToken,
   type VisitorChannel,
   type VisitorInfo,
   type VisitorSource,
@@ -166,7 +225,12 @@ export {
   type ChannelCounters,
   type Free,
   type KeepAliveOptions,
+  type Log,
+  type LogFields,
   type LoginAttempt,
+  type LogLevel,
+  type LogRecord,
+  openMetricsType,
   type PacketTap,
   type PeerInfo,
   type PipeMemory,
@@ -196,6 +260,7 @@ export {
   type ForwardedChannel,
   type Forwarding,
   ForwardingEvent,
+  type ForwardingLimits,
   type ForwardingState,
   type ForwardingStats,
   type ForwardOptions,
@@ -217,6 +282,8 @@ export {
   type PrivateKeyOptions,
   type ProbeAnswer,
   type ProbeResult,
+  type ProxyProtocolVersion,
+  packetLog,
   ReconnectAttemptEvent,
   type ReconnectChanges,
   type ReconnectInfo,

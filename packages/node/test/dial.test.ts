@@ -1,11 +1,14 @@
+import { spawnSync } from "node:child_process";
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { type ConnectionOptions, createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
 import type { BytePipe } from "@postern/ssh";
+import { readToEnd } from "@postern/testkit";
 import type { Target } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type DialOptions, dialPipe, type HostAddress } from "../src/dial.ts";
+import { type DialOptions, dialPipe, dialTarget, type HostAddress } from "../src/dial.ts";
 
 const servers: net.Server[] = [];
 const sockets: net.Socket[] = [];
@@ -315,3 +318,67 @@ describe("dialPipe", () => {
     });
   });
 });
+
+describe("dialTarget with TLS", () => {
+  const key = selfSigned();
+
+  /** Dials a TLS server, which sends back what it gets. */
+  async function dialTls(tls: true | ConnectionOptions, preface?: Uint8Array): Promise<BytePipe> {
+    const server = createTlsServer({ ...key, allowHalfOpen: true }, (socket) => {
+      sockets.push(socket.on("error", () => {}));
+      socket.pipe(socket);
+    });
+    servers.push(server);
+    server.on("connection", (socket) => void sockets.push(socket));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const target = { host: "127.0.0.1", port, tls };
+    return await new Promise<BytePipe>((resolve, reject) => dialTarget(target, 5_000, resolve, reject, preface));
+  }
+
+  it("carries bytes both ways, and half-closes", async () => {
+    const pipe = await dialTls({ ca: key.cert });
+    pipes.push(pipe);
+    const heard = readToEnd(pipe);
+    const sent = new Uint8Array(1024 * 1024).fill(0x61);
+    pipe.write(sent);
+    pipe.end();
+    const { text, error } = await heard;
+    expect([text.length, error]).toEqual([sent.length, undefined]);
+  });
+
+  it("fails with connect and the reason if the certificate is not trusted", async () => {
+    await expect(dialTls(true)).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringMatching(/DEPTH_ZERO_SELF_SIGNED_CERT|self-signed/),
+    });
+  });
+
+  it("sends the preface in plain text, before TLS", async () => {
+    const heard: Buffer[] = [];
+    const server = net.createServer((socket) => {
+      sockets.push(socket.on("error", () => {}).on("data", (data) => heard.push(data)));
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const target = { host: "127.0.0.1", port, tls: true as const };
+    const preface = new TextEncoder().encode("PROXY UNKNOWN\r\n");
+    const failed = new Promise((resolve) => dialTarget(target, 300, () => {}, resolve, preface));
+    expect(await failed).toMatchObject({ code: "timeout" });
+    const bytes = Buffer.concat(heard);
+    expect(bytes.subarray(0, preface.length).toString()).toBe("PROXY UNKNOWN\r\n");
+    // A TLS handshake record (RFC 8446 section 5.1).
+    expect(bytes[preface.length]).toBe(22);
+  });
+});
+
+function selfSigned(): { readonly key: string; readonly cert: string } {
+  const { stdout } = spawnSync("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
+    ...["-keyout", "-", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+  ]);
+  const text = stdout.toString();
+  const at = text.indexOf("-----BEGIN CERTIFICATE-----");
+  return { key: text.slice(0, at), cert: text.slice(at) };
+}

@@ -12,29 +12,54 @@ import {
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
-import type { Target } from "./platform.ts";
+import type { Platform, Target } from "./platform.ts";
+import type { VisitorRequirements } from "./visitor-limits.ts";
 
-const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
+const requestOptions = [
+  "address",
+  "port",
+  "onOpen",
+  "onOpenTimeoutMs",
+  "wait",
+  "keepPort",
+  "limits",
+  "signal",
+] as const;
+
+type Features = Pick<Platform, "dialsTls" | "visitorFeatures">;
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkForwardOptions(given: ForwardOptions, ignored: readonly unknown[]): CheckedForwarding {
+export function checkForwardOptions(
+  given: ForwardOptions,
+  platform: Features,
+  ignored: readonly unknown[],
+): CheckedForwarding {
   refuseIgnored("forward", ignored);
-  const { target } = checkRequest("forward", given, "target");
+  const { target, targetRetryMs = 0 } = checkRequest("forward", given, ["target", "proxyProtocol", "targetRetryMs"]);
   if (target === undefined)
     throw new SshError(
       "misuse",
       "expected a target such as { host: '127.0.0.1', port: 80 }, got none: listen() needs none",
     );
-  checkOptions("target", target, ["host", "port"]);
+  checkOptions("target", target, ["host", "port", "tls"]);
   expectText("target.host", target.host);
   expectPort("target.port", target.port, 1);
+  if (target.tls !== undefined && platform.dialsTls !== true)
+    throw new SshError("misuse", "expected a target without tls on this platform, got one with it");
+  expectNumber("targetRetryMs", targetRetryMs, 0);
+  checkFeatures(given, platform);
   return withDefaults(given, target, Limits.backlog);
 }
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkListenOptions(given: ListenOptions, ignored: readonly unknown[]): CheckedForwarding {
+export function checkListenOptions(
+  given: ListenOptions,
+  platform: Features,
+  ignored: readonly unknown[],
+): CheckedForwarding {
   refuseIgnored("listen", ignored);
-  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
+  const { backlog = Limits.backlog } = checkRequest("listen", given, ["backlog"]);
+  checkFeatures(given, platform);
   expectInteger("backlog", backlog, 1);
   return withDefaults(given, undefined, backlog);
 }
@@ -42,9 +67,9 @@ export function checkListenOptions(given: ListenOptions, ignored: readonly unkno
 function checkRequest<Options extends RequestOptions>(
   what: string,
   given: Options,
-  own: keyof Options & string,
+  own: readonly (keyof Options & string)[],
 ): Options {
-  checkOptions(what, given, [...requestOptions, own]);
+  checkOptions(what, given, [...requestOptions, ...own]);
   if (given.address !== undefined) expectType("address", given.address, "string");
   expectPort("port", given.port, 0);
   if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
@@ -53,6 +78,15 @@ function checkRequest<Options extends RequestOptions>(
     if (given[name] !== undefined) expectType(name, given[name], "boolean");
   expectSignal(given.signal);
   return given;
+}
+
+function checkFeatures(given: VisitorRequirements, { visitorFeatures }: Features): void {
+  if (visitorFeatures !== undefined) return visitorFeatures.check(given);
+  if (given.limits === undefined && given.proxyProtocol === undefined) return;
+  throw new SshError(
+    "misuse",
+    "expected a platform with visitorFeatures for limits and proxyProtocol, got one without",
+  );
 }
 
 function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {

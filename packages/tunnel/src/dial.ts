@@ -24,7 +24,7 @@ export function createDial<Address extends { readonly host: string; readonly por
   what: "host" | "target",
   dial: DialPipe<Address>,
 ): Dial {
-  return (target, timeoutMs, connected, failed) => {
+  return (target, timeoutMs, connected, failed, preface) => {
     const name = `the ${what} ${target.host}, port ${target.port}`;
     const unwanted = new AbortController();
     let isOver = false;
@@ -42,6 +42,7 @@ export function createDial<Address extends { readonly host: string; readonly por
       if (isOver) return pipe.abort();
       isOver = true;
       clearTimeout(timer);
+      if (preface !== undefined) pipe.write(preface);
       connected(pipe);
     }, fail);
     return {

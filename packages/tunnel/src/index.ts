@@ -50,8 +50,19 @@ export type {
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
+export { packetLog } from "./packet-log.ts";
 export type { Dial, PendingDial, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
+export { logTunnel } from "./tunnel-log.ts";
+export { type MeteredTunnel, tunnelMetrics } from "./tunnel-metrics.ts";
+export { visitorFeatures } from "./visitor-features.ts";
+export type {
+  ForwardingLimits,
+  Limiter,
+  ProxyProtocolVersion,
+  VisitorFeatures,
+  VisitorRequirements,
+} from "./visitor-limits.ts";

@@ -6,6 +6,7 @@ import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+import type { ForwardingLimits, ProxyProtocolVersion } from "./visitor-limits.ts";
 
 /** An SSH server to dial. */
 export interface Endpoint {
@@ -157,6 +158,8 @@ export interface RequestOptions {
    * that is held.
    */
   readonly keepPort?: boolean;
+  /** limits on the visitors of this forwarding; default: none */
+  readonly limits?: ForwardingLimits;
   /** aborts the call; a forwarding that has been returned is not affected */
   readonly signal?: AbortSignal;
 }
@@ -165,6 +168,16 @@ export interface RequestOptions {
 export interface ForwardOptions extends RequestOptions {
   /** the address to which each visitor is connected */
   readonly target: Target;
+  /**
+   * Sends the visitor's address to the target, in a header of the PROXY protocol before the visitor's bytes (before
+   * TLS). The target must expect it, as nginx does with `listen … proxy_protocol`. Default: no header.
+   */
+  readonly proxyProtocol?: ProxyProtocolVersion;
+  /**
+   * milliseconds during which a target that cannot be reached is dialled again, for example while it restarts, before
+   * the visitor is refused; default 0
+   */
+  readonly targetRetryMs?: number;
 }
 
 /** Options of `ReverseTunnel.listen`. */
@@ -217,6 +230,8 @@ export interface CheckedOptions {
 
 /** A checked request for a port, with the defaults filled in. Without a target it is a listener's. */
 export type CheckedForwarding = RequestOptions & {
+  readonly proxyProtocol?: ProxyProtocolVersion;
+  readonly targetRetryMs?: number;
   readonly address: string;
   readonly target: Target | undefined;
   readonly backlog: number;

@@ -1,10 +1,15 @@
 /** The platform: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
+import type { Bytes } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { VisitorFeatures } from "./visitor-limits.ts";
 
 /** The address to which a forwarding connects its visitors. */
-export type Target = Address;
+export type Target = Address & {
+  /** TLS with the target: `true`, or options of the platform; only where the platform has TLS, as on Node.js */
+  readonly tls?: true | object | undefined;
+};
 
 /** A dial in progress. */
 export interface PendingDial {
@@ -15,13 +20,14 @@ export interface PendingDial {
 /**
  * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError
  * `connect`, `timeout` or `aborted`. Callbacks instead of a promise and a signal, because that costs less for each of
- * many visitors.
+ * many visitors. `preface` is sent to a target as soon as it is connected, before TLS.
  */
 export type Dial = (
   target: Target,
   timeoutMs: number,
   connected: (pipe: BytePipe) => void,
   failed: (error: unknown) => void,
+  preface?: Bytes,
 ) => PendingDial;
 
 /** Everything that differs between runtimes. */
@@ -37,6 +43,10 @@ export interface Platform {
    * Default: every algorithm is taken as it is.
    */
   readonly prepare?: ((algorithms: Algorithms) => Promise<Algorithms>) | undefined;
+  /** Whether `dialTarget` speaks TLS with a target that asks for it. Default: no. */
+  readonly dialsTls?: boolean | undefined;
+  /** Default: a forwarding with `limits` or `proxyProtocol` is refused. */
+  readonly visitorFeatures?: VisitorFeatures | undefined;
   readonly random: Random;
   /** Creates the default of the option `hostKey`. Without it, the option is required. */
   readonly defaultHostKey?: (() => HostKeyCheck) | undefined;

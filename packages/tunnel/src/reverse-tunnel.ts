@@ -147,7 +147,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
   async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
-    const checked = checkForwardOptions(options, ignored);
+    const checked = checkForwardOptions(options, this.#platform, ignored);
     if (this.#platform.dialTarget === false) {
       const hint = "use listen() and iterate over its channels, or set dialTarget";
       throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
@@ -165,7 +165,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
   async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
-    return await this.#request(checkListenOptions(options, ignored), options.signal);
+    return await this.#request(checkListenOptions(options, this.#platform, ignored), options.signal);
   }
 
   /**
@@ -182,6 +182,15 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     this.#supervisor.beginClose();
     if (drainMs > 0) await this.#drain(drainMs, signal);
     await this.#supervisor.stop({ signal });
+  }
+
+  /**
+   * Call it when the network has changed, for example when the machine has joined another one. A tunnel that
+   * waits for its next attempt makes it at once; names are resolved again at each attempt. A tunnel that is open asks
+   * the server for an answer, and reconnects if nothing arrives within 5 seconds. In other states it does nothing.
+   */
+  reconnectNow(): void {
+    this.#supervisor.reconnectNow();
   }
 
   /** Returns statistics since the tunnel was created. */

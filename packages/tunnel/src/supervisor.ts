@@ -5,6 +5,7 @@
  */
 import { type CallOptions, onAbort, type Preferred, setRef } from "@postern/ssh";
 import { SshError, toSshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import { changeOptions } from "./check-options.ts";
 import { ReconnectAttemptEvent, type TunnelState } from "./events.ts";
 import { Link, type LinkEvents } from "./link.ts";
@@ -54,6 +55,10 @@ export class Supervisor {
   #keepsAlive = true;
   /** The timer of the wait before an attempt. */
   #wait: unknown;
+  /** Ends that wait. */
+  #endWait: (() => void) | undefined;
+  /** The next attempt is made at once. */
+  #hurries = false;
   /**
    * Whether port requests may follow a login request at once. Not after one has failed, in case the server dropped it
    * because of them.
@@ -87,6 +92,24 @@ export class Supervisor {
     this.#keepsAlive = keepsAlive;
     setRef(this.#wait, keepsAlive);
     this.#link?.setRef(keepsAlive);
+  }
+
+  /** Ends the wait before the next attempt. If the tunnel is open, drops the connection unless the server answers. */
+  reconnectNow(): void {
+    this.#endWait?.();
+    const { connection } = this.#link ?? {};
+    if (connection === undefined) return;
+    const before = connection.stats().bytesIn;
+    const check = (): void => {
+      if (connection.stats().bytesIn > before) return;
+      const ms = Limits.answerMs;
+      this.#hurries = true;
+      connection.abort(new SshError("timeout", `expected an answer of the server within ${ms} ms, got nothing`));
+    };
+    const timer = setTimeout(check, Limits.answerMs);
+    setRef(timer, false);
+    const stop = (): void => clearTimeout(timer);
+    connection.request("keepalive@openssh.com", new Uint8Array(0)).then(stop, stop);
   }
 
   /** The first login. @throws SshError */
@@ -252,14 +275,17 @@ export class Supervisor {
       if (signal.aborted) break;
       // Before the event, because by then the connection is down.
       if (attempt > 1 || this.state !== "waiting") this.#become("waiting", reason);
-      const intervalMs = this.#backoff.next(reason);
+      const intervalMs = this.#hurries ? 0 : this.#backoff.next(reason);
+      this.#hurries = false;
       const event = new ReconnectAttemptEvent(attempt, maxRetries, intervalMs, reason);
       if (!this.#context.attemptDue(event)) return reason;
-      await sleep(intervalMs, signal, (timer) => {
+      await sleep(intervalMs, signal, (timer, end) => {
         this.#wait = timer;
+        this.#endWait = end;
         setRef(timer, this.#keepsAlive);
       });
       this.#wait = undefined;
+      this.#endWait = undefined;
       if (signal.aborted) break;
       const failure = await this.#attempt(attempt, reason);
       if (failure === undefined || this.#isFinal(failure)) return failure;

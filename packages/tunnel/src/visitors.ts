@@ -10,6 +10,10 @@ import type { Dial, PendingDial, Target } from "./platform.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
+import type { Limiter } from "./visitor-limits.ts";
+
+/** The pause between two dials of a target. */
+const redialMs = 200;
 
 /** A visitor that has not been accepted or refused yet. */
 interface Visitor {
@@ -21,6 +25,8 @@ interface Visitor {
   channel: Channel | undefined;
   /** the decision or the dial in progress */
   pending: PendingDial | undefined;
+  /** when the first dial of the target failed */
+  failedAt: number | undefined;
 }
 
 /** All visitors of one forwarding. */
@@ -32,6 +38,7 @@ export class Visitors {
   readonly #forwarding: Forwarding;
   readonly #options: CheckedForwarding;
   readonly #dial: Dial;
+  readonly #limiter: Limiter | undefined;
   readonly #connected = new Set<Channel>();
   readonly #arriving = new Set<Visitor>();
   /** Resolved once no visitor is left. */
@@ -39,18 +46,21 @@ export class Visitors {
   readonly #past = { ...sumOf([]) };
 
   constructor(context: ForwardingContext, forwarding: Forwarding, options: CheckedForwarding) {
-    const { dialTarget, dial } = context.platform;
+    const { dialTarget, dial, visitorFeatures } = context.platform;
     this.#context = context;
     this.#forwarding = forwarding;
     this.#options = options;
     this.queue = new ChannelQueue(options.backlog, context.rejected);
     this.#dial = dialTarget || dial;
+    this.#limiter = options.limits && visitorFeatures?.createLimiter(options.limits);
   }
 
   /** Handles one visitor: calls `onOpen`, dials the target before it confirms the open, and connects the two. */
   readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
     const origin = { host: sanitizeText(originAddress.slice(0, Limits.addressCharacters)), port: originPort };
-    const visitor: Visitor = { open, origin, port, channel: undefined, pending: undefined };
+    const visitor: Visitor = { open, origin, port, channel: undefined, pending: undefined, failedAt: undefined };
+    // A probe is no visitor.
+    if (!this.gate.isActive && this.#isOneTooMany(visitor)) return;
     this.#arriving.add(visitor);
     // The common case needs no promise.
     if (this.gate.isActive || this.#options.onOpen !== undefined) void this.#decideAndAccept(visitor);
@@ -87,6 +97,16 @@ export class Visitors {
     this.#settled(visitor);
   }
 
+  /** Refuses the visitor if the forwarding has a limit that it would exceed. */
+  #isOneTooMany(visitor: Visitor): boolean {
+    const { connections = Number.POSITIVE_INFINITY } = this.#limiter ?? {};
+    const others = this.#connected.size + this.#arriving.size - (this.#arriving.has(visitor) ? 1 : 0);
+    if (others < connections) return false;
+    const error = new SshError("limit", `expected at most ${connections} connections at a time, got another`);
+    this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections are open", error);
+    return true;
+  }
+
   /** Returns false if it is a probe, was refused, or has left. */
   async #isWanted(visitor: Visitor): Promise<boolean> {
     const { open, origin, port } = visitor;
@@ -95,7 +115,7 @@ export class Visitors {
       if (await this.gate.takes(visitor.channel)) return false;
     }
     const hasLeft = (): boolean => !this.#arriving.has(visitor);
-    if (hasLeft()) return false;
+    if (hasLeft() || (visitor.channel !== undefined && this.#isOneTooMany(visitor))) return false;
     const { onOpen, address } = this.#options;
     if (onOpen === undefined) return true;
     let failure: unknown;
@@ -124,14 +144,8 @@ export class Visitors {
 
   #accept(visitor: Visitor): void {
     const { target } = this.#options;
-    if (target !== undefined) {
-      visitor.pending = this.#dial(
-        target,
-        this.#context.targetTimeoutMs,
-        (pipe) => this.#connect(visitor, pipe),
-        (error) => this.#targetFailed(visitor, error),
-      );
-    } else if (this.queue.hasEnded) {
+    if (target !== undefined) this.#dialTarget(visitor, target);
+    else if (this.queue.hasEnded) {
       this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port is no longer forwarded");
       this.#settled(visitor);
     } else if (this.queue.isFull) {
@@ -139,6 +153,41 @@ export class Visitors {
       this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections are waiting", error);
       this.#settled(visitor);
     } else this.#connect(visitor, undefined);
+  }
+
+  #dialTarget(visitor: Visitor, target: Target): void {
+    const { proxyProtocol, address } = this.#options;
+    const { platform, targetTimeoutMs } = this.#context;
+    visitor.pending = this.#dial(
+      target,
+      targetTimeoutMs,
+      (pipe) => this.#connect(visitor, this.#limiter?.limit(pipe) ?? pipe),
+      (error) => {
+        if (this.#mayRetry(visitor, error)) this.#dialAgain(visitor, target, error);
+        else this.#targetFailed(visitor, error);
+      },
+      proxyProtocol &&
+        platform.visitorFeatures?.proxyHeader(proxyProtocol, visitor.origin, { host: address, port: visitor.port }),
+    );
+  }
+
+  #mayRetry(visitor: Visitor, error: unknown): boolean {
+    const { targetRetryMs = 0 } = this.#options;
+    if (targetRetryMs === 0 || !this.#arriving.has(visitor)) return false;
+    if (!(error instanceof SshError) || error.code !== "connect") return false;
+    const now = performance.now();
+    visitor.failedAt ??= now;
+    return now + redialMs - visitor.failedAt <= targetRetryMs;
+  }
+
+  #dialAgain(visitor: Visitor, target: Target, error: unknown): void {
+    const timer = setTimeout(() => this.#dialTarget(visitor, target), redialMs);
+    visitor.pending = {
+      abort: () => {
+        clearTimeout(timer);
+        this.#targetFailed(visitor, error);
+      },
+    };
   }
 
   #targetFailed(visitor: Visitor, error: unknown): void {
@@ -159,6 +208,7 @@ export class Visitors {
       channel ??= this.#acceptChannel(visitor.open);
       this.#connected.add(channel);
       this.#past.accepted++;
+      this.#limiter?.opened(channel);
       if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
       else pump(channel, pipe, this.#context.platform.free);
     } catch (cause) {
@@ -185,6 +235,7 @@ export class Visitors {
   readonly #closed = (channel: Channel): void => {
     if (this.#connected.delete(channel)) {
       addFigures(this.#past, channel.counters);
+      this.#limiter?.closed(channel);
       this.#checkIdle();
     } else if (channel.counters.bytesIn === 0) {
       // A visitor that left without sending data needs neither a decision nor a target.

@@ -2,15 +2,27 @@
 import { onAbort } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 
-/** Resolves after `ms`, or as soon as the signal aborts. `onTimer` gets the timer. */
-export async function sleep(ms: number, signal: AbortSignal, onTimer?: (timer: unknown) => void): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const due = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.min(ms, maxTimerMs));
+/**
+ * Resolves after `ms`, or as soon as the signal aborts.
+ *
+ * @param onTimer gets the timer, and a function that ends the wait
+ */
+export function sleep(
+  ms: number,
+  signal: AbortSignal,
+  onTimer?: (timer: unknown, end: () => void) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.min(ms, maxTimerMs));
+    onTimer?.(timer, done);
+    signal.addEventListener("abort", done, { once: true });
   });
-  onTimer?.(timer);
-  await unlessAborted(due, signal);
-  clearTimeout(timer);
 }
 
 /** Settles as `value` does, or resolves with `undefined` as soon as the signal aborts. */

@@ -337,3 +337,51 @@ describe("a lost connection", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe("reconnectNow", () => {
+  it("makes the next attempt at once", async () => {
+    const world = new World();
+    const { tunnel, events } = await openTunnel(world, { reconnect: { intervalMs: 60_000 } });
+    world.link.cut();
+    await turns();
+    expect(tunnel.state).toBe("waiting");
+    tunnel.reconnectNow();
+    await turns();
+    expect(tunnel.state).toBe("open");
+    expect(events).toContain("attempt 1 in 60000 (closed)");
+  });
+
+  it("keeps a connection whose server answers", async () => {
+    const world = new World();
+    const { tunnel } = await openTunnel(world, { keepAlive: { intervalMs: 0 } });
+    tunnel.reconnectNow();
+    await advance(60_000);
+    expect(tunnel.state).toBe("open");
+    expect(world.links).toHaveLength(1);
+  });
+
+  it("replaces a connection whose server does not answer within 5 s, without another wait", async () => {
+    const world = new World();
+    const { tunnel, events } = await openTunnel(world, { keepAlive: { intervalMs: 0 } });
+    world.link.silence();
+    tunnel.reconnectNow();
+    await advance(4_999);
+    expect(tunnel.state).toBe("open");
+    await advance(10);
+    expect(tunnel.state).toBe("open");
+    expect(world.links).toHaveLength(2);
+    expect(events).toContain("attempt 1 in 0 (timeout)");
+  });
+
+  it("does nothing before connect() and after the end", async () => {
+    const world = new World();
+    const { tunnel } = tunnelTo(world);
+    tunnel.reconnectNow();
+    await tunnel.connect();
+    await tunnel.close();
+    tunnel.reconnectNow();
+    await advance(10_000);
+    expect(tunnel.state).toBe("closed");
+    expect(world.dials).toHaveLength(1);
+  });
+});

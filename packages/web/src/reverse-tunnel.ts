@@ -1,15 +1,19 @@
 /** ReverseTunnel over any byte pipe, with algorithms in pure JavaScript. @module */
 import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
+import type { Log } from "@postern/ssh";
 import {
   checkDial,
   createDial,
   type DialPipe,
   type Endpoint,
+  logTunnel,
   ReverseTunnel as PortableTunnel,
   type Target,
   type TunnelOptions,
+  visitorFeatures,
 } from "@postern/tunnel";
+import { expectType } from "@postern/wire";
 
 /** Options of a ReverseTunnel whose connections the program opens. */
 export interface WebTunnelOptions extends TunnelOptions {
@@ -23,6 +27,11 @@ export interface WebTunnelOptions extends TunnelOptions {
    * Connects to the target of a forwarding. Default: `forward()` throws, and `listen()` returns visitors as channels.
    */
   readonly dialTarget?: DialPipe<Target>;
+  /**
+   * Receives a record of each event: level, name, message and fields, never a secret. See {@link Log}. Default: nothing
+   * is logged. `tap: (server) => packetLog(log, server)` also logs each packet.
+   */
+  readonly log?: Log;
 }
 
 /**
@@ -44,16 +53,19 @@ export interface WebTunnelOptions extends TunnelOptions {
 export class ReverseTunnel extends PortableTunnel {
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: WebTunnelOptions) {
-    const { dial, dialTarget, ...rest } = options ?? {};
+    const { dial, dialTarget, log, ...rest } = options ?? {};
     // Unlike on Node.js there is no default.
     checkDial("dial", dial ?? null);
     checkDial("dialTarget", dialTarget);
+    if (log !== undefined) expectType("log", log, "function");
     super(rest, {
       dial: createDial("host", dial),
       dialTarget: dialTarget !== undefined && createDial("target", dialTarget),
+      visitorFeatures,
       algorithms: modernAlgorithms,
       random: webRandom,
       sha256,
     });
+    if (log !== undefined) logTunnel(this, log);
   }
 }

@@ -81,6 +81,8 @@ export const debugCharacters = 1024;
 export const addressCharacters = 255;
 /** default number of channels that wait for a listener's program. Further channels are refused. */
 export const backlog = 1024;
+/** time for a server to answer when the network has changed */
+export const answerMs = 5_000;
 /** timeout of a probe of our own port, and delay before requesting a port again that is in use */
 export const probeTimeoutMs = 5_000;
 export const pendingRetryMs = 2_000;

@@ -4,6 +4,7 @@ import { turns } from "@postern/testkit";
 import type { SshError } from "@postern/wire";
 import {
   type Forwarding,
+  type ForwardOptions,
   type Listener,
   type ListenOptions,
   type Platform,
@@ -61,7 +62,7 @@ export async function openTunnel(
 }
 
 /** Options of `listen`, or of `forward` if there is a target. */
-export type RequestOptions = ListenOptions & { readonly target?: Target };
+export type RequestOptions = ListenOptions & Partial<Omit<ForwardOptions, keyof ListenOptions>>;
 
 /** Calls `forward` or `listen`. A forwarding with a target is an empty iterable. */
 export function request(tunnel: ReverseTunnel, options: RequestOptions): Promise<Listener> {

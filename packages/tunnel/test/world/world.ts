@@ -12,7 +12,7 @@ import {
   TcpipForwardReply,
   utf8,
 } from "@postern/wire";
-import type { Dial, Platform, Target } from "../../src/index.ts";
+import { type Dial, type Platform, type Target, type VisitorFeatures, visitorFeatures } from "../../src/index.ts";
 import { afterTest } from "./clock.ts";
 
 /**
@@ -52,6 +52,7 @@ export interface ServerLink {
 export class World implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
+  readonly visitorFeatures: VisitorFeatures | undefined = visitorFeatures;
   readonly random = seededRandom("host world");
   /** the addresses that were dialled, `host:port`, including targets */
   readonly dials: string[] = [];
@@ -280,9 +281,12 @@ function aborted(signal: AbortSignal | undefined): SshError {
 export function createDial(
   dial: (target: Target, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
 ): Dial {
-  return (target, timeoutMs, connected, failed) => {
+  return (target, timeoutMs, connected, failed, preface) => {
     const pending = new AbortController();
-    dial(target, { signal: pending.signal, timeoutMs }).then(connected, failed);
+    dial(target, { signal: pending.signal, timeoutMs }).then((pipe) => {
+      if (preface !== undefined) pipe.write(preface);
+      connected(pipe);
+    }, failed);
     return pending;
   };
 }
