@@ -27,6 +27,7 @@ const peers = [
   { program: "stunnel4", package: "stunnel4", use: "TLS in front of a proxy" },
   { program: "openssl", package: "openssl", use: "certificates of a proxy" },
   { program: "nc.openbsd", package: "netcat-openbsd", use: "a command as the way to a server" },
+  { program: "curl", package: "curl", use: "a client of SOCKS proxies and of UNIX sockets" },
   { program: "redis-server", package: "redis-server", use: "the database of an example" },
   { program: "autossh", package: "autossh", use: "a peer of docs/peers.md" },
   { program: "tinysshd", package: "tinysshd", use: "a peer of docs/peers.md" },

@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 // biome-ignore lint/correctness/useImportExtensions: the declarations are beside the module that a script of Node.js 20 can import.
 import { newerDebian } from "../../scripts/lib/newer-debian.mjs";
 
-export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "proxies" | "nc";
+export type Requirement = "sshd" | "ssh" | "dropbear" | "password" | "libssh" | "newer" | "proxies" | "nc" | "curl";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -109,6 +109,8 @@ function why(need: Requirement): string | undefined {
       );
     case "nc":
       return lacks("nc.openbsd", "netcat-openbsd");
+    case "curl":
+      return lacks("curl", "curl");
     default:
       return need satisfies never;
   }

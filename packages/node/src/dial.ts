@@ -2,8 +2,8 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type BytePipe, hostPort, onAbort } from "@postern/ssh";
-import type { Dial, Target } from "@postern/tunnel";
+import { type Address, type BytePipe, hostPort, onAbort } from "@postern/ssh";
+import type { Dial } from "@postern/tunnel";
 import { expectNumber, expectPort, expectSignal, expectText, expectType, maxTimerMs, SshError } from "@postern/wire";
 import { connectPiped, pipeOf } from "./socket.ts";
 
@@ -42,7 +42,7 @@ export interface DialOptions {
  * @example
  * const pipe = await dialPipe({ host: "localhost", port: 8080 }, { timeoutMs: 10_000 });
  */
-export function dialPipe(target: Target, options: DialOptions): Promise<BytePipe> {
+export function dialPipe(target: Address, options: DialOptions): Promise<BytePipe> {
   return new Promise((connected, failed) => race(target, options, connected, failed));
 }
 
@@ -51,7 +51,7 @@ export const dialWithCallbacks: Dial = (target, timeoutMs, connected, failed) =>
   race(target, { timeoutMs }, connected, failed);
 
 function race(
-  target: Target,
+  target: Address,
   options: DialOptions,
   connected: (winner: BytePipe) => void,
   failed: (error: SshError) => void,
@@ -82,7 +82,7 @@ interface Attempt {
 
 /** The attempts of one call. */
 class Race {
-  readonly #target: Target;
+  readonly #target: Address;
   readonly #connected: (winner: BytePipe) => void;
   readonly #onFailure: (error: SshError) => void;
   #running: Attempt[] = [];
@@ -94,7 +94,7 @@ class Race {
   #stopListening: (() => void) | undefined;
   #isOver = false;
 
-  constructor(target: Target, connected: (winner: BytePipe) => void, failed: (error: SshError) => void) {
+  constructor(target: Address, connected: (winner: BytePipe) => void, failed: (error: SshError) => void) {
     this.#target = target;
     this.#connected = connected;
     this.#onFailure = failed;

@@ -6,6 +6,7 @@ import {
   type Endpoint,
   type HostKeyCheck,
   ReverseTunnel as PortableTunnel,
+  serveVisitorSocks,
   type TunnelOptions,
 } from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
@@ -13,8 +14,10 @@ import { sha256 } from "./algorithms.ts";
 import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { knownHosts } from "./known-hosts.ts";
+import { localForwarder } from "./local-listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
+import { dialTarget } from "./unix-socket.ts";
 
 /** Options of a ReverseTunnel on Node.js. */
 export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
@@ -54,7 +57,10 @@ export class ReverseTunnel extends PortableTunnel {
       { ...rest, hostKey },
       {
         dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
-        dialTarget: dialWithCallbacks,
+        dialTarget,
+        dialsPaths: true,
+        socks: serveVisitorSocks,
+        local: localForwarder,
         prepare: prepareAlgorithms,
         algorithms: modernAlgorithms,
         random: nodeRandom,
@@ -198,6 +204,7 @@ export {
   ForwardingEvent,
   type ForwardingState,
   type ForwardingStats,
+  type ForwardLocalOptions,
   type ForwardOptions,
   fingerprint,
   type HostKeyAnnouncement,
@@ -212,6 +219,10 @@ export {
   type KnownHostsStore,
   type Listener,
   type ListenOptions,
+  LocalErrorEvent,
+  type LocalForwarding,
+  type LocalListenOptions,
+  type LocalSocksOptions,
   NoticeEvent,
   type PrivateKeyMethod,
   type PrivateKeyOptions,

@@ -1,8 +1,7 @@
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import type { Address, BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type DialOptions, dialPipe, type HostAddress } from "../src/dial.ts";
@@ -35,7 +34,7 @@ async function closedPort(host: string): Promise<number> {
   return port;
 }
 
-function dial({ host, port, ...options }: Target & DialOptions): Promise<BytePipe> {
+function dial({ host, port, ...options }: Address & DialOptions): Promise<BytePipe> {
   return dialPipe({ host, port }, options);
 }
 

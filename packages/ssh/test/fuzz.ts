@@ -10,7 +10,7 @@ import {
   toyMessages,
 } from "@postern/testkit";
 import { type Bytes, concat, SshError, toHex, utf8 } from "@postern/wire";
-import { type BytePipe, httpConnect, type PipeSink, type ProxyServer, serveSocks, socks5 } from "../src/index.ts";
+import { acceptSocks, type BytePipe, httpConnect, type PipeSink, type ProxyServer, socks5 } from "../src/index.ts";
 
 type Role = "client" | "server";
 
@@ -198,7 +198,7 @@ const socksServer: FuzzTarget = {
     Uint8Array.of(4, 1, 0, 80, 0, 0, 0, 1, 0, 65, 66, 0),
   ],
   async run(input) {
-    await serveSocks(delivering(input), {
+    await acceptSocks(delivering(input), {
       connect({ host, port }) {
         const isUsable = port >= 1 && port <= 65_535 && host !== "" && !/[\p{Cc}\s/]/u.test(host);
         if (!isUsable) throw new Error(`expected a usable address, got ${JSON.stringify({ host, port })}`);

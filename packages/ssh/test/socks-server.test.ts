@@ -2,11 +2,25 @@
 import { pipePair } from "@postern/testkit";
 import { type Bytes, concat, SshError, type SshErrorCode, toHex, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type Address, type BytePipe, deferred, serveSocks, socks5 } from "../src/index.ts";
+import {
+  type Address,
+  acceptSocks,
+  type BytePipe,
+  deferred,
+  pump,
+  type SocksServerOptions,
+  socks5,
+} from "../src/index.ts";
 import { rejection } from "./helpers.ts";
 
 const bytes = (...values: number[]): Bytes => Uint8Array.from(values);
 const name = utf8("web.internal");
+
+/** Accepts a client, and joins it with its target. */
+async function serveSocks(pipe: BytePipe, options: SocksServerOptions<BytePipe>): Promise<void> {
+  const { client, target } = await acceptSocks(pipe, options);
+  pump(client, target);
+}
 
 /** A client that has sent `sent`, in pieces; what it received, and the targets that were requested. */
 async function served(sent: Bytes, options: { pieces?: number; ends?: boolean; fails?: unknown } = {}) {

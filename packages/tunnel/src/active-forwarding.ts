@@ -6,7 +6,7 @@ import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingSt
 import type { Link } from "./link.ts";
 import type { CheckedForwarding } from "./options.ts";
 import type { Target } from "./platform.ts";
-import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
+import { nonceSize, type OpenProbe, type ProbeAnswer, type ProbeResult, probeAddresses } from "./probe.ts";
 import { LinkFailure } from "./reconnect.ts";
 import { Visitors } from "./visitors.ts";
 import { abortableCall } from "./waiting.ts";
@@ -14,7 +14,7 @@ import { abortableCall } from "./waiting.ts";
 /** The implementation of {@link Listener}: one identity over many connections. */
 export class ActiveForwarding implements Listener {
   readonly address: string;
-  readonly target: Target | undefined;
+  readonly target: Target | "socks" | undefined;
   readonly #context: ForwardingContext;
   readonly #options: CheckedForwarding;
   readonly #visitors: Visitors;
@@ -24,7 +24,7 @@ export class ActiveForwarding implements Listener {
   #opening: Deferred | undefined = deferred();
   #state: ForwardingState = "pending";
   #reason: SshError | undefined;
-  #port: number;
+  #port: number | undefined;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -39,7 +39,11 @@ export class ActiveForwarding implements Listener {
   }
 
   get port(): number {
-    return this.#port;
+    return this.#port ?? 0;
+  }
+
+  get path(): string | undefined {
+    return this.#options.path;
   }
 
   get state(): ForwardingState {
@@ -139,10 +143,16 @@ export class ActiveForwarding implements Listener {
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
     }
-    const probes = probeAddresses(this.address).map(async (host) => {
+    const { address, port } = { address: this.address, port: this.#port };
+    const { connection } = link;
+    const probe = async (at: string, open: OpenProbe): Promise<readonly [string, ProbeAnswer]> => {
       const nonce = this.#context.platform.random(nonceSize);
-      return [host, await this.#visitors.gate.probe(link.connection, host, this.#port, nonce, call)] as const;
-    });
+      return [at, await this.#visitors.gate.probe(open, nonce, call)];
+    };
+    const probes =
+      port === undefined
+        ? [probe(address, (options) => connection.openUnix(address, options))]
+        : probeAddresses(address).map((host) => probe(host, (options) => connection.openTcp({ host, port }, options)));
     const answers = new Map(await Promise.all(probes));
     const known = [...answers.values()].filter((answer) => answer !== "denied");
     return { ok: known.length > 0 && known.every((answer) => answer === "ours"), answers };
@@ -190,8 +200,8 @@ export class ActiveForwarding implements Listener {
    * If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no
    * other.
    */
-  async #request(link: Link): Promise<number> {
-    const listen = (port: number): Promise<number> =>
+  async #request(link: Link): Promise<number | undefined> {
+    const listen = (port: number | undefined): Promise<number | undefined> =>
       link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
     const { port: requested, keepPort } = this.#options;
     try {
@@ -218,7 +228,7 @@ export class ActiveForwarding implements Listener {
     });
   }
 
-  #becomeOpen(port: number): void {
+  #becomeOpen(port: number | undefined): void {
     this.#port = port;
     this.#opening?.resolve();
     this.#opening = undefined;

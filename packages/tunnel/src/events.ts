@@ -1,7 +1,8 @@
 /** The events of a ReverseTunnel. None has to be handled. @module */
+import type { Address } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { Forwarding, ForwardingState } from "./forwarding.ts";
-import type { Target } from "./platform.ts";
+import type { LocalErrorEvent } from "./local-options.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
@@ -81,13 +82,16 @@ export class NoticeEvent extends Event {
   }
 }
 
-/** A visitor was refused: the target could not be reached, `onOpen` failed or timed out, or the backlog was full. */
+/**
+ * A visitor was refused: the target could not be reached, `onOpen` failed or timed out, the backlog was full, or a
+ * visitor of `target: "socks"` was refused after its request.
+ */
 export class VisitorErrorEvent extends Event {
   readonly forwarding: Forwarding;
-  readonly origin: Target;
+  readonly origin: Address;
   readonly error: unknown;
 
-  constructor(forwarding: Forwarding, origin: Target, error: unknown) {
+  constructor(forwarding: Forwarding, origin: Address, error: unknown) {
     super("visitorerror");
     this.forwarding = forwarding;
     this.origin = origin;
@@ -104,4 +108,5 @@ export interface TunnelEvents {
   readonly banner: NoticeEvent;
   readonly debug: NoticeEvent;
   readonly visitorerror: VisitorErrorEvent;
+  readonly localerror: LocalErrorEvent;
 }

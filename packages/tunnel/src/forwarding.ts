@@ -1,5 +1,5 @@
 /** The public interface of a forwarding. @module */
-import type { CallOptions, Channel } from "@postern/ssh";
+import type { Address, CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
@@ -26,16 +26,18 @@ export interface ForwardingStats {
   readonly stalls: number;
 }
 
-/** A port that the server listens on for this tunnel, also after a reconnection. */
+/** A port or UNIX socket that the server listens on for this tunnel, also after a reconnection. */
 export interface Forwarding {
-  /** exactly as requested */
+  /** exactly as requested; of a UNIX socket, its path */
   readonly address: string;
   /**
    * The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection
-   * unless `keepPort` is set.
+   * unless `keepPort` is set. 0 for a UNIX socket.
    */
   readonly port: number;
-  readonly target: Target | undefined;
+  /** the path of a UNIX socket on the server, as requested; `undefined` for a port */
+  readonly path: string | undefined;
+  readonly target: Target | "socks" | undefined;
   readonly state: ForwardingState;
   /** why it is `pending` or `closed` */
   readonly reason: SshError | undefined;
@@ -60,8 +62,8 @@ export interface Listener extends Forwarding, AsyncIterable<ForwardedChannel> {}
 
 /** The connection of one visitor. */
 export interface ForwardedChannel extends Channel {
-  /** the visitor's address, as the server reports it */
-  readonly origin: Target;
+  /** the visitor's address, as the server reports it; empty for a UNIX socket */
+  readonly origin: Address;
 }
 
 /** The services of the tunnel that its forwardings use. */
@@ -74,5 +76,5 @@ export interface ForwardingContext {
   failed(error: SshError): void;
   /** A call or an iterator of the program has rejected, so that this error has been reported. */
   readonly rejected: (error: unknown) => void;
-  visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
+  visitorError(forwarding: Forwarding, origin: Address, error: unknown): void;
 }

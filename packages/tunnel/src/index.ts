@@ -39,6 +39,18 @@ export {
   type RemovedLine,
   type UnknownHostKey,
 } from "./known-hosts-options.ts";
+export { createLocalForwarder } from "./local-forwarding.ts";
+export {
+  type ForwardLocalOptions,
+  type LocalContext,
+  LocalErrorEvent,
+  type LocalForwarder,
+  type LocalForwarding,
+  type LocalListen,
+  type LocalListener,
+  type LocalListenOptions,
+  type LocalSocksOptions,
+} from "./local-options.ts";
 export type {
   ChannelOpenRequest,
   CloseOptions,
@@ -55,3 +67,4 @@ export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
+export { serveVisitorSocks, type VisitorSocks, type VisitorSocksOptions } from "./visitor-socks.ts";

@@ -2,9 +2,11 @@
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Address, BytePipe, Free } from "@postern/ssh";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { LocalContext, LocalForwarder } from "./local-options.ts";
+import type { VisitorSocks } from "./visitor-socks.ts";
 
-/** The address to which a forwarding connects its visitors. */
-export type Target = Address;
+/** The address to which a forwarding connects its visitors: TCP, or the path of a UNIX socket. */
+export type Target = Address | { readonly path: string };
 
 /** A dial in progress. */
 export interface PendingDial {
@@ -17,8 +19,8 @@ export interface PendingDial {
  * `connect`, `timeout` or `aborted`. Callbacks instead of a promise and a signal, because that costs less for each of
  * many visitors.
  */
-export type Dial = (
-  target: Target,
+export type Dial<To = Address> = (
+  target: To,
   timeoutMs: number,
   connected: (pipe: BytePipe) => void,
   failed: (error: unknown) => void,
@@ -29,7 +31,13 @@ export interface Platform {
   /** Connects to the SSH server. */
   readonly dial: Dial;
   /** Connects to the target of a forwarding. Default: `dial`. `false`: this runtime cannot, and `forward()` throws. */
-  readonly dialTarget?: Dial | false | undefined;
+  readonly dialTarget?: Dial<Target> | Dial | false | undefined;
+  /** Whether `dialTarget` is a `Dial<Target>`. Default: no, and `forward()` throws for `target: { path }`. */
+  readonly dialsPaths?: boolean | undefined;
+  /** Serves `target: "socks"`: `serveVisitorSocks`. Default: `forward()` throws for that target. */
+  readonly socks?: VisitorSocks | undefined;
+  /** Listens on this machine: `createLocalForwarder`. Default: `forwardLocal()` and `socks()` throw. */
+  readonly local?: ((context: LocalContext) => LocalForwarder) | undefined;
   /** The default algorithms, fastest first. */
   readonly algorithms: Algorithms;
   /**

@@ -3,10 +3,16 @@
  * Longer than 300 lines, because most of it documents the public calls.
  * @module
  */
-import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, type PeerInfo, type SshConnection, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
-import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
+import {
+  checkCallOptions,
+  checkCloseOptions,
+  checkForwardOptions,
+  checkListenOptions,
+  refuseIgnored,
+} from "./check-calls.ts";
 import { checkTunnelOptions } from "./check-options.ts";
 import {
   ForwardingEvent,
@@ -19,6 +25,7 @@ import {
 } from "./events.ts";
 import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
 import type { Link } from "./link.ts";
+import type { ForwardLocalOptions, LocalForwarder, LocalForwarding, LocalSocksOptions } from "./local-options.ts";
 import type {
   CheckedForwarding,
   CheckedOptions,
@@ -35,7 +42,7 @@ import { abortableCall, sleep } from "./waiting.ts";
 /**
  * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror`, `localerror` (see
  * `TunnelEvents`). No listener is required.
  *
  * When a tunnel that was connected gives up, `closed` rejects. If no code handles that, and no call or iterator rejects
@@ -51,12 +58,14 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #opening = new Set<ActiveForwarding>();
   /** Closed forwardings that still have open connections. */
   readonly #draining = new Set<ActiveForwarding>();
+  #local: LocalForwarder | undefined;
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
   /** The link on which ports are requested. If its login has failed, requests on it reject. */
   #link: Link | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
+  #keepsAlive = true;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions, platform: Platform) {
@@ -77,6 +86,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       ended: (error) => {
         this.#link = undefined;
         for (const forwarding of [...this.#forwardings, ...this.#opening, ...this.#draining]) forwarding.end(error);
+        this.#local?.end(error);
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
@@ -147,12 +157,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
   async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
-    const checked = checkForwardOptions(options, ignored);
-    if (this.#platform.dialTarget === false) {
-      const hint = "use listen() and iterate over its channels, or set dialTarget";
-      throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
-    }
-    return await this.#request(checked, options.signal);
+    return await this.#request(checkForwardOptions(options, ignored, this.#platform), options.signal);
   }
 
   /**
@@ -166,6 +171,33 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    */
   async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
     return await this.#request(checkListenOptions(options, ignored), options.signal);
+  }
+
+  /**
+   * Listens on a port or UNIX socket of this machine, and asks the server to connect each connection to `target`: `ssh
+   * -L`. Resolves once this machine listens, also before `connect()` and during a reconnection. A connection that
+   * arrives while the tunnel is not open waits for it; it is reset if it has no target after `targetTimeoutMs`, and
+   * `localerror` fires. Only on platforms that listen, such as Node.js.
+   *
+   * @throws SshError `connect` if the port is in use; `misuse`; `closed`; the signal's reason if the signal aborts
+   * @example
+   * const database = await tunnel.forwardLocal({ port: 5432, target: { host: "db.internal", port: 5432 } });
+   */
+  async forwardLocal(options: ForwardLocalOptions, ...ignored: []): Promise<LocalForwarding> {
+    return await this.#listenHere("forwardLocal", options, ignored);
+  }
+
+  /**
+   * Listens on a port of this machine as a SOCKS proxy (SOCKS5, SOCKS4 and SOCKS4a), and asks the server to connect to
+   * the addresses that its clients name: `ssh -D`. It has no authentication, so any program that reaches the port may
+   * use it. Otherwise it works as `forwardLocal()`.
+   *
+   * @throws SshError as `forwardLocal()` does
+   * @example
+   * const proxy = await tunnel.socks({ port: 1080 });
+   */
+  async socks(options: LocalSocksOptions, ...ignored: []): Promise<LocalForwarding> {
+    return await this.#listenHere("socks", options, ignored);
   }
 
   /**
@@ -197,7 +229,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   /** Undoes {@link unref}. */
   ref(): void {
-    this.#supervisor.setRef(true);
+    this.#setRef(true);
   }
 
   /**
@@ -206,7 +238,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * sockets and timers have `unref`, as on Node.js.
    */
   unref(): void {
-    this.#supervisor.setRef(false);
+    this.#setRef(false);
   }
 
   /** `await using tunnel` closes it at the end of the block. Never throws. */
@@ -214,11 +246,38 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     await this.close().catch(() => {});
   }
 
+  #setRef(keepsAlive: boolean): void {
+    this.#keepsAlive = keepsAlive;
+    this.#supervisor.setRef(keepsAlive);
+    this.#local?.setRef(keepsAlive);
+  }
+
+  async #listenHere(
+    what: "forwardLocal" | "socks",
+    options: ForwardLocalOptions | LocalSocksOptions,
+    ignored: readonly unknown[],
+  ): Promise<LocalForwarding> {
+    refuseIgnored(what, ignored);
+    const { local, free } = this.#platform;
+    if (local === undefined)
+      throw new SshError("misuse", "expected a runtime that listens on ports, got one that cannot: use @postern/node");
+    this.#expectNotEnded();
+    if (this.#local === undefined) {
+      const connection = (): SshConnection | undefined => (this.state === "open" ? this.#link?.connection : undefined);
+      this.#local = local({ tunnel: this, connection, targetTimeoutMs: this.#options.targetTimeoutMs, free });
+      this.#local.setRef(this.#keepsAlive);
+    }
+    return await this.#local.listen(what, options);
+  }
+
+  #expectNotEnded(): void {
+    if (this.#supervisor.hasEnded)
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
+  }
+
   /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
-    if (this.#supervisor.hasEnded) {
-      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
-    }
+    this.#expectNotEnded();
     if (signal?.aborted) throw signal.reason;
     const forwarding = new ActiveForwarding(
       {
@@ -245,7 +304,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const forwardings = [...this.#forwardings];
+    const forwardings = [...this.#forwardings, ...(this.#local === undefined ? [] : [this.#local])];
     const over = new AbortController();
     const stopListening = onAbort(signal, () => over.abort());
     const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>

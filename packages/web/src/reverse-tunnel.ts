@@ -1,13 +1,13 @@
 /** ReverseTunnel over any byte pipe, with algorithms in pure JavaScript. @module */
 import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
+import type { Address } from "@postern/ssh";
 import {
   checkDial,
   createDial,
   type DialPipe,
   type Endpoint,
   ReverseTunnel as PortableTunnel,
-  type Target,
   type TunnelOptions,
 } from "@postern/tunnel";
 
@@ -22,7 +22,7 @@ export interface WebTunnelOptions extends TunnelOptions {
   /**
    * Connects to the target of a forwarding. Default: `forward()` throws, and `listen()` returns visitors as channels.
    */
-  readonly dialTarget?: DialPipe<Target>;
+  readonly dialTarget?: DialPipe<Address>;
 }
 
 /**

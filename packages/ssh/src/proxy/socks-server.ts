@@ -2,22 +2,19 @@
 import { type Bytes, fromUtf8, maxTimerMs, OpenFailureReason, SshError } from "@postern/wire";
 import type { Address } from "../address.ts";
 import type { BytePipe } from "../byte-pipe.ts";
-import { type Free, pump } from "../pump.ts";
 import { type Dialog, holdDialog } from "./pipe-dialog.ts";
 
-/** Options of {@link serveSocks}. */
-export interface SocksServerOptions {
+/** Options of {@link acceptSocks}. */
+export interface SocksServerOptions<Target extends BytePipe> {
   /**
    * Decides about the address and connects to it. An IP address is in its shortest form (RFC 5952); a name is as the
    * client wrote it, without white space, control characters and `/`, and may be an address in another notation.
    *
    * An SshError `denied` is answered "not allowed"; other errors by their cause.
    */
-  readonly connect: (target: Address) => Promise<BytePipe>;
+  readonly connect: (target: Address) => Promise<Target>;
   /** milliseconds until the request is complete; default 10 s */
   readonly handshakeMs?: number | undefined;
-  /** see {@link pump} */
-  readonly free?: Free | undefined;
 }
 
 const defaultHandshakeMs = 10_000;
@@ -48,21 +45,24 @@ class Refusal extends SshError {
 }
 
 /**
- * Serves a client of SOCKS5, SOCKS4 or SOCKS4a on a pipe (takes it): reads the request, connects, replies, and joins the
- * client with the target. Only CONNECT without authentication is supported. Reads nothing while it connects.
+ * Serves a client of SOCKS5, SOCKS4 or SOCKS4a on a pipe (takes it): reads the request, connects, and replies. Only
+ * CONNECT without authentication is supported. Reads nothing while it connects. Resolves with the client's pipe behind
+ * the request and the target, which the caller joins with `pump`.
  *
- * Resolves once they are joined. After a failure the client gets the reply for it, if it has said which version it
- * speaks, and the pipe is closed.
+ * After a failure the client gets the reply for it, if it has said which version it speaks, and the pipe is closed.
  *
  * @throws SshError `protocol` if the request is malformed or not supported, `timeout` if it is not complete in time,
  * `connect` if the client ends the pipe before; what `connect` throws
  */
-export async function serveSocks(pipe: BytePipe, options: SocksServerOptions): Promise<void> {
-  const { connect, handshakeMs = defaultHandshakeMs, free } = options;
+export async function acceptSocks<Target extends BytePipe>(
+  pipe: BytePipe,
+  options: SocksServerOptions<Target>,
+): Promise<{ readonly client: BytePipe; readonly target: Target }> {
+  const { connect, handshakeMs = defaultHandshakeMs } = options;
   const limit = new AbortController();
   const late = new SshError("timeout", `expected ${who} to send its request within ${handshakeMs} ms`);
   const timer = setTimeout(() => limit.abort(late), Math.min(handshakeMs, maxTimerMs));
-  let target: BytePipe | undefined;
+  let target: Target | undefined;
   let failure: unknown;
   try {
     const client = await holdDialog(who, pipe, limit, async (dialog) => {
@@ -83,7 +83,7 @@ export async function serveSocks(pipe: BytePipe, options: SocksServerOptions): P
         if (reply !== undefined && code !== undefined) dialog.write(reply(code));
       }
     });
-    if (target !== undefined) return pump(client, target, free);
+    if (target !== undefined) return { client, target };
     // Unlike an abort, this sends the reply.
     client.close();
     throw failure;
