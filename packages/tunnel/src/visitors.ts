@@ -186,8 +186,9 @@ export class Visitors {
     platform
       .socks?.(channel, request, { ...this.#options, dial: this.#dial, targetTimeoutMs, free: platform.free })
       .catch((error: unknown) => {
-        // If the connection was lost, its own error is reported.
-        if (this.#connected.has(channel)) this.#context.visitorError(this.#forwarding, visitor.origin, error);
+        // If the channel has ended, the visitor left or the connection was lost. A late visitor's channel was aborted.
+        const isLate = error instanceof SshError && error.code === "timeout";
+        if (isLate || this.#connected.has(channel)) this.#context.visitorError(this.#forwarding, visitor.origin, error);
       });
   }
 
