@@ -212,7 +212,7 @@ describe.skipIf(missing("sshd", "curl"))("through OpenSSH", () => {
       expect(await dropped(5, 1, 0, 5, 3, 0, 1, ...to(80))).toBe("050005070001000000000000");
       expect(await dropped(4, 1, 0, 80, 0, 0, 0, 1, ...new Uint8Array(4000).fill(65))).toBe("005b000000000000");
       expect(errors.map(({ code }) => code)).toEqual(["protocol", "protocol", "protocol", "protocol"]);
-      // What comes before the decision stays within the window, and reaches the target afterwards.
+      // Bytes before the decision stay within the window, and reach the target afterwards.
       const eager = await visit(socks.port);
       await eager.send(request(echo.port));
       const flood = eager.sendAll(patternChunks(4 * 1024 * 1024));

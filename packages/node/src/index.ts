@@ -6,7 +6,6 @@ import {
   type Endpoint,
   type HostKeyCheck,
   ReverseTunnel as PortableTunnel,
-  serveVisitorSocks,
   type TunnelOptions,
 } from "@postern/tunnel";
 import { modernAlgorithms } from "./algorithm-sets.ts";
@@ -17,7 +16,7 @@ import { knownHosts } from "./known-hosts.ts";
 import { localForwarder } from "./local-listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
-import { dialTarget } from "./unix-socket.ts";
+import { dialTarget, specialTargets } from "./unix-socket.ts";
 
 /** Options of a ReverseTunnel on Node.js. */
 export interface NodeTunnelOptions extends Omit<TunnelOptions, "hostKey"> {
@@ -58,8 +57,7 @@ export class ReverseTunnel extends PortableTunnel {
       {
         dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
         dialTarget,
-        dialsPaths: true,
-        socks: serveVisitorSocks,
+        specialTargets,
         local: localForwarder,
         prepare: prepareAlgorithms,
         algorithms: modernAlgorithms,

@@ -3,7 +3,14 @@ import { chmodSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, setRef } from "@postern/ssh";
-import type { Dial, LocalListener, PendingDial, Target } from "@postern/tunnel";
+import {
+  createSpecialTargets,
+  type Dial,
+  type LocalListener,
+  type PendingDial,
+  type SpecialTargets,
+  type Target,
+} from "@postern/tunnel";
 import { expectText, maxTimerMs, quote, SshError } from "@postern/wire";
 import { dialWithCallbacks, reasonOf } from "./dial.ts";
 import { socketPipe } from "./socket.ts";
@@ -16,6 +23,8 @@ export const dialTarget: Dial<Target> = (target, timeoutMs, connected, failed) =
   "path" in target
     ? dialPath(target.path, timeoutMs, connected, failed)
     : dialWithCallbacks(target, timeoutMs, connected, failed);
+
+export const specialTargets: SpecialTargets = /* @__PURE__ */ createSpecialTargets({ dialsPaths: true });
 
 function dialPath(
   path: string,

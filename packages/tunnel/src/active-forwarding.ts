@@ -2,12 +2,13 @@
 import { type CallOptions, type Deferred, deferred, onAbort, setRef } from "@postern/ssh";
 import { Limits, SshError, toSshError } from "@postern/wire";
 import { checkCallOptions } from "./check-calls.ts";
-import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { ForwardedChannel, ForwardingContext, ForwardingState, Listener } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 import type { Link } from "./link.ts";
 import type { CheckedForwarding } from "./options.ts";
-import type { Target } from "./platform.ts";
-import { nonceSize, type OpenProbe, type ProbeAnswer, type ProbeResult, probeAddresses } from "./probe.ts";
+import { nonceSize, type OpenProbe, type ProbeResult, probeAddresses } from "./probe.ts";
 import { LinkFailure } from "./reconnect.ts";
+import type { Target } from "./target.ts";
 import { Visitors } from "./visitors.ts";
 import { abortableCall } from "./waiting.ts";
 
@@ -143,16 +144,13 @@ export class ActiveForwarding implements Listener {
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
     }
-    const { address, port } = { address: this.address, port: this.#port };
-    const { connection } = link;
-    const probe = async (at: string, open: OpenProbe): Promise<readonly [string, ProbeAnswer]> => {
-      const nonce = this.#context.platform.random(nonceSize);
-      return [at, await this.#visitors.gate.probe(open, nonce, call)];
-    };
-    const probes =
-      port === undefined
-        ? [probe(address, (options) => connection.openUnix(address, options))]
-        : probeAddresses(address).map((host) => probe(host, (options) => connection.openTcp({ host, port }, options)));
+    const port = this.#port;
+    const hosts = port === undefined ? [this.address] : probeAddresses(this.address);
+    const probes = hosts.map(async (host) => {
+      const open: OpenProbe = (options) =>
+        port === undefined ? link.connection.openUnix(host, options) : link.connection.openTcp({ host, port }, options);
+      return [host, await this.#visitors.gate.probe(open, this.#context.platform.random(nonceSize), call)] as const;
+    });
     const answers = new Map(await Promise.all(probes));
     const known = [...answers.values()].filter((answer) => answer !== "denied");
     return { ok: known.length > 0 && known.every((answer) => answer === "ours"), answers };

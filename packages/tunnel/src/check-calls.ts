@@ -1,5 +1,5 @@
 /** Checks the options of the calls of a ReverseTunnel. @module */
-import { type CallOptions, checkOptions } from "@postern/ssh";
+import { type Address, type CallOptions, checkOptions } from "@postern/ssh";
 import {
   describeType,
   expectInteger,
@@ -12,7 +12,8 @@ import {
   SshError,
 } from "@postern/wire";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
-import type { Platform, Target } from "./platform.ts";
+import type { Platform } from "./platform.ts";
+import type { Target } from "./target.ts";
 
 const requestOptions = ["address", "port", "path", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
 
@@ -20,37 +21,34 @@ const requestOptions = ["address", "port", "path", "onOpen", "onOpenTimeoutMs", 
 export function checkForwardOptions(
   given: ForwardOptions,
   ignored: readonly unknown[],
-  { dialTarget, dialsPaths, socks }: Platform,
+  { dialTarget, specialTargets }: Platform,
 ): CheckedForwarding {
   refuseIgnored("forward", ignored);
-  const { target, allow } = checkRequest("forward", given, "target", "allow");
+  const isSocks = given?.target === "socks";
+  const { target } = checkRequest("forward", given, "target", ...(isSocks ? (["allow"] as const) : []));
   if (target === undefined)
     throw new SshError(
       "misuse",
       "expected a target such as { host: '127.0.0.1', port: 80 }, got none: listen() needs none",
     );
-  const can = (supported: unknown, what: string, instead: string): void => {
-    if (supported) return;
-    throw new SshError("misuse", `expected a runtime that ${what}, got one that cannot: ${instead}`);
-  };
-  can(dialTarget !== false, "connects to targets", "use listen() and iterate over its channels, or set dialTarget");
-  if (target === "socks") {
-    can(socks, "serves SOCKS", "use @postern/node");
-    expectType("allow", allow, "function");
-    return withDefaults(given, target, Limits.backlog);
+  if (dialTarget === false) {
+    const hint = "use listen() and iterate over its channels, or set dialTarget";
+    throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
   }
-  if (allow !== undefined) throw new SshError("misuse", 'expected allow only with target "socks"');
-  checkTarget(target);
-  if ("path" in target) can(dialsPaths, "connects to UNIX sockets", "use @postern/node, or a host and a port");
+  if (!isSpecial(target)) checkTarget(target);
+  else if (specialTargets === undefined)
+    throw new SshError("misuse", "expected a target with a host and a port, got another: use @postern/node");
+  else specialTargets.check(target, given);
   return withDefaults(given, target, Limits.backlog);
 }
 
-/** @throws SshError `misuse` unless it is a host and a port, or a path */
-export function checkTarget(target: Target): void {
-  if (typeof target === "object" && target !== null && "path" in target) {
-    checkOptions("target", target, ["path"]);
-    return expectText("target.path", target.path);
-  }
+/** Whether it is `socks`, or has a path. */
+export function isSpecial(target: Target | "socks"): target is Exclude<Target, Address> | "socks" {
+  return target === "socks" || "path" in Object(target);
+}
+
+/** @throws SshError `misuse` */
+export function checkTarget(target: Address): void {
   checkOptions("target", target, ["host", "port"]);
   expectText("target.host", target.host);
   expectPort("target.port", target.port, 1);

@@ -2,7 +2,7 @@
 import type { Address } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { Forwarding, ForwardingState } from "./forwarding.ts";
-import type { LocalErrorEvent } from "./local-options.ts";
+import type { LocalForwarding } from "./local-options.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
@@ -93,6 +93,21 @@ export class VisitorErrorEvent extends Event {
 
   constructor(forwarding: Forwarding, origin: Address, error: unknown) {
     super("visitorerror");
+    this.forwarding = forwarding;
+    this.origin = origin;
+    this.error = error;
+  }
+}
+
+/** A connection to a local port was refused: the server or the target could not be reached, or there were too many. */
+export class LocalErrorEvent extends Event {
+  readonly forwarding: LocalForwarding;
+  /** the client's address; `undefined` for a UNIX socket */
+  readonly origin: Address | undefined;
+  readonly error: unknown;
+
+  constructor(forwarding: LocalForwarding, origin: Address | undefined, error: unknown) {
+    super("localerror");
     this.forwarding = forwarding;
     this.origin = origin;
     this.error = error;

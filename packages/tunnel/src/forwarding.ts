@@ -1,30 +1,16 @@
 /** The public interface of a forwarding. @module */
 import type { Address, CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
-import type { Platform, Target } from "./platform.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
+import type { Platform } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
+import type { Target } from "./target.ts";
 
 /**
  * The state of a forwarding. `pending`: the server does not listen for us at the moment, because the connection is down
  * or the port is taken, perhaps by our own dead session. The request is repeated until it succeeds.
  */
 export type ForwardingState = "open" | "pending" | "closed";
-
-/** Statistics of a forwarding since it was created. */
-export interface ForwardingStats {
-  /** visitors that were accepted, including those of `open` */
-  readonly accepted: number;
-  /** connections that are open now */
-  readonly open: number;
-  /** visitors that were refused */
-  readonly refused: number;
-  /** bytes that visitors sent */
-  readonly bytesIn: number;
-  /** bytes that were sent to visitors */
-  readonly bytesOut: number;
-  /** how often a write had to wait for the server's window */
-  readonly stalls: number;
-}
 
 /** A port or UNIX socket that the server listens on for this tunnel, also after a reconnection. */
 export interface Forwarding {

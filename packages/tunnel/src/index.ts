@@ -8,6 +8,7 @@ export {
 export { checkDial, createDial, type DialPipe } from "./dial.ts";
 export {
   ForwardingEvent,
+  LocalErrorEvent,
   NoticeEvent,
   ReconnectAttemptEvent,
   SelfCheckEvent,
@@ -16,7 +17,8 @@ export {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, Listener } from "./forwarding.ts";
+export type { ForwardingStats } from "./forwarding-stats.ts";
 export {
   fingerprint,
   type HostKeyAnnouncement,
@@ -40,16 +42,15 @@ export {
   type UnknownHostKey,
 } from "./known-hosts-options.ts";
 export { createLocalForwarder } from "./local-forwarding.ts";
-export {
-  type ForwardLocalOptions,
-  type LocalContext,
-  LocalErrorEvent,
-  type LocalForwarder,
-  type LocalForwarding,
-  type LocalListen,
-  type LocalListener,
-  type LocalListenOptions,
-  type LocalSocksOptions,
+export type {
+  ForwardLocalOptions,
+  LocalContext,
+  LocalForwarder,
+  LocalForwarding,
+  LocalListen,
+  LocalListener,
+  LocalListenOptions,
+  LocalSocksOptions,
 } from "./local-options.ts";
 export type {
   ChannelOpenRequest,
@@ -62,9 +63,15 @@ export type {
   ReconnectInfo,
   TunnelOptions,
 } from "./options.ts";
-export type { Dial, PendingDial, Platform, Target } from "./platform.ts";
+export type { Platform } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
+export {
+  createSpecialTargets,
+  type SpecialTargets,
+  type VisitorSocksContext,
+  type VisitorSocksOptions,
+} from "./special-targets.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
-export { serveVisitorSocks, type VisitorSocks, type VisitorSocksOptions } from "./visitor-socks.ts";
+export type { Dial, PendingDial, Target } from "./target.ts";

@@ -14,21 +14,22 @@ import {
   type SshConnection,
 } from "@postern/ssh";
 import { expectInteger, expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
-import { checkCallOptions, checkTarget } from "./check-calls.ts";
-import type { ForwardingStats } from "./forwarding.ts";
-import {
-  type ForwardLocalOptions,
-  type LocalContext,
-  LocalErrorEvent,
-  type LocalForwarder,
-  type LocalForwarding,
-  type LocalListen,
-  type LocalListener,
-  type LocalListenOptions,
-  type LocalSocksOptions,
+import { checkCallOptions, checkTarget, isSpecial, refuseIgnored } from "./check-calls.ts";
+import { LocalErrorEvent } from "./events.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
+import type {
+  ForwardLocalOptions,
+  LocalContext,
+  LocalForwarder,
+  LocalForwarding,
+  LocalListen,
+  LocalListener,
+  LocalListenOptions,
+  LocalSocksOptions,
 } from "./local-options.ts";
-import type { Target } from "./platform.ts";
+import { checkPathTarget } from "./special-targets.ts";
 import { sumOf } from "./stats.ts";
+import type { Target } from "./target.ts";
 import { withDeadline } from "./waiting.ts";
 
 const mostConnections = 1024;
@@ -53,13 +54,19 @@ class Forwarder implements LocalForwarder {
   constructor(listen: LocalListen, context: LocalContext) {
     this.#listen = listen;
     this.#context = context;
-    context.tunnel.addEventListener("state", ({ state }) => {
-      if (state === "open") for (const go of this.#waiting) go();
+    context.tunnel.addEventListener("state", () => {
+      if (context.connection() !== undefined) for (const go of this.#waiting) go();
     });
   }
 
-  async listen(what: LocalCall, options: ForwardLocalOptions | LocalSocksOptions): Promise<LocalForwarding> {
+  async listen(
+    what: LocalCall,
+    options: ForwardLocalOptions | LocalSocksOptions,
+    ignored: readonly unknown[],
+  ): Promise<LocalForwarding> {
+    refuseIgnored(what, ignored);
     const checked = check(what, options);
+    this.#expectNotEnded();
     const { signal } = options;
     signal?.throwIfAborted();
     const gone = (): void => void this.#forwardings.delete(forwarding);
@@ -68,7 +75,7 @@ class Forwarder implements LocalForwarder {
     try {
       await forwarding.listen(this.#listen);
       signal?.throwIfAborted();
-      if (this.#hasEnded) throw new SshError("closed", "expected the tunnel to go on, got its end");
+      this.#expectNotEnded();
     } catch (error) {
       forwarding.end(undefined);
       throw error;
@@ -93,6 +100,11 @@ class Forwarder implements LocalForwarder {
   end(error: SshError | undefined): void {
     this.#hasEnded = true;
     for (const one of this.#forwardings) one.end(error);
+  }
+
+  #expectNotEnded(): void {
+    if (this.#hasEnded)
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
   }
 
   /** After the signal has aborted, it stays pending and is forgotten. */
@@ -302,8 +314,10 @@ function check(what: LocalCall, given: ForwardLocalOptions | LocalSocksOptions):
       throw new SshError("misuse", "expected a path without address and port, got both");
   }
   const target = what === "socks" ? "socks" : (given as ForwardLocalOptions).target;
-  if (target !== "socks") checkTarget(target);
-  else if (what === "forwardLocal") throw new SshError("misuse", 'expected no target "socks": call socks()');
+  if (target === "socks") {
+    if (what === "forwardLocal") throw new SshError("misuse", 'expected no target "socks": call socks()');
+  } else if (isSpecial(target)) checkPathTarget(target);
+  else checkTarget(target);
   return { address, port: port ?? 0, path, target, connections };
 }
 

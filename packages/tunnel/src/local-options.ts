@@ -1,13 +1,12 @@
 /** Local forwarding: its options, its public interface, and what a platform provides for it. @module */
-import type { Address, BytePipe, CallOptions, Free, SshConnection, TypedEventTarget } from "@postern/ssh";
+import type { Address, BytePipe, CallOptions, Free, SshConnection } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
-import type { TunnelEvents } from "./events.ts";
-import type { ForwardingStats } from "./forwarding.ts";
-import type { Target } from "./platform.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
+import type { Target } from "./target.ts";
 
 /** Where `forwardLocal` and `socks` listen: a port, or the path of a UNIX socket. */
 export interface LocalListenOptions {
-  /** `localhost` (default) is loopback of both families, `""` is all addresses, which the network can reach */
+  /** `""` means all addresses, which the network can reach; default `localhost`: loopback of both families */
   readonly address?: string;
   /** 0 lets the system choose; either this or `path` is required */
   readonly port?: number;
@@ -16,7 +15,7 @@ export interface LocalListenOptions {
    * already is an error.
    */
   readonly path?: string;
-  /** `connections`: how many may be open or about to be; more are reset; default 1024 */
+  /** `connections`: how many may be open or about to be, more are reset; default `{ connections: 1024 }` */
   readonly limits?: { readonly connections?: number };
   /** aborts the call; a forwarding that has been returned is not affected */
   readonly signal?: AbortSignal;
@@ -52,21 +51,6 @@ export interface LocalForwarding {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A connection to a local port was refused: the server or the target could not be reached, or there were too many. */
-export class LocalErrorEvent extends Event {
-  readonly forwarding: LocalForwarding;
-  /** the client's address; `undefined` for a UNIX socket */
-  readonly origin: Address | undefined;
-  readonly error: unknown;
-
-  constructor(forwarding: LocalForwarding, origin: Address | undefined, error: unknown) {
-    super("localerror");
-    this.forwarding = forwarding;
-    this.origin = origin;
-    this.error = error;
-  }
-}
-
 /** A listening socket of this machine. */
 export interface LocalListener {
   readonly port: number;
@@ -84,7 +68,8 @@ export type LocalListen = (
 
 /** The services of the tunnel that local forwarding uses. */
 export interface LocalContext {
-  readonly tunnel: TypedEventTarget<TunnelEvents>;
+  /** fires `state`; `localerror` is dispatched at it */
+  readonly tunnel: EventTarget;
   /** the connection to the server while the tunnel is open */
   readonly connection: () => SshConnection | undefined;
   readonly targetTimeoutMs: number;
@@ -93,8 +78,12 @@ export interface LocalContext {
 
 /** All local forwardings of one tunnel. */
 export interface LocalForwarder {
-  /** @throws SshError `misuse`, `connect`; the signal's reason */
-  listen(what: "forwardLocal" | "socks", options: ForwardLocalOptions | LocalSocksOptions): Promise<LocalForwarding>;
+  /** @throws SshError `misuse`, `connect`, `closed`; the signal's reason */
+  listen(
+    what: "forwardLocal" | "socks",
+    options: ForwardLocalOptions | LocalSocksOptions,
+    ignored: readonly unknown[],
+  ): Promise<LocalForwarding>;
   setRef(keepsAlive: boolean): void;
   /** Frees all ports. */
   close(): Promise<void>;

@@ -4,8 +4,8 @@ import type { Algorithms } from "@postern/crypto";
 import type { Address, KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
-import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+import type { Target } from "./target.ts";
 
 /** An SSH server to dial. */
 export interface Endpoint {
@@ -174,7 +174,7 @@ export interface ForwardOptions extends RequestOptions {
    */
   readonly target: Target | "socks";
   /**
-   * Decides about each address that a visitor of `target: "socks"` requests; only `true`, or a promise of it, allows it.
+   * Decides about each address that a visitor of `target: "socks"` requests. Only `true` allows it.
    * A name is as the visitor wrote it and is resolved afterwards, so name what is allowed, not what is forbidden. Has
    * `onOpenTimeoutMs`.
    */

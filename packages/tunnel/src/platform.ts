@@ -1,30 +1,10 @@
 /** The platform: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
-import type { Address, BytePipe, Free } from "@postern/ssh";
+import type { Free } from "@postern/ssh";
 import type { HostKeyCheck } from "./host-key.ts";
 import type { LocalContext, LocalForwarder } from "./local-options.ts";
-import type { VisitorSocks } from "./visitor-socks.ts";
-
-/** The address to which a forwarding connects its visitors: TCP, or the path of a UNIX socket. */
-export type Target = Address | { readonly path: string };
-
-/** A dial in progress. */
-export interface PendingDial {
-  /** Ends the dial, which then fails with SshError `aborted`. Has no effect once the dial has succeeded or failed. */
-  abort(reason: unknown): void;
-}
-
-/**
- * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError
- * `connect`, `timeout` or `aborted`. Callbacks instead of a promise and a signal, because that costs less for each of
- * many visitors.
- */
-export type Dial<To = Address> = (
-  target: To,
-  timeoutMs: number,
-  connected: (pipe: BytePipe) => void,
-  failed: (error: unknown) => void,
-) => PendingDial;
+import type { SpecialTargets } from "./special-targets.ts";
+import type { Dial, Target } from "./target.ts";
 
 /** Everything that differs between runtimes. */
 export interface Platform {
@@ -32,10 +12,8 @@ export interface Platform {
   readonly dial: Dial;
   /** Connects to the target of a forwarding. Default: `dial`. `false`: this runtime cannot, and `forward()` throws. */
   readonly dialTarget?: Dial<Target> | Dial | false | undefined;
-  /** Whether `dialTarget` is a `Dial<Target>`. Default: no, and `forward()` throws for `target: { path }`. */
-  readonly dialsPaths?: boolean | undefined;
-  /** Serves `target: "socks"`: `serveVisitorSocks`. Default: `forward()` throws for that target. */
-  readonly socks?: VisitorSocks | undefined;
+  /** Targets other than a host and a port: `createSpecialTargets`. Default: `forward()` throws for them. */
+  readonly specialTargets?: SpecialTargets | undefined;
   /** Listens on this machine: `createLocalForwarder`. Default: `forwardLocal()` and `socks()` throw. */
   readonly local?: ((context: LocalContext) => LocalForwarder) | undefined;
   /** The default algorithms, fastest first. */

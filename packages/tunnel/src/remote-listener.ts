@@ -1,6 +1,6 @@
 /**
- * Remote listening: requests for ports (RFC 4254 section 7) and UNIX sockets (OpenSSH PROTOCOL section 2.4), and routing
- * of the channels that follow. A UNIX socket has its path as the address, and no port.
+ * Remote listening: requests for ports (RFC 4254 section 7) and UNIX sockets (OpenSSH PROTOCOL section 2.4), and
+ * routing of the channels that follow. A UNIX socket has its path as the address, and no port.
  * @module
  */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
@@ -90,7 +90,7 @@ export class RemoteListener {
       throw new SshError("denied", `${expected}, got UNIMPLEMENTED: it does not support remote forwarding`);
     const hint =
       port === undefined
-        ? "a refusal without a reason: is a socket left there? sshd removes it with StreamLocalBindUnlink yes"
+        ? "a refusal without a reason: the file may exist, see StreamLocalBindUnlink of sshd"
         : "a refusal without a reason: the port may be in use, choose another";
     const got = reasons.length === 0 ? hint : `a refusal: ${reasons.map((text) => quote(text)).join(", ")}`;
     throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);

@@ -3,16 +3,10 @@
  * Longer than 300 lines, because most of it documents the public calls.
  * @module
  */
-import { type CallOptions, onAbort, type PeerInfo, type SshConnection, setRef, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
-import {
-  checkCallOptions,
-  checkCloseOptions,
-  checkForwardOptions,
-  checkListenOptions,
-  refuseIgnored,
-} from "./check-calls.ts";
+import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
 import { checkTunnelOptions } from "./check-options.ts";
 import {
   ForwardingEvent,
@@ -23,7 +17,8 @@ import {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { Forwarding, ForwardingState, Listener } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 import type { Link } from "./link.ts";
 import type { ForwardLocalOptions, LocalForwarder, LocalForwarding, LocalSocksOptions } from "./local-options.ts";
 import type {
@@ -58,14 +53,13 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #opening = new Set<ActiveForwarding>();
   /** Closed forwardings that still have open connections. */
   readonly #draining = new Set<ActiveForwarding>();
-  #local: LocalForwarder | undefined;
+  readonly #local: LocalForwarder | undefined;
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
   /** The link on which ports are requested. If its login has failed, requests on it reject. */
   #link: Link | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #isChecking = false;
-  #keepsAlive = true;
 
   /** @throws SshError `misuse` for options that are unknown, missing or out of range */
   constructor(options: TunnelOptions, platform: Platform) {
@@ -90,6 +84,12 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
+    });
+    this.#local = platform.local?.({
+      tunnel: this,
+      connection: () => (this.state === "open" ? this.#link?.connection : undefined),
+      targetTimeoutMs: this.#options.targetTimeoutMs,
+      free: platform.free,
     });
   }
 
@@ -184,7 +184,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const database = await tunnel.forwardLocal({ port: 5432, target: { host: "db.internal", port: 5432 } });
    */
   async forwardLocal(options: ForwardLocalOptions, ...ignored: []): Promise<LocalForwarding> {
-    return await this.#listenHere("forwardLocal", options, ignored);
+    return await this.#here.listen("forwardLocal", options, ignored);
   }
 
   /**
@@ -197,7 +197,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const proxy = await tunnel.socks({ port: 1080 });
    */
   async socks(options: LocalSocksOptions, ...ignored: []): Promise<LocalForwarding> {
-    return await this.#listenHere("socks", options, ignored);
+    return await this.#here.listen("socks", options, ignored);
   }
 
   /**
@@ -247,37 +247,20 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   #setRef(keepsAlive: boolean): void {
-    this.#keepsAlive = keepsAlive;
     this.#supervisor.setRef(keepsAlive);
     this.#local?.setRef(keepsAlive);
   }
 
-  async #listenHere(
-    what: "forwardLocal" | "socks",
-    options: ForwardLocalOptions | LocalSocksOptions,
-    ignored: readonly unknown[],
-  ): Promise<LocalForwarding> {
-    refuseIgnored(what, ignored);
-    const { local, free } = this.#platform;
-    if (local === undefined)
-      throw new SshError("misuse", "expected a runtime that listens on ports, got one that cannot: use @postern/node");
-    this.#expectNotEnded();
-    if (this.#local === undefined) {
-      const connection = (): SshConnection | undefined => (this.state === "open" ? this.#link?.connection : undefined);
-      this.#local = local({ tunnel: this, connection, targetTimeoutMs: this.#options.targetTimeoutMs, free });
-      this.#local.setRef(this.#keepsAlive);
-    }
-    return await this.#local.listen(what, options);
-  }
-
-  #expectNotEnded(): void {
-    if (this.#supervisor.hasEnded)
-      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
+  get #here(): LocalForwarder {
+    if (this.#local !== undefined) return this.#local;
+    throw new SshError("misuse", "expected a runtime that listens on ports, got one that cannot: use @postern/node");
   }
 
   /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
   async #request(checked: CheckedForwarding, signal: AbortSignal | undefined): Promise<ActiveForwarding> {
-    this.#expectNotEnded();
+    if (this.#supervisor.hasEnded) {
+      throw new SshError("closed", "expected a tunnel that has not ended, got one that has: create a new one");
+    }
     if (signal?.aborted) throw signal.reason;
     const forwarding = new ActiveForwarding(
       {

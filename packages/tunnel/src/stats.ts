@@ -2,7 +2,8 @@
 import type { ConnectionStats } from "@postern/ssh";
 import { Limits } from "@postern/wire";
 import type { TunnelState } from "./events.ts";
-import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+import type { Forwarding, ForwardingState } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 
 /** Statistics of the connections to the server. */
 export interface WireStats {

@@ -11,12 +11,13 @@ import {
 } from "@postern/ssh";
 import { Limits, maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import { ChannelQueue } from "./channel-queue.ts";
-import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
+import type { Forwarding, ForwardingContext } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
-import type { Dial, PendingDial, Target } from "./platform.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
+import type { Dial, PendingDial, Target } from "./target.ts";
 
 /** A visitor that has not been accepted or refused yet. */
 interface Visitor {
@@ -168,8 +169,12 @@ export class Visitors {
       channel ??= this.#acceptChannel(visitor.open);
       this.#connected.add(channel);
       this.#past.accepted++;
-      if (this.#options.target === "socks") this.#serveSocks(visitor, channel);
-      else if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
+      if (this.#options.target === "socks") {
+        this.#context.platform.specialTargets?.serveSocks(channel, this.#request(visitor), this.#options, {
+          ...this.#context,
+          failed: (error) => this.#context.visitorError(this.#forwarding, visitor.origin, error),
+        });
+      } else if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
       else pump(channel, pipe, this.#context.platform.free);
     } catch (cause) {
       // The connection was lost, and its own error is reported; or the pipe does not work.
@@ -178,18 +183,6 @@ export class Visitors {
       pipe?.abort(error);
     }
     this.#settled(visitor);
-  }
-
-  #serveSocks(visitor: Visitor, channel: Channel): void {
-    const { platform, targetTimeoutMs } = this.#context;
-    const request = this.#request(visitor);
-    platform
-      .socks?.(channel, request, { ...this.#options, dial: this.#dial, targetTimeoutMs, free: platform.free })
-      .catch((error: unknown) => {
-        // If the channel has ended, the visitor left or the connection was lost. A late visitor's channel was aborted.
-        const isLate = error instanceof SshError && error.code === "timeout";
-        if (isLate || this.#connected.has(channel)) this.#context.visitorError(this.#forwarding, visitor.origin, error);
-      });
   }
 
   #request({ open, origin, port }: Visitor): ChannelOpenRequest {

@@ -207,7 +207,7 @@ describe("a local forwarding", () => {
 });
 
 describe("a local SOCKS proxy", () => {
-  it("opens a channel to what its client names, for the client's address (RFC 4254 section 7.2)", async () => {
+  it("opens a channel to the address that its client names (RFC 4254 section 7.2)", async () => {
     const { machine, tunnel } = await forwarding();
     const asked: string[] = [];
     machine.directAnswer = (host, port) => {

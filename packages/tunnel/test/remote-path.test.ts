@@ -81,20 +81,17 @@ describe("a path on the server", () => {
     rig.server.abort();
   });
 
-  it.each([
-    [{ path: "/a", port: 1 }],
-    [{ path: "/a", address: "localhost" }],
-    [{ path: "" }],
-    [{ path: 7 }],
-    [{}],
-  ])("is rejected as misuse in %j", async (options) => {
-    const { tunnel } = await openTunnel(new World());
-    await expect(tunnel.listen(options as { path: string })).rejects.toMatchObject({ code: "misuse" });
-  });
+  it.each([[{ path: "/a", port: 1 }], [{ path: "/a", address: "localhost" }], [{ path: "" }], [{ path: 7 }], [{}]])(
+    "is rejected as misuse in %j",
+    async (options) => {
+      const { tunnel } = await openTunnel(new World());
+      await expect(tunnel.listen(options as { path: string })).rejects.toMatchObject({ code: "misuse" });
+    },
+  );
 });
 
 describe("a platform", () => {
-  const bare: Partial<Platform> = { dialTarget: undefined };
+  const bare: Partial<Platform> = { specialTargets: undefined };
   it.each([
     ["UNIX sockets", { port: 1, target: { path: "/a" } }],
     ["SOCKS", { port: 1, target: "socks", allow: () => true }],

@@ -1,13 +1,15 @@
 /** The target `socks`: visitors name their targets, and the program decides. */
-import { echo, readToEnd, turns } from "@postern/testkit";
+
 import type { Channel } from "@postern/ssh";
+import { echo, readToEnd, turns } from "@postern/testkit";
 import { utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import { type ForwardOptions, type ReverseTunnel, serveVisitorSocks, type VisitorErrorEvent } from "../src/index.ts";
+import { createSpecialTargets, type ForwardOptions, type ReverseTunnel, type VisitorErrorEvent } from "../src/index.ts";
 import { advance, onVirtualClock, openTunnel, World } from "./world/index.ts";
 
 onVirtualClock();
 
+const specialTargets = createSpecialTargets({ dialsPaths: false });
 const request = (host: string, port: number): Uint8Array =>
   Uint8Array.of(5, 1, 0, 5, 1, 0, 3, host.length, ...utf8(host), port >> 8, port & 255);
 const granted = [5, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -19,7 +21,7 @@ async function answerTo(channel: Channel): Promise<number[]> {
 }
 
 async function proxy(allow: ForwardOptions["allow"], more: Partial<ForwardOptions> = {}) {
-  const world = Object.assign(new World(), { socks: serveVisitorSocks });
+  const world = Object.assign(new World(), { specialTargets });
   world.targets.set("web:80", (pipe) => echo(pipe));
   const { tunnel } = await openTunnel(world);
   const forwarding = await tunnel.forward({ port: 1080, target: "socks", ...(allow && { allow }), ...more });
@@ -28,7 +30,10 @@ async function proxy(allow: ForwardOptions["allow"], more: Partial<ForwardOption
 
 function errorsOf(tunnel: ReverseTunnel): { readonly code: string }[] {
   const errors: { code: string }[] = [];
-  tunnel.addEventListener("visitorerror", ({ error }: VisitorErrorEvent) => void errors.push(error as { code: string }));
+  tunnel.addEventListener(
+    "visitorerror",
+    ({ error }: VisitorErrorEvent) => void errors.push(error as { code: string }),
+  );
   return errors;
 }
 
@@ -128,11 +133,12 @@ describe("a visitor of a SOCKS forwarding", () => {
 
 describe("forward", () => {
   it("requires allow with the target socks, and rejects it with another", async () => {
-    const { tunnel } = await openTunnel(Object.assign(new World(), { socks: serveVisitorSocks }));
+    const { tunnel } = await openTunnel(Object.assign(new World(), { specialTargets }));
     const misuse = { code: "misuse", message: expect.stringContaining("allow") };
     await expect(tunnel.forward({ port: 1, target: "socks" })).rejects.toMatchObject(misuse);
     const target = { host: "a", port: 1 };
     await expect(tunnel.forward({ port: 1, target, allow: () => true })).rejects.toMatchObject(misuse);
+    await expect(tunnel.forward({ port: 1, target: { path: "/a" } })).rejects.toMatchObject({ code: "misuse" });
     await expect(tunnel.forward({ port: 1, target: "http" as "socks", allow: () => true })).rejects.toMatchObject({
       code: "misuse",
     });

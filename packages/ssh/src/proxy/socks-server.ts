@@ -203,7 +203,7 @@ function replyTo(error: unknown): number | undefined {
   }
 }
 
-/** By the code that a system or a runtime gives an error, or the errors of several attempts. */
+/** By the system's code of the error, or of the errors of several attempts. */
 function replyToSystem(cause: unknown): number {
   const all: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
   const codes = all.map((one) => String((one as { readonly code?: unknown } | undefined)?.code));
