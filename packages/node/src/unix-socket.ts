@@ -11,10 +11,11 @@ import {
   type SpecialTargets,
   type Target,
 } from "@postern/tunnel";
-import { expectText, maxTimerMs, quote, SshError } from "@postern/wire";
+import { maxTimerMs, quote, SshError } from "@postern/wire";
 import { dialWithCallbacks, reasonOf } from "./dial.ts";
 import { socketPipe } from "./socket.ts";
 
+const isWindows = process.platform === "win32";
 /** Bytes of `sun_path` without its NUL, see unix(7). Some versions of libuv cut a longer path. */
 const longestPath = process.platform === "linux" ? 107 : 103;
 
@@ -32,8 +33,12 @@ function dialPath(
   connected: (pipe: BytePipe) => void,
   failed: (error: SshError) => void,
 ): PendingDial {
-  checkPath(path);
   const expected = `expected a connection to ${quote(path)}`;
+  const invalid = lengthError(path);
+  if (invalid !== undefined) {
+    queueMicrotask(() => failed(invalid));
+    return { abort() {} };
+  }
   const socket = connect({ path, allowHalfOpen: true });
   let isOver = false;
   const finish = (): void => {
@@ -66,10 +71,13 @@ function dialPath(
  * Listens on a UNIX socket, which only the user of this process may connect to (mode 0600). `onSocket` gets paused
  * sockets with half-close on.
  *
- * @throws SshError `connect` with the path and the system's reason, such as EADDRINUSE if a file is there
+ * @throws SshError `connect` with the path and the system's reason, such as EADDRINUSE if a file is there; `misuse` for
+ * a path that is too long, or of the abstract namespace of Linux, which has no permissions
  */
 export async function listenOnPath(path: string, onSocket: (socket: Socket) => void): Promise<LocalListener> {
-  checkPath(path);
+  const invalid = lengthError(path);
+  if (invalid !== undefined) throw invalid;
+  if (path.includes("\0")) throw new SshError("misuse", "expected the path of a file, got one with a NUL");
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", () => {});
     onSocket(socket);
@@ -80,7 +88,17 @@ export async function listenOnPath(path: string, onSocket: (socket: Socket) => v
       const message = `expected to listen on ${quote(path)}, got ${reasonOf(cause)}${hint}`;
       reject(new SshError("connect", message, { cause }));
     });
-    withMask(path, () => server.listen({ path }, resolve));
+    const onListening = (): void => {
+      try {
+        // For a worker of node:cluster, the primary process has bound the path.
+        if (!isWindows) chmodSync(path, 0o600);
+        resolve();
+      } catch (cause) {
+        server.close();
+        reject(new SshError("connect", `expected to protect ${quote(path)}, got ${reasonOf(cause)}`, { cause }));
+      }
+    };
+    withMask(() => server.listen({ path }, onListening));
   });
   return {
     port: 0,
@@ -94,27 +112,22 @@ export async function listenOnPath(path: string, onSocket: (socket: Socket) => v
 }
 
 /** `listen` binds a path before it returns, so the mask applies to nothing else of this thread. */
-function withMask(path: string, listen: () => void): void {
-  if (process.platform === "win32") return listen();
+function withMask(listen: () => void): void {
   let previous: number | undefined;
   try {
-    previous = process.umask(0o177);
+    if (!isWindows) previous = process.umask(0o177);
   } catch {
-    // A worker thread cannot set the mask.
+    // A worker thread cannot set the mask. The mode is set once the path is bound.
   }
   try {
     listen();
-    if (previous === undefined) chmodSync(path, 0o600);
-  } catch {
-    // Not bound: `error` follows.
   } finally {
     if (previous !== undefined) process.umask(previous);
   }
 }
 
-function checkPath(path: string): void {
-  expectText("path", path);
+function lengthError(path: string): SshError | undefined {
   const size = Buffer.byteLength(path);
-  if (process.platform === "win32" || size <= longestPath) return;
-  throw new SshError("misuse", `expected the path of a UNIX socket to have at most ${longestPath} bytes, got ${size}`);
+  if (isWindows || size <= longestPath) return undefined;
+  return new SshError("misuse", `expected the path of a UNIX socket to have at most ${longestPath} bytes, got ${size}`);
 }

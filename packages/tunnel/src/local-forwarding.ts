@@ -173,7 +173,9 @@ class ActiveLocal implements LocalForwarding {
     const { address, path } = this;
     const at = path === undefined ? { address, port: this.#requestedPort } : { path };
     this.#listener = await listen(at, (pipe, origin) => this.#arrived(pipe, origin));
-    if (this.#hasEnded) await this.#listener.close();
+    if (!this.#hasEnded) return;
+    await this.#listener.close();
+    throw new SshError("closed", "the tunnel was closed");
   }
 
   setRef(keepsAlive: boolean): void {
@@ -222,13 +224,14 @@ class ActiveLocal implements LocalForwarding {
   #arrived(pipe: BytePipe, origin: Address | undefined): void {
     const refuse = (error: unknown): void => {
       this.#past.refused++;
-      pipe.abort(error instanceof Error ? error : undefined);
       this.#context.tunnel.dispatchEvent(new LocalErrorEvent(this, origin, error));
     };
     if (this.#hasEnded) return pipe.abort();
     if (this.#arriving.size + this.#connected.size >= this.#connections) {
       const message = `expected at most ${this.#connections} connections at a time, got another`;
-      return refuse(new SshError("limit", message));
+      const error = new SshError("limit", message);
+      pipe.abort(error);
+      return refuse(error);
     }
     const abort = new AbortController();
     this.#arriving.add(abort);
@@ -242,13 +245,20 @@ class ActiveLocal implements LocalForwarding {
 
   /** The client's pipe is not read until its channel is open, apart from a SOCKS request. */
   async #join(pipe: BytePipe, origin: Address | undefined, signal: AbortSignal): Promise<void> {
+    const connect = (target: Target): Promise<Channel> => this.#open(target, origin, signal);
     const { target } = this;
     const { free } = this.#context;
     if (target === "socks") {
-      const connect = (address: Address): Promise<Channel> => this.#open(address, origin, signal);
+      // After a failure it closes the pipe, which sends the reply first.
       const accepted = await acceptSocks(pipe, { connect });
-      pump(accepted.target, accepted.client, free);
-    } else pump(await this.#open(target, origin, signal), pipe, free);
+      return pump(accepted.target, accepted.client, free);
+    }
+    try {
+      pump(await connect(target), pipe, free);
+    } catch (error) {
+      pipe.abort(error instanceof Error ? error : undefined);
+      throw error;
+    }
   }
 
   /** Opens a channel. Waits for the tunnel to be open, but no longer than `targetTimeoutMs` together. */
