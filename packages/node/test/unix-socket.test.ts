@@ -23,7 +23,7 @@ function dial(path: string, timeoutMs = 5_000): Promise<BytePipe> {
   return new Promise((resolve, reject) => dialTarget({ path }, timeoutMs, resolve, reject));
 }
 
-describe("a UNIX socket", () => {
+describe.skipIf(process.platform === "win32")("a UNIX socket", () => {
   it("carries bytes and half-close, and only its user may connect", async () => {
     const path = newPath();
     const listener = await listenOnPath(path, (socket) => echo(socketPipe(socket)));
@@ -63,7 +63,7 @@ describe("a UNIX socket", () => {
   });
 });
 
-describe("a dial of a path", () => {
+describe.skipIf(process.platform === "win32")("a dial of a path", () => {
   it("fails with the system's reason, or because the path is too long, after it has returned", async () => {
     await expect(dial(newPath())).rejects.toMatchObject({
       code: "connect",
