@@ -37,6 +37,8 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`tunnel.forward(options)` of `@postern/node`, besides", "node/src/index.ts", "NodeForwardOptions"],
   ["`limits`, an option of a forwarding", "tunnel/src/visitor-limits.ts", "ForwardingLimits"],
   ["`tunnel.listen(options)`, besides", "tunnel/src/options.ts", "ListenOptions"],
+  ["`tunnel.forwardLocal(options)` and `tunnel.socks(options)`", "tunnel/src/local-options.ts", "LocalListenOptions"],
+  ["`tunnel.forwardLocal(options)`, besides", "tunnel/src/local-options.ts", "ForwardLocalOptions"],
   ["`tunnel.close(options)`", "tunnel/src/options.ts", "CloseOptions"],
   ["`password(secret, options)`", "auth/src/methods/password.ts", "PasswordOptions"],
   ["`privateKey(file, options)`", "keys/src/key-reader.ts", "ReadPrivateKeyOptions"],
@@ -81,6 +83,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
 const others = new Set([
   // Others of the page under a second name, or a part of them.
   ...["PrivateKeyOptions", "PlainGenerateOptions", "Socks5Options", "HostCloseOptions", "GivenHostLimits"],
+  "LocalSocksOptions",
   // Only a signal, or for programs with pipes of their own.
   ...["CallOptions", "StartOptions", "TypedListenerOptions"],
   // Not an argument of a call.

@@ -40,6 +40,7 @@ const peers = [
   { program: "nginx", package: "nginx-light", use: "a target that expects the PROXY protocol" },
   { program: "haproxy", package: "haproxy", use: "a target that expects the PROXY protocol" },
   { program: "nc.openbsd", package: "netcat-openbsd", use: "a command as the way to a server" },
+  { program: "curl", package: "curl", use: "a client of SOCKS proxies and of UNIX sockets" },
   { program: "redis-server", package: "redis-server", use: "the database of an example" },
   { program: "autossh", package: "autossh", use: "a peer of docs/peers.md" },
   { program: "tinysshd", package: "tinysshd", use: "a peer of docs/peers.md" },

@@ -24,7 +24,7 @@ export function rewrite(code: string, world: World, freePort: number): string {
     [/(target: \{ host: "127\.0\.0\.1", port: )\d+/g, `$1${world.targetPort}`],
     [/net\.connect\(80,/g, `net.connect(${world.targetPort},`],
     [/"127\.0\.0\.1", 7777/g, `"127.0.0.1", ${freePort}`],
-    [/\bport: (7777|8080|2222)\b/g, "port: 0"],
+    [/\bport: (7777|8080|2222|1080)\b/g, "port: 0"],
   ];
   const changed = replacements.reduce((text, [pattern, text2]) => text.replaceAll(pattern, text2), code);
   const isIdle = /^const tunnel = new ReverseTunnel/m.test(code) && !/\.connect\(/.test(code);

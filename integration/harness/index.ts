@@ -29,6 +29,7 @@ export * from "./targets.ts";
 export * from "./temp-dir.ts";
 export * from "./token-agent.ts";
 export * from "./tunnel.ts";
+export * from "./unix-sockets.ts";
 export * from "./verdicts.ts";
 export * from "./visitor.ts";
 export * from "./watch.ts";

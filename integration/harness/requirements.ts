@@ -15,6 +15,7 @@ export type Requirement =
   | "next"
   | "proxies"
   | "nc"
+  | "curl"
   | "web";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
@@ -123,6 +124,8 @@ function why(need: Requirement): string | undefined {
       return lacks("nc.openbsd", "netcat-openbsd");
     case "web":
       return lacks("nginx", "nginx-light") ?? lacks("haproxy", "haproxy") ?? lacks("openssl", "openssl");
+    case "curl":
+      return lacks("curl", "curl");
     default:
       return need satisfies never;
   }

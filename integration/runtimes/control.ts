@@ -23,9 +23,9 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
   const report = new Promise<Report>((resolve) => {
     reported = resolve;
   });
-  const answers: Record<string, (body: { readonly port: number }) => unknown> = {
+  const answers: Record<string, (body: { readonly port: number; readonly count?: number }) => unknown> = {
     "/orders": () => orders,
-    "/visit": ({ port }) => visitors(port, orders),
+    "/visit": ({ port, count }) => visitors(port, orders, count),
     "/listening": ({ port }) => isListening(port),
     "/report": (body) => reported(body as unknown as Report),
   };
@@ -64,8 +64,8 @@ export async function startControl(orders: Orders, page?: string): Promise<Contr
   };
 }
 
-/** Runs all visitors at once. Each sends bytes, half-closes, and expects the bytes and then their hash. */
-async function visitors(port: number, { visitors: count, bytes }: Orders): Promise<number> {
+/** Runs visitors, all at once. Each sends bytes, half-closes, and expects the bytes and then their hash. */
+async function visitors(port: number, { visitors, bytes }: Orders, count = visitors): Promise<number> {
   await Promise.all(Array.from({ length: count }, (_, index) => visitor(port, bytes, index + 1)));
   return count;
 }

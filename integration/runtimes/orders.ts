@@ -43,8 +43,8 @@ export interface VectorsReport {
 /** The interface of the test process for the program. */
 export interface Control {
   readonly orders: Orders;
-  /** Starts visitors of the port. Resolves when all have received the expected bytes. */
-  visit(port: number): Promise<void>;
+  /** Starts visitors of the port, by default all. Resolves when they have received the expected bytes. */
+  visit(port: number, count?: number): Promise<void>;
   /** Returns whether the port is open. */
   isListening(port: number): Promise<boolean>;
   report(report: Report): Promise<void>;
@@ -60,7 +60,7 @@ export async function takeOrders(url: string): Promise<Control> {
   };
   return {
     orders: (await ask("/orders", {})) as Orders,
-    visit: async (port) => void (await ask("/visit", { port })),
+    visit: async (port, count) => void (await ask("/visit", { port, count })),
     isListening: async (port) => (await ask("/listening", { port })) as boolean,
     report: async (report) => void (await ask("/report", report)),
   };

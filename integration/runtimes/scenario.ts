@@ -19,7 +19,7 @@ export interface Platform {
   /** Creates a tunnel without connecting it. */
   readonly tunnel: (options: TunnelOptions) => Tunnel;
   readonly privateKey: (text: string) => AuthMethod;
-  /** True if the platform can connect to targets. */
+  /** True if the platform can connect to targets, and listen on this machine. */
   readonly dialsTargets: boolean;
   /** False if every dial leads to the server, as through a bridge. */
   readonly dialsAnywhere: boolean;
@@ -75,6 +75,8 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
   expect(rekeys > 0, "expected a rekey, got none");
 
+  await forwardLocally(platform, control, tunnel, forwarding.port);
+
   await forwarding.close();
   expect(!(await control.isListening(forwarding.port)), "expected the port to be free after close()");
   await served;
@@ -96,6 +98,26 @@ async function followRoute(platform: Platform, { orders }: Control, options: Tun
   const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
   expect(forwarding.port > 0, `expected a port through the jump host, got ${forwarding.port}`);
   await tunnel.close();
+}
+
+/** Visitors of a port of this machine reach the server's port, and so this program: `ssh -L`. */
+async function forwardLocally(
+  { dialsTargets }: Platform,
+  control: Control,
+  tunnel: Tunnel,
+  port: number,
+): Promise<void> {
+  const at = { address: "127.0.0.1", port: 0 };
+  const target = { host: "127.0.0.1", port };
+  if (!dialsTargets) {
+    await expectCode("misuse", tunnel.forwardLocal({ ...at, target }));
+    await expectCode("misuse", tunnel.socks(at));
+    return;
+  }
+  const local = await tunnel.forwardLocal({ ...at, target });
+  await control.visit(local.port, 1);
+  await local.close();
+  expect(!(await control.isListening(local.port)), "expected the local port to be free after close()");
 }
 
 /** Serves visitors until the forwarding ends. */

@@ -1,8 +1,7 @@
 /** A channel as a socket of Node.js, as servers such as `node:http` and `node:http2` expect it. @module */
 import { isIPv6 } from "node:net";
 import { Duplex } from "node:stream";
-import type { BytePipe } from "@postern/ssh";
-import type { Target } from "@postern/tunnel";
+import type { Address, BytePipe } from "@postern/ssh";
 import { type Bytes, expectNumber, maxTimerMs, SshError } from "@postern/wire";
 
 /** Pending writes of up to this size are joined into one. */
@@ -33,7 +32,7 @@ export class ChannelSocket extends Duplex {
   /**
    * @param allowHalfOpen `false`: the writable side ends when the visitor has ended; the default of `net.createServer`
    */
-  constructor(pipe: BytePipe, origin: Target, allowHalfOpen = true) {
+  constructor(pipe: BytePipe, origin: Address, allowHalfOpen = true) {
     super({ allowHalfOpen, emitClose: true });
     this.#pipe = pipe;
     this.remoteAddress = origin.host;

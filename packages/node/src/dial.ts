@@ -3,8 +3,8 @@ import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { type BytePipe, hostPort, onAbort } from "@postern/ssh";
-import type { Dial, Target } from "@postern/tunnel";
+import { type Address, type BytePipe, hostPort, onAbort } from "@postern/ssh";
+import type { Dial, TcpTarget } from "@postern/tunnel";
 import {
   type Bytes,
   expectNumber,
@@ -52,7 +52,7 @@ export interface DialOptions {
  * @example
  * const pipe = await dialPipe({ host: "localhost", port: 8080 }, { timeoutMs: 10_000 });
  */
-export function dialPipe(target: Target, options: DialOptions): Promise<BytePipe> {
+export function dialPipe(target: Address, options: DialOptions): Promise<BytePipe> {
   return new Promise((connected, failed) => race(target, options, (socket) => connected(pipeOf(socket)), failed));
 }
 
@@ -60,8 +60,8 @@ export function dialPipe(target: Target, options: DialOptions): Promise<BytePipe
 export const dialWithCallbacks: Dial = (target, timeoutMs, connected, failed) =>
   race(target, { timeoutMs }, (socket) => connected(pipeOf(socket)), failed);
 
-/** Dials a target of a forwarding, with TLS if it asks for it. */
-export const dialTarget: Dial = (target, timeoutMs, connected, failed, preface) => {
+/** Dials a TCP target of a forwarding, with TLS if it asks for it. */
+export const dialTcpTarget: Dial<TcpTarget> = (target, timeoutMs, connected, failed, preface) => {
   const { tls } = target;
   const options = { timeoutMs, tls: tls === true ? {} : (tls as ConnectionOptions | undefined), preface };
   const pipe = tls === undefined ? pipeOf : socketPipe;
@@ -77,7 +77,7 @@ interface RaceOptions extends DialOptions {
 }
 
 function race(
-  target: Target,
+  target: Address,
   options: RaceOptions,
   connected: (winner: Socket) => void,
   failed: (error: SshError) => void,
@@ -108,7 +108,7 @@ interface Attempt {
 
 /** The attempts of one call. */
 class Race {
-  readonly #target: Target;
+  readonly #target: Address;
   readonly #connected: (winner: Socket) => void;
   readonly #onFailure: (error: SshError) => void;
   #running: Attempt[] = [];
@@ -122,7 +122,7 @@ class Race {
   #tls: ConnectionOptions | undefined;
   #preface: Bytes | undefined;
 
-  constructor(target: Target, connected: (winner: Socket) => void, failed: (error: SshError) => void) {
+  constructor(target: Address, connected: (winner: Socket) => void, failed: (error: SshError) => void) {
     this.#target = target;
     this.#connected = connected;
     this.#onFailure = failed;

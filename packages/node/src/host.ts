@@ -100,11 +100,12 @@ export class TunnelHost extends PortableHost {
   }
 }
 
-async function listenOnAll(
+/** Listens on several addresses, with the same port. */
+export async function listenOnAll(
   hosts: readonly string[],
   port: number,
   onVisitor: Parameters<HostPlatform["listen"]>[2],
-): Promise<Listening> {
+): Promise<Listening & Pick<Listener, "setRef">> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await listenOnce(hosts, port, (socket) => onVisitor(socketPipe(socket), originOf(socket)));
@@ -118,7 +119,7 @@ async function listenOnce(
   hosts: readonly string[],
   port: number,
   onSocket: (socket: Socket) => void,
-): Promise<Listening> {
+): Promise<Listening & Pick<Listener, "setRef">> {
   const listeners: Listener[] = [];
   // Visitors are served only once all addresses are bound.
   let early: Socket[] | undefined = [];
@@ -143,6 +144,9 @@ async function listenOnce(
     early = undefined;
     return {
       port: first.port,
+      setRef: (keepsAlive) => {
+        for (const listener of listeners) listener.setRef(keepsAlive);
+      },
       close: async () => {
         await Promise.all(listeners.map((listener) => listener.close()));
       },

@@ -1,6 +1,6 @@
 /** Postern on Node.js. @module */
 import type { ConnectionOptions } from "node:tls";
-import type { Log } from "@postern/ssh";
+import type { Address, Log } from "@postern/ssh";
 import {
   checkDial,
   createDial,
@@ -11,7 +11,6 @@ import {
   type HostKeyCheck,
   logTunnel,
   ReverseTunnel as PortableTunnel,
-  type Target,
   type TunnelOptions,
   tunnelMetrics,
   visitorFeatures,
@@ -19,26 +18,30 @@ import {
 import { expectType } from "@postern/wire";
 import { modernAlgorithms } from "./algorithm-sets.ts";
 import { sha256 } from "./algorithms.ts";
-import { dialTarget, dialWithCallbacks } from "./dial.ts";
+import { dialWithCallbacks } from "./dial.ts";
 import { free } from "./free.ts";
 import { knownHosts } from "./known-hosts.ts";
+import { localForwarder } from "./local-listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
 import { logToStderr, withPacketLog } from "./tunnel-logging.ts";
+import { dialTarget, specialTargets } from "./unix-socket.ts";
 
 /** The address to which a forwarding on Node.js connects its visitors. */
-export interface NodeTarget extends Target {
-  /**
-   * TLS with the target: `true`, or options of `tls.connect`. By default its certificate must be valid for `host`.
-   * Default: no TLS.
-   */
-  readonly tls?: true | ConnectionOptions | undefined;
-}
+export type NodeTarget =
+  | { readonly path: string }
+  | (Address & {
+      /**
+       * TLS with the target: `true`, or options of `tls.connect`. By default its certificate must be valid for `host`.
+       * Default: no TLS.
+       */
+      readonly tls?: true | ConnectionOptions | undefined;
+    });
 
 /** Options of `ReverseTunnel.forward` on Node.js. */
 export interface NodeForwardOptions extends ForwardOptions {
-  /** the address to which each visitor is connected */
-  readonly target: NodeTarget;
+  /** the address to which each visitor is connected; see {@link ForwardOptions.target} */
+  readonly target: NodeTarget | "socks";
 }
 
 /** Options of a ReverseTunnel on Node.js. */
@@ -92,6 +95,8 @@ export class ReverseTunnel extends PortableTunnel {
       {
         dial: dial === undefined ? dialWithCallbacks : createDial("host", dial),
         dialTarget,
+        specialTargets,
+        local: localForwarder,
         dialsTls: true,
         visitorFeatures,
         prepare: prepareAlgorithms,
@@ -263,6 +268,7 @@ export {
   type ForwardingLimits,
   type ForwardingState,
   type ForwardingStats,
+  type ForwardLocalOptions,
   type ForwardOptions,
   fingerprint,
   type HostKeyAnnouncement,
@@ -277,6 +283,10 @@ export {
   type KnownHostsStore,
   type Listener,
   type ListenOptions,
+  LocalErrorEvent,
+  type LocalForwarding,
+  type LocalListenOptions,
+  type LocalSocksOptions,
   NoticeEvent,
   type PrivateKeyMethod,
   type PrivateKeyOptions,

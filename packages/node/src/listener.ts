@@ -1,6 +1,6 @@
 /** A listening TCP port. @module */
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { abortable, hostPort } from "@postern/ssh";
+import { abortable, hostPort, setRef } from "@postern/ssh";
 import { expectPort, expectSignal, expectType, SshError } from "@postern/wire";
 import { reasonOf } from "./dial.ts";
 
@@ -21,6 +21,8 @@ export interface ListenOptions {
 export interface Listener {
   readonly address: string;
   readonly port: number;
+  /** Decides whether it keeps the process alive. */
+  setRef(keepsAlive: boolean): void;
   /** Frees the port. Accepted connections continue. */
   close(): Promise<void>;
 }
@@ -62,7 +64,7 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
     server.listen({ host, port, ipv6Only, ...(backlog === undefined ? {} : { backlog }) }, () => settle.resolve());
   });
   const bound = server.address() as AddressInfo;
-  return { address: bound.address, port: bound.port, close };
+  return { address: bound.address, port: bound.port, close, setRef: (keepsAlive) => setRef(server, keepsAlive) };
 
   // The callback of server.close() would wait for every accepted connection to end.
   async function close(): Promise<void> {

@@ -3,12 +3,11 @@ import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ConnectionOptions, createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
-import type { BytePipe } from "@postern/ssh";
+import type { Address, BytePipe } from "@postern/ssh";
 import { readToEnd } from "@postern/testkit";
-import type { Target } from "@postern/tunnel";
 import { SshError } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type DialOptions, dialPipe, dialTarget, type HostAddress } from "../src/dial.ts";
+import { type DialOptions, dialPipe, dialTcpTarget, type HostAddress } from "../src/dial.ts";
 
 const servers: net.Server[] = [];
 const sockets: net.Socket[] = [];
@@ -38,7 +37,7 @@ async function closedPort(host: string): Promise<number> {
   return port;
 }
 
-function dial({ host, port, ...options }: Target & DialOptions): Promise<BytePipe> {
+function dial({ host, port, ...options }: Address & DialOptions): Promise<BytePipe> {
   return dialPipe({ host, port }, options);
 }
 
@@ -319,7 +318,7 @@ describe("dialPipe", () => {
   });
 });
 
-describe("dialTarget with TLS", () => {
+describe("dialTcpTarget with TLS", () => {
   const key = selfSigned();
 
   /** Dials a TLS server, which sends back what it gets. */
@@ -333,7 +332,7 @@ describe("dialTarget with TLS", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as net.AddressInfo;
     const target = { host: "127.0.0.1", port, tls };
-    return await new Promise<BytePipe>((resolve, reject) => dialTarget(target, 5_000, resolve, reject, preface));
+    return await new Promise<BytePipe>((resolve, reject) => dialTcpTarget(target, 5_000, resolve, reject, preface));
   }
 
   it("carries bytes both ways, and half-closes", async () => {
@@ -364,7 +363,7 @@ describe("dialTarget with TLS", () => {
     const { port } = server.address() as net.AddressInfo;
     const target = { host: "127.0.0.1", port, tls: true as const };
     const preface = new TextEncoder().encode("PROXY UNKNOWN\r\n");
-    const failed = new Promise((resolve) => dialTarget(target, 300, () => {}, resolve, preface));
+    const failed = new Promise((resolve) => dialTcpTarget(target, 300, () => {}, resolve, preface));
     expect(await failed).toMatchObject({ code: "timeout" });
     const bytes = Buffer.concat(heard);
     expect(bytes.subarray(0, preface.length).toString()).toBe("PROXY UNKNOWN\r\n");

@@ -32,6 +32,7 @@ export {
 } from "./options.ts";
 export { type HttpConnectOptions, httpConnect } from "./proxy/http-connect.ts";
 export { type ProxyAddress, type ProxyOptions, type ProxyServer, parseProxy } from "./proxy/proxy-server.ts";
+export { acceptSocks, type SocksServerOptions } from "./proxy/socks-server.ts";
 export { type Socks5Options, socks5 } from "./proxy/socks5.ts";
 export { type Free, pump } from "./pump.ts";
 export { setRef } from "./ref.ts";

@@ -10,7 +10,7 @@ import {
   toyMessages,
 } from "@postern/testkit";
 import { type Bytes, concat, SshError, toHex, utf8 } from "@postern/wire";
-import { type BytePipe, httpConnect, type PipeSink, type ProxyServer, socks5 } from "../src/index.ts";
+import { acceptSocks, type BytePipe, httpConnect, type PipeSink, type ProxyServer, socks5 } from "../src/index.ts";
 
 type Role = "client" | "server";
 
@@ -153,7 +153,26 @@ function stream(role: Role): FuzzTarget {
   };
 }
 
-/** Delivers the input as the proxy's answer, in two chunks. */
+/** A pipe that delivers the input in two chunks, and ends. */
+function delivering(input: Bytes): BytePipe {
+  return {
+    start(sink: PipeSink) {
+      queueMicrotask(() => {
+        sink.data(Uint8Array.from(input.subarray(0, input.length >> 1)));
+        sink.data(Uint8Array.from(input.subarray(input.length >> 1)));
+        sink.end();
+      });
+    },
+    write: () => true,
+    end() {},
+    pause() {},
+    resume() {},
+    close() {},
+    abort() {},
+  };
+}
+
+/** Delivers the input as the proxy's answer. */
 function proxy(name: string, server: ProxyServer, source: string, seeds: readonly Bytes[]): FuzzTarget {
   return {
     name,
@@ -161,27 +180,33 @@ function proxy(name: string, server: ProxyServer, source: string, seeds: readonl
     codes: ["connect"],
     seeds: () => seeds,
     async run(input) {
-      let sink: PipeSink | undefined;
-      const pipe: BytePipe = {
-        start(given) {
-          sink = given;
-          queueMicrotask(() => {
-            sink?.data(Uint8Array.from(input.subarray(0, input.length >> 1)));
-            sink?.data(Uint8Array.from(input.subarray(input.length >> 1)));
-            sink?.end();
-          });
-        },
-        write: () => true,
-        end() {},
-        pause() {},
-        resume() {},
-        close() {},
-        abort() {},
-      };
-      await server.open(pipe, { host: "ssh.example.com", port: 22 });
+      await server.open(delivering(input), { host: "ssh.example.com", port: 22 });
     },
   };
 }
+
+/** Delivers the input as the request of a SOCKS client. Whatever it contains, `connect` gets a usable address. */
+const socksServer: FuzzTarget = {
+  name: "socks-server",
+  sources: ["packages/ssh/src/proxy/socks-server.ts", "packages/ssh/src/proxy/pipe-dialog.ts"],
+  codes: ["protocol", "connect", "denied"],
+  seeds: () => [
+    Uint8Array.of(5, 1, 0, 5, 1, 0, 1, 192, 0, 2, 7, 0, 80),
+    Uint8Array.of(5, 2, 2, 0, 5, 1, 0, 3, 2, 65, 66, 1, 187, 71, 69, 84),
+    Uint8Array.of(5, 1, 0, 5, 1, 0, 4, 32, 1, 13, 184, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80),
+    Uint8Array.of(4, 1, 0, 80, 192, 0, 2, 7, 109, 101, 0),
+    Uint8Array.of(4, 1, 0, 80, 0, 0, 0, 1, 0, 65, 66, 0),
+  ],
+  async run(input) {
+    await acceptSocks(delivering(input), {
+      connect({ host, port }) {
+        const isUsable = port >= 1 && port <= 65_535 && host !== "" && !/[\p{Cc}\s/]/u.test(host);
+        if (!isUsable) throw new Error(`expected a usable address, got ${JSON.stringify({ host, port })}`);
+        throw new SshError("denied", "the test refuses all addresses");
+      },
+    });
+  },
+};
 
 export const targets: readonly FuzzTarget[] = [
   messages("client"),
@@ -199,4 +224,5 @@ export const targets: readonly FuzzTarget[] = [
     utf8("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 407 Proxy Authentication Required\nVia: x\n\n"),
     utf8("HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nno\n"),
   ]),
+  socksServer,
 ];

@@ -3,19 +3,20 @@ import { type CallOptions, type Deferred, deferred, onAbort, setRef } from "@pos
 import { SshError, toSshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { checkCallOptions } from "./check-calls.ts";
-import type { ForwardedChannel, ForwardingContext, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { ForwardedChannel, ForwardingContext, ForwardingState, Listener } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 import type { Link } from "./link.ts";
 import type { CheckedForwarding } from "./options.ts";
-import type { Target } from "./platform.ts";
-import { nonceSize, type ProbeResult, probeAddresses } from "./probe.ts";
+import { nonceSize, type OpenProbe, type ProbeResult, probeAddresses } from "./probe.ts";
 import { LinkFailure } from "./reconnect.ts";
+import type { Target } from "./target.ts";
 import { Visitors } from "./visitors.ts";
 import { abortableCall } from "./waiting.ts";
 
 /** The implementation of {@link Listener}: one identity over many connections. */
 export class ActiveForwarding implements Listener {
   readonly address: string;
-  readonly target: Target | undefined;
+  readonly target: Target | "socks" | undefined;
   readonly #context: ForwardingContext;
   readonly #options: CheckedForwarding;
   readonly #visitors: Visitors;
@@ -25,7 +26,7 @@ export class ActiveForwarding implements Listener {
   #opening: Deferred | undefined = deferred();
   #state: ForwardingState = "pending";
   #reason: SshError | undefined;
-  #port: number;
+  #port: number | undefined;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -40,7 +41,11 @@ export class ActiveForwarding implements Listener {
   }
 
   get port(): number {
-    return this.#port;
+    return this.#port ?? 0;
+  }
+
+  get path(): string | undefined {
+    return this.#options.path;
   }
 
   get state(): ForwardingState {
@@ -140,9 +145,12 @@ export class ActiveForwarding implements Listener {
     if (this.#state !== "open" || link === undefined) {
       throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
     }
-    const probes = probeAddresses(this.address).map(async (host) => {
-      const nonce = this.#context.platform.random(nonceSize);
-      return [host, await this.#visitors.gate.probe(link.connection, host, this.#port, nonce, call)] as const;
+    const port = this.#port;
+    const hosts = port === undefined ? [this.address] : probeAddresses(this.address);
+    const probes = hosts.map(async (host) => {
+      const open: OpenProbe = (options) =>
+        port === undefined ? link.connection.openUnix(host, options) : link.connection.openTcp({ host, port }, options);
+      return [host, await this.#visitors.gate.probe(open, this.#context.platform.random(nonceSize), call)] as const;
     });
     const answers = new Map(await Promise.all(probes));
     const known = [...answers.values()].filter((answer) => answer !== "denied");
@@ -191,8 +199,8 @@ export class ActiveForwarding implements Listener {
    * If the server chose the port, requests the same one first, because visitors know it. With `keepPort` it requests no
    * other.
    */
-  async #request(link: Link): Promise<number> {
-    const listen = (port: number): Promise<number> =>
+  async #request(link: Link): Promise<number | undefined> {
+    const listen = (port: number | undefined): Promise<number | undefined> =>
       link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
     const { port: requested, keepPort } = this.#options;
     try {
@@ -219,7 +227,7 @@ export class ActiveForwarding implements Listener {
     });
   }
 
-  #becomeOpen(port: number): void {
+  #becomeOpen(port: number | undefined): void {
     this.#port = port;
     this.#opening?.resolve();
     this.#opening = undefined;

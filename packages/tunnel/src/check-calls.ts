@@ -1,5 +1,5 @@
 /** Checks the options of the calls of a ReverseTunnel. @module */
-import { type CallOptions, checkOptions } from "@postern/ssh";
+import { type Address, type CallOptions, checkOptions } from "@postern/ssh";
 import {
   describeType,
   expectInteger,
@@ -12,12 +12,14 @@ import {
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
-import type { Platform, Target } from "./platform.ts";
+import type { Platform } from "./platform.ts";
+import type { Target, TcpTarget } from "./target.ts";
 import type { VisitorRequirements } from "./visitor-limits.ts";
 
 const requestOptions = [
   "address",
   "port",
+  "path",
   "onOpen",
   "onOpenTimeoutMs",
   "wait",
@@ -26,39 +28,59 @@ const requestOptions = [
   "signal",
 ] as const;
 
-type Features = Pick<Platform, "dialsTls" | "visitorFeatures">;
-
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkForwardOptions(
   given: ForwardOptions,
-  platform: Features,
   ignored: readonly unknown[],
+  platform: Platform,
 ): CheckedForwarding {
   refuseIgnored("forward", ignored);
-  const { target, targetRetryMs = 0 } = checkRequest("forward", given, ["target", "proxyProtocol", "targetRetryMs"]);
+  const own = given?.target === "socks" ? (["allow"] as const) : (["proxyProtocol", "targetRetryMs"] as const);
+  const { target, targetRetryMs = 0 } = checkRequest("forward", given, "target", ...own);
   if (target === undefined)
     throw new SshError(
       "misuse",
       "expected a target such as { host: '127.0.0.1', port: 80 }, got none: listen() needs none",
     );
-  checkOptions("target", target, ["host", "port", "tls"]);
-  expectText("target.host", target.host);
-  expectPort("target.port", target.port, 1);
-  if (target.tls !== undefined && platform.dialsTls !== true)
-    throw new SshError("misuse", "expected a target without tls on this platform, got one with it");
+  if (platform.dialTarget === false) {
+    const hint = "use listen() and iterate over its channels, or set dialTarget";
+    throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
+  }
+  if (!isSpecial(target)) checkTcpTarget(target, platform);
+  else if (platform.specialTargets === undefined)
+    throw new SshError("misuse", "expected a target with a host and a port, got another: use @postern/node");
+  else platform.specialTargets.check(target, given);
   expectNumber("targetRetryMs", targetRetryMs, 0);
   checkFeatures(given, platform);
   return withDefaults(given, target, Limits.backlog);
 }
 
+/** Whether it is `socks`, or has a path. */
+export function isSpecial(target: Target | "socks"): target is Exclude<Target, TcpTarget> | "socks" {
+  return target === "socks" || "path" in Object(target);
+}
+
+function checkTcpTarget({ tls, ...target }: TcpTarget, { dialsTls }: Platform): void {
+  checkTarget(target);
+  if (tls !== undefined && dialsTls !== true)
+    throw new SshError("misuse", "expected a target without tls on this platform, got one with it");
+}
+
+/** @throws SshError `misuse` */
+export function checkTarget(target: Address): void {
+  checkOptions("target", target, ["host", "port"]);
+  expectText("target.host", target.host);
+  expectPort("target.port", target.port, 1);
+}
+
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
 export function checkListenOptions(
   given: ListenOptions,
-  platform: Features,
   ignored: readonly unknown[],
+  platform: Platform,
 ): CheckedForwarding {
   refuseIgnored("listen", ignored);
-  const { backlog = Limits.backlog } = checkRequest("listen", given, ["backlog"]);
+  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
   checkFeatures(given, platform);
   expectInteger("backlog", backlog, 1);
   return withDefaults(given, undefined, backlog);
@@ -67,11 +89,16 @@ export function checkListenOptions(
 function checkRequest<Options extends RequestOptions>(
   what: string,
   given: Options,
-  own: readonly (keyof Options & string)[],
+  ...own: readonly (keyof Options & string)[]
 ): Options {
   checkOptions(what, given, [...requestOptions, ...own]);
   if (given.address !== undefined) expectType("address", given.address, "string");
-  expectPort("port", given.port, 0);
+  if (given.path === undefined) expectPort("port", given.port, 0);
+  else {
+    expectText("path", given.path);
+    if ((given.port ?? given.address) !== undefined)
+      throw new SshError("misuse", "expected a path without address and port, got both");
+  }
   if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
   if (given.onOpenTimeoutMs !== undefined) expectNumber("onOpenTimeoutMs", given.onOpenTimeoutMs, 1);
   for (const name of ["wait", "keepPort"] as const)
@@ -80,7 +107,7 @@ function checkRequest<Options extends RequestOptions>(
   return given;
 }
 
-function checkFeatures(given: VisitorRequirements, { visitorFeatures }: Features): void {
+function checkFeatures(given: VisitorRequirements, { visitorFeatures }: Platform): void {
   if (visitorFeatures !== undefined) return visitorFeatures.check(given);
   if (given.limits === undefined && given.proxyProtocol === undefined) return;
   throw new SshError(
@@ -89,8 +116,8 @@ function checkFeatures(given: VisitorRequirements, { visitorFeatures }: Features
   );
 }
 
-function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {
-  const { address = "localhost", onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
+function withDefaults(given: RequestOptions, target: CheckedForwarding["target"], backlog: number): CheckedForwarding {
+  const { path, address = path ?? "localhost", onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
   return { ...given, address, target, backlog, onOpenTimeoutMs };
 }
 
@@ -112,7 +139,7 @@ export function checkCloseOptions(given: CloseOptions, ignored: readonly unknown
 }
 
 /** A second argument, such as a signal, would have no effect. @throws SshError `misuse` */
-function refuseIgnored(what: string, ignored: readonly unknown[]): void {
+export function refuseIgnored(what: string, ignored: readonly unknown[]): void {
   if (ignored.length === 0) return;
   const got = describeType(ignored[0]);
   throw new SshError(

@@ -1,7 +1,7 @@
 /** Connects with the program's own function, in bounded time. @module */
 import type { BytePipe } from "@postern/ssh";
 import { describeType, maxTimerMs, SshError, toSshError } from "@postern/wire";
-import type { Dial } from "./platform.ts";
+import type { Dial } from "./target.ts";
 
 /**
  * Connects to an address. The signal fires when the pipe is no longer needed: the tunnel has ended, or a timeout has

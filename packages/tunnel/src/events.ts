@@ -1,7 +1,8 @@
 /** The events of a ReverseTunnel. None has to be handled. @module */
+import type { Address } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { Forwarding, ForwardingState } from "./forwarding.ts";
-import type { Target } from "./platform.ts";
+import type { LocalForwarding } from "./local-options.ts";
 import type { ProbeResult } from "./probe.ts";
 
 /**
@@ -81,14 +82,32 @@ export class NoticeEvent extends Event {
   }
 }
 
-/** A visitor was refused: the target could not be reached, `onOpen` failed or timed out, or the backlog was full. */
+/**
+ * A visitor was refused: the target could not be reached, `onOpen` failed or timed out, the backlog was full, or a
+ * visitor of `target: "socks"` was refused after its request.
+ */
 export class VisitorErrorEvent extends Event {
   readonly forwarding: Forwarding;
-  readonly origin: Target;
+  readonly origin: Address;
   readonly error: unknown;
 
-  constructor(forwarding: Forwarding, origin: Target, error: unknown) {
+  constructor(forwarding: Forwarding, origin: Address, error: unknown) {
     super("visitorerror");
+    this.forwarding = forwarding;
+    this.origin = origin;
+    this.error = error;
+  }
+}
+
+/** A connection to a local port was refused: the server or the target could not be reached, or there were too many. */
+export class LocalErrorEvent extends Event {
+  readonly forwarding: LocalForwarding;
+  /** the client's address; `undefined` for a UNIX socket */
+  readonly origin: Address | undefined;
+  readonly error: unknown;
+
+  constructor(forwarding: LocalForwarding, origin: Address | undefined, error: unknown) {
+    super("localerror");
     this.forwarding = forwarding;
     this.origin = origin;
     this.error = error;
@@ -104,4 +123,5 @@ export interface TunnelEvents {
   readonly banner: NoticeEvent;
   readonly debug: NoticeEvent;
   readonly visitorerror: VisitorErrorEvent;
+  readonly localerror: LocalErrorEvent;
 }

@@ -1,8 +1,10 @@
 /** The public interface of a forwarding. @module */
-import type { CallOptions, Channel } from "@postern/ssh";
+import type { Address, CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
-import type { Platform, Target } from "./platform.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
+import type { Platform } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
+import type { Target } from "./target.ts";
 
 /**
  * The state of a forwarding. `pending`: the server does not listen for us at the moment, because the connection is down
@@ -10,32 +12,18 @@ import type { ProbeResult } from "./probe.ts";
  */
 export type ForwardingState = "open" | "pending" | "closed";
 
-/** Statistics of a forwarding since it was created. */
-export interface ForwardingStats {
-  /** visitors that were accepted, including those of `open` */
-  readonly accepted: number;
-  /** connections that are open now */
-  readonly open: number;
-  /** visitors that were refused */
-  readonly refused: number;
-  /** bytes that visitors sent */
-  readonly bytesIn: number;
-  /** bytes that were sent to visitors */
-  readonly bytesOut: number;
-  /** how often a write had to wait for the server's window */
-  readonly stalls: number;
-}
-
-/** A port that the server listens on for this tunnel, also after a reconnection. */
+/** A port or UNIX socket that the server listens on for this tunnel, also after a reconnection. */
 export interface Forwarding {
-  /** exactly as requested */
+  /** exactly as requested; of a UNIX socket, its path */
   readonly address: string;
   /**
    * The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection
-   * unless `keepPort` is set.
+   * unless `keepPort` is set. 0 for a UNIX socket.
    */
   readonly port: number;
-  readonly target: Target | undefined;
+  /** the path of a UNIX socket on the server, as requested; `undefined` for a port */
+  readonly path: string | undefined;
+  readonly target: Target | "socks" | undefined;
   readonly state: ForwardingState;
   /** why it is `pending` or `closed` */
   readonly reason: SshError | undefined;
@@ -60,8 +48,8 @@ export interface Listener extends Forwarding, AsyncIterable<ForwardedChannel> {}
 
 /** The connection of one visitor. */
 export interface ForwardedChannel extends Channel {
-  /** the visitor's address, as the server reports it */
-  readonly origin: Target;
+  /** the visitor's address, as the server reports it; empty for a UNIX socket */
+  readonly origin: Address;
 }
 
 /** The services of the tunnel that its forwardings use. */
@@ -74,5 +62,5 @@ export interface ForwardingContext {
   failed(error: SshError): void;
   /** A call or an iterator of the program has rejected, so that this error has been reported. */
   readonly rejected: (error: unknown) => void;
-  visitorError(forwarding: Forwarding, origin: Target, error: unknown): void;
+  visitorError(forwarding: Forwarding, origin: Address, error: unknown): void;
 }

@@ -8,6 +8,7 @@ export {
 export { checkDial, createDial, type DialPipe } from "./dial.ts";
 export {
   ForwardingEvent,
+  LocalErrorEvent,
   NoticeEvent,
   ReconnectAttemptEvent,
   SelfCheckEvent,
@@ -16,7 +17,8 @@ export {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-export type { ForwardedChannel, Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+export type { ForwardedChannel, Forwarding, ForwardingState, Listener } from "./forwarding.ts";
+export type { ForwardingStats } from "./forwarding-stats.ts";
 export {
   fingerprint,
   type HostKeyAnnouncement,
@@ -39,6 +41,17 @@ export {
   type RemovedLine,
   type UnknownHostKey,
 } from "./known-hosts-options.ts";
+export { createLocalForwarder } from "./local-forwarding.ts";
+export type {
+  ForwardLocalOptions,
+  LocalContext,
+  LocalForwarder,
+  LocalForwarding,
+  LocalListen,
+  LocalListener,
+  LocalListenOptions,
+  LocalSocksOptions,
+} from "./local-options.ts";
 export type {
   ChannelOpenRequest,
   CloseOptions,
@@ -51,11 +64,18 @@ export type {
   TunnelOptions,
 } from "./options.ts";
 export { packetLog } from "./packet-log.ts";
-export type { Dial, PendingDial, Platform, Target } from "./platform.ts";
+export type { Platform } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
+export {
+  createSpecialTargets,
+  type SpecialTargets,
+  type VisitorSocksContext,
+  type VisitorSocksOptions,
+} from "./special-targets.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
+export type { Dial, PendingDial, Target, TcpTarget } from "./target.ts";
 export { logTunnel } from "./tunnel-log.ts";
 export { type MeteredTunnel, tunnelMetrics } from "./tunnel-metrics.ts";
 export { visitorFeatures } from "./visitor-features.ts";

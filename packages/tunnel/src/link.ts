@@ -59,7 +59,12 @@ export class Link {
    * @throws SshError as {@link RemoteListener.listen} does; LinkFailure if login fails, so that the next link can
    * repeat the request
    */
-  async listen(address: string, port: number, onOpen: OpenHandler, signal: AbortSignal): Promise<number> {
+  async listen(
+    address: string,
+    port: number | undefined,
+    onOpen: OpenHandler,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
     if (!this.#pipelines) await unlessAborted(this.#login.promise, signal);
     try {
       return await this.#listener.listen(address, port, onOpen, { signal });
@@ -71,7 +76,7 @@ export class Link {
   }
 
   /** Asks the server to stop listening, see {@link RemoteListener.cancel}. */
-  async cancel(address: string, port: number, onCancelled: () => void, call: CallOptions): Promise<void> {
+  async cancel(address: string, port: number | undefined, onCancelled: () => void, call: CallOptions): Promise<void> {
     await this.#listener.cancel(address, port, onCancelled, call);
   }
 

@@ -1,11 +1,11 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` and `check-calls.ts` check them. @module */
 import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import type { KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
+import type { Address, KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
-import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
+import type { Target } from "./target.ts";
 import type { ForwardingLimits, ProxyProtocolVersion } from "./visitor-limits.ts";
 
 /** An SSH server to dial. */
@@ -122,9 +122,9 @@ export interface TunnelOptions {
 export interface ChannelOpenRequest {
   /** our channel number */
   readonly channelId: number;
-  /** the visitor's address, as the server reports it; not verified */
-  readonly origin: Target;
-  /** the listening address, as requested, and the port */
+  /** the visitor's address, as the server reports it; not verified; empty for a UNIX socket */
+  readonly origin: Address;
+  /** the listening address, as requested, and the port; of a UNIX socket, its path and 0 */
   readonly address: string;
   readonly port: number;
 }
@@ -136,8 +136,13 @@ export interface RequestOptions {
    * `localhost`: loopback of both (RFC 4254 section 7.1).
    */
   readonly address?: string;
-  /** 0 lets the server choose */
-  readonly port: number;
+  /** 0 lets the server choose; either this or `path` is required */
+  readonly port?: number;
+  /**
+   * The path of a UNIX socket on the server (`streamlocal-forward@openssh.com`). A relative path is relative to the
+   * user's home directory in OpenSSH.
+   */
+  readonly path?: string;
   /**
    * Decides whether to accept a visitor; default: all. Only `true` accepts. SSH does not report a visitor who leaves
    * before the decision, so a late decision delays the visitor and a `close()` with `drainMs`.
@@ -166,8 +171,17 @@ export interface RequestOptions {
 
 /** Options of `ReverseTunnel.forward`. */
 export interface ForwardOptions extends RequestOptions {
-  /** the address to which each visitor is connected */
-  readonly target: Target;
+  /**
+   * The address to which each visitor is connected: `{ host, port }`, or `{ path }` of a UNIX socket. With `"socks"`,
+   * each visitor names the address: the port is a SOCKS proxy (SOCKS5, SOCKS4 and SOCKS4a), and `allow` is required.
+   */
+  readonly target: Target | "socks";
+  /**
+   * Decides about each address that a visitor of `target: "socks"` requests. Only `true` allows it.
+   * A name is as the visitor wrote it and is resolved afterwards, so name what is allowed, not what is forbidden. Has
+   * `onOpenTimeoutMs`.
+   */
+  readonly allow?: (target: Address, visitor: ChannelOpenRequest) => MaybePromise<boolean>;
   /**
    * Sends the visitor's address to the target, in a header of the PROXY protocol before the visitor's bytes (before
    * TLS). The target must expect it, as nginx does with `listen … proxy_protocol`. Default: no header.
@@ -232,8 +246,10 @@ export interface CheckedOptions {
 export type CheckedForwarding = RequestOptions & {
   readonly proxyProtocol?: ProxyProtocolVersion;
   readonly targetRetryMs?: number;
+  /** of a UNIX socket, its path; it has no port */
   readonly address: string;
-  readonly target: Target | undefined;
+  readonly target: Target | "socks" | undefined;
+  readonly allow?: ForwardOptions["allow"];
   readonly backlog: number;
   readonly onOpenTimeoutMs: number;
 };

@@ -1,41 +1,22 @@
 /** The platform: sockets, randomness and its own algorithm values. @module */
 import type { Algorithms, Hash, Random } from "@postern/crypto";
-import type { Address, BytePipe, Free } from "@postern/ssh";
-import type { Bytes } from "@postern/wire";
+import type { Free } from "@postern/ssh";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { LocalContext, LocalForwarder } from "./local-options.ts";
+import type { SpecialTargets } from "./special-targets.ts";
+import type { Dial, Target } from "./target.ts";
 import type { VisitorFeatures } from "./visitor-limits.ts";
-
-/** The address to which a forwarding connects its visitors. */
-export type Target = Address & {
-  /** TLS with the target: `true`, or options of the platform; only where the platform has TLS, as on Node.js */
-  readonly tls?: true | object | undefined;
-};
-
-/** A dial in progress. */
-export interface PendingDial {
-  /** Ends the dial, which then fails with SshError `aborted`. Has no effect once the dial has succeeded or failed. */
-  abort(reason: unknown): void;
-}
-
-/**
- * Connects to an address. Calls `connected` or `failed` once, after it has returned. Failures are an SshError
- * `connect`, `timeout` or `aborted`. Callbacks instead of a promise and a signal, because that costs less for each of
- * many visitors. `preface` is sent to a target as soon as it is connected, before TLS.
- */
-export type Dial = (
-  target: Target,
-  timeoutMs: number,
-  connected: (pipe: BytePipe) => void,
-  failed: (error: unknown) => void,
-  preface?: Bytes,
-) => PendingDial;
 
 /** Everything that differs between runtimes. */
 export interface Platform {
   /** Connects to the SSH server. */
   readonly dial: Dial;
   /** Connects to the target of a forwarding. Default: `dial`. `false`: this runtime cannot, and `forward()` throws. */
-  readonly dialTarget?: Dial | false | undefined;
+  readonly dialTarget?: Dial<Target> | Dial | false | undefined;
+  /** Targets other than a host and a port: `createSpecialTargets`. Default: `forward()` throws for them. */
+  readonly specialTargets?: SpecialTargets | undefined;
+  /** Listens on this machine: `createLocalForwarder`. Default: `forwardLocal()` and `socks()` throw. */
+  readonly local?: ((context: LocalContext) => LocalForwarder) | undefined;
   /** The default algorithms, fastest first. */
   readonly algorithms: Algorithms;
   /**

@@ -1,5 +1,5 @@
 /** Checks which program answers on the server's port: this one, another one, or none. @module */
-import { type CallOptions, type Channel, deferred, onAbort, type SshConnection } from "@postern/ssh";
+import { type CallOptions, type Channel, deferred, onAbort } from "@postern/ssh";
 import { type Bytes, OpenFailureReason, SshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 
@@ -16,6 +16,9 @@ export interface ProbeResult {
   readonly ok: boolean;
   readonly answers: ReadonlyMap<string, ProbeAnswer>;
 }
+
+/** Asks the server to connect to its own listener. */
+export type OpenProbe = (options: CallOptions) => Promise<Channel>;
 
 /** Distinguishes our own probes from visitors. */
 export class ProbeGate {
@@ -41,14 +44,8 @@ export class ProbeGate {
     return true;
   }
 
-  /** Connects through the server to `host:port`, sends a nonce, and waits for it to arrive. */
-  async probe(
-    connection: SshConnection,
-    host: string,
-    port: number,
-    nonce: Bytes,
-    call: CallOptions,
-  ): Promise<ProbeAnswer> {
+  /** Connects through the server, sends a nonce, and waits for it to arrive. */
+  async probe(open: OpenProbe, nonce: Bytes, call: CallOptions): Promise<ProbeAnswer> {
     let channel: Channel | undefined;
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), Limits.probeTimeoutMs);
@@ -58,7 +55,7 @@ export class ProbeGate {
       const arrived = new Promise<ProbeAnswer>((resolve) =>
         this.#expected.set(key(nonce), { arrived: () => resolve("ours"), over: over.promise }),
       );
-      channel = await connection.openTcp({ host, port }, { signal: limit.signal });
+      channel = await open({ signal: limit.signal });
       channel.write(nonce);
       const silence = new Promise<ProbeAnswer>((resolve) => onAbort(limit.signal, () => resolve("foreign")));
       // A peer that closes the channel or sends data first is another program, unless the SSH connection itself was

@@ -1,29 +1,35 @@
-/** Remote listening (RFC 4254 section 7): requests for ports, and routing of the channels that follow. @module */
+/**
+ * Remote listening: requests for ports (RFC 4254 section 7) and UNIX sockets (OpenSSH PROTOCOL section 2.4), and
+ * routing of the channels that follow. A UNIX socket has its path as the address, and no port.
+ * @module
+ */
 import type { CallOptions, IncomingOpen, RequestOptions, SshConnection } from "@postern/ssh";
 import {
   type Bytes,
+  ForwardedStreamlocal,
   ForwardedTcpip,
   OpenFailureReason,
   quote,
   SshError,
+  StreamlocalForward,
   TcpipForward,
   TcpipForwardReply,
   type ValuesOf,
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 
-/** The type-specific part of a `forwarded-tcpip` open. */
-export type ForwardedOpen = ValuesOf<typeof ForwardedTcpip>;
+/** The type-specific part of the open of a visitor's channel. */
+export type ForwardedOpen = Omit<ValuesOf<typeof ForwardedTcpip>, "port"> & { readonly port: number | undefined };
 /** Handles the channel opens of one forwarding. */
 export type OpenHandler = (open: IncomingOpen, specificData: ForwardedOpen) => void;
 
 interface Route {
   readonly address: string;
-  readonly port: number;
+  readonly port: number | undefined;
   readonly onOpen: OpenHandler;
 }
 
-/** The listening ports of one connection. */
+/** The listening ports and sockets of one connection. */
 export class RemoteListener {
   readonly #connection: SshConnection;
   readonly #routes = new Set<Route>();
@@ -51,33 +57,41 @@ export class RemoteListener {
    * @throws SshError `refused` with the server's reason, `denied` if its policy is the reason or it does not support
    * remote forwarding, `aborted`, `misuse` for an address and port that are forwarded already
    */
-  async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
+  async listen(
+    address: string,
+    port: number | undefined,
+    onOpen: OpenHandler,
+    { signal }: CallOptions,
+  ): Promise<number | undefined> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
       throw new SshError("misuse", `expected a port that is not forwarded yet, got ${describe(address, port)}`);
     }
-    let bound: number | undefined;
+    let bound: { readonly port: number | undefined } | undefined;
     let reasons: readonly string[] = [];
     this.#debugTexts = [];
-    const reply = await this.#connection.request("tcpip-forward", TcpipForward.encode({ address, port }), {
+    const reply = await this.#connection.request(...requestFor(address, port), {
       signal,
       onReply: ({ ok, specificData }) => {
         // Taken here, because later texts belong to later replies.
         reasons = this.#debugTexts;
         this.#debugTexts = [];
         if (!ok) return;
-        bound = port === 0 ? this.#chosenPort(specificData) : port;
+        bound = port === 0 ? this.#chosenPort(specificData) : { port };
         if (bound === undefined) return;
         // The call was aborted, so the port is freed again.
-        if (signal?.aborted) this.#sendCancel(address, bound).catch(() => {});
-        else this.#routes.add({ address, port: bound, onOpen });
+        if (signal?.aborted) this.#sendCancel(address, bound.port).catch(() => {});
+        else this.#routes.add({ address, ...bound, onOpen });
       },
     });
-    if (bound !== undefined) return bound;
+    if (bound !== undefined) return bound.port;
     const expected = `expected the server to listen on ${describe(address, port)}`;
     if (reply.ok) throw new SshError("protocol", `${expected} and to return the port, got none: request a fixed port`);
     if (reply.unimplemented)
       throw new SshError("denied", `${expected}, got UNIMPLEMENTED: it does not support remote forwarding`);
-    const hint = "a refusal without a reason: the port may be in use, choose another";
+    const hint =
+      port === undefined
+        ? "a refusal without a reason: the file may exist, see StreamLocalBindUnlink of sshd"
+        : "a refusal without a reason: the port may be in use, choose another";
     const got = reasons.length === 0 ? hint : `a refusal: ${reasons.map((text) => quote(text)).join(", ")}`;
     throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);
   }
@@ -86,7 +100,12 @@ export class RemoteListener {
    * Asks the server to stop listening. The route stays until it has, because channel opens may still arrive (RFC 4254
    * section 7.1). `onCancelled` is called once it has, even if the call was aborted.
    */
-  async cancel(address: string, port: number, onCancelled: () => void, options: CallOptions): Promise<void> {
+  async cancel(
+    address: string,
+    port: number | undefined,
+    onCancelled: () => void,
+    options: CallOptions,
+  ): Promise<void> {
     const { ok } = await this.#sendCancel(address, port, {
       ...options,
       onReply: (reply) => {
@@ -105,11 +124,11 @@ export class RemoteListener {
 
   /** The server opens a channel. */
   incoming(open: IncomingOpen): void {
-    if (open.type !== "forwarded-tcpip") {
-      open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "only forwarded-tcpip is accepted");
+    const specificData = forwardedOpen(open);
+    if (specificData === undefined) {
+      open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "only forwarded connections are accepted");
       return;
     }
-    const specificData = ForwardedTcpip.decode(open.specificData);
     const route = this.#route(specificData);
     if (route === undefined) {
       // RFC 4254 section 7.2: an open for a port that was not requested MUST be rejected.
@@ -119,29 +138,48 @@ export class RemoteListener {
 
   /**
    * Finds the route by address and port as requested, or by the port alone if that is unique, because some servers
-   * report another address.
+   * report another address. A path must be the same.
    */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
-    if (exact !== undefined) return exact;
+    if (exact !== undefined || port === undefined) return exact;
     const [first, second] = [...this.#routes].filter((route) => route.port === port);
     return second === undefined ? first : undefined;
   }
 
-  #exact(address: string, port: number): Route | undefined {
+  #exact(address: string, port: number | undefined): Route | undefined {
     for (const route of this.#routes) if (route.address === address && route.port === port) return route;
     return undefined;
   }
 
-  #sendCancel(address: string, port: number, options: RequestOptions = {}): ReturnType<SshConnection["request"]> {
-    return this.#connection.request("cancel-tcpip-forward", TcpipForward.encode({ address, port }), options);
+  #sendCancel(
+    address: string,
+    port: number | undefined,
+    options: RequestOptions = {},
+  ): ReturnType<SshConnection["request"]> {
+    const [name, specificData] = requestFor(address, port);
+    return this.#connection.request(`cancel-${name}`, specificData, options);
   }
 
-  #chosenPort(specificData: Bytes): number | undefined {
+  #chosenPort(specificData: Bytes): { readonly port: number } | undefined {
     if (specificData.length !== 4) return undefined;
     const { port } = TcpipForwardReply.decode(specificData);
-    return port >= 1 && port <= Limits.maxPort ? port : undefined;
+    return port >= 1 && port <= Limits.maxPort ? { port } : undefined;
   }
+}
+
+function requestFor(address: string, port: number | undefined): readonly [name: string, specificData: Bytes] {
+  return port === undefined
+    ? ["streamlocal-forward@openssh.com", StreamlocalForward.encode({ path: address })]
+    : ["tcpip-forward", TcpipForward.encode({ address, port })];
+}
+
+/** OpenSSH does not report the visitor of a UNIX socket. */
+function forwardedOpen({ type, specificData }: IncomingOpen): ForwardedOpen | undefined {
+  if (type === "forwarded-tcpip") return ForwardedTcpip.decode(specificData);
+  if (type !== "forwarded-streamlocal@openssh.com") return undefined;
+  const { path } = ForwardedStreamlocal.decode(specificData);
+  return { address: path, port: undefined, originAddress: "", originPort: 0 };
 }
 
 /**
@@ -151,6 +189,6 @@ function isPolicy(text: string): boolean {
   return /refused|denied|disabled|prohibited|forbidden|not (?:allowed|permitted)/i.test(text);
 }
 
-function describe(address: string, port: number): string {
-  return `${quote(address)} port ${port}`;
+function describe(address: string, port: number | undefined): string {
+  return port === undefined ? quote(address) : `${quote(address)} port ${port}`;
 }

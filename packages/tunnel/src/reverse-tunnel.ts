@@ -17,8 +17,10 @@ import {
   type TunnelState,
   VisitorErrorEvent,
 } from "./events.ts";
-import type { Forwarding, ForwardingState, ForwardingStats, Listener } from "./forwarding.ts";
+import type { Forwarding, ForwardingState, Listener } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 import type { Link } from "./link.ts";
+import type { ForwardLocalOptions, LocalForwarder, LocalForwarding, LocalSocksOptions } from "./local-options.ts";
 import type {
   CheckedForwarding,
   CheckedOptions,
@@ -35,7 +37,7 @@ import { abortableCall, sleep } from "./waiting.ts";
 /**
  * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror`, `localerror` (see
  * `TunnelEvents`). No listener is required.
  *
  * When a tunnel that was connected gives up, `closed` rejects. If no code handles that, and no call or iterator rejects
@@ -51,6 +53,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   readonly #opening = new Set<ActiveForwarding>();
   /** Closed forwardings that still have open connections. */
   readonly #draining = new Set<ActiveForwarding>();
+  readonly #local: LocalForwarder | undefined;
   readonly #timeline = new Timeline();
   #past: ForwardingStats = sumOf([]);
   /** The link on which ports are requested. If its login has failed, requests on it reject. */
@@ -77,9 +80,16 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       ended: (error) => {
         this.#link = undefined;
         for (const forwarding of [...this.#forwardings, ...this.#opening, ...this.#draining]) forwarding.end(error);
+        this.#local?.end(error);
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
+    });
+    this.#local = platform.local?.({
+      tunnel: this,
+      connection: () => (this.state === "open" ? this.#link?.connection : undefined),
+      targetTimeoutMs: this.#options.targetTimeoutMs,
+      free: platform.free,
     });
   }
 
@@ -147,12 +157,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
   async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
-    const checked = checkForwardOptions(options, this.#platform, ignored);
-    if (this.#platform.dialTarget === false) {
-      const hint = "use listen() and iterate over its channels, or set dialTarget";
-      throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
-    }
-    return await this.#request(checked, options.signal);
+    return await this.#request(checkForwardOptions(options, ignored, this.#platform), options.signal);
   }
 
   /**
@@ -165,7 +170,34 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
   async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
-    return await this.#request(checkListenOptions(options, this.#platform, ignored), options.signal);
+    return await this.#request(checkListenOptions(options, ignored, this.#platform), options.signal);
+  }
+
+  /**
+   * Listens on a port or UNIX socket of this machine, and asks the server to connect each connection to `target`: `ssh
+   * -L`. Resolves once this machine listens, also before `connect()` and during a reconnection. A connection that
+   * arrives while the tunnel is not open waits for it; it is reset if it has no target after `targetTimeoutMs`, and
+   * `localerror` fires. Only on platforms that listen, such as Node.js.
+   *
+   * @throws SshError `connect` if the port is in use; `misuse`; `closed`; the signal's reason if the signal aborts
+   * @example
+   * const database = await tunnel.forwardLocal({ port: 5432, target: { host: "db.internal", port: 5432 } });
+   */
+  async forwardLocal(options: ForwardLocalOptions, ...ignored: []): Promise<LocalForwarding> {
+    return await this.#here.listen("forwardLocal", options, ignored);
+  }
+
+  /**
+   * Listens on a port of this machine as a SOCKS proxy (SOCKS5, SOCKS4 and SOCKS4a), and asks the server to connect to
+   * the addresses that its clients name: `ssh -D`. It has no authentication, so any program that reaches the port may
+   * use it. Otherwise it works as `forwardLocal()`.
+   *
+   * @throws SshError as `forwardLocal()` does
+   * @example
+   * const proxy = await tunnel.socks({ port: 1080 });
+   */
+  async socks(options: LocalSocksOptions, ...ignored: []): Promise<LocalForwarding> {
+    return await this.#here.listen("socks", options, ignored);
   }
 
   /**
@@ -206,7 +238,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
 
   /** Undoes {@link unref}. */
   ref(): void {
-    this.#supervisor.setRef(true);
+    this.#setRef(true);
   }
 
   /**
@@ -215,12 +247,22 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * sockets and timers have `unref`, as on Node.js.
    */
   unref(): void {
-    this.#supervisor.setRef(false);
+    this.#setRef(false);
   }
 
   /** `await using tunnel` closes it at the end of the block. Never throws. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close().catch(() => {});
+  }
+
+  #setRef(keepsAlive: boolean): void {
+    this.#supervisor.setRef(keepsAlive);
+    this.#local?.setRef(keepsAlive);
+  }
+
+  get #here(): LocalForwarder {
+    if (this.#local !== undefined) return this.#local;
+    throw new SshError("misuse", "expected a runtime that listens on ports, got one that cannot: use @postern/node");
   }
 
   /** Requests a port on the current link, or on the next one, and resolves with its forwarding. */
@@ -254,7 +296,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const forwardings = [...this.#forwardings];
+    const forwardings = [...this.#forwardings, ...(this.#local === undefined ? [] : [this.#local])];
     const over = new AbortController();
     const stopListening = onAbort(signal, () => over.abort());
     const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>

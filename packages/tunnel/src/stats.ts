@@ -2,7 +2,8 @@
 import type { ConnectionStats } from "@postern/ssh";
 import * as Limits from "@postern/wire/limits";
 import type { TunnelState } from "./events.ts";
-import type { Forwarding, ForwardingState, ForwardingStats } from "./forwarding.ts";
+import type { Forwarding, ForwardingState } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
 
 /** Statistics of the connections to the server. */
 export interface WireStats {
@@ -39,7 +40,7 @@ export class Timeline {
   }
 
   add(state: TunnelState | ForwardingState, reason: Error | undefined, forwarding?: Forwarding): void {
-    const name = forwarding && `${forwarding.address}:${forwarding.port}`;
+    const name = forwarding && (forwarding.path ?? `${forwarding.address}:${forwarding.port}`);
     this.#entries.push({ at: Date.now(), state, forwarding: name, reason: reason?.message });
     if (this.#entries.length > Limits.timeline) this.#entries.shift();
   }

@@ -8,7 +8,7 @@ import type { ForwardingLimits, Limiter, VisitorFeatures } from "./visitor-limit
 /** The value of `Platform.visitorFeatures`. */
 export const visitorFeatures: VisitorFeatures = {
   check({ limits, proxyProtocol, target }) {
-    if (limits !== undefined) checkLimits(limits, target !== undefined);
+    if (limits !== undefined) checkLimits(limits, target !== undefined && target !== "socks");
     if (proxyProtocol !== undefined && proxyProtocol !== 1 && proxyProtocol !== 2) {
       const got = typeof proxyProtocol === "number" ? proxyProtocol : describeType(proxyProtocol);
       throw new SshError("misuse", `expected proxyProtocol to be 1 or 2, got ${got}`);
@@ -25,7 +25,7 @@ function checkLimits(limits: ForwardingLimits, hasTarget: boolean): void {
   if (bytesPerSecond !== undefined) {
     expectNumber("limits.bytesPerSecond", bytesPerSecond, 1);
     if (!hasTarget)
-      throw new SshError("misuse", "expected limits.bytesPerSecond in a forwarding with a target, got it in listen()");
+      throw new SshError("misuse", "expected limits.bytesPerSecond with a target that is an address, got it without");
   }
   if (idleTimeoutMs !== undefined) expectNumber("limits.idleTimeoutMs", idleTimeoutMs, 1);
   if (lifetimeMs !== undefined) expectNumber("limits.lifetimeMs", lifetimeMs, 1);

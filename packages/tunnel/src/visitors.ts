@@ -1,15 +1,24 @@
 /** The visitors of a forwarding: accepted or refused, joined with the target or passed on, and counted. @module */
 import type { MaybePromise } from "@postern/auth";
-import { type BytePipe, type Channel, type Deferred, deferred, type IncomingOpen, pump } from "@postern/ssh";
+import {
+  type Address,
+  type BytePipe,
+  type Channel,
+  type Deferred,
+  deferred,
+  type IncomingOpen,
+  pump,
+} from "@postern/ssh";
 import { maxTimerMs, OpenFailureReason, SshError, sanitizeText, toSshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { ChannelQueue } from "./channel-queue.ts";
-import type { Forwarding, ForwardingContext, ForwardingStats } from "./forwarding.ts";
-import type { CheckedForwarding } from "./options.ts";
-import type { Dial, PendingDial, Target } from "./platform.ts";
+import type { Forwarding, ForwardingContext } from "./forwarding.ts";
+import type { ForwardingStats } from "./forwarding-stats.ts";
+import type { ChannelOpenRequest, CheckedForwarding } from "./options.ts";
 import { ProbeGate } from "./probe.ts";
 import type { OpenHandler } from "./remote-listener.ts";
 import { addFigures, sumOf } from "./stats.ts";
+import type { Dial, PendingDial, Target } from "./target.ts";
 import type { Limiter } from "./visitor-limits.ts";
 
 /** The pause between two dials of a target. */
@@ -18,7 +27,7 @@ const redialMs = 200;
 /** A visitor that has not been accepted or refused yet. */
 interface Visitor {
   readonly open: IncomingOpen;
-  readonly origin: Target;
+  readonly origin: Address;
   /** the port that it connected to */
   readonly port: number;
   /** accepted early, if a probe is running and the first bytes have to be read */
@@ -37,7 +46,7 @@ export class Visitors {
   readonly #context: ForwardingContext;
   readonly #forwarding: Forwarding;
   readonly #options: CheckedForwarding;
-  readonly #dial: Dial;
+  readonly #dial: Dial<Target>;
   readonly #limiter: Limiter | undefined;
   readonly #connected = new Set<Channel>();
   readonly #arriving = new Set<Visitor>();
@@ -51,12 +60,13 @@ export class Visitors {
     this.#forwarding = forwarding;
     this.#options = options;
     this.queue = new ChannelQueue(options.backlog, context.rejected);
-    this.#dial = dialTarget || dial;
+    // `forward()` has checked that the platform dials paths if the target is one.
+    this.#dial = (dialTarget || dial) as Dial<Target>;
     this.#limiter = options.limits && visitorFeatures?.createLimiter(options.limits);
   }
 
   /** Handles one visitor: calls `onOpen`, dials the target before it confirms the open, and connects the two. */
-  readonly incoming: OpenHandler = (open, { originAddress, originPort, port }) => {
+  readonly incoming: OpenHandler = (open, { originAddress, originPort, port = 0 }) => {
     const origin = { host: sanitizeText(originAddress.slice(0, Limits.addressCharacters)), port: originPort };
     const visitor: Visitor = { open, origin, port, channel: undefined, pending: undefined, failedAt: undefined };
     // A probe is no visitor.
@@ -109,19 +119,18 @@ export class Visitors {
 
   /** Returns false if it is a probe, was refused, or has left. */
   async #isWanted(visitor: Visitor): Promise<boolean> {
-    const { open, origin, port } = visitor;
+    const { open } = visitor;
     if (this.gate.isActive) {
       visitor.channel = this.#acceptChannel(open);
       if (await this.gate.takes(visitor.channel)) return false;
     }
     const hasLeft = (): boolean => !this.#arriving.has(visitor);
     if (hasLeft() || (visitor.channel !== undefined && this.#isOneTooMany(visitor))) return false;
-    const { onOpen, address } = this.#options;
+    const { onOpen } = this.#options;
     if (onOpen === undefined) return true;
     let failure: unknown;
     try {
-      if ((await this.#decide(visitor, onOpen({ channelId: open.id, origin, address, port }))) === true)
-        return !hasLeft();
+      if ((await this.#decide(visitor, onOpen(this.#request(visitor)))) === true) return !hasLeft();
     } catch (error) {
       failure = error;
     }
@@ -144,7 +153,9 @@ export class Visitors {
 
   #accept(visitor: Visitor): void {
     const { target } = this.#options;
-    if (target !== undefined) this.#dialTarget(visitor, target);
+    // A visitor of a SOCKS proxy is accepted first, because it names the target.
+    if (target === "socks") this.#connect(visitor, undefined);
+    else if (target !== undefined) this.#dialTarget(visitor, target);
     else if (this.queue.hasEnded) {
       this.#refuse(visitor, OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "this port is no longer forwarded");
       this.#settled(visitor);
@@ -209,7 +220,12 @@ export class Visitors {
       this.#connected.add(channel);
       this.#past.accepted++;
       this.#limiter?.opened(channel);
-      if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
+      if (this.#options.target === "socks") {
+        this.#context.platform.specialTargets?.serveSocks(channel, this.#request(visitor), this.#options, {
+          ...this.#context,
+          failed: (error) => this.#context.visitorError(this.#forwarding, visitor.origin, error),
+        });
+      } else if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
       else pump(channel, pipe, this.#context.platform.free);
     } catch (cause) {
       // The connection was lost, and its own error is reported; or the pipe does not work.
@@ -218,6 +234,10 @@ export class Visitors {
       pipe?.abort(error);
     }
     this.#settled(visitor);
+  }
+
+  #request({ open, origin, port }: Visitor): ChannelOpenRequest {
+    return { channelId: open.id, origin, address: this.#options.address, port };
   }
 
   #refuse(visitor: Visitor, reason: number, description: string, error?: unknown): void {

@@ -1,7 +1,7 @@
 /** ReverseTunnel over any byte pipe, with algorithms in pure JavaScript. @module */
 import { webRandom } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
-import type { Log } from "@postern/ssh";
+import type { Address, Log } from "@postern/ssh";
 import {
   checkDial,
   createDial,
@@ -9,7 +9,6 @@ import {
   type Endpoint,
   logTunnel,
   ReverseTunnel as PortableTunnel,
-  type Target,
   type TunnelOptions,
   visitorFeatures,
 } from "@postern/tunnel";
@@ -26,7 +25,7 @@ export interface WebTunnelOptions extends TunnelOptions {
   /**
    * Connects to the target of a forwarding. Default: `forward()` throws, and `listen()` returns visitors as channels.
    */
-  readonly dialTarget?: DialPipe<Target>;
+  readonly dialTarget?: DialPipe<Address>;
   /**
    * Receives a record of each event: level, name, message and fields, never a secret. See {@link Log}. Default: nothing
    * is logged. `tap: (server) => packetLog(log, server)` also logs each packet.

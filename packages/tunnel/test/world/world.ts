@@ -1,7 +1,15 @@
 /** The network and the SSH server of the tests, in memory. */
 import type { Signer } from "@postern/crypto";
 import { modernAlgorithms, sha256 } from "@postern/noble";
-import { accept, type BytePipe, type Channel, type IncomingOpen, pump, type SshConnection } from "@postern/ssh";
+import {
+  type Address,
+  accept,
+  type BytePipe,
+  type Channel,
+  type IncomingOpen,
+  pump,
+  type SshConnection,
+} from "@postern/ssh";
 import { Liar, pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import {
   DirectTcpip,
@@ -12,7 +20,7 @@ import {
   TcpipForwardReply,
   utf8,
 } from "@postern/wire";
-import { type Dial, type Platform, type Target, type VisitorFeatures, visitorFeatures } from "../../src/index.ts";
+import { type Dial, type Platform, type VisitorFeatures, visitorFeatures } from "../../src/index.ts";
 import { afterTest } from "./clock.ts";
 
 /**
@@ -279,7 +287,7 @@ function aborted(signal: AbortSignal | undefined): SshError {
 
 /** Makes a platform's dial of an async function. */
 export function createDial(
-  dial: (target: Target, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
+  dial: (target: Address, options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<BytePipe>,
 ): Dial {
   return (target, timeoutMs, connected, failed, preface) => {
     const pending = new AbortController();

@@ -4,6 +4,7 @@
  */
 import { accept, type IncomingOpen, type SshConnection } from "@postern/ssh";
 import {
+  type Address,
   type BytePipe,
   type ByteStreams,
   fingerprint,
@@ -17,7 +18,6 @@ import {
   SshError,
   sha256Fingerprint,
   streamsFromPipe,
-  type Target,
   webRandom,
 } from "@postern/web";
 import { ForwardedTcpip, TcpipForwardReply } from "@postern/wire";
@@ -89,7 +89,7 @@ export async function runTunnel(
   return { echoed, refused };
 }
 
-function echoAt(expected: Target): (target: Target) => BytePipe {
+function echoAt(expected: Address): (target: Address) => BytePipe {
   return ({ host, port }) => {
     if (host !== expected.host || port !== expected.port) throw new Error("expected another target");
     const [ours, theirs] = link();
