@@ -27,6 +27,7 @@ export class SshChannel implements Channel, ChannelCore {
   readonly onRequest: AcceptOptions["onRequest"];
   readonly #onClosed: AcceptOptions["onClosed"];
   readonly #onReleased: AcceptOptions["onReleased"];
+  readonly #extended: AcceptOptions["extended"];
   /** @internal */
   sink: PipeSink | undefined;
   /** @internal */
@@ -47,7 +48,7 @@ export class SshChannel implements Channel, ChannelCore {
     id: number,
     growth: WindowGrowth,
     context: ConnectionContext,
-    { onRequest, onClosed, onReleased }: AcceptOptions = {},
+    { onRequest, onClosed, onReleased, extended }: AcceptOptions = {},
   ) {
     this.type = type;
     this.id = id;
@@ -55,6 +56,7 @@ export class SshChannel implements Channel, ChannelCore {
     this.onRequest = onRequest;
     this.#onClosed = onClosed;
     this.#onReleased = onReleased;
+    this.#extended = extended;
     this.input = new ChannelInput(this, growth);
     this.output = new ChannelOutput(this);
   }
@@ -147,6 +149,20 @@ export class SshChannel implements Channel, ChannelCore {
     return this.input.peek(size);
   }
 
+  /** The machine's event `data` with a type. @internal */
+  receivedExtended(data: Bytes, dataType: number): void {
+    const credit = (size: number): void => this.input.credit(size);
+    if (this.#extended === undefined) return credit(data.length);
+    this.counters.bytesIn += data.length;
+    this.guard(() => this.#extended?.data(data, dataType, credit));
+  }
+
+  /** The machine's event `eof`. @internal */
+  receivedEof(): void {
+    this.input.receivedEof();
+    this.#endExtended(undefined);
+  }
+
   /** The machine's event `stalled`. @internal */
   stalled(): void {
     const ms = Limits.closeStallMs;
@@ -194,7 +210,12 @@ export class SshChannel implements Channel, ChannelCore {
     if (error !== undefined) this.#failure ??= { error };
     this.#settleClosed();
     this.guard(() => this.#onClosed?.(this));
+    this.#endExtended(error);
     this.input.deliver();
+  }
+
+  #endExtended(error: SshError | undefined): void {
+    this.guard(() => this.#extended?.end(error));
   }
 
   #settleClosed(): void {
