@@ -24,7 +24,9 @@ export class ActiveForwarding implements Listener {
   #opening: Deferred | undefined = deferred();
   #state: ForwardingState = "pending";
   #reason: SshError | undefined;
+  /** 0 until the server has chosen one, and if it does not name it */
   #port: number;
+  #url: string | undefined;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -38,8 +40,12 @@ export class ActiveForwarding implements Listener {
     this.#visitors = new Visitors(context, this, options);
   }
 
-  get port(): number {
-    return this.#port;
+  get port(): number | undefined {
+    return this.#port || undefined;
+  }
+
+  get url(): string | undefined {
+    return this.#url;
   }
 
   get state(): ForwardingState {
@@ -96,6 +102,16 @@ export class ActiveForwarding implements Listener {
     }
   }
 
+  /** The service has printed this text. */
+  readUrl(text: string): void {
+    // The reply may have been read just before, and not have reached `#port` yet.
+    const bound = this.#link?.boundPort(this.#visitors.incoming) ?? this.#options.port;
+    const url = this.#context.hosted?.findUrl(text, { address: this.address, port: bound || undefined });
+    if (url === undefined || url === this.#url) return;
+    this.#url = url;
+    if (this.#opening === undefined) this.#context.changed(this, this.#state, this.#reason);
+  }
+
   /** The connection was lost. */
   detach(error: SshError): void {
     this.#visitors.abort(error);
@@ -104,6 +120,7 @@ export class ActiveForwarding implements Listener {
     if (this.#closing !== undefined) return this.#close(undefined);
     if (this.#opening !== undefined && this.#options.wait !== true) return this.#close(error);
     this.#link = undefined;
+    this.#url = undefined;
     this.#retry?.go();
     if (this.#state !== "closed") this.#become("pending", error);
   }
@@ -136,8 +153,11 @@ export class ActiveForwarding implements Listener {
   /** Probes without reporting a failure to the program. */
   async runProbe(call: CallOptions = {}): Promise<ProbeResult> {
     const link = this.#link;
-    if (this.#state !== "open" || link === undefined) {
-      throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
+    if (this.#state !== "open" || link === undefined || this.#port === 0) {
+      throw new SshError(
+        "closed",
+        `expected an open forwarding with a known port to probe, got one that is ${this.#state}`,
+      );
     }
     const probes = probeAddresses(this.address).map(async (host) => {
       const nonce = this.#context.platform.random(nonceSize);
@@ -195,7 +215,7 @@ export class ActiveForwarding implements Listener {
       link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
     const { port: requested, keepPort } = this.#options;
     try {
-      return await listen(this.#port);
+      return await listen(this.#context.hosted?.repeatsPort ? requested : this.#port);
     } catch (error) {
       const isOther = requested !== this.#port && keepPort !== true;
       if (isOther && error instanceof SshError && (error.code === "refused" || error.code === "denied"))

@@ -11,15 +11,23 @@ import {
   Limits,
   SshError,
 } from "@postern/wire";
+import type { HostedSession } from "./hosted-session.ts";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
 import type { Target } from "./platform.ts";
+
+type RequestDefaults = HostedSession["request"] | undefined;
 
 const requestOptions = ["address", "port", "onOpen", "onOpenTimeoutMs", "wait", "keepPort", "signal"] as const;
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkForwardOptions(given: ForwardOptions, ignored: readonly unknown[]): CheckedForwarding {
+export function checkForwardOptions(
+  given: ForwardOptions,
+  ignored: readonly unknown[],
+  defaults?: RequestDefaults,
+): CheckedForwarding {
   refuseIgnored("forward", ignored);
-  const { target } = checkRequest("forward", given, "target");
+  const request = checkRequest("forward", given, "target", defaults);
+  const { target } = request;
   if (target === undefined)
     throw new SshError(
       "misuse",
@@ -28,23 +36,30 @@ export function checkForwardOptions(given: ForwardOptions, ignored: readonly unk
   checkOptions("target", target, ["host", "port"]);
   expectText("target.host", target.host);
   expectPort("target.port", target.port, 1);
-  return withDefaults(given, target, Limits.backlog);
+  return withDefaults(request, target, Limits.backlog);
 }
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
-export function checkListenOptions(given: ListenOptions, ignored: readonly unknown[]): CheckedForwarding {
+export function checkListenOptions(
+  given: ListenOptions,
+  ignored: readonly unknown[],
+  defaults?: RequestDefaults,
+): CheckedForwarding {
   refuseIgnored("listen", ignored);
-  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
+  const request = checkRequest("listen", given, "backlog", defaults);
+  const { backlog = Limits.backlog } = request;
   expectInteger("backlog", backlog, 1);
-  return withDefaults(given, undefined, backlog);
+  return withDefaults(request, undefined, backlog);
 }
 
 function checkRequest<Options extends RequestOptions>(
   what: string,
-  given: Options,
+  options: Options,
   own: keyof Options & string,
+  defaults: RequestDefaults,
 ): Options {
-  checkOptions(what, given, [...requestOptions, own]);
+  checkOptions(what, options, [...requestOptions, own]);
+  const given = { ...defaults, ...options };
   if (given.address !== undefined) expectType("address", given.address, "string");
   expectPort("port", given.port, 0);
   if (given.onOpen !== undefined) expectType("onOpen", given.onOpen, "function");
@@ -56,8 +71,8 @@ function checkRequest<Options extends RequestOptions>(
 }
 
 function withDefaults(given: RequestOptions, target: Target | undefined, backlog: number): CheckedForwarding {
-  const { address = "localhost", onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
-  return { ...given, address, target, backlog, onOpenTimeoutMs };
+  const { address = "localhost", port = 0, onOpenTimeoutMs = Limits.onOpenTimeoutMs } = given;
+  return { ...given, address, port, target, backlog, onOpenTimeoutMs };
 }
 
 /** @throws SshError `misuse` */

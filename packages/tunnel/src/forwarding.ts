@@ -1,6 +1,7 @@
 /** The public interface of a forwarding. @module */
 import type { CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
+import type { HostedSession } from "./hosted-session.ts";
 import type { Platform, Target } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 
@@ -32,9 +33,14 @@ export interface Forwarding {
   readonly address: string;
   /**
    * The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection
-   * unless `keepPort` is set.
+   * unless `keepPort` is set. `undefined` if the server did not say, see `ServiceProfile.omitsPort`.
    */
-  readonly port: number;
+  readonly port: number | undefined;
+  /**
+   * The public URL, once the service has printed it in the tunnel's `session` on the current connection. The event
+   * `forwarding` fires when it changes.
+   */
+  readonly url: string | undefined;
   readonly target: Target | undefined;
   readonly state: ForwardingState;
   /** why it is `pending` or `closed` */
@@ -68,6 +74,7 @@ export interface ForwardedChannel extends Channel {
 export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
+  readonly hosted: HostedSession | undefined;
   /** The state changed. Not called until the forwarding has been open. */
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
   /** The server refused the port, or its answer was malformed. Called after `changed`. */

@@ -26,6 +26,13 @@ export {
   type HostKeyVerifier,
   hostKeyOption,
 } from "./host-key.ts";
+export {
+  type HostedService,
+  type HostedSession,
+  type HostedSessionEvents,
+  hostedService,
+  type ServiceProfile,
+} from "./hosted-session.ts";
 export { createKnownHosts } from "./known-hosts.ts";
 export {
   type HostKeyUpdate,
@@ -54,4 +61,19 @@ export type { Dial, PendingDial, Platform, Target } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
+export {
+  type FrpOptions,
+  frp,
+  localhostRun,
+  type NgrokOptions,
+  ngrok,
+  type OpenServicePreset,
+  type PinggyOptions,
+  pinggy,
+  type ServicePreset,
+  type SishOptions,
+  serveo,
+  sish,
+  srvUs,
+} from "./services.ts";
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";

@@ -1,9 +1,10 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` and `check-calls.ts` check them. @module */
 import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import type { KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
+import type { KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits, SessionProgram } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { HostedService, HostedSession } from "./hosted-session.ts";
 import type { Target } from "./platform.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 
@@ -100,6 +101,17 @@ export interface TunnelOptions {
    * forwarding ends.
    */
   readonly exitOnForwardFailure?: boolean;
+  /**
+   * Opens one session on each connection, for services that need it or print the URL there: right behind the first
+   * request for a port, without waiting for its answer. Its requests want no reply, its text is the event `message`,
+   * and its end does not end the tunnel.
+   */
+  readonly session?: SessionProgram;
+  /**
+   * How a hosted service differs from sshd; the presets, such as `pinggy()`, bring it. Others: `hostedService(…)`, which
+   * `@postern/web` needs for each `session`.
+   */
+  readonly service?: HostedService;
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /**
@@ -135,8 +147,8 @@ export interface RequestOptions {
    * `localhost`: loopback of both (RFC 4254 section 7.1).
    */
   readonly address?: string;
-  /** 0 lets the server choose */
-  readonly port: number;
+  /** 0 lets the server choose; required, unless the tunnel's `service` has a default */
+  readonly port?: number;
   /**
    * Decides whether to accept a visitor; default: all. Only `true` accepts. SSH does not report a visitor who leaves
    * before the decision, so a late decision delays the visitor and a `close()` with `drainMs`.
@@ -209,6 +221,7 @@ export interface CheckedOptions {
   readonly reconnect: ReconnectOptions;
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
   readonly exitOnForwardFailure: boolean;
+  readonly hosted: HostedSession | undefined;
   readonly selfCheckMs: number;
   readonly loginTimeoutMs: number;
   readonly targetTimeoutMs: number;
@@ -218,6 +231,7 @@ export interface CheckedOptions {
 /** A checked request for a port, with the defaults filled in. Without a target it is a listener's. */
 export type CheckedForwarding = RequestOptions & {
   readonly address: string;
+  readonly port: number;
   readonly target: Target | undefined;
   readonly backlog: number;
   readonly onOpenTimeoutMs: number;

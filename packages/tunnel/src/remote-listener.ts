@@ -26,14 +26,17 @@ interface Route {
 /** The listening ports of one connection. */
 export class RemoteListener {
   readonly #connection: SshConnection;
+  readonly #omitsPort: boolean;
   readonly #routes = new Set<Route>();
   /**
    * SSH_MSG_DEBUG texts since the last request or reply. OpenSSH explains a refusal with one, just before the reply.
    */
   #debugTexts: string[] = [];
 
-  constructor(connection: SshConnection) {
+  /** @param omitsPort whether a reply may lack the port that the server chose; then the port is 0 */
+  constructor(connection: SshConnection, omitsPort = false) {
     this.#connection = connection;
+    this.#omitsPort = omitsPort;
   }
 
   /** The server sent SSH_MSG_DEBUG. */
@@ -82,6 +85,12 @@ export class RemoteListener {
     throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);
   }
 
+  /** Returns the port whose visitors this handler gets; 0 if the server did not name it. */
+  boundPort(onOpen: OpenHandler): number | undefined {
+    for (const route of this.#routes) if (route.onOpen === onOpen) return route.port;
+    return undefined;
+  }
+
   /**
    * Asks the server to stop listening. The route stays until it has, because channel opens may still arrive (RFC 4254
    * section 7.1). `onCancelled` is called once it has, even if the call was aborted.
@@ -119,12 +128,13 @@ export class RemoteListener {
 
   /**
    * Finds the route by address and port as requested, or by the port alone if that is unique, because some servers
-   * report another address.
+   * report another address. Otherwise it is that of the port that the server did not name.
    */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
     if (exact !== undefined) return exact;
-    const [first, second] = [...this.#routes].filter((route) => route.port === port);
+    const of = (bound: number): readonly Route[] => [...this.#routes].filter((route) => route.port === bound);
+    const [first = of(0)[0], second] = of(port);
     return second === undefined ? first : undefined;
   }
 
@@ -138,7 +148,7 @@ export class RemoteListener {
   }
 
   #chosenPort(specificData: Bytes): number | undefined {
-    if (specificData.length !== 4) return undefined;
+    if (specificData.length !== 4) return this.#omitsPort && specificData.length === 0 ? 0 : undefined;
     const { port } = TcpipForwardReply.decode(specificData);
     return port >= 1 && port <= RfcLimits.maxPort ? port : undefined;
   }

@@ -35,7 +35,7 @@ import { abortableCall, sleep } from "./waiting.ts";
 /**
  * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror` (see
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `message`, `visitorerror` (see
  * `TunnelEvents`). No listener is required.
  *
  * When a tunnel that was connected gives up, `closed` rejects. If no code handles that, and no call or iterator rejects
@@ -80,6 +80,10 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
+      message: (message) => {
+        for (const one of [...this.#forwardings, ...this.#opening]) one.readUrl(message);
+        this.dispatchEvent(new NoticeEvent("message", message));
+      },
     });
   }
 
@@ -147,7 +151,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
   async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
-    const checked = checkForwardOptions(options, ignored);
+    const checked = checkForwardOptions(options, ignored, this.#options.hosted?.request);
     if (this.#platform.dialTarget === false) {
       const hint = "use listen() and iterate over its channels, or set dialTarget";
       throw new SshError("misuse", `expected a runtime that connects to targets, got one without sockets: ${hint}`);
@@ -165,7 +169,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
   async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
-    return await this.#request(checkListenOptions(options, ignored), options.signal);
+    return await this.#request(checkListenOptions(options, ignored, this.#options.hosted?.request), options.signal);
   }
 
   /**
@@ -224,6 +228,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
+        hosted: this.#options.hosted,
         changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
         failed: (error) => {
           const isFinal = this.#options.exitOnForwardFailure && ["refused", "denied", "protocol"].includes(error.code);

@@ -12,7 +12,7 @@ import {
   TcpipForwardReply,
   utf8,
 } from "@postern/wire";
-import type { Dial, Platform, Target } from "../../src/index.ts";
+import { type Dial, hostedService, type Platform, type Target } from "../../src/index.ts";
 import { afterTest } from "./clock.ts";
 
 /**
@@ -52,6 +52,7 @@ export interface ServerLink {
 export class World implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
+  readonly service = hostedService();
   readonly random = seededRandom("host world");
   /** the addresses that were dialled, `host:port`, including targets */
   readonly dials: string[] = [];

@@ -1,0 +1,160 @@
+/**
+ * The options `session` and `service`: a session on each connection, its text, and the URLs that it names. Apart from
+ * the tunnel, so that only platforms which bring it contain it.
+ * @module
+ */
+import { checkOptions, programOptions, type SessionProgram, type SshConnection, sessionRequests } from "@postern/ssh";
+import { type Bytes, ExitStatus, expectPort, expectType, Limits, SshError, sanitizeText } from "@postern/wire";
+
+/** How a hosted service differs from sshd; see {@link hostedService}. */
+export interface ServiceProfile {
+  /** the default of `address` in `forward()` and `listen()` */
+  readonly address?: string;
+  /** the default of `port` in `forward()` and `listen()` */
+  readonly port?: number;
+  /**
+   * The service may answer a request for port 0 without a port. Then `forwarding.port` is `undefined`, and each visitor
+   * of a port that no other forwarding has belongs to it. Default `false`: such an answer is an error of the protocol.
+   */
+  readonly omitsPort?: boolean;
+  /**
+   * The service answers a request for a port with that port, even if it listens on another one. Then a port that it
+   * chose is not requested again after a reconnection, but 0. Default `false`.
+   */
+  readonly repeatsPort?: boolean;
+  /**
+   * Returns the public URL of a forwarding if this line of the session's text contains it. `port` is `undefined` before
+   * the service has answered a request for port 0.
+   */
+  readonly findUrl?: (
+    line: string,
+    forwarding: { readonly address: string; readonly port: number | undefined },
+  ) => string | undefined;
+}
+
+/** Receives the text of a session. */
+export interface HostedSessionEvents {
+  /** one or more whole lines of its text, made printable */
+  message(text: string): void;
+  /** the session could not be opened, or ended with a status */
+  debug(text: string): void;
+}
+
+/** The options `session` and `service`, checked. One for each tunnel. */
+export interface HostedSession {
+  /** the defaults of `forward()` and `listen()` */
+  readonly request: Pick<ServiceProfile, "address" | "port">;
+  readonly omitsPort: boolean;
+  readonly repeatsPort: boolean;
+  /** Opens the session, once for each connection, when login has succeeded. Never throws. */
+  open(connection: SshConnection, events: HostedSessionEvents, login: Promise<void>): void;
+  /** Returns the last URL of the forwarding in this text. */
+  readonly findUrl: NonNullable<ServiceProfile["findUrl"]>;
+}
+
+/** Checks the option `session`, and returns what the tunnel needs of it and of the service. @throws SshError `misuse` */
+export type HostedService = (session: SessionProgram | undefined) => HostedSession;
+
+/**
+ * Returns the option `service` for a service that differs from sshd in these ways. The presets, such as `pinggy()`,
+ * call it.
+ *
+ * @throws SshError `misuse` with the name of the option, the expected value and the actual one
+ * @example
+ * const service = hostedService({ port: 80, findUrl: (line) => /^URL: (\S+)/.exec(line)?.[1] });
+ */
+export function hostedService(profile: ServiceProfile = {}): HostedService {
+  checkOptions("hostedService", profile, ["address", "port", "omitsPort", "repeatsPort", "findUrl"]);
+  const { findUrl, omitsPort = false, repeatsPort = false, ...request } = profile;
+  if (request.address !== undefined) expectType("address", request.address, "string");
+  if (request.port !== undefined) expectPort("port", request.port, 0);
+  if (findUrl !== undefined) expectType("findUrl", findUrl, "function");
+  expectType("omitsPort", omitsPort, "boolean");
+  expectType("repeatsPort", repeatsPort, "boolean");
+  return (session) => {
+    if (session !== undefined) checkOptions("session", session, programOptions);
+    const requests = session && sessionRequests(session);
+    const opened = new WeakSet<SshConnection>();
+    return {
+      request,
+      omitsPort,
+      repeatsPort,
+      open(connection, events, login) {
+        if (requests === undefined || opened.has(connection)) return;
+        opened.add(connection);
+        const open = (): Promise<void> => openHosted(connection, requests, events);
+        // At once if possible, to send it in one packet of TCP with the request for the port.
+        if (connection.loggedIn) void open();
+        else login.then(open, () => {});
+      },
+      findUrl(text, forwarding) {
+        const found = text.split("\n").map((line) => findUrl?.(line, forwarding));
+        return found.findLast((url) => url !== undefined && url.length <= longestUrl);
+      },
+    };
+  };
+}
+
+/** characters of a URL that is reported */
+const longestUrl = 2048;
+
+async function openHosted(
+  connection: SshConnection,
+  requests: ReturnType<typeof sessionRequests>,
+  events: HostedSessionEvents,
+): Promise<void> {
+  const [stdout, stderr] = [new TextLines(events.message), new TextLines(events.message)];
+  try {
+    const channel = await connection.openChannel("session", new Uint8Array(0), {
+      window: 2 * Limits.maxPacket,
+      extended: {
+        data(chunk, _type, consumed) {
+          consumed(chunk.length);
+          stderr.push(chunk);
+        },
+        end: () => stderr.push(undefined),
+      },
+      onRequest({ type, specificData, accept, refuse }) {
+        if (type !== "exit-status") return refuse();
+        events.debug(`the session ended with status ${ExitStatus.decode(specificData).status}`);
+        accept();
+      },
+    });
+    // Some services never answer, so no reply is requested.
+    for (const { type, specificData } of requests) channel.notify(type, specificData);
+    const end = (): void => stdout.push(undefined);
+    channel.start({ data: (chunk) => stdout.push(chunk), end, drain() {}, closed: end });
+  } catch (error) {
+    // A lost connection is reported by the tunnel.
+    if (error instanceof SshError && error.code === "refused") events.debug(`no session: ${error.message}`);
+  }
+}
+
+/** Joins the chunks of a text to lines. A line that is longer than the limit is passed on in parts. */
+class TextLines {
+  readonly #decoder = new TextDecoder();
+  readonly #message: (text: string) => void;
+  #rest = "";
+
+  constructor(message: (text: string) => void) {
+    this.#message = message;
+  }
+
+  /** Passes on the whole lines. `undefined`: the end, which completes the last line. */
+  push(chunk: Bytes | undefined): void {
+    const text = this.#rest + this.#decoder.decode(chunk, { stream: chunk !== undefined });
+    const lineEnd = text.lastIndexOf("\n") + 1;
+    const isLong = chunk === undefined || text.length - lineEnd > longestLine;
+    const end = isLong ? text.length : lineEnd;
+    this.#rest = text.slice(end);
+    const lines = text.slice(0, end).replaceAll(colour, "").trimEnd();
+    if (lines !== "") this.#message(sanitizeText(lines, true));
+  }
+}
+
+/** characters of a line that is not complete */
+const longestLine = 4096;
+
+/** SGR of ECMA-48, which sish uses around its labels */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequence starts with ESC
+const colour = /\u001b\[[\d;]*m/g;
