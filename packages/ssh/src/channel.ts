@@ -151,16 +151,15 @@ export class SshChannel implements Channel, ChannelCore {
 
   /** The machine's event `data` with a type. @internal */
   receivedExtended(data: Bytes, dataType: number): void {
-    const credit = (size: number): void => this.input.credit(size);
-    if (this.#extended === undefined) return credit(data.length);
-    this.counters.bytesIn += data.length;
-    this.guard(() => this.#extended?.data(data, dataType, credit));
+    const consumed = (size: number): void => this.input.credit(size);
+    if (this.#extended === undefined) consumed(data.length);
+    else this.guard(() => this.#extended?.data(data, dataType, consumed));
   }
 
   /** The machine's event `eof`. @internal */
   receivedEof(): void {
     this.input.receivedEof();
-    this.#endExtended(undefined);
+    this.guard(() => this.#extended?.end());
   }
 
   /** The machine's event `stalled`. @internal */
@@ -210,12 +209,7 @@ export class SshChannel implements Channel, ChannelCore {
     if (error !== undefined) this.#failure ??= { error };
     this.#settleClosed();
     this.guard(() => this.#onClosed?.(this));
-    this.#endExtended(error);
     this.input.deliver();
-  }
-
-  #endExtended(error: SshError | undefined): void {
-    this.guard(() => this.#extended?.end(error));
   }
 
   #settleClosed(): void {

@@ -90,7 +90,16 @@ export async function openSession(connection: SshConnection, options: OpenSessio
   const stderr = new ExtendedInput();
   const onRequest = (request: IncomingChannelRequest): void => exitRequest(request, exit);
   const channel = await connection.openChannel("session", nothing, { ...options, extended: stderr, onRequest });
-  channel.closed.then(() => exit.resolve({ status: undefined }), exit.reject);
+  channel.closed.then(
+    () => {
+      exit.resolve({ status: undefined });
+      stderr.end();
+    },
+    (error: unknown) => {
+      exit.reject(error);
+      stderr.fail(error);
+    },
+  );
   const stopListening = onAbort(signal, () => channel.abort());
   try {
     await accepted(channel, requests, signal);
@@ -144,16 +153,14 @@ function createSession(channel: Channel, stderr: ExtendedInput, exit: Promise<Se
 }
 
 /** RFC 4254 section 6.10. Other requests are answered with failure. @throws SshError `protocol` if it is malformed */
-function exitRequest(
-  { type, specificData, accept, refuse }: IncomingChannelRequest,
-  exit: Deferred<SessionExit>,
-): void {
+function exitRequest(request: IncomingChannelRequest, exit: Deferred<SessionExit>): void {
+  const { type, specificData } = request;
   if (type === "exit-status") exit.resolve(ExitStatus.decode(specificData));
   else if (type === "exit-signal") {
     const { signal, coreDumped, message } = ExitSignal.decode(specificData);
     exit.resolve({ signal: printable(signal), coreDumped, message: printable(message) });
-  } else return refuse();
-  accept();
+  } else return request.refuse();
+  request.accept();
 }
 
 function printable(text: string): string {
@@ -200,12 +207,15 @@ class ExtendedInput implements ExtendedDataSink {
     this.#deliver();
   }
 
-  end(error: SshError | undefined): void {
+  end(): void {
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    this.#deliver();
+  }
+
+  /** The connection broke. */
+  fail(error: unknown): void {
     if (this.#state === "done") return;
-    if (error === undefined) {
-      this.#state = "ended";
-      return this.#deliver();
-    }
     this.#state = "done";
     this.#queue.clear();
     this.#controller?.error(error);

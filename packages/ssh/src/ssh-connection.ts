@@ -67,8 +67,8 @@ export interface ExtendedDataSink {
    * later and in any parts, because the peer may send as many more.
    */
   data(chunk: Bytes, dataType: number, consumed: (size: number) => void): void;
-  /** Nothing follows: the peer sent EOF, or the channel is closed, perhaps by an error. May be called again. */
-  end(error: SshError | undefined): void;
+  /** The peer sent EOF, and nothing follows. Not called if it closes the channel without one. */
+  end(): void;
 }
 
 /** Options of a channel that is accepted. */

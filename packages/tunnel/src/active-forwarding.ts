@@ -26,7 +26,6 @@ export class ActiveForwarding implements Listener {
   #reason: SshError | undefined;
   /** 0 until the server has chosen one, and if it does not name it */
   #port: number;
-  #url: string | undefined;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
   #closing: Promise<void> | undefined;
@@ -45,7 +44,7 @@ export class ActiveForwarding implements Listener {
   }
 
   get url(): string | undefined {
-    return this.#url;
+    return this.#context.hosted?.urlOf(this);
   }
 
   get state(): ForwardingState {
@@ -83,7 +82,7 @@ export class ActiveForwarding implements Listener {
     while (this.#isAt(link)) {
       try {
         const port = await this.#request(link);
-        if (this.#isAt(link)) this.#becomeOpen(port);
+        if (this.#isAt(link)) this.#becomeOpen();
         // It was closed before the server's answer arrived.
         else await link.cancel(this.address, port, () => {}, {});
         return;
@@ -102,16 +101,6 @@ export class ActiveForwarding implements Listener {
     }
   }
 
-  /** The service has printed this text. */
-  readUrl(text: string): void {
-    // The reply may have been read just before, and not have reached `#port` yet.
-    const bound = this.#link?.boundPort(this.#visitors.incoming) ?? this.#options.port;
-    const url = this.#context.hosted?.findUrl(text, { address: this.address, port: bound || undefined });
-    if (url === undefined || url === this.#url) return;
-    this.#url = url;
-    if (this.#opening === undefined) this.#context.changed(this, this.#state, this.#reason);
-  }
-
   /** The connection was lost. */
   detach(error: SshError): void {
     this.#visitors.abort(error);
@@ -120,7 +109,6 @@ export class ActiveForwarding implements Listener {
     if (this.#closing !== undefined) return this.#close(undefined);
     if (this.#opening !== undefined && this.#options.wait !== true) return this.#close(error);
     this.#link = undefined;
-    this.#url = undefined;
     this.#retry?.go();
     if (this.#state !== "closed") this.#become("pending", error);
   }
@@ -212,10 +200,16 @@ export class ActiveForwarding implements Listener {
    */
   async #request(link: Link): Promise<number> {
     const listen = (port: number): Promise<number> =>
-      link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
+      link.listen(this.address, port, this.#visitors.incoming, {
+        signal: this.#requests.signal,
+        onBound: (bound) => {
+          this.#port = bound;
+        },
+      });
     const { port: requested, keepPort } = this.#options;
+    if (this.#context.hosted?.repeatsPort) this.#port = requested;
     try {
-      return await listen(this.#context.hosted?.repeatsPort ? requested : this.#port);
+      return await listen(this.#port);
     } catch (error) {
       const isOther = requested !== this.#port && keepPort !== true;
       if (isOther && error instanceof SshError && (error.code === "refused" || error.code === "denied"))
@@ -238,8 +232,7 @@ export class ActiveForwarding implements Listener {
     });
   }
 
-  #becomeOpen(port: number): void {
-    this.#port = port;
+  #becomeOpen(): void {
     this.#opening?.resolve();
     this.#opening = undefined;
     this.#become("open", undefined);

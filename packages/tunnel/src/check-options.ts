@@ -137,7 +137,7 @@ function checkHostKey(hostKey: HostKeyCheck | undefined, of = ""): HostKeyCheck 
 
 function checkHosted({ session, service }: GivenOptions, platform: PlatformDefaults): CheckedOptions["hosted"] {
   const hosted = service ?? (session && platform.service);
-  if (session !== undefined || hosted !== undefined) expectType("service", hosted, "function");
+  if (session ?? hosted) expectType("service", hosted, "function");
   return hosted?.(session);
 }
 

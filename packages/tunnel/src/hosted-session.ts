@@ -5,6 +5,7 @@
  */
 import { checkOptions, programOptions, type SessionProgram, type SshConnection, sessionRequests } from "@postern/ssh";
 import { type Bytes, ExitStatus, expectPort, expectType, Limits, SshError, sanitizeText } from "@postern/wire";
+import type { Forwarding } from "./forwarding.ts";
 
 /** How a hosted service differs from sshd; see {@link hostedService}. */
 export interface ServiceProfile {
@@ -48,8 +49,10 @@ export interface HostedSession {
   readonly repeatsPort: boolean;
   /** Opens the session, once for each connection, when login has succeeded. Never throws. */
   open(connection: SshConnection, events: HostedSessionEvents, login: Promise<void>): void;
-  /** Returns the last URL of the forwarding in this text. */
-  readonly findUrl: NonNullable<ServiceProfile["findUrl"]>;
+  /** Returns the URL that the session on the current connection has printed. */
+  urlOf(forwarding: Forwarding): string | undefined;
+  /** Reads the URLs in a text. Returns the open forwardings whose URL has changed. */
+  read<One extends Forwarding>(text: string, forwardings: readonly One[]): readonly One[];
 }
 
 /** Checks the option `session`, and returns what the tunnel needs of it and of the service. @throws SshError `misuse` */
@@ -74,22 +77,31 @@ export function hostedService(profile: ServiceProfile = {}): HostedService {
   return (session) => {
     if (session !== undefined) checkOptions("session", session, programOptions);
     const requests = session && sessionRequests(session);
-    const opened = new WeakSet<SshConnection>();
+    let current: SshConnection | undefined;
+    let urls = new WeakMap<Forwarding, string>();
     return {
       request,
       omitsPort,
       repeatsPort,
+      urlOf: (forwarding) => (forwarding.state === "open" ? urls.get(forwarding) : undefined),
       open(connection, events, login) {
-        if (requests === undefined || opened.has(connection)) return;
-        opened.add(connection);
+        if (requests === undefined || current === connection) return;
+        current = connection;
+        urls = new WeakMap();
         const open = (): Promise<void> => openHosted(connection, requests, events);
         // At once if possible, to send it in one packet of TCP with the request for the port.
         if (connection.loggedIn) void open();
         else login.then(open, () => {});
       },
-      findUrl(text, forwarding) {
-        const found = text.split("\n").map((line) => findUrl?.(line, forwarding));
-        return found.findLast((url) => url !== undefined && url.length <= longestUrl);
+      read(text, forwardings) {
+        const changed = forwardings.filter((forwarding) => {
+          const found = text.split("\n").map((line) => findUrl?.(line, forwarding));
+          const url = found.findLast((one) => one !== undefined && one.length <= longestUrl);
+          if (url === undefined || url === urls.get(forwarding)) return false;
+          urls.set(forwarding, url);
+          return true;
+        });
+        return changed.filter(({ state }) => state === "open");
       },
     };
   };
@@ -103,7 +115,8 @@ async function openHosted(
   requests: ReturnType<typeof sessionRequests>,
   events: HostedSessionEvents,
 ): Promise<void> {
-  const [stdout, stderr] = [new TextLines(events.message), new TextLines(events.message)];
+  const message = (text: string): void => events.message(text);
+  const [stdout, stderr] = [new TextLines(message), new TextLines(message)];
   try {
     const channel = await connection.openChannel("session", new Uint8Array(0), {
       window: 2 * Limits.maxPacket,
@@ -114,16 +127,22 @@ async function openHosted(
         },
         end: () => stderr.push(undefined),
       },
-      onRequest({ type, specificData, accept, refuse }) {
-        if (type !== "exit-status") return refuse();
-        events.debug(`the session ended with status ${ExitStatus.decode(specificData).status}`);
-        accept();
+      onRequest(request) {
+        if (request.type !== "exit-status") return request.refuse();
+        events.debug(`the session ended with status ${ExitStatus.decode(request.specificData).status}`);
+        request.accept();
       },
     });
     // Some services never answer, so no reply is requested.
     for (const { type, specificData } of requests) channel.notify(type, specificData);
-    const end = (): void => stdout.push(undefined);
-    channel.start({ data: (chunk) => stdout.push(chunk), end, drain() {}, closed: end });
+    channel.start({
+      data: (chunk) => stdout.push(chunk),
+      end: () => stdout.push(undefined),
+      drain() {},
+      closed() {
+        for (const one of [stdout, stderr]) one.push(undefined);
+      },
+    });
   } catch (error) {
     // A lost connection is reported by the tunnel.
     if (error instanceof SshError && error.code === "refused") events.debug(`no session: ${error.message}`);
@@ -155,6 +174,5 @@ class TextLines {
 /** characters of a line that is not complete */
 const longestLine = 4096;
 
-/** SGR of ECMA-48, which sish uses around its labels */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequence starts with ESC
-const colour = /\u001b\[[\d;]*m/g;
+/** SGR of ECMA-48: `ESC [ … m`, which sish uses around its labels */
+const colour = /* @__PURE__ */ new RegExp(`${String.fromCharCode(27)}\\[[\\d;]*m`, "g");

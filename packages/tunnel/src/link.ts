@@ -13,7 +13,7 @@ import type { HostedSessionEvents } from "./hosted-session.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { LinkFailure } from "./reconnect.ts";
-import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
+import { type ListenCall, type OpenHandler, RemoteListener } from "./remote-listener.ts";
 import { Route } from "./route.ts";
 import { unlessAborted } from "./waiting.ts";
 
@@ -32,6 +32,8 @@ export interface Attempt {
   /** what this server preferred on the last connection */
   readonly guess: Preferred | undefined;
 }
+
+type LinkListenCall = ListenCall & { readonly signal: AbortSignal };
 
 /** A connection that has logged in or is about to, and its listening ports. */
 export class Link {
@@ -68,10 +70,11 @@ export class Link {
    * @throws SshError as {@link RemoteListener.listen} does; LinkFailure if login fails, so that the next link can
    * repeat the request
    */
-  async listen(address: string, port: number, onOpen: OpenHandler, signal: AbortSignal): Promise<number> {
+  async listen(address: string, port: number, onOpen: OpenHandler, call: LinkListenCall): Promise<number> {
+    const { signal } = call;
     if (!this.#pipelines) await unlessAborted(this.#login.promise, signal);
     try {
-      const listening = this.#listener.listen(address, port, onOpen, { signal });
+      const listening = this.#listener.listen(address, port, onOpen, call);
       if (!signal.aborted) this.#openSession(this.#login.promise);
       return await listening;
     } finally {
@@ -79,11 +82,6 @@ export class Link {
       // before the tunnel is open.
       if (!signal.aborted) await this.#login.promise;
     }
-  }
-
-  /** See {@link RemoteListener.boundPort}. */
-  boundPort(onOpen: OpenHandler): number | undefined {
-    return this.#listener.boundPort(onOpen);
   }
 
   /** Asks the server to stop listening, see {@link RemoteListener.cancel}. */

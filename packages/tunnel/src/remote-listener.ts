@@ -17,6 +17,12 @@ export type ForwardedOpen = ValuesOf<typeof ForwardedTcpip>;
 /** Handles the channel opens of one forwarding. */
 export type OpenHandler = (open: IncomingOpen, specificData: ForwardedOpen) => void;
 
+/** Options of {@link RemoteListener.listen}. */
+export interface ListenCall extends CallOptions {
+  /** Called with the port while the reply is handled, before any later message is read. */
+  readonly onBound?: (port: number) => void;
+}
+
 interface Route {
   readonly address: string;
   readonly port: number;
@@ -54,7 +60,7 @@ export class RemoteListener {
    * @throws SshError `refused` with the server's reason, `denied` if its policy is the reason or it does not support
    * remote forwarding, `aborted`, `misuse` for an address and port that are forwarded already
    */
-  async listen(address: string, port: number, onOpen: OpenHandler, { signal }: CallOptions): Promise<number> {
+  async listen(address: string, port: number, onOpen: OpenHandler, { signal, onBound }: ListenCall): Promise<number> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
       throw new SshError("misuse", `expected a port that is not forwarded yet, got ${describe(address, port)}`);
     }
@@ -72,7 +78,10 @@ export class RemoteListener {
         if (bound === undefined) return;
         // The call was aborted, so the port is freed again.
         if (signal?.aborted) this.#sendCancel(address, bound).catch(() => {});
-        else this.#routes.add({ address, port: bound, onOpen });
+        else {
+          this.#routes.add({ address, port: bound, onOpen });
+          onBound?.(bound);
+        }
       },
     });
     if (bound !== undefined) return bound;
@@ -83,12 +92,6 @@ export class RemoteListener {
     const hint = "a refusal without a reason: the port may be in use, choose another";
     const got = reasons.length === 0 ? hint : `a refusal: ${reasons.map((text) => quote(text)).join(", ")}`;
     throw new SshError(reasons.some(isPolicy) ? "denied" : "refused", `${expected}, got ${got}`);
-  }
-
-  /** Returns the port whose visitors this handler gets; 0 if the server did not name it. */
-  boundPort(onOpen: OpenHandler): number | undefined {
-    for (const route of this.#routes) if (route.onOpen === onOpen) return route.port;
-    return undefined;
   }
 
   /**
@@ -128,13 +131,12 @@ export class RemoteListener {
 
   /**
    * Finds the route by address and port as requested, or by the port alone if that is unique, because some servers
-   * report another address. Otherwise it is that of the port that the server did not name.
+   * report another address. A port that the server did not name may be any.
    */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
     if (exact !== undefined) return exact;
-    const of = (bound: number): readonly Route[] => [...this.#routes].filter((route) => route.port === bound);
-    const [first = of(0)[0], second] = of(port);
+    const [first, second] = [...this.#routes].filter((route) => route.port === port || route.port === 0);
     return second === undefined ? first : undefined;
   }
 
