@@ -205,6 +205,30 @@ describe("the end of a session", () => {
     await session.closed;
   });
 
+  it("is awaited after EOF in both directions, and may be reported then (RFC 4254 section 6.10)", async () => {
+    const { liar, session, numbers } = await started({ exec: "daemon" });
+    await session.stdin.getWriter().close();
+    await liar.until(ChannelEof.number);
+    liar.send(eof(numbers));
+    await turns();
+    const closes = liar.until(ChannelClose.number);
+    liar.send(notice(numbers, "exit-status", ExitStatus.encode({ status: 9 })), close(numbers));
+    expect(await session.exit).toEqual({ status: 9 });
+    await closes;
+    await session.closed;
+  });
+
+  it("need not be awaited: close() ends a session after EOF in both directions", async () => {
+    const { liar, session, numbers } = await started({ exec: "daemon" });
+    await session.stdin.getWriter().close();
+    liar.send(eof(numbers));
+    await turns();
+    session.close();
+    await liar.until(ChannelClose.number);
+    liar.send(close(numbers));
+    expect(await session.exit).toEqual({ status: undefined });
+  });
+
   it("has the signal with a printable message (RFC 4254 section 6.10)", async () => {
     const { liar, session, numbers } = await started({ exec: "kill $$" });
     const exit = { signal: "TERM", coreDumped: true, message: "gone\u001b[2J", language: "" };
@@ -313,7 +337,6 @@ describe("the streams of a session", () => {
     );
     expect(await textOf(session.stdout)).toBe("hello");
     expect(await session.exit).toEqual({ status: 0 });
-    await liar.until(ChannelClose.number);
   });
 
   it("wait with stdin for the server's window", async () => {
