@@ -240,11 +240,6 @@ export class ConnectionMachine {
     if (this.#waitingForWindow.has(id)) this.#closeDeadlines.expectWindow(id);
   }
 
-  /** After EOF in both directions: sends CLOSE if that is our part, unless it has been sent. */
-  closeEnded(id: number): void {
-    if (this.#channels.get(id)?.openedBy === "ours") this.close(id);
-  }
-
   /** Sends CLOSE at once, unless it has been sent. */
   close(id: number): void {
     const state = this.#channels.get(id);

@@ -235,17 +235,11 @@ describe("closing", () => {
       const status = { recipientChannel: id, requestType: "exit-status", wantReply: false, specificData: nothing };
       expect(side.receive(eof(id), ChannelRequest.encode(status)).map(({ type }) => type)).toEqual(["eof", "request"]);
       expect([side.take(), side.machine.deadline]).toEqual([[], undefined]);
-      if (closedByUs) side.machine.closeEnded(id);
+      if (closedByUs) side.machine.close(id);
       expect(side.take()).toEqual(closedByUs ? [close(7)] : []);
       expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
       expect(side.take()).toEqual(closedByUs ? [] : [close(7)]);
     }
-  });
-
-  it("leaves the close of the peer's channel to the peer", () => {
-    const { side, id } = accepted();
-    side.machine.closeEnded(id);
-    expect(side.take()).toEqual([]);
   });
 
   it("closes a channel that we opened after EOF in both directions, in either order", () => {

@@ -94,12 +94,8 @@ export class SshChannel implements Channel, ChannelCore {
 
   close(): void {
     if (this.ended !== undefined) return this.input.dropRest();
-    if (this.output.isClosing) return;
-    if (this.output.isDone && this.input.hasEnded) {
-      // The side that opened the channel closes it.
-      this.context.machine.closeEnded(this.id);
-      return this.context.scheduleFlush();
-    }
+    // If both directions have ended, the machine of the side that opened the channel closes it.
+    if (this.output.isClosing || (this.output.isDone && this.input.hasEnded)) return;
     this.input.drop();
     this.output.close();
   }

@@ -12,6 +12,7 @@ import {
   WindowChange,
 } from "@postern/wire";
 import { ByteQueue } from "./byte-queue.ts";
+import type { SshChannel } from "./channel.ts";
 import { type Deferred, deferred, onAbort } from "./deferred.ts";
 import { checkOptions } from "./options.ts";
 import {
@@ -147,7 +148,10 @@ function createSession(channel: Channel, stderr: ExtendedInput, exit: Promise<Se
     resize: (size) => channel.notify("window-change", WindowChange.encode(checkSize(size))),
     close() {
       stderr.drop();
-      channel.close();
+      const { input, output } = channel as Channel & Pick<SshChannel, "input" | "output">;
+      // After EOF in both directions the channel waits for the exit status, and the program no longer does.
+      if (output.isDone && input.hasEnded) channel.abort();
+      else channel.close();
     },
   };
 }

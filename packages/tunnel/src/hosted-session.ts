@@ -51,8 +51,8 @@ export interface HostedSession {
   open(connection: SshConnection, events: HostedSessionEvents, login: Promise<void>): void;
   /** Returns the URL that the session on the current connection has printed. */
   urlOf(forwarding: Forwarding): string | undefined;
-  /** Reads the URLs in a text. Returns the open forwardings whose URL has changed. */
-  read<One extends Forwarding>(text: string, forwardings: readonly One[]): readonly One[];
+  /** Reads the URLs in a text. Calls `changed` with each open forwarding whose URL has changed. */
+  read<One extends Forwarding>(text: string, forwardings: readonly One[], changed: (forwarding: One) => void): void;
 }
 
 /** Checks the option `session`, and returns what the tunnel needs of it and of the service. @throws SshError `misuse` */
@@ -93,15 +93,14 @@ export function hostedService(profile: ServiceProfile = {}): HostedService {
         if (connection.loggedIn) void open();
         else login.then(open, () => {});
       },
-      read(text, forwardings) {
-        const changed = forwardings.filter((forwarding) => {
+      read(text, forwardings, changed) {
+        for (const forwarding of forwardings) {
           const found = text.split("\n").map((line) => findUrl?.(line, forwarding));
           const url = found.findLast((one) => one !== undefined && one.length <= longestUrl);
-          if (url === undefined || url === urls.get(forwarding)) return false;
+          if (url === undefined || url === urls.get(forwarding)) continue;
           urls.set(forwarding, url);
-          return true;
-        });
-        return changed.filter(({ state }) => state === "open");
+          if (forwarding.state === "open") changed(forwarding);
+        }
       },
     };
   };

@@ -81,8 +81,9 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
       message: (message) => {
-        const found = this.#options.hosted?.read(message, [...this.#forwardings, ...this.#opening]) ?? [];
-        for (const one of found) this.#forwardingChanged(one, one.state, one.reason);
+        this.#options.hosted?.read(message, [...this.#forwardings, ...this.#opening], (one) =>
+          this.#forwardingChanged(one, one.state, one.reason),
+        );
         this.dispatchEvent(new NoticeEvent("message", message));
       },
     });
