@@ -54,7 +54,7 @@ async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, patter
   }
 }
 
-/** What every server of sessions must do. */
+/** The behaviour that every server of sessions must have. */
 function behavesAsServer(login: () => SshConnection): void {
   it("runs a command: output, errors, input up to its EOF, and the exit status", async () => {
     const ran = await run(login(), { exec: "cat; echo warning >&2; exit 3" }, "from stdin");
@@ -72,7 +72,7 @@ function behavesAsServer(login: () => SshConnection): void {
     expect(exit).toEqual({ status: 5 });
   });
 
-  it("gives a terminal its type, its size, its modes and its new size (RFC 4254 sections 6.2, 6.7 and 8)", async () => {
+  it("allocates a terminal with its type, its size, its modes and its new size (RFC 4254 sections 6.2, 6.7 and 8)", async () => {
     const modes = terminalModes({ ECHO: 0, ONLCR: 0 });
     const session = await openSession(login(), { shell: true, pty: { term: "vt100", columns: 91, rows: 33, modes } });
     const [reader, writer] = [session.stdout.getReader(), session.stdin.getWriter()];

@@ -225,7 +225,7 @@ describe("closing", () => {
     expect(other.side.receive(data(other.id))).toHaveLength(1);
   });
 
-  it("leaves a session that we opened open after EOF in both directions, for its exit status (RFC 4254 section 6.10)", () => {
+  it("leaves a session that we opened open after EOF in both directions, until its exit status has come (RFC 4254 section 6.10)", () => {
     for (const closedByUs of [false, true]) {
       const side = new Side();
       const id = side.machine.openChannel("session", nothing, limits);

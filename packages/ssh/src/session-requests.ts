@@ -26,15 +26,19 @@ export interface TerminalSize {
 export interface PtyOptions extends Partial<TerminalSize> {
   /** the type, as in the environment variable TERM; default `xterm-256color` */
   readonly term?: string;
-  /** in characters; default 80 */
+  /** width in characters; default 80 */
   readonly columns?: number;
-  /** default 24 */
+  /** height in characters; default 24 */
   readonly rows?: number;
+  /** width in pixels; default 0, unknown */
+  readonly width?: number;
+  /** height in pixels; default 0, unknown */
+  readonly height?: number;
   /** encoded by `terminalModes`; default: the server's */
   readonly modes?: Bytes;
 }
 
-/** What a session runs. Exactly one of `exec`, `shell` and `subsystem` is required. */
+/** The program of a session. Exactly one of `exec`, `shell` and `subsystem` is required. */
 export interface SessionProgram {
   /** a command line, which the server's shell interprets; never build it from untrusted text */
   readonly exec?: string;

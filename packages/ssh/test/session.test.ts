@@ -248,7 +248,7 @@ describe("the end of a session", () => {
     expect(await session.exit).toEqual({ status: undefined });
   });
 
-  it("is an error if the connection breaks, for the streams too", async () => {
+  it("is an error if the connection breaks, of the streams too", async () => {
     const { liar, session, numbers } = await started({ shell: true });
     liar.send(err(numbers, utf8("unread")));
     await turns();
@@ -313,7 +313,7 @@ describe("the streams of a session", () => {
     await expect(session.closed).rejects.toMatchObject({ message: expect.stringContaining("within the window") });
   });
 
-  it("extend the window for what a cancelled stderr drops, before and after", async () => {
+  it("extend the window by what a cancelled stderr drops, before and after", async () => {
     const { liar, session, numbers } = await started({ exec: "make", window: 60_000 });
     liar.send(err(numbers, new Uint8Array(30_000)));
     await turns();

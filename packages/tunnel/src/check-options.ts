@@ -138,7 +138,7 @@ function checkHostKey(hostKey: HostKeyCheck | undefined, of = ""): HostKeyCheck 
 function checkHosted({ session, service }: GivenOptions, platform: PlatformDefaults): CheckedOptions["hosted"] {
   const hosted = service ?? (session && platform.service);
   if (session ?? hosted) expectType("service", hosted, "function");
-  return hosted?.(session);
+  return hosted?.(session) as CheckedOptions["hosted"];
 }
 
 function checkVia(via: TunnelOptions["via"] = []): readonly CheckedJumpHost[] {

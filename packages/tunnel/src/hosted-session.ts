@@ -5,7 +5,6 @@
  */
 import { checkOptions, programOptions, type SessionProgram, type SshConnection, sessionRequests } from "@postern/ssh";
 import { type Bytes, ExitStatus, expectPort, expectType, Limits, SshError, sanitizeText } from "@postern/wire";
-import type { Forwarding } from "./forwarding.ts";
 
 /** How a hosted service differs from sshd; see {@link hostedService}. */
 export interface ServiceProfile {
@@ -41,6 +40,13 @@ export interface HostedSessionEvents {
   debug(text: string): void;
 }
 
+/** The part of a forwarding that its URL depends on. */
+interface HostedForwarding {
+  readonly address: string;
+  readonly port: number | undefined;
+  readonly state: string;
+}
+
 /** The options `session` and `service`, checked. One for each tunnel. */
 export interface HostedSession {
   /** the defaults of `forward()` and `listen()` */
@@ -50,13 +56,17 @@ export interface HostedSession {
   /** Opens the session, once for each connection, when login has succeeded. Never throws. */
   open(connection: SshConnection, events: HostedSessionEvents, login: Promise<void>): void;
   /** Returns the URL that the session on the current connection has printed. */
-  urlOf(forwarding: Forwarding): string | undefined;
+  urlOf(forwarding: HostedForwarding): string | undefined;
   /** Reads the URLs in a text. Calls `changed` with each open forwarding whose URL has changed. */
-  read<One extends Forwarding>(text: string, forwardings: readonly One[], changed: (forwarding: One) => void): void;
+  read<One extends HostedForwarding>(
+    text: string,
+    forwardings: readonly One[],
+    changed: (forwarding: One) => void,
+  ): void;
 }
 
-/** Checks the option `session`, and returns what the tunnel needs of it and of the service. @throws SshError `misuse` */
-export type HostedService = (session: SessionProgram | undefined) => HostedSession;
+/** The value of the option `service`, made by {@link hostedService}. The tunnel calls it with the option `session`. */
+export type HostedService = (session: SessionProgram | undefined) => object;
 
 /**
  * Returns the option `service` for a service that differs from sshd in these ways. The presets, such as `pinggy()`,
@@ -74,11 +84,11 @@ export function hostedService(profile: ServiceProfile = {}): HostedService {
   if (findUrl !== undefined) expectType("findUrl", findUrl, "function");
   expectType("omitsPort", omitsPort, "boolean");
   expectType("repeatsPort", repeatsPort, "boolean");
-  return (session) => {
+  return (session): HostedSession => {
     if (session !== undefined) checkOptions("session", session, programOptions);
     const requests = session && sessionRequests(session);
     let current: SshConnection | undefined;
-    let urls = new WeakMap<Forwarding, string>();
+    let urls = new WeakMap<HostedForwarding, string>();
     return {
       request,
       omitsPort,

@@ -28,8 +28,6 @@ export {
 } from "./host-key.ts";
 export {
   type HostedService,
-  type HostedSession,
-  type HostedSessionEvents,
   hostedService,
   type ServiceProfile,
 } from "./hosted-session.ts";

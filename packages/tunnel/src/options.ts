@@ -108,8 +108,8 @@ export interface TunnelOptions {
    */
   readonly session?: SessionProgram;
   /**
-   * How a hosted service differs from sshd; the presets, such as `pinggy()`, bring it. Others: `hostedService(…)`, which
-   * `@postern/web` needs for each `session`.
+   * How a hosted service differs from sshd: the presets, such as `pinggy()`, bring it, and `hostedService(…)` makes it.
+   * `@postern/web` needs it for each `session`.
    */
   readonly service?: HostedService;
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */

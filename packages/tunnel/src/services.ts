@@ -1,7 +1,7 @@
 /**
  * Presets for hosted tunnel services and for servers that many people run: the options of a tunnel that each of them
- * needs. Spread one into the options, and add `hostKey`. What is known about a service comes from its source
- * or its documentation, as the comment of its preset says. None of them is contacted by the tests.
+ * needs. Spread one into the options, and add `hostKey`. The facts about a service come from its source or its
+ * documentation, as the comment of its preset says. None of them is contacted by the tests.
  * @module
  */
 import { type AuthMethod, keyboardInteractive, none, password } from "@postern/auth";
@@ -57,7 +57,7 @@ function localhostRunUrl(line: string): string | undefined {
 export interface PinggyOptions {
   /** of your account; without it a tunnel ends after an hour */
   readonly token?: string;
-  /** default `http` */
+  /** the type of tunnel: `http` (default), `tcp` or `tls` */
   readonly type?: "http" | "tcp" | "tls";
 }
 
@@ -140,9 +140,9 @@ export function serveo(): OpenServicePreset {
 export interface SishOptions {
   /** the server, such as `tuns.sh` */
   readonly host: string;
-  /** default 22; sish itself listens on 2222 by default */
+  /** the port of its SSH server, which is 2222 unless its operator has changed it; default 22 */
   readonly port?: number;
-  /** default `sish` */
+  /** any name, or that of your account; default `sish` */
   readonly user?: string;
 }
 
@@ -153,7 +153,8 @@ export interface SishOptions {
  *
  * @throws SshError `misuse`
  * @example
- * const tunnel = new ReverseTunnel({ ...sish({ host: "tuns.sh", user: "me" }), auth: [agent()], hostKey: knownHosts() });
+ * const service = sish({ host: "tuns.sh", user: "me" });
+ * const tunnel = new ReverseTunnel({ ...service, auth: [agent()], hostKey: knownHosts() });
  */
 export function sish(options: SishOptions): OpenServicePreset {
   checkOptions("sish", options, ["host", "port", "user"]);
@@ -218,7 +219,7 @@ export interface FrpOptions {
   readonly host: string;
   /** `sshTunnelGateway.bindPort`; default 2200 */
   readonly port?: number;
-  /** default `v0` */
+  /** any name; default `v0` */
   readonly user?: string;
   /** the proxy, such as `http --proxy_name web --custom_domain www.example.com` or `tcp --remote_port 6000` */
   readonly exec: string;

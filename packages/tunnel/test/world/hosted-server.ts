@@ -74,7 +74,7 @@ export class HostedClient {
   }
 }
 
-/** What one service does. */
+/** The behaviour of one service. */
 export interface HostedBehaviour {
   login(attempt: LoginAttempt): boolean | Promise<boolean>;
   /** The client has logged in. */
@@ -93,7 +93,7 @@ export class HostedServer implements Platform {
   readonly random = seededRandom("hosted server");
   readonly dialTarget = false;
   readonly service = hostedService();
-  /** What it saw: `dial a.pinggy.io:443`, `login none me`, `forward localhost:80`, `session`, `exec http`, … */
+  /** The events that it saw: `dial a.pinggy.io:443`, `login none me`, `forward localhost:80`, `session`, `exec http`, … */
   readonly log: string[] = [];
   readonly clients: HostedClient[] = [];
   readonly #behaviour: HostedBehaviour;
