@@ -151,7 +151,7 @@ describe.skipIf(missing("sshd", "password"))("a session on OpenSSH", () => {
 
   it("starts a subsystem: sftp answers its INIT, and an unknown one is refused (RFC 4254 section 6.5)", async () => {
     const session = await openSession(connection, { subsystem: "sftp" });
-    // draft-ietf-secsh-filexfer-02 section 4: SSH_FXP_INIT, version 3
+    // SSH_FXP_INIT of SFTP version 3
     await session.stdin.getWriter().write(Uint8Array.of(0, 0, 0, 5, 1, 0, 0, 0, 3));
     const { value } = await session.stdout.getReader().read();
     // SSH_FXP_VERSION, version 3
