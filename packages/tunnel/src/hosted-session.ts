@@ -105,7 +105,7 @@ export function hostedService(profile: ServiceProfile = {}): HostedService {
       },
       read(text, forwardings, changed) {
         for (const forwarding of forwardings) {
-          const found = text.split("\n").map((line) => findUrl?.(line, forwarding));
+          const found = text.split("\n").map((line) => reported(() => findUrl?.(line, forwarding)));
           const url = found.findLast((one) => one !== undefined && one.length <= longestUrl);
           if (url === undefined || url === urls.get(forwarding)) continue;
           urls.set(forwarding, url);
@@ -114,6 +114,18 @@ export function hostedService(profile: ServiceProfile = {}): HostedService {
       },
     };
   };
+}
+
+/** Calls code of the program. Its errors are reported as those of event listeners are, and do not end the session. */
+function reported<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+    return undefined;
+  }
 }
 
 /** characters of a URL that is reported */

@@ -19,7 +19,7 @@ import {
   RequestSuccess,
   utf8,
 } from "@postern/wire";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { hostedService, ReverseTunnel, type TunnelOptions } from "../src/index.ts";
 import {
   advance,
@@ -259,6 +259,33 @@ describe("the option service", () => {
     const { rig, out, listening } = await opened({ session, service: hostedService({ findUrl }) });
     rig.server.send(granted(), out(utf8(`at https://${"x".repeat(2048)}\n`)));
     expect((await listening).url).toBeUndefined();
+  });
+
+  it("does not lose the session by an error of findUrl, which is reported", async () => {
+    const error = new Error("no idea");
+    const failing = (): string => {
+      throw error;
+    };
+    const uncaught: unknown[] = [];
+    const real = globalThis.queueMicrotask;
+    const spy = vi.spyOn(globalThis, "queueMicrotask").mockImplementation((run) =>
+      real(() => {
+        try {
+          run();
+        } catch (thrown) {
+          uncaught.push(thrown);
+        }
+      }),
+    );
+    const service = hostedService({ findUrl: failing });
+    const { rig, out, messages, listening } = await opened({ session, service });
+    rig.server.send(granted(), out(utf8("one line\n")));
+    await listening;
+    rig.server.send(out(utf8("another\n")));
+    await turns();
+    spy.mockRestore();
+    expect(messages).toEqual(["one line", "another"]);
+    expect(uncaught).toEqual([error, error]);
   });
 
   it("brings the default address and port of a request", async () => {
