@@ -56,7 +56,7 @@ describe.skipIf(missing("ssh"))(`${cycles} cycles of connect and cut`, () => {
     })();
     let done = 0;
     const cycle = async (): Promise<void> => {
-      const visit = (to: number): Promise<unknown> =>
+      const visit = (to: number | undefined): Promise<unknown> =>
         exchange(to, "a visitor who may be interrupted").catch(() => undefined);
       // Some visitors finish, some are interrupted, and most cycles have none.
       const visits = done % 4 < 2 ? [visit(web.port), visit(raw.port)] : [];

@@ -48,7 +48,7 @@ const start = async (options: SshdOptions = {}): Promise<Sshd> => {
 };
 
 /** Listens on the port like another program on the server's machine. Returns a function that releases the port. */
-const occupy = async (port: number, host = "127.0.0.1"): Promise<() => Promise<void>> => {
+const occupy = async (port: number | undefined, host = "127.0.0.1"): Promise<() => Promise<void>> => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.resume().end("another program\n");

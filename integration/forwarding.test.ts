@@ -415,6 +415,6 @@ async function taken(channels: AsyncIterator<ForwardedChannel>): Promise<Forward
 }
 
 /** Returns the answer to a visitor, or no bytes if the connection breaks. */
-async function exchangeOrNothing(port: number, data: string): Promise<Uint8Array> {
+async function exchangeOrNothing(port: number | undefined, data: string): Promise<Uint8Array> {
   return exchange(port, data).catch(() => new Uint8Array(0));
 }

@@ -17,7 +17,7 @@ describe.skipIf(missing("ssh"))("TunnelHost with many clients", () => {
     const target = { host: "127.0.0.1", port: echo.port };
     const open = async (): Promise<{ readonly tunnel: ReverseTunnel; readonly port: number }> => {
       const tunnel = await openTunnel(server, { auth: [password(server.password)] });
-      const { port } = await tunnel.forward({ address: "127.0.0.1", port: 0, target });
+      const { port = 0 } = await tunnel.forward({ address: "127.0.0.1", port: 0, target });
       return { tunnel, port };
     };
     const tunnels = await Promise.all(Array.from({ length: clients }, open));

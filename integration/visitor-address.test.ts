@@ -1,6 +1,6 @@
 /** The visitor's address at the target, and targets with TLS: nginx and haproxy behind OpenSSH. */
 import { readFileSync } from "node:fs";
-import type { ReverseTunnel } from "@postern/node";
+import type { Forwarding, ReverseTunnel } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   missing,
@@ -14,7 +14,7 @@ import {
 } from "./harness/index.ts";
 
 /** Asks through the tunnel. Returns the answer, and the port from which the visitor connected. */
-async function ask(port: number): Promise<string> {
+async function ask({ port }: Forwarding): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } });
   return await response.text();
 }
@@ -46,7 +46,7 @@ describe.skipIf(missing("sshd", "web"))("the visitor's address", () => {
           target: { host: "127.0.0.1", port: server.port },
           proxyProtocol: version,
         });
-        const [address, port, localAddress, localPort] = (await ask(forwarding.port)).split(" ");
+        const [address, port, localAddress, localPort] = (await ask(forwarding)).split(" ");
         expect([address, localAddress, localPort]).toEqual(["127.0.0.1", "127.0.0.1", String(forwarding.port)]);
         expect(Number(port)).toBeGreaterThan(1023);
       });
@@ -65,9 +65,9 @@ describe.skipIf(missing("sshd", "web"))("the visitor's address", () => {
       target: { ...target, tls: { ca: readFileSync(server.certificate) } },
       proxyProtocol: 2,
     });
-    expect(await ask(trusting.port)).toMatch(/^127\.0\.0\.1 \d+ 127\.0\.0\.1 \d+$/);
+    expect(await ask(trusting)).toMatch(/^127\.0\.0\.1 \d+ 127\.0\.0\.1 \d+$/);
     const strict = await tunnel.forward({ port: 0, target: { ...target, tls: true }, proxyProtocol: 2 });
-    await expect(ask(strict.port)).rejects.toThrow();
+    await expect(ask(strict)).rejects.toThrow();
     expect(errors).toEqual([
       expect.objectContaining({ code: "connect", message: expect.stringMatching(/DEPTH_ZERO_SELF_SIGNED_CERT/) }),
     ]);
@@ -84,7 +84,7 @@ describe.skipIf(missing("sshd", "web"))("the visitor's address", () => {
       target: { host: "127.0.0.1", port: server.port, tls: true },
       proxyProtocol: 1,
     });
-    await expect(ask(forwarding.port)).rejects.toThrow();
+    await expect(ask(forwarding)).rejects.toThrow();
     expect(errors).toEqual([expect.objectContaining({ code: "connect" })]);
   });
 });

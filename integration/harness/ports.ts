@@ -24,7 +24,8 @@ export async function listening(port: number, signal: AbortSignal): Promise<void
 }
 
 /** Reads the kernel's table. */
-export function isListening(port: number): boolean {
+export function isListening(port: number | undefined): boolean {
+  if (port === undefined) throw new Error("expected the port of a forwarding, got none");
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   return ["/proc/net/tcp", "/proc/net/tcp6"].some((table) =>
     new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:0000 0A `, "m").test(read(table)),

@@ -24,7 +24,8 @@ export interface Visitor {
 }
 
 /** Connects a socket. */
-async function reach(port: number, host: string): Promise<Socket> {
+async function reach(port: number | undefined, host: string): Promise<Socket> {
+  if (port === undefined) throw new Error("expected the port of a forwarding, got none");
   const socket = connect({ port, host, allowHalfOpen: true, noDelay: true });
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
@@ -34,7 +35,7 @@ async function reach(port: number, host: string): Promise<Socket> {
 }
 
 /** Connects to a port on loopback. The socket stays half-open until `end()`, and reads only on demand. */
-export async function visit(port: number, host?: string): Promise<Visitor> {
+export async function visit(port: number | undefined, host?: string): Promise<Visitor> {
   // sshd listens on ::1 alone if an outgoing IPv4 connection of another program uses the port that it chose.
   const socket = await reach(port, host ?? "127.0.0.1").catch((error: unknown) => {
     if (host !== undefined) throw error;
@@ -92,7 +93,7 @@ export async function visit(port: number, host?: string): Promise<Visitor> {
 }
 
 /** Connects, sends, half-closes, and returns the whole answer. */
-export async function exchange(port: number, data: string | Uint8Array, host?: string): Promise<Buffer> {
+export async function exchange(port: number | undefined, data: string | Uint8Array, host?: string): Promise<Buffer> {
   const visitor = await visit(port, host);
   // A target that answers at once may close before it has read everything.
   void visitor.send(data).catch(() => undefined);

@@ -168,7 +168,7 @@ export class Trials {
   }
 
   /** Sends bytes in both directions, then half-closes and reads the answer. */
-  async #converse(steps: Steps, port: number, rekey: Rekey): Promise<void> {
+  async #converse(steps: Steps, port: number | undefined, rekey: Rekey): Promise<void> {
     const size = rekey === "none" ? 1024 * 1024 : underLoad;
     const visitor = await visit(port);
     try {
@@ -317,7 +317,7 @@ function counted(algorithms: Algorithms): { readonly algorithms: Algorithms; exc
   return { algorithms: { ...algorithms, kex }, exchanges: () => exchanges };
 }
 
-async function untilFree(port: number): Promise<void> {
+async function untilFree(port: number | undefined): Promise<void> {
   while (isListening(port)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 

@@ -63,22 +63,20 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   }
 
   const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
-  expect(forwarding.port > 0, `expected the server to choose a port, got ${forwarding.port}`);
+  const { port = 0 } = forwarding;
+  expect(port > 0, `expected the server to choose a port, got ${port}`);
   const served = serveVisitors(forwarding, orders.bytes);
   const started = Date.now();
-  await Promise.race([
-    control.visit(forwarding.port),
-    tunnel.closed.then(() => expect(false, "the tunnel ended early")),
-  ]);
+  await Promise.race([control.visit(port), tunnel.closed.then(() => expect(false, "the tunnel ended early"))]);
   const ms = Date.now() - started;
   const { rekeys, accepted } = tunnel.stats();
   expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
   expect(rekeys > 0, "expected a rekey, got none");
 
-  await forwardLocally(platform, control, tunnel, forwarding.port);
+  await forwardLocally(platform, control, tunnel, port);
 
   await forwarding.close();
-  expect(!(await control.isListening(forwarding.port)), "expected the port to be free after close()");
+  expect(!(await control.isListening(port)), "expected the port to be free after close()");
   await served;
   await forwarding.closed;
   await tunnel.close();
@@ -95,8 +93,8 @@ async function followRoute(platform: Platform, { orders }: Control, options: Tun
     proxyPort === undefined || !platform.dialsAnywhere ? undefined : socks5({ host: "127.0.0.1", port: proxyPort });
   const tunnel = platform.tunnel({ ...options, via: [{ host, port, user, auth }], ...(proxy && { proxy }) });
   await tunnel.connect();
-  const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
-  expect(forwarding.port > 0, `expected a port through the jump host, got ${forwarding.port}`);
+  const { port: chosen = 0 } = await tunnel.listen({ address: "127.0.0.1", port: 0 });
+  expect(chosen > 0, `expected a port through the jump host, got ${chosen}`);
   await tunnel.close();
 }
 

@@ -146,7 +146,7 @@ export const faults: readonly SoakFault[] = [
       const pause = dice.between(0, 1_000);
       await box.down();
       await sshd.kill();
-      const leave = await occupy(forwarding.port);
+      const leave = await occupy(forwarding.port ?? 0);
       await sshd.restart();
       await box.up();
       await waitUntil(() => forwarding.state === "pending" && forwarding.reason?.code === "refused");

@@ -145,7 +145,7 @@ async function oneFault(
   await fault.run(world, dice);
   const gone = performance.now();
   for (const forwarding of world.forwardings) {
-    while (!(await conversations.visit(forwarding.port, talks.probe()))) {
+    while (!(await conversations.visit(forwarding.port ?? 0, talks.probe()))) {
       if (performance.now() - gone > recoveryMs) throw new Error(`the tunnel did not recover from: ${fault.name}`);
       await sleep(50);
     }

@@ -90,7 +90,7 @@ export function nextEvent<Type extends keyof HostEvents>(host: TunnelHost, type:
 }
 
 /** Sends `size` bytes through a port to an echo target. Returns whether the same bytes came back. */
-export async function echoes(port: number, size = 1_000_000, host?: string): Promise<boolean> {
+export async function echoes(port: number | undefined, size = 1_000_000, host?: string): Promise<boolean> {
   const visitor = await visit(port, host);
   const sent = visitor.sendAll(patternChunks(size)).then(() => visitor.end());
   const { bytes, sha256 } = await visitor.hashAll();

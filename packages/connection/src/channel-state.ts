@@ -32,6 +32,11 @@ export class ChannelState {
   maxPacket = 0;
   /** whether to send CLOSE after the data that waits for the window */
   closesAfterWrite = false;
+  /**
+   * Whether EOF in both directions leaves it open until the peer closes it: a session that we opened, because the exit
+   * status may follow (RFC 4254 section 6.10).
+   */
+  awaitsClose = false;
   /** how many of our requests wait for a reply */
   pendingReplies = 0;
   /** replies to the peer's requests; most channels have none */

@@ -152,7 +152,9 @@ export class ConnectionMachine {
     if (this.#channels.size >= Limits.channels) {
       throw new SshError("limit", `expected at most ${Limits.channels} channels on one connection`);
     }
-    const { id } = this.#add("ours", window, maxPacket);
+    const state = this.#add("ours", window, maxPacket);
+    state.awaitsClose = channelType === "session";
+    const { id } = state;
     this.#sink.send(
       ChannelOpen.encode({ channelType, senderChannel: id, initialWindow: window, maxPacket, specificData }),
     );
@@ -329,6 +331,7 @@ export class ConnectionMachine {
   /** After EOF in both directions, the side that opened the channel closes it, or else we do after a grace period. */
   #closeIfDone(state: ChannelState): void {
     if (state.phase.at !== "open" || state.phase.in !== "eof" || state.phase.out !== "eof") return;
+    if (state.awaitsClose) return;
     if (state.openedBy === "ours") this.close(state.id);
     else this.#closeDeadlines.expectClose(state.id);
   }

@@ -225,6 +225,23 @@ describe("closing", () => {
     expect(other.side.receive(data(other.id))).toHaveLength(1);
   });
 
+  it("leaves a session that we opened open after EOF in both directions, until its exit status has come (RFC 4254 section 6.10)", () => {
+    for (const closedByUs of [false, true]) {
+      const side = new Side();
+      const id = side.machine.openChannel("session", nothing, limits);
+      side.receive(confirm(id));
+      side.machine.eof(id);
+      side.take();
+      const status = { recipientChannel: id, requestType: "exit-status", wantReply: false, specificData: nothing };
+      expect(side.receive(eof(id), ChannelRequest.encode(status)).map(({ type }) => type)).toEqual(["eof", "request"]);
+      expect([side.take(), side.machine.deadline]).toEqual([[], undefined]);
+      if (closedByUs) side.machine.close(id);
+      expect(side.take()).toEqual(closedByUs ? [close(7)] : []);
+      expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
+      expect(side.take()).toEqual(closedByUs ? [] : [close(7)]);
+    }
+  });
+
   it("closes a channel that we opened after EOF in both directions, in either order", () => {
     for (const order of ["ours first", "theirs first"]) {
       const { side, id } = opened();

@@ -89,7 +89,7 @@ describe("TCP keepalive (RFC 9293 3.8.4)", () => {
       await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
       const to = (target.address() as net.AddressInfo).port;
       const tunnel = await tunnelTo(await listening());
-      const { port } = await tunnel.forward({
+      const { port = 0 } = await tunnel.forward({
         address: "127.0.0.1",
         port: 0,
         target: { host: "127.0.0.1", port: to },
@@ -139,7 +139,7 @@ describe("TunnelHost.listen", () => {
   it("binds the same port in both families for port 0, and frees both", async () => {
     const tunnel = await tunnelTo(await listening());
     const forwarding = await tunnel.listen({ address: "localhost", port: 0 });
-    const { port } = forwarding;
+    const { port = 0 } = forwarding;
     expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([true, true]);
     await forwarding.close();
     expect([await answers(port, "127.0.0.1"), await answers(port, "::1")]).toEqual([false, false]);
@@ -164,7 +164,7 @@ describe("TunnelHost.listen", () => {
   it("survives clients and visitors that reset at any time", async () => {
     const host = await listening();
     const tunnel = await tunnelTo(host);
-    const { port } = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: host.port } });
+    const { port = 0 } = await tunnel.forward({ port: 0, target: { host: "127.0.0.1", port: host.port } });
     for (let i = 0; i < 20; i++) {
       for (const to of [host.port, port]) {
         const socket = net.connect({ port: to, host: "127.0.0.1" });

@@ -28,6 +28,7 @@ export class SshChannel implements Channel, ChannelCore {
   readonly onRequest: AcceptOptions["onRequest"];
   readonly #onClosed: AcceptOptions["onClosed"];
   readonly #onReleased: AcceptOptions["onReleased"];
+  readonly #extended: AcceptOptions["extended"];
   /** @internal */
   sink: PipeSink | undefined;
   /** @internal */
@@ -48,7 +49,7 @@ export class SshChannel implements Channel, ChannelCore {
     id: number,
     growth: WindowGrowth,
     context: ConnectionContext,
-    { onRequest, onClosed, onReleased }: AcceptOptions = {},
+    { onRequest, onClosed, onReleased, extended }: AcceptOptions = {},
   ) {
     this.type = type;
     this.id = id;
@@ -56,6 +57,7 @@ export class SshChannel implements Channel, ChannelCore {
     this.onRequest = onRequest;
     this.#onClosed = onClosed;
     this.#onReleased = onReleased;
+    this.#extended = extended;
     this.input = new ChannelInput(this, growth);
     this.output = new ChannelOutput(this);
   }
@@ -146,6 +148,19 @@ export class SshChannel implements Channel, ChannelCore {
 
   peek(size: number): Promise<ArrayBufferBytes> {
     return this.input.peek(size);
+  }
+
+  /** The machine's event `data` with a type. @internal */
+  receivedExtended(data: Bytes, dataType: number): void {
+    const consumed = (size: number): void => this.input.credit(size);
+    if (this.#extended === undefined) consumed(data.length);
+    else this.guard(() => this.#extended?.data(data, dataType, consumed));
+  }
+
+  /** The machine's event `eof`. @internal */
+  receivedEof(): void {
+    this.input.receivedEof();
+    this.guard(() => this.#extended?.end());
   }
 
   /** The machine's event `stalled`. @internal */

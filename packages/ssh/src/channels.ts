@@ -59,12 +59,12 @@ export class Channels {
     switch (event.type) {
       case "data":
         if (event.dataType === undefined) channel?.input.received(event.data);
-        else channel?.input.credit(event.data.length);
+        else channel?.receivedExtended(event.data, event.dataType);
         return;
       case "writable":
         return channel?.output.sendPending();
       case "eof":
-        return channel?.input.receivedEof();
+        return channel?.receivedEof();
       case "stalled":
         return channel?.stalled();
       case "closed":

@@ -37,7 +37,16 @@ export { type Socks5Options, socks5 } from "./proxy/socks5.ts";
 export { type Free, pump } from "./pump.ts";
 export { setRef } from "./ref.ts";
 export { accept, type ServerLoginOptions, serverLogin } from "./server.ts";
+export { type OpenSessionOptions, openSession, type Session, type SessionExit } from "./session.ts";
 export { type ServerLogin, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";
+export {
+  type PtyOptions,
+  programOptions,
+  type SessionProgram,
+  type SessionRequest,
+  sessionRequests,
+  type TerminalSize,
+} from "./session-requests.ts";
 export type {
   AcceptOptions,
   CallOptions,
@@ -45,6 +54,7 @@ export type {
   ChannelCounters,
   ChannelOptions,
   ConnectionStats,
+  ExtendedDataSink,
   GlobalReply,
   IncomingChannelRequest,
   IncomingOpen,
@@ -55,5 +65,6 @@ export type {
   SshConnection,
 } from "./ssh-connection.ts";
 export { type ByteStreams, pipeFromStreams, streamsFromPipe } from "./streams.ts";
+export { type TerminalMode, terminalModes } from "./terminal-modes.ts";
 export { type TypedEventListener, TypedEventTarget, type TypedListenerOptions } from "./typed-event-target.ts";
 export { version } from "./version.ts";

@@ -54,12 +54,25 @@ export interface IncomingOpen {
 export interface ChannelOptions extends Partial<ChannelLimits> {
   /** Called when both sides have sent CLOSE (RFC 4254 section 5.3) or the connection has ended. */
   readonly onReleased?: (() => void) | undefined;
+  /** The peer sent a request on the channel. Default: it is answered with failure (RFC 4254 section 5.4). */
+  readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
+  /** receives the extended data; default: it is dropped */
+  readonly extended?: ExtendedDataSink | undefined;
+}
+
+/** Receives the extended data of a channel, which shares the window of its data (RFC 4254 section 5.2). */
+export interface ExtendedDataSink {
+  /**
+   * Bytes arrived (view). Their number must be passed to `consumed` when they have been read or dropped, at once or
+   * later and in any parts, because the peer may send as many more.
+   */
+  data(chunk: Bytes, dataType: number, consumed: (size: number) => void): void;
+  /** The peer sent EOF, and nothing follows. Not called if it closes the channel without one. */
+  end(): void;
 }
 
 /** Options of a channel that is accepted. */
 export interface AcceptOptions extends ChannelOptions {
-  /** The peer sent a request on the channel. Default: it is answered with failure (RFC 4254 section 5.4). */
-  readonly onRequest?: ((request: IncomingChannelRequest) => void) | undefined;
   /**
    * Called when the channel is closed, cleanly or not. Cheaper than the promise `closed` for programs with many
    * channels.

@@ -26,6 +26,7 @@ export class ActiveForwarding implements Listener {
   #opening: Deferred | undefined = deferred();
   #state: ForwardingState = "pending";
   #reason: SshError | undefined;
+  /** 0 until the server has chosen one, and if it does not name it; `undefined` for a UNIX socket */
   #port: number | undefined;
   #link: Link | undefined;
   #retry: { readonly timer: ReturnType<typeof setTimeout>; go(): void } | undefined;
@@ -40,12 +41,16 @@ export class ActiveForwarding implements Listener {
     this.#visitors = new Visitors(context, this, options);
   }
 
-  get port(): number {
-    return this.#port ?? 0;
+  get port(): number | undefined {
+    return this.#port || undefined;
   }
 
   get path(): string | undefined {
     return this.#options.path;
+  }
+
+  get url(): string | undefined {
+    return this.#context.hosted?.urlOf(this);
   }
 
   get state(): ForwardingState {
@@ -83,7 +88,7 @@ export class ActiveForwarding implements Listener {
     while (this.#isAt(link)) {
       try {
         const port = await this.#request(link);
-        if (this.#isAt(link)) this.#becomeOpen(port);
+        if (this.#isAt(link)) this.#becomeOpen();
         // It was closed before the server's answer arrived.
         else await link.cancel(this.address, port, () => {}, {});
         return;
@@ -142,8 +147,11 @@ export class ActiveForwarding implements Listener {
   /** Probes without reporting a failure to the program. */
   async runProbe(call: CallOptions = {}): Promise<ProbeResult> {
     const link = this.#link;
-    if (this.#state !== "open" || link === undefined) {
-      throw new SshError("closed", `expected an open forwarding to probe, got one that is ${this.#state}`);
+    if (this.#state !== "open" || link === undefined || this.#port === 0) {
+      throw new SshError(
+        "closed",
+        `expected an open forwarding with a known port to probe, got one that is ${this.#state}`,
+      );
     }
     const port = this.#port;
     const hosts = port === undefined ? [this.address] : probeAddresses(this.address);
@@ -201,8 +209,14 @@ export class ActiveForwarding implements Listener {
    */
   async #request(link: Link): Promise<number | undefined> {
     const listen = (port: number | undefined): Promise<number | undefined> =>
-      link.listen(this.address, port, this.#visitors.incoming, this.#requests.signal);
+      link.listen(this.address, port, this.#visitors.incoming, {
+        signal: this.#requests.signal,
+        onBound: (bound) => {
+          this.#port = bound;
+        },
+      });
     const { port: requested, keepPort } = this.#options;
+    if (this.#context.hosted?.repeatsPort) this.#port = requested;
     try {
       return await listen(this.#port);
     } catch (error) {
@@ -227,8 +241,7 @@ export class ActiveForwarding implements Listener {
     });
   }
 
-  #becomeOpen(port: number | undefined): void {
-    this.#port = port;
+  #becomeOpen(): void {
     this.#opening?.resolve();
     this.#opening = undefined;
     this.#become("open", undefined);

@@ -11,10 +11,13 @@ import {
   SshError,
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
+import type { HostedSession } from "./hosted-session.ts";
 import type { CheckedForwarding, CloseOptions, ForwardOptions, ListenOptions, RequestOptions } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import type { Target, TcpTarget } from "./target.ts";
 import type { VisitorRequirements } from "./visitor-limits.ts";
+
+type RequestDefaults = HostedSession["request"] | undefined;
 
 const requestOptions = [
   "address",
@@ -33,10 +36,12 @@ export function checkForwardOptions(
   given: ForwardOptions,
   ignored: readonly unknown[],
   platform: Platform,
+  defaults?: RequestDefaults,
 ): CheckedForwarding {
   refuseIgnored("forward", ignored);
   const own = given?.target === "socks" ? (["allow"] as const) : (["proxyProtocol", "targetRetryMs"] as const);
-  const { target, targetRetryMs = 0 } = checkRequest("forward", given, "target", ...own);
+  const request = checkRequest("forward", given, ["target", ...own], defaults);
+  const { target, targetRetryMs = 0 } = request;
   if (target === undefined)
     throw new SshError(
       "misuse",
@@ -52,7 +57,7 @@ export function checkForwardOptions(
   else platform.specialTargets.check(target, given);
   expectNumber("targetRetryMs", targetRetryMs, 0);
   checkFeatures(given, platform);
-  return withDefaults(given, target, Limits.backlog);
+  return withDefaults(request, target, Limits.backlog);
 }
 
 /** Whether it is `socks`, or has a path. */
@@ -78,20 +83,25 @@ export function checkListenOptions(
   given: ListenOptions,
   ignored: readonly unknown[],
   platform: Platform,
+  defaults?: RequestDefaults,
 ): CheckedForwarding {
   refuseIgnored("listen", ignored);
-  const { backlog = Limits.backlog } = checkRequest("listen", given, "backlog");
+  const request = checkRequest("listen", given, ["backlog"], defaults);
+  const { backlog = Limits.backlog } = request;
   checkFeatures(given, platform);
   expectInteger("backlog", backlog, 1);
-  return withDefaults(given, undefined, backlog);
+  return withDefaults(request, undefined, backlog);
 }
 
 function checkRequest<Options extends RequestOptions>(
   what: string,
-  given: Options,
-  ...own: readonly (keyof Options & string)[]
+  options: Options,
+  own: readonly (keyof Options & string)[],
+  defaults: RequestDefaults,
 ): Options {
-  checkOptions(what, given, [...requestOptions, ...own]);
+  checkOptions(what, options, [...requestOptions, ...own]);
+  // A path needs no address and no port.
+  const given = options.path === undefined ? { ...defaults, ...options } : options;
   if (given.address !== undefined) expectType("address", given.address, "string");
   if (given.path === undefined) expectPort("port", given.port, 0);
   else {

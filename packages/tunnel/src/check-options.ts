@@ -41,13 +41,15 @@ const tunnelOptions = [
   "reconnect",
   "beforeReconnect",
   "exitOnForwardFailure",
+  "session",
+  "service",
   "selfCheck",
   "loginTimeoutMs",
   "targetTimeoutMs",
   "tap",
 ] as const satisfies readonly (keyof TunnelOptions)[];
 
-type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey">;
+type PlatformDefaults = Pick<Platform, "algorithms" | "defaultHostKey" | "service">;
 type GivenOptions = Omit<TunnelOptions, "hostKey"> & Partial<Pick<TunnelOptions, "hostKey">>;
 
 /** @throws SshError `misuse` with the name of the option, the expected value and the actual one */
@@ -90,6 +92,7 @@ export function checkTunnelOptions(given: GivenOptions, platform: PlatformDefaul
     keepAlive: checkKeepAlive(given.keepAlive, { intervalMs: 30_000, countMax: 5 }),
     reconnect: checkReconnect(given.reconnect),
     beforeReconnect: given.beforeReconnect,
+    hosted: checkHosted(given, platform),
     selfCheckMs: selfCheck.intervalMs,
     loginTimeoutMs,
     targetTimeoutMs,
@@ -130,6 +133,12 @@ function checkHostKey(hostKey: HostKeyCheck | undefined, of = ""): HostKeyCheck 
   const got =
     typeof hostKey === "string" ? `the string ${quote(hostKey)}: write fingerprint(…)` : describeType(hostKey);
   throw new SshError("misuse", `expected ${of}hostKey to be a function or an object with check(), ${hint}; got ${got}`);
+}
+
+function checkHosted({ session, service }: GivenOptions, platform: PlatformDefaults): CheckedOptions["hosted"] {
+  const hosted = service ?? (session && platform.service);
+  if (session ?? hosted) expectType("service", hosted, "function");
+  return hosted?.(session) as CheckedOptions["hosted"];
 }
 
 function checkVia(via: TunnelOptions["via"] = []): readonly CheckedJumpHost[] {

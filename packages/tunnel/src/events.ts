@@ -42,7 +42,7 @@ export class ReconnectAttemptEvent extends Event {
   }
 }
 
-/** A forwarding's state changed. */
+/** A forwarding's state or URL changed. */
 export class ForwardingEvent extends Event {
   readonly forwarding: Forwarding;
   readonly state: ForwardingState;
@@ -70,13 +70,14 @@ export class SelfCheckEvent extends Event {
 
 /**
  * The server sent a text: `banner` before login (RFC 4252 section 5.4), `debug` at any time (RFC 4253 section 11.3).
- * Each line that it sends before its identification (RFC 4253 section 4.2) also fires `debug`.
+ * Each line that it sends before its identification (RFC 4253 section 4.2) also fires `debug`. `message`: whole lines
+ * of the text of the tunnel's `session`.
  */
 export class NoticeEvent extends Event {
-  /** from the network; unprintable characters are escaped as `\u{…}`, except line ends and tabs in a banner */
+  /** from the network; unprintable characters are escaped as `\u{…}`, except line ends and tabs in a banner or message */
   readonly message: string;
 
-  constructor(type: "banner" | "debug", message: string) {
+  constructor(type: "banner" | "debug" | "message", message: string) {
     super(type);
     this.message = message;
   }
@@ -122,6 +123,7 @@ export interface TunnelEvents {
   readonly selfcheck: SelfCheckEvent;
   readonly banner: NoticeEvent;
   readonly debug: NoticeEvent;
+  readonly message: NoticeEvent;
   readonly visitorerror: VisitorErrorEvent;
   readonly localerror: LocalErrorEvent;
 }

@@ -2,6 +2,7 @@
 import type { Address, CallOptions, Channel } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { ForwardingStats } from "./forwarding-stats.ts";
+import type { HostedSession } from "./hosted-session.ts";
 import type { Platform } from "./platform.ts";
 import type { ProbeResult } from "./probe.ts";
 import type { Target } from "./target.ts";
@@ -18,11 +19,17 @@ export interface Forwarding {
   readonly address: string;
   /**
    * The port that the server listens on. If 0 was requested, the server chose it, and it may change with a reconnection
-   * unless `keepPort` is set. 0 for a UNIX socket.
+   * unless `keepPort` is set. `undefined` for a UNIX socket, and if the server did not say, see
+   * `ServiceProfile.omitsPort`.
    */
-  readonly port: number;
+  readonly port: number | undefined;
   /** the path of a UNIX socket on the server, as requested; `undefined` for a port */
   readonly path: string | undefined;
+  /**
+   * The public URL, once the service has printed it in the tunnel's `session` on the current connection. The event
+   * `forwarding` fires when it changes.
+   */
+  readonly url: string | undefined;
   readonly target: Target | "socks" | undefined;
   readonly state: ForwardingState;
   /** why it is `pending` or `closed` */
@@ -56,6 +63,7 @@ export interface ForwardedChannel extends Channel {
 export interface ForwardingContext {
   readonly platform: Platform;
   readonly targetTimeoutMs: number;
+  readonly hosted: HostedSession | undefined;
   /** The state changed. Not called until the forwarding has been open. */
   changed(forwarding: Forwarding, state: ForwardingState, reason: SshError | undefined): void;
   /** The server refused the port, or its answer was malformed. Called after `changed`. */

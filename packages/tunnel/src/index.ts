@@ -28,6 +28,11 @@ export {
   type HostKeyVerifier,
   hostKeyOption,
 } from "./host-key.ts";
+export {
+  type HostedService,
+  hostedService,
+  type ServiceProfile,
+} from "./hosted-session.ts";
 export { createKnownHosts } from "./known-hosts.ts";
 export {
   type HostKeyUpdate,
@@ -68,6 +73,21 @@ export type { Platform } from "./platform.ts";
 export type { ProbeAnswer, ProbeResult } from "./probe.ts";
 export type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 export { ReverseTunnel } from "./reverse-tunnel.ts";
+export {
+  type FrpOptions,
+  frp,
+  localhostRun,
+  type NgrokOptions,
+  ngrok,
+  type OpenServicePreset,
+  type PinggyOptions,
+  pinggy,
+  type ServicePreset,
+  type SishOptions,
+  serveo,
+  sish,
+  srvUs,
+} from "./services.ts";
 export {
   createSpecialTargets,
   type SpecialTargets,

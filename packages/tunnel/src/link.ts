@@ -9,19 +9,19 @@ import {
   setRef,
 } from "@postern/ssh";
 import { quote, SshError, toSshError } from "@postern/wire";
+import type { HostedSessionEvents } from "./hosted-session.ts";
 import type { CheckedOptions, Endpoint } from "./options.ts";
 import type { Platform } from "./platform.ts";
 import { LinkFailure } from "./reconnect.ts";
-import { type OpenHandler, RemoteListener } from "./remote-listener.ts";
+import { type ListenCall, type OpenHandler, RemoteListener } from "./remote-listener.ts";
 import { Route } from "./route.ts";
 import { unlessAborted } from "./waiting.ts";
 
 /** Callbacks while a link is made, and after. */
-export interface LinkEvents {
+export interface LinkEvents extends HostedSessionEvents {
   /** The host key is trusted and login begins. Ports may be requested on the link from now on. */
   authenticating(link: Link): void;
   banner(message: string): void;
-  debug(message: string): void;
 }
 
 /** How a link is made. */
@@ -33,6 +33,8 @@ export interface Attempt {
   readonly guess: Preferred | undefined;
 }
 
+type LinkListenCall = ListenCall & { readonly signal: AbortSignal };
+
 /** A connection that has logged in or is about to, and its listening ports. */
 export class Link {
   readonly connection: SshConnection;
@@ -41,15 +43,24 @@ export class Link {
   readonly #pipelines: boolean;
   /** Settles with the login. */
   readonly #login: Deferred = deferred();
+  readonly #openSession: (login: Promise<void>) => void;
 
   /**
    * @param pipelines whether requests may follow the login request at once if the server allows it (RFC 4252 5.1)
+   * @param openSession called behind each request for a port
    */
-  constructor(connection: SshConnection, listener: RemoteListener, route: Route, pipelines: boolean) {
+  constructor(
+    connection: SshConnection,
+    listener: RemoteListener,
+    route: Route,
+    pipelines: boolean,
+    openSession: (login: Promise<void>) => void,
+  ) {
     this.connection = connection;
     this.#listener = listener;
     this.#route = route;
     this.#pipelines = pipelines;
+    this.#openSession = openSession;
   }
 
   /**
@@ -63,11 +74,14 @@ export class Link {
     address: string,
     port: number | undefined,
     onOpen: OpenHandler,
-    signal: AbortSignal,
+    call: LinkListenCall,
   ): Promise<number | undefined> {
+    const { signal } = call;
     if (!this.#pipelines) await unlessAborted(this.#login.promise, signal);
     try {
-      return await this.#listener.listen(address, port, onOpen, { signal });
+      const listening = this.#listener.listen(address, port, onOpen, call);
+      if (!signal.aborted) this.#openSession(this.#login.promise);
+      return await listening;
     } finally {
       // If login has failed, rejects with its error instead of the request's. After success, the server may reply
       // before the tunnel is open.
@@ -155,8 +169,10 @@ export class Link {
         hostKey: route.hostKey(hostKey, { host, port, hostKeyAlias }),
         onLogin: (connection) => {
           route.at = "login";
-          listener = new RemoteListener(connection);
-          link = new Link(connection, listener, route, pipelines);
+          listener = new RemoteListener(connection, options.hosted?.omitsPort);
+          link = new Link(connection, listener, route, pipelines, (login) =>
+            options.hosted?.open(connection, events, login),
+          );
           if (!signal.aborted) events.authenticating(link);
         },
         onNotice: (message) => events.debug(message),

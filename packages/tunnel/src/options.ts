@@ -1,9 +1,10 @@
 /** The options of a ReverseTunnel and its calls. `check-options.ts` and `check-calls.ts` check them. @module */
 import type { AuthEntry, MaybePromise } from "@postern/auth";
 import type { Algorithms } from "@postern/crypto";
-import type { Address, KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits } from "@postern/ssh";
+import type { Address, KeepAliveOptions, PacketTap, ProxyServer, rekeyLimits, SessionProgram } from "@postern/ssh";
 import type { SshError } from "@postern/wire";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { HostedService, HostedSession } from "./hosted-session.ts";
 import type { BackoffOptions, ReconnectOptions } from "./reconnect.ts";
 import type { Target } from "./target.ts";
 import type { ForwardingLimits, ProxyProtocolVersion } from "./visitor-limits.ts";
@@ -101,6 +102,17 @@ export interface TunnelOptions {
    * forwarding ends.
    */
   readonly exitOnForwardFailure?: boolean;
+  /**
+   * Opens one session on each connection, for services that need it or print the URL there: right behind the first
+   * request for a port, without waiting for its answer. Its requests want no reply, its text is the event `message`,
+   * and its end does not end the tunnel.
+   */
+  readonly session?: SessionProgram;
+  /**
+   * How a hosted service differs from sshd: the presets, such as `pinggy()`, bring it, and `hostedService(…)` makes it.
+   * `@postern/web` needs it for each `session`.
+   */
+  readonly service?: HostedService;
   /** probes each open forwarding every `intervalMs`, and fires `selfcheck`; default 0, never */
   readonly selfCheck?: { readonly intervalMs: number };
   /**
@@ -136,7 +148,7 @@ export interface RequestOptions {
    * `localhost`: loopback of both (RFC 4254 section 7.1).
    */
   readonly address?: string;
-  /** 0 lets the server choose; either this or `path` is required */
+  /** 0 lets the server choose; either this or `path` is required, unless the tunnel's `service` has a default */
   readonly port?: number;
   /**
    * The path of a UNIX socket on the server (`streamlocal-forward@openssh.com`). A relative path is relative to the
@@ -236,6 +248,7 @@ export interface CheckedOptions {
   readonly reconnect: ReconnectOptions;
   readonly beforeReconnect: TunnelOptions["beforeReconnect"];
   readonly exitOnForwardFailure: boolean;
+  readonly hosted: HostedSession | undefined;
   readonly selfCheckMs: number;
   readonly loginTimeoutMs: number;
   readonly targetTimeoutMs: number;

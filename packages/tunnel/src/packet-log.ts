@@ -33,7 +33,8 @@ const verbs = { sent: "send", received: "receive" };
 
 function textOf({ about, fields, problem }: PacketDescription): string {
   const shown = fields.flatMap(({ name, value, meaning, isSecret }) => {
-    const text = isSecret ? undefined : textOfValue(value);
+    // The environment of a session may hold secrets.
+    const text = isSecret || about === "env" ? undefined : textOfValue(value);
     return text === undefined ? [] : [`${name} ${meaning ?? text}`];
   });
   const parts = [about, ...shown, problem && `problem: ${problem}`].filter((part) => part !== undefined && part !== "");

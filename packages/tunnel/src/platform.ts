@@ -2,6 +2,7 @@
 import type { Algorithms, Hash, Random } from "@postern/crypto";
 import type { Free } from "@postern/ssh";
 import type { HostKeyCheck } from "./host-key.ts";
+import type { HostedService } from "./hosted-session.ts";
 import type { LocalContext, LocalForwarder } from "./local-options.ts";
 import type { SpecialTargets } from "./special-targets.ts";
 import type { Dial, Target } from "./target.ts";
@@ -33,6 +34,8 @@ export interface Platform {
   readonly defaultHostKey?: (() => HostKeyCheck) | undefined;
   /** SHA-256, for fingerprints. */
   readonly sha256: Hash;
+  /** the default of the option `service` if there is a `session`; without it, a session needs a service */
+  readonly service?: HostedService | undefined;
   /** Frees the memory of a chunk (takes it), see `pump`. */
   readonly free?: Free | undefined;
 }

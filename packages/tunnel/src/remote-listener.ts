@@ -23,6 +23,12 @@ export type ForwardedOpen = Omit<ValuesOf<typeof ForwardedTcpip>, "port"> & { re
 /** Handles the channel opens of one forwarding. */
 export type OpenHandler = (open: IncomingOpen, specificData: ForwardedOpen) => void;
 
+/** Options of {@link RemoteListener.listen}. */
+export interface ListenCall extends CallOptions {
+  /** Called with the port, if it is one, while the reply is handled, before any later message is read. */
+  readonly onBound?: (port: number | undefined) => void;
+}
+
 interface Route {
   readonly address: string;
   readonly port: number | undefined;
@@ -32,14 +38,17 @@ interface Route {
 /** The listening ports and sockets of one connection. */
 export class RemoteListener {
   readonly #connection: SshConnection;
+  readonly #omitsPort: boolean;
   readonly #routes = new Set<Route>();
   /**
    * SSH_MSG_DEBUG texts since the last request or reply. OpenSSH explains a refusal with one, just before the reply.
    */
   #debugTexts: string[] = [];
 
-  constructor(connection: SshConnection) {
+  /** @param omitsPort whether a reply may lack the port that the server chose; then the port is 0 */
+  constructor(connection: SshConnection, omitsPort = false) {
     this.#connection = connection;
+    this.#omitsPort = omitsPort;
   }
 
   /** The server sent SSH_MSG_DEBUG. */
@@ -61,7 +70,7 @@ export class RemoteListener {
     address: string,
     port: number | undefined,
     onOpen: OpenHandler,
-    { signal }: CallOptions,
+    { signal, onBound }: ListenCall,
   ): Promise<number | undefined> {
     if (port !== 0 && this.#exact(address, port) !== undefined) {
       throw new SshError("misuse", `expected a port that is not forwarded yet, got ${describe(address, port)}`);
@@ -80,7 +89,10 @@ export class RemoteListener {
         if (bound === undefined) return;
         // The call was aborted, so the port is freed again.
         if (signal?.aborted) this.#sendCancel(address, bound.port).catch(() => {});
-        else this.#routes.add({ address, ...bound, onOpen });
+        else {
+          this.#routes.add({ address, ...bound, onOpen });
+          onBound?.(bound.port);
+        }
       },
     });
     if (bound !== undefined) return bound.port;
@@ -138,12 +150,12 @@ export class RemoteListener {
 
   /**
    * Finds the route by address and port as requested, or by the port alone if that is unique, because some servers
-   * report another address. A path must be the same.
+   * report another address. A path must be the same. A port that the server did not name may be any.
    */
   #route({ address, port }: ForwardedOpen): Route | undefined {
     const exact = this.#exact(address, port);
     if (exact !== undefined || port === undefined) return exact;
-    const [first, second] = [...this.#routes].filter((route) => route.port === port);
+    const [first, second] = [...this.#routes].filter((route) => route.port === port || route.port === 0);
     return second === undefined ? first : undefined;
   }
 
@@ -162,7 +174,7 @@ export class RemoteListener {
   }
 
   #chosenPort(specificData: Bytes): { readonly port: number } | undefined {
-    if (specificData.length !== 4) return undefined;
+    if (specificData.length !== 4) return this.#omitsPort && specificData.length === 0 ? { port: 0 } : undefined;
     const { port } = TcpipForwardReply.decode(specificData);
     return port >= 1 && port <= Limits.maxPort ? { port } : undefined;
   }

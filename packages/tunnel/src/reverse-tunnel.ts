@@ -37,7 +37,8 @@ import { abortableCall, sleep } from "./waiting.ts";
 /**
  * A reverse tunnel through an SSH server.
  *
- * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `visitorerror`, `localerror` (see
+ * Events: `state`, `reconnectattempt`, `forwarding`, `selfcheck`, `banner`, `debug`, `message`, `visitorerror`,
+ * `localerror` (see
  * `TunnelEvents`). No listener is required.
  *
  * When a tunnel that was connected gives up, `closed` rejects. If no code handles that, and no call or iterator rejects
@@ -84,6 +85,12 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       },
       banner: (message) => void this.dispatchEvent(new NoticeEvent("banner", message)),
       debug: (message) => void this.dispatchEvent(new NoticeEvent("debug", message)),
+      message: (message) => {
+        this.#options.hosted?.read(message, [...this.#forwardings, ...this.#opening], (one) =>
+          this.#forwardingChanged(one, one.state, one.reason),
+        );
+        this.dispatchEvent(new NoticeEvent("message", message));
+      },
     });
     this.#local = platform.local?.({
       tunnel: this,
@@ -157,7 +164,8 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * const web = await tunnel.forward({ port: 8080, target: { host: "127.0.0.1", port: 80 } });
    */
   async forward(options: ForwardOptions, ...ignored: []): Promise<Forwarding> {
-    return await this.#request(checkForwardOptions(options, ignored, this.#platform), options.signal);
+    const checked = checkForwardOptions(options, ignored, this.#platform, this.#options.hosted?.request);
+    return await this.#request(checked, options.signal);
   }
 
   /**
@@ -170,7 +178,8 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    * for await (const channel of listener) void channel.readable.pipeTo(channel.writable).catch(console.error);
    */
   async listen(options: ListenOptions, ...ignored: []): Promise<Listener> {
-    return await this.#request(checkListenOptions(options, ignored, this.#platform), options.signal);
+    const checked = checkListenOptions(options, ignored, this.#platform, this.#options.hosted?.request);
+    return await this.#request(checked, options.signal);
   }
 
   /**
@@ -275,6 +284,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
       {
         platform: this.#platform,
         targetTimeoutMs: this.#options.targetTimeoutMs,
+        hosted: this.#options.hosted,
         changed: (_self, state, reason) => this.#forwardingChanged(forwarding, state, reason),
         failed: (error) => {
           const isFinal = this.#options.exitOnForwardFailure && ["refused", "denied", "protocol"].includes(error.code);

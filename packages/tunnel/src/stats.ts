@@ -40,7 +40,7 @@ export class Timeline {
   }
 
   add(state: TunnelState | ForwardingState, reason: Error | undefined, forwarding?: Forwarding): void {
-    const name = forwarding && (forwarding.path ?? `${forwarding.address}:${forwarding.port}`);
+    const name = forwarding && (forwarding.path ?? `${forwarding.address}:${forwarding.port ?? "?"}`);
     this.#entries.push({ at: Date.now(), state, forwarding: name, reason: reason?.message });
     if (this.#entries.length > Limits.timeline) this.#entries.shift();
   }

@@ -16,7 +16,7 @@ import { nothingOnTheWire, sumOfWires, type WireStats } from "./stats.ts";
 import { sleep, withDeadline } from "./waiting.ts";
 
 /** Callbacks of a {@link Supervisor}. */
-export interface SupervisorContext extends Pick<LinkEvents, "banner" | "debug"> {
+export interface SupervisorContext extends Pick<LinkEvents, "banner" | "debug" | "message"> {
   /** The state changed. `closed` comes last, after `ended`. */
   stateChanged(state: TunnelState, reason: SshError | undefined): void;
   /** An attempt is scheduled. Returns false to end the tunnel instead. */

@@ -6,7 +6,7 @@ import type { ReverseTunnel } from "./reverse-tunnel.ts";
 
 /**
  * Passes a record of each event of a tunnel to `log`: `state`, `reconnectattempt`, `forwarding`, `visitorerror`,
- * `selfcheck`, `banner` and `debug`. The tunnels of `@postern/node` and `@postern/web` call it for their option `log`.
+ * `selfcheck`, `localerror`, `banner`, `message` and `debug`. The tunnels of `@postern/node` and `@postern/web` call it for their option `log`.
  */
 export function logTunnel(tunnel: ReverseTunnel, log: Log): void {
   const write = createLogWriter(log);
@@ -31,12 +31,18 @@ export function logTunnel(tunnel: ReverseTunnel, log: Log): void {
     const fields = { ...forwardingFields(forwarding), originHost: origin.host, originPort: origin.port, reason };
     write("warn", "visitorerror", `a visitor of ${nameOf(forwarding)} was refused: ${reason}`, fields);
   });
+  tunnel.addEventListener("localerror", ({ forwarding, origin, error }) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    const fields = { address: forwarding.address, port: forwarding.port, originHost: origin?.host, originPort: origin?.port };
+    write("warn", "localerror", `a connection to a local port was refused: ${reason}`, { ...fields, reason });
+  });
   tunnel.addEventListener("selfcheck", ({ forwarding, result }) => {
     const fields = { ...forwardingFields(forwarding), ok: result.ok };
     const message = result.ok ? "leads here" : "does not lead here";
     write(result.ok ? "debug" : "warn", "selfcheck", `${nameOf(forwarding)} ${message}`, fields);
   });
   tunnel.addEventListener("banner", ({ message }) => write("info", "banner", message));
+  tunnel.addEventListener("message", ({ message }) => write("info", "message", message));
   tunnel.addEventListener("debug", ({ message }) => write("debug", "debug", message));
 }
 
@@ -48,12 +54,12 @@ function reasonFields(reason: SshError | undefined): LogFields {
   return reason === undefined ? {} : { code: reason.code, reason: reason.message };
 }
 
-function nameOf({ address, port }: Forwarding): string {
-  return `${address}:${port}`;
+function nameOf({ address, port, path }: Forwarding): string {
+  return path ?? `${address}:${port ?? "?"}`;
 }
 
-function forwardingFields({ address, port }: Forwarding): LogFields {
-  return { address, port };
+function forwardingFields({ address, port, path, url }: Forwarding): LogFields {
+  return path === undefined ? { address, port, url } : { path };
 }
 
 function peerFields({ peer }: ReverseTunnel): LogFields {

@@ -3,7 +3,7 @@ import type { BytePipe } from "@postern/ssh";
 import { readToEnd, received, rejection, turns } from "@postern/testkit";
 import { ChannelClose, ChannelData, OpenFailureReason, SshError, utf8 } from "@postern/wire";
 import { describe, expect, it } from "vitest";
-import type { Forwarding, ForwardingLimits } from "../src/index.ts";
+import type { ForwardingLimits } from "../src/index.ts";
 import { advance, forwarded, onVirtualClock, openTunnel, Rig, request, target, World } from "./world/index.ts";
 
 onVirtualClock();
@@ -106,8 +106,8 @@ describe("limits.bytesPerSecond", () => {
   it("lets bytes pass both ways at that rate, shared by all visitors, and loses none", async () => {
     const rate = 10_000;
     const world = new World();
-    const { forwarding, pipes } = await tunnelWith(world, { bytesPerSecond: rate });
-    const visitors = await Promise.all([world.visit(forwarding.port), world.visit(forwarding.port)]);
+    const pipes = await tunnelWith(world, { bytesPerSecond: rate });
+    const visitors = await Promise.all([world.visit(8080), world.visit(8080)]);
     const down = visitors.map((visitor) => received(visitor));
     const up = pipes.map((pipe) => received(pipe));
     const chunk = new Uint8Array(5_000).fill(0x61);
@@ -125,8 +125,8 @@ describe("limits.bytesPerSecond", () => {
 
   it("ends each direction only after its bytes", async () => {
     const world = new World();
-    const { forwarding, pipes } = await tunnelWith(world, { bytesPerSecond: 1000 });
-    const visitor = await world.visit(forwarding.port);
+    const pipes = await tunnelWith(world, { bytesPerSecond: 1000 });
+    const visitor = await world.visit(8080);
     const up = received(pipes[0] as BytePipe);
     visitor.write(new Uint8Array(3000).fill(0x61));
     visitor.write(new Uint8Array(3000).fill(0x62));
@@ -147,12 +147,12 @@ describe("limits.bytesPerSecond", () => {
 async function tunnelWith(
   world: World,
   limits: ForwardingLimits,
-): Promise<{ readonly forwarding: Forwarding; readonly pipes: readonly BytePipe[] }> {
+): Promise<readonly BytePipe[]> {
   const { tunnel } = await openTunnel(world);
   const pipes: BytePipe[] = [];
   world.targets.set("target:80", (pipe) => void pipes.push(pipe));
-  const forwarding = await tunnel.forward({ port: 8080, target, limits });
-  return { forwarding, pipes };
+  await tunnel.forward({ port: 8080, target, limits });
+  return pipes;
 }
 
 describe("targetRetryMs", () => {

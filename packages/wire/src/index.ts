@@ -15,6 +15,7 @@ export * from "./error.ts";
 export * from "./messages/auth.ts";
 export * from "./messages/connection.ts";
 export * from "./messages/requests.ts";
+export * from "./messages/session.ts";
 export * from "./messages/transport.ts";
 export * from "./reader.ts";
 export * from "./server-limits.ts";

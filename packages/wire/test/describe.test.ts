@@ -14,7 +14,7 @@ const valuesOf = ({ fields }: wire.PacketDescription): Record<string, unknown> =
 describe("sections", () => {
   it("are those of the comments of the tables", () => {
     const comments = new Map<string, string>();
-    for (const file of ["auth", "connection", "requests", "transport"]) {
+    for (const file of ["auth", "connection", "requests", "session", "transport"]) {
       const text = readFileSync(new URL(`../src/messages/${file}.ts`, import.meta.url), "utf8");
       const found = text.matchAll(
         /\/\*\* ([^*\n]+) \*\/\nexport const \w+[^=]*=\s+(?:\/\* @__PURE__ \*\/ )?(?:message\(\d+, |record\()"([^"]+)"/g,
@@ -190,6 +190,20 @@ describe("a description", () => {
     const direct = wire.DirectStreamlocal.encode({ path: "/b", reserved: none, reservedNumber: 0 });
     expect(describeOpen("direct-streamlocal@openssh.com", direct)).toMatchObject({ path: "/b", reservedNumber: 0 });
     expect(describeOpen("constructor", none)).not.toHaveProperty("path");
+  });
+
+  it("decodes the requests of sessions by their names (RFC 4254 section 6)", () => {
+    const describeRequest = (requestType: string, specificData: Uint8Array): wire.PacketDescription =>
+      createPacketDecoder().describe(
+        "sent",
+        wire.ChannelRequest.encode({ recipientChannel: 0, requestType, wantReply: true, specificData }),
+      );
+    const exec = describeRequest("exec", wire.ExecRequest.encode({ command: "ls" }));
+    expect([exec.about, exec.aboutSection?.section, valuesOf(exec).command]).toEqual(["exec", "6.5", "ls"]);
+    expect(valuesOf(describeRequest("exit-status", wire.ExitStatus.encode({ status: 3 })))).toMatchObject({
+      status: 3,
+    });
+    expect(describeRequest("constructor", none).aboutSection).toBeUndefined();
   });
 
   it("names reason codes", () => {

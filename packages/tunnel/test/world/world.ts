@@ -20,7 +20,7 @@ import {
   TcpipForwardReply,
   utf8,
 } from "@postern/wire";
-import { type Dial, type Platform, type VisitorFeatures, visitorFeatures } from "../../src/index.ts";
+import { type Dial, hostedService, type Platform, type VisitorFeatures, visitorFeatures } from "../../src/index.ts";
 import { afterTest } from "./clock.ts";
 
 /**
@@ -60,6 +60,7 @@ export interface ServerLink {
 export class World implements Platform {
   readonly algorithms = modernAlgorithms;
   readonly sha256 = sha256;
+  readonly service = hostedService();
   readonly visitorFeatures: VisitorFeatures | undefined = visitorFeatures;
   readonly random = seededRandom("host world");
   /** the addresses that were dialled, `host:port`, including targets */

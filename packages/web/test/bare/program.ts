@@ -66,7 +66,7 @@ export async function runTunnel(
   const host = await listening;
   const specificData = {
     address: forwarding.address,
-    port: forwarding.port,
+    port: forwarding.port ?? 0,
     originAddress: "192.0.2.1",
     originPort: 1,
   };

@@ -5,6 +5,7 @@ import { DisconnectReason } from "../error.ts";
 import * as auth from "../messages/auth.ts";
 import * as connection from "../messages/connection.ts";
 import * as requests from "../messages/requests.ts";
+import * as session from "../messages/session.ts";
 import * as transport from "../messages/transport.ts";
 import { type ChannelNumbers, ChannelTracker, type ChannelWindows } from "./channel-tracker.ts";
 import { type SpecificationSection, sectionOf } from "./sources.ts";
@@ -137,8 +138,10 @@ class Decoder implements PacketDecoder {
         const about = String(values.channelType);
         return { about, table: openTables.get(about) };
       }
-      case connection.ChannelRequest.number:
-        return { about: String(values.requestType) };
+      case connection.ChannelRequest.number: {
+        const about = String(values.requestType);
+        return { about, table: sessionTables.find(({ name }) => name === about) };
+      }
       default:
         return {};
     }
@@ -173,6 +176,18 @@ const openTables: Tables = /* @__PURE__ */ new Map<string, Codec<unknown>>([
   ["forwarded-streamlocal@openssh.com", requests.ForwardedStreamlocal],
   ["direct-streamlocal@openssh.com", requests.DirectStreamlocal],
 ]);
+
+/** Each has the name of its channel request. */
+const sessionTables: readonly Codec<unknown>[] = /* @__PURE__ */ (() => [
+  session.PtyRequest,
+  session.EnvRequest,
+  session.ExecRequest,
+  session.SubsystemRequest,
+  session.WindowChange,
+  session.SignalRequest,
+  session.ExitStatus,
+  session.ExitSignal,
+])() as readonly Codec<unknown>[];
 
 function allMessages(): Message<unknown>[] {
   return [
