@@ -1,5 +1,14 @@
 /** The requests that start a session, RFC 4254 sections 6.2 to 6.5. @module */
-import { type Bytes, EnvRequest, ExecRequest, expectText, expectType, PtyRequest, SshError, SubsystemRequest } from "@postern/wire";
+import {
+  type Bytes,
+  EnvRequest,
+  ExecRequest,
+  expectText,
+  expectType,
+  PtyRequest,
+  SshError,
+  SubsystemRequest,
+} from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { checkOptions } from "./options.ts";
 

@@ -1,5 +1,15 @@
 /** Sessions of a client: commands, shells and subsystems (RFC 4254 section 6). @module */
-import { type ArrayBufferBytes, type Bytes, ExitSignal, ExitStatus, expectSignal, SignalRequest, SshError, sanitizeText, WindowChange } from "@postern/wire";
+import {
+  type ArrayBufferBytes,
+  type Bytes,
+  ExitSignal,
+  ExitStatus,
+  expectSignal,
+  SignalRequest,
+  SshError,
+  sanitizeText,
+  WindowChange,
+} from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { ByteQueue } from "./byte-queue.ts";
 import type { SshChannel } from "./channel.ts";

@@ -33,7 +33,12 @@ export function logTunnel(tunnel: ReverseTunnel, log: Log): void {
   });
   tunnel.addEventListener("localerror", ({ forwarding, origin, error }) => {
     const reason = error instanceof Error ? error.message : String(error);
-    const fields = { address: forwarding.address, port: forwarding.port, originHost: origin?.host, originPort: origin?.port };
+    const fields = {
+      address: forwarding.address,
+      port: forwarding.port,
+      originHost: origin?.host,
+      originPort: origin?.port,
+    };
     write("warn", "localerror", `a connection to a local port was refused: ${reason}`, { ...fields, reason });
   });
   tunnel.addEventListener("selfcheck", ({ forwarding, result }) => {

@@ -144,10 +144,7 @@ describe("limits.bytesPerSecond", () => {
   });
 });
 
-async function tunnelWith(
-  world: World,
-  limits: ForwardingLimits,
-): Promise<readonly BytePipe[]> {
+async function tunnelWith(world: World, limits: ForwardingLimits): Promise<readonly BytePipe[]> {
   const { tunnel } = await openTunnel(world);
   const pipes: BytePipe[] = [];
   world.targets.set("target:80", (pipe) => void pipes.push(pipe));
