@@ -12,6 +12,8 @@ export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from ".
 export { connect } from "./client.ts";
 export { abortable, type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
+export { createLogWriter, type Log, type LogFields, type LogLevel, type LogRecord, type WriteLog } from "./log.ts";
+export { encodeOpenMetrics, type MetricFamily, type MetricSample, openMetricsType } from "./open-metrics.ts";
 export {
   type AttemptContext,
   type ClientOptions,
