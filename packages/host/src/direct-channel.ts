@@ -3,18 +3,20 @@ import { type BytePipe, type IncomingOpen, pump } from "@postern/ssh";
 import { DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { LimitName } from "./limits.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 
 /** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
   grants(): Grants | undefined;
-  takeShare(): Share | undefined;
+  takeShare(): Share | Exceeded;
   dial(target: Address): Promise<BytePipe>;
   readonly free: HostPlatform["free"];
   /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  channelRefused(target: Address, reason: string): void;
+  channelRefused(target: Address, reason: string, limit?: LimitName): void;
 }
 
 /**
@@ -29,17 +31,17 @@ export function openDirectChannel(open: IncomingOpen, context: DirectChannelCont
 }
 
 async function connectTo(target: Address, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
-  const refuse = (reason: number, description: string): void => {
+  const refuse = (reason: number, description: string, limit?: LimitName): void => {
     open.refuse(reason, description);
-    context.channelRefused(target, description);
+    context.channelRefused(target, description, limit);
   };
   if (!mayOpen(target, context)) {
     refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
     return;
   }
   const share = context.takeShare();
-  if (share === undefined) {
-    refuse(OpenFailureReason.RESOURCE_SHORTAGE, "too many channels");
+  if ("reason" in share) {
+    refuse(OpenFailureReason.RESOURCE_SHORTAGE, share.reason, share.limit);
     return;
   }
   let pipe: BytePipe;

@@ -4,15 +4,18 @@ import { ForwardedTcpip, SshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { LimitName } from "./limits.ts";
 import type { Address, HostPlatform, Listening } from "./platform.ts";
 
 /** The services of the client that a forwarding uses. */
 export interface ForwardingContext {
-  /** Returns a share of the client's channels for a visitor, or the reason why there is none. */
-  takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | string;
+  /** Returns a share of the client's channels for a visitor, or why there is none. */
+  takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | Exceeded;
   /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  visitorRefused(origin: Address, reason: string): void;
+  visitorAccepted(forwarding: HostForwarding, origin: Address): void;
+  visitorRefused(origin: Address, reason: string, limit?: LimitName): void;
 }
 
 /** The implementation of {@link HostForwarding}. */
@@ -21,6 +24,7 @@ export class Forwarding implements HostForwarding {
   readonly hosts: readonly string[];
   visitors = 0;
   open = 0;
+  url: string | undefined;
   readonly #context: ForwardingContext;
   readonly #connection: SshConnection;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
@@ -75,9 +79,9 @@ export class Forwarding implements HostForwarding {
       return;
     }
     const share = this.#context.takeVisitorShare(this, origin);
-    if (typeof share === "string") {
-      visitor.abort(new SshError("limit", share));
-      this.#context.visitorRefused(origin, share);
+    if ("reason" in share) {
+      visitor.abort(new SshError("limit", share.reason));
+      this.#context.visitorRefused(origin, share.reason, share.limit);
       return;
     }
     this.visitors++;
@@ -101,6 +105,7 @@ export class Forwarding implements HostForwarding {
       closed();
       return;
     }
+    this.#context.visitorAccepted(this, origin);
     // RFC 4254 section 7.2: the address as requested, the port that was connected to, and the visitor's address.
     const specificData = ForwardedTcpip.encode({
       address: this.address,
