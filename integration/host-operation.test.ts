@@ -1,0 +1,139 @@
+/** An operator runs a TunnelHost while OpenSSH clients stay connected: takeover, revocation, reload, and its messages. */
+import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/node";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { echoes, type HostOptions, nextEvent, type RunningHost, startHost } from "./harness/clients/host.ts";
+import {
+  allocatedPort,
+  echoTarget,
+  freePort,
+  type KeyPair,
+  makeKey,
+  missing,
+  type Running,
+  runSsh,
+  type SshClientOptions,
+  type Target,
+  type TempDir,
+  tempDir,
+} from "./harness/index.ts";
+
+let dir: TempDir;
+let echo: Target;
+let key: KeyPair;
+let other: KeyPair;
+let running: Running[] = [];
+let hosts: RunningHost[] = [];
+
+beforeAll(async () => {
+  dir = tempDir("postern-host-operation");
+  echo = await echoTarget();
+  if (missing("ssh")) return;
+  key = await makeKey("ed25519", dir.file("key"));
+  other = await makeKey("ed25519", dir.file("other"));
+});
+afterEach(async () => {
+  for (const one of running) await one.stop();
+  for (const one of hosts) await one.stop();
+  running = [];
+  hosts = [];
+});
+afterAll(async () => {
+  await echo?.stop();
+  dir?.remove();
+});
+
+async function aHost(options: HostOptions = {}): Promise<RunningHost> {
+  const host = await startHost({ keys: `${key.publicLine}\n${other.publicLine}\n`, ...options });
+  hosts.push(host);
+  return host;
+}
+
+async function ssh(args: readonly string[], options: SshClientOptions): Promise<Running> {
+  const client = await runSsh(args, { identity: key, ...options });
+  running.push(client);
+  return client;
+}
+
+const target = (): string => `127.0.0.1:${echo.port}`;
+const forwarded = /remote forward success for/;
+
+describe.skipIf(missing("ssh"))("a host whose clients are OpenSSH", () => {
+  it("gives the port of a stopped client to the user's next one, and not that of a live one", async () => {
+    const server = await aHost({ keepAlive: { intervalMs: 0 } });
+    const port = await freePort();
+    const first = await ssh(["-N", "-R", `${port}:${target()}`], { server });
+    await first.stderr.waitFor(forwarded);
+    const second = await ssh(["-N", "-R", `${port}:${target()}`], { server });
+    expect(await second.exited).toBe(255);
+    expect(second.stderr.text()).toContain("remote port forwarding failed");
+    process.kill(first.pid, "SIGSTOP");
+    const takeover = nextEvent(server.host, "takeover");
+    const third = await ssh(["-N", "-R", `${port}:${target()}`], { server });
+    await third.stderr.waitFor(forwarded);
+    expect((await takeover).port).toBe(port);
+    expect(await echoes(port, 1000)).toBe(true);
+    process.kill(first.pid, "SIGCONT");
+    expect(await first.exited).toBe(255);
+  });
+
+  it("ends the connections of a revoked key at once, and lets those of other keys be", async () => {
+    const server = await aHost();
+    const revoked = await ssh(["-N", "-R", `0:${target()}`], { server });
+    const kept = await ssh(["-N", "-R", `0:${target()}`], { server, identity: other });
+    await allocatedPort(revoked);
+    const port = await allocatedPort(kept);
+    expect(server.host.revoke({ fingerprint: key.fingerprint })).toBe(1);
+    expect(await revoked.exited).toBe(255);
+    expect(await echoes(port, 1000)).toBe(true);
+    const again = await ssh(["-N"], { server });
+    expect(await again.exited).toBe(255);
+    expect(again.stderr.text()).toContain("Permission denied");
+  });
+
+  it("keeps a client through a reload of the host key, and through rekeys after it", async () => {
+    const server = await aHost();
+    const client = await ssh(["-N", "-vv", "-R", `0:${target()}`], { server });
+    const port = await allocatedPort(client);
+    const signer = await readPrivateKey(generatePrivateKey());
+    server.host.reload({ hostKeys: [signer] });
+    const rekeyed = client.stderr.waitFor(/SSH2_MSG_NEWKEYS received[\s\S]*SSH2_MSG_NEWKEYS received/);
+    server.host.clients[0]?.rekey();
+    await rekeyed;
+    expect(await echoes(port, 100_000)).toBe(true);
+    const later = await ssh(["-N"], { server });
+    expect(await later.exited).toBe(255);
+    expect(later.stderr.text()).toContain(sha256Fingerprint(signer.publicKey));
+    expect(server.host.clients).toHaveLength(1);
+  });
+
+  it("prints the address, the port, the URL and each visitor in a session", async () => {
+    const server = await aHost({ url: ({ port }) => `https://${port}.example.com` });
+    const client = await ssh(["-R", `0:${target()}`], { server });
+    const port = await allocatedPort(client);
+    await client.stdout.waitFor(new RegExp(`listening on "localhost" port ${port}: https://${port}.example.com`));
+    expect(await echoes(port, 1000)).toBe(true);
+    await client.stdout.waitFor(new RegExp(`"127.0.0.1" port \\d+ connected to "localhost" port ${port}`));
+  });
+
+  it("refuses X11 forwarding (RFC 4254 section 6.3.1) and never uses a forwarded agent", async () => {
+    const server = await aHost();
+    const config = { ForwardX11Trusted: "yes", ForwardX11: "yes", ForwardAgent: "yes" };
+    const client = await ssh(["-X", "-A", "-R", `0:${target()}`], { server, config, env: { DISPLAY: "127.0.0.1:99" } });
+    const port = await allocatedPort(client);
+    await client.stderr.waitFor(/X11 forwarding request failed on channel/);
+    expect(await echoes(port, 1000)).toBe(true);
+    expect(client.stderr.text()).not.toMatch(
+      /client_request_x11|client_request_agent|confirm x11|auth-agent@openssh.com/,
+    );
+  });
+
+  it("counts them in its metrics", async () => {
+    const server = await aHost();
+    const client = await ssh(["-N", "-R", `0:${target()}`], { server });
+    expect(await echoes(await allocatedPort(client), 100_000)).toBe(true);
+    const text = server.host.metrics();
+    expect(text).toContain('postern_host_logins_total{method="publickey",outcome="accepted"} 1\n');
+    expect(text).toContain("postern_host_visitors_accepted_total 1\n");
+    expect(Number(/postern_host_received_bytes_total (\d+)/.exec(text)?.[1])).toBeGreaterThan(100_000);
+  });
+});
