@@ -8,6 +8,7 @@ import type { ConnectionMachine } from "@postern/connection";
 import type { AlgorithmNames } from "@postern/transport";
 import {
   type Bytes,
+  DirectStreamlocal,
   DirectTcpip,
   disconnectReason,
   expectPort,
@@ -190,6 +191,12 @@ export class Connection implements SshConnection {
     const { host: originAddress, port: originPort } = origin ?? { host: "127.0.0.1", port: 0 };
     const specificData = DirectTcpip.encode({ host, port, originAddress, originPort });
     return await this.openChannel("direct-tcpip", specificData, options);
+  }
+
+  async openUnix(path: string, options?: CallOptions & ChannelOptions): Promise<Channel> {
+    expectText("path", path);
+    const specificData = DirectStreamlocal.encode({ path, reserved: new Uint8Array(0), reservedNumber: 0 });
+    return await this.openChannel("direct-streamlocal@openssh.com", specificData, options);
   }
 
   async request(name: string, specificData: Bytes, options: RequestOptions = {}): Promise<GlobalReply> {

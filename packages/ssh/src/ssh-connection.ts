@@ -166,6 +166,13 @@ export interface SshConnection {
    * CONNECT_FAILED (2) if the address could not be reached; `misuse` before login is complete
    */
   openTcp(target: Address, options?: OpenTcpOptions): Promise<Channel>;
+  /**
+   * Asks the server to connect to a UNIX socket of its machine (`direct-streamlocal@openssh.com`, OpenSSH PROTOCOL
+   * section 2.4). Otherwise it works as {@link openTcp}.
+   *
+   * @throws SshError as `openTcp` does; `refused` with UNKNOWN_CHANNEL_TYPE (3) if the server does not support it
+   */
+  openUnix(path: string, options?: CallOptions & ChannelOptions): Promise<Channel>;
   /** Sends a global request and resolves with the reply. */
   request(name: string, specificData: Bytes, options?: RequestOptions): Promise<GlobalReply>;
   /**

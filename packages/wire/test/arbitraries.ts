@@ -93,6 +93,9 @@ export const tables: ReadonlyMap<wire.Codec<unknown>, Arbitraries> = new Map<unk
   [wire.TcpipForwardReply, { port: uint32 }],
   [wire.ForwardedTcpip, { address: text, port: uint32, originAddress: text, originPort: uint32 }],
   [wire.DirectTcpip, { host: text, port: uint32, originAddress: text, originPort: uint32 }],
+  [wire.StreamlocalForward, { path: text }],
+  [wire.ForwardedStreamlocal, { path: text, reserved: bytes }],
+  [wire.DirectStreamlocal, { path: text, reserved: bytes, reservedNumber: uint32 }],
 ] as [wire.Codec<unknown>, Arbitraries][]) as ReadonlyMap<wire.Codec<unknown>, Arbitraries>;
 
 /** All codecs that the package exports. */

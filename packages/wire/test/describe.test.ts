@@ -163,6 +163,26 @@ describe("a description", () => {
     expect(decoder.describe("received", wire.RequestFailure.encode({})).about).toBeUndefined();
   });
 
+  it("decodes requests and opens of UNIX sockets, by the exact name (OpenSSH PROTOCOL section 2.4)", () => {
+    const path = wire.StreamlocalForward.encode({ path: "/run/web.sock" });
+    for (const name of ["streamlocal-forward@openssh.com", "cancel-streamlocal-forward@openssh.com"]) {
+      const request = wire.GlobalRequest.encode({ name, wantReply: true, specificData: path });
+      const { fields, aboutSection } = createPacketDecoder().describe("sent", request);
+      expect(fields.at(-1)).toEqual({ name: "path", value: "/run/web.sock", meaning: undefined, isSecret: false });
+      expect(aboutSection?.section).toBe("2.4");
+    }
+    const limits = { senderChannel: 0, initialWindow: 1, maxPacket: 1 };
+    const describeOpen = (channelType: string, specificData: Uint8Array) =>
+      valuesOf(
+        createPacketDecoder().describe("sent", wire.ChannelOpen.encode({ channelType, specificData, ...limits })),
+      );
+    const forwarded = wire.ForwardedStreamlocal.encode({ path: "/a", reserved: none });
+    expect(describeOpen("forwarded-streamlocal@openssh.com", forwarded)).toMatchObject({ path: "/a" });
+    const direct = wire.DirectStreamlocal.encode({ path: "/b", reserved: none, reservedNumber: 0 });
+    expect(describeOpen("direct-streamlocal@openssh.com", direct)).toMatchObject({ path: "/b", reservedNumber: 0 });
+    expect(describeOpen("constructor", none)).not.toHaveProperty("path");
+  });
+
   it("names reason codes", () => {
     const decoder = createPacketDecoder();
     const meaning = (payload: Uint8Array): unknown =>

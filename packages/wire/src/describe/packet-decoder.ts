@@ -126,19 +126,16 @@ class Decoder implements PacketDecoder {
         return { about: this.#method, table: loginTable(this.#method, data) };
       case connection.GlobalRequest.number: {
         const name = String(values.name);
-        const isForward = name === "tcpip-forward";
-        const table = isForward || name === "cancel-tcpip-forward" ? requests.TcpipForward : undefined;
-        const reply = isForward ? requests.TcpipForwardReply : undefined;
+        const reply = name === "tcpip-forward" ? requests.TcpipForwardReply : undefined;
         if (values.wantReply === true) this.#requests[direction].push({ about: name, table: reply });
-        return { about: name, table };
+        return { about: name, table: requestTables.get(name) };
       }
       case connection.RequestSuccess.number:
       case connection.RequestFailure.number:
         return this.#requests[direction === "sent" ? "received" : "sent"].shift() ?? {};
       case connection.ChannelOpen.number: {
         const about = String(values.channelType);
-        if (about === "forwarded-tcpip") return { about, table: requests.ForwardedTcpip };
-        return { about, table: about === "direct-tcpip" ? requests.DirectTcpip : undefined };
+        return { about, table: openTables.get(about) };
       }
       case connection.ChannelRequest.number:
         return { about: String(values.requestType) };
@@ -159,6 +156,23 @@ const unknown = {
 };
 
 type Values = Readonly<Record<string, unknown>>;
+type Tables = ReadonlyMap<string, Codec<unknown>>;
+
+/** By the name of the global request. */
+const requestTables: Tables = /* @__PURE__ */ new Map<string, Codec<unknown>>([
+  ["tcpip-forward", requests.TcpipForward],
+  ["cancel-tcpip-forward", requests.TcpipForward],
+  ["streamlocal-forward@openssh.com", requests.StreamlocalForward],
+  ["cancel-streamlocal-forward@openssh.com", requests.StreamlocalForward],
+]);
+
+/** By the channel type. */
+const openTables: Tables = /* @__PURE__ */ new Map<string, Codec<unknown>>([
+  ["forwarded-tcpip", requests.ForwardedTcpip],
+  ["direct-tcpip", requests.DirectTcpip],
+  ["forwarded-streamlocal@openssh.com", requests.ForwardedStreamlocal],
+  ["direct-streamlocal@openssh.com", requests.DirectStreamlocal],
+]);
 
 function allMessages(): Message<unknown>[] {
   return [

@@ -63,6 +63,9 @@ const sources: Readonly<Record<string, string>> = {
   "tcpip-forward reply": "RFC 4254 section 7.1",
   "forwarded-tcpip": "RFC 4254 section 7.2",
   "direct-tcpip": "RFC 4254 section 7.2",
+  "streamlocal-forward": "OpenSSH PROTOCOL section 2.4",
+  "forwarded-streamlocal": "OpenSSH PROTOCOL section 2.4",
+  "direct-streamlocal": "OpenSSH PROTOCOL section 2.4",
 };
 
 /** Returns the section that specifies a table, by the table's name. */
