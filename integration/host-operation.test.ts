@@ -1,5 +1,7 @@
 /** An operator runs a TunnelHost while OpenSSH clients stay connected: takeover, revocation, reload, and its messages. */
-import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "@postern/node";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { generatePrivateKey, policy, readPrivateKey, sha256Fingerprint } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { echoes, type HostOptions, nextEvent, type RunningHost, startHost } from "./harness/clients/host.ts";
 import {
@@ -52,6 +54,15 @@ async function ssh(args: readonly string[], options: SshClientOptions): Promise<
   const client = await runSsh(args, { identity: key, ...options });
   running.push(client);
   return client;
+}
+
+/** Sends a text to a UNIX socket and ends. Resolves with the answer. */
+async function askSocket(path: string, text: string): Promise<string> {
+  const socket = connect({ path, allowHalfOpen: true });
+  socket.end(text);
+  let answer = "";
+  for await (const chunk of socket) answer += String(chunk);
+  return answer;
 }
 
 const target = (): string => `127.0.0.1:${echo.port}`;
@@ -125,6 +136,41 @@ describe.skipIf(missing("ssh"))("a host whose clients are OpenSSH", () => {
     expect(client.stderr.text()).not.toMatch(
       /client_request_x11|client_request_agent|confirm x11|auth-agent@openssh.com/,
     );
+  });
+
+  it("listens on a permitted UNIX socket (-R /path), connects to one (-L port:/path), and refuses others", async () => {
+    const folder = dir.file("sockets");
+    mkdirSync(folder);
+    const [ours, theirs] = [`${folder}/web.sock`, `${folder}/echo.sock`];
+    const permits = { permitListen: [`${folder}/*`, "localhost:*"], permitOpen: [theirs] };
+    const server = await aHost({ authorize: policy({ test: { keys: key.publicLine, ...permits } }) });
+    const echoing = createServer((socket) => socket.pipe(socket).on("error", () => {}));
+    await new Promise<void>((resolve) => echoing.listen(theirs, resolve));
+    const port = await freePort();
+    const client = await ssh(["-N", "-R", `${ours}:${target()}`, "-L", `${port}:${theirs}`], { server });
+    await client.stderr.waitFor(/remote forward success for: listen \/\S+web\.sock/);
+    expect(statSync(ours).mode & 0o777).toBe(0o600);
+    expect(await askSocket(ours, "hello")).toBe("hello");
+    expect(await echoes(port, 100_000)).toBe(true);
+    const closed = nextEvent(server.host, "forwardingclosed");
+    await client.stop();
+    expect((await closed).forwarding).toMatchObject({ path: ours, visitors: 1 });
+    expect(existsSync(ours)).toBe(false);
+    const refused = await ssh(["-N", "-R", `${dir.file("other.sock")}:${target()}`], { server });
+    expect(await refused.exited).toBe(255);
+    expect(refused.stderr.text()).toContain("permission denied");
+    echoing.close();
+  });
+
+  it("is a jump host for ssh -J to the hosts that permitOpen lists", async () => {
+    const inner = await aHost();
+    const outer = await aHost({
+      authorize: policy({ test: { keys: key.publicLine, permitOpen: [`127.0.0.1:${inner.port}`] } }),
+    });
+    const jump = `ssh -F none -i ${key.file} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -p ${outer.port} -W %h:%p test@127.0.0.1`;
+    const client = await ssh(["-N", "-R", `0:${target()}`], { server: inner, config: { ProxyCommand: jump } });
+    expect(await echoes(await allocatedPort(client), 100_000)).toBe(true);
+    expect(outer.host.clients[0]?.channels).toBe(1);
   });
 
   it("counts them in its metrics", async () => {

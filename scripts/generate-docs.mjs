@@ -79,7 +79,14 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
 /** Types of the platforms without a table of their own. */
 const others = new Set([
   // Others of the page under a second name, or a part of them.
-  ...["PrivateKeyOptions", "PlainGenerateOptions", "Socks5Options", "HostCloseOptions", "GivenHostLimits", "ReloadOptions"],
+  ...[
+    "PrivateKeyOptions",
+    "PlainGenerateOptions",
+    "Socks5Options",
+    "HostCloseOptions",
+    "GivenHostLimits",
+    "ReloadOptions",
+  ],
   // Only a signal, or for programs with pipes of their own.
   ...["CallOptions", "StartOptions", "TypedListenerOptions"],
   // Not an argument of a call.

@@ -97,13 +97,14 @@ export class VisitorBudget {
 
   /** Returns a share for one more visitor, or the limit that was reached. */
   take(forwarding: object, host: string): Share | Exceeded {
-    const source = sourceOf(host);
+    // The visitors of a UNIX socket have no address.
+    const source = host === "" ? undefined : sourceOf(host);
     const { visitorsPerForwarding, visitorsPerSource } = this.#limits();
     if (this.#count(forwarding) >= visitorsPerForwarding)
       return { reason: "too many visitors of this port", limit: "visitorsPerForwarding" };
-    if (this.#count(source) >= visitorsPerSource)
+    if (source !== undefined && this.#count(source) >= visitorsPerSource)
       return { reason: "too many visitors from this address", limit: "visitorsPerSource" };
-    const keys = [forwarding, source];
+    const keys = source === undefined ? [forwarding] : [forwarding, source];
     const share = this.#channels.take(() => {
       for (const key of keys) this.#release(key);
     });

@@ -1,21 +1,15 @@
-/** The ports that the server listens on for one client (RFC 4254 section 7.1). @module */
+/** The ports and UNIX sockets that the server listens on for one client (RFC 4254 section 7.1). @module */
 import type { SshConnection } from "@postern/ssh";
 import { type Bytes, quote, RfcLimits, SshError, sanitizeText, TcpipForwardReply } from "@postern/wire";
 import { bindAddresses } from "./addresses.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { HostForwardingEvent, RefusalEvent } from "./events.ts";
-import { Forwarding, type ForwardingContext } from "./forwarding.ts";
+import { Forwarding, type ForwardingContext, type Requested } from "./forwarding.ts";
 import type { Exceeded } from "./host-budget.ts";
 import type { HostContext } from "./host-context.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 import type { TakeoverClient } from "./takeover.ts";
-
-/** The address and port of a request. */
-export interface Requested {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** The result of an asynchronous request that succeeded. */
 export interface Outcome {
@@ -49,14 +43,13 @@ export class ClientForwardings {
     return [...this.#forwardings];
   }
 
-  /** Answers `tcpip-forward`. @throws SshError `refused` */
+  /** Answers `tcpip-forward` and `streamlocal-forward@openssh.com`. @throws SshError `refused` */
   async listen(requested: Requested, wantReply: boolean, connection: SshConnection): Promise<Outcome> {
-    const { address, port } = requested;
     if (this.#context.isClosing) throw this.#refused(requested, "the server is closing");
     const refusal = this.#refusal(requested, wantReply);
     if (refusal !== undefined) {
       // Sent before the refusal, which carries no reason: without one, clients retry as they do when a port is in use.
-      connection.debug(`${refusal.reason}: ${addressText(address, port)}`);
+      connection.debug(`${refusal.reason}: ${placeText(requested)}`);
       throw this.#refused(requested, refusal.reason, refusal.limit);
     }
     const { account } = this.#client;
@@ -71,12 +64,12 @@ export class ClientForwardings {
     }
   }
 
-  /** Answers `cancel-tcpip-forward`. @throws SshError `refused` if there is no such forwarding */
-  async cancel({ address, port }: Requested): Promise<Outcome> {
+  /** Answers the requests that cancel these. @throws SshError `refused` if there is no such forwarding */
+  async cancel(requested: Requested): Promise<Outcome> {
     // As sshd does: the address must equal the requested one, the port must be the assigned one.
-    const forwarding = this.#find(address, port);
+    const forwarding = this.#find(requested);
     if (forwarding === undefined) {
-      throw new SshError("refused", `expected a forwarding of ${addressText(address, port)}, got none`);
+      throw new SshError("refused", `expected a forwarding of ${placeText(requested)}, got none`);
     }
     await this.#close(forwarding);
     return {};
@@ -87,11 +80,12 @@ export class ClientForwardings {
   }
 
   async #listen(requested: Requested, connection: SshConnection): Promise<Outcome> {
-    const { address, port } = requested;
-    const { hosts, notice } = bindAddresses(address, this.#host.options.gatewayPorts);
-    const forwarding = new Forwarding(address, hosts, connection, this.#context);
+    const { address, port, path } = requested;
+    const { hosts, notice } =
+      path === undefined ? bindAddresses(address, this.#host.options.gatewayPorts) : { hosts: [], notice: undefined };
+    const forwarding = new Forwarding(requested, hosts, connection, this.#context);
     try {
-      await this.#bind(forwarding, port);
+      await this.#bind(forwarding, requested);
     } catch (error) {
       await forwarding.close();
       throw this.#refused(requested, error instanceof Error ? error.message : "listening failed");
@@ -102,22 +96,24 @@ export class ClientForwardings {
     }
     this.#forwardings.add(forwarding);
     if (notice !== undefined) connection.debug(`${notice}: ${addressText(address, forwarding.port)}`);
-    const reply = port === 0 ? TcpipForwardReply.encode({ port: forwarding.port }) : undefined;
+    const reply = port === 0 && path === undefined ? TcpipForwardReply.encode({ port: forwarding.port }) : undefined;
     return { reply, after: () => this.#opened(forwarding) };
   }
 
   /** Listens. If that fails and a silent client of the same user holds the port, takes it over and tries once more. */
-  async #bind(forwarding: Forwarding, port: number): Promise<void> {
+  async #bind(forwarding: Forwarding, { port, path }: Requested): Promise<void> {
     const { options, platform, takeovers } = this.#host;
+    const listen = async (): Promise<void> => {
+      if (path === undefined) await forwarding.listen(platform, port);
+      else await forwarding.listenPath(platform, path, options.socketMode);
+    };
     try {
-      await forwarding.listen(platform, port);
+      await listen();
     } catch (error) {
-      if (options.takeover === false || port === 0) throw error;
-      const holds = ({ forwardings }: { readonly forwardings: readonly HostForwarding[] }): boolean =>
-        forwardings.some((other) => other.port === port);
-      const isFree = await takeovers.free(this.#client, port, options.takeover, holds);
+      if (options.takeover === false || (port === 0 && path === undefined)) throw error;
+      const isFree = await takeovers.free(this.#client, { port, path }, options.takeover);
       if (!isFree || this.#context.isClosing) throw error;
-      await forwarding.listen(platform, port);
+      await listen();
     }
   }
 
@@ -136,29 +132,38 @@ export class ClientForwardings {
    * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by
    * sshd's words "not permitted" and "denied".
    */
-  #refusal({ address, port }: Requested, wantReply: boolean): Exceeded | undefined {
+  #refusal(requested: Requested, wantReply: boolean): Exceeded | undefined {
+    const { address, port, path } = requested;
     const { lowestPort, forwardings } = this.#host.options.limits;
     const because = (reason: string, limit?: Exceeded["limit"]): Exceeded => ({ reason, limit });
+    if (path !== undefined) {
+      if (this.#context.grants()?.mayListenPath(path) !== true) return because("permission denied");
+      if (this.#find(requested) !== undefined) return because("already forwarded");
+      if (this.#forwardings.size < forwardings) return undefined;
+      return because(`more than ${forwardings} ports are not permitted`, "forwardings");
+    }
     if (port > RfcLimits.maxPort) return because(`ports above ${RfcLimits.maxPort} are not permitted`);
     // As sshd does: the client would never learn the port.
     if (port === 0 && !wantReply) return because("port 0 without a reply is not permitted");
     // Events carry the address unescaped.
     if (sanitizeText(address) !== address) return because("unprintable characters are not permitted");
-    if (this.#find(address, port) !== undefined) return because("already forwarded");
+    if (this.#find(requested) !== undefined) return because("already forwarded");
     if (port !== 0 && port < lowestPort) return because(`ports below ${lowestPort} are not permitted`, "lowestPort");
     if (this.#context.grants()?.mayListen(address, port) !== true) return because("permission denied");
     if (this.#forwardings.size < forwardings) return undefined;
     return because(`more than ${forwardings} ports are not permitted`, "forwardings");
   }
 
-  #refused({ address, port }: Requested, reason: string, limit?: Exceeded["limit"]): SshError {
-    const text = `${addressText(address, port)}: ${reason}`;
+  #refused(requested: Requested, reason: string, limit?: Exceeded["limit"]): SshError {
+    const text = `${placeText(requested)}: ${reason}`;
     this.#host.emit(new RefusalEvent("forwarding", text, this.#client, this.#client.origin, limit));
     return new SshError("refused", text);
   }
 
-  #find(address: string, port: number): Forwarding | undefined {
-    for (const one of this.#forwardings) if (one.address === address && one.port === port) return one;
+  #find({ address, port, path }: Requested): Forwarding | undefined {
+    for (const one of this.#forwardings) {
+      if (one.address === address && one.port === port && one.path === path) return one;
+    }
     return undefined;
   }
 
@@ -170,7 +175,12 @@ export class ClientForwardings {
   }
 }
 
-/** Returns the words for an address and a port, with the peer's text quoted. */
+/** Returns the words for a port or a UNIX socket, with the peer's text quoted. */
+export function placeText({ address, port, path }: Requested): string {
+  return path === undefined ? addressText(address, port) : quote(path);
+}
+
+/** Returns the words for an address and a port. */
 export function addressText(address: Address["host"], port: number): string {
   return `${quote(address)} port ${port}`;
 }

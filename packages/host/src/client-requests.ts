@@ -2,12 +2,28 @@
 
 import type { Signer } from "@postern/crypto";
 import type { BytePipe, IncomingOpen, IncomingRequest, SshConnection } from "@postern/ssh";
-import { Limits, OpenFailureReason, SshError, sanitizeText, TcpipForward, toSshError } from "@postern/wire";
+import {
+  Limits,
+  OpenFailureReason,
+  quote,
+  SshError,
+  StreamlocalForward,
+  sanitizeText,
+  TcpipForward,
+  toSshError,
+} from "@postern/wire";
 import { ChannelBudget, type Share, VisitorBudget } from "./channel-budget.ts";
-import { addressText, ClientForwardings, type ForwardingsContext, type Outcome } from "./client-forwardings.ts";
+import {
+  addressText,
+  ClientForwardings,
+  type ForwardingsContext,
+  type Outcome,
+  placeText,
+} from "./client-forwardings.ts";
 import type { HostForwarding } from "./client-view.ts";
-import { type DirectChannelContext, openDirectChannel } from "./direct-channel.ts";
+import { type DirectChannelContext, type DirectTarget, openDirectChannel, openDirectSocket } from "./direct-channel.ts";
 import { HostVisitorEvent, RefusalEvent } from "./events.ts";
+import type { Requested } from "./forwarding.ts";
 import type { Exceeded } from "./host-budget.ts";
 import type { HostContext } from "./host-context.ts";
 import { proveHostKeys } from "./host-keys.ts";
@@ -82,6 +98,16 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
         this.#enqueue(request, connection, () => this.#forwardings.cancel(requested));
         return;
       }
+      case "streamlocal-forward@openssh.com": {
+        const requested = socketOf(request);
+        this.#enqueue(request, connection, () => this.#forwardings.listen(requested, request.wantReply, connection));
+        return;
+      }
+      case "cancel-streamlocal-forward@openssh.com": {
+        const requested = socketOf(request);
+        this.#enqueue(request, connection, () => this.#forwardings.cancel(requested));
+        return;
+      }
       case "hostkeys-prove-00@openssh.com":
         if (!request.wantReply || ++this.#proofs > maxProofs) request.refuse();
         else {
@@ -107,6 +133,9 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
         return;
       case "direct-tcpip":
         void openDirectChannel(open, this);
+        return;
+      case "direct-streamlocal@openssh.com":
+        void openDirectSocket(open, this);
         return;
       default:
         open.refuse(OpenFailureReason.UNKNOWN_CHANNEL_TYPE, "this server only forwards ports");
@@ -154,19 +183,23 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
     };
   }
 
-  dial(target: Address): Promise<BytePipe> {
-    const { targetTimeoutMs: timeoutMs } = this.#context.options.limits;
-    return this.#context.platform.dial(target, { signal: this.#abort.signal, timeoutMs });
+  async dial(target: DirectTarget): Promise<BytePipe> {
+    const { platform, options } = this.#context;
+    const how = { signal: this.#abort.signal, timeoutMs: options.limits.targetTimeoutMs };
+    if (!("path" in target)) return await platform.dial(target, how);
+    if (platform.dialPath === undefined) throw new SshError("connect", "expected a platform with UNIX sockets");
+    return await platform.dialPath(target.path, how);
   }
 
-  channelRefused({ host, port }: Address, reason: string, limit?: LimitName): void {
-    const text = `${addressText(host, port)}: ${reason}`;
+  channelRefused(target: DirectTarget, reason: string, limit?: LimitName): void {
+    const place = "path" in target ? quote(target.path) : addressText(target.host, target.port);
+    const text = `${place}: ${reason}`;
     this.#context.emit(new RefusalEvent("channel", text, this.#client, this.#client.origin, limit));
   }
 
   visitorAccepted(forwarding: HostForwarding, origin: Address): void {
-    const { address, port } = forwarding;
-    const text = `${addressText(origin.host, origin.port)} connected to ${addressText(address, port)}`;
+    const visitor = forwarding.path === undefined ? addressText(origin.host, origin.port) : "a program";
+    const text = `${visitor} connected to ${placeText(forwarding)}`;
     for (const session of this.#sessions) session.print(text);
     this.#context.emit(new HostVisitorEvent(this.#client, forwarding, origin));
   }
@@ -217,8 +250,14 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
   }
 }
 
-function describeForwarding({ address, port, url }: HostForwarding): string {
-  return `listening on ${addressText(address, port)}${url === undefined ? "" : `: ${sanitizeText(url)}`}`;
+function socketOf({ specificData }: IncomingRequest): Requested {
+  const { path } = StreamlocalForward.decode(specificData);
+  return { address: path, port: 0, path };
+}
+
+function describeForwarding(forwarding: HostForwarding): string {
+  const { url } = forwarding;
+  return `listening on ${placeText(forwarding)}${url === undefined ? "" : `: ${sanitizeText(url)}`}`;
 }
 
 function clientDisconnected(): SshError {

@@ -31,11 +31,14 @@ export interface HostClient {
   close(): Promise<void>;
 }
 
-/** A port that the server listens on for a client. */
+/** A port or UNIX socket that the server listens on for a client. */
 export interface HostForwarding {
-  /** The address exactly as the client requested it. */
+  /** The address exactly as the client requested it, or the path of a UNIX socket. */
   readonly address: string;
+  /** 0 for a UNIX socket. */
   readonly port: number;
+  /** The path of a UNIX socket. `undefined` for a port. */
+  readonly path: string | undefined;
   /** The URL that the option `url` returned. */
   readonly url: string | undefined;
   /** The addresses that the server listens on. */

@@ -1,6 +1,10 @@
-/** Connections of a client through this server to a target (`direct-tcpip`, RFC 4254 section 7.2). @module */
+/**
+ * Connections of a client through this server to a target: `direct-tcpip` (RFC 4254 section 7.2) and
+ * `direct-streamlocal@openssh.com` (OpenSSH PROTOCOL section 2.4).
+ * @module
+ */
 import { type BytePipe, type IncomingOpen, pump } from "@postern/ssh";
-import { DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/wire";
+import { DirectStreamlocal, DirectTcpip, OpenFailureReason, RfcLimits, toSshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
 import type { Exceeded } from "./host-budget.ts";
@@ -8,15 +12,18 @@ import type { LimitName } from "./limits.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
 
+/** A target: an address, or the path of a UNIX socket. */
+export type DirectTarget = Address | { readonly path: string };
+
 /** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
   grants(): Grants | undefined;
   takeShare(): Share | Exceeded;
-  dial(target: Address): Promise<BytePipe>;
+  dial(target: DirectTarget): Promise<BytePipe>;
   readonly free: HostPlatform["free"];
   /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  channelRefused(target: Address, reason: string, limit?: LimitName): void;
+  channelRefused(target: DirectTarget, reason: string, limit?: LimitName): void;
 }
 
 /**
@@ -30,7 +37,13 @@ export function openDirectChannel(open: IncomingOpen, context: DirectChannelCont
   return connectTo({ host, port }, open, context);
 }
 
-async function connectTo(target: Address, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
+/** Answers a `direct-streamlocal@openssh.com` open in the same way. */
+export function openDirectSocket(open: IncomingOpen, context: DirectChannelContext): Promise<void> {
+  const { path } = DirectStreamlocal.decode(open.specificData);
+  return connectTo({ path }, open, context);
+}
+
+async function connectTo(target: DirectTarget, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
   const refuse = (reason: number, description: string, limit?: LimitName): void => {
     open.refuse(reason, description);
     context.channelRefused(target, description, limit);
@@ -70,8 +83,10 @@ async function connectTo(target: Address, open: IncomingOpen, context: DirectCha
   }
 }
 
-function mayOpen({ host, port }: Address, context: DirectChannelContext): boolean {
+function mayOpen(target: DirectTarget, context: DirectChannelContext): boolean {
   try {
+    if ("path" in target) return context.grants()?.mayOpenPath(target.path) === true;
+    const { host, port } = target;
     return port >= 1 && port <= RfcLimits.maxPort && context.grants()?.mayOpen(host, port) === true;
   } catch {
     // A permission function that throws does not permit.

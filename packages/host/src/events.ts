@@ -5,6 +5,7 @@ import type { HostClient, HostForwarding } from "./client-view.ts";
 import type { LimitName } from "./limits.ts";
 import type { HostLogin, LoginCertificate } from "./login-identity.ts";
 import type { Address } from "./platform.ts";
+import type { TakeoverPlace } from "./takeover.ts";
 
 /** A client connected (`clientopened`) or disconnected (`clientclosed`). */
 export class HostClientEvent extends Event {
@@ -96,18 +97,22 @@ export class HostVisitorEvent extends Event {
   }
 }
 
-/** A client gets a port that a silent client of the same user held. The silent one is being disconnected. */
+/** A client gets a port or UNIX socket that a silent client of the same user held. The silent one is being disconnected. */
 export class TakeoverEvent extends Event {
   readonly client: HostClient;
   /** The silent client. */
   readonly previous: HostClient;
+  /** 0 for a UNIX socket. */
   readonly port: number;
+  /** The path of a UNIX socket. */
+  readonly path: string | undefined;
 
-  constructor(client: HostClient, previous: HostClient, port: number) {
+  constructor(client: HostClient, previous: HostClient, { port, path }: TakeoverPlace) {
     super("takeover");
     this.client = client;
     this.previous = previous;
     this.port = port;
+    this.path = path;
   }
 }
 

@@ -35,13 +35,16 @@ function writeEvent(write: WriteLog, event: HostEvent): void {
     write("info", type, `the host ${what} ${portOf(forwarding)} for ${nameOf(client)}`, fields);
   } else if (event instanceof HostVisitorEvent) {
     const { client, forwarding, origin, type } = event;
-    const message = `a visitor from ${hostPort(origin)} connected to ${portOf(forwarding)}`;
-    const visitor = { visitorHost: origin.host, visitorPort: origin.port };
+    const from = forwarding.path === undefined ? ` from ${hostPort(origin)}` : "";
+    const message = `a visitor${from} connected to ${portOf(forwarding)}`;
+    const visitor = from === "" ? {} : { visitorHost: origin.host, visitorPort: origin.port };
     write("debug", type, message, { ...clientFields(client), ...forwardingFields(forwarding), ...visitor });
   } else if (event instanceof TakeoverEvent) {
-    const { client, previous, port, type } = event;
-    const message = `${nameOf(client)} takes port ${port} over from ${nameOf(previous)}, which does not answer`;
-    write("info", type, message, { ...clientFields(client), previous: previous.id, port });
+    const { client, previous, port, path, type } = event;
+    const place = path === undefined ? `port ${port}` : `"${path}"`;
+    const message = `${nameOf(client)} takes ${place} over from ${nameOf(previous)}, which does not answer`;
+    const fields = path === undefined ? { listenPort: port } : { path };
+    write("info", type, message, { ...clientFields(client), ...fields, previous: previous.id });
   } else event satisfies never;
 }
 
@@ -88,8 +91,8 @@ function clientFields({ id, user, origin }: HostClient): LogFields {
   return { client: id, user, host: origin?.host, port: origin?.port };
 }
 
-function forwardingFields({ address, port, url }: HostForwarding): LogFields {
-  return { address, listenPort: port, url };
+function forwardingFields({ address, port, path, url }: HostForwarding): LogFields {
+  return path === undefined ? { address, listenPort: port, url } : { path, url };
 }
 
 function nameOf({ id, user, origin }: HostClient): string {
@@ -97,6 +100,6 @@ function nameOf({ id, user, origin }: HostClient): string {
   return `client ${id}${user === undefined ? "" : ` (${user})`}${origin === undefined ? "" : from(origin)}`;
 }
 
-function portOf({ address, port }: HostForwarding): string {
-  return `"${address}" port ${port}`;
+function portOf({ address, port, path }: HostForwarding): string {
+  return path === undefined ? `"${address}" port ${port}` : `"${path}"`;
 }

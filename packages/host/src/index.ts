@@ -21,5 +21,5 @@ export type { Permissions, Permit } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
 export { createPolicy, type UserPolicy } from "./policy.ts";
 export type { Revocation } from "./revocations.ts";
-export type { TakeoverPolicy } from "./takeover.ts";
+export type { TakeoverPlace, TakeoverPolicy } from "./takeover.ts";
 export { type CloseOptions, type ServeClientOptions, TunnelHost } from "./tunnel-host.ts";

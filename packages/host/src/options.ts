@@ -36,6 +36,11 @@ export interface TunnelHostOptions {
   readonly methods?: readonly string[];
   /** The addresses that a forwarding may listen on, as in sshd_config(5). Default: `no`, which means loopback. */
   readonly gatewayPorts?: GatewayPorts;
+  /**
+   * The mode of the UNIX sockets that clients listen on, as StreamLocalBindMask of sshd_config(5) leaves it. Default:
+   * 0o600, so that only the user of this process may connect.
+   */
+  readonly socketMode?: number;
   /** Lists of algorithms, best first. Default: the platform's. */
   readonly algorithms?: Partial<Algorithms>;
   /**
@@ -95,6 +100,7 @@ const hostOptions = [
   "revokedKeys",
   "methods",
   "gatewayPorts",
+  "socketMode",
   "algorithms",
   "rekey",
   "banner",
@@ -135,6 +141,7 @@ export function checkHostOptions(
     revokedKeys,
     authorize,
     gatewayPorts = "no",
+    socketMode = 0o600,
     algorithms: givenAlgorithms = {},
     rekey = {},
     banner,
@@ -154,6 +161,9 @@ export function checkHostOptions(
     const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
     throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
+  if (!Number.isInteger(socketMode) || socketMode < 0 || socketMode > 0o777) {
+    throw new SshError("misuse", `expected socketMode to be from 0 to 0o777, got ${describeType(socketMode)}`);
+  }
   if (banner !== undefined) expectType("banner", banner, "string");
   if (takeover !== "user" && takeover !== "key" && takeover !== false) {
     throw new SshError("misuse", `expected takeover to be "user", "key" or false, got ${describeType(takeover)}`);
@@ -169,6 +179,7 @@ export function checkHostOptions(
     authorize,
     methods,
     gatewayPorts,
+    socketMode,
     rekey,
     banner,
     takeover,

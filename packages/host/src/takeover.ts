@@ -5,6 +5,13 @@ import type { HostClient } from "./client-view.ts";
 /** Whose connection may take a port over: another one of the same user, or only one with the same user and key. */
 export type TakeoverPolicy = "user" | "key";
 
+/** The port or UNIX socket that is taken over. */
+export interface TakeoverPlace {
+  /** 0 for a UNIX socket. */
+  readonly port: number;
+  readonly path?: string | undefined;
+}
+
 /** A client, as far as takeovers need it. */
 export interface TakeoverClient extends HostClient {
   /** The exact name of the user; `""` before login. */
@@ -23,13 +30,13 @@ export const takeoverTimeoutMs = 1_000;
 /** The takeovers of a host. */
 export class Takeovers {
   readonly #clients: () => Iterable<TakeoverClient>;
-  readonly #takenOver: (client: TakeoverClient, previous: TakeoverClient, port: number) => void;
+  readonly #takenOver: (client: TakeoverClient, previous: TakeoverClient, place: TakeoverPlace) => void;
   /** The clients that are being asked, so that each is asked once at a time, and taken over once. */
   readonly #asked = new Map<TakeoverClient, Promise<boolean>>();
 
   constructor(
     clients: () => Iterable<TakeoverClient>,
-    takenOver: (client: TakeoverClient, previous: TakeoverClient, port: number) => void,
+    takenOver: (client: TakeoverClient, previous: TakeoverClient, place: TakeoverPlace) => void,
   ) {
     this.#clients = clients;
     this.#takenOver = takenOver;
@@ -43,20 +50,15 @@ export class Takeovers {
   /**
    * Frees what another client of the same owner holds, if that client does not answer. Resolves with whether it is free
    * now. Each client waits for one request at a time, so there are at most as many pending calls as clients.
-   *
-   * @param holds whether a client holds the port or socket
    */
-  async free(
-    client: TakeoverClient,
-    port: number,
-    policy: TakeoverPolicy,
-    holds: (other: HostClient) => boolean,
-  ): Promise<boolean> {
+  async free(client: TakeoverClient, place: TakeoverPlace, policy: TakeoverPolicy): Promise<boolean> {
+    const holds = ({ forwardings }: HostClient): boolean =>
+      forwardings.some(({ port, path }) => port === place.port && path === place.path);
     const holders = [...this.#clients()].filter((other) => other !== client && holds(other));
     if (holders.length === 0 || !holders.every((holder) => client.isSameOwner(holder, policy))) return false;
     const gone = await Promise.all(
       holders.map((holder) => {
-        const asked = this.#asked.get(holder) ?? this.#dropIfSilent(holder, client, port);
+        const asked = this.#asked.get(holder) ?? this.#dropIfSilent(holder, client, place);
         this.#asked.set(holder, asked);
         return asked;
       }),
@@ -65,10 +67,10 @@ export class Takeovers {
   }
 
   /** Resolves with whether the holder was disconnected. */
-  async #dropIfSilent(holder: TakeoverClient, client: TakeoverClient, port: number): Promise<boolean> {
+  async #dropIfSilent(holder: TakeoverClient, client: TakeoverClient, place: TakeoverPlace): Promise<boolean> {
     try {
       if (await holder.answers(takeoverTimeoutMs)) return false;
-      this.#takenOver(client, holder, port);
+      this.#takenOver(client, holder, place);
       await holder.drop(new SshError("timeout", "expected an answer, because another connection wants the port"));
       return true;
     } finally {

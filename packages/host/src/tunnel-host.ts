@@ -208,7 +208,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       revocations: new Revocations(platform.sha256),
       takeovers: new Takeovers(
         () => this.#clients,
-        (client, previous, port) => emit(new TakeoverEvent(client, previous, port)),
+        (client, previous, place) => emit(new TakeoverEvent(client, previous, place)),
       ),
       fingerprint: createFingerprint(platform.sha256),
     };

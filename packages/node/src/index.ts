@@ -130,6 +130,7 @@ export {
   type Revocation,
   type ServeClientOptions,
   TakeoverEvent,
+  type TakeoverPlace,
   type TakeoverPolicy,
   type TunnelHostOptions,
   type UserPolicy,
