@@ -69,7 +69,7 @@ const target = (): string => `127.0.0.1:${echo.port}`;
 const forwarded = /remote forward success for/;
 
 describe.skipIf(missing("ssh"))("a host whose clients are OpenSSH", () => {
-  it("gives the port of a stopped client to the user's next one, and not that of a live one", async () => {
+  it("moves the port of a stopped client to the user's next one, and leaves that of a live one", async () => {
     const server = await aHost({ keepAlive: { intervalMs: 0 } });
     const port = await freePort();
     const first = await ssh(["-N", "-R", `${port}:${target()}`], { server });

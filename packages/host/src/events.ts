@@ -97,7 +97,9 @@ export class HostVisitorEvent extends Event {
   }
 }
 
-/** A client gets a port or UNIX socket that a silent client of the same user held. The silent one is being disconnected. */
+/**
+ * A client gets a port or UNIX socket that a silent client of the same user held. The silent one is being disconnected.
+ */
 export class TakeoverEvent extends Event {
   readonly client: HostClient;
   /** The silent client. */

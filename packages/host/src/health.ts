@@ -1,11 +1,18 @@
 /** A handler for health checks and metrics of a TunnelHost. @module */
 import { openMetricsType } from "@postern/ssh";
-import type { TunnelHost } from "./tunnel-host.ts";
+import type { HostClient } from "./client-view.ts";
 
 /** The parts of a request that {@link healthHandler} reads. A `Request` and the request of `node:http` have them. */
 export interface HealthRequest {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
+}
+
+/** The parts of a TunnelHost that {@link healthHandler} shows. */
+export interface HealthSource {
+  readonly state: "open" | "closing";
+  readonly clients: readonly HostClient[];
+  metrics(): string;
 }
 
 /**
@@ -20,9 +27,7 @@ export interface HealthRequest {
  *   response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
  * }).listen(9090, "127.0.0.1");
  */
-export function healthHandler(
-  host: Pick<TunnelHost, "state" | "clients" | "metrics">,
-): (request: HealthRequest) => Response {
+export function healthHandler(host: HealthSource): (request: HealthRequest) => Response {
   return ({ method = "GET", url = "/" }) => {
     if (method !== "GET" && method !== "HEAD")
       return respond(405, "method not allowed\n", { allow: "GET, HEAD" }, method);

@@ -20,7 +20,7 @@ export interface HostContext {
   readonly revocations: Revocations;
   readonly counters: HostCounters;
   /** Returns the fingerprint of a public key, as `SHA256:…`. */
-  fingerprint(publicKey: Bytes): string;
+  readonly fingerprint: (publicKey: Bytes) => string;
   /** Counts, logs and dispatches an event. */
-  emit(event: HostEvent): void;
+  readonly emit: (event: HostEvent) => void;
 }

@@ -12,7 +12,7 @@ export {
   RefusalEvent,
   TakeoverEvent,
 } from "./events.ts";
-export { type HealthRequest, healthHandler } from "./health.ts";
+export { type HealthRequest, type HealthSource, healthHandler } from "./health.ts";
 export type { GivenHostLimits, HostLimits, LimitName, PenaltyLimits } from "./limits.ts";
 export type { HostLogin, LoginCertificate } from "./login-identity.ts";
 export type { ReloadOptions, TunnelHostOptions } from "./options.ts";

@@ -25,7 +25,7 @@ export interface TakeoverClient extends HostClient {
 }
 
 /** How long a silent connection may take to answer. */
-export const takeoverTimeoutMs = 1_000;
+const takeoverTimeoutMs = 1_000;
 
 /** The takeovers of a host. */
 export class Takeovers {

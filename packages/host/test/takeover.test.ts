@@ -38,7 +38,7 @@ async function held(options: Partial<TunnelHostOptions> = {}, settings: ClientSe
 const outcome = (client: SshConnection): Promise<number | undefined> => forward(client, "localhost", 3000);
 
 describe("a takeover", () => {
-  it("gives a port to a new connection of the user if the connection that holds it does not answer", async () => {
+  it("moves a port to the user's new connection if the connection that holds it does not answer", async () => {
     const world = await held();
     world.cut();
     const [takeover, closed] = [world.event("takeover"), world.event("clientclosed")];
@@ -62,7 +62,7 @@ describe("a takeover", () => {
     await Promise.all([client.close(), world.holder.close()]);
   });
 
-  it("asks nobody if the port belongs to another user", async () => {
+  it("leaves the port of another user alone, and sends no keepalive", async () => {
     const world = await held();
     world.cut();
     const other = await world.client({ user: "other" });
@@ -93,7 +93,7 @@ describe("a takeover", () => {
     world.abort();
   });
 
-  it("asks the silent connection once while many wait for it, and gives the port to one of them", async () => {
+  it("asks the silent connection once while many wait for it, and one of them gets the port", async () => {
     const world = await held();
     world.cut();
     const holder = world.host.clients[0];

@@ -105,6 +105,7 @@ export {
   type HashCost,
   type HashPassword,
   type HealthRequest,
+  type HealthSource,
   type HostClient,
   HostClientEvent,
   type HostDecision,

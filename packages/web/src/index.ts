@@ -45,6 +45,7 @@ export {
   type HashCost,
   type HashPassword,
   type HealthRequest,
+  type HealthSource,
   type HostClient,
   HostClientEvent,
   type HostDecision,
