@@ -95,6 +95,7 @@ export class ClientForwardings {
       throw new SshError("closed", "the client disconnected");
     }
     this.#forwardings.add(forwarding);
+    this.#host.takeovers.opened(this.#client, forwarding);
     if (notice !== undefined) connection.debug(`${notice}: ${addressText(address, forwarding.port)}`);
     const reply = port === 0 && path === undefined ? TcpipForwardReply.encode({ port: forwarding.port }) : undefined;
     return { reply, after: () => this.#opened(forwarding) };
@@ -119,7 +120,8 @@ export class ClientForwardings {
 
   #opened(forwarding: Forwarding): void {
     try {
-      forwarding.url = this.#host.options.url?.(forwarding, this.#client);
+      const url: unknown = this.#host.options.url?.(forwarding, this.#client);
+      if (typeof url === "string") forwarding.url = url;
     } catch {
       // A function that fails has no URL.
     }
@@ -167,9 +169,16 @@ export class ClientForwardings {
     return undefined;
   }
 
+  /** Whether another forwarding, such as that of another address, has the same port. */
+  #listensOn({ port, path }: Forwarding): boolean {
+    for (const one of this.#forwardings) if (one.port === port && one.path === path) return true;
+    return false;
+  }
+
   async #close(forwarding: Forwarding): Promise<void> {
     if (!this.#forwardings.delete(forwarding)) return;
     this.#host.budget.giveBack(this.#client.account, "forwardings");
+    if (!this.#listensOn(forwarding)) this.#host.takeovers.closed(this.#client, forwarding);
     await forwarding.close();
     this.#host.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
   }

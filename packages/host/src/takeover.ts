@@ -29,17 +29,29 @@ const takeoverTimeoutMs = 1_000;
 
 /** The takeovers of a host. */
 export class Takeovers {
-  readonly #clients: () => Iterable<TakeoverClient>;
+  /** The clients that listen, by port or path. */
+  readonly #holders = new Map<string, Set<TakeoverClient>>();
   readonly #takenOver: (client: TakeoverClient, previous: TakeoverClient, place: TakeoverPlace) => void;
   /** The clients that are being asked, so that each is asked once at a time, and taken over once. */
   readonly #asked = new Map<TakeoverClient, Promise<boolean>>();
 
-  constructor(
-    clients: () => Iterable<TakeoverClient>,
-    takenOver: (client: TakeoverClient, previous: TakeoverClient, place: TakeoverPlace) => void,
-  ) {
-    this.#clients = clients;
+  constructor(takenOver: (client: TakeoverClient, previous: TakeoverClient, place: TakeoverPlace) => void) {
     this.#takenOver = takenOver;
+  }
+
+  /** Records that a client listens. */
+  opened(client: TakeoverClient, place: TakeoverPlace): void {
+    const key = keyOf(place);
+    const holders = this.#holders.get(key) ?? new Set();
+    this.#holders.set(key, holders.add(client));
+  }
+
+  /** Records that a client no longer listens. */
+  closed(client: TakeoverClient, place: TakeoverPlace): void {
+    const key = keyOf(place);
+    const holders = this.#holders.get(key);
+    holders?.delete(client);
+    if (holders?.size === 0) this.#holders.delete(key);
   }
 
   /** Number of clients that are being asked. */
@@ -52,9 +64,7 @@ export class Takeovers {
    * now. Each client waits for one request at a time, so there are at most as many pending calls as clients.
    */
   async free(client: TakeoverClient, place: TakeoverPlace, policy: TakeoverPolicy): Promise<boolean> {
-    const holds = ({ forwardings }: HostClient): boolean =>
-      forwardings.some(({ port, path }) => port === place.port && path === place.path);
-    const holders = [...this.#clients()].filter((other) => other !== client && holds(other));
+    const holders = [...(this.#holders.get(keyOf(place)) ?? [])].filter((other) => other !== client);
     if (holders.length === 0 || !holders.every((holder) => client.isSameOwner(holder, policy))) return false;
     const gone = await Promise.all(
       holders.map((holder) => {
@@ -77,4 +87,8 @@ export class Takeovers {
       this.#asked.delete(holder);
     }
   }
+}
+
+function keyOf({ port, path = String(port) }: TakeoverPlace): string {
+  return path;
 }

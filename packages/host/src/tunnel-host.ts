@@ -206,10 +206,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       admission: new Admission(options().limits, platform.random, () => performance.now()),
       budget: new HostBudget(() => options().limits),
       revocations: new Revocations(platform.sha256),
-      takeovers: new Takeovers(
-        () => this.#clients,
-        (client, previous, place) => emit(new TakeoverEvent(client, previous, place)),
-      ),
+      takeovers: new Takeovers((client, previous, place) => emit(new TakeoverEvent(client, previous, place))),
       fingerprint: createFingerprint(platform.sha256),
     };
   }

@@ -92,17 +92,20 @@ function bind(server: Server, path: string, mode: number): Promise<void> {
   });
 }
 
-/** `listen` binds a path before it returns, so the mask applies to nothing else of this thread. */
+/**
+ * `listen` binds a path before it returns, so the mask applies to nothing else of this thread. Other threads may create
+ * files at the same moment, so the mask only takes permissions away.
+ */
 function withMask(path: string, mode: number, listen: () => void): void {
   let previous: number | undefined;
   try {
-    previous = process.umask(0o777 & ~mode);
+    previous = process.umask(0o177);
   } catch {
     // A worker thread cannot set the mask.
   }
   try {
     listen();
-    if (previous === undefined) chmodSync(path, mode);
+    if (previous === undefined || mode !== 0o600) chmodSync(path, mode);
   } catch {
     // Not bound: `error` follows.
   } finally {
