@@ -22,7 +22,7 @@ async function serve() {
   const hostKeys = [await readPrivateKey(readFileSync(join(dir, "key"), "utf8"))];
   rmSync(dir, { recursive: true });
   const authorize = policy({ test: { password: "secret" } });
-  const limits = { startups: { start: 10_000, full: 10_000 }, connections: 10_000 };
+  const limits = { startups: { start: 10_000, full: 10_000 }, connections: 10_000, connectionsPerUser: 10_000 };
   const host = await TunnelHost.listen({ port: 0, address: "127.0.0.1", hostKeys, authorize, limits });
   const tell = async () => {
     for (let i = 0; i < 4; i++) {

@@ -76,8 +76,9 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`new TunnelHost(options)` of `@postern/web`, besides", "web/src/host.ts", "WebTunnelHostOptions"],
   ["`host.serve(pipe, options)`", "host/src/tunnel-host.ts", "ServeClientOptions"],
   ["`host.close(options)`", "host/src/tunnel-host.ts", "CloseOptions"],
-  ["`limits`, an option of a host", "host/src/options.ts", "HostLimits", "defaultHostLimits"],
-  ["`limits.penalties`", "host/src/options.ts", "PenaltyLimits", "defaultHostLimits"],
+  ["`host.revoke(revocation)`", "host/src/revocations.ts", "Revocation"],
+  ["`limits`, an option of a host", "host/src/limits.ts", "HostLimits", "defaultHostLimits"],
+  ["`limits.penalties`", "host/src/limits.ts", "PenaltyLimits", "defaultHostLimits"],
   [
     "`generatePrivateKey(options)`",
     "keys/src/generate.ts",
@@ -94,7 +95,14 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
 /** Types of the platforms without a table of their own. */
 const others = new Set([
   // Others of the page under a second name, or a part of them.
-  ...["PrivateKeyOptions", "PlainGenerateOptions", "Socks5Options", "HostCloseOptions", "GivenHostLimits"],
+  ...[
+    "PrivateKeyOptions",
+    "PlainGenerateOptions",
+    "Socks5Options",
+    "HostCloseOptions",
+    "GivenHostLimits",
+    "ReloadOptions",
+  ],
   "LocalSocksOptions",
   // Only a signal, or for programs with pipes of their own.
   ...["CallOptions", "StartOptions", "TypedListenerOptions"],
@@ -105,7 +113,7 @@ const others = new Set([
 ]);
 
 /** Limits whose defaults are not written as a number. */
-const adjusted = { penalties: "see below", attempts: "`6`", memory: "64 MiB" };
+const adjusted = { penalties: "see below", attempts: "`6`", memory: "64 MiB", totalMemory: "2 GiB" };
 
 const eventGroups = [
   ["Events of a `ReverseTunnel`", "tunnel/src/events.ts", "TunnelEvents"],

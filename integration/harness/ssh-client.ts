@@ -19,6 +19,8 @@ export interface SshClientOptions {
   /** A command for the server. Without one, pass `-N` in `args`. */
   readonly command?: readonly string[];
   readonly input?: string;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The program to start instead of `ssh`, with its first arguments. */
   readonly program?: readonly string[];
   /** The root folder with another ssh, see `newerRoot`. */
@@ -27,7 +29,7 @@ export interface SshClientOptions {
 
 /** Starts `ssh ARGS user@127.0.0.1`. It is verbose (`-v`), for `stderr.waitFor(…)`. */
 export async function runSsh(args: readonly string[], options: SshClientOptions): Promise<Running> {
-  const { server, identity, password, config = {}, command = [], input, root } = options;
+  const { server, identity, password, config = {}, command = [], input, root, env = {} } = options;
   const [program = "ssh", ...programArgs] = options.program ?? [];
   const dir = tempDir("postern-ssh");
   const knownHosts = dir.file("known_hosts");
@@ -72,9 +74,12 @@ export async function runSsh(args: readonly string[], options: SshClientOptions)
     {
       ...(input === undefined ? {} : { input }),
       ...(root === undefined ? {} : { prefix: inside(root) }),
-      ...(password === undefined
-        ? {}
-        : { env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: "force", POSTERN_PASSWORD: password } }),
+      env: {
+        ...env,
+        ...(password === undefined
+          ? {}
+          : { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: "force", POSTERN_PASSWORD: password }),
+      },
     },
   );
   void process.exited.then(() => dir.remove());

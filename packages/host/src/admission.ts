@@ -1,10 +1,10 @@
 /** Admission of new connections: their number, logins in progress, and penalties of sources. @module */
 import type { Random } from "@postern/crypto";
 import { sourceOf } from "./ip.ts";
-import type { HostLimits, PenaltyLimits } from "./options.ts";
+import type { HostLimits, PenaltyLimits } from "./limits.ts";
 
 /** Why a connection was refused before its first byte. */
-export type AdmissionRefusal = "closing" | "connections" | "startups" | "penalty";
+export type AdmissionRefusal = "closing" | "connections" | "startups" | "penalties" | "totalMemory";
 
 /** The reason for a penalty of a client's source. */
 export type Offence = "authFail" | "noAuth" | "grace";
@@ -13,21 +13,31 @@ type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties"
 
 /** Counts connections that have not logged in, and records penalties of sources. */
 export class Admission {
-  readonly #limits: AdmissionLimits;
   readonly #random: Random;
-  readonly #penalties: Penalties | undefined;
+  readonly #now: () => number;
+  #limits: AdmissionLimits;
+  #penalties: Penalties | undefined;
   #startups = 0;
 
   constructor(limits: AdmissionLimits, random: Random, now: () => number) {
-    this.#limits = limits;
     this.#random = random;
-    this.#penalties = limits.penalties === false ? undefined : new Penalties(limits.penalties, now);
+    this.#now = now;
+    this.#limits = limits;
+    this.limits = limits;
+  }
+
+  /** Replaces the limits. Penalties that were given remain, unless there are none any more. */
+  set limits(limits: AdmissionLimits) {
+    this.#limits = limits;
+    if (limits.penalties === false) this.#penalties = undefined;
+    else if (this.#penalties === undefined) this.#penalties = new Penalties(limits.penalties, this.#now);
+    else this.#penalties.limits = limits.penalties;
   }
 
   /** Returns why a new connection is refused, or `undefined`. An admitted one is a startup until `startupEnded`. */
   enter(host: string | undefined, connections: number): AdmissionRefusal | undefined {
     if (connections >= this.#limits.connections) return "connections";
-    if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalty";
+    if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalties";
     if (this.#dropsEarly()) return "startups";
     this.#startups++;
     return undefined;
@@ -70,12 +80,12 @@ interface Source {
 
 /** PerSourcePenalties of sshd_config(5): offences add time. Above a threshold, a source waits until it has passed. */
 export class Penalties {
-  readonly #limits: PenaltyLimits;
+  limits: PenaltyLimits;
   readonly #now: () => number;
   readonly #sources = new Map<string, Source>();
 
   constructor(limits: PenaltyLimits, now: () => number) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#now = now;
   }
 
@@ -89,18 +99,18 @@ export class Penalties {
   }
 
   add(source: string, offence: Offence): void {
-    const { thresholdMs, maxMs } = this.#limits;
+    const { thresholdMs, maxMs } = this.limits;
     const now = this.#now();
     const entry = this.#entry(source);
     if (entry.until <= now) entry.refused = false;
-    entry.until = Math.min(Math.max(entry.until, now) + this.#limits[`${offence}Ms`], now + maxMs);
+    entry.until = Math.min(Math.max(entry.until, now) + this.limits[`${offence}Ms`], now + maxMs);
     if (entry.until - now > thresholdMs) entry.refused = true;
   }
 
   /** Records a failure and returns the delay of its answer. */
   failed(source: string): number {
     const entry = this.#entry(source);
-    const { authFailMs, delayMs, maxDelayMs } = this.#limits;
+    const { authFailMs, delayMs, maxDelayMs } = this.limits;
     entry.forgetAt = this.#now() + 4 * authFailMs;
     return Math.min(delayMs * 2 ** Math.min(entry.failures++, 20), maxDelayMs);
   }
@@ -123,7 +133,7 @@ export class Penalties {
 
   /** Bounds the table: removes expired sources first, then the oldest. */
   #makeRoom(): void {
-    const { maxSources } = this.#limits;
+    const { maxSources } = this.limits;
     if (this.#sources.size < maxSources) return;
     const now = this.#now();
     for (const [source, entry] of this.#sources) if (isExpired(entry, now)) this.#sources.delete(source);

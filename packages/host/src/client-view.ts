@@ -1,5 +1,6 @@
 /** A client and its forwardings, as programs see them. @module */
 import type { PeerInfo } from "@postern/ssh";
+import type { HostLogin } from "./login-identity.ts";
 import type { Address } from "./platform.ts";
 
 /** A connected client. */
@@ -13,6 +14,8 @@ export interface HostClient {
   readonly version: string;
   /** The client's version and the negotiated algorithms. `undefined` before login. */
   readonly peer: PeerInfo | undefined;
+  /** How the client logged in. `undefined` before login. */
+  readonly login: HostLogin | undefined;
   readonly since: Date;
   /** Bytes on the wire, received from and sent to the client. */
   readonly bytesIn: number;
@@ -20,17 +23,24 @@ export interface HostClient {
   readonly forwardings: readonly HostForwarding[];
   /** Number of open channels: visitors and `direct-tcpip` connections. */
   readonly channels: number;
+  /** Number of key exchanges after the first. */
+  readonly rekeys: number;
   /** Exchanges new keys now (RFC 4253 section 9). Does nothing before login. */
   rekey(): void;
   /** Disconnects the client. */
   close(): Promise<void>;
 }
 
-/** A port that the server listens on for a client. */
+/** A port or UNIX socket that the server listens on for a client. */
 export interface HostForwarding {
-  /** The address exactly as the client requested it. */
+  /** The address exactly as the client requested it, or the path of a UNIX socket. */
   readonly address: string;
+  /** 0 for a UNIX socket. */
   readonly port: number;
+  /** The path of a UNIX socket. `undefined` for a port. */
+  readonly path: string | undefined;
+  /** The URL that the option `url` returned. */
+  readonly url: string | undefined;
   /** The addresses that the server listens on. */
   readonly hosts: readonly string[];
   /** Number of visitors so far, and of those still connected. */

@@ -1,21 +1,30 @@
-/** Connections of a client through this server to a target (`direct-tcpip`, RFC 4254 section 7.2). @module */
+/**
+ * Connections of a client through this server to a target: `direct-tcpip` (RFC 4254 section 7.2) and
+ * `direct-streamlocal@openssh.com` (OpenSSH PROTOCOL section 2.4).
+ * @module
+ */
 import { type BytePipe, type IncomingOpen, pump } from "@postern/ssh";
-import { DirectTcpip, OpenFailureReason, toSshError } from "@postern/wire";
+import { DirectStreamlocal, DirectTcpip, OpenFailureReason, toSshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { Share } from "./channel-budget.ts";
 import { countingPipe } from "./counting-pipe.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { LimitName } from "./limits.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
+
+/** A target: an address, or the path of a UNIX socket. */
+export type DirectTarget = Address | { readonly path: string };
 
 /** The services of the client that a direct channel uses. */
 export interface DirectChannelContext {
   grants(): Grants | undefined;
-  takeShare(): Share | undefined;
-  dial(target: Address): Promise<BytePipe>;
+  takeShare(): Share | Exceeded;
+  dial(target: DirectTarget): Promise<BytePipe>;
   readonly free: HostPlatform["free"];
   /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  channelRefused(target: Address, reason: string): void;
+  channelRefused(target: DirectTarget, reason: string, limit?: LimitName): void;
 }
 
 /**
@@ -29,18 +38,24 @@ export function openDirectChannel(open: IncomingOpen, context: DirectChannelCont
   return connectTo({ host, port }, open, context);
 }
 
-async function connectTo(target: Address, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
-  const refuse = (reason: number, description: string): void => {
+/** Answers a `direct-streamlocal@openssh.com` open in the same way. */
+export function openDirectSocket(open: IncomingOpen, context: DirectChannelContext): Promise<void> {
+  const { path } = DirectStreamlocal.decode(open.specificData);
+  return connectTo({ path }, open, context);
+}
+
+async function connectTo(target: DirectTarget, open: IncomingOpen, context: DirectChannelContext): Promise<void> {
+  const refuse = (reason: number, description: string, limit?: LimitName): void => {
     open.refuse(reason, description);
-    context.channelRefused(target, description);
+    context.channelRefused(target, description, limit);
   };
   if (!mayOpen(target, context)) {
     refuse(OpenFailureReason.ADMINISTRATIVELY_PROHIBITED, "permission denied");
     return;
   }
   const share = context.takeShare();
-  if (share === undefined) {
-    refuse(OpenFailureReason.RESOURCE_SHORTAGE, "too many channels");
+  if ("reason" in share) {
+    refuse(OpenFailureReason.RESOURCE_SHORTAGE, share.reason, share.limit);
     return;
   }
   let pipe: BytePipe;
@@ -69,8 +84,10 @@ async function connectTo(target: Address, open: IncomingOpen, context: DirectCha
   }
 }
 
-function mayOpen({ host, port }: Address, context: DirectChannelContext): boolean {
+function mayOpen(target: DirectTarget, context: DirectChannelContext): boolean {
   try {
+    if ("path" in target) return context.grants()?.mayOpenPath(target.path) === true;
+    const { host, port } = target;
     return port >= 1 && port <= Limits.maxPort && context.grants()?.mayOpen(host, port) === true;
   } catch {
     // A permission function that throws does not permit.

@@ -1,26 +1,40 @@
-/** One port that the server listens on for a client (RFC 4254 section 7). @module */
+/** One port or UNIX socket that the server listens on for a client (RFC 4254 section 7). @module */
 import { type BytePipe, pump, type SshConnection } from "@postern/ssh";
-import { ForwardedTcpip, SshError } from "@postern/wire";
+import { type Bytes, ForwardedStreamlocal, ForwardedTcpip, SshError } from "@postern/wire";
 import type { Share } from "./channel-budget.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { LimitName } from "./limits.ts";
 import type { Address, HostPlatform, Listening } from "./platform.ts";
+
+/** The place that a client requested. */
+export interface Requested {
+  /** The address as requested, or the path of a UNIX socket. */
+  readonly address: string;
+  /** 0 for a UNIX socket. */
+  readonly port: number;
+  readonly path?: string | undefined;
+}
 
 /** The services of the client that a forwarding uses. */
 export interface ForwardingContext {
-  /** Returns a share of the client's channels for a visitor, or the reason why there is none. */
-  takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | string;
+  /** Returns a share of the client's channels for a visitor, or why there is none. */
+  takeVisitorShare(forwarding: HostForwarding, origin: Address): Share | Exceeded;
   /** Registers a pipe that must end with the client. Returns a function that unregisters it. */
   adopt(pipe: BytePipe): () => void;
-  visitorRefused(origin: Address, reason: string): void;
+  visitorAccepted(forwarding: HostForwarding, origin: Address): void;
+  visitorRefused(origin: Address, reason: string, limit?: LimitName): void;
 }
 
 /** The implementation of {@link HostForwarding}. */
 export class Forwarding implements HostForwarding {
   readonly address: string;
+  readonly path: string | undefined;
   readonly hosts: readonly string[];
   visitors = 0;
   open = 0;
+  url: string | undefined;
   readonly #context: ForwardingContext;
   readonly #connection: SshConnection;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
@@ -30,8 +44,14 @@ export class Forwarding implements HostForwarding {
   #early: (() => void)[] | undefined = [];
   #closed = false;
 
-  constructor(address: string, hosts: readonly string[], connection: SshConnection, context: ForwardingContext) {
+  constructor(
+    { address, path }: Requested,
+    hosts: readonly string[],
+    connection: SshConnection,
+    context: ForwardingContext,
+  ) {
     this.address = address;
+    this.path = path;
     this.hosts = hosts;
     this.#connection = connection;
     this.#context = context;
@@ -55,6 +75,15 @@ export class Forwarding implements HostForwarding {
     this.#listening = await platform.listen(this.hosts, port, (visitor, origin) => this.#visit(visitor, origin));
   }
 
+  /** @throws SshError `connect` if the server cannot listen on the UNIX socket */
+  async listenPath(platform: HostPlatform, path: string, mode: number): Promise<void> {
+    if (platform.listenPath === undefined) throw new SshError("connect", "expected a platform with UNIX sockets");
+    this.#free = platform.free;
+    const visit = (visitor: BytePipe): void => this.#visit(visitor, { host: "", port: 0 });
+    const { close } = await platform.listenPath(path, { mode }, visit);
+    this.#listening = { port: 0, close };
+  }
+
   /** Opens channels for visitors from now on, because the client knows the port. */
   ready(): void {
     const early = this.#early ?? [];
@@ -75,9 +104,9 @@ export class Forwarding implements HostForwarding {
       return;
     }
     const share = this.#context.takeVisitorShare(this, origin);
-    if (typeof share === "string") {
-      visitor.abort(new SshError("limit", share));
-      this.#context.visitorRefused(origin, share);
+    if ("reason" in share) {
+      visitor.abort(new SshError("limit", share.reason));
+      this.#context.visitorRefused(origin, share.reason, share.limit);
       return;
     }
     this.visitors++;
@@ -101,15 +130,10 @@ export class Forwarding implements HostForwarding {
       closed();
       return;
     }
-    // RFC 4254 section 7.2: the address as requested, the port that was connected to, and the visitor's address.
-    const specificData = ForwardedTcpip.encode({
-      address: this.address,
-      port: this.port,
-      originAddress: origin.host,
-      originPort: origin.port,
-    });
+    this.#context.visitorAccepted(this, origin);
+    const [type, specificData] = this.#channelOf(origin);
     const options = { window: share.window, onReleased: share.channelClosed };
-    this.#connection.openChannel("forwarded-tcpip", specificData, options).then(
+    this.#connection.openChannel(type, specificData, options).then(
       (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed }), this.#free),
       (error: SshError) => {
         // sshd closes here; we reset, so that the visitor does not take a refusal for an empty answer.
@@ -119,6 +143,18 @@ export class Forwarding implements HostForwarding {
         if (error.code === "refused") this.#context.visitorRefused(origin, error.message);
       },
     );
+  }
+
+  /** Returns the type and the data of a channel for a visitor. */
+  #channelOf({ host, port }: Address): [string, Bytes] {
+    const { address, path } = this;
+    if (path !== undefined) {
+      const reserved = new Uint8Array(0);
+      return ["forwarded-streamlocal@openssh.com", ForwardedStreamlocal.encode({ path, reserved })];
+    }
+    // RFC 4254 section 7.2: the address as requested, the port that was connected to, and the visitor's address.
+    const origin = { originAddress: host, originPort: port };
+    return ["forwarded-tcpip", ForwardedTcpip.encode({ address, port: this.port, ...origin })];
   }
 }
 

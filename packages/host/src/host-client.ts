@@ -1,59 +1,55 @@
 /** One client, from its first byte to the end of its connection. @module */
-import type { AuthDecision } from "@postern/auth";
-import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
-import { isCertificate, parseCertificate } from "@postern/keys";
-import {
-  accept,
-  type BytePipe,
-  type LoginAttempt,
-  type PacketTap,
-  type PeerInfo,
-  type SshConnection,
-} from "@postern/ssh";
-import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
-import type { Offence } from "./admission.ts";
-import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
+import type { Signer } from "@postern/crypto";
+import { accept, type BytePipe, type PacketTap, type PeerInfo, type SshConnection } from "@postern/ssh";
+import { DisconnectReason, equal, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
+import { ClientLogin } from "./client-login.ts";
 import { ClientRequests } from "./client-requests.ts";
-import type { HostClient, HostForwarding } from "./client-view.ts";
+import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
+import { clientMemory } from "./host-budget.ts";
 import type { HostContext } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
-import { expectPassword } from "./password-hash.ts";
-import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
+import { describeKey, type HostLogin, plainKey } from "./login-identity.ts";
 import type { Address } from "./platform.ts";
-import { verifyUserCertificate } from "./user-certificate.ts";
+import type { TakeoverClient, TakeoverPolicy } from "./takeover.ts";
 
 /** The implementation of {@link HostClient}. */
-export class Client implements HostClient {
+export class Client implements TakeoverClient {
   readonly id: number;
   readonly origin: Address | undefined;
   readonly since: Date = new Date();
   readonly #context: HostContext;
   readonly #traffic: Traffic = { bytesIn: 0, bytesOut: 0 };
   readonly #abort = new AbortController();
+  readonly #attempts: ClientLogin;
   readonly #requests: ClientRequests;
-  /** the algorithms of user keys and CAs, as this runtime supports them */
-  #userKeys: readonly PublicKeyAlgorithm[] = [];
+  /** The keys of this connection, which a reload does not change: a rekey must prove the same key. */
+  readonly #hostKeys: readonly Signer[];
   #connection: SshConnection | undefined;
-  /** Number of attempts so far. A late decision about an earlier one is ignored. */
-  #attempts = 0;
-  #login: { readonly method: string; readonly grants: Grants } | undefined;
-  #failures = 0;
-  /** Permissions of the partial successes; they restrict what the last method grants. */
-  readonly #factors: Permissions[] = [];
-  /** The number of the attempt whose password is being checked. */
-  #passwordAttempt: number | undefined;
+  #login: HostLogin | undefined;
+  /** Whether the connection counts for its user. */
+  #isCounted = false;
 
   constructor(id: number, origin: Address | undefined, context: HostContext) {
     this.id = id;
     this.origin = origin;
     this.#context = context;
-    this.#requests = new ClientRequests(this, context, () => this.#login?.grants);
+    this.#hostKeys = context.options.hostKeys;
+    this.#attempts = new ClientLogin(this, context);
+    this.#requests = new ClientRequests(this, context, () => this.#attempts.accepted?.grants);
   }
 
   get user(): string | undefined {
     return this.#connection && sanitizeText(this.#connection.user);
+  }
+
+  get account(): string {
+    return this.#connection?.user ?? "";
+  }
+
+  get login(): HostLogin | undefined {
+    return this.#login;
   }
 
   get version(): string {
@@ -70,6 +66,10 @@ export class Client implements HostClient {
 
   get bytesOut(): number {
     return this.#traffic.bytesOut;
+  }
+
+  get rekeys(): number {
+    return this.#connection?.stats().rekeys ?? 0;
   }
 
   get forwardings(): readonly HostForwarding[] {
@@ -92,10 +92,11 @@ export class Client implements HostClient {
     }
     if (this.#connection === undefined) {
       admission.startupEnded();
-      const offence = this.#offence(error);
-      if (offence !== undefined) admission.punish(this.origin?.host, offence);
+      if (!this.#abort.signal.aborted) admission.punish(this.origin?.host, this.#attempts.offence(error));
     }
     await this.#requests.end();
+    this.#context.budget.returnMemory(clientMemory);
+    if (this.#isCounted) this.#context.budget.giveBack(this.account, "connections");
     // RFC 4253 section 11.1: the client left on its own.
     const hasLeft = error?.code === "disconnected" && error.reason === DisconnectReason.BY_APPLICATION;
     return hasLeft ? undefined : error;
@@ -108,6 +109,43 @@ export class Client implements HostClient {
   async close(): Promise<void> {
     if (this.#connection === undefined) this.#abort.abort(new SshError("closed", "the server closed the connection"));
     else await this.#connection.close();
+  }
+
+  /** Why the client may no longer be connected: its user or one of its keys is revoked. */
+  get revoked(): string | undefined {
+    const { revocations, options } = this.#context;
+    if (this.#connection === undefined) return undefined;
+    for (const key of this.#attempts.keys) {
+      const reason = revocations.keyReason(key) ?? options.revokedKeys?.reason(key.publicKey);
+      if (reason !== undefined) return reason;
+    }
+    return revocations.userReason(this.account);
+  }
+
+  async drop(reason: SshError): Promise<void> {
+    this.#connection?.abort(reason);
+    this.#abort.abort(reason);
+    await this.#requests.end();
+  }
+
+  isSameOwner(other: TakeoverClient, policy: TakeoverPolicy): boolean {
+    if (this.#connection === undefined || !(other instanceof Client) || other.account !== this.account) return false;
+    const [ours, theirs] = [this.#attempts.keys.at(-1), other.#attempts.keys.at(-1)];
+    return policy === "user" || (ours !== undefined && theirs !== undefined && equal(plainKey(ours), plainKey(theirs)));
+  }
+
+  async answers(timeoutMs: number): Promise<boolean> {
+    const connection = this.#connection;
+    if (connection === undefined) return false;
+    const before = this.bytesIn;
+    return await new Promise((resolve) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        resolve(this.bytesIn > before);
+      };
+      const timer = setTimeout(settle, timeoutMs);
+      connection.request("keepalive@openssh.com", new Uint8Array(0)).then(settle, settle);
+    });
   }
 
   /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
@@ -126,9 +164,9 @@ export class Client implements HostClient {
 
   async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform } = this.#context;
-    const { limits, hostKeys, rekey, keepAlive, methods, banner } = options;
+    const { limits, rekey, keepAlive, methods, banner } = options;
     const algorithms = platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms);
-    this.#userKeys = algorithms.hostKeys;
+    this.#attempts.userKeys = algorithms.hostKeys;
     let tap: PacketTap | undefined;
     try {
       tap = options.tap?.(this);
@@ -138,7 +176,7 @@ export class Client implements HostClient {
     }
     return await accept(pipe, {
       tap,
-      hostKeys,
+      hostKeys: this.#hostKeys,
       algorithms,
       rekey,
       keepAlive,
@@ -147,7 +185,7 @@ export class Client implements HostClient {
       attempts: limits.attempts,
       loginTimeoutMs: limits.loginTimeoutMs,
       signal: this.#abort.signal,
-      authenticate: (attempt) => this.#authenticate(attempt),
+      authenticate: (attempt) => this.#attempts.authenticate(attempt),
       onLogin: (connection) => this.#loggedIn(connection),
       onChannelOpen: (open) => this.#requests.channelOpen(open),
       onGlobalRequest: (request, connection) => this.#requests.globalRequest(request, connection),
@@ -157,92 +195,27 @@ export class Client implements HostClient {
 
   /** Runs before any request of the client, so that a `login` listener can prepare for the client or disconnect it. */
   #loggedIn(connection: SshConnection): void {
-    this.#context.admission.startupEnded();
+    const { admission, budget, fingerprint, emit } = this.#context;
+    admission.startupEnded();
     this.#connection = connection;
-    this.#context.emit(new LoginEvent(this, sanitizeText(connection.user), this.#login?.method ?? ""));
-    announceHostKeys(connection, this.#context.options.hostKeys);
-  }
-
-  async #authenticate(attempt: LoginAttempt): Promise<AuthDecision> {
-    const number = ++this.#attempts;
-    let reason = "refused";
-    const onRefused = (why: string): void => {
-      reason = why;
-    };
-    try {
-      if (attempt.method === "password") expectPassword(attempt.password);
-      const { authorize } = this.#context.options;
-      const decision = readDecision(
-        await authorize({ ...(await this.#attemptForAuthorize(attempt, number)), onRefused }),
-      );
-      if (decision !== undefined) return this.#accept(attempt, decision, number);
-    } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
-    } finally {
-      if (this.#passwordAttempt === number) this.#passwordAttempt = undefined;
+    // A revocation may have come after the decision.
+    const revoked = this.revoked;
+    const exceeded = revoked === undefined ? budget.take(connection.user, "connections") : undefined;
+    const refusal = revoked ?? exceeded?.reason;
+    if (refusal !== undefined) {
+      const text = `${quote(connection.user, 64)}: ${refusal}`;
+      emit(new RefusalEvent("login", text, this, this.origin, exceeded?.limit));
+      connection.abort(new SshError(exceeded === undefined ? "closed" : "limit", text));
+      return;
     }
-    await this.#failed(attempt, reason);
-    return false;
-  }
-
-  /** The attempt as passed to `authorize`. Records that a password has come. Verifies a certificate. */
-  async #attemptForAuthorize(attempt: LoginAttempt, number: number): Promise<HostLoginAttempt> {
-    const { origin } = this;
-    if (attempt.method === "publickey") return { ...attempt, origin, certificate: await this.#certificateOf(attempt) };
-    if (attempt.method === "password") this.#passwordAttempt = number;
-    if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
-    const ask: typeof attempt.ask = async (request) => {
-      this.#passwordAttempt = undefined;
-      const answers = await attempt.ask(request);
-      this.#passwordAttempt = number;
-      return answers;
+    this.#isCounted = true;
+    this.#login = {
+      user: sanitizeText(connection.user),
+      method: this.#attempts.accepted?.method ?? "",
+      ...describeKey(this.#attempts.keys.at(-1), fingerprint),
+      algorithms: connection.peer.algorithms,
     };
-    return { ...attempt, origin, ask };
-  }
-
-  /** @throws SshError `key` if the key is revoked, or its certificate is malformed or not signed by its CA */
-  async #certificateOf({ publicKey }: { readonly publicKey: Bytes }): Promise<Certificate | undefined> {
-    const { revokedKeys } = this.#context.options;
-    const certificate = isCertificate(publicKey) ? parseCertificate(publicKey) : undefined;
-    const revoked = revokedKeys?.reason(publicKey);
-    if (revoked !== undefined) throw new SshError("key", `expected a key that is not revoked, but ${revoked}`);
-    if (certificate !== undefined) await verifyUserCertificate(certificate, this.#userKeys);
-    return certificate;
-  }
-
-  #accept(attempt: LoginAttempt, { permissions, partial }: Acceptance, number: number): AuthDecision {
-    const noTouchRequired = permissions.noTouchRequired === true;
-    if (attempt.method === "publickey" && attempt.securityKey?.userPresent === false && !noTouchRequired) {
-      throw new SshError("key", "expected a touch of the security key, got a signature without it");
-    }
-    const whole = noTouchRequired ? { noTouchRequired } : true;
-    const decision = partial === undefined ? whole : { partial, noTouchRequired };
-    // An abandoned attempt does not count, and neither does a publickey query without a signature (RFC 4252 section 7).
-    const isAbandoned = number !== this.#attempts || attempt.signal.aborted;
-    if (isAbandoned || (attempt.method === "publickey" && !attempt.proved)) return decision;
-    if (partial === undefined) {
-      const grants = grantsOf(this.#factors.reduce(restrict, permissions));
-      this.#login = { method: attempt.method, grants };
-    } else if (attempt.method !== "none") this.#factors.push(permissions);
-    return decision;
-  }
-
-  async #failed(attempt: LoginAttempt, reason: string): Promise<void> {
-    if (attempt.method === "none") return;
-    this.#failures++;
-    // Clients routinely query keys that they do not use, and a refused query reveals no secret.
-    if (attempt.method === "publickey" && !attempt.proved) return;
-    const text = `${attempt.method} of ${quote(attempt.user, 64)}: ${reason}`;
-    this.#context.emit(new RefusalEvent("login", text, this, this.origin));
-    const delay = this.#context.admission.failed(this.origin?.host);
-    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(delay, maxTimerMs)));
-  }
-
-  #offence(error: SshError | undefined): Offence | undefined {
-    if (this.#abort.signal.aborted) return undefined;
-    if (this.#failures > 0) return "authFail";
-    if (error?.code === "timeout") return "grace";
-    // A client that disconnects while its password is being checked has guessed as well.
-    return this.#passwordAttempt === undefined ? "noAuth" : "authFail";
+    emit(new LoginEvent(this, this.#login));
+    announceHostKeys(connection, this.#hostKeys);
   }
 }

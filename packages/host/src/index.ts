@@ -3,15 +3,23 @@ export type { GatewayPorts } from "./addresses.ts";
 export type { Authorize, HostDecision, HostLoginAttempt, PartialDecision } from "./authorize.ts";
 export { type AuthorizedKeys, authorizedKeys, type KeyUse, type RefusedLine } from "./authorized-keys.ts";
 export type { HostClient, HostForwarding } from "./client-view.ts";
-export { HostClientEvent, type HostEvents, HostForwardingEvent, LoginEvent, RefusalEvent } from "./events.ts";
-export type {
-  GivenHostLimits,
-  HostLimits,
-  PenaltyLimits,
-  TunnelHostOptions,
-} from "./options.ts";
+export {
+  HostClientEvent,
+  type HostEvents,
+  HostForwardingEvent,
+  HostVisitorEvent,
+  LoginEvent,
+  RefusalEvent,
+  TakeoverEvent,
+} from "./events.ts";
+export { type HealthRequest, type HealthSource, healthHandler } from "./health.ts";
+export type { GivenHostLimits, HostLimits, LimitName, PenaltyLimits } from "./limits.ts";
+export type { HostLogin, LoginCertificate } from "./login-identity.ts";
+export type { ReloadOptions, TunnelHostOptions } from "./options.ts";
 export { createHashPassword, type HashCost, type HashPassword, type PasswordFunctions } from "./password-hash.ts";
 export type { Permissions, Permit } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
 export { createPolicy, type UserPolicy } from "./policy.ts";
+export type { Revocation } from "./revocations.ts";
+export type { TakeoverPlace, TakeoverPolicy } from "./takeover.ts";
 export { type CloseOptions, type ServeClientOptions, TunnelHost } from "./tunnel-host.ts";

@@ -6,74 +6,17 @@ import {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  type Log,
   type PacketTap,
   rekeyLimits,
 } from "@postern/ssh";
-import { type Bytes, describeType, equal, expectNumber, expectType, ServerLimits, SshError } from "@postern/wire";
+import { type Bytes, describeType, equal, expectType, SshError } from "@postern/wire";
 import type { GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
-import type { HostClient } from "./client-view.ts";
+import type { HostClient, HostForwarding } from "./client-view.ts";
+import { checkLimitNames, checkLimits, type GivenHostLimits, type HostLimits } from "./limits.ts";
 import type { HostPlatform } from "./platform.ts";
-
-/** Penalties for sources of failed connections, as PerSourcePenalties of sshd_config(5). Times are in milliseconds. */
-export interface PenaltyLimits {
-  /** Penalty for a connection with a failed login. */
-  readonly authFailMs: number;
-  /** Penalty for a connection that never tried to log in. */
-  readonly noAuthMs: number;
-  /** Penalty for a connection that did not log in within `loginTimeoutMs`. */
-  readonly graceMs: number;
-  /** A source is refused once its penalties exceed this sum, until they have elapsed. */
-  readonly thresholdMs: number;
-  /** Upper bound of a source's penalties. */
-  readonly maxMs: number;
-  /** Delay of the answer to a source's first wrong password. It doubles with each further one, up to `maxDelayMs`. */
-  readonly delayMs: number;
-  readonly maxDelayMs: number;
-  /** Number of sources that are remembered. */
-  readonly maxSources: number;
-}
-
-/** The limits of a TunnelHost. */
-export interface HostLimits {
-  /** Number of clients. */
-  readonly connections: number;
-  /**
-   * Number of clients that have not logged in, as MaxStartups of sshd_config(5): above `start`, `rate` percent of new
-   * connections are dropped at random; the percentage grows until all are dropped at `full`.
-   */
-  readonly startups: { readonly start: number; readonly rate: number; readonly full: number };
-  readonly penalties: PenaltyLimits | false;
-  /** Milliseconds from the first byte until login. */
-  readonly loginTimeoutMs: number;
-  /** Refused login attempts per connection. */
-  readonly attempts: number;
-  /** Channels per connection: visitors and `direct-tcpip` together. */
-  readonly channels: number;
-  /** Visitors of one port at the same time, so that it cannot use all `channels`. Default: three quarters of them. */
-  readonly visitorsPerForwarding: number;
-  /**
-   * Visitors of one connection from one address (IPv6: one /64) at the same time. Default: half of `channels`. Visitors
-   * through a proxy on the same machine all count as from the proxy's address.
-   */
-  readonly visitorsPerSource: number;
-  /** Ports per connection. */
-  readonly forwardings: number;
-  /** Session channels per connection. */
-  readonly sessions: number;
-  /** Bytes received from a client and not yet consumed, over all its channels. */
-  readonly memory: number;
-  /** The lowest port that clients may listen on. */
-  readonly lowestPort: number;
-  /** Milliseconds for connecting to a `direct-tcpip` target. */
-  readonly targetTimeoutMs: number;
-}
-
-/** The option `limits`: any part of {@link HostLimits}. */
-export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">> & {
-  readonly startups?: Partial<HostLimits["startups"]>;
-  readonly penalties?: Partial<PenaltyLimits> | false;
-};
+import type { TakeoverPolicy } from "./takeover.ts";
 
 /** Options of a TunnelHost. */
 export interface TunnelHostOptions {
@@ -93,6 +36,11 @@ export interface TunnelHostOptions {
   readonly methods?: readonly string[];
   /** The addresses that a forwarding may listen on, as in sshd_config(5). Default: `no`, which means loopback. */
   readonly gatewayPorts?: GatewayPorts;
+  /**
+   * The mode of the UNIX sockets that clients listen on, as StreamLocalBindMask of sshd_config(5) leaves it. Default:
+   * 0o600, so that only the user of this process may connect.
+   */
+  readonly socketMode?: number;
   /** Lists of algorithms, best first. Default: the platform's. */
   readonly algorithms?: Partial<Algorithms>;
   /**
@@ -110,6 +58,19 @@ export interface TunnelHostOptions {
   readonly keepAlive?: { readonly intervalMs?: number; readonly countMax?: number };
   readonly limits?: GivenHostLimits;
   /**
+   * Whose new connection gets a port that a silent connection holds: one of the same `user`, or only one of the same
+   * user and `key`. The silent connection is asked (`keepalive@openssh.com`), and disconnected if nothing comes back
+   * within a second. If it answers, the new request is refused. `false`: ports are never taken over. Default: `user`.
+   */
+  readonly takeover?: TakeoverPolicy | false;
+  /**
+   * Returns the public URL of a forwarding. Sessions print it, and it becomes `forwarding.url`. Default: none. If it
+   * throws, there is none.
+   */
+  readonly url?: ((forwarding: HostForwarding, client: HostClient) => string | undefined) | undefined;
+  /** Receives a record for each event, with level, message and fields. It never holds a secret. Default: none. */
+  readonly log?: Log | undefined;
+  /**
    * Called for each client before its connection begins. Returns a tap, which sees every packet of that connection in
    * plain text, with passwords and all data. If it throws, the client is disconnected. An error of the tap itself does
    * not change the connection, and is reported as uncaught, which ends a Node.js process. Default: none.
@@ -119,41 +80,17 @@ export interface TunnelHostOptions {
 
 /** Options with the defaults filled in. */
 export type CheckedHostOptions = Required<
-  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys" | "tap">
+  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys" | "tap" | "url" | "log">
 > & {
   readonly revokedKeys: RevokedKeys | undefined;
   readonly algorithms: Algorithms;
   readonly banner: string | undefined;
   readonly tap: TunnelHostOptions["tap"];
+  readonly url: TunnelHostOptions["url"];
+  readonly log: Log | undefined;
   readonly keepAlive: { readonly intervalMs: number; readonly countMax: number };
   readonly limits: HostLimits;
 };
-
-/** Defaults, except of limits derived from `channels`. Startups and penalties are those of sshd. */
-export const defaultHostLimits: Omit<HostLimits, VisitorLimit> & { readonly penalties: PenaltyLimits } = {
-  connections: 4096,
-  startups: { start: 10, rate: 30, full: 100 },
-  penalties: {
-    authFailMs: 5_000,
-    noAuthMs: 1_000,
-    graceMs: 10_000,
-    thresholdMs: 15_000,
-    maxMs: 600_000,
-    delayMs: 50,
-    maxDelayMs: 3_000,
-    maxSources: 16_384,
-  },
-  loginTimeoutMs: 120_000,
-  attempts: ServerLimits.authAttempts,
-  channels: 512,
-  forwardings: 64,
-  sessions: 10,
-  memory: 64 * 1024 * 1024,
-  lowestPort: 1024,
-  targetTimeoutMs: 30_000,
-};
-
-type VisitorLimit = "visitorsPerForwarding" | "visitorsPerSource";
 
 const defaultKeepAlive = { intervalMs: 30_000, countMax: 3 };
 
@@ -163,13 +100,35 @@ const hostOptions = [
   "revokedKeys",
   "methods",
   "gatewayPorts",
+  "socketMode",
   "algorithms",
   "rekey",
   "banner",
   "keepAlive",
   "limits",
+  "takeover",
+  "url",
+  "log",
   "tap",
 ] as const satisfies readonly (keyof TunnelHostOptions)[];
+
+/** The options that `reload` may not change. */
+type FixedOption = "tap" | "log";
+
+/** Options of `reload`: any of a TunnelHost's, except `tap` and `log`. */
+export type ReloadOptions = Partial<Omit<TunnelHostOptions, FixedOption>>;
+
+/** Returns the options after a reload. `limits` is merged, any other option is replaced. @throws SshError `misuse` */
+export function reloadedOptions(current: TunnelHostOptions, changed: ReloadOptions): TunnelHostOptions {
+  checkOptions(
+    "reload",
+    changed,
+    hostOptions.filter((name) => name !== "tap" && name !== "log"),
+  );
+  if (changed.limits === undefined) return { ...current, ...changed };
+  checkLimitNames(changed.limits);
+  return { ...current, ...changed, limits: { ...current.limits, ...changed.limits } };
+}
 
 /** @throws SshError `misuse` that names the option, the expected value and the actual one */
 export function checkHostOptions(
@@ -182,9 +141,13 @@ export function checkHostOptions(
     revokedKeys,
     authorize,
     gatewayPorts = "no",
+    socketMode = 0o600,
     algorithms: givenAlgorithms = {},
     rekey = {},
     banner,
+    takeover = "user",
+    url,
+    log,
     tap,
   } = given;
   rekeyLimits(rekey);
@@ -198,8 +161,15 @@ export function checkHostOptions(
     const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
     throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
   }
+  if (!Number.isInteger(socketMode) || socketMode < 0 || socketMode > 0o777) {
+    throw new SshError("misuse", `expected socketMode to be from 0 to 0o777, got ${describeType(socketMode)}`);
+  }
   if (banner !== undefined) expectType("banner", banner, "string");
-  if (tap !== undefined) expectType("tap", tap, "function");
+  if (takeover !== "user" && takeover !== "key" && takeover !== false) {
+    throw new SshError("misuse", `expected takeover to be "user", "key" or false, got ${describeType(takeover)}`);
+  }
+  for (const [name, value] of Object.entries({ url, log, tap }))
+    if (value !== undefined) expectType(name, value, "function");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
   if (given.methods !== undefined || methods.length > 0) expectMethods("methods", methods);
@@ -209,8 +179,12 @@ export function checkHostOptions(
     authorize,
     methods,
     gatewayPorts,
+    socketMode,
     rekey,
     banner,
+    takeover,
+    url,
+    log,
     tap,
     keepAlive: checkKeepAlive(given.keepAlive, defaultKeepAlive),
     algorithms,
@@ -231,31 +205,4 @@ function withPlainKeys(hostKeys: readonly Signer[]): readonly Signer[] {
 
 function isCertificateSigner(signer: Signer): signer is CertificateSigner {
   return "certificate" in signer && "plain" in signer;
-}
-
-function checkLimits(given: GivenHostLimits = {}): HostLimits {
-  checkOptions("limits", given, [...Object.keys(defaultHostLimits), "visitorsPerForwarding", "visitorsPerSource"]);
-  const { startups: givenStartups = {}, penalties: givenPenalties = {}, ...rest } = given;
-  const { startups: defaultStartups, penalties: defaultPenalties, ...others } = defaultHostLimits;
-  checkOptions("limits.startups", givenStartups, Object.keys(defaultStartups));
-  const { channels = others.channels } = rest;
-  expectNumber("limits.channels", channels);
-  const visitors = { visitorsPerForwarding: Math.ceil(0.75 * channels), visitorsPerSource: Math.ceil(0.5 * channels) };
-  const numbers = { ...others, ...visitors, ...rest };
-  const startups = { ...defaultStartups, ...givenStartups };
-  expectNumbers("limits", numbers);
-  for (const name of ["loginTimeoutMs", "targetTimeoutMs"] as const) expectNumber(`limits.${name}`, numbers[name], 1);
-  if (numbers.memory === Number.POSITIVE_INFINITY) {
-    throw new SshError("misuse", "expected limits.memory to be a finite number of bytes, got Infinity");
-  }
-  expectNumbers("limits.startups", startups);
-  if (givenPenalties === false) return { ...numbers, startups, penalties: false };
-  checkOptions("limits.penalties", givenPenalties, Object.keys(defaultPenalties));
-  const penalties: PenaltyLimits = { ...defaultPenalties, ...(givenPenalties as Partial<PenaltyLimits>) };
-  expectNumbers("limits.penalties", penalties);
-  return { ...numbers, startups, penalties };
-}
-
-function expectNumbers(what: string, values: object): void {
-  for (const [name, value] of Object.entries(values)) expectNumber(`${what}.${name}`, value);
 }

@@ -3,8 +3,14 @@
 import { matchPattern } from "@postern/keys";
 import { describeType, SshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
+import { pathMatcher } from "./path-pattern.ts";
 
-/** Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not. */
+/**
+ * Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not.
+ *
+ * A pattern that begins with `/` permits UNIX sockets: `/run/tunnels/*`, where `*` and `?` match within one part of the
+ * path. A function permits none.
+ */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
 
 /** The permissions of a user after login. */
@@ -12,10 +18,13 @@ export interface Permissions {
   /**
    * Patterns `address:port` of ports that the client may request. The address is compared as the client wrote it; `*`
    * and `?` are wildcards in it. The port may be `*`. A port alone means any address. A request for port 0, where the
-   * server chooses, needs a pattern with `*`. Default: everything.
+   * server chooses, needs a pattern with `*`. Default: every port, and no UNIX socket.
    */
   readonly permitListen?: Permit | undefined;
-  /** Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Default: none. */
+  /**
+   * Patterns `host:port` of `direct-tcpip` targets; `*` is any host or any port. Patterns of paths for
+   * `direct-streamlocal@openssh.com`. Default: none.
+   */
   readonly permitOpen?: Permit | undefined;
   /**
    * Accepts the signature of a security key that was not touched, as `no-touch-required` of sshd(8). Default: refuses
@@ -28,13 +37,25 @@ export interface Permissions {
 export interface Grants {
   mayListen(address: string, port: number): boolean;
   mayOpen(host: string, port: number): boolean;
+  mayListenPath(path: string): boolean;
+  mayOpenPath(path: string): boolean;
 }
+
+/** The property of a combined permit that has its paths. */
+const paths: unique symbol = Symbol("paths");
+
+/** A permit that was made from two others. */
+type CombinedPermit = ((host: string, port: number) => boolean) & { readonly [paths]: (path: string) => boolean };
+
+const noPath = (): boolean => false;
 
 /** Compiles permissions. @throws SshError `misuse` if a pattern is malformed */
 export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
   return {
     mayListen: permitListen === undefined ? () => true : compile(permitListen, listenMatcher),
     mayOpen: permitOpen === undefined ? () => false : compile(permitOpen, openMatcher),
+    mayListenPath: permitListen === undefined ? noPath : compilePaths(permitListen),
+    mayOpenPath: permitOpen === undefined ? noPath : compilePaths(permitOpen),
   };
 }
 
@@ -52,7 +73,9 @@ function both(one: Permit | undefined, other: Permit | undefined, kind: "listen"
   if (one === undefined || other === undefined) return one ?? other;
   const matcher = kind === "listen" ? listenMatcher : openMatcher;
   const [first, second] = [compile(one, matcher), compile(other, matcher)];
-  return (host, port) => first(host, port) && second(host, port);
+  const [firstPaths, secondPaths] = [compilePaths(one), compilePaths(other)];
+  const combined = (host: string, port: number): boolean => first(host, port) && second(host, port);
+  return Object.assign(combined, { [paths]: (path: string) => firstPaths(path) && secondPaths(path) });
 }
 
 /** Checks the patterns. @throws SshError `misuse` if one is malformed */
@@ -112,6 +135,16 @@ function portMatches(permitted: number | "*", port: number): boolean {
 function compile(permit: Permit, matcher: Matcher): (host: string, port: number) => boolean {
   // Only `true` permits, because a Promise is truthy.
   if (typeof permit === "function") return (host, port) => permit(host, port) === true;
-  const matchers = permit.map(matcher);
+  const matchers = permit.filter((pattern) => !isPath(pattern)).map(matcher);
   return (host, port) => matchers.some((matches) => matches(host, port));
+}
+
+function compilePaths(permit: Permit): (path: string) => boolean {
+  if (typeof permit === "function") return (permit as Partial<CombinedPermit>)[paths] ?? noPath;
+  const matchers = permit.filter(isPath).map(pathMatcher);
+  return (path) => matchers.some((matches) => matches(path));
+}
+
+function isPath(pattern: string): boolean {
+  return typeof pattern === "string" && pattern.startsWith("/");
 }

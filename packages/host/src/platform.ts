@@ -29,6 +29,25 @@ export interface HostPlatform {
     target: Address,
     options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
   ): Promise<BytePipe>;
+  /**
+   * Listens on a UNIX socket that only programs permitted by `mode` may connect to. Default: the host has none.
+   *
+   * @throws SshError `connect` if the path is in use
+   */
+  readonly listenPath?:
+    | ((
+        path: string,
+        options: { readonly mode: number },
+        onVisitor: (visitor: BytePipe) => void,
+      ) => Promise<Pick<Listening, "close">>)
+    | undefined;
+  /** Connects to a UNIX socket. Default: the host connects to none. Throws as `dial` does. */
+  readonly dialPath?:
+    | ((
+        path: string,
+        options: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
+      ) => Promise<BytePipe>)
+    | undefined;
   /** The default algorithms, best first. */
   readonly algorithms: Algorithms;
   /** Replaces algorithms that the runtime does not support. Called once per client. Default: keeps every algorithm. */

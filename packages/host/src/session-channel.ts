@@ -16,7 +16,7 @@ const closingBytes = [0x03, 0x04];
  * Accepts a session. A shell or a command prints a line and the ports that the client listens on. If there are any, the
  * channel stays open, because `ssh -R` without `-N` ends with its session; otherwise it closes with exit status 1.
  *
- * @param listening returns the client's ports, such as `"localhost" port 8080`
+ * @param listening returns a line for each port, such as `listening on "localhost" port 8080`
  */
 export function acceptSession(open: IncomingOpen, listening: () => readonly string[], onReleased: () => void): Session {
   let newLine = "\n";
@@ -80,7 +80,7 @@ export function acceptSession(open: IncomingOpen, listening: () => readonly stri
   function printPorts(): void {
     const ports = listening();
     write("this server only forwards ports");
-    for (const port of ports) write(`listening on ${port}`);
+    for (const port of ports) write(port);
     if (ports.length === 0) close(1);
     else if (newLine === "\r\n") write("press Ctrl-C to leave");
   }

@@ -1,14 +1,26 @@
 /** The listening end of a reverse tunnel: an SSH server that forwards ports and nothing else. @module */
+import { createFingerprint } from "@postern/keys";
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
 import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
 import type { HostClient } from "./client-view.ts";
-import { HostClientEvent, type HostEvents, RefusalEvent } from "./events.ts";
+import { HostClientEvent, type HostEvent, type HostEvents, RefusalEvent, TakeoverEvent } from "./events.ts";
+import { clientMemory, HostBudget } from "./host-budget.ts";
 import { Client } from "./host-client.ts";
 import type { HostContext } from "./host-context.ts";
+import { createHostLog, type HostLog } from "./host-log.ts";
+import { encodeHostMetrics, HostCounters } from "./host-metrics.ts";
 import { plainIp } from "./ip.ts";
-import { type CheckedHostOptions, checkHostOptions, type TunnelHostOptions } from "./options.ts";
+import {
+  type CheckedHostOptions,
+  checkHostOptions,
+  type ReloadOptions,
+  reloadedOptions,
+  type TunnelHostOptions,
+} from "./options.ts";
 import type { Address, HostPlatform } from "./platform.ts";
+import { type Revocation, Revocations } from "./revocations.ts";
+import { Takeovers } from "./takeover.ts";
 
 /** Options of `serve`. */
 export interface ServeClientOptions {
@@ -34,20 +46,23 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
   connections: "too many connections",
   startups: "too many connections that have not logged in",
-  penalty: "this source is refused until the penalty for its earlier failures has passed",
+  totalMemory: "the memory for all clients is in use",
+  penalties: "this source is refused until the penalty for its earlier failures has passed",
 };
 
 /**
  * An SSH server for reverse tunnels, over any byte pipe.
  *
  * Events ({@link HostEvents}): `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`,
- * `forwardingclosed`. No listener is required.
+ * `forwardingclosed`, `visitor`, `takeover`. No listener is required.
  */
 export class TunnelHost extends TypedEventTarget<HostEvents> {
-  readonly #platform: HostPlatform;
-  readonly #options: CheckedHostOptions;
-  readonly #admission: Admission;
+  readonly #context: HostContext;
+  readonly #log: HostLog;
   readonly #clients = new Set<Client>();
+  /** The options as given, which `reload` changes, and as checked. */
+  #given: TunnelHostOptions;
+  #options: CheckedHostOptions;
   readonly #whenEmpty: (() => void)[] = [];
   #nextId = 1;
   /** Number of refused clients that are still connected. */
@@ -57,14 +72,67 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   /** @throws SshError `misuse` if an option is unknown, missing or out of range */
   constructor(options: TunnelHostOptions, platform: HostPlatform) {
     super();
-    this.#platform = platform;
+    this.#given = options;
     this.#options = checkHostOptions(options, platform);
-    this.#admission = new Admission(this.#options.limits, platform.random, () => performance.now());
+    this.#log = createHostLog(this.#options.log);
+    this.#context = this.#createContext(platform);
   }
 
   /** The connected clients, including those that have not logged in. */
   get clients(): readonly HostClient[] {
     return [...this.#clients];
+  }
+
+  /** `closing` once `close` has been called. */
+  get state(): "open" | "closing" {
+    return this.#closing ? "closing" : "open";
+  }
+
+  /**
+   * Returns counters and gauges as OpenMetrics text: `postern_host_connections_total` and others. No label has a value
+   * that a peer can choose.
+   */
+  metrics(): string {
+    const { counters, budget } = this.#context;
+    return encodeHostMetrics(counters, [...this.#clients], budget.memory);
+  }
+
+  /**
+   * Refuses a key or a user from now on, and disconnects the clients that logged in with it at once. Returns their
+   * number. The revocation lasts as long as this object: a key that must stay revoked belongs into `revokedKeys`, too.
+   *
+   * @throws SshError `misuse` unless exactly one of `key`, `fingerprint` and `user` is set; `key` if it is malformed
+   * @example
+   * host.revoke({ fingerprint: "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDYzMtFDqMRQH+xi8E" });
+   */
+  revoke(revocation: Revocation): number {
+    this.#context.revocations.add(revocation);
+    return this.#dropRevoked();
+  }
+
+  /** Undoes a call of `revoke` with the same key or user. Throws as `revoke` does. */
+  reinstate(revocation: Revocation): void {
+    this.#context.revocations.remove(revocation);
+  }
+
+  /**
+   * Replaces options without disconnecting anybody. Options that are not passed remain, as do limits that are not named
+   * in `limits`. New connections use all of them, and a login in progress the new `authorize`. Existing connections keep
+   * their host keys, their permissions, and `channels` and `memory` of the limits; the other limits apply to their next
+   * requests. If `revokedKeys` revokes the key of a client, that client is disconnected.
+   *
+   * @throws SshError `misuse` for wrong options, `key` for malformed `revokedKeys`; then nothing changes
+   */
+  reload(options: ReloadOptions): void {
+    const given = reloadedOptions(this.#given, options);
+    const { platform, admission, counters } = this.#context;
+    this.#options = checkHostOptions(given, platform);
+    this.#given = given;
+    admission.limits = this.#options.limits;
+    counters.reloads++;
+    const names = Object.keys(options);
+    this.#log.write("info", "reload", `the options ${names.join(", ")} were replaced`, { options: names });
+    this.#dropRevoked();
   }
 
   /**
@@ -86,20 +154,15 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       pipe.abort(error as SshError);
       throw error;
     }
-    const refusal = this.#closing ? "closing" : this.#admission.enter(origin?.host, this.#clients.size);
+    const refusal = this.#enter(origin);
     if (refusal !== undefined) return this.#refuse(pipe, refusal, origin);
-    const context: HostContext = {
-      options: this.#options,
-      platform: this.#platform,
-      admission: this.#admission,
-      emit: (event) => this.dispatchEvent(event),
-    };
-    const client = new Client(this.#nextId++, origin, context);
+    const { emit } = this.#context;
+    const client = new Client(this.#nextId++, origin, this.#context);
     this.#clients.add(client);
-    this.dispatchEvent(new HostClientEvent("clientopened", client));
+    emit(new HostClientEvent("clientopened", client));
     const reason = await client.run(pipe);
     this.#clients.delete(client);
-    this.dispatchEvent(new HostClientEvent("clientclosed", client, reason));
+    emit(new HostClientEvent("clientclosed", client, reason));
     if (this.#clients.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
 
@@ -125,6 +188,55 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   /** Called by `close`. A subclass that listens for clients overrides it to free its port. */
   protected async stopListening(): Promise<void> {}
 
+  #createContext(platform: HostPlatform): HostContext {
+    const options = (): CheckedHostOptions => this.#options;
+    const counters = new HostCounters();
+    const emit = (event: HostEvent): void => {
+      counters.count(event);
+      this.#log.event(event);
+      this.dispatchEvent(event);
+    };
+    return {
+      get options() {
+        return options();
+      },
+      platform,
+      counters,
+      emit,
+      admission: new Admission(options().limits, platform.random, () => performance.now()),
+      budget: new HostBudget(() => options().limits),
+      revocations: new Revocations(platform.sha256),
+      takeovers: new Takeovers((client, previous, place) => emit(new TakeoverEvent(client, previous, place))),
+      fingerprint: createFingerprint(platform.sha256),
+    };
+  }
+
+  /** Returns why a new connection is refused, or counts it. */
+  #enter(origin: Address | undefined): AdmissionRefusal | undefined {
+    if (this.#closing) return "closing";
+    const { admission, budget } = this.#context;
+    if (budget.free < clientMemory) return "totalMemory";
+    const refusal = admission.enter(origin?.host, this.#clients.size);
+    if (refusal === undefined) budget.takeMemory(clientMemory);
+    return refusal;
+  }
+
+  /** Disconnects clients whose user or key is revoked. Returns their number. */
+  #dropRevoked(): number {
+    let dropped = 0;
+    for (const client of this.#clients) {
+      const reason = client.revoked;
+      if (reason === undefined) continue;
+      dropped++;
+      void client.drop(new SshError("closed", reason));
+    }
+    if (dropped > 0) {
+      this.#context.counters.revoked += dropped;
+      this.#log.write("warn", "revoked", `${dropped} clients were disconnected`, { clients: dropped });
+    }
+    return dropped;
+  }
+
   #refuse(pipe: BytePipe, refusal: AdmissionRefusal, origin: Address | undefined): void {
     const abort = (): void => pipe.abort(new SshError("closed", "the client was refused"));
     if (this.#refusing >= maxRefusing) abort();
@@ -140,7 +252,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       pipe.write(utf8("Not allowed at this time\r\n"));
       pipe.close();
     }
-    this.dispatchEvent(new RefusalEvent("connection", reasons[refusal], undefined, origin));
+    const limit = refusal === "closing" ? undefined : refusal;
+    this.#context.emit(new RefusalEvent("connection", reasons[refusal], undefined, origin, limit));
   }
 }
 

@@ -2,7 +2,8 @@ import { seededRandom } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
 import { Admission, Penalties } from "../src/admission.ts";
 import { ChannelBudget, type Share } from "../src/channel-budget.ts";
-import { defaultHostLimits } from "../src/options.ts";
+import { type Exceeded, HostBudget } from "../src/host-budget.ts";
+import { defaultHostLimits, type HostLimits } from "../src/limits.ts";
 
 const { penalties } = defaultHostLimits;
 const kib = 1024;
@@ -92,6 +93,22 @@ describe("Admission", () => {
 });
 
 /** Closes both the channel and its pipe. */
+const limits: HostLimits = {
+  ...defaultHostLimits,
+  visitorsPerForwarding: 1,
+  visitorsPerSource: 1,
+  connectionsPerUser: 1,
+};
+
+function shared(given: Partial<HostLimits> = {}): HostBudget {
+  return new HostBudget(() => ({ ...limits, ...given }));
+}
+
+function expectShare(share: Share | Exceeded): Share {
+  if ("reason" in share) throw new Error(`expected a share, got: ${share.reason}`);
+  return share;
+}
+
 function giveBack(share: Share | undefined): void {
   share?.channelClosed();
   share?.pipeClosed();
@@ -101,17 +118,17 @@ describe("ChannelBudget", () => {
   it("grants the usual window to a few channels, and at most the memory to all together", () => {
     const random = seededRandom("budget");
     const memory = 64 * kib * kib;
-    const budget = new ChannelBudget({ channels: 512, memory });
+    const budget = new ChannelBudget({ channels: 512, memory }, shared(), () => "test");
     const held: Share[] = [];
     const sum = (): number => held.reduce((total, { window }) => total + window, 0);
-    const first = budget.take();
-    expect(first?.window).toBe(2 * kib * kib);
+    const first = expectShare(budget.take());
+    expect(first.window).toBe(2 * kib * kib);
     giveBack(first);
     for (let step = 0; step < 5000; step++) {
       const [choice = 0] = random(1);
       if (choice < 160) {
         const share = budget.take();
-        if (share === undefined) expect(held).toHaveLength(512);
+        if ("reason" in share) expect(held).toHaveLength(512);
         else held.push(share);
       } else giveBack(held.splice(choice % Math.max(held.length, 1), 1)[0]);
       expect(sum()).toBeLessThanOrEqual(memory);
@@ -121,12 +138,12 @@ describe("ChannelBudget", () => {
   });
 
   it("takes a share back once, after both its channel and its pipe have closed, and reports when it is idle", async () => {
-    const budget = new ChannelBudget({ channels: 2, memory: 128 * kib });
-    const [first, second] = [budget.take(), budget.take()];
-    expect(budget.take()).toBeUndefined();
-    for (const close of [first?.pipeClosed, first?.pipeClosed]) close?.();
+    const budget = new ChannelBudget({ channels: 2, memory: 128 * kib }, shared(), () => "test");
+    const [first, second] = [expectShare(budget.take()), expectShare(budget.take())];
+    expect(budget.take()).toEqual({ reason: "too many channels of this client", limit: "channels" });
+    for (const close of [first.pipeClosed, first.pipeClosed]) close();
     expect(budget.used).toBe(2);
-    for (const close of [first?.channelClosed, first?.channelClosed, first?.pipeClosed]) close?.();
+    for (const close of [first.channelClosed, first.channelClosed, first.pipeClosed]) close();
     expect(budget.used).toBe(1);
     let idle = false;
     const waiting = budget.whenIdle().then(() => {
@@ -136,5 +153,42 @@ describe("ChannelBudget", () => {
     expect(idle).toBe(false);
     giveBack(second);
     await waiting;
+  });
+});
+
+describe("HostBudget", () => {
+  it("counts the channels of a user over all connections, and forgets users without any", () => {
+    const budget = shared({ channelsPerUser: 3 });
+    const clients = [1, 2].map(() => new ChannelBudget({ channels: 10, memory: kib * kib }, budget, () => "test"));
+    const held = [0, 1, 0].map((client) => expectShare(clients[client]?.take() ?? { reason: "", limit: undefined }));
+    expect(clients[1]?.take()).toEqual({ reason: "too many channels of this user", limit: "channelsPerUser" });
+    const other = new ChannelBudget({ channels: 10, memory: kib * kib }, budget, () => "other");
+    giveBack(expectShare(other.take()));
+    expect(budget.users).toBe(1);
+    for (const share of held) giveBack(share);
+    expect(budget.users).toBe(0);
+    expect(budget.memory).toBe(0);
+  });
+
+  it("refuses channels once the memory of all clients is in use, and shrinks windows before that", () => {
+    const budget = shared({ totalMemory: 8 * kib * kib });
+    const clients = Array.from(
+      { length: 20 },
+      (_, index) => new ChannelBudget({ channels: 512, memory: 64 * kib * kib }, budget, () => `user ${index}`),
+    );
+    const windows: number[] = [];
+    const refused: Exceeded[] = [];
+    for (let channel = 0; channel < 10; channel++)
+      for (const client of clients) {
+        const share = client.take();
+        if ("reason" in share) refused.push(share);
+        else windows.push(share.window);
+        expect(budget.memory).toBeLessThanOrEqual(8 * kib * kib);
+      }
+    expect(windows[0]).toBeGreaterThan(kib * kib);
+    expect(windows.at(-1)).toBeLessThan(80 * kib);
+    // Each client got at least one channel before any got none.
+    expect(windows.length).toBeGreaterThanOrEqual(clients.length);
+    expect(refused[0]).toEqual({ reason: "the memory for all clients is in use", limit: "totalMemory" });
   });
 });

@@ -13,11 +13,11 @@ import { connect } from "@postern/ssh";
 import { otherHostKey, pipePair, seededRandom, testHostKey } from "@postern/testkit";
 import { type CertificateVector, loadTests } from "@postern/testkit/vectors";
 import { policy } from "@postern/web";
-import { concat, Reader, SshError, Writer } from "@postern/wire";
+import { SshError } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { authorizedKeys, type KeyUse, TunnelHost } from "../src/index.ts";
 import { AddressList } from "../src/ip.ts";
-import { Network } from "./world.ts";
+import { certify, Network } from "./world.ts";
 
 const vectors = loadTests<CertificateVector>("certificates", "sk-ssh-ed25519@openssh.com");
 const vectorOf = (title: string): CertificateVector => {
@@ -128,31 +128,8 @@ describe("a login with a certificate", () => {
   const ca = otherHostKey();
   const user = testHostKey();
 
-  /** A certificate of `user` for the name test, signed by `ca`. */
-  async function certify(): Promise<Uint8Array> {
-    const key = new Reader(user.publicKey, "key");
-    key.string();
-    const extensions = new Writer().text("permit-port-forwarding").text("").finish();
-    const signed = new Writer()
-      .text("ssh-ed25519-cert-v01@openssh.com")
-      .string(new Uint8Array(32))
-      .string(key.string())
-      .uint64(1n)
-      .uint32(1)
-      .text("id")
-      .string(new Writer().text("test").finish())
-      .uint64(0n)
-      .uint64(2n ** 64n - 1n)
-      .text("")
-      .string(extensions)
-      .text("")
-      .string(ca.publicKey)
-      .finish();
-    return concat(signed, new Writer().string(await ca.sign(signed, "ssh-ed25519")).finish());
-  }
-
   it("verifies the CA's signature with the algorithms that the platform prepared", async () => {
-    const certificate = await certify();
+    const certificate = await certify(user, ca);
     const unsupported = (): never => {
       throw new SshError("key", "expected a runtime with Ed25519, got another");
     };

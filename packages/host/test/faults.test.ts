@@ -1,7 +1,7 @@
 import type { AuthMethod } from "@postern/auth";
 import type { SshConnection } from "@postern/ssh";
 import { echo, readToEnd } from "@postern/testkit";
-import { DirectTcpip, PasswordRequest, UserauthRequest } from "@postern/wire";
+import { DirectTcpip, fromUtf8, PasswordRequest, UserauthRequest } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import { ask, echoing, forward, type HostWorld, hostWorld } from "./world.ts";
 
@@ -40,6 +40,41 @@ describe("a session channel", () => {
       ].join("\r\n"),
     );
     expect(await forward(ssh, "localhost", 7070)).toBe(7070);
+    await ssh.close();
+  });
+
+  it("prints URLs and visitors escaped, and drops lines once the client's window is full", async () => {
+    const world = hostWorld({ url: () => "https://example.com/\u001b[2J", limits: { visitorsPerSource: 512 } });
+    const ssh = await world.client({ onChannelOpen: echoing() });
+    const port = (await forward(ssh, "localhost", 0)) ?? 0;
+    const channel = await ssh.openChannel("session", new Uint8Array(0), { window: 1000 });
+    let text = "";
+    channel.start({
+      data: (chunk) => {
+        text += fromUtf8(chunk);
+      },
+      end() {},
+      drain() {},
+      closed() {},
+    });
+    channel.pause();
+    expect(await channel.request("shell", new Uint8Array(0))).toBe(true);
+    for (let n = 0; n < 100; n++) {
+      const origin = { host: `192.0.2.${n % 200}\u001b`, port: n };
+      expect(await ask(world.network.visit(port, origin), "x")).toBe("x");
+    }
+    const client = world.host.clients[0];
+    const before = client?.bytesOut ?? 0;
+    await ssh.request("keepalive@openssh.com", new Uint8Array(0));
+    // Nothing is queued for the session: the reply alone is sent.
+    expect((client?.bytesOut ?? 0) - before).toBeLessThan(200);
+    channel.resume();
+    await ssh.request("keepalive@openssh.com", new Uint8Array(0));
+    // The window, and the rest of the line that filled it.
+    expect(text.length).toBeLessThan(1100);
+    expect(text).toContain("https://example.com/\\u{1b}[2J");
+    expect(text).toContain('"192.0.2.0\\u{1b}" port 0 connected to "localhost"');
+    expect(text).not.toContain("\u001b");
     await ssh.close();
   });
 

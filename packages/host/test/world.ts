@@ -1,6 +1,7 @@
 /** A TunnelHost, its clients and its visitors in one process. Listening and dialing happen in memory. */
 import { password } from "@postern/auth";
-import { modernAlgorithms, sha256 } from "@postern/noble";
+import type { Signer } from "@postern/crypto";
+import { certificateAlgorithms, modernAlgorithms, sha256 } from "@postern/noble";
 import {
   type BytePipe,
   type ClientOptions,
@@ -12,13 +13,16 @@ import {
 import { echo, pipePair, readToEnd, seededRandom, testHostKey } from "@postern/testkit";
 import { policy } from "@postern/web";
 import {
+  concat,
   ForwardedTcpip,
   fromUtf8,
+  Reader,
   SshError,
   TcpipForward,
   TcpipForwardReply,
   utf8,
   type ValuesOf,
+  Writer,
 } from "@postern/wire";
 import {
   type Address,
@@ -30,6 +34,8 @@ import {
 } from "../src/index.ts";
 
 export const hostKey = testHostKey();
+/** Algorithms of keys, for a host that accepts certificates. */
+export const withCertificates = [...certificateAlgorithms, ...modernAlgorithms.hostKeys];
 
 /** Ports in memory. */
 export class Network implements HostPlatform {
@@ -83,11 +89,17 @@ export class Network implements HostPlatform {
   }
 }
 
+/** Settings of a client: those of `connect`, its address, and a wrapper of its pipe. */
+export type ClientSettings = Partial<ClientOptions> & {
+  readonly origin?: Address;
+  readonly wrap?: (pipe: BytePipe) => BytePipe;
+};
+
 export interface HostWorld {
   readonly host: TunnelHost;
   readonly network: Network;
   /** Logs a client in. */
-  readonly client: (options?: Partial<ClientOptions> & { readonly origin?: Address }) => Promise<SshConnection>;
+  readonly client: (options?: ClientSettings) => Promise<SshConnection>;
   /** Serves a pipe. `closed` resolves when the pipe has closed. */
   readonly serve: (options: ServeClientOptions) => {
     readonly served: Promise<void>;
@@ -105,10 +117,10 @@ export function hostWorld(options: Partial<TunnelHostOptions> = {}): HostWorld {
   return {
     host,
     network,
-    client: async ({ origin, ...given } = {}) => {
+    client: async ({ origin, wrap = (pipe: BytePipe) => pipe, ...given } = {}) => {
       const [ours, theirs] = pipePair();
       void host.serve(theirs, { origin });
-      return await connect(ours, {
+      return await connect(wrap(ours), {
         algorithms: modernAlgorithms,
         random: seededRandom(`client ${clients++}`),
         user: "test",
@@ -166,4 +178,60 @@ export async function ask(pipe: BytePipe, text: string): Promise<string> {
     return `${answer}!${error instanceof SshError ? error.code : String(error)}`;
   }
   return answer;
+}
+
+/** Returns a certificate of an Ed25519 key for the user test, signed by `ca` (OpenSSH PROTOCOL.certkeys). */
+export async function certify(user: Signer, ca: Signer): Promise<Uint8Array> {
+  const key = new Reader(user.publicKey, "key");
+  key.string();
+  const extensions = new Writer().text("permit-port-forwarding").text("").finish();
+  const signed = new Writer()
+    .text("ssh-ed25519-cert-v01@openssh.com")
+    .string(new Uint8Array(32))
+    .string(key.string())
+    .uint64(1n)
+    .uint32(1)
+    .text("id")
+    .string(new Writer().text("test").finish())
+    .uint64(0n)
+    .uint64(2n ** 64n - 1n)
+    .text("")
+    .string(extensions)
+    .text("")
+    .string(ca.publicKey)
+    .finish();
+  return concat(signed, new Writer().string(await ca.sign(signed, "ssh-ed25519")).finish());
+}
+
+/** A pipe that can be cut like a cable: then nothing arrives and nothing is sent, and no end is seen either. */
+export function cuttable(pipe: BytePipe): { readonly pipe: BytePipe; readonly cut: () => void } {
+  let isCut = false;
+  const cuttingPipe: BytePipe = {
+    start(sink) {
+      pipe.start({
+        data: (chunk) => {
+          if (!isCut) sink.data(chunk);
+        },
+        end: () => {
+          if (!isCut) sink.end();
+        },
+        drain: () => sink.drain(),
+        closed: (error) => sink.closed(error),
+      });
+    },
+    write: (chunk) => isCut || pipe.write(chunk),
+    end: () => {
+      if (!isCut) pipe.end();
+    },
+    pause: () => pipe.pause(),
+    resume: () => pipe.resume(),
+    close: () => pipe.close(),
+    abort: (reason) => pipe.abort(reason),
+  };
+  return {
+    pipe: cuttingPipe,
+    cut: () => {
+      isCut = true;
+    },
+  };
 }

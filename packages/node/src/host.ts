@@ -14,6 +14,7 @@ import { certificateAlgorithms, skEcdsaNistp256, skSshEd25519 } from "./certific
 import { dialPipe } from "./dial.ts";
 import { free } from "./free.ts";
 import { sha256 } from "./hash.ts";
+import { dialSocket, listenOnSocket } from "./host-sockets.ts";
 import { type Listener, listen } from "./listener.ts";
 import { prepareAlgorithms } from "./prepare.ts";
 import { nodeRandom } from "./random.ts";
@@ -35,6 +36,7 @@ const portAttempts = 20;
 const platform: HostPlatform = {
   listen: listenOnAll,
   dial: dialPipe,
+  ...(process.platform === "win32" ? {} : { listenPath: listenOnSocket, dialPath: dialSocket }),
   prepare: prepareAlgorithms,
   algorithms: hostAlgorithms,
   random: nodeRandom,

@@ -1,0 +1,196 @@
+/** The ports and UNIX sockets that the server listens on for one client (RFC 4254 section 7.1). @module */
+import type { SshConnection } from "@postern/ssh";
+import { type Bytes, quote, SshError, sanitizeText, TcpipForwardReply } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
+import { bindAddresses } from "./addresses.ts";
+import type { HostForwarding } from "./client-view.ts";
+import { HostForwardingEvent, RefusalEvent } from "./events.ts";
+import { Forwarding, type ForwardingContext, type Requested } from "./forwarding.ts";
+import type { Exceeded } from "./host-budget.ts";
+import type { HostContext } from "./host-context.ts";
+import type { Grants } from "./permissions.ts";
+import type { Address } from "./platform.ts";
+import type { TakeoverClient } from "./takeover.ts";
+
+/** The result of an asynchronous request that succeeded. */
+export interface Outcome {
+  readonly reply?: Bytes | undefined;
+  /** Called after the reply has been sent. */
+  readonly after?: () => void;
+}
+
+/** The services of the client that its forwardings use. */
+export interface ForwardingsContext extends ForwardingContext {
+  readonly isClosing: boolean;
+  grants(): Grants | undefined;
+  /** The client knows the port. */
+  forwardingOpened(forwarding: HostForwarding): void;
+}
+
+/** The forwardings of one client. */
+export class ClientForwardings {
+  readonly #client: TakeoverClient;
+  readonly #host: HostContext;
+  readonly #context: ForwardingsContext;
+  readonly #forwardings = new Set<Forwarding>();
+
+  constructor(client: TakeoverClient, host: HostContext, context: ForwardingsContext) {
+    this.#client = client;
+    this.#host = host;
+    this.#context = context;
+  }
+
+  get list(): readonly HostForwarding[] {
+    return [...this.#forwardings];
+  }
+
+  /** Answers `tcpip-forward` and `streamlocal-forward@openssh.com`. @throws SshError `refused` */
+  async listen(requested: Requested, wantReply: boolean, connection: SshConnection): Promise<Outcome> {
+    if (this.#context.isClosing) throw this.#refused(requested, "the server is closing");
+    const refusal = this.#refusal(requested, wantReply);
+    if (refusal !== undefined) {
+      // Sent before the refusal, which carries no reason: without one, clients retry as they do when a port is in use.
+      connection.debug(`${refusal.reason}: ${placeText(requested)}`);
+      throw this.#refused(requested, refusal.reason, refusal.limit);
+    }
+    const { account } = this.#client;
+    const exceeded = this.#host.budget.take(account, "forwardings");
+    // The client may retry, because another connection of the user may free a port.
+    if (exceeded !== undefined) throw this.#refused(requested, exceeded.reason, exceeded.limit);
+    try {
+      return await this.#listen(requested, connection);
+    } catch (error) {
+      this.#host.budget.giveBack(account, "forwardings");
+      throw error;
+    }
+  }
+
+  /** Answers the requests that cancel these. @throws SshError `refused` if there is no such forwarding */
+  async cancel(requested: Requested): Promise<Outcome> {
+    // As sshd does: the address must equal the requested one, the port must be the assigned one.
+    const forwarding = this.#find(requested);
+    if (forwarding === undefined) {
+      throw new SshError("refused", `expected a forwarding of ${placeText(requested)}, got none`);
+    }
+    await this.#close(forwarding);
+    return {};
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.allSettled([...this.#forwardings].map((forwarding) => this.#close(forwarding)));
+  }
+
+  async #listen(requested: Requested, connection: SshConnection): Promise<Outcome> {
+    const { address, port, path } = requested;
+    const { hosts, notice } =
+      path === undefined ? bindAddresses(address, this.#host.options.gatewayPorts) : { hosts: [], notice: undefined };
+    const forwarding = new Forwarding(requested, hosts, connection, this.#context);
+    try {
+      await this.#bind(forwarding, requested);
+    } catch (error) {
+      await forwarding.close();
+      throw this.#refused(requested, error instanceof Error ? error.message : "listening failed");
+    }
+    if (this.#context.isClosing) {
+      await forwarding.close();
+      throw new SshError("closed", "the client disconnected");
+    }
+    this.#forwardings.add(forwarding);
+    this.#host.takeovers.opened(this.#client, forwarding);
+    if (notice !== undefined) connection.debug(`${notice}: ${addressText(address, forwarding.port)}`);
+    const reply = port === 0 && path === undefined ? TcpipForwardReply.encode({ port: forwarding.port }) : undefined;
+    return { reply, after: () => this.#opened(forwarding) };
+  }
+
+  /** Listens. If that fails and a silent client of the same user holds the port, takes it over and tries once more. */
+  async #bind(forwarding: Forwarding, { port, path }: Requested): Promise<void> {
+    const { options, platform, takeovers } = this.#host;
+    const listen = async (): Promise<void> => {
+      if (path === undefined) await forwarding.listen(platform, port);
+      else await forwarding.listenPath(platform, path, options.socketMode);
+    };
+    try {
+      await listen();
+    } catch (error) {
+      if (options.takeover === false || (port === 0 && path === undefined)) throw error;
+      const isFree = await takeovers.free(this.#client, { port, path }, options.takeover);
+      if (!isFree || this.#context.isClosing) throw error;
+      await listen();
+    }
+  }
+
+  #opened(forwarding: Forwarding): void {
+    try {
+      const url: unknown = this.#host.options.url?.(forwarding, this.#client);
+      if (typeof url === "string") forwarding.url = url;
+    } catch {
+      // A function that fails has no URL.
+    }
+    forwarding.ready();
+    this.#context.forwardingOpened(forwarding);
+    this.#host.emit(new HostForwardingEvent("forwardingopened", this.#client, forwarding));
+  }
+
+  /**
+   * Returns why the client may not listen there. Clients retry a port that is in use, and recognize a final refusal by
+   * sshd's words "not permitted" and "denied".
+   */
+  #refusal(requested: Requested, wantReply: boolean): Exceeded | undefined {
+    const { address, port, path } = requested;
+    const { lowestPort, forwardings } = this.#host.options.limits;
+    const because = (reason: string, limit?: Exceeded["limit"]): Exceeded => ({ reason, limit });
+    if (path !== undefined) {
+      if (this.#context.grants()?.mayListenPath(path) !== true) return because("permission denied");
+      if (this.#find(requested) !== undefined) return because("already forwarded");
+      if (this.#forwardings.size < forwardings) return undefined;
+      return because(`more than ${forwardings} ports are not permitted`, "forwardings");
+    }
+    if (port > Limits.maxPort) return because(`ports above ${Limits.maxPort} are not permitted`);
+    // As sshd does: the client would never learn the port.
+    if (port === 0 && !wantReply) return because("port 0 without a reply is not permitted");
+    // Events carry the address unescaped.
+    if (sanitizeText(address) !== address) return because("unprintable characters are not permitted");
+    if (this.#find(requested) !== undefined) return because("already forwarded");
+    if (port !== 0 && port < lowestPort) return because(`ports below ${lowestPort} are not permitted`, "lowestPort");
+    if (this.#context.grants()?.mayListen(address, port) !== true) return because("permission denied");
+    if (this.#forwardings.size < forwardings) return undefined;
+    return because(`more than ${forwardings} ports are not permitted`, "forwardings");
+  }
+
+  #refused(requested: Requested, reason: string, limit?: Exceeded["limit"]): SshError {
+    const text = `${placeText(requested)}: ${reason}`;
+    this.#host.emit(new RefusalEvent("forwarding", text, this.#client, this.#client.origin, limit));
+    return new SshError("refused", text);
+  }
+
+  #find({ address, port, path }: Requested): Forwarding | undefined {
+    for (const one of this.#forwardings) {
+      if (one.address === address && one.port === port && one.path === path) return one;
+    }
+    return undefined;
+  }
+
+  /** Whether another forwarding, such as that of another address, has the same port. */
+  #listensOn({ port, path }: Forwarding): boolean {
+    for (const one of this.#forwardings) if (one.port === port && one.path === path) return true;
+    return false;
+  }
+
+  async #close(forwarding: Forwarding): Promise<void> {
+    if (!this.#forwardings.delete(forwarding)) return;
+    this.#host.budget.giveBack(this.#client.account, "forwardings");
+    if (!this.#listensOn(forwarding)) this.#host.takeovers.closed(this.#client, forwarding);
+    await forwarding.close();
+    this.#host.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
+  }
+}
+
+/** Returns the words for a port or a UNIX socket, with the peer's text quoted. */
+export function placeText({ address, port, path }: Requested): string {
+  return path === undefined ? addressText(address, port) : quote(path);
+}
+
+/** Returns the words for an address and a port. */
+export function addressText(address: Address["host"], port: number): string {
+  return `${quote(address)} port ${port}`;
+}

@@ -1,0 +1,134 @@
+/** The UNIX sockets of a TunnelHost: those that its clients listen on, and those that they connect to. @module */
+import { chmodSync } from "node:fs";
+import { lstat, unlink } from "node:fs/promises";
+import { connect, createServer, type Server } from "node:net";
+import { clearTimeout, setTimeout } from "node:timers";
+import { type BytePipe, onAbort } from "@postern/ssh";
+import { maxTimerMs, quote, SshError } from "@postern/wire";
+import { reasonOf } from "./dial.ts";
+import { socketPipe } from "./socket.ts";
+
+/** How long a program that listens on a path may take to accept a connection before its socket counts as used. */
+const staleTimeoutMs = 1_000;
+
+/**
+ * Listens on a UNIX socket with a mode. Removes a file that a host left behind: a socket of this user on which nothing
+ * listens. Any other file stays.
+ *
+ * @throws SshError `connect` with the system's reason, such as EADDRINUSE
+ */
+export async function listenOnSocket(
+  path: string,
+  { mode }: { readonly mode: number },
+  onVisitor: (visitor: BytePipe) => void,
+): Promise<{ close(): Promise<void> }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    // Without a listener, an 'error' of a socket that is not in use yet would end the process.
+    socket.on("error", () => {});
+    onVisitor(socketPipe(socket));
+  });
+  try {
+    await bind(server, path, mode);
+  } catch (error) {
+    if (systemCode(error) !== "EADDRINUSE" || !(await isStale(path))) throw failure(path, error);
+    await unlink(path).catch(() => {});
+    await bind(server, path, mode).catch((cause: unknown) => {
+      throw failure(path, cause);
+    });
+  }
+  return {
+    // The callback of server.close() would wait for every accepted connection to end.
+    close: async () => {
+      server.close();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+/** Connects to a UNIX socket. @throws SshError `connect`, `timeout` or `aborted` */
+export function dialSocket(
+  path: string,
+  { signal, timeoutMs }: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
+): Promise<BytePipe> {
+  return new Promise((resolve, reject) => {
+    const expected = `expected a connection to ${quote(path)}`;
+    const aborted = (): SshError => new SshError("aborted", `${expected}, got an abort`, { cause: signal?.reason });
+    if (signal?.aborted) {
+      reject(aborted());
+      return;
+    }
+    const socket = connect({ path, allowHalfOpen: true });
+    const settle = (error: SshError | undefined): void => {
+      clearTimeout(deadline);
+      stopListening();
+      socket.off("connect", onConnect).off("error", onError);
+      if (error === undefined) resolve(socketPipe(socket));
+      else {
+        socket.on("error", () => {}).destroy();
+        reject(error);
+      }
+    };
+    const onConnect = (): void => settle(undefined);
+    const onError = (cause: Error): void => settle(failure(path, cause, "connect to"));
+    const late = new SshError("timeout", `${expected} within ${timeoutMs} ms, got no answer`);
+    const deadline = setTimeout(() => settle(late), Math.min(timeoutMs, maxTimerMs));
+    const stopListening = onAbort(signal, () => settle(aborted()));
+    socket.on("connect", onConnect).on("error", onError);
+  });
+}
+
+function bind(server: Server, path: string, mode: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: Error): void => reject(cause);
+    server.once("error", onError);
+    withMask(path, mode, () =>
+      server.listen({ path }, () => {
+        server.off("error", onError);
+        // accept() may fail temporarily, for example with too many open files.
+        server.on("error", () => {});
+        resolve();
+      }),
+    );
+  });
+}
+
+/**
+ * `listen` binds a path before it returns, so the mask applies to nothing else of this thread. Other threads may create
+ * files at the same moment, so the mask only takes permissions away.
+ */
+function withMask(path: string, mode: number, listen: () => void): void {
+  let previous: number | undefined;
+  try {
+    previous = process.umask(0o177);
+  } catch {
+    // A worker thread cannot set the mask.
+  }
+  try {
+    listen();
+    if (previous === undefined || mode !== 0o600) chmodSync(path, mode);
+  } catch {
+    // Not bound: `error` follows.
+  } finally {
+    if (previous !== undefined) process.umask(previous);
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file === undefined || !file.isSocket() || file.uid !== process.geteuid?.()) return false;
+  try {
+    const pipe = await dialSocket(path, { signal: undefined, timeoutMs: staleTimeoutMs });
+    pipe.abort();
+    return false;
+  } catch (error) {
+    return systemCode((error as SshError).cause) === "ECONNREFUSED";
+  }
+}
+
+function failure(path: string, cause: unknown, what = "listen on"): SshError {
+  return new SshError("connect", `expected to ${what} ${quote(path)}, got ${reasonOf(cause as Error)}`, { cause });
+}
+
+function systemCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
