@@ -336,6 +336,7 @@ export {
   sish,
   srvUs,
   type Target,
+  type TcpTarget,
   type TimelineEntry,
   type TunnelEvents,
   type TunnelOptions,

@@ -6,7 +6,8 @@ import type { ReverseTunnel } from "./reverse-tunnel.ts";
 
 /**
  * Passes a record of each event of a tunnel to `log`: `state`, `reconnectattempt`, `forwarding`, `visitorerror`,
- * `selfcheck`, `localerror`, `banner`, `message` and `debug`. The tunnels of `@postern/node` and `@postern/web` call it for their option `log`.
+ * `selfcheck`, `localerror`, `banner`, `message` and `debug`. The tunnels of `@postern/node` and `@postern/web` call it
+ * for their option `log`.
  */
 export function logTunnel(tunnel: ReverseTunnel, log: Log): void {
   const write = createLogWriter(log);

@@ -225,6 +225,7 @@ export {
   sish,
   srvUs,
   type Target,
+  type TcpTarget,
   type TimelineEntry,
   type TunnelEvents,
   type TunnelOptions,
