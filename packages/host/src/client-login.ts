@@ -46,9 +46,8 @@ export class ClientLogin {
     };
     try {
       if (attempt.method === "password") expectPassword(attempt.password);
-      const { authorize } = this.#context.options;
       const decision = readDecision(
-        await authorize({ ...(await this.#attemptForAuthorize(attempt, number)), onRefused }),
+        await this.#authorize({ ...(await this.#attemptForAuthorize(attempt, number)), onRefused }),
       );
       if (decision !== undefined) return this.#accept(attempt, decision, number);
     } catch (error) {
@@ -58,6 +57,13 @@ export class ClientLogin {
     }
     await this.#failed(attempt, reason);
     return false;
+  }
+
+  /** Returns the decision of `authorize`. If a reload replaced it meanwhile, asks the new one instead. */
+  async #authorize(attempt: HostLoginAttempt): Promise<unknown> {
+    const { authorize } = this.#context.options;
+    const decision: unknown = await authorize(attempt);
+    return authorize === this.#context.options.authorize ? decision : await this.#authorize(attempt);
   }
 
   /** The attempt as passed to `authorize`. Records that a password has come. Verifies a certificate. */

@@ -133,6 +133,18 @@ describe("host.reload()", () => {
     await Promise.all([earlier.close(), later.close()]);
   });
 
+  it("asks the new authorize about a login that the old one was deciding", async () => {
+    const world = hostWorld({
+      limits,
+      authorize: async () => {
+        await Promise.resolve();
+        world.host.reload({ authorize: () => false });
+        return true;
+      },
+    });
+    expect((await rejection(world.client())).code).toBe("auth");
+  });
+
   it("merges limits, which apply to the next requests of connected clients", async () => {
     const world = hostWorld({ limits: { ...limits, forwardings: 2, lowestPort: 2000 } });
     const client = await world.client();
