@@ -65,15 +65,15 @@ export function isSpecial(target: Target | "socks"): target is Exclude<Target, T
   return target === "socks" || "path" in Object(target);
 }
 
-function checkTcpTarget({ tls, ...target }: TcpTarget, { dialsTls }: Platform): void {
-  checkTarget(target);
-  if (tls !== undefined && dialsTls !== true)
+function checkTcpTarget(target: TcpTarget, { dialsTls }: Platform): void {
+  checkTarget(target, "tls");
+  if (target.tls !== undefined && dialsTls !== true)
     throw new SshError("misuse", "expected a target without tls on this platform, got one with it");
 }
 
 /** @throws SshError `misuse` */
-export function checkTarget(target: Address): void {
-  checkOptions("target", target, ["host", "port"]);
+export function checkTarget(target: Address, ...others: readonly string[]): void {
+  checkOptions("target", target, ["host", "port", ...others]);
   expectText("target.host", target.host);
   expectPort("target.port", target.port, 1);
 }
