@@ -3,7 +3,9 @@ import {
   type AuthMethod,
   type ForwardedChannel,
   fingerprint,
+  hostedService,
   type Listener,
+  type Log,
   socks5,
   type TunnelOptions,
   ReverseTunnel as WebTunnel,
@@ -13,11 +15,12 @@ import {
 import type { Control, ScenarioReport } from "./orders.ts";
 
 type Tunnel = Omit<WebTunnel, "addEventListener">;
+type Options = TunnelOptions & { readonly log?: Log };
 
 /** A platform of Postern in a runtime. */
 export interface Platform {
   /** Creates a tunnel without connecting it. */
-  readonly tunnel: (options: TunnelOptions) => Tunnel;
+  readonly tunnel: (options: Options) => Tunnel;
   readonly privateKey: (text: string) => AuthMethod;
   /** True if the platform can connect to targets, and listen on this machine. */
   readonly dialsTargets: boolean;
@@ -53,7 +56,13 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
 
   await followRoute(platform, control, options);
 
-  const tunnel = platform.tunnel(options);
+  const logged: string[] = [];
+  const tunnel = platform.tunnel({
+    ...options,
+    session: { exec: "echo hello" },
+    service: hostedService(),
+    log: ({ event, message }) => void logged.push(`${event}: ${message}`),
+  });
   tunnel.closed.catch(() => {});
   await tunnel.connect();
   expect(tunnel.state === "open", `expected the tunnel to be open, got ${tunnel.state}`);
@@ -62,7 +71,8 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
     await expectCode("misuse", tunnel.forward({ port: 0, target }));
   }
 
-  const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0 });
+  const limits = { connections: orders.visitors, lifetimeMs: 600_000 };
+  const forwarding = await tunnel.listen({ address: "127.0.0.1", port: 0, limits });
   const { port = 0 } = forwarding;
   expect(port > 0, `expected the server to choose a port, got ${port}`);
   const served = serveVisitors(forwarding, orders.bytes);
@@ -72,6 +82,9 @@ export async function scenario(platform: Platform, control: Control): Promise<Sc
   const { rekeys, accepted } = tunnel.stats();
   expect(accepted === orders.visitors, `expected ${orders.visitors} visitors, got ${accepted}`);
   expect(rekeys > 0, "expected a rekey, got none");
+
+  expect(logged.includes("message: hello"), `expected the text of the session in the log, got ${logged.join("; ")}`);
+  expect(logged.includes("state: the tunnel is open"), `expected the state in the log, got ${logged.join("; ")}`);
 
   await forwardLocally(platform, control, tunnel, port);
 
