@@ -11,9 +11,11 @@ import {
   ChannelSocket,
   type HttpHandler,
   type HttpService,
+  isUpgrade,
   type Listener,
   type ReverseTunnel,
   serve,
+  upgrade,
 } from "@postern/node";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -71,12 +73,14 @@ describe.skipIf(missing("sshd"))("web servers through OpenSSH", () => {
       sockets.on("connection", (socket) => {
         socket.on("message", (data, binary) => socket.send(data, { binary }));
       });
-      service = serve(forwarding, () => new Response("plain"), {
-        upgrade({ method, url, headers }, channel) {
-          const message = { method, url, headers: Object.fromEntries(headers) } as unknown as IncomingMessage;
+      service = serve(forwarding, (request) => {
+        if (!isUpgrade(request)) return new Response("plain");
+        const { method, url, headers } = request;
+        const message = { method, url, headers: Object.fromEntries(headers) } as unknown as IncomingMessage;
+        return upgrade(request, (channel) => {
           const socket = new ChannelSocket(channel, channel.origin);
           sockets.handleUpgrade(message, socket, Buffer.alloc(0), (one) => sockets.emit("connection", one));
-        },
+        });
       });
       const socket = new WebSocket(url.replace("http", "ws"));
       await once(socket, "open");

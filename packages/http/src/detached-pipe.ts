@@ -30,6 +30,7 @@ export class DetachedPipe implements BytePipe {
     drain: () => this.#sink?.drain(),
     closed: (error) => {
       this.#closed = { error };
+      if (error !== undefined) this.#rest.length = 0;
       this.#deliver();
     },
   };

@@ -6,6 +6,7 @@ import type { ServeLimits } from "./options.ts";
 import { RequestContent } from "./request-content.ts";
 import type { RequestHead } from "./request-head.ts";
 import { encodeResponseHead, latin1, type ResponseContext, type ResponseFraming } from "./response-head.ts";
+import { allowUpgrade, type TakeChannel, takerOf } from "./upgrade.ts";
 import { createRequest } from "./web-request.ts";
 
 /** The services of the server that an exchange uses. */
@@ -47,6 +48,8 @@ export class Exchange {
   readonly #content: RequestContent;
   readonly #abort = new AbortController();
   #request: Request | undefined;
+  /** The handler hands the connection to the program. */
+  taker: TakeChannel | undefined;
   #onClose: (error: Error) => void = () => {};
 
   constructor(connection: HttpConnection, head: RequestHead, context: ExchangeContext, contentTimeoutMs: number) {
@@ -71,6 +74,8 @@ export class Exchange {
     try {
       const response = await this.#response();
       if (response === undefined) return false;
+      this.taker = takerOf(response);
+      if (this.taker !== undefined) return false;
       const keepAlive = await this.#send(response);
       return keepAlive && (await this.#content.discard(this.#context.limits.maxDiscardBytes));
     } catch (cause) {
@@ -82,6 +87,16 @@ export class Exchange {
       this.#connection.watch(undefined, undefined);
       this.#content.end();
     }
+  }
+
+  /** The connection of an upgrade has closed, or could not be handed over. */
+  upgradeEnded(error: Error): void {
+    this.#abortRequest(error);
+  }
+
+  /** Reports an error of the program. */
+  upgradeFailed(error: unknown): void {
+    this.#context.failed(error, this.#request);
   }
 
   /** Resolves with the handler's response, or `undefined` if the visitor disconnects first. */
@@ -104,7 +119,8 @@ export class Exchange {
   async #callHandler(url: string): Promise<Response> {
     let response: Response | undefined;
     try {
-      this.#request = createRequest(this.#head, url, this.#content.stream, this.#abort.signal);
+      this.#request = createRequest(this.#head, url, this.#content.stream, this.#abort.signal, this.#head.upgrades);
+      if (this.#head.upgrades) allowUpgrade(this.#request);
       response = await this.#context.answer(this.#request);
       // Checks the response, so that an invalid one counts as a failure of the handler.
       encodeResponseHead(response, this.#responseContext(false));

@@ -10,7 +10,7 @@ export {
   type VerifyPassword,
   type VerifyToken,
 } from "./middleware.ts";
-export type { ServeOptions, UpgradeHandler } from "./options.ts";
+export type { ServeOptions } from "./options.ts";
 export {
   HandlerErrorEvent,
   type HttpHandler,
@@ -19,3 +19,4 @@ export {
   serve,
   type VisitorInfo,
 } from "./serve.ts";
+export { isUpgrade, type TakeChannel, upgrade } from "./upgrade.ts";

@@ -1,15 +1,8 @@
 /** Options of `serve`, their defaults and checks. @module */
 import { checkOptions } from "@postern/ssh";
-import { describeType, expectSignal, expectType, maxTimerMs, SshError } from "@postern/wire";
-import type { VisitorChannel } from "./acceptor.ts";
+import { describeType, expectSignal, maxTimerMs, SshError } from "@postern/wire";
 
-/**
- * Takes over the connection of a request. The first bytes of the channel are those after the request. Nothing was
- * answered yet.
- */
-export type UpgradeHandler = (request: Request, channel: VisitorChannel) => void | Promise<void>;
-
-/** Options of `serve`: limits on what a visitor may use, and what to do with upgrades. */
+/** Options of `serve`: limits on what a visitor may use. */
 export interface ServeOptions {
   /** Bytes of the request line and all fields, otherwise 431 (or 414 for the target alone). Default: 16 KiB. */
   readonly maxHeaderBytes?: number;
@@ -39,19 +32,12 @@ export interface ServeOptions {
    * request. If none is waiting, the visitor receives 503.
    */
   readonly maxConnections?: number;
-  /**
-   * Takes over a connection whose visitor asks to speak WebSocket (RFC 6455): answers the request, and speaks whatever
-   * follows. `@postern/node` has `attach`, with which `ws` and other libraries for `node:http` work without it. If it
-   * throws, the connection is reset and `handlererror` fires. Default: such requests are refused with 501.
-   */
-  readonly upgrade?: UpgradeHandler;
   /** Resets all connections and accepts no more. To let responses finish, close the forwarding instead. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options with their defaults, and fixed limits. */
-export interface ServeLimits extends Required<Omit<ServeOptions, "signal" | "upgrade">> {
-  readonly mayUpgrade: boolean;
+export interface ServeLimits extends Required<Omit<ServeOptions, "signal">> {
   /** Bytes of unread content to read and discard, so that the connection can be kept alive. */
   readonly maxDiscardBytes: number;
   /** Milliseconds for a visitor to read the end of its last response. */
@@ -60,7 +46,7 @@ export interface ServeLimits extends Required<Omit<ServeOptions, "signal" | "upg
   readonly maxRejections: number;
 }
 
-const defaults: Required<Omit<ServeOptions, "signal" | "upgrade">> = {
+const defaults: Required<Omit<ServeOptions, "signal">> = {
   maxHeaderBytes: 16 * 1024,
   maxHeaders: 100,
   headerTimeoutMs: 30_000,
@@ -75,14 +61,9 @@ const names = Object.keys(defaults) as (keyof typeof defaults)[];
 
 /** @throws SshError `misuse` if an option is unknown, of the wrong type or out of range */
 export function checkServeOptions(options: ServeOptions): ServeLimits {
-  checkOptions("serve", options, [...names, "signal", "upgrade"]);
-  if (options.upgrade !== undefined) expectType("upgrade", options.upgrade, "function");
+  checkOptions("serve", options, [...names, "signal"]);
   expectSignal(options.signal);
-  const limits: Record<(typeof names)[number], number> & ServeLimits = {
-    ...defaults,
-    ...fixed,
-    mayUpgrade: options.upgrade !== undefined,
-  };
+  const limits: Record<(typeof names)[number], number> & ServeLimits = { ...defaults, ...fixed };
   for (const name of names) {
     const value = options[name];
     if (value === undefined) continue;

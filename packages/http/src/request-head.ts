@@ -19,7 +19,7 @@ export interface RequestHead {
   readonly keepAlive: boolean;
   /** Whether the visitor waits for 100 (Continue) before it sends content (RFC 9110 section 10.1.1). */
   readonly expectsContinue: boolean;
-  /** Whether the visitor asks to speak WebSocket (RFC 6455 section 4.1), and the service may let it. */
+  /** Whether the visitor asks to speak WebSocket (RFC 6455 section 4.1). */
   readonly upgrades: boolean;
 }
 export type Field = readonly [name: string, value: string];
@@ -74,17 +74,8 @@ export function parseField(line: string): Field {
   return [name.toLowerCase(), value];
 }
 
-/**
- * Creates a head. Refuses a request that two servers could read differently.
- *
- * @param mayUpgrade otherwise an upgrade to WebSocket is refused
- * @throws HttpError 400, 417, 501
- */
-export function createHead(
-  { method, target, minorVersion }: RequestLine,
-  fields: readonly Field[],
-  mayUpgrade: boolean,
-): RequestHead {
+/** Creates a head. Refuses a request that two servers could read differently. @throws HttpError 400, 417, 501 */
+export function createHead({ method, target, minorVersion }: RequestLine, fields: readonly Field[]): RequestHead {
   const valuesOf = (name: string): readonly string[] =>
     fields.flatMap((field) => (field[0] === name ? [field[1]] : []));
   const framing = framingOf(valuesOf("content-length"), valuesOf("transfer-encoding"), minorVersion);
@@ -99,11 +90,8 @@ export function createHead(
   if (expectations.some((value) => value !== "100-continue"))
     throw new HttpError(417, "expected Expect to be 100-continue, got another expectation");
   const isWebSocket = valuesOf("upgrade").some((value) => /(?:^|,)[ \t]*websocket[ \t]*(?:,|$)/i.test(value));
-  const upgrades = isWebSocket && connection.includes("upgrade");
-  if (upgrades && !mayUpgrade) throw new HttpError(501, "WebSocket is not supported");
-  // RFC 6455 section 4.1.
-  if (upgrades && (method !== "GET" || minorVersion === 0))
-    throw new HttpError(400, "expected GET and HTTP/1.1 to upgrade to WebSocket");
+  // A server may ignore an upgrade (RFC 9110 section 7.8), as for another method or version (RFC 6455 section 4.1).
+  const upgrades = isWebSocket && connection.includes("upgrade") && method === "GET" && minorVersion === 1;
   const { url, authority } = locate(method, target, hostOf(valuesOf("host"), minorVersion));
   return {
     method,

@@ -21,8 +21,7 @@ export type RequestEvent =
   | { readonly type: "error"; readonly error: HttpError };
 
 /** Limits of a request. `maxHeaderBytes` also limits the trailer, and all chunk extensions of a request. */
-export type HeadLimits = Pick<ServeLimits, "maxHeaderBytes" | "maxHeaders" | "maxBodyBytes"> &
-  Partial<Pick<ServeLimits, "mayUpgrade">>;
+export type HeadLimits = Pick<ServeLimits, "maxHeaderBytes" | "maxHeaders" | "maxBodyBytes">;
 
 type State =
   | { readonly at: "request line" /** An empty line has been skipped. */; readonly blank: boolean }
@@ -167,7 +166,7 @@ export class RequestMachine {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
           if (line === "")
-            return this.#headDone(createHead(state.line, state.fields, this.#limits.mayUpgrade === true));
+            return this.#headDone(createHead(state.line, state.fields));
           if (state.fields.length >= this.#limits.maxHeaders)
             throw new HttpError(431, "the request has too many fields");
           state.fields.push(parseField(line));

@@ -5,9 +5,8 @@ import { Acceptor, type VisitorChannel, type VisitorSource } from "./acceptor.ts
 import { Exchange, type ExchangeContext, refuse } from "./exchange.ts";
 import { HttpConnection, nextTurn } from "./http-connection.ts";
 import { HttpError } from "./http-error.ts";
-import { checkServeOptions, type ServeLimits, type ServeOptions, type UpgradeHandler } from "./options.ts";
-import type { RequestHead } from "./request-head.ts";
-import { createRequest } from "./web-request.ts";
+import { checkServeOptions, type ServeLimits, type ServeOptions } from "./options.ts";
+import type { TakeChannel } from "./upgrade.ts";
 
 /** Requests of one connection before it yields to the event loop. */
 const requestsPerTurn = 16;
@@ -65,7 +64,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   readonly #rejected = new Set<HttpConnection>();
   /** Connections that no longer speak HTTP. */
   readonly #upgraded = new Set<HttpConnection>();
-  readonly #upgrade: UpgradeHandler | undefined;
+  /** Ends the watch of the signal, once no connection is left. */
+  #stopListening = (): void => {};
   #state: "open" | "closing" | "aborted" = "open";
   #requests = 0;
 
@@ -74,7 +74,6 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
     super();
     if (typeof handler !== "function") throw new SshError("misuse", `expected a handler, got ${describeType(handler)}`);
     this.#limits = checkServeOptions(options);
-    this.#upgrade = options.upgrade;
     this.closed = this.#run(new Acceptor("serve", source, options.signal), handler as HttpHandler);
     this.closed.catch(() => {});
   }
@@ -92,7 +91,7 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
   async #run(acceptor: Acceptor, handler: HttpHandler): Promise<void> {
     const { source, signal } = acceptor;
     const running = new Set<Promise<void>>();
-    const stopListening = onAbort(signal, () => {
+    const removeListener = onAbort(signal, () => {
       this.#state = "aborted";
       const reason = new SshError("aborted", "the service was aborted", { cause: signal?.reason });
       for (const connection of [...this.#connections, ...this.#upgraded, ...this.#rejected]) connection.abort(reason);
@@ -110,7 +109,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
       if (this.#state === "open") this.#state = "closing";
       for (const connection of this.#idle.keys()) connection.stop();
       await Promise.all(running);
-      stopListening();
+      this.#stopListening = removeListener;
+      if (this.#upgraded.size === 0) removeListener();
     }
   }
 
@@ -184,33 +184,32 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
       await refuse(connection, new HttpError(408, "expected the whole head in time"), this.#limits);
     }
     if (typeof event === "string") return false;
-    if (event.type === "head" && event.head.upgrades) return this.#handOver(connection, event.head, context);
     if (event.type === "head") {
       const leftMs = requestTimeoutMs - (performance.now() - start);
-      return await new Exchange(connection, event.head, context, leftMs).run();
+      const exchange = new Exchange(connection, event.head, context, leftMs);
+      const keepsAlive = await exchange.run();
+      if (exchange.taker !== undefined) this.#handOver(connection, exchange, exchange.taker, context.origin);
+      return keepsAlive;
     }
     if (event.type === "error") await refuse(connection, event.error, this.#limits);
     return false;
   }
 
-  /** Hands the connection to the program. Returns false: no request follows. */
-  #handOver(connection: HttpConnection, head: RequestHead, context: ServeContext): false {
+  /** Hands the connection to the program. */
+  #handOver(connection: HttpConnection, exchange: Exchange, take: TakeChannel, origin: Address): void {
     this.#upgraded.add(connection);
-    const over = new AbortController();
     connection.watch(undefined, (error) => {
       this.#upgraded.delete(connection);
-      over.abort(error);
+      if (this.#upgraded.size === 0) this.#stopListening();
+      exchange.upgradeEnded(error);
     });
-    const request = createRequest(head, head.url ?? "", undefined, over.signal, true);
-    this.#requests++;
-    const channel = Object.assign(connection.detach(), { origin: context.origin });
+    const channel = Object.assign(connection.detach(), { origin });
     Promise.resolve()
-      .then(() => this.#upgrade?.(request, channel))
+      .then(() => take(channel))
       .catch((error: unknown) => {
-        context.failed(error, request);
+        exchange.upgradeFailed(error);
         connection.abort(toSshError(error, "closed", "the upgrade failed"));
       });
-    return false;
   }
 }
 
@@ -224,8 +223,8 @@ export class HttpService extends TypedEventTarget<HttpServiceEvents> {
  *   reset. Both fire `handlererror`.
  * - `request.signal` aborts when the visitor disconnects. A half-close after the request aborts it too, because the two
  *   look alike. The response body is cancelled when the visitor disconnects.
- * - WebSocket upgrades go to the option `upgrade`. Without it they are refused with 501, as CONNECT and TRACE are.
- *   Other upgrades are ignored (RFC 9110 section 7.8). Trailers are dropped.
+ * - A request to speak WebSocket is a request like others; the handler may answer it with {@link upgrade}. Other
+ *   upgrades are ignored (RFC 9110 section 7.8). CONNECT and TRACE are refused with 501. Trailers are dropped.
  * - Ambiguous requests, which two servers could read differently, are refused with 400 (RFC 9112 section 11.2).
  * - {@link ServeOptions} limit time, size and number of requests and connections. The handler has no time limit.
  * - A handler may return a Response from `fetch`. If `fetch` decoded the body (gzip, deflate, br), Content-Encoding and

@@ -8,11 +8,16 @@ import { pipePair, readToEnd, visitorQueue } from "@postern/testkit";
 import { type Bytes, concat, fromUtf8, utf8 } from "@postern/wire";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
+  allowAddresses,
+  basicAuth,
   type HandlerErrorEvent,
   type HttpHandler,
   type HttpService,
+  isUpgrade,
   type ServeOptions,
   serve,
+  type TakeChannel,
+  upgrade,
   type VisitorChannel,
 } from "../src/index.ts";
 
@@ -832,7 +837,7 @@ describe("the service", () => {
       ["GET / HTTP/1.1\r\n\r\n", "400 Bad Request"],
       [get("/", "A: b\r\n".repeat(3)), "431 Request Header Fields Too Large"],
       [`GET /${"a".repeat(300)}`, "414 URI Too Long"],
-      [get("/", "Connection: Upgrade\r\nUpgrade: websocket\r\n"), "501 Not Implemented"],
+      ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", "501 Not Implemented"],
       ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 HTTP Version Not Supported"],
     ] as const) {
       const visitor = place.visit();
@@ -1019,14 +1024,17 @@ describe("a runtime whose Request is for clients", () => {
 });
 
 describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
-  const upgrade = (more = ""): string => get("/chat", `Connection: Upgrade\r\nUpgrade: websocket\r\n${more}`);
-  const forbidden: HttpHandler = () => new Response(null, { status: 500 });
+  const asking = (more = ""): string => get("/chat", `Connection: Upgrade\r\nUpgrade: websocket\r\n${more}`);
+  const handTo =
+    (take: TakeChannel): HttpHandler =>
+    (request) =>
+      upgrade(request, take);
 
   it("hands over the request and a channel that begins with the bytes after it", async () => {
     const requests: Request[] = [];
-    const place = open(forbidden, {
-      upgrade(request, channel) {
-        requests.push(request);
+    const place = open((request) => {
+      requests.push(request);
+      return upgrade(request, (channel) => {
         expect(channel.origin).toEqual(origin);
         channel.start({
           data: (chunk) => void channel.write(concat(utf8("<"), chunk, utf8(">"))),
@@ -1035,10 +1043,10 @@ describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
           closed() {},
         });
         channel.write(utf8("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
-      },
+      });
     });
     const visitor = place.visit();
-    visitor.send(`${upgrade("Sec-WebSocket-Key: key\r\n")}first`);
+    visitor.send(`${asking("Sec-WebSocket-Key: key\r\n")}first`);
     await visitor.until("an echo", () => visitor.text.endsWith("<first>"));
     visitor.send("second");
     await visitor.until("an echo", () => visitor.text.endsWith("<first><second>"));
@@ -1055,13 +1063,13 @@ describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
 
   it("delivers bytes and ends only to a program that reads", async () => {
     let channel: VisitorChannel | undefined;
-    const place = open(forbidden, {
-      upgrade(_, given) {
+    const place = open(
+      handTo((given) => {
         channel = given;
-      },
-    });
+      }),
+    );
     const visitor = place.visit(1000);
-    visitor.send(`${upgrade()}early`);
+    visitor.send(`${asking()}early`);
     await vi.waitFor(() => expect(channel).toBeDefined());
     let sent = 0;
     while (visitor.writable && sent < 1_000_000) {
@@ -1078,46 +1086,71 @@ describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
   });
 
   it("that throws resets the connection and fires handlererror", async () => {
-    const place = open(forbidden, {
-      upgrade: () => {
+    const place = open(
+      handTo(() => {
         throw new TypeError("of the program");
-      },
-    });
+      }),
+    );
     const errors: unknown[] = [];
     place.service.addEventListener("handlererror", ({ error }) => void errors.push(error));
     const visitor = place.visit();
-    visitor.send(upgrade());
+    visitor.send(asking());
     await visitor.until("the reset", () => visitor.closed?.error !== undefined);
     expect(errors).toEqual([expect.any(TypeError)]);
     expect(place.service.connections).toBe(0);
   });
 
-  it("counts against maxConnections, and is reset by the signal", async () => {
+  it("counts against maxConnections, and is reset by the signal, also after the forwarding has ended", async () => {
     const stop = new AbortController();
-    const place = open(forbidden, { upgrade() {}, maxConnections: 1, signal: stop.signal });
+    const place = open(handTo(() => {}), { maxConnections: 1, signal: stop.signal });
     const first = place.visit();
-    first.send(upgrade());
+    first.send(asking());
     await sleep(10);
     const second = place.visit();
     second.send(get());
     expect(await second.all()).toMatch(/^HTTP\/1\.1 503 /);
+    place.end();
+    await place.service.closed;
+    expect(first.closed).toBeUndefined();
     stop.abort();
     await first.until("the reset", () => first.closed !== undefined);
-    await place.service.closed;
   });
 
   it.each([
-    ["a method other than GET", upgrade().replace("GET", "PUT"), 400],
-    ["HTTP/1.0", upgrade().replace("HTTP/1.1", "HTTP/1.0"), 400],
-  ])("is refused with %s", async (_, text, status) => {
-    const visitor = open(forbidden, { upgrade() {} }).visit();
+    ["a method other than GET", asking().replace("GET", "PUT")],
+    ["HTTP/1.0", asking().replace("HTTP/1.1", "HTTP/1.0")],
+    ["Connection that does not say so", get("/", "Upgrade: websocket\r\n")],
+    ["another protocol", get("/", "Connection: Upgrade\r\nUpgrade: h2c\r\n")],
+  ])("is ignored with %s, and the handler cannot hand it over", async (_, text) => {
+    const seen: unknown[] = [];
+    const visitor = open((request) => {
+      seen.push(isUpgrade(request));
+      try {
+        return upgrade(request, () => {});
+      } catch (error) {
+        seen.push(error);
+        return new Response("plain", { headers: { connection: "close" } });
+      }
+    }).visit();
     visitor.send(text);
-    expect(await visitor.all()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(await visitor.all()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(seen).toEqual([false, expect.objectContaining({ code: "misuse" })]);
   });
 
-  it("is no upgrade if Connection does not say so", async () => {
-    const visitor = open(() => new Response("plain"), { upgrade() {} }).visit();
-    visitor.send(get("/", "Upgrade: websocket\r\n"));
-    expect(await visitor.upTo("plain")).toMatch(/^HTTP\/1\.1 200 /);
+  it("may be answered like any request, and the connection goes on", async () => {
+    const visitor = open((request) => new Response(String(isUpgrade(request)))).visit();
+    visitor.send(asking() + get("/", "Connection: close\r\n"));
+    const text = await visitor.all();
+    expect(text.match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
+    expect(text).toContain("true");
+  });
+
+  it("passes through middleware, which may refuse it", async () => {
+    let taken = 0;
+    const place = open(allowAddresses(["10.0.0.0/8"])(basicAuth({ ada: "lovelace" })(handTo(() => void taken++))));
+    const visitor = place.visit();
+    visitor.send(asking("Connection: close\r\n"));
+    expect(await visitor.upTo("forbidden")).toMatch(/^HTTP\/1\.1 403 /);
+    expect(taken).toBe(0);
   });
 });

@@ -2,7 +2,7 @@
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { type Address, type BytePipe, hostPort, onAbort } from "@postern/ssh";
 import type { Dial, TcpTarget } from "@postern/tunnel";
 import {
@@ -210,11 +210,18 @@ class Race {
     this.#waiting = [];
     for (const { socket } of this.#running) if (socket !== attempt.socket) socket.destroy();
     const { host } = this.#target;
-    const secure = connectTls({
-      ...(isIP(host) === 0 ? { servername: host } : { host }),
-      ...tls,
-      socket: attempt.socket,
-    });
+    let secure: TLSSocket;
+    try {
+      secure = connectTls({
+        ...(isIP(host) === 0 ? { servername: host } : { host }),
+        ...tls,
+        socket: attempt.socket,
+      });
+    } catch (cause) {
+      attempt.socket.on("error", () => {});
+      const message = `${this.#expected()}, got wrong options of tls: ${reasonOf(cause)}`;
+      return this.#fail(new SshError("misuse", message, { cause }));
+    }
     secure.allowHalfOpen = true;
     this.#running = [{ ...attempt, socket: secure }];
     const connected = (): void => {

@@ -13,10 +13,16 @@ const borrowing: SinkMemory = { borrows: true };
  * the other, so a broken connection never looks like a clean end.
  *
  * @param free called with each chunk of the channel that the target has sent; default: the garbage collector frees them
+ * @param ended called with the channel once the target is closed, which may be long after the channel if it reads slowly
  */
-export function pump(channel: BytePipe, target: BytePipe, free?: Free): void {
+export function pump<C extends BytePipe>(
+  channel: C,
+  target: BytePipe,
+  free?: Free,
+  ended?: (channel: C) => void,
+): void {
   channel.start(new PumpSink(channel, target));
-  target.start(new PumpSink(target, channel, free));
+  target.start(new PumpSink(target, channel, free, ended as ((channel: BytePipe) => void) | undefined));
 }
 
 /**
@@ -26,12 +32,14 @@ class PumpSink implements PipeSink {
   readonly memory: SinkMemory | undefined;
   readonly #from: BytePipe;
   readonly #to: BytePipe;
+  readonly #ended: ((to: BytePipe) => void) | undefined;
 
-  constructor(from: BytePipe, to: BytePipe, written?: Free) {
+  constructor(from: BytePipe, to: BytePipe, written?: Free, ended?: (to: BytePipe) => void) {
     const borrows = to.memory?.copies === true;
     this.memory = written === undefined ? (borrows ? borrowing : undefined) : { borrows, written };
     this.#from = from;
     this.#to = to;
+    this.#ended = ended;
   }
 
   data(chunk: Bytes): void {
@@ -49,5 +57,6 @@ class PumpSink implements PipeSink {
   closed(error?: Error): void {
     if (error === undefined) this.#to.close();
     else this.#to.abort(error);
+    this.#ended?.(this.#to);
   }
 }

@@ -124,7 +124,7 @@ export class ActiveForwarding implements Listener {
    * dropped.
    */
   end(error: SshError | undefined): void {
-    this.#visitors.abort(error);
+    this.#visitors.end(error);
     this.#close(error);
   }
 

@@ -67,8 +67,10 @@ export function isSpecial(target: Target | "socks"): target is Exclude<Target, T
 
 function checkTcpTarget(target: TcpTarget, { dialsTls }: Platform): void {
   checkTarget(target, "tls");
-  if (target.tls !== undefined && dialsTls !== true)
+  const { tls } = target;
+  if (tls !== undefined && dialsTls !== true)
     throw new SshError("misuse", "expected a target without tls on this platform, got one with it");
+  if (tls !== undefined && tls !== true) expectType("target.tls", tls, "object");
 }
 
 /** @throws SshError `misuse` */

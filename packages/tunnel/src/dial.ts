@@ -40,9 +40,14 @@ export function createDial<Address extends { readonly host: string; readonly por
     const timer = setTimeout(late, Math.min(timeoutMs, maxTimerMs));
     call(dial, target as unknown as Address, unwanted.signal).then((pipe) => {
       if (isOver) return pipe.abort();
+      try {
+        if (preface !== undefined) pipe.write(preface);
+      } catch (error) {
+        pipe.abort();
+        return fail(error);
+      }
       isOver = true;
       clearTimeout(timer);
-      if (preface !== undefined) pipe.write(preface);
       connected(pipe);
     }, fail);
     return {

@@ -138,6 +138,8 @@ class ActiveLocal implements LocalForwarding {
   /** Each ends a connection that has no channel yet. */
   readonly #arriving = new Set<AbortController>();
   readonly #connected = new Set<Channel>();
+  /** The clients' connections that are joined with a channel, open or not. */
+  readonly #pipes = new Map<Channel, BytePipe>();
   readonly #past = { ...sumOf([]) };
   #listener: LocalListener | undefined;
   #hasEnded = false;
@@ -192,6 +194,7 @@ class ActiveLocal implements LocalForwarding {
   /** The tunnel has ended: connections that have no channel yet are dropped. */
   end(error: SshError | undefined): void {
     for (const one of this.#arriving) one.abort(error ?? new SshError("closed", "the tunnel was closed"));
+    for (const [channel, pipe] of this.#pipes) if (!this.#connected.has(channel)) pipe.abort(error);
     this.#end(error);
     void this.#listener?.close();
   }
@@ -227,7 +230,7 @@ class ActiveLocal implements LocalForwarding {
       this.#context.tunnel.dispatchEvent(new LocalErrorEvent(this, origin, error));
     };
     if (this.#hasEnded) return pipe.abort();
-    if (this.#arriving.size + this.#connected.size >= this.#connections) {
+    if (this.#arriving.size + this.#clients() >= this.#connections) {
       const message = `expected at most ${this.#connections} connections at a time, got another`;
       const error = new SshError("limit", message);
       pipe.abort(error);
@@ -247,18 +250,31 @@ class ActiveLocal implements LocalForwarding {
   async #join(pipe: BytePipe, origin: Address | undefined, signal: AbortSignal): Promise<void> {
     const connect = (target: Target): Promise<Channel> => this.#open(target, origin, signal);
     const { target } = this;
-    const { free } = this.#context;
     if (target === "socks") {
       // After a failure it closes the pipe, which sends the reply first.
-      const accepted = await acceptSocks(pipe, { connect });
-      return pump(accepted.target, accepted.client, free);
+      const stopListening = onAbort(signal, () => pipe.abort(signal.reason));
+      try {
+        const accepted = await acceptSocks(pipe, { connect });
+        return this.#pump(accepted.target, accepted.client);
+      } finally {
+        stopListening();
+      }
     }
     try {
-      pump(await connect(target), pipe, free);
+      this.#pump(await connect(target), pipe);
     } catch (error) {
       pipe.abort(error instanceof Error ? error : undefined);
       throw error;
     }
+  }
+
+  /** A client counts until its own connection has closed, which may be after its channel if it reads slowly. */
+  #pump(channel: Channel, pipe: BytePipe): void {
+    this.#pipes.set(channel, pipe);
+    pump(channel, pipe, this.#context.free, (one) => {
+      this.#pipes.delete(one);
+      this.#checkIdle();
+    });
   }
 
   /** Opens a channel. Waits for the tunnel to be open, but no longer than `targetTimeoutMs` together. */
@@ -283,8 +299,15 @@ class ActiveLocal implements LocalForwarding {
     return channel;
   }
 
+  /** Clients with a channel, or whose channel has closed before their own connection. */
+  #clients(): number {
+    let count = this.#pipes.size;
+    for (const channel of this.#connected) if (!this.#pipes.has(channel)) count++;
+    return count;
+  }
+
   #checkIdle(): void {
-    if (this.#arriving.size + this.#connected.size > 0) return;
+    if (this.#arriving.size + this.#clients() > 0) return;
     this.#idle?.resolve();
     this.#idle = undefined;
     if (this.#hasEnded) this.#gone();

@@ -8,7 +8,8 @@ const maxCharacters = 4096;
 
 /**
  * Returns the tap of one connection, which passes a record of each packet to `log`: its name, its size, and those of
- * its fields that are text or numbers. Passwords, answers to prompts and data are left out.
+ * its fields that are text or numbers. Users, passwords, answers to prompts, commands, environments and data are left
+ * out.
  *
  * @example
  * const log: Log = ({ level, message, ...fields }) => console[level](message, fields);
@@ -29,12 +30,15 @@ export function packetLog(log: Log, { host, port }: Endpoint): PacketTap {
   };
 }
 
+/** Fields that may hold a secret, such as the token of a hosted service; and all of an environment. */
+const hidden = new Set(["user", "command"]);
+
 const verbs = { sent: "send", received: "receive" };
 
 function textOf({ about, fields, problem }: PacketDescription): string {
   const shown = fields.flatMap(({ name, value, meaning, isSecret }) => {
-    // The environment of a session may hold secrets.
-    const text = isSecret || about === "env" ? undefined : textOfValue(value);
+    const isHidden = isSecret || about === "env" || hidden.has(name);
+    const text = isHidden ? undefined : textOfValue(value);
     return text === undefined ? [] : [`${name} ${meaning ?? text}`];
   });
   const parts = [about, ...shown, problem && `problem: ${problem}`].filter((part) => part !== undefined && part !== "");

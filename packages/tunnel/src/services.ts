@@ -49,7 +49,7 @@ function localhostRunUrl(line: string): string | undefined {
     const isHost = event === "tcpip-forward" && typeof address === "string" && /^[\w.-]+$/.test(address);
     return isHost ? `https://${address}` : undefined;
   } catch {
-    return /tunneled with tls termination, (https:\/\/\S+)/.exec(line)?.[1];
+    return /^\S+ tunneled with tls termination, (https:\/\/\S+)/.exec(line)?.[1];
   }
 }
 
@@ -129,7 +129,7 @@ export function serveo(): OpenServicePreset {
       port: 80,
       omitsPort: true,
       findUrl(line) {
-        const [, url] = /Forwarding \S+ (?:traffic|connections) from (\S+)/.exec(line) ?? [];
+        const [, url] = /^\s*Forwarding \S+ (?:traffic|connections) from (\S+)/.exec(line) ?? [];
         return url === undefined || url.includes("://") ? url : `tcp://${url}`;
       },
     }),

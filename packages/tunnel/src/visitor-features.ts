@@ -31,8 +31,12 @@ function checkLimits(limits: ForwardingLimits, hasTarget: boolean): void {
   if (lifetimeMs !== undefined) expectNumber("limits.lifetimeMs", lifetimeMs, 1);
 }
 
+/** Above this wait for the bytes of others, a new visitor is refused. */
+const longestWaitMs = 1_000;
+
 /** The last activity of a visitor. */
 interface Watched {
+  readonly pipe: BytePipe | undefined;
   readonly openedAt: number;
   activeAt: number;
   bytes: number;
@@ -62,11 +66,16 @@ class VisitorLimiter implements Limiter {
     return this.#written && this.#read ? new RateLimitedPipe(pipe, this.#written, this.#read) : pipe;
   }
 
-  opened(channel: Channel): void {
+  get isBehind(): boolean {
+    const waits = [this.#written, this.#read].map((bucket) => bucket?.take(0) ?? 0);
+    return Math.max(...waits) > longestWaitMs;
+  }
+
+  opened(channel: Channel, pipe: BytePipe | undefined): void {
     const shortest = Math.min(this.#idleMs, this.#lifetimeMs);
     if (shortest === Number.POSITIVE_INFINITY) return;
     const now = performance.now();
-    this.#watched.set(channel, { openedAt: now, activeAt: now, bytes: 0 });
+    this.#watched.set(channel, { pipe, openedAt: now, activeAt: now, bytes: 0 });
     // A limit may be exceeded by a tenth.
     this.#timer ??= setInterval(() => this.#check(), Math.min(Math.max(shortest / 10, 10), maxTimerMs));
   }
@@ -86,12 +95,15 @@ class VisitorLimiter implements Limiter {
         watched.bytes = bytes;
         watched.activeAt = now;
       }
-      if (now - watched.openedAt >= this.#lifetimeMs) abort(channel, "the connection was open", this.#lifetimeMs);
-      else if (now - watched.activeAt >= this.#idleMs) abort(channel, "no byte passed", this.#idleMs);
+      if (now - watched.openedAt >= this.#lifetimeMs) abort(channel, watched, "the connection was open", this.#lifetimeMs);
+      else if (now - watched.activeAt >= this.#idleMs) abort(channel, watched, "no byte passed", this.#idleMs);
     }
   }
 }
 
-function abort(channel: Channel, what: string, ms: number): void {
-  channel.abort(new SshError("timeout", `${what} for ${ms} ms, the limit of this forwarding`));
+function abort(channel: Channel, { pipe }: Watched, what: string, ms: number): void {
+  const error = new SshError("timeout", `${what} for ${ms} ms, the limit of this forwarding`);
+  channel.abort(error);
+  // Otherwise a target that does not read would hold the rest.
+  pipe?.abort(error);
 }

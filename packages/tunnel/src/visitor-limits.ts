@@ -27,9 +27,12 @@ export interface VisitorRequirements {
 /** Applies {@link ForwardingLimits} to the visitors of one forwarding. */
 export interface Limiter {
   readonly connections: number;
+  /** Bytes have passed so fast that new visitors would wait for more than a second. */
+  readonly isBehind: boolean;
   /** Returns the pipe of a target (takes it) with a limited rate. */
   limit(pipe: BytePipe): BytePipe;
-  opened(channel: Channel): void;
+  /** Watches a channel and the pipe of its target, until both are closed. */
+  opened(channel: Channel, pipe: BytePipe | undefined): void;
   closed(channel: Channel): void;
 }
 

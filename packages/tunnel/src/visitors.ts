@@ -48,7 +48,10 @@ export class Visitors {
   readonly #options: CheckedForwarding;
   readonly #dial: Dial<Target>;
   readonly #limiter: Limiter | undefined;
-  readonly #connected = new Set<Channel>();
+  /** Open channels, with the pipe of the target while that is open. */
+  readonly #connected = new Map<Channel, BytePipe | undefined>();
+  /** Channels that have closed, while their target still takes bytes. */
+  readonly #lingering = new Map<Channel, BytePipe>();
   readonly #arriving = new Set<Visitor>();
   /** Resolved once no visitor is left. */
   #idle: Deferred | undefined;
@@ -79,7 +82,7 @@ export class Visitors {
 
   stats(): ForwardingStats {
     const sum = { ...this.#past, open: this.#connected.size };
-    for (const { counters } of this.#connected) addFigures(sum, counters);
+    for (const { counters } of this.#connected.keys()) addFigures(sum, counters);
     return sum;
   }
 
@@ -98,6 +101,12 @@ export class Visitors {
     this.#checkIdle();
   }
 
+  /** The forwarding has ended. Bytes for targets with a limited rate could take for ever, so they are dropped. */
+  end(error: SshError | undefined): void {
+    this.abort(error);
+    if (this.#limiter !== undefined) for (const pipe of [...this.#lingering.values()]) pipe.abort(error);
+  }
+
   async #decideAndAccept(visitor: Visitor): Promise<void> {
     try {
       if (await this.#isWanted(visitor)) return this.#accept(visitor);
@@ -110,9 +119,11 @@ export class Visitors {
   /** Refuses the visitor if the forwarding has a limit that it would exceed. */
   #isOneTooMany(visitor: Visitor): boolean {
     const { connections = Number.POSITIVE_INFINITY } = this.#limiter ?? {};
-    const others = this.#connected.size + this.#arriving.size - (this.#arriving.has(visitor) ? 1 : 0);
-    if (others < connections) return false;
-    const error = new SshError("limit", `expected at most ${connections} connections at a time, got another`);
+    const visitors = this.#connected.size + this.#lingering.size + this.#arriving.size;
+    const others = visitors - (this.#arriving.has(visitor) ? 1 : 0);
+    if (others < connections && this.#limiter?.isBehind !== true) return false;
+    const what = others < connections ? "a rate within bytesPerSecond" : `at most ${connections} connections at a time`;
+    const error = new SshError("limit", `expected ${what}, got another visitor`);
     this.#refuse(visitor, OpenFailureReason.RESOURCE_SHORTAGE, "too many connections are open", error);
     return true;
   }
@@ -217,16 +228,16 @@ export class Visitors {
       // A channel that was accepted early may have closed already.
       if (channel !== undefined) void channel.closed.catch(() => {}).then(() => this.#closed(channel as Channel));
       channel ??= this.#acceptChannel(visitor.open);
-      this.#connected.add(channel);
+      this.#connected.set(channel, pipe);
       this.#past.accepted++;
-      this.#limiter?.opened(channel);
+      this.#limiter?.opened(channel, pipe);
       if (this.#options.target === "socks") {
         this.#context.platform.specialTargets?.serveSocks(channel, this.#request(visitor), this.#options, {
           ...this.#context,
           failed: (error) => this.#context.visitorError(this.#forwarding, visitor.origin, error),
         });
       } else if (pipe === undefined) this.queue.push(Object.assign(channel, { origin: visitor.origin }));
-      else pump(channel, pipe, this.#context.platform.free);
+      else pump(channel, pipe, this.#context.platform.free, this.#pipeClosed);
     } catch (cause) {
       // The connection was lost, and its own error is reported; or the pipe does not work.
       const error = toSshError(cause, "closed", "the connection ended");
@@ -253,9 +264,12 @@ export class Visitors {
 
   /** One function for all channels, to save memory. Channels of probes are in neither set. */
   readonly #closed = (channel: Channel): void => {
-    if (this.#connected.delete(channel)) {
+    if (this.#connected.has(channel)) {
+      const pipe = this.#connected.get(channel);
+      this.#connected.delete(channel);
       addFigures(this.#past, channel.counters);
-      this.#limiter?.closed(channel);
+      if (pipe === undefined) this.#limiter?.closed(channel);
+      else this.#lingering.set(channel, pipe);
       this.#checkIdle();
     } else if (channel.counters.bytesIn === 0) {
       // A visitor that left without sending data needs neither a decision nor a target.
@@ -267,6 +281,15 @@ export class Visitors {
     }
   };
 
+  /** The target of a channel is closed. */
+  readonly #pipeClosed = (channel: Channel): void => {
+    if (this.#connected.has(channel)) this.#connected.set(channel, undefined);
+    else if (this.#lingering.delete(channel)) {
+      this.#limiter?.closed(channel);
+      this.#checkIdle();
+    }
+  };
+
   /** The visitor was accepted, refused, or has left. */
   #settled(visitor: Visitor): void {
     this.#arriving.delete(visitor);
@@ -274,7 +297,7 @@ export class Visitors {
   }
 
   #checkIdle(): void {
-    if (this.#connected.size + this.#arriving.size > 0) return;
+    if (this.#connected.size + this.#lingering.size + this.#arriving.size > 0) return;
     this.#idle?.resolve();
     this.#idle = undefined;
   }

@@ -29,7 +29,7 @@ describe("a path on the server", () => {
     expect(await nextRequest(rig)).toEqual(["streamlocal-forward@openssh.com", "/run/web.sock"]);
     rig.server.send(granted());
     const listener = await pending;
-    expect(listener).toMatchObject({ address: "/run/web.sock", path: "/run/web.sock", port: 0, state: "open" });
+    expect(listener).toMatchObject({ address: "/run/web.sock", path: "/run/web.sock", port: undefined, state: "open" });
     expect(rig.tunnel.timeline.at(-1)).toMatchObject({ forwarding: "/run/web.sock" });
     // Unlike the address of a port, a path is never guessed.
     rig.server.send(openingFor("/run/other.sock", 1));

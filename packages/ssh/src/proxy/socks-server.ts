@@ -167,8 +167,13 @@ function ipv4(bytes: Bytes): string {
   return bytes.join(".");
 }
 
-/** The URL parser returns the text of RFC 5952. */
+/**
+ * The URL parser returns the text of RFC 5952. An IPv4-mapped address is returned as IPv4, so that a rule about IPv4
+ * addresses holds for it, too.
+ */
 function ipv6(bytes: Bytes): string {
+  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  if (isMapped) return ipv4(bytes.subarray(12));
   const groups = Array.from({ length: 8 }, (_, i) =>
     ((bytes[2 * i] ?? 0) * 256 + (bytes[2 * i + 1] ?? 0)).toString(16),
   );
