@@ -146,9 +146,7 @@ describe("EXT_INFO (RFC 8308)", () => {
     const peer = new RawPeer("server");
     const { encode } = KexInit;
     const marked = vi.spyOn(KexInit, "encode");
-    marked.mockImplementation((init) =>
-      encode({ ...init, kexAlgorithms: [...init.kexAlgorithms, "ext-info-c"] }),
-    );
+    marked.mockImplementation((init) => encode({ ...init, kexAlgorithms: [...init.kexAlgorithms, "ext-info-c"] }));
     peer.start();
     marked.mockRestore();
     expect(converse(machine("client"), peer).map(({ type }) => type)).toContain("keys");
