@@ -35,7 +35,7 @@ const unimplemented = Unimplemented.encode({ sequence: 0 });
 const init = (more: Partial<ValuesOf<typeof KexInit>> = {}): Uint8Array => {
   const made = options("server");
   return KexInit.encode({
-    ...initFor({ ...made.algorithms, hostKeyAlgorithms: ["ssh-ed25519"] }, new Uint8Array(16), []),
+    ...initFor({ ...made.algorithms, hostKeyAlgorithms: ["ssh-ed25519"] }, new Uint8Array(16), [], false),
     ...more,
   });
 };
