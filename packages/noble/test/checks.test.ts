@@ -15,7 +15,7 @@ import {
   nistp256,
 } from "@postern/crypto";
 import { type Bytes, concat, fromHex, toHex, utf8, Writer } from "@postern/wire";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { aes128Ctr, curve25519Sha256, ecdsaNistp256, sha256, skSshEd25519 } from "../src/index.ts";
 
 /** Returns a blob: the strings, each with its length. */
@@ -93,6 +93,39 @@ describe("a key exchange of a platform that stores its private keys", () => {
     const client = method.start(random);
     client.discard();
     expect(() => client.finish(none)).toThrow("expected one finish()");
+  });
+
+  it("discards both keys of a hybrid, also after a value of wrong size", () => {
+    const [ofKem, ofX25519] = [vi.fn(), vi.fn()];
+    const method = createHybrid(
+      "hybrid",
+      sha256,
+      { ...kem, generate: () => ({ ...kem.generate(), discard: ofKem }) },
+      () => ({ ...stored(32)(), discard: ofX25519 }),
+    );
+    expect(method.isPostQuantum).toBe(true);
+    const client = method.start(random);
+    expect(() => client.finish(new Uint8Array(37))).toThrow("hybrid: expected a public value of 38 bytes, got 37");
+    client.discard();
+    for (const discard of [ofKem, ofX25519]) expect(discard).toHaveBeenCalledOnce();
+  });
+
+  it("overwrites both secrets of a hybrid", () => {
+    const secrets = [1, 2, 3, 4].map((byte) => new Uint8Array(32).fill(byte));
+    const [encapsulated, decapsulated, ...shared] = secrets as [Bytes, Bytes, ...Bytes[]];
+    const method = createHybrid(
+      "hybrid",
+      sha256,
+      {
+        ...kem,
+        generate: () => ({ publicKey: new Uint8Array(5), decapsulate: () => decapsulated }),
+        encapsulate: () => ({ ciphertext: new Uint8Array(6), secret: encapsulated }),
+      },
+      () => ({ publicKey: new Uint8Array(32).fill(4), agree: () => shared.pop() ?? expect.unreachable() }),
+    );
+    const client = method.start(random);
+    client.finish(method.respond(client.clientPublic, random).serverPublic);
+    for (const secret of secrets) expect(secret).toEqual(new Uint8Array(32));
   });
 
   it("rejects a NIST point that is not uncompressed (RFC 5656 section 4, SEC 1 section 2.3.3)", () => {
@@ -199,6 +232,16 @@ describe("a host key of a platform that accepts every key and signature", () => 
     expect(verify(1, 0, 0, 0, 0)).toBe(true);
     expect(verify(1, 0, 0, 0)).toBe(false);
     expect(verify(1, 0, 0, 0, 0, 0)).toBe(false);
+  });
+
+  it("is rebuilt as a security key on another implementation of its algorithm", () => {
+    const { base } = createSecurityKey(ed25519, sha256);
+    expect(base?.algorithm).toBe(ed25519);
+    const blob = strings("sk-ssh-ed25519@openssh.com", new Uint8Array(32).fill(5), "ssh:");
+    const signature = concat(strings("sk-ssh-ed25519@openssh.com", new Uint8Array(64)), Uint8Array.of(1, 0, 0, 0, 0));
+    const other = { ...ed25519, verify: vi.fn(() => true) };
+    expect(base?.rebuild(other).verify(blob, none, signature)).toBe(true);
+    expect(other.verify).toHaveBeenCalledOnce();
   });
 });
 
