@@ -173,11 +173,25 @@ def tables():
     yield ("DirectTcpip", "RFC 4254 7.2", None, {"host": ("s", "example.com")} | origin)
     yield ("Ping", "OpenSSH PROTOCOL 1.8", 192, {"data": ("s", data)})
     yield ("Pong", "OpenSSH PROTOCOL 1.8", 193, {"data": ("s", b"")})
+    path = {"path": ("s", "/run/web.sock")}
+    yield ("StreamlocalForward", "OpenSSH PROTOCOL 2.4", None, path)
+    yield ("ForwardedStreamlocal", "OpenSSH PROTOCOL 2.4", None, path | {"reserved": ("s", b"")})
+    yield ("DirectStreamlocal", "OpenSSH PROTOCOL 2.4", None, path | {"reserved": ("s", b""), "reservedNumber": ("u", 0)})
+    size = {"columns": ("u", 80), "rows": ("u", 24), "width": ("u", 640), "height": ("u", 480)}
+    yield ("PtyRequest", "RFC 4254 6.2", None, {"terminal": ("s", "vt100")} | size | {"modes": ("s", bytes.fromhex("350000000100"))})
+    yield ("EnvRequest", "RFC 4254 6.4", None, {"name": ("s", "LANG"), "value": ("s", "de_DE.UTF-8")})
+    yield ("ExecRequest", "RFC 4254 6.5", None, {"command": ("s", "printf '%s\\n' größe")})
+    yield ("SubsystemRequest", "RFC 4254 6.5", None, {"name": ("s", "sftp")})
+    yield ("WindowChange", "RFC 4254 6.7", None, size)
+    yield ("SignalRequest", "RFC 4254 6.9", None, {"signal": ("s", "INT")})
+    yield ("ExitStatus", "RFC 4254 6.10", None, {"status": ("u", 3)})
+    killed = {"signal": ("s", "SEGV"), "coreDumped": ("?", True), "message": ("s", "Segmentation fault"), "language": ("s", "en")}
+    yield ("ExitSignal", "RFC 4254 6.10", None, killed)
 
 
 save("wire", "types", {"RFC 4251": source("RFC 4251 section 5", "January 2006", IETF), "paramiko": PARAMIKO, "own": OWN}, list(types()))
 
-LANGUAGES = {"Disconnect", "Debug", "UserauthBanner", "UserauthPasswdChangereq", "ChannelOpenFailure"}
+LANGUAGES = {"Disconnect", "Debug", "UserauthBanner", "UserauthPasswdChangereq", "ChannelOpenFailure", "ExitSignal"}
 all_tables = {table[0]: table for table in tables()}
 valid, wrong = [], []
 for table in tables():

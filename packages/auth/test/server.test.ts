@@ -248,6 +248,7 @@ describe("attempts", () => {
     { partial: "password" },
     { partial: [] },
     { partial: [1] },
+    { partial: ["password", 1] },
     new Error("no"),
   ])("are refused by a value that is not a decision: %o", async (decision) => {
     const server = begun();

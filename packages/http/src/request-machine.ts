@@ -165,8 +165,7 @@ export class RequestMachine {
         case "fields": {
           const line = this.#line(this.#limits.maxHeaderBytes, 431);
           if (line === undefined) return undefined;
-          if (line === "")
-            return this.#headDone(createHead(state.line, state.fields));
+          if (line === "") return this.#headDone(createHead(state.line, state.fields));
           if (state.fields.length >= this.#limits.maxHeaders)
             throw new HttpError(431, "the request has too many fields");
           state.fields.push(parseField(line));

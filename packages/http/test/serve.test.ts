@@ -1102,7 +1102,10 @@ describe("an upgrade to WebSocket (RFC 6455 section 4)", () => {
 
   it("counts against maxConnections, and is reset by the signal, also after the forwarding has ended", async () => {
     const stop = new AbortController();
-    const place = open(handTo(() => {}), { maxConnections: 1, signal: stop.signal });
+    const place = open(
+      handTo(() => {}),
+      { maxConnections: 1, signal: stop.signal },
+    );
     const first = place.visit();
     first.send(asking());
     await sleep(10);

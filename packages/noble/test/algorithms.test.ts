@@ -86,6 +86,12 @@ describe("self-tests", () => {
     expect(cipherWorks(aes128Gcm, answer)).toBe(true);
   });
 
+  it("numbers the packets of the known answer (OpenSSH PROTOCOL.chacha20poly1305)", () => {
+    // Computed with Python's cryptography 48: ChaCha20 and Poly1305, with the nonces 0x01020304 and 0x01020305.
+    const tags = "4db1f2b5e8c31c5ec27a825d1a236c65594b8d64fe255c8e3c83bb91a6c1f478";
+    expect(cipherWorks(chacha20Poly1305, tags)).toBe(true);
+  });
+
   it("rejects a cipher that computes another answer", () => {
     expect(cipherWorks(aes128Gcm, answer.replace(/^./, "0"))).toBe(false);
     expect(cipherWorks(chacha20Poly1305, answer)).toBe(false);

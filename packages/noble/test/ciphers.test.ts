@@ -135,5 +135,7 @@ describe("errors", () => {
     const keys = () => ({ key: fromHex("00".repeat(16)), iv: fromHex("00".repeat(12)), mac: undefined });
     const open = () => aes128Gcm.opener(keys()).open(41, new Uint8Array(36));
     expect(open).toThrow(new SshError("mac", "packet 41: expected its own tag, got another"));
+    const short = () => aes128Gcm.opener(keys()).open(41, new Uint8Array(20));
+    expect(short).toThrow(new SshError("misuse", "expected a packet of more than 20 bytes, got 20"));
   });
 });

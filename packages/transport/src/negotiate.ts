@@ -121,7 +121,7 @@ export function prefers({ kex, hostKeyAlgorithms }: Offer, preferred: Preferred 
  * Returns our KEXINIT for an offer. `extensions` are markers that only the first exchange sends. With `guesses`, the
  * message of our first method follows.
  */
-export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[], guesses = false): Init {
+export function initFor(offer: Offer, cookie: Uint8Array, extensions: readonly string[], guesses: boolean): Init {
   const ciphers = names(offer.ciphers);
   const macs = names(offer.macs);
   return {

@@ -50,8 +50,11 @@ export interface PacketTap {
   secretKeys?(keys: TappedKeys): void;
 }
 
+/** A tap that takes identification lines, and ignores them if the program's does not. */
+export type GuardedTap = PacketTap & Required<Pick<PacketTap, "identification">>;
+
 /** Returns a tap whose errors are passed to `failed` instead of the caller. */
-export function guardTap(tap: PacketTap, failed: (error: unknown) => void): PacketTap {
+export function guardTap(tap: PacketTap, failed: (error: unknown) => void): GuardedTap {
   const guard =
     (name: keyof PacketTap) =>
     (value: unknown): void => {

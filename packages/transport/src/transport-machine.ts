@@ -24,7 +24,7 @@ import { type HostIdentity, KexMachine, type KexOptions } from "./kex-machine.ts
 import { PacketReader } from "./packet-reader.ts";
 import { PacketWriter } from "./packet-writer.ts";
 import { type RekeyLimits, RekeySchedule } from "./rekey-schedule.ts";
-import { guardTap, type PacketTap } from "./tap.ts";
+import { type GuardedTap, guardTap, type PacketTap } from "./tap.ts";
 import type { KexEvent, TransportEvent } from "./transport-events.ts";
 import { VersionReader } from "./version-exchange.ts";
 
@@ -47,7 +47,7 @@ export class TransportMachine {
   readonly #reader = new PacketReader();
   readonly #writer: PacketWriter;
   readonly #kex: KexMachine;
-  readonly #tap: PacketTap | undefined;
+  readonly #tap: GuardedTap | undefined;
   #versionReader: VersionReader | undefined;
   readonly #events: TransportEvent[] = [];
   #failure: SshError | undefined;
@@ -67,7 +67,7 @@ export class TransportMachine {
     this.#schedule = new RekeySchedule(options.rekey, options.now);
     // Neither side has to wait for the other's identification (RFC 4253 section 4.2), so KEXINIT follows ours at once.
     this.#writer.sendRaw(utf8(`${options.version}\r\n`));
-    tap?.identification?.({ direction: "sent", line: options.version, size: this.#writer.size });
+    tap?.identification({ direction: "sent", line: options.version, size: this.#writer.size });
     this.#kex.start();
   }
 
@@ -145,7 +145,6 @@ export class TransportMachine {
 
   /** Handles the end of input, and returns the error for it. */
   inputEnded(): SshError {
-    if (this.#failure !== undefined) return this.#failure;
     if (this.#versionReader !== undefined) return this.#fail(this.#versionReader.missing());
     const when = this.#kex.completed ? "" : " during the first key exchange";
     return this.#fail(new SshError("closed", `the peer closed the connection${when} without a reason`));
@@ -256,7 +255,7 @@ export class TransportMachine {
     if (read === undefined) return nothing;
     this.#versionReader = undefined;
     this.#kex.setVersions(utf8(this.#options.version), read.bytes);
-    this.#tap?.identification?.({ direction: "received", line: read.version, size: reader.bytes });
+    this.#tap?.identification({ direction: "received", line: read.version, size: reader.bytes });
     this.#events.push({ type: "identified", version: read.version, lines: reader.lines });
     return read.rest;
   }

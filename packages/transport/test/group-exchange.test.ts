@@ -39,7 +39,8 @@ function unsigned(value: bigint): Bytes {
 /** Returns p = 101^2 * k that looks like a safe prime. Modulo p, 101 * k squared is 0, and 1 + 101 * k to the 101 is 1. */
 function weakGroup(): { readonly p: bigint; readonly k: bigint } {
   const { accept } = dhGroupExchangeSha256.groupExchange ?? expect.unreachable();
-  for (let k = 2n ** 2048n / 101n ** 2n - 8n; ; k -= 1n) {
+  const last = 2n ** 2048n / 101n ** 2n - 8n;
+  for (let k = last; k > last - 2000n; k -= 1n) {
     const p = 101n ** 2n * k;
     if (p % 4n !== 3n) continue;
     try {
@@ -49,6 +50,7 @@ function weakGroup(): { readonly p: bigint; readonly k: bigint } {
       // A divisor below 100 shows that it is no safe prime.
     }
   }
+  return expect.unreachable();
 }
 
 describe("a client", () => {
@@ -78,26 +80,53 @@ describe("a client", () => {
     expect(again.find(({ type }) => type === "keys")).toMatchObject({ first: false });
   });
 
+  const size = "expected a group of 2048 to 8192 bits";
+  const safe = "expected a group with a safe prime";
+  const range = "expected a generator from 2 to p - 2";
   it.each([
-    ["0", new Uint8Array(0), generator],
-    ["1", Uint8Array.of(1), generator],
-    ["a prime of 1024 bits", plus(0n).slice(0, 128), generator],
-    ["2047 bits", concat(Uint8Array.of(0x7f), prime.slice(1)), generator],
-    ["8193 bits", concat(Uint8Array.of(1), modpGroup(8192).prime), generator],
-    ["100,000 bytes", new Uint8Array(100_000).fill(0xff), generator],
-    ["an even number", plus(-1n), generator],
-    ["a number 1 modulo 4", plus(2n), generator],
-    ["a multiple of 3", plus(BigInt(-4 * Number(BigInt(`0x${Buffer.from(prime).toString("hex")}`) % 3n))), generator],
-    ["a prime whose half is a multiple of 3", plus(4n), generator],
-    ["the generator 0", prime, new Uint8Array(0)],
-    ["the generator 1", prime, Uint8Array.of(1)],
-    ["the generator p - 1", prime, plus(-1n)],
-    ["the generator p", prime, prime],
-    ["a generator of 100,000 bytes", prime, new Uint8Array(100_000).fill(0x7f)],
-  ])("rejects a group: %s (RFC 4419 section 3, RFC 8270)", (_title, p, g) => {
+    ["0", new Uint8Array(0), generator, size],
+    ["1", Uint8Array.of(1), generator, size],
+    ["a prime of 1024 bits", plus(0n).slice(0, 128), generator, `${size}, got 1024`],
+    ["2047 bits", concat(Uint8Array.of(0x7f), prime.slice(1)), generator, `${size}, got 2047`],
+    ["8193 bits", concat(Uint8Array.of(1), modpGroup(8192).prime), generator, `${size}, got 8193`],
+    ["an even number", plus(-1n), generator, safe],
+    ["a number 1 modulo 4", plus(2n), generator, safe],
+    ["a multiple of 3", plus(4n), generator, safe],
+    // A prime. It is 7 modulo 12, and no other prime below 100 divides the half.
+    ["a prime whose half is a multiple of 3", plus(-15_016n), generator, safe],
+    ["the generator 0", prime, new Uint8Array(0), range],
+    ["the generator 1", prime, Uint8Array.of(1), range],
+    ["the generator p - 1", prime, plus(-1n), range],
+    ["the generator p", prime, prime, range],
+  ])("rejects a group: %s (RFC 4419 section 3, RFC 8270)", (_title, p, g, message) => {
+    const [client, peer] = started();
+    const error = failure(client, peer.send(Group.encode({ prime: p, generator: g })));
+    expect(error).toMatchObject({ code: "kex", message: expect.stringContaining(message) });
+  });
+
+  it.each([
+    ["modulus", new Uint8Array(100_000).fill(0x7f), generator],
+    ["generator", prime, new Uint8Array(100_000).fill(0x7f)],
+  ])("rejects a %s of 100,000 bytes", (_title, p, g) => {
     const [client, peer] = started();
     const error = failure(client, peer.send(Group.encode({ prime: p, generator: g })));
     expect(error).toMatchObject({ code: expect.stringMatching(/^(kex|protocol)$/) });
+  });
+
+  it("accepts the largest group and the largest generator (RFC 4419 section 3)", () => {
+    const accept = dhGroupExchangeSha256.groupExchange?.accept ?? expect.unreachable();
+    expect(accept(Group.encode(modpGroup(8192)))).toMatchObject({ name: dhGroupExchangeSha256.name });
+    expect(accept(Group.encode({ prime, generator: plus(-2n) }))).toMatchObject({ name: dhGroupExchangeSha256.name });
+  });
+
+  it("computes with the group although the memory of its message is reused", () => {
+    const payload = Group.encode({ prime, generator });
+    const accept = dhGroupExchangeSha256.groupExchange?.accept ?? expect.unreachable();
+    const one = (size: number): Bytes => new Uint8Array(size).fill(1);
+    const expected = accept(payload.slice()).start(one).clientPublic;
+    const method = accept(payload);
+    payload.fill(0xff);
+    expect(method.start(one).clientPublic).toEqual(expected);
   });
 
   it.each([
@@ -156,6 +185,7 @@ describe("a server", () => {
     [2048, 8192, 100_000, 8192],
     [2048, 16_384, 100_000, 8192],
     [1024, 1024, 2048, 2048],
+    [4096, 4096, 4096, 4096],
   ])("offers for %i, %i and %i bits a group of %i", (min, preferred, max, bits) => {
     const choice = dhGroupExchangeSha256.groupExchange?.choose(Request.encode({ min, preferred, max }));
     expect(Group.decode(choice?.answer ?? expect.unreachable()).prime.length * 8).toBe(bits);

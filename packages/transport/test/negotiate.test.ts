@@ -17,7 +17,7 @@ import { classicalAlgorithms, converse, events, failure, machine, RawPeer, settl
 
 type Init = ValuesOf<typeof KexInit>;
 const offer: Offer = { ...compatibleAlgorithms, hostKeyAlgorithms: ["ssh-ed25519", "rsa-sha2-512"] };
-const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), []), ...more });
+const init = (more: Partial<Init> = {}): Init => ({ ...initFor(offer, new Uint8Array(16), [], false), ...more });
 
 describe("negotiation", () => {
   it.each(["modern", "compatible"] as const)("can agree on nothing with SHA-1, CBC, RC4, DSS or group1: %s", (set) => {

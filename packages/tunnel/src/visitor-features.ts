@@ -95,7 +95,8 @@ class VisitorLimiter implements Limiter {
         watched.bytes = bytes;
         watched.activeAt = now;
       }
-      if (now - watched.openedAt >= this.#lifetimeMs) abort(channel, watched, "the connection was open", this.#lifetimeMs);
+      if (now - watched.openedAt >= this.#lifetimeMs)
+        abort(channel, watched, "the connection was open", this.#lifetimeMs);
       else if (now - watched.activeAt >= this.#idleMs) abort(channel, watched, "no byte passed", this.#idleMs);
     }
   }

@@ -9,8 +9,8 @@ import { TestRunner, vi } from "vitest";
 
 /** Tests that repeat others with other algorithms or cuts of the input, or every bit, and notice no other change. */
 const repeated = [
-  // A cipher of each kind and one MAC are enough.
-  /aes192|aes256-gcm|aes256-ctr .*etm|aes128-ctr .*(?:etm|512)|hmac-sha2-512/,
+  // A cipher of each kind and one hash of a MAC are enough.
+  /aes192|aes256-gcm|aes256-ctr|hmac-sha2-512/,
   // A transcript of each role with a rekey that either side begins is enough.
   /(?:client|server)-(?:aes|chacha20|password).* replays|input cut: (?:whole|1 byte|7 bytes)|depend on their seed/,
   /agree on every key exchange method|diffie-hellman-group(?:16|18)/,

@@ -84,7 +84,7 @@ export function createModp(name: string, hash: Hash, group: () => ModpGroup, dif
 
 function checkPublic(name: string, prime: Bytes, publicKey: Bytes): void {
   const [first = 0, second = 0x80] = publicKey;
-  const isMpint = publicKey.length > 0 && first < 0x80 && (first > 0 || second >= 0x80);
+  const isMpint = first < 0x80 && (first > 0 || second >= 0x80);
   if (isMpint && publicKey.length <= prime.length + 1) {
     const value = toBigInt(publicKey);
     if (value > 1n && value < toBigInt(prime) - 1n) return;

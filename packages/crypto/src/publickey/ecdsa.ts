@@ -1,5 +1,5 @@
 /** `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521` (RFC 5656 section 3). @module */
-import { type Bytes, Reader, SshError } from "@postern/wire";
+import { type Bytes, quote, Reader, SshError } from "@postern/wire";
 import { checkPointForm, type NistCurve } from "../nist.ts";
 import type { PublicKeyAlgorithm } from "../publickey.ts";
 import { readKey, readSignature } from "./blobs.ts";
@@ -34,7 +34,7 @@ export function createEcdsa(curve: NistCurve, ecdsa: Ecdsa): PublicKeyAlgorithm 
 function readPoint(curve: NistCurve, ecdsa: Ecdsa, reader: Reader): Bytes {
   const identifier = reader.text();
   if (identifier !== curve.name) {
-    throw new SshError("key", `expected the curve ${curve.name}, got ${identifier.slice(0, 64)}`);
+    throw new SshError("key", `expected the curve ${curve.name}, got ${quote(identifier, 64)}`);
   }
   const point = reader.string();
   checkPointForm(curve, point, "key");
