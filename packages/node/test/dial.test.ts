@@ -353,6 +353,13 @@ describe("dialTcpTarget with TLS", () => {
     });
   });
 
+  it.each([{ key: "garbage" }, { minVersion: "TLSv9" as "TLSv1" }])(
+    "fails with misuse if the options are wrong: %j",
+    async (tls) => {
+      await expect(dialTls(tls)).rejects.toMatchObject({ code: "misuse", message: expect.stringContaining("tls") });
+    },
+  );
+
   it("sends the preface in plain text, before TLS", async () => {
     const heard: Buffer[] = [];
     const server = net.createServer((socket) => {

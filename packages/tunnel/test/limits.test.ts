@@ -136,6 +136,38 @@ describe("limits.bytesPerSecond", () => {
     expect(up.text).toHaveLength(6000);
   });
 
+  it("counts a visitor that has left until its target has taken its bytes, and no longer than the forwarding", async () => {
+    const world = new World();
+    const { tunnel } = await openTunnel(world);
+    world.targets.set("target:80", (pipe) => void received(pipe));
+    const limits = { connections: 1, bytesPerSecond: 1000 };
+    const forwarding = await tunnel.forward({ port: 8080, target, limits });
+    const visitor = await world.visit(8080);
+    for (let i = 0; i < 4; i++) visitor.write(new Uint8Array(1000).fill(0x61));
+    visitor.close();
+    await advance(100);
+    expect(forwarding.stats()).toMatchObject({ accepted: 1 });
+    await expect(world.visit(8080)).rejects.toMatchObject({ code: "refused" });
+    await advance(10_000);
+    const next = await world.visit(8080);
+    for (let i = 0; i < 100; i++) next.write(new Uint8Array(1000).fill(0x61));
+    next.close();
+    await advance(100);
+    await tunnel.close();
+    // `onVirtualClock` checks that no timer is left.
+  });
+
+  it("refuses new visitors while earlier bytes exceed the rate by a second, and recovers", async () => {
+    const world = new World();
+    await tunnelWith(world, { bytesPerSecond: 10_000 });
+    const visitors = await Promise.all([1, 2, 3].map(() => world.visit(8080)));
+    for (const visitor of visitors) visitor.write(new Uint8Array(10_000).fill(0x61));
+    await advance(10);
+    await expect(world.visit(8080)).rejects.toMatchObject({ code: "refused" });
+    await advance(3_000);
+    await world.visit(8080);
+  });
+
   it("is refused without a target, because the program reads the channels itself", async () => {
     const rig = await new Rig().logIn();
     const error = await rejection(request(rig.tunnel, { port: 80, limits: { bytesPerSecond: 1 } }));
@@ -218,6 +250,7 @@ describe("options of visitors", () => {
     [{ limits: { connection: 1 } }, /connection/],
     [{ targetRetryMs: -1 }, /targetRetryMs/],
     [{ target: { ...target, tls: true } }, /tls/],
+    [{ target: { ...target, host: 5 } }, /target\.host/],
   ])("are checked: %j", async (options, message) => {
     const rig = await new Rig().logIn();
     const error = await rejection(request(rig.tunnel, { port: 80, target, ...(options as object) }));
