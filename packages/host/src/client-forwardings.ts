@@ -139,6 +139,9 @@ export class ClientForwardings {
     const { address, port, path } = requested;
     const { lowestPort, forwardings } = this.#host.options.limits;
     const because = (reason: string, limit?: Exceeded["limit"]): Exceeded => ({ reason, limit });
+    // Each forwarding keeps its address, and each record of the log repeats it.
+    if (address.length > Limits.addressCharacters)
+      return because(`addresses above ${Limits.addressCharacters} characters are not permitted`);
     if (path !== undefined) {
       if (this.#context.grants()?.mayListenPath(path) !== true) return because("permission denied");
       if (this.#find(requested) !== undefined) return because("already forwarded");

@@ -1,5 +1,6 @@
 /** Log records of a TunnelHost: one for each event. @module */
 import { createLogWriter, hostPort, type Log, type LogFields, type WriteLog } from "@postern/ssh";
+import { quote } from "@postern/wire";
 import type { HostClient, HostForwarding } from "./client-view.ts";
 import {
   HostClientEvent,
@@ -97,7 +98,7 @@ function forwardingFields({ address, port, path, url }: HostForwarding): LogFiel
 
 function nameOf({ id, user, origin }: HostClient): string {
   const from = (address: Address): string => ` from ${hostPort(address)}`;
-  return `client ${id}${user === undefined ? "" : ` (${user})`}${origin === undefined ? "" : from(origin)}`;
+  return `client ${id}${user === undefined ? "" : ` (${quote(user, 64)})`}${origin === undefined ? "" : from(origin)}`;
 }
 
 function portOf({ address, port, path }: HostForwarding): string {
