@@ -137,15 +137,21 @@ export class Client implements TakeoverClient {
   async answers(timeoutMs: number): Promise<boolean> {
     const connection = this.#connection;
     if (connection === undefined) return false;
+    if (this.#isBusy) return true;
     const before = this.bytesIn;
     return await new Promise((resolve) => {
       const settle = (): void => {
         clearTimeout(timer);
-        resolve(this.bytesIn > before);
+        resolve(this.bytesIn > before || this.#isBusy);
       };
       const timer = setTimeout(settle, timeoutMs);
       connection.request("keepalive@openssh.com", new Uint8Array(0)).then(settle, settle);
     });
+  }
+
+  /** Whether an answer may wait: behind output that the client has not read, or because we read nothing. */
+  get #isBusy(): boolean {
+    return this.#traffic.isBlocked === true || this.#traffic.isPaused === true;
   }
 
   /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
