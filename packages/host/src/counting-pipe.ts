@@ -5,7 +5,7 @@ import type { BytePipe, PipeSink } from "@postern/ssh";
 export interface Traffic {
   bytesIn: number;
   bytesOut: number;
-  /** What is written waits for the peer to read it. */
+  /** Written bytes wait for the peer to read them. */
   isBlocked?: boolean;
   /** Nothing is read from the pipe. */
   isPaused?: boolean;

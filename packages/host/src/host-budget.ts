@@ -78,7 +78,7 @@ export class HostBudget {
     return this.#users.size;
   }
 
-  /** What is left of the user's part of the memory. */
+  /** Bytes left of the user's part of the memory. */
   #partOf(user: string): number {
     return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory;
   }

@@ -132,7 +132,7 @@ describe("a takeover", () => {
     await next.close();
   });
 
-  it("gives the port also to a user who may have one port only, which the silent connection holds", async () => {
+  it("moves the port also to a user who may have one port only, which the silent connection holds", async () => {
     const world = await held({ limits: { forwardingsPerUser: 1 } });
     world.cut();
     const client = await world.client();
@@ -165,7 +165,7 @@ describe("a takeover", () => {
   it.each([
     ["EACCES", 0],
     ["EADDRINUSE", 1],
-  ])("asks nobody if the system's reason is another than EADDRINUSE: %s", async (code, count) => {
+  ])("asks the holder only if the port is in use: %s", async (code, count) => {
     const world = await held();
     const cause = Object.assign(new Error(code), { code });
     world.network.listen = () => Promise.reject(new SshError("connect", code, { cause }));
