@@ -66,7 +66,7 @@ describe("the memory of all clients", () => {
     await one?.close();
     await closed;
     const next = await world.client();
-    await Promise.all([two, three, four, next].map((client) => client?.close()));
+    await Promise.all([two, three, four, next].map(async (client) => await client?.close()));
   });
 
   it("refuses a client of a user who has a quarter of it, and serves others", async () => {
