@@ -22,7 +22,10 @@ export interface HostLog {
 /** Records of refusals per second and kind. More are only counted, so that a flood of refusals is none of records. */
 const refusalsPerSecond = 10;
 
-/** Returns a log that writes a record for each event, except of refusals beyond ten per second and kind. It costs nothing if `log` is undefined. */
+/**
+ * Returns a log that writes a record for each event, except of refusals beyond ten per second and kind. It costs nothing
+ * if `log` is undefined.
+ */
 export function createHostLog(log: Log | undefined): HostLog {
   const write = createLogWriter(log);
   if (log === undefined) return { write, event: () => {} };
