@@ -23,7 +23,7 @@ export interface HostLog {
 const refusalsPerSecond = 10;
 
 /**
- * Returns a log that writes a record for each event, except of refusals beyond ten per second and kind. It costs nothing
+ * Returns a log that writes a record for each event, except of refusals beyond ten per second and kind. Costs nothing
  * if `log` is undefined.
  */
 export function createHostLog(log: Log | undefined): HostLog {
