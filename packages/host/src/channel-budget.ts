@@ -19,8 +19,8 @@ const minWindow = 2 * Limits.maxPacket;
 
 /**
  * Divides a connection's memory among its channels. Each channel has two packets reserved from the start. A new channel
- * also takes an eighth of the unreserved rest, up to the usual window, and at most an eighth of what is left for all
- * clients. So a few channels are fast, and many channels together stay within the memory.
+ * also takes an eighth of the unreserved rest, up to the usual window, and at most an eighth of what is left for its
+ * user and for all clients. So a few channels are fast, and many channels together stay within the memory.
  */
 export class ChannelBudget {
   /** Number of channels in use. */
@@ -47,11 +47,14 @@ export class ChannelBudget {
     if (this.used >= this.#channels) return { reason: "too many channels of this client", limit: "channels" };
     const shared = this.#shared;
     const user = this.#user();
-    const extra = Math.max(0, Math.min(Limits.window - minWindow, Math.floor(Math.min(this.#free, shared.free) / 8)));
+    const extra = Math.max(
+      0,
+      Math.min(Limits.window - minWindow, Math.floor(Math.min(this.#free, shared.freeOf(user)) / 8)),
+    );
     const window = minWindow + extra;
     const exceeded = shared.take(user, "channels");
     if (exceeded !== undefined) return exceeded;
-    const noMemory = shared.takeMemory(window);
+    const noMemory = shared.takeMemory(window, user);
     if (noMemory !== undefined) {
       shared.giveBack(user, "channels");
       return noMemory;
@@ -61,7 +64,7 @@ export class ChannelBudget {
     const giveBack = (): void => {
       this.used--;
       this.#free += extra;
-      shared.returnMemory(window);
+      shared.returnMemory(window, user);
       shared.giveBack(user, "channels");
       onReturned?.();
       if (this.used === 0) for (const resolve of this.#idle.splice(0)) resolve();

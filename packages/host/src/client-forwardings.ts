@@ -54,7 +54,10 @@ export class ClientForwardings {
       throw this.#refused(requested, refusal.reason, refusal.limit);
     }
     const { account } = this.#client;
-    const exceeded = this.#host.budget.take(account, "forwardings");
+    let exceeded = this.#host.budget.take(account, "forwardings");
+    // The silent connection may hold the user's last port, which is this one.
+    if (exceeded !== undefined && (await this.#takeOver(requested)))
+      exceeded = this.#host.budget.take(account, "forwardings");
     // The client may retry, because another connection of the user may free a port.
     if (exceeded !== undefined) throw this.#refused(requested, exceeded.reason, exceeded.limit);
     try {
@@ -102,9 +105,10 @@ export class ClientForwardings {
     return { reply, after: () => this.#opened(forwarding) };
   }
 
-  /** Listens. If that fails and a silent client of the same user holds the port, takes it over and tries once more. */
-  async #bind(forwarding: Forwarding, { port, path }: Requested): Promise<void> {
-    const { options, platform, takeovers } = this.#host;
+  /** Listens. If a silent client of the same user holds the port, takes it over and tries once more. */
+  async #bind(forwarding: Forwarding, requested: Requested): Promise<void> {
+    const { options, platform } = this.#host;
+    const { port, path } = requested;
     const listen = async (): Promise<void> => {
       if (path === undefined) await forwarding.listen(platform, port);
       else await forwarding.listenPath(platform, path, options.socketMode);
@@ -112,11 +116,16 @@ export class ClientForwardings {
     try {
       await listen();
     } catch (error) {
-      if (options.takeover === false || (port === 0 && path === undefined)) throw error;
-      const isFree = await takeovers.free(this.#client, { port, path }, options.takeover);
-      if (!isFree || this.#context.isClosing) throw error;
+      if (!mayBeInUse(error) || !(await this.#takeOver(requested)) || this.#context.isClosing) throw error;
       await listen();
     }
+  }
+
+  /** Frees the port if only silent clients of the same user hold it. Resolves with whether it is free now. */
+  async #takeOver({ port, path }: Requested): Promise<boolean> {
+    const { options, takeovers } = this.#host;
+    if (options.takeover === false || (port === 0 && path === undefined)) return false;
+    return await takeovers.free(this.#client, { port, path }, options.takeover);
   }
 
   #opened(forwarding: Forwarding): void {
@@ -139,6 +148,9 @@ export class ClientForwardings {
     const { address, port, path } = requested;
     const { lowestPort, forwardings } = this.#host.options.limits;
     const because = (reason: string, limit?: Exceeded["limit"]): Exceeded => ({ reason, limit });
+    // Each forwarding keeps its address, and each record of the log repeats it.
+    if (address.length > Limits.addressCharacters)
+      return because(`addresses above ${Limits.addressCharacters} characters are not permitted`);
     if (path !== undefined) {
       if (this.#context.grants()?.mayListenPath(path) !== true) return because("permission denied");
       if (this.#find(requested) !== undefined) return because("already forwarded");
@@ -183,6 +195,14 @@ export class ClientForwardings {
     await forwarding.close();
     this.#host.emit(new HostForwardingEvent("forwardingclosed", this.#client, forwarding));
   }
+}
+
+/** Whether listening failed because the port is in use, or for a reason that the platform does not tell. */
+function mayBeInUse(error: unknown): boolean {
+  let cause = error;
+  while (cause instanceof SshError) ({ cause } = cause);
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  return typeof code !== "string" || code === "EADDRINUSE";
 }
 
 /** Returns the words for a port or a UNIX socket, with the peer's text quoted. */

@@ -4,6 +4,7 @@ import type { Certificate, PublicKeyAlgorithm } from "@postern/crypto";
 import { isCertificate, parseCertificate } from "@postern/keys";
 import type { LoginAttempt } from "@postern/ssh";
 import { type Bytes, maxTimerMs, quote, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
 import type { Offence } from "./admission.ts";
 import { type Acceptance, type HostLoginAttempt, readDecision } from "./authorize.ts";
 import type { HostClient } from "./client-view.ts";
@@ -45,6 +46,7 @@ export class ClientLogin {
       reason = why;
     };
     try {
+      expectUser(attempt.user);
       if (attempt.method === "password") expectPassword(attempt.password);
       const decision = readDecision(
         await this.#authorize({ ...(await this.#attemptForAuthorize(attempt, number)), onRefused }),
@@ -134,4 +136,10 @@ export class ClientLogin {
     // A client that disconnects while its password is being checked has guessed as well.
     return this.#passwordAttempt === undefined ? "noAuth" : "authFail";
   }
+}
+
+/** @throws SshError `limit` if the name is too long to be kept, logged and compared */
+function expectUser({ length }: string): void {
+  if (length <= Limits.addressCharacters) return;
+  throw new SshError("limit", `expected a user name of at most ${Limits.addressCharacters} characters, got ${length}`);
 }

@@ -5,6 +5,10 @@ import type { BytePipe, PipeSink } from "@postern/ssh";
 export interface Traffic {
   bytesIn: number;
   bytesOut: number;
+  /** Written bytes wait for the peer to read them. */
+  isBlocked?: boolean;
+  /** Nothing is read from the pipe. */
+  isPaused?: boolean;
 }
 
 /** Options of {@link countingPipe}. */
@@ -26,7 +30,10 @@ export function countingPipe(pipe: BytePipe, { traffic, closed }: CountingOption
           sink.data(chunk);
         },
         end: () => sink.end(),
-        drain: () => sink.drain(),
+        drain() {
+          traffic.isBlocked = false;
+          sink.drain();
+        },
         closed(error) {
           try {
             sink.closed(error);
@@ -39,11 +46,19 @@ export function countingPipe(pipe: BytePipe, { traffic, closed }: CountingOption
     },
     write(chunk) {
       traffic.bytesOut += chunk.length;
-      return pipe.write(chunk);
+      const isFree = pipe.write(chunk);
+      traffic.isBlocked = !isFree;
+      return isFree;
     },
     end: () => pipe.end(),
-    pause: () => pipe.pause(),
-    resume: () => pipe.resume(),
+    pause() {
+      traffic.isPaused = true;
+      pipe.pause();
+    },
+    resume() {
+      traffic.isPaused = false;
+      pipe.resume();
+    },
     close: () => pipe.close(),
     abort: (reason) => pipe.abort(reason),
   };

@@ -12,6 +12,7 @@ import type { Exceeded } from "./host-budget.ts";
 import type { LimitName } from "./limits.ts";
 import type { Grants } from "./permissions.ts";
 import type { Address, HostPlatform } from "./platform.ts";
+import { expectClose } from "./slow-peer.ts";
 
 /** A target: an address, or the path of a UNIX socket. */
 export type DirectTarget = Address | { readonly path: string };
@@ -69,13 +70,19 @@ async function connectTo(target: DirectTarget, open: IncomingOpen, context: Dire
     return;
   }
   const disown = context.adopt(pipe);
+  const slow = expectClose(pipe);
   const closed = (): void => {
+    slow.closed();
     disown();
     share.pipeClosed();
   };
+  const onReleased = (): void => {
+    share.channelClosed();
+    slow.released();
+  };
   try {
     const traffic = { bytesIn: 0, bytesOut: 0 };
-    const channel = open.accept({ window: share.window, onReleased: share.channelClosed });
+    const channel = open.accept({ window: share.window, onReleased });
     pump(channel, countingPipe(pipe, { traffic, closed }), context.free);
   } catch (error) {
     share.channelClosed();

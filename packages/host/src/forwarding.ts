@@ -7,6 +7,7 @@ import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import type { Exceeded } from "./host-budget.ts";
 import type { LimitName } from "./limits.ts";
 import type { Address, HostPlatform, Listening } from "./platform.ts";
+import { expectClose } from "./slow-peer.ts";
 
 /** The place that a client requested. */
 export interface Requested {
@@ -132,9 +133,18 @@ export class Forwarding implements HostForwarding {
     }
     this.#context.visitorAccepted(this, origin);
     const [type, specificData] = this.#channelOf(origin);
-    const options = { window: share.window, onReleased: share.channelClosed };
+    const slow = expectClose(visitor);
+    const onReleased = (): void => {
+      share.channelClosed();
+      slow.released();
+    };
+    const pipeClosed = (): void => {
+      slow.closed();
+      closed();
+    };
+    const options = { window: share.window, onReleased };
     this.#connection.openChannel(type, specificData, options).then(
-      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed }), this.#free),
+      (channel) => pump(channel, countingPipe(visitor, { traffic: this.#traffic, closed: pipeClosed }), this.#free),
       (error: SshError) => {
         // sshd closes here; we reset, so that the visitor does not take a refusal for an empty answer.
         visitor.abort(error);

@@ -12,14 +12,16 @@ export interface Exceeded {
 export type UserResource = "connections" | "forwardings" | "channels";
 
 /** Memory that a client may occupy beside its windows: output that it does not read. */
-export const clientMemory: number = Limits.outputHighWater;
+export const clientMemory: number = Limits.outputCeiling;
+/** The part of `totalMemory` that one user may occupy, so that no user locks the others out. */
+const userPart = 1 / 4;
 
 /** Counts what all clients use together. */
 export class HostBudget {
   /** Bytes promised to clients and their channels. */
   memory = 0;
   readonly #limits: () => HostLimits;
-  readonly #users = new Map<string, Record<UserResource, number>>();
+  readonly #users = new Map<string, Record<UserResource | "memory", number>>();
 
   constructor(limits: () => HostLimits) {
     this.#limits = limits;
@@ -30,21 +32,37 @@ export class HostBudget {
     return this.#limits().totalMemory - this.memory;
   }
 
-  /** Counts memory for a client or channel, unless it is used up. */
-  takeMemory(bytes: number): Exceeded | undefined {
-    if (this.free < bytes) return { reason: "the memory for all clients is in use", limit: "totalMemory" };
-    this.memory += bytes;
-    return undefined;
+  /** Bytes that a channel of this user may be promised. */
+  freeOf(user: string): number {
+    return Math.min(this.free, this.#partOf(user));
   }
 
-  returnMemory(bytes: number): void {
+  /** Counts memory for a client or channel, unless it is used up. A client has no user before it has logged in. */
+  takeMemory(bytes: number, user?: string): Exceeded | undefined {
+    if (this.free < bytes) return { reason: "the memory for all clients is in use", limit: "totalMemory" };
+    const exceeded = user === undefined ? undefined : this.assignMemory(user, bytes);
+    if (exceeded === undefined) this.memory += bytes;
+    return exceeded;
+  }
+
+  returnMemory(bytes: number, user?: string): void {
     this.memory -= bytes;
+    if (user !== undefined) this.#subtract(user, "memory", bytes);
+  }
+
+  /** Counts memory that a client has already for its user as well, unless the user's part is used up. */
+  assignMemory(user: string, bytes: number): Exceeded | undefined {
+    if (this.#partOf(user) < bytes) return { reason: "the memory for this user is in use", limit: "totalMemory" };
+    const used = this.#of(user);
+    used.memory += bytes;
+    this.#users.set(user, used);
+    return undefined;
   }
 
   /** Counts one more of the user's, unless the user has as many as permitted. */
   take(user: string, what: UserResource): Exceeded | undefined {
     const limit = `${what}PerUser` as const;
-    const used = this.#users.get(user) ?? { connections: 0, forwardings: 0, channels: 0 };
+    const used = this.#of(user);
     if (used[what] >= this.#limits()[limit]) return { reason: `too many ${names[what]} of this user`, limit };
     used[what]++;
     this.#users.set(user, used);
@@ -52,15 +70,28 @@ export class HostBudget {
   }
 
   giveBack(user: string, what: UserResource): void {
-    const used = this.#users.get(user);
-    if (used === undefined) return;
-    used[what]--;
-    if (Object.values(used).every((count) => count === 0)) this.#users.delete(user);
+    this.#subtract(user, what, 1);
   }
 
   /** Number of users that are counted. */
   get users(): number {
     return this.#users.size;
+  }
+
+  /** Bytes left of the user's part of the memory. */
+  #partOf(user: string): number {
+    return Math.floor(this.#limits().totalMemory * userPart) - this.#of(user).memory;
+  }
+
+  #of(user: string): Record<UserResource | "memory", number> {
+    return this.#users.get(user) ?? { connections: 0, forwardings: 0, channels: 0, memory: 0 };
+  }
+
+  #subtract(user: string, what: UserResource | "memory", count: number): void {
+    const used = this.#users.get(user);
+    if (used === undefined) return;
+    used[what] -= count;
+    if (Object.values(used).every((left) => left === 0)) this.#users.delete(user);
   }
 }
 

@@ -7,7 +7,7 @@ import { ClientRequests } from "./client-requests.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
-import { clientMemory } from "./host-budget.ts";
+import { clientMemory, type Exceeded } from "./host-budget.ts";
 import type { HostContext } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
 import { describeKey, type HostLogin, plainKey } from "./login-identity.ts";
@@ -95,7 +95,7 @@ export class Client implements TakeoverClient {
       if (!this.#abort.signal.aborted) admission.punish(this.origin?.host, this.#attempts.offence(error));
     }
     await this.#requests.end();
-    this.#context.budget.returnMemory(clientMemory);
+    this.#context.budget.returnMemory(clientMemory, this.#isCounted ? this.account : undefined);
     if (this.#isCounted) this.#context.budget.giveBack(this.account, "connections");
     // RFC 4253 section 11.1: the client left on its own.
     const hasLeft = error?.code === "disconnected" && error.reason === DisconnectReason.BY_APPLICATION;
@@ -137,15 +137,21 @@ export class Client implements TakeoverClient {
   async answers(timeoutMs: number): Promise<boolean> {
     const connection = this.#connection;
     if (connection === undefined) return false;
+    if (this.#isBusy) return true;
     const before = this.bytesIn;
     return await new Promise((resolve) => {
       const settle = (): void => {
         clearTimeout(timer);
-        resolve(this.bytesIn > before);
+        resolve(this.bytesIn > before || this.#isBusy);
       };
       const timer = setTimeout(settle, timeoutMs);
       connection.request("keepalive@openssh.com", new Uint8Array(0)).then(settle, settle);
     });
+  }
+
+  /** Whether an answer may wait: behind output that the client has not read, or because we read nothing. */
+  get #isBusy(): boolean {
+    return this.#traffic.isBlocked === true || this.#traffic.isPaused === true;
   }
 
   /** Accepts no new requests. Closes the connection once all channels have ended, or after `drainMs`. */
@@ -195,12 +201,12 @@ export class Client implements TakeoverClient {
 
   /** Runs before any request of the client, so that a `login` listener can prepare for the client or disconnect it. */
   #loggedIn(connection: SshConnection): void {
-    const { admission, budget, fingerprint, emit } = this.#context;
+    const { admission, fingerprint, emit } = this.#context;
     admission.startupEnded();
     this.#connection = connection;
     // A revocation may have come after the decision.
     const revoked = this.revoked;
-    const exceeded = revoked === undefined ? budget.take(connection.user, "connections") : undefined;
+    const exceeded = revoked === undefined ? this.#count(connection.user) : undefined;
     const refusal = revoked ?? exceeded?.reason;
     if (refusal !== undefined) {
       const text = `${quote(connection.user, 64)}: ${refusal}`;
@@ -217,5 +223,15 @@ export class Client implements TakeoverClient {
     };
     emit(new LoginEvent(this, this.#login));
     announceHostKeys(connection, this.#hostKeys);
+  }
+
+  /** Counts the connection and its memory for its user, unless a limit is reached. */
+  #count(user: string): Exceeded | undefined {
+    const { budget } = this.#context;
+    const exceeded = budget.take(user, "connections");
+    if (exceeded !== undefined) return exceeded;
+    const noMemory = budget.assignMemory(user, clientMemory);
+    if (noMemory !== undefined) budget.giveBack(user, "connections");
+    return noMemory;
   }
 }

@@ -1,5 +1,6 @@
 /** Log records of a TunnelHost: one for each event. @module */
-import { createLogWriter, hostPort, type Log, type LogFields, type WriteLog } from "@postern/ssh";
+import { createLogWriter, hostPort, type Log, type LogFields, setRef, type WriteLog } from "@postern/ssh";
+import { quote } from "@postern/wire";
 import type { HostClient, HostForwarding } from "./client-view.ts";
 import {
   HostClientEvent,
@@ -18,10 +19,43 @@ export interface HostLog {
   readonly write: WriteLog;
 }
 
-/** Returns a log that writes a record for each event. It costs nothing if `log` is undefined. */
+/** Records of refusals per second and kind. More are only counted, so that a flood of refusals is none of records. */
+const refusalsPerSecond = 10;
+
+/**
+ * Returns a log that writes a record for each event, except of refusals beyond ten per second and kind. Costs nothing
+ * if `log` is undefined.
+ */
 export function createHostLog(log: Log | undefined): HostLog {
   const write = createLogWriter(log);
-  return { write, event: log === undefined ? () => {} : (event) => writeEvent(write, event) };
+  if (log === undefined) return { write, event: () => {} };
+  const mayWrite = refusalGate(write);
+  return {
+    write,
+    event: (event) => {
+      if (!(event instanceof RefusalEvent) || mayWrite(event.what)) writeEvent(write, event);
+    },
+  };
+}
+
+/** Returns a function that says whether to write a refusal. It writes the number of the others after each second. */
+function refusalGate(write: WriteLog): (what: RefusalEvent["what"]) => boolean {
+  const counts = new Map<RefusalEvent["what"], number>();
+  const endSecond = (what: RefusalEvent["what"]): void => {
+    const omitted = (counts.get(what) ?? 0) - refusalsPerSecond;
+    counts.delete(what);
+    if (omitted > 0) write("warn", "refusal", `refused a ${what} ${omitted} more times`, { what, omitted });
+  };
+  return (what) => {
+    const count = (counts.get(what) ?? 0) + 1;
+    counts.set(what, count);
+    if (count === 1)
+      setRef(
+        setTimeout(() => endSecond(what), 1_000),
+        false,
+      );
+    return count <= refusalsPerSecond;
+  };
 }
 
 function writeEvent(write: WriteLog, event: HostEvent): void {
@@ -97,7 +131,7 @@ function forwardingFields({ address, port, path, url }: HostForwarding): LogFiel
 
 function nameOf({ id, user, origin }: HostClient): string {
   const from = (address: Address): string => ` from ${hostPort(address)}`;
-  return `client ${id}${user === undefined ? "" : ` (${user})`}${origin === undefined ? "" : from(origin)}`;
+  return `client ${id}${user === undefined ? "" : ` (${quote(user, 64)})`}${origin === undefined ? "" : from(origin)}`;
 }
 
 function portOf({ address, port, path }: HostForwarding): string {

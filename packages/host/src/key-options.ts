@@ -53,6 +53,9 @@ export function readKeyOptions(line: string): { readonly options: KeyOptions; re
       case "permitlisten":
       case "permitopen": {
         const value = scanner.value(name);
+        // In a list of permissions it would be the pattern of a UNIX socket, which sshd(8) does not have here.
+        if (value.startsWith("/"))
+          throw new SshError("key", `expected ${name}="…" with a port, got ${quote(value, 40)}`);
         asKeyError(() => parsePermit(value, name === "permitlisten"));
         permits[name].push(value);
         break;

@@ -57,8 +57,9 @@ export interface HostLimits {
   /** Bytes received from a client and not yet consumed, over all its channels. */
   readonly memory: number;
   /**
-   * The same over all clients, with 256 KiB for each client. Once it is used up, new clients and channels are refused;
-   * before that, windows become smaller.
+   * The same over all clients, with 2 MiB for each client: output that it does not read. One user gets a quarter of it
+   * at most. Once it is used up, new clients and channels are refused; before that, windows become smaller. The default
+   * has room for 4096 clients, and for 1024 of one user.
    */
   readonly totalMemory: number;
   /** The lowest port that clients may listen on. */
@@ -98,7 +99,7 @@ export const defaultHostLimits: Omit<HostLimits, DerivedLimit> & { readonly pena
   channelsPerUser: 4096,
   sessions: 10,
   memory: 64 * 1024 * 1024,
-  totalMemory: 2 * 1024 * 1024 * 1024,
+  totalMemory: 8 * 1024 * 1024 * 1024,
   lowestPort: 1024,
   targetTimeoutMs: 30_000,
 };

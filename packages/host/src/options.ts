@@ -60,7 +60,9 @@ export interface TunnelHostOptions {
   /**
    * Whose new connection gets a port that a silent connection holds: one of the same `user`, or only one of the same
    * user and `key`. The silent connection is asked (`keepalive@openssh.com`), and disconnected if nothing comes back
-   * within a second. If it answers, the new request is refused. `false`: ports are never taken over. Default: `user`.
+   * within a second. If it answers, the new request is refused; also while it has output to read, behind which its
+   * answer may wait. `user` is meant for names that one person holds. `false`: ports are never taken over. Default:
+   * `user`.
    */
   readonly takeover?: TakeoverPolicy | false;
   /**

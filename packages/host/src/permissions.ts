@@ -68,10 +68,12 @@ export function restrict(granted: Permissions, by: Permissions): Permissions {
   };
 }
 
-/** Returns what both permit. If one is undefined, the other applies. */
+/** Returns what both permit. If `other` is undefined, it restricts nothing. */
 function both(one: Permit | undefined, other: Permit | undefined, kind: "listen" | "open"): Permit | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
+  if (other === undefined) return one;
   const matcher = kind === "listen" ? listenMatcher : openMatcher;
+  // An undefined permit grants every port and no path: a function has no paths.
+  if (one === undefined) return compile(other, matcher);
   const [first, second] = [compile(one, matcher), compile(other, matcher)];
   const [firstPaths, secondPaths] = [compilePaths(one), compilePaths(other)];
   const combined = (host: string, port: number): boolean => first(host, port) && second(host, port);

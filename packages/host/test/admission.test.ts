@@ -1,8 +1,9 @@
 import { seededRandom } from "@postern/testkit";
+import * as Limits from "@postern/wire/limits";
 import { describe, expect, it } from "vitest";
 import { Admission, Penalties } from "../src/admission.ts";
 import { ChannelBudget, type Share } from "../src/channel-budget.ts";
-import { type Exceeded, HostBudget } from "../src/host-budget.ts";
+import { clientMemory, type Exceeded, HostBudget } from "../src/host-budget.ts";
 import { defaultHostLimits, type HostLimits } from "../src/limits.ts";
 
 const { penalties } = defaultHostLimits;
@@ -170,6 +171,40 @@ describe("HostBudget", () => {
     expect(budget.memory).toBe(0);
   });
 
+  it("leaves three quarters of the memory to others if one user takes all that it can", () => {
+    const budget = shared({ channelsPerUser: Number.POSITIVE_INFINITY });
+    const { totalMemory } = limits;
+    const held: Share[] = [];
+    let refused: Exceeded | undefined;
+    // The connections of one user, until one more cannot open a channel.
+    while (refused === undefined && held.length < 100_000) {
+      const connection = new ChannelBudget({ channels: 512, memory: limits.memory }, budget, () => "eve");
+      for (let share = connection.take(); ; share = connection.take()) {
+        if ("reason" in share) {
+          if (share.limit !== "channels") refused = share;
+          break;
+        }
+        held.push(share);
+      }
+    }
+    expect(refused).toEqual({ reason: "the memory for this user is in use", limit: "totalMemory" });
+    expect(budget.memory).toBeLessThanOrEqual(totalMemory / 4);
+    expect(budget.assignMemory("eve", clientMemory)).toBeDefined();
+    const other = new ChannelBudget({ channels: 1, memory: limits.memory }, budget, () => "other");
+    const share = expectShare(other.take());
+    expect(share.window).toBe(2 * kib * kib);
+    for (const one of [...held, share]) giveBack(one);
+    expect([budget.users, budget.memory]).toEqual([0, 0]);
+  });
+
+  it("counts the output that a client may leave unread, and has room for as many clients as may connect", () => {
+    const budget = shared();
+    let clients = 0;
+    while (budget.takeMemory(clientMemory) === undefined) clients++;
+    expect(clients).toBe(limits.connections);
+    expect(clientMemory).toBe(Limits.outputCeiling);
+  });
+
   it("refuses channels once the memory of all clients is in use, and shrinks windows before that", () => {
     const budget = shared({ totalMemory: 8 * kib * kib });
     const clients = Array.from(
@@ -185,7 +220,8 @@ describe("HostBudget", () => {
         else windows.push(share.window);
         expect(budget.memory).toBeLessThanOrEqual(8 * kib * kib);
       }
-    expect(windows[0]).toBeGreaterThan(kib * kib);
+    // An eighth of the user's quarter.
+    expect(windows[0]).toBe(64 * kib + 256 * kib);
     expect(windows.at(-1)).toBeLessThan(80 * kib);
     // Each client got at least one channel before any got none.
     expect(windows.length).toBeGreaterThanOrEqual(clients.length);

@@ -115,6 +115,8 @@ describe("authorizedKeys", () => {
     'expiry-time="20301301"',
     'expiry-time=""',
     "restrict,",
+    'permitlisten="/run/tunnels/victim:1"',
+    'permitopen="/run/docker.sock:1"',
     "restrict;port-forwarding",
     'command="unfinished',
     'command="unfinished\\"',

@@ -3,7 +3,7 @@
 import { password, publickey } from "@postern/auth";
 import { modernAlgorithms } from "@postern/noble";
 import { type BytePipe, connect } from "@postern/ssh";
-import { pipePair, type Received, readToEnd, seededRandom, wrapped } from "@postern/testkit";
+import { pipePair, type Received, readToEnd, rejection, seededRandom, wrapped } from "@postern/testkit";
 import { SshError, TcpipForward, utf8, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { Address } from "../src/index.ts";
@@ -40,6 +40,31 @@ describe("a TunnelHost", () => {
     await closed;
     await othersAreServed(world);
     await second.close();
+  });
+
+  it("refuses an address or a path of more than 255 characters, and keeps nothing of it", async () => {
+    const world = hostWorld();
+    const client = await world.client();
+    const refusal = world.event("refusal");
+    expect(await forward(client, "x".repeat(256), 0)).toBeUndefined();
+    const { what, reason } = await refusal;
+    expect([what, reason.length < 255]).toEqual(["forwarding", true]);
+    expect(await cancel(client, "x".repeat(200_000), 0)).toBe(false);
+    expect(world.host.clients[0]?.forwardings).toEqual([]);
+    expect(await forward(client, "x".repeat(255), 0)).toBeGreaterThan(0);
+    await client.close();
+  });
+
+  it("refuses a user name of more than 255 characters before authorize sees it", async () => {
+    const seen: number[] = [];
+    const authorize = ({ user }: { readonly user: string }): boolean => seen.push(user.length) > 0;
+    const world = hostWorld({ authorize, limits: { penalties: false } });
+    const refusal = world.event("refusal");
+    expect((await rejection(world.client({ user: "u".repeat(256) }))).code).toBe("auth");
+    expect((await refusal).reason.length).toBeLessThan(255);
+    expect(seen).toEqual([]);
+    await (await world.client({ user: "u".repeat(255) })).close();
+    expect(seen).toContain(255);
   });
 
   it("drops refused clients beyond 64 at once, without a message", async () => {

@@ -4,7 +4,7 @@ import { modernAlgorithms, sha256Fingerprint } from "@postern/noble";
 import type { LogRecord } from "@postern/ssh";
 import { otherHostKey, rejection } from "@postern/testkit";
 import { policy } from "@postern/web";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ask, cancel, certify, echoing, forward, hostKey, hostWorld, withCertificates } from "./world.ts";
 
 const origin = { host: "192.0.2.7", port: 5000 };
@@ -39,6 +39,27 @@ describe("the log of a TunnelHost", () => {
     expect(opened).toMatchObject({ address: "localhost", listenPort: port, url: `https://${port}.example.com` });
     expect(visitor).toMatchObject({ visitorHost: "192.0.2.99", visitorPort: 4711 });
     expect(ended?.bytesIn).toBeGreaterThan(1000);
+  });
+
+  it("has at most ten refusals of a kind per second, and then the number of the others", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const records: LogRecord[] = [];
+      const world = hostWorld({ log: (record) => records.push(record) });
+      const client = await world.client();
+      const refusals = () => records.filter(({ event }) => event === "refusal");
+      for (let i = 0; i < 25; i++) expect(await forward(client, "localhost", 1)).toBeUndefined();
+      expect(refusals()).toHaveLength(10);
+      vi.advanceTimersByTime(1_000);
+      expect(refusals()).toHaveLength(11);
+      expect(refusals()[10]).toMatchObject({ level: "warn", what: "forwarding", omitted: 15 });
+      expect(await forward(client, "localhost", 1)).toBeUndefined();
+      vi.advanceTimersByTime(1_000);
+      expect(refusals()).toHaveLength(12);
+      await client.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("has refusals with the limit that was reached, and no password", async () => {

@@ -3,10 +3,16 @@ import { rejection } from "@postern/testkit";
 import { policy } from "@postern/web";
 import { DisconnectReason } from "@postern/wire";
 import { describe, expect, it } from "vitest";
+import { clientMemory } from "../src/host-budget.ts";
 import { forward, hostWorld } from "./world.ts";
 
 const kib = 1024;
-const authorize = policy({ test: { password: "secret" }, other: { password: "secret" } });
+const authorize = policy({
+  test: { password: "secret" },
+  other: { password: "secret" },
+  third: { password: "secret" },
+  fourth: { password: "secret" },
+});
 
 describe("limits per user", () => {
   it("disconnects a user's connection beyond connectionsPerUser with reason 12 (RFC 4253 section 11.1)", async () => {
@@ -49,20 +55,36 @@ describe("limits per user", () => {
 
 describe("the memory of all clients", () => {
   it("refuses a new client once it is in use, and accepts one again when a client has left", async () => {
-    const world = hostWorld({ authorize, limits: { totalMemory: 2 * 256 * kib } });
-    const [one, two] = await Promise.all([world.client(), world.client()]);
+    const world = hostWorld({ authorize, limits: { totalMemory: 4 * clientMemory } });
+    const [one, two, three, four] = await Promise.all(
+      ["test", "other", "third", "fourth"].map(async (user) => await world.client({ user })),
+    );
     const refusal = world.event("refusal");
     expect((await rejection(world.client())).code).toBe("busy");
     expect(await refusal).toMatchObject({ what: "connection", limit: "totalMemory" });
     const closed = world.event("clientclosed");
-    await one.close();
+    await one?.close();
     await closed;
-    const three = await world.client();
-    await Promise.all([two.close(), three.close()]);
+    const next = await world.client();
+    await Promise.all([two, three, four, next].map(async (client) => await client?.close()));
+  });
+
+  it("refuses a client of a user who has a quarter of it, and serves others", async () => {
+    const world = hostWorld({ authorize, limits: { totalMemory: 4 * clientMemory } });
+    const first = await world.client();
+    const refusal = world.event("refusal");
+    const second = await world.client().then(
+      async (client) => await rejection(client.closed),
+      (error: unknown) => error,
+    );
+    expect(second).toMatchObject({ code: "disconnected", reason: DisconnectReason.TOO_MANY_CONNECTIONS });
+    expect(await refusal).toMatchObject({ what: "login", limit: "totalMemory" });
+    const other = await world.client({ user: "other" });
+    await Promise.all([first.close(), other.close()]);
   });
 
   it("refuses visitors once it is in use, and all is free again when the clients have left", async () => {
-    const world = hostWorld({ authorize, limits: { totalMemory: (256 + 2 * 64) * kib } });
+    const world = hostWorld({ authorize, limits: { totalMemory: 4 * (clientMemory + 2 * 64 * kib) } });
     const client = await world.client({ onChannelOpen: (open) => open.accept().start(sink) });
     const port = (await forward(client, "localhost", 0)) ?? 0;
     const visitors = Array.from({ length: 2 }, () => world.network.visit(port));

@@ -172,6 +172,12 @@ describe("patterns of paths", () => {
     expect(() => pathMatcher(pattern)).toThrow(SshError);
   });
 
+  it("are never granted by a restriction of a user who may listen on every port", () => {
+    const grants = grantsOf(restrict({}, { permitListen: ["localhost:*", "/run/tunnels/*"] }));
+    expect(grants.mayListenPath("/run/tunnels/victim")).toBe(false);
+    expect([grants.mayListen("localhost", 8080), grants.mayListen("0.0.0.0", 8080)]).toEqual([true, false]);
+  });
+
   it("are only restricted by a key: by one that forwards no port, or only some", () => {
     const user = { permitListen: ["/run/tunnels/*", "localhost:*"] };
     const may = (by: { readonly permitListen?: readonly string[] }): boolean =>

@@ -3,7 +3,7 @@ import { formatPublicKey } from "@postern/keys";
 import type { SshConnection } from "@postern/ssh";
 import { otherHostKey, rejection } from "@postern/testkit";
 import { policy } from "@postern/web";
-import { TcpipForward } from "@postern/wire";
+import { SshError, TcpipForward } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { TunnelHostOptions } from "../src/index.ts";
 import { ask, type ClientSettings, cuttable, echoing, forward, hostKey, hostWorld } from "./world.ts";
@@ -16,12 +16,13 @@ const users = policy({ test: { password: "secret", keys }, other: { password: "s
 async function held(options: Partial<TunnelHostOptions> = {}, settings: ClientSettings = {}) {
   const world = hostWorld({ authorize: users, keepAlive: { intervalMs: 0 }, ...options });
   const asked: string[] = [];
-  let [cut, abort] = [(): void => {}, (): void => {}];
+  let [cut, abort, pause] = [(): void => {}, (): void => {}, (): void => {}];
   const holder = await world.client({
     wrap: (pipe) => {
       const wrapped = cuttable(pipe);
       cut = wrapped.cut;
       abort = () => wrapped.pipe.abort();
+      pause = () => wrapped.pipe.pause();
       return wrapped.pipe;
     },
     onGlobalRequest: (request) => {
@@ -32,7 +33,7 @@ async function held(options: Partial<TunnelHostOptions> = {}, settings: ClientSe
   });
   holder.closed.catch(() => {});
   expect(await forward(holder, "localhost", 3000)).toBe(3000);
-  return { ...world, holder, asked, cut, abort };
+  return { ...world, holder, asked, cut, abort, pause };
 }
 
 const outcome = (client: SshConnection): Promise<number | undefined> => forward(client, "localhost", 3000);
@@ -129,5 +130,48 @@ describe("a takeover", () => {
     const next = await world.client();
     expect(await outcome(next)).toBe(3000);
     await next.close();
+  });
+
+  it("moves the port also to a user who may have one port only, which the silent connection holds", async () => {
+    const world = await held({ limits: { forwardingsPerUser: 1 } });
+    world.cut();
+    const client = await world.client();
+    expect(await forward(client, "localhost", 3001)).toBeUndefined();
+    expect(await outcome(client)).toBe(3000);
+    expect(world.host.clients).toHaveLength(1);
+    await client.close();
+  });
+
+  it("leaves the port to a connection that has not read its output yet", async () => {
+    let opened = false;
+    const onChannelOpen: ClientSettings["onChannelOpen"] = (open) => {
+      open.accept().start({ data() {}, end() {}, drain() {}, closed() {} });
+      opened = true;
+    };
+    const world = await held({}, { onChannelOpen });
+    const visitor = world.network.visit(3000);
+    visitor.start({ data() {}, end() {}, drain() {}, closed() {} });
+    await expect.poll(() => opened).toBe(true);
+    world.pause();
+    visitor.write(new Uint8Array(256 * 1024));
+    await expect.poll(() => world.host.clients[0]?.bytesOut).toBeGreaterThan(64 * 1024);
+    const client = await world.client();
+    expect(await outcome(client)).toBeUndefined();
+    expect(world.host.clients).toHaveLength(2);
+    world.abort();
+    await client.close();
+  });
+
+  it.each([
+    ["EACCES", 0],
+    ["EADDRINUSE", 1],
+  ])("asks the holder only if the port is in use: %s", async (code, count) => {
+    const world = await held();
+    const cause = Object.assign(new Error(code), { code });
+    world.network.listen = () => Promise.reject(new SshError("connect", code, { cause }));
+    const client = await world.client();
+    expect(await outcome(client)).toBeUndefined();
+    expect(world.asked).toHaveLength(count);
+    await Promise.all([client.close(), world.holder.close()]);
   });
 });

@@ -1,7 +1,8 @@
 /** The UNIX sockets of a TunnelHost: those that its clients listen on, and those that they connect to. @module */
 import { chmodSync } from "node:fs";
-import { lstat, unlink } from "node:fs/promises";
+import { lstat, realpath, unlink } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
+import { basename, dirname, join } from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
 import { type BytePipe, onAbort } from "@postern/ssh";
 import { maxTimerMs, quote, SshError } from "@postern/wire";
@@ -10,6 +11,12 @@ import { socketPipe } from "./socket.ts";
 
 /** How long a program that listens on a path may take to accept a connection before its socket counts as used. */
 const staleTimeoutMs = 1_000;
+
+/**
+ * The paths that this process listens on or is about to. They are in use without a probe, which would remove the file
+ * of a request that binds at the same time, and would be a visitor of another client.
+ */
+const held = new Set<string>();
 
 /**
  * Listens on a UNIX socket with a mode. Removes a file that a host left behind: a socket of this user on which nothing
@@ -22,25 +29,30 @@ export async function listenOnSocket(
   { mode }: { readonly mode: number },
   onVisitor: (visitor: BytePipe) => void,
 ): Promise<{ close(): Promise<void> }> {
+  const place = await realpath(dirname(path)).catch((cause: unknown) => {
+    throw failure(path, cause);
+  });
+  const key = join(place, basename(path));
+  if (held.has(key)) throw failure(path, inUse());
+  held.add(key);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     // Without a listener, an 'error' of a socket that is not in use yet would end the process.
     socket.on("error", () => {});
     onVisitor(socketPipe(socket));
   });
   try {
-    await bind(server, path, mode);
+    await bindAfterStale(server, path, mode);
   } catch (error) {
-    if (systemCode(error) !== "EADDRINUSE" || !(await isStale(path))) throw failure(path, error);
-    await unlink(path).catch(() => {});
-    await bind(server, path, mode).catch((cause: unknown) => {
-      throw failure(path, cause);
-    });
+    held.delete(key);
+    throw failure(path, error);
   }
   return {
     // The callback of server.close() would wait for every accepted connection to end.
     close: async () => {
+      if (!server.listening) return;
       server.close();
       await new Promise((resolve) => setImmediate(resolve));
+      held.delete(key);
     },
   };
 }
@@ -77,26 +89,42 @@ export function dialSocket(
   });
 }
 
+async function bindAfterStale(server: Server, path: string, mode: number): Promise<void> {
+  try {
+    await bind(server, path, mode);
+  } catch (error) {
+    if (systemCode(error) !== "EADDRINUSE" || !(await isStale(path))) throw error;
+    await unlink(path).catch(() => {});
+    await bind(server, path, mode);
+  }
+}
+
 function bind(server: Server, path: string, mode: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: Error): void => reject(cause);
     server.once("error", onError);
-    withMask(path, mode, () =>
-      server.listen({ path }, () => {
-        server.off("error", onError);
-        // accept() may fail temporarily, for example with too many open files.
-        server.on("error", () => {});
-        resolve();
-      }),
-    );
+    try {
+      bindWithMode(server, path, mode);
+    } catch (error) {
+      // A socket without its mode would be open to others.
+      server.close();
+      reject(error as Error);
+      return;
+    }
+    server.once("listening", () => {
+      server.off("error", onError);
+      // accept() may fail temporarily, for example with too many open files.
+      server.on("error", () => {});
+      resolve();
+    });
   });
 }
 
 /**
- * `listen` binds a path before it returns, so the mask applies to nothing else of this thread. Other threads may create
- * files at the same moment, so the mask only takes permissions away.
+ * An exclusive `listen` binds a path before it returns, so the mask applies to nothing else of this thread. Other
+ * threads may create files at the same moment, so the mask only takes permissions away.
  */
-function withMask(path: string, mode: number, listen: () => void): void {
+function bindWithMode(server: Server, path: string, mode: number): void {
   let previous: number | undefined;
   try {
     previous = process.umask(0o177);
@@ -104,10 +132,9 @@ function withMask(path: string, mode: number, listen: () => void): void {
     // A worker thread cannot set the mask.
   }
   try {
-    listen();
-    if (previous === undefined || mode !== 0o600) chmodSync(path, mode);
-  } catch {
-    // Not bound: `error` follows.
+    server.listen({ path, exclusive: true });
+    // Not bound: the file is another's, and `error` follows.
+    if (server.listening && (previous === undefined || mode !== 0o600)) chmodSync(path, mode);
   } finally {
     if (previous !== undefined) process.umask(previous);
   }
@@ -127,6 +154,10 @@ async function isStale(path: string): Promise<boolean> {
 
 function failure(path: string, cause: unknown, what = "listen on"): SshError {
   return new SshError("connect", `expected to ${what} ${quote(path)}, got ${reasonOf(cause as Error)}`, { cause });
+}
+
+function inUse(): Error {
+  return Object.assign(new Error("listen EADDRINUSE: address already in use"), { code: "EADDRINUSE" });
 }
 
 function systemCode(error: unknown): string | undefined {
