@@ -180,7 +180,7 @@ def tables():
     size = {"columns": ("u", 80), "rows": ("u", 24), "width": ("u", 640), "height": ("u", 480)}
     yield ("PtyRequest", "RFC 4254 6.2", None, {"terminal": ("s", "vt100")} | size | {"modes": ("s", bytes.fromhex("350000000100"))})
     yield ("EnvRequest", "RFC 4254 6.4", None, {"name": ("s", "LANG"), "value": ("s", "de_DE.UTF-8")})
-    yield ("ExecRequest", "RFC 4254 6.5", None, {"command": ("s", "printf '%s\\n' größe")})
+    yield ("ExecRequest", "RFC 4254 6.5", None, {"command": ("s", "printf '%s\\n' Übung")})
     yield ("SubsystemRequest", "RFC 4254 6.5", None, {"name": ("s", "sftp")})
     yield ("WindowChange", "RFC 4254 6.7", None, size)
     yield ("SignalRequest", "RFC 4254 6.9", None, {"signal": ("s", "INT")})

@@ -13,7 +13,7 @@ const borrowing: SinkMemory = { borrows: true };
  * the other, so a broken connection never looks like a clean end.
  *
  * @param free called with each chunk of the channel that the target has sent; default: the garbage collector frees them
- * @param ended called with the channel once the target is closed, which may be long after the channel if it reads slowly
+ * @param ended called with the channel once the target is closed: long after the channel if it reads slowly
  */
 export function pump<C extends BytePipe>(
   channel: C,
