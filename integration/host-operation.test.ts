@@ -115,7 +115,7 @@ describe.skipIf(missing("ssh"))("a host whose clients are OpenSSH", () => {
     const later = await ssh(["-N"], { server });
     expect(await later.exited).toBe(255);
     expect(later.stderr.text()).toContain(sha256Fingerprint(signer.publicKey));
-    expect(server.host.clients).toHaveLength(1);
+    await expect.poll(() => server.host.clients).toHaveLength(1);
   });
 
   it("prints the address, the port, the URL and each visitor in a session", async () => {
