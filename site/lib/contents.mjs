@@ -10,6 +10,8 @@ export const groups = [
     text: "Use",
     pages: [
       "docs/answering-visitors.md",
+      "docs/hosted-services.md",
+      "docs/sessions.md",
       "docs/staying-connected.md",
       "docs/routes.md",
       "docs/ssh-config.md",
