@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { scoreOf, scoreProblem, statusesOf } from "../lib/mutation/score.mjs";
 
-/** Returns a score with as many changes as given, of which tests noticed some. */
+/** Returns a score with the given number of changes, and of noticed changes. */
 const scored = (noticed: number, counted: number) =>
   scoreOf(Array.from({ length: counted }, (_, at) => ({ status: at < noticed ? "noticed" : "not noticed" })));
 

@@ -91,7 +91,7 @@ describe("a forwarding of a UNIX socket (OpenSSH PROTOCOL section 2.4)", () => {
     await client.close();
   });
 
-  it("is refused by default, for a function that permits everything, and on a platform without sockets", async () => {
+  it("is refused by default, if the permission is a function, and on a platform without sockets", async () => {
     const path = "/run/tunnels/x";
     for (const permitListen of [undefined, () => true, ["*:*"]]) {
       const world = socketWorld({ authorize: () => ({ permitListen }) });

@@ -34,7 +34,7 @@ import {
 } from "../src/index.ts";
 
 export const hostKey = testHostKey();
-/** Algorithms of keys, for a host that accepts certificates. */
+/** Key algorithms of a host that accepts certificates. */
 export const withCertificates = [...certificateAlgorithms, ...modernAlgorithms.hostKeys];
 
 /** Ports in memory. */

@@ -61,7 +61,7 @@ export function allowAddresses(allowed: readonly string[]): Middleware {
 }
 
 /**
- * Replaces the host of the request, in `Host` and in its URL, for a handler that answers only one name.
+ * Replaces the host of the request, in `Host` and in its URL. Use it if the handler answers only one name.
  *
  * @param host name or address, with an optional port
  * @throws SshError `misuse` if it is neither

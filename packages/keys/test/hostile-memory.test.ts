@@ -84,7 +84,7 @@ describe("the heap", () => {
     const certificate = fromBase64(
       vectorTexts("certificates/ssh-ed25519.json", ["certificate"])[0]?.split(" ")[1] ?? "",
     );
-    // Each call returns another string, none of which is a constant of the source.
+    // Each call returns a new string, so that no constant of the source is counted.
     const fill = (one: string) => one.repeat(60_000 / one.length);
     const files: readonly (() => unknown)[] = [
       () => readKeyFile(`-----BEGIN PRIVATE KEY-----\n${fill("=")}\n`, undefined, publicHalf, crypto),

@@ -112,8 +112,8 @@ export interface KnownHostsPrimitives {
   readonly sha256: Hash;
   readonly random: Random;
   /**
-   * Returns host key algorithms that are not in the default of the platform. They are offered to servers of which such
-   * a key, or a CA, is known, unless the program chose the algorithms. Default: none.
+   * Returns host key algorithms that are not in the default of the platform. They are offered if a key of their type,
+   * or a CA, of the server is known, unless the program chose the algorithms. Default: none.
    */
   readonly moreHostKeys?: () => MaybePromise<readonly PublicKeyAlgorithm[]>;
 }

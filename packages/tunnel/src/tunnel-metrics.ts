@@ -14,7 +14,7 @@ export interface MeteredTunnel {
 }
 
 /**
- * Returns the figures of a tunnel as OpenMetrics 1.0 text, for a handler whose answer has the type `openMetricsType`.
+ * Returns the figures of a tunnel as OpenMetrics 1.0 text. Its content type is `openMetricsType`.
  * `tunnel.metrics()` of `@postern/node` returns the same.
  */
 export function tunnelMetrics(tunnel: MeteredTunnel): string {

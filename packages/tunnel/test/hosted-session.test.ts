@@ -89,7 +89,7 @@ describe("the session of a tunnel", () => {
     expect(ChannelOpen.decode(await opens).channelType).toBe("session");
   });
 
-  it("sends its requests together, none of which wants a reply", async () => {
+  it("sends its requests together, without asking for replies", async () => {
     const options = { exec: "http --domain x", env: { LANG: "C" }, pty: true as const };
     const { rig, listening } = await opened({ session: options });
     rig.server.send(granted());
