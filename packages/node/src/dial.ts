@@ -1,4 +1,8 @@
-/** Connects to the first address of a host that answers: Happy Eyeballs (RFC 8305). @module */
+/**
+ * Connects to the first address of a host that answers: Happy Eyeballs (RFC 8305).
+ * Longer than 300 lines, because all attempts and TLS over the winner share one deadline and one end.
+ * @module
+ */
 import { lookup as dnsLookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";

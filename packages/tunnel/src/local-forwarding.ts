@@ -1,11 +1,14 @@
-/** Local forwarding: `ssh -L` and `ssh -D`. Only platforms that set `local` contain it. @module */
+/**
+ * Local forwarding: `ssh -L` and `ssh -D`. Only platforms that set `local` contain it.
+ * Longer than 300 lines, because a port and its clients, waiting or connected, end together.
+ * @module
+ */
 import {
   type Address,
   acceptSocks,
   type BytePipe,
   type CallOptions,
   type Channel,
-  checkOptions,
   type Deferred,
   deferred,
   hostPort,
@@ -13,8 +16,9 @@ import {
   pump,
   type SshConnection,
 } from "@postern/ssh";
-import { expectInteger, expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
-import { checkCallOptions, checkTarget, isSpecial, refuseIgnored } from "./check-calls.ts";
+import { quote, SshError } from "@postern/wire";
+import { checkCallOptions, refuseIgnored } from "./check-calls.ts";
+import { type CheckedLocal, checkLocal, type LocalCall } from "./check-local.ts";
 import { LocalErrorEvent } from "./events.ts";
 import type { ForwardingStats } from "./forwarding-stats.ts";
 import type {
@@ -24,15 +28,11 @@ import type {
   LocalForwarding,
   LocalListen,
   LocalListener,
-  LocalListenOptions,
   LocalSocksOptions,
 } from "./local-options.ts";
-import { checkPathTarget } from "./special-targets.ts";
 import { sumOf } from "./stats.ts";
 import type { Target } from "./target.ts";
 import { withDeadline } from "./waiting.ts";
-
-const mostConnections = 1024;
 
 /** Returns the member `local` of a platform that can listen. */
 export function createLocalForwarder(listen: LocalListen): (context: LocalContext) => LocalForwarder {
@@ -65,7 +65,7 @@ class Forwarder implements LocalForwarder {
     ignored: readonly unknown[],
   ): Promise<LocalForwarding> {
     refuseIgnored(what, ignored);
-    const checked = check(what, options);
+    const checked = checkLocal(what, options);
     this.#expectNotEnded();
     const { signal } = options;
     signal?.throwIfAborted();
@@ -146,7 +146,7 @@ class ActiveLocal implements LocalForwarding {
   #idle: Deferred | undefined;
 
   constructor(
-    { address, port, path, target, connections }: Checked,
+    { address, port, path, target, connections }: CheckedLocal,
     context: LocalContext,
     ...rest: [Connect, () => void]
   ) {
@@ -320,38 +320,3 @@ function addTraffic(sum: { -readonly [name in keyof ForwardingStats]: number }, 
   sum.bytesOut += counters.bytesIn;
   sum.stalls += counters.stalls;
 }
-
-type LocalCall = "forwardLocal" | "socks";
-
-interface Checked {
-  readonly address: string;
-  readonly port: number;
-  readonly path: string | undefined;
-  readonly target: Target | "socks";
-  readonly connections: number;
-}
-
-function check(what: LocalCall, given: ForwardLocalOptions | LocalSocksOptions): Checked {
-  const own = what === "socks" ? [] : ["target"];
-  checkOptions(what, given as LocalListenOptions & Record<string, unknown>, [...listenOptions, ...own]);
-  const { address = "localhost", port, path, limits = {}, signal } = given;
-  expectType("address", address, "string");
-  expectSignal(signal);
-  checkOptions("limits", limits, ["connections"]);
-  const { connections = mostConnections } = limits;
-  if (connections !== Number.POSITIVE_INFINITY) expectInteger("limits.connections", connections, 1);
-  if (path === undefined) expectPort("port", port, 0);
-  else {
-    expectText("path", path);
-    if ((port ?? given.address) !== undefined)
-      throw new SshError("misuse", "expected a path without address and port, got both");
-  }
-  const target = what === "socks" ? "socks" : (given as ForwardLocalOptions).target;
-  if (target === "socks") {
-    if (what === "forwardLocal") throw new SshError("misuse", 'expected no target "socks": call socks()');
-  } else if (isSpecial(target)) checkPathTarget(target);
-  else checkTarget(target);
-  return { address, port: port ?? 0, path, target, connections };
-}
-
-const listenOptions = ["address", "port", "path", "limits", "signal"] as const;

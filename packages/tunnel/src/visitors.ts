@@ -1,4 +1,8 @@
-/** The visitors of a forwarding: accepted or refused, joined with the target or passed on, and counted. @module */
+/**
+ * The visitors of a forwarding: accepted or refused, joined with the target or passed on, and counted.
+ * Longer than 300 lines, because every step depends on which visitors are there.
+ * @module
+ */
 import type { MaybePromise } from "@postern/auth";
 import {
   type Address,
