@@ -23,7 +23,7 @@ const constants = ["./src/limits.ts"];
 
 for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
-if (process.exitCode === 0) await Promise.all(folders.map(bundle));
+if (process.exitCode === 0) await Promise.all([...folders.map(bundle), bundleCommand()]);
 
 /**
  * Removes outputs of deleted sources, and makes the compiler write deleted outputs again. It does neither by itself.
@@ -66,6 +66,27 @@ async function bundle(folder) {
   const bundled = { ...settings, bundle: true, splitting: true, conditions: ["@postern/source"], plugins };
   await build({ ...bundled, entryPoints: entryPoints.filter((entry) => !constants.includes(entry)) });
   await build({ ...settings, entryPoints: entryPoints.filter((entry) => constants.includes(entry)) });
+}
+
+/**
+ * Bundles the program `postern` with the packages that it imports, because one file starts faster than fifteen, and an
+ * installation downloads one package. What only some commands need is in files of its own.
+ */
+async function bundleCommand() {
+  await build({
+    absWorkingDir: join(packages, "cli"),
+    entryPoints: ["./src/postern.ts"],
+    outdir: "dist",
+    outbase: "src",
+    chunkNames: "parts/[name]-[hash]",
+    format: "esm",
+    target: "node20",
+    platform: "node",
+    bundle: true,
+    splitting: true,
+    conditions: ["@postern/source"],
+    logLevel: "warning",
+  });
 }
 
 /** Keeps other packages external, so that each class exists once, whichever packages a program imports. */

@@ -14,7 +14,9 @@ const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * The floor of each package. `below`: the packages it may import; default: every lower floor. `platform`: it may use
- * `node:` modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published.
+ * `node:` modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published. `name`: its name,
+ * if that is not `@postern/` and the folder. `bundled`: its files contain the packages that it imports, so that it has
+ * no dependencies at run time.
  */
 const floors = JSON.parse(readFileSync(new URL("./floors.json", import.meta.url), "utf8"));
 const noble = ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"];
@@ -65,7 +67,7 @@ violations.sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file
 report("check-floors", violations, `${manifests.size} packages, ${sources} files`);
 
 function checkManifest(folder, { file, json, lineOf }) {
-  const expected = `@postern/${folder}`;
+  const expected = floors[folder].name ?? `@postern/${folder}`;
   if (json.name !== expected) add(file, lineOf('"name"'), "name", `expected '${expected}', got '${json.name}'`);
   if (floors[folder].dev && json.private !== true) add(file, 1, "private", `'${folder}' must never be published`);
   for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
@@ -110,7 +112,8 @@ function checkImport(folder, { json }, file, line, specifier, shipped) {
     add(file, line, "run-time-dependency", `'${name}': only @postern/* and the four @noble packages`);
     return;
   }
-  if (json.dependencies?.[name] === undefined) add(file, line, "undeclared", `'${name}' is not in dependencies`);
+  const kind = floors[folder].bundled ? "devDependencies" : "dependencies";
+  if (json[kind]?.[name] === undefined) add(file, line, "undeclared", `'${name}' is not in ${kind}`);
 }
 
 /** Reports imports of another package's files. */

@@ -3,7 +3,7 @@
  * Longer than 300 lines, because most of it documents the public calls.
  * @module
  */
-import { type CallOptions, onAbort, type PeerInfo, setRef, TypedEventTarget } from "@postern/ssh";
+import { type CallOptions, onAbort, type PeerInfo, type SshConnection, setRef, TypedEventTarget } from "@postern/ssh";
 import { maxTimerMs, SshError } from "@postern/wire";
 import { ActiveForwarding } from "./active-forwarding.ts";
 import { checkCallOptions, checkCloseOptions, checkForwardOptions, checkListenOptions } from "./check-calls.ts";
@@ -94,7 +94,7 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     });
     this.#local = platform.local?.({
       tunnel: this,
-      connection: () => (this.state === "open" ? this.#link?.connection : undefined),
+      connection: () => this.connection,
       targetTimeoutMs: this.#options.targetTimeoutMs,
       free: platform.free,
     });
@@ -123,6 +123,14 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
    */
   get peer(): PeerInfo | undefined {
     return this.#link?.connection.peer;
+  }
+
+  /**
+   * The current connection, for sessions and channels of one's own: see `openSession`. `undefined` unless the tunnel is
+   * open. After a reconnection it is another one.
+   */
+  get connection(): SshConnection | undefined {
+    return this.state === "open" ? this.#link?.connection : undefined;
   }
 
   /** The forwardings that have been open and are not closed. A first request that is pending is not among them. */
