@@ -1,4 +1,5 @@
 /** An SSH connection over any byte pipe. @module */
+export type { ChannelLimits } from "@postern/connection";
 export type {
   AlgorithmNames,
   PacketTap,
