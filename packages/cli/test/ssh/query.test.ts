@@ -15,7 +15,6 @@ describe("runQuery", () => {
     "key",
     "key-cert",
     "key-plain",
-    "key-ca-sign",
     "key-sig",
     "sig",
     "protocol-version",
@@ -31,6 +30,7 @@ describe("runQuery", () => {
   });
 
   it("lists the names of its lists for help", () => {
+    expect(runQuery("key-ca-sign")).toBe(runQuery("CASignatureAlgorithms"));
     expect(runQuery("help")).toContain("cipher-auth\n");
   });
 
