@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { inspect } from "node:util";
 import type { AuthContext, AuthMethod } from "@postern/auth";
 import { rejection } from "@postern/testkit";
+import { createHome } from "@postern/testkit/ssh-config";
 import type { HostKeyCheck } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -13,7 +14,6 @@ import {
 } from "../../src/ssh-config/from-ssh-config.ts";
 import { nodeParts } from "../../src/ssh-config/node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
-import { createHome } from "./world.ts";
 
 const world = createHome();
 /** Each method describes itself, so that a test can see what was asked for. */
