@@ -70,7 +70,7 @@ async function bundle(folder) {
 
 /**
  * Bundles the program `postern` with the packages that it imports, because one file starts faster than fifteen, and an
- * installation downloads one package. What only some commands need is in files of its own.
+ * installation downloads one package. Code of single commands is in files of its own.
  */
 async function bundleCommand() {
   await build({
