@@ -1,15 +1,15 @@
 /** Runs one of OpenSSH's scripts in namespaces of its own, which end with it. @module */
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { launch, run, type TempDir, tempDir } from "../harness/index.ts";
 import { pathIn, type Release, scriptsFolder } from "./releases.ts";
 import type { Script } from "./scripts.ts";
 import { postern, sshWithCommands, writeProgram } from "./stand-ins.ts";
 
-/** What a script said of the programs. */
+/** The outcome of a script. */
 export interface Verdict {
   readonly passed: boolean;
-  /** What the script printed last, or why it was ended. */
+  /** The last line of the output of the script, or why it was ended. */
   readonly lastLine: string;
   readonly seconds: number;
   /** The output of the script, and the logs of ssh and sshd at the first failure. */
@@ -96,10 +96,11 @@ async function prepare(
   await writeAccounts(dir, release, password);
 
   const cli = join(repository, "packages", "cli");
-  cpSync(join(cli, "dist"), dir.file("postern", "dist"), { recursive: true, filter: (path) => !/\.map$/.test(path) });
+  cpSync(join(cli, "dist"), dir.file("postern", "dist"), { recursive: true, filter: (path) => !path.endsWith(".map") });
   cpSync(join(cli, "package.json"), dir.file("postern", "package.json"));
-  // Of this machine, also in another root folder.
-  cpSync(realpathSync(process.execPath), dir.file("bin", "node"));
+  // Another root folder sees the files of this one alone.
+  if (release.root === undefined) symlinkSync(process.execPath, dir.file("bin", "node"));
+  else cpSync(realpathSync(process.execPath), dir.file("bin", "node"));
   const program = dir.file("postern", "dist", "postern.js");
   writeProgram(dir.file("bin", "postern"), postern(dir.file("bin", "node"), program));
   writeProgram(dir.file("bin", "postern-host"), postern(dir.file("bin", "node"), program, "host"));

@@ -27,7 +27,7 @@ const newerClient = "proxyjump password kbdint";
 const hostWithCommands =
   "forwarding dynamic-forward banner login-timeout kextype try-ciphers multipubkey hostkey-rotate limit-keytype " +
   "allow-deny-users reconfigure";
-const hostWithoutCommands = "proto-version proto-mismatch keyscan";
+const hostWithoutCommands = "cfgparse proto-version proto-mismatch keyscan";
 const newerHost = "penalty penalty-expire";
 
 const slow: Readonly<Record<string, number>> = {
