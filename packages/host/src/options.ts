@@ -6,12 +6,14 @@ import {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  checkVersionAddendum,
+  type IncomingOpen,
   type Log,
   type PacketTap,
   rekeyLimits,
 } from "@postern/ssh";
 import { type Bytes, describeType, equal, expectType, SshError } from "@postern/wire";
-import type { GatewayPorts } from "./addresses.ts";
+import { expectGatewayPorts, type GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
 import type { HostClient, HostForwarding } from "./client-view.ts";
 import { checkLimitNames, checkLimits, type GivenHostLimits, type HostLimits } from "./limits.ts";
@@ -49,6 +51,18 @@ export interface TunnelHostOptions {
    * require remain: 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
+  /**
+   * The algorithms that users may sign with, best first, as PubkeyAcceptedAlgorithms of sshd_config(5). Default: those of
+   * `algorithms.hostKeys`.
+   */
+  readonly userKeys?: Algorithms["hostKeys"] | undefined;
+  /** Comments after the software version that the host sends first, as VersionAddendum of sshd_config(5). */
+  readonly versionAddendum?: string | undefined;
+  /**
+   * Called for each session channel, in place of the host's own answer, which prints the ports. It must accept or refuse
+   * the channel, now or later; `limits.sessions` applies. A program may so offer commands of its own. Default: none.
+   */
+  readonly session?: ((open: IncomingOpen, client: HostClient) => void) | undefined;
   /** A message that clients show before login (RFC 4252 section 5.4). */
   readonly banner?: string;
   /**
@@ -80,16 +94,15 @@ export interface TunnelHostOptions {
   readonly tap?: (client: HostClient) => PacketTap | undefined;
 }
 
+/** The options that may be `undefined`. */
+type OptionalOption = "banner" | "tap" | "url" | "log" | "session" | "userKeys" | "versionAddendum";
+
 /** Options with the defaults filled in. */
 export type CheckedHostOptions = Required<
-  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys" | "tap" | "url" | "log">
-> & {
+  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "revokedKeys" | OptionalOption>
+> & { readonly [Name in OptionalOption]: TunnelHostOptions[Name] | undefined } & {
   readonly revokedKeys: RevokedKeys | undefined;
   readonly algorithms: Algorithms;
-  readonly banner: string | undefined;
-  readonly tap: TunnelHostOptions["tap"];
-  readonly url: TunnelHostOptions["url"];
-  readonly log: Log | undefined;
   readonly keepAlive: { readonly intervalMs: number; readonly countMax: number };
   readonly limits: HostLimits;
 };
@@ -104,7 +117,10 @@ const hostOptions = [
   "gatewayPorts",
   "socketMode",
   "algorithms",
+  "userKeys",
   "rekey",
+  "versionAddendum",
+  "session",
   "banner",
   "keepAlive",
   "limits",
@@ -148,6 +164,9 @@ export function checkHostOptions(
     rekey = {},
     banner,
     takeover = "user",
+    userKeys,
+    versionAddendum,
+    session,
     url,
     log,
     tap,
@@ -159,10 +178,7 @@ export function checkHostOptions(
     const got = describeType(authorize);
     throw new SshError("misuse", `expected authorize to be a function such as policy({ … }), got ${got}`);
   }
-  if (!["no", "yes", "clientspecified"].includes(gatewayPorts)) {
-    const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
-    throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
-  }
+  expectGatewayPorts(gatewayPorts);
   if (!Number.isInteger(socketMode) || socketMode < 0 || socketMode > 0o777) {
     throw new SshError("misuse", `expected socketMode to be from 0 to 0o777, got ${describeType(socketMode)}`);
   }
@@ -170,7 +186,9 @@ export function checkHostOptions(
   if (takeover !== "user" && takeover !== "key" && takeover !== false) {
     throw new SshError("misuse", `expected takeover to be "user", "key" or false, got ${describeType(takeover)}`);
   }
-  for (const [name, value] of Object.entries({ url, log, tap }))
+  if (userKeys !== undefined) checkAlgorithms({ hostKeys: userKeys }, defaults);
+  if (versionAddendum !== undefined) checkVersionAddendum(versionAddendum);
+  for (const [name, value] of Object.entries({ url, log, tap, session }))
     if (value !== undefined) expectType(name, value, "function");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
@@ -185,6 +203,9 @@ export function checkHostOptions(
     rekey,
     banner,
     takeover,
+    userKeys,
+    versionAddendum,
+    session,
     url,
     log,
     tap,

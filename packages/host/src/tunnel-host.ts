@@ -46,6 +46,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
   connections: "too many connections",
   startups: "too many connections that have not logged in",
+  startupsPerSource: "too many connections of this source that have not logged in",
   totalMemory: "the memory for all clients is in use",
   penalties: "this source is refused until the penalty for its earlier failures has passed",
 };
