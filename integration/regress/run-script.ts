@@ -11,6 +11,8 @@ export interface Verdict {
   readonly passed: boolean;
   /** The last line of the output of the script, or why it was ended. */
   readonly lastLine: string;
+  /** The failures that it noted. It goes on after most of them. */
+  readonly failures: readonly string[];
   readonly seconds: number;
   /** The output of the script, and the logs of ssh and sshd at the first failure. */
   readonly log: string;
@@ -71,8 +73,10 @@ export async function runScript({ script, subject, release }: RunOptions): Promi
     const lastLine =
       typeof code === "string" ? `not done after ${limitSeconds} seconds` : (output.trim().split("\n").at(-1) ?? "");
     const isSkipped = /^SKIPPED/m.test(output);
-    const log = [output, process.stderr.text(), ...logs(dir)].join("\n");
-    return { passed: code === 0 && !isSkipped, lastLine, seconds, log };
+    const [regress = "", ...others] = failedLogs.map((name) => logOf(dir, name));
+    const failures = [...regress.matchAll(/^(?:FAIL|FATAL): (.*)/gm)].map(([, text = ""]) => text);
+    const log = [output, process.stderr.text(), regress, ...others].join("\n");
+    return { passed: code === 0 && !isSkipped, lastLine, failures, seconds, log };
   } finally {
     dir.remove();
   }
@@ -195,9 +199,10 @@ async function prepareSide(dir: TempDir): Promise<string> {
   return config;
 }
 
-function logs(dir: TempDir): string[] {
-  return ["failed-regress.log", "failed-ssh.log", "failed-sshd.log"]
-    .map((name) => dir.file("regress", name))
-    .filter((path) => existsSync(path))
-    .map((path) => `==> ${path}\n${readFileSync(path, "utf8").slice(-20_000)}`);
+/** The logs of everything until a failure. */
+const failedLogs = ["failed-regress.log", "failed-ssh.log", "failed-sshd.log"];
+
+function logOf(dir: TempDir, name: string): string {
+  const path = dir.file("regress", name);
+  return existsSync(path) ? `==> ${path}\n${readFileSync(path, "utf8").slice(-50_000)}` : "";
 }
