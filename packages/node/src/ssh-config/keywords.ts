@@ -3,6 +3,7 @@ import { algorithmList, type SshConfigAlgorithms } from "./algorithm-lists.ts";
 import type { ConfigLine } from "./config-line.ts";
 import { dynamicForward, localForward, remoteForward, type SshConfigForwardLine } from "./forwards.ts";
 import { jumpHosts, type SshDestination } from "./jump-hosts.ts";
+import type { SshConfigEnvironment } from "./system.ts";
 import {
   addEntries,
   addVariableNames,
@@ -83,7 +84,7 @@ export interface SshConfigValues {
 /** How to read a keyword. */
 interface KeywordRule<Value> {
   /** @throws SshError `misuse` with file and line for a value that OpenSSH refuses */
-  readonly parse: (line: ConfigLine) => Value;
+  readonly parse: (line: ConfigLine, env: SshConfigEnvironment) => Value;
   /** Combines the value with that of earlier lines. Without it, the first value counts. */
   readonly add?: (line: ConfigLine, before: Value, added: Value) => Value;
 }

@@ -1,7 +1,13 @@
 /** Applies configuration files to one host: which lines are in force, and which of their values count. @module */
 import { SshError } from "@postern/wire";
 import { ConfigFiles, ConfigLimits, type ReadRequest } from "./config-files.ts";
-import { type ConfigLine, configError, parseConfigLine, type SshConfigPosition } from "./config-line.ts";
+import {
+  type ConfigLine,
+  configError,
+  parseConfigLine,
+  type SshConfigPosition,
+  unknownKeyword,
+} from "./config-line.ts";
 import { checkOther, createKeywordLookup, keywordRules, type SshConfigValues } from "./keywords.ts";
 import { type MatchActions, matchesCriteria } from "./match.ts";
 import { matchesPatternList, matchesPatterns } from "./patterns.ts";
@@ -22,6 +28,8 @@ export interface ReaderOptions {
   readonly originalHost: string;
   /** values that have precedence over the files, as on the command line */
   readonly given: Partial<SshConfigValues>;
+  /** lines ahead of the files, as `ssh -o` */
+  readonly settings: readonly string[];
   readonly allowExec: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -41,6 +49,11 @@ interface Scope {
   readonly neverMatches: boolean;
   isActive: boolean;
 }
+
+/** Where OpenSSH says that a line of `-o` is. */
+const commandLine = { file: "command-line", line: 0 } as const;
+/** As in the messages of ssh, which names Match so, too. */
+const titles = { host: "Host", match: "Host", include: "Include" } as const;
 
 /** Reads the files, twice if Match final requires it. */
 export class ConfigReader {
@@ -66,6 +79,23 @@ export class ConfigReader {
   /** The settings in force, in the order of the files. */
   get settings(): readonly SshConfigSetting[] {
     return [...this.#settings.values()];
+  }
+
+  /**
+   * Applies the lines of a command line.
+   *
+   * @throws SshError `misuse`, with `command-line line 0`
+   */
+  async readSettings(): Promise<void> {
+    const file = { path: commandLine.file, isUsers: true, checksPermissions: false };
+    for (const text of this.#options.settings) {
+      const line = parseConfigLine(text, commandLine);
+      if (line === undefined) continue;
+      const { keyword } = line;
+      if (keyword === "host" || keyword === "match" || keyword === "include")
+        throw new SshError("misuse", `${titles[keyword]} directive not supported as a command-line option`);
+      await this.#apply(line, { file, depth: 0, neverMatches: false, isActive: true });
+    }
   }
 
   /**
@@ -177,10 +207,7 @@ export class ConfigReader {
         return;
       case "unknown":
         if (!this.#ignoredUnknown.some((list) => matchesPatternList(line.keyword, list.toLowerCase())))
-          throw configError(
-            line,
-            `unknown keyword "${line.keyword.slice(0, 60)}"; IgnoreUnknown permits keywords of other programs`,
-          );
+          throw unknownKeyword(line);
         if (isActive) this.#record(line.keyword, line);
         return;
       default:
@@ -190,7 +217,7 @@ export class ConfigReader {
 
   #setValue<Name extends keyof SshConfigValues>(line: ConfigLine, name: Name, isActive: boolean): void {
     const rule = keywordRules[name];
-    const value = rule.parse(line);
+    const value = rule.parse(line, this.#options.system.env);
     if (!isActive || this.#isDecided(name)) return;
     const isSet = Object.hasOwn(this.values, name);
     if (isSet && rule.add === undefined) return;
@@ -211,7 +238,7 @@ export class ConfigReader {
     const setting = { keyword, file, line };
     if (!this.#positions.has(name)) this.#positions.set(name, setting);
     // The second pass, and a file that is included twice, set the same line again.
-    this.#settings.set(`${line} ${file}`, setting);
+    this.#settings.set(`${line} ${file} ${keyword}`, setting);
   }
 
   #matches(line: ConfigLine, scope: Scope): Promise<boolean> {

@@ -1,9 +1,10 @@
 /** Resolves the configuration of one host, as `ssh -G` does. @module */
 import { checkOptions } from "@postern/ssh";
 import { expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
+import { ConfigLimits } from "./config-files.ts";
 import type { SshConfigPosition } from "./config-line.ts";
 import type { SshConfigForwardLine } from "./forwards.ts";
-import { isUserName, parseCommandLine, type SshDestination } from "./jump-hosts.ts";
+import { isUserName, parseSshDestination, type SshDestination } from "./jump-hosts.ts";
 import type { SshConfigValues } from "./keywords.ts";
 import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.ts";
 import { type ConfigSystem, describeSystem, type SshConfigEnvironment } from "./system.ts";
@@ -22,6 +23,11 @@ export interface ResolveSshConfigOptions {
   readonly port?: number;
   /** Has precedence over the file, as `ssh -l`. */
   readonly user?: string;
+  /**
+   * Lines ahead of the file, as `ssh -o`: `Port=2222` or `Port 2222`. Host, Match and Include are errors. Errors name
+   * them `command-line line 0`. They do not apply to jump hosts. At most 1000, of 65,536 characters each.
+   */
+  readonly settings?: readonly string[];
   /** Default `process.env`. */
   readonly env?: SshConfigEnvironment;
   /** The folder that contains `.ssh`. Default: that of the user who runs the program. */
@@ -81,7 +87,7 @@ export interface Resolution {
 }
 
 /** The options that `resolveSshConfig` knows. */
-export const resolveOptionNames = ["file", "allowExec", "port", "user", "env", "home", "signal"] as const;
+export const resolveOptionNames = ["file", "allowExec", "port", "user", "settings", "env", "home", "signal"] as const;
 
 /** Implements `resolveSshConfig`. */
 export async function resolveConfig(host: string, options: ResolveSshConfigOptions = {}): Promise<ResolvedSshConfig> {
@@ -92,7 +98,7 @@ export async function resolveConfig(host: string, options: ResolveSshConfigOptio
 /** Parses the host of a command line. @throws SshError `misuse` */
 export function parseHost(host: string): SshDestination {
   expectText("host", host);
-  const destination = parseCommandLine(host);
+  const destination = parseSshDestination(host);
   if (destination === undefined)
     throw new SshError("misuse", `expected a host, user@host or ssh://user@host:port, got ${quote(host, 80)}`);
   return destination;
@@ -114,6 +120,7 @@ export async function resolve(
     originalHost: destination.host,
     allowExec,
     signal,
+    settings: options.settings ?? [],
     given: {
       ...(user !== undefined && { user }),
       ...(port !== undefined && { port }),
@@ -121,6 +128,7 @@ export async function resolve(
     },
   });
   const files = filesToRead(options.file, system);
+  await reader.readSettings();
   const isComplete = await reader.read(files);
   if (!isComplete && options.file !== undefined)
     throw new SshError("misuse", `expected the file ${quote(options.file, 400)} to exist`);
@@ -129,17 +137,33 @@ export async function resolve(
   return { config: await complete(reader, destination.host, system), system, positionOf };
 }
 
-function checkValues({ file, allowExec, port, user, env, home, signal }: ResolveSshConfigOptions): void {
+function checkValues(options: ResolveSshConfigOptions): void {
+  const { file, allowExec, port, user, settings, env, home, signal } = options;
   if (file !== undefined) expectText("file", file);
   if (allowExec !== undefined) expectType("allowExec", allowExec, "boolean");
   if (user !== undefined) {
     expectText("user", user);
     if (!isUserName(user)) throw new SshError("misuse", "expected user without characters that a shell interprets");
   }
+  if (settings !== undefined) checkSettings(settings);
   if (home !== undefined) expectText("home", home);
   if (env !== undefined) expectType("env", env, "object");
   if (port !== undefined) expectPort("port", port, 1);
   expectSignal(signal);
+}
+
+/** More lines than a person writes. */
+const mostSettings = 1000;
+
+function checkSettings(settings: readonly string[]): void {
+  if (!Array.isArray(settings)) throw new SshError("misuse", "expected settings to be an array of lines");
+  if (settings.length > mostSettings)
+    throw new SshError("misuse", `expected at most ${mostSettings} settings, got ${settings.length}`);
+  for (const line of settings as readonly unknown[]) {
+    expectText("settings", line as string);
+    if ((line as string).length > ConfigLimits.lineLength)
+      throw new SshError("misuse", `expected settings of at most ${ConfigLimits.lineLength} characters, got more`);
+  }
 }
 
 function filesToRead(file: string | undefined, system: ConfigSystem): readonly ConfigFile[] {
