@@ -7,8 +7,10 @@ export interface HostCommandLine {
   readonly sshdConfig: string | undefined;
   /** `--config`: a file in JSON */
   readonly config: string | undefined;
-  /** the lines of `-o`, and what `-p`, `-g`, `-4`, `-6` and `-c` mean, in order */
+  /** the lines of `-o`, and what `-g`, `-4`, `-6` and `-c` mean, in order */
   readonly settings: readonly string[];
+  /** the numbers of `-p`, which replace the ports of a configuration */
+  readonly ports: readonly number[];
   /** the files of `-h` */
   readonly hostKeys: readonly string[];
   readonly test: "no" | "check" | "print";
@@ -38,6 +40,7 @@ const attributes = ["user", "host", "addr", "laddr", "lport", "rdomain", "invali
 export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
   const settings: string[] = [];
   const hostKeys: string[] = [];
+  const ports: number[] = [];
   const line = {
     ...{ sshdConfig: undefined, config: undefined, logFile: undefined, connection: undefined },
     ...{ test: "no", noDaemon: false, debug: 0, logToStderr: false, inetd: false, quiet: false },
@@ -65,7 +68,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
       break;
     }
   }
-  return { ...line, settings, hostKeys };
+  return { ...line, settings, hostKeys, ports };
 
   function applySwitch(letter: string): void {
     if (letter === "4") settings.push("AddressFamily inet");
@@ -85,7 +88,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
     if (letter === "f") line.sshdConfig = value;
     else if (letter === "h") hostKeys.push(value);
     else if (letter === "o") settings.push(value);
-    else if (letter === "p") settings.push(`Port ${portOf(value)}`);
+    else if (letter === "p") ports.push(portOf(value));
     else if (letter === "c") settings.push(`HostCertificate ${value}`);
     else if (letter === "g") settings.push(`LoginGraceTime ${value}`);
     else if (letter === "E") line.logFile = value;

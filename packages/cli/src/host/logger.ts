@@ -1,6 +1,8 @@
 /** The log of a host: lines as sshd writes them, to standard error, a file, or the system's log. @module */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { HostConfigError } from "./sshd-config/config-error.ts";
+import { systemReason } from "./sshd-config/parse.ts";
 import { logFacilities, type MessageLevel, shows } from "./log-levels.ts";
 
 /** Writes lines of a level, unless the log is quieter. */
@@ -49,7 +51,7 @@ interface Sink {
   close(): Promise<void>;
 }
 
-/** Creates the log of a host. @throws Error of the system if a file cannot be opened */
+/** Creates the log of a host. @throws HostConfigError if a file cannot be opened */
 export function createHostLogger(place: LogPlace, given: LogSettings): HostLogger {
   let settings = given;
   const sink = openSink(place, () => settings.facility);
@@ -67,11 +69,20 @@ export function createHostLogger(place: LogPlace, given: LogSettings): HostLogge
 
 function openSink(place: LogPlace, facility: () => string): Sink {
   if (place.to === "stderr") return fileSink(2, false);
-  if (place.to === "file") return fileSink(openSync(place.path, "a", 0o600), true);
+  if (place.to === "file") return fileSink(openLog(place.path), true);
   const { env = process.env } = place;
   // systemd reads the priority in front of a line (sd-daemon(3)).
   if (env.JOURNAL_STREAM !== undefined) return journalSink();
   return syslogSink(facility);
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    const reason = systemReason((error as NodeJS.ErrnoException).code ?? "");
+    throw new HostConfigError(`Couldn't open logfile ${path}: ${reason}`, 1);
+  }
 }
 
 /** A full disk or a closed terminal must not end the host: the line is lost. */

@@ -43,8 +43,8 @@ export async function runHost(args: readonly string[]): Promise<number> {
 async function start(line: HostCommandLine): Promise<number> {
   const isInBackground = takeBackgroundMark();
   const connections = createConnections();
-  // Until the configuration is read, only errors of the command line and of files are known.
-  let logger: HostLogger = createHostLogger({ to: "stderr" }, { level: levelOf(line, "INFO"), facility: "AUTH" });
+  // As sshd: what the configuration is about comes to the terminal, unless another place is named for the log.
+  let logger: HostLogger = createHostLogger(earlyPlace(line), { level: levelOf(line, "INFO"), facility: "AUTH" });
   const forward: HostLogger = {
     write: (level, text) => logger.write(level, text),
     configure: (settings) => logger.configure({ ...settings, level: levelOf(line, settings.level) }),
@@ -52,7 +52,8 @@ async function start(line: HostCommandLine): Promise<number> {
   };
   const read = async (): Promise<HostSetup & { readonly print?: () => string }> => await readSetup(line, forward, connections);
   const setup = await read();
-  forward.configure(setup.log);
+  // As sshd, a test says nothing of lines without effect.
+  if (line.test === "no") forward.configure(setup.log);
   for (const { level, text } of setup.notes) logger.write(level, text);
   if (line.test !== "no") {
     if (line.test === "print") process.stdout.write(setup.print?.() ?? "");
@@ -60,6 +61,7 @@ async function start(line: HostCommandLine): Promise<number> {
   }
   const isForeground = line.noDaemon || line.debug > 0 || line.inetd || line.sshdConfig === undefined;
   if (!isForeground && !isInBackground) return await startInBackground();
+  await logger.close();
   logger = createHostLogger(placeOf(line, setup), { ...setup.log, level: levelOf(line, setup.log.level) });
   const context: Omit<ServeContext, "reread"> = {
     ...{ logger: forward, connections, isSingle: line.debug > 0 },
@@ -83,10 +85,10 @@ async function readSetup(
 ): Promise<HostSetup & { readonly print?: () => string }> {
   if (line.sshdConfig === undefined && (line.config !== undefined || line.settings.length === 0)) {
     const { setupFromJson } = await import("./json/setup.ts");
-    return await setupFromJson(line.config ?? "host.json", line.hostKeys);
+    return await setupFromJson(line.config ?? "host.json", line);
   }
   const { setupFromSshdConfig } = await import("./sshd-config/setup.ts");
-  const source = { file: line.sshdConfig, settings: line.settings };
+  const source = { file: line.sshdConfig, settings: line.settings, ports: line.ports };
   const setup = await setupFromSshdConfig(source, { logger, connections, hostKeys: line.hostKeys });
   const { printSettings } = await import("./sshd-config/print.ts");
   return { ...setup, print: () => printSettings(effective(setup.config, line.connection), setup.keyFiles) };
@@ -112,6 +114,11 @@ function effective(
 function levelOf({ quiet, debug }: HostCommandLine, configured: string): string {
   if (quiet) return "QUIET";
   return debug > 0 ? `DEBUG${debug}` : configured;
+}
+
+function earlyPlace({ logFile, inetd, logToStderr, test }: HostCommandLine): LogPlace {
+  if (logFile !== undefined && test === "no") return { to: "file", path: logFile };
+  return inetd && !logToStderr ? { to: "system" } : { to: "stderr" };
 }
 
 function placeOf({ logToStderr, debug, logFile }: HostCommandLine, { log }: HostSetup): LogPlace {

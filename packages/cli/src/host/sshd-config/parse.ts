@@ -46,6 +46,8 @@ export interface SshdConfigSource {
   readonly file: string | undefined;
   /** the lines of `-o` */
   readonly settings: readonly string[];
+  /** Ports that replace those of the settings and the file. Default: none. */
+  readonly ports?: readonly number[];
 }
 
 /**
@@ -53,8 +55,8 @@ export interface SshdConfigSource {
  *
  * @throws HostConfigError with the lines that sshd prints
  */
-export function readSshdConfig({ file, settings }: SshdConfigSource): SshdConfig {
-  const reader = new Reader();
+export function readSshdConfig({ file, settings, ports = [] }: SshdConfigSource): SshdConfig {
+  const reader = new Reader(ports);
   for (const text of settings) reader.read(text.replace(/^([^\s=]+)=/, "$1 "), "command-line", 0, 0);
   reader.endCommandLine();
   if (file !== undefined && file !== "none") reader.file(file, 0, true);
@@ -66,8 +68,14 @@ class Reader {
   readonly entries: Entry[] = [];
   readonly notes: ConfigNote[] = [];
   readonly #bad: string[] = [];
+  readonly #ports: readonly number[];
   #block: MatchBlock | undefined;
   #files = 0;
+
+  constructor(ports: readonly number[]) {
+    this.#ports = ports;
+    for (const port of ports) this.read(`Port ${port}`, "command-line", 0, 0);
+  }
 
   read(text: string, file: string, number: number, depth: number): void {
     try {
@@ -125,7 +133,9 @@ class Reader {
     }
     if (this.#block !== undefined && !keyword.inMatch)
       throw fatal(line, `Directive '${line.keyword}' is not allowed within a Match block`);
-    this.entries.push({ keyword, values: valuesOf(keyword, line), block: this.#block });
+    const values = valuesOf(keyword, line);
+    if (keyword.name === "Port" && !this.#ports.includes(Number(values[0])) && this.#ports.length > 0) return;
+    this.entries.push({ keyword, values, block: this.#block });
     if (keyword.use === "ignored") {
       const why = keyword.note === undefined ? "" : `: ${keyword.note}`;
       this.notes.push({ level: "DEBUG1", text: `${place}: ${keyword.name} has no effect${why}` });
