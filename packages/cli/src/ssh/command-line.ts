@@ -14,6 +14,8 @@ export interface SshCommandLine {
    * counts, so an option that ssh lets override earlier ones comes before them.
    */
   readonly settings: readonly string[];
+  /** lines behind the files, for what they leave open: -W implies some */
+  readonly defaults: readonly string[];
   /** -F */
   readonly configFile: string | undefined;
   /** -N */
@@ -103,6 +105,7 @@ class Parser {
     destination: undefined,
     command: undefined,
     settings: [],
+    defaults: [],
     configFile: undefined,
     noCommand: false,
     background: 0,
@@ -332,6 +335,7 @@ class Parser {
     const target = parseForwardSpec(argument, "dynamic")?.listen;
     if (target === undefined) throw usage(`Bad stdio forwarding specification '${argument}'`);
     line.stdioForward = "path" in target ? target : { host: target.host ?? "", port: target.port };
+    line.defaults = ["ExitOnForwardFailure=yes", "ClearAllForwardings=yes"];
     this.#sessionType = "none";
     this.#override("SessionType", "none");
     this.#tty("no");

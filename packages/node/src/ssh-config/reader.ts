@@ -9,7 +9,7 @@ import {
   unknownKeyword,
 } from "./config-line.ts";
 import { checkOther, createKeywordLookup, keywordRules, type SshConfigValues } from "./keywords.ts";
-import { type MatchActions, matchesCriteria } from "./match.ts";
+import { type MatchActions, type MatchSubject, matchesCriteria } from "./match.ts";
 import { matchesPatternList, matchesPatterns } from "./patterns.ts";
 import type { ConfigSystem } from "./system.ts";
 import { connectionTokens, expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
@@ -28,8 +28,8 @@ export interface ReaderOptions {
   readonly originalHost: string;
   /** values that have precedence over the files, as on the command line */
   readonly given: Partial<SshConfigValues>;
-  /** lines ahead of the files, as `ssh -o` */
-  readonly settings: readonly string[];
+  /** the command of the session, empty for a shell; `undefined`: there is no session */
+  readonly command: string | undefined;
   readonly allowExec: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -76,6 +76,11 @@ export class ConfigReader {
     this.#pass = { host: options.originalHost, isFinal: false };
   }
 
+  /** The list of IgnoreUnknown. */
+  get ignoreUnknown(): string | undefined {
+    return this.#ignoredUnknown.length > 0 ? this.#ignoredUnknown.join(",") : undefined;
+  }
+
   /** The settings in force, in the order of the files. */
   get settings(): readonly SshConfigSetting[] {
     return [...this.#settings.values()];
@@ -86,9 +91,9 @@ export class ConfigReader {
    *
    * @throws SshError `misuse`, with `command-line line 0`
    */
-  async readSettings(): Promise<void> {
+  async readSettings(lines: readonly string[]): Promise<void> {
     const file = { path: commandLine.file, isUsers: true, checksPermissions: false };
-    for (const text of this.#options.settings) {
+    for (const text of lines) {
       const line = parseConfigLine(text, commandLine);
       if (line === undefined) continue;
       const { keyword } = line;
@@ -142,7 +147,8 @@ export class ConfigReader {
   /** Expands tokens and variables in User, as OpenSSH 10.0 and newer, once all files are read. */
   expandUser(): void {
     const { user } = this.values;
-    if (user === undefined || this.#options.given.user !== undefined || !/[%$]/.test(user)) return;
+    const isTyped = this.#options.given.user !== undefined || this.positionOf("user").file === commandLine.file;
+    if (user === undefined || isTyped || !/[%$]/.test(user)) return;
     const { r: _user, C: _hash, ...tokens } = this.tokens();
     const expanded = expand(user, this.positionOf("user"), tokens, this.#options.system.env);
     this.values = { ...this.values, user: expanded };
@@ -243,7 +249,9 @@ export class ConfigReader {
 
   #matches(line: ConfigLine, scope: Scope): Promise<boolean> {
     const { system, originalHost } = this.#options;
-    const { user = system.localUser, tag = "" } = this.values;
+    const { user = system.localUser, tag = "", sessionType } = this.values;
+    const { command } = this.#options;
+    const ownType = command === undefined ? "none" : command === "" ? "shell" : "exec";
     const { isFinal } = this.#pass;
     const { localUser } = system;
     const actions: MatchActions = {
@@ -252,7 +260,17 @@ export class ConfigReader {
       },
       exec: (command) => this.#exec(command, line, scope),
     };
-    return matchesCriteria(line, { host: this.hostName(), originalHost, user, localUser, tag, isFinal }, actions);
+    const subject: MatchSubject = {
+      host: this.hostName(),
+      originalHost,
+      user,
+      localUser,
+      tag,
+      command: command ?? "",
+      sessionType: sessionType === undefined || sessionType === "default" ? ownType : sessionType,
+      isFinal,
+    };
+    return matchesCriteria(line, subject, actions);
   }
 
   async #exec(command: string, line: ConfigLine, scope: Scope): Promise<boolean> {
