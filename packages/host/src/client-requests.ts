@@ -244,29 +244,6 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
     for (const session of this.#sessions) session.print(describeForwarding(forwarding));
   }
 
-  /** Counts a session until it is released, or refused. */
-  #counted(open: IncomingOpen): IncomingOpen {
-    const session: Session = { print() {} };
-    this.#sessions.add(session);
-    const { type, id, specificData } = open;
-    return {
-      type,
-      id,
-      specificData,
-      accept: (options = {}) => {
-        const onReleased = (): void => {
-          this.#sessions.delete(session);
-          options.onReleased?.();
-        };
-        return open.accept({ ...options, onReleased });
-      },
-      refuse: (reason, description) => {
-        this.#sessions.delete(session);
-        open.refuse(reason, description);
-      },
-    };
-  }
-
   #openSession(open: IncomingOpen): void {
     const { sessions } = this.#context.options.limits;
     if (!this.#acceptsSessions || this.#closing || this.#sessions.size >= sessions) {
@@ -275,8 +252,6 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
       this.#context.emit(new RefusalEvent("channel", "no more sessions", this.#client, this.#client.origin, limit));
       return;
     }
-    const { session: answer } = this.#context.options;
-    if (answer !== undefined) return answer(this.#counted(open), this.#client);
     const listening = (): string[] => this.forwardings.map(describeForwarding);
     const session: Session = acceptSession(open, listening, () => this.#sessions.delete(session));
     this.#sessions.add(session);

@@ -7,7 +7,6 @@ import {
   checkKeepAlive,
   checkOptions,
   checkVersionAddendum,
-  type IncomingOpen,
   type Log,
   type PacketTap,
   rekeyLimits,
@@ -58,11 +57,6 @@ export interface TunnelHostOptions {
   readonly userKeys?: Algorithms["hostKeys"] | undefined;
   /** Comments after the software version that the host sends first, as VersionAddendum of sshd_config(5). */
   readonly versionAddendum?: string | undefined;
-  /**
-   * Called for each session channel, in place of the host's own answer, which prints the ports. It must accept or refuse
-   * the channel, now or later; `limits.sessions` applies. A program may so offer commands of its own. Default: none.
-   */
-  readonly session?: ((open: IncomingOpen, client: HostClient) => void) | undefined;
   /** A message that clients show before login (RFC 4252 section 5.4). */
   readonly banner?: string;
   /**
@@ -95,7 +89,7 @@ export interface TunnelHostOptions {
 }
 
 /** The options that may be `undefined`. */
-type OptionalOption = "banner" | "tap" | "url" | "log" | "session" | "userKeys" | "versionAddendum";
+type OptionalOption = "banner" | "tap" | "url" | "log" | "userKeys" | "versionAddendum";
 
 /** Options with the defaults filled in. */
 export type CheckedHostOptions = Required<
@@ -120,7 +114,6 @@ const hostOptions = [
   "userKeys",
   "rekey",
   "versionAddendum",
-  "session",
   "banner",
   "keepAlive",
   "limits",
@@ -133,8 +126,12 @@ const hostOptions = [
 /** The options that `reload` may not change. */
 type FixedOption = "tap" | "log";
 
-/** Options of `reload`: any of a TunnelHost's, except `tap` and `log`. */
-export type ReloadOptions = Partial<Omit<TunnelHostOptions, FixedOption>>;
+/** Options of `reload`: any of a TunnelHost's, except `tap` and `log`. `undefined` stands for the default. */
+export type ReloadOptions = {
+  readonly [Name in keyof Omit<TunnelHostOptions, FixedOption | "limits">]?: TunnelHostOptions[Name] | undefined;
+} & {
+  readonly limits?: { readonly [Name in keyof GivenHostLimits]?: GivenHostLimits[Name] | undefined } | undefined;
+};
 
 /** Returns the options after a reload. `limits` is merged, any other option is replaced. @throws SshError `misuse` */
 export function reloadedOptions(current: TunnelHostOptions, changed: ReloadOptions): TunnelHostOptions {
@@ -143,9 +140,16 @@ export function reloadedOptions(current: TunnelHostOptions, changed: ReloadOptio
     changed,
     hostOptions.filter((name) => name !== "tap" && name !== "log"),
   );
-  if (changed.limits === undefined) return { ...current, ...changed };
-  checkLimitNames(changed.limits);
-  return { ...current, ...changed, limits: { ...current.limits, ...changed.limits } };
+  const { limits, ...others } = changed;
+  if (limits !== undefined) checkLimitNames(limits as GivenHostLimits);
+  const isReset = "limits" in changed && limits === undefined;
+  const merged = withoutUndefined({ ...current.limits, ...limits }) as GivenHostLimits;
+  const options = { ...current, ...others, limits: isReset ? {} : merged };
+  return withoutUndefined(options) as unknown as TunnelHostOptions;
+}
+
+function withoutUndefined(given: object): object {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** @throws SshError `misuse` that names the option, the expected value and the actual one */
@@ -166,7 +170,6 @@ export function checkHostOptions(
     takeover = "user",
     userKeys,
     versionAddendum,
-    session,
     url,
     log,
     tap,
@@ -188,7 +191,7 @@ export function checkHostOptions(
   }
   if (userKeys !== undefined) checkAlgorithms({ hostKeys: userKeys }, defaults);
   if (versionAddendum !== undefined) checkVersionAddendum(versionAddendum);
-  for (const [name, value] of Object.entries({ url, log, tap, session }))
+  for (const [name, value] of Object.entries({ url, log, tap }))
     if (value !== undefined) expectType(name, value, "function");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
   // A policy without users has no methods.
@@ -205,7 +208,6 @@ export function checkHostOptions(
     takeover,
     userKeys,
     versionAddendum,
-    session,
     url,
     log,
     tap,

@@ -1,0 +1,1 @@
+export async function runHash(_args: readonly string[]): Promise<number> { throw new Error('todo'); }
