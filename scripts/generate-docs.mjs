@@ -104,8 +104,8 @@ const others = new Set([
     "ReloadOptions",
   ],
   "LocalSocksOptions",
-  // Only a signal, or for programs with pipes of their own.
-  ...["CallOptions", "StartOptions", "TypedListenerOptions"],
+  // Only a signal, or for programs with pipes or channels of their own.
+  ...["CallOptions", "ChannelLimits", "ChannelOptions", "OpenTcpOptions", "StartOptions", "TypedListenerOptions"],
   // Not an argument of a call.
   ...["SshErrorOptions", "SshConfigTunnelOptions", "HttpServiceEvents"],
   // Of node:tls.
