@@ -328,6 +328,20 @@ LocalForward 5 h:6\nDynamicForward 7\nGatewayPorts yes\nSendEnv LC_*\nSetEnv A=1
     expect(environment).toEqual({ LC_ALL: "C", A: "1" });
   });
 
+  it("offers a key only with its certificate, if that is what its .pub holds", async () => {
+    execFileSync("cp", [`${world.home}/.ssh/plain`, `${world.home}/.ssh/pair`]);
+    execFileSync("cp", [`${world.home}/.ssh/plain-cert.pub`, `${world.home}/.ssh/pair.pub`]);
+    const { options } = await ask("x", "IdentityFile ~/.ssh/pair\nIdentityAgent none\n");
+    expect(authOf(options)).toEqual([`key pair certificate ${publicKey("pair")}`]);
+  });
+
+  it("leaves out RSA keys that are shorter than RequiredRSASize", async () => {
+    execFileSync("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", `${world.home}/.ssh/short`]);
+    const text = "IdentityFile ~/.ssh/short\nIdentityFile ~/.ssh/plain\nIdentityAgent none\nRequiredRSASize 3072\n";
+    const keys = authOf((await ask("x", text)).options).filter((one) => !one.includes("certificate"));
+    expect(keys).toEqual(["key plain"]);
+  });
+
   it("lists the lines in force that have no effect", async () => {
     const text =
       "Host x\n  ForwardAgent yes\n  ControlMaster auto\n  Port 5\n  CheckHostIP yes\nHost y\n  ForwardX11 yes\n";
