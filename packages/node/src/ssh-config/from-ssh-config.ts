@@ -115,7 +115,8 @@ async function findRoute(
   if (!isHostName(host) || (user !== undefined && !isUserName(user)))
     throw configError(at, "expected the tokens of ProxyJump to become a host name and a user");
   const hop = { ...last, host, ...(user !== undefined && { user }) };
-  const { user: _user, port: _port, ...inherited } = options;
+  // As ssh, which runs `ssh -F file -W` for a jump host, without what else its own command line says.
+  const { user: _user, port: _port, settings: _settings, ...inherited } = options;
   const before = jumps.slice(0, -1);
   return [...(await findRoute(hop, inherited, before.length > 0 ? before : undefined, depth + 1)), resolution];
 }
@@ -261,7 +262,7 @@ function unusedOf(route: readonly Resolution[]): readonly SshConfigSetting[] {
     ]);
     for (const setting of config.settings) {
       const kind = lookup(setting.keyword);
-      const key = `${setting.line} ${setting.file}`;
+      const key = `${setting.line} ${setting.file} ${setting.keyword}`;
       if (kind.at === "value" && names.has(kind.name)) used.add(key);
       else unused.set(key, setting);
     }
