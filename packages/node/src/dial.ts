@@ -44,7 +44,7 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
   /** Default: the system's resolver. */
   readonly lookup?: Lookup | undefined;
-  /** an address of this machine to connect from; default: the system chooses */
+  /** An IP address of this machine to connect from. Default: the system chooses. */
   readonly localAddress?: string | undefined;
   /** Called with the address that was connected, before the pipe is returned. */
   readonly onConnected?: ((address: HostAddress) => void) | undefined;
@@ -140,11 +140,11 @@ class Race {
     this.#onFailure = failed;
   }
 
-  start({ signal, timeoutMs, lookup = systemLookup, tls, preface, localAddress, onConnected }: RaceOptions): void {
+  start({ signal, timeoutMs, lookup = systemLookup, localAddress, onConnected, tls, preface }: RaceOptions): void {
+    this.#onConnected = onConnected;
+    this.#localAddress = localAddress;
     this.#tls = tls;
     this.#preface = preface;
-    this.#localAddress = localAddress;
-    this.#onConnected = onConnected;
     const { host, port } = this.#target;
     if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.abort(signal.reason));
     if (timeoutMs !== undefined) {
@@ -193,8 +193,14 @@ class Race {
     }
     const { port } = this.#target;
     const open = this.#tls === undefined ? connectPiped : connect;
-    const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress };
-    const socket = open({ host: at.address, port, allowHalfOpen: true, noDelay: true, ...from });
+    const localAddress = this.#localAddress;
+    const socket = open({
+      host: at.address,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      ...(localAddress !== undefined && { localAddress }),
+    });
     const attempt = { at, socket };
     this.#running.push(attempt);
     const connected = (): void => {
