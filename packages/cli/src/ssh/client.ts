@@ -76,14 +76,14 @@ class Client {
   static async create(plan: ClientPlan): Promise<Client> {
     const { line, settings, log, prompts } = plan;
     const { destination = "" } = line;
-    const { passphrase, password, keyboardInteractive, confirmHostKey } = prompts;
     const { config } = plan;
     const { options } = await fromSshConfig(destination, {
       ...configOptions(line),
-      passphrase,
-      password,
-      keyboardInteractive,
-      ask: confirmHostKey,
+      passphrase: (path) => prompts.passphrase(path),
+      password: (login) => prompts.password(login),
+      keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),
+      ask: (key) => prompts.confirmHostKey(key),
+      onCommandStderr: (text) => void process.stderr.write(text),
     });
     const isCommand = config.proxyCommand !== undefined && config.proxyCommand.toLowerCase() !== "none";
     const dialer = createDialer({ ...config, log, dial: isCommand ? options.dial : undefined });

@@ -68,7 +68,7 @@ export async function startSession(connection: SshConnection, context: SessionCo
   }
   const requests = sessionRequests(context.program);
   sendRequests(channel, requests, context);
-  const isOpenSsh = /^SSH-2\.0-OpenSSH_/.test(connection.peer.version);
+  const isOpenSsh = connection.peer.version.startsWith("SSH-2.0-OpenSSH_");
   joined = joinStdio(channel, {
     stdin: context.stdin,
     stdout,

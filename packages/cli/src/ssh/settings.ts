@@ -41,7 +41,7 @@ export function clientSettings({ command, stdioForward }: SshCommandLine, config
     requestTty: config.requestTTY ?? "auto",
     stdinNull: config.stdinNull === true || background,
     background,
-    level: (config.logLevel ?? "INFO").toLowerCase() as SshLogLevel,
+    level: config.logLevel.toLowerCase() as SshLogLevel,
     // As ssh: -W implies both.
     clearsForwardings: stdioForward !== undefined || config.clearAllForwardings,
     exitOnForwardFailure: stdioForward !== undefined || config.exitOnForwardFailure,

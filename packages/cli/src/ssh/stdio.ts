@@ -69,7 +69,7 @@ export function joinStdio(channel: Channel, options: JoinOptions): JoinedStdio {
       closed(error) {
         inputOpen = false;
         release();
-        flush(stdout).then(() => {
+        void flush(stdout).then(() => {
           stdout.off("drain", drained);
           if (error === undefined) resolve();
           else reject(error);
