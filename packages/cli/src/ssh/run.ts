@@ -55,7 +55,7 @@ async function connect(args: readonly string[], line: SshCommandLine, config: Re
     createPrompts({
       batchMode: settings.batchMode,
       attempts: settings.passwordPrompts,
-      print: (text) => log.write("info", text),
+      print: (text, level) => log.write(level, text),
       beforeQuestion: () => log.onLine?.(() => {}),
     });
   try {
