@@ -3,7 +3,16 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { makeKey, missing, type Sshd, startSshd, startTerminal, type TestTerminal, tempDir } from "./harness/index.ts";
+import {
+  launch,
+  makeKey,
+  missing,
+  type Sshd,
+  startSshd,
+  startTerminal,
+  type TestTerminal,
+  tempDir,
+} from "./harness/index.ts";
 
 /** Bundles programs from the sources of the packages. */
 async function bundle(outdir: string, ...programs: readonly string[]): Promise<void> {
@@ -20,6 +29,9 @@ async function bundle(outdir: string, ...programs: readonly string[]): Promise<v
   });
   writeFileSync(`${outdir}/package.json`, '{"type":"module"}');
 }
+
+/** The key of another server. */
+const otherKey = "AAAAC3NzaC1lZDI1NTE5AAAAIHf1D6Wq0WpDx2PqGYFvQdSx3dT1lM2qg2SGD3b9Hf7q";
 
 /** Returns the modes of the terminal, as the shell leaves them to the next program. */
 async function modesOf(terminal: TestTerminal): Promise<string> {
@@ -248,10 +260,10 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     destination = [
       ...["-F", "none", "-p", String(sshd.port), "-o", "GlobalKnownHostsFile=none"],
       ...["-o", `UserKnownHostsFile=${knownHosts}`, "-o", "UpdateHostKeys=no"],
-      ...["-o", "PreferredAuthentications=${METHOD:-password}", "-o", "PubkeyAuthentication=no"],
+      ...["-o", "PreferredAuthentications=$METHOD", "-o", "PubkeyAuthentication=no"],
       `${sshd.user}@127.0.0.1`,
     ].join(" ");
-    terminal = await startTerminal({ env: { PASSWORD: sshd.password ?? "" } });
+    terminal = await startTerminal({ env: { METHOD: "password" } });
   });
   afterAll(async () => {
     terminal?.stop();
@@ -290,6 +302,36 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     expect(screens[0]).toMatch(/Permission denied, please try again\.[\s\S]*hello\nstatus 0/);
     expect(screens[1]).toBe(screens[0]);
     expect(screens[1]).not.toContain(sshd.password);
+  });
+
+  it.each([
+    ["a key that has changed", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), []],
+    ["a revoked key", (line: string) => `@revoked * ${line.replace(/^\S+ /, "")}`, []],
+    ["a key that is not known", () => "", []],
+    ["MD5", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), ["-o", "FingerprintHash=md5"]],
+  ])("refuses %s in the words of ssh", async (_what, known, options) => {
+    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    writeFileSync(knownHosts, known(`[127.0.0.1]:${sshd.port} ${publicLine}\n`));
+    const args = [...options, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
+    const command = `${args.join(" ")} ${destination.replace("$METHOD", "password")} true`.split(" ");
+    const outputs = await Promise.all(
+      [["ssh"], postern.split(" ")].map(async ([program = "", ...first]) => {
+        const process = await launch(program, [...first, ...command]);
+        return { status: await process.exited, stderr: process.stderr.text() };
+      }),
+    );
+    expect(outputs[0]?.stderr).toMatch(/Host key verification failed\.\r\n$/);
+    expect(outputs[1]).toEqual(outputs[0]);
+  });
+
+  it("shows the picture and the other names of an unknown host key, as ssh does", async () => {
+    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    writeFileSync(knownHosts, `one.example,two.example ${publicLine}\n`);
+    const programs = ["ssh", postern].map((program) => `${program} -o VisualHostKey=yes`);
+    const screens = [await dialogue(programs[0] ?? "", ["no"]), await dialogue(programs[1] ?? "", ["no"])];
+    expect(screens[0]).toMatch(/\[ED25519 256\][\s\S]*known_hosts:1: one\.example,two\.example/);
+    expect(screens[1]).toBe(screens[0]);
+    writeFileSync(knownHosts, `[127.0.0.1]:${sshd.port} ${publicLine}\n`);
   });
 
   it("asks the questions of PAM, as ssh does", async () => {
