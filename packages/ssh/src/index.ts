@@ -25,6 +25,7 @@ export {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  checkVersionAddendum,
   type HostKeyOption,
   type LoginAttempt,
   rekeyLimits,

@@ -14,36 +14,46 @@ export interface SshDestination {
 /** More hops than this are refused. */
 export const mostHops = 16;
 
-/** `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. */
+/**
+ * `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. As in OpenSSH, a file may name hosts
+ * with any printable characters, and a command line only those that no shell interprets.
+ */
 export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
   const text = word(line);
   if (text.toLowerCase() === "none") return [];
   const parts = text.split(",", mostHops + 1);
   if (parts.length > mostHops) throw configError(line, `expected at most ${mostHops} jump hosts, got more`);
   return parts.map((part) => {
-    const hop = parseDestination(part);
-    if (hop === undefined) throw configError(line, `expected ProxyJump [user@]host[:port], got ${quote(part, 80)}`);
+    const hop = parseDestination(part, line.line > 0);
+    if (hop === undefined) throw configError(line, `Invalid ProxyJump ${quote(part, 80)}`);
     return hop;
   });
 }
 
 /** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
-function parseDestination(text: string): SshDestination | undefined {
+function parseDestination(text: string, isTrusted = false): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
-  const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
+  const { user, rest } = isUri ? splitUriUser(text.slice(6).replace(/\/$/, "")) : splitUser(text);
   const isPlain = !rest.includes(":") || (rest.startsWith("[") && rest.endsWith("]"));
   const { host = rest, port } = isPlain ? plainHost(rest) : splitHostPort(rest);
-  if (!isHostName(host) || port === 0 || (port === undefined && !isPlain)) return undefined;
+  if (!(isTrusted ? isPrintable(host) : isHostName(host)) || port === 0 || (port === undefined && !isPlain))
+    return undefined;
   const decoded = isUri && user !== undefined ? decodeUser(user) : user;
-  if (decoded !== undefined && !isUserName(decoded)) return undefined;
+  if (decoded !== undefined && !(isTrusted ? isPrintable(decoded) : isUserName(decoded))) return undefined;
   return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };
+}
+
+/** The parameters after a semicolon have no meaning in OpenSSH. */
+function splitUriUser(text: string): { readonly user?: string; readonly rest: string } {
+  const at = text.indexOf("@");
+  return at < 0 ? { rest: text } : { user: text.slice(0, at).replace(/;.*/s, ""), rest: text.slice(at + 1) };
 }
 
 /**
  * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme
  * `ssh`. Returns `undefined` for any other text.
  */
-export function parseCommandLine(text: string): SshDestination | undefined {
+export function parseSshDestination(text: string): SshDestination | undefined {
   if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
   const { user, rest: host } = splitUser(text);
   if ((user !== undefined && !isUserName(user)) || !isHostName(host)) return undefined;
@@ -76,6 +86,10 @@ export function isHostName(host: string): boolean {
 export function isUserName(user: string): boolean {
   const isPlain = /^[^\s"'`$;&<>|(){}-][^"'`$;&<>|(){}]*$/.test(user);
   return user.length <= 1024 && isPlain && !/\p{Cc}|\s-|\\$/u.test(user);
+}
+
+function isPrintable(text: string): boolean {
+  return text.length <= 1024 && /^[^\s-]\S*$/.test(text) && !/\p{Cc}/u.test(text);
 }
 
 function decodeUser(user: string): string {
