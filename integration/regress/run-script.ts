@@ -99,7 +99,7 @@ async function prepare(
   writeFileSync(dir.file("regress", "kbdintpw"), `${password}\n`);
   await writeAccounts(dir, release, password);
 
-  const cli = join(repository, "packages", "cli");
+  const cli = process.env.POSTERN_REGRESS_PROGRAM ?? join(repository, "packages", "cli");
   cpSync(join(cli, "dist"), dir.file("postern", "dist"), { recursive: true, filter: (path) => !path.endsWith(".map") });
   cpSync(join(cli, "package.json"), dir.file("postern", "package.json"));
   // Another root folder sees the files of this one alone.
