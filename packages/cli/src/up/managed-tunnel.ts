@@ -1,4 +1,4 @@
-/** One tunnel of a configuration: starts it, keeps its forwardings, and changes it when the configuration changes. @module */
+/** One tunnel of a configuration, with its forwardings. It changes with the configuration. @module */
 import {
   type Forwarding,
   type ForwardingStats,
@@ -51,7 +51,7 @@ export class ManagedTunnel {
   readonly #context: ManagedTunnelContext;
   #config: TunnelConfig;
   #run: Run | undefined;
-  /** of the last run, for the status */
+  /** shown also after the run has ended */
   #server = "";
   #state: TunnelStatus["state"] = "new";
   #since = Date.now();
@@ -119,7 +119,7 @@ export class ManagedTunnel {
     run.tunnel.closed.catch((error: Error) => this.#ended(run, error));
   }
 
-  /** Applies another configuration. What stays the same stays connected. */
+  /** Applies another configuration. A connection and forwardings that stay the same are kept. */
   async update(config: TunnelConfig): Promise<void> {
     const run = this.#run;
     this.#config = config;
@@ -236,7 +236,7 @@ export class ManagedTunnel {
       entry.error = error;
       this.#note(error);
       const message = `the forwarding of ${spec.listen} to ${spec.target} is not open: ${error.message}`;
-      if (error.message !== previous?.message) this.#context.log({ level: "warn", event: "forwardingfailed", message });
+      if (error.message !== previous?.message) this.#context.log({ level: "warn", event: "forwarding", message });
       if (isTemporary(entry))
         setTimeout(
           () => {

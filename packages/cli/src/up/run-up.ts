@@ -18,7 +18,7 @@ export async function runUp(args: readonly string[]): Promise<number> {
   if (values.check === true) return 0;
   const sink = createLogSink({ format, file: logFile, level: config.log?.level });
   const notifier = createNotifier({
-    onError: ({ message }) => sink.log({ level: "warn", event: "notifyfailed", message }),
+    onError: ({ message }) => sink.log({ level: "warn", event: "notify", message }),
   });
   const up = await startUp({ file, config, env: process.env, sink, notifier });
   const reload = (): void => {
