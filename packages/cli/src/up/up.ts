@@ -152,7 +152,8 @@ class Process implements Up {
         this.#log("error", "config", `the configuration is not used: ${this.#configError}`);
       }
       if (restart) await this.#manager.restartEnded();
-      this.#options.notifier.ready(statusLine(this.status()));
+      this.#statusLine = statusLine(this.status());
+      this.#options.notifier.ready(this.#statusLine);
     });
   }
 
