@@ -26,7 +26,13 @@ export const groups = [
   },
   {
     text: "Look up",
-    pages: ["docs/errors-and-events.md", "docs/errors.md", "docs/options.md", "docs/events.md"],
+    pages: [
+      "docs/errors-and-events.md",
+      "docs/errors.md",
+      "docs/options.md",
+      "docs/command-options.md",
+      "docs/events.md",
+    ],
   },
   {
     text: "Coming from",
@@ -45,6 +51,7 @@ export const groups = [
       "docs/audit/clauses.md",
       "docs/audit/states.md",
       "docs/audit/implementations.md",
+      "docs/audit/regress.md",
       "docs/protocol-explorer.md",
       "SECURITY.md",
       "test-vectors/README.md",
