@@ -42,6 +42,8 @@ interface Run {
 /** The wait before a port that was refused is requested again. It grows, up to `maxRetryMs`. */
 const retryMs = 1_000;
 const maxRetryMs = 30_000;
+/** The longest wait for the server to confirm that a port is free. */
+const freeMs = 3_000;
 /** An attempt that takes longer than its limit by this much hangs. */
 const hangMs = 60_000;
 
@@ -145,7 +147,7 @@ export class ManagedTunnel {
     this.#run = undefined;
     this.#become("stopped");
     if (run === undefined) return;
-    await Promise.allSettled([...run.entries.values()].map((entry) => closeEntry(entry)));
+    await Promise.all([...run.entries.values()].map((entry) => closeEntry(entry)));
     this.#drain(run.tunnel.close({ drainMs: this.#context.drainMs(), signal: this.#drainAbort.signal }));
   }
 
@@ -217,7 +219,7 @@ export class ManagedTunnel {
     const wanted = new Map(specs.map((spec) => [spec.key, spec]));
     const removed = [...run.entries].filter(([key]) => !wanted.has(key));
     for (const [key] of removed) run.entries.delete(key);
-    if (removed.length > 0) await Promise.allSettled(removed.map(([, entry]) => closeEntry(entry)));
+    if (removed.length > 0) await Promise.all(removed.map(([, entry]) => closeEntry(entry)));
     for (const [key, spec] of wanted) {
       if (run.entries.has(key)) continue;
       const entry: Entry = { spec, stop: new AbortController(), forwarding: undefined, error: undefined, failures: 0 };
@@ -300,9 +302,14 @@ export class ManagedTunnel {
   }
 }
 
+/** Frees a port, or gives up after a while, because the server may be gone. */
 async function closeEntry({ stop, forwarding }: Entry): Promise<void> {
   stop.abort();
-  await forwarding?.close();
+  try {
+    await forwarding?.close({ signal: AbortSignal.timeout(freeMs) });
+  } catch {
+    // A server that refuses, or does not answer. The port is freed with the connection.
+  }
 }
 
 function stateOf(entry: Entry): ForwardStatus["state"] {
