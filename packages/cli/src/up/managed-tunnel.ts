@@ -148,7 +148,10 @@ export class ManagedTunnel {
     this.#become("stopped");
     if (run === undefined) return;
     await Promise.all([...run.entries.values()].map((entry) => closeEntry(entry)));
-    this.#drain(run.tunnel.close({ drainMs: this.#context.drainMs(), signal: this.#drainAbort.signal }));
+    const drainMs = this.#context.drainMs();
+    // A server that does not answer does not close the connection, either.
+    const signal = AbortSignal.any([this.#drainAbort.signal, AbortSignal.timeout(drainMs + freeMs)]);
+    this.#drain(run.tunnel.close({ drainMs, signal }));
   }
 
   /** Resolves once the connections of what was stopped have finished, or their time is over. */
