@@ -21,6 +21,7 @@ export const groups = [
       "docs/staying-connected.md",
       "docs/routes.md",
       "docs/ssh-config.md",
+      "docs/many-tunnels.md",
       "docs/running-a-host.md",
       "docs/runtimes.md",
     ],
