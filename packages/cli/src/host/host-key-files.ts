@@ -33,7 +33,9 @@ export function withCertificate(path: string, keys: readonly Signer[]): Certific
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new Error(`Could not load host certificate "${path}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`);
+    throw new Error(
+      `Could not load host certificate "${path}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`,
+    );
   }
   for (const key of keys) {
     try {

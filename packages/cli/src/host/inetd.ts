@@ -2,8 +2,8 @@
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { type BytePipe, socketPipe, type TunnelHost } from "@postern/node";
 import type { PipeSink } from "@postern/node";
+import { type BytePipe, socketPipe, type TunnelHost } from "@postern/node";
 import type { Bytes } from "@postern/wire";
 import type { HostConnections } from "./connections.ts";
 import { serveWith } from "./serve.ts";
