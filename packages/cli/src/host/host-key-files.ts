@@ -17,8 +17,9 @@ export async function readHostKey(path: string): Promise<Signer> {
     if (size > maxBytes) throw new Error(`expected ${path} to have at most ${maxBytes} bytes, got ${size}`);
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(code === undefined ? message : `Unable to load host key "${path}": ${systemReason(code)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new Error(`Unable to load host key "${path}": ${systemReason(code)}`, { cause: error });
   }
   try {
     return await readPrivateKey(text);

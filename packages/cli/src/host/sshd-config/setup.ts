@@ -106,9 +106,8 @@ async function hostKeysOf(
     try {
       keys.push(await readHostKey(path));
     } catch (error) {
-      const { message } = error as Error;
       // As sshd, which does not expect each key of the default.
-      if (!isDefault) notes.push({ level: "ERROR", text: message });
+      if (!isDefault) notes.push({ level: "ERROR", text: hostKeyProblem(path, error as Error) });
     }
   }
   const certified = wordsOf(global, "HostCertificate").flatMap((path) => {
@@ -120,6 +119,12 @@ async function hostKeysOf(
     }
   });
   return { hostKeys: [...certified, ...keys], keyFiles };
+}
+
+/** sshd does not say why the system could not read a file. */
+function hostKeyProblem(path: string, { message, cause }: Error): string {
+  const last = `Unable to load host key: ${path}`;
+  return cause === undefined ? `${message}\n${last}` : last;
 }
 
 function algorithmsOf({ global }: SshdConfig): Algorithms {
