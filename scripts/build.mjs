@@ -3,11 +3,12 @@
  * and esbuild one JavaScript file for each entry, because fewer files load faster, or for each module.
  * @module
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { run } from "./lib/run.mjs";
+import { thirdPartyLicences } from "./lib/third-party.mjs";
 
 const packages = fileURLToPath(new URL("../packages/", import.meta.url));
 const folders = readdirSync(packages).map((name) => join(packages, name));
@@ -23,7 +24,7 @@ const constants = ["./src/limits.ts"];
 
 for (const folder of folders) tidy(folder);
 process.exitCode = run("tsc", ["-b", "tsconfig.build.json"]);
-if (process.exitCode === 0) await Promise.all([...folders.map(bundle), bundleCommand()]);
+if (process.exitCode === 0) await Promise.all([...folders.map(bundle), ...folders.map(bundleProgram)]);
 
 /**
  * Removes outputs of deleted sources, and makes the compiler write deleted outputs again. It does neither by itself.
@@ -46,7 +47,7 @@ async function bundle(folder) {
   const modules = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => /(?<!\.d)\.ts$/.test(file));
   const entryPoints = separate.includes(name)
     ? modules.map((file) => `./src/${file.replaceAll("\\", "/")}`)
-    : Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
+    : Object.values(exports).flatMap((entry) => entry["@postern/source"]?.match(/^.*\.ts$/) ?? []);
   const entries = new Set(entryPoints.map((entry) => join(folder, entry)));
   const dist = join(folder, "dist");
   for (const file of readdirSync(dist, { recursive: true })) if (/\.js(\.map)?$/.test(file)) rmSync(join(dist, file));
@@ -69,13 +70,15 @@ async function bundle(folder) {
 }
 
 /**
- * Bundles the program `postern` with the packages that it imports, because one file starts faster than fifteen, and an
- * installation downloads one package. Code of single commands is in files of its own.
+ * Bundles the program of a package with the packages that it imports, because one file starts faster than fifteen, and
+ * an installation downloads one package. Code of single commands is in files of its own.
  */
-async function bundleCommand() {
-  await build({
-    absWorkingDir: join(packages, "cli"),
-    entryPoints: ["./src/postern.ts"],
+async function bundleProgram(folder) {
+  const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  if (bin === undefined) return;
+  const { metafile } = await build({
+    absWorkingDir: folder,
+    entryPoints: Object.values(bin).map((file) => file.replace(/^dist\/(.*)\.js$/, "./src/$1.ts")),
     outdir: "dist",
     outbase: "src",
     chunkNames: "parts/[name]-[hash]",
@@ -85,8 +88,11 @@ async function bundleCommand() {
     bundle: true,
     splitting: true,
     conditions: ["@postern/source"],
+    metafile: true,
     logLevel: "warning",
   });
+  const licences = thirdPartyLicences(folder, Object.keys(metafile.inputs));
+  writeFileSync(join(folder, "dist", "THIRD-PARTY-LICENSES.txt"), licences);
 }
 
 /** Keeps other packages external, so that each class exists once, whichever packages a program imports. */

@@ -6,7 +6,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { commonKeywords, packages, readJson, sharedFields } from "./lib/packages.mjs";
+import { commonKeywords, isBundled, packages, readJson, sharedFields } from "./lib/packages.mjs";
 import { root } from "./lib/run.mjs";
 
 const write = process.argv.includes("--write");
@@ -39,7 +39,9 @@ function checkOwn(folder, { description, keywords = [], files = [], exports = {}
   if (!isDeepStrictEqual(common, commonKeywords) || keywords.length === commonKeywords.length) {
     expect(folder, "keywords", `${commonKeywords.join(", ")} and at least one more`, keywords);
   }
-  for (const name of ["dist", "src", "README.md", "LICENSE"]) {
+  // A bundle needs no sources: its declarations are few, and it has no source maps.
+  const required = isBundled(folder) ? ["README.md", "LICENSE"] : ["dist", "src", "README.md", "LICENSE"];
+  for (const name of required) {
     if (!files.includes(name)) expect(folder, "files", name, files);
   }
   for (const [entry, conditions] of Object.entries(exports)) {

@@ -4,6 +4,7 @@
  * and uses it by `import`, by `require()`, in Jest, and by the program of its README. No class may exist twice.
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { transform } from "esbuild";
@@ -40,16 +41,37 @@ function checkShape({ name, file }) {
 }
 
 /** Each package works without the others, except those that it depends on. */
-function checkAlone({ name, folder }) {
+function checkAlone({ name, folder, bundled, manifest }) {
   const project = join(packFolder, "alone", folder);
   installInto(project, [name], tarballs);
-  writeFileSync(join(project, "import.mjs"), `import * as all from "${name}";\n${count}`);
-  writeFileSync(join(project, "require.cjs"), `const all = require("${name}");\n${count}`);
+  if (bundled) checkProgram(project, name, manifest);
+  writeFileSync(join(project, "import.mjs"), `import * as all from "${name}";\n${bundled ? "" : count}`);
+  writeFileSync(join(project, "require.cjs"), `const all = require("${name}");\n${bundled ? "" : count}`);
   for (const program of ["import.mjs", "require.cjs"]) {
     // Node.js 20 and 22 warn that `require()` of an ES module is experimental.
     if (run("node", ["--no-warnings", program], { cwd: project, output: "ignore" }) !== 0) {
       wrong.push(`${name}: ${program} fails in a new project`);
     }
+  }
+}
+
+/** The program of a package runs from its tarball, which is all that is installed. */
+function checkProgram(project, name, { bin, version }) {
+  const others = readdirSync(join(project, "node_modules")).filter((one) => !one.startsWith(".") && one !== name);
+  if (others.length > 0) wrong.push(`${name}: expected to be installed alone, got ${others.join(", ")}`);
+  for (const program of Object.keys(bin)) {
+    const shown = (...args) => {
+      const { status, stdout, stderr } = spawnSync("npx", ["--no", program, ...args], {
+        cwd: project,
+        encoding: "utf8",
+      });
+      if (status !== 0) wrong.push(`${name}: ${program} ${args.join(" ")} exits with ${status}: ${stderr}`);
+      return stdout + stderr;
+    };
+    if (!shown("-V").includes(`_${version},`)) wrong.push(`${name}: ${program} -V does not print ${version}`);
+    if (!shown("--help").startsWith(`Usage: ${program} `)) wrong.push(`${name}: ${program} --help prints no usage`);
+    const page = readFileSync(join(project, "node_modules", name, "man", `${program}.1`), "utf8");
+    if (shown("man") !== page) wrong.push(`${name}: ${program} man prints another page than the one in the tarball`);
   }
 }
 
@@ -59,7 +81,8 @@ async function checkTogether() {
   const names = tarballs.map(({ name }) => name);
   installInto(project, names, tarballs);
   const programs = [];
-  for (const { name, folder, unpacked } of tarballs) {
+  for (const { name, folder, unpacked, bundled } of tarballs) {
+    if (bundled) continue;
     const blocks = programsOf(readFileSync(join(unpacked, "README.md"), "utf8"));
     if (blocks.length === 0) wrong.push(`${name}: README.md has no program`);
     for (const { code, line } of blocks) {
@@ -84,8 +107,9 @@ async function checkTogether() {
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: programs }));
   if (run("tsc", ["-p", project]) !== 0) wrong.push("the programs of the README files have wrong types");
-  checkClasses(project, names);
-  checkJest(project, names);
+  const libraries = tarballs.filter(({ bundled }) => !bundled).map(({ name }) => name);
+  checkClasses(project, libraries);
+  checkJest(project, libraries);
 }
 
 /**

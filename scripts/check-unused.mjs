@@ -10,12 +10,19 @@ import { root, run } from "./lib/run.mjs";
 import { parse, sourcesBelow } from "./lib/source.mjs";
 
 /** Packages for programs: each export of their entries counts as used. */
-const platforms = ["node", "web"];
+const platforms = ["node", "web", "cli"];
 
 /** Exports for programs that build on one layer directly, by package, with the reason. No shipped code uses them. */
 const publicNames = JSON.parse(readFileSync(join(root, "scripts/public-names.json"), "utf8"));
 
 const packages = readdirSync(join(root, "packages")).filter((name) => name !== "testkit");
+/** Sources of the programs, which nothing imports. */
+const programs = new Set(
+  packages.flatMap((name) => {
+    const { bin = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
+    return Object.values(bin).map((file) => `packages/${name}/${file.replace(/^dist\/(.*)\.js$/, "src/$1.ts")}`);
+  }),
+);
 const entryOf = (name) => `packages/${name}/src/index.ts`;
 /** By file: the names that other files import from it (`*` for all), and the parsed file. */
 const files = new Map(
@@ -40,7 +47,7 @@ const findings = packages.flatMap((name) => {
   return [...entry, ...absent];
 });
 for (const [file, { imported, program }] of files) {
-  if (file.endsWith("/src/index.ts")) continue;
+  if (file.endsWith("/src/index.ts") || programs.has(file)) continue;
   if (imported.size === 0) findings.push(`${file}: no shipped file imports it`);
   for (const value of declaredValues(program)) {
     if (!imported.has(value) && !imported.has("*") && uses(program, value) < 2) {

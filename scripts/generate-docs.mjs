@@ -1,10 +1,12 @@
 /**
- * Writes docs/options.md and docs/events.md from the doc comments of the sources. `--check` only compares. Both pages
- * are committed, so that they can be read in the repository.
+ * Writes docs/options.md and docs/events.md from the doc comments of the sources, and docs/command-options.md and the
+ * man page from the descriptions of the commands. `--check` only compares. All are committed, so that they can be read
+ * in the repository.
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { commandPages } from "./lib/command-pages.mjs";
 import { declarationsOf, oneLine } from "./lib/docstrings.mjs";
 import { root } from "./lib/run.mjs";
 
@@ -104,6 +106,8 @@ const others = new Set([
     "ReloadOptions",
   ],
   "LocalSocksOptions",
+  // Of calls on a connection, below a tunnel.
+  ...["ChannelLimits", "ChannelOptions", "OpenTcpOptions"],
   // Only a signal, or for programs with pipes of their own.
   ...["CallOptions", "StartOptions", "TypedListenerOptions"],
   // Not an argument of a call.
@@ -121,7 +125,7 @@ const eventGroups = [
   ["Events of an `HttpService`, which `serve` returns", "http/src/serve.ts", "HttpServiceEvents"],
 ];
 
-const pages = { "docs/options.md": optionsPage(), "docs/events.md": eventsPage() };
+const pages = { "docs/options.md": optionsPage(), "docs/events.md": eventsPage(), ...(await commandPages()) };
 const missing = missingNames();
 for (const name of missing) console.error(`scripts/generate-docs.mjs: expected a table of ${name}, got none`);
 if (missing.length > 0) process.exitCode = 1;

@@ -10,7 +10,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,7 +68,24 @@ function setVersion(version) {
   if (run("node", ["scripts/check-manifests.mjs", "--write"]) !== 0) throw new Error("the manifests are wrong");
   const file = join(root, "CHANGELOG.md");
   const date = new Date().toISOString().slice(0, 10);
+  setConstant("packages/ssh/src/version.ts", "version", version);
+  if (setConstant("packages/cli/src/release-date.ts", "releaseDate", date)) {
+    // The man page names both.
+    if (run("node", ["scripts/generate-docs.mjs"]) !== 0) throw new Error("the man page cannot be written");
+  }
   writeFileSync(file, releaseNotes(readFileSync(file, "utf8"), { version, date, homepage: workspace.homepage }));
+}
+
+/** Sets the text of an exported constant. Returns false if there is no such file, as in a small workspace. */
+function setConstant(path, name, value) {
+  const file = join(root, path);
+  if (!existsSync(file)) return false;
+  const text = readFileSync(file, "utf8");
+  const changed = text.replace(new RegExp(`^(export const ${name} = )".*";$`, "m"), `$1"${value}";`);
+  if (changed === text && !text.includes(`"${value}"`))
+    throw new Error(`${path}: expected the constant ${name}, got none`);
+  writeFileSync(file, changed);
+  return true;
 }
 
 /** Fills `release/`. Returns the tarballs. */

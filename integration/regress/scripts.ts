@@ -33,7 +33,7 @@ const newerHost = "penalty penalty-expire";
 const slow: Readonly<Record<string, number>> = {
   "forward-control": 900,
   multiplex: 600,
-  rekey: 900,
+  rekey: 1_800,
   "try-ciphers": 900,
   integrity: 900,
   "cert-userkey": 900,

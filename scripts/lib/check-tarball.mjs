@@ -1,17 +1,26 @@
 /** Checks the files and the dependencies of an unpacked package. @module */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { root } from "./run.mjs";
 import { readSource } from "./source.mjs";
 
-/** Returns the violations. `unpacked` is the folder, and `manifest` its package.json. */
-export function checkTarball({ name, unpacked, manifest }) {
-  return [...fileViolations(unpacked), ...dependencyViolations(unpacked, manifest)].map((line) => `${name}: ${line}`);
+/**
+ * Returns the violations. `unpacked` is the folder, and `manifest` its package.json. `bundled`: it contains the code of
+ * the packages that it imports.
+ */
+export function checkTarball({ name, unpacked, manifest, bundled = false }) {
+  const files = fileViolations(unpacked, bundled ? bundleFiles : libraryFiles);
+  const more = bundled ? bundleViolations(unpacked, manifest) : dependencyViolations(unpacked, manifest);
+  return [...files, ...more].map((line) => `${name}: ${line}`);
 }
 
-function* fileViolations(unpacked) {
-  for (const file of ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts", "src/index.ts"]) {
+const commonFiles = ["LICENSE", "README.md", "dist/index.js", "dist/index.d.ts"];
+const libraryFiles = [...commonFiles, "src/index.ts"];
+const bundleFiles = [...commonFiles, "dist/THIRD-PARTY-LICENSES.txt"];
+
+function* fileViolations(unpacked, files) {
+  for (const file of files) {
     if (!existsSync(join(unpacked, file))) yield `expected the file ${file} in the tarball, got none`;
     else if (file === "LICENSE" && textOf(unpacked, file) !== textOf(root, file))
       yield "expected our LICENSE, got another";
@@ -38,6 +47,28 @@ function* dependencyViolations(unpacked, { version, dependencies = {} }) {
     if (isSibling && range !== `^${version}`) yield `expected ${named} in the range ^${version}, got ${range}`;
     if (!isSibling && !/^~\d+\.\d+\.\d+$/.test(range))
       yield `expected ${named} in a range such as ~1.2.3, got ${range}`;
+  }
+}
+
+/** A bundle has no dependencies, imports only its own files, and tells nothing of the machine that made it. */
+function* bundleViolations(unpacked, { dependencies = {}, bin = {}, man = [] }) {
+  for (const named of Object.keys(dependencies)) yield `expected no dependencies, got ${named}`;
+  for (const file of [...Object.values(bin), man].flat()) {
+    if (!existsSync(join(unpacked, file))) yield `expected the file ${file} in the tarball, got none`;
+  }
+  const dist = join(unpacked, "dist");
+  for (const file of existsSync(dist) ? readdirSync(dist, { recursive: true, encoding: "utf8" }) : []) {
+    if (file.endsWith(".map")) yield `expected no source maps, because the sources are not in the tarball, got ${file}`;
+    if (!/\.(js|d\.ts)$/.test(file)) continue;
+    const text = textOf(dist, file);
+    if (text.includes(root)) yield `${file} contains the path of the workspace`;
+    for (const used of importsOf(dist, file)) yield `${file} imports ${used}, which is not installed`;
+    for (const { specifier } of readSource(dist, file).imports) {
+      if (specifier === undefined || !specifier.startsWith(".")) continue;
+      const target = join(dist, dirname(file), specifier);
+      const isThere = existsSync(file.endsWith(".d.ts") ? target.replace(/(\.d)?\.[jt]s$/, ".d.ts") : target);
+      if (!isThere) yield `${file} imports ${specifier}, which is not in the tarball`;
+    }
   }
 }
 

@@ -16,6 +16,11 @@ export function packages({ all = false } = {}) {
     .filter(({ manifest }) => all || !manifest.private);
 }
 
+/** Returns whether a package contains the code of the packages that it imports. */
+export function isBundled(folder) {
+  return readJson("scripts", "floors.json")[folder]?.bundled === true;
+}
+
 /** Returns the fields that each published manifest must have. The root's package.json is their only source. */
 export function sharedFields(workspace, folder) {
   const { version, license, author, homepage, repository, bugs, funding, engines } = workspace;

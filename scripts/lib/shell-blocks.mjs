@@ -5,8 +5,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { loadCommandHelp } from "./command-help.mjs";
 import { readJson } from "./packages.mjs";
 import { root } from "./run.mjs";
+
+const { descriptions, namesOf } = await loadCommandHelp();
 
 /**
  * Checks a block of a page in `folder`. The verdict is `checked` if the options of every command are known to exist,
@@ -37,7 +40,9 @@ function checkCommand([program, ...args], folder, problems, makeKey) {
     case "npm":
       return checkNpm(args, folder, problems);
     case "npx":
-      return checkTool(args, problems);
+      return args[0] === "postern" ? checkPostern(args.slice(1), problems) : checkTool(args, problems);
+    case "postern":
+      return checkPostern(args, problems);
     case "node":
       return checkScript(args, problems);
     case "ssh-keygen":
@@ -106,6 +111,34 @@ function checkScript([file, ...args], problems) {
   for (const option of args.filter((arg) => /^--\w/.test(arg)))
     if (!new RegExp(`${option}\\b|\\b${option.slice(2)}"?: \\{`).test(text))
       problems.push(`${file}: expected one of its options, got ${option}`);
+  return true;
+}
+
+/** A command of this project has each option in its description. The words of a command on the server are not ours. */
+function checkPostern(words, problems) {
+  const end = words.findIndex((one) => /^(?:\||&|;|<|\d?>)/.test(one));
+  const [word = "", ...more] = end < 0 ? words : words.slice(0, end);
+  const named = descriptions().find(({ name }) => name !== "" && name === word);
+  const help = named ?? descriptions().find(({ name }) => name === "");
+  if (help === undefined) return false;
+  const known = new Map(help.options.flatMap((option) => namesOf(option).map((name) => [name, option])));
+  const args = named === undefined ? [word, ...more] : more;
+  for (let at = 0; at < args.length; at++) {
+    const [name] = args[at].split("=");
+    if (["--help", "--version", "-V"].includes(name)) continue;
+    if (name === "--" || (named === undefined && !name.startsWith("-"))) break;
+    if (!name.startsWith("-")) continue;
+    const option = known.get(name);
+    // Letters of switches, such as -NT, or an argument without a space, such as -p2222.
+    const letters = name.startsWith("--") ? [] : [...name.slice(1)];
+    const isJoined = letters.every(
+      (letter) => known.get(`-${letter}`)?.argument === undefined && known.has(`-${letter}`),
+    );
+    const isAttached = known.get(name.slice(0, 2))?.argument !== undefined && !name.startsWith("--");
+    if (option === undefined && !isAttached && !(letters.length > 0 && isJoined))
+      problems.push(`expected an option of postern ${help.name}, got ${name}`);
+    if (option?.argument !== undefined && !args[at].includes("=")) at++;
+  }
   return true;
 }
 

@@ -1,7 +1,7 @@
 /** Packs the packages as for publishing. @module */
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { packages } from "./packages.mjs";
+import { isBundled, packages } from "./packages.mjs";
 import { pnpm, root, run } from "./run.mjs";
 
 /**
@@ -30,7 +30,8 @@ export function packAll(pack) {
       throw new Error(`${file} cannot be unpacked`);
     }
     const manifest = JSON.parse(readFileSync(join(unpacked, "package.json"), "utf8"));
-    return { folder, name, version, file, unpacked, manifest, bytes: statSync(file).size };
+    const bytes = statSync(file).size;
+    return { folder, name, version, file, unpacked, manifest, bytes, bundled: isBundled(folder) };
   });
 }
 

@@ -71,3 +71,57 @@ describe("checkTarball", () => {
     ]);
   });
 });
+
+describe("checkTarball of a bundle", () => {
+  const bundle = {
+    LICENSE: clean.LICENSE,
+    "README.md": "# Program\n",
+    "dist/index.js": "",
+    "dist/index.d.ts": 'export type { Part } from "./parts/part.ts";\n',
+    "dist/parts/part.d.ts": "export interface Part {}\n",
+    "dist/program.js": '#!/usr/bin/env node\nimport "node:fs";\nawait import("./parts/part.js");\n',
+    "dist/parts/part.js": "",
+    "dist/THIRD-PARTY-LICENSES.txt": "MIT\n",
+    "man/program.1": ".TH PROGRAM 1\n",
+  };
+
+  function found(files: Readonly<Record<string, string | object>>, more: object = {}): readonly string[] {
+    using workspace = createWorkspace(files);
+    const manifest = { version: "1.2.3", bin: { program: "dist/program.js" }, man: "man/program.1", ...more };
+    return checkTarball({ name: "program", unpacked: workspace.root, manifest, bundled: true });
+  }
+
+  it("accepts a program with its parts, licences and man page", () => {
+    expect(found(bundle)).toEqual([]);
+  });
+
+  it.each(["dist/program.js", "dist/THIRD-PARTY-LICENSES.txt", "man/program.1"])(
+    "finds a tarball without %s",
+    (file) => {
+      const files = Object.fromEntries(Object.entries(bundle).filter(([name]) => name !== file));
+      expect(found(files)).toEqual([`program: expected the file ${file} in the tarball, got none`]);
+    },
+  );
+
+  it("finds a dependency", () => {
+    expect(found(bundle, { dependencies: { "@noble/hashes": "~2.4.0" } })).toEqual([
+      "program: expected no dependencies, got @noble/hashes",
+    ]);
+  });
+
+  it("finds an import of a package, and of a file that is not published", () => {
+    const code = 'import "@noble/hashes/sha2.js";\nimport "./absent.js";\n';
+    expect(found({ ...bundle, "dist/parts/part.js": code })).toEqual([
+      `program: ${join("parts", "part.js")} imports @noble/hashes, which is not installed`,
+      `program: ${join("parts", "part.js")} imports ./absent.js, which is not in the tarball`,
+    ]);
+  });
+
+  it("finds source maps, and paths of the machine that built it", () => {
+    const files = { ...bundle, "dist/program.js.map": {}, "dist/parts/part.js": `// ${repository}packages/cli\n` };
+    expect([...found(files)].sort()).toEqual([
+      "program: expected no source maps, because the sources are not in the tarball, got program.js.map",
+      `program: ${join("parts", "part.js")} contains the path of the workspace`,
+    ]);
+  });
+});

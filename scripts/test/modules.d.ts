@@ -6,6 +6,7 @@ declare module "*/lib/code-blocks.mjs" {
     readonly line: number;
     readonly code: string;
   }
+  export function splitPage(page: string): { readonly blocks: CodeBlock[]; readonly text: string };
   export function programsOf(page: string): CodeBlock[];
   export function testOf(file: string): string | undefined;
   export function claimedOutput(code: string): string[];
@@ -24,7 +25,8 @@ declare module "*/lib/check-tarball.mjs" {
   export function checkTarball(tarball: {
     readonly name: string;
     readonly unpacked: string;
-    readonly manifest: { readonly version: string; readonly dependencies: object };
+    readonly manifest: { readonly version: string; readonly dependencies?: object };
+    readonly bundled?: boolean;
   }): string[];
 }
 
@@ -184,4 +186,12 @@ declare module "*/lib/branches.mjs" {
   export function tallyByPackage(
     files: readonly CoveredFile[],
   ): { readonly name: string; readonly total: number; readonly taken: number }[];
+}
+
+declare module "*/lib/shell-blocks.mjs" {
+  export function checkShell(
+    code: string,
+    folder: string,
+    makeKey: () => string,
+  ): { readonly problems: readonly string[]; readonly verdict: "checked" | "parsed" };
 }

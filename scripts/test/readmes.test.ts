@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { claimedOutput, programsOf } from "../lib/code-blocks.mjs";
+import { claimedOutput, programsOf, splitPage } from "../lib/code-blocks.mjs";
+import { checkShell } from "../lib/shell-blocks.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 // In the workspace, so that the programs find the packages; ignored by Git.
 const work = join(root, "dist", "readmes");
-const folders = readdirSync(join(root, "packages")).filter((name) => name !== "testkit");
+const folders = readdirSync(join(root, "packages")).filter((name) => !["testkit", "cli"].includes(name));
 
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -35,3 +36,20 @@ describe.each(folders)("packages/%s/README.md", (folder) => {
     expect(printed).toEqual(claimedOutput(code));
   });
 });
+
+describe("packages/cli/README.md", () => {
+  const { blocks } = splitPage(readFileSync(join(root, "packages", "cli", "README.md"), "utf8"));
+  const commands = blocks.filter(({ language, code }) => language === "sh" && /^(npx )?postern /m.test(code));
+
+  it("has five examples", () => {
+    expect(commands.length).toBeGreaterThanOrEqual(5);
+  });
+
+  it.each(commands)("has only options that postern knows, on line $line", ({ code }) => {
+    expect(checkShell(code, "packages/cli", noKey).problems).toEqual([]);
+  });
+});
+
+function noKey(): never {
+  throw new Error("expected no command that needs a key");
+}

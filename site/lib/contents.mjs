@@ -25,7 +25,13 @@ export const groups = [
   },
   {
     text: "Look up",
-    pages: ["docs/errors-and-events.md", "docs/errors.md", "docs/options.md", "docs/events.md"],
+    pages: [
+      "docs/errors-and-events.md",
+      "docs/errors.md",
+      "docs/options.md",
+      "docs/command-options.md",
+      "docs/events.md",
+    ],
   },
   {
     text: "Coming from",

@@ -1,5 +1,8 @@
 /** All commands, in the order in which the help lists them. @module */
-import type { Command } from "./help/command-help.ts";
+import { completionHelp } from "./completion/help.ts";
+import type { Command, CommandHelp } from "./help/command-help.ts";
+import { helpHelp } from "./help/help-help.ts";
+import { manHelp } from "./help/man-help.ts";
 import { hostHelp } from "./host/help.ts";
 import { downHelp, statusHelp, upHelp } from "./up/help.ts";
 
@@ -9,4 +12,30 @@ export const commands: readonly Command[] = [
   { help: statusHelp, load: async () => (await import("./up/run-status.ts")).runStatus },
   { help: downHelp, load: async () => (await import("./up/run-status.ts")).runDown },
   { help: hostHelp, load: async () => (await import("./host/run.ts")).runHost },
+  {
+    help: helpHelp,
+    load: async () => {
+      const { runHelp } = await import("./help/help.ts");
+      return (args) => runHelp(helpHelp, args, descriptions());
+    },
+  },
+  {
+    help: completionHelp,
+    load: async () => {
+      const { runCompletion } = await import("./completion/completion.ts");
+      return (args) => runCompletion(completionHelp, args, descriptions());
+    },
+  },
+  {
+    help: manHelp,
+    load: async () => {
+      const { runMan } = await import("./help/man.ts");
+      return (args) => runMan(manHelp, args, descriptions());
+    },
+  },
 ];
+
+/** Returns the descriptions of all commands. */
+export function descriptions(): readonly CommandHelp[] {
+  return commands.map(({ help }) => help);
+}

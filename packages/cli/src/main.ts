@@ -1,16 +1,16 @@
 /** Finds the command of a command line, and runs it. @module */
-import { commands } from "./commands.ts";
 import { UsageError } from "./help/usage-error.ts";
+import { versionLine } from "./version.ts";
 
 /** Runs `postern` with the arguments of a process. Resolves with the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   const [word = ""] = args;
-  const named = commands.find(({ help }) => help.name !== "" && help.name === word);
-  const command = named ?? commands.find(({ help }) => help.name === "");
+  if (word === "-V" || word === "--version") {
+    process.stderr.write(`${versionLine()}\n`);
+    return 0;
+  }
   try {
-    if (command === undefined) throw new UsageError("", `expected a command, got ${JSON.stringify(word)}`);
-    const run = await command.load();
-    return await run(named === undefined ? args : args.slice(1));
+    return await runCommand(word, args);
   } catch (error) {
     process.stderr.write(`postern: ${(error as Error).message}\n`);
     if (error instanceof UsageError) {
@@ -19,4 +19,22 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     return 255;
   }
+}
+
+async function runCommand(word: string, args: readonly string[]): Promise<number> {
+  const { commands, descriptions } = await import("./commands.ts");
+  const named = commands.find(({ help }) => help.name !== "" && help.name === word);
+  if (word === "--help" || (named !== undefined && asksForHelp(args))) {
+    const { printHelp, printOverview } = await import("./help/print-help.ts");
+    return named === undefined ? printOverview(descriptions()) : printHelp(named.help);
+  }
+  const command = named ?? commands.find(({ help }) => help.name === "");
+  if (command === undefined) throw new UsageError("", `expected a command, got ${JSON.stringify(word)}`);
+  const run = await command.load();
+  return await run(named === undefined ? args : args.slice(1));
+}
+
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).includes("--help");
 }

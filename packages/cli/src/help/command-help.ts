@@ -13,8 +13,11 @@ export interface OptionHelp {
   /** one or more sentences */
   readonly text: string;
   /** what shells offer for the argument */
-  readonly completes?: "file" | "folder" | "host" | readonly string[];
+  readonly completes?: Completes;
 }
+
+/** What shells offer for a word: names of files, folders or hosts, names of commands, or these words. */
+export type Completes = "file" | "folder" | "host" | "command" | readonly string[];
 
 /** A command line that a reader can copy. */
 export interface Example {
@@ -34,6 +37,8 @@ export interface CommandHelp {
   readonly description: readonly string[];
   readonly options: readonly OptionHelp[];
   readonly examples: readonly Example[];
+  /** what shells offer for each word that is not an option; the last one is for all further words */
+  readonly completes?: readonly Completes[];
   /** further parts of the man page, such as `exit status` */
   readonly sections?: readonly { readonly title: string; readonly paragraphs: readonly string[] }[];
 }

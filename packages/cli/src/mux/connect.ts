@@ -14,16 +14,21 @@ export interface ShareOptions {
   readonly controlMaster: "yes" | "no" | "ask" | "auto" | "autoask";
   /** opened before the connection is shared, in the order of ssh: local and dynamic ones, then remote ones */
   readonly forwards: readonly MuxForward[];
+  /** `-O proxy`: shares the connection of a master of OpenSSH, too; default `false` */
+  readonly proxy?: boolean | undefined;
   readonly output: MuxOutput;
 }
 
 /**
  * Returns a connection over that of a master, which runs sessions and opens channels to addresses. It belongs to the
  * caller, who closes it. `undefined` if there is no master, or if it refuses: connect to the server then, as ssh does.
+ *
+ * A master of OpenSSH shares its connection by file descriptors, which Node.js cannot send. Its proxy mode is used only
+ * with `proxy`, because a channel that the server refuses would end it, with all sessions of its other clients.
  */
 export async function connectToMaster(options: ShareOptions): Promise<SshConnection | undefined> {
-  const { path, controlMaster, forwards, output } = options;
-  if (controlMaster === "yes" || controlMaster === "ask") return undefined;
+  const { path, controlMaster, forwards, proxy = false, output } = options;
+  if (!proxy && (controlMaster === "yes" || controlMaster === "ask")) return undefined;
   const isAuto = controlMaster !== "no";
   if (isAuto) output.log("debug", "auto-mux: Trying existing master");
   let dialog: MuxDialog;
@@ -31,6 +36,11 @@ export async function connectToMaster(options: ShareOptions): Promise<SshConnect
     dialog = await MuxDialog.connect(path);
   } catch (error) {
     unreachable(path, error, isAuto, output);
+    return undefined;
+  }
+  if (!proxy && !dialog.hasRobustProxy) {
+    output.log("debug", "the master is not Postern's: connecting to the server instead");
+    dialog.close();
     return undefined;
   }
   try {

@@ -1,7 +1,7 @@
 /** The requests of a client to a master, and its answers (OpenSSH PROTOCOL.mux). @module */
 import { connect, type Socket } from "node:net";
 import { type Deferred, deferred } from "@postern/ssh";
-import { type Bytes, SshError, sanitizeText } from "@postern/wire";
+import { type Bytes, fromUtf8, SshError, sanitizeText } from "@postern/wire";
 import { errorText } from "./control-socket.ts";
 import type { MuxForward } from "./forward.ts";
 import { encodeForward } from "./forward-fields.ts";
@@ -24,6 +24,7 @@ import {
   MuxTerminate,
   muxVersion,
   readMuxHeader,
+  robustProxy,
 } from "./messages.ts";
 
 /** Bytes of a path with its NUL, see unix(7). */
@@ -36,6 +37,7 @@ export class MuxDialog {
   #waiting: Deferred<Bytes> | undefined;
   #end: SshError | undefined;
   #requestId = 0;
+  #hasRobustProxy = false;
 
   /**
    * Connects to a control path, and exchanges the versions.
@@ -67,6 +69,11 @@ export class MuxDialog {
     socket.on("data", this.#received);
     socket.on("error", () => {});
     socket.on("close", this.#closed);
+  }
+
+  /** Whether channels that the server refuses in proxy mode leave the master alive: it is one of ours. */
+  get hasRobustProxy(): boolean {
+    return this.#hasRobustProxy;
   }
 
   /** Returns the process id of the master (section 4). */
@@ -133,7 +140,8 @@ export class MuxDialog {
 
   async #hello(): Promise<void> {
     this.#write(MuxHello.encode({ version: muxVersion, extensions: [] }));
-    const { version } = MuxHello.decode(await this.#answer());
+    const { version, extensions } = MuxHello.decode(await this.#answer());
+    this.#hasRobustProxy = extensions.some((name, index) => index % 2 === 0 && fromUtf8(name) === robustProxy);
     if (version === muxVersion) return;
     throw new SshError("version", `Unsupported multiplexing protocol version ${version} (expected ${muxVersion})`);
   }
@@ -173,9 +181,10 @@ export class MuxDialog {
 
   async #answer(): Promise<Bytes> {
     if (this.#end !== undefined) throw this.#end;
-    this.#waiting = deferred<Bytes>();
+    const waiting = deferred<Bytes>();
+    this.#waiting = waiting;
     this.#deliver();
-    return await this.#waiting.promise;
+    return await waiting.promise;
   }
 
   readonly #received = (chunk: Bytes): void => {

@@ -1,6 +1,6 @@
 /** The dialog of a master with one client of its socket (OpenSSH PROTOCOL.mux). @module */
 import type { Socket } from "node:net";
-import { type Bytes, SshError } from "@postern/wire";
+import { type Bytes, SshError, utf8 } from "@postern/wire";
 import type { MasterContext } from "./context.ts";
 import { describeForward, type MuxForward } from "./forward.ts";
 import { decodeForward } from "./forward-fields.ts";
@@ -24,6 +24,7 @@ import {
   MuxTerminate,
   muxVersion,
   readMuxHeader,
+  robustProxy,
 } from "./messages.ts";
 
 /** The master, as its clients see it. */
@@ -54,7 +55,7 @@ export class MasterClient {
     this.#master = master;
     socket.on("data", this.#received);
     socket.on("end", this.#ended);
-    socket.write(encodeMuxFrame(MuxHello.encode({ version: muxVersion, extensions: [] })));
+    socket.write(encodeMuxFrame(MuxHello.encode({ version: muxVersion, extensions: [utf8(robustProxy), utf8("")] })));
     socket.resume();
   }
 

@@ -86,6 +86,12 @@ export interface MuxForwardFields {
   readonly connectPort: number;
 }
 
+/**
+ * The extension of our masters, with an empty value: their clients may use proxy mode freely. The master of OpenSSH ends
+ * when a client leaves for which the server has refused a channel (9.2: `chan_send_close2: no remote_id`).
+ */
+export const robustProxy = "robust-proxy@postern";
+
 /** Section 1 */
 export const MuxHello: MuxMessage<MuxHelloFields> = /* @__PURE__ */ muxMessage(0x0000_0001, "MUX_MSG_HELLO", {
   version: uint32,

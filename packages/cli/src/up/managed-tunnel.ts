@@ -28,6 +28,8 @@ interface Entry {
   readonly stop: AbortController;
   forwarding: Forwarding | LocalForwarding | undefined;
   error: Error | undefined;
+  /** failures since it was open */
+  failures: number;
 }
 
 /** A tunnel in use. */
@@ -37,8 +39,9 @@ interface Run {
   readonly entries: Map<string, Entry>;
 }
 
-/** How often a port that is taken is requested again. */
-const retryMs = 2_000;
+/** The wait before a port that was refused is requested again. It grows, up to `maxRetryMs`. */
+const retryMs = 1_000;
+const maxRetryMs = 30_000;
 /** An attempt that takes longer than its limit by this much hangs. */
 const hangMs = 60_000;
 
@@ -48,6 +51,8 @@ export class ManagedTunnel {
   readonly #context: ManagedTunnelContext;
   #config: TunnelConfig;
   #run: Run | undefined;
+  /** of the last run, for the status */
+  #server = "";
   #state: TunnelStatus["state"] = "new";
   #since = Date.now();
   #lastError: TunnelStatus["lastError"];
@@ -101,6 +106,7 @@ export class ManagedTunnel {
     let plan: PlannedTunnel;
     try {
       plan = await planTunnel(this.#config, this.#context.env);
+      this.#server = plan.server;
       this.#run = { plan, tunnel: this.#create(plan), entries: new Map() };
     } catch (error) {
       this.#fail(error as Error);
@@ -108,7 +114,7 @@ export class ManagedTunnel {
       return;
     }
     const run = this.#run;
-    this.#setEntries(run, forwardSpecs(this.#config, plan.forwards));
+    void this.#setEntries(run, forwardSpecs(this.#config, plan.forwards));
     run.tunnel.connect().catch((error: Error) => this.#ended(run, error));
     run.tunnel.closed.catch((error: Error) => this.#ended(run, error));
   }
@@ -175,7 +181,7 @@ export class ManagedTunnel {
       name: this.name,
       state: this.#state,
       since: this.#since,
-      server: run?.plan.server ?? "",
+      server: this.#server,
       forwardings: entries.map(forwardStatus),
       visitors: sum("open"),
       bytesIn: sum("bytesIn"),
@@ -214,7 +220,7 @@ export class ManagedTunnel {
     if (removed.length > 0) await Promise.allSettled(removed.map(([, entry]) => closeEntry(entry)));
     for (const [key, spec] of wanted) {
       if (run.entries.has(key)) continue;
-      const entry: Entry = { spec, stop: new AbortController(), forwarding: undefined, error: undefined };
+      const entry: Entry = { spec, stop: new AbortController(), forwarding: undefined, error: undefined, failures: 0 };
       run.entries.set(key, entry);
       void this.#open(run, entry);
     }
@@ -232,19 +238,30 @@ export class ManagedTunnel {
       const message = `the forwarding of ${spec.listen} to ${spec.target} is not open: ${error.message}`;
       if (error.message !== previous?.message) this.#context.log({ level: "warn", event: "forwardingfailed", message });
       if (isTemporary(entry))
-        setTimeout(() => {
-          if (!stop.signal.aborted && entry.error !== undefined) void this.#open(run, entry);
-        }, retryMs).unref();
+        setTimeout(
+          () => {
+            if (!stop.signal.aborted && entry.error === error) void this.#open(run, entry);
+          },
+          Math.min(retryMs * 1.5 ** entry.failures++, maxRetryMs),
+        ).unref();
       this.#settle();
     };
     try {
       const forwarding = await spec.open(run.tunnel, stop.signal);
       entry.forwarding = forwarding;
+      entry.failures = 0;
+      if (spec.type !== "remote") this.#logOpen(spec, forwarding);
       forwarding.closed.catch(failed);
       this.#settle();
     } catch (error) {
       failed(error as Error);
     }
+  }
+
+  /** The library logs the forwardings of the server. */
+  #logOpen({ listen, target }: ForwardSpec, { address, port, path }: Forwarding | LocalForwarding): void {
+    const at = path === undefined ? listenText({ address, port }, "localhost") : listen;
+    this.#context.log({ level: "info", event: "forwarding", message: `connections to ${at} lead to ${target}` });
   }
 
   #ended(run: Run, error: Error): void {

@@ -29,6 +29,8 @@ export interface Up {
   /** the port of the HTTP server for health checks, if there is one */
   readonly healthPort: () => number | undefined;
   status(): UpStatus;
+  /** Handles a request of the control socket. */
+  handle(request: ControlRequest): Promise<unknown>;
   /** Reads the configuration again. With `restart`, also starts what has failed or was stopped. */
   reload(options?: { readonly restart?: boolean }): Promise<void>;
   /** Frees all ports, and lets connections finish. The second call ends them. */

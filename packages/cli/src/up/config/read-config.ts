@@ -59,12 +59,33 @@ export async function readText(file: string): Promise<string> {
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
+  } catch {
     // The message of V8 quotes the text, which may hold secrets.
-    const position = /at position (\d+)/.exec((cause as Error).message)?.[1];
-    const before = text.slice(0, position === undefined ? text.length : Number(position)).split("\n");
+    const before = text.slice(0, mistakeIn(text)).split("\n");
     const at = `line ${before.length}, column ${(before.at(-1) as string).length + 1}`;
     throw new ConfigError(`expected JSON, got a mistake at ${at}`);
+  }
+}
+
+/** Returns the position of the first mistake: the length of the longest beginning that could still become JSON. */
+function mistakeIn(text: string): number {
+  let [good, bad] = [0, text.length + 1];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (isBeginning(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const { message } = error as Error;
+    const position = /at position (\d+)/.exec(message)?.[1];
+    return /end of JSON|Unterminated/.test(message) || (position !== undefined && Number(position) >= text.length);
   }
 }
 
