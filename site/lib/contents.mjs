@@ -16,6 +16,7 @@ export const groups = [
       "docs/routes.md",
       "docs/ssh-config.md",
       "docs/running-a-host.md",
+      "docs/host-command.md",
       "docs/runtimes.md",
     ],
   },

@@ -70,7 +70,8 @@ export const hostHelp: CommandHelp = {
     { short: "V", text: "Prints the version, and exits." },
   ],
   examples: [
-    { text: "Write a configuration and a host key, then run the host", command: "postern host init && postern host" },
+    { text: "Write a configuration and a host key", command: "postern host init --folder /etc/postern" },
+    { text: "Run the host of that configuration", command: "postern host --config /etc/postern/host.json" },
     { text: "Check a configuration of sshd", command: "postern host -t -f /etc/ssh/sshd_config" },
     {
       text: "Run it on another port, in the foreground",

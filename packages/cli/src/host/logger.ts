@@ -110,7 +110,7 @@ function writeOrDrop(descriptor: number, text: string): void {
   try {
     writeSync(descriptor, text);
   } catch {
-    // Nobody could be told.
+    // There is no other place to report it.
   }
 }
 

@@ -1,4 +1,4 @@
-/** What sshd would log about the events of a TunnelHost. @module */
+/** The events of a TunnelHost in the words of sshd. @module */
 import { isCertificate, keyType, parseCertificate } from "@postern/keys";
 import type { HostForwardingEvent, HostVisitorEvent, TakeoverEvent } from "@postern/node";
 import {

@@ -1,14 +1,15 @@
 /** Runs `postern host`. @module */
-import { version } from "@postern/ssh";
+import { usageOf } from "../help/labels.ts";
+import { versionLine } from "../version.ts";
 import { type HostCommandLine, HostUsageError, parseHostCommandLine } from "./command-line.ts";
 import { createConnections } from "./connections.ts";
 import { reportReady, startInBackground, takeBackgroundMark } from "./daemon.ts";
+import { hostHelp } from "./help.ts";
 import { createHostLogger, type HostLogger, type LogPlace } from "./logger.ts";
 import { createLoggedHost, type ServeContext, serve } from "./serve.ts";
 import type { HostSetup } from "./setup.ts";
 import { HostConfigError } from "./sshd-config/config-error.ts";
 import { parsePort } from "./sshd-config/numbers.ts";
-import { formatHelp } from "./usage.ts";
 
 /** Runs `postern host` with the arguments after that word. Resolves with the exit status. */
 export async function runHost(args: readonly string[]): Promise<number> {
@@ -20,15 +21,11 @@ export async function runHost(args: readonly string[]): Promise<number> {
     line = parseHostCommandLine(args);
   } catch (error) {
     if (!(error instanceof HostUsageError)) throw error;
-    process.stderr.write(`${error.message}\n${formatHelp("usage")}`);
+    process.stderr.write(`${error.message}\nusage: ${usageOf(hostHelp).join("\n       ")}\n`);
     return 1;
   }
-  if (line.help) {
-    process.stdout.write(formatHelp("all"));
-    return 0;
-  }
   if (line.version) {
-    process.stderr.write(`Postern_${version}, Node.js ${process.version}\n`);
+    process.stderr.write(`${versionLine()}\n`);
     return 0;
   }
   try {

@@ -12,7 +12,7 @@ import { logDecisions, logEvents } from "./messages.ts";
 import type { HostSetup } from "./setup.ts";
 import { systemReason } from "./sshd-config/parse.ts";
 
-/** What a running host needs besides its setup. */
+/** The parts of a running host besides its setup. */
 export interface ServeContext {
   readonly logger: HostLogger;
   readonly connections: HostConnections;
@@ -112,7 +112,7 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
   return status;
 }
 
-/** Serves a socket, and tells the log where it came from. */
+/** Serves a socket. The log names its address. */
 export async function serveSocket(host: TunnelHost, socket: Socket, connections: HostConnections): Promise<void> {
   const { remoteAddress, remotePort, localAddress = "UNKNOWN", localPort = 0 } = socket;
   const arrival = { address: remoteAddress ?? "UNKNOWN", port: remotePort ?? 0, localAddress, localPort };

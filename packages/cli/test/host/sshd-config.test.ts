@@ -184,6 +184,8 @@ describe("the values of a configuration", () => {
       "Ciphers aes128-cbc,aes256-ctr\nRekeyLimit 1G 1h\nMaxStartups 5\nKexAlgorithms -*nistp*,diffie*\nPerSourcePenalties authfail:1m",
     );
     expect(lines(global, "ciphers")).toEqual(["ciphers aes256-ctr"]);
+    const rsa = read("HostKeyAlgorithms ssh-rsa,ssh-dss").global;
+    expect(lines(rsa, "hostkeyalgorithms")).toEqual(["hostkeyalgorithms rsa-sha2-512,rsa-sha2-256"]);
     expect(lines(global, "rekeylimit")).toEqual(["rekeylimit 1073741824 3600"]);
     expect(lines(global, "maxstartups")).toEqual(["maxstartups 5:30:5"]);
     expect(lines(global, "kexalgorithms")[0]).not.toMatch(/nistp|diffie/);

@@ -1,4 +1,4 @@
-/** What a wrong configuration prints, beside sshd itself. */
+/** The messages about a wrong configuration, beside those of sshd itself. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

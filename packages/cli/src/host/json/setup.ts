@@ -40,7 +40,7 @@ interface UserConfig extends Pick<UserPolicy, "password" | "permitListen" | "per
   readonly keysFiles?: readonly string[];
 }
 
-/** What the command line adds to a configuration. */
+/** The options of the command line that change a configuration. */
 export interface JsonOverrides {
   /** files of host keys, besides those of the configuration */
   readonly hostKeys: readonly string[];

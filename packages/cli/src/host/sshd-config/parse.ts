@@ -67,7 +67,7 @@ export function readSshdConfig({ file, settings, ports = [] }: SshdConfigSource)
 class Reader {
   readonly entries: Entry[] = [];
   readonly notes: ConfigNote[] = [];
-  /** What sshd prints before it ends: the wrong lines, and other messages in between. */
+  /** The messages before the end: the wrong lines, and others in between. */
   readonly #printed: string[] = [];
   #bad = 0;
   readonly #ports: readonly number[];
@@ -141,6 +141,8 @@ class Reader {
     const values = valuesOf(keyword, line);
     if (keyword.name === "Port" && !this.#ports.includes(Number(values[0])) && this.#ports.length > 0) return;
     this.entries.push({ keyword, values, block: this.#block });
+    if (keyword.use === "global" && this.#block !== undefined)
+      this.notes.push({ level: "INFO", text: `${place}: ${keyword.name} has no effect in a Match block` });
     if (keyword.use === "ignored") {
       const why = keyword.note === undefined ? "" : `: ${keyword.note}`;
       this.notes.push({ level: "DEBUG1", text: `${place}: ${keyword.name} has no effect${why}` });
@@ -159,7 +161,7 @@ class Reader {
     }
   }
 
-  /** What sshd has printed before comes first. */
+  /** Earlier messages come first, as sshd prints them at once. */
   #withEarlier(error: unknown): unknown {
     if (!(error instanceof HostConfigError) || this.#printed.length === 0) return error;
     return new HostConfigError([...this.#printed, error.message].join("\n"), error.status);
@@ -167,7 +169,7 @@ class Reader {
 }
 
 /** Keywords whose values of several lines add up. */
-const accumulating: ReadonlySet<string> = new Set(["port", "listenaddress", "subsystem"]);
+const accumulating: ReadonlySet<string> = new Set(["Port", "ListenAddress", "Subsystem"]);
 
 function configOf(entries: readonly Entry[], notes: readonly ConfigNote[]): SshdConfig {
   const global = collect(entries.filter(({ block }) => block === undefined));
@@ -192,7 +194,7 @@ function collect(entries: readonly Entry[]): Map<string, readonly string[]> {
     const name = keyword.name.toLowerCase();
     const known = result.get(name);
     if (known === undefined) result.set(name, values);
-    else if (keyword.form === "lines" || accumulating.has(name)) result.set(name, [...known, ...values]);
+    else if (keyword.form === "lines" || accumulating.has(keyword.name)) result.set(name, [...known, ...values]);
   }
   return result;
 }

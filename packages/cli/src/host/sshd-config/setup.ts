@@ -24,7 +24,7 @@ import { readSshdConfig, type Settings, type SshdConfig, type SshdConfigSource, 
 import { fileOf, givenValue, numberOf, textOf, wordsOf } from "./settings.ts";
 import { unknownToken } from "./user-files.ts";
 
-/** What makes a host besides its configuration. */
+/** The parts of a host besides its configuration. */
 export interface SetupContext {
   readonly logger: HostLogger;
   readonly connections: HostConnections;
@@ -143,7 +143,7 @@ function algorithmsOf({ global }: SshdConfig): Algorithms {
   const needsMac = ciphers.some(({ isAead }) => !isAead);
   return {
     kex: select("KexAlgorithms", "kex", offeredAlgorithms.kex),
-    hostKeys: select("HostKeyAlgorithms", "keys", offeredAlgorithms.hostKeys),
+    hostKeys: select("HostKeyAlgorithms", "hostKeys", offeredAlgorithms.hostKeys),
     ciphers,
     macs: macs.length > 0 ? macs : needsMac ? select("MACs", "macs", offeredAlgorithms.macs) : offeredAlgorithms.macs,
   };
