@@ -23,6 +23,7 @@ export const groups = [
       "docs/ssh-config.md",
       "docs/many-tunnels.md",
       "docs/running-a-host.md",
+      "docs/host-command.md",
       "docs/runtimes.md",
     ],
   },
