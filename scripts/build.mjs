@@ -71,7 +71,7 @@ async function bundle(folder) {
 
 /**
  * Bundles the program of a package with the packages that it imports, because one file starts faster than fifteen, and
- * an installation downloads one package. What only some commands need is in files of its own.
+ * an installation downloads one package. Code that only some commands need is in files of its own.
  */
 async function bundleProgram(folder) {
   const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));

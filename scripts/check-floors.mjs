@@ -14,9 +14,9 @@ const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * The floor of each package. `below`: the packages it may import; default: every lower floor. `platform`: it may use
- * `node:` modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published. `name`: its name,
- * if that is not `@postern/` and the folder. `bundled`: its files contain the packages that it imports, so that it has
- * no dependencies at run time.
+ * `node:` modules and Node's globals. `noble`: it may import `@noble/*`. `dev`: it is never published. `name`: its
+ * name, if that is not `@postern/` and the folder. `bundled`: its files contain the packages that it imports, so that
+ * it has no dependencies at run time.
  */
 const floors = JSON.parse(readFileSync(new URL("./floors.json", import.meta.url), "utf8"));
 const noble = ["@noble/ciphers", "@noble/curves", "@noble/hashes", "@noble/post-quantum"];

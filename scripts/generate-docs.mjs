@@ -87,6 +87,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
     "GenerateOptions",
     { bits: "256 for `ecdsa`, 3072 for `rsa`" },
   ],
+  ["`rewritePrivateKey(file, options)`", "keys/src/rewrite.ts", "RewriteOptions"],
   [
     "`createCertificateSigner(signer, certificate, options)`",
     "keys/src/certificate-signer.ts",

@@ -1,11 +1,27 @@
 /** All commands, in the order in which the help lists them. @module */
 import { completionHelp } from "./completion/help.ts";
+import { fingerprintHelp } from "./fingerprint/help.ts";
 import type { Command, CommandHelp } from "./help/command-help.ts";
 import { helpHelp } from "./help/help-help.ts";
 import { manHelp } from "./help/man-help.ts";
+import { keygenHelp } from "./keygen/help.ts";
 
 /** The commands by what follows `postern`. Anything else is a destination. */
 export const commands: readonly Command[] = [
+  {
+    help: keygenHelp,
+    load: async () => {
+      const { runKeygen } = await import("./keygen/keygen.ts");
+      return (args) => runKeygen(keygenHelp, args);
+    },
+  },
+  {
+    help: fingerprintHelp,
+    load: async () => {
+      const { runFingerprint } = await import("./fingerprint/fingerprint.ts");
+      return (args) => runFingerprint(fingerprintHelp, args);
+    },
+  },
   {
     help: helpHelp,
     load: async () => {

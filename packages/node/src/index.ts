@@ -111,6 +111,8 @@ export {
   parseCertificate,
   parsePublicKey,
   type ReadPrivateKeyOptions,
+  type RewriteOptions,
+  type RewrittenKey,
 } from "@postern/keys";
 export {
   type Address,
@@ -258,7 +260,7 @@ export { type Attachment, type AttachOptions, attach, type RequestHandler, type 
 export { ChannelSocket } from "./channel-socket.ts";
 export { type CommandPipeOptions, commandPipe } from "./command.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
-export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
+export { generatePrivateKey, readPrivateKey, rewritePrivateKey, sha256Fingerprint } from "./keys.ts";
 export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";

@@ -3,10 +3,10 @@ import type { CommandHelp, OptionHelp } from "./command-help.ts";
 import { namesOf, usageOf } from "./labels.ts";
 import { wrap } from "./wrap.ts";
 
-/** What the program is, in one line. */
+/** The purpose of the program, in one line. */
 export const programSummary = "reverse tunnels that reconnect by themselves, and a host for them";
 
-/** What the title line of the page says. */
+/** The title line of the page. */
 export interface ManPageTitle {
   readonly version: string;
   /** the date of the version, such as `2026-11-27` */
