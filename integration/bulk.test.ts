@@ -4,6 +4,7 @@ import { algorithms, compatibleAlgorithms, modernAlgorithms, type TunnelOptions 
 import { describe, expect, it } from "vitest";
 import {
   hashSink,
+  isThorough,
   missing,
   openTunnel,
   patternChunks,
@@ -16,10 +17,12 @@ import {
 } from "./harness/index.ts";
 
 const MiB = 1024 * 1024;
+/** The amount in each direction, and what both sides exchange new keys after. */
+const size = (isThorough ? 256 : 64) * MiB;
+const rekeyMiB = isThorough ? 16 : 4;
 
-describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", () => {
+describe.skipIf(missing("sshd"))(`a forwarding of ${size / MiB} MiB in each direction`, () => {
   const run = async (sshd: Sshd, options: Partial<TunnelOptions>): Promise<void> => {
-    const size = 256 * MiB;
     const tunnel = await openTunnel(sshd, options);
     const sink = await hashSink();
     const source = await patternSource(size, 5);
@@ -40,10 +43,10 @@ describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", ()
 
   const { macs } = compatibleAlgorithms;
   for (const cipher of [...modernAlgorithms.ciphers, algorithms.aes256Ctr]) {
-    it(`carries every byte with ${cipher.name} while the server rekeys every 16 MiB`, async () => {
+    it(`carries every byte with ${cipher.name} while the server rekeys every ${rekeyMiB} MiB`, async () => {
       const sshd = await startSshd({
         authorizedKeys: [(await userKey()).publicLine],
-        config: { RekeyLimit: "16M", LogLevel: "DEBUG1" },
+        config: { RekeyLimit: `${rekeyMiB}M`, LogLevel: "DEBUG1" },
       });
       try {
         await run(sshd, { algorithms: { ciphers: [cipher], macs } });
@@ -52,10 +55,10 @@ describe.skipIf(missing("sshd"))("a forwarding of 256 MiB in each direction", ()
         await sshd.stop();
       }
     });
-    it(`carries every byte with ${cipher.name} while the client rekeys every 16 MiB`, async () => {
+    it(`carries every byte with ${cipher.name} while the client rekeys every ${rekeyMiB} MiB`, async () => {
       const sshd = await startSshd({ authorizedKeys: [(await userKey()).publicLine], config: { LogLevel: "DEBUG1" } });
       try {
-        await run(sshd, { algorithms: { ciphers: [cipher], macs }, rekey: { bytes: 16 * MiB } });
+        await run(sshd, { algorithms: { ciphers: [cipher], macs }, rekey: { bytes: rekeyMiB * MiB } });
         expect(sshd.log().match(/set_newkeys: rekeying/g)?.length).toBeGreaterThan(30);
       } finally {
         await sshd.stop();

@@ -1,9 +1,9 @@
-/** A minute of the soak; `npm run soak -- --minutes 60 --seed mine` runs longer. */
+/** Half a minute of the soak; `npm run soak -- --minutes 60 --seed mine` runs longer. */
 import { describe, expect, it } from "vitest";
 import { leavesNothing, missing } from "./harness/index.ts";
 import { describeReport, soak } from "./soak/soak.ts";
 
-const { POSTERN_SOAK_MINUTES = "1", POSTERN_SOAK_SEED = "postern" } = process.env;
+const { POSTERN_SOAK_MINUTES = "0.5", POSTERN_SOAK_SEED = "postern" } = process.env;
 const minutes = Number(POSTERN_SOAK_MINUTES);
 const MiB = 1024 * 1024;
 

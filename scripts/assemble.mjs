@@ -1,19 +1,23 @@
 /**
- * Assembles each `*.wat` in `packages/wasm/src` into a `*-code.ts`: `node scripts/assemble.mjs`. A test compares both.
+ * Assembles the modules of `packages/wasm` from their `.wat` files: `node scripts/assemble.mjs`. Each becomes a
+ * `*-code.ts`, and those for platforms that do not compile bytes a `*.wasm`, too. A test compares them with the
+ * sources.
  * @module
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import loadWabt from "wabt";
+import { writeFileSync } from "node:fs";
+// biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
+import { assembled, modules } from "./lib/wasm-modules.mjs";
 
-const folder = new URL("../packages/wasm/src/", import.meta.url);
-const wabt = await loadWabt();
-for (const file of readdirSync(folder).filter((name) => name.endsWith(".wat"))) {
-  const module = wabt.parseWat(file, readFileSync(new URL(file, folder), "utf8"), { bulk_memory: true });
-  module.validate();
-  const base64 = Buffer.from(module.toBinary({}).buffer).toString("base64");
-  const lines = base64.match(/.{1,120}/g).map((line) => `  "${line}"`);
+const folder = new URL("../packages/wasm/", import.meta.url);
+for (const [name, { isFile }] of Object.entries(modules)) {
+  const bytes = await assembled(name);
+  const lines = bytes
+    .toString("base64")
+    .match(/.{1,120}/g)
+    .map((line) => `  "${line}"`);
   writeFileSync(
-    new URL(file.replace(/\.wat$/, "-code.ts"), folder),
-    `/** What \`node scripts/assemble.mjs\` makes of ${file}. @module */\n\nexport const code: string =\n${lines.join(" +\n")};\n`,
+    new URL(`src/${name}-code.ts`, folder),
+    `/** What \`node scripts/assemble.mjs\` makes of the module ${name}. @module */\n\nexport const code: string =\n${lines.join(" +\n")};\n`,
   );
+  if (isFile) writeFileSync(new URL(`${name}.wasm`, folder), bytes);
 }

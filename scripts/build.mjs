@@ -47,7 +47,7 @@ async function bundle(folder) {
   const modules = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => /(?<!\.d)\.ts$/.test(file));
   const entryPoints = separate.includes(name)
     ? modules.map((file) => `./src/${file.replaceAll("\\", "/")}`)
-    : Object.values(exports).flatMap((entry) => entry["@postern/source"] ?? []);
+    : Object.values(exports).flatMap((entry) => entry["@postern/source"]?.match(/^.*\.ts$/) ?? []);
   const entries = new Set(entryPoints.map((entry) => join(folder, entry)));
   const dist = join(folder, "dist");
   for (const file of readdirSync(dist, { recursive: true })) if (/\.js(\.map)?$/.test(file)) rmSync(join(dist, file));
@@ -71,7 +71,7 @@ async function bundle(folder) {
 
 /**
  * Bundles the program of a package with the packages that it imports, because one file starts faster than fifteen, and
- * an installation downloads one package. Code that only some commands need is in files of its own.
+ * an installation downloads one package. Code of single commands is in files of its own.
  */
 async function bundleProgram(folder) {
   const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));

@@ -13,6 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,6 +26,9 @@ const peers = [
   { program: "ssh", package: "openssh-client", use: "a client of TunnelHost" },
   { program: "ssh-keygen", package: "openssh-client", use: "the keys of every integration test" },
   { program: "sk-dummy.so", package: "openssh-tests", use: "security keys in software" },
+  { program: "test-exec.sh", package: "openssh-tests", use: "OpenSSH's own scripts" },
+  { program: "ip", package: "iproute2", use: "a network of its own for each of OpenSSH's scripts" },
+  { program: "tmux", package: "tmux", use: "a terminal for the prompts of postern" },
   { program: "dropbear", package: "dropbear-bin", use: "a second SSH server" },
   { program: "dbclient", package: "dropbear-bin", use: "a client of our own server" },
   { program: "plink", package: "putty-tools", use: "a client of our own server" },
@@ -75,6 +79,7 @@ for (const peer of absent) {
 }
 if (absent.length === 0) console.log(`setup: ${peers.map(({ program }) => program).join(", ")} are installed`);
 makeNewerDebian();
+addScripts(newerDebian());
 makeNextDebian();
 
 function lacking() {
@@ -87,6 +92,7 @@ function lacking() {
     "/bin",
     "/usr/lib/python3/dist-packages",
     "/usr/include",
+    "/usr/lib/openssh/regress",
     "/usr/lib/openssh/regress/misc/sk-dummy",
     "/usr/share/gocode/src",
   ];
@@ -117,6 +123,24 @@ function makeNewerDebian() {
   if (status === 0) return renameSync(part, folder);
   console.log(`${stdout}setup: debootstrap failed; tests that need newer peers are skipped`);
   rmSync(part, { recursive: true, force: true });
+}
+
+/** Unpacks OpenSSH's scripts into the folder with a newer Debian. */
+function addScripts({ folder, release, unpacked, isThere, hasScripts }) {
+  if (!isThere || hasScripts) return;
+  if (!mayInstall()) {
+    console.log(`setup: ${folder} lacks ${unpacked.join(", ")}; tests that need it are skipped`);
+    return;
+  }
+  const work = mkdtempSync(join(tmpdir(), "postern-newer-"));
+  try {
+    console.log(`setup: adding ${unpacked.join(", ")} to ${folder}`);
+    for (const file of packagesOf(release, work)(unpacked)) command("dpkg-deb", ["-x", file, folder], work);
+  } catch (error) {
+    console.log(`setup: ${error.message}; tests that need ${unpacked.join(", ")} of ${release} are skipped`);
+  } finally {
+    rmSync(work, { recursive: true });
+  }
 }
 
 /** Unpacks OpenSSH and ssh-audit of the next Debian in folders of the user's cache. The first run takes 20 seconds. */
@@ -158,8 +182,10 @@ function packagesOf(release, work) {
 }
 
 function unpackOpenSsh({ folder, release }, files) {
-  console.log(`setup: making ${folder}, OpenSSH of Debian ${release}: 60 MB`);
+  console.log(`setup: making ${folder}, OpenSSH of Debian ${release}: 90 MB`);
   unpack(folder, files, (part) => {
+    symlinkSync("mawk", join(part, "usr", "bin", "awk"));
+    writeFileSync(join(part, "etc", "group"), "root:x:0:\nsshd:x:997:\nnogroup:x:65534:\ntty:x:5:\n");
     const users = { root: 0, sshd: 997, nobody: 65_534 };
     const lines = Object.entries(users).map(([name, id]) => `${name}:x:${id}:${id}::/:/bin/sh\n`);
     writeFileSync(join(part, "etc", "passwd"), lines.join(""));
@@ -192,7 +218,12 @@ function unpack(folder, files, finish) {
   mkdirSync(part, { recursive: true });
   for (const file of files) command("dpkg-deb", ["-x", file, part], part);
   finish?.(part);
+  // An earlier set-up may have made it with fewer packages.
+  const old = `${folder}.old`;
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(folder)) renameSync(folder, old);
   renameSync(part, folder);
+  rmSync(old, { recursive: true, force: true });
 }
 
 function command(name, args, cwd) {

@@ -1,14 +1,15 @@
 /**
- * `npm run test:all`, after the bootstrap: the checks, every test, the coverage, the mutation run, the documentation
- * site, the other versions of Node.js, and fifteen minutes each of the soak and of fuzzing. Runs all of them, and fails
- * if one failed.
+ * `npm run test:all`, after the bootstrap: the checks, every test in its long variant, OpenSSH's scripts, the coverage,
+ * the mutation run, the documentation site, the other versions of Node.js, and fifteen minutes each of the soak and of
+ * fuzzing. Runs all of them, and fails if one failed.
  * @module
  */
 import { run } from "./lib/run.mjs";
 
 const steps = [
   { name: "check", args: ["scripts/check.mjs"] },
-  { name: "tests", args: ["scripts/test.mjs"] },
+  { name: "tests", args: ["scripts/test.mjs"], env: { POSTERN_TESTS: "all" } },
+  { name: "OpenSSH's scripts", args: ["scripts/regress.mjs"] },
   { name: "coverage", args: ["scripts/coverage.mjs"] },
   { name: "mutation", args: ["scripts/mutation.mjs"] },
   { name: "site", args: ["site/build.mjs"] },

@@ -5,6 +5,7 @@ import { ConnectionMachine } from "@postern/connection";
 import type { DirectionKeys, PacketSealer } from "@postern/crypto";
 import * as noble from "@postern/noble";
 import * as node from "@postern/node";
+import { chacha20Poly1305 } from "@postern/wasm";
 import { type Bytes, ChannelData, ChannelOpen, ChannelRequest, ChannelWindowAdjust, utf8 } from "@postern/wire";
 
 export interface MicroRow {
@@ -31,6 +32,7 @@ function ciphers(): void {
   for (const [implementation, { ciphers }] of Object.entries({
     "node:crypto": node.modernAlgorithms,
     noble: noble.modernAlgorithms,
+    WebAssembly: { ciphers: [chacha20Poly1305] },
   })) {
     for (const cipher of ciphers) {
       for (const size of [64, 1_024, 32_768]) {

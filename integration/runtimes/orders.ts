@@ -17,13 +17,16 @@ export interface Orders {
   readonly bytes: number;
   /** The number of bytes in one direction after which a rekey starts. */
   readonly rekeyBytes: number;
+  /** Whether to run the vectors, too. */
+  readonly vectors: boolean;
 }
 
 /** The results of the program. */
 export interface Report {
   readonly version: string;
   readonly scenario: ScenarioReport | { readonly error: string };
-  readonly vectors: VectorsReport;
+  /** Missing if they were not ordered. */
+  readonly vectors?: VectorsReport;
 }
 
 export interface ScenarioReport {

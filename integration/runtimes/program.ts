@@ -1,4 +1,4 @@
-/** The program that runs in every runtime: the scenario, then all vectors, then the report. @module */
+/** The program that runs in every runtime: the scenario, then the vectors if ordered, then the report. @module */
 
 import { files } from "virtual:vectors";
 import type { Algorithms } from "@postern/crypto";
@@ -17,7 +17,8 @@ export async function runProgram(
 ): Promise<void> {
   const control = await takeOrders(url);
   const outcome = await scenario(platform, control).catch((error: unknown) => ({ error: describe(error) }));
-  await control.report({ version, scenario: outcome, vectors: await runVectors(files, algorithms) });
+  const vectors = control.orders.vectors ? { vectors: await runVectors(files, algorithms) } : {};
+  await control.report({ version, scenario: outcome, ...vectors });
 }
 
 async function runVectors(all: typeof files, algorithms: Algorithms): Promise<VectorsReport> {

@@ -18,6 +18,8 @@ export interface Runtime {
   readonly node: boolean;
   /** The reason why the runtime cannot run here. */
   readonly missing?: string | undefined;
+  /** Where its vectors run, if not here. */
+  readonly vectors?: string;
   /** True if the program is a page of the control server. */
   readonly page?: boolean;
   /** Starts the program at `file`. `folder` belongs to the runtime. */
@@ -37,24 +39,19 @@ const workerd = (require("workerd") as { readonly default: string }).default;
 export function runtimes(nodes: readonly string[]): readonly Runtime[] {
   const deno = denoProgram();
   const bun = bunProgram();
-  const onNode = (name: string, command: readonly string[]): Runtime[] => [
-    {
+  const onNode = (name: string, command: readonly string[], vectors?: string): Runtime[] =>
+    [
+      { over: "@postern/node", entry: "node" },
+      { over: "@postern/web, Duplex.toWeb", entry: "node-streams" },
+    ].map((row) => ({
+      ...row,
       name,
-      over: "@postern/node",
-      entry: "node",
       node: true,
       start: commandLine([...command]),
-    },
-    {
-      name,
-      over: "@postern/web, Duplex.toWeb",
-      entry: "node-streams",
-      node: true,
-      start: commandLine([...command]),
-    },
-  ];
+      ...(vectors !== undefined && { vectors }),
+    }));
   return [
-    ...onNode("Node", [process.execPath]),
+    ...onNode("Node", [process.execPath], "unit tests"),
     ...nodes.flatMap((version) => onNode(`Node ${version}`, ["npx", "--yes", `node@${version}`])),
     { name: "Deno", over: "@postern/node", entry: "node", node: true, start: commandLine([deno, "run", "-A"]) },
     {
@@ -77,6 +74,7 @@ export function runtimes(nodes: readonly string[]): readonly Runtime[] {
       over: "@postern/web, cloudflare:sockets",
       entry: "workerd",
       node: false,
+      vectors: "below",
       start: worker("2025-06-01"),
     },
     {

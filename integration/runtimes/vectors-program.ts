@@ -1,11 +1,10 @@
 /** The program of `npm run vectors`: runs every file against each provider of the runtime, and reports. @module */
 
 import { files } from "virtual:vectors";
-import type { Algorithms, Hash } from "@postern/crypto";
-import { createChaCha20Poly1305 } from "@postern/crypto";
+import type { Algorithms, Cipher, Hash } from "@postern/crypto";
 import * as noble from "@postern/noble";
 import { type KeyFileReader, testsOfFile } from "@postern/testkit/portable";
-import { poly1305 } from "@postern/wasm";
+import { chacha20Poly1305, compilesWebAssembly, scalarChacha20Poly1305 } from "@postern/wasm";
 import { webSshEd25519 } from "@postern/web";
 
 /** The results of one provider for one kind of vectors. */
@@ -54,14 +53,16 @@ export function nodeProvider(algorithms: Algorithms, keyFiles: KeyFileReader): P
   return { name: "node", algorithms, hashes: own, keyFiles, excuse };
 }
 
-/** Poly1305 in WebAssembly. GHASH, the other primitive there, runs with `node`, for packets of up to 148 bytes. */
-const wasmProvider: Provider = {
-  name: "wasm",
-  algorithms: { ...none, ciphers: [createChaCha20Poly1305(noble.chacha20, poly1305)] },
+/** The cipher in WebAssembly. GHASH, the other primitive there, runs with `node`, for packets of up to 148 bytes. */
+const wasmProvider = (name: string, cipher: Cipher): Provider => ({
+  name,
+  algorithms: { ...none, ciphers: [cipher] },
   hashes,
-  excuse: (_kind, algorithm) =>
-    algorithm === "chacha20-poly1305@openssh.com" ? canCompile() : "no implementation in WebAssembly",
-};
+  excuse(_kind, algorithm) {
+    if (algorithm !== "chacha20-poly1305@openssh.com") return "no implementation in WebAssembly";
+    return compilesWebAssembly() ? undefined : "the runtime does not compile WebAssembly";
+  },
+});
 
 const webCryptoProvider: Provider = {
   name: "WebCrypto",
@@ -71,16 +72,12 @@ const webCryptoProvider: Provider = {
     kind === "hostkey" && algorithm === "ssh-ed25519" ? undefined : "no implementation with WebCrypto",
 };
 
-export const webProviders: readonly Provider[] = [nobleProvider, wasmProvider, webCryptoProvider];
-
-function canCompile(): string | undefined {
-  try {
-    poly1305(new Uint8Array(16), new Uint8Array(32));
-    return undefined;
-  } catch {
-    return "the runtime does not compile WebAssembly";
-  }
-}
+export const webProviders: readonly Provider[] = [
+  nobleProvider,
+  wasmProvider("wasm", chacha20Poly1305),
+  wasmProvider("wasm without SIMD", scalarChacha20Poly1305),
+  webCryptoProvider,
+];
 
 /** Never rejects because of a failed test: failures are reported. */
 export async function runVectors(url: string, version: string, providers: readonly Provider[]): Promise<void> {

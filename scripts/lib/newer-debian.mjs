@@ -8,21 +8,33 @@ function cached(release, program) {
   return { release, folder, isThere: existsSync(join(folder, program)) };
 }
 
-/** Returns the folder with OpenSSH and dropbear of the stable Debian, which the harness enters with `chroot`. */
+/** The last file of `openssh-tests` that `setup-tests.mjs` unpacks. */
+const scripts = "usr/lib/openssh/regress/test-exec.sh";
+
+/**
+ * Returns the folder with OpenSSH and dropbear of the stable Debian, which the harness enters with `chroot`. OpenSSH's
+ * scripts are unpacked into it without their dependencies, because few of them are needed.
+ */
 export function newerDebian() {
-  return { ...cached("trixie", "usr/sbin/sshd"), packages: ["openssh-server", "openssh-client", "dropbear-bin"] };
+  const place = cached("trixie", "usr/sbin/sshd");
+  const packages = ["openssh-server", "openssh-client", "dropbear-bin"];
+  return { ...place, packages, unpacked: ["openssh-tests"], hasScripts: existsSync(join(place.folder, scripts)) };
 }
 
 /**
  * Returns the folder with OpenSSH of the next Debian: the packages are unpacked, not installed, with the libraries that
- * their programs need and the programs that the harness starts in it.
+ * their programs need, the programs that the harness starts in it, and those of OpenSSH's scripts.
  */
 export function nextDebian() {
-  const programs = ["base-files", "dash", "mount", "openssh-client", "openssh-server", "util-linux"];
+  const programs =
+    "base-files coreutils dash diffutils findutils grep hostname mawk mount openssh-client openssh-common " +
+    "openssh-server openssh-sftp-server openssh-tests procps sed tar util-linux";
   const libraries =
-    "libaudit1 libblkid1 libbsd0 libc6 libcap-ng0 libcrypt1 libedit2 libgcc-s1 libmd0 libmount1 libpam0g libpcre2-8-0 " +
-    "libselinux1 libsmartcols1 libsqlite3-0 libssl3t64 libsystemd0 libtinfo6 libuuid1 libwrap0 libwtmpdb0 libzstd1 zlib1g";
-  return { ...cached("forky", "usr/sbin/sshd"), packages: [...programs, ...libraries.split(" ")] };
+    "libacl1 libattr1 libaudit1 libblkid1 libbsd0 libc-bin libc6 libcap-ng0 libcap2 libcbor0.10 libcrypt1 " +
+    "libdb5.3t64 libedit2 libfido2-1 libgcc-s1 libgmp10 libmd0 libmount1 libncursesw6 libpam-modules " +
+    "libpam-modules-bin libpam0g libpcre2-8-0 libproc2-1 libselinux1 libsmartcols1 libsqlite3-0 libssl3t64 " +
+    "libstdc++6 libsystemd0 libtinfo6 libudev1 libuuid1 libwrap0 libwtmpdb0 libzstd1 zlib1g";
+  return { ...cached("forky", scripts), packages: `${programs} ${libraries}`.split(" ") };
 }
 
 /** Returns the folder with ssh-audit of the next Debian, which is written in Python. */

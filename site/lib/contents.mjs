@@ -50,6 +50,7 @@ export const groups = [
       "docs/audit/clauses.md",
       "docs/audit/states.md",
       "docs/audit/implementations.md",
+      "docs/audit/regress.md",
       "docs/protocol-explorer.md",
       "SECURITY.md",
       "test-vectors/README.md",

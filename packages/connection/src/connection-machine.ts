@@ -188,8 +188,10 @@ export class ConnectionMachine {
   /**
    * Sends as much of `data` (copies) as the window and the sink allow, and returns the number of bytes.
    * If it sends less than all, the event `writable` follows once more can be sent.
+   *
+   * @param dataType sends extended data of this type (RFC 4254 section 5.2)
    */
-  write(id: number, data: Bytes): number {
+  write(id: number, data: Bytes, dataType?: number): number {
     const state = this.#channels.get(id);
     if (state?.phase.at !== "open" || state.phase.out !== "data") return 0;
     const largest = Math.min(state.peerMaxPacket, Limits.maxPacket);
@@ -201,7 +203,7 @@ export class ConnectionMachine {
         if (size === 0 && state.closesAfterWrite) this.#closeDeadlines.expectWindow(id);
         break;
       }
-      this.#sink.send(dataHead(state.peerId, size), data.subarray(sent, sent + size));
+      this.#sink.send(dataHead(state.peerId, size, dataType), data.subarray(sent, sent + size));
       state.sendWindow -= size;
       sent += size;
     }
@@ -230,6 +232,12 @@ export class ConnectionMachine {
     state.phase = { ...state.phase, out: "eof" };
     this.#sink.send(ChannelEof.encode({ recipientChannel: state.peerId }));
     this.#closeIfDone(state);
+  }
+
+  /** After EOF in both directions, the peer's channel stays open until its user closes it, or the peer does. */
+  awaitClose(id: number): void {
+    const state = this.#channels.get(id);
+    if (state !== undefined) state.awaitsClose = true;
   }
 
   /** Announces a `close` after all data. If the data waits too long for window, the event `stalled` follows. */
@@ -408,8 +416,14 @@ export class ConnectionMachine {
 /** One buffer for all, because the sink copies it. */
 const head: Bytes = /* @__PURE__ */ new Uint8Array(9);
 
-/** Encodes the first nine bytes of CHANNEL_DATA. */
-function dataHead(peerId: number, size: number): Bytes {
+/** Encodes the first bytes of CHANNEL_DATA or CHANNEL_EXTENDED_DATA: all but the data. */
+function dataHead(peerId: number, size: number, dataType: number | undefined): Bytes {
+  if (dataType !== undefined) {
+    const data = new Uint8Array(0);
+    const extended = ChannelExtendedData.encode({ recipientChannel: peerId, dataType, data });
+    putUint32(extended, 9, size);
+    return extended;
+  }
   head[0] = ChannelData.number;
   putUint32(head, 1, peerId);
   putUint32(head, 5, size);

@@ -4,7 +4,15 @@ export * from "./aes-gcm.ts";
 export * from "./algorithms.ts";
 export * from "./certificate-names.ts";
 export * from "./chacha20-poly1305.ts";
-export type { Cipher, DirectionKeys, PacketOpener, PacketSealer, PacketShape } from "./cipher.ts";
+export {
+  type Cipher,
+  checkKeys,
+  checkPacketSize,
+  type DirectionKeys,
+  type PacketOpener,
+  type PacketSealer,
+  type PacketShape,
+} from "./cipher.ts";
 export type * from "./kdf.ts";
 export { createCurve25519 } from "./kex/curve25519.ts";
 export { createEcdh, type EphemeralKey } from "./kex/ecdh.ts";

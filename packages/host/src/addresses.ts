@@ -1,10 +1,18 @@
 /** The addresses that a forwarding listens on: OpenSSH's rules for GatewayPorts, sshd_config(5). @module */
+import { describeType, SshError } from "@postern/wire";
 
 /**
  * The addresses that a forwarding listens on: `no` is loopback, `yes` all addresses, `clientspecified` the client's
  * choice.
  */
 export type GatewayPorts = "no" | "yes" | "clientspecified";
+
+/** @throws SshError `misuse` for anything else */
+export function expectGatewayPorts(given: unknown): void {
+  if (given === "no" || given === "yes" || given === "clientspecified") return;
+  const got = typeof given === "string" ? `"${given}"` : describeType(given);
+  throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
+}
 
 /** The result of {@link bindAddresses}. */
 export interface Binding {

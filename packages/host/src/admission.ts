@@ -1,15 +1,24 @@
 /** Admission of new connections: their number, logins in progress, and penalties of sources. @module */
 import type { Random } from "@postern/crypto";
-import { sourceOf } from "./ip.ts";
-import type { HostLimits, PenaltyLimits } from "./limits.ts";
+import { type AddressList, sourceOf } from "./ip.ts";
+import { addressListOf, type HostLimits, type PenaltyLimits } from "./limits.ts";
 
 /** Why a connection was refused before its first byte. */
-export type AdmissionRefusal = "closing" | "connections" | "startups" | "penalties" | "totalMemory";
+export type AdmissionRefusal =
+  | "closing"
+  | "connections"
+  | "startups"
+  | "startupsPerSource"
+  | "penalties"
+  | "totalMemory";
 
 /** The reason for a penalty of a client's source. */
 export type Offence = "authFail" | "noAuth" | "grace";
 
-type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "penalties">;
+type AdmissionLimits = Pick<
+  HostLimits,
+  "connections" | "startups" | "startupsPerSource" | "sourceBits" | "penalties"
+>;
 
 /** Counts connections that have not logged in, and records penalties of sources. */
 export class Admission {
@@ -17,7 +26,10 @@ export class Admission {
   readonly #now: () => number;
   #limits: AdmissionLimits;
   #penalties: Penalties | undefined;
+  #exempt: AddressList | undefined;
   #startups = 0;
+  /** Startups by source. A source without one has no entry. */
+  readonly #perSource = new Map<string, number>();
 
   constructor(limits: AdmissionLimits, random: Random, now: () => number) {
     this.#random = random;
@@ -32,29 +44,49 @@ export class Admission {
     if (limits.penalties === false) this.#penalties = undefined;
     else if (this.#penalties === undefined) this.#penalties = new Penalties(limits.penalties, this.#now);
     else this.#penalties.limits = limits.penalties;
+    this.#exempt = limits.penalties === false ? undefined : addressListOf(limits.penalties.exempt);
   }
 
   /** Returns why a new connection is refused, or `undefined`. An admitted one is a startup until `startupEnded`. */
   enter(host: string | undefined, connections: number): AdmissionRefusal | undefined {
     if (connections >= this.#limits.connections) return "connections";
-    if (host !== undefined && this.#penalties?.refuses(sourceOf(host))) return "penalties";
+    if (this.#penaltiesOf(host)?.refuses(this.#sourceOf(host))) return "penalties";
     if (this.#dropsEarly()) return "startups";
+    const source = this.#sourceOf(host);
+    const startups = this.#perSource.get(source) ?? 0;
+    if (source !== "" && startups >= this.#limits.startupsPerSource) return "startupsPerSource";
     this.#startups++;
+    this.#perSource.set(source, startups + 1);
     return undefined;
   }
 
   /** Call when an admitted client has logged in or disconnected. */
-  startupEnded(): void {
+  startupEnded(host?: string): void {
     this.#startups--;
+    // After a change of `sourceBits`, the source may have another name.
+    const source = this.#sourceOf(host);
+    const startups = this.#perSource.get(source) ?? 0;
+    if (startups > 1) this.#perSource.set(source, startups - 1);
+    else this.#perSource.delete(source);
+    if (this.#startups === 0) this.#perSource.clear();
   }
 
   punish(host: string | undefined, offence: Offence): void {
-    if (host !== undefined) this.#penalties?.add(sourceOf(host), offence);
+    this.#penaltiesOf(host)?.add(this.#sourceOf(host), offence);
   }
 
   /** Records a failed login. Returns the delay of its answer in milliseconds, which doubles with each failure. */
   failed(host: string | undefined): number {
-    return this.#penalties?.failed(host === undefined ? "" : sourceOf(host)) ?? 0;
+    return this.#penalties?.failed(this.#sourceOf(host)) ?? 0;
+  }
+
+  /** The penalties that apply to an address: none to one that is not known or exempt. */
+  #penaltiesOf(host: string | undefined): Penalties | undefined {
+    return host === undefined || this.#exempt?.includes(host) ? undefined : this.#penalties;
+  }
+
+  #sourceOf(host: string | undefined): string {
+    return host === undefined ? "" : sourceOf(host, this.#limits.sourceBits);
   }
 
   /** MaxStartups of sshd_config(5): the probability grows from `rate` percent at `start` to 100 at `full`. */

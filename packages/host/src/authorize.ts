@@ -3,11 +3,14 @@ import type { MaybePromise } from "@postern/auth";
 import type { Certificate } from "@postern/crypto";
 import { checkOptions, type LoginAttempt } from "@postern/ssh";
 import { describeType, SshError } from "@postern/wire";
+import type { HostClient } from "./client-view.ts";
 import { checkPermissions, type Permissions } from "./permissions.ts";
 import type { Address } from "./platform.ts";
 
 /** An attempt to log in. */
 export type HostLoginAttempt = LoginAttempt & {
+  /** The client that tries to log in. A TunnelHost always sets it. */
+  readonly client?: HostClient | undefined;
   /** The client's address. `undefined` if the pipe was served without an `origin`. */
   readonly origin: Address | undefined;
   /**
@@ -57,7 +60,7 @@ export interface Acceptance {
   readonly partial: readonly string[] | undefined;
 }
 
-const decisionOptions = ["partial", "permitListen", "permitOpen", "noTouchRequired"];
+const decisionOptions = ["partial", "permitListen", "permitOpen", "noTouchRequired", "gatewayPorts", "lowestPort"];
 const acceptableMethods: readonly unknown[] = ["publickey", "password", "keyboard-interactive"];
 
 /**
@@ -71,8 +74,8 @@ export function readDecision(given: unknown): Acceptance | undefined {
   if (!isPlainObject(given))
     throw new SshError("misuse", `expected authorize to return a decision, got ${describeType(given)}`);
   checkOptions("a decision of authorize", given, decisionOptions);
-  const { permitListen, permitOpen, noTouchRequired } = given as Permissions;
-  const permissions = { permitListen, permitOpen, noTouchRequired: noTouchRequired === true };
+  const { permitListen, permitOpen, noTouchRequired, gatewayPorts, lowestPort } = given as Permissions;
+  const permissions = { permitListen, permitOpen, gatewayPorts, lowestPort, noTouchRequired: noTouchRequired === true };
   checkPermissions(permissions);
   return { permissions, partial: "partial" in given ? expectMethods("partial", given.partial) : undefined };
 }

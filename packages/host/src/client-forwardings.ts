@@ -85,8 +85,9 @@ export class ClientForwardings {
 
   async #listen(requested: Requested, connection: SshConnection): Promise<Outcome> {
     const { address, port, path } = requested;
+    const gatewayPorts = this.#context.grants()?.gatewayPorts ?? this.#host.options.gatewayPorts;
     const { hosts, notice } =
-      path === undefined ? bindAddresses(address, this.#host.options.gatewayPorts) : { hosts: [], notice: undefined };
+      path === undefined ? bindAddresses(address, gatewayPorts) : { hosts: [], notice: undefined };
     const forwarding = new Forwarding(requested, hosts, connection, this.#context);
     try {
       await this.#bind(forwarding, requested);
@@ -146,7 +147,9 @@ export class ClientForwardings {
    */
   #refusal(requested: Requested, wantReply: boolean): Exceeded | undefined {
     const { address, port, path } = requested;
-    const { lowestPort, forwardings } = this.#host.options.limits;
+    const { limits } = this.#host.options;
+    const { forwardings } = limits;
+    const lowestPort = this.#context.grants()?.lowestPort ?? limits.lowestPort;
     const because = (reason: string, limit?: Exceeded["limit"]): Exceeded => ({ reason, limit });
     // Each forwarding keeps its address, and each record of the log repeats it.
     if (address.length > Limits.addressCharacters)

@@ -17,8 +17,8 @@ import { verifyUserCertificate } from "./user-certificate.ts";
 
 /** Passes the attempts of one client to `authorize`, and records what was accepted. */
 export class ClientLogin {
-  /** The algorithms of user keys and CAs, as this runtime supports them. */
-  userKeys: readonly PublicKeyAlgorithm[] = [];
+  /** The algorithms of the keys of CAs, as this runtime supports them. */
+  authorityKeys: readonly PublicKeyAlgorithm[] = [];
   /** The method and permissions that were accepted. */
   accepted: { readonly method: string; readonly grants: Grants } | undefined;
   /** The keys of all successes, partial ones included. */
@@ -70,17 +70,19 @@ export class ClientLogin {
 
   /** The attempt as passed to `authorize`. Records that a password has come. Verifies a certificate. */
   async #attemptForAuthorize(attempt: LoginAttempt, number: number): Promise<HostLoginAttempt> {
-    const { origin } = this.#client;
-    if (attempt.method === "publickey") return { ...attempt, origin, certificate: await this.#certificateOf(attempt) };
+    const client = this.#client;
+    const { origin } = client;
+    if (attempt.method === "publickey")
+      return { ...attempt, client, origin, certificate: await this.#certificateOf(attempt) };
     if (attempt.method === "password") this.#passwordAttempt = number;
-    if (attempt.method !== "keyboard-interactive") return { ...attempt, origin };
+    if (attempt.method !== "keyboard-interactive") return { ...attempt, client, origin };
     const ask: typeof attempt.ask = async (request) => {
       this.#passwordAttempt = undefined;
       const answers = await attempt.ask(request);
       this.#passwordAttempt = number;
       return answers;
     };
-    return { ...attempt, origin, ask };
+    return { ...attempt, client, origin, ask };
   }
 
   /** @throws SshError `key` if the key is revoked, or its certificate is malformed or not signed by its CA */
@@ -89,7 +91,7 @@ export class ClientLogin {
     const certificate = isCertificate(publicKey) ? parseCertificate(publicKey) : undefined;
     const revoked = revocations.keyReason({ publicKey, certificate }) ?? options.revokedKeys?.reason(publicKey);
     if (revoked !== undefined) throw new SshError("key", `expected a key that is not revoked, but ${revoked}`);
-    if (certificate !== undefined) await verifyUserCertificate(certificate, this.userKeys);
+    if (certificate !== undefined) await verifyUserCertificate(certificate, this.authorityKeys);
     return certificate;
   }
 

@@ -91,7 +91,7 @@ export class Client implements TakeoverClient {
       error = toSshError(cause, "closed", "the connection failed");
     }
     if (this.#connection === undefined) {
-      admission.startupEnded();
+      admission.startupEnded(this.origin?.host);
       if (!this.#abort.signal.aborted) admission.punish(this.origin?.host, this.#attempts.offence(error));
     }
     await this.#requests.end();
@@ -170,9 +170,16 @@ export class Client implements TakeoverClient {
 
   async #serve(pipe: BytePipe): Promise<SshConnection> {
     const { options, platform } = this.#context;
-    const { limits, rekey, keepAlive, methods, banner } = options;
-    const algorithms = platform.prepare === undefined ? options.algorithms : await platform.prepare(options.algorithms);
-    this.#attempts.userKeys = algorithms.hostKeys;
+    const { limits, rekey, keepAlive, methods, banner, versionAddendum } = options;
+    const { prepare = async (given) => given } = platform;
+    const algorithms = await prepare(options.algorithms);
+    let { hostKeys: userKeys } = algorithms;
+    this.#attempts.authorityKeys = userKeys;
+    if (options.userKeys !== undefined) {
+      // A list of user keys says nothing about the keys of CAs.
+      this.#attempts.authorityKeys = (await prepare(platform.algorithms)).hostKeys;
+      userKeys = (await prepare({ ...algorithms, hostKeys: options.userKeys })).hostKeys;
+    }
     let tap: PacketTap | undefined;
     try {
       tap = options.tap?.(this);
@@ -184,9 +191,11 @@ export class Client implements TakeoverClient {
       tap,
       hostKeys: this.#hostKeys,
       algorithms,
+      userKeys,
       rekey,
       keepAlive,
       methods,
+      versionAddendum,
       random: platform.random,
       attempts: limits.attempts,
       loginTimeoutMs: limits.loginTimeoutMs,
@@ -202,7 +211,7 @@ export class Client implements TakeoverClient {
   /** Runs before any request of the client, so that a `login` listener can prepare for the client or disconnect it. */
   #loggedIn(connection: SshConnection): void {
     const { admission, fingerprint, emit } = this.#context;
-    admission.startupEnded();
+    admission.startupEnded(this.origin?.host);
     this.#connection = connection;
     // A revocation may have come after the decision.
     const revoked = this.revoked;

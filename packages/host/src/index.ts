@@ -17,7 +17,8 @@ export type { GivenHostLimits, HostLimits, LimitName, PenaltyLimits } from "./li
 export type { HostLogin, LoginCertificate } from "./login-identity.ts";
 export type { ReloadOptions, TunnelHostOptions } from "./options.ts";
 export { createHashPassword, type HashCost, type HashPassword, type PasswordFunctions } from "./password-hash.ts";
-export type { Permissions, Permit } from "./permissions.ts";
+export { AddressList } from "./ip.ts";
+export { type Permissions, type Permit, restrict } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
 export { createPolicy, type UserPolicy } from "./policy.ts";
 export type { Revocation } from "./revocations.ts";

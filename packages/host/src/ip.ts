@@ -3,11 +3,21 @@ import { matchPattern } from "@postern/keys";
 import { parseIp } from "@postern/ssh";
 import { quote, SshError } from "@postern/wire";
 
-/** Returns the source that limits apply to: an IPv4 address, or the /64 network of an IPv6 address. */
-export function sourceOf(host: string): string {
+/** How many bits of an address make a source. */
+export interface SourceBits {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** An IPv4 address alone; an IPv6 network of 64 bits, because a single client has as many addresses. */
+export const defaultSourceBits: SourceBits = { ipv4: 32, ipv6: 64 };
+
+/** Returns the source that limits apply to: the network that an address is in. */
+export function sourceOf(host: string, { ipv4, ipv6 }: SourceBits = defaultSourceBits): string {
   const bytes = parseIp(host);
   if (bytes === undefined) return host;
-  return bytes.length === 4 ? bytes.join(".") : `${bytes.slice(0, 8).join(".")}/64`;
+  const bits = bytes.length === 4 ? ipv4 : ipv6;
+  return `${bytes.map((byte, index) => masked(byte, index, bits)).join(".")}/${bits}`;
 }
 
 /** Returns an IPv4-mapped IPv6 address as IPv4, and any other text unchanged. */

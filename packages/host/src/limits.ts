@@ -1,6 +1,7 @@
 /** The limits of a TunnelHost, their defaults and checks. @module */
 import { checkOptions } from "@postern/ssh";
-import { expectNumber, ServerLimits, SshError } from "@postern/wire";
+import { expectNumber, expectType, ServerLimits, SshError } from "@postern/wire";
+import { AddressList, defaultSourceBits, type SourceBits } from "./ip.ts";
 
 /** Penalties for sources of failed connections, as PerSourcePenalties of sshd_config(5). Times are in milliseconds. */
 export interface PenaltyLimits {
@@ -19,6 +20,8 @@ export interface PenaltyLimits {
   readonly maxDelayMs: number;
   /** Number of sources that are remembered. */
   readonly maxSources: number;
+  /** Addresses and networks without penalties, separated by commas, as PerSourcePenaltyExemptList. Default: none. */
+  readonly exempt: string;
 }
 
 /** The limits of a TunnelHost. */
@@ -31,6 +34,13 @@ export interface HostLimits {
    */
   readonly startups: { readonly start: number; readonly rate: number; readonly full: number };
   readonly penalties: PenaltyLimits | false;
+  /** Clients of one source that have not logged in, as PerSourceMaxStartups of sshd_config(5). Default: no limit. */
+  readonly startupsPerSource: number;
+  /**
+   * Bits of an address that make a source for `startupsPerSource` and `penalties`, as PerSourceNetBlockSize of
+   * sshd_config(5).
+   */
+  readonly sourceBits: SourceBits;
   /** Milliseconds from the first byte until login. */
   readonly loginTimeoutMs: number;
   /** Refused login attempts per connection. */
@@ -72,7 +82,8 @@ export interface HostLimits {
 export type LimitName = keyof HostLimits;
 
 /** The option `limits`: any part of {@link HostLimits}. */
-export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties">> & {
+export type GivenHostLimits = Partial<Omit<HostLimits, "startups" | "penalties" | "sourceBits">> & {
+  readonly sourceBits?: Partial<SourceBits>;
   readonly startups?: Partial<HostLimits["startups"]>;
   readonly penalties?: Partial<PenaltyLimits> | false;
 };
@@ -90,7 +101,10 @@ export const defaultHostLimits: Omit<HostLimits, DerivedLimit> & { readonly pena
     delayMs: 50,
     maxDelayMs: 3_000,
     maxSources: 16_384,
+    exempt: "",
   },
+  startupsPerSource: Number.POSITIVE_INFINITY,
+  sourceBits: defaultSourceBits,
   loginTimeoutMs: 120_000,
   attempts: ServerLimits.authAttempts,
   channels: 512,
@@ -110,9 +124,10 @@ type DerivedLimit = (typeof derivedLimits)[number];
 /** Fills in the defaults. @throws SshError `misuse` for an unknown limit or a value out of range */
 export function checkLimits(given: GivenHostLimits = {}): HostLimits {
   checkLimitNames(given);
-  const { startups: givenStartups = {}, penalties: givenPenalties = {}, ...rest } = given;
-  const { startups: defaultStartups, penalties: defaultPenalties, ...others } = defaultHostLimits;
+  const { startups: givenStartups = {}, penalties: givenPenalties = {}, sourceBits: givenBits = {}, ...rest } = given;
+  const { startups: defaultStartups, penalties: defaultPenalties, sourceBits: bits, ...others } = defaultHostLimits;
   checkOptions("limits.startups", givenStartups, Object.keys(defaultStartups));
+  const sourceBits = readSourceBits(givenBits, bits);
   const { channels = others.channels, connections = others.connections } = rest;
   expectNumbers("limits", { channels, connections });
   const derived: Pick<HostLimits, DerivedLimit> = {
@@ -128,11 +143,32 @@ export function checkLimits(given: GivenHostLimits = {}): HostLimits {
     throw new SshError("misuse", "expected limits.memory to be a finite number of bytes, got Infinity");
   }
   expectNumbers("limits.startups", startups);
-  if (givenPenalties === false) return { ...numbers, startups, penalties: false };
+  if (givenPenalties === false) return { ...numbers, startups, sourceBits, penalties: false };
   checkOptions("limits.penalties", givenPenalties, Object.keys(defaultPenalties));
   const penalties: PenaltyLimits = { ...defaultPenalties, ...(givenPenalties as Partial<PenaltyLimits>) };
-  expectNumbers("limits.penalties", penalties);
-  return { ...numbers, startups, penalties };
+  const { exempt, ...times } = penalties;
+  expectNumbers("limits.penalties", times);
+  expectType("limits.penalties.exempt", exempt, "string");
+  try {
+    addressListOf(exempt);
+  } catch (cause) {
+    throw new SshError("misuse", `limits.penalties.exempt: ${(cause as Error).message}`, { cause });
+  }
+  return { ...numbers, startups, sourceBits, penalties };
+}
+
+/** Returns the addresses of `exempt`, or `undefined` for an empty list. @throws SshError `key` if it is malformed */
+export function addressListOf(list: string): AddressList | undefined {
+  return list === "" ? undefined : new AddressList(list, true);
+}
+
+function readSourceBits(given: Partial<SourceBits>, defaults: SourceBits): SourceBits {
+  checkOptions("limits.sourceBits", given, Object.keys(defaults));
+  const bits = { ...defaults, ...given };
+  expectNumbers("limits.sourceBits", bits);
+  if (bits.ipv4 > 32 || bits.ipv6 > 128)
+    throw new SshError("misuse", `expected limits.sourceBits of at most 32 and 128, got ${bits.ipv4} and ${bits.ipv6}`);
+  return bits;
 }
 
 /** @throws SshError `misuse` for an unknown limit */

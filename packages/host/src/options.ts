@@ -6,12 +6,13 @@ import {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  checkVersionAddendum,
   type Log,
   type PacketTap,
   rekeyLimits,
 } from "@postern/ssh";
 import { type Bytes, describeType, equal, expectType, SshError } from "@postern/wire";
-import type { GatewayPorts } from "./addresses.ts";
+import { expectGatewayPorts, type GatewayPorts } from "./addresses.ts";
 import { type Authorize, expectMethods } from "./authorize.ts";
 import type { HostClient, HostForwarding } from "./client-view.ts";
 import { checkLimitNames, checkLimits, type GivenHostLimits, type HostLimits } from "./limits.ts";
@@ -49,6 +50,13 @@ export interface TunnelHostOptions {
    * require remain: 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
+  /**
+   * The algorithms that users may sign with, best first, as PubkeyAcceptedAlgorithms of sshd_config(5). Default: those of
+   * `algorithms.hostKeys`.
+   */
+  readonly userKeys?: Algorithms["hostKeys"] | undefined;
+  /** Comments after the software version that the host sends first, as VersionAddendum of sshd_config(5). */
+  readonly versionAddendum?: string | undefined;
   /** A message that clients show before login (RFC 4252 section 5.4). */
   readonly banner?: string;
   /**
@@ -80,16 +88,15 @@ export interface TunnelHostOptions {
   readonly tap?: (client: HostClient) => PacketTap | undefined;
 }
 
+/** The options that may be `undefined`. */
+type OptionalOption = "banner" | "tap" | "url" | "log" | "userKeys" | "versionAddendum";
+
 /** Options with the defaults filled in. */
 export type CheckedHostOptions = Required<
-  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "banner" | "revokedKeys" | "tap" | "url" | "log">
-> & {
+  Omit<TunnelHostOptions, "algorithms" | "limits" | "keepAlive" | "revokedKeys" | OptionalOption>
+> & { readonly [Name in OptionalOption]: TunnelHostOptions[Name] | undefined } & {
   readonly revokedKeys: RevokedKeys | undefined;
   readonly algorithms: Algorithms;
-  readonly banner: string | undefined;
-  readonly tap: TunnelHostOptions["tap"];
-  readonly url: TunnelHostOptions["url"];
-  readonly log: Log | undefined;
   readonly keepAlive: { readonly intervalMs: number; readonly countMax: number };
   readonly limits: HostLimits;
 };
@@ -104,7 +111,9 @@ const hostOptions = [
   "gatewayPorts",
   "socketMode",
   "algorithms",
+  "userKeys",
   "rekey",
+  "versionAddendum",
   "banner",
   "keepAlive",
   "limits",
@@ -117,8 +126,12 @@ const hostOptions = [
 /** The options that `reload` may not change. */
 type FixedOption = "tap" | "log";
 
-/** Options of `reload`: any of a TunnelHost's, except `tap` and `log`. */
-export type ReloadOptions = Partial<Omit<TunnelHostOptions, FixedOption>>;
+/** Options of `reload`: any of a TunnelHost's, except `tap` and `log`. `undefined` stands for the default. */
+export type ReloadOptions = {
+  readonly [Name in keyof Omit<TunnelHostOptions, FixedOption | "limits">]?: TunnelHostOptions[Name] | undefined;
+} & {
+  readonly limits?: { readonly [Name in keyof GivenHostLimits]?: GivenHostLimits[Name] | undefined } | undefined;
+};
 
 /** Returns the options after a reload. `limits` is merged, any other option is replaced. @throws SshError `misuse` */
 export function reloadedOptions(current: TunnelHostOptions, changed: ReloadOptions): TunnelHostOptions {
@@ -127,9 +140,16 @@ export function reloadedOptions(current: TunnelHostOptions, changed: ReloadOptio
     changed,
     hostOptions.filter((name) => name !== "tap" && name !== "log"),
   );
-  if (changed.limits === undefined) return { ...current, ...changed };
-  checkLimitNames(changed.limits);
-  return { ...current, ...changed, limits: { ...current.limits, ...changed.limits } };
+  const { limits, ...others } = changed;
+  if (limits !== undefined) checkLimitNames(limits as GivenHostLimits);
+  const isReset = "limits" in changed && limits === undefined;
+  const merged = withoutUndefined({ ...current.limits, ...limits }) as GivenHostLimits;
+  const options = { ...current, ...others, limits: isReset ? {} : merged };
+  return withoutUndefined(options) as unknown as TunnelHostOptions;
+}
+
+function withoutUndefined(given: object): object {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 /** @throws SshError `misuse` that names the option, the expected value and the actual one */
@@ -148,6 +168,8 @@ export function checkHostOptions(
     rekey = {},
     banner,
     takeover = "user",
+    userKeys,
+    versionAddendum,
     url,
     log,
     tap,
@@ -159,10 +181,7 @@ export function checkHostOptions(
     const got = describeType(authorize);
     throw new SshError("misuse", `expected authorize to be a function such as policy({ … }), got ${got}`);
   }
-  if (!["no", "yes", "clientspecified"].includes(gatewayPorts)) {
-    const got = typeof gatewayPorts === "string" ? `"${gatewayPorts}"` : describeType(gatewayPorts);
-    throw new SshError("misuse", `expected gatewayPorts to be no, yes or clientspecified, got ${got}`);
-  }
+  expectGatewayPorts(gatewayPorts);
   if (!Number.isInteger(socketMode) || socketMode < 0 || socketMode > 0o777) {
     throw new SshError("misuse", `expected socketMode to be from 0 to 0o777, got ${describeType(socketMode)}`);
   }
@@ -170,6 +189,8 @@ export function checkHostOptions(
   if (takeover !== "user" && takeover !== "key" && takeover !== false) {
     throw new SshError("misuse", `expected takeover to be "user", "key" or false, got ${describeType(takeover)}`);
   }
+  if (userKeys !== undefined) checkAlgorithms({ hostKeys: userKeys }, defaults);
+  if (versionAddendum !== undefined) checkVersionAddendum(versionAddendum);
   for (const [name, value] of Object.entries({ url, log, tap }))
     if (value !== undefined) expectType(name, value, "function");
   const { methods = authorize.methods ?? ["publickey", "password"] } = given;
@@ -185,6 +206,8 @@ export function checkHostOptions(
     rekey,
     banner,
     takeover,
+    userKeys,
+    versionAddendum,
     url,
     log,
     tap,

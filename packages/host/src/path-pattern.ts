@@ -18,7 +18,8 @@ export function isPlainPath(path: string): boolean {
 }
 
 /**
- * Compiles a pattern such as `/run/tunnels/*`: `*` and `?` match within one part of the path.
+ * Compiles a pattern such as `/run/tunnels/*`: `*` and `?` match within one part of the path, and `**` as the last part
+ * matches one part or more.
  *
  * @throws SshError `misuse` unless the pattern is a plain path itself
  */
@@ -30,7 +31,8 @@ export function pathMatcher(pattern: string): (path: string) => boolean {
   const patterns = pattern.split("/");
   return (path) => {
     const parts = path.split("/");
-    const isInside = isPlainPath(path) && parts.length === patterns.length;
+    const isDeep = patterns.at(-1) === "**" && parts.length >= patterns.length;
+    const isInside = isPlainPath(path) && (isDeep || parts.length === patterns.length);
     return isInside && patterns.every((part, index) => matchPattern(parts[index] ?? "", part));
   };
 }

@@ -1,15 +1,16 @@
 /** The addresses that a user may listen on and connect to, as patterns of sshd(8). @module */
 
 import { matchPattern } from "@postern/keys";
-import { describeType, SshError } from "@postern/wire";
+import { describeType, expectNumber, SshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
+import { expectGatewayPorts, type GatewayPorts } from "./addresses.ts";
 import { pathMatcher } from "./path-pattern.ts";
 
 /**
  * Patterns such as `localhost:8080`, `*:*`, `[::1]:22`, or a function. Only `true` permits; a Promise does not.
  *
  * A pattern that begins with `/` permits UNIX sockets: `/run/tunnels/*`, where `*` and `?` match within one part of the
- * path. A function permits none.
+ * path, and `**` as the last part matches any further parts: `/**` is every socket. A function permits none.
  */
 export type Permit = readonly string[] | ((host: string, port: number) => boolean);
 
@@ -31,10 +32,16 @@ export interface Permissions {
    * it. Applies to this login attempt alone.
    */
   readonly noTouchRequired?: boolean | undefined;
+  /** The addresses that this client may listen on. Default: the option `gatewayPorts` of the host. */
+  readonly gatewayPorts?: GatewayPorts | undefined;
+  /** The lowest port that this client may listen on. Default: `lowestPort` of the host's limits. */
+  readonly lowestPort?: number | undefined;
 }
 
 /** Compiled permissions. */
 export interface Grants {
+  readonly gatewayPorts: GatewayPorts | undefined;
+  readonly lowestPort: number | undefined;
   mayListen(address: string, port: number): boolean;
   mayOpen(host: string, port: number): boolean;
   mayListenPath(path: string): boolean;
@@ -50,8 +57,10 @@ type CombinedPermit = ((host: string, port: number) => boolean) & { readonly [pa
 const noPath = (): boolean => false;
 
 /** Compiles permissions. @throws SshError `misuse` if a pattern is malformed */
-export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
+export function grantsOf({ permitListen, permitOpen, gatewayPorts, lowestPort }: Permissions): Grants {
   return {
+    gatewayPorts,
+    lowestPort,
     mayListen: permitListen === undefined ? () => true : compile(permitListen, listenMatcher),
     mayOpen: permitOpen === undefined ? () => false : compile(permitOpen, openMatcher),
     mayListenPath: permitListen === undefined ? noPath : compilePaths(permitListen),
@@ -62,6 +71,8 @@ export function grantsOf({ permitListen, permitOpen }: Permissions): Grants {
 /** Returns the permissions that both arguments grant: as in sshd, the options of a key only restrict. */
 export function restrict(granted: Permissions, by: Permissions): Permissions {
   return {
+    gatewayPorts: granted.gatewayPorts,
+    lowestPort: granted.lowestPort,
     permitListen: both(granted.permitListen, by.permitListen, "listen"),
     // `permitOpen` defaults to none; restricting none leaves none.
     permitOpen: granted.permitOpen === undefined ? undefined : both(granted.permitOpen, by.permitOpen, "open"),
@@ -81,7 +92,9 @@ function both(one: Permit | undefined, other: Permit | undefined, kind: "listen"
 }
 
 /** Checks the patterns. @throws SshError `misuse` if one is malformed */
-export function checkPermissions({ permitListen, permitOpen }: Permissions): void {
+export function checkPermissions({ permitListen, permitOpen, gatewayPorts, lowestPort }: Permissions): void {
+  if (gatewayPorts !== undefined) expectGatewayPorts(gatewayPorts);
+  if (lowestPort !== undefined) expectNumber("lowestPort", lowestPort);
   for (const [name, permit] of Object.entries({ permitListen, permitOpen })) {
     if (permit === undefined || typeof permit === "function" || Array.isArray(permit)) continue;
     throw new SshError(

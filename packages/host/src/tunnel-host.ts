@@ -46,6 +46,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   closing: "the server is closing",
   connections: "too many connections",
   startups: "too many connections that have not logged in",
+  startupsPerSource: "too many connections of this source that have not logged in",
   totalMemory: "the memory for all clients is in use",
   penalties: "this source is refused until the penalty for its earlier failures has passed",
 };
@@ -117,7 +118,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
 
   /**
    * Replaces options without disconnecting anybody. Options that are not passed remain, as do limits that are not named
-   * in `limits`. New connections use all of them, and a login in progress the new `authorize`. Existing connections
+   * in `limits`; those that are passed as `undefined` have their defaults again. New connections use all of them, and a login in progress the new `authorize`. Existing connections
    * keep their host keys, their permissions, and `channels` and `memory` of the limits; the other limits apply to their
    * next requests. If `revokedKeys` revokes the key of a client, that client is disconnected.
    *

@@ -13,11 +13,13 @@ import { publicKeyObject } from "./public-keys.ts";
 
 export { sha256, sha384, sha512 } from "./hash.ts";
 
-const hmacSha256: make.Hmac = (key) => (head, data) => hmac("sha256", key, head, data);
-const hmacSha512: make.Hmac = (key) => (head, data) => hmac("sha512", key, head, data);
+const hmacSha256: make.Hmac = (key) => hmac("sha256", key);
+const hmacSha512: make.Hmac = (key) => hmac("sha512", key);
 
-function hmac(hash: string, key: Bytes, head: Bytes, data: Bytes): Bytes {
-  return plain(native.createHmac(hash, key).update(head).update(data).digest());
+// Keys are KeyObjects, because Node.js 24 needs 20 to 30 us to import bytes for each object that it creates.
+function hmac(hash: string, key: Bytes): ReturnType<make.Hmac> {
+  const secret = native.createSecretKey(key);
+  return (head, data) => plain(native.createHmac(hash, secret).update(head).update(data).digest());
 }
 
 export const hmacSha2_256: Mac = /* @__PURE__ */ make.createHmacMac("hmac-sha2-256", 32, hmacSha256);
@@ -31,11 +33,12 @@ const tagSize = 16;
 
 function aesGcm(key: Bytes): make.AesGcm {
   const algorithm = `aes-${key.length * 8}-gcm` as native.CipherGCMTypes;
+  const secret = native.createSecretKey(key);
   const short = shortGcm(key);
   return {
     seal(nonce, packet) {
       if (short !== undefined && packet.length <= longestShort) return short.seal(nonce, packet);
-      const cipher = native.createCipheriv(algorithm, key, nonce).setAAD(packet.subarray(0, 4));
+      const cipher = native.createCipheriv(algorithm, secret, nonce).setAAD(packet.subarray(0, 4));
       const text = cipher.update(packet.subarray(4, -tagSize));
       packet.set(text, 4);
       free(text);
@@ -44,7 +47,7 @@ function aesGcm(key: Bytes): make.AesGcm {
     },
     open(nonce, packet) {
       if (short !== undefined && packet.length <= longestShort) return short.open(nonce, packet);
-      const cipher = native.createDecipheriv(algorithm, key, nonce, { authTagLength: tagSize });
+      const cipher = native.createDecipheriv(algorithm, secret, nonce, { authTagLength: tagSize });
       cipher.setAAD(packet.subarray(0, 4)).setAuthTag(packet.subarray(-tagSize));
       const text = cipher.update(packet.subarray(4, -tagSize));
       try {

@@ -44,6 +44,8 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
   /** Default: the system's resolver. */
   readonly lookup?: Lookup | undefined;
+  /** An IP address of this machine to connect from. Default: the system chooses. */
+  readonly localAddress?: string | undefined;
 }
 
 /**
@@ -87,11 +89,12 @@ function race(
   failed: (error: SshError) => void,
 ): Race {
   const { host, port } = target;
-  const { signal, timeoutMs, lookup } = options;
+  const { signal, timeoutMs, lookup, localAddress } = options;
   expectText("host", host);
   expectPort("port", port, 1);
   if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
+  if (localAddress !== undefined) expectText("localAddress", localAddress);
   expectSignal(signal);
   if (signal?.aborted) throw aborted(host, port, signal.reason);
   const attempts = new Race({ host, port }, connected, failed);
@@ -125,6 +128,7 @@ class Race {
   #isOver = false;
   #tls: ConnectionOptions | undefined;
   #preface: Bytes | undefined;
+  #localAddress: string | undefined;
 
   constructor(target: Address, connected: (winner: Socket) => void, failed: (error: SshError) => void) {
     this.#target = target;
@@ -132,7 +136,8 @@ class Race {
     this.#onFailure = failed;
   }
 
-  start({ signal, timeoutMs, lookup = systemLookup, tls, preface }: RaceOptions): void {
+  start({ signal, timeoutMs, lookup = systemLookup, localAddress, tls, preface }: RaceOptions): void {
+    this.#localAddress = localAddress;
     this.#tls = tls;
     this.#preface = preface;
     const { host, port } = this.#target;
@@ -183,7 +188,14 @@ class Race {
     }
     const { port } = this.#target;
     const open = this.#tls === undefined ? connectPiped : connect;
-    const socket = open({ host: at.address, port, allowHalfOpen: true, noDelay: true });
+    const localAddress = this.#localAddress;
+    const socket = open({
+      host: at.address,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      ...(localAddress !== undefined && { localAddress }),
+    });
     const attempt = { at, socket };
     this.#running.push(attempt);
     const connected = (): void => {

@@ -79,7 +79,7 @@ export class TunnelHost extends PortableHost {
   }
 
   /**
-   * Listens for clients.
+   * Listens for clients. In the workers of `node:cluster`, which share the port, each client belongs to one of them.
    *
    * @throws SshError `connect` with the address, the port and the system's reason, such as EADDRINUSE; `misuse`
    *   for wrong options; the signal's reason if the signal aborts
@@ -133,7 +133,8 @@ async function listenOnce(
           if (early === undefined) onSocket(socket);
           else early.push(socket);
         };
-        listeners.push(await listen({ host, port: chosen, ipv6Only: true }, accept));
+        // Otherwise the clients of two workers of a cluster would share their visitors.
+        listeners.push(await listen({ host, port: chosen, ipv6Only: true, exclusive: true }, accept));
       } catch (error) {
         // Several addresses stand for address families, and a machine may lack one.
         const lacking = ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(systemCode(error) ?? "");

@@ -274,21 +274,34 @@ export {
   ReverseTunnel,
 } from "./reverse-tunnel.ts";
 export { socketPipe } from "./socket.ts";
-export type { SshConfigAlgorithms } from "./ssh-config/algorithm-lists.ts";
+export { type SshConfigAlgorithms, selectAlgorithms } from "./ssh-config/algorithm-lists.ts";
 export type { SshConfigPosition } from "./ssh-config/config-line.ts";
 export type { SshConfigForward } from "./ssh-config/forward-options.ts";
-export type { SshConfigForwardLine, SshConfigListen, SshConfigTarget } from "./ssh-config/forwards.ts";
+export {
+  parseForwardSpec,
+  type SshConfigForwardLine,
+  type SshConfigListen,
+  type SshConfigTarget,
+  type SshForwardKind,
+} from "./ssh-config/forwards.ts";
 export type {
   FromSshConfigOptions,
   SshConfigHop,
   SshConfigResult,
   SshConfigTunnelOptions,
 } from "./ssh-config/from-ssh-config.ts";
-export type { SshDestination } from "./ssh-config/jump-hosts.ts";
-export type { SshConfigValues } from "./ssh-config/keywords.ts";
+export { parseSshDestination, type SshDestination } from "./ssh-config/jump-hosts.ts";
+export type { SshConfigValues } from "./ssh-config/keyword-values.ts";
 export type { SshConfigLogin, SshConfigSecrets } from "./ssh-config/login-methods.ts";
 export type { SshConfigSetting } from "./ssh-config/reader.ts";
 export type { ResolvedSshConfig, ResolveSshConfigOptions } from "./ssh-config/resolve.ts";
+export type {
+  SshConfigAddKeysToAgent,
+  SshConfigChannelTimeout,
+  SshConfigIPQoS,
+  SshConfigLogLevel,
+  SshConfigTunnelDevice,
+} from "./ssh-config/session-values.ts";
 export type { SshConfigEnvironment } from "./ssh-config/system.ts";
 export type { SshConfigTokens } from "./ssh-config/tokens.ts";
 export type { SshConfigRekeyLimit } from "./ssh-config/values.ts";

@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly port: number;
   /** listens on `::` without IPv4; default `false` */
   readonly ipv6Only?: boolean | undefined;
+  /** `false`: the workers of a cluster share the port; default `false` */
+  readonly exclusive?: boolean | undefined;
   /** connections that the system queues until they are accepted; default 511 */
   readonly backlog?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -39,7 +41,7 @@ export interface Listener {
  * await listener.close();
  */
 export async function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
-  const { host, port, backlog, ipv6Only = false, signal } = options;
+  const { host, port, backlog, ipv6Only = false, exclusive = false, signal } = options;
   // node:net would listen on loopback for null.
   expectType("host", host, "string");
   expectPort("port", port, 0);
@@ -61,7 +63,9 @@ export async function listen(options: ListenOptions, onSocket: (socket: Socket) 
     server.on("error", (cause) => {
       settle.reject(new SshError("connect", `expected to listen on ${name}, got ${reasonOf(cause)}`, { cause }));
     });
-    server.listen({ host, port, ipv6Only, ...(backlog === undefined ? {} : { backlog }) }, () => settle.resolve());
+    server.listen({ host, port, ipv6Only, exclusive, ...(backlog === undefined ? {} : { backlog }) }, () =>
+      settle.resolve(),
+    );
   });
   const bound = server.address() as AddressInfo;
   return { address: bound.address, port: bound.port, close, setRef: (keepsAlive) => setRef(server, keepsAlive) };

@@ -3,11 +3,17 @@ import { type Bytes, SshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { ChannelCore } from "./channel-core.ts";
 
+/** A chunk of data, or of extended data with its type (RFC 4254 section 5.2). */
+interface Pending {
+  readonly chunk: Bytes;
+  readonly dataType: number | undefined;
+}
+
 /** The sending half of a channel. */
 export class ChannelOutput {
   readonly #channel: ChannelCore;
   /** data that waits for the peer's window or for room in our output */
-  readonly #pending: Bytes[] = [];
+  readonly #pending: Pending[] = [];
   /** size of `#pending` */
   #unsent = 0;
   /** `write` returned `false`, and `drain` has not been called since. */
@@ -32,15 +38,15 @@ export class ChannelOutput {
     return this.#state === "aborted";
   }
 
-  write(chunk: Bytes): boolean {
+  write(chunk: Bytes, dataType?: number): boolean {
     const { id, ended, context, counters } = this.#channel;
     // As with a socket, late data is dropped: the writer cannot know yet.
     if (ended !== undefined || this.#state === "aborted") return false;
     if (this.#state !== "open") throw new SshError("misuse", "expected no write after end, got one");
-    const sent = this.#pending.length === 0 ? this.#send(chunk) : 0;
+    const sent = this.#pending.length === 0 ? this.#send(chunk, dataType) : 0;
     context.scheduleFlush();
     if (sent < chunk.length) {
-      this.#pending.push(chunk.slice(sent));
+      this.#pending.push({ chunk: chunk.slice(sent), dataType });
       this.#countUnsent(this.#unsent + chunk.length - sent);
     } else if (context.machine.hasRoom(id)) return true;
     this.#owesDrain = true;
@@ -78,10 +84,11 @@ export class ChannelOutput {
     if (ended !== undefined || this.#state === "done" || this.#state === "aborted") return;
     let [first] = this.#pending;
     while (first !== undefined) {
-      const sent = this.#send(first);
+      const { chunk, dataType } = first;
+      const sent = this.#send(chunk, dataType);
       this.#countUnsent(this.#unsent - sent);
-      if (sent < first.length) {
-        this.#pending[0] = first.subarray(sent);
+      if (sent < chunk.length) {
+        this.#pending[0] = { chunk: chunk.subarray(sent), dataType };
         return context.scheduleFlush();
       }
       this.#pending.shift();
@@ -99,9 +106,9 @@ export class ChannelOutput {
     context.scheduleFlush();
   }
 
-  #send(chunk: Bytes): number {
+  #send(chunk: Bytes, dataType: number | undefined): number {
     const { id, context, counters } = this.#channel;
-    const sent = context.machine.write(id, chunk);
+    const sent = context.machine.write(id, chunk, dataType);
     counters.bytesOut += sent;
     return sent;
   }

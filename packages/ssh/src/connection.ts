@@ -24,11 +24,11 @@ import type { BytePipe } from "./byte-pipe.ts";
 import type { ConnectionContext } from "./channel-core.ts";
 import { Channels } from "./channels.ts";
 import { deferred, onAbort } from "./deferred.ts";
-import { Driver } from "./driver.ts";
+import { type DrivenSession, Driver } from "./driver.ts";
 import { GlobalRequests } from "./global-requests.ts";
 import { KeepAlive } from "./keepalive.ts";
 import type { ConnectionOptions } from "./options.ts";
-import type { SessionEvent, SessionMachine } from "./session-machine.ts";
+import type { SessionEvent } from "./session-machine.ts";
 import type {
   CallOptions,
   Channel,
@@ -41,10 +41,13 @@ import type {
   SshConnection,
 } from "./ssh-connection.ts";
 
+/** The options that do not concern the session. */
+export type DrivenOptions = Omit<ConnectionOptions, "algorithms" | "random">;
+
 /** The part of a connection that both roles share. Each role passes a handler for its login events. */
 export class Connection implements SshConnection {
-  readonly #options: ConnectionOptions;
-  readonly #session: SessionMachine;
+  readonly #options: DrivenOptions;
+  readonly #session: DrivenSession;
   readonly #machine: ConnectionMachine;
   readonly #driver: Driver;
   readonly #now: () => number;
@@ -59,8 +62,8 @@ export class Connection implements SshConnection {
 
   constructor(
     pipe: BytePipe,
-    session: SessionMachine,
-    options: ConnectionOptions,
+    session: DrivenSession,
+    options: DrivenOptions,
     now: () => number,
     loginEvent: (event: SessionEvent, connection: Connection) => void,
   ) {

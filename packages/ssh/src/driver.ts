@@ -9,6 +9,28 @@ import type { SessionEvent, SessionMachine } from "./session-machine.ts";
 
 const resolved: Promise<void> = /* @__PURE__ */ Promise.resolve();
 
+/** The part of a session that {@link Driver} and the connection use. */
+export type DrivenSession = Pick<
+  SessionMachine,
+  | "acknowledgeNow"
+  | "connection"
+  | "deadline"
+  | "debug"
+  | "disconnect"
+  | "inputEnded"
+  | "keepInput"
+  | "next"
+  | "receive"
+  | "refusesLogin"
+  | "reuseOutput"
+  | "serverSigAlgs"
+  | "sessionId"
+  | "startRekey"
+  | "takeOutput"
+  | "tick"
+  | "wantsInput"
+>;
+
 /** The callbacks of a {@link Driver}. */
 export interface DriverHandler {
   /** Called for each event, in order. If it throws, the connection ends. */
@@ -27,7 +49,7 @@ export class Driver {
   bytesIn = 0;
   bytesOut = 0;
   readonly #pipe: BytePipe;
-  readonly #session: SessionMachine;
+  readonly #session: DrivenSession;
   readonly #handler: DriverHandler;
   readonly #now: () => number;
   #pumping = false;
@@ -40,7 +62,7 @@ export class Driver {
   #timer: { readonly id: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
   readonly #pipeClosed = deferred();
 
-  constructor(pipe: BytePipe, session: SessionMachine, now: () => number, handler: DriverHandler) {
+  constructor(pipe: BytePipe, session: DrivenSession, now: () => number, handler: DriverHandler) {
     this.#pipe = pipe;
     this.#session = session;
     this.#now = now;

@@ -25,18 +25,21 @@ export {
   checkHostKeys,
   checkKeepAlive,
   checkOptions,
+  checkVersionAddendum,
   type HostKeyOption,
   type LoginAttempt,
   rekeyLimits,
   type ServerOptions,
   type VerifiedHostKey,
 } from "./options.ts";
+export { type PlainConnectionOptions, plainConnection } from "./plain-connection.ts";
 export { type HttpConnectOptions, httpConnect } from "./proxy/http-connect.ts";
 export { type ProxyAddress, type ProxyOptions, type ProxyServer, parseProxy } from "./proxy/proxy-server.ts";
 export { acceptSocks, type SocksServerOptions } from "./proxy/socks-server.ts";
 export { type Socks5Options, socks5 } from "./proxy/socks5.ts";
 export { type Free, pump } from "./pump.ts";
 export { setRef } from "./ref.ts";
+export { relayChannel } from "./relay.ts";
 export { accept, type ServerLoginOptions, serverLogin } from "./server.ts";
 export { type OpenSessionOptions, openSession, type Session, type SessionExit } from "./session.ts";
 export { type ServerLogin, type SessionEvent, SessionMachine, type SessionOptions } from "./session-machine.ts";

@@ -11,6 +11,7 @@ import {
   expectText,
   expectType,
   isThenable,
+  quote,
   SshError,
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
@@ -129,6 +130,10 @@ export type LoginAttempt = AttemptContext &
 /** Options of {@link accept}. */
 export interface ServerOptions extends ConnectionOptions {
   readonly hostKeys: readonly Signer[];
+  /** The algorithms of user keys. Default: those of host keys, `algorithms.hostKeys`. */
+  readonly userKeys?: Algorithms["hostKeys"] | undefined;
+  /** Comments after our software version in the identification line (RFC 4253 section 4.2). Default: none. */
+  readonly versionAddendum?: string | undefined;
   /** Names of the methods offered. Default `publickey`, `password`. */
   readonly methods?: readonly string[];
   /** Called when the client has logged in, before its requests are handled. */
@@ -153,10 +158,13 @@ export function checkAlgorithms(given: Partial<Algorithms>, defaults: Partial<Al
   checkOptions("algorithms", given, ["kex", "hostKeys", "ciphers", "macs"]);
   const { kex = defaults.kex, hostKeys = defaults.hostKeys, ciphers = defaults.ciphers, macs = defaults.macs } = given;
   const lists = { kex, hostKeys, ciphers, macs };
-  const isAlgorithm = (one: { readonly name?: unknown }): boolean => typeof one.name === "string";
   for (const [name, list] of Object.entries(lists))
     expectList(`algorithms.${name} to list algorithm values`, list, isAlgorithm);
   return lists as Algorithms;
+}
+
+function isAlgorithm(one: { readonly name?: unknown }): boolean {
+  return typeof one.name === "string";
 }
 
 /** Fills in missing values from `defaults`, and checks all of them. @throws SshError `misuse` */
@@ -193,12 +201,21 @@ export function checkClient(options: ClientOptions): void {
 export function checkServer(options: ServerOptions): void {
   checkConnection(options);
   checkHostKeys(options.hostKeys, options.algorithms.hostKeys);
-  const { methods = [], attempts = 0, banner = "" } = options;
+  const { methods = [], attempts = 0, banner = "", userKeys = [], versionAddendum = "" } = options;
+  expectList("userKeys to list algorithm values", userKeys, isAlgorithm);
+  checkVersionAddendum(versionAddendum);
   expectList("methods to be a list of names", methods, (name) => typeof name === "string");
   expectType("authenticate", options.authenticate, "function");
   expectNumber("attempts", attempts);
   expectType("banner", banner, "string");
   expectFunctions(options, ["onLogin"]);
+}
+
+/** @throws SshError `misuse` unless the text may follow a software version (RFC 4253 section 4.2) */
+export function checkVersionAddendum(text: string): void {
+  expectType("versionAddendum", text, "string");
+  if (!/^[ -~]{0,100}$/.test(text))
+    throw new SshError("misuse", `expected versionAddendum to be at most 100 printable characters, got ${quote(text)}`);
 }
 
 function checkConnection(options: ConnectionOptions): void {

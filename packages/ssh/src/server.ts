@@ -26,13 +26,14 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
       algorithms: options.algorithms,
       random: options.random,
       hostKeys: options.hostKeys,
-      version: identification(options.software ?? defaultSoftware),
+      userKeys: options.userKeys,
+      version: serverVersion(options),
       rekey: rekeyLimits(options.rekey),
       now: now(),
       tap: options.tap,
       login: serverLogin({
         methods: options.methods ?? ["publickey", "password"],
-        algorithms: options.algorithms.hostKeys,
+        algorithms: options.userKeys ?? options.algorithms.hostKeys,
         banner: options.banner,
         attempts: options.attempts,
       }),
@@ -46,6 +47,11 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
   const ended = (error?: unknown): void => login.ended(error ?? new SshError("closed", "the connection was closed"));
   void connection.closed.then(() => ended(), ended);
   return await connection.open("");
+}
+
+/** Returns our identification line, with comments if there are some (RFC 4253 section 4.2). */
+function serverVersion({ software = defaultSoftware, versionAddendum = "" }: ServerOptions): string {
+  return `${identification(software)}${versionAddendum === "" ? "" : ` ${versionAddendum}`}`;
 }
 
 /** Options of {@link serverLogin}. */

@@ -3,6 +3,7 @@
  * Longer than 300 lines, because every message depends on the state of the key exchange.
  * @module
  */
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import {
   type Bytes,
   Debug,
@@ -37,6 +38,8 @@ export interface TransportOptions extends KexOptions {
   readonly rekey: RekeyLimits;
   /** the current time in milliseconds, on the same clock as the argument of `tick` */
   readonly now: number;
+  /** a server's algorithms of user keys, for `server-sig-algs` (RFC 8308 section 3.1); default `algorithms.hostKeys` */
+  readonly userKeys?: readonly PublicKeyAlgorithm[] | undefined;
   /** sees every packet; its errors become the event `tapFailed` */
   readonly tap?: PacketTap | undefined;
 }
@@ -360,7 +363,8 @@ export class TransportMachine {
   /** RFC 8308 section 2.4: EXT_INFO is the first message after the server's first NEWKEYS. */
   #sendExtInfo(): void {
     // As in OpenSSH, plain names stand for certificates, too.
-    const plain = this.#options.algorithms.hostKeys.filter(({ readCertificate }) => readCertificate === undefined);
+    const { algorithms, userKeys = algorithms.hostKeys } = this.#options;
+    const plain = userKeys.filter(({ readCertificate }) => readCertificate === undefined);
     const names = plain.map(({ name }) => name).join(",");
     const extensions = new Map([
       ["server-sig-algs", utf8(names)],

@@ -27,6 +27,17 @@ describe("negotiation", () => {
     }
   });
 
+  it("has no names before both KEXINIT messages have come", () => {
+    const none = { kex: "", hostKey: "", cipherC2s: "", cipherS2c: "", macC2s: undefined, macS2c: undefined };
+    expect(algorithmNames({}, false)).toEqual({
+      ...none,
+      compressionC2s: "none",
+      compressionS2c: "none",
+      postQuantum: false,
+      strict: false,
+    });
+  });
+
   it("picks the client's first name that the server offers, in each list and in either role", () => {
     const theirs = init({
       kexAlgorithms: ["ecdh-sha2-nistp521", "curve25519-sha256"],

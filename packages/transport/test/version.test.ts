@@ -130,6 +130,7 @@ describe("a peer that does not speak SSH", () => {
   it("is rejected after too many lines or too many bytes", () => {
     expect(read("x\n".repeat(Limits.linesBeforeIdentification + 1))).toMatch(/^expected an SSH identification line/);
     expect(read("x".repeat(Limits.bytesBeforeIdentification + 1))).toMatch(/^expected an SSH identification line/);
+    expect(read("x".repeat(Limits.bytesBeforeIdentification))).toMatch(/^waits/);
     expect(read(`${"x\n".repeat(Limits.linesBeforeIdentification)}SSH-2.0-x\n`)).toMatchObject({
       version: "SSH-2.0-x",
     });

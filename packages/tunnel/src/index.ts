@@ -97,7 +97,7 @@ export {
 export type { TimelineEntry, TunnelStats, WireStats } from "./stats.ts";
 export type { Dial, PendingDial, Target, TcpTarget } from "./target.ts";
 export { logTunnel } from "./tunnel-log.ts";
-export { type MeteredTunnel, tunnelMetrics } from "./tunnel-metrics.ts";
+export { type MeteredTunnel, tunnelMetrics, tunnelsMetrics } from "./tunnel-metrics.ts";
 export { visitorFeatures } from "./visitor-features.ts";
 export type {
   ForwardingLimits,

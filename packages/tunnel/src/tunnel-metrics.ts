@@ -18,8 +18,27 @@ export interface MeteredTunnel {
  * `tunnel.metrics()` of `@postern/node` returns the same.
  */
 export function tunnelMetrics(tunnel: MeteredTunnel): string {
+  return encodeOpenMetrics(familiesOf(tunnel));
+}
+
+/**
+ * Returns the figures of several tunnels as OpenMetrics 1.0 text, with the label `tunnel`. Its values are the keys of
+ * the map, so use names that the program or its user has chosen.
+ */
+export function tunnelsMetrics(tunnels: ReadonlyMap<string, MeteredTunnel>): string {
+  const families = new Map<string, MetricFamily>();
+  for (const [name, tunnel] of tunnels) {
+    for (const { samples, ...family } of familiesOf(tunnel)) {
+      const named = samples.map(({ labels, value }) => ({ labels: { tunnel: name, ...labels }, value }));
+      families.set(family.name, { ...family, samples: [...(families.get(family.name)?.samples ?? []), ...named] });
+    }
+  }
+  return encodeOpenMetrics([...families.values()]);
+}
+
+function familiesOf(tunnel: MeteredTunnel): readonly MetricFamily[] {
   const stats = tunnel.stats();
-  return encodeOpenMetrics([
+  return [
     {
       name: "postern_tunnel_state",
       type: "gauge",
@@ -40,7 +59,7 @@ export function tunnelMetrics(tunnel: MeteredTunnel): string {
     ...(stats.roundTripMs === undefined
       ? []
       : [gauge("postern_tunnel_round_trip_seconds", "Round trip of the last keepalive.", stats.roundTripMs / 1000)]),
-  ]);
+  ];
 }
 
 function openForwardings(tunnel: MeteredTunnel): number {

@@ -1,4 +1,4 @@
-/** What `node scripts/assemble.mjs` makes of ghash.wat. @module */
+/** What `node scripts/assemble.mjs` makes of the module ghash. @module */
 
 export const code: string =
   "AGFzbQEAAAABFwRgAn5+AX5gA35+fgF+YAF+AX5gAX8AAwgHAAECAgICAwUDAQABBxICBm1lbW9yeQIABWdoYXNoAAYK/AUHjQIBCH4gAEKRosSIkaLEiBGD" +

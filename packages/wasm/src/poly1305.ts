@@ -4,28 +4,18 @@
  * @module
  */
 import type { Bytes } from "@postern/wire";
-import { code } from "./poly1305-code.ts";
-import { instantiate, type Wasm } from "./wasm.ts";
+import { packetModule } from "./packet-module.ts";
 
-interface Exports {
-  start(): void;
-  blocks(at: number, end: number, highBit: number): void;
-  finish(): void;
-}
-
-/** Offsets in the one page of memory of poly1305.wat. The key is at 0. */
+/** Offsets in the memory. The key is at 0. */
 const tagAt = 72;
-const dataAt = 128;
-const maxData = 65_536 - dataAt;
+const dataAt = 512;
+const maxData = 5 * 65_536 - dataAt;
 /** the bit appended to a whole block, in the highest limb */
 const highBit = 2 ** 24;
 
-let instance: Wasm<Exports> | undefined;
-
 /** Returns the tag of `data` for a one-time key of 32 bytes. No branch and no address depends on a secret. */
 export function poly1305(data: Bytes, key: Bytes): Bytes {
-  instance ??= instantiate(code);
-  const { exports, memory } = instance;
+  const { exports, memory } = packetModule();
   memory.set(key);
   exports.start();
   const whole = data.length - (data.length % 16);

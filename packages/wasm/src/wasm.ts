@@ -1,4 +1,4 @@
-/** Instantiates a module that `node scripts/assemble.mjs` assembled from a `.wat` file. @module */
+/** Instantiates a module that `node scripts/assemble.mjs` assembled from `.wat` files. @module */
 import { type Bytes, fromBase64 } from "@postern/wire";
 
 /** The exports of a module, and its memory as bytes. */
@@ -9,7 +9,12 @@ export interface Wasm<Exports> {
 
 /** @throws Error if the platform has no WebAssembly or forbids compiling it */
 export function instantiate<Exports>(code: string): Wasm<Exports> {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(code)));
+  return instanceOf(new WebAssembly.Module(fromBase64(code)));
+}
+
+/** Instantiates a module that the platform has compiled. */
+export function instanceOf<Exports>(module: WebAssembly.Module): Wasm<Exports> {
+  const { exports } = new WebAssembly.Instance(module);
   const { memory } = exports as unknown as { readonly memory: { readonly buffer: ArrayBuffer } };
   return { exports: exports as Exports, memory: new Uint8Array(memory.buffer) };
 }

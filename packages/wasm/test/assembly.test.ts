@@ -1,18 +1,15 @@
 /** Compares the shipped bytes with the sources. */
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import loadWabt from "wabt";
-import { code as ghash } from "../src/ghash-code.ts";
-import { code as poly1305 } from "../src/poly1305-code.ts";
+// biome-ignore lint/correctness/useImportExtensions: it takes the declarations for the module.
+import { assembled, modules } from "../../../scripts/lib/wasm-modules.mjs";
 
 describe("assembled WebAssembly", () => {
-  it.each([
-    ["ghash.wat", ghash],
-    ["poly1305.wat", poly1305],
-  ])("equals %s", async (file, code) => {
-    const wat = await readFile(new URL(`../src/${file}`, import.meta.url), "utf8");
-    const wabt = await loadWabt();
-    const { buffer } = wabt.parseWat(file, wat, { bulk_memory: true }).toBinary({});
-    expect(code).toBe(Buffer.from(buffer).toString("base64"));
+  it.each(Object.entries(modules))("equals the sources of %s", async (name, { isFile }) => {
+    const { code } = (await import(`../src/${name}-code.ts`)) as { readonly code: string };
+    const bytes = await assembled(name);
+    expect(code).toBe(bytes.toString("base64"));
+    const file = new URL(`../${name}.wasm`, import.meta.url);
+    if (isFile) expect(await readFile(file)).toEqual(bytes);
   });
 });

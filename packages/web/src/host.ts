@@ -23,6 +23,7 @@ import {
   skSshEd25519,
 } from "@postern/noble";
 import { SshError } from "@postern/wire";
+import { prepareAlgorithms } from "./prepare.ts";
 
 const passwordFunctions: PasswordFunctions = { sha256, scrypt, argon2id };
 
@@ -68,7 +69,7 @@ export class TunnelHost extends PortableHost {
   constructor({ listen = refuse, dial = refuse, ...options }: WebTunnelHostOptions) {
     const hostKeys = [...certificateAlgorithms, ...compatibleAlgorithms.hostKeys, skSshEd25519, skEcdsaNistp256];
     const algorithms = { ...modernAlgorithms, hostKeys, ciphers: compatibleAlgorithms.ciphers };
-    super(options, { listen, dial, algorithms, random: webRandom, sha256 });
+    super(options, { listen, dial, algorithms, prepare: prepareAlgorithms, random: webRandom, sha256 });
   }
 }
 

@@ -13,6 +13,7 @@ import {
   visitorFeatures,
 } from "@postern/tunnel";
 import { expectType } from "@postern/wire";
+import { prepareAlgorithms } from "./prepare.ts";
 
 /** Options of a ReverseTunnel whose connections the program opens. */
 export interface WebTunnelOptions extends TunnelOptions {
@@ -62,6 +63,7 @@ export class ReverseTunnel extends PortableTunnel {
       dialTarget: dialTarget !== undefined && createDial("target", dialTarget),
       visitorFeatures,
       algorithms: modernAlgorithms,
+      prepare: prepareAlgorithms,
       random: webRandom,
       sha256,
     });

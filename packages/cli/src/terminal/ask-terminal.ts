@@ -10,6 +10,7 @@
  */
 import fs from "node:fs";
 import tty from "node:tty";
+import { deferred, onAbort } from "@postern/ssh";
 import { createLineEditor, type LineEnd } from "./line-editor.ts";
 import { raise, restoreAtExit, suspend } from "./restore.ts";
 
@@ -23,6 +24,10 @@ export interface Question {
 /** A question was interrupted by ^C, ^\ or `signal`. */
 export class PromptInterrupted extends Error {
   override readonly name = "PromptInterrupted";
+}
+
+function interruption(): PromptInterrupted {
+  return new PromptInterrupted("expected an answer, got an interruption");
 }
 
 const device = process.platform === "win32" ? String.raw`\\.\CONIN$` : "/dev/tty";
@@ -54,7 +59,7 @@ export async function askTerminal(question: Question, signal?: AbortSignal): Pro
     if (end.type === "line") return end.line;
     if (end.signal !== "SIGTSTP") {
       raise(end.signal);
-      throw new PromptInterrupted("interrupted");
+      throw interruption();
     }
     // Afterwards ssh asks again from the start.
     await new Promise<void>((resolve) => suspend(resolve));
@@ -62,50 +67,56 @@ export async function askTerminal(question: Question, signal?: AbortSignal): Pro
 }
 
 async function readOnce({ text, echo }: Question, signal?: AbortSignal): Promise<LineEnd> {
-  if (signal?.aborted) throw new PromptInterrupted("interrupted");
-  const fd = openDevice();
-  if (fd === undefined) throw new Error(`expected a terminal to ask for an answer: cannot open ${device}`);
-  const input = new tty.ReadStream(fd);
+  if (signal?.aborted) throw interruption();
   const output = fs.openSync(outputDevice, "w");
-  const editor = createLineEditor(echo);
+  const input = openInput(output);
   const write = (more: string): void => writeAll(output, more);
-  const restore = (): void => {
-    if (!input.destroyed) input.setRawMode(false);
-  };
-  const stopRestoring = restoreAtExit(restore);
+  const editor = createLineEditor(echo);
   /** Shells change the modes while a program is stopped. */
   const continued = (): void => {
     input.setRawMode(false);
     input.setRawMode(true);
     write(`\r${text}`);
   };
+  const ended = deferred<LineEnd>();
+  const interrupt = (): void => ended.reject(interruption());
+  const stopRestoring = restoreAtExit(() => {
+    input.setRawMode(false);
+    interrupt();
+  });
+  const stopListening = onAbort(signal, interrupt);
+  process.on("SIGCONT", continued);
   try {
     input.setRawMode(true);
     dropTypedAhead();
     // At the start of the line, over what was typed before echo was off.
     write(`\r${text}`);
-    return await new Promise<LineEnd>((resolve, reject) => {
-      const stop = (): void => reject(new PromptInterrupted("interrupted"));
-      signal?.addEventListener("abort", stop, { once: true });
-      process.on("SIGCONT", continued);
-      input.on("error", reject);
-      // The terminal was closed.
-      input.on("end", () => resolve({ type: "line", line: "" }));
-      input.on("data", (chunk: Uint8Array) => {
-        const result = editor.feed(chunk);
-        chunk.fill(0);
-        if (result.echo !== "") write(result.echo);
-        if (result.end !== undefined) resolve(result.end);
-      });
+    input.on("error", ended.reject);
+    // The terminal was closed.
+    input.on("end", interrupt);
+    input.on("data", (chunk: Uint8Array) => {
+      const { echo: shown, end } = editor.feed(chunk);
+      chunk.fill(0);
+      if (shown !== "") write(shown);
+      if (end !== undefined) ended.resolve(end);
     });
+    return await ended.promise;
   } finally {
     process.off("SIGCONT", continued);
+    stopListening();
     stopRestoring();
-    restore();
+    input.setRawMode(false);
     input.destroy();
     write("\n");
     fs.closeSync(output);
   }
+}
+
+function openInput(output: number): tty.ReadStream {
+  const fd = openDevice();
+  if (fd !== undefined) return new tty.ReadStream(fd);
+  fs.closeSync(output);
+  throw new Error(`expected a terminal to ask for an answer: cannot open ${device}`);
 }
 
 /** ssh discards what was typed before the question (TCSAFLUSH). In raw mode all of it can be read at once. */

@@ -25,21 +25,24 @@ const defaultProgram = "/usr/bin/ssh-askpass";
 /** OpenSSH reads 1023 bytes. */
 const maxBytes = 4095;
 
+/** Options of {@link askProgram}. */
+export interface AskProgramOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** the value of SSH_ASKPASS_PROMPT: asks for yes or no */
+  readonly hint?: "confirm";
+  /** Prints that the program cannot be run. */
+  readonly print: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Runs the program of SSH_ASKPASS with the question as its argument. Resolves with the first line that it prints,
- * `undefined` if it fails, or is cancelled. `hint` becomes SSH_ASKPASS_PROMPT: `confirm` asks for yes or no, `none`
- * only shows the text.
+ * Runs the program of SSH_ASKPASS with the question as its argument. Resolves with the first line that it prints, or
+ * `undefined` if it fails. Its standard input and error are ours, as in ssh.
  */
-export function askProgram(
-  question: string,
-  {
-    env,
-    hint,
-    signal,
-  }: { env: NodeJS.ProcessEnv; hint?: "confirm" | "none" | undefined; signal?: AbortSignal | undefined },
-): Promise<string | undefined> {
+export function askProgram(question: string, options: AskProgramOptions): Promise<string | undefined> {
+  const { env, hint, print, signal } = options;
   const { SSH_ASKPASS: program = defaultProgram } = env;
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const child = spawn(program, [question], {
       env: hint === undefined ? env : { ...env, SSH_ASKPASS_PROMPT: hint },
       stdio: ["inherit", "pipe", "inherit"],
@@ -52,9 +55,10 @@ export function askProgram(
       if (size <= maxBytes) chunks.push(chunk);
       else child.kill();
     });
-    child.on("error", (error) =>
-      reject(new Error(`expected to run the program of SSH_ASKPASS, ${program}: ${error.message}`, { cause: error })),
-    );
+    child.on("error", (error) => {
+      if (!signal?.aborted) print(`ssh_askpass: exec(${program}): ${error.message}`);
+      resolve(undefined);
+    });
     child.on("close", (status) => {
       const all = Buffer.concat(chunks);
       const [line = ""] = all.toString("utf8").split(/[\r\n]/, 1);

@@ -1,6 +1,6 @@
 /** The texts of ssh about host keys (check_host_key of OpenSSH's sshconnect.c). @module */
 import type { UnknownHostKey } from "@postern/tunnel";
-import { sanitizeText } from "@postern/wire";
+import { quote, sanitizeText } from "@postern/wire";
 
 /** The dialogue about an unknown host key. */
 export interface HostKeyDialog {
@@ -9,8 +9,6 @@ export interface HostKeyDialog {
   readonly fingerprint: string;
   /** the IP address of the server; `undefined` behind a proxy */
   readonly address?: string | undefined;
-  /** keys of other types are known for this host */
-  readonly hasOtherTypes?: boolean;
   /** places where the same key is known for other names: `~/.ssh/known_hosts:3: example.com` */
   readonly otherNames?: readonly string[];
   /** the picture of VisualHostKey */
@@ -19,13 +17,12 @@ export interface HostKeyDialog {
 
 /** Returns the question about an unknown host key, as ssh prints it. */
 export function hostKeyQuestion(dialog: HostKeyDialog): string {
-  const { key, fingerprint, address, hasOtherTypes = false, otherNames = [], picture } = dialog;
+  const { key, fingerprint, address, otherNames = [], picture } = dialog;
   const { host, port, hostKeyAlias } = key;
   const shown = hostKeyAlias ?? nameAndPort(host, port);
   const ip = address === undefined ? "<no hostip for proxy command>" : nameAndPort(address, port);
   return [
-    `The authenticity of host '${sanitizeText(shown)} (${sanitizeText(ip)})' can't be established${hasOtherTypes ? "" : "."}`,
-    ...(hasOtherTypes ? ["but keys of different type are already known for this host."] : []),
+    `The authenticity of host '${sanitizeText(shown)} (${sanitizeText(ip)})' can't be established.`,
     `${keyTypeName(key.keyType)} key fingerprint is ${fingerprint}.`,
     ...(picture === undefined ? [] : [picture]),
     ...(otherNames.length === 0
@@ -57,27 +54,28 @@ export function keyTypeName(type: string): string {
   return names[type] ?? (type.startsWith("ecdsa-sha2-") ? "ECDSA" : sanitizeText(type));
 }
 
-/** A key that differs from the known one. */
-export interface ChangedHostKey {
-  readonly host: string;
+/** A host key that is refused. */
+export interface RefusedHostKey {
+  /** the name that was looked up, such as `[localhost]:2222` */
+  readonly name: string;
   readonly keyType: string;
+  /** in the hash of FingerprintHash */
   readonly fingerprint: string;
-  /** the user's first file of known hosts */
-  readonly file: string;
-  /** the line of the known key */
-  readonly offending?: { readonly file: string; readonly line: number; readonly keyType: string } | undefined;
 }
 
 const rule = "@".repeat(59);
 
-/** Returns the lines of ssh's warning that the key of a host has changed. */
-export function changedHostKeyWarning({
-  host,
-  keyType,
-  fingerprint,
-  file,
-  offending,
-}: ChangedHostKey): readonly string[] {
+/**
+ * Returns the lines of ssh's warning that the key of a host has changed. `file` is the user's first file of known
+ * hosts, `offending` the line with the known key.
+ */
+export function changedHostKeyWarning(
+  { name, keyType, fingerprint }: RefusedHostKey,
+  file: string | undefined,
+  offending: { readonly file: string | undefined; readonly number: number; readonly keyType: string },
+): readonly string[] {
+  const { file: place = "" } = offending;
+  const shown = sanitizeText(name);
   return [
     rule,
     "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
@@ -88,21 +86,31 @@ export function changedHostKeyWarning({
     `The fingerprint for the ${keyTypeName(keyType)} key sent by the remote host is`,
     `${fingerprint}.`,
     "Please contact your system administrator.",
-    `Add correct host key in ${sanitizeText(file)} to get rid of this message.`,
-    ...(offending === undefined
-      ? []
-      : [`Offending ${keyTypeName(offending.keyType)} key in ${sanitizeText(offending.file)}:${offending.line}`]),
-    `Host key for ${sanitizeText(host)} has changed and you have requested strict checking.`,
+    ...(file === undefined ? [] : [`Add correct host key in ${sanitizeText(file)} to get rid of this message.`]),
+    `Offending ${keyTypeName(offending.keyType)} key in ${sanitizeText(place)}:${offending.number}`,
+    "  remove with:",
+    `  ssh-keygen -f ${quote(place, 1024)} -R ${quote(name, 1024)}`,
+    `Host key for ${shown} has changed and you have requested strict checking.`,
   ];
 }
 
 /** Returns the lines of ssh's warning about a revoked key. */
-export function revokedHostKeyWarning(host: string, keyType: string): readonly string[] {
+export function revokedHostKeyWarning({ name, keyType }: RefusedHostKey): readonly string[] {
+  const key = `${keyTypeName(keyType)} host key for ${sanitizeText(name)}`;
   return [
     rule,
     "@       WARNING: REVOKED HOST KEY DETECTED!               @",
     rule,
-    `The ${keyTypeName(keyType)} host key for ${sanitizeText(host)} is marked as revoked.`,
-    "This could mean that a stolen key is being used to impersonate this host.",
+    `The ${key} is marked as revoked.`,
+    "This could mean that a stolen key is being used to",
+    "impersonate this host.",
+    `${key} was revoked and you have requested strict checking.`,
+  ];
+}
+
+/** Returns ssh's line about a key that is not known. */
+export function unknownHostKeyWarning({ name, keyType }: RefusedHostKey): readonly string[] {
+  return [
+    `No ${keyTypeName(keyType)} host key is known for ${sanitizeText(name)} and you have requested strict checking.`,
   ];
 }

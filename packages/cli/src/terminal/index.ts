@@ -3,13 +3,8 @@
 export { hasTerminal, PromptInterrupted } from "./ask-terminal.ts";
 export { askpassUse } from "./askpass.ts";
 export { createEscapes, type EscapeActions, type Escapes, type EscapesOptions, parseEscapeChar } from "./escapes.ts";
-export {
-  type ChangedHostKey,
-  changedHostKeyWarning,
-  keyTypeName,
-  nameAndPort,
-  revokedHostKeyWarning,
-} from "./host-key-texts.ts";
+export { createHostKeyReport, type HostKeyReport, type HostKeyReportOptions } from "./host-key-report.ts";
+export { keyTypeName, nameAndPort } from "./host-key-texts.ts";
 export {
   createPrompts,
   type HostKeyDescription,

@@ -4,7 +4,7 @@ import type { InteractiveRequest } from "@postern/auth";
 import type { SshConfigLogin } from "@postern/node";
 import type { UnknownHostKey } from "@postern/tunnel";
 import { SshError, sanitizeText } from "@postern/wire";
-import { askTerminal, hasTerminal } from "./ask-terminal.ts";
+import { askTerminal, hasTerminal, PromptInterrupted } from "./ask-terminal.ts";
 import { askProgram, askpassUse } from "./askpass.ts";
 import { hostKeyQuestion } from "./host-key-texts.ts";
 
@@ -32,7 +32,6 @@ export interface HostKeyDescription {
   readonly fingerprint?: string;
   /** the picture of VisualHostKey */
   readonly picture?: string | undefined;
-  readonly hasOtherTypes?: boolean;
   /** places where the same key is known for other names: `~/.ssh/known_hosts:3: example.com` */
   readonly otherNames?: readonly string[];
 }
@@ -55,6 +54,11 @@ export interface Prompts {
   confirmHostKey(key: UnknownHostKey): Promise<boolean>;
   /** Asks a question that `yes` answers. `no`, nothing, or no terminal is `false`. */
   confirm(text: string): Promise<boolean>;
+  /**
+   * Asks for permission by the program of SSH_ASKPASS, for `ControlMaster ask`. The program gets
+   * `SSH_ASKPASS_PROMPT=confirm`; without a program the answer is `false`.
+   */
+  askPermission(text: string): Promise<boolean>;
   /** Asks for a line, such as the command line of `~C`. */
   line(text: string): Promise<string>;
   /** A new connection begins: no password of it was refused yet. */
@@ -79,6 +83,7 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
   let controller = new AbortController();
 
   const askNow = async (text: string, echo: boolean, signal: AbortSignal): Promise<string> => {
+    signal.throwIfAborted();
     if (batchMode) throw new SshError("credentials", "expected no question in batch mode (BatchMode yes)");
     const use = askpassUse(env);
     if (use !== "always" && hasTerminal()) {
@@ -88,7 +93,7 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
     if (use === "never")
       throw new SshError("credentials", "expected a terminal, or SSH_ASKPASS with DISPLAY, to ask for an answer");
     // If the program fails, the answer is empty, as in ssh.
-    return (await askProgram(text, { env, signal })) ?? "";
+    return (await askProgram(text, { env, print, signal })) ?? "";
   };
   /** One question at a time, because there is one terminal. */
   const ask = (text: string, echo: boolean): Promise<string> => {
@@ -140,17 +145,21 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
       const description = (await describeHostKey?.(key)) ?? {};
       const { fingerprint = key.fingerprint } = description;
       const text = hostKeyQuestion({ ...description, key, fingerprint });
-      const isTrusted = await choose(text, "Please type 'yes', 'no' or the fingerprint: ", fingerprint);
-      if (!isTrusted) print("Host key verification failed.");
-      return isTrusted;
+      return await choose(text, "Please type 'yes', 'no' or the fingerprint: ", fingerprint);
     },
     confirm: (text) => choose(sanitizeText(text, true), "Please type 'yes' or 'no': "),
+    async askPermission(text) {
+      // ssh shows a window, and never asks on the terminal, which may belong to a session.
+      if (batchMode || askpassUse(env) === "never") return false;
+      const answer = await askProgram(sanitizeText(text, true), { env, hint: "confirm", print });
+      return answer === "" || answer?.toLowerCase() === "yes";
+    },
     line: (text) => ask(text, true),
     newConnection() {
       asked.clear();
     },
     cancel() {
-      controller.abort();
+      controller.abort(new PromptInterrupted("expected an answer, but the connection has ended"));
       controller = new AbortController();
     },
   };

@@ -1,6 +1,7 @@
 /** The status line of a tunnel on a terminal. @module */
 import type { WriteStream } from "node:tty";
 import type { TunnelState } from "@postern/tunnel";
+import { sanitizeText } from "@postern/wire";
 import { fitColumns } from "./columns.ts";
 
 /** The figures of the status line. */
@@ -93,8 +94,9 @@ export function createStatusLine(
 export function statusText(status: Status, now: number): string {
   const { state, server, forwardings, visitors, accepted, bytesIn, bytesOut, roundTripMs, openedAt } = status;
   return [
-    `${state} ${server}`,
-    ...forwardings,
+    `${state} ${sanitizeText(server)}`,
+    // The server chooses the URL of some.
+    ...forwardings.map((one) => sanitizeText(one)),
     `${visitors} of ${accepted} ${accepted === 1 ? "visitor" : "visitors"}`,
     `${sizeText(bytesIn)} in, ${sizeText(bytesOut)} out`,
     ...(roundTripMs === undefined ? [] : [`${Math.max(1, Math.round(roundTripMs))} ms`]),

@@ -4,7 +4,7 @@ import { quote, SshError } from "@postern/wire";
 /** Where a line is. */
 export interface SshConfigPosition {
   readonly file: string;
-  /** from 1 */
+  /** from 1; 0 on the command line, where `file` is `command-line` */
   readonly line: number;
 }
 
@@ -30,6 +30,12 @@ export function configError(at: SshConfigPosition, problem: string, cause?: unkn
   );
 }
 
+/** Creates the error of a keyword that is not known, in the words of ssh. IgnoreUnknown permits such keywords. */
+export function unknownKeyword({ file, line, keyword }: ConfigLine): SshError {
+  const name = quoteFree(keyword.slice(0, 60));
+  return new SshError("misuse", `${quoteFree(file)}: line ${line}: Bad configuration option: ${name}`);
+}
+
 /**
  * Parses one line. Returns `undefined` for an empty line or a comment.
  *
@@ -42,7 +48,7 @@ export function parseConfigLine(text: string, at: SshConfigPosition): ConfigLine
   if (trimmed.includes("\0")) throw configError(at, "expected text, got a NUL character");
   const { keyword, rest } = takeKeyword(trimmed, at);
   if (keyword === "") throw configError(at, `expected a keyword, got ${quote(trimmed, 60)}`);
-  if (rest === "") throw configError(at, `expected an argument after ${quote(keyword, 60)}, got none`);
+  if (rest === "") throw configError(at, `no argument after keyword ${quote(keyword.toLowerCase(), 60)}`);
   return { ...at, keyword: keyword.toLowerCase(), rest, args: splitArguments(rest, at) };
 }
 

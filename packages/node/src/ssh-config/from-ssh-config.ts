@@ -1,11 +1,11 @@
 /** The options of a tunnel that logs in as ssh would. @module */
 import type { AuthMethod, MaybePromise } from "@postern/auth";
-import { type BytePipe, checkOptions } from "@postern/ssh";
+import { checkOptions } from "@postern/ssh";
 import type { TunnelOptions, UnknownHostKey } from "@postern/tunnel";
 import { expectType } from "@postern/wire";
-import { dialPipe } from "../dial.ts";
 import { algorithmsOf } from "./algorithm-options.ts";
 import { configError } from "./config-line.ts";
+import { dialOf, type SshConfigDial } from "./dial.ts";
 import { environmentOf, forwardsOf, type SshConfigForward } from "./forward-options.ts";
 import { isHostName, isUserName, mostHops, type SshDestination } from "./jump-hosts.ts";
 import { createKeywordLookup, type SshConfigValues } from "./keywords.ts";
@@ -39,11 +39,8 @@ export interface SshConfigTunnelOptions extends TunnelOptions {
   readonly port: number;
   /** the hosts of ProxyJump, each with the login that the configuration has for it */
   readonly via?: readonly SshConfigHop[];
-  /** for ProxyCommand and AddressFamily */
-  readonly dial?: (
-    server: { readonly host: string; readonly port: number },
-    options: { readonly signal: AbortSignal },
-  ) => Promise<BytePipe>;
+  /** for ProxyCommand, AddressFamily, BindAddress, BindInterface and ConnectionAttempts */
+  readonly dial?: SshConfigDial;
 }
 
 /** The result of {@link fromSshConfig}. */
@@ -70,7 +67,7 @@ export function createFromSshConfig(
     const hops = await Promise.all(route.map((one, index) => hopOf(one, index < route.length - 1, options, parts)));
     const server = hops.pop() as SshConfigHop;
     const target = route.at(-1) as Resolution;
-    const dial = dialOf(route[0] as Resolution, options, parts);
+    const dial = dialOf(route[0] as Resolution, options.allowExec === true, parts);
     return {
       options: {
         ...server,
@@ -102,8 +99,6 @@ async function findRoute(
   const { config, positionOf } = resolution;
   const jumps = config.proxyJump ?? [];
   const at = positionOf("proxyJump");
-  if (config.compression)
-    throw configError(positionOf("compression"), "expected Compression no, got yes: compression is not supported");
   const last = jumps.at(-1);
   if (last === undefined) return [resolution];
   const { h = "", n = "", p = "", r = "" } = config.tokens;
@@ -115,7 +110,8 @@ async function findRoute(
   if (!isHostName(host) || (user !== undefined && !isUserName(user)))
     throw configError(at, "expected the tokens of ProxyJump to become a host name and a user");
   const hop = { ...last, host, ...(user !== undefined && { user }) };
-  const { user: _user, port: _port, ...inherited } = options;
+  // As ssh, which runs `ssh -F file -W` for a jump host, without what else its own command line says.
+  const { user: _user, port: _port, settings: _settings, ...inherited } = options;
   const before = jumps.slice(0, -1);
   return [...(await findRoute(hop, inherited, before.length > 0 ? before : undefined, depth + 1)), resolution];
 }
@@ -151,29 +147,20 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
     ...(checking === "ask" && !config.batchMode && options.ask && { ask: options.ask }),
     hash: config.hashKnownHosts,
     updateHostKeys: config.updateHostKeys === "yes",
+    requiredRsaBits: config.requiredRSASize,
+    ...(config.caSignatureAlgorithms && { authorities: config.caSignatureAlgorithms }),
+    ...(acceptsLocalhost(config) && { acceptsAny: true }),
     ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),
     ...(command !== undefined && !isNone(command) && { command: createKnownHostsCommand(command, resolution) }),
   };
 }
 
-/** Dials the first host of the route: with ProxyCommand, or in one address family. */
-function dialOf(
-  { config, positionOf }: Resolution,
-  { allowExec = false }: FromSshConfigOptions,
-  parts: SshConfigParts,
-): SshConfigTunnelOptions["dial"] {
-  const { proxyCommand, addressFamily } = config;
-  if (proxyCommand !== undefined && proxyCommand.toLowerCase() !== "none") {
-    const at = positionOf("proxyCommand");
-    if (!allowExec) throw configError(at, "ProxyCommand runs a command: set allowExec to permit that");
-    const { h = "", n = "", p = "", r = "" } = config.tokens;
-    const command = expand(proxyCommand, at, { h, n, p, r });
-    return (_server, { signal }) => parts.commandPipe(command, signal);
-  }
-  if (addressFamily === "any") return undefined;
-  const family = addressFamily === "inet6" ? 6 : 4;
-  const { lookup } = process.getBuiltinModule("node:dns/promises");
-  return (server, { signal }) => dialPipe(server, { signal, lookup: (name) => lookup(name, { all: true, family }) });
+/** NoHostAuthenticationForLocalhost: as in OpenSSH, not through a proxy, and not with HostKeyAlias. */
+function acceptsLocalhost(config: Resolution["config"]): boolean {
+  const { noHostAuthenticationForLocalhost, hostKeyAlias, proxyJump = [], proxyCommand = "none", hostName } = config;
+  const isDirect = proxyJump.length === 0 && proxyCommand.toLowerCase() === "none";
+  const isLocal = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(hostName);
+  return noHostAuthenticationForLocalhost && isDirect && isLocal && hostKeyAlias === undefined;
 }
 
 function connectionOptions(
@@ -201,8 +188,8 @@ function connectionOptions(
 /** Keywords that matter for the server and for each jump host. */
 const usedForLogin: readonly (keyof SshConfigValues)[] = [
   "batchMode",
+  "caSignatureAlgorithms",
   "certificateFile",
-  "compression",
   "globalKnownHostsFile",
   "hashKnownHosts",
   "hostKeyAlias",
@@ -212,6 +199,7 @@ const usedForLogin: readonly (keyof SshConfigValues)[] = [
   "identityFile",
   "kbdInteractiveAuthentication",
   "knownHostsCommand",
+  "noHostAuthenticationForLocalhost",
   "numberOfPasswordPrompts",
   "passwordAuthentication",
   "port",
@@ -219,6 +207,7 @@ const usedForLogin: readonly (keyof SshConfigValues)[] = [
   "proxyJump",
   "pubkeyAcceptedAlgorithms",
   "pubkeyAuthentication",
+  "requiredRSASize",
   "revokedHostKeys",
   "strictHostKeyChecking",
   "tag",
@@ -227,7 +216,13 @@ const usedForLogin: readonly (keyof SshConfigValues)[] = [
   "userKnownHostsFile",
 ];
 /** Keywords that matter for the host that is dialled. */
-const usedForDial: readonly (keyof SshConfigValues)[] = ["addressFamily", "proxyCommand"];
+const usedForDial: readonly (keyof SshConfigValues)[] = [
+  "addressFamily",
+  "bindAddress",
+  "bindInterface",
+  "connectionAttempts",
+  "proxyCommand",
+];
 /** Keywords that matter for the server. */
 const usedForServer: readonly (keyof SshConfigValues)[] = [
   "ciphers",
@@ -256,12 +251,13 @@ function unusedOf(route: readonly Resolution[]): readonly SshConfigSetting[] {
   for (const [index, { config }] of route.entries()) {
     const names = new Set<keyof SshConfigValues>([
       ...usedForLogin,
+      ...(config.compression ? [] : ["compression" as const]),
       ...(index === 0 ? usedForDial : []),
       ...(index === route.length - 1 ? usedForServer : []),
     ]);
     for (const setting of config.settings) {
       const kind = lookup(setting.keyword);
-      const key = `${setting.line} ${setting.file}`;
+      const key = `${setting.line} ${setting.file} ${setting.keyword}`;
       if (kind.at === "value" && names.has(kind.name)) used.add(key);
       else unused.set(key, setting);
     }

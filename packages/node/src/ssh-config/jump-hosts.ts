@@ -30,7 +30,7 @@ export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
 /** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
 function parseDestination(text: string): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
-  const { user, rest } = splitUser(isUri ? text.slice(6).replace(/\/$/, "") : text);
+  const { user, rest } = isUri ? splitUriUser(text.slice(6).replace(/\/$/, "")) : splitUser(text);
   const isPlain = !rest.includes(":") || (rest.startsWith("[") && rest.endsWith("]"));
   const { host = rest, port } = isPlain ? plainHost(rest) : splitHostPort(rest);
   if (!isHostName(host) || port === 0 || (port === undefined && !isPlain)) return undefined;
@@ -39,11 +39,17 @@ function parseDestination(text: string): SshDestination | undefined {
   return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };
 }
 
+/** The parameters after a semicolon have no meaning in OpenSSH. */
+function splitUriUser(text: string): { readonly user?: string; readonly rest: string } {
+  const at = text.indexOf("@");
+  return at < 0 ? { rest: text } : { user: text.slice(0, at).replace(/;.*/s, ""), rest: text.slice(at + 1) };
+}
+
 /**
  * Parses the destination of a command line: a host or alias, after `user@` if it is set, or a URI with the scheme
  * `ssh`. Returns `undefined` for any other text.
  */
-export function parseCommandLine(text: string): SshDestination | undefined {
+export function parseSshDestination(text: string): SshDestination | undefined {
   if (text.slice(0, 6).toLowerCase() === "ssh://") return parseDestination(text);
   const { user, rest: host } = splitUser(text);
   if ((user !== undefined && !isUserName(user)) || !isHostName(host)) return undefined;

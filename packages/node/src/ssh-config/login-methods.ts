@@ -1,10 +1,12 @@
 /** The login methods of a host, in the order in which ssh tries them. @module */
 import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import { keyboardInteractive, password } from "@postern/auth";
+import { fromBase64 } from "@postern/wire";
 import { selectAlgorithms } from "./algorithm-lists.ts";
 import { certifies, type Identity, publicLine, readIdentity, readText } from "./identity-files.ts";
 import type { SshConfigParts } from "./parts.ts";
 import type { Resolution } from "./resolve.ts";
+import { rsaBits } from "./rsa-size.ts";
 import { environmentVariable } from "./tokens.ts";
 
 /** The login that a secret is for: the server, or one of its jump hosts. */
@@ -84,7 +86,8 @@ async function keyMethods(
   const { config } = resolution;
   const paths = config.identityFile.filter((path) => path.toLowerCase() !== "none");
   const found = await Promise.all(paths.map(readIdentity));
-  const identities = found.filter((one): one is Identity => one !== undefined);
+  const isLong = (line: string | undefined) => (bitsOf(line) ?? Infinity) >= config.requiredRSASize;
+  const identities = found.filter((one): one is Identity => one !== undefined && isLong(one.publicKey));
   const certificates = await readCertificates(config.certificateFile ?? []);
   const accepted = acceptedAlgorithms(config);
   const methods = agentMethods(resolution, identities, parts);
@@ -101,6 +104,11 @@ async function keyMethods(
     }
   }
   return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
+}
+
+/** The bits of an RSA key; `undefined` for other types. */
+function bitsOf(line: string | undefined): number | undefined {
+  return line === undefined ? undefined : rsaBits(fromBase64(line.split(" ")[1] ?? ""));
 }
 
 /** The keys of the files first. With IdentitiesOnly, no others. */

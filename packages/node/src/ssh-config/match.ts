@@ -1,4 +1,5 @@
 /** The criteria of Match lines. @module */
+import { version } from "@postern/ssh";
 import { quote } from "@postern/wire";
 import { type ConfigLine, configError } from "./config-line.ts";
 import { matchesHostList, matchesPatternList } from "./patterns.ts";
@@ -10,6 +11,9 @@ export interface MatchSubject {
   readonly user: string;
   readonly localUser: string;
   readonly tag: string;
+  /** the command of the session; empty for none or a shell */
+  readonly command: string;
+  readonly sessionType: "none" | "subsystem" | "exec" | "shell";
   /** whether this is the second pass, which `canonical` and `final` match */
   readonly isFinal: boolean;
 }
@@ -80,16 +84,46 @@ function matchesOne(line: ConfigLine, name: string, argument: string, subject: M
     case "localuser":
       return matchesPatternList(subject.localUser, argument);
     case "tagged":
-      return matchesPatternList(subject.tag, argument);
-    // A tunnel runs no command and opens no session, as `ssh -N`.
+      return matchesMaybeEmpty(subject.tag, argument);
     case "command":
-      return matchesPatternList("", argument);
+      return matchesMaybeEmpty(subject.command, argument);
     case "sessiontype":
-      return matchesPatternList("none", argument);
+      return matchesPatternList(subject.sessionType, argument);
+    case "localnetwork":
+      return isLocalNetwork(line, argument);
+    case "version":
+      return matchesPatternList(`Postern_${version}`, argument);
     default:
       throw configError(
         line,
-        `expected a Match criterion: all, canonical, final, host, originalhost, user, localuser, tagged, exec, command or sessiontype, got ${quote(name, 60)}`,
+        `Unsupported Match attribute ${quote(name, 60)}: expected all, canonical, final, host, originalhost, user, localuser, localnetwork, tagged, exec, command, sessiontype or version`,
       );
   }
+}
+
+/** An empty text matches only an empty argument. */
+function matchesMaybeEmpty(text: string, argument: string): boolean {
+  return text === "" ? argument === "" : matchesPatternList(text, argument);
+}
+
+/** Returns whether an interface of this machine has an address in one of the networks, such as `10.0.0.0/8,::1`. */
+function isLocalNetwork(line: ConfigLine, list: string): boolean {
+  const { BlockList, isIP } = process.getBuiltinModule("node:net");
+  const networks = new BlockList();
+  for (const text of list.split(",")) {
+    const [address = "", prefix] = text.split("/");
+    const family = isIP(address);
+    const bits = family === 4 ? 32 : 128;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : bits + 1;
+    if (family === 0 || length > bits)
+      throw configError(
+        line,
+        `expected Match localnetwork to name networks such as 10.0.0.0/8, got ${quote(text, 60)}`,
+      );
+    networks.addSubnet(address, length, family === 4 ? "ipv4" : "ipv6");
+  }
+  const interfaces = process.getBuiltinModule("node:os").networkInterfaces();
+  return Object.values(interfaces).some((addresses) =>
+    addresses?.some(({ address, family }) => networks.check(address, family === "IPv4" ? "ipv4" : "ipv6")),
+  );
 }

@@ -1,7 +1,14 @@
 /** The functions of this platform that a configuration needs. @module */
 import { none } from "@postern/auth";
+import type { PublicKeyAlgorithm } from "@postern/crypto";
 import { parseRevokedKeys } from "@postern/keys";
-import { createKnownHosts, type HostKeyVerifier, type KnownHostsBackend, portableBackend } from "@postern/tunnel";
+import {
+  createKnownHosts,
+  type HostKeyOffer,
+  type HostKeyVerifier,
+  type KnownHostsBackend,
+  portableBackend,
+} from "@postern/tunnel";
 import { SshError, toBase64 } from "@postern/wire";
 import { agent } from "../agent.ts";
 import { sha256 } from "../algorithms.ts";
@@ -11,7 +18,9 @@ import { primitives } from "../known-hosts.ts";
 import { fileBackend } from "../known-hosts-files.ts";
 import { privateKeyFile } from "../private-key.ts";
 import { readBounded } from "../read-file.ts";
+import { selectAlgorithms } from "./algorithm-lists.ts";
 import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
+import { rsaBits } from "./rsa-size.ts";
 
 /** The functions that `fromSshConfig` uses. */
 export const nodeParts: SshConfigParts = {
@@ -39,13 +48,37 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
   const verifier = create(command && (() => command()));
   return {
     ...verifier,
-    async check(offer) {
+    async check(given) {
+      const offer = { ...given, hostKeyAlgorithms: authoritiesOf(plan, given.hostKeyAlgorithms ?? []) };
+      if (plan.acceptsAny) return true;
+      refuseShort(plan, offer);
       if (revokedHostKeys !== undefined) await refuseRevoked(revokedHostKeys, offer.key, offer.host);
       const { keyType, fingerprint, key } = offer;
       const one = command ? create(() => command({ keyType, fingerprint, base64: toBase64(key) })) : verifier;
       return await one.check(offer);
     },
   };
+}
+
+/** CASignatureAlgorithms: those that may verify a certificate. */
+function authoritiesOf(
+  { authorities }: KnownHostsPlan,
+  all: readonly PublicKeyAlgorithm[],
+): readonly PublicKeyAlgorithm[] {
+  if (authorities === undefined) return all;
+  const names = all.map(({ name }) => name);
+  const accepted = selectAlgorithms(authorities, names, names);
+  return all.filter(({ name }) => accepted.includes(name));
+}
+
+/** RequiredRSASize. */
+function refuseShort({ requiredRsaBits }: KnownHostsPlan, { key, host }: HostKeyOffer): void {
+  const bits = rsaBits(key);
+  if (bits !== undefined && bits < requiredRsaBits)
+    throw new SshError(
+      "hostkey",
+      `expected a host key of ${host} with RequiredRSASize ${requiredRsaBits}, got ${bits}`,
+    );
 }
 
 /** Keeps new keys in memory, for `UserKnownHostsFile /dev/null`: a key that changes during a reconnection is refused. */

@@ -2,6 +2,7 @@
 import type { AuthMethod, MaybePromise } from "@postern/auth";
 import type { BytePipe } from "@postern/ssh";
 import type { TunnelOptions, UnknownHostKey } from "@postern/tunnel";
+import type { SshConfigAlgorithms } from "./algorithm-lists.ts";
 import type { OfferedKeyText } from "./known-hosts-command.ts";
 
 /** How to check host keys. */
@@ -16,6 +17,12 @@ export interface KnownHostsPlan {
   /** whether to hash the names of new lines */
   readonly hash: boolean;
   readonly updateHostKeys: boolean;
+  /** RSA keys with fewer bits are refused. */
+  readonly requiredRsaBits: number;
+  /** the signature algorithms of CAs; default: all */
+  readonly authorities?: SshConfigAlgorithms;
+  /** Accepts every key, of a host that is this machine. */
+  readonly acceptsAny?: true;
   /** a file of keys that are never accepted */
   readonly revokedHostKeys?: string;
   /**

@@ -1,9 +1,15 @@
 /** Applies configuration files to one host: which lines are in force, and which of their values count. @module */
 import { SshError } from "@postern/wire";
 import { ConfigFiles, ConfigLimits, type ReadRequest } from "./config-files.ts";
-import { type ConfigLine, configError, parseConfigLine, type SshConfigPosition } from "./config-line.ts";
+import {
+  type ConfigLine,
+  configError,
+  parseConfigLine,
+  type SshConfigPosition,
+  unknownKeyword,
+} from "./config-line.ts";
 import { checkOther, createKeywordLookup, keywordRules, type SshConfigValues } from "./keywords.ts";
-import { type MatchActions, matchesCriteria } from "./match.ts";
+import { type MatchActions, type MatchSubject, matchesCriteria } from "./match.ts";
 import { matchesPatternList, matchesPatterns } from "./patterns.ts";
 import type { ConfigSystem } from "./system.ts";
 import { connectionTokens, expand, expandTilde, type SshConfigTokens } from "./tokens.ts";
@@ -22,6 +28,8 @@ export interface ReaderOptions {
   readonly originalHost: string;
   /** values that have precedence over the files, as on the command line */
   readonly given: Partial<SshConfigValues>;
+  /** the command of the session, empty for a shell; `undefined`: there is no session */
+  readonly command: string | undefined;
   readonly allowExec: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -41,6 +49,11 @@ interface Scope {
   readonly neverMatches: boolean;
   isActive: boolean;
 }
+
+/** Where OpenSSH says that a line of `-o` is. */
+const commandLine = { file: "command-line", line: 0 } as const;
+/** As in the messages of ssh, which names Match so, too. */
+const titles = { host: "Host", match: "Host", include: "Include" } as const;
 
 /** Reads the files, twice if Match final requires it. */
 export class ConfigReader {
@@ -63,9 +76,31 @@ export class ConfigReader {
     this.#pass = { host: options.originalHost, isFinal: false };
   }
 
+  /** The list of IgnoreUnknown. */
+  get ignoreUnknown(): string | undefined {
+    return this.#ignoredUnknown.length > 0 ? this.#ignoredUnknown.join(",") : undefined;
+  }
+
   /** The settings in force, in the order of the files. */
   get settings(): readonly SshConfigSetting[] {
     return [...this.#settings.values()];
+  }
+
+  /**
+   * Applies the lines of a command line.
+   *
+   * @throws SshError `misuse`, with `command-line line 0`
+   */
+  async readSettings(lines: readonly string[]): Promise<void> {
+    const file = { path: commandLine.file, isUsers: true, checksPermissions: false };
+    for (const text of lines) {
+      const line = parseConfigLine(text, commandLine);
+      if (line === undefined) continue;
+      const { keyword } = line;
+      if (keyword === "host" || keyword === "match" || keyword === "include")
+        throw new SshError("misuse", `${titles[keyword]} directive not supported as a command-line option`);
+      await this.#apply(line, { file, depth: 0, neverMatches: false, isActive: true });
+    }
   }
 
   /**
@@ -112,7 +147,8 @@ export class ConfigReader {
   /** Expands tokens and variables in User, as OpenSSH 10.0 and newer, once all files are read. */
   expandUser(): void {
     const { user } = this.values;
-    if (user === undefined || this.#options.given.user !== undefined || !/[%$]/.test(user)) return;
+    const isTyped = this.#options.given.user !== undefined || this.positionOf("user").file === commandLine.file;
+    if (user === undefined || isTyped || !/[%$]/.test(user)) return;
     const { r: _user, C: _hash, ...tokens } = this.tokens();
     const expanded = expand(user, this.positionOf("user"), tokens, this.#options.system.env);
     this.values = { ...this.values, user: expanded };
@@ -177,10 +213,7 @@ export class ConfigReader {
         return;
       case "unknown":
         if (!this.#ignoredUnknown.some((list) => matchesPatternList(line.keyword, list.toLowerCase())))
-          throw configError(
-            line,
-            `unknown keyword "${line.keyword.slice(0, 60)}"; IgnoreUnknown permits keywords of other programs`,
-          );
+          throw unknownKeyword(line);
         if (isActive) this.#record(line.keyword, line);
         return;
       default:
@@ -190,7 +223,7 @@ export class ConfigReader {
 
   #setValue<Name extends keyof SshConfigValues>(line: ConfigLine, name: Name, isActive: boolean): void {
     const rule = keywordRules[name];
-    const value = rule.parse(line);
+    const value = rule.parse(line, this.#options.system.env);
     if (!isActive || this.#isDecided(name)) return;
     const isSet = Object.hasOwn(this.values, name);
     if (isSet && rule.add === undefined) return;
@@ -211,12 +244,14 @@ export class ConfigReader {
     const setting = { keyword, file, line };
     if (!this.#positions.has(name)) this.#positions.set(name, setting);
     // The second pass, and a file that is included twice, set the same line again.
-    this.#settings.set(`${line} ${file}`, setting);
+    this.#settings.set(`${line} ${file} ${keyword}`, setting);
   }
 
   #matches(line: ConfigLine, scope: Scope): Promise<boolean> {
     const { system, originalHost } = this.#options;
-    const { user = system.localUser, tag = "" } = this.values;
+    const { user = system.localUser, tag = "", sessionType } = this.values;
+    const { command } = this.#options;
+    const ownType = command === undefined ? "none" : command === "" ? "shell" : "exec";
     const { isFinal } = this.#pass;
     const { localUser } = system;
     const actions: MatchActions = {
@@ -225,7 +260,17 @@ export class ConfigReader {
       },
       exec: (command) => this.#exec(command, line, scope),
     };
-    return matchesCriteria(line, { host: this.hostName(), originalHost, user, localUser, tag, isFinal }, actions);
+    const subject: MatchSubject = {
+      host: this.hostName(),
+      originalHost,
+      user,
+      localUser,
+      tag,
+      command: command ?? "",
+      sessionType: sessionType === undefined || sessionType === "default" ? ownType : sessionType,
+      isFinal,
+    };
+    return matchesCriteria(line, subject, actions);
   }
 
   async #exec(command: string, line: ConfigLine, scope: Scope): Promise<boolean> {

@@ -1,9 +1,11 @@
 /** Resolves the configuration of one host, as `ssh -G` does. @module */
 import { checkOptions } from "@postern/ssh";
 import { expectPort, expectSignal, expectText, expectType, quote, SshError } from "@postern/wire";
+import { ConfigLimits } from "./config-files.ts";
 import type { SshConfigPosition } from "./config-line.ts";
+import { constantDefaults, type Defaulted } from "./defaults.ts";
 import type { SshConfigForwardLine } from "./forwards.ts";
-import { isUserName, parseCommandLine, type SshDestination } from "./jump-hosts.ts";
+import { isUserName, parseSshDestination, type SshDestination } from "./jump-hosts.ts";
 import type { SshConfigValues } from "./keywords.ts";
 import { type ConfigFile, ConfigReader, type SshConfigSetting } from "./reader.ts";
 import { type ConfigSystem, describeSystem, type SshConfigEnvironment } from "./system.ts";
@@ -22,42 +24,24 @@ export interface ResolveSshConfigOptions {
   readonly port?: number;
   /** Has precedence over the file, as `ssh -l`. */
   readonly user?: string;
+  /**
+   * Lines ahead of the file, as `ssh -o`: `Port=2222` or `Port 2222`. Host, Match and Include are errors. Errors name
+   * them `command-line line 0`. They do not apply to jump hosts. At most 1000, of 65,536 characters each.
+   */
+  readonly settings?: readonly string[];
+  /** Lines behind the file, for keywords that it does not set, with the limits of `settings`. */
+  readonly defaults?: readonly string[];
+  /**
+   * The command that the session runs, for Match command and Match sessiontype; empty for a shell. Default: there is no
+   * session, as `ssh -N`.
+   */
+  readonly command?: string;
   /** Default `process.env`. */
   readonly env?: SshConfigEnvironment;
   /** The folder that contains `.ssh`. Default: that of the user who runs the program. */
   readonly home?: string;
   readonly signal?: AbortSignal;
 }
-
-/** The keywords that have a default. */
-type Defaulted =
-  | "addressFamily"
-  | "batchMode"
-  | "checkHostIP"
-  | "clearAllForwardings"
-  | "compression"
-  | "connectionAttempts"
-  | "controlMaster"
-  | "dynamicForward"
-  | "exitOnForwardFailure"
-  | "gatewayPorts"
-  | "globalKnownHostsFile"
-  | "hashKnownHosts"
-  | "hostName"
-  | "identitiesOnly"
-  | "identityFile"
-  | "kbdInteractiveAuthentication"
-  | "localForward"
-  | "numberOfPasswordPrompts"
-  | "passwordAuthentication"
-  | "port"
-  | "pubkeyAuthentication"
-  | "remoteForward"
-  | "strictHostKeyChecking"
-  | "tcpKeepAlive"
-  | "updateHostKeys"
-  | "user"
-  | "userKnownHostsFile";
 
 /**
  * The configuration of one host: the defaults of OpenSSH, and what the files set. Tokens, variables and `~` are
@@ -66,6 +50,10 @@ type Defaulted =
 export interface ResolvedSshConfig extends Pick<SshConfigValues, Defaulted>, Partial<Omit<SshConfigValues, Defaulted>> {
   /** the host or alias that was asked for */
   readonly originalHost: string;
+  /** the values of the lines, without defaults, tokens and paths as they are written */
+  readonly written: Partial<SshConfigValues>;
+  /** the list of IgnoreUnknown */
+  readonly ignoreUnknown?: string;
   /** the lines in force, and where they are */
   readonly settings: readonly SshConfigSetting[];
   /** the values of `%h` and the other tokens, by letter */
@@ -81,7 +69,18 @@ export interface Resolution {
 }
 
 /** The options that `resolveSshConfig` knows. */
-export const resolveOptionNames = ["file", "allowExec", "port", "user", "env", "home", "signal"] as const;
+export const resolveOptionNames = [
+  "file",
+  "allowExec",
+  "port",
+  "user",
+  "settings",
+  "defaults",
+  "command",
+  "env",
+  "home",
+  "signal",
+] as const;
 
 /** Implements `resolveSshConfig`. */
 export async function resolveConfig(host: string, options: ResolveSshConfigOptions = {}): Promise<ResolvedSshConfig> {
@@ -92,7 +91,7 @@ export async function resolveConfig(host: string, options: ResolveSshConfigOptio
 /** Parses the host of a command line. @throws SshError `misuse` */
 export function parseHost(host: string): SshDestination {
   expectText("host", host);
-  const destination = parseCommandLine(host);
+  const destination = parseSshDestination(host);
   if (destination === undefined)
     throw new SshError("misuse", `expected a host, user@host or ssh://user@host:port, got ${quote(host, 80)}`);
   return destination;
@@ -114,6 +113,7 @@ export async function resolve(
     originalHost: destination.host,
     allowExec,
     signal,
+    command: options.command,
     given: {
       ...(user !== undefined && { user }),
       ...(port !== undefined && { port }),
@@ -121,25 +121,45 @@ export async function resolve(
     },
   });
   const files = filesToRead(options.file, system);
+  await reader.readSettings(options.settings ?? []);
   const isComplete = await reader.read(files);
   if (!isComplete && options.file !== undefined)
     throw new SshError("misuse", `expected the file ${quote(options.file, 400)} to exist`);
   await reader.readFinal(files);
+  await reader.readSettings(options.defaults ?? []);
   const positionOf = (name: keyof SshConfigValues): SshConfigPosition => reader.positionOf(name);
   return { config: await complete(reader, destination.host, system), system, positionOf };
 }
 
-function checkValues({ file, allowExec, port, user, env, home, signal }: ResolveSshConfigOptions): void {
+function checkValues(options: ResolveSshConfigOptions): void {
+  const { file, allowExec, port, user, settings, defaults, command, env, home, signal } = options;
   if (file !== undefined) expectText("file", file);
   if (allowExec !== undefined) expectType("allowExec", allowExec, "boolean");
   if (user !== undefined) {
     expectText("user", user);
     if (!isUserName(user)) throw new SshError("misuse", "expected user without characters that a shell interprets");
   }
+  if (settings !== undefined) checkLines("settings", settings);
+  if (defaults !== undefined) checkLines("defaults", defaults);
+  if (command !== undefined) expectType("command", command, "string");
   if (home !== undefined) expectText("home", home);
   if (env !== undefined) expectType("env", env, "object");
   if (port !== undefined) expectPort("port", port, 1);
   expectSignal(signal);
+}
+
+/** More lines than a person writes. */
+const mostSettings = 1000;
+
+function checkLines(name: string, lines: readonly string[]): void {
+  if (!Array.isArray(lines)) throw new SshError("misuse", `expected ${name} to be an array of lines`);
+  if (lines.length > mostSettings)
+    throw new SshError("misuse", `expected at most ${mostSettings} ${name}, got ${lines.length}`);
+  for (const line of lines as readonly unknown[]) {
+    expectType(name, line, "string");
+    if ((line as string).length > ConfigLimits.lineLength)
+      throw new SshError("misuse", `expected ${name} of at most ${ConfigLimits.lineLength} characters, got more`);
+  }
 }
 
 function filesToRead(file: string | undefined, system: ConfigSystem): readonly ConfigFile[] {
@@ -157,40 +177,27 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
   const { hostKeyAlias } = reader.values;
   if (hostKeyAlias !== undefined) reader.values = { ...reader.values, hostKeyAlias: hostKeyAlias.toLowerCase() };
   reader.expandUser();
-  const { values } = reader;
+  const written = reader.values;
+  const values = withoutNone(written);
   const tokens = reader.tokens();
   const file = async (text: string, name: keyof SshConfigValues): Promise<string> =>
     expand(await expandTilde(text, reader.positionOf(name), system), reader.positionOf(name), tokens, system.env);
   const all = (texts: readonly string[], name: keyof SshConfigValues) =>
     Promise.all(texts.map((text) => file(text, name)));
   const identities = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
-  const { identityAgent: agent, controlPath, revokedHostKeys, clearAllForwardings = false } = values;
+  const { identityAgent: agent, clearAllForwardings = false } = values;
+  const { forwardAgent = false, remoteCommand, controlPath, revokedHostKeys } = values;
   const { localForward = [], remoteForward = [], dynamicForward = [] } = clearAllForwardings ? {} : values;
   const { systemFolder } = system;
   const isOwnStore = values.userKnownHostsFile !== undefined;
   return {
-    addressFamily: "any",
-    batchMode: false,
-    checkHostIP: false,
-    clearAllForwardings: false,
-    compression: false,
-    connectionAttempts: 1,
-    controlMaster: "no",
-    exitOnForwardFailure: false,
-    gatewayPorts: false,
-    hashKnownHosts: false,
-    identitiesOnly: false,
-    kbdInteractiveAuthentication: true,
-    numberOfPasswordPrompts: 3,
-    passwordAuthentication: true,
-    port: 22,
-    pubkeyAuthentication: "yes",
-    strictHostKeyChecking: "ask",
-    tcpKeepAlive: true,
+    ...constantDefaults,
     // As OpenSSH: keys are added only to the default files.
-    updateHostKeys: isOwnStore ? "no" : "yes",
+    updateHostKeys: isOwnStore || (values.verifyHostKeyDNS ?? "no") !== "no" ? "no" : "yes",
     user: system.localUser,
     ...values,
+    written,
+    ...(reader.ignoreUnknown !== undefined && { ignoreUnknown: reader.ignoreUnknown }),
     hostName,
     originalHost,
     tokens,
@@ -209,6 +216,13 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
     ...(revokedHostKeys !== undefined && { revokedHostKeys: await file(revokedHostKeys, "revokedHostKeys") }),
     // `$NAME` and SSH_AUTH_SOCK name a variable that contains the path.
     ...(agent !== undefined && { identityAgent: /^\$[^{]/.test(agent) ? agent : await file(agent, "identityAgent") }),
+    ...(values.setEnv && { setEnv: expandVariables(values.setEnv) }),
+    ...(typeof forwardAgent === "string" && {
+      forwardAgent: /^\$[^{]/.test(forwardAgent) ? forwardAgent : await file(forwardAgent, "forwardAgent"),
+    }),
+    ...(remoteCommand !== undefined && {
+      remoteCommand: expand(remoteCommand, reader.positionOf("remoteCommand"), tokens),
+    }),
     localForward: localForward.map((one) => expandPaths(one, "localForward")),
     remoteForward: remoteForward.map((one) => expandPaths(one, "remoteForward")),
     dynamicForward,
@@ -226,4 +240,27 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
       target: typeof target === "object" && "path" in target ? expanded(target.path) : target,
     };
   }
+
+  /** Since OpenSSH 10.0, SetEnv accepts tokens and variables. */
+  function expandVariables(given: Readonly<Record<string, string>>): Record<string, string> {
+    const at = reader.positionOf("setEnv");
+    return Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [name, expand(value, at, tokens, system.env)]),
+    );
+  }
+}
+
+/** Keywords that `none` leaves without a value. */
+const clearedByNone = [
+  "localCommand",
+  "remoteCommand",
+  "controlPath",
+  "pkcs11Provider",
+  "securityKeyProvider",
+] as const;
+
+function withoutNone(values: Partial<SshConfigValues>): Partial<SshConfigValues> {
+  const cleared: { -readonly [Name in keyof SshConfigValues]?: SshConfigValues[Name] } = { ...values };
+  for (const name of clearedByNone) if (cleared[name]?.toLowerCase() === "none") delete cleared[name];
+  return cleared;
 }

@@ -77,8 +77,8 @@ export function time(line: ConfigLine): number | undefined {
   return given.toLowerCase() === "none" ? undefined : seconds(line, given);
 }
 
-/** @throws SshError `misuse` unless the text is a time */
-function seconds(line: ConfigLine, given: string): number {
+/** A time of a line. @throws SshError `misuse` unless the text is a time */
+export function seconds(line: ConfigLine, given: string): number {
   const units: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
   let total = 0;
   let isValid = given !== "" && given.length <= 64 && /^\d+(?:[smhdw]\d+)*[smhdw]?$/i.test(given);

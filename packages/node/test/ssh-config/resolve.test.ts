@@ -65,4 +65,26 @@ describe("resolveSshConfig", () => {
       settings: [],
     });
   });
+
+  it("puts the lines of `settings` ahead of the file, and names them in errors as ssh -o", async () => {
+    const file = world.write("config", "Port 5\nUser file\nRemoteForward 1 x:1\n");
+    const options = { file, home: world.home };
+    const settings = ["Port=2222", 'User "a b"', "RemoteForward=2 y:2", "IgnoreUnknown=Foo", "foo=1", " ", "# comment"];
+    const config = await resolveSshConfig("h", { ...options, settings });
+    expect(config).toMatchObject({ port: 2222, user: "a b" });
+    expect(config.remoteForward).toHaveLength(2);
+    expect(config.settings).toContainEqual({ keyword: "port", file: "command-line", line: 0 });
+    for (const [line, message] of [
+      ["foo=1", "command-line: line 0: Bad configuration option: foo"],
+      ["Port=x", 'command-line line 0: expected port to be 1 to 65535, got "x"'],
+      ["Port", 'command-line line 0: no argument after keyword "port"'],
+      ["Match all", "Host directive not supported as a command-line option"],
+    ] as const)
+      await expect(resolveSshConfig("h", { ...options, settings: [line] })).rejects.toMatchObject({
+        code: "misuse",
+        message,
+      });
+    const many = Array.from({ length: 1001 }, () => "Port=1");
+    await expect(resolveSshConfig("h", { settings: many })).rejects.toThrow("expected at most 1000 settings, got 1001");
+  });
 });

@@ -107,7 +107,7 @@ describe.skipIf(version === undefined)("the verdict of ssh -G on a line", () => 
     const error = await resolveSshConfig("x", { file, home: world.home }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(SshError);
     const line = text.split("\n").findLastIndex((one) => one !== "" && !one.startsWith("IgnoreUnknown")) + 1;
-    expect(error).toMatchObject({ code: "misuse", message: expect.stringMatching(`^${file} line ${line}: `) });
+    expect(error).toMatchObject({ code: "misuse", message: expect.stringMatching(`^${file}:? line ${line}: `) });
   });
 
   it.each(accepted)("is none: %j", async (text) => {

@@ -1,0 +1,90 @@
+/** Which of OpenSSH's scripts run, in which role, and why others do not apply. @module */
+import type { Release } from "./releases.ts";
+import type { Commands } from "./stand-ins.ts";
+
+export type Role = "client" | "host";
+
+export interface Script {
+  readonly role: Role;
+  readonly name: string;
+  readonly release: Release["name"];
+  /** How the commands of a script run in the role of the host. Default: it runs none. */
+  readonly commands?: Commands;
+  /** The shortest time that suffices for the script, with its pauses, in seconds. Default: 300. */
+  readonly limitSeconds?: number;
+  /** Whether it also runs in `npm test`. */
+  readonly isQuick?: boolean;
+}
+
+const client =
+  "forwarding forward-control dynamic-forward multiplex connection-timeout connect connect-uri portnum login-timeout " +
+  "brokenkeys multipubkey keytype limit-keytype sshcfgparse cfginclude host-expand percent knownhosts " +
+  "knownhosts-command hostkey-rotate banner kextype try-ciphers dhgex rekey cert-hostkey cert-userkey cert-file agent " +
+  "integrity";
+/** Debian 12 does not have these. */
+const newerClient = "proxyjump password kbdint";
+
+const hostWithCommands =
+  "forwarding dynamic-forward banner login-timeout kextype try-ciphers multipubkey hostkey-rotate limit-keytype " +
+  "allow-deny-users reconfigure";
+const hostWithoutCommands = "cfgparse proto-version proto-mismatch keyscan";
+const newerHost = "penalty penalty-expire";
+
+const slow: Readonly<Record<string, number>> = {
+  "forward-control": 900,
+  multiplex: 600,
+  rekey: 1_800,
+  "try-ciphers": 900,
+  integrity: 900,
+  "cert-userkey": 900,
+  "cert-hostkey": 900,
+};
+const quick: ReadonlySet<string> = new Set([]);
+
+/** What a reader of a verdict has to know. */
+interface Remark {
+  readonly text: string;
+  /** Matches each failure of a script that fails for this reason. */
+  readonly failure?: RegExp;
+}
+
+/** By role and script. */
+const remarks: Readonly<Record<string, Remark>> = {
+  "client agent": {
+    text: "fails where it forwards the agent (`-A`), which Postern refuses; its other parts pass",
+    failure: /agent (path )?(env )?fwd|different agent/,
+  },
+  "client dhgex": {
+    text: "its first part asks for 3des-cbc, which Postern does not have, and a failure there ends the script",
+    failure: /3des-cbc|^ssh failed \(\)|^dhgex/,
+  },
+  "host kextype": { text: "with the key exchanges that both programs have" },
+  "host try-ciphers": { text: "with the ciphers and MACs that both programs have" },
+  "host keyscan": { text: "with the types of keys that both programs have" },
+};
+
+export const scripts: readonly Script[] = [
+  ...each(client, { role: "client", release: "bookworm" }),
+  ...each(newerClient, { role: "client", release: "forky" }),
+  ...each(hostWithCommands, { role: "host", release: "bookworm", commands: "through" }),
+  ...each("forward-control", { role: "host", release: "bookworm", commands: "beside" }),
+  ...each(hostWithoutCommands, { role: "host", release: "bookworm" }),
+  ...each(newerHost, { role: "host", release: "forky", commands: "through" }),
+];
+
+function each(names: string, common: Omit<Script, "name">): Script[] {
+  return names.split(" ").map((name) => {
+    const limitSeconds = slow[name];
+    return {
+      ...common,
+      name,
+      ...(limitSeconds !== undefined && { limitSeconds }),
+      ...(quick.has(`${common.role} ${name}`) && { isQuick: true }),
+    };
+  });
+}
+
+/** Returns the remark of a script in docs/audit/regress.md. A script that fails needs one, with the reason. */
+export function remarkOf({ role, name }: Script): Remark {
+  return remarks[`${role} ${name}`] ?? { text: "" };
+}

@@ -1,0 +1,53 @@
+/** The system's accounts: /etc/passwd, and what `getent` and `id` know besides. @module */
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+
+/** An account of the system. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly home: string;
+}
+
+/** Finds accounts. */
+export interface Accounts {
+  /** Resolves with `undefined` if there is no account of exactly this name. */
+  find(name: string): Promise<Account | undefined>;
+  /** The names of the groups that a user is in. */
+  groups(name: string): Promise<readonly string[]>;
+}
+
+/** Names that a program may be given as an argument, and an account may have: useradd(8) allows fewer. */
+const plainName = /^[^\s:,/\0-\x20\x7f-][^\s:,/\0-\x20\x7f]{0,255}$/u;
+const timeoutMs = 10_000;
+
+/** The accounts of this system. */
+export function systemAccounts(passwd = "/etc/passwd"): Accounts {
+  return {
+    async find(name) {
+      if (!plainName.test(name)) return undefined;
+      const local = findLine(await readFile(passwd, "utf8").catch(() => ""), name);
+      return local ?? findLine(await output("getent", ["passwd", "--", name]), name);
+    },
+    async groups(name) {
+      if (!plainName.test(name)) return [];
+      return (await output("id", ["-Gn", "--", name])).split(/\s+/).filter((group) => group !== "");
+    },
+  };
+}
+
+/** passwd(5). A number that getent takes for a user ID finds another name, which is not the one. */
+function findLine(text: string, name: string): Account | undefined {
+  const line = text.split("\n").find((one) => one.startsWith(`${name}:`));
+  const [, , uid = "", , , home = ""] = line?.split(":") ?? [];
+  return /^\d{1,10}$/.test(uid) ? { name, uid: Number(uid), home } : undefined;
+}
+
+/** The standard output of a program, or nothing if it fails. */
+function output(program: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(program, args, { timeout: timeoutMs, maxBuffer: 256 * 1024 }, (error, stdout) => {
+      resolve(error === null ? stdout : "");
+    });
+  });
+}

@@ -1,0 +1,230 @@
+/** Decides about logins as sshd_config(5) says: the users are those of the system, and their keys are in files. @module */
+import { readFile } from "node:fs/promises";
+import { restrict } from "@postern/host";
+import { formatPublicKey, keyType, parsePublicKey, parseRevokedKeys } from "@postern/keys";
+import { algorithms, type Authorize, authorizedKeys, type HostDecision, type HostLoginAttempt, type Permissions } from "@postern/node";
+import { type Bytes, Reader } from "@postern/wire";
+import type { HostConnections } from "../connections.ts";
+import type { HostLogger } from "../logger.ts";
+import type { Account, Accounts } from "./accounts.ts";
+import { selectNames } from "./algorithm-names.ts";
+import { type MatchSubject, matchesList, matchesUser } from "./match.ts";
+import type { Settings, SshdConfig } from "./parse.ts";
+import { permissionsOf } from "./permissions.ts";
+import { fileOf, givenValue, isYes, numberOf, valueOf, wordsOf } from "./settings.ts";
+import { readUserFile, userPath } from "./user-files.ts";
+
+/** The parts that a decision needs. */
+export interface SystemPolicy {
+  readonly config: SshdConfig;
+  readonly accounts: Accounts;
+  readonly connections: HostConnections;
+  readonly logger: HostLogger;
+}
+
+type KeyAttempt = Extract<HostLoginAttempt, { readonly method: "publickey" }>;
+
+/** The user of an attempt, and the settings for it. */
+interface Login {
+  readonly account: Account;
+  readonly settings: Settings;
+  readonly subject: MatchSubject;
+}
+
+/** Returns the function that decides. Only `publickey` can succeed: the passwords of the system are out of reach. */
+export function authorizeSystemUsers(policy: SystemPolicy): Authorize {
+  const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
+    const login = await loginOf(attempt, policy);
+    if (login === undefined || attempt.method !== "publickey") return false;
+    const problem = await keyProblem(attempt, login);
+    if (problem !== undefined) return refuse(attempt, problem);
+    const granted = await grantedByKey(attempt, login, policy);
+    if (granted === undefined) return false;
+    const permissions: Permissions = {
+      ...restrict(permissionsOf(login.settings, login.account.uid), granted),
+      ...(granted.noTouchRequired === true && !requiresTouch(login.settings) && { noTouchRequired: true }),
+    };
+    return keysNeeded(login.settings) > attempt.passed.length + 1
+      ? { ...permissions, partial: ["publickey"] }
+      : permissions;
+  };
+  return Object.assign(authorize, { methods: ["publickey"] });
+}
+
+/** Finds the account and its settings, unless it may not log in. The refusals are logged in the words of sshd. */
+async function loginOf(attempt: HostLoginAttempt, policy: SystemPolicy): Promise<Login | undefined> {
+  const { accounts, config, connections, logger } = policy;
+  const connection = connections.of(attempt);
+  const account = await accounts.find(attempt.user);
+  const groups = account !== undefined && config.needsGroups ? await accounts.groups(attempt.user) : [];
+  const subject: MatchSubject = {
+    user: attempt.user,
+    isInvalid: account === undefined,
+    groups,
+    host: connection.address,
+    address: connection.address,
+    localAddress: connection.localAddress,
+    localPort: connection.localPort,
+  };
+  const settings = config.settings(subject);
+  const why = account === undefined ? "" : accountProblem(account, subject, settings);
+  connection.isInvalid = why !== undefined;
+  if (account !== undefined && why === undefined) return { account, settings, subject };
+  const isFirst = connection.user !== attempt.user;
+  connection.user = attempt.user;
+  if (isFirst && why !== undefined && why !== "") logger.write("INFO", why);
+  else if (isFirst) logger.write("INFO", `Invalid user ${connections.nameOf(attempt.user)} from ${connections.placeOf(connection)}`);
+  return undefined;
+}
+
+/** AllowUsers and its kin, in the order of sshd: deny, then allow, users before groups. */
+function accountProblem(account: Account, subject: MatchSubject, settings: Settings): string | undefined {
+  const user = `User ${subject.user} from ${subject.address} not allowed`;
+  const list = (name: string): readonly string[] => wordsOf(settings, name);
+  if (isYes(settings, "RefuseConnection")) return `${user} because RefuseConnection is set`;
+  if (list("DenyUsers").some((one) => matchesUser(one, subject))) return `${user} because listed in DenyUsers`;
+  const allowed = list("AllowUsers");
+  if (allowed.length > 0 && !allowed.some((one) => matchesUser(one, subject)))
+    return `${user} because not listed in AllowUsers`;
+  const inGroup = (name: string): boolean =>
+    list(name).some((pattern) => subject.groups.some((group) => matchesList(group, pattern)));
+  if (inGroup("DenyGroups")) return `${user} because a group is listed in DenyGroups`;
+  if (list("AllowGroups").length > 0 && !inGroup("AllowGroups"))
+    return `${user} because none of user's groups are listed in AllowGroups`;
+  const mayBeRoot = !["no", "forced-commands-only"].includes(valueOf(settings, "PermitRootLogin"));
+  return account.uid === 0 && !mayBeRoot ? `ROOT LOGIN REFUSED FROM ${subject.address}` : undefined;
+}
+
+/** Why a key may not be used at all, in words for the log. */
+async function keyProblem(attempt: KeyAttempt, { settings }: Login): Promise<string | undefined> {
+  const { algorithm, certificate, publicKey } = attempt;
+  if (!isYes(settings, "PubkeyAuthentication")) return "PubkeyAuthentication is off";
+  if (keysNeeded(settings) === Number.POSITIVE_INFINITY) return "AuthenticationMethods has no list of publickey alone";
+  const accepts = (name: string, list: string): boolean => selectNames("keys", givenValue(settings, list)).includes(name);
+  if (!accepts(algorithm, "PubkeyAcceptedAlgorithms"))
+    return `signature algorithm ${algorithm} not in PubkeyAcceptedAlgorithms`;
+  const least = numberOf(settings, "RequiredRSASize");
+  const bits = rsaBits(certificate?.publicKey ?? publicKey);
+  if (bits !== undefined && bits < least) return `refusing RSA key: ${bits} bits, expected at least ${least}`;
+  if (certificate !== undefined) {
+    const signed = new Reader(certificate.signature, "signature").text();
+    if (!accepts(signed, "CASignatureAlgorithms")) return `CA signature algorithm ${signed} not in CASignatureAlgorithms`;
+  }
+  const file = fileOf(settings, "RevokedKeys");
+  if (file === undefined) return undefined;
+  // As in sshd, no key is accepted while the list cannot be read.
+  const revoked = await readFile(file).catch(() => undefined);
+  if (revoked === undefined) return `Error checking authentication key in revoked keys file ${file}`;
+  return parseRevokedKeys(new Uint8Array(revoked), algorithms.sha256).reason(publicKey);
+}
+
+/** How many keys AuthenticationMethods requires. Infinity if it requires what this host does not offer. */
+export function keysNeeded(settings: Settings): number {
+  const lists = wordsOf(settings, "AuthenticationMethods");
+  if (lists[0] === "any") return 1;
+  const ofKeys = lists.map((list) => list.split(",")).filter((names) => names.every((name) => name === "publickey"));
+  return Math.min(...ofKeys.map((names) => names.length), Number.POSITIVE_INFINITY);
+}
+
+/** Returns what the key's line permits, or `undefined` if the user has no such key. */
+async function grantedByKey(attempt: KeyAttempt, login: Login, policy: SystemPolicy): Promise<Permissions | undefined> {
+  const { settings, account } = login;
+  const { logger } = policy;
+  const strict = isYes(policy.config.global, "StrictModes");
+  const use = {
+    ...attempt,
+    host: login.subject.address,
+    onRefused: (reason: string) => attempt.onRefused?.(reason),
+  };
+  const read = async (name: string): Promise<string | undefined> => {
+    const path = userPath(name, account);
+    try {
+      return await readUserFile(path, account, strict);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === undefined) logger.write("INFO", message);
+      else logger.write("DEBUG1", `Could not open user '${account.name}' authorized keys '${path}': ${code}`);
+      return undefined;
+    }
+  };
+  const trusted = await trustedAuthorities(attempt, login, read, logger);
+  const byAuthority = trusted?.permissions(attempt.publicKey, use);
+  if (byAuthority !== undefined) return verified(byAuthority, attempt, login);
+  for (const name of wordsOf(settings, "AuthorizedKeysFile")) {
+    if (name.toLowerCase() === "none") continue;
+    const text = await read(name);
+    const permissions = text === undefined ? undefined : authorizedKeys(text).permissions(attempt.publicKey, use);
+    if (permissions !== undefined) return verified(permissions, attempt, login);
+  }
+  return undefined;
+}
+
+/** PubkeyAuthOptions `verify-required`: a security key must have verified its user, whatever its line says. */
+function verified(granted: Permissions, attempt: KeyAttempt, { settings }: Login): Permissions | undefined {
+  const isRequired = wordsOf(settings, "PubkeyAuthOptions").includes("verify-required");
+  const isMissing = isRequired && attempt.proved && attempt.securityKey?.userVerified === false;
+  if (isMissing) attempt.onRefused?.("expected a security key that verified its user (verify-required)");
+  return isMissing ? undefined : granted;
+}
+
+function requiresTouch(settings: Settings): boolean {
+  return wordsOf(settings, "PubkeyAuthOptions").includes("touch-required");
+}
+
+/** TrustedUserCAKeys with AuthorizedPrincipalsFile, as lines of an authorized_keys file. */
+async function trustedAuthorities(
+  { certificate }: KeyAttempt,
+  { settings }: Login,
+  read: (name: string) => Promise<string | undefined>,
+  logger: HostLogger,
+): Promise<ReturnType<typeof authorizedKeys> | undefined> {
+  const file = fileOf(settings, "TrustedUserCAKeys");
+  if (certificate === undefined || file === undefined) return undefined;
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) {
+    logger.write("ERROR", `Could not open trusted user CA keys ${file}`);
+    return undefined;
+  }
+  const isTrusted = text.split(/\r?\n/).some((line) => isLineOf(line, certificate.signatureKey));
+  if (!isTrusted) return undefined;
+  const authority = formatPublicKey(certificate.signatureKey);
+  const principalsFile = fileOf(settings, "AuthorizedPrincipalsFile");
+  if (principalsFile === undefined) return authorizedKeys(`cert-authority ${authority}`);
+  const lines = (await read(principalsFile))?.split(/\r?\n/) ?? [];
+  return authorizedKeys(lines.flatMap((line) => principalLine(line, authority) ?? []));
+}
+
+function isLineOf(line: string, key: Bytes): boolean {
+  try {
+    const { blob } = parsePublicKey(line);
+    return blob.length === key.length && blob.every((byte, index) => byte === key[index]);
+  } catch {
+    return false;
+  }
+}
+
+/** A line of an AuthorizedPrincipalsFile: options, if there are some, and a name. */
+function principalLine(line: string, authority: string): string | undefined {
+  const text = line.replace(/^[ \t]+|[ \t\r\n]+$/g, "");
+  if (text === "" || text.startsWith("#")) return undefined;
+  const [, options = "", name = ""] = /^(.*[ \t])?([^ \t]+)$/.exec(text) ?? [];
+  if (/[",\\]/.test(name)) return undefined;
+  const before = options.trim() === "" ? "" : `${options.trim()},`;
+  return `${before}cert-authority,principals="${name}" ${authority}`;
+}
+
+function refuse(attempt: HostLoginAttempt, reason: string): false {
+  attempt.onRefused?.(reason);
+  return false;
+}
+
+/** The length of an RSA key. `undefined` for a key of another type. */
+function rsaBits(blob: Bytes): number | undefined {
+  if (keyType(blob) !== "ssh-rsa") return undefined;
+  const reader = new Reader(blob, "public key");
+  reader.text();
+  reader.mpint();
+  const modulus = reader.mpint();
+  const start = modulus.findIndex((byte) => byte !== 0);
+  return start < 0 ? 0 : 8 * (modulus.length - start - 1) + (32 - Math.clz32(modulus[start] ?? 0));
+}

@@ -1,0 +1,32 @@
+/** The permissions that sshd_config(5) gives to a user. @module */
+import type { Permissions } from "@postern/node";
+import type { GatewayPorts } from "@postern/host";
+import type { Settings } from "./parse.ts";
+import { isYes, valueOf, wordsOf } from "./settings.ts";
+
+/** Returns what a user may forward. Ports below 1024 are for root, as in sshd. */
+export function permissionsOf(settings: Settings, uid: number): Permissions {
+  const isOff = isYes(settings, "DisableForwarding");
+  const tcp = isOff ? "no" : valueOf(settings, "AllowTcpForwarding");
+  const sockets = isOff ? "no" : valueOf(settings, "AllowStreamLocalForwarding");
+  const list = (name: string): readonly string[] => {
+    const values = wordsOf(settings, name);
+    if (values[0] === "any") return ["*:*"];
+    return values[0] === "none" ? [] : values;
+  };
+  return {
+    permitListen: [...(allows(tcp, "remote") ? list("PermitListen") : []), ...paths(allows(sockets, "remote"))],
+    permitOpen: [...(allows(tcp, "local") ? list("PermitOpen") : []), ...paths(allows(sockets, "local"))],
+    gatewayPorts: valueOf(settings, "GatewayPorts") as GatewayPorts,
+    lowestPort: uid === 0 ? 0 : 1024,
+  };
+}
+
+function allows(value: string, direction: "local" | "remote"): boolean {
+  return value === "yes" || value === "all" || value === direction;
+}
+
+/** UNIX sockets are not a matter of PermitListen and PermitOpen. */
+function paths(isAllowed: boolean): readonly string[] {
+  return isAllowed ? ["/**"] : [];
+}

@@ -1,0 +1,45 @@
+/** What a master needs from the program that connects. @module */
+import type { SshConnection } from "@postern/ssh";
+import type { MuxForward } from "./forward.ts";
+
+/** A forwarding that is open. */
+export interface OpenedForward {
+  /** the port that the server chose, for a remote forwarding of port 0 */
+  readonly allocatedPort?: number | undefined;
+  /** Frees the port, or the path. Open connections stay open. */
+  close(): Promise<void>;
+}
+
+/** The program that a master belongs to. */
+export interface MasterContext {
+  /** the process that `-O check` names */
+  readonly pid: number;
+  /** the name of the server in questions to the user: the host that the command line named */
+  readonly host: string;
+  /** Opens a forwarding. @throws if it cannot be opened; the message goes to the log of the master */
+  openForward(forward: MuxForward): Promise<OpenedForward>;
+  /** The connection to the server, for clients in proxy mode. `undefined` while it is lost. */
+  connection(): SshConnection | undefined;
+  /**
+   * `-O stop`: the master listens no more, and has removed its socket. With ControlPersist or without a session of its
+   * own, the program ends as soon as no connection goes through it, see {@link Master.isIdle}.
+   */
+  stopped(): void;
+  /** `-O exit`: the program ends at once. Called when the client has its answer. */
+  exit(): void;
+  /** Asks the user, with ControlMaster `ask` and `autoask`. Otherwise everything is allowed. */
+  confirm?: ((question: string) => Promise<boolean>) | undefined;
+  /** Receives lines for the log, as ssh prints them with `-v` (`debug`) or always (`error`). */
+  log(level: "error" | "info" | "debug", line: string): void;
+}
+
+/** A control socket that listens. */
+export interface Master {
+  readonly path: string;
+  /** Whether no client of the socket is connected. ControlPersist counts from then, if no channel is open either. */
+  readonly isIdle: boolean;
+  /** Adds a forwarding that the command line opened, so that clients find it, and can cancel it. */
+  addForward(forward: MuxForward, opened: OpenedForward): void;
+  /** Removes the socket, and ends the connections of all clients. */
+  close(): Promise<void>;
+}

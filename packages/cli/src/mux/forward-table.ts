@@ -1,0 +1,57 @@
+/** The forwardings of a master: those of its command line, and those of its clients. @module */
+import type { OpenedForward } from "./context.ts";
+import { isSameForward, type MuxForward } from "./forward.ts";
+
+interface Entry {
+  readonly forward: MuxForward;
+  readonly opened: Promise<OpenedForward>;
+}
+
+/** Opens each forwarding once, and finds it again. */
+export class ForwardTable {
+  readonly #open: (forward: MuxForward) => Promise<OpenedForward>;
+  readonly #entries = new Set<Entry>();
+
+  constructor(open: (forward: MuxForward) => Promise<OpenedForward>) {
+    this.#open = open;
+  }
+
+  /** Whether the forwarding is open, or about to be. */
+  has(forward: MuxForward): boolean {
+    return this.#find(forward) !== undefined;
+  }
+
+  /** Adds a forwarding that is open already. */
+  add(forward: MuxForward, opened: OpenedForward): void {
+    this.#entries.add({ forward, opened: Promise.resolve(opened) });
+  }
+
+  /** Opens a forwarding, or returns the one that is open. Rejects as the function of the constructor does. */
+  async open(forward: MuxForward): Promise<OpenedForward> {
+    const found = this.#find(forward);
+    if (found !== undefined) return await found.opened;
+    const entry: Entry = { forward, opened: this.#open(forward) };
+    this.#entries.add(entry);
+    try {
+      return await entry.opened;
+    } catch (error) {
+      this.#entries.delete(entry);
+      throw error;
+    }
+  }
+
+  /** Closes a forwarding. Returns `false` if there is none. Rejects if it cannot be closed. */
+  async close(forward: MuxForward): Promise<boolean> {
+    const entry = this.#find(forward);
+    if (entry === undefined) return false;
+    // Before the first await, so that nobody else closes it, or finds it open.
+    this.#entries.delete(entry);
+    const opened = await entry.opened;
+    await opened.close();
+    return true;
+  }
+
+  #find(forward: MuxForward): Entry | undefined {
+    return [...this.#entries].find((one) => isSameForward(one.forward, forward));
+  }
+}

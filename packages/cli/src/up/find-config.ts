@@ -1,0 +1,28 @@
+/** Finds the configuration of a command line, and its control socket. @module */
+import { existsSync } from "node:fs";
+import { extname, resolve } from "node:path";
+import { UsageError } from "../help/usage-error.ts";
+import { defaultFiles, readConfig } from "./config/read-config.ts";
+import { socketPaths } from "./control/socket-path.ts";
+
+/** Returns the absolute path of the configuration. @throws UsageError if there is none */
+export function findConfig(command: string, given: string | undefined): string {
+  const file = given ?? defaultFiles.find((name) => existsSync(name));
+  if (file === undefined) {
+    const names = defaultFiles.join(", ");
+    throw new UsageError(command, `expected ${names} in this folder or --config, got neither`);
+  }
+  return resolve(file);
+}
+
+/** Returns the control sockets of a configuration to try. A file with a mistake has the default ones. */
+export async function findSockets(file: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
+  const defaults = socketPaths(file, undefined, env);
+  // Asking for the status must not run the code of a module, unless that has to be.
+  if (extname(file) !== ".json" && defaults.some((path) => existsSync(path))) return defaults;
+  try {
+    return socketPaths(file, (await readConfig(file, env)).control, env);
+  } catch {
+    return defaults;
+  }
+}

@@ -1,0 +1,39 @@
+/** Runs `postern up`. @module */
+import { parseOptions } from "../help/parse-options.ts";
+import { UsageError } from "../help/usage-error.ts";
+import { createLogSink } from "../system/log.ts";
+import { createNotifier } from "../system/notify.ts";
+import { readConfig } from "./config/read-config.ts";
+import { findConfig } from "./find-config.ts";
+import { upHelp } from "./help.ts";
+import { startUp } from "./up.ts";
+
+/** Opens the tunnels of a file until a signal or `postern down`. Resolves with the exit status. */
+export async function runUp(args: readonly string[]): Promise<number> {
+  const { values } = parseOptions(upHelp, args);
+  const { config: given, log: format = "text", "log-file": logFile } = values as Readonly<Record<string, string>>;
+  if (format !== "text" && format !== "json") throw new UsageError("up", "expected --log text or --log json");
+  const file = findConfig("up", given);
+  const config = await readConfig(file);
+  if (values.check === true) return 0;
+  const sink = createLogSink({ format, file: logFile, level: config.log?.level });
+  const notifier = createNotifier({
+    onError: ({ message }) => sink.log({ level: "warn", event: "notifyfailed", message }),
+  });
+  const up = await startUp({ file, config, env: process.env, sink, notifier });
+  const reload = (): void => {
+    sink.reopen();
+    void up.reload({ restart: true });
+  };
+  const stop = (): void => up.stop();
+  process.on("SIGHUP", reload);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
+  try {
+    return await up.ended;
+  } finally {
+    process.off("SIGHUP", reload);
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.off(signal, stop);
+    await notifier.close();
+    sink.close();
+  }
+}

@@ -1,0 +1,140 @@
+/** The connection protocol alone, in packets without encryption, padding and login. @module */
+import { ConnectionMachine } from "@postern/connection";
+import { type Bytes, concat, GlobalRequest, getUint32, putUint32, SshError } from "@postern/wire";
+import * as Limits from "@postern/wire/limits";
+import type { DrivenSession } from "./driver.ts";
+import type { SessionEvent } from "./session-machine.ts";
+
+const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
+/** the length, the length of the padding, and a message number */
+const smallest = 6;
+
+/**
+ * Runs RFC 4254 over a stream that is already a connection of one user: the proxy mode of OpenSSH's PROTOCOL.mux,
+ * section 9. Each packet is a uint32 length, a zero byte for the length of the padding, and the payload. Our global
+ * requests are not sent, and fail.
+ */
+export class PlainSession implements DrivenSession {
+  readonly connection: ConnectionMachine;
+  readonly serverSigAlgs: undefined;
+  readonly sessionId: undefined;
+  #input: Bytes = nothing;
+  #output: Bytes[] = [];
+  #outputSize = 0;
+  /** global requests of ours that wait for their refusal */
+  #unanswered = 0;
+  #failure: SshError | undefined;
+
+  constructor(now: number) {
+    const hasRoom = (): boolean => this.#outputSize < Limits.outputHighWater;
+    this.connection = new ConnectionMachine({
+      now,
+      sink: {
+        get writable() {
+          return hasRoom();
+        },
+        send: (head, body) => this.#send(head, body),
+      },
+    });
+  }
+
+  get wantsInput(): boolean {
+    return this.connection.wantsInput && this.#outputSize < Limits.outputCeiling;
+  }
+
+  get deadline(): number | undefined {
+    return this.connection.deadline;
+  }
+
+  refusesLogin(): boolean {
+    return false;
+  }
+
+  receive(chunk: Bytes): void {
+    this.#input = this.#input.length === 0 ? chunk : concat(this.#input, chunk);
+  }
+
+  keepInput(): void {
+    this.#input = this.#input.slice();
+  }
+
+  inputEnded(): SshError {
+    return new SshError("closed", "the connection was lost");
+  }
+
+  tick(now: number): void {
+    this.connection.tick(now);
+  }
+
+  next(): SessionEvent | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return this.#next();
+    } catch (error) {
+      this.#failure = error instanceof SshError ? error : new SshError("protocol", String(error), { cause: error });
+      throw this.#failure;
+    }
+  }
+
+  takeOutput(): Bytes | undefined {
+    if (this.#output.length === 0) return undefined;
+    const output = concat(...this.#output);
+    this.#output = [];
+    this.#outputSize = 0;
+    this.connection.resumed();
+    return output;
+  }
+
+  reuseOutput(): void {}
+
+  /** There are no keys. */
+  startRekey(): void {}
+
+  /** Only messages of the connection protocol may be sent, so there is no DEBUG. */
+  debug(): void {}
+
+  /** Closing the stream ends the connection. */
+  disconnect(): void {}
+
+  acknowledgeNow(): void {}
+
+  #next(): SessionEvent | undefined {
+    for (; this.#unanswered > 0; this.#unanswered--) this.connection.globalRequests.settle(0, false, nothing);
+    for (;;) {
+      const event = this.connection.next();
+      if (event !== undefined || !this.connection.wantsInput) return event;
+      const payload = this.#packet();
+      if (payload === undefined) return undefined;
+      if (!this.connection.receive(payload)) {
+        throw new SshError("protocol", `expected a message of the connection protocol, got message ${payload[0]}`);
+      }
+    }
+  }
+
+  #packet(): Bytes | undefined {
+    const input = this.#input;
+    if (input.length < 4) return undefined;
+    const length = getUint32(input, 0);
+    if (length < smallest - 4 || length > Limits.packetLength) {
+      throw new SshError("protocol", `expected a packet of 2 to ${Limits.packetLength} bytes, got ${length}`);
+    }
+    if (input.length < 4 + length) return undefined;
+    if (input[4] !== 0) throw new SshError("protocol", `expected a packet without padding, got ${input[4]} bytes`);
+    this.#input = input.subarray(4 + length);
+    return input.subarray(5, 4 + length);
+  }
+
+  #send(head: Bytes, body: Bytes = nothing): void {
+    if (head[0] === GlobalRequest.number) {
+      // OpenSSH's master ends the connection of a client that sends one that it does not know, and passes no reply on.
+      if (GlobalRequest.decode(head).wantReply) this.#unanswered++;
+      return;
+    }
+    const packet = new Uint8Array(5 + head.length + body.length);
+    putUint32(packet, 0, packet.length - 4);
+    packet.set(head, 5);
+    packet.set(body, 5 + head.length);
+    this.#output.push(packet);
+    this.#outputSize += packet.length;
+  }
+}

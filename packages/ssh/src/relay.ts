@@ -1,0 +1,94 @@
+/** Passes channels of one connection on to another. @module */
+import type { Bytes } from "@postern/wire";
+import { OpenFailureReason, SshError } from "@postern/wire";
+import type { SshChannel } from "./channel.ts";
+import type {
+  Channel,
+  ExtendedDataSink,
+  IncomingChannelRequest,
+  IncomingOpen,
+  SshConnection,
+} from "./ssh-connection.ts";
+
+/**
+ * Opens the same channel on another connection, and joins the two: data, extended data and requests in both directions,
+ * with backpressure. If it is refused there, it is refused here for the same reason.
+ */
+export function relayChannel(open: IncomingOpen, to: SshConnection): void {
+  void new ChannelRelay().open(open, to);
+}
+
+class ChannelRelay {
+  #here: (Channel & Pick<SshChannel, "context" | "input" | "output">) | undefined;
+  #there: Channel | undefined;
+  /** extended data that waits in our output */
+  #unsent = 0;
+  #consumed: (size: number) => void = () => {};
+
+  async open({ type, specificData, id, ...open }: IncomingOpen, to: SshConnection): Promise<void> {
+    try {
+      this.#there = await to.openChannel(type, specificData.slice(), {
+        extended: this.#extended,
+        onRequest: (request) => passOn(request, this.#here),
+      });
+    } catch (error) {
+      const reason = error instanceof SshError ? error.reason : undefined;
+      return open.refuse(reason ?? OpenFailureReason.CONNECT_FAILED, "the server refused the channel");
+    }
+    const there = this.#there;
+    try {
+      this.#here = open.accept({ onRequest: (request) => passOn(request, there) }) as SshChannel;
+    } catch {
+      return there.abort();
+    }
+    const here = this.#here;
+    // The status of a program may follow EOF in both directions. The server closes the channel.
+    here.context.machine.awaitClose(id);
+    there.start({
+      data: (chunk) => void (here.write(chunk) || there.pause()),
+      end: () => here.end(),
+      drain: () => here.resume(),
+      closed: (error) => {
+        // After EOF in both directions, `close` leaves the channel to the side that opened it.
+        if (error !== undefined || (here.output.isDone && here.input.hasEnded)) here.abort(error);
+        else here.close();
+      },
+    });
+    here.start({
+      data: (chunk) => void (there.write(chunk) || here.pause()),
+      end: () => there.end(),
+      drain: () => {
+        there.resume();
+        this.#credit();
+      },
+      closed: (error) => (error === undefined ? there.close() : there.abort(error)),
+    });
+  }
+
+  readonly #extended: ExtendedDataSink = {
+    data: (chunk, dataType, consumed) => {
+      this.#consumed = consumed;
+      this.#unsent += chunk.length;
+      if (this.#here === undefined || this.#here.output.write(chunk, dataType)) this.#credit();
+    },
+    end: () => {},
+  };
+
+  /** The client has room again, so the server may send more. */
+  #credit(): void {
+    this.#consumed(this.#unsent);
+    this.#unsent = 0;
+  }
+}
+
+/** Sends a request on, and the answer back. */
+function passOn(request: IncomingChannelRequest, to: Channel | undefined): void {
+  const { type, wantReply } = request;
+  const specificData: Bytes = request.specificData.slice();
+  if (to === undefined) return request.refuse();
+  if (!wantReply) return to.notify(type, specificData);
+  to.request(type, specificData).then(
+    (ok) => (ok ? request.accept() : request.refuse()),
+    () => request.refuse(),
+  );
+}
