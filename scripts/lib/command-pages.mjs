@@ -51,9 +51,12 @@ function code(text) {
   return `\`${text.replaceAll("|", "\\|")}\``;
 }
 
-/** Escapes what Markdown or HTML would read as markup. */
+/** Escapes what Markdown or HTML would read as markup, except in code. */
 function escaped(text) {
-  return text.replaceAll(/[<*_`[\]]/g, "\\$&");
+  return text
+    .split(/(`[^`]+`)/)
+    .map((part, at) => (at % 2 === 0 ? part.replaceAll(/[<*_`[\]]/g, "\\$&") : part))
+    .join("");
 }
 
 /** Breaks a paragraph into lines of 120 characters, as in the other pages. */

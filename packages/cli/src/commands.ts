@@ -5,8 +5,9 @@ import type { Command, CommandHelp } from "./help/command-help.ts";
 import { helpHelp } from "./help/help-help.ts";
 import { manHelp } from "./help/man-help.ts";
 import { hostHelp } from "./host/help.ts";
-import { downHelp, statusHelp, upHelp } from "./up/help.ts";
 import { keygenHelp } from "./keygen/help.ts";
+import { serviceHelp } from "./service/help.ts";
+import { downHelp, statusHelp, upHelp } from "./up/help.ts";
 
 /** The commands by what follows `postern`. Anything else is a destination. */
 export const commands: readonly Command[] = [
@@ -26,6 +27,13 @@ export const commands: readonly Command[] = [
     load: async () => {
       const { runFingerprint } = await import("./fingerprint/fingerprint.ts");
       return (args) => runFingerprint(fingerprintHelp, args);
+    },
+  },
+  {
+    help: serviceHelp,
+    load: async () => {
+      const { runService } = await import("./service/service.ts");
+      return (args) => runService(serviceHelp, args);
     },
   },
   {

@@ -71,7 +71,7 @@ function paragraph(words: string): string {
 
 /** Breaks text into short input lines, of which none is read as a request. */
 function text(words: string): string {
-  return wrap(escaped(words), 78).split("\n").map(literal).join("\n");
+  return wrap(marked(words), 78).split("\n").map(literal).join("\n");
 }
 
 function line(words: string): string {
@@ -81,6 +81,14 @@ function line(words: string): string {
 /** A line that begins with a dot or an apostrophe would be a request. */
 function literal(input: string): string {
   return input.replace(/^(?=[.'])/, "\\&");
+}
+
+/** Words in backticks are bold. */
+function marked(words: string): string {
+  return words
+    .split(/`([^`]+)`/)
+    .map((part, at) => (at % 2 === 0 ? escaped(part) : `\\fB${escaped(part)}\\fR`))
+    .join("");
 }
 
 /** Escapes what groff_man(7) would print as other characters. */
