@@ -287,7 +287,9 @@ class Parser {
         this.#jump = true;
         return this.#add("ProxyJump", argument);
       case "l":
-        return this.#add("User", argument);
+        if (parseSshDestination(`${argument}@host`) === undefined)
+          throw usage("remote username contains invalid characters");
+        return this.#user(argument);
       case "L":
         return this.#forward("LocalForward", "local", argument);
       case "m":
@@ -359,8 +361,13 @@ class Parser {
     if (destination === undefined) throw usage(problemOf(text));
     const { host, user, port } = destination;
     this.#line.destination = host;
-    if (user !== undefined) this.#add("User", user);
+    if (user !== undefined) this.#user(user);
     if (port !== undefined) this.#add("Port", String(port));
+  }
+
+  /** As in OpenSSH, tokens are expanded in `-o User`, and not here. */
+  #user(name: string): void {
+    this.#add("User", name.replaceAll("%", "%%"));
   }
 
   /** Adds a line; an earlier one of the keyword counts. */

@@ -272,7 +272,7 @@ function shares(
       return await text(channel.readable);
     });
     expect(await Promise.all(echoes)).toEqual(["knock 0", "knock 1", "knock 2"]);
-    // A refused channel ends the master of ssh 9.2.
+    // A refused channel ends the master of ssh (9.2, 10.0 and 10.6).
     if (kind === "ours") {
       const refused = connection.openTcp({ host: "127.0.0.1", port: 1 });
       await expect(refused).rejects.toMatchObject({ code: "refused", reason: 2 });

@@ -147,10 +147,11 @@ export class ConfigReader {
   /** Expands tokens and variables in User, as OpenSSH 10.0 and newer, once all files are read. */
   expandUser(): void {
     const { user } = this.values;
-    const isTyped = this.#options.given.user !== undefined || this.positionOf("user").file === commandLine.file;
-    if (user === undefined || isTyped || !/[%$]/.test(user)) return;
+    if (user === undefined || this.#options.given.user !== undefined || !/[%$]/.test(user)) return;
     const { r: _user, C: _hash, ...tokens } = this.tokens();
     const expanded = expand(user, this.positionOf("user"), tokens, this.#options.system.env);
+    if (expanded !== user && /\p{Cc}/u.test(expanded))
+      throw new SshError("misuse", "remote username contains invalid characters");
     this.values = { ...this.values, user: expanded };
   }
 
