@@ -66,6 +66,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`knownHosts(options)`", "tunnel/src/known-hosts-options.ts", "KnownHostsOptions"],
   ["`socks5(options)`, `httpConnect(options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
   ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
+  ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
   ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
   ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
