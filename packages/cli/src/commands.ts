@@ -4,10 +4,12 @@ import type { Command, CommandHelp } from "./help/command-help.ts";
 import { helpHelp } from "./help/help-help.ts";
 import { manHelp } from "./help/man-help.ts";
 import { hostHelp } from "./host/help.ts";
+import { sshHelp } from "./ssh/help.ts";
 import { downHelp, statusHelp, upHelp } from "./up/help.ts";
 
 /** The commands by what follows `postern`. Anything else is a destination. */
 export const commands: readonly Command[] = [
+  { help: sshHelp, load: async () => (await import("./ssh/run.ts")).runSsh },
   { help: upHelp, load: async () => (await import("./up/run-up.ts")).runUp },
   { help: statusHelp, load: async () => (await import("./up/run-status.ts")).runStatus },
   { help: downHelp, load: async () => (await import("./up/run-status.ts")).runDown },
