@@ -51,7 +51,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
     if (arg.startsWith("--")) {
       const [name = "", inline] = splitOption(arg);
       if (name === "help") line.help = true;
-      else if (name === "config") line.config = inline ?? valueOf(rest, "config");
+      else if (name === "config") line.config = inline ?? argumentOf(rest, "config");
       else throw new HostUsageError(`unknown option -- ${name}`);
       continue;
     }
@@ -63,7 +63,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
         continue;
       }
       if (!withArgument.includes(letter)) throw new HostUsageError(`unknown option -- ${letter}`);
-      const value = arg.slice(at + 1) || valueOf(rest, letter);
+      const value = arg.slice(at + 1) || argumentOf(rest, letter);
       applyValue(letter, value);
       break;
     }
@@ -97,7 +97,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
   }
 }
 
-function valueOf(rest: string[], name: string): string {
+function argumentOf(rest: string[], name: string): string {
   const value = rest.shift();
   if (value === undefined) throw new HostUsageError(`option requires an argument -- ${name}`);
   return value;
@@ -114,10 +114,7 @@ function portOf(value: string): number {
   return port;
 }
 
-function connectionOf(
-  text: string,
-  known: HostCommandLine["connection"],
-): Readonly<Record<string, string>> {
+function connectionOf(text: string, known: HostCommandLine["connection"]): Readonly<Record<string, string>> {
   const result: Record<string, string> = { ...known };
   for (const part of (splitArguments(text) ?? [text]).join(" ").split(",")) {
     const at = part.indexOf("=");

@@ -1,6 +1,5 @@
 /** Runs `postern host`. @module */
 import { version } from "@postern/ssh";
-import { formatHelp } from "./usage.ts";
 import { type HostCommandLine, HostUsageError, parseHostCommandLine } from "./command-line.ts";
 import { createConnections } from "./connections.ts";
 import { reportReady, startInBackground, takeBackgroundMark } from "./daemon.ts";
@@ -9,6 +8,7 @@ import { createLoggedHost, type ServeContext, serve } from "./serve.ts";
 import type { HostSetup } from "./setup.ts";
 import { HostConfigError } from "./sshd-config/config-error.ts";
 import { parsePort } from "./sshd-config/numbers.ts";
+import { formatHelp } from "./usage.ts";
 
 /** Runs `postern host` with the arguments after that word. Resolves with the exit status. */
 export async function runHost(args: readonly string[]): Promise<number> {
@@ -50,7 +50,8 @@ async function start(line: HostCommandLine): Promise<number> {
     configure: (settings) => logger.configure({ ...settings, level: levelOf(line, settings.level) }),
     close: () => logger.close(),
   };
-  const read = async (): Promise<HostSetup & { readonly print?: () => string }> => await readSetup(line, forward, connections);
+  const read = async (): Promise<HostSetup & { readonly print?: () => string }> =>
+    await readSetup(line, forward, connections);
   const setup = await read();
   // As sshd, a test says nothing of lines without effect.
   if (line.test === "no") forward.configure(setup.log);

@@ -3,7 +3,9 @@ import { hostHelp } from "./help.ts";
 
 /** Returns the forms of the command line, or all of the help. */
 export function formatHelp(part: "usage" | "all"): string {
-  const usage = hostHelp.synopsis.map((form, index) => `${index === 0 ? "usage:" : "      "} postern host ${form}\n`).join("");
+  const usage = hostHelp.synopsis
+    .map((form, index) => `${index === 0 ? "usage:" : "      "} postern host ${form}\n`)
+    .join("");
   if (part === "usage") return usage;
   const options = hostHelp.options.map(({ short, long, argument, text }) => {
     const names = [short && `-${short}`, long && `--${long}`].filter((name) => name !== undefined).join(", ");

@@ -1,7 +1,8 @@
 /** Lists of algorithms in sshd_config(5): those that OpenSSH knows are accepted, those that we have are used. @module */
-import { compatibleAlgorithms, hostAlgorithms } from "@postern/node";
-import type { Algorithms, PublicKeyAlgorithm } from "@postern/node";
+
 import { matchPattern } from "@postern/keys";
+import type { Algorithms, PublicKeyAlgorithm } from "@postern/node";
+import { compatibleAlgorithms, hostAlgorithms } from "@postern/node";
 
 /** Kinds of algorithms. */
 export type AlgorithmKind = "ciphers" | "macs" | "kex" | "keys";
