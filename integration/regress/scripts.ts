@@ -12,15 +12,19 @@ export interface Script {
   readonly commands?: Commands;
   /** The shortest time that suffices for the script, with its pauses, in seconds. Default: 300. */
   readonly limitSeconds?: number;
+  /** Options ahead of those of the script, with the reason in the remark. */
+  readonly words?: readonly string[];
   /** Whether it also runs in `npm test`. */
   readonly isQuick?: boolean;
 }
 
 const client =
-  "forwarding forward-control dynamic-forward multiplex connection-timeout connect connect-uri portnum login-timeout " +
+  "forwarding forward-control dynamic-forward multiplex connect connect-uri portnum login-timeout " +
   "brokenkeys multipubkey keytype limit-keytype sshcfgparse cfginclude host-expand percent knownhosts " +
   "knownhosts-command hostkey-rotate banner kextype try-ciphers dhgex rekey cert-hostkey cert-userkey cert-file agent " +
   "integrity";
+/** Scripts that expect `ssh -N` to end with its connection. */
+const endsOfConnections = "connection-timeout";
 /** Debian 12 does not have these. */
 const newerClient = "proxyjump password kbdint";
 
@@ -58,13 +62,18 @@ const remarks: Readonly<Record<string, Remark>> = {
     text: "its first part asks for 3des-cbc, which Postern does not have, and a failure there ends the script",
     failure: /3des-cbc|^ssh failed \(\)|^dhgex/,
   },
+  "client connection-timeout": { text: "with `--no-reconnect`, because `-N` reconnects a lost connection without it" },
   "host kextype": { text: "with the key exchanges that both programs have" },
   "host try-ciphers": { text: "with the ciphers and MACs that both programs have" },
-  "host keyscan": { text: "with the types of keys that both programs have" },
+  "host keyscan": {
+    text: "fails for `ssh-rsa` alone: the script allows no other algorithm for RSA keys, and that one signs SHA-1",
+    failure: /-t ssh-rsa /,
+  },
 };
 
 export const scripts: readonly Script[] = [
   ...each(client, { role: "client", release: "bookworm" }),
+  ...each(endsOfConnections, { role: "client", release: "bookworm", words: ["--no-reconnect"] }),
   ...each(newerClient, { role: "client", release: "forky" }),
   ...each(hostWithCommands, { role: "host", release: "bookworm", commands: "through" }),
   ...each("forward-control", { role: "host", release: "bookworm", commands: "beside" }),
