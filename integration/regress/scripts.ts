@@ -43,7 +43,12 @@ const slow: Readonly<Record<string, number>> = {
   "cert-userkey": 900,
   "cert-hostkey": 900,
 };
-const quick: ReadonlySet<string> = new Set([]);
+const quick: ReadonlySet<string> = new Set([
+  "client connect",
+  "client connect-uri",
+  "host proto-version",
+  "host proto-mismatch",
+]);
 
 /** What a reader of a verdict has to know. */
 interface Remark {
