@@ -52,7 +52,7 @@ export interface RunOptions {
 export async function runScript({ script, subject, release }: RunOptions): Promise<Verdict> {
   const dir = tempDir("regress");
   try {
-    const { name, limitSeconds = 300 } = script;
+    const { name, limitSeconds = 900 } = script;
     const env = await prepare(dir, release, subject, script);
     const start = Date.now();
     const namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"];

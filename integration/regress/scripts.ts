@@ -10,7 +10,7 @@ export interface Script {
   readonly release: Release["name"];
   /** How the commands of a script run in the role of the host. Default: it runs none. */
   readonly commands?: Commands;
-  /** The shortest time that suffices for the script, with its pauses, in seconds. Default: 300. */
+  /** After this time, in seconds, the script is stopped. Default: 900. */
   readonly limitSeconds?: number;
   /** Options ahead of those of the script, with the reason in the remark. */
   readonly words?: readonly string[];
@@ -34,14 +34,12 @@ const hostWithCommands =
 const hostWithoutCommands = "cfgparse proto-version proto-mismatch keyscan";
 const newerHost = "penalty penalty-expire";
 
+/** Times in seconds. A loaded machine needs several times those of an idle one. */
 const slow: Readonly<Record<string, number>> = {
-  "forward-control": 900,
-  multiplex: 600,
-  rekey: 1_800,
-  "try-ciphers": 900,
-  integrity: 900,
-  "cert-userkey": 900,
-  "cert-hostkey": 900,
+  rekey: 3_600,
+  "try-ciphers": 1_800,
+  "cert-userkey": 1_800,
+  integrity: 1_800,
 };
 const quick: ReadonlySet<string> = new Set([
   "client connect",
