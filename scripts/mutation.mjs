@@ -1,10 +1,12 @@
 /**
  * `npm run mutation`, after the bootstrap: changes the sources one expression at a time and runs the tests of the
  * package on each change. Prints the changes that no test notices, and the score of each package. Fails if the score of
- * a whole package is below its floor. `--file kex.ts:30-40` limits it to a file or to lines.
+ * a whole package is below its floor. `--file kex.ts:30-40` limits it to a file or to lines. `--apart NAME` makes each
+ * change in a process of its own, which runs the tests with that name: for inner loops, whose steps take too long to
+ * count.
  * @module
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -31,13 +33,17 @@ const stuckMs = 180_000;
 const folder = join(root, "coverage/mutation");
 
 const { values } = parseArgs({
-  options: { package: { type: "string", multiple: true }, file: { type: "string", multiple: true } },
+  options: {
+    package: { type: "string", multiple: true },
+    file: { type: "string", multiple: true },
+    apart: { type: "string" },
+  },
 });
 mkdirSync(folder, { recursive: true });
 for (const name of values.package ?? Object.keys(packages)) {
   if (!(name in packages)) throw new Error(`expected one of ${Object.keys(packages).join(", ")}, got ${name}`);
   const { sources, changes } = await changesOf(name);
-  const entries = await runTests(name, sources, changes);
+  const entries = values.apart ? runApart(name, changes, values.apart) : await runTests(name, sources, changes);
   for (const { fails } of entries.filter(({ fails }) => fails !== undefined)) {
     console.log(`mutation: ${name}: expected the tests to pass without a change, this one fails: ${fails}`);
     process.exitCode = 1;
@@ -111,6 +117,34 @@ async function runTests(name, sources, changes) {
     if (change === undefined || done.has(change)) throw new Error(`expected the tests of ${name} to run, see vitest`);
     appendFileSync(progress, `${JSON.stringify({ noticed: change })}\n`);
   }
+}
+
+/** Makes one change after the other, and returns entries like those of the runner. */
+function runApart(name, changes, apart) {
+  const input = join(folder, `${name}-apart.json`);
+  const tests = packages[name].tests.flatMap((path) =>
+    path.endsWith(".test.ts") ? [path] : filesIn(path, ".test.ts"),
+  );
+  const passes = (sources) => {
+    writeFileSync(input, JSON.stringify({ sources, tests, apart }));
+    const args = ["vitest", "run", "--config", "scripts/vitest.mutation.config.ts"];
+    const env = { ...process.env, POSTERN_MUTATION: input, NODE_NO_WARNINGS: "1" };
+    return spawnSync("npx", args, { cwd: root, env, stdio: "ignore", timeout: stuckMs }).status === 0;
+  };
+  if (!passes({})) throw new Error(`expected the tests of ${name} to pass without a change, see vitest`);
+  return changes.map((change) => ({
+    reached: [change.id],
+    ...(!passes({ [change.fileName]: changed(change) }) && { noticed: change.id }),
+  }));
+}
+
+/** Returns the text of a file with one change. */
+function changed({ fileName, location: { start, end }, replacement }) {
+  const text = readFileSync(fileName, "utf8");
+  const starts = text
+    .split("\n")
+    .map((_, index, lines) => lines.slice(0, index).join("\n").length + Math.min(index, 1));
+  return text.slice(0, starts[start.line] + start.column) + replacement + text.slice(starts[end.line] + end.column);
 }
 
 /** Resolves when the run has ended, by itself or because a test did not end. */
