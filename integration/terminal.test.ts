@@ -47,7 +47,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   let terminal: TestTerminal;
 
   beforeAll(async () => {
-    await bundle(dir.path, "terminal/program.ts");
+    await bundle(dir.path, "../packages/cli/test/terminal/program.ts");
     writeFileSync(dir.file("askpass"), '#!/bin/sh\necho "$1 [$SSH_ASKPASS_PROMPT]" >&2\necho "from askpass"\n', {
       mode: 0o700,
     });
@@ -83,7 +83,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
     await terminal.waitFor(/^Please type 'yes' or 'no': yes\n<true>$/m);
   });
 
-  it("ends at ^C as a signal does, and gives the terminal back", async () => {
+  it("ends at ^C as a signal does, and restores the terminal", async () => {
     const before = await modes();
     terminal.enter(`${ask} password; echo not reached`);
     await terminal.waitFor(/password:$/m);
@@ -113,7 +113,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   it.each([
     ["SIGTERM", 143],
     ["SIGHUP", 129],
-  ] as const)("gives the terminal back when %s ends it during a question", async (signal, status) => {
+  ] as const)("restores the terminal when %s ends it during a question", async (signal, status) => {
     const before = await modes();
     terminal.enter(`sh -c 'echo process $$; exec ${ask} password'; echo status $?`);
     const [, pid] = await terminal.waitFor(/^process (\d+)\nann@example\.com's password:$/m);
@@ -122,7 +122,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
     expect(await modes()).toBe(before);
   });
 
-  it("gives the terminal back when an error ends it during a question, and in raw mode", async () => {
+  it("restores the terminal when an error ends it during a question, and in raw mode", async () => {
     const before = await modes();
     terminal.enter(`${ask} crash`);
     await terminal.waitFor(/Error: crash[\s\S]*^%%$/m);
@@ -310,7 +310,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     ["a key that is not known", () => "", []],
     ["MD5", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), ["-o", "FingerprintHash=md5"]],
   ])("refuses %s in the words of ssh", async (_what, known, options) => {
-    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    const { publicLine = "" } = sshd.hostKeys.ed25519 ?? {};
     writeFileSync(knownHosts, known(`[127.0.0.1]:${sshd.port} ${publicLine}\n`));
     const args = [...options, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
     const command = `${args.join(" ")} ${destination.replace("$METHOD", "password")} true`.split(" ");
@@ -325,7 +325,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
   });
 
   it("shows the picture and the other names of an unknown host key, as ssh does", async () => {
-    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    const { publicLine = "" } = sshd.hostKeys.ed25519 ?? {};
     writeFileSync(knownHosts, `one.example,two.example ${publicLine}\n`);
     const programs = ["ssh", postern].map((program) => `${program} -o VisualHostKey=yes`);
     const screens = [await dialogue(programs[0] ?? "", ["no"]), await dialogue(programs[1] ?? "", ["no"])];

@@ -91,7 +91,7 @@ export function createStatusLine(
 }
 
 /** Returns the text of a status: what matters most comes first, because a narrow terminal cuts the end. */
-export function statusText(status: Status, now: number): string {
+function statusText(status: Status, now: number): string {
   const { state, server, forwardings, visitors, accepted, bytesIn, bytesOut, roundTripMs, openedAt } = status;
   return [
     `${state} ${sanitizeText(server)}`,
