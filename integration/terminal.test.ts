@@ -270,7 +270,13 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     await sshd?.stop();
     dir.remove();
   });
-  beforeEach(() => terminal.clear());
+  beforeEach(async () => {
+    writeFileSync(knownHosts, knownLine());
+    await terminal.clear();
+  });
+
+  const publicLine = (): string => sshd.hostKeys.ed25519?.publicLine ?? "";
+  const knownLine = (): string => `[127.0.0.1]:${sshd.port} ${publicLine()}\n`;
 
   /** Runs a program until its dialogue ends with the answers, and returns the screen without the command line. */
   async function dialogue(program: string, answers: readonly string[]): Promise<string> {
@@ -287,6 +293,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
   }
 
   it("asks about an unknown host key as ssh does, and takes no for an answer", async () => {
+    writeFileSync(knownHosts, "");
     const screens = [await dialogue("ssh", ["maybe", "no"]), await dialogue(postern, ["maybe", "no"])];
     expect(screens[0]).toMatch(/Host key verification failed\.\nstatus 255/);
     expect(screens[1]).toBe(screens[0]);
@@ -310,8 +317,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     ["a key that is not known", () => "", []],
     ["MD5", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), ["-o", "FingerprintHash=md5"]],
   ])("refuses %s in the words of ssh", async (_what, known, options) => {
-    const { publicLine = "" } = sshd.hostKeys.ed25519 ?? {};
-    writeFileSync(knownHosts, known(`[127.0.0.1]:${sshd.port} ${publicLine}\n`));
+    writeFileSync(knownHosts, known(knownLine()));
     const args = [...options, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
     const command = `${args.join(" ")} ${destination.replace("$METHOD", "password")} true`.split(" ");
     const outputs = await Promise.all(
@@ -325,13 +331,11 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
   });
 
   it("shows the picture and the other names of an unknown host key, as ssh does", async () => {
-    const { publicLine = "" } = sshd.hostKeys.ed25519 ?? {};
-    writeFileSync(knownHosts, `one.example,two.example ${publicLine}\n`);
+    writeFileSync(knownHosts, `one.example,two.example ${publicLine()}\n`);
     const programs = ["ssh", postern].map((program) => `${program} -o VisualHostKey=yes`);
     const screens = [await dialogue(programs[0] ?? "", ["no"]), await dialogue(programs[1] ?? "", ["no"])];
     expect(screens[0]).toMatch(/\[ED25519 256\][\s\S]*known_hosts:1: one\.example,two\.example/);
     expect(screens[1]).toBe(screens[0]);
-    writeFileSync(knownHosts, `[127.0.0.1]:${sshd.port} ${publicLine}\n`);
   });
 
   it("asks the questions of PAM, as ssh does", async () => {
