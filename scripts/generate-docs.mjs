@@ -67,6 +67,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`socks5(options)`, `httpConnect(options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
   ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
   ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
+  ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
   ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
   ["`fromSshConfig(host, options)`, secrets", "node/src/ssh-config/login-methods.ts", "SshConfigSecrets"],
