@@ -1,5 +1,6 @@
 /** Prompts, raw mode and the status line on a terminal of tmux. */
 import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -345,6 +346,21 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     terminal.enter("METHOD=password");
     expect(screens[0]).toMatch(/hello\nstatus 0/);
     expect(screens[1]).toBe(screens[0]);
+  });
+
+  it("asks for a password below the status line of -N, and removes the line at the end", async () => {
+    const before = await modesOf(terminal);
+    terminal.enter(`eval "${postern} -N -R 0:127.0.0.1:9 ${destination}"; echo "status $?"`);
+    await terminal.waitFor(/password:$/);
+    // Longer than the status line takes to be drawn again.
+    await sleep(1200);
+    expect(terminal.screen()).toMatch(/password:$/);
+    terminal.enter(sshd.password ?? "");
+    await terminal.waitFor(/^open .* · 0 of 0 visitors · .*$/m);
+    terminal.press("C-c");
+    await terminal.waitFor(/^status 255$/m);
+    expect(terminal.screen()).not.toMatch(/visitors/);
+    expect(await modesOf(terminal)).toBe(before);
   });
 
   it("runs a shell whose terminal has our modes and size, and the escapes of ssh", async () => {
