@@ -73,7 +73,7 @@ const actions: Readonly<Record<string, (argument: string) => Promise<unknown>>> 
       forwardings: ["8080", "\x1b]0;title\x07"],
       openedAt: Date.now() - 90_500,
     });
-    if (line.isOn) await prompts.line("");
+    if (line.isOn) await new Promise((resolve) => process.stdin.once("data", resolve));
     line.clear();
     console.log("a line of the log");
     line.close();
