@@ -1,5 +1,6 @@
 /** Prompts, raw mode and the status line on a terminal of tmux. */
 import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -47,7 +48,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   let terminal: TestTerminal;
 
   beforeAll(async () => {
-    await bundle(dir.path, "terminal/program.ts");
+    await bundle(dir.path, "../packages/cli/test/terminal/program.ts");
     writeFileSync(dir.file("askpass"), '#!/bin/sh\necho "$1 [$SSH_ASKPASS_PROMPT]" >&2\necho "from askpass"\n', {
       mode: 0o700,
     });
@@ -83,7 +84,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
     await terminal.waitFor(/^Please type 'yes' or 'no': yes\n<true>$/m);
   });
 
-  it("ends at ^C as a signal does, and gives the terminal back", async () => {
+  it("ends at ^C as a signal does, and restores the terminal", async () => {
     const before = await modes();
     terminal.enter(`${ask} password; echo not reached`);
     await terminal.waitFor(/password:$/m);
@@ -113,7 +114,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   it.each([
     ["SIGTERM", 143],
     ["SIGHUP", 129],
-  ] as const)("gives the terminal back when %s ends it during a question", async (signal, status) => {
+  ] as const)("restores the terminal when %s ends it during a question", async (signal, status) => {
     const before = await modes();
     terminal.enter(`sh -c 'echo process $$; exec ${ask} password'; echo status $?`);
     const [, pid] = await terminal.waitFor(/^process (\d+)\nann@example\.com's password:$/m);
@@ -122,7 +123,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
     expect(await modes()).toBe(before);
   });
 
-  it("gives the terminal back when an error ends it during a question, and in raw mode", async () => {
+  it("restores the terminal when an error ends it during a question, and in raw mode", async () => {
     const before = await modes();
     terminal.enter(`${ask} crash`);
     await terminal.waitFor(/Error: crash[\s\S]*^%%$/m);
@@ -270,7 +271,13 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     await sshd?.stop();
     dir.remove();
   });
-  beforeEach(() => terminal.clear());
+  beforeEach(async () => {
+    writeFileSync(knownHosts, knownLine());
+    await terminal.clear();
+  });
+
+  const publicLine = (): string => sshd.hostKeys.ed25519?.publicLine ?? "";
+  const knownLine = (): string => `[127.0.0.1]:${sshd.port} ${publicLine()}\n`;
 
   /** Runs a program until its dialogue ends with the answers, and returns the screen without the command line. */
   async function dialogue(program: string, answers: readonly string[]): Promise<string> {
@@ -287,6 +294,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
   }
 
   it("asks about an unknown host key as ssh does, and takes no for an answer", async () => {
+    writeFileSync(knownHosts, "");
     const screens = [await dialogue("ssh", ["maybe", "no"]), await dialogue(postern, ["maybe", "no"])];
     expect(screens[0]).toMatch(/Host key verification failed\.\nstatus 255/);
     expect(screens[1]).toBe(screens[0]);
@@ -310,8 +318,7 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     ["a key that is not known", () => "", []],
     ["MD5", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), ["-o", "FingerprintHash=md5"]],
   ])("refuses %s in the words of ssh", async (_what, known, options) => {
-    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
-    writeFileSync(knownHosts, known(`[127.0.0.1]:${sshd.port} ${publicLine}\n`));
+    writeFileSync(knownHosts, known(knownLine()));
     const args = [...options, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
     const command = `${args.join(" ")} ${destination.replace("$METHOD", "password")} true`.split(" ");
     const outputs = await Promise.all(
@@ -325,13 +332,11 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
   });
 
   it("shows the picture and the other names of an unknown host key, as ssh does", async () => {
-    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
-    writeFileSync(knownHosts, `one.example,two.example ${publicLine}\n`);
+    writeFileSync(knownHosts, `one.example,two.example ${publicLine()}\n`);
     const programs = ["ssh", postern].map((program) => `${program} -o VisualHostKey=yes`);
     const screens = [await dialogue(programs[0] ?? "", ["no"]), await dialogue(programs[1] ?? "", ["no"])];
     expect(screens[0]).toMatch(/\[ED25519 256\][\s\S]*known_hosts:1: one\.example,two\.example/);
     expect(screens[1]).toBe(screens[0]);
-    writeFileSync(knownHosts, `[127.0.0.1]:${sshd.port} ${publicLine}\n`);
   });
 
   it("asks the questions of PAM, as ssh does", async () => {
@@ -341,6 +346,21 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     terminal.enter("METHOD=password");
     expect(screens[0]).toMatch(/hello\nstatus 0/);
     expect(screens[1]).toBe(screens[0]);
+  });
+
+  it("asks for a password below the status line of -N, and removes the line at the end", async () => {
+    const before = await modesOf(terminal);
+    terminal.enter(`eval "${postern} -N -R 0:127.0.0.1:9 ${destination}"; echo "status $?"`);
+    await terminal.waitFor(/password:$/);
+    // Longer than the status line takes to be drawn again.
+    await sleep(1200);
+    expect(terminal.screen()).toMatch(/password:$/);
+    terminal.enter(sshd.password ?? "");
+    await terminal.waitFor(/^open .* · 0 of 0 visitors · .*$/m);
+    terminal.press("C-c");
+    await terminal.waitFor(/^status 255$/m);
+    expect(terminal.screen()).not.toMatch(/visitors/);
+    expect(await modesOf(terminal)).toBe(before);
   });
 
   it("runs a shell whose terminal has our modes and size, and the escapes of ssh", async () => {

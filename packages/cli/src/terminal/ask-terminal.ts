@@ -38,6 +38,13 @@ export function hasTerminal(): boolean {
   return openDevice() !== undefined;
 }
 
+let isWaiting = false;
+
+/** Whether a question waits for its answer. Nothing else may be written to the terminal meanwhile. */
+export function isAsking(): boolean {
+  return isWaiting;
+}
+
 let deviceFd: number | undefined;
 
 /**
@@ -92,6 +99,7 @@ async function readOnce({ text, echo }: Question, signal?: AbortSignal): Promise
   });
   const stopListening = onAbort(signal, interrupt);
   process.on("SIGCONT", continued);
+  isWaiting = true;
   try {
     input.setRawMode(true);
     dropTypedAhead();
@@ -115,6 +123,7 @@ async function readOnce({ text, echo }: Question, signal?: AbortSignal): Promise
     input.destroy();
     write("\n");
     fs.closeSync(output);
+    isWaiting = false;
   }
 }
 

@@ -17,9 +17,9 @@ export interface EscapeActions {
   /** `~R`: exchanges keys again. */
   rekey(): void;
   /** `~v` (1) and `~V` (-1): changes LogLevel, and returns its new name. `undefined`: the log is not the terminal. */
-  changeLogLevel?(step: 1 | -1): string | undefined;
+  readonly changeLogLevel?: (step: 1 | -1) => string | undefined;
   /** `~C`: opens the command line. Omit it unless EnableEscapeCommandline is set. */
-  openCommandLine?(): void;
+  readonly openCommandLine?: () => void;
 }
 
 /** Options of {@link createEscapes}. */

@@ -46,7 +46,7 @@ export interface HostKeyReport {
   describe(key: UnknownHostKey): Promise<HostKeyDescription>;
   /**
    * Returns a check that decides as the given verifier, and prints what ssh prints: that a key was added, or why it is
-   * refused. Other checks are returned as they are. The last line, `Host key verification failed.`, is left to the caller.
+   * refused. Other checks are returned as they are. The caller prints `Host key verification failed.`, the last line.
    */
   observe(check: HostKeyCheck, print: (line: string, level: "error" | "info") => void): HostKeyCheck;
   /** Returns `Host key fingerprint is …` and the picture, which VisualHostKey prints at each login. */

@@ -36,7 +36,7 @@ export function hostKeyQuestion(dialog: HostKeyDialog): string {
 }
 
 /** `host`, or `[host]:port` if the port is not 22, as put_host_port of OpenSSH. */
-export function nameAndPort(host: string, port: number): string {
+function nameAndPort(host: string, port: number): string {
   return port === 22 ? host : `[${host}]:${port}`;
 }
 

@@ -40,7 +40,7 @@ function clamp(value: number, size: number): number {
 }
 
 function border(label: string): string {
-  const text = label.length + 2 > width ? `[${label.split(" ", 1)}]` : `[${label}]`;
+  const text = label.length + 2 > width ? `[${label.split(" ", 1).join("")}]` : `[${label}]`;
   const left = (width - text.length) >> 1;
   return `+${"-".repeat(left)}${text}${"-".repeat(width - text.length - left)}+`;
 }

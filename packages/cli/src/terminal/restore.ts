@@ -4,8 +4,8 @@
 const fatalSignals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
 
 /**
- * Calls `restore` when the process exits, also by an uncaught error, and before a signal ends it. A signal without other
- * listeners ends the process after that. Returns a function that stops this.
+ * Calls `restore` when the process exits, also by an uncaught error, and before a signal ends it. A signal without
+ * other listeners ends the process after that. Returns a function that stops this.
  */
 export function restoreAtExit(restore: () => void): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {

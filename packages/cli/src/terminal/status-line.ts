@@ -2,6 +2,7 @@
 import type { WriteStream } from "node:tty";
 import type { TunnelState } from "@postern/tunnel";
 import { sanitizeText } from "@postern/wire";
+import { isAsking } from "./ask-terminal.ts";
 import { fitColumns } from "./columns.ts";
 
 /** The figures of the status line. */
@@ -56,6 +57,7 @@ export function createStatusLine(
   const draw = (): void => {
     timer = undefined;
     if (status === undefined) return;
+    if (isAsking()) return drawIn(minIntervalMs);
     // The last column stays free: a full line would move the cursor to the next one.
     const text = fitColumns(statusText(status, Date.now()), Math.max(0, (stream.columns ?? 80) - 1));
     stream.write(`\r${text}\x1b[K`);
@@ -91,7 +93,7 @@ export function createStatusLine(
 }
 
 /** Returns the text of a status: what matters most comes first, because a narrow terminal cuts the end. */
-export function statusText(status: Status, now: number): string {
+function statusText(status: Status, now: number): string {
   const { state, server, forwardings, visitors, accepted, bytesIn, bytesOut, roundTripMs, openedAt } = status;
   return [
     `${state} ${sanitizeText(server)}`,

@@ -77,7 +77,7 @@ class StdinTerminal implements Terminal {
   size(): TerminalSize {
     // A stream reads the size once, when it is created. Those of standard output and error may be files.
     const probe = new tty.WriteStream(0);
-    const [columns = 0, rows = 0] = probe.getWindowSize();
+    const [columns, rows] = probe.getWindowSize();
     probe.destroy();
     return { columns, rows };
   }

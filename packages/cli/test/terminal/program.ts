@@ -1,10 +1,10 @@
 /** A program for the tests of the terminal: asks the questions of its arguments, and prints the answers. @module */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createPrompts, createStatusLine, openTerminal } from "../../packages/cli/src/terminal/index.ts";
+import { createPrompts, createStatusLine, openTerminal } from "../../src/terminal/index.ts";
 
 const login = { user: "ann", host: "Example.com", port: 22 };
 const prompts = createPrompts();
-const show = (value: unknown): void => console.log(`<${value}>`);
+const show = (value: unknown): void => console.log(`<${String(value)}>`);
 
 const actions: Readonly<Record<string, (argument: string) => Promise<unknown>>> = {
   password: () => prompts.password(login),
@@ -73,7 +73,7 @@ const actions: Readonly<Record<string, (argument: string) => Promise<unknown>>> 
       forwardings: ["8080", "\x1b]0;title\x07"],
       openedAt: Date.now() - 90_500,
     });
-    if (line.isOn) await prompts.line("");
+    if (line.isOn) await new Promise((resolve) => process.stdin.once("data", resolve));
     line.clear();
     console.log("a line of the log");
     line.close();
