@@ -66,6 +66,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`knownHosts(options)`", "tunnel/src/known-hosts-options.ts", "KnownHostsOptions"],
   ["`socks5(options)`, `httpConnect(options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
   ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
+  ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
   ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
@@ -88,6 +89,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
     "GenerateOptions",
     { bits: "256 for `ecdsa`, 3072 for `rsa`" },
   ],
+  ["`rewritePrivateKey(file, options)`", "keys/src/rewrite.ts", "RewriteOptions"],
   [
     "`createCertificateSigner(signer, certificate, options)`",
     "keys/src/certificate-signer.ts",

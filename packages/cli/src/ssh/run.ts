@@ -65,7 +65,7 @@ async function connect(args: readonly string[], line: SshCommandLine, config: Re
     createPrompts({
       batchMode: settings.batchMode,
       attempts: settings.passwordPrompts,
-      print: (text) => log.write("info", text),
+      print: (text, level) => log.write(level, text),
       beforeQuestion: () => log.onLine?.(() => {}),
     });
   try {
@@ -136,14 +136,11 @@ async function control(
 ): Promise<number> {
   const { controlPath: path } = settings;
   const { controlCommand: command } = line;
-  if (path === undefined) {
+  if (path === undefined || command === undefined) {
     log.write("fatal", 'No ControlPath specified for "-O" command');
     return 255;
   }
-  if (command === undefined || command === "proxy") {
-    log.write("fatal", "-O proxy is not supported: this client speaks with masters by itself");
-    return 255;
-  }
+  if (command === "proxy") return await shareByProxy(path, line, settings, config, log);
   const { runMuxCommand } = await import("../mux/client.ts");
   return await runMuxCommand({
     path,
@@ -152,6 +149,24 @@ async function control(
     quiet: line.quiet,
     output: muxOutput(log),
   });
+}
+
+/** `-O proxy`: a program over the connection of a master, also of one of OpenSSH. */
+async function shareByProxy(
+  path: string,
+  line: SshCommandLine,
+  settings: ClientSettings,
+  config: ResolvedSshConfig,
+  log: SshLog,
+): Promise<number> {
+  if (!settings.clearsForwardings && forwardsOfConfig(config).length > 0) {
+    log.write("fatal", "-O proxy carries no forwardings: open them with -O forward, or set ClearAllForwardings");
+    return 255;
+  }
+  const { connectToMaster } = await import("../mux/connect.ts");
+  const output = muxOutput(log);
+  const shared = await connectToMaster({ path, controlMaster: "no", proxy: true, forwards: [], output });
+  return shared === undefined ? 255 : await runShared(shared, line, settings, config, log);
 }
 
 /** Where the client of a master writes to. */
