@@ -32,7 +32,7 @@ export interface ClientSettings {
 
 /** Combines command line and configuration. */
 export function clientSettings({ command, stdioForward }: SshCommandLine, config: ResolvedSshConfig): ClientSettings {
-  const { sessionType: session = "default", remoteCommand, controlPath, controlPersist = false } = config;
+  const { sessionType: session, remoteCommand, controlPath, controlPersist = false } = config;
   const background = config.forkAfterAuthentication === true;
   const isNone = (text: string | undefined): boolean => text === undefined || text.toLowerCase() === "none";
   return {
