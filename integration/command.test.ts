@@ -103,7 +103,7 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     ["a program that a signal ends", ["server", "kill -TERM $$"]],
     ["standard input from nowhere", ["-n", "server", "cat; echo end"]],
     ["LocalCommand", ["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo local %n %p %r", "server", "true"]],
-    ["a port that nobody listens on", ["-p", "1", "server", "true"]],
+    ["a port that is closed", ["-p", "1", "server", "true"]],
     ["a name that does not exist", ["-o", "HostName=nothing.invalid", "-o", "ProxyJump=none", "server", "true"]],
     ["a login that is refused", ["-o", "PreferredAuthentications=password", "server", "true"]],
     ["-f without a command", ["-f", "server"]],
@@ -142,7 +142,7 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     expect(shell.stdout.text()).toBe("y\n");
   });
 
-  it("forwards standard input and output with -W, and says that nobody listens as ssh does", async () => {
+  it("forwards standard input and output with -W, and says that the port is closed as ssh does", async () => {
     const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
     const port = await new Promise<number>((resolve) => {
       echo.listen(0, "127.0.0.1", () => resolve((echo.address() as { port: number }).port));

@@ -36,8 +36,8 @@ export interface Background {
   /** asks on the terminal of the first process */
   readonly prompts: Prompts;
   /**
-   * Lets the first process end. `keepsOutput`: the output of a command still goes where it did; otherwise nobody waits
-   * for standard output and error to end.
+   * Lets the first process end. `keepsOutput`: the output of a command still goes where it did; otherwise they
+   * are closed.
    */
   ready(keepsOutput: boolean): void;
 }

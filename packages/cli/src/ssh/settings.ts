@@ -4,7 +4,7 @@ import type { ResolvedSshConfig, ResolveSshConfigOptions } from "@postern/node";
 import type { SshCommandLine } from "./command-line.ts";
 import type { SshLogLevel } from "./log.ts";
 
-/** What the client does once it is connected. */
+/** The values that decide about the client. */
 export interface ClientSettings {
   readonly session: "none" | "default" | "subsystem";
   /** the command, from the command line or RemoteCommand */
