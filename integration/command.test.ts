@@ -103,7 +103,7 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     ["a program that a signal ends", ["server", "kill -TERM $$"]],
     ["standard input from nowhere", ["-n", "server", "cat; echo end"]],
     ["LocalCommand", ["-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo local %n %p %r", "server", "true"]],
-    ["a port that nobody listens on", ["-p", "1", "server", "true"]],
+    ["a port that is closed", ["-p", "1", "server", "true"]],
     ["a name that does not exist", ["-o", "HostName=nothing.invalid", "-o", "ProxyJump=none", "server", "true"]],
     ["a login that is refused", ["-o", "PreferredAuthentications=password", "server", "true"]],
     ["-f without a command", ["-f", "server"]],
@@ -142,7 +142,7 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     expect(shell.stdout.text()).toBe("y\n");
   });
 
-  it("forwards standard input and output with -W, and says that nobody listens as ssh does", async () => {
+  it("forwards standard input and output with -W, and says that the port is closed as ssh does", async () => {
     const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
     const port = await new Promise<number>((resolve) => {
       echo.listen(0, "127.0.0.1", () => resolve((echo.address() as { port: number }).port));
@@ -165,17 +165,19 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     expect((await both([...local, ...ends, "-N", "server"])).status).toBe(255);
   });
 
-  it("reconnects with -N, frees the port after SIGTERM, and ends with 255 as ssh", async () => {
+  it("reconnects with -N, and ends with 255 after SIGTERM, or after a loss with --no-reconnect", async () => {
+    // sshd has forked its child by then.
+    const listens = /All remote forwarding requests processed/;
     const port = await freePort();
     const tunnel = await start("postern", ["-v", "-N", "-R", `127.0.0.1:${port}:127.0.0.1:${sshd.port}`, "server"]);
-    await tunnel.stderr.waitFor(/All remote forwarding requests processed/);
+    await tunnel.stderr.waitFor(listens);
     sshd.dropConnections();
     await tunnel.stderr.waitFor(/Connection to 127\.0\.0\.1 closed by remote host\./);
     await tunnel.stderr.waitFor(/reconnecting to server in [\d.]+ s[\s\S]*Authenticated to 127\.0\.0\.1/, 30_000);
     process.kill(tunnel.pid, "SIGTERM");
     expect(await tunnel.exited).toBe(255);
-    const lost = await start("postern", ["--no-reconnect", "-v", "-N", "server"]);
-    await lost.stderr.waitFor(/Authenticated to/);
+    const lost = await start("postern", ["--no-reconnect", "-v", "-N", "-R", "0:127.0.0.1:1", "server"]);
+    await lost.stderr.waitFor(listens);
     sshd.dropConnections();
     expect(await lost.exited).toBe(255);
   });

@@ -36,8 +36,8 @@ export interface Background {
   /** asks on the terminal of the first process */
   readonly prompts: Prompts;
   /**
-   * Lets the first process end. `keepsOutput`: the output of a command still goes where it did; otherwise nobody waits
-   * for standard output and error to end.
+   * Lets the first process end. Without `keepsOutput`, standard output and error are closed, so that their readers see
+   * the end; a command still needs them.
    */
   ready(keepsOutput: boolean): void;
 }

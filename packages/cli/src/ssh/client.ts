@@ -35,7 +35,7 @@ const closeMs = 2_000;
 /** How often the number of channels is looked at, once the program has ended. */
 const pollMs = 100;
 /** A login without a person, when reconnecting. */
-const reloginMs = 60_000;
+const reconnectMs = 60_000;
 
 /** Runs the client. Resolves with the exit status; messages are in the log. */
 export async function runClient(plan: ClientPlan): Promise<number> {
@@ -110,7 +110,7 @@ class Client {
         const pipe = await dialer.dial(server, call);
         if (!wasOpen) return pipe;
         // A person may answer prompts as long as they like, but only at the first login.
-        const timer = setTimeout(() => pipe.abort(new Error("the login took too long")), reloginMs);
+        const timer = setTimeout(() => pipe.abort(new Error("the login took too long")), reconnectMs);
         const stop = ({ state }: StateEvent): void => {
           if (state === "connecting" || state === "authenticating") return;
           clearTimeout(timer);
@@ -255,7 +255,7 @@ class Client {
     }
   }
 
-  /** Tells the server to refuse sessions, which only an attacker would open (OpenSSH PROTOCOL section 2.2). */
+  /** Asks the server to refuse sessions, which only an attacker would open (OpenSSH PROTOCOL section 2.2). */
   #requestNoMoreSessions(now: boolean): void {
     const request = (): void => {
       const connection = this.#tunnel.connection;

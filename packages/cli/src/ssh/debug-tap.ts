@@ -1,4 +1,4 @@
-/** What `-v` shows of the packets of a connection, in the words of ssh. @module */
+/** The lines of `-v` about the packets of a connection, in the words of ssh. @module */
 import { type PacketTap, packetLog } from "@postern/node";
 import { type Bytes, KexInit, Reader, UserauthFailure, UserauthRequest, UserauthSuccess } from "@postern/wire";
 import type { SshLog } from "./log.ts";

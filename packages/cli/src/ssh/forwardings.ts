@@ -8,7 +8,7 @@ import type { SshLog } from "./log.ts";
 import { ClientError } from "./messages.ts";
 import { describeSystemError } from "./system-errors.ts";
 
-/** What {@link createForwarder} needs. */
+/** Options of {@link createForwarder}. */
 export interface ForwarderOptions {
   readonly tunnel: ReverseTunnel;
   readonly log: SshLog;

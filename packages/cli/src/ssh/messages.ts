@@ -77,7 +77,8 @@ function describeLogin(error: SshError, { host, user, address }: MessageContext)
     case "closed":
       return [`Connection closed by ${at}`];
     case "mac":
-      return corrupted(at);
+    case "protocol":
+      return corrupted(error, at);
     case "timeout":
       return [`Connection to ${at} timed out`];
     default:
@@ -93,7 +94,8 @@ function describeLoss(error: SshError, { host, address }: MessageContext): reado
     case "disconnected":
       return disconnected(error, at);
     case "mac":
-      return corrupted(at);
+    case "protocol":
+      return corrupted(error, at);
     case "closed":
       if (/ECONNRESET|EPIPE/.test(`${error.message} ${(error.cause as NodeJS.ErrnoException | undefined)?.code}`))
         return [`client_loop: send disconnect: Broken pipe`];
@@ -103,9 +105,16 @@ function describeLoss(error: SshError, { host, address }: MessageContext): reado
   }
 }
 
-function corrupted(at: string): readonly string[] {
-  const text = "message authentication code incorrect";
-  return ["Corrupted MAC on input.", `ssh_dispatch_run_fatal: Connection to ${at}: ${text}`];
+/** A packet that does not hold what its keys or its length promise. */
+function corrupted({ code, message }: SshError, at: string): readonly string[] {
+  const fatal = (text: string): string => `ssh_dispatch_run_fatal: Connection to ${at}: ${text}`;
+  if (code === "mac") return ["Corrupted MAC on input.", fatal("message authentication code incorrect")];
+  const [, length] = /packet_length of .*, got (\d+)$/.exec(message) ?? [];
+  if (length !== undefined) return [`Bad packet length ${length}.`, fatal("Connection corrupted")];
+  const [, block, need] = /padded to a multiple of (\d+), got packet_length (\d+)/.exec(message) ?? [];
+  if (need !== undefined)
+    return [`padding error: need ${need} block ${block}`, fatal("message authentication code incorrect")];
+  return [fatal(message)];
 }
 
 /** The peer sent DISCONNECT. */

@@ -1,4 +1,4 @@
-/** What runs over a connection: a command, a shell, a subsystem, or `-W`. @module */
+/** The program of a connection: a command, a shell, a subsystem, or `-W`. @module */
 import type { PtyOptions, SessionProgram, SshConnection } from "@postern/ssh";
 import { createEscapes, openTerminal, type Terminal } from "../terminal/index.ts";
 import { logLevels, type SshLog } from "./log.ts";
@@ -26,7 +26,7 @@ export interface RunningProgram {
   readonly exit: Promise<number>;
   /** whether it has a terminal of the server */
   readonly hasPty: boolean;
-  /** Gives the terminal back. */
+  /** Turns raw mode of the terminal off. */
   release(): void;
 }
 

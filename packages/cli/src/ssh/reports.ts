@@ -1,4 +1,4 @@
-/** What the client reports of a tunnel: lines, a status line on a terminal, or records. @module */
+/** The reports of a tunnel: lines, a status line on a terminal, or records. @module */
 import type { ReverseTunnel, TunnelState } from "@postern/node";
 import { hostPort } from "@postern/ssh";
 import { SshError } from "@postern/wire";

@@ -12,7 +12,7 @@ import { type Bytes, ExitSignal, ExitStatus, SignalRequest, sanitizeText, Window
 import { describeOpenFailure } from "./messages.ts";
 import { type JoinOptions, joinStdio, stderrSink } from "./stdio.ts";
 
-/** What {@link startSession} needs of the client. */
+/** Options of {@link startSession}. */
 export interface SessionContext extends Pick<JoinOptions, "stdin" | "stdout" | "stderr" | "filter"> {
   readonly program: SessionProgram;
   /** whether the user asked for a terminal, so that the session ends if the server refuses it */

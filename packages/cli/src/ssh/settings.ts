@@ -4,7 +4,7 @@ import type { ResolvedSshConfig, ResolveSshConfigOptions } from "@postern/node";
 import type { SshCommandLine } from "./command-line.ts";
 import type { SshLogLevel } from "./log.ts";
 
-/** What the client does once it is connected. */
+/** The values that decide about the client. */
 export interface ClientSettings {
   readonly session: "none" | "default" | "subsystem";
   /** the command, from the command line or RemoteCommand */
@@ -32,7 +32,7 @@ export interface ClientSettings {
 
 /** Combines command line and configuration. */
 export function clientSettings({ command, stdioForward }: SshCommandLine, config: ResolvedSshConfig): ClientSettings {
-  const { sessionType: session = "default", remoteCommand, controlPath, controlPersist = false } = config;
+  const { sessionType: session, remoteCommand, controlPath, controlPersist = false } = config;
   const background = config.forkAfterAuthentication === true;
   const isNone = (text: string | undefined): boolean => text === undefined || text.toLowerCase() === "none";
   return {

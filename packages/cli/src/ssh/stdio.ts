@@ -55,7 +55,7 @@ export function joinStdio(channel: Channel, options: JoinOptions): JoinedStdio {
   const failed = (): void => {
     if (!outputOpen) return;
     outputOpen = false;
-    // What still arrives is dropped, as ssh drops it.
+    // Later output is dropped, as ssh drops it.
     channel.resume();
     onOutputClosed?.();
   };
