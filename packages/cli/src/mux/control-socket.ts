@@ -119,7 +119,7 @@ function withMask(listen: () => void): void {
   }
 }
 
-/** Gives the socket its name. Returns `false` if the name is taken. */
+/** Renames the socket. Returns `false` if the name is taken. */
 async function takeName(temporary: string, path: string): Promise<boolean> {
   if (link(temporary, path)) return true;
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket() || !(await isStale(path))) return false;

@@ -123,7 +123,7 @@ export class MasterClient {
         return await this.#proxy(requestId);
       case MuxNewSession.type:
         MuxNewSession.decode(message);
-        // Each descriptor comes with one byte. The system has closed the descriptors, because nobody received them.
+        // Each descriptor comes with one byte. The system has closed the descriptors, because no call received them.
         this.#reader.skip(3);
         return await this.#fail(requestId, noDescriptors);
       case MuxNewStdioFwd.type:
