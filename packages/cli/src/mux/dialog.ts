@@ -5,7 +5,7 @@ import { type Bytes, fromUtf8, SshError, sanitizeText } from "@postern/wire";
 import { errorText } from "./control-socket.ts";
 import type { MuxForward } from "./forward.ts";
 import { encodeForward } from "./forward-fields.ts";
-import { encodeMuxFrame, MuxFrameReader } from "./frames.ts";
+import { createMuxReader, encodeMuxFrame } from "./frames.ts";
 import {
   MuxAlive,
   MuxAliveCheck,
@@ -33,7 +33,7 @@ export const controlPathSize: number = process.platform === "linux" ? 108 : 104;
 /** A connection to a master. One request is sent at a time. */
 export class MuxDialog {
   readonly #socket: Socket;
-  readonly #reader = new MuxFrameReader();
+  readonly #reader = createMuxReader();
   #waiting: Deferred<Bytes> | undefined;
   #end: SshError | undefined;
   #requestId = 0;

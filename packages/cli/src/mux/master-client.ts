@@ -5,7 +5,7 @@ import type { MasterContext } from "./context.ts";
 import { describeForward, type MuxForward } from "./forward.ts";
 import { decodeForward } from "./forward-fields.ts";
 import type { ForwardTable } from "./forward-table.ts";
-import { encodeMuxFrame, MuxFrameReader } from "./frames.ts";
+import { createMuxReader, encodeMuxFrame } from "./frames.ts";
 import {
   MuxAlive,
   MuxAliveCheck,
@@ -44,7 +44,7 @@ export class MasterClient {
   readonly #socket: Socket;
   readonly #context: MasterContext;
   readonly #master: MasterOfClient;
-  readonly #reader = new MuxFrameReader();
+  readonly #reader = createMuxReader();
   #at: "hello" | "requests" | "over" = "hello";
   #busy = false;
 

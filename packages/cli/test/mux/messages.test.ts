@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeForward, isSameForward, type MuxEnd, type MuxForward } from "../../src/mux/forward.ts";
 import { decodeForward, encodeForward } from "../../src/mux/forward-fields.ts";
-import { encodeMuxFrame, MuxFrameReader, maxMuxMessage } from "../../src/mux/frames.ts";
+import { createMuxReader, encodeMuxFrame, maxMuxMessage } from "../../src/mux/frames.ts";
 import * as messages from "../../src/mux/messages.ts";
 
 const { MuxAlive, MuxHello, MuxNewSession, MuxOpenFwd, readMuxHeader } = messages;
@@ -153,7 +153,7 @@ describe("frames", () => {
         const sent = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
         const gap = new Uint8Array(skipped).fill(0xff);
         const stream = concat(...sent.flatMap((one) => [encodeMuxFrame(one), gap]), utf8("rest"));
-        const reader = new MuxFrameReader();
+        const reader = createMuxReader();
         const got: Uint8Array[] = [];
         for (let at = 0; at < stream.length; at += step) {
           reader.push(stream.subarray(at, at + step));
@@ -174,7 +174,7 @@ describe("frames", () => {
   });
 
   it("are limited to 256 KiB, before they arrive", () => {
-    const reader = new MuxFrameReader();
+    const reader = createMuxReader();
     reader.push(encodeMuxFrame(new Uint8Array(maxMuxMessage)));
     expect(reader.next()?.length).toBe(maxMuxMessage);
     reader.push(fromHex("00040001"));
