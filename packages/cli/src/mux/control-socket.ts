@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { SshError } from "@postern/wire";
 
 /** Bytes of a path with its NUL, see unix(7). */
-const pathSize = process.platform === "linux" ? 108 : 104;
+export const pathSize: number = process.platform === "linux" ? 108 : 104;
 /** Clients that may be connected at the same time. More have to wait. */
 const maxClients = 256;
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
