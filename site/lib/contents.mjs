@@ -18,6 +18,7 @@ export const groups = [
       "docs/answering-visitors.md",
       "docs/hosted-services.md",
       "docs/sessions.md",
+      "docs/multiplexing.md",
       "docs/staying-connected.md",
       "docs/routes.md",
       "docs/ssh-config.md",

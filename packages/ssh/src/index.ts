@@ -12,6 +12,7 @@ export { type Address, hostPort } from "./address.ts";
 export type { BytePipe, PipeMemory, PipeSink, SinkMemory, StartOptions } from "./byte-pipe.ts";
 export { connect } from "./client.ts";
 export { abortable, type Deferred, deferred, onAbort, type Settler } from "./deferred.ts";
+export { FrameReader } from "./frame-reader.ts";
 export { parseIp } from "./ip.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
 export { createLogWriter, type Log, type LogFields, type LogLevel, type LogRecord, type WriteLog } from "./log.ts";

@@ -1,4 +1,4 @@
-/** A connection without encryption and login, over a stream that somebody else has secured. @module */
+/** A connection without encryption and login, over a stream that is secure by itself. @module */
 
 import type { BytePipe } from "./byte-pipe.ts";
 import { Connection } from "./connection.ts";

@@ -1,13 +1,12 @@
 /** The connection protocol alone, in packets without encryption, padding and login. @module */
 import { ConnectionMachine } from "@postern/connection";
-import { type Bytes, concat, GlobalRequest, getUint32, putUint32, SshError } from "@postern/wire";
+import { type Bytes, concat, GlobalRequest, putUint32, SshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { DrivenSession } from "./driver.ts";
+import { FrameReader } from "./frame-reader.ts";
 import type { SessionEvent } from "./session-machine.ts";
 
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
-/** the length, the length of the padding, and a message number */
-const smallest = 6;
 
 /**
  * Runs RFC 4254 over a stream that is already a connection of one user: the proxy mode of OpenSSH's PROTOCOL.mux,
@@ -18,7 +17,7 @@ export class PlainSession implements DrivenSession {
   readonly connection: ConnectionMachine;
   readonly serverSigAlgs: undefined;
   readonly sessionId: undefined;
-  #input: Bytes = nothing;
+  readonly #input = new FrameReader(Limits.packetLength, "a packet");
   #output: Bytes[] = [];
   #outputSize = 0;
   /** global requests of ours that wait for their refusal */
@@ -52,7 +51,7 @@ export class PlainSession implements DrivenSession {
 
   /** Copies, because channels keep views of data until it is read. */
   receive(chunk: Bytes): void {
-    this.#input = concat(this.#input, chunk);
+    this.#input.push(chunk);
   }
 
   keepInput(): void {}
@@ -111,16 +110,13 @@ export class PlainSession implements DrivenSession {
   }
 
   #packet(): Bytes | undefined {
-    const input = this.#input;
-    if (input.length < 4) return undefined;
-    const length = getUint32(input, 0);
-    if (length < smallest - 4 || length > Limits.packetLength) {
-      throw new SshError("protocol", `expected a packet of 2 to ${Limits.packetLength} bytes, got ${length}`);
+    const packet = this.#input.next();
+    if (packet === undefined) return undefined;
+    const [padding, number] = packet;
+    if (padding !== 0 || number === undefined) {
+      throw new SshError("protocol", `expected a packet without padding, got ${padding ?? "an empty one"}`);
     }
-    if (input.length < 4 + length) return undefined;
-    if (input[4] !== 0) throw new SshError("protocol", `expected a packet without padding, got ${input[4]} bytes`);
-    this.#input = input.subarray(4 + length);
-    return input.subarray(5, 4 + length);
+    return packet.subarray(1);
   }
 
   #send(head: Bytes, body: Bytes = nothing): void {

@@ -44,7 +44,9 @@ class ChannelRelay {
       });
     } catch (error) {
       const reason = error instanceof SshError ? error.reason : undefined;
-      return open.refuse(reason ?? OpenFailureReason.CONNECT_FAILED, "the server refused the channel");
+      // Set by `Channels`.
+      const { description = "the connection was lost" } = error as { readonly description?: string };
+      return open.refuse(reason ?? OpenFailureReason.CONNECT_FAILED, description);
     }
     const there = this.#there;
     try {

@@ -58,13 +58,13 @@ export async function connectToMaster(options: ShareOptions): Promise<SshConnect
 }
 
 /** As ssh: without a master, only commands of `-O` fail, and ControlMaster auto removes the socket of a dead one. */
-function unreachable(error: unknown, { path, controlMaster, proxy = false, output: { log } }: ShareOptions): void {
+function unreachable(error: unknown, { path, controlMaster, proxy = false, output }: ShareOptions): void {
   if (!(error instanceof SshError)) throw error;
   const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
   const cause = error.code === "connect" && !proxy ? code : undefined;
-  if (cause === "ENOENT") return log("debug", `Control socket "${path.slice(0, 100)}" does not exist`);
-  if (cause !== "ECONNREFUSED" || controlMaster === "no" || !isSocket(path)) return log("error", error.message);
-  log("debug", `Stale control socket ${path.slice(0, 100)}, unlinking`);
+  if (cause === "ENOENT") return output.log("debug", `Control socket "${path.slice(0, 100)}" does not exist`);
+  if (cause !== "ECONNREFUSED" || controlMaster === "no" || !isSocket(path)) return output.log("error", error.message);
+  output.log("debug", `Stale control socket ${path.slice(0, 100)}, unlinking`);
   unlinkSync(path);
 }
 

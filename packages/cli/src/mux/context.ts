@@ -1,4 +1,4 @@
-/** What a master needs from the program that connects. @module */
+/** The program that a master belongs to, as the master sees it. @module */
 import type { SshConnection } from "@postern/ssh";
 import type { MuxForward } from "./forward.ts";
 

@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { SshError } from "@postern/wire";
 
 /** Bytes of a path with its NUL, see unix(7). */
-const pathSize = process.platform === "linux" ? 108 : 104;
+export const pathSize: number = process.platform === "linux" ? 108 : 104;
 /** Clients that may be connected at the same time. More have to wait. */
 const maxClients = 256;
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -119,7 +119,7 @@ function withMask(listen: () => void): void {
   }
 }
 
-/** Gives the socket its name. Returns `false` if the name is taken. */
+/** Renames the socket. Returns `false` if the name is taken. */
 async function takeName(temporary: string, path: string): Promise<boolean> {
   if (link(temporary, path)) return true;
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket() || !(await isStale(path))) return false;

@@ -2,10 +2,10 @@
 import { connect, type Socket } from "node:net";
 import { type Deferred, deferred } from "@postern/ssh";
 import { type Bytes, fromUtf8, SshError, sanitizeText } from "@postern/wire";
-import { errorText } from "./control-socket.ts";
+import { errorText, pathSize } from "./control-socket.ts";
 import type { MuxForward } from "./forward.ts";
 import { encodeForward } from "./forward-fields.ts";
-import { encodeMuxFrame, MuxFrameReader } from "./frames.ts";
+import { createMuxReader, encodeMuxFrame } from "./frames.ts";
 import {
   MuxAlive,
   MuxAliveCheck,
@@ -27,13 +27,10 @@ import {
   robustProxy,
 } from "./messages.ts";
 
-/** Bytes of a path with its NUL, see unix(7). */
-export const controlPathSize: number = process.platform === "linux" ? 108 : 104;
-
 /** A connection to a master. One request is sent at a time. */
 export class MuxDialog {
   readonly #socket: Socket;
-  readonly #reader = new MuxFrameReader();
+  readonly #reader = createMuxReader();
   #waiting: Deferred<Bytes> | undefined;
   #end: SshError | undefined;
   #requestId = 0;
@@ -44,8 +41,8 @@ export class MuxDialog {
    * @throws SshError `connect`, with the system's error as its cause; `version`; `protocol`
    */
   static async connect(path: string): Promise<MuxDialog> {
-    if (Buffer.byteLength(path) >= controlPathSize)
-      throw new SshError("connect", `ControlPath too long ('${path}' >= ${controlPathSize} bytes)`);
+    if (Buffer.byteLength(path) >= pathSize)
+      throw new SshError("connect", `ControlPath too long ('${path}' >= ${pathSize} bytes)`);
     const socket = connect({ path });
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);

@@ -7,7 +7,7 @@ import type { MuxForwardFields } from "./messages.ts";
 const pathPort = 0xffff_fffe;
 /** The codes of the forwarding types, section 11. */
 const codes = { local: 1, remote: 2, dynamic: 3 } as const;
-/** What ssh sends as the host of a SOCKS proxy, with port 0. */
+/** The address that ssh sends for a SOCKS proxy. */
 const socks = { host: "socks", port: 0 } as const;
 
 /** Returns the fields of a message for a forwarding. */

@@ -44,7 +44,7 @@ export class ForwardTable {
   async close(forward: MuxForward): Promise<boolean> {
     const entry = this.#find(forward);
     if (entry === undefined) return false;
-    // Before the first await, so that nobody else closes it, or finds it open.
+    // Before the first await, so that no other client closes it, or finds it open.
     this.#entries.delete(entry);
     const opened = await entry.opened;
     await opened.close();

@@ -5,7 +5,7 @@ import type { MasterContext } from "./context.ts";
 import { describeForward, type MuxForward } from "./forward.ts";
 import { decodeForward } from "./forward-fields.ts";
 import type { ForwardTable } from "./forward-table.ts";
-import { encodeMuxFrame, MuxFrameReader } from "./frames.ts";
+import { createMuxReader, encodeMuxFrame } from "./frames.ts";
 import {
   MuxAlive,
   MuxAliveCheck,
@@ -44,7 +44,7 @@ export class MasterClient {
   readonly #socket: Socket;
   readonly #context: MasterContext;
   readonly #master: MasterOfClient;
-  readonly #reader = new MuxFrameReader();
+  readonly #reader = createMuxReader();
   #at: "hello" | "requests" | "over" = "hello";
   #busy = false;
 
@@ -123,7 +123,7 @@ export class MasterClient {
         return await this.#proxy(requestId);
       case MuxNewSession.type:
         MuxNewSession.decode(message);
-        // Each descriptor comes with one byte. The system has closed the descriptors, because nobody received them.
+        // Each descriptor comes with one byte. The system has closed the descriptors, because no call received them.
         this.#reader.skip(3);
         return await this.#fail(requestId, noDescriptors);
       case MuxNewStdioFwd.type:

@@ -1,6 +1,7 @@
 /**
- * The messages of OpenSSH's PROTOCOL.mux, version 4, in its order. They are those of OpenSSH's mux.c where the two
- * differ: flags are a uint32, and so is the port of a stdio forwarding.
+ * The messages of OpenSSH's PROTOCOL.mux, version 4, in its order, without those of a session that has been opened by
+ * file descriptors. They are those of OpenSSH's mux.c where the two differ: flags are a uint32, and so is the port of a
+ * stdio forwarding.
  * @module
  */
 import {
@@ -87,8 +88,8 @@ export interface MuxForwardFields {
 }
 
 /**
- * The extension of our masters, with an empty value: their clients may use proxy mode freely. The master of OpenSSH ends
- * when a client leaves for which the server has refused a channel (9.2 to 10.6: `chan_send_close2: no remote_id`).
+ * The extension of our masters, with an empty value: a client may use proxy mode freely. A master of OpenSSH ends when
+ * a client leaves for which the server has refused a channel (9.2 to 10.6: `chan_send_close2: no remote_id`).
  */
 export const robustProxy = "robust-proxy@postern";
 
@@ -113,21 +114,6 @@ export const MuxNewSession: MuxMessage<MuxSessionFields> = /* @__PURE__ */ muxMe
     command: text,
     environment: /* @__PURE__ */ untilEnd(text, maxItems),
   },
-);
-/** Section 2 */
-export const MuxSessionOpened: MuxMessage<MuxRequest & { readonly sessionId: number }> = /* @__PURE__ */ muxMessage(
-  0x8000_0006,
-  "MUX_S_SESSION_OPENED",
-  { requestId: uint32, sessionId: uint32 },
-);
-/** Section 2 */
-export const MuxExitMessage: MuxMessage<{ readonly sessionId: number; readonly exitValue: number }> =
-  /* @__PURE__ */ muxMessage(0x8000_0004, "MUX_S_EXIT_MESSAGE", { sessionId: uint32, exitValue: uint32 });
-/** Section 2 */
-export const MuxTtyAllocFail: MuxMessage<{ readonly sessionId: number }> = /* @__PURE__ */ muxMessage(
-  0x8000_0008,
-  "MUX_S_TTY_ALLOC_FAIL",
-  { sessionId: uint32 },
 );
 /** Section 3. Two file descriptors follow, each with one byte. */
 export const MuxNewStdioFwd: MuxMessage<MuxStdioFields> = /* @__PURE__ */ muxMessage(

@@ -81,8 +81,8 @@ async function takenPort(): Promise<{ readonly taken: MuxForward; readonly forwa
 async function command(command: MuxCommand, at: string, ...forwards: readonly MuxForward[]) {
   const output = record();
   const status = await runMuxCommand({ path: at, command, forwards, output });
-  const { debug, ...text } = output.text;
-  return { status, ...text };
+  const { stdout, stderr, errors } = output.text;
+  return { status, stdout, stderr, errors };
 }
 
 const good = { status: 0, stdout: "", stderr: "", errors: "" };
