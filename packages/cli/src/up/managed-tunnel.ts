@@ -301,7 +301,8 @@ export class ManagedTunnel {
 
   #drain(work: Promise<unknown>): void {
     this.#draining.add(work);
-    void work.finally(() => this.#draining.delete(work));
+    const done = (): void => void this.#draining.delete(work);
+    work.then(done, done);
   }
 }
 
