@@ -184,6 +184,10 @@ class Process implements Up {
         ? undefined
         : await listenForHealth(this.#manager, health.address ?? "127.0.0.1", health.port);
     await previous?.close();
+    if (this.#health !== undefined)
+      this.#log("info", "health", `health checks are answered on port ${this.#health.port}`, {
+        port: this.#health.port,
+      });
   }
 
   #setWatch({ watch = true }: TunnelsConfig): void {
