@@ -301,8 +301,7 @@ export class ManagedTunnel {
 
   #drain(work: Promise<unknown>): void {
     this.#draining.add(work);
-    const done = (): void => void this.#draining.delete(work);
-    work.then(done, done);
+    void work.catch(() => {}).then(() => this.#draining.delete(work));
   }
 }
 
