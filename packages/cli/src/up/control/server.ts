@@ -28,8 +28,8 @@ const requestMs = 5_000;
 const closeMs = 500;
 
 /**
- * Listens on the first path that can be used, after it has checked that no process answers on any of them. A socket that
- * a dead process left behind is removed; any other file stays.
+ * Listens on the first path that can be used, if no process answers on any of them. A socket that a dead process left
+ * behind is removed; any other file stays.
  *
  * @throws AlreadyRunning; Error with the system's reason
  */

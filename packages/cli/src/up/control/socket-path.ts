@@ -12,8 +12,8 @@ const maxPath = process.platform === "linux" ? 107 : 103;
 const serviceFolders: readonly string[] = ["/run/postern"];
 
 /**
- * Returns the paths to try, in order: that of the option, otherwise those in XDG_RUNTIME_DIR, in the folder of a service
- * and beside the file. A service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
+ * Returns the paths to try, in order: that of the option, or those in XDG_RUNTIME_DIR, in the folder of a service and
+ * beside the file. A service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
  */
 export function socketPaths(config: string, chosen: string | undefined, env: NodeJS.ProcessEnv): readonly string[] {
   if (chosen !== undefined) return [chosen];
