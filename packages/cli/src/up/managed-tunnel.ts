@@ -301,7 +301,7 @@ export class ManagedTunnel {
 
   #drain(work: Promise<unknown>): void {
     this.#draining.add(work);
-    void work.finally(() => this.#draining.delete(work));
+    void work.catch(() => {}).then(() => this.#draining.delete(work));
   }
 }
 

@@ -6,6 +6,7 @@ import {
   fromSshConfig,
   type HostKeyCheck,
   httpConnect,
+  type InteractiveRequest,
   type JumpHost,
   keyboardInteractive,
   knownHosts,
@@ -15,6 +16,7 @@ import {
   privateKeyFile,
   resolveSshConfig,
   type SshConfigForward,
+  type SshConfigLogin,
   SshError,
   socks5,
 } from "@postern/node";
@@ -26,6 +28,7 @@ import type {
   HostKeyConfig,
   IdentityConfig,
   LoginConfig,
+  Secret,
   ServiceConfig,
   SshAliasConfig,
   TunnelConfig,
@@ -86,10 +89,8 @@ async function planAlias(
   const { options, forwards: own } = await fromSshConfig(host, {
     ...choices,
     ...(secret !== undefined && {
-      password({ isJumpHost }) {
-        if (isJumpHost) throw new SshError("key", "expected a jump host of ssh_config to need no password");
-        return readSecret(secret, env);
-      },
+      password: (login) => readForServer(login, secret, env),
+      keyboardInteractive: (request, login) => answerWith(() => readForServer(login, secret, env))(request),
     }),
   });
   // Positions of lines and forwardings do not change the connection.
@@ -168,14 +169,23 @@ function identityMethod({ file, certificate, passphrase }: IdentityConfig, env: 
 
 /** Servers with PAM often ask for the password by keyboard-interactive alone. */
 function passwordMethods(read: () => Promise<string>): readonly AuthEntry[] {
-  const answer = keyboardInteractive(async ({ prompts }) => {
+  return [password(read), keyboardInteractive(answerWith(read))];
+}
+
+/** Answers a single question whose answer is not shown, because that is the password. */
+function answerWith(read: () => Promise<string>): (request: InteractiveRequest) => Promise<readonly string[]> {
+  return async ({ prompts }) => {
     const [prompt, ...others] = prompts;
     if (prompt === undefined) return [];
     if (others.length > 0 || prompt.echo)
       throw new SshError("key", "expected the server to ask for a password alone, got other questions");
     return [await read()];
-  });
-  return [password(read), answer];
+  };
+}
+
+async function readForServer({ isJumpHost }: SshConfigLogin, secret: Secret, env: NodeJS.ProcessEnv): Promise<string> {
+  if (isJumpHost) throw new SshError("key", "expected a jump host of ssh_config to need no password");
+  return await readSecret(secret, env);
 }
 
 function hostKeyCheck(config: HostKeyConfig): HostKeyCheck {

@@ -67,6 +67,8 @@ class Process implements Up {
   #unwatch: (() => void) | undefined;
   /** Changes happen one after the other. */
   #work: Promise<unknown> = Promise.resolve();
+  /** changes that are waiting or in progress */
+  #changes = 0;
   #isReady = false;
   #statusLine = "";
   #stopping: Promise<void> | undefined;
@@ -182,6 +184,10 @@ class Process implements Up {
         ? undefined
         : await listenForHealth(this.#manager, health.address ?? "127.0.0.1", health.port);
     await previous?.close();
+    if (this.#health !== undefined)
+      this.#log("info", "health", `health checks are answered on port ${this.#health.port}`, {
+        port: this.#health.port,
+      });
   }
 
   #setWatch({ watch = true }: TunnelsConfig): void {
@@ -217,7 +223,13 @@ class Process implements Up {
     const previous = this.#work;
     const done = previous.then(work);
     this.#work = done.catch(() => {});
-    await done;
+    this.#changes++;
+    try {
+      await done;
+    } finally {
+      this.#changes--;
+      this.#changed();
+    }
   }
 
   #changed(): void {
@@ -232,7 +244,8 @@ class Process implements Up {
   #report(): void {
     if (this.#stopping !== undefined) return;
     const { notifier } = this.#options;
-    if (this.#manager.hasEnded) {
+    // A tunnel that connects again because of a change has not ended.
+    if (this.#manager.hasEnded && this.#changes === 0) {
       const hasFailed = this.#manager.status.some(({ state }) => state === "failed");
       this.#stopping = this.#finish(hasFailed ? 255 : 0);
       this.#log(

@@ -42,10 +42,10 @@ describe("the control socket", () => {
   it("is in XDG_RUNTIME_DIR if there is one, otherwise beside the file", () => {
     const folder = temporaryFolder();
     const file = join(folder, "postern.json");
-    const [first, second] = socketPaths(file, undefined, { XDG_RUNTIME_DIR: "/run/user/1000" });
-    expect(first).toMatch(/^\/run\/user\/1000\/postern\/[0-9a-f]{16}\.sock$/);
-    expect(second).toBe(join(folder, ".postern", "postern.json.sock"));
-    expect(socketPaths(file, undefined, {})).toEqual([second]);
+    const paths = socketPaths(file, undefined, { XDG_RUNTIME_DIR: "/run/user/1000" });
+    expect(paths[0]).toMatch(/^\/run\/user\/1000\/postern\/[0-9a-f]{16}\.sock$/);
+    expect(paths.at(-1)).toBe(join(folder, ".postern", "postern.json.sock"));
+    expect(socketPaths(file, undefined, {})).toEqual(paths.slice(1));
     expect(socketPaths(file, "/run/mine.sock", {})).toEqual(["/run/mine.sock"]);
   });
 
@@ -69,6 +69,15 @@ describe("the control socket", () => {
     // Also if the other one has listened on another path.
     const other = join(temporaryFolder(), "other.sock");
     await expect(listenForControl([other, up.control], async () => undefined)).rejects.toThrow(AlreadyRunning);
+  });
+
+  it("is beside the file if the first folder cannot be used", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "file"), "");
+    const beside = join(folder, "run", "up.sock");
+    const server = await listenForControl([join(folder, "file", "up.sock"), beside], async () => undefined);
+    expect(server.path).toBe(beside);
+    await server.close();
   });
 
   it("replaces a socket that a dead process has left behind, and no other file", async () => {

@@ -109,7 +109,7 @@ describe("the process of postern up", () => {
     expect(await exited).toBe(0);
   });
 
-  it.skipIf(isMissing)("tells the service manager about its life, and reopens its log at SIGHUP", async () => {
+  it.skipIf(isMissing)("sends its states to the service manager, and reopens its log at SIGHUP", async () => {
     const manager = await startManager(atEnd);
     const { folder } = await oneTunnel({ watch: false });
     const args = ["up", "--log", "json", "--log-file", "up.log"];

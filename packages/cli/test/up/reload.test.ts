@@ -50,13 +50,14 @@ describe("a reload of postern up", () => {
     const host = await startHost();
     const target = await startTarget("shop");
     const tunnel = tunnelTo(host.port, { forwards: [{ port: 0, target }] });
-    const { up, until, write } = await start({ watch: false, tunnels: { shop: tunnel } });
+    const { up, until, write, records } = await start({ watch: false, tunnels: { shop: tunnel } });
     await until("shop", everythingOpen);
     const [client] = host.clients;
     write({ watch: false, tunnels: { shop: { ...tunnel, keepAlive: { intervalMs: 1000 } } } });
     await up.reload();
     await until("shop", everythingOpen);
     expect(host.clients).not.toContain(client);
+    expect(records.filter(({ event }) => event === "ended")).toEqual([]);
   });
 
   it("keeps the old configuration if the new one has a mistake, and says so", async () => {

@@ -28,14 +28,26 @@ const requestMs = 5_000;
 const closeMs = 500;
 
 /**
- * Listens on the first path, after it has checked that no process answers on any of them. A socket that a dead process
- * left behind is removed; any other file stays.
+ * Listens on the first path that can be used, if no process answers on any of them. A socket that a dead process left
+ * behind is removed; any other file stays.
  *
  * @throws AlreadyRunning; Error with the system's reason
  */
 export async function listenForControl(paths: readonly string[], handle: HandleControl): Promise<ControlServer> {
   for (const path of paths) if (await isAnswered(path)) throw alreadyRunning(path);
-  const [path = ""] = paths;
+  let failure: unknown;
+  for (const path of paths) {
+    try {
+      return await listenOn(path, handle);
+    } catch (error) {
+      if (error instanceof AlreadyRunning) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function listenOn(path: string, handle: HandleControl): Promise<ControlServer> {
   await prepareFolder(path);
   const clients = new Set<Socket>();
   let isClosing = false;

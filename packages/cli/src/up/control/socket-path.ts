@@ -1,6 +1,6 @@
 /** Where the control socket of a configuration is. @module */
 import { createHash } from "node:crypto";
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { lstat, mkdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { quote } from "@postern/wire";
@@ -8,9 +8,12 @@ import { quote } from "@postern/wire";
 /** The longest path of a UNIX socket, in bytes: `sun_path` of Linux without its NUL; others are shorter. */
 const maxPath = process.platform === "linux" ? 107 : 103;
 
+/** The folder of `RuntimeDirectory=postern` in a unit of systemd. */
+const serviceFolders: readonly string[] = ["/run/postern"];
+
 /**
- * Returns the paths to try, in order: that of the option, otherwise one in XDG_RUNTIME_DIR and one beside the file. A
- * service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
+ * Returns the paths to try, in order: that of the option, or those in XDG_RUNTIME_DIR, in the folder of a service and
+ * beside the file. A service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
  */
 export function socketPaths(config: string, chosen: string | undefined, env: NodeJS.ProcessEnv): readonly string[] {
   if (chosen !== undefined) return [chosen];
@@ -19,7 +22,11 @@ export function socketPaths(config: string, chosen: string | undefined, env: Nod
   if (process.platform === "win32") return [`\\\\.\\pipe\\postern-${name}`];
   const { XDG_RUNTIME_DIR: runtime } = env;
   const beside = join(dirname(file), ".postern", `${basename(file)}.sock`);
-  const paths = [...(runtime?.startsWith("/") ? [join(runtime, "postern", `${name}.sock`)] : []), beside];
+  const folders = [
+    ...(runtime?.startsWith("/") ? [join(runtime, "postern")] : []),
+    ...serviceFolders.filter(existsSync),
+  ];
+  const paths = [...folders.map((folder) => join(folder, `${name}.sock`)), beside];
   const short = paths.filter((path) => Buffer.byteLength(path) <= maxPath);
   return short.length > 0 ? short : paths;
 }
