@@ -1,4 +1,4 @@
-/** Prints a configuration as `ssh -G` of Debian's OpenSSH 9.2 does, and keywords of later versions that are set. @module */
+/** Prints a configuration as `ssh -G` of Debian's OpenSSH 9.2 does, and later keywords that are set. @module */
 import {
   type ResolvedSshConfig,
   type SshConfigAlgorithms,
@@ -96,9 +96,8 @@ function numbers(config: ResolvedSshConfig): readonly (readonly [string, Printed
 }
 
 function texts(config: ResolvedSshConfig): readonly (readonly [string, Printed])[] {
-  const { knownHostsCommand, logLevel, written } = config;
-  // ssh prints it with its tokens.
-  const { revokedHostKeys, securityKeyProvider } = written;
+  const { knownHostsCommand, revokedHostKeys, logLevel, written } = config;
+  const { securityKeyProvider, localCommand } = written;
   return [
     ["bindaddress", config.bindAddress],
     ["bindinterface", config.bindInterface],
@@ -112,7 +111,8 @@ function texts(config: ResolvedSshConfig): readonly (readonly [string, Printed])
     ["kbdinteractivedevices", config.kbdInteractiveDevices],
     ["kexalgorithms", algorithms(config.kexAlgorithms, known.kexAlgorithms)],
     ["casignaturealgorithms", algorithms(config.caSignatureAlgorithms, known.signatures)],
-    ["localcommand", config.localCommand],
+    // ssh prints it with its tokens.
+    ["localcommand", isNone(localCommand) ? undefined : localCommand],
     ["remotecommand", config.remoteCommand],
     ["loglevel", logNames[logLevel] ?? logLevel],
     ["macs", algorithms(config.macs, known.macs)],

@@ -1,4 +1,4 @@
-/** Dials the first host of a route: AddressFamily, BindAddress, BindInterface, ConnectionAttempts and ProxyCommand. @module */
+/** Dials the first host of a route: AddressFamily, BindAddress, ConnectionAttempts, ProxyCommand. @module */
 import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { dialPipe, type HostAddress } from "../dial.ts";
@@ -18,14 +18,15 @@ export function dialOf(
   { config, positionOf }: Pick<Resolution, "config" | "positionOf">,
   allowExec: boolean,
   parts: Pick<SshConfigParts, "commandPipe">,
+  onStderr?: (text: string) => void,
 ): SshConfigDial | undefined {
   const { proxyCommand, addressFamily, bindAddress, bindInterface, connectionAttempts } = config;
   if (proxyCommand !== undefined && proxyCommand.toLowerCase() !== "none") {
     const at = positionOf("proxyCommand");
     if (!allowExec) throw configError(at, "ProxyCommand runs a command: set allowExec to permit that");
-    const { h = "", n = "", p = "", r = "" } = config.tokens;
-    const command = expand(proxyCommand, at, { h, n, p, r });
-    return (_server, { signal }) => parts.commandPipe(command, signal);
+    const { h = "", k = "", n = "", p = "", r = "" } = config.tokens;
+    const command = expand(proxyCommand, at, { h, k, n, p, r });
+    return (_server, { signal }) => parts.commandPipe(command, signal, onStderr);
   }
   const isBound = bindAddress !== undefined || bindInterface !== undefined;
   if (addressFamily === "any" && !isBound && connectionAttempts === 1) return undefined;

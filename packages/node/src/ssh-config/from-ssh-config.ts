@@ -13,13 +13,22 @@ import { createKnownHostsCommand } from "./known-hosts-command.ts";
 import { loginMethods, type SshConfigSecrets } from "./login-methods.ts";
 import type { KnownHostsPlan, SshConfigParts } from "./parts.ts";
 import type { SshConfigSetting } from "./reader.ts";
-import { parseHost, type Resolution, type ResolveSshConfigOptions, resolve, resolveOptionNames } from "./resolve.ts";
+import {
+  parseHost,
+  type Resolution,
+  type ResolvedSshConfig,
+  type ResolveSshConfigOptions,
+  resolve,
+  resolveOptionNames,
+} from "./resolve.ts";
 import { expand } from "./tokens.ts";
 
 /** Options of {@link fromSshConfig}. */
 export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
   /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
   readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
+  /** Called with what ProxyCommand and KnownHostsCommand write to their standard error, as it is. */
+  readonly onCommandStderr?: (text: string) => void;
 }
 
 /** A jump host, for `via` of a tunnel. */
@@ -49,7 +58,9 @@ export interface SshConfigResult {
   readonly forwards: readonly SshConfigForward[];
   /** the variables of SetEnv, and those of SendEnv that are set */
   readonly environment: Readonly<Record<string, string>>;
-  /** the lines in force that have no effect here */
+  /** the values of all keywords, with those that have no effect on a tunnel */
+  readonly config: ResolvedSshConfig;
+  /** the lines in force that have no effect on a tunnel */
   readonly unused: readonly SshConfigSetting[];
 }
 
@@ -58,16 +69,16 @@ export function createFromSshConfig(
   parts: SshConfigParts,
 ): (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> {
   return async (host, options = {}) => {
-    checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "ask"]);
-    const { passphrase, password, keyboardInteractive, ask } = options;
-    for (const [name, value] of Object.entries({ passphrase, keyboardInteractive, ask }))
+    checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "ask", "onCommandStderr"]);
+    const { passphrase, password, keyboardInteractive, ask, onCommandStderr } = options;
+    for (const [name, value] of Object.entries({ passphrase, keyboardInteractive, ask, onCommandStderr }))
       if (value !== undefined) expectType(name, value, "function");
     if (password !== undefined && typeof password !== "function") expectType("password", password, "string");
     const route = await findRoute(parseHost(host), options);
     const hops = await Promise.all(route.map((one, index) => hopOf(one, index < route.length - 1, options, parts)));
     const server = hops.pop() as SshConfigHop;
     const target = route.at(-1) as Resolution;
-    const dial = dialOf(route[0] as Resolution, options.allowExec === true, parts);
+    const dial = dialOf(route[0] as Resolution, options.allowExec === true, parts, onCommandStderr);
     return {
       options: {
         ...server,
@@ -78,6 +89,7 @@ export function createFromSshConfig(
       },
       forwards: forwardsOf(target.config),
       environment: environmentOf(target.config, target.system.env),
+      config: target.config,
       unused: unusedOf(route),
     };
   };
@@ -151,7 +163,8 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
     ...(config.caSignatureAlgorithms && { authorities: config.caSignatureAlgorithms }),
     ...(acceptsLocalhost(config) && { acceptsAny: true }),
     ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),
-    ...(command !== undefined && !isNone(command) && { command: createKnownHostsCommand(command, resolution) }),
+    ...(command !== undefined &&
+      !isNone(command) && { command: createKnownHostsCommand(command, resolution, options.onCommandStderr) }),
   };
 }
 

@@ -14,28 +14,32 @@ export interface SshDestination {
 /** More hops than this are refused. */
 export const mostHops = 16;
 
-/** `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. */
+/**
+ * `[user@]host[:port]` or `ssh://…`, separated by commas; `none` is an empty list. As in OpenSSH, a file may name hosts
+ * with any printable characters, and a command line only those that no shell interprets.
+ */
 export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
   const text = word(line);
   if (text.toLowerCase() === "none") return [];
   const parts = text.split(",", mostHops + 1);
   if (parts.length > mostHops) throw configError(line, `expected at most ${mostHops} jump hosts, got more`);
   return parts.map((part) => {
-    const hop = parseDestination(part);
-    if (hop === undefined) throw configError(line, `expected ProxyJump [user@]host[:port], got ${quote(part, 80)}`);
+    const hop = parseDestination(part, line.line > 0);
+    if (hop === undefined) throw configError(line, `Invalid ProxyJump ${quote(part, 80)}`);
     return hop;
   });
 }
 
 /** Parses `[user@]host[:port]` or `ssh://[user@]host[:port]`. Returns `undefined` for any other text. */
-function parseDestination(text: string): SshDestination | undefined {
+function parseDestination(text: string, isTrusted = false): SshDestination | undefined {
   const isUri = text.slice(0, 6).toLowerCase() === "ssh://";
   const { user, rest } = isUri ? splitUriUser(text.slice(6).replace(/\/$/, "")) : splitUser(text);
   const isPlain = !rest.includes(":") || (rest.startsWith("[") && rest.endsWith("]"));
   const { host = rest, port } = isPlain ? plainHost(rest) : splitHostPort(rest);
-  if (!isHostName(host) || port === 0 || (port === undefined && !isPlain)) return undefined;
+  if (!(isTrusted ? isPrintable(host) : isHostName(host)) || port === 0 || (port === undefined && !isPlain))
+    return undefined;
   const decoded = isUri && user !== undefined ? decodeUser(user) : user;
-  if (decoded !== undefined && !isUserName(decoded)) return undefined;
+  if (decoded !== undefined && !(isTrusted ? isPrintable(decoded) : isUserName(decoded))) return undefined;
   return { host, ...(decoded !== undefined && { user: decoded }), ...(port !== undefined && { port }) };
 }
 
@@ -82,6 +86,10 @@ export function isHostName(host: string): boolean {
 export function isUserName(user: string): boolean {
   const isPlain = /^[^\s"'`$;&<>|(){}-][^"'`$;&<>|(){}]*$/.test(user);
   return user.length <= 1024 && isPlain && !/\p{Cc}|\s-|\\$/u.test(user);
+}
+
+function isPrintable(text: string): boolean {
+  return text.length <= 1024 && /^[^\s-]\S*$/.test(text) && !/\p{Cc}/u.test(text);
 }
 
 function decodeUser(user: string): string {

@@ -74,7 +74,7 @@ export interface SshConfigValues {
   readonly kbdInteractiveDevices: string;
   readonly kexAlgorithms: SshConfigAlgorithms;
   readonly knownHostsCommand: string;
-  /** with its tokens, because `%T` is known only later */
+  /** its tokens are expanded if PermitLocalCommand is `yes` */
   readonly localCommand: string;
   readonly localForward: readonly SshConfigForwardLine[];
   readonly logLevel: SshConfigLogLevel;

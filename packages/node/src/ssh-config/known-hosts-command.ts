@@ -28,6 +28,7 @@ const largestOutput = 1_048_576;
 export function createKnownHostsCommand(
   command: string,
   { config, system, positionOf }: Resolution,
+  onStderr?: (text: string) => void,
 ): (key?: OfferedKeyText) => Promise<string> {
   const at = positionOf("knownHostsCommand");
   const [program = "", ...args] = splitArguments(command, at);
@@ -45,11 +46,16 @@ export function createKnownHostsCommand(
       t: key?.keyType ?? "NONE",
     };
     const expanded = args.map((one) => expand(one, at, tokens, system.env));
-    return run(program, expanded, { ...system.env });
+    return run(program, expanded, { ...system.env }, onStderr);
   };
 }
 
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+function run(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  onStderr: ((text: string) => void) | undefined,
+): Promise<string> {
   const { execFile } = process.getBuiltinModule("node:child_process");
   const options = {
     env,
@@ -61,7 +67,8 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): 
     killSignal: "SIGKILL",
   } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, options, (error, stdout) => {
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      if (stderr !== "") onStderr?.(stderr);
       if (error === null) return resolve(stdout);
       // The message of the error shows the arguments, which may be secrets.
       const end = typeof error.code === "number" ? `status ${error.code}` : (error.code ?? error.signal);

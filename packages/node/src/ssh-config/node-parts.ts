@@ -28,8 +28,8 @@ export const nodeParts: SshConfigParts = {
   agent,
   knownHosts: createVerifier,
   // As OpenSSH: the command replaces the shell, so that its end is the command's.
-  commandPipe: (command, signal) =>
-    commandPipe(process.platform === "win32" ? command : `exec ${command}`, [], { shell: true, signal }),
+  commandPipe: (command, signal, onStderr) =>
+    commandPipe(process.platform === "win32" ? command : `exec ${command}`, [], { shell: true, signal, onStderr }),
   none,
 };
 

@@ -50,7 +50,7 @@ export interface SshConfigParts {
   agent(plan: { readonly path?: string; readonly identity?: readonly string[] }): AuthMethod;
   knownHosts(plan: KnownHostsPlan): TunnelOptions["hostKey"];
   /** Runs a line of the system's shell, whose input and output are the connection. */
-  commandPipe(command: string, signal: AbortSignal): Promise<BytePipe>;
+  commandPipe(command: string, signal: AbortSignal, onStderr?: (text: string) => void): Promise<BytePipe>;
   /** for servers that ask for no credentials */
   none(): AuthMethod;
 }

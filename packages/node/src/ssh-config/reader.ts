@@ -1,4 +1,8 @@
-/** Applies configuration files to one host: which lines are in force, and which of their values count. @module */
+/**
+ * Applies configuration files to one host: which lines are in force, and which of their values count.
+ * Longer than 300 lines, because files, settings and both passes share the state of the host.
+ * @module
+ */
 import { SshError } from "@postern/wire";
 import { ConfigFiles, ConfigLimits, type ReadRequest } from "./config-files.ts";
 import {
@@ -147,10 +151,11 @@ export class ConfigReader {
   /** Expands tokens and variables in User, as OpenSSH 10.0 and newer, once all files are read. */
   expandUser(): void {
     const { user } = this.values;
-    const isTyped = this.#options.given.user !== undefined || this.positionOf("user").file === commandLine.file;
-    if (user === undefined || isTyped || !/[%$]/.test(user)) return;
+    if (user === undefined || this.#options.given.user !== undefined || !/[%$]/.test(user)) return;
     const { r: _user, C: _hash, ...tokens } = this.tokens();
     const expanded = expand(user, this.positionOf("user"), tokens, this.#options.system.env);
+    if (expanded !== user && /\p{Cc}/u.test(expanded))
+      throw new SshError("misuse", "remote username contains invalid characters");
     this.values = { ...this.values, user: expanded };
   }
 

@@ -186,7 +186,7 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
     Promise.all(texts.map((text) => file(text, name)));
   const identities = ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"];
   const { identityAgent: agent, clearAllForwardings = false } = values;
-  const { forwardAgent = false, remoteCommand, controlPath, revokedHostKeys } = values;
+  const { forwardAgent = false, remoteCommand, localCommand, controlPath, revokedHostKeys } = values;
   const { localForward = [], remoteForward = [], dynamicForward = [] } = clearAllForwardings ? {} : values;
   const { systemFolder } = system;
   const isOwnStore = values.userKnownHostsFile !== undefined;
@@ -220,6 +220,11 @@ async function complete(reader: ConfigReader, originalHost: string, system: Conf
     ...(typeof forwardAgent === "string" && {
       forwardAgent: /^\$[^{]/.test(forwardAgent) ? forwardAgent : await file(forwardAgent, "forwardAgent"),
     }),
+    // There is no tunnel device. As ssh, which does not read the command if it may not run.
+    ...(localCommand !== undefined &&
+      values.permitLocalCommand && {
+        localCommand: expand(localCommand, reader.positionOf("localCommand"), { ...tokens, T: "NONE" }),
+      }),
     ...(remoteCommand !== undefined && {
       remoteCommand: expand(remoteCommand, reader.positionOf("remoteCommand"), tokens),
     }),
