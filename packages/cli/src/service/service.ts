@@ -99,7 +99,7 @@ function planFor(
     default:
       throw new UsageError(
         help.name,
-        `expected --manager ${serviceManagers.join(", ")}, got ${manager ?? `none for ${platform}`}`,
+        `expected --manager ${serviceManagers.join(", ")}, got ${typeof manager === "string" ? manager : `none for ${platform}`}`,
       );
   }
 }
@@ -145,7 +145,7 @@ function uninstall(
   return runAll(after, system);
 }
 
-/** @throws Error for a file that somebody else wrote */
+/** @throws Error for a file that another program wrote */
 function checkOurs(path: string): void {
   if (existsSync(path) && !readFileSync(path, "utf8").includes(signature))
     throw new Error(`expected ${path} to be written by postern, got another file; remove it first`);
