@@ -3,7 +3,43 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { makeKey, missing, startTerminal, type TestTerminal, tempDir } from "./harness/index.ts";
+import {
+  launch,
+  makeKey,
+  missing,
+  type Sshd,
+  startSshd,
+  startTerminal,
+  type TestTerminal,
+  tempDir,
+} from "./harness/index.ts";
+
+/** Bundles programs from the sources of the packages. */
+async function bundle(outdir: string, ...programs: readonly string[]): Promise<void> {
+  await esbuild.build({
+    entryPoints: programs.map((path) => fileURLToPath(new URL(path, import.meta.url))),
+    outdir,
+    entryNames: "[name]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    conditions: ["@postern/source"],
+    logLevel: "warning",
+  });
+  writeFileSync(`${outdir}/package.json`, '{"type":"module"}');
+}
+
+/** The key of another server. */
+const otherKey = "AAAAC3NzaC1lZDI1NTE5AAAAIHf1D6Wq0WpDx2PqGYFvQdSx3dT1lM2qg2SGD3b9Hf7q";
+
+/** Returns the modes of the terminal, as the shell leaves them to the next program. */
+async function modesOf(terminal: TestTerminal): Promise<string> {
+  await terminal.prompt();
+  terminal.enter("echo modes $(stty -g) end");
+  const [, text = ""] = await terminal.waitFor(/^modes (\S+) end$/m);
+  return text;
+}
 
 describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   const dir = tempDir("postern-terminal");
@@ -11,17 +47,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   let terminal: TestTerminal;
 
   beforeAll(async () => {
-    await esbuild.build({
-      entryPoints: [fileURLToPath(new URL("terminal/program.ts", import.meta.url))],
-      outdir: dir.path,
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      conditions: ["@postern/source"],
-      logLevel: "warning",
-    });
-    writeFileSync(dir.file("package.json"), '{"type":"module"}');
+    await bundle(dir.path, "terminal/program.ts");
     writeFileSync(dir.file("askpass"), '#!/bin/sh\necho "$1 [$SSH_ASKPASS_PROMPT]" >&2\necho "from askpass"\n', {
       mode: 0o700,
     });
@@ -33,13 +59,7 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
   });
   beforeEach(() => terminal.clear());
 
-  /** Returns the modes of the terminal, as the shell left them to the next program. */
-  async function modes(): Promise<string> {
-    await terminal.prompt();
-    terminal.enter("echo modes $(stty -g) end");
-    const [, text = ""] = await terminal.waitFor(/^modes (\S+) end$/m);
-    return text;
-  }
+  const modes = (): Promise<string> => modesOf(terminal);
 
   it("asks for a password without echo, and again after a refusal, in the words of ssh", async () => {
     terminal.enter(`${ask} password password`);
@@ -223,5 +243,140 @@ describe.skipIf(missing("tmux", "ssh"))("a terminal", () => {
     terminal.enter(`TERM=dumb ${ask} status`);
     await terminal.waitFor(/^<false>$/m);
     expect(terminal.screen()).not.toMatch(/visitors/);
+  });
+});
+
+describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a terminal", () => {
+  const dir = tempDir("postern-terminal");
+  const knownHosts = dir.file("known_hosts");
+  const postern = `node ${dir.file("postern.js")}`;
+  let terminal: TestTerminal;
+  let sshd: Sshd;
+  let destination: string;
+
+  beforeAll(async () => {
+    await bundle(dir.path, "../packages/cli/src/postern.ts");
+    sshd = await startSshd({ password: true, config: { UsePAM: "yes", KbdInteractiveAuthentication: "yes" } });
+    destination = [
+      ...["-F", "none", "-p", String(sshd.port), "-o", "GlobalKnownHostsFile=none"],
+      ...["-o", `UserKnownHostsFile=${knownHosts}`, "-o", "UpdateHostKeys=no"],
+      ...["-o", "PreferredAuthentications=$METHOD", "-o", "PubkeyAuthentication=no"],
+      `${sshd.user}@127.0.0.1`,
+    ].join(" ");
+    terminal = await startTerminal({ env: { METHOD: "password" } });
+  });
+  afterAll(async () => {
+    terminal?.stop();
+    await sshd?.stop();
+    dir.remove();
+  });
+  beforeEach(() => terminal.clear());
+
+  /** Runs a program until its dialogue ends with the answers, and returns the screen without the command line. */
+  async function dialogue(program: string, answers: readonly string[]): Promise<string> {
+    await terminal.clear();
+    terminal.enter(`eval "${program} ${destination} echo hello"; echo "status $?"`);
+    for (const answer of answers) {
+      await terminal.waitFor(/[:?]$/);
+      terminal.enter(answer);
+      await terminal.waitFor(/\n[^\n]*$/);
+    }
+    await terminal.waitFor(/^status \d+$/m);
+    await terminal.prompt();
+    return terminal.screen().split("\n").slice(1).join("\n");
+  }
+
+  it("asks about an unknown host key as ssh does, and takes no for an answer", async () => {
+    const screens = [await dialogue("ssh", ["maybe", "no"]), await dialogue(postern, ["maybe", "no"])];
+    expect(screens[0]).toMatch(/Host key verification failed\.\nstatus 255/);
+    expect(screens[1]).toBe(screens[0]);
+  });
+
+  it("asks again for a wrong password, as ssh does, and accepts the fingerprint of the host key", async () => {
+    const answers = [sshd.fingerprint(), "wrong", sshd.password ?? ""];
+    const screens: string[] = [];
+    for (const program of ["ssh", postern]) {
+      writeFileSync(knownHosts, "");
+      screens.push(await dialogue(program, answers));
+    }
+    expect(screens[0]).toMatch(/Permission denied, please try again\.[\s\S]*hello\nstatus 0/);
+    expect(screens[1]).toBe(screens[0]);
+    expect(screens[1]).not.toContain(sshd.password);
+  });
+
+  it.each([
+    ["a key that has changed", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), []],
+    ["a revoked key", (line: string) => `@revoked * ${line.replace(/^\S+ /, "")}`, []],
+    ["a key that is not known", () => "", []],
+    ["MD5", (line: string) => line.replace(/ AAAA.*/, ` ${otherKey}`), ["-o", "FingerprintHash=md5"]],
+  ])("refuses %s in the words of ssh", async (_what, known, options) => {
+    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    writeFileSync(knownHosts, known(`[127.0.0.1]:${sshd.port} ${publicLine}\n`));
+    const args = [...options, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
+    const command = `${args.join(" ")} ${destination.replace("$METHOD", "password")} true`.split(" ");
+    const outputs = await Promise.all(
+      [["ssh"], postern.split(" ")].map(async ([program = "", ...first]) => {
+        const process = await launch(program, [...first, ...command]);
+        return { status: await process.exited, stderr: process.stderr.text() };
+      }),
+    );
+    expect(outputs[0]?.stderr).toMatch(/Host key verification failed\.\r\n$/);
+    expect(outputs[1]).toEqual(outputs[0]);
+  });
+
+  it("shows the picture and the other names of an unknown host key, as ssh does", async () => {
+    const [{ publicLine = "" } = {}] = Object.values(sshd.hostKeys);
+    writeFileSync(knownHosts, `one.example,two.example ${publicLine}\n`);
+    const programs = ["ssh", postern].map((program) => `${program} -o VisualHostKey=yes`);
+    const screens = [await dialogue(programs[0] ?? "", ["no"]), await dialogue(programs[1] ?? "", ["no"])];
+    expect(screens[0]).toMatch(/\[ED25519 256\][\s\S]*known_hosts:1: one\.example,two\.example/);
+    expect(screens[1]).toBe(screens[0]);
+    writeFileSync(knownHosts, `[127.0.0.1]:${sshd.port} ${publicLine}\n`);
+  });
+
+  it("asks the questions of PAM, as ssh does", async () => {
+    const answers = ["wrong", sshd.password ?? ""];
+    terminal.enter("METHOD=keyboard-interactive");
+    const screens = [await dialogue("ssh", answers), await dialogue(postern, answers)];
+    terminal.enter("METHOD=password");
+    expect(screens[0]).toMatch(/hello\nstatus 0/);
+    expect(screens[1]).toBe(screens[0]);
+  });
+
+  it("runs a shell whose terminal has our modes and size, and the escapes of ssh", async () => {
+    const before = await modesOf(terminal);
+    const remote: string[] = [];
+    for (const program of ["ssh", postern]) {
+      await terminal.clear();
+      terminal.enter(`stty -ixon erase ^H; ${program} -e '~' ${destination}`);
+      await terminal.waitFor(/password:$/);
+      terminal.enter(sshd.password ?? "");
+      await terminal.waitFor(/\$$/);
+      terminal.enter("clear; stty -a | tr '\\n' ' '; echo end");
+      const [text] = await terminal.waitFor(/^speed .* end$/m);
+      remote.push(text);
+      if (program === "ssh") terminal.enter("exit");
+    }
+    expect(remote[1]).toBe(remote[0]);
+    terminal.resize(90, 25);
+    terminal.enter("stty size");
+    await terminal.waitFor(/^25 90$/m);
+    terminal.enter("~?");
+    await terminal.waitFor(/Supported escape sequences:/);
+    terminal.press("Enter");
+    terminal.type("~");
+    terminal.press("C-z");
+    await terminal.waitFor(/Stopped/);
+    terminal.resize(100, 30);
+    terminal.enter("fg");
+    terminal.enter("stty size");
+    await terminal.waitFor(/^30 100$/m);
+    terminal.press("C-c", "Enter");
+    terminal.type("~.");
+    await terminal.waitFor(/^Connection to 127\.0\.0\.1 closed\.$/m);
+    await terminal.prompt();
+    terminal.enter("echo status $?; stty ixon erase ^?");
+    await terminal.waitFor(/^status 255$/m);
+    expect(await modesOf(terminal)).toBe(before);
   });
 });

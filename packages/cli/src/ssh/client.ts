@@ -4,7 +4,7 @@ import { deferred, type SshConnection } from "@postern/ssh";
 import { maxTimerMs } from "@postern/wire";
 import type { Master } from "../mux/context.ts";
 import type { MuxForward } from "../mux/forward.ts";
-import type { Prompts } from "../terminal/index.ts";
+import { createHostKeyReport, type Prompts } from "../terminal/index.ts";
 import type { SshCommandLine } from "./command-line.ts";
 import { createDebugTap } from "./debug-tap.ts";
 import { createDialer } from "./dial.ts";
@@ -77,14 +77,27 @@ class Client {
     const { line, settings, log, prompts } = plan;
     const { destination = "" } = line;
     const { config } = plan;
-    const { options } = await fromSshConfig(destination, {
+    const hostKeys = createHostKeyReport({
+      files: config.userKnownHostsFile,
+      globalFiles: config.globalKnownHostsFile,
+      fingerprintHash: config.fingerprintHash,
+      visualHostKey: config.visualHostKey,
+      address({ host }) {
+        const { host: address } = dialer.address;
+        return host === (via?.[0] ?? given).host && address !== "UNKNOWN" ? address : undefined;
+      },
+    });
+    const { options: given } = await fromSshConfig(destination, {
       ...configOptions(line),
       passphrase: (path) => prompts.passphrase(path),
       password: (login) => prompts.password(login),
       keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),
-      ask: (key) => prompts.confirmHostKey(key),
+      ask: async (key) => await prompts.confirmHostKey(key, await hostKeys.describe(key)),
       onCommandStderr: (text) => void process.stderr.write(text),
     });
+    const print = (text: string, level: "error" | "info"): void => log.write(level, text);
+    const via = given.via?.map((hop) => ({ ...hop, hostKey: hostKeys.observe(hop.hostKey, print) }));
+    const options = { ...given, hostKey: hostKeys.observe(given.hostKey, print), ...(via !== undefined && { via }) };
     const isCommand = config.proxyCommand !== undefined && config.proxyCommand.toLowerCase() !== "none";
     const dialer = createDialer({ ...config, log, dial: isCommand ? options.dial : undefined });
     const isNetwork = settings.session === "none" && line.stdioForward === undefined;

@@ -1,20 +1,25 @@
-/** Reads the command line of ssh(1). @module */
-import { parseForwardSpec, parseSshDestination, type SshConfigForwardLine, type SshConfigListen } from "@postern/node";
+/**
+ * Reads the command line of ssh(1).
+ * Longer than 300 lines, because each option has its case.
+ * @module
+ */
+import { parseForwardSpec, parseSshDestination } from "@postern/node";
 import { UsageError } from "../help/usage-error.ts";
 import { inaccessible } from "./identity-option.ts";
+import { escapeCharacter, forwardArguments, quoted } from "./setting-text.ts";
 
-/** What a command line of ssh says. */
+/** A command line of ssh. */
 export interface SshCommandLine {
   /** the host or alias; its user and port are in `settings` */
   readonly destination: string | undefined;
   /** the words after the host, joined by spaces, as ssh sends them */
   readonly command: string | undefined;
   /**
-   * Lines of ssh_config, ahead of the files: those of `-o`, and what the other options mean. The first line of a keyword
-   * counts, so an option that ssh lets override earlier ones comes before them.
+   * Lines of ssh_config, ahead of the files: those of `-o`, and those that the other options stand for. The first line
+   * of a keyword counts, so an option that overrides earlier ones in ssh comes before them.
    */
   readonly settings: readonly string[];
-  /** lines behind the files, for what they leave open: -W implies some */
+  /** lines behind the files, if these leave a keyword open: -W implies some */
   readonly defaults: readonly string[];
   /** -F */
   readonly configFile: string | undefined;
@@ -393,39 +398,6 @@ function problemOf(text: string): string {
   return parseSshDestination(text.slice(at + 1)) === undefined
     ? "hostname contains invalid characters"
     : "remote username contains invalid characters";
-}
-
-/** `^X` is a control character. */
-function escapeCharacter(text: string): string {
-  if (text === "none" || /^[\0-\x7f]$/.test(text)) return text;
-  const [, letter] = /^\^([@-\x7f])$/.exec(text) ?? [];
-  if (letter === undefined) throw usage(`Bad escape character '${text}'.`);
-  return String.fromCharCode(letter.charCodeAt(0) & 31);
-}
-
-/** Listener and target as two arguments of a keyword. */
-function forwardArguments({ listen, target }: SshConfigForwardLine): string {
-  const text = listenText(listen);
-  if (target === "socks") return quoted(text);
-  return `${quoted(text)} ${quoted(listenText(target))}`;
-}
-
-function listenText(address: SshConfigListen): string {
-  if ("path" in address) return field(address.path);
-  return address.host === undefined ? String(address.port) : `${field(address.host)}:${address.port}`;
-}
-
-/** A field of a forwarding. Brackets or backslashes keep its colons from separating. */
-function field(text: string): string {
-  if (!/[:\\[]/.test(text)) return text;
-  return text.includes("]") ? text.replace(/[:\\[]/g, "\\$&") : `[${text}]`;
-}
-
-/** A value as one argument of a line, in quotes if it needs them. */
-function quoted(value: string): string {
-  return /^[\w@%+=:,./~^${}*[\]-]+$/.test(value) && !value.startsWith("=")
-    ? value
-    : `"${value.replace(/["\\]/g, "\\$&")}"`;
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string?] {

@@ -1,5 +1,7 @@
 /** The log of the command that connects: the lines of ssh on standard error, or records in JSON. @module */
+import { spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { Writable } from "node:stream";
 import type { LogRecord } from "@postern/ssh";
 import { sanitizeText } from "@postern/wire";
 import { describeSystemError } from "./system-errors.ts";
@@ -16,6 +18,8 @@ export interface SshLogOptions {
   /** the file of `-E`, to which lines are appended; default: standard error */
   readonly file?: string | undefined;
   readonly isJson?: boolean;
+  /** `-y`: lines go to the system log, by logger(1) */
+  readonly toSyslog?: boolean;
 }
 
 /** Writes the lines of ssh. */
@@ -48,7 +52,8 @@ const recordLevels: Readonly<Record<LogRecord["level"], SshLogLevel>> = {
  *
  * @throws Error in the words of ssh if the file cannot be opened
  */
-export function createSshLog({ level, file, isJson = false }: SshLogOptions): SshLog {
+export function createSshLog({ level, file, isJson = false, toSyslog = false }: SshLogOptions): SshLog {
+  const syslog = toSyslog ? startLogger() : undefined;
   const fd = file === undefined ? undefined : openLog(file);
   const includes = (one: SshLogLevel): boolean => logLevels.indexOf(one) <= logLevels.indexOf(log.level);
   const put = (text: string): void => {
@@ -58,7 +63,8 @@ export function createSshLog({ level, file, isJson = false }: SshLogOptions): Ss
       } catch {
         // A full disk must not end a tunnel.
       }
-    } else if (log.onLine === undefined) process.stderr.write(text);
+    } else if (syslog !== undefined) syslog.write(text);
+    else if (log.onLine === undefined) process.stderr.write(text);
     else log.onLine(() => process.stderr.write(text));
   };
   const putRecord = (record: object): void => put(`${JSON.stringify({ time: new Date().toISOString(), ...record })}\n`);
@@ -77,9 +83,18 @@ export function createSshLog({ level, file, isJson = false }: SshLogOptions): Ss
     },
     close() {
       if (fd !== undefined) closeSync(fd);
+      syslog?.end();
     },
   };
   return log;
+}
+
+/** The input of logger(1). Node.js has no call for the system log. */
+function startLogger(): Writable {
+  const logger = spawn("logger", ["-t", "postern"], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  logger.on("error", () => {}).unref();
+  logger.stdin.on("error", () => {});
+  return logger.stdin;
 }
 
 function openLog(file: string): number {

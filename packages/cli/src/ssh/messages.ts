@@ -65,11 +65,8 @@ function describeLogin(error: SshError, { host, user, address }: MessageContext)
       ];
     }
     case "hostkey":
-      return [
-        ...(message.includes("the key has changed") ? changedBanner : []),
-        message,
-        "Host key verification failed.",
-      ];
+      // The check of the key has printed why.
+      return ["Host key verification failed."];
     case "negotiation":
       return [`Unable to negotiate with ${at}: ${message}`];
     case "disconnected":
@@ -122,12 +119,3 @@ function disconnected({ message, reason }: SshError, at: string): readonly strin
 function keyProblems({ cause }: SshError): readonly string[] {
   return cause instanceof Error ? [cause.message] : [];
 }
-
-const frame = "@".repeat(59);
-const changedBanner: readonly string[] = [
-  frame,
-  "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
-  frame,
-  "IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!",
-  "Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
-];

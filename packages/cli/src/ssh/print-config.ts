@@ -1,4 +1,4 @@
-/** Prints a configuration as `ssh -G` of Debian's OpenSSH 9.2 does, and keywords of later versions that are set. @module */
+/** Prints a configuration as `ssh -G` of Debian's OpenSSH 9.2 does, and later keywords that are set. @module */
 import {
   type ResolvedSshConfig,
   type SshConfigAlgorithms,

@@ -127,11 +127,10 @@ function escapeActions(
     print: (text) => void process.stderr.write(text),
     disconnect: onDisconnect,
     suspend() {
-      terminal?.raw(false);
-      process.kill(process.pid, "SIGTSTP");
-      terminal?.raw(true);
+      void terminal?.suspend();
     },
-    connections: () => `  ${connection.channelCount} channels\r\n`,
+    connections: () =>
+      `The following connections are open:\r\n  ${connection.channelCount} channels, forwardings included\r\n`,
     sendBreak: () => session()?.sendBreak(1000),
     rekey: () => connection.rekey(),
     changeLogLevel(step) {

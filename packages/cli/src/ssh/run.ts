@@ -1,9 +1,10 @@
 /** The command that connects as ssh does. @module */
 import { type ResolvedSshConfig, resolveSshConfig } from "@postern/node";
-import { type SshConnection, version } from "@postern/ssh";
+import type { SshConnection } from "@postern/ssh";
 import { UsageError } from "../help/usage-error.ts";
 import type { MuxOutput } from "../mux/client.ts";
 import { createPrompts, type Prompts } from "../terminal/index.ts";
+import { versionLine } from "../version.ts";
 import { backgroundOf, startInBackground } from "./background.ts";
 import { runClient } from "./client.ts";
 import { parseSshCommandLine, type SshCommandLine } from "./command-line.ts";
@@ -19,7 +20,11 @@ export async function runSsh(args: readonly string[]): Promise<number> {
   process.stderr.on("error", () => {});
   const line = parseSshCommandLine(args);
   for (const warning of line.warnings) process.stderr.write(`${warning}\n`);
-  if (line.version) return printed(process.stderr, `Postern_${version}, Node.js ${process.version}\n`);
+  if (line.help) {
+    const [{ printHelp }, { sshHelp }] = await Promise.all([import("../help/print-help.ts"), import("./help.ts")]);
+    return printHelp(sshHelp);
+  }
+  if (line.version) return printed(process.stderr, `${versionLine()}\n`);
   if (line.query !== undefined) return printed(process.stdout, (await import("./query.ts")).runQuery(line.query));
   if (line.destination === undefined) throw new UsageError("", "expected a host, got none");
   let config: ResolvedSshConfig;
@@ -45,7 +50,12 @@ async function connect(args: readonly string[], line: SshCommandLine, config: Re
   const background = backgroundOf();
   let log: SshLog;
   try {
-    log = createSshLog({ level: settings.level, file: line.logFile, isJson: line.log === "json" });
+    log = createSshLog({
+      level: settings.level,
+      file: line.logFile,
+      isJson: line.log === "json",
+      toSyslog: line.syslog,
+    });
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 1;
@@ -55,7 +65,7 @@ async function connect(args: readonly string[], line: SshCommandLine, config: Re
     createPrompts({
       batchMode: settings.batchMode,
       attempts: settings.passwordPrompts,
-      print: (text) => log.write("info", text),
+      print: (text, level) => log.write(level, text),
       beforeQuestion: () => log.onLine?.(() => {}),
     });
   try {
@@ -73,7 +83,7 @@ async function connect(args: readonly string[], line: SshCommandLine, config: Re
       // As ssh: after it went to the background, only debug lines and a log file are of use.
       if (background !== undefined && line.logFile === undefined && !log.includes("debug1")) log.level = "quiet";
     };
-    log.write("debug1", `Postern_${version}, Node.js ${process.version}`);
+    log.write("debug1", versionLine());
     return await runClient({ line, settings, config, log, prompts, ready });
   } catch (error) {
     for (const text of describeFailure(error, unconnected)) log.write("fatal", text);
@@ -126,14 +136,11 @@ async function control(
 ): Promise<number> {
   const { controlPath: path } = settings;
   const { controlCommand: command } = line;
-  if (path === undefined) {
+  if (path === undefined || command === undefined) {
     log.write("fatal", 'No ControlPath specified for "-O" command');
     return 255;
   }
-  if (command === undefined || command === "proxy") {
-    log.write("fatal", "-O proxy is not supported: this client speaks with masters by itself");
-    return 255;
-  }
+  if (command === "proxy") return await shareByProxy(path, line, settings, config, log);
   const { runMuxCommand } = await import("../mux/client.ts");
   return await runMuxCommand({
     path,
@@ -142,6 +149,24 @@ async function control(
     quiet: line.quiet,
     output: muxOutput(log),
   });
+}
+
+/** `-O proxy`: a program over the connection of a master, also of one of OpenSSH. */
+async function shareByProxy(
+  path: string,
+  line: SshCommandLine,
+  settings: ClientSettings,
+  config: ResolvedSshConfig,
+  log: SshLog,
+): Promise<number> {
+  if (!settings.clearsForwardings && forwardsOfConfig(config).length > 0) {
+    log.write("fatal", "-O proxy carries no forwardings: open them with -O forward, or set ClearAllForwardings");
+    return 255;
+  }
+  const { connectToMaster } = await import("../mux/connect.ts");
+  const output = muxOutput(log);
+  const shared = await connectToMaster({ path, controlMaster: "no", proxy: true, forwards: [], output });
+  return shared === undefined ? 255 : await runShared(shared, line, settings, config, log);
 }
 
 /** Where the client of a master writes to. */

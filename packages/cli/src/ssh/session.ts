@@ -86,7 +86,7 @@ export async function startSession(connection: SshConnection, context: SessionCo
       new DataView(length.buffer).setUint32(0, lengthMs);
       channel.request("break", length).catch(() => {});
     },
-    close: () => channel.close(),
+    close: () => joined?.close(),
   };
 
   /** Sends all requests at once. If the server refuses the program, closes the channel. */
@@ -102,7 +102,7 @@ export async function startSession(connection: SshConnection, context: SessionCo
           if (accepted) return isPty ? undefined : context.onStarted?.();
           error(`${isPty ? "PTY allocation" : type} request failed on channel 0`);
           if (isPty) context.onPtyRefused?.();
-          if (!isPty || requiresPty) open.close();
+          if (!isPty || requiresPty) joined?.close();
         },
         // The end of the channel reports it.
         () => {},

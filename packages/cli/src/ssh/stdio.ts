@@ -28,6 +28,8 @@ export interface JoinedStdio {
   readonly closed: Promise<void>;
   /** Reads standard input no more, and sends EOF if it did not end before. */
   endInput(): void;
+  /** Reads standard input no more, and closes the channel. */
+  close(): void;
 }
 
 /** Copies standard input to the channel, and its output to standard output (takes the channel). */
@@ -82,7 +84,12 @@ export function joinStdio(channel: Channel, options: JoinOptions): JoinedStdio {
     stdin.on("data", onData).once("end", endInput).once("error", onError);
     stdin.resume();
   }
-  return { closed, endInput };
+  const close = (): void => {
+    inputOpen = false;
+    release();
+    channel.close();
+  };
+  return { closed, endInput, close };
 }
 
 /** Creates the receiver of a session's standard error. Bytes count as received once the stream has taken them. */

@@ -358,6 +358,9 @@ describe("connectToMaster without a master", () => {
     expect(await connectToMaster({ path: missing, controlMaster: "no", forwards: [], output })).toBeUndefined();
     expect(output.text).toMatchObject({ errors: "", debug: `Control socket "${missing}" does not exist\n` });
     expect(await connectToMaster({ path, controlMaster: "yes", forwards: [], output })).toBeUndefined();
+    const explicit = { path: missing, controlMaster: "no", proxy: true, forwards: [], output } as const;
+    expect(await connectToMaster(explicit)).toBeUndefined();
+    expect(output.text.errors).toBe(`Control socket connect(${missing}): No such file or directory\n`);
   });
 
   it("removes a stale socket with ControlMaster auto only", async () => {

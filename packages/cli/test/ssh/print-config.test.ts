@@ -1,8 +1,8 @@
 /** The output of -G, compared with that of the real ssh for the same command line. */
 import { spawnSync } from "node:child_process";
 import { resolveSshConfig } from "@postern/node";
+import { createHome, loadFixtures, realHome, sshEnvironment } from "@postern/testkit/ssh-config";
 import { afterAll, describe, expect, it } from "vitest";
-import { createHome, loadFixtures, realHome, sshEnvironment } from "../../../node/test/ssh-config/world.ts";
 import { parseSshCommandLine } from "../../src/ssh/command-line.ts";
 import { printConfig } from "../../src/ssh/print-config.ts";
 

@@ -1,4 +1,4 @@
-/** Dials the first host of a route: AddressFamily, BindAddress, BindInterface, ConnectionAttempts and ProxyCommand. @module */
+/** Dials the first host of a route: AddressFamily, BindAddress, ConnectionAttempts, ProxyCommand. @module */
 import type { BytePipe } from "@postern/ssh";
 import { SshError } from "@postern/wire";
 import { dialPipe, type HostAddress } from "../dial.ts";

@@ -17,7 +17,7 @@ export interface SshConfigForwardLine {
   readonly target: SshConfigTarget;
 }
 
-/** What a forwarding is for: -L, -R or -D of ssh. */
+/** The option of ssh that a forwarding is of: -L, -R or -D. */
 export type SshForwardKind = "local" | "remote" | "dynamic";
 
 /** `[bind_address:]port host:hostport`, or paths of UNIX sockets in place of either. */

@@ -95,11 +95,14 @@ async function keyMethods(
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
     const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
     const own = await readCertificates([`${path}-cert.pub`]);
-    const all = publicKey === undefined ? own : [...certificates.filter((one) => certifies(one, publicKey)), ...own];
+    // As OpenSSH: if the `.pub` beside a key is a certificate, the key is offered only with it.
+    const isCertified = publicKey?.includes("-cert-v01@") === true;
+    const named = publicKey === undefined ? [] : certificates.filter((one) => certifies(one, publicKey));
+    const all = [...(isCertified ? [publicKey] : []), ...named, ...own];
     for (const certificate of new Set(all)) {
       if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
     }
-    if (publicKey === undefined || isAccepted(publicKey, accepted)) {
+    if (!isCertified && (publicKey === undefined || isAccepted(publicKey, accepted))) {
       methods.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
     }
   }

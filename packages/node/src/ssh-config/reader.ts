@@ -1,4 +1,8 @@
-/** Applies configuration files to one host: which lines are in force, and which of their values count. @module */
+/**
+ * Applies configuration files to one host: which lines are in force, and which of their values count.
+ * Longer than 300 lines, because files, settings and both passes share the state of the host.
+ * @module
+ */
 import { SshError } from "@postern/wire";
 import { ConfigFiles, ConfigLimits, type ReadRequest } from "./config-files.ts";
 import {

@@ -49,7 +49,7 @@ export function escapeChar(line: ConfigLine): string {
   return String.fromCharCode(letter.charCodeAt(0) & 31);
 }
 
-/** What AddKeysToAgent adds to the agent, and for how long. */
+/** Whether keys are added to the agent, and for how long. */
 export interface SshConfigAddKeysToAgent {
   readonly mode: "yes" | "no" | "ask" | "confirm";
   /** seconds; 0: without limit */

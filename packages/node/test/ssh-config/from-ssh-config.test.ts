@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { inspect } from "node:util";
 import type { AuthContext, AuthMethod } from "@postern/auth";
 import { rejection } from "@postern/testkit";
+import { createHome } from "@postern/testkit/ssh-config";
 import type { HostKeyCheck } from "@postern/tunnel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -13,7 +14,6 @@ import {
 } from "../../src/ssh-config/from-ssh-config.ts";
 import { nodeParts } from "../../src/ssh-config/node-parts.ts";
 import type { KnownHostsPlan, SshConfigParts } from "../../src/ssh-config/parts.ts";
-import { createHome } from "./world.ts";
 
 const world = createHome();
 /** Each method describes itself, so that a test can see what was asked for. */
@@ -326,6 +326,20 @@ LocalForward 5 h:6\nDynamicForward 7\nGatewayPorts yes\nSendEnv LC_*\nSetEnv A=1
       { type: "local", listen: { address: "", port: 7 }, target: "socks" },
     ]);
     expect(environment).toEqual({ LC_ALL: "C", A: "1" });
+  });
+
+  it("offers a key only with its certificate, if that is what its .pub holds", async () => {
+    execFileSync("cp", [`${world.home}/.ssh/plain`, `${world.home}/.ssh/pair`]);
+    execFileSync("cp", [`${world.home}/.ssh/plain-cert.pub`, `${world.home}/.ssh/pair.pub`]);
+    const { options } = await ask("x", "IdentityFile ~/.ssh/pair\nIdentityAgent none\n");
+    expect(authOf(options)).toEqual([`key pair certificate ${publicKey("pair")}`]);
+  });
+
+  it("leaves out RSA keys that are shorter than RequiredRSASize", async () => {
+    execFileSync("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", `${world.home}/.ssh/short`]);
+    const text = "IdentityFile ~/.ssh/short\nIdentityFile ~/.ssh/plain\nIdentityAgent none\nRequiredRSASize 3072\n";
+    const keys = authOf((await ask("x", text)).options).filter((one) => !one.includes("certificate"));
+    expect(keys).toEqual(["key plain"]);
   });
 
   it("lists the lines in force that have no effect", async () => {

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { matchPattern } from "@postern/keys";
+import { createHome } from "@postern/testkit/ssh-config";
 import { afterAll, describe, expect, it } from "vitest";
 import { matchesPathSegment } from "../../src/ssh-config/path-pattern.ts";
 import { fromSshConfig, resolveSshConfig } from "../../src/ssh-config.ts";
-import { createHome } from "./world.ts";
 
 const world = createHome();
 

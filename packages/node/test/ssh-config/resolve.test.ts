@@ -1,8 +1,8 @@
 /** Parts of ssh_config(5) that only newer versions of ssh have, and the default files. */
 import { mkdirSync } from "node:fs";
+import { createHome } from "@postern/testkit/ssh-config";
 import { afterAll, describe, expect, it } from "vitest";
 import { resolveSshConfig } from "../../src/ssh-config.ts";
-import { createHome } from "./world.ts";
 
 const world = createHome();
 

@@ -1,11 +1,11 @@
 /** Realistic configuration files, compared keyword by keyword with the `ssh -G` of this machine. */
 import { execFileSync, spawnSync } from "node:child_process";
+import { askSsh, createHome, loadFixtures, realHome, sshEnvironment, sshVersion } from "@postern/testkit/ssh-config";
 import { afterAll, describe, expect, it } from "vitest";
 import { createKeywordLookup, type SshConfigValues } from "../../src/ssh-config/keywords.ts";
 import type { ResolvedSshConfig } from "../../src/ssh-config/resolve.ts";
 import { resolveSshConfig } from "../../src/ssh-config.ts";
 import { type AlgorithmNames, render } from "./render.ts";
-import { askSsh, createHome, loadFixtures, realHome, sshEnvironment, sshVersion } from "./world.ts";
 
 const world = createHome();
 const version = sshVersion();

@@ -1,10 +1,10 @@
 /** Lines that the real ssh refuses are refused, lines that it accepts are accepted. */
 import { spawnSync } from "node:child_process";
 import { chmodSync } from "node:fs";
+import { createHome, sshEnvironment, sshVersion } from "@postern/testkit/ssh-config";
 import { SshError } from "@postern/wire";
 import { afterAll, describe, expect, it } from "vitest";
 import { resolveSshConfig } from "../../src/ssh-config.ts";
-import { createHome, sshEnvironment, sshVersion } from "./world.ts";
 
 const world = createHome();
 const version = sshVersion();

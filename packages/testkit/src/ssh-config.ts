@@ -5,16 +5,15 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
+const fixtures = fileURLToPath(new URL("../../node/test/ssh-config/fixtures", import.meta.url));
 
 /** Creates a home with the folder `.ssh` of the fixtures. `umask` must not matter, so modes are set. */
-export function createHome() {
+export function createHome(): Home {
   const home = mkdtempSync(join(tmpdir(), "postern-ssh-config-"));
   cpSync(join(fixtures, "home"), join(home, ".ssh"), { recursive: true });
   execFileSync("chmod", ["-R", "go-w", home]);
   return {
     home,
-    /** Writes a file into the home, and returns its path. */
     write(name: string, content: string | Uint8Array): string {
       const path = join(home, name);
       writeFileSync(path, content, { mode: 0o600 });
@@ -22,6 +21,14 @@ export function createHome() {
     },
     remove: () => rmSync(home, { recursive: true, force: true }),
   };
+}
+
+/** A temporary home. */
+export interface Home {
+  readonly home: string;
+  /** Writes a file into the home, and returns its path. */
+  write(name: string, content: string | Uint8Array): string;
+  remove(): void;
 }
 
 /** A fixture: its first lines name the hosts to ask for, and what has to be set. */
@@ -70,4 +77,4 @@ export function askSsh(args: readonly string[], env: Record<string, string>): Re
 }
 
 /** The home of the user database, which ssh uses for `~` and `%d`. */
-export const realHome = userInfo().homedir;
+export const realHome: string = userInfo().homedir;
