@@ -64,7 +64,7 @@ function checkInstall(
 ): void {
   if (args.length === 0) fail("expected the arguments of postern after --, got none");
   if (args.some((arg) => /[\0\r\n]/.test(arg))) fail("expected arguments without line feeds");
-  // Letters of switches, as in -fN; -F is another option.
+  // Letters of switches, as in -fN; -F is another option. cspell:ignore CGMNTVXY Aaknqtvx
   const isBackground = args.some((arg) => /^-[46CGMNTVXYAaknqtvx]*f/.test(arg));
   if (kindOf(args) === "connect" && isBackground) fail("expected a connection in the foreground, got -f");
   const { system: isSystem, "run-as": runAs } = values;
