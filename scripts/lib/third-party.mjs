@@ -12,7 +12,8 @@ export function thirdPartyLicences(folder, files) {
     const [, path, name] = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(file) ?? [];
     if (path !== undefined) found.set(name, join(folder, path));
   }
-  const parts = [...found].sort().map(([name, path]) => {
+  const byName = (a, b) => (a[0] < b[0] ? -1 : 1);
+  const parts = [...found].sort(byName).map(([name, path]) => {
     const { version, license } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
     return `${name} ${version} (${license})\n\n${readFileSync(join(path, "LICENSE"), "utf8").trim()}\n`;
   });

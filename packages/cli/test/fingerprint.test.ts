@@ -24,7 +24,8 @@ beforeAll(async () => {
   const hostKeys = await Promise.all(texts.map((text) => readPrivateKey(text)));
   blobs = hostKeys.map(({ publicKey }) => publicKey);
   host = await TunnelHost.listen({ port: 0, address: "127.0.0.1", hostKeys, authorize: () => false });
-});
+  // Generating an RSA key takes long on a busy machine.
+}, 60_000);
 afterAll(async () => {
   await host.close();
   rmSync(folder, { recursive: true, force: true });

@@ -15,8 +15,9 @@ export function printOverview(all: readonly CommandHelp[]): number {
 }
 
 function layout(): HelpLayout {
-  const { isTTY = false, columns = 80 } = process.stdout;
+  const { stdout } = process;
   // https://no-color.org, and terminals that have no attributes.
   const { NO_COLOR: noColor = "", TERM: term } = process.env;
-  return { width: columns, bold: isTTY && noColor === "" && term !== "dumb" };
+  if (!stdout.isTTY) return { width: 80, bold: false };
+  return { width: stdout.columns, bold: noColor === "" && term !== "dumb" };
 }

@@ -64,7 +64,7 @@ function checkInstall(
 ): void {
   if (args.length === 0) fail("expected the arguments of postern after --, got none");
   if (args.some((arg) => /[\0\r\n]/.test(arg))) fail("expected arguments without line feeds");
-  // Letters of switches, as in -fN; -F is another option.
+  // Letters of switches, as in -fN; -F is another option. cspell:ignore CGMNTVXY Aaknqtvx
   const isBackground = args.some((arg) => /^-[46CGMNTVXYAaknqtvx]*f/.test(arg));
   if (kindOf(args) === "connect" && isBackground) fail("expected a connection in the foreground, got -f");
   const { system: isSystem, "run-as": runAs } = values;
@@ -99,7 +99,7 @@ function planFor(
     default:
       throw new UsageError(
         help.name,
-        `expected --manager ${serviceManagers.join(", ")}, got ${manager ?? `none for ${platform}`}`,
+        `expected --manager ${serviceManagers.join(", ")}, got ${typeof manager === "string" ? manager : `none for ${platform}`}`,
       );
   }
 }
@@ -145,7 +145,7 @@ function uninstall(
   return runAll(after, system);
 }
 
-/** @throws Error for a file that somebody else wrote */
+/** @throws Error for a file that another program wrote */
 function checkOurs(path: string): void {
   if (existsSync(path) && !readFileSync(path, "utf8").includes(signature))
     throw new Error(`expected ${path} to be written by postern, got another file; remove it first`);

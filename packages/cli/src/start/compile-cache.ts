@@ -15,9 +15,9 @@ export function enableCompileCache(): void {
 }
 
 /**
- * Makes the folder, and returns its path. Node.js runs what it finds there without another check, so that a folder that
- * other users can write to is not used: the default of Node.js is in the temporary folder, where another user could make
- * it first. Also not that of the user who called sudo.
+ * Makes the folder, and returns its path. Node.js runs the code that it finds there without another check. So a folder
+ * of another user, or one that others can write to, is not used: the default of Node.js is in the temporary folder,
+ * where another user could make it first, and under sudo the home may be that of the caller.
  */
 export function cacheFolder(env: NodeJS.ProcessEnv): string | undefined {
   const isWindows = process.platform === "win32";

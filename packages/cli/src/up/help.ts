@@ -31,7 +31,7 @@ export const upHelp: CommandHelp = {
       long: "log",
       argument: "format",
       completes: ["text", "json"],
-      text: "The format of the log: one line of text, or one JSON object, for each record. Default: `text`.",
+      text: "The format of the log: each record is one line of text, or one JSON object. Default: `text`.",
     },
     {
       long: "log-file",
