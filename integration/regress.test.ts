@@ -32,7 +32,7 @@ describe.skipIf(chosen().length === 0)("OpenSSH's script", () => {
     it.skipIf(reason !== undefined)(
       `${script.name} of ${own.name} ends with ${program} as docs/audit/regress.md says`,
       async () => check(script, own),
-      ((script.limitSeconds ?? 300) + 60) * 1000,
+      ((script.limitSeconds ?? 900) + 60) * 1000,
     );
   }
 });

@@ -61,7 +61,7 @@ function checkProgram(project, name, { bin, version }) {
   if (others.length > 0) wrong.push(`${name}: expected to be installed alone, got ${others.join(", ")}`);
   for (const program of Object.keys(bin)) {
     const shown = (...args) => {
-      const { status, stdout, stderr } = spawnSync("npx", ["--no", program, ...args], {
+      const { status, stdout, stderr } = spawnSync("npx", ["--no", "--", program, ...args], {
         cwd: project,
         encoding: "utf8",
       });

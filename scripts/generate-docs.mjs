@@ -66,6 +66,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`knownHosts(options)`", "tunnel/src/known-hosts-options.ts", "KnownHostsOptions"],
   ["`socks5(options)`, `httpConnect(options)`", "ssh/src/proxy/proxy-server.ts", "ProxyOptions"],
   ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
+  ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
   ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
   ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
@@ -87,6 +88,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
     "GenerateOptions",
     { bits: "256 for `ecdsa`, 3072 for `rsa`" },
   ],
+  ["`rewritePrivateKey(file, options)`", "keys/src/rewrite.ts", "RewriteOptions"],
   [
     "`createCertificateSigner(signer, certificate, options)`",
     "keys/src/certificate-signer.ts",

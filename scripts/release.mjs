@@ -69,7 +69,8 @@ function setVersion(version) {
   const file = join(root, "CHANGELOG.md");
   const date = new Date().toISOString().slice(0, 10);
   setConstant("packages/ssh/src/version.ts", "version", version);
-  if (setConstant("packages/cli/src/release-date.ts", "releaseDate", date)) {
+  setConstant("packages/cli/src/release.ts", "releaseVersion", version);
+  if (setConstant("packages/cli/src/release.ts", "releaseDate", date)) {
     // The man page names both.
     if (run("node", ["scripts/generate-docs.mjs"]) !== 0) throw new Error("the man page cannot be written");
   }

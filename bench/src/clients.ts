@@ -1,5 +1,5 @@
 /** The compared clients, and how each is started: with the same forwarding, in a separate process. @module */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +9,16 @@ import { clockMs } from "./orders.ts";
 import { nativeSsh2, plainSsh2 } from "./ssh2-binding.ts";
 import type { Stage } from "./stage.ts";
 
-export type ClientName = "ssh" | "postern" | "postern-noble" | "ssh2" | "ssh2-js" | "dev-tunnels" | "relay";
+export type ClientName =
+  | "ssh"
+  | "command"
+  | "autossh"
+  | "postern"
+  | "postern-noble"
+  | "ssh2"
+  | "ssh2-js"
+  | "dev-tunnels"
+  | "relay";
 
 export interface Client {
   readonly name: ClientName;
@@ -19,6 +28,8 @@ export interface Client {
   readonly ciphers: readonly string[] | undefined;
   /** The modules for `import.mjs`; undefined for a client that is not JavaScript. */
   readonly modules: readonly string[] | undefined;
+  /** Takes part only in the cases that name it, because another client has the same code. */
+  readonly onlyIfNamed?: true;
   /** Returns the command line. `port` is the port of sshd or of a link in front of it. */
   command(stage: Stage, told: Told): readonly [command: string, ...args: string[]];
 }
@@ -56,6 +67,8 @@ export async function findClients(
     JSON.stringify(orders),
   ];
   const native = nativeSsh2(folder, cache);
+  const hasAutossh = existsSync("/usr/bin/autossh");
+  const program = join(folder, "..", "packages", "cli", "dist", "postern.js");
   const postern = versionOf(folder, "@postern/node");
   const ssh2 = (name: ClientName, title: string, module: string): Client => ({
     name,
@@ -67,6 +80,16 @@ export async function findClients(
   });
   const clients: Client[] = [
     { name: "ssh", title: "ssh -R", version: await sshVersion(), ciphers: all, modules: undefined, command: openssh },
+    {
+      name: "command",
+      title: "postern -R",
+      version: postern,
+      ciphers: all,
+      modules: undefined,
+      onlyIfNamed: true,
+      command: (stage, told) => [process.execPath, program, ...openssh(stage, told).slice(1)],
+    },
+    ...(hasAutossh ? [{ ...autossh, version: (await run("autossh", ["-V"])).trim() }] : []),
     {
       name: "postern",
       title: "Postern, node:crypto",
@@ -107,8 +130,19 @@ export async function findClients(
       command: ({ targetPort }, { listenPort }) => node("relay", { targetPort, listenPort }),
     },
   ];
-  return { clients, absent: "missing" in native ? [`ssh2, native binding: ${native.missing}`] : [] };
+  const absent = "missing" in native ? [`ssh2, native binding: ${native.missing}`] : [];
+  if (!hasAutossh) absent.push("autossh: it is not installed");
+  return { clients, absent };
 }
+
+const autossh: Omit<Client, "version"> = {
+  name: "autossh",
+  title: "autossh -M 0 -R",
+  ciphers: all,
+  modules: undefined,
+  onlyIfNamed: true,
+  command: (stage, told) => ["autossh", "-M", "0", ...openssh(stage, told).slice(1)],
+};
 
 /** Starts a client and waits until its port is open. {@link stop} ends it. */
 export async function start(stage: Stage, client: Client, cipher: string, port = stage.sshd.port): Promise<Started> {

@@ -30,6 +30,8 @@ const programs = dirname(fileURLToPath(import.meta.url));
 const metrics: readonly Metric[] = [bulk, eight, roundTrip, short, startUp, memory, longWay, growth];
 const clientNames: readonly ClientName[] = [
   "ssh",
+  "autossh",
+  "command",
   "postern",
   "postern-noble",
   "ssh2",

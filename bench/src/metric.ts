@@ -41,7 +41,8 @@ export const everybodySsh: readonly ClientName[] = [
 
 /** Returns whether the client takes part in the case. */
 export function takesPart({ clients, cipher }: Case, client: Client): boolean {
-  return (clients === undefined || clients.includes(client.name)) && cipherFor(client, cipher) !== undefined;
+  const isMeant = clients === undefined ? client.onlyIfNamed !== true : clients.includes(client.name);
+  return isMeant && cipherFor(client, cipher) !== undefined;
 }
 
 /** Starts the client, calls `use` with it, stops it, and resets the stage. */

@@ -1,4 +1,5 @@
 /** Metrics 5 and 7: the time until the port is open, and long round trips. @module */
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { run } from "../../integration/harness/process.ts";
 import { aes128, type Client } from "./clients.ts";
@@ -14,20 +15,48 @@ export const startUp: Metric = {
     {
       title: "loopback",
       cipher: aes128,
-      clients: everybodySsh,
+      clients: ["ssh", "autossh", "command", ...everybodySsh.filter((name) => name !== "ssh")],
       async run(stage, client, cipher, put) {
         for (let i = 0; i < (quick ? 1 : 3); i++) {
           await withClient(stage, client, { cipher, port: stage.linkPort }, async ({ pid, startedAt, openAt }) => {
             put("process start to open ms", openAt - startedAt);
             put("connect to open ms", openAt - (await stage.link.accepted()));
-            put("client CPU ms", cpuNs([pid]) / 1e6);
+            // autossh starts ssh, and uses none itself.
+            if (client.name !== "autossh") put("client CPU ms", cpuNs([pid]) / 1e6);
           });
         }
         await imports(stage, client, put);
       },
     },
+    {
+      title: "a process that prints its version; the relay is `node -e 0`",
+      cipher: aes128,
+      clients: ["ssh", "autossh", "command", "relay"],
+      async run(stage, client, _cipher, put) {
+        for (let i = 0; i < (quick ? 3 : 10); i++) put("process ms", timeOf(versionCommand(stage, client.name)), 1);
+      },
+    },
   ],
 };
+
+function versionCommand({ folder }: Stage, name: string): readonly string[] {
+  switch (name) {
+    case "command":
+      return [process.execPath, join(folder, "..", "packages", "cli", "dist", "postern.js"), "-V"];
+    case "relay":
+      return [process.execPath, "-e", "0"];
+    default:
+      return [name, "-V"];
+  }
+}
+
+/** Returns the milliseconds that a process takes. */
+function timeOf([program = "", ...args]: readonly string[]): number {
+  const began = performance.now();
+  const { status, error } = spawnSync(program, args, { stdio: "ignore" });
+  if (status !== 0) throw error ?? new Error(`${program} ended with ${status}`);
+  return performance.now() - began;
+}
 
 /** Imports the modules alone, in a new process. */
 async function imports(stage: Stage, client: Client, put: Put): Promise<void> {

@@ -27,6 +27,7 @@ export * from "./ssh-client.ts";
 export * from "./sshd.ts";
 export * from "./targets.ts";
 export * from "./temp-dir.ts";
+export * from "./terminal.ts";
 export { isThorough } from "./thorough.ts";
 export * from "./token-agent.ts";
 export * from "./tunnel.ts";

@@ -16,7 +16,8 @@ export type Requirement =
   | "proxies"
   | "nc"
   | "curl"
-  | "web";
+  | "web"
+  | "tmux";
 
 const folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin"];
 const found = new Map<string, string | undefined>();
@@ -126,6 +127,8 @@ function why(need: Requirement): string | undefined {
       return lacks("nginx", "nginx-light") ?? lacks("haproxy", "haproxy") ?? lacks("openssl", "openssl");
     case "curl":
       return lacks("curl", "curl");
+    case "tmux":
+      return lacks("tmux", "tmux") ?? lacks("bash", "bash");
     default:
       return need satisfies never;
   }

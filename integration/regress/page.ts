@@ -31,7 +31,7 @@ run has its own network, processes, accounts and folder, and ends with them. Tha
 | \`npm test\` | the quick ones |
 | \`npm run regress\` | all of them, each in its role |
 | \`npm run regress -- --subject host forwarding\` | one script in one role |
-| \`npm run regress -- --subject openssh\` | all of them with OpenSSH's programs alone: they pass |
+| \`npm run regress -- --subject openssh\` | all of them with OpenSSH's programs alone, to check the set-up |
 | \`npm run regress -- --release forky\` | all of them from a newer release: \`bookworm\`, \`trixie\` or \`forky\` |
 
 Two things differ from OpenSSH's own run:

@@ -52,7 +52,7 @@ export interface RunOptions {
 export async function runScript({ script, subject, release }: RunOptions): Promise<Verdict> {
   const dir = tempDir("regress");
   try {
-    const { name, limitSeconds = 300 } = script;
+    const { name, limitSeconds = 900 } = script;
     const env = await prepare(dir, release, subject, script);
     const start = Date.now();
     const namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"];
@@ -74,9 +74,9 @@ export async function runScript({ script, subject, release }: RunOptions): Promi
       typeof code === "string" ? `not done after ${limitSeconds} seconds` : (output.trim().split("\n").at(-1) ?? "");
     const isSkipped = /^SKIPPED/m.test(output);
     const [regress = "", ...others] = failedLogs.map((name) => logOf(dir, name));
-    const failures = [...regress.matchAll(/^(?:FAIL|FATAL): (.*)/gm)].map(([, text = ""]) => text);
+    const failures = new Set(Array.from(regress.matchAll(/^(?:FAIL|FATAL): (.*)/gm), ([, text = ""]) => text));
     const log = [output, process.stderr.text(), regress, ...others].join("\n");
-    return { passed: code === 0 && !isSkipped, lastLine, failures, seconds, log };
+    return { passed: code === 0 && !isSkipped, lastLine, failures: [...failures], seconds, log };
   } finally {
     dir.remove();
   }
@@ -86,7 +86,7 @@ async function prepare(
   dir: TempDir,
   release: Release,
   subject: Subject,
-  { name, commands }: RunOptions["script"],
+  { name, commands, words = [] }: RunOptions["script"],
 ): Promise<Record<string, string>> {
   for (const folder of ["bin", "etc", "home", "run", "run/sshd", "tmp", "postern"]) mkdirSync(dir.file(folder));
   cpSync(pathIn(release, scriptsFolder), dir.file("regress"), {
@@ -99,14 +99,14 @@ async function prepare(
   writeFileSync(dir.file("regress", "kbdintpw"), `${password}\n`);
   await writeAccounts(dir, release, password);
 
-  const cli = join(repository, "packages", "cli");
+  const cli = process.env.POSTERN_REGRESS_PROGRAM ?? join(repository, "packages", "cli");
   cpSync(join(cli, "dist"), dir.file("postern", "dist"), { recursive: true, filter: (path) => !path.endsWith(".map") });
   cpSync(join(cli, "package.json"), dir.file("postern", "package.json"));
   // Another root folder sees the files of this one alone.
   if (release.root === undefined) symlinkSync(process.execPath, dir.file("bin", "node"));
   else cpSync(realpathSync(process.execPath), dir.file("bin", "node"));
   const program = dir.file("postern", "dist", "postern.js");
-  writeProgram(dir.file("bin", "postern"), postern(dir.file("bin", "node"), program));
+  writeProgram(dir.file("bin", "postern"), postern(dir.file("bin", "node"), program, ...words));
   writeProgram(dir.file("bin", "postern-host"), postern(dir.file("bin", "node"), program, "host"));
   // A client of the script login-timeout, which sends nothing after its first line.
   writeProgram(dir.file("bin", "telnet"), `#!/bin/sh\nexec ${dir.file("regress", "netcat")} "$@"\n`);

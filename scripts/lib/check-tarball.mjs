@@ -50,7 +50,7 @@ function* dependencyViolations(unpacked, { version, dependencies = {} }) {
   }
 }
 
-/** A bundle has no dependencies, imports only its own files, and tells nothing of the machine that made it. */
+/** A bundle has no dependencies, imports only its own files, and does not name the machine that made it. */
 function* bundleViolations(unpacked, { dependencies = {}, bin = {}, man = [] }) {
   for (const named of Object.keys(dependencies)) yield `expected no dependencies, got ${named}`;
   for (const file of [...Object.values(bin), man].flat()) {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { root } from "./run.mjs";
 
-const modules = ["commands.ts", "help/labels.ts", "help/man-page.ts", "release-date.ts"];
+const modules = ["commands.ts", "help/labels.ts", "help/man-page.ts", "release.ts"];
 
 /** Bundles and loads the modules, without those that run the commands. */
 export async function loadCommandHelp() {

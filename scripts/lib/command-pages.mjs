@@ -1,13 +1,12 @@
 /** Renders docs/command-options.md and the man page from the descriptions of the commands. @module */
 import { loadCommandHelp } from "./command-help.mjs";
-import { readJson } from "./packages.mjs";
 
 /** Returns the text of each file. */
 export async function commandPages() {
-  const { descriptions, renderManPage, programSummary, releaseDate, usageOf, optionLabel } = await loadCommandHelp();
+  const { descriptions, renderManPage, programSummary, releaseDate, releaseVersion, usageOf, optionLabel } =
+    await loadCommandHelp();
   const all = descriptions();
-  const { version } = readJson("package.json");
-  const title = { version, date: releaseDate, summary: programSummary };
+  const title = { version: releaseVersion, date: releaseDate, summary: programSummary };
   return {
     "docs/command-options.md": `${[opening, ...all.map(section)].join("\n\n")}\n`,
     "packages/cli/man/postern.1": renderManPage(all, title),
@@ -51,9 +50,12 @@ function code(text) {
   return `\`${text.replaceAll("|", "\\|")}\``;
 }
 
-/** Escapes what Markdown or HTML would read as markup. */
+/** Escapes what Markdown or HTML would read as markup, except in code. */
 function escaped(text) {
-  return text.replaceAll(/[<*_`[\]]/g, "\\$&");
+  return text
+    .split(/(`[^`]+`)/)
+    .map((part, at) => (at % 2 === 0 ? part.replaceAll(/[<*_`[\]]/g, "\\$&") : part))
+    .join("");
 }
 
 /** Breaks a paragraph into lines of 120 characters, as in the other pages. */

@@ -4,7 +4,13 @@
 export const groups = [
   {
     text: "Start",
-    pages: ["docs/getting-started.md", "docs/logging-in.md", "docs/host-keys.md", "docs/forwarding.md"],
+    pages: [
+      "docs/getting-started.md",
+      "docs/command.md",
+      "docs/logging-in.md",
+      "docs/host-keys.md",
+      "docs/forwarding.md",
+    ],
   },
   {
     text: "Use",
@@ -15,7 +21,9 @@ export const groups = [
       "docs/staying-connected.md",
       "docs/routes.md",
       "docs/ssh-config.md",
+      "docs/many-tunnels.md",
       "docs/running-a-host.md",
+      "docs/host-command.md",
       "docs/runtimes.md",
     ],
   },

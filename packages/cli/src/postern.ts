@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program `postern`. @module */
-import module from "node:module";
+import { enableCompileCache } from "./start/compile-cache.ts";
 
-// Since Node.js 22.1: code that was compiled once starts faster.
-(module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+// Before the code is loaded that it is for.
+enableCompileCache();
 const { main } = await import("./main.ts");
 process.exitCode = await main(process.argv.slice(2));

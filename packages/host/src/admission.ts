@@ -15,10 +15,7 @@ export type AdmissionRefusal =
 /** The reason for a penalty of a client's source. */
 export type Offence = "authFail" | "noAuth" | "grace";
 
-type AdmissionLimits = Pick<
-  HostLimits,
-  "connections" | "startups" | "startupsPerSource" | "sourceBits" | "penalties"
->;
+type AdmissionLimits = Pick<HostLimits, "connections" | "startups" | "startupsPerSource" | "sourceBits" | "penalties">;
 
 /** Counts connections that have not logged in, and records penalties of sources. */
 export class Admission {

@@ -13,11 +13,11 @@ export {
   TakeoverEvent,
 } from "./events.ts";
 export { type HealthRequest, type HealthSource, healthHandler } from "./health.ts";
+export { AddressList } from "./ip.ts";
 export type { GivenHostLimits, HostLimits, LimitName, PenaltyLimits } from "./limits.ts";
 export type { HostLogin, LoginCertificate } from "./login-identity.ts";
 export type { ReloadOptions, TunnelHostOptions } from "./options.ts";
 export { createHashPassword, type HashCost, type HashPassword, type PasswordFunctions } from "./password-hash.ts";
-export { AddressList } from "./ip.ts";
 export { type Permissions, type Permit, restrict } from "./permissions.ts";
 export type { Address, HostPlatform, Listening } from "./platform.ts";
 export { createPolicy, type UserPolicy } from "./policy.ts";

@@ -51,8 +51,8 @@ export interface TunnelHostOptions {
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /**
-   * The algorithms that users may sign with, best first, as PubkeyAcceptedAlgorithms of sshd_config(5). Default: those of
-   * `algorithms.hostKeys`.
+   * The algorithms that users may sign with, best first, as PubkeyAcceptedAlgorithms of sshd_config(5). Default: those
+   * of `algorithms.hostKeys`.
    */
   readonly userKeys?: Algorithms["hostKeys"] | undefined;
   /** Comments after the software version that the host sends first, as VersionAddendum of sshd_config(5). */

@@ -118,9 +118,10 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
 
   /**
    * Replaces options without disconnecting anybody. Options that are not passed remain, as do limits that are not named
-   * in `limits`; those that are passed as `undefined` have their defaults again. New connections use all of them, and a login in progress the new `authorize`. Existing connections
-   * keep their host keys, their permissions, and `channels` and `memory` of the limits; the other limits apply to their
-   * next requests. If `revokedKeys` revokes the key of a client, that client is disconnected.
+   * in `limits`; those that are passed as `undefined` have their defaults again. New connections use all of them, and a
+   * login in progress the new `authorize`. Existing connections keep their host keys, their permissions, and `channels`
+   * and `memory` of the limits; the other limits apply to their next requests. If `revokedKeys` revokes the key of a
+   * client, that client is disconnected.
    *
    * @throws SshError `misuse` for wrong options, `key` for malformed `revokedKeys`; then nothing changes
    */

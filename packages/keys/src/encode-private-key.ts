@@ -2,7 +2,7 @@
 import type { Random } from "@postern/crypto";
 import { type Bytes, concat, toBase64, utf8, Writer } from "@postern/wire";
 import type { PrivateKey } from "./key-types.ts";
-import { label, magic } from "./private-key.ts";
+import { blockSize, label, magic } from "./private-key.ts";
 
 /** Encodes the secret part (PROTOCOL.key section 3), padded to the block size of a cipher. */
 export function encodeSecret(key: PrivateKey, random: Random, cipherBlock: number): Bytes {
@@ -26,6 +26,11 @@ export function encodeSecret(key: PrivateKey, random: Random, cipherBlock: numbe
     unpadded,
     Uint8Array.from({ length: padding }, (_, i) => i + 1),
   );
+}
+
+/** Returns the text of a file that is not encrypted. */
+export function encodePlain(key: PrivateKey, random: Random): string {
+  return encodeFile("none", "none", new Uint8Array(0), key.publicKey, encodeSecret(key, random, blockSize));
 }
 
 /** Encodes the file (PROTOCOL.key section 1). */

@@ -10,12 +10,11 @@ import {
   webRandom,
 } from "@postern/crypto";
 import { describeType, expectText, expectType, SshError, Writer } from "@postern/wire";
-import { encodeFile, encodeSecret } from "./encode-private-key.ts";
+import { encodePlain } from "./encode-private-key.ts";
 import type { KeyFileCrypto } from "./files/crypto.ts";
 import type { PrivateKeyJwk } from "./jwk.ts";
 import { expectOptions, loadKeyFiles } from "./key-reader.ts";
 import type { PrivateKey, PublicHalf } from "./key-types.ts";
-import { blockSize } from "./private-key.ts";
 
 /** Options of `generatePrivateKey`. */
 export interface GenerateOptions {
@@ -123,8 +122,4 @@ function draw(curve: NistCurve | undefined, comment: string, random: Random, pub
     seed,
     comment,
   };
-}
-
-function encodePlain(key: PrivateKey, random: Random): string {
-  return encodeFile("none", "none", new Uint8Array(0), key.publicKey, encodeSecret(key, random, blockSize));
 }

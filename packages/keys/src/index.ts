@@ -48,7 +48,8 @@ export {
 } from "./known-hosts.ts";
 export * from "./known-hosts-verdict.ts";
 export { matchPattern } from "./match-pattern.ts";
-export { createPrivateKeyParser, needsKeyFileReader } from "./private-key.ts";
+export { createPrivateKeyParser, needsKeyFileReader, publicKeyIn } from "./private-key.ts";
 export { describePublicKey, formatPublicKey, keyType, type PublicKeyLine, parsePublicKey } from "./public-key.ts";
 export { parseRevokedKeys, type RevokedKeys } from "./revoked-keys.ts";
+export { createKeyRewriter, type RewriteOptions, type RewrittenKey } from "./rewrite.ts";
 export * from "./signer.ts";

@@ -127,6 +127,14 @@ export function openEnvelope(bytes: Bytes): Envelope {
   return { cipher, kdf, kdfOptions, publicKey: reader.string(), secret: reader.string(), tag: reader.rest() };
 }
 
+/**
+ * Returns the public key in the text of an OpenSSH key file, which is readable without the passphrase.
+ * @throws SshError `key` for other text
+ */
+export function publicKeyIn(text: string): Bytes {
+  return openEnvelope(fromBase64(unwrap(text))).publicKey;
+}
+
 /** Reads PROTOCOL.key section 3. The size is a multiple of the cipher's block size. */
 export function readSecret(secret: Bytes, publicKey: Bytes, publicHalf: PublicHalf, blockSize: number): PrivateKey {
   const reader = new Reader(secret, "private key");

@@ -46,6 +46,8 @@ export interface DialOptions {
   readonly lookup?: Lookup | undefined;
   /** An IP address of this machine to connect from. Default: the system chooses. */
   readonly localAddress?: string | undefined;
+  /** Called with the address that was connected, before the pipe is returned. */
+  readonly onConnected?: ((address: HostAddress) => void) | undefined;
 }
 
 /**
@@ -89,12 +91,13 @@ function race(
   failed: (error: SshError) => void,
 ): Race {
   const { host, port } = target;
-  const { signal, timeoutMs, lookup, localAddress } = options;
+  const { signal, timeoutMs, lookup, localAddress, onConnected } = options;
   expectText("host", host);
   expectPort("port", port, 1);
   if (timeoutMs !== undefined) expectNumber("timeoutMs", timeoutMs, 1);
   if (lookup !== undefined) expectType("lookup", lookup, "function");
   if (localAddress !== undefined) expectText("localAddress", localAddress);
+  if (onConnected !== undefined) expectType("onConnected", onConnected, "function");
   expectSignal(signal);
   if (signal?.aborted) throw aborted(host, port, signal.reason);
   const attempts = new Race({ host, port }, connected, failed);
@@ -129,6 +132,7 @@ class Race {
   #tls: ConnectionOptions | undefined;
   #preface: Bytes | undefined;
   #localAddress: string | undefined;
+  #onConnected: DialOptions["onConnected"];
 
   constructor(target: Address, connected: (winner: Socket) => void, failed: (error: SshError) => void) {
     this.#target = target;
@@ -136,7 +140,8 @@ class Race {
     this.#onFailure = failed;
   }
 
-  start({ signal, timeoutMs, lookup = systemLookup, localAddress, tls, preface }: RaceOptions): void {
+  start({ signal, timeoutMs, lookup = systemLookup, localAddress, onConnected, tls, preface }: RaceOptions): void {
+    this.#onConnected = onConnected;
     this.#localAddress = localAddress;
     this.#tls = tls;
     this.#preface = preface;
@@ -201,6 +206,7 @@ class Race {
     const connected = (): void => {
       socket.off("connect", connected).off("error", failed);
       if (this.#preface !== undefined) socket.write(this.#preface);
+      this.#onConnected?.(at);
       if (this.#tls === undefined) this.#finish(socket);
       else this.#secure(attempt, this.#tls);
     };

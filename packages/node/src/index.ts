@@ -111,6 +111,8 @@ export {
   parseCertificate,
   parsePublicKey,
   type ReadPrivateKeyOptions,
+  type RewriteOptions,
+  type RewrittenKey,
 } from "@postern/keys";
 export {
   type Address,
@@ -257,8 +259,9 @@ export * as algorithms from "./algorithms.ts";
 export { type Attachment, type AttachOptions, attach, type RequestHandler, type ServerLike } from "./attach.ts";
 export { ChannelSocket } from "./channel-socket.ts";
 export { type CommandPipeOptions, commandPipe } from "./command.ts";
+export { type DialOptions, dialPipe, type HostAddress, type Lookup } from "./dial.ts";
 export { hostAlgorithms, TunnelHost, type TunnelHostListenOptions } from "./host.ts";
-export { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "./keys.ts";
+export { generatePrivateKey, readPrivateKey, rewritePrivateKey, sha256Fingerprint } from "./keys.ts";
 export { knownHosts, type NodeKnownHostsSource } from "./known-hosts.ts";
 export { hashPassword, policy } from "./passwords.ts";
 export { prepareAlgorithms } from "./prepare.ts";

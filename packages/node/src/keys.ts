@@ -7,11 +7,14 @@ import {
   createFingerprint,
   createKeyGenerator,
   createKeyReader,
+  createKeyRewriter,
   createPrivateKeyParser,
   type GeneratePrivateKey,
   type PrivateKeyJwk,
   type PublicHalf,
   type ReadPrivateKeyOptions,
+  type RewriteOptions,
+  type RewrittenKey,
 } from "@postern/keys";
 import { type Bytes, concat, fromHex, SshError } from "@postern/wire";
 import { sha256 } from "./algorithms.ts";
@@ -102,6 +105,24 @@ export const generatePrivateKey: GeneratePrivateKey = /* @__PURE__ */ createKeyG
     return privateKey.export({ format: "jwk" }) as PrivateKeyJwk;
   },
 });
+
+const rewrite = /* @__PURE__ */ createKeyRewriter({
+  publicHalf: nativePublicHalf,
+  parse: decode,
+  crypto: createKeyFileCrypto,
+});
+
+/**
+ * Reads a private key file in any format of `readPrivateKey`, and returns its key as the text of a file in the OpenSSH
+ * format, with another passphrase or comment. Store it readable by its owner only.
+ *
+ * @throws SshError as `readPrivateKey`
+ * @example
+ * const { text } = await rewritePrivateKey(await readFile("key.ppk"), { passphrase: "old", newPassphrase: "new" });
+ */
+export async function rewritePrivateKey(file: string | Bytes, options: RewriteOptions): Promise<RewrittenKey> {
+  return await rewrite(file, options);
+}
 
 /**
  * Returns `SHA256:` and the digest of the public key blob in base64 without padding.

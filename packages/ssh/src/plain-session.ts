@@ -50,13 +50,12 @@ export class PlainSession implements DrivenSession {
     return false;
   }
 
+  /** Copies, because channels keep views of data until it is read. */
   receive(chunk: Bytes): void {
-    this.#input = this.#input.length === 0 ? chunk : concat(this.#input, chunk);
+    this.#input = concat(this.#input, chunk);
   }
 
-  keepInput(): void {
-    this.#input = this.#input.slice();
-  }
+  keepInput(): void {}
 
   inputEnded(): SshError {
     return new SshError("closed", "the connection was lost");

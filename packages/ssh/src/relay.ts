@@ -1,6 +1,6 @@
 /** Passes channels of one connection on to another. @module */
-import type { Bytes } from "@postern/wire";
-import { OpenFailureReason, SshError } from "@postern/wire";
+import { type Bytes, OpenFailureReason, SshError } from "@postern/wire";
+import type { SinkMemory } from "./byte-pipe.ts";
 import type { SshChannel } from "./channel.ts";
 import type {
   Channel,
@@ -18,9 +18,16 @@ export function relayChannel(open: IncomingOpen, to: SshConnection): void {
   void new ChannelRelay().open(open, to);
 }
 
+/** Channels copy what they are given. */
+const borrowing: SinkMemory = { borrows: true };
+
+type RelayedChannel = Channel & Pick<SshChannel, "context" | "input" | "output">;
+
 class ChannelRelay {
-  #here: (Channel & Pick<SshChannel, "context" | "input" | "output">) | undefined;
+  #here: RelayedChannel | undefined;
   #there: Channel | undefined;
+  /** what the server sent before our side was open: calls that pass it on */
+  #early: (() => void)[] = [];
   /** extended data that waits in our output */
   #unsent = 0;
   #consumed: (size: number) => void = () => {};
@@ -29,7 +36,11 @@ class ChannelRelay {
     try {
       this.#there = await to.openChannel(type, specificData.slice(), {
         extended: this.#extended,
-        onRequest: (request) => passOn(request, this.#here),
+        onRequest: (request) => {
+          const { specificData } = request;
+          const kept = this.#here === undefined ? { ...request, specificData: specificData.slice() } : request;
+          this.#whenOpen((here) => passOn(kept, here));
+        },
       });
     } catch (error) {
       const reason = error instanceof SshError ? error.reason : undefined;
@@ -45,6 +56,7 @@ class ChannelRelay {
     // The status of a program may follow EOF in both directions. The server closes the channel.
     here.context.machine.awaitClose(id);
     there.start({
+      memory: borrowing,
       data: (chunk) => void (here.write(chunk) || there.pause()),
       end: () => here.end(),
       drain: () => here.resume(),
@@ -54,7 +66,9 @@ class ChannelRelay {
         else here.close();
       },
     });
+    for (const call of this.#early.splice(0)) call();
     here.start({
+      memory: borrowing,
       data: (chunk) => void (there.write(chunk) || here.pause()),
       end: () => there.end(),
       drain: () => {
@@ -69,10 +83,20 @@ class ChannelRelay {
     data: (chunk, dataType, consumed) => {
       this.#consumed = consumed;
       this.#unsent += chunk.length;
-      if (this.#here === undefined || this.#here.output.write(chunk, dataType)) this.#credit();
+      const kept = this.#here === undefined ? chunk.slice() : chunk;
+      this.#whenOpen((here) => {
+        if (here.output.write(kept, dataType)) this.#credit();
+      });
     },
     end: () => {},
   };
+
+  /** At once, or as soon as the client's channel is open. */
+  #whenOpen(call: (here: RelayedChannel) => void): void {
+    const here = this.#here;
+    if (here !== undefined) call(here);
+    else this.#early.push(() => this.#here !== undefined && call(this.#here));
+  }
 
   /** The client has room again, so the server may send more. */
   #credit(): void {
@@ -82,10 +106,9 @@ class ChannelRelay {
 }
 
 /** Sends a request on, and the answer back. */
-function passOn(request: IncomingChannelRequest, to: Channel | undefined): void {
+function passOn(request: IncomingChannelRequest, to: Channel): void {
   const { type, wantReply } = request;
   const specificData: Bytes = request.specificData.slice();
-  if (to === undefined) return request.refuse();
   if (!wantReply) return to.notify(type, specificData);
   to.request(type, specificData).then(
     (ok) => (ok ? request.accept() : request.refuse()),

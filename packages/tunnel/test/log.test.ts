@@ -2,7 +2,7 @@
 import type { LogRecord } from "@postern/ssh";
 import { turns } from "@postern/testkit";
 import { describe, expect, it } from "vitest";
-import { logTunnel, packetLog, tunnelMetrics } from "../src/index.ts";
+import { logTunnel, packetLog, tunnelMetrics, tunnelsMetrics } from "../src/index.ts";
 import { advance, onVirtualClock, openTunnel, target, tunnelTo, World } from "./world/index.ts";
 
 onVirtualClock();
@@ -98,5 +98,16 @@ describe("tunnelMetrics", () => {
     expect(lines).toContain("postern_tunnel_visitors_accepted_total 1");
     expect(lines).toContain("postern_tunnel_reconnects_total 0");
     expect(text.endsWith("# EOF\n")).toBe(true);
+  });
+
+  it("has each family once for several tunnels, with their names as labels (OpenMetrics 1.0)", async () => {
+    const [first, second] = await Promise.all([openTunnel(new World()), openTunnel(new World())]);
+    const tunnels = { "a shop": first.tunnel, wiki: second.tunnel };
+    const lines = tunnelsMetrics(new Map(Object.entries(tunnels))).split("\n");
+    const at = lines.indexOf('postern_tunnel_forwardings{tunnel="a shop"} 0');
+    expect(lines[at + 1]).toBe('postern_tunnel_forwardings{tunnel="wiki"} 0');
+    expect(lines).toContain('postern_tunnel_state{tunnel="wiki",state="open"} 1');
+    expect(lines.filter((line) => line.startsWith("# TYPE postern_tunnel_state "))).toHaveLength(1);
+    expect(lines.slice(-2)).toEqual(["# EOF", ""]);
   });
 });

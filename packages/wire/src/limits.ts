@@ -73,9 +73,9 @@ export const strayBeforeLogin = 64;
 export const bytesBeforeLogin: number = 1024 * 1024;
 /** messages of login methods that a client answers, such as prompts */
 export const authRounds = 64;
-/** banners that a client accepts, and their total bytes */
+/** banners that a client accepts, and their total bytes: a packet of OpenSSH holds no more */
 export const banners = 16;
-export const bannerBytes: number = 64 * 1024;
+export const bannerBytes: number = 256 * 1024;
 /** characters that a program sees of a DEBUG message and of an originator address */
 export const debugCharacters = 1024;
 export const addressCharacters = 255;

@@ -1,4 +1,4 @@
-/** What shells offer, as the scripts of all shells need it. @module */
+/** Words that shells offer, as the scripts of all shells need them. @module */
 import type { CommandHelp, Completes } from "../help/command-help.ts";
 
 /** Returns the names of the commands. */

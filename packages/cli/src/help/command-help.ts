@@ -16,7 +16,7 @@ export interface OptionHelp {
   readonly completes?: Completes;
 }
 
-/** What shells offer for a word: names of files, folders or hosts, names of commands, or these words. */
+/** The completions of a word: names of files, folders or hosts, names of commands, or these words. */
 export type Completes = "file" | "folder" | "host" | "command" | readonly string[];
 
 /** A command line that a reader can copy. */

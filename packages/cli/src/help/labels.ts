@@ -13,5 +13,12 @@ export function namesOf({ short, long }: OptionHelp): string[] {
 
 /** Returns the names of an option, and its argument: `-t, --type <type>`. */
 export function optionLabel(option: OptionHelp): string {
-  return [namesOf(option).join(", "), ...(option.argument === undefined ? [] : [`<${option.argument}>`])].join(" ");
+  return [namesOf(option).join(", "), ...(option.argument === undefined ? [] : [placeholder(option.argument)])].join(
+    " ",
+  );
+}
+
+/** A form with several parts, such as `[address:]port`, needs no brackets around it. */
+function placeholder(argument: string): string {
+  return /^[\w ]+$/.test(argument) ? `<${argument}>` : argument;
 }

@@ -3,10 +3,10 @@ import type { CommandHelp, OptionHelp } from "./command-help.ts";
 import { namesOf, usageOf } from "./labels.ts";
 import { wrap } from "./wrap.ts";
 
-/** What the program is, in one line. */
+/** The purpose of the program, in one line. */
 export const programSummary = "reverse tunnels that reconnect by themselves, and a host for them";
 
-/** What the title line of the page says. */
+/** The title line of the page. */
 export interface ManPageTitle {
   readonly version: string;
   /** the date of the version, such as `2026-11-27` */
@@ -71,7 +71,7 @@ function paragraph(words: string): string {
 
 /** Breaks text into short input lines, of which none is read as a request. */
 function text(words: string): string {
-  return wrap(escaped(words), 78).split("\n").map(literal).join("\n");
+  return wrap(marked(words), 78).split("\n").map(literal).join("\n");
 }
 
 function line(words: string): string {
@@ -81,6 +81,14 @@ function line(words: string): string {
 /** A line that begins with a dot or an apostrophe would be a request. */
 function literal(input: string): string {
   return input.replace(/^(?=[.'])/, "\\&");
+}
+
+/** Words in backticks are bold. */
+function marked(words: string): string {
+  return words
+    .split(/`([^`]+)`/)
+    .map((part, at) => (at % 2 === 0 ? escaped(part) : `\\fB${escaped(part)}\\fR`))
+    .join("");
 }
 
 /** Escapes what groff_man(7) would print as other characters. */

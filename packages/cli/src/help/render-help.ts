@@ -38,9 +38,9 @@ export function renderOverview(all: readonly CommandHelp[], layout: HelpLayout):
 }
 
 function body({ description, options, sections = [], examples }: CommandHelp, layout: HelpLayout): string[] {
-  const rows = options.map((option): [string, string] => [optionLabel(option), option.text]);
+  const rows = options.map((option): [string, string] => [optionLabel(option), plain(option.text)]);
   return [
-    ...description.map((text) => wrap(text, textWidth(layout))),
+    ...description.map((text) => wrap(plain(text), textWidth(layout))),
     ...(rows.length === 0 ? [] : [section("Options", table(rows, layout), layout)]),
     ...sections.map(({ title, paragraphs }) => section(sentenceCase(title), indented(paragraphs, layout), layout)),
     ...(examples.length === 0
@@ -49,8 +49,10 @@ function body({ description, options, sections = [], examples }: CommandHelp, la
   ];
 }
 
-function usage(lines: readonly string[], { bold }: HelpLayout): string {
-  return lines.map((line, at) => `${at === 0 ? heading("Usage:", bold) : "      "} ${line}`).join("\n");
+/** A long form goes on below its first word. */
+function usage(lines: readonly string[], layout: HelpLayout): string {
+  const forms = lines.map((line) => wrap(line, textWidth(layout), " ".repeat(9)).trimStart());
+  return forms.map((form, at) => `${at === 0 ? heading("Usage:", layout.bold) : "      "} ${form}`).join("\n");
 }
 
 function section(title: string, content: string, { bold }: HelpLayout): string {
@@ -59,11 +61,11 @@ function section(title: string, content: string, { bold }: HelpLayout): string {
 
 function example({ text, command }: Example, layout: HelpLayout): string {
   // The command stays in one line, so that it can be copied.
-  return `${wrap(text, textWidth(layout) - 4, "  # ")}\n  ${command}`;
+  return `${wrap(plain(text), textWidth(layout) - 4, "  # ")}\n  ${command}`;
 }
 
 function indented(paragraphs: readonly string[], layout: HelpLayout): string {
-  return paragraphs.map((text) => wrap(text, textWidth(layout), "  ")).join("\n\n");
+  return paragraphs.map((text) => wrap(plain(text), textWidth(layout), "  ")).join("\n\n");
 }
 
 /** Renders two columns. A label that is too long has a line of its own. */
@@ -85,6 +87,11 @@ function maxLabel(layout: HelpLayout): number {
 /** Long lines are hard to read, and in a very narrow terminal no layout helps. */
 function textWidth({ width }: HelpLayout): number {
   return Math.max(40, Math.min(width, 100));
+}
+
+/** Removes the marks of code, which the documentation shows in another font. */
+function plain(text: string): string {
+  return text.replaceAll(/`([^`]+)`/g, "$1");
 }
 
 function heading(text: string, bold: boolean): string {

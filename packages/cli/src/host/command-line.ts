@@ -21,7 +21,6 @@ export interface HostCommandLine {
   readonly inetd: boolean;
   readonly quiet: boolean;
   readonly version: boolean;
-  readonly help: boolean;
   /** `-C`: the connection that `-T` is about */
   readonly connection: Readonly<Record<string, string>> | undefined;
 }
@@ -31,8 +30,8 @@ export class HostUsageError extends Error {
   override readonly name = "HostUsageError";
 }
 
-const withArgument = "fhopcEgCub";
-const switches = "46DdeiqtTVrR";
+const withArgument = "f h o p c E g C u b";
+const switches = "4 6 D d e i q t T V r R";
 /** Of `-C`. */
 const attributes = ["user", "host", "addr", "laddr", "lport", "rdomain", "invalid-user"];
 
@@ -44,14 +43,13 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
   const line = {
     ...{ sshdConfig: undefined, config: undefined, logFile: undefined, connection: undefined },
     ...{ test: "no", noDaemon: false, debug: 0, logToStderr: false, inetd: false, quiet: false },
-    ...{ version: false, help: false },
+    version: false,
   } as { -readonly [Name in keyof HostCommandLine]: HostCommandLine[Name] };
   const rest = [...args];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg.startsWith("--")) {
-      const [name = "", inline] = splitOption(arg);
-      if (name === "help") line.help = true;
-      else if (name === "config") line.config = inline ?? valueOf(rest, "config");
+      const [name, inline] = splitOption(arg);
+      if (name === "config") line.config = inline ?? argumentOf(rest, "config");
       else throw new HostUsageError(`unknown option -- ${name}`);
       continue;
     }
@@ -63,7 +61,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
         continue;
       }
       if (!withArgument.includes(letter)) throw new HostUsageError(`unknown option -- ${letter}`);
-      const value = arg.slice(at + 1) || valueOf(rest, letter);
+      const value = arg.slice(at + 1) || argumentOf(rest, letter);
       applyValue(letter, value);
       break;
     }
@@ -97,7 +95,7 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
   }
 }
 
-function valueOf(rest: string[], name: string): string {
+function argumentOf(rest: string[], name: string): string {
   const value = rest.shift();
   if (value === undefined) throw new HostUsageError(`option requires an argument -- ${name}`);
   return value;
@@ -114,10 +112,7 @@ function portOf(value: string): number {
   return port;
 }
 
-function connectionOf(
-  text: string,
-  known: HostCommandLine["connection"],
-): Readonly<Record<string, string>> {
+function connectionOf(text: string, known: HostCommandLine["connection"]): Readonly<Record<string, string>> {
   const result: Record<string, string> = { ...known };
   for (const part of (splitArguments(text) ?? [text]).join(" ").split(",")) {
     const at = part.indexOf("=");

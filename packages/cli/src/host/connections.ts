@@ -1,6 +1,7 @@
-/** What the log says about a connection: where it came from, and who tried to log in. @module */
-import { sanitizeText } from "@postern/wire";
+/** The facts about a connection that the log names: where it came from, and who tried to log in. @module */
+
 import type { HostClient, HostLoginAttempt } from "@postern/node";
+import { sanitizeText } from "@postern/wire";
 
 /** Where a connection arrived. */
 export interface Arrival {

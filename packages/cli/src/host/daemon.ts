@@ -11,7 +11,7 @@ export function takeBackgroundMark(env: NodeJS.ProcessEnv = process.env): boolea
   return isMarked;
 }
 
-/** Tells the parent that the host listens. */
+/** Reports to the parent that the host listens. */
 export function reportReady(): void {
   process.send?.("ready", () => process.disconnect());
 }

@@ -6,7 +6,9 @@ const maxBytes = 4096;
 /** Reads one line of standard input. Resolves with the exit status. */
 export async function runHash(args: readonly string[]): Promise<number> {
   if (args.length > 0) {
-    process.stderr.write("postern host hash: expected no arguments, because other users can read them; use standard input\n");
+    process.stderr.write(
+      "postern host hash: expected no arguments, because other users can read them; use standard input\n",
+    );
     return 1;
   }
   if (process.stdin.isTTY) process.stderr.write("Password (it is shown): ");

@@ -19,7 +19,12 @@ export const hostHelp: CommandHelp = {
   ],
   options: [
     { long: "config", argument: "file", text: "The configuration in JSON. Comments are allowed.", completes: "file" },
-    { long: "folder", argument: "folder", text: "Of init: where to write. Default: the current folder.", completes: "folder" },
+    {
+      long: "folder",
+      argument: "folder",
+      text: "Of init: where to write. Default: the current folder.",
+      completes: "folder",
+    },
     { short: "f", argument: "file", text: "A configuration in the form of sshd_config(5).", completes: "file" },
     { short: "t", text: "Checks the configuration and the host keys, and exits." },
     { short: "T", text: "Prints the configuration that is in effect, and exits. See -C." },
@@ -30,14 +35,34 @@ export const hostHelp: CommandHelp = {
       text: "The connection whose Match blocks -T applies: user, host, addr, laddr and lport, as in user=deploy,addr=192.0.2.1.",
     },
     { short: "D", text: "Stays in the foreground." },
-    { short: "d", repeats: true, text: "Debug mode: stays in the foreground, logs to standard error, and serves one connection. Up to three times." },
+    {
+      short: "d",
+      repeats: true,
+      text: "Debug mode: stays in the foreground, logs to standard error, and serves one connection. Up to three times.",
+    },
     { short: "e", text: "Logs to standard error in place of the system's log." },
     { short: "E", argument: "file", text: "Appends the log to a file.", completes: "file" },
     { short: "i", text: "Serves the one connection of standard input and output, for inetd(8) and ProxyCommand." },
-    { short: "p", argument: "port", repeats: true, text: "The port for clients, in place of those of the configuration." },
-    { short: "h", argument: "file", repeats: true, text: "A host key, besides those of the configuration.", completes: "file" },
+    {
+      short: "p",
+      argument: "port",
+      repeats: true,
+      text: "The port for clients, in place of those of the configuration.",
+    },
+    {
+      short: "h",
+      argument: "file",
+      repeats: true,
+      text: "A host key, besides those of the configuration.",
+      completes: "file",
+    },
     { short: "c", argument: "file", repeats: true, text: "A host certificate.", completes: "file" },
-    { short: "o", argument: "option", repeats: true, text: "A line of sshd_config(5). It comes before those of the file." },
+    {
+      short: "o",
+      argument: "option",
+      repeats: true,
+      text: "A line of sshd_config(5). It comes before those of the file.",
+    },
     { short: "g", argument: "seconds", text: "LoginGraceTime." },
     { short: "4", text: "IPv4 only." },
     { short: "6", text: "IPv6 only." },
@@ -45,9 +70,13 @@ export const hostHelp: CommandHelp = {
     { short: "V", text: "Prints the version, and exits." },
   ],
   examples: [
-    { text: "Write a configuration and a host key, then run the host", command: "postern host init && postern host" },
+    { text: "Write a configuration and a host key", command: "postern host init --folder /etc/postern" },
+    { text: "Run the host of that configuration", command: "postern host --config /etc/postern/host.json" },
     { text: "Check a configuration of sshd", command: "postern host -t -f /etc/ssh/sshd_config" },
-    { text: "Run it on another port, in the foreground", command: "postern host -D -e -f /etc/ssh/sshd_config -p 2222" },
+    {
+      text: "Run it on another port, in the foreground",
+      command: "postern host -D -e -f /etc/ssh/sshd_config -p 2222",
+    },
   ],
   sections: [
     {

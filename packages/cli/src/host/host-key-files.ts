@@ -17,8 +17,9 @@ export async function readHostKey(path: string): Promise<Signer> {
     if (size > maxBytes) throw new Error(`expected ${path} to have at most ${maxBytes} bytes, got ${size}`);
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(code === undefined ? message : `Unable to load host key "${path}": ${systemReason(code)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new Error(`Unable to load host key "${path}": ${systemReason(code)}`, { cause: error });
   }
   try {
     return await readPrivateKey(text);
@@ -33,7 +34,9 @@ export function withCertificate(path: string, keys: readonly Signer[]): Certific
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new Error(`Could not load host certificate "${path}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`);
+    throw new Error(
+      `Could not load host certificate "${path}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`,
+    );
   }
   for (const key of keys) {
     try {

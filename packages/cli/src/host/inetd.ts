@@ -2,8 +2,8 @@
 import { fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { type BytePipe, socketPipe, type TunnelHost } from "@postern/node";
 import type { PipeSink } from "@postern/node";
+import { type BytePipe, socketPipe, type TunnelHost } from "@postern/node";
 import type { Bytes } from "@postern/wire";
 import type { HostConnections } from "./connections.ts";
 import { serveWith } from "./serve.ts";
@@ -14,7 +14,10 @@ export async function serveStandardStreams(host: TunnelHost, connections: HostCo
   host.addEventListener("clientclosed", ({ client, reason }) => {
     if (reason === undefined || (client.login !== undefined && reason.code === "closed")) status = 0;
   });
-  const socket = fstatSync(0).isSocket() ? new Socket({ fd: 0, allowHalfOpen: true }) : undefined;
+  const [input, output] = [fstatSync(0), fstatSync(1)];
+  // inetd(8) passes one socket as both.
+  const isOne = input.isSocket() && input.ino === output.ino && input.dev === output.dev;
+  const socket = isOne ? new Socket({ fd: 0, allowHalfOpen: true }) : undefined;
   const { remoteAddress, remotePort = 65_535, localAddress = "UNKNOWN", localPort = 65_535 } = socket ?? {};
   const arrival = { address: remoteAddress ?? "UNKNOWN", port: remotePort, localAddress, localPort };
   const origin = remoteAddress === undefined ? undefined : { host: remoteAddress, port: remotePort };
@@ -25,7 +28,8 @@ export async function serveStandardStreams(host: TunnelHost, connections: HostCo
 
 /** A pipe in non-blocking mode, because a peer that does not read must not stop the host. */
 function outputStream(): Writable {
-  return fstatSync(1).isFIFO() ? new Socket({ fd: 1, readable: false, writable: true }) : process.stdout;
+  const status = fstatSync(1);
+  return status.isFIFO() || status.isSocket() ? new Socket({ fd: 1, readable: false, writable: true }) : process.stdout;
 }
 
 /** A byte pipe over two streams. */

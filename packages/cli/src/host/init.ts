@@ -37,7 +37,11 @@ export async function runInit(args: readonly string[]): Promise<number> {
   }
 }
 
-function instructions({ config, key, fingerprint }: Readonly<Record<"config" | "key" | "fingerprint", string>>): string {
+function instructions({
+  config,
+  key,
+  fingerprint,
+}: Readonly<Record<"config" | "key" | "fingerprint", string>>): string {
   return `Wrote ${config} and ${key}.
 The fingerprint of the host key, which clients compare: ${fingerprint}
 

@@ -1,9 +1,9 @@
 /** The log of a host: lines as sshd writes them, to standard error, a file, or the system's log. @module */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { logFacilities, type MessageLevel, shows } from "./log-levels.ts";
 import { HostConfigError } from "./sshd-config/config-error.ts";
 import { systemReason } from "./sshd-config/parse.ts";
-import { logFacilities, type MessageLevel, shows } from "./log-levels.ts";
 
 /** Writes lines of a level, unless the log is quieter. */
 export interface HostLogger {
@@ -110,7 +110,7 @@ function writeOrDrop(descriptor: number, text: string): void {
   try {
     writeSync(descriptor, text);
   } catch {
-    // Nobody could be told.
+    // There is no other place to report it.
   }
 }
 

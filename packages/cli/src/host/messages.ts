@@ -1,8 +1,17 @@
-/** What sshd would log about the events of a TunnelHost. @module */
+/** The events of a TunnelHost in the words of sshd. @module */
 import { isCertificate, keyType, parseCertificate } from "@postern/keys";
-import { type Authorize, type HostClientEvent, type HostDecision, type HostLoginAttempt, type LoginEvent, type RefusalEvent, sha256Fingerprint, type TunnelHost } from "@postern/node";
 import type { HostForwardingEvent, HostVisitorEvent, TakeoverEvent } from "@postern/node";
-import { type Bytes, SshError, sanitizeText } from "@postern/wire";
+import {
+  type Authorize,
+  type HostClientEvent,
+  type HostDecision,
+  type HostLoginAttempt,
+  type LoginEvent,
+  type RefusalEvent,
+  sha256Fingerprint,
+  type TunnelHost,
+} from "@postern/node";
+import { type Bytes, type SshError, sanitizeText } from "@postern/wire";
 import type { HostConnection, HostConnections } from "./connections.ts";
 import type { MessageLevel } from "./log-levels.ts";
 import type { HostLogger } from "./logger.ts";
@@ -44,12 +53,18 @@ export function logEvents(host: TunnelHost, context: MessageContext): void {
   });
   host.addEventListener("takeover", ({ client, previous, port, path }: TakeoverEvent) => {
     const place = path === undefined ? `port ${port}` : sanitizeText(path);
-    logger.write("INFO", `${client.user ?? ""} takes ${place} over from connection ${previous.id}, which does not answer`);
+    logger.write(
+      "INFO",
+      `${client.user ?? ""} takes ${place} over from connection ${previous.id}, which does not answer`,
+    );
   });
 }
 
 /** Logs each decision, and remembers what the end of the connection has to name. */
-export function logDecisions(authorize: Authorize, context: MessageContext & { readonly isKnown?: (user: string) => boolean }): Authorize {
+export function logDecisions(
+  authorize: Authorize,
+  context: MessageContext & { readonly isKnown?: (user: string) => boolean },
+): Authorize {
   const { logger, connections, isKnown } = context;
   const decide = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
     const connection = connections.of(attempt);
@@ -73,7 +88,10 @@ export function logDecisions(authorize: Authorize, context: MessageContext & { r
       connection.isInvalid || attempt.method === "password" || connection.failures >= context.attempts() / 2;
     const invalid = connection.isInvalid ? "invalid user " : "";
     const who = `${invalid}${connections.nameOf(attempt.user)} from ${connections.placeOf(connection)} ssh2`;
-    logger.write(isLoud ? "INFO" : "VERBOSE", `${what} ${attempt.method} for ${who}${key === undefined ? "" : `: ${key}`}`);
+    logger.write(
+      isLoud ? "INFO" : "VERBOSE",
+      `${what} ${attempt.method} for ${who}${key === undefined ? "" : `: ${key}`}`,
+    );
     return decision;
   };
   return Object.assign(decide, authorize.methods !== undefined && { methods: authorize.methods });
@@ -130,7 +148,10 @@ function ending(
   }
 }
 
-function refused({ what, reason, client, origin, limit }: RefusalEvent, connections: HostConnections): readonly [MessageLevel, string] {
+function refused(
+  { what, reason, client, origin, limit }: RefusalEvent,
+  connections: HostConnections,
+): readonly [MessageLevel, string] {
   const place = origin === undefined ? "UNKNOWN" : `[${origin.host}]:${origin.port}`;
   switch (what) {
     case "connection":

@@ -1,9 +1,10 @@
 /** Runs `postern host`. @module */
-import { version } from "@postern/ssh";
-import { formatHelp } from "./usage.ts";
+import { usageOf } from "../help/labels.ts";
+import { versionLine } from "../version.ts";
 import { type HostCommandLine, HostUsageError, parseHostCommandLine } from "./command-line.ts";
 import { createConnections } from "./connections.ts";
 import { reportReady, startInBackground, takeBackgroundMark } from "./daemon.ts";
+import { hostHelp } from "./help.ts";
 import { createHostLogger, type HostLogger, type LogPlace } from "./logger.ts";
 import { createLoggedHost, type ServeContext, serve } from "./serve.ts";
 import type { HostSetup } from "./setup.ts";
@@ -20,15 +21,11 @@ export async function runHost(args: readonly string[]): Promise<number> {
     line = parseHostCommandLine(args);
   } catch (error) {
     if (!(error instanceof HostUsageError)) throw error;
-    process.stderr.write(`${error.message}\n${formatHelp("usage")}`);
+    process.stderr.write(`${error.message}\nusage: ${usageOf(hostHelp).join("\n       ")}\n`);
     return 1;
   }
-  if (line.help) {
-    process.stdout.write(formatHelp("all"));
-    return 0;
-  }
   if (line.version) {
-    process.stderr.write(`Postern_${version}, Node.js ${process.version}\n`);
+    process.stderr.write(`${versionLine()}\n`);
     return 0;
   }
   try {
@@ -50,7 +47,8 @@ async function start(line: HostCommandLine): Promise<number> {
     configure: (settings) => logger.configure({ ...settings, level: levelOf(line, settings.level) }),
     close: () => logger.close(),
   };
-  const read = async (): Promise<HostSetup & { readonly print?: () => string }> => await readSetup(line, forward, connections);
+  const read = async (): Promise<HostSetup & { readonly print?: () => string }> =>
+    await readSetup(line, forward, connections);
   const setup = await read();
   // As sshd, a test says nothing of lines without effect.
   if (line.test === "no") forward.configure(setup.log);

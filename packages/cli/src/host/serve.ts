@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type ReloadOptions, socketPipe, TunnelHost, type TunnelHostOptions } from "@postern/node";
 import { createNotifier } from "../system/notify.ts";
-import { type Arrival, type HostConnections } from "./connections.ts";
+import type { Arrival, HostConnections } from "./connections.ts";
 import { serveHealth } from "./health.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
 import type { HostLogger } from "./logger.ts";
@@ -12,7 +12,7 @@ import { logDecisions, logEvents } from "./messages.ts";
 import type { HostSetup } from "./setup.ts";
 import { systemReason } from "./sshd-config/parse.ts";
 
-/** What a running host needs besides its setup. */
+/** The parts of a running host besides its setup. */
 export interface ServeContext {
   readonly logger: HostLogger;
   readonly connections: HostConnections;
@@ -112,7 +112,7 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
   return status;
 }
 
-/** Serves a socket, and tells the log where it came from. */
+/** Serves a socket. The log names its address. */
 export async function serveSocket(host: TunnelHost, socket: Socket, connections: HostConnections): Promise<void> {
   const { remoteAddress, remotePort, localAddress = "UNKNOWN", localPort = 0 } = socket;
   const arrival = { address: remoteAddress ?? "UNKNOWN", port: remotePort ?? 0, localAddress, localPort };
@@ -133,8 +133,16 @@ export async function serveWith(
   await served;
 }
 
-function messagesOf({ options, isKnown }: HostSetup, { logger, connections }: Pick<ServeContext, "logger" | "connections">) {
-  return { logger, connections, attempts: () => options.limits?.attempts ?? 6, ...(isKnown !== undefined && { isKnown }) };
+function messagesOf(
+  { options, isKnown }: HostSetup,
+  { logger, connections }: Pick<ServeContext, "logger" | "connections">,
+) {
+  return {
+    logger,
+    connections,
+    attempts: () => options.limits?.attempts ?? 6,
+    ...(isKnown !== undefined && { isKnown }),
+  };
 }
 
 function optionsOf(setup: HostSetup, context: Pick<ServeContext, "logger" | "connections">): TunnelHostOptions {
@@ -144,7 +152,10 @@ function optionsOf(setup: HostSetup, context: Pick<ServeContext, "logger" | "con
 
 function logOf({ log }: HostSetup): Pick<TunnelHostOptions, "log"> {
   if (log.format !== "json") return {};
-  return { log: ({ level, event, message, ...fields }) => writeJson({ time: new Date().toISOString(), level, event, message, ...fields }) };
+  return {
+    log: ({ level, event, message, ...fields }) =>
+      writeJson({ time: new Date().toISOString(), level, event, message, ...fields }),
+  };
 }
 
 function writeJson(record: object): void {
@@ -172,7 +183,10 @@ function writePidFile({ pidFile }: HostSetup, logger: HostLogger): void {
   try {
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o644 });
   } catch (error) {
-    logger.write("ERROR", `Couldn't create pid file "${pidFile}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`);
+    logger.write(
+      "ERROR",
+      `Couldn't create pid file "${pidFile}": ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`,
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** What a configuration of either form says: the options of the host, and what surrounds it. @module */
+/** The contents of a configuration of either form: the options of the host, its ports, and its log. @module */
 import type { TunnelHostOptions } from "@postern/node";
 import type { LogSettings } from "./logger.ts";
 

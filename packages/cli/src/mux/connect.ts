@@ -29,13 +29,12 @@ export interface ShareOptions {
 export async function connectToMaster(options: ShareOptions): Promise<SshConnection | undefined> {
   const { path, controlMaster, forwards, proxy = false, output } = options;
   if (!proxy && (controlMaster === "yes" || controlMaster === "ask")) return undefined;
-  const isAuto = controlMaster !== "no";
-  if (isAuto) output.log("debug", "auto-mux: Trying existing master");
+  if (controlMaster !== "no") output.log("debug", "auto-mux: Trying existing master");
   let dialog: MuxDialog;
   try {
     dialog = await MuxDialog.connect(path);
   } catch (error) {
-    unreachable(path, error, isAuto, output);
+    unreachable(error, options);
     return undefined;
   }
   if (!proxy && !dialog.hasRobustProxy) {
@@ -58,14 +57,13 @@ export async function connectToMaster(options: ShareOptions): Promise<SshConnect
   }
 }
 
-function unreachable(path: string, error: unknown, isAuto: boolean, { log }: MuxOutput): void {
+/** As ssh: without a master, only commands of `-O` fail, and ControlMaster auto removes the socket of a dead one. */
+function unreachable(error: unknown, { path, controlMaster, proxy = false, output: { log } }: ShareOptions): void {
   if (!(error instanceof SshError)) throw error;
   const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-  if (error.code === "connect" && code === "ENOENT") {
-    return log("debug", `Control socket "${path.slice(0, 100)}" does not exist`);
-  }
-  if (error.code !== "connect" || code !== "ECONNREFUSED" || !isAuto || !isSocket(path))
-    return log("error", error.message);
+  const cause = error.code === "connect" && !proxy ? code : undefined;
+  if (cause === "ENOENT") return log("debug", `Control socket "${path.slice(0, 100)}" does not exist`);
+  if (cause !== "ECONNREFUSED" || controlMaster === "no" || !isSocket(path)) return log("error", error.message);
   log("debug", `Stale control socket ${path.slice(0, 100)}, unlinking`);
   unlinkSync(path);
 }

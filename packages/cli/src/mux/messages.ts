@@ -88,7 +88,7 @@ export interface MuxForwardFields {
 
 /**
  * The extension of our masters, with an empty value: their clients may use proxy mode freely. The master of OpenSSH ends
- * when a client leaves for which the server has refused a channel (9.2: `chan_send_close2: no remote_id`).
+ * when a client leaves for which the server has refused a channel (9.2 to 10.6: `chan_send_close2: no remote_id`).
  */
 export const robustProxy = "robust-proxy@postern";
 

@@ -4,7 +4,7 @@ import { createLogWriter, type Log, type LogLevel, type LogRecord } from "@poste
 
 /** Options of {@link createLogSink}. */
 export interface LogSinkOptions {
-  /** one line of text, or one JSON object, for each record */
+  /** each record is one line of text, or one JSON object */
   readonly format: "text" | "json";
   /** the path of a file, to which records are appended; default: standard error */
   readonly file?: string | undefined;
@@ -49,7 +49,7 @@ export function createLogSink({ format, file, level = "info" }: LogSinkOptions):
     if (levels.indexOf(record.level) < lowest) return;
     if (lost > 0) {
       const message = `${lost} records were lost, because the file could not be written`;
-      if (!write(encode({ level: "warn", event: "lostrecords", message, lost }))) {
+      if (!write(encode({ level: "warn", event: "lost", message, lost }))) {
         lost++;
         return;
       }

@@ -35,17 +35,23 @@ const outputDevice = process.platform === "win32" ? String.raw`\\.\CONOUT$` : "/
 
 /** Whether the process has a terminal. Standard input may be something else. */
 export function hasTerminal(): boolean {
-  const fd = openDevice();
-  if (fd !== undefined) fs.closeSync(fd);
-  return fd !== undefined;
+  return openDevice() !== undefined;
 }
 
+let deviceFd: number | undefined;
+
+/**
+ * Opens the terminal for all questions: libuv opens the device of a stream again, and never closes the descriptor that
+ * it was given, so one for each question would be left.
+ */
 function openDevice(): number | undefined {
+  if (deviceFd !== undefined && tty.isatty(deviceFd)) return deviceFd;
   try {
-    return fs.openSync(device, "r+");
+    deviceFd = fs.openSync(device, "r+");
   } catch {
-    return undefined;
+    deviceFd = undefined;
   }
+  return deviceFd;
 }
 
 /**

@@ -31,7 +31,7 @@ export interface AskProgramOptions {
   /** the value of SSH_ASKPASS_PROMPT: asks for yes or no */
   readonly hint?: "confirm";
   /** Prints that the program cannot be run. */
-  readonly print: (line: string) => void;
+  readonly print: (line: string, level: "error") => void;
   readonly signal?: AbortSignal;
 }
 
@@ -56,7 +56,7 @@ export function askProgram(question: string, options: AskProgramOptions): Promis
       else child.kill();
     });
     child.on("error", (error) => {
-      if (!signal?.aborted) print(`ssh_askpass: exec(${program}): ${error.message}`);
+      if (!signal?.aborted) print(`ssh_askpass: exec(${program}): ${error.message}`, "error");
       resolve(undefined);
     });
     child.on("close", (status) => {

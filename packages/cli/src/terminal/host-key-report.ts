@@ -7,14 +7,22 @@ import {
   describePublicKey,
   type HmacSha1,
   type KnownHostsLine,
+  type KnownHostsVerdict,
   keyType,
   knownKey,
   namesToLookUp,
   parseKnownHosts,
 } from "@postern/keys";
-import type { UnknownHostKey } from "@postern/tunnel";
+import type { HostKeyCheck, HostKeyVerifier, UnknownHostKey } from "@postern/tunnel";
 import { type Bytes, equal, toBase64, toHex } from "@postern/wire";
-import { changedHostKeyWarning, keyTypeName, revokedHostKeyWarning, unknownHostKeyWarning } from "./host-key-texts.ts";
+import {
+  addedHostKeyWarning,
+  changedHostKeyWarning,
+  keyTypeName,
+  type PresentedKey,
+  revokedHostKeyWarning,
+  unknownHostKeyWarning,
+} from "./host-key-texts.ts";
 import type { HostKeyDescription } from "./prompts.ts";
 import { randomart } from "./randomart.ts";
 
@@ -24,23 +32,23 @@ export interface HostKeyReportOptions {
   readonly files: readonly string[];
   /** GlobalKnownHostsFile */
   readonly globalFiles: readonly string[];
-  /** FingerprintHash; default `sha256` */
-  readonly fingerprintHash?: "sha256" | "md5";
+  /** FingerprintHash, the name of a hash; default `SHA256` */
+  readonly fingerprintHash?: string | undefined;
   /** VisualHostKey; default `false` */
-  readonly visualHostKey?: boolean;
-  /** Returns the IP address of the server. `undefined` behind a proxy. */
-  readonly address?: () => string | undefined;
+  readonly visualHostKey?: boolean | undefined;
+  /** Returns the IP address of the server. `undefined` behind a proxy or a jump host. */
+  readonly address?: (key: UnknownHostKey) => string | undefined;
 }
-
-/** A host key, and the server that presented it. */
-type PresentedKey = Pick<UnknownHostKey, "host" | "port" | "hostKeyAlias" | "key">;
 
 /** Reports about the host keys of a connection. */
 export interface HostKeyReport {
-  /** Returns the details that the dialogue shows: for the option `describeHostKey` of `createPrompts`. */
+  /** Returns the details that the dialogue shows: for `confirmHostKey` of `createPrompts`. */
   describe(key: UnknownHostKey): Promise<HostKeyDescription>;
-  /** Returns the warning about a key that was refused, in lines. `key` is the plain key, not a certificate. */
-  explain(key: PresentedKey): Promise<readonly string[]>;
+  /**
+   * Returns a check that decides as the given verifier, and prints what ssh prints: that a key was added, or why it is
+   * refused. Other checks are returned as they are. The last line, `Host key verification failed.`, is left to the caller.
+   */
+  observe(check: HostKeyCheck, print: (line: string, level: "error" | "info") => void): HostKeyCheck;
   /** Returns `Host key fingerprint is …` and the picture, which VisualHostKey prints at each login. */
   picture(key: Bytes): string;
 }
@@ -50,21 +58,23 @@ const mostNames = 8;
 
 /** Creates the reports. Files that cannot be read are empty; the check of the key has reported them. */
 export function createHostKeyReport(options: HostKeyReportOptions): HostKeyReport {
-  const { files, globalFiles, fingerprintHash = "sha256", visualHostKey = false, address } = options;
+  const { files, globalFiles, fingerprintHash = "SHA256", visualHostKey = false, address } = options;
+  const hash = fingerprintHash.toUpperCase();
   const load = async (): Promise<readonly KnownHostsLine[]> => {
     const texts = await Promise.all([...files, ...globalFiles].map(readLines));
     return texts.flat();
   };
-  const digestOf = (key: Bytes): Bytes => createHash(fingerprintHash).update(key).digest();
+  const digestOf = (key: Bytes): Bytes => createHash(fingerprintHash.toLowerCase()).update(key).digest();
   const fingerprintOf = (key: Bytes): string => {
     const digest = digestOf(key);
-    if (fingerprintHash === "md5") return `MD5:${toHex(digest).replace(/(..)(?!$)/g, "$1:")}`;
-    return `SHA256:${toBase64(digest).replace(/=+$/, "")}`;
+    const text = hash === "MD5" ? toHex(digest).replace(/(..)(?!$)/g, "$1:") : toBase64(digest).replace(/=+$/, "");
+    return `${hash}:${text}`;
   };
   const pictureOf = (key: Bytes): string =>
-    randomart(digestOf(key), `${keyTypeName(keyType(key))} ${bitsOf(key)}`, fingerprintHash.toUpperCase());
+    randomart(digestOf(key), `${keyTypeName(keyType(key))} ${bitsOf(key)}`, hash);
   return {
-    async describe({ key }) {
+    async describe(unknown) {
+      const { key } = unknown;
       const same = (await load()).filter((line) => {
         const blob = line.marker === undefined ? knownKey(line)?.blob : undefined;
         return blob !== undefined && equal(blob, key);
@@ -72,25 +82,54 @@ export function createHostKeyReport(options: HostKeyReportOptions): HostKeyRepor
       const names = same.slice(0, mostNames).map(nameOfLine);
       const more = same.length - names.length;
       return {
-        address: address?.(),
+        address: address?.(unknown),
         fingerprint: fingerprintOf(key),
         ...(visualHostKey && { picture: pictureOf(key) }),
         otherNames: more > 0 ? [...names, `(${more} additional names omitted)`] : names,
       };
     },
-    async explain(query) {
-      const { key } = query;
-      const verdict = checkKnownHosts(await load(), query, hmacSha1);
-      const refused = { name: namesToLookUp(query)[0], keyType: keyType(key), fingerprint: fingerprintOf(key) };
-      if (verdict.status === "changed") return changedHostKeyWarning(refused, files[0], verdict.line);
-      if (verdict.status === "revoked") return revokedHostKeyWarning(refused);
-      return verdict.status === "unknown" ? unknownHostKeyWarning(refused) : [];
+    observe(check, print) {
+      if (typeof check !== "object" || !("check" in check)) return check;
+      const verifier: HostKeyVerifier = check;
+      return {
+        ...verifier,
+        async check(offer) {
+          const key = offer.certificate?.publicKey ?? offer.key;
+          const lookUp = async (): Promise<KnownHostsVerdict> =>
+            checkKnownHosts(await load(), { ...offer, key, certificate: undefined }, hmacSha1);
+          const presented = { name: namesToLookUp(offer)[0], keyType: keyType(key), fingerprint: fingerprintOf(key) };
+          const before = await lookUp();
+          try {
+            const isTrusted = await verifier.check(offer);
+            if (before.status === "unknown" && (await lookUp()).status === "trusted")
+              print(addedHostKeyWarning(presented), "info");
+            return isTrusted;
+          } catch (error) {
+            for (const line of refusalOf(before, presented, files[0], (error as Error).message)) print(line, "error");
+            throw error;
+          }
+        },
+      };
     },
     picture: (key) => `Host key fingerprint is ${fingerprintOf(key)}\n${pictureOf(key)}`,
   };
 }
 
 const hmacSha1: HmacSha1 = (key, data) => createHmac("sha1", key).update(data).digest();
+
+/** Returns the lines of ssh. A refusal for another reason, such as RevokedHostKeys, keeps its message. */
+function refusalOf(
+  verdict: KnownHostsVerdict,
+  presented: PresentedKey,
+  userFile: string | undefined,
+  message: string,
+): readonly string[] {
+  if (verdict.status === "changed") return changedHostKeyWarning(presented, userFile, verdict.line);
+  if (verdict.status === "revoked") return revokedHostKeyWarning(presented);
+  // The user has refused it.
+  if (message.startsWith("expected ask to accept")) return [];
+  return message.startsWith("expected a known host key") ? unknownHostKeyWarning(presented) : [message];
+}
 
 async function readLines(file: string): Promise<readonly KnownHostsLine[]> {
   try {

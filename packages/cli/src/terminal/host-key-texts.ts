@@ -54,8 +54,8 @@ export function keyTypeName(type: string): string {
   return names[type] ?? (type.startsWith("ecdsa-sha2-") ? "ECDSA" : sanitizeText(type));
 }
 
-/** A host key that is refused. */
-export interface RefusedHostKey {
+/** A host key as a server presented it. */
+export interface PresentedKey {
   /** the name that was looked up, such as `[localhost]:2222` */
   readonly name: string;
   readonly keyType: string;
@@ -70,7 +70,7 @@ const rule = "@".repeat(59);
  * hosts, `offending` the line with the known key.
  */
 export function changedHostKeyWarning(
-  { name, keyType, fingerprint }: RefusedHostKey,
+  { name, keyType, fingerprint }: PresentedKey,
   file: string | undefined,
   offending: { readonly file: string | undefined; readonly number: number; readonly keyType: string },
 ): readonly string[] {
@@ -83,8 +83,7 @@ export function changedHostKeyWarning(
     "IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!",
     "Someone could be eavesdropping on you right now (man-in-the-middle attack)!",
     "It is also possible that a host key has just been changed.",
-    `The fingerprint for the ${keyTypeName(keyType)} key sent by the remote host is`,
-    `${fingerprint}.`,
+    `The fingerprint for the ${keyTypeName(keyType)} key sent by the remote host is\n${fingerprint}.`,
     "Please contact your system administrator.",
     ...(file === undefined ? [] : [`Add correct host key in ${sanitizeText(file)} to get rid of this message.`]),
     `Offending ${keyTypeName(offending.keyType)} key in ${sanitizeText(place)}:${offending.number}`,
@@ -95,7 +94,7 @@ export function changedHostKeyWarning(
 }
 
 /** Returns the lines of ssh's warning about a revoked key. */
-export function revokedHostKeyWarning({ name, keyType }: RefusedHostKey): readonly string[] {
+export function revokedHostKeyWarning({ name, keyType }: PresentedKey): readonly string[] {
   const key = `${keyTypeName(keyType)} host key for ${sanitizeText(name)}`;
   return [
     rule,
@@ -108,8 +107,13 @@ export function revokedHostKeyWarning({ name, keyType }: RefusedHostKey): readon
   ];
 }
 
+/** Returns ssh's line about a key that was added to the user's file. */
+export function addedHostKeyWarning({ name, keyType }: PresentedKey): string {
+  return `Warning: Permanently added '${sanitizeText(name)}' (${keyTypeName(keyType)}) to the list of known hosts.`;
+}
+
 /** Returns ssh's line about a key that is not known. */
-export function unknownHostKeyWarning({ name, keyType }: RefusedHostKey): readonly string[] {
+export function unknownHostKeyWarning({ name, keyType }: PresentedKey): readonly string[] {
   return [
     `No ${keyTypeName(keyType)} host key is known for ${sanitizeText(name)} and you have requested strict checking.`,
   ];

@@ -16,12 +16,12 @@ export interface PromptsOptions {
   readonly batchMode?: boolean;
   /** how often to ask for a passphrase (NumberOfPasswordPrompts); default 3 */
   readonly attempts?: number;
-  /** Prints a line of ssh's log, such as `Permission denied, please try again.` Default: to standard error. */
-  readonly print?: (line: string) => void;
+  /**
+   * Prints a line of ssh's log, such as the error `Permission denied, please try again.` Default: to standard error.
+   */
+  readonly print?: (line: string, level: "error" | "info") => void;
   /** Called before each question, for example to clear a status line. */
   readonly beforeQuestion?: () => void;
-  /** what the dialogue about an unknown host key shows besides the key */
-  readonly describeHostKey?: (key: UnknownHostKey) => Promise<HostKeyDescription> | HostKeyDescription;
 }
 
 /** Details of an unknown host key. All of them are optional. */
@@ -51,7 +51,7 @@ export interface Prompts {
   password(login: PromptLogin): Promise<string>;
   keyboardInteractive(request: InteractiveRequest, login: PromptLogin): Promise<readonly string[]>;
   /** Asks whether to trust a host key: `yes`, `no`, or its fingerprint. */
-  confirmHostKey(key: UnknownHostKey): Promise<boolean>;
+  confirmHostKey(key: UnknownHostKey, description?: HostKeyDescription): Promise<boolean>;
   /** Asks a question that `yes` answers. `no`, nothing, or no terminal is `false`. */
   confirm(text: string): Promise<boolean>;
   /**
@@ -75,7 +75,7 @@ export interface Prompts {
  * ^C they reject with `PromptInterrupted`, and the process gets SIGINT.
  */
 export function createPrompts(options: PromptsOptions = {}): Prompts {
-  const { env = process.env, batchMode = false, attempts = 3, beforeQuestion, describeHostKey } = options;
+  const { env = process.env, batchMode = false, attempts = 3, beforeQuestion } = options;
   const print = options.print ?? ((line: string) => process.stderr.write(`${line}\n`));
   const passphrases = new Map<string, string>();
   const asked = new Set<string>();
@@ -129,20 +129,19 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
     password(login) {
       const name = nameOf(login);
       const key = `${name}:${login.port}`;
-      if (asked.has(key)) print("Permission denied, please try again.");
+      if (asked.has(key)) print("Permission denied, please try again.", "error");
       asked.add(key);
       return ask(`${name}'s password: `, false);
     },
     async keyboardInteractive({ name, instruction, prompts }, login) {
-      if (name !== "") print(sanitizeText(name));
-      if (instruction !== "") print(sanitizeText(instruction, true));
+      if (name !== "") print(sanitizeText(name), "info");
+      if (instruction !== "") print(sanitizeText(instruction, true), "info");
       const answers: string[] = [];
       for (const { prompt, echo } of prompts)
         answers.push(await ask(`(${nameOf(login)}) ${sanitizeText(prompt, true)}`, echo));
       return answers;
     },
-    async confirmHostKey(key) {
-      const description = (await describeHostKey?.(key)) ?? {};
+    async confirmHostKey(key, description = {}) {
       const { fingerprint = key.fingerprint } = description;
       const text = hostKeyQuestion({ ...description, key, fingerprint });
       return await choose(text, "Please type 'yes', 'no' or the fingerprint: ", fingerprint);

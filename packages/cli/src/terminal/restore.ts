@@ -15,9 +15,12 @@ export function restoreAtExit(restore: () => void): () => void {
   };
   const stop = (): void => {
     process.off("exit", restore);
+    process.off("uncaughtExceptionMonitor", restore);
     for (const signal of fatalSignals) process.off(signal, onSignal);
   };
   process.on("exit", restore);
+  // Before Node.js prints the error.
+  process.on("uncaughtExceptionMonitor", restore);
   for (const signal of fatalSignals) process.on(signal, onSignal);
   return stop;
 }

@@ -47,12 +47,12 @@ export function openTerminal(): Terminal | undefined {
 
 class StdinTerminal implements Terminal {
   readonly input: tty.ReadStream;
-  /** only for the size: standard output may be a file */
-  readonly #output = new tty.WriteStream(0);
   readonly #listeners = new Set<(size: TerminalSize) => void>();
   #isRaw = false;
   #stopRestoring: (() => void) | undefined;
   #modes: Bytes | undefined;
+  /** the settings before raw mode, as `stty -g` prints them */
+  #saved: string | undefined;
   #suspended = false;
 
   constructor(input: tty.ReadStream) {
@@ -75,7 +75,10 @@ class StdinTerminal implements Terminal {
   }
 
   size(): TerminalSize {
-    const [columns = 0, rows = 0] = this.#output.getWindowSize();
+    // A stream reads the size once, when it is created. Those of standard output and error may be files.
+    const probe = new tty.WriteStream(0);
+    const [columns = 0, rows = 0] = probe.getWindowSize();
+    probe.destroy();
     return { columns, rows };
   }
 
@@ -114,8 +117,12 @@ class StdinTerminal implements Terminal {
 
   /** libuv keeps the modes of before, and restores them when raw mode ends. So what stty changed is undone, too. */
   #apply(on: boolean): void {
+    const hasStty = process.platform !== "win32";
+    if (on && hasStty) this.#saved = stty(0, "-g")?.trim();
     this.input.setRawMode(on);
-    if (on && process.platform !== "win32") stty(0, ...rawFlags);
+    if (on && hasStty) stty(0, ...rawFlags);
+    // A stream that was destroyed has no handle any more.
+    if (!on && this.input.destroyed && this.#saved !== undefined) stty(0, this.#saved);
   }
 
   readonly #resized = (): void => {

@@ -1,4 +1,4 @@
-/** One tunnel of a configuration: starts it, keeps its forwardings, and changes it when the configuration changes. @module */
+/** One tunnel of a configuration, with its forwardings. It changes with the configuration. @module */
 import {
   type Forwarding,
   type ForwardingStats,
@@ -42,6 +42,8 @@ interface Run {
 /** The wait before a port that was refused is requested again. It grows, up to `maxRetryMs`. */
 const retryMs = 1_000;
 const maxRetryMs = 30_000;
+/** The longest wait for the server to confirm that a port is free. */
+const freeMs = 3_000;
 /** An attempt that takes longer than its limit by this much hangs. */
 const hangMs = 60_000;
 
@@ -51,7 +53,7 @@ export class ManagedTunnel {
   readonly #context: ManagedTunnelContext;
   #config: TunnelConfig;
   #run: Run | undefined;
-  /** of the last run, for the status */
+  /** shown also after the run has ended */
   #server = "";
   #state: TunnelStatus["state"] = "new";
   #since = Date.now();
@@ -119,7 +121,7 @@ export class ManagedTunnel {
     run.tunnel.closed.catch((error: Error) => this.#ended(run, error));
   }
 
-  /** Applies another configuration. What stays the same stays connected. */
+  /** Applies another configuration. A connection and forwardings that stay the same are kept. */
   async update(config: TunnelConfig): Promise<void> {
     const run = this.#run;
     this.#config = config;
@@ -145,8 +147,11 @@ export class ManagedTunnel {
     this.#run = undefined;
     this.#become("stopped");
     if (run === undefined) return;
-    await Promise.allSettled([...run.entries.values()].map((entry) => closeEntry(entry)));
-    this.#drain(run.tunnel.close({ drainMs: this.#context.drainMs(), signal: this.#drainAbort.signal }));
+    await Promise.all([...run.entries.values()].map((entry) => closeEntry(entry)));
+    const drainMs = this.#context.drainMs();
+    // A server that does not answer does not close the connection, either.
+    const signal = AbortSignal.any([this.#drainAbort.signal, AbortSignal.timeout(drainMs + freeMs)]);
+    this.#drain(run.tunnel.close({ drainMs, signal }));
   }
 
   /** Resolves once the connections of what was stopped have finished, or their time is over. */
@@ -217,7 +222,7 @@ export class ManagedTunnel {
     const wanted = new Map(specs.map((spec) => [spec.key, spec]));
     const removed = [...run.entries].filter(([key]) => !wanted.has(key));
     for (const [key] of removed) run.entries.delete(key);
-    if (removed.length > 0) await Promise.allSettled(removed.map(([, entry]) => closeEntry(entry)));
+    if (removed.length > 0) await Promise.all(removed.map(([, entry]) => closeEntry(entry)));
     for (const [key, spec] of wanted) {
       if (run.entries.has(key)) continue;
       const entry: Entry = { spec, stop: new AbortController(), forwarding: undefined, error: undefined, failures: 0 };
@@ -236,7 +241,7 @@ export class ManagedTunnel {
       entry.error = error;
       this.#note(error);
       const message = `the forwarding of ${spec.listen} to ${spec.target} is not open: ${error.message}`;
-      if (error.message !== previous?.message) this.#context.log({ level: "warn", event: "forwardingfailed", message });
+      if (error.message !== previous?.message) this.#context.log({ level: "warn", event: "forwarding", message });
       if (isTemporary(entry))
         setTimeout(
           () => {
@@ -300,9 +305,14 @@ export class ManagedTunnel {
   }
 }
 
+/** Frees a port, or gives up after a while, because the server may be gone. */
 async function closeEntry({ stop, forwarding }: Entry): Promise<void> {
   stop.abort();
-  await forwarding?.close();
+  try {
+    await forwarding?.close({ signal: AbortSignal.timeout(freeMs) });
+  } catch {
+    // A server that refuses, or does not answer. The port is freed with the connection.
+  }
 }
 
 function stateOf(entry: Entry): ForwardStatus["state"] {

@@ -1,4 +1,5 @@
 /** Runs `postern up`. @module */
+import { closeSync, openSync } from "node:fs";
 import { parseOptions } from "../help/parse-options.ts";
 import { UsageError } from "../help/usage-error.ts";
 import { createLogSink } from "../system/log.ts";
@@ -18,22 +19,35 @@ export async function runUp(args: readonly string[]): Promise<number> {
   if (values.check === true) return 0;
   const sink = createLogSink({ format, file: logFile, level: config.log?.level });
   const notifier = createNotifier({
-    onError: ({ message }) => sink.log({ level: "warn", event: "notifyfailed", message }),
+    onError: ({ message }) => sink.log({ level: "warn", event: "notify", message }),
   });
   const up = await startUp({ file, config, env: process.env, sink, notifier });
-  const reload = (): void => {
+  const stop = (): void => up.stop();
+  const hadTerminal = process.stdin.isTTY || process.stderr.isTTY;
+  const hangUp = (): void => {
+    // The same signal announces that the terminal was closed.
+    if (hadTerminal && !hasTerminal()) return stop();
     sink.reopen();
     void up.reload({ restart: true });
   };
-  const stop = (): void => up.stop();
-  process.on("SIGHUP", reload);
+  process.on("SIGHUP", hangUp);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   try {
     return await up.ended;
   } finally {
-    process.off("SIGHUP", reload);
+    process.off("SIGHUP", hangUp);
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.off(signal, stop);
     await notifier.close();
     sink.close();
+  }
+}
+
+/** Whether the process still has a controlling terminal: a hang-up takes it away (tty(4)). */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -46,7 +46,12 @@ export interface UpStatus {
 /** Returns one line for a service manager, such as `2 of 3 tunnels are open; wiki: waiting`. */
 export function statusLine({ tunnels, configError }: UpStatus): string {
   const open = tunnels.filter(isOpen);
-  const others = tunnels.filter((one) => !isOpen(one)).map(({ name, state }) => `${name}: ${state}`);
+  const others = tunnels
+    .filter((one) => !isOpen(one))
+    .map(({ name, state, forwardings }) => {
+      const done = forwardings.filter((one) => one.state === "open").length;
+      return `${name}: ${state === "open" ? `${done} of ${forwardings.length} forwardings` : state}`;
+    });
   const shown = others.length > 5 ? [...others.slice(0, 5), `${others.length - 5} more`] : others;
   const parts = [`${open.length} of ${tunnels.length} tunnels are open`, ...shown];
   return [...parts, ...(configError === undefined ? [] : ["the changed file has a mistake"])].join("; ");

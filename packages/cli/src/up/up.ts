@@ -1,4 +1,4 @@
-/** The life of `postern up`: configuration, tunnels, control socket, health checks and messages to the service manager. @module */
+/** The life of `postern up`: its tunnels, reloads, control socket, health checks and end. @module */
 import type { LogFields, LogLevel } from "@postern/ssh";
 import type { LogSink } from "../system/log.ts";
 import type { Notifier } from "../system/notify.ts";
@@ -12,7 +12,7 @@ import { Manager } from "./manager.ts";
 import { statusLine, type UpStatus } from "./status.ts";
 import { watchFile } from "./watch-file.ts";
 
-/** What `up` needs. */
+/** Options of {@link startUp}. */
 export interface UpOptions {
   /** the absolute path of the configuration */
   readonly file: string;
@@ -149,10 +149,11 @@ class Process implements Up {
         this.#log("info", "reloaded", "the configuration was read again");
       } catch (error) {
         this.#configError = (error as Error).message;
-        this.#log("error", "configerror", `the configuration is not used: ${this.#configError}`);
+        this.#log("error", "config", `the configuration is not used: ${this.#configError}`);
       }
       if (restart) await this.#manager.restartEnded();
-      this.#options.notifier.ready(statusLine(this.status()));
+      this.#statusLine = statusLine(this.status());
+      this.#options.notifier.ready(this.#statusLine);
     });
   }
 

@@ -39,7 +39,7 @@ describe("the man page", () => {
     if (error !== undefined) return console.log("not checked: groff is not installed");
     // A character that is printed over itself is bold, and one over an underscore is in italics.
     const plain = stdout.split(/.[\b]/s).join("").replaceAll(/\s+/g, " ");
-    expect(plain).toContain("It's the \\ of `commands`, and ~/.ssh/config – applies.");
+    expect(plain).toContain("It's the \\ of commands, and ~/.ssh/config – applies.");
     expect(plain).toContain(".starts with a dot 'quoted'");
     expect(plain).toContain("postern -N -R 8080:localhost:80 me@example.com");
   });

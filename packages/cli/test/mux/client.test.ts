@@ -272,7 +272,7 @@ function shares(
       return await text(channel.readable);
     });
     expect(await Promise.all(echoes)).toEqual(["knock 0", "knock 1", "knock 2"]);
-    // A refused channel ends the master of ssh 9.2.
+    // A refused channel ends the master of ssh (9.2, 10.0 and 10.6).
     if (kind === "ours") {
       const refused = connection.openTcp({ host: "127.0.0.1", port: 1 });
       await expect(refused).rejects.toMatchObject({ code: "refused", reason: 2 });
@@ -358,6 +358,9 @@ describe("connectToMaster without a master", () => {
     expect(await connectToMaster({ path: missing, controlMaster: "no", forwards: [], output })).toBeUndefined();
     expect(output.text).toMatchObject({ errors: "", debug: `Control socket "${missing}" does not exist\n` });
     expect(await connectToMaster({ path, controlMaster: "yes", forwards: [], output })).toBeUndefined();
+    const explicit = { path: missing, controlMaster: "no", proxy: true, forwards: [], output } as const;
+    expect(await connectToMaster(explicit)).toBeUndefined();
+    expect(output.text.errors).toBe(`Control socket connect(${missing}): No such file or directory\n`);
   });
 
   it("removes a stale socket with ControlMaster auto only", async () => {

@@ -1,52 +1,16 @@
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createNotifier } from "../../src/system/notify.ts";
+import { lacksManager, startManager } from "./service-manager.ts";
 
-const isMissing = ["perl", "systemd-notify"].some((program) => spawnSync(program, ["--version"]).error !== undefined);
-if (isMissing)
-  process.stderr.write("skipped: expected perl and systemd-notify for the messages to a service manager\n");
-
+const isMissing = lacksManager();
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup();
 });
 
-/** A UNIX datagram socket in the place of systemd's. */
-async function manager() {
-  const folder = mkdtempSync(join(tmpdir(), "postern-notify-"));
-  const socket = join(folder, "notify");
-  const child = spawn("perl", [join(import.meta.dirname, "datagram-receiver.pl"), socket]);
-  cleanups.push(() => {
-    child.kill("SIGKILL");
-    rmSync(folder, { recursive: true });
-  });
-  let text = "";
-  const checks = new Set<() => void>();
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-    for (const check of checks) check();
-  });
-  const lines = (): string[] => text.split("\n").slice(1, -1);
-  const until = (isEnough: () => boolean): Promise<void> =>
-    new Promise((resolve) => {
-      const check = (): void => {
-        if (!isEnough()) return;
-        checks.delete(check);
-        resolve();
-      };
-      checks.add(check);
-      check();
-    });
-  await until(() => text.includes("listening\n"));
-  return { socket, lines, until };
-}
-
 describe.skipIf(isMissing)("createNotifier with systemd-notify", () => {
   it("sends the states of a service in their order (sd_notify(3))", async () => {
-    const { socket, lines, until } = await manager();
+    const { socket, lines, until } = await startManager((cleanup) => cleanups.push(cleanup));
     const notifier = createNotifier({ env: { PATH: process.env.PATH, NOTIFY_SOCKET: socket } });
     notifier.ready("2 tunnels are open");
     notifier.reloading();
@@ -63,7 +27,7 @@ describe.skipIf(isMissing)("createNotifier with systemd-notify", () => {
   });
 
   it("sends WATCHDOG=1 at half of WATCHDOG_USEC while the service is alive", async () => {
-    const { socket, lines, until } = await manager();
+    const { socket, lines, until } = await startManager((cleanup) => cleanups.push(cleanup));
     const env = { PATH: process.env.PATH, NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
     const notifier = createNotifier({ env });
     expect(notifier.watchdogMs).toBe(50);

@@ -79,6 +79,12 @@ describe("the configuration of postern up", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(schema);
   });
 
+  it("of the documentation has no mistake", () => {
+    const page = readFileSync(join(import.meta.dirname, "../../../../docs/many-tunnels.md"), "utf8");
+    const [, example = ""] = /```json\n(.*?)```/s.exec(page) ?? [];
+    expect(Object.keys(read(JSON.parse(example)).tunnels)).toEqual(["shop", "wiki", "preview"]);
+  });
+
   it("may have every option that the types have", () => {
     expect(read(full).tunnels.shop?.forwards?.[0]).toEqual(full.tunnels.shop?.forwards?.[0]);
   });

@@ -13,7 +13,7 @@ import type { TunnelStatus } from "../../src/up/status.ts";
 import { startUp, type Up } from "../../src/up/up.ts";
 
 /** The fingerprint of the host, by ssh-keygen -l. */
-export const hostFingerprint = "SHA256:rr1ev+W69ZCB7nh4k9WnBxY9sXAMoPm58l4oAqxHgt0";
+const hostFingerprint = "SHA256:rr1ev+W69ZCB7nh4k9WnBxY9sXAMoPm58l4oAqxHgt0";
 export const secret = "correct-horse-battery-staple";
 
 const cleanups: (() => unknown)[] = [];

@@ -1,8 +1,8 @@
 /** Comments in JSON. @module */
 
 /**
- * Replaces comments (`// …` and the other form of JavaScript) and commas before a closing bracket by spaces, so that the
- * positions of errors stay.
+ * Replaces comments (`// …` and the other form of JavaScript) and commas before a closing bracket by spaces, so that
+ * the positions of errors stay.
  */
 export function withoutComments(text: string): string {
   const parts = text.match(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\/|[\s\S]/g) ?? [];

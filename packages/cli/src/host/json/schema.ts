@@ -17,7 +17,11 @@ const whole = (description: string, minimum = 0, maximum = Number.MAX_SAFE_INTEG
   maximum,
   description,
 });
-const choice = (description: string, values: readonly string[]): Schema => ({ type: "string", enum: values, description });
+const choice = (description: string, values: readonly string[]): Schema => ({
+  type: "string",
+  enum: values,
+  description,
+});
 const list = (items: Schema, description: string, minItems = 0): Schema => ({
   type: "array",
   minItems,
@@ -31,8 +35,7 @@ const object = (
   required: readonly string[] = [],
 ): Schema => ({ type: "object", properties, required, additionalProperties: false, description });
 
-const patterns = (description: string): Schema =>
-  list({ type: "string", minLength: 1, maxLength: 1024 }, description);
+const patterns = (description: string): Schema => list({ type: "string", minLength: 1, maxLength: 1024 }, description);
 
 const limits: Readonly<Record<string, Schema>> = {
   connections: whole("Clients at once.", 1),
@@ -59,7 +62,11 @@ const limits: Readonly<Record<string, Schema>> = {
         delayMs: whole("The delay of the answer to the first wrong password. It doubles with each further one."),
         maxDelayMs: whole("The longest delay."),
         maxSources: whole("Sources that are remembered.", 1),
-        exempt: { type: "string", maxLength: 65_536, description: "Addresses and networks without penalties, separated by commas." },
+        exempt: {
+          type: "string",
+          maxLength: 65_536,
+          description: "Addresses and networks without penalties, separated by commas.",
+        },
       }),
     ],
   },
@@ -83,9 +90,17 @@ const user = object("How one user may log in, and what the user may forward.", {
   password: text("The hash of the password, as `postern host hash` prints it.", {
     pattern: "^\\$(?:scrypt|argon2id)\\$",
   }),
-  keys: list(text("A line of an authorized_keys file.", { maxLength: 16_384 }), "Public keys, with options before them."),
-  keysFiles: list(path("A file of keys."), "Files in the form of authorized_keys. They are read at the start and on SIGHUP."),
-  permitListen: patterns("The ports that the user may listen on, such as `localhost:8080` or `localhost:*`. Default: every port, no UNIX socket."),
+  keys: list(
+    text("A line of an authorized_keys file.", { maxLength: 16_384 }),
+    "Public keys, with options before them.",
+  ),
+  keysFiles: list(
+    path("A file of keys."),
+    "Files in the form of authorized_keys. They are read at the start and on SIGHUP.",
+  ),
+  permitListen: patterns(
+    "The ports that the user may listen on, such as `localhost:8080` or `localhost:*`. Default: every port, no UNIX socket.",
+  ),
   permitOpen: patterns("The targets that the user may connect to, such as `db.internal:5432`. Default: none."),
 });
 
@@ -95,12 +110,20 @@ export const hostSchema: RootSchema = {
   type: "object",
   properties: {
     $schema: { type: "string", maxLength: 1024, description: "The address of this schema, for editors." },
-    listen: list(place("An address and a port."), "Where clients connect, such as `0.0.0.0:2222`, `[::]:2222`, or `2222` for all addresses.", 1),
+    listen: list(
+      place("An address and a port."),
+      "Where clients connect, such as `0.0.0.0:2222`, `[::]:2222`, or `2222` for all addresses.",
+      1,
+    ),
     hostKeys: list(
       {
         anyOf: [
           path("A private key."),
-          object("A private key with a host certificate.", { key: path("The private key."), certificate: path("The certificate.") }, ["key"]),
+          object(
+            "A private key with a host certificate.",
+            { key: path("The private key."), certificate: path("The certificate.") },
+            ["key"],
+          ),
         ],
       },
       "Private keys, which clients know the host by. `postern host init` makes one.",
@@ -131,7 +154,9 @@ export const hostSchema: RootSchema = {
       description: "Whose new connection gets a port that a silent one holds. Default: `user`.",
       anyOf: [{ type: "boolean", const: false }, choice("Of the same user, or of the same key too.", ["user", "key"])],
     },
-    url: text("The public URL of a forwarding. `{user}`, `{port}` and `{address}` are replaced.", { pattern: "^https?://" }),
+    url: text("The public URL of a forwarding. `{user}`, `{port}` and `{address}` are replaced.", {
+      pattern: "^https?://",
+    }),
     limits: object("Limits. Those that are not named have their defaults.", limits),
     health: place("Where /health and /metrics are served over HTTP, for your own network only."),
     drainMs: whole("How long open channels may take to end after SIGTERM.", 0, 3_600_000),
@@ -147,7 +172,12 @@ export const hostSchema: RootSchema = {
   required: ["listen", "hostKeys", "users"],
   additionalProperties: false,
   $defs: {
-    path: { type: "string", minLength: 1, maxLength: 4096, description: "A path, relative to the folder of the configuration." },
+    path: {
+      type: "string",
+      minLength: 1,
+      maxLength: 4096,
+      description: "A path, relative to the folder of the configuration.",
+    },
     place: {
       type: "string",
       maxLength: 300,

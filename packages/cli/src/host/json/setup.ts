@@ -40,7 +40,7 @@ interface UserConfig extends Pick<UserPolicy, "password" | "permitListen" | "per
   readonly keysFiles?: readonly string[];
 }
 
-/** What the command line adds to a configuration. */
+/** The options of the command line that change a configuration. */
 export interface JsonOverrides {
   /** files of host keys, besides those of the configuration */
   readonly hostKeys: readonly string[];
@@ -114,7 +114,8 @@ function placesOf(text: string, path: string): readonly ListenPlace[] {
   const isBare = /^\d+$/.test(text);
   const { host = "", port } = isBare ? { port: text } : (splitHostPort(text) ?? {});
   const number = Number(port);
-  if (!(number >= 0 && number <= 65_535)) throw new ConfigError(`expected ${path} to have a port up to 65535, got ${port}`);
+  if (!(number >= 0 && number <= 65_535))
+    throw new ConfigError(`expected ${path} to have a port up to 65535, got ${port}`);
   return (isBare ? ["::", "0.0.0.0"] : [host]).map((one) => ({ host: one, port: number }));
 }
 
@@ -147,6 +148,8 @@ function parse(text: string): unknown {
     // The message of V8 quotes the text, which may hold secrets.
     const position = Number(/at position (\d+)/.exec((cause as Error).message)?.[1] ?? text.length);
     const before = text.slice(0, position).split("\n");
-    throw new ConfigError(`expected JSON, got a mistake at line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`);
+    throw new ConfigError(
+      `expected JSON, got a mistake at line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`,
+    );
   }
 }

@@ -1,17 +1,18 @@
 /** Lists of algorithms in sshd_config(5): those that OpenSSH knows are accepted, those that we have are used. @module */
-import { compatibleAlgorithms, hostAlgorithms } from "@postern/node";
-import type { Algorithms, PublicKeyAlgorithm } from "@postern/node";
+
 import { matchPattern } from "@postern/keys";
+import type { Algorithms, PublicKeyAlgorithm } from "@postern/node";
+import { compatibleAlgorithms, hostAlgorithms } from "@postern/node";
 
 /** Kinds of algorithms. */
-export type AlgorithmKind = "ciphers" | "macs" | "kex" | "keys";
+export type AlgorithmKind = "ciphers" | "macs" | "kex" | "keys" | "hostKeys";
 
 /** The kind of a keyword's algorithms, and sshd's words for a list with an unknown one. */
 export const algorithmKinds: Readonly<Record<string, { readonly kind: AlgorithmKind; readonly problem: string }>> = {
   Ciphers: { kind: "ciphers", problem: "Bad SSH2 cipher spec" },
   MACs: { kind: "macs", problem: "Bad SSH2 mac spec" },
   KexAlgorithms: { kind: "kex", problem: "Bad SSH2 KexAlgorithms" },
-  HostKeyAlgorithms: { kind: "keys", problem: "Bad key types" },
+  HostKeyAlgorithms: { kind: "hostKeys", problem: "Bad key types" },
   PubkeyAcceptedAlgorithms: { kind: "keys", problem: "Bad key types" },
   CASignatureAlgorithms: { kind: "keys", problem: "Bad key types" },
 };
@@ -25,7 +26,7 @@ export const offeredAlgorithms: Algorithms = {
 };
 
 /** Names that OpenSSH 9.2 to 10 knows (`ssh -Q`) and this host lacks. */
-const foreign: Readonly<Record<AlgorithmKind, string>> = {
+const foreign: Readonly<Record<Exclude<AlgorithmKind, "hostKeys">, string>> = {
   ciphers: "3des-cbc aes128-cbc aes192-cbc aes256-cbc rijndael-cbc@lysator.liu.se",
   macs:
     "hmac-sha1 hmac-sha1-96 hmac-md5 hmac-md5-96 umac-64@openssh.com umac-128@openssh.com " +
@@ -40,7 +41,10 @@ const foreign: Readonly<Record<AlgorithmKind, string>> = {
 /** Whether OpenSSH or this host knows an algorithm, or the text is a pattern. */
 export function isKnownAlgorithm(kind: AlgorithmKind, name: string): boolean {
   if (/[*?]/.test(name)) return true;
-  return foreign[kind].split(" ").includes(name) || offered(kind).some((one) => one.name === name);
+  return (
+    foreign[kind === "hostKeys" ? "keys" : kind].split(" ").includes(name) ||
+    offered(kind).some((one) => one.name === name)
+  );
 }
 
 /** Returns the names that a list selects, best first, relative to what this host offers. */
@@ -48,7 +52,8 @@ export function selectNames(kind: AlgorithmKind, list: string | undefined): read
   const defaults = offered(kind).map(({ name }) => name);
   if (list === undefined) return defaults;
   const [first = ""] = list;
-  const names = list.replace(/^[+^-]/, "").split(",");
+  const given = list.replace(/^[+^-]/, "").split(",");
+  const names = kind === "hostKeys" ? given.flatMap(withSha2) : given;
   const matching = names.flatMap((name) => defaults.filter((one) => matchPattern(one, name)));
   switch (first) {
     case "-":
@@ -63,6 +68,11 @@ export function selectNames(kind: AlgorithmKind, list: string | undefined): read
   }
 }
 
+/** RSA keys never sign with SHA-1 here, so their old name stands for signatures with SHA-2. */
+function withSha2(name: string): readonly string[] {
+  return name === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [name];
+}
+
 /** The algorithms of names. */
 export function pick<Algorithm extends { readonly name: string }>(
   all: readonly Algorithm[],
@@ -72,5 +82,7 @@ export function pick<Algorithm extends { readonly name: string }>(
 }
 
 function offered(kind: AlgorithmKind): readonly { readonly name: string }[] {
-  return kind === "keys" ? (offeredAlgorithms.hostKeys as readonly PublicKeyAlgorithm[]) : offeredAlgorithms[kind];
+  return kind === "keys" || kind === "hostKeys"
+    ? (offeredAlgorithms.hostKeys as readonly PublicKeyAlgorithm[])
+    : offeredAlgorithms[kind];
 }

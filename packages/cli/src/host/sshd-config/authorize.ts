@@ -2,7 +2,14 @@
 import { readFile } from "node:fs/promises";
 import { restrict } from "@postern/host";
 import { formatPublicKey, keyType, parsePublicKey, parseRevokedKeys } from "@postern/keys";
-import { algorithms, type Authorize, authorizedKeys, type HostDecision, type HostLoginAttempt, type Permissions } from "@postern/node";
+import {
+  type Authorize,
+  algorithms,
+  authorizedKeys,
+  type HostDecision,
+  type HostLoginAttempt,
+  type Permissions,
+} from "@postern/node";
 import { type Bytes, Reader } from "@postern/wire";
 import type { HostConnections } from "../connections.ts";
 import type { HostLogger } from "../logger.ts";
@@ -11,7 +18,7 @@ import { selectNames } from "./algorithm-names.ts";
 import { type MatchSubject, matchesList, matchesUser } from "./match.ts";
 import type { Settings, SshdConfig } from "./parse.ts";
 import { permissionsOf } from "./permissions.ts";
-import { fileOf, givenValue, isYes, numberOf, valueOf, wordsOf } from "./settings.ts";
+import { fileOf, givenValue, isYes, numberOf, textOf, wordsOf } from "./settings.ts";
 import { readUserFile, userPath } from "./user-files.ts";
 
 /** The parts that a decision needs. */
@@ -73,7 +80,8 @@ async function loginOf(attempt: HostLoginAttempt, policy: SystemPolicy): Promise
   const isFirst = connection.user !== attempt.user;
   connection.user = attempt.user;
   if (isFirst && why !== undefined && why !== "") logger.write("INFO", why);
-  else if (isFirst) logger.write("INFO", `Invalid user ${connections.nameOf(attempt.user)} from ${connections.placeOf(connection)}`);
+  else if (isFirst)
+    logger.write("INFO", `Invalid user ${connections.nameOf(attempt.user)} from ${connections.placeOf(connection)}`);
   return undefined;
 }
 
@@ -91,7 +99,7 @@ function accountProblem(account: Account, subject: MatchSubject, settings: Setti
   if (inGroup("DenyGroups")) return `${user} because a group is listed in DenyGroups`;
   if (list("AllowGroups").length > 0 && !inGroup("AllowGroups"))
     return `${user} because none of user's groups are listed in AllowGroups`;
-  const mayBeRoot = !["no", "forced-commands-only"].includes(valueOf(settings, "PermitRootLogin"));
+  const mayBeRoot = !["no", "forced-commands-only"].includes(textOf(settings, "PermitRootLogin"));
   return account.uid === 0 && !mayBeRoot ? `ROOT LOGIN REFUSED FROM ${subject.address}` : undefined;
 }
 
@@ -100,7 +108,8 @@ async function keyProblem(attempt: KeyAttempt, { settings }: Login): Promise<str
   const { algorithm, certificate, publicKey } = attempt;
   if (!isYes(settings, "PubkeyAuthentication")) return "PubkeyAuthentication is off";
   if (keysNeeded(settings) === Number.POSITIVE_INFINITY) return "AuthenticationMethods has no list of publickey alone";
-  const accepts = (name: string, list: string): boolean => selectNames("keys", givenValue(settings, list)).includes(name);
+  const accepts = (name: string, list: string): boolean =>
+    selectNames("keys", givenValue(settings, list)).includes(name);
   if (!accepts(algorithm, "PubkeyAcceptedAlgorithms"))
     return `signature algorithm ${algorithm} not in PubkeyAcceptedAlgorithms`;
   const least = numberOf(settings, "RequiredRSASize");
@@ -108,7 +117,8 @@ async function keyProblem(attempt: KeyAttempt, { settings }: Login): Promise<str
   if (bits !== undefined && bits < least) return `refusing RSA key: ${bits} bits, expected at least ${least}`;
   if (certificate !== undefined) {
     const signed = new Reader(certificate.signature, "signature").text();
-    if (!accepts(signed, "CASignatureAlgorithms")) return `CA signature algorithm ${signed} not in CASignatureAlgorithms`;
+    if (!accepts(signed, "CASignatureAlgorithms"))
+      return `CA signature algorithm ${signed} not in CASignatureAlgorithms`;
   }
   const file = fileOf(settings, "RevokedKeys");
   if (file === undefined) return undefined;

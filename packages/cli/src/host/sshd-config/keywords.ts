@@ -22,11 +22,11 @@ export type KeywordForm =
   | "special";
 
 /**
- * What this host does with a keyword: it has the effect of sshd_config(5); it is accepted without effect, because a host
- * that only forwards lacks what it is about; or a value other than the listed ones is refused, because without its effect
- * more would be permitted than the file says.
+ * The effect of a keyword on this host: it has the effect of sshd_config(5); it has it outside of Match blocks; it is
+ * accepted without effect, because a host that only forwards lacks what it is about; or a value other than the listed
+ * ones is refused, because without its effect more would be permitted than the file says.
  */
-export type KeywordUse = "used" | "ignored" | { readonly refusedUnless: readonly string[] };
+export type KeywordUse = "used" | "global" | "ignored" | { readonly refusedUnless: readonly string[] };
 
 /** A keyword of sshd_config(5). */
 export interface Keyword {
@@ -62,12 +62,19 @@ const rows: readonly Row[] = [
   ["UsePAM", "flag", "no", "global", "ignored", "PAM is native code"],
   ["LoginGraceTime", "time", "120", "global", "used"],
   ["X11DisplayOffset", "integer", "10", "match", "ignored"],
-  ["MaxAuthTries", "integer", "6", "match", "used", "the value outside Match blocks"],
-  ["MaxSessions", "integer", "10", "match", "used", "the value outside Match blocks"],
-  ["ClientAliveInterval", "time", "0", "match", "used", "the value outside Match blocks"],
-  ["ClientAliveCountMax", "integer", "3", "match", "used", "the value outside Match blocks"],
-  ["RequiredRSASize", "integer", "1024", "match", "used", "at least 2048, because shorter keys are refused in any case"],
-  ["StreamLocalBindMask", "octal", "0177", "match", "used", "the value outside Match blocks"],
+  ["MaxAuthTries", "integer", "6", "match", "global"],
+  ["MaxSessions", "integer", "10", "match", "global"],
+  ["ClientAliveInterval", "time", "0", "match", "global"],
+  ["ClientAliveCountMax", "integer", "3", "match", "global"],
+  [
+    "RequiredRSASize",
+    "integer",
+    "1024",
+    "match",
+    "used",
+    "at least 2048, because shorter keys are refused in any case",
+  ],
+  ["StreamLocalBindMask", "octal", "0177", "match", "global"],
   ["UnusedConnectionTimeout", "time", "none", "match", "ignored"],
   [
     "PermitRootLogin",
@@ -90,7 +97,14 @@ const rows: readonly Row[] = [
   ["GSSAPIKeyExchange", "flag", "no", "global", "ignored"],
   ["GSSAPIStrictAcceptorCheck", "flag", "yes", "global", "ignored"],
   ["GSSAPIStoreCredentialsOnRekey", "flag", "no", "global", "ignored"],
-  ["PasswordAuthentication", "flag", "yes", "match", "ignored", "system passwords are out of reach: the method is not offered"],
+  [
+    "PasswordAuthentication",
+    "flag",
+    "yes",
+    "match",
+    "ignored",
+    "system passwords are out of reach: the method is not offered",
+  ],
   [
     "KbdInteractiveAuthentication",
     "flag",
@@ -115,7 +129,14 @@ const rows: readonly Row[] = [
   ["AllowAgentForwarding", "flag", "yes", "match", "ignored", "agents are never forwarded"],
   ["DisableForwarding", "flag", "no", "match", "used"],
   ["AllowStreamLocalForwarding", forwarding, "yes", "match", "used"],
-  ["StreamLocalBindUnlink", "flag", "no", "match", "ignored", "a socket on which nothing listens is replaced, no other file is"],
+  [
+    "StreamLocalBindUnlink",
+    "flag",
+    "no",
+    "match",
+    "ignored",
+    "a socket on which nothing listens is replaced, no other file is",
+  ],
   ["FingerprintHash", { choice: ["md5", "sha256"] }, "SHA256", "global", "ignored", "fingerprints are SHA256"],
   ["ExposeAuthInfo", "flag", "no", "match", "ignored"],
   ["RefuseConnection", "flag", "no", "match", "used"],
@@ -124,7 +145,7 @@ const rows: readonly Row[] = [
   ["XAuthLocation", "word", "/usr/bin/xauth", "global", "ignored"],
   ["Ciphers", "algorithms", undefined, "global", "used"],
   ["MACs", "algorithms", undefined, "global", "used"],
-  ["Banner", "word", "none", "match", "used", "the value outside Match blocks; the file is read at the start and on SIGHUP"],
+  ["Banner", "word", "none", "match", "global", "the file is read at the start and on SIGHUP"],
   ["ForceCommand", "text", "none", "match", "ignored", "no command is ever run"],
   ["ChrootDirectory", "word", "none", "match", "ignored"],
   ["TrustedUserCAKeys", "word", "none", "match", "used"],
@@ -140,9 +161,16 @@ const rows: readonly Row[] = [
   ["KexAlgorithms", "algorithms", undefined, "global", "used"],
   ["CASignatureAlgorithms", "algorithms", undefined, "match", "used"],
   ["HostbasedAcceptedAlgorithms", "word", undefined, "match", "ignored"],
-  ["HostKeyAlgorithms", "algorithms", undefined, "global", "used"],
+  [
+    "HostKeyAlgorithms",
+    "algorithms",
+    undefined,
+    "global",
+    "used",
+    "`ssh-rsa` stands for `rsa-sha2-512` and `rsa-sha2-256`",
+  ],
   ["PubkeyAcceptedAlgorithms", "algorithms", undefined, "match", "used"],
-  ["LogLevel", "level", "INFO", "match", "used", "the value outside Match blocks"],
+  ["LogLevel", "level", "INFO", "match", "global"],
   ["SyslogFacility", "facility", "AUTH", "global", "used"],
   ["AuthorizedKeysFile", "words", ".ssh/authorized_keys .ssh/authorized_keys2", "match", "used"],
   ["HostKey", "lines", undefined, "global", "used"],
@@ -162,9 +190,16 @@ const rows: readonly Row[] = [
   ["PerSourceNetBlockSize", "special", "32:128", "global", "used"],
   ["PerSourcePenalties", "special", undefined, "global", "used", "without `crash`, `refuseconnection` and `overflow`"],
   ["PerSourcePenaltyExemptList", "word", "none", "global", "used"],
-  ["PermitTunnel", { choice: ["yes", "no", "point-to-point", "ethernet"] }, "no", "match", "ignored", "tunnels of packets are refused"],
+  [
+    "PermitTunnel",
+    { choice: ["yes", "no", "point-to-point", "ethernet"] },
+    "no",
+    "match",
+    "ignored",
+    "tunnels of packets are refused",
+  ],
   ["IPQoS", "words", "lowdelay throughput", "match", "ignored"],
-  ["RekeyLimit", "special", "0 0", "match", "used", "the value outside Match blocks"],
+  ["RekeyLimit", "special", "0 0", "match", "global"],
   ["PermitOpen", "special", "any", "match", "used"],
   ["PermitListen", "special", "any", "match", "used"],
   ["PermitUserEnvironment", "word", "no", "global", "ignored"],
@@ -186,32 +221,37 @@ export const keywords: readonly Keyword[] = rows.map(([name, form, byDefault, wh
   ...(note !== undefined && { note }),
 }));
 
-/** Other names of keywords, in lower case. */
-const aliases: Readonly<Record<string, string>> = {
-  challengeresponseauthentication: "kbdinteractiveauthentication",
-  skeyauthentication: "kbdinteractiveauthentication",
-  dsaauthentication: "pubkeyauthentication",
-  pubkeyacceptedkeytypes: "pubkeyacceptedalgorithms",
-  hostbasedacceptedkeytypes: "hostbasedacceptedalgorithms",
-  hostdsakey: "hostkey",
-  keepalive: "tcpkeepalive",
-};
+/** Other names of keywords. */
+const aliases = {
+  ChallengeResponseAuthentication: "KbdInteractiveAuthentication",
+  SKeyAuthentication: "KbdInteractiveAuthentication",
+  DSAAuthentication: "PubkeyAuthentication",
+  PubkeyAcceptedKeyTypes: "PubkeyAcceptedAlgorithms",
+  HostbasedAcceptedKeyTypes: "HostbasedAcceptedAlgorithms",
+  HostDSAKey: "HostKey",
+  KeepAlive: "TCPKeepAlive",
+} as const;
+const aliasByName = lowerCased(new Map(Object.entries(aliases)));
 
 /** Keywords that sshd accepts without effect, and says so. */
-const deprecated: ReadonlySet<string> = new Set(
-  (
-    "useprivilegeseparation uselogin keyregenerationinterval serverkeybits rhostsauthentication " +
-    "rhostsrsaauthentication rsaauthentication kerberostgtpassing afstokenpassing verifyreversemapping " +
-    "reversemappingcheck authorizedkeysfile2 checkmail gssusesessioncredcache"
-  ).split(" "),
-);
+const deprecated = (
+  "UsePrivilegeSeparation UseLogin KeyRegenerationInterval ServerKeyBits RhostsAuthentication " +
+  "RhostsRSAAuthentication RSAAuthentication KerberosTGTPassing AFSTokenPassing VerifyReverseMapping " +
+  "ReverseMappingCheck AuthorizedKeysFile2 CheckMail GSSUseSessionCCache"
+)
+  .toLowerCase()
+  .split(" ");
 
-const byName: ReadonlyMap<string, Keyword> = new Map(keywords.map((one) => [one.name.toLowerCase(), one]));
+const byName = lowerCased(new Map(keywords.map((one) => [one.name, one])));
 
 /** Returns a keyword by its name in any case; `deprecated` and `obsolete` for those that have no effect in sshd either. */
 export function keywordOf(given: string): Keyword | "deprecated" | "obsolete" | undefined {
   const name = given.toLowerCase();
   if (name === "protocol") return "obsolete";
-  if (deprecated.has(name)) return "deprecated";
-  return byName.get(Object.hasOwn(aliases, name) ? (aliases[name] ?? "") : name);
+  if (deprecated.includes(name)) return "deprecated";
+  return byName.get(aliasByName.get(name)?.toLowerCase() ?? name);
+}
+
+function lowerCased<Value>(map: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> {
+  return new Map([...map].map(([name, value]) => [name.toLowerCase(), value]));
 }

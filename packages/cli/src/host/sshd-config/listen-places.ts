@@ -1,6 +1,6 @@
 /** The addresses of Port, ListenAddress and AddressFamily. @module */
 import type { Settings } from "./parse.ts";
-import { valueOf, wordsOf } from "./settings.ts";
+import { textOf, wordsOf } from "./settings.ts";
 import { splitHostPort } from "./values.ts";
 
 /** An address and a port. */
@@ -11,7 +11,7 @@ export interface ListenPlace {
 
 /** As sshd: each ListenAddress without a port has every Port; without one, all addresses of the family. */
 export function listenPlaces(settings: Settings): readonly ListenPlace[] {
-  const family = valueOf(settings, "AddressFamily");
+  const family = textOf(settings, "AddressFamily");
   const ports = wordsOf(settings, "Port").map(Number);
   const given = wordsOf(settings, "ListenAddress");
   const all = ["::", "0.0.0.0"].filter((host) => fits(host, family));

@@ -1,7 +1,7 @@
 /** The conditions of Match blocks, and the patterns of AllowUsers and its kin: sshd_config(5). @module */
 import { AddressList } from "@postern/host";
 import { matchPattern } from "@postern/keys";
-import { BadLineError } from "./config-error.ts";
+import { HostConfigError } from "./config-error.ts";
 import type { SshdConfigLine } from "./read-line.ts";
 
 /** The connection and user that Match blocks are about. */
@@ -27,10 +27,10 @@ export interface MatchBlock {
   readonly needsGroups: boolean;
 }
 
-/** @throws BadLineError in the words of sshd */
+/** @throws HostConfigError in the words of sshd */
 export function readMatch({ file, line, args }: SshdConfigLine): MatchBlock {
-  const bad = (detail?: string): BadLineError =>
-    new BadLineError(`${detail === undefined ? "" : `${detail}\n`}${file} line ${line}: Bad Match condition`);
+  const bad = (detail: string): HostConfigError =>
+    new HostConfigError(`${detail}\n${file} line ${line}: Bad Match condition`);
   const conditions: Condition[] = [];
   let needsGroups = false;
   for (let i = 0; i < args.length; i++) {

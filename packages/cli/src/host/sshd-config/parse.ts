@@ -67,7 +67,9 @@ export function readSshdConfig({ file, settings, ports = [] }: SshdConfigSource)
 class Reader {
   readonly entries: Entry[] = [];
   readonly notes: ConfigNote[] = [];
-  readonly #bad: string[] = [];
+  /** The messages before the end: the wrong lines, and others in between. */
+  readonly #printed: string[] = [];
+  #bad = 0;
   readonly #ports: readonly number[];
   #block: MatchBlock | undefined;
   #files = 0;
@@ -83,21 +85,22 @@ class Reader {
       if (line !== undefined) this.#line(line, depth);
     } catch (error) {
       if (!(error instanceof BadLineError)) throw this.#withEarlier(error);
-      this.#bad.push(error.message);
+      this.#printed.push(error.message);
+      this.#bad++;
     }
   }
 
   /** sshd ends at once if an option of the command line is wrong. */
   endCommandLine(): void {
-    if (this.#bad.length > 0) throw new HostConfigError(this.#bad.join("\n"), 1);
+    if (this.#bad > 0) throw new HostConfigError(this.#printed.join("\n"), 1);
     this.#block = undefined;
   }
 
   /** @throws HostConfigError if a line was wrong */
   check(file: string): void {
-    if (this.#bad.length === 0) return;
-    const end = `${file}: terminating, ${this.#bad.length} bad configuration options`;
-    throw new HostConfigError([...this.#bad, end].join("\n"));
+    if (this.#bad === 0) return;
+    const end = `${file}: terminating, ${this.#bad} bad configuration options`;
+    throw new HostConfigError([...this.#printed, end].join("\n"));
   }
 
   file(path: string, depth: number, mustExist: boolean): void {
@@ -128,7 +131,9 @@ class Reader {
     const place = `${line.file} line ${line.line}`;
     if (keyword === "deprecated" || keyword === "obsolete") {
       const level = keyword === "deprecated" ? "INFO" : "DEBUG1";
-      this.notes.push({ level, text: `${place}: Deprecated option ${line.keyword}` });
+      const text = `${place}: Deprecated option ${line.keyword}`;
+      this.notes.push({ level, text });
+      if (level === "INFO") this.#printed.push(text);
       return;
     }
     if (this.#block !== undefined && !keyword.inMatch)
@@ -136,6 +141,8 @@ class Reader {
     const values = valuesOf(keyword, line);
     if (keyword.name === "Port" && !this.#ports.includes(Number(values[0])) && this.#ports.length > 0) return;
     this.entries.push({ keyword, values, block: this.#block });
+    if (keyword.use === "global" && this.#block !== undefined)
+      this.notes.push({ level: "INFO", text: `${place}: ${keyword.name} has no effect in a Match block` });
     if (keyword.use === "ignored") {
       const why = keyword.note === undefined ? "" : `: ${keyword.note}`;
       this.notes.push({ level: "DEBUG1", text: `${place}: ${keyword.name} has no effect${why}` });
@@ -154,15 +161,15 @@ class Reader {
     }
   }
 
-  /** Lines that were counted before come first, as sshd prints them. */
+  /** Earlier messages come first, as sshd prints them at once. */
   #withEarlier(error: unknown): unknown {
-    if (!(error instanceof HostConfigError) || this.#bad.length === 0) return error;
-    return new HostConfigError([...this.#bad, error.message].join("\n"));
+    if (!(error instanceof HostConfigError) || this.#printed.length === 0) return error;
+    return new HostConfigError([...this.#printed, error.message].join("\n"), error.status);
   }
 }
 
 /** Keywords whose values of several lines add up. */
-const accumulating: ReadonlySet<string> = new Set(["port", "listenaddress", "subsystem"]);
+const accumulating: ReadonlySet<string> = new Set(["Port", "ListenAddress", "Subsystem"]);
 
 function configOf(entries: readonly Entry[], notes: readonly ConfigNote[]): SshdConfig {
   const global = collect(entries.filter(({ block }) => block === undefined));
@@ -187,7 +194,7 @@ function collect(entries: readonly Entry[]): Map<string, readonly string[]> {
     const name = keyword.name.toLowerCase();
     const known = result.get(name);
     if (known === undefined) result.set(name, values);
-    else if (keyword.form === "lines" || accumulating.has(name)) result.set(name, [...known, ...values]);
+    else if (keyword.form === "lines" || accumulating.has(keyword.name)) result.set(name, [...known, ...values]);
   }
   return result;
 }

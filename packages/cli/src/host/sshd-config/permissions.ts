@@ -1,14 +1,15 @@
 /** The permissions that sshd_config(5) gives to a user. @module */
-import type { Permissions } from "@postern/node";
+
 import type { GatewayPorts } from "@postern/host";
+import type { Permissions } from "@postern/node";
 import type { Settings } from "./parse.ts";
-import { isYes, valueOf, wordsOf } from "./settings.ts";
+import { isYes, textOf, wordsOf } from "./settings.ts";
 
 /** Returns what a user may forward. Ports below 1024 are for root, as in sshd. */
 export function permissionsOf(settings: Settings, uid: number): Permissions {
   const isOff = isYes(settings, "DisableForwarding");
-  const tcp = isOff ? "no" : valueOf(settings, "AllowTcpForwarding");
-  const sockets = isOff ? "no" : valueOf(settings, "AllowStreamLocalForwarding");
+  const tcp = isOff ? "no" : textOf(settings, "AllowTcpForwarding");
+  const sockets = isOff ? "no" : textOf(settings, "AllowStreamLocalForwarding");
   const list = (name: string): readonly string[] => {
     const values = wordsOf(settings, name);
     if (values[0] === "any") return ["*:*"];
@@ -17,7 +18,7 @@ export function permissionsOf(settings: Settings, uid: number): Permissions {
   return {
     permitListen: [...(allows(tcp, "remote") ? list("PermitListen") : []), ...paths(allows(sockets, "remote"))],
     permitOpen: [...(allows(tcp, "local") ? list("PermitOpen") : []), ...paths(allows(sockets, "local"))],
-    gatewayPorts: valueOf(settings, "GatewayPorts") as GatewayPorts,
+    gatewayPorts: textOf(settings, "GatewayPorts") as GatewayPorts,
     lowestPort: uid === 0 ? 0 : 1024,
   };
 }

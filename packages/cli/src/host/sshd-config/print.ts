@@ -1,8 +1,8 @@
 /** Prints the effective configuration, as `sshd -T`. @module */
 import { type AlgorithmKind, algorithmKinds, selectNames } from "./algorithm-names.ts";
 import { keywords } from "./keywords.ts";
-import type { Settings } from "./parse.ts";
 import { type ListenPlace, listenPlaces } from "./listen-places.ts";
+import type { Settings } from "./parse.ts";
 import { givenValue, wordsOf } from "./settings.ts";
 
 /** Returns the lines. `hostKeys` are the files that are used. */
@@ -38,5 +38,7 @@ function printPenalties(values: readonly string[]): string {
   if (values[0] === "no") return "no";
   const given = new Map(values.filter((one) => one.includes(":")).map((one) => one.split(":") as [string, string]));
   const defaults = "authfail:5 noauth:1 grace-exceeded:10 max:600 min:15 max-sources4:16384".split(" ");
-  return defaults.map((one) => `${one.split(":")[0]}:${given.get(one.split(":")[0] ?? "") ?? one.split(":")[1]}`).join(" ");
+  return defaults
+    .map((one) => `${one.split(":")[0]}:${given.get(one.split(":")[0] ?? "") ?? one.split(":")[1]}`)
+    .join(" ");
 }

@@ -21,7 +21,8 @@ export function readLine(text: string, file: string, line: number): SshdConfigLi
   if (trimmed === "" || trimmed.startsWith("#")) return undefined;
   const [whole, quoted, plain = ""] = /^(?:"([^"]*)"|([^\s="]+))[ \t]*=?[ \t]*/.exec(trimmed) ?? [];
   const keyword = quoted ?? plain;
-  if (whole === undefined || keyword === "") throw new BadLineError(`${file}: line ${line}: Bad configuration option: `);
+  if (whole === undefined || keyword === "")
+    throw new BadLineError(`${file}: line ${line}: Bad configuration option: `);
   const rest = trimmed.slice(whole.length);
   if (rest === "") throw new BadLineError(`${file} line ${line}: no argument after keyword "${keyword}"`);
   const args = splitArguments(rest);

@@ -14,7 +14,7 @@ export function wordsOf(settings: Settings, name: string): readonly string[] {
 }
 
 /** The only value of a keyword. */
-export function valueOf(settings: Settings, name: string): string {
+export function textOf(settings: Settings, name: string): string {
   return wordsOf(settings, name)[0] ?? "";
 }
 
@@ -25,14 +25,14 @@ export function givenValue(settings: Settings, name: string): string | undefined
 
 /** A file name; `undefined` for `none`. */
 export function fileOf(settings: Settings, name: string): string | undefined {
-  const value = valueOf(settings, name);
+  const value = textOf(settings, name);
   return value.toLowerCase() === "none" ? undefined : value;
 }
 
 export function isYes(settings: Settings, name: string): boolean {
-  return valueOf(settings, name) === "yes";
+  return textOf(settings, name) === "yes";
 }
 
 export function numberOf(settings: Settings, name: string): number {
-  return Number(valueOf(settings, name));
+  return Number(textOf(settings, name));
 }

@@ -1,8 +1,15 @@
 /** Makes a host from a configuration in the form of sshd_config(5). @module */
 import { readFileSync } from "node:fs";
-import { type Algorithms, algorithms as own, type GivenHostLimits, type PenaltyLimits, type Signer, type TunnelHostOptions } from "@postern/node";
 import type { GatewayPorts } from "@postern/host";
 import { parseRevokedKeys } from "@postern/keys";
+import {
+  type Algorithms,
+  type GivenHostLimits,
+  algorithms as own,
+  type PenaltyLimits,
+  type Signer,
+  type TunnelHostOptions,
+} from "@postern/node";
 import type { HostConnections } from "../connections.ts";
 import { readHostKey, withCertificate } from "../host-key-files.ts";
 import type { HostLogger } from "../logger.ts";
@@ -12,12 +19,12 @@ import { type AlgorithmKind, offeredAlgorithms, pick, selectNames } from "./algo
 import { authorizeSystemUsers, keysNeeded } from "./authorize.ts";
 import { HostConfigError } from "./config-error.ts";
 import { listenPlaces } from "./listen-places.ts";
-import { readSshdConfig, type SshdConfig, type Settings, type SshdConfigSource, systemReason } from "./parse.ts";
-import { fileOf, givenValue, numberOf, valueOf, wordsOf } from "./settings.ts";
 import { parseTime } from "./numbers.ts";
+import { readSshdConfig, type Settings, type SshdConfig, type SshdConfigSource, systemReason } from "./parse.ts";
+import { fileOf, givenValue, numberOf, textOf, wordsOf } from "./settings.ts";
 import { unknownToken } from "./user-files.ts";
 
-/** What makes a host besides its configuration. */
+/** The parts of a host besides its configuration. */
 export interface SetupContext {
   readonly logger: HostLogger;
   readonly connections: HostConnections;
@@ -48,7 +55,10 @@ export async function setupFromSshdConfig(source: SshdConfigSource, context: Set
   const { hostKeys, keyFiles } = await hostKeysOf(config, context.hostKeys, notes);
   if (hostKeys.length === 0) throw noHostKeys(notes);
   if (givenValue(global, "PasswordAuthentication") === "yes")
-    notes.push({ level: "INFO", text: "PasswordAuthentication: system passwords are out of reach, so only keys are accepted" });
+    notes.push({
+      level: "INFO",
+      text: "PasswordAuthentication: system passwords are out of reach, so only keys are accepted",
+    });
   if (keysNeeded(global) === Number.POSITIVE_INFINITY)
     notes.push({ level: "INFO", text: "AuthenticationMethods has no list of publickey alone, which no user can pass" });
   const { accounts = systemAccounts(), connections, logger } = context;
@@ -65,7 +75,13 @@ export async function setupFromSshdConfig(source: SshdConfigSource, context: Set
     notes,
     drainMs,
     listen: listenPlaces(global),
-    log: { level: valueOf(global, "LogLevel"), facility: valueOf(global, "SyslogFacility"), format: "text", file: undefined, to: "system" },
+    log: {
+      level: textOf(global, "LogLevel"),
+      facility: textOf(global, "SyslogFacility"),
+      format: "text",
+      file: undefined,
+      to: "system",
+    },
     pidFile: fileOf(global, "PidFile"),
     health: undefined,
     isKnown: undefined,
@@ -90,9 +106,8 @@ async function hostKeysOf(
     try {
       keys.push(await readHostKey(path));
     } catch (error) {
-      const { message } = error as Error;
       // As sshd, which does not expect each key of the default.
-      if (!isDefault) notes.push({ level: "ERROR", text: message });
+      if (!isDefault) notes.push({ level: "ERROR", text: hostKeyProblem(path, error as Error) });
     }
   }
   const certified = wordsOf(global, "HostCertificate").flatMap((path) => {
@@ -104,6 +119,12 @@ async function hostKeysOf(
     }
   });
   return { hostKeys: [...certified, ...keys], keyFiles };
+}
+
+/** sshd does not say why the system could not read a file. */
+function hostKeyProblem(path: string, { message, cause }: Error): string {
+  const last = `Unable to load host key: ${path}`;
+  return cause === undefined ? `${message}\n${last}` : last;
 }
 
 function algorithmsOf({ global }: SshdConfig): Algorithms {
@@ -122,7 +143,7 @@ function algorithmsOf({ global }: SshdConfig): Algorithms {
   const needsMac = ciphers.some(({ isAead }) => !isAead);
   return {
     kex: select("KexAlgorithms", "kex", offeredAlgorithms.kex),
-    hostKeys: select("HostKeyAlgorithms", "keys", offeredAlgorithms.hostKeys),
+    hostKeys: select("HostKeyAlgorithms", "hostKeys", offeredAlgorithms.hostKeys),
     ciphers,
     macs: macs.length > 0 ? macs : needsMac ? select("MACs", "macs", offeredAlgorithms.macs) : offeredAlgorithms.macs,
   };
@@ -133,12 +154,12 @@ function optionsOf({ global }: SshdConfig, notes: Note[]): Omit<TunnelHostOption
   const addendum = fileOf(global, "VersionAddendum");
   const banner = bannerOf(fileOf(global, "Banner"), notes);
   const revoked = revokedKeysOf(fileOf(global, "RevokedKeys"), notes);
-  const interval = numberOrNone(valueOf(global, "ClientAliveInterval"));
+  const interval = numberOrNone(textOf(global, "ClientAliveInterval"));
   const count = numberOf(global, "ClientAliveCountMax");
   return {
     userKeys: offeredAlgorithms.hostKeys,
-    gatewayPorts: valueOf(global, "GatewayPorts") as GatewayPorts,
-    socketMode: 0o777 & ~Number.parseInt(valueOf(global, "StreamLocalBindMask"), 8),
+    gatewayPorts: textOf(global, "GatewayPorts") as GatewayPorts,
+    socketMode: 0o777 & ~Number.parseInt(textOf(global, "StreamLocalBindMask"), 8),
     takeover: "key",
     limits: limitsOf({ global }),
     // 0 never ends a connection.
@@ -154,10 +175,10 @@ function optionsOf({ global }: SshdConfig, notes: Note[]): Omit<TunnelHostOption
 }
 
 function limitsOf({ global }: Pick<SshdConfig, "global">): GivenHostLimits {
-  const [start = 10, rate = 30, full = 100] = valueOf(global, "MaxStartups").split(":").map(Number);
-  const [ipv4 = 32, ipv6 = 128] = valueOf(global, "PerSourceNetBlockSize").split(":").map(Number);
-  const perSource = valueOf(global, "PerSourceMaxStartups");
-  const grace = numberOrNone(valueOf(global, "LoginGraceTime"));
+  const [start = 10, rate = 30, full = 100] = textOf(global, "MaxStartups").split(":").map(Number);
+  const [ipv4 = 32, ipv6 = 128] = textOf(global, "PerSourceNetBlockSize").split(":").map(Number);
+  const perSource = textOf(global, "PerSourceMaxStartups");
+  const grace = numberOrNone(textOf(global, "LoginGraceTime"));
   return {
     startups: { start, rate, full },
     startupsPerSource: perSource === "none" ? Number.POSITIVE_INFINITY : Number(perSource),
@@ -193,7 +214,10 @@ function bannerOf(file: string | undefined, notes: Note[]): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    notes.push({ level: "DEBUG1", text: `no banner: ${file}: ${systemReason((error as NodeJS.ErrnoException).code ?? "")}` });
+    notes.push({
+      level: "DEBUG1",
+      text: `no banner: ${file}: ${systemReason((error as NodeJS.ErrnoException).code ?? "")}`,
+    });
     return undefined;
   }
 }

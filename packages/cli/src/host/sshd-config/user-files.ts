@@ -20,8 +20,8 @@ export function unknownToken(name: string): string | undefined {
 }
 
 /**
- * Reads a file of a user. With `strict`, the file and the folders above it, up to the home, must belong to the user or to
- * root, and others must not be able to write to them (StrictModes).
+ * Reads a file of a user. With `strict`, the file and the folders above it, up to the home, must belong to the user or
+ * to root, and others must not be able to write to them (StrictModes).
  *
  * @throws Error with the reason in the words of sshd; ENOENT if there is no such file
  */

@@ -1,9 +1,10 @@
 /** Checks the arguments of a keyword as sshd does, and returns them as `sshd -T` prints them. @module */
-import { parsePort, parseTime } from "./numbers.ts";
+
+import { logFacilities, logLevels } from "../log-levels.ts";
 import { algorithmKinds, isKnownAlgorithm } from "./algorithm-names.ts";
 import { BadLineError, HostConfigError } from "./config-error.ts";
 import type { Keyword } from "./keywords.ts";
-import { logFacilities, logLevels } from "../log-levels.ts";
+import { parsePort, parseTime } from "./numbers.ts";
 import type { SshdConfigLine } from "./read-line.ts";
 
 /** The most words of a list. */
@@ -82,7 +83,9 @@ function special(name: string, line: SshdConfigLine): readonly string[] {
       const [, start = "", rate = "", full = ""] = /^(\d{1,6})(?::(\d{1,3}):(\d{1,6}))?$/.exec(word) ?? [];
       const isRange = rate === "" || (Number(start) <= Number(full) && Number(rate) >= 1 && Number(rate) <= 100);
       if (Number(start) < 1 || !isRange) throw fatal(line, "Invalid MaxStartups spec.");
-      return [rate === "" ? `${Number(start)}:30:${Number(start)}` : `${Number(start)}:${Number(rate)}:${Number(full)}`];
+      return [
+        rate === "" ? `${Number(start)}:30:${Number(start)}` : `${Number(start)}:${Number(rate)}:${Number(full)}`,
+      ];
     }
     case "PerSourceMaxStartups":
       only(line, 1);

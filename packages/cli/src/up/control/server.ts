@@ -126,7 +126,7 @@ async function isAnswered(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a socket of this user on which nobody listens. @throws Error for any other file */
+/** Removes a socket of this user on which no process listens. @throws Error for any other file */
 async function removeStale(path: string): Promise<void> {
   const before = await lstat(path);
   if (await isAnswered(path)) throw alreadyRunning(path);

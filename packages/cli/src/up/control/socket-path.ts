@@ -9,8 +9,8 @@ import { quote } from "@postern/wire";
 const maxPath = process.platform === "linux" ? 107 : 103;
 
 /**
- * Returns the paths to try, in order: that of the option, otherwise one in XDG_RUNTIME_DIR and one beside the file. Both,
- * because a service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
+ * Returns the paths to try, in order: that of the option, otherwise one in XDG_RUNTIME_DIR and one beside the file. A
+ * service of the system has no XDG_RUNTIME_DIR, but the shell of its administrator has.
  */
 export function socketPaths(config: string, chosen: string | undefined, env: NodeJS.ProcessEnv): readonly string[] {
   if (chosen !== undefined) return [chosen];

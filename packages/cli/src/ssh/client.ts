@@ -1,0 +1,375 @@
+/** Connects, opens the forwardings, runs the program, and returns the exit status of ssh. @module */
+import { fromSshConfig, type ResolvedSshConfig, ReverseTunnel, type StateEvent } from "@postern/node";
+import { deferred, type SshConnection } from "@postern/ssh";
+import { maxTimerMs } from "@postern/wire";
+import type { Master } from "../mux/context.ts";
+import type { MuxForward } from "../mux/forward.ts";
+import { createHostKeyReport, type Prompts } from "../terminal/index.ts";
+import type { SshCommandLine } from "./command-line.ts";
+import { createDebugTap } from "./debug-tap.ts";
+import { createDialer } from "./dial.ts";
+import { createForwarder, type Forwarder, forwardsOfConfig } from "./forwardings.ts";
+import { runLocalCommand } from "./local-command.ts";
+import type { SshLog } from "./log.ts";
+import { ClientError, describeFailure, type MessageContext } from "./messages.ts";
+import { type RunningProgram, startProgram, wantsPty } from "./program.ts";
+import { reportTunnel } from "./reports.ts";
+import { type ClientSettings, configOptions, sessionEnvironment } from "./settings.ts";
+import { flush } from "./stdio.ts";
+
+/** A command line that is ready to run. */
+export interface ClientPlan {
+  readonly line: SshCommandLine;
+  readonly settings: ClientSettings;
+  readonly config: ResolvedSshConfig;
+  readonly log: SshLog;
+  readonly prompts: Prompts;
+  /** Called once: the login and the forwardings are complete, and the program runs. */
+  readonly ready?: (() => void) | undefined;
+}
+
+const nothing = new Uint8Array(0);
+
+/** After this time, a server that does not close its side is left. */
+const closeMs = 2_000;
+/** How often the number of channels is looked at, once the program has ended. */
+const pollMs = 100;
+/** A login without a person, when reconnecting. */
+const reloginMs = 60_000;
+
+/** Runs the client. Resolves with the exit status; messages are in the log. */
+export async function runClient(plan: ClientPlan): Promise<number> {
+  const client = await Client.create(plan);
+  return await client.run();
+}
+
+class Client {
+  readonly #plan: ClientPlan;
+  readonly #tunnel: ReverseTunnel;
+  readonly #forwarder: Forwarder;
+  readonly #forwards: readonly MuxForward[];
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #context: () => MessageContext;
+  readonly #ended = deferred<number>();
+  #master: Master | undefined;
+  /** `-O stop`: the client ends once no connection goes through it */
+  #isStopped = false;
+  #endReports: () => void = () => {};
+  #program: RunningProgram | undefined;
+
+  private constructor(
+    plan: ClientPlan,
+    tunnel: ReverseTunnel,
+    forwarder: Forwarder,
+    forwards: readonly MuxForward[],
+    environment: Readonly<Record<string, string>>,
+    context: () => MessageContext,
+  ) {
+    this.#plan = plan;
+    this.#tunnel = tunnel;
+    this.#forwarder = forwarder;
+    this.#forwards = forwards;
+    this.#environment = environment;
+    this.#context = context;
+  }
+
+  static async create(plan: ClientPlan): Promise<Client> {
+    const { line, settings, log, prompts } = plan;
+    const { destination = "" } = line;
+    const { config } = plan;
+    const hostKeys = createHostKeyReport({
+      files: config.userKnownHostsFile,
+      globalFiles: config.globalKnownHostsFile,
+      fingerprintHash: config.fingerprintHash,
+      visualHostKey: config.visualHostKey,
+      address({ host }) {
+        const { host: address } = dialer.address;
+        return host === (via?.[0] ?? given).host && address !== "UNKNOWN" ? address : undefined;
+      },
+    });
+    const { options: given } = await fromSshConfig(destination, {
+      ...configOptions(line),
+      passphrase: (path) => prompts.passphrase(path),
+      password: (login) => prompts.password(login),
+      keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),
+      ask: async (key) => await prompts.confirmHostKey(key, await hostKeys.describe(key)),
+      onCommandStderr: (text) => void process.stderr.write(text),
+    });
+    const print = (text: string, level: "error" | "info"): void => log.write(level, text);
+    const via = given.via?.map((hop) => ({ ...hop, hostKey: hostKeys.observe(hop.hostKey, print) }));
+    const options = { ...given, hostKey: hostKeys.observe(given.hostKey, print), ...(via !== undefined && { via }) };
+    const isCommand = config.proxyCommand !== undefined && config.proxyCommand.toLowerCase() !== "none";
+    const dialer = createDialer({ ...config, log, dial: isCommand ? options.dial : undefined });
+    const isNetwork = settings.session === "none" && line.stdioForward === undefined;
+    let wasOpen = false;
+    let method = "";
+    const tunnel = new ReverseTunnel({
+      ...options,
+      async dial(server, call) {
+        prompts.newConnection();
+        const pipe = await dialer.dial(server, call);
+        if (!wasOpen) return pipe;
+        // A person may answer prompts as long as they like, but only at the first login.
+        const timer = setTimeout(() => pipe.abort(new Error("the login took too long")), reloginMs);
+        const stop = ({ state }: StateEvent): void => {
+          if (state === "connecting" || state === "authenticating") return;
+          clearTimeout(timer);
+          tunnel.removeEventListener("state", stop);
+        };
+        tunnel.addEventListener("state", stop);
+        return pipe;
+      },
+      loginTimeoutMs: maxTimerMs,
+      // The client does it, with the words of ssh.
+      exitOnForwardFailure: false,
+      reconnect: { mode: isNetwork && line.reconnect ? "established" : "never" },
+      ...(log.isJson && { log: (record) => log.record(record) }),
+      ...(log.includes("verbose") && {
+        tap: (server) =>
+          createDebugTap(log, server, (name) => {
+            method = name;
+          }),
+      }),
+    });
+    tunnel.closed.catch(() => {});
+    tunnel.addEventListener("state", ({ state }) => {
+      wasOpen ||= state === "open";
+    });
+    const context = (): MessageContext => ({
+      host: options.host,
+      user: options.user,
+      address: dialer.address,
+      method,
+      wasOpen,
+    });
+    const forwarder = createForwarder({
+      tunnel,
+      log,
+      gatewayPorts: config.gatewayPorts,
+      unlinksSockets: settings.unlinksSockets,
+      permitRemoteOpen: settings.permitRemoteOpen,
+    });
+    const forwards = settings.clearsForwardings ? [] : forwardsOfConfig(config);
+    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context);
+  }
+
+  async run(): Promise<number> {
+    const { line, settings, log } = this.#plan;
+    const pty = wantsPty(settings, log);
+    const isTunnel = settings.session === "none" && line.stdioForward === undefined;
+    this.#endReports = reportTunnel(this.#tunnel, {
+      log,
+      destination: line.destination ?? "",
+      context: this.#context,
+      showsStatus: isTunnel && !settings.background && log.level === "info" && !log.isJson,
+    });
+    try {
+      await this.#tunnel.connect();
+    } catch (error) {
+      return await this.#fail(error);
+    }
+    const stopSignals = this.#handleSignals();
+    this.#tunnel.addEventListener("forwarding", ({ forwarding, state, reason }) => {
+      // After a reconnection, the server refuses the port for good.
+      if (!settings.exitOnForwardFailure || state !== "closed" || reason === undefined) return;
+      this.#ended.reject(new ClientError(remoteFailure("Error", forwarding.path ?? forwarding.port ?? 0)));
+    });
+    this.#tunnel.closed.then(
+      () => this.#ended.resolve(255),
+      (error: unknown) => this.#ended.reject(error),
+    );
+    try {
+      return await this.#end(await Promise.race([this.#work(pty), this.#ended.promise]));
+    } catch (error) {
+      return await this.#fail(error);
+    } finally {
+      stopSignals();
+    }
+  }
+
+  /** Everything after the login. Resolves with the exit status. */
+  async #work(pty: boolean): Promise<number> {
+    const { line, settings, log, ready } = this.#plan;
+    const connection = this.#connection();
+    await this.#startMaster();
+    if (line.stdioForward === undefined) await this.#openForwardings();
+    this.#requestNoMoreSessions(settings.session === "none");
+    if (settings.session === "none" && line.stdioForward === undefined) {
+      this.#localCommand();
+      ready?.();
+      // Until a signal, or the end of the connection.
+      return await Promise.race([this.#ended.promise, this.#idle()]);
+    }
+    log.write("debug1", "Entering interactive session.");
+    const program = await startProgram(
+      connection,
+      {
+        settings,
+        stdioForward: line.stdioForward,
+        log,
+        environment: this.#environment,
+        onStarted: () => ready?.(),
+        onDisconnect: () => this.#ended.resolve(255),
+      },
+      pty,
+    );
+    this.#program = program;
+    this.#localCommand();
+    const status = await program.exit;
+    if (this.#master !== undefined && settings.controlPersistMs !== undefined) {
+      await Promise.race([this.#ended.promise, this.#idle()]);
+    } else await this.#untilNoChannels(connection);
+    return status;
+  }
+
+  /** Local ports first, then those of the server, as ssh. */
+  async #openForwardings(): Promise<void> {
+    const { settings, log } = this.#plan;
+    for (const forward of this.#forwards.filter(({ type }) => type !== "remote")) {
+      try {
+        const opened = await this.#forwarder.open(forward);
+        this.#master?.addForward(forward, opened);
+      } catch (error) {
+        log.write("error", (error as Error).message);
+        const line = "Could not request local forwarding.";
+        if (settings.exitOnForwardFailure) throw new ClientError(line);
+        log.write("error", line);
+      }
+    }
+    const remote = this.#forwards.filter(({ type }) => type === "remote");
+    await Promise.all(remote.map((forward) => this.#openRemote(forward)));
+    if (remote.length > 0) log.write("debug1", "All remote forwarding requests processed");
+  }
+
+  async #openRemote(forward: MuxForward): Promise<void> {
+    const { settings, log } = this.#plan;
+    const { listen } = forward;
+    try {
+      const opened = await this.#forwarder.open(forward);
+      this.#master?.addForward(forward, opened);
+    } catch (error) {
+      log.write("debug1", (error as Error).message);
+      const at = "path" in listen ? listen.path : listen.port;
+      if (settings.exitOnForwardFailure) throw new ClientError(remoteFailure("Error", at));
+      log.write("info", remoteFailure("Warning", at));
+    }
+  }
+
+  /** Tells the server to refuse sessions, which only an attacker would open (OpenSSH PROTOCOL section 2.2). */
+  #requestNoMoreSessions(now: boolean): void {
+    const request = (): void => {
+      const connection = this.#tunnel.connection;
+      if (connection !== undefined && /OpenSSH/.test(connection.peer.version))
+        connection.notify("no-more-sessions@openssh.com", nothing);
+    };
+    if (!now || this.#master !== undefined) return;
+    request();
+    this.#tunnel.addEventListener("state", ({ state }) => state === "open" && request());
+  }
+
+  #localCommand(): void {
+    const { localCommand } = this.#plan.settings;
+    if (localCommand !== undefined) runLocalCommand(localCommand);
+  }
+
+  /** Listens on ControlPath, if this is a master. */
+  async #startMaster(): Promise<void> {
+    const { settings, log, prompts } = this.#plan;
+    const { controlPath: path, controlMaster } = settings;
+    if (path === undefined || controlMaster === "no") return;
+    const { startMaster } = await import("../mux/master.ts");
+    const levels = { error: "error", info: "info", debug: "debug1" } as const;
+    const asks = controlMaster === "ask" || controlMaster === "autoask";
+    this.#master = await startMaster({
+      path,
+      context: {
+        pid: process.pid,
+        host: this.#plan.line.destination ?? "",
+        openForward: (forward) => this.#forwarder.open(forward),
+        connection: () => this.#tunnel.connection,
+        stopped: () => {
+          this.#isStopped = true;
+        },
+        exit: () => this.#ended.resolve(255),
+        log: (level, text) => log.write(levels[level], text),
+        ...(asks && { confirm: (question) => prompts.askPermission(question) }),
+      },
+    });
+  }
+
+  /** Resolves with 255 once the master has stopped, or ControlPersist is over, and nothing uses the connection. */
+  async #idle(): Promise<number> {
+    const { controlPersistMs = Number.POSITIVE_INFINITY } = this.#plan.settings;
+    const master = this.#master;
+    // Until something else ends the client.
+    if (master === undefined) return await new Promise(() => {});
+    let since = performance.now();
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, pollMs).unref());
+      const isUsed = !master.isIdle || (this.#tunnel.connection?.channelCount ?? 0) > 0;
+      if (isUsed) since = performance.now();
+      else if (this.#isStopped || performance.now() - since >= controlPersistMs) return 255;
+    }
+  }
+
+  /** As ssh, which waits for the connections of its forwardings after the program has ended. */
+  async #untilNoChannels(connection: SshConnection): Promise<void> {
+    while (connection.channelCount > 0) {
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, pollMs)), this.#ended.promise]);
+    }
+  }
+
+  #connection(): SshConnection {
+    const { connection } = this.#tunnel;
+    if (connection === undefined) throw new ClientError("Connection closed");
+    return connection;
+  }
+
+  /** As ssh, these signals end the client with 255 once it is connected. Another one ends it at once. */
+  #handleSignals(): () => void {
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+    const handle = (_signal: NodeJS.Signals, number: number): void => {
+      stop();
+      this.#plan.log.write("verbose", `Killed by signal ${number}.`);
+      this.#ended.resolve(255);
+    };
+    const stop = (): void => {
+      for (const signal of signals) process.off(signal, handle);
+    };
+    for (const signal of signals) process.on(signal, handle);
+    return stop;
+  }
+
+  async #end(status: number): Promise<number> {
+    const { log } = this.#plan;
+    const { host } = this.#context();
+    await this.#close();
+    if (this.#program?.hasPty === true) log.write("info", `Connection to ${host} closed.`);
+    const { wireBytesIn, wireBytesOut } = this.#tunnel.stats();
+    log.write("verbose", `Transferred: sent ${wireBytesOut}, received ${wireBytesIn} bytes`);
+    log.write("debug1", `Exit status ${status}`);
+    await flush(process.stderr);
+    return status;
+  }
+
+  async #fail(error: unknown): Promise<number> {
+    const { log } = this.#plan;
+    await this.#close();
+    for (const text of describeFailure(error, this.#context())) log.write("fatal", text);
+    await flush(process.stderr);
+    return 255;
+  }
+
+  async #close(): Promise<void> {
+    this.#program?.release();
+    await this.#master?.close();
+    await this.#tunnel.close({ signal: AbortSignal.timeout(closeMs) });
+    this.#endReports();
+    process.stdin.destroy();
+  }
+}
+
+function remoteFailure(what: "Error" | "Warning", at: string | number): string {
+  const name = typeof at === "string" ? "path" : "port";
+  return `${what}: remote port forwarding failed for listen ${name} ${at}`;
+}
