@@ -105,7 +105,7 @@ describe.skipIf(missing("ssh") !== undefined)("postern host -f", () => {
       rmSync(dir.file("pid"));
       process.kill(pid, "SIGHUP");
       await until(() => existsSync(dir.file("pid")));
-      // What was there stays.
+      // The forwarding of the first client stays.
       expect(await ask(remote, "again")).toBe("again");
       const denied = await connect(["-N", "-R", "0:127.0.0.1:1"]);
       expect(await denied.exited).toBe(255);
