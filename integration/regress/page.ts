@@ -22,9 +22,9 @@ Written by \`npm run regress -- --write\`. OpenSSH tests itself with shell scrip
 \`openssh-tests\`. Here they run unchanged, with \`postern\` in place of one program and OpenSSH's own in place of the
 others. None of them is part of this repository.
 
-The scripts of Debian 12 run with the programs of Debian 12. It does not have \`proxyjump\`, \`password\`, \`kbdint\`,
-\`penalty\` and \`penalty-expire\`: they run with the programs of the Debian to come, in a root folder of their own. Each
-run has its own network, processes, accounts and folder, and ends with them. That needs root and Linux.
+The scripts of Debian 12 run with the programs of Debian 12. Those that it does not have, or that need a newer server,
+run with the programs of the Debian to come, in a root folder of their own. Each run has its own network, processes,
+accounts and folder, and ends with them. That needs root and Linux.
 
 | command | what it runs |
 | --- | --- |

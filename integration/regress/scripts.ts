@@ -21,12 +21,12 @@ export interface Script {
 const client =
   "forwarding forward-control dynamic-forward multiplex connect connect-uri portnum login-timeout " +
   "brokenkeys multipubkey keytype limit-keytype sshcfgparse cfginclude host-expand percent knownhosts " +
-  "knownhosts-command hostkey-rotate banner kextype try-ciphers dhgex rekey cert-hostkey cert-userkey cert-file agent " +
+  "knownhosts-command hostkey-rotate banner try-ciphers dhgex cert-hostkey cert-userkey cert-file agent " +
   "integrity";
 /** Scripts that expect `ssh -N` to end with its connection. */
 const endsOfConnections = "connection-timeout";
-/** Debian 12 does not have these. */
-const newerClient = "proxyjump password kbdint";
+/** Debian 12 does not have the first three, and its sshd does not have each of our key exchanges. */
+const newerClient = "proxyjump password kbdint kextype rekey";
 
 const hostWithCommands =
   "forwarding dynamic-forward banner login-timeout kextype try-ciphers multipubkey hostkey-rotate limit-keytype " +
@@ -66,6 +66,8 @@ const remarks: Readonly<Record<string, Remark>> = {
     failure: /3des-cbc|^ssh failed \(\)|^dhgex/,
   },
   "client connection-timeout": { text: "with `--no-reconnect`, because `-N` reconnects a lost connection without it" },
+  "client kextype": { text: "the script has sshd offer all of our key exchanges, which only newer releases know" },
+  "client rekey": { text: "as `kextype`" },
   "host kextype": { text: "with the key exchanges that both programs have" },
   "host try-ciphers": { text: "with the ciphers and MACs that both programs have" },
   "host keyscan": { text: "with the types of keys that both programs have" },
