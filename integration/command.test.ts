@@ -166,16 +166,18 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
   });
 
   it("reconnects with -N, frees the port after SIGTERM, and ends with 255 as ssh", async () => {
+    // sshd has forked its child by then.
+    const listens = /All remote forwarding requests processed/;
     const port = await freePort();
     const tunnel = await start("postern", ["-v", "-N", "-R", `127.0.0.1:${port}:127.0.0.1:${sshd.port}`, "server"]);
-    await tunnel.stderr.waitFor(/All remote forwarding requests processed/);
+    await tunnel.stderr.waitFor(listens);
     sshd.dropConnections();
     await tunnel.stderr.waitFor(/Connection to 127\.0\.0\.1 closed by remote host\./);
     await tunnel.stderr.waitFor(/reconnecting to server in [\d.]+ s[\s\S]*Authenticated to 127\.0\.0\.1/, 30_000);
     process.kill(tunnel.pid, "SIGTERM");
     expect(await tunnel.exited).toBe(255);
-    const lost = await start("postern", ["--no-reconnect", "-v", "-N", "server"]);
-    await lost.stderr.waitFor(/Authenticated to/);
+    const lost = await start("postern", ["--no-reconnect", "-v", "-N", "-R", "0:127.0.0.1:1", "server"]);
+    await lost.stderr.waitFor(listens);
     sshd.dropConnections();
     expect(await lost.exited).toBe(255);
   });

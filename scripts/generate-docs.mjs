@@ -68,6 +68,7 @@ const optionGroups = /** @type {[string, string, string, (string | Record<string
   ["`httpConnect(options)` of `@postern/node`, besides", "node/src/proxy.ts", "HttpConnectOptions"],
   ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`commandPipe(command, args, options)`", "node/src/command.ts", "CommandPipeOptions"],
+  ["`dialPipe(target, options)`", "node/src/dial.ts", "DialOptions"],
   ["`webSocketPipe(url, options)`", "web/src/websocket.ts", "WebSocketPipeOptions"],
   ["`fromSshConfig(host, options)`", "node/src/ssh-config/from-ssh-config.ts", "FromSshConfigOptions"],
   ["`fromSshConfig(host, options)`, secrets", "node/src/ssh-config/login-methods.ts", "SshConfigSecrets"],
