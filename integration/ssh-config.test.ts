@@ -172,6 +172,36 @@ Host *
       process.kill(pid);
     }
   });
+  it("logs in with a certificate of CertificateFile whose key an agent holds", async () => {
+    const out = await run("ssh-agent", ["-a", dir.file("agent2.sock")]);
+    const pid = Number(/SSH_AGENT_PID=(\d+)/.exec(out)?.[1]);
+    try {
+      const [other, ca, held] = await Promise.all(
+        ["other-ca", "agent-ca", "agent-key"].map((name) => makeKey("ed25519", dir.file(name))),
+      );
+      if (other === undefined || ca === undefined || held === undefined) throw new Error("expected three keys");
+      await run("env", [`SSH_AUTH_SOCK=${dir.file("agent2.sock")}`, "ssh-add", "-q", held.file]);
+      for (const { file } of [other, ca]) {
+        await run("cp", [`${held.file}.pub`, `${file}-of-key.pub`]);
+        await run("ssh-keygen", ["-q", "-s", file, "-I", "x", "-n", "postern,root", `${file}-of-key.pub`]);
+      }
+      const server = await startSshd({ authorizedKeys: [`cert-authority ${ca.publicLine}`] });
+      const lines = [`Port=${server.port}`, `User=${server.user}`, `IdentityAgent=${dir.file("agent2.sock")}`];
+      const connect = async (...more: readonly string[]): Promise<void> => {
+        const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings: [...lines, ...more] });
+        const tunnel = new ReverseTunnel({ ...options, hostKey: fingerprint(server.fingerprint()) });
+        await tunnel.connect();
+        await tunnel.close();
+      };
+      const files = [other, ca].map(({ file }) => `CertificateFile=${file}-of-key-cert.pub`);
+      await expect(connect(files[0] as string)).rejects.toMatchObject({ code: "auth" });
+      await connect(...files);
+      await server.stop();
+    } finally {
+      process.kill(pid);
+    }
+  });
+
   it("logs in with an encrypted key and with a certificate", async () => {
     const locked = await makeKey("ed25519", dir.file("locked"), { passphrase: "secret" });
     const ca = await makeKey("ed25519", dir.file("ca"));

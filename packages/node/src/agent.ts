@@ -15,7 +15,7 @@ import {
   plainBlob,
 } from "@postern/keys";
 import { checkOptions } from "@postern/ssh";
-import { type Bytes, expectInteger, expectList, expectText, quote, SshError } from "@postern/wire";
+import { type Bytes, equal, expectInteger, expectList, expectText, fromBase64, quote, SshError } from "@postern/wire";
 import { agentError, withAgent } from "./agent-connection.ts";
 import { sha256 } from "./algorithms.ts";
 import { sha256Fingerprint } from "./keys.ts";
@@ -38,6 +38,11 @@ export interface AgentOptions {
    */
   readonly identity?: string | readonly string[];
   /**
+   * Lines of certificates (`.pub`) whose keys the agent holds. Each is offered before its key, and counts as an
+   * identity. Others are ignored.
+   */
+  readonly certificate?: string | readonly string[];
+  /**
    * How many identities to offer at most, because servers disconnect after a number of refusals. Default: 5, less one
    * for each earlier refusal, and for each later entry of `auth` but the next; at least 1.
    */
@@ -56,8 +61,8 @@ export interface AgentOptions {
  * const other = [agent({ path: "/run/user/1000/gcr/ssh", identity: "me@laptop" })];
  */
 export function agent(options: AgentOptions = {}): AuthMethod {
-  checkOptions("agent", options, ["path", "identity", "maxIdentities"]);
-  const { path, identity, maxIdentities } = options;
+  checkOptions("agent", options, ["path", "identity", "certificate", "maxIdentities"]);
+  const { path, identity, certificate, maxIdentities } = options;
   if (path !== undefined) expectText("path", path);
   // The system would end the path there, and reach another socket.
   if (path?.includes("\0")) throw new SshError("misuse", "expected path without a NUL, got one");
@@ -65,6 +70,9 @@ export function agent(options: AgentOptions = {}): AuthMethod {
   const names = identity === undefined ? undefined : [identity].flat();
   if (names !== undefined) expectList("identity to hold texts", names, (one) => typeof one === "string" && one !== "");
   const matchers = names?.map((name) => identityMatcher(name, (bytes) => sha256.digest(bytes)));
+  const lines = certificate === undefined ? [] : [certificate].flat();
+  expectList("certificate to hold lines", lines, (one) => typeof one === "string" && one !== "");
+  const certificates = lines.map(certificateBlob);
   return {
     name: "publickey",
     label: "agent",
@@ -78,7 +86,8 @@ export function agent(options: AgentOptions = {}): AuthMethod {
           const got = held.map(nameOf).slice(0, maxNames).join(", ");
           throw agentError(at, `to hold the identity ${names?.map((name) => quote(name)).join(" or ")}, got ${got}`);
         }
-        const ordered = byServer(wanted, context.serverAlgorithms);
+        const certified = wanted.flatMap((one) => [...certificatesOf(one, certificates), one]);
+        const ordered = byServer(certified, context.serverAlgorithms);
         const count = maxIdentities ?? Math.max(1, context.refusalsLeft);
         const methods = ordered.slice(0, count).map((one) => offer(at, context, one));
         const rest = ordered.slice(count);
@@ -86,6 +95,33 @@ export function agent(options: AgentOptions = {}): AuthMethod {
       },
     }),
   };
+}
+
+/** A key of the agent, or a certificate of it. */
+interface OfferedIdentity extends AgentIdentity {
+  /** the key that the agent knows, if `publicKey` is a certificate of the program */
+  readonly heldKey?: Bytes;
+}
+
+/** @throws SshError `key` for a line that is none of a certificate */
+function certificateBlob(line: string): Bytes {
+  const [type = "", base64 = ""] = line.trim().split(/\s+/);
+  const problem = (cause?: unknown) =>
+    new SshError("key", `expected certificate to be the line of a certificate, got ${quote(type, 60)}`, { cause });
+  if (!type.includes("-cert-")) throw problem();
+  try {
+    const blob = fromBase64(base64);
+    plainBlob(blob);
+    return blob;
+  } catch (cause) {
+    throw problem(cause);
+  }
+}
+
+function certificatesOf(held: AgentIdentity, certificates: readonly Bytes[]): readonly OfferedIdentity[] {
+  return certificates
+    .filter((blob) => equal(plainBlob(blob), held.publicKey))
+    .map((publicKey) => ({ ...held, publicKey, heldKey: held.publicKey }));
 }
 
 function defaultPath(): string {
@@ -134,7 +170,7 @@ function typeOf(publicKey: Bytes): string | undefined {
 }
 
 /** Moves identities to the end that the server's list does not support. It may be incomplete, so they stay. */
-function byServer(identities: readonly AgentIdentity[], listed: readonly string[] | undefined): AgentIdentity[] {
+function byServer(identities: readonly OfferedIdentity[], listed: readonly string[] | undefined): OfferedIdentity[] {
   if (listed === undefined) return [...identities];
   const isListed = ({ publicKey }: AgentIdentity): boolean =>
     agentAlgorithms(keyType(plainBlob(publicKey))).some((name) => listed.includes(name));
@@ -142,11 +178,11 @@ function byServer(identities: readonly AgentIdentity[], listed: readonly string[
 }
 
 /** Each signature has its own connection, so none is left open when the login ends. */
-function offer(path: string, context: AuthContext, identity: AgentIdentity): AuthMethod {
-  const { publicKey } = identity;
+function offer(path: string, context: AuthContext, identity: OfferedIdentity): AuthMethod {
+  const { publicKey, heldKey = publicKey } = identity;
   const label = `publickey ${nameOf(identity)}`;
   const sign = async (data: Bytes, algorithm: string): Promise<Bytes> => {
-    const request = AgentSignRequest.encode({ publicKey, data, flags: agentSignFlags(algorithm) });
+    const request = AgentSignRequest.encode({ publicKey: heldKey, data, flags: agentSignFlags(algorithm) });
     const answer = await withAgent(path, context, (ask) => ask(request));
     const purpose = `to sign with ${nameOf(identity)}`;
     const reasons = "its user declined, it is locked, or the key is not for this server";

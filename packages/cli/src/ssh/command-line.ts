@@ -73,7 +73,7 @@ const controlCommands: readonly string[] = ["check", "forward", "cancel", "exit"
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 
 /** Letters of ssh 10, a colon after those with an argument. */
-const letters = "1246ab:c:e:fgi:kl:m:no:p:qstvxyAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XY";
+const letters = "1246ab:c:e:fgi:kl:m:no:p:qB:sD:tE:vF:xI:yJ:AL:CO:GP:KQ:MR:NS:TW:Vw:XY";
 
 /** Options that are refused, and why. */
 const refused: Readonly<Record<string, string>> = {
@@ -183,7 +183,7 @@ class Parser {
   }
 
   #long(text: string): void {
-    const [name = "", value] = splitOnce(text, "=");
+    const [name, value] = splitOnce(text, "=");
     if (name === "help" && value === undefined) {
       this.#line.help = true;
       this.#isDone = true;

@@ -19,9 +19,15 @@ export function printConfig(config: ResolvedSshConfig): string {
   const lines: string[] = [];
   for (const [keyword, printed] of entries(config)) {
     if (printed === undefined) continue;
-    for (const value of typeof printed === "string" ? [printed] : printed) lines.push(`${keyword} ${value}\n`);
+    for (const value of typeof printed === "string" ? [printed] : printed)
+      lines.push(`${printedName(keyword)} ${value}\n`);
   }
   return lines.join("");
+}
+
+/** In lower case. The capital letter of CanonicalizePermittedCNAMEs is ssh's. */
+function printedName(keyword: string): string {
+  return keyword.endsWith("CNAMEs") ? keyword.replace("CNAMEs", "cnames") : keyword.toLowerCase();
 }
 
 function entries(config: ResolvedSshConfig): readonly (readonly [string, Printed])[] {
@@ -33,65 +39,65 @@ function flags(config: ResolvedSshConfig): readonly (readonly [string, Printed])
   return [
     ["host", config.originalHost],
     ["user", config.user],
-    ["hostname", config.hostName],
+    ["hostName", config.hostName],
     ["port", String(config.port)],
-    ["addressfamily", config.addressFamily],
-    ["batchmode", flag(config.batchMode)],
-    ["canonicalizefallbacklocal", flag(config.canonicalizeFallbackLocal)],
-    ["canonicalizehostname", state(config.canonicalizeHostname)],
-    ["checkhostip", flag(config.checkHostIP)],
+    ["addressFamily", config.addressFamily],
+    ["batchMode", flag(config.batchMode)],
+    ["canonicalizeFallbackLocal", flag(config.canonicalizeFallbackLocal)],
+    ["canonicalizeHostname", state(config.canonicalizeHostname)],
+    ["checkHostIP", flag(config.checkHostIP)],
     ["compression", flag(config.compression)],
-    ["controlmaster", state(config.controlMaster)],
-    ["enablesshkeysign", flag(config.enableSSHKeysign)],
-    ["clearallforwardings", flag(config.clearAllForwardings)],
-    ["exitonforwardfailure", flag(config.exitOnForwardFailure)],
-    ["fingerprinthash", config.fingerprintHash],
-    ["forwardx11", flag(config.forwardX11)],
-    ["forwardx11trusted", flag(config.written.forwardX11Trusted ?? true)],
-    ["gatewayports", flag(config.gatewayPorts)],
-    ["gssapiauthentication", flag(config.gssapiAuthentication)],
-    ["gssapikeyexchange", flag(config.gssapiKeyExchange)],
-    ["gssapidelegatecredentials", flag(config.gssapiDelegateCredentials)],
-    ["gssapitrustdns", flag(config.gssapiTrustDns)],
-    ["gssapirenewalforcesrekey", flag(config.gssapiRenewalForcesRekey)],
-    ["gssapiclientidentity", config.gssapiClientIdentity],
-    ["gssapiserveridentity", config.gssapiServerIdentity],
-    ["gssapikexalgorithms", config.gssapiKexAlgorithms],
-    ["hashknownhosts", flag(config.hashKnownHosts)],
-    ["hostbasedauthentication", flag(config.hostbasedAuthentication)],
-    ["identitiesonly", flag(config.identitiesOnly)],
-    ["kbdinteractiveauthentication", flag(config.kbdInteractiveAuthentication)],
-    ["nohostauthenticationforlocalhost", flag(config.noHostAuthenticationForLocalhost)],
-    ["passwordauthentication", flag(config.passwordAuthentication)],
-    ["permitlocalcommand", flag(config.permitLocalCommand)],
-    ["proxyusefdpass", flag(config.proxyUseFdpass && config.proxyJump === undefined)],
-    ["pubkeyauthentication", state(config.pubkeyAuthentication)],
-    ["requesttty", state(config.requestTTY)],
-    ["sessiontype", config.sessionType],
-    ["stdinnull", flag(config.stdinNull)],
-    ["forkafterauthentication", flag(config.forkAfterAuthentication)],
-    ["streamlocalbindunlink", flag(config.streamLocalBindUnlink)],
-    ["stricthostkeychecking", state(config.strictHostKeyChecking)],
-    ["tcpkeepalive", flag(config.tcpKeepAlive)],
+    ["controlMaster", state(config.controlMaster)],
+    ["enableSSHKeysign", flag(config.enableSSHKeysign)],
+    ["clearAllForwardings", flag(config.clearAllForwardings)],
+    ["exitOnForwardFailure", flag(config.exitOnForwardFailure)],
+    ["fingerprintHash", config.fingerprintHash],
+    ["forwardX11", flag(config.forwardX11)],
+    ["forwardX11Trusted", flag(config.written.forwardX11Trusted ?? true)],
+    ["gatewayPorts", flag(config.gatewayPorts)],
+    ["gssapiAuthentication", flag(config.gssapiAuthentication)],
+    ["gssapiKeyExchange", flag(config.gssapiKeyExchange)],
+    ["gssapiDelegateCredentials", flag(config.gssapiDelegateCredentials)],
+    ["gssapiTrustDns", flag(config.gssapiTrustDns)],
+    ["gssapiRenewalForcesRekey", flag(config.gssapiRenewalForcesRekey)],
+    ["gssapiClientIdentity", config.gssapiClientIdentity],
+    ["gssapiServerIdentity", config.gssapiServerIdentity],
+    ["gssapiKexAlgorithms", config.gssapiKexAlgorithms],
+    ["hashKnownHosts", flag(config.hashKnownHosts)],
+    ["hostbasedAuthentication", flag(config.hostbasedAuthentication)],
+    ["identitiesOnly", flag(config.identitiesOnly)],
+    ["kbdInteractiveAuthentication", flag(config.kbdInteractiveAuthentication)],
+    ["noHostAuthenticationForLocalhost", flag(config.noHostAuthenticationForLocalhost)],
+    ["passwordAuthentication", flag(config.passwordAuthentication)],
+    ["permitLocalCommand", flag(config.permitLocalCommand)],
+    ["proxyUseFdpass", flag(config.proxyUseFdpass && config.proxyJump === undefined)],
+    ["pubkeyAuthentication", state(config.pubkeyAuthentication)],
+    ["requestTTY", state(config.requestTTY)],
+    ["sessionType", config.sessionType],
+    ["stdinNull", flag(config.stdinNull)],
+    ["forkAfterAuthentication", flag(config.forkAfterAuthentication)],
+    ["streamLocalBindUnlink", flag(config.streamLocalBindUnlink)],
+    ["strictHostKeyChecking", state(config.strictHostKeyChecking)],
+    ["tcpKeepAlive", flag(config.tcpKeepAlive)],
     ["tunnel", config.tunnel === "yes" ? "point-to-point" : state(config.tunnel)],
-    ["verifyhostkeydns", state(config.verifyHostKeyDNS)],
-    ["visualhostkey", flag(config.visualHostKey)],
-    ["updatehostkeys", state(config.updateHostKeys)],
-    ["enableescapecommandline", flag(config.enableEscapeCommandline)],
+    ["verifyHostKeyDNS", state(config.verifyHostKeyDNS)],
+    ["visualHostKey", flag(config.visualHostKey)],
+    ["updateHostKeys", state(config.updateHostKeys)],
+    ["enableEscapeCommandline", flag(config.enableEscapeCommandline)],
   ];
 }
 
 function numbers(config: ResolvedSshConfig): readonly (readonly [string, Printed])[] {
   const { batchMode, serverAliveInterval = batchMode ? 300 : 0, written } = config;
   return [
-    ["canonicalizemaxdots", String(config.canonicalizeMaxDots)],
-    ["connectionattempts", String(config.connectionAttempts)],
-    ["forwardx11timeout", String(config.forwardX11Timeout ?? 1200)],
-    ["numberofpasswordprompts", String(config.numberOfPasswordPrompts)],
-    ["serveralivecountmax", String(config.serverAliveCountMax ?? 3)],
-    ["serveraliveinterval", String(serverAliveInterval)],
-    ["requiredrsasize", String(config.requiredRSASize)],
-    ["obscurekeystroketiming", keystrokes(written.obscureKeystrokeTiming)],
+    ["canonicalizeMaxDots", String(config.canonicalizeMaxDots)],
+    ["connectionAttempts", String(config.connectionAttempts)],
+    ["forwardX11Timeout", String(config.forwardX11Timeout ?? 1200)],
+    ["numberOfPasswordPrompts", String(config.numberOfPasswordPrompts)],
+    ["serverAliveCountMax", String(config.serverAliveCountMax ?? 3)],
+    ["serverAliveInterval", String(serverAliveInterval)],
+    ["requiredRSASize", String(config.requiredRSASize)],
+    ["obscureKeystrokeTiming", keystrokes(written.obscureKeystrokeTiming)],
   ];
 }
 
@@ -99,32 +105,32 @@ function texts(config: ResolvedSshConfig): readonly (readonly [string, Printed])
   const { knownHostsCommand, revokedHostKeys, logLevel, written } = config;
   const { securityKeyProvider, localCommand } = written;
   return [
-    ["bindaddress", config.bindAddress],
-    ["bindinterface", config.bindInterface],
+    ["bindAddress", config.bindAddress],
+    ["bindInterface", config.bindInterface],
     ["ciphers", algorithms(config.ciphers, known.ciphers)],
-    ["controlpath", config.controlPath],
-    ["hostkeyalgorithms", algorithms(config.hostKeyAlgorithms, known.hostKeyAlgorithms)],
-    ["hostkeyalias", config.hostKeyAlias],
-    ["hostbasedacceptedalgorithms", algorithms(config.hostbasedAcceptedAlgorithms, known.userKeyAlgorithms)],
-    ["identityagent", config.identityAgent],
+    ["controlPath", config.controlPath],
+    ["hostKeyAlgorithms", algorithms(config.hostKeyAlgorithms, known.hostKeyAlgorithms)],
+    ["hostKeyAlias", config.hostKeyAlias],
+    ["hostbasedAcceptedAlgorithms", algorithms(config.hostbasedAcceptedAlgorithms, known.userKeyAlgorithms)],
+    ["identityAgent", config.identityAgent],
     ["ignoreunknown", config.ignoreUnknown],
-    ["kbdinteractivedevices", config.kbdInteractiveDevices],
-    ["kexalgorithms", algorithms(config.kexAlgorithms, known.kexAlgorithms)],
-    ["casignaturealgorithms", algorithms(config.caSignatureAlgorithms, known.signatures)],
+    ["kbdInteractiveDevices", config.kbdInteractiveDevices],
+    ["kexAlgorithms", algorithms(config.kexAlgorithms, known.kexAlgorithms)],
+    ["caSignatureAlgorithms", algorithms(config.caSignatureAlgorithms, known.signatures)],
     // ssh prints it with its tokens.
-    ["localcommand", isNone(localCommand) ? undefined : localCommand],
-    ["remotecommand", config.remoteCommand],
-    ["loglevel", logNames[logLevel] ?? logLevel],
+    ["localCommand", isNone(localCommand) ? undefined : localCommand],
+    ["remoteCommand", config.remoteCommand],
+    ["logLevel", logNames[logLevel] ?? logLevel],
     ["macs", algorithms(config.macs, known.macs)],
-    ["pkcs11provider", config.pkcs11Provider],
-    ["securitykeyprovider", isNone(securityKeyProvider) ? undefined : config.securityKeyProvider],
-    ["preferredauthentications", config.preferredAuthentications],
-    ["pubkeyacceptedalgorithms", algorithms(config.pubkeyAcceptedAlgorithms, known.userKeyAlgorithms)],
-    ["revokedhostkeys", isNone(revokedHostKeys) ? undefined : revokedHostKeys],
-    ["xauthlocation", config.xAuthLocation],
-    ["knownhostscommand", isNone(knownHostsCommand) ? undefined : knownHostsCommand],
+    ["pkcs11Provider", config.pkcs11Provider],
+    ["securityKeyProvider", isNone(securityKeyProvider) ? undefined : config.securityKeyProvider],
+    ["preferredAuthentications", config.preferredAuthentications],
+    ["pubkeyAcceptedAlgorithms", algorithms(config.pubkeyAcceptedAlgorithms, known.userKeyAlgorithms)],
+    ["revokedHostKeys", isNone(revokedHostKeys) ? undefined : revokedHostKeys],
+    ["xAuthLocation", config.xAuthLocation],
+    ["knownHostsCommand", isNone(knownHostsCommand) ? undefined : knownHostsCommand],
     ["tag", config.tag],
-    ["versionaddendum", config.versionAddendum],
+    ["versionAddendum", config.versionAddendum],
   ];
 }
 
@@ -134,23 +140,23 @@ const logNames: Readonly<Record<string, string>> = { DEBUG1: "DEBUG", QUIET: "SI
 function lists(config: ResolvedSshConfig): readonly (readonly [string, Printed])[] {
   const { written, dynamicForward, localForward, remoteForward, channelTimeout } = config;
   return [
-    ["dynamicforward", dynamicForward.map(({ listen }) => address(listen))],
-    ["localforward", localForward.map(forwarding)],
-    ["remoteforward", remoteForward.map(forwarding)],
+    ["dynamicForward", dynamicForward.map(({ listen }) => address(listen))],
+    ["localForward", localForward.map(forwarding)],
+    ["remoteForward", remoteForward.map(forwarding)],
     // ssh prints them with their tokens.
-    ["identityfile", written.identityFile ?? defaultIdentities],
-    ["canonicaldomains", inOneLine(config.canonicalDomains)],
-    ["certificatefile", written.certificateFile],
-    ["globalknownhostsfile", inOneLine(config.globalKnownHostsFile)],
-    ["userknownhostsfile", inOneLine(config.userKnownHostsFile)],
-    ["sendenv", config.sendEnv],
-    ["setenv", Object.entries(config.setEnv ?? {}).map(([name, value]) => `${name}=${value}`)],
-    ["logverbose", inOneLine(config.logVerbose)],
+    ["identityFile", written.identityFile ?? defaultIdentities],
+    ["canonicalDomains", inOneLine(config.canonicalDomains)],
+    ["certificateFile", written.certificateFile],
+    ["globalKnownHostsFile", inOneLine(config.globalKnownHostsFile)],
+    ["userKnownHostsFile", inOneLine(config.userKnownHostsFile)],
+    ["sendEnv", config.sendEnv],
+    ["setEnv", Object.entries(config.setEnv ?? {}).map(([name, value]) => `${name}=${value}`)],
+    ["logVerbose", inOneLine(config.logVerbose)],
     [
-      "channeltimeout",
+      "channelTimeout",
       written.channelTimeout && inOneLine(channelTimeout.map(({ type, seconds }) => `${type}=${seconds}`)),
     ],
-    ["permitremoteopen", config.permitRemoteOpen.length === 0 ? "any" : inOneLine(config.permitRemoteOpen)],
+    ["permitRemoteOpen", config.permitRemoteOpen.length === 0 ? "any" : inOneLine(config.permitRemoteOpen)],
   ];
 }
 
@@ -171,30 +177,30 @@ function others(config: ResolvedSshConfig): readonly (readonly [string, Printed]
   const { mode, lifetime } = addKeysToAgent;
   const prefix = mode === "confirm" ? "confirm " : "";
   return [
-    ["addkeystoagent", lifetime > 0 ? `${prefix}${lifetime}` : state(mode)],
-    ["forwardagent", typeof forwardAgent === "string" ? forwardAgent : flag(forwardAgent)],
-    ["connecttimeout", String(connectTimeout ?? "none")],
-    ["tunneldevice", `${tunnelDevice.local}:${tunnelDevice.remote}`],
-    ["canonicalizePermittedcnames", inOneLine(config.canonicalizePermittedCNAMEs)],
-    ["controlpersist", persistence(controlPersist)],
-    ["escapechar", visible(config.escapeChar)],
-    ["ipqos", `${ipQoS.interactive} ${ipQoS.bulk}`],
-    ["rekeylimit", `${rekeyLimit?.bytes ?? 0} ${rekeyLimit?.seconds ?? 0}`],
-    ["streamlocalbindmask", `0${streamLocalBindMask.toString(8)}`],
-    ["syslogfacility", config.syslogFacility],
+    ["addKeysToAgent", lifetime > 0 ? `${prefix}${lifetime}` : state(mode)],
+    ["forwardAgent", typeof forwardAgent === "string" ? forwardAgent : flag(forwardAgent)],
+    ["connectTimeout", String(connectTimeout ?? "none")],
+    ["tunnelDevice", `${tunnelDevice.local}:${tunnelDevice.remote}`],
+    ["canonicalizePermittedCNAMEs", inOneLine(config.canonicalizePermittedCNAMEs)],
+    ["controlPersist", persistence(controlPersist)],
+    ["escapeChar", visible(config.escapeChar)],
+    ["ipQoS", `${ipQoS.interactive} ${ipQoS.bulk}`],
+    ["rekeyLimit", `${rekeyLimit?.bytes ?? 0} ${rekeyLimit?.seconds ?? 0}`],
+    ["streamLocalBindMask", `0${streamLocalBindMask.toString(8)}`],
+    ["syslogFacility", config.syslogFacility],
     proxy(config),
   ];
 }
 
 function proxy({ proxyJump, proxyCommand }: ResolvedSshConfig): readonly [string, Printed] {
   if (proxyJump === undefined || proxyJump.length === 0)
-    return ["proxycommand", isNone(proxyCommand) ? undefined : proxyCommand];
+    return ["proxyCommand", isNone(proxyCommand) ? undefined : proxyCommand];
   const hops = proxyJump.map(({ host, user, port }, index) => {
     // ssh parses the last one, and puts addresses in brackets.
     const isAddress = host.includes(":") || (index === proxyJump.length - 1 && /^[\d.]+$/.test(host));
     return `${user === undefined ? "" : `${user}@`}${isAddress ? `[${host}]` : host}${port === undefined ? "" : `:${port}`}`;
   });
-  return ["proxyjump", hops.join(",")];
+  return ["proxyJump", hops.join(",")];
 }
 
 function flag(value: boolean): string {

@@ -32,26 +32,30 @@ const lists: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The lists by the keywords that take them. Their case does not matter. */
-const keywords: Readonly<Record<string, readonly string[]>> = {
-  casignaturealgorithms: signatures,
-  ciphers,
-  hostbasedacceptedalgorithms: userKeyAlgorithms,
-  hostbasedacceptedkeytypes: userKeyAlgorithms,
-  hostbasedkeytypes: userKeyAlgorithms,
-  hostkeyalgorithms: hostKeyAlgorithms,
-  kexalgorithms: kexAlgorithms,
-  macs,
-  pubkeyacceptedalgorithms: userKeyAlgorithms,
-  pubkeyacceptedkeytypes: userKeyAlgorithms,
-};
+const keywords: readonly (readonly [string, readonly string[]])[] = [
+  ["CASignatureAlgorithms", signatures],
+  ["Ciphers", ciphers],
+  ["HostbasedAcceptedAlgorithms", userKeyAlgorithms],
+  ["HostbasedAcceptedKeyTypes", userKeyAlgorithms],
+  ["HostbasedKeyTypes", userKeyAlgorithms],
+  ["HostKeyAlgorithms", hostKeyAlgorithms],
+  ["KexAlgorithms", kexAlgorithms],
+  ["MACs", macs],
+  ["PubkeyAcceptedAlgorithms", userKeyAlgorithms],
+  ["PubkeyAcceptedKeyTypes", userKeyAlgorithms],
+];
 
 /** Returns the lines of `-Q name`. `help` lists the names. @throws UsageError for another name */
 export function runQuery(name: string): string {
-  const found = name === "help" ? Object.keys(lists) : (lookUp(lists, name) ?? lookUp(keywords, name.toLowerCase()));
+  const found = name === "help" ? Object.keys(lists) : (listOf(name) ?? listOfKeyword(name));
   if (found === undefined) throw new UsageError("", `Unsupported query "${name}"`);
   return `${found.join("\n")}\n`;
 }
 
-function lookUp(all: Readonly<Record<string, readonly string[]>>, name: string): readonly string[] | undefined {
-  return Object.hasOwn(all, name) ? all[name] : undefined;
+function listOf(name: string): readonly string[] | undefined {
+  return Object.hasOwn(lists, name) ? lists[name] : undefined;
+}
+
+function listOfKeyword(name: string): readonly string[] | undefined {
+  return keywords.find(([keyword]) => keyword.toLowerCase() === name.toLowerCase())?.[1];
 }

@@ -1,4 +1,5 @@
 /** Finds out what an identity file is, without its passphrase. @module */
+import { plainBlob } from "@postern/keys";
 import { type Bytes, fromBase64, fromUtf8, Reader, toBase64, utf8 } from "@postern/wire";
 import { readBounded } from "../read-file.ts";
 
@@ -60,6 +61,15 @@ export function certifies(certificate: string, publicKey: string): boolean {
     const keyFields = key.rest();
     const plain = `${keyType.replace("@openssh.com", "")}-cert-v01@openssh.com`;
     return certType === plain && keyFields.every((byte, index) => fields[index] === byte);
+  } catch {
+    return false;
+  }
+}
+
+/** Returns whether a line is one of a well-formed user certificate. */
+export function isCertificate(line: string): boolean {
+  try {
+    return line.includes("-cert-v01@openssh.com ") && plainBlob(blobOf(line)).length > 0;
   } catch {
     return false;
   }

@@ -20,11 +20,15 @@ export const mostHops = 16;
  */
 export function jumpHosts(line: ConfigLine): readonly SshDestination[] {
   const text = word(line);
+  // Quotes may enclose the whole value. OpenSSH reads others as a part of the name, and refuses that.
+  const isTrusted = line.line > 0;
+  if (!isTrusted && /['"]/.test(line.rest.replace(/^(["'])(.*)\1$/, "$2")))
+    throw configError(line, `Invalid ProxyJump ${quote(line.rest, 80)}`);
   if (text.toLowerCase() === "none") return [];
   const parts = text.split(",", mostHops + 1);
   if (parts.length > mostHops) throw configError(line, `expected at most ${mostHops} jump hosts, got more`);
   return parts.map((part) => {
-    const hop = parseDestination(part, line.line > 0);
+    const hop = parseDestination(part, isTrusted);
     if (hop === undefined) throw configError(line, `Invalid ProxyJump ${quote(part, 80)}`);
     return hop;
   });

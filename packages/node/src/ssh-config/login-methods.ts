@@ -3,7 +3,7 @@ import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth
 import { keyboardInteractive, password } from "@postern/auth";
 import { fromBase64 } from "@postern/wire";
 import { selectAlgorithms } from "./algorithm-lists.ts";
-import { certifies, type Identity, publicLine, readIdentity, readText } from "./identity-files.ts";
+import { certifies, type Identity, isCertificate, publicLine, readIdentity, readText } from "./identity-files.ts";
 import type { SshConfigParts } from "./parts.ts";
 import type { Resolution } from "./resolve.ts";
 import { rsaBits } from "./rsa-size.ts";
@@ -90,7 +90,8 @@ async function keyMethods(
   const identities = found.filter((one): one is Identity => one !== undefined && isLong(one.publicKey));
   const certificates = await readCertificates(config.certificateFile ?? []);
   const accepted = acceptedAlgorithms(config);
-  const methods = agentMethods(resolution, identities, parts);
+  const usable = certificates.filter((one) => isCertificate(one) && isAccepted(one, accepted));
+  const methods = agentMethods(resolution, identities, usable, parts);
   for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
     const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
@@ -118,11 +119,13 @@ function bitsOf(line: string | undefined): number | undefined {
 function agentMethods(
   { config, system }: Pick<Resolution, "config" | "system">,
   identities: readonly Identity[],
+  certificate: readonly string[],
   parts: SshConfigParts,
 ): AuthMethod[] {
   const { identitiesOnly, settings } = config;
-  const plan = agentPlan(config, system);
-  if (plan === undefined) return [];
+  const found = agentPlan(config, system);
+  if (found === undefined) return [];
+  const plan = { ...found, ...(certificate.length > 0 && { certificate }) };
   const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
   const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
   const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ ...plan, identity })] : [];

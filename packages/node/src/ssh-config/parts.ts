@@ -45,9 +45,13 @@ export interface SshConfigParts {
   privateKeyFile(path: string, plan: PrivateKeyFilePlan): AuthMethod;
   /**
    * `path`: the socket; default: the agent of Windows. `identity`: the lines of the public keys to offer; default: all
-   * that the agent holds.
+   * that the agent holds. `certificate`: lines of certificates for its keys.
    */
-  agent(plan: { readonly path?: string; readonly identity?: readonly string[] }): AuthMethod;
+  agent(plan: {
+    readonly path?: string;
+    readonly identity?: readonly string[];
+    readonly certificate?: readonly string[];
+  }): AuthMethod;
   knownHosts(plan: KnownHostsPlan): TunnelOptions["hostKey"];
   /** Runs a line of the system's shell, whose input and output are the connection. */
   commandPipe(command: string, signal: AbortSignal, onStderr?: (text: string) => void): Promise<BytePipe>;

@@ -106,5 +106,6 @@ export async function expandTilde(path: string, at: SshConfigPosition, system: C
   const rest = end < 0 ? "" : path.slice(end);
   const home = user === "" ? system.home : await system.homeOf(user);
   if (home === undefined) throw configError(at, `expected ${quote(`~${user}`, 60)} to be a user of this machine`);
-  return home.replace(/\/$/, "") + rest;
+  // As OpenSSH: `~` alone is the home with a slash.
+  return home.replace(/\/$/, "") + (rest === "" ? "/" : rest);
 }
