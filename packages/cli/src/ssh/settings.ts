@@ -60,6 +60,7 @@ export function clientSettings({ command, stdioForward }: SshCommandLine, config
 /** The options with which the configuration of a command line is read. */
 export function configOptions({
   settings,
+  defaults,
   configFile,
   command,
   noCommand,
@@ -68,6 +69,7 @@ export function configOptions({
   const hasSession = !noCommand && stdioForward === undefined;
   return {
     settings,
+    defaults,
     ...(configFile !== undefined && { file: configFile }),
     ...(hasSession && { command: command ?? "" }),
     // A tool of the command line does what the user's configuration says.
