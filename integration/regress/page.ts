@@ -1,7 +1,7 @@
 /** The page docs/audit/regress.md. @module */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Role, scripts } from "./scripts.ts";
+import { type Role, type Script, scripts } from "./scripts.ts";
 
 /** A row: one script in one role. */
 export interface Row {
@@ -9,7 +9,7 @@ export interface Row {
   readonly script: string;
   /** The version of OpenSSH whose script and programs ran. */
   readonly version: string;
-  readonly verdict: "passes" | "fails";
+  readonly verdict: "passes" | "fails" | "unknown";
   readonly remark: string;
 }
 
@@ -66,7 +66,7 @@ export function readRows(): Row[] {
 export function writeRows(rows: readonly Row[]): void {
   const all = [...readRows().filter((old) => !rows.some((row) => isSame(row, old))), ...rows];
   const sections = (["client", "host"] as const).map((role) => {
-    const ordered = scripts.flatMap((script) => all.filter((row) => row.role === role && isOf(row, script)));
+    const ordered = scripts.filter((script) => script.role === role).map((script) => rowOf(all, script));
     const lines = ordered.map(
       ({ script, version, verdict, remark }) => `| \`${script}\` | ${version} | ${verdict} | ${remark} |\n`,
     );
@@ -79,6 +79,7 @@ export function isSame(one: Row, other: Row): boolean {
   return one.role === other.role && one.script === other.script;
 }
 
-function isOf(row: Row, script: (typeof scripts)[number]): boolean {
-  return row.role === script.role && row.script === script.name;
+function rowOf(rows: readonly Row[], { role, name: script }: Script): Row {
+  const unknown: Row = { role, script, version: "", verdict: "unknown", remark: "has not run to its end yet" };
+  return rows.find((row) => isSame(row, unknown)) ?? unknown;
 }
