@@ -13,7 +13,7 @@ export {
   TakeoverEvent,
 } from "./events.ts";
 export { type HealthRequest, type HealthSource, healthHandler } from "./health.ts";
-export { AddressList } from "./ip.ts";
+export { AddressList, type SourceBits } from "./ip.ts";
 export type { GivenHostLimits, HostLimits, LimitName, PenaltyLimits } from "./limits.ts";
 export type { HostLogin, LoginCertificate } from "./login-identity.ts";
 export type { ReloadOptions, TunnelHostOptions } from "./options.ts";

@@ -64,6 +64,7 @@ export {
   type ReloadOptions,
   type Revocation,
   type ServeClientOptions,
+  type SourceBits,
   TakeoverEvent,
   type TakeoverPlace,
   type TakeoverPolicy,

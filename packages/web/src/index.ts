@@ -72,6 +72,7 @@ export {
   type ReloadOptions,
   type Revocation,
   type ServeClientOptions,
+  type SourceBits,
   TakeoverEvent,
   type TakeoverPlace,
   type TakeoverPolicy,

@@ -56,11 +56,11 @@ export function parseHostCommandLine(args: readonly string[]): HostCommandLine {
     if (!/^-./.test(arg)) throw new HostUsageError(`Extra argument ${arg}.`);
     for (let at = 1; at < arg.length; at++) {
       const letter = arg[at] as string;
-      if (switches.includes(letter)) {
+      if (letter !== " " && switches.includes(letter)) {
         applySwitch(letter);
         continue;
       }
-      if (!withArgument.includes(letter)) throw new HostUsageError(`unknown option -- ${letter}`);
+      if (letter === " " || !withArgument.includes(letter)) throw new HostUsageError(`unknown option -- ${letter}`);
       const value = arg.slice(at + 1) || argumentOf(rest, letter);
       applyValue(letter, value);
       break;

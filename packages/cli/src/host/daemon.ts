@@ -8,6 +8,10 @@ const mark = "POSTERN_HOST_BACKGROUND";
 export function takeBackgroundMark(env: NodeJS.ProcessEnv = process.env): boolean {
   const isMarked = env[mark] === "1" && process.send !== undefined;
   delete env[mark];
+  if (isMarked) {
+    // The parent closes them once the host listens. A warning of Node.js must not end the host then.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  }
   return isMarked;
 }
 

@@ -184,7 +184,7 @@ const keyNames: Readonly<Record<string, string>> = {
 };
 
 /** `ED25519 SHA256:…`, and `ED25519-CERT SHA256:…` for a certificate. */
-export function describeKey(blob: Bytes): string {
+function describeKey(blob: Bytes): string {
   try {
     const certified = isCertificate(blob) ? parseCertificate(blob).publicKey : undefined;
     const plain = certified ?? blob;

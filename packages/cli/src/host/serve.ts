@@ -113,7 +113,7 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
 }
 
 /** Serves a socket. The log names its address. */
-export async function serveSocket(host: TunnelHost, socket: Socket, connections: HostConnections): Promise<void> {
+async function serveSocket(host: TunnelHost, socket: Socket, connections: HostConnections): Promise<void> {
   const { remoteAddress, remotePort, localAddress = "UNKNOWN", localPort = 0 } = socket;
   const arrival = { address: remoteAddress ?? "UNKNOWN", port: remotePort ?? 0, localAddress, localPort };
   await serveWith(connections, arrival, () =>

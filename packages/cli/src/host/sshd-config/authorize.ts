@@ -11,7 +11,7 @@ import {
   type Permissions,
 } from "@postern/node";
 import { type Bytes, Reader } from "@postern/wire";
-import type { HostConnections } from "../connections.ts";
+import type { HostConnection, HostConnections } from "../connections.ts";
 import type { HostLogger } from "../logger.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { selectNames } from "./algorithm-names.ts";
@@ -31,6 +31,12 @@ export interface SystemPolicy {
 
 type KeyAttempt = Extract<HostLoginAttempt, { readonly method: "publickey" }>;
 
+/** An account, unless there is none, and its groups if the configuration is about groups. */
+interface KnownUser {
+  readonly account: Account | undefined;
+  readonly groups: readonly string[];
+}
+
 /** The user of an attempt, and the settings for it. */
 interface Login {
   readonly account: Account;
@@ -40,8 +46,15 @@ interface Login {
 
 /** Returns the function that decides. Only `publickey` can succeed: the passwords of the system are out of reach. */
 export function authorizeSystemUsers(policy: SystemPolicy): Authorize {
+  // A connection has one user, and each question may start a program.
+  const known = new WeakMap<HostConnection, Promise<KnownUser>>();
+  const find = (name: string, connection: HostConnection): Promise<KnownUser> => {
+    const found = known.get(connection) ?? findUser(name, policy);
+    known.set(connection, found);
+    return found;
+  };
   const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
-    const login = await loginOf(attempt, policy);
+    const login = await loginOf(attempt, policy, find);
     if (login === undefined || attempt.method !== "publickey") return false;
     const problem = await keyProblem(attempt, login);
     if (problem !== undefined) return refuse(attempt, problem);
@@ -58,12 +71,20 @@ export function authorizeSystemUsers(policy: SystemPolicy): Authorize {
   return Object.assign(authorize, { methods: ["publickey"] });
 }
 
+async function findUser(name: string, { accounts, config }: SystemPolicy): Promise<KnownUser> {
+  const account = await accounts.find(name);
+  const groups = account !== undefined && config.needsGroups ? await accounts.groups(name) : [];
+  return { account, groups };
+}
+
 /** Finds the account and its settings, unless it may not log in. The refusals are logged in the words of sshd. */
-async function loginOf(attempt: HostLoginAttempt, policy: SystemPolicy): Promise<Login | undefined> {
-  const { accounts, config, connections, logger } = policy;
+async function loginOf(
+  attempt: HostLoginAttempt,
+  { config, connections, logger }: SystemPolicy,
+  find: (name: string, connection: HostConnection) => Promise<KnownUser>,
+): Promise<Login | undefined> {
   const connection = connections.of(attempt);
-  const account = await accounts.find(attempt.user);
-  const groups = account !== undefined && config.needsGroups ? await accounts.groups(attempt.user) : [];
+  const { account, groups } = await find(attempt.user, connection);
   const subject: MatchSubject = {
     user: attempt.user,
     isInvalid: account === undefined,
