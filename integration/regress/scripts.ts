@@ -58,7 +58,7 @@ interface Remark {
 /** By role and script. */
 const remarks: Readonly<Record<string, Remark>> = {
   "client agent": {
-    text: "fails where it forwards the agent (`-A`), which Postern refuses",
+    text: "fails where it forwards the agent (`-A`), which Postern refuses; its other parts pass",
     failure: /agent (path )?(env )?fwd|different agent/,
   },
   "client cert-file": {
