@@ -48,7 +48,7 @@ const quick: ReadonlySet<string> = new Set([
   "host proto-mismatch",
 ]);
 
-/** What a reader of a verdict has to know. */
+/** The note of a verdict. */
 interface Remark {
   readonly text: string;
   /** Matches each failure of a script that fails for this reason. */
