@@ -320,8 +320,9 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
     const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>
       Promise.all(forwardings.map((one) => one.idle())),
     );
-    // After `beginClose`, `closed` does not reject.
-    void Promise.race([finished, this.closed]).then(() => over.abort());
+    // `closed` rejects if the first login was in progress.
+    const end = (): void => over.abort();
+    void Promise.race([finished, this.closed]).then(end, end);
     await sleep(drainMs, over.signal);
     stopListening();
   }
