@@ -314,7 +314,8 @@ export class ReverseTunnel extends TypedEventTarget<TunnelEvents> {
   }
 
   async #drain(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const forwardings = [...this.#forwardings, ...(this.#local === undefined ? [] : [this.#local])];
+    const local = this.#local === undefined ? [] : [this.#local];
+    const forwardings = [...this.#forwardings, ...this.#draining, ...local];
     const over = new AbortController();
     const stopListening = onAbort(signal, () => over.abort());
     const finished = Promise.allSettled(forwardings.map((one) => one.close())).then(() =>

@@ -40,6 +40,20 @@ describe("close({ drainMs })", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("lets the connections of a forwarding finish that was closed before", async () => {
+    const { world, tunnel } = await withTarget();
+    const answer = received(await world.visit(7777));
+    const [forwarding] = tunnel.forwardings;
+    await forwarding?.close();
+    const drained = tunnel.close({ drainMs: 30_000 });
+    await advance(29_999);
+    expect(answer.closed).toBe(false);
+    expect(await outcome(drained)).toBe("unsettled");
+    await advance(1);
+    expect(await outcome(drained)).toBe("resolved");
+    expect(answer.closed).toBe(true);
+  });
+
   it("resolves at once if no visitor is connected", async () => {
     const { tunnel } = await withTarget();
     expect(await outcome(tunnel.close({ drainMs: 30_000 }))).toBe("resolved");
