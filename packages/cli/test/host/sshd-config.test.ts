@@ -175,8 +175,13 @@ describe("the values of a configuration", () => {
     ["AllowStreamLocalForwarding remote\nPermitOpen none\nPermitListen 80 [::1]:81", ["*:80", "[::1]:81", "/**"], []],
     ["DisableForwarding yes", [], []],
   ])("permit forwardings: %j", (text, permitListen, permitOpen) => {
-    expect(permissionsOf(read(text).global, 1000)).toMatchObject({ permitListen, permitOpen, lowestPort: 1024 });
+    expect(permissionsOf(read(text).global, 1000, 1000)).toMatchObject({ permitListen, permitOpen, lowestPort: 1024 });
     expect(permissionsOf(read(text).global, 0).lowestPort).toBe(0);
+  });
+
+  it("permit no UNIX sockets to another user than that of the host, which would open them as itself", () => {
+    const permitted = permissionsOf(read("AllowStreamLocalForwarding yes").global, 1000, 0);
+    expect(permitted).toMatchObject({ permitListen: ["*:*"], permitOpen: ["*:*"] });
   });
 
   it("are printed with their defaults, and with the algorithms that this host has", () => {
