@@ -29,8 +29,9 @@ const certificate = parseCertificate(blob("other-cert"));
 
 const accounts: Accounts = {
   find: async (name) => (["ann", "root"].includes(name) ? { name, uid: name === "root" ? 0 : uid, home } : undefined),
-  groups: async () => ["staff", "users"],
+  groups: async () => groups,
 };
+let groups: readonly string[] = ["staff", "users"];
 
 interface Given {
   readonly key?: string;
@@ -112,6 +113,30 @@ describe("a login of a system's user", () => {
     expect((await decide("AllowUsers bob ann\nAllowGroups staff")).decision).not.toBe(false);
     expect((await decide("PubkeyAuthentication no\nMatch all\nPubkeyAuthentication yes")).decision).not.toBe(false);
   });
+
+  it("keeps the names of groups whole, although they may contain spaces", async () => {
+    const programs = path("programs");
+    mkdirSync(programs);
+    // Answers as id(1) of GNU does.
+    const lists = `case $1 in *z) printf 'domain users\\0staff\\0' ;; *) echo 'domain users staff' ;; esac`;
+    writeFileSync(join(programs, "id"), `#!/bin/sh\n${lists}\n`, { mode: 0o755 });
+    const { PATH = "" } = process.env;
+    process.env.PATH = `${programs}:${PATH}`;
+    const found = await systemAccounts().groups("ann");
+    process.env.PATH = PATH;
+    expect(found).toEqual(["domain users", "staff"]);
+  });
+
+  it.each(["DenyGroups users", "Match Group users\nAllowTcpForwarding no"])(
+    "is refused with %j while the groups cannot be found out",
+    async (config) => {
+      authorizes(publicLine("key"));
+      groups = [];
+      const { decision, said } = await decide(config);
+      groups = ["staff", "users"];
+      expect([decision, said]).toEqual([false, ["User ann from UNKNOWN not allowed because not in any group"]]);
+    },
+  );
 
   it("of root is refused by PermitRootLogin no", async () => {
     authorizes(publicLine("key"));

@@ -95,7 +95,7 @@ async function loginOf(
     localPort: connection.localPort,
   };
   const settings = config.settings(subject);
-  const why = account === undefined ? "" : accountProblem(account, subject, settings);
+  const why = account === undefined ? "" : accountProblem(account, subject, settings, config.needsGroups);
   connection.isInvalid = why !== undefined;
   if (account !== undefined && why === undefined) return { account, settings, subject };
   const isFirst = connection.user !== attempt.user;
@@ -107,8 +107,15 @@ async function loginOf(
 }
 
 /** AllowUsers and its kin, in the order of sshd: deny, then allow, users before groups. */
-function accountProblem(account: Account, subject: MatchSubject, settings: Settings): string | undefined {
+function accountProblem(
+  account: Account,
+  subject: MatchSubject,
+  settings: Settings,
+  needsGroups: boolean,
+): string | undefined {
   const user = `User ${subject.user} from ${subject.address} not allowed`;
+  // The program that lists groups has failed. DenyGroups and Match would not see them.
+  if (needsGroups && subject.groups.length === 0) return `${user} because not in any group`;
   const list = (name: string): readonly string[] => wordsOf(settings, name);
   if (isYes(settings, "RefuseConnection")) return `${user} because RefuseConnection is set`;
   if (list("DenyUsers").some((one) => matchesUser(one, subject))) return `${user} because listed in DenyUsers`;
