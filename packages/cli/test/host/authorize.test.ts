@@ -1,6 +1,8 @@
 /** Logins of the system's users, with key files in a folder and accounts of the test. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCertificate, parsePublicKey } from "@postern/keys";
@@ -10,7 +12,7 @@ import { createConnections } from "../../src/host/connections.ts";
 import { type Accounts, systemAccounts } from "../../src/host/sshd-config/accounts.ts";
 import { authorizeSystemUsers } from "../../src/host/sshd-config/authorize.ts";
 import { readSshdConfig } from "../../src/host/sshd-config/parse.ts";
-import { unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
+import { readUserFile, unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-authorize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -191,6 +193,15 @@ describe("a login of a system's user", () => {
   });
 });
 
+it("opens no file of a user but a regular one, because opening a device has effects", async () => {
+  const server = createServer().listen(path("socket"));
+  await once(server, "listening");
+  symlinkSync(path("socket"), path("link"));
+  const account = { name: "ann", uid, home };
+  await expect(readUserFile(path("link"), account, false)).rejects.toThrow("is not a regular file");
+  server.close();
+});
+
 describe("a login with a certificate", () => {
   const config = `TrustedUserCAKeys ${path("ca.pub")}\n`;
   const cert = { key: "other-cert" };
@@ -212,6 +223,14 @@ describe("a login with a certificate", () => {
     expect(permitListen("localhost", 8080)).toBe(false);
     writeFileSync(file, "webmaster\nann,ops\n");
     expect((await decide(withFile, cert)).decision).toBe(false);
+  });
+
+  it("is refused by a line of AuthorizedPrincipalsFile that has a key before the name", async () => {
+    const withFile = `${config}AuthorizedPrincipalsFile ${folder}/principals_%u\n`;
+    writeFileSync(path("principals_ann"), `cert-authority ${publicLine("ca")} nobody\n`);
+    expect((await decide(withFile, cert)).decision).toBe(false);
+    writeFileSync(path("principals_ann"), 'command="a \\" b",no-pty ops\n');
+    expect((await decide(withFile, cert)).decision).not.toBe(false);
   });
 
   it("is refused if the CA signed with an algorithm that is not in CASignatureAlgorithms", async () => {

@@ -247,6 +247,8 @@ function principalLine(line: string, authority: string): string | undefined {
   if (text === "" || text.startsWith("#")) return undefined;
   const [, options = "", name = ""] = /^(.*[ \t])?([^ \t]+)$/.exec(text) ?? [];
   if (/[",\\]/.test(name)) return undefined;
+  // Outside of quotes, a space ends the options of a key: the line would be one of another key.
+  if (/[ \t]/.test(options.trim().replaceAll(/"(?:\\"|[^"])*"/g, ""))) return undefined;
   const before = options.trim() === "" ? "" : `${options.trim()},`;
   return `${before}cert-authority,principals="${name}" ${authority}`;
 }
