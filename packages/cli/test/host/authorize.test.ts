@@ -83,6 +83,15 @@ describe("a login of a system's user", () => {
     expect((await decide("", { key: "rsa", algorithm: "rsa-sha2-512" })).decision).toBe(false);
   });
 
+  it("reads only the lines that have the key, because reading a million others would keep the host busy", async () => {
+    authorizes(`${"\\\n".repeat(300_000)}${publicLine("rsa")}\n${"x\n".repeat(300)}${publicLine("key")}\n`);
+    expect((await decide("")).decision).not.toBe(false);
+    authorizes(`${publicLine("key").slice(0, -40)}\n`.repeat(300) + publicLine("key"));
+    expect((await decide("")).decision).not.toBe(false);
+    authorizes(`bad ${publicLine("key")}\n`.repeat(300) + publicLine("key"));
+    expect((await decide("")).decision).toBe(false);
+  });
+
   it("is refused for passwords, for accounts that do not exist, and for names like numbers", async () => {
     authorizes(publicLine("key"));
     expect((await decide("PasswordAuthentication yes", { method: "password" })).decision).toBe(false);
@@ -231,6 +240,13 @@ describe("a login with a certificate", () => {
     expect((await decide(withFile, cert)).decision).toBe(false);
     writeFileSync(path("principals_ann"), 'command="a \\" b",no-pty ops\n');
     expect((await decide(withFile, cert)).decision).not.toBe(false);
+  });
+
+  it("is refused by a line of AuthorizedPrincipalsFile with a million spaces, without keeping the host busy", async () => {
+    const withFile = `${config}AuthorizedPrincipalsFile ${folder}/principals_%u\n`;
+    const spaces = " ".repeat(1_000_000);
+    writeFileSync(path("principals_ann"), `a${spaces}b${spaces.slice(0, 40_000)}\n`);
+    expect((await decide(withFile, cert)).decision).toBe(false);
   });
 
   it("is refused if the CA signed with an algorithm that is not in CASignatureAlgorithms", async () => {
