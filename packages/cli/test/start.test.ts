@@ -51,7 +51,7 @@ describe("the folder of compiled code", () => {
     expect(cacheFolder({ XDG_CACHE_HOME: join(above, "cache") })).toBeUndefined();
     chmodSync(above, 0o1777);
     expect(cacheFolder({ XDG_CACHE_HOME: join(above, "cache") })).toBeDefined();
-    // As root, because nobody else can give a folder away: the home of the user who called sudo.
+    // Only root can give a folder away: the home of the user who called sudo.
     if (process.geteuid?.() !== 0) return;
     chmodSync(above, 0o700);
     chownSync(above, 65_534, 65_534);

@@ -31,7 +31,7 @@ export function systemAccounts(passwd = "/etc/passwd"): Accounts {
     },
     async groups(name) {
       if (!plainName.test(name)) return [];
-      // Names of groups may contain spaces: of a list without zeros, "domain users" would be two. Not each id(1) has -z.
+      // Names of groups may contain spaces: without zeros, "domain users" would be two groups. Not each id(1) has -z.
       const list = (await output("id", ["-Gnz", "--", name])) || (await output("id", ["-Gn", "--", name]));
       return list.split(list.includes("\0") ? "\0" : /\s+/).filter((group) => group !== "");
     },

@@ -248,7 +248,7 @@ function isLineOf(line: string, key: Bytes): boolean {
 
 /**
  * Returns the lines that may have a key. Reading all lines of a user's file could take seconds, in which the host
- * serves nobody else.
+ * serves no other client.
  */
 function linesWith(key: Bytes, text: string): readonly string[] {
   // Without the last characters, which may have padding.

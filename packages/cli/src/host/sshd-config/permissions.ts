@@ -7,7 +7,7 @@ import { isYes, textOf, wordsOf } from "./settings.ts";
 
 /**
  * Returns what a user may forward. Ports below 1024 are for root, as in sshd. sshd opens UNIX sockets as the user who
- * logged in; this host opens them as its own user, so nobody else may use them: as root, it may open all of them.
+ * logged in; this host opens them as its own user, so no other user may forward them: root may open all of them.
  *
  * @param ownUid the user of this process
  */
