@@ -259,6 +259,13 @@ describe("postern service", () => {
     await expect(service(args)).rejects.toThrow(message);
   });
 
+  it.each(["/srv/a\nExecStartPre=/bin/true", "/srv/a\\"])(
+    "rejects the current folder %j, which would add settings",
+    async (workingFolder) => {
+      await expect(service(["install", "web", "--", "up"], { workingFolder })).rejects.toThrow("expected a folder");
+    },
+  );
+
   it("knows no services of other systems", async () => {
     await expect(service(["logs", "web"], { platform: "sunos" })).rejects.toThrow("expected --manager systemd");
   });

@@ -1,6 +1,6 @@
 /** The start of the program: what it loads, and where it keeps compiled code. Needs `dist`, which `npm test` builds. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,6 +42,20 @@ describe("the folder of compiled code", () => {
     mkdirSync(shared, { recursive: true });
     chmodSync(shared, 0o777);
     expect(cacheFolder({ XDG_CACHE_HOME: join(folder, "shared") })).toBeUndefined();
+  });
+
+  it("is not used if others can put another folder in its place", () => {
+    const above = join(folder, "above");
+    mkdirSync(above);
+    chmodSync(above, 0o777);
+    expect(cacheFolder({ XDG_CACHE_HOME: join(above, "cache") })).toBeUndefined();
+    chmodSync(above, 0o1777);
+    expect(cacheFolder({ XDG_CACHE_HOME: join(above, "cache") })).toBeDefined();
+    // Only root can give a folder away: the home of the user who called sudo.
+    if (process.geteuid?.() !== 0) return;
+    chmodSync(above, 0o700);
+    chownSync(above, 65_534, 65_534);
+    expect(cacheFolder({ XDG_CACHE_HOME: join(above, "cache") })).toBeUndefined();
   });
 
   it("is not used behind a symbolic link", () => {

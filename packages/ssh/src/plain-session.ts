@@ -8,6 +8,9 @@ import type { SessionEvent } from "./session-machine.ts";
 
 const nothing: Bytes = /* @__PURE__ */ new Uint8Array(0);
 
+/** Bytes that may wait for the other end: more than the data of all channels. */
+const mostOutput = 2 * Limits.outputCeiling;
+
 /**
  * Runs RFC 4254 over a stream that is already a connection of one user: the proxy mode of OpenSSH's PROTOCOL.mux,
  * section 9. Each packet is a uint32 length, a zero byte for the length of the padding, and the payload. Our global
@@ -123,6 +126,11 @@ export class PlainSession implements DrivenSession {
     if (head[0] === GlobalRequest.number) {
       // OpenSSH's master ends the connection of a client that sends one that it does not know, and passes no reply on.
       if (GlobalRequest.decode(head).wantReply) this.#unanswered++;
+      return;
+    }
+    // Data waits in its channel, but requests that are passed on do not: the other end may read none of them.
+    if (this.#outputSize > mostOutput) {
+      this.#failure ??= new SshError("limit", `expected a peer that reads, got ${this.#outputSize} bytes that wait`);
       return;
     }
     const packet = new Uint8Array(5 + head.length + body.length);

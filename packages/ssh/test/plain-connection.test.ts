@@ -4,6 +4,7 @@ import { type ArrayBufferBytes, concat, fromHex, toHex, utf8 } from "@postern/wi
 import { describe, expect, it } from "vitest";
 import {
   type BytePipe,
+  type Channel,
   type IncomingChannelRequest,
   type IncomingOpen,
   plainConnection,
@@ -127,6 +128,29 @@ describe("relayChannel", () => {
     expect(echoed.length).toBe(3_000_000);
     expect(echoed.every((byte) => byte === 7)).toBe(true);
     await channel.closed;
+  });
+
+  it("ends the connection of a client that does not read, while the server sends requests without end", async () => {
+    const [clientSide, relayIn] = pipePair();
+    const [relayOut, serverSide] = pipePair();
+    let channel: Channel | undefined;
+    plainConnection(serverSide, {
+      onChannelOpen: (open) => {
+        channel = open.accept();
+      },
+    });
+    const out = plainConnection(relayOut);
+    const relay = plainConnection(relayIn, { onChannelOpen: (open) => relayChannel(open, out) });
+    await plainConnection(clientSide).openChannel("session", nothing);
+    clientSide.pause();
+    const closed = expect(relay.closed).rejects.toMatchObject({ code: "limit" });
+    for (let i = 0; i < 600; i++) {
+      channel?.notify("x", new Uint8Array(10_000));
+      await settle();
+    }
+    await closed;
+    await channel?.closed.catch(() => {});
+    await out.close();
   });
 
   it("passes the type-specific data of an open, and the reason of its refusal", async () => {

@@ -59,10 +59,14 @@ export async function runService(
 function checkInstall(
   args: readonly string[],
   values: ParsedOptions["values"],
-  { uid, platform }: ServiceSystem,
+  { uid, platform, workingFolder, program }: ServiceSystem,
   fail: (message: string) => never,
 ): void {
   if (args.length === 0) fail("expected the arguments of postern after --, got none");
+  // In the file of a service, a line feed begins another setting, and a backslash at the end joins two lines.
+  for (const path of [workingFolder, ...program])
+    if (/[\0\r\n]|\\$/.test(path) && platform !== "win32")
+      fail(`expected a folder without line feeds and a backslash at the end, got ${JSON.stringify(path)}`);
   if (args.some((arg) => /[\0\r\n]/.test(arg))) fail("expected arguments without line feeds");
   // Letters of switches, as in -fN; -F is another option. cspell:ignore CGMNTVXY Aaknqtvx
   const isBackground = args.some((arg) => /^-[46CGMNTVXYAaknqtvx]*f/.test(arg));

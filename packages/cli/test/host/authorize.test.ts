@@ -1,6 +1,8 @@
 /** Logins of the system's users, with key files in a folder and accounts of the test. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseCertificate, parsePublicKey } from "@postern/keys";
@@ -10,7 +12,7 @@ import { createConnections } from "../../src/host/connections.ts";
 import { type Accounts, systemAccounts } from "../../src/host/sshd-config/accounts.ts";
 import { authorizeSystemUsers } from "../../src/host/sshd-config/authorize.ts";
 import { readSshdConfig } from "../../src/host/sshd-config/parse.ts";
-import { unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
+import { readUserFile, unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-authorize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -29,8 +31,9 @@ const certificate = parseCertificate(blob("other-cert"));
 
 const accounts: Accounts = {
   find: async (name) => (["ann", "root"].includes(name) ? { name, uid: name === "root" ? 0 : uid, home } : undefined),
-  groups: async () => ["staff", "users"],
+  groups: async () => groups,
 };
+let groups: readonly string[] = ["staff", "users"];
 
 interface Given {
   readonly key?: string;
@@ -80,6 +83,15 @@ describe("a login of a system's user", () => {
     expect((await decide("", { key: "rsa", algorithm: "rsa-sha2-512" })).decision).toBe(false);
   });
 
+  it("reads only the lines that have the key, because reading a million others would keep the host busy", async () => {
+    authorizes(`${"\\\n".repeat(300_000)}${publicLine("rsa")}\n${"x\n".repeat(300)}${publicLine("key")}\n`);
+    expect((await decide("")).decision).not.toBe(false);
+    authorizes(`${publicLine("key").slice(0, -40)}\n`.repeat(300) + publicLine("key"));
+    expect((await decide("")).decision).not.toBe(false);
+    authorizes(`bad ${publicLine("key")}\n`.repeat(300) + publicLine("key"));
+    expect((await decide("")).decision).toBe(false);
+  });
+
   it("is refused for passwords, for accounts that do not exist, and for names like numbers", async () => {
     authorizes(publicLine("key"));
     expect((await decide("PasswordAuthentication yes", { method: "password" })).decision).toBe(false);
@@ -112,6 +124,30 @@ describe("a login of a system's user", () => {
     expect((await decide("AllowUsers bob ann\nAllowGroups staff")).decision).not.toBe(false);
     expect((await decide("PubkeyAuthentication no\nMatch all\nPubkeyAuthentication yes")).decision).not.toBe(false);
   });
+
+  it("keeps the names of groups whole, although they may contain spaces", async () => {
+    const programs = path("programs");
+    mkdirSync(programs);
+    // Answers as id(1) of GNU does.
+    const lists = `case $1 in *z) printf 'domain users\\0staff\\0' ;; *) echo 'domain users staff' ;; esac`;
+    writeFileSync(join(programs, "id"), `#!/bin/sh\n${lists}\n`, { mode: 0o755 });
+    const { PATH = "" } = process.env;
+    process.env.PATH = `${programs}:${PATH}`;
+    const found = await systemAccounts().groups("ann");
+    process.env.PATH = PATH;
+    expect(found).toEqual(["domain users", "staff"]);
+  });
+
+  it.each(["DenyGroups users", "Match Group users\nAllowTcpForwarding no"])(
+    "is refused with %j while the groups cannot be found out",
+    async (config) => {
+      authorizes(publicLine("key"));
+      groups = [];
+      const { decision, said } = await decide(config);
+      groups = ["staff", "users"];
+      expect([decision, said]).toEqual([false, ["User ann from UNKNOWN not allowed because not in any group"]]);
+    },
+  );
 
   it("of root is refused by PermitRootLogin no", async () => {
     authorizes(publicLine("key"));
@@ -166,6 +202,15 @@ describe("a login of a system's user", () => {
   });
 });
 
+it("opens no file of a user but a regular one, because opening a device has effects", async () => {
+  const server = createServer().listen(path("socket"));
+  await once(server, "listening");
+  symlinkSync(path("socket"), path("link"));
+  const account = { name: "ann", uid, home };
+  await expect(readUserFile(path("link"), account, false)).rejects.toThrow("is not a regular file");
+  server.close();
+});
+
 describe("a login with a certificate", () => {
   const config = `TrustedUserCAKeys ${path("ca.pub")}\n`;
   const cert = { key: "other-cert" };
@@ -186,6 +231,21 @@ describe("a login with a certificate", () => {
     const { permitListen } = decision as { permitListen: (host: string, port: number) => boolean };
     expect(permitListen("localhost", 8080)).toBe(false);
     writeFileSync(file, "webmaster\nann,ops\n");
+    expect((await decide(withFile, cert)).decision).toBe(false);
+  });
+
+  it("is refused by a line of AuthorizedPrincipalsFile that has a key before the name", async () => {
+    const withFile = `${config}AuthorizedPrincipalsFile ${folder}/principals_%u\n`;
+    writeFileSync(path("principals_ann"), `cert-authority ${publicLine("ca")} nobody\n`);
+    expect((await decide(withFile, cert)).decision).toBe(false);
+    writeFileSync(path("principals_ann"), 'command="a \\" b",no-pty ops\n');
+    expect((await decide(withFile, cert)).decision).not.toBe(false);
+  });
+
+  it("is refused by a line of AuthorizedPrincipalsFile with a million spaces, without keeping the host busy", async () => {
+    const withFile = `${config}AuthorizedPrincipalsFile ${folder}/principals_%u\n`;
+    const spaces = " ".repeat(1_000_000);
+    writeFileSync(path("principals_ann"), `a${spaces}b${spaces.slice(0, 40_000)}\n`);
     expect((await decide(withFile, cert)).decision).toBe(false);
   });
 

@@ -117,6 +117,20 @@ describe("a configuration of sshd", () => {
 });
 
 describe("a Match block", () => {
+  it("of a file that another block includes needs the conditions of both, as in sshd", () => {
+    write("Match Address 192.0.2.0/24\nAllowTcpForwarding yes\n", "inner.conf");
+    const { settings } = read(
+      `AllowTcpForwarding no\nMatch User bob\nInclude ${folder}/inner.conf\nMatch LocalPort 22\nMaxSessions 1\n`,
+    );
+    const forwarding = (more: object): readonly string[] =>
+      wordsOf(settings({ ...subject, ...more }), "AllowTcpForwarding");
+    expect(forwarding({ user: "bob" })).toEqual(["yes"]);
+    expect(forwarding({})).toEqual(["no"]);
+    expect(forwarding({ user: "bob", address: "198.51.100.9" })).toEqual(["no"]);
+    expect(wordsOf(settings({ ...subject, localPort: 22 }), "MaxSessions")).toEqual(["1"]);
+    rmSync(join(folder, "inner.conf"));
+  });
+
   it.each([
     ["User ann", true],
     ["User bob,a*", true],
@@ -150,6 +164,12 @@ describe("a Match block", () => {
 });
 
 describe("the values of a configuration", () => {
+  it("are refused if a pattern of users has a network that no address is in", () => {
+    const message = 'line 1: invalid DenyUsers pattern: "ann@192.0.2.7/24"';
+    expect(error("DenyUsers ann@192.0.2.7/24").message).toContain(message);
+    expect(error("AllowUsers ann ann@a,,b").message).toContain("invalid AllowUsers pattern");
+  });
+
   it("compare users with addresses after an @", () => {
     expect(matchesUser("ann", subject)).toBe(true);
     expect(matchesUser("ann@192.0.2.0/24", subject)).toBe(true);
@@ -175,8 +195,13 @@ describe("the values of a configuration", () => {
     ["AllowStreamLocalForwarding remote\nPermitOpen none\nPermitListen 80 [::1]:81", ["*:80", "[::1]:81", "/**"], []],
     ["DisableForwarding yes", [], []],
   ])("permit forwardings: %j", (text, permitListen, permitOpen) => {
-    expect(permissionsOf(read(text).global, 1000)).toMatchObject({ permitListen, permitOpen, lowestPort: 1024 });
+    expect(permissionsOf(read(text).global, 1000, 1000)).toMatchObject({ permitListen, permitOpen, lowestPort: 1024 });
     expect(permissionsOf(read(text).global, 0).lowestPort).toBe(0);
+  });
+
+  it("permit no UNIX sockets to another user than that of the host, which would open them as itself", () => {
+    const permitted = permissionsOf(read("AllowStreamLocalForwarding yes").global, 1000, 0);
+    expect(permitted).toMatchObject({ permitListen: ["*:*"], permitOpen: ["*:*"] });
   });
 
   it("are printed with their defaults, and with the algorithms that this host has", () => {

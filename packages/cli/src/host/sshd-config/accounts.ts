@@ -13,7 +13,7 @@ export interface Account {
 export interface Accounts {
   /** Resolves with `undefined` if there is no account of exactly this name. */
   find(name: string): Promise<Account | undefined>;
-  /** The names of the groups that a user is in. */
+  /** The names of the groups that a user is in. Empty if they cannot be found out: every account has a group. */
   groups(name: string): Promise<readonly string[]>;
 }
 
@@ -31,7 +31,9 @@ export function systemAccounts(passwd = "/etc/passwd"): Accounts {
     },
     async groups(name) {
       if (!plainName.test(name)) return [];
-      return (await output("id", ["-Gn", "--", name])).split(/\s+/).filter((group) => group !== "");
+      // Names of groups may contain spaces: without zeros, "domain users" would be two groups. Not each id(1) has -z.
+      const list = (await output("id", ["-Gnz", "--", name])) || (await output("id", ["-Gn", "--", name]));
+      return list.split(list.includes("\0") ? "\0" : /\s+/).filter((group) => group !== "");
     },
   };
 }

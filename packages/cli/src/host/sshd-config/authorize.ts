@@ -10,7 +10,7 @@ import {
   type HostLoginAttempt,
   type Permissions,
 } from "@postern/node";
-import { type Bytes, Reader } from "@postern/wire";
+import { type Bytes, Reader, toBase64 } from "@postern/wire";
 import type { HostConnection, HostConnections } from "../connections.ts";
 import type { HostLogger } from "../logger.ts";
 import type { Account, Accounts } from "./accounts.ts";
@@ -28,6 +28,9 @@ export interface SystemPolicy {
   readonly connections: HostConnections;
   readonly logger: HostLogger;
 }
+
+/** Lines of a user's file that one key is looked up in. */
+const mostLines = 256;
 
 type KeyAttempt = Extract<HostLoginAttempt, { readonly method: "publickey" }>;
 
@@ -95,7 +98,7 @@ async function loginOf(
     localPort: connection.localPort,
   };
   const settings = config.settings(subject);
-  const why = account === undefined ? "" : accountProblem(account, subject, settings);
+  const why = account === undefined ? "" : accountProblem(account, subject, settings, config.needsGroups);
   connection.isInvalid = why !== undefined;
   if (account !== undefined && why === undefined) return { account, settings, subject };
   const isFirst = connection.user !== attempt.user;
@@ -107,8 +110,15 @@ async function loginOf(
 }
 
 /** AllowUsers and its kin, in the order of sshd: deny, then allow, users before groups. */
-function accountProblem(account: Account, subject: MatchSubject, settings: Settings): string | undefined {
+function accountProblem(
+  account: Account,
+  subject: MatchSubject,
+  settings: Settings,
+  needsGroups: boolean,
+): string | undefined {
   const user = `User ${subject.user} from ${subject.address} not allowed`;
+  // The program that lists groups has failed. DenyGroups and Match would not see them.
+  if (needsGroups && subject.groups.length === 0) return `${user} because not in any group`;
   const list = (name: string): readonly string[] => wordsOf(settings, name);
   if (isYes(settings, "RefuseConnection")) return `${user} because RefuseConnection is set`;
   if (list("DenyUsers").some((one) => matchesUser(one, subject))) return `${user} because listed in DenyUsers`;
@@ -184,7 +194,8 @@ async function grantedByKey(attempt: KeyAttempt, login: Login, policy: SystemPol
   for (const name of wordsOf(settings, "AuthorizedKeysFile")) {
     if (name.toLowerCase() === "none") continue;
     const text = await read(name);
-    const permissions = text === undefined ? undefined : authorizedKeys(text).permissions(attempt.publicKey, use);
+    const lines = text === undefined ? [] : linesWith(attempt.certificate?.signatureKey ?? attempt.publicKey, text);
+    const permissions = authorizedKeys(lines).permissions(attempt.publicKey, use);
     if (permissions !== undefined) return verified(permissions, attempt, login);
   }
   return undefined;
@@ -222,7 +233,8 @@ async function trustedAuthorities(
   const principalsFile = fileOf(settings, "AuthorizedPrincipalsFile");
   if (principalsFile === undefined) return authorizedKeys(`cert-authority ${authority}`);
   const lines = (await read(principalsFile))?.split(/\r?\n/) ?? [];
-  return authorizedKeys(lines.flatMap((line) => principalLine(line, authority) ?? []));
+  const own = lines.flatMap((line) => principalLine(line, authority, certificate.principals) ?? []);
+  return authorizedKeys(own.slice(0, mostLines));
 }
 
 function isLineOf(line: string, key: Bytes): boolean {
@@ -234,14 +246,40 @@ function isLineOf(line: string, key: Bytes): boolean {
   }
 }
 
-/** A line of an AuthorizedPrincipalsFile: options, if there are some, and a name. */
-function principalLine(line: string, authority: string): string | undefined {
-  const text = line.replace(/^[ \t]+|[ \t\r\n]+$/g, "");
+/**
+ * Returns the lines that may have a key. Reading all lines of a user's file could take seconds, in which the host
+ * serves no other client.
+ */
+function linesWith(key: Bytes, text: string): readonly string[] {
+  // Without the last characters, which may have padding.
+  const base64 = toBase64(key).slice(0, -4);
+  return text
+    .split(/[\r\n]/)
+    .filter((line) => line.includes(base64))
+    .slice(0, mostLines);
+}
+
+/** A line of an AuthorizedPrincipalsFile: options, if there are some, and a name, which the certificate must have. */
+function principalLine(line: string, authority: string, principals: readonly string[]): string | undefined {
+  // The time of an expression for the end of a line would grow with the square of its spaces.
+  const text = line.trim();
   if (text === "" || text.startsWith("#")) return undefined;
   const [, options = "", name = ""] = /^(.*[ \t])?([^ \t]+)$/.exec(text) ?? [];
-  if (/[",\\]/.test(name)) return undefined;
+  if (!principals.includes(name) || /[",\\]/.test(name)) return undefined;
+  if (hasOpenSpace(options.trim())) return undefined;
   const before = options.trim() === "" ? "" : `${options.trim()},`;
   return `${before}cert-authority,principals="${name}" ${authority}`;
+}
+
+/** Whether there is a space outside of quotes. It ends the options of a key: the line would be one of another key. */
+function hasOpenSpace(options: string): boolean {
+  let isQuoted = false;
+  for (let i = 0; i < options.length; i++) {
+    const char = options[i];
+    if (char === '"' && options[i - 1] !== "\\") isQuoted = !isQuoted;
+    else if (!isQuoted && (char === " " || char === "\t")) return true;
+  }
+  return false;
 }
 
 function refuse(attempt: HostLoginAttempt, reason: string): false {

@@ -128,7 +128,14 @@ const rows: readonly Row[] = [
   ["AllowTcpForwarding", forwarding, "yes", "match", "used"],
   ["AllowAgentForwarding", "flag", "yes", "match", "ignored", "agents are never forwarded"],
   ["DisableForwarding", "flag", "no", "match", "used"],
-  ["AllowStreamLocalForwarding", forwarding, "yes", "match", "used"],
+  [
+    "AllowStreamLocalForwarding",
+    forwarding,
+    "yes",
+    "match",
+    "used",
+    "only for the user that the host runs as, because it opens all sockets as that user",
+  ],
   [
     "StreamLocalBindUnlink",
     "flag",

@@ -102,6 +102,12 @@ export function matchesUser(pattern: string, { user, host, address }: MatchSubje
   return addressList(place)?.includes(address) === true || matchPattern(host.toLowerCase(), place.toLowerCase());
 }
 
+/** Whether a pattern of AllowUsers or DenyUsers can match: a network has no bits beyond its mask. */
+export function isUserPattern(pattern: string): boolean {
+  const at = pattern.lastIndexOf("@");
+  return at < 0 || addressList(pattern.slice(at + 1)) !== undefined;
+}
+
 function addressList(text: string): AddressList | undefined {
   try {
     return new AddressList(text);

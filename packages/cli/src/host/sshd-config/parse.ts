@@ -72,6 +72,8 @@ class Reader {
   #bad = 0;
   readonly #ports: readonly number[];
   #block: MatchBlock | undefined;
+  /** the block that has the Include line of the file */
+  #outer: MatchBlock | undefined;
   #files = 0;
 
   constructor(ports: readonly number[]) {
@@ -122,7 +124,7 @@ class Reader {
     const name = line.keyword.toLowerCase();
     if (name === "include") return this.#include(line, depth);
     if (name === "match") {
-      this.#block = readMatch(line);
+      this.#block = within(this.#outer, readMatch(line));
       return;
     }
     const keyword = keywordOf(name);
@@ -149,16 +151,19 @@ class Reader {
     }
   }
 
-  /** Relative names are in /etc/ssh. A Match block of an included file ends with it. */
+  /** Relative names are in /etc/ssh. A Match block of an included file ends with it, and is within that of the line. */
   #include(line: SshdConfigLine, depth: number): void {
     if (depth >= deepestInclude) throw fatal(line, "Too many recursive configuration includes");
     const block = this.#block;
+    const outer = this.#outer;
+    this.#outer = block;
     for (const name of line.args) {
       for (const path of expandPath(isAbsolute(name) ? name : join("/etc/ssh", name))) {
         this.file(path, depth + 1, false);
         this.#block = block;
       }
     }
+    this.#outer = outer;
   }
 
   /** Earlier messages come first, as sshd prints them at once. */
@@ -166,6 +171,14 @@ class Reader {
     if (!(error instanceof HostConfigError) || this.#printed.length === 0) return error;
     return new HostConfigError([...this.#printed, error.message].join("\n"), error.status);
   }
+}
+
+function within(outer: MatchBlock | undefined, block: MatchBlock): MatchBlock {
+  if (outer === undefined) return block;
+  return {
+    needsGroups: outer.needsGroups || block.needsGroups,
+    matches: (subject) => outer.matches(subject) && block.matches(subject),
+  };
 }
 
 /** Keywords whose values of several lines add up. */

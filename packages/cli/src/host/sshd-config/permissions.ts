@@ -5,11 +5,20 @@ import type { Permissions } from "@postern/node";
 import type { Settings } from "./parse.ts";
 import { isYes, textOf, wordsOf } from "./settings.ts";
 
-/** Returns what a user may forward. Ports below 1024 are for root, as in sshd. */
-export function permissionsOf(settings: Settings, uid: number): Permissions {
+/**
+ * Returns what a user may forward. Ports below 1024 are for root, as in sshd. sshd opens UNIX sockets as the user who
+ * logged in; this host opens them as its own user, so no other user may forward them: root may open all of them.
+ *
+ * @param ownUid the user of this process
+ */
+export function permissionsOf(
+  settings: Settings,
+  uid: number,
+  ownUid: number | undefined = process.geteuid?.(),
+): Permissions {
   const isOff = isYes(settings, "DisableForwarding");
   const tcp = isOff ? "no" : textOf(settings, "AllowTcpForwarding");
-  const sockets = isOff ? "no" : textOf(settings, "AllowStreamLocalForwarding");
+  const sockets = isOff || uid !== ownUid ? "no" : textOf(settings, "AllowStreamLocalForwarding");
   const list = (name: string): readonly string[] => {
     const values = wordsOf(settings, name);
     if (values[0] === "any") return ["*:*"];

@@ -27,6 +27,8 @@ export function unknownToken(name: string): string | undefined {
  */
 export async function readUserFile(path: string, account: Account, strict: boolean): Promise<string> {
   const place = await realpath(path);
+  // A link may lead to a device, and opening one, such as a watchdog, has effects. sshd opens it as the user.
+  if (!(await lstat(place)).isFile()) throw new Error(`User ${account.name} file ${path} is not a regular file`);
   // Opening a FIFO would block, and a file may be replaced after a check of its name.
   const file = await open(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {

@@ -4,6 +4,7 @@ import { logFacilities, logLevels } from "../log-levels.ts";
 import { algorithmKinds, isKnownAlgorithm } from "./algorithm-names.ts";
 import { BadLineError, HostConfigError } from "./config-error.ts";
 import type { Keyword } from "./keywords.ts";
+import { isUserPattern } from "./match.ts";
 import { parsePort, parseTime } from "./numbers.ts";
 import type { SshdConfigLine } from "./read-line.ts";
 
@@ -24,7 +25,14 @@ export function valuesOf(keyword: Keyword, line: SshdConfigLine): readonly strin
   const isList = form === "words" || form === "lines" || form === "text" || form === "special";
   if (!isList && line.args.length > 1)
     throw new BadLineError(`${line.file} line ${line.line}: keyword ${line.keyword} extra arguments at end of line`);
+  if (keyword.name === "AllowUsers" || keyword.name === "DenyUsers") expectUserPatterns(keyword.name, line);
   return values;
+}
+
+/** A pattern that never matches would let in whom DenyUsers is about. */
+function expectUserPatterns(name: string, line: SshdConfigLine): void {
+  const bad = line.args.find((one) => !isUserPattern(one));
+  if (bad !== undefined) throw fatal(line, `invalid ${name} pattern: "${bad}"`);
 }
 
 function readForm(keyword: Keyword, line: SshdConfigLine): readonly string[] {
