@@ -158,7 +158,9 @@ export const hostSchema: RootSchema = {
       pattern: "^https?://",
     }),
     limits: object("Limits. Those that are not named have their defaults.", limits),
-    health: place("Where /health and /metrics are served over HTTP, for your own network only."),
+    health: place(
+      "Where /health and /metrics are served over HTTP, for your own network only. A port alone is one of 127.0.0.1.",
+    ),
     drainMs: whole("How long open channels may take to end after SIGTERM.", 0, 3_600_000),
     pidFile: path("A file for the process ID."),
     log: object("The log.", {

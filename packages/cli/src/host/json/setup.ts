@@ -84,7 +84,7 @@ async function setupOf(config: HostConfig, moreKeys: readonly string[]): Promise
     },
     log: { level: "INFO", facility: "AUTH", format: "text", file: undefined, to: "stderr", ...log },
     pidFile: config.pidFile,
-    health: health === undefined ? undefined : placesOf(health, "health").at(-1),
+    health: health === undefined ? undefined : healthPlace(health),
     drainMs: config.drainMs ?? defaultDrainMs,
     isKnown: (user) => Object.hasOwn(users, user),
     notes: [],
@@ -107,6 +107,11 @@ async function hostKeysOf({ hostKeys }: HostConfig, more: readonly string[]): Pr
     keys.push(certificate === undefined ? signer : withCertificate(certificate, [signer]));
   }
   return keys;
+}
+
+/** A port alone is one of loopback, because the page is for the machine or its own network. */
+function healthPlace(text: string): ListenPlace | undefined {
+  return placesOf(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text, "health")[0];
 }
 
 /** A port alone stands for all addresses of both families. */
