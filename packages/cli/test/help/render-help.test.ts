@@ -25,8 +25,7 @@ Examples:
   });
 
   it.each([40, 57, 80, 100])("breaks text, but no command line, at %i columns", (width) => {
-    const lines = renderHelp({ ...connect, examples: [] }, { width, bold: false })
-      .split("\n");
+    const lines = renderHelp({ ...connect, examples: [] }, { width, bold: false }).split("\n");
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
     expect(renderHelp(connect, { width, bold: false })).toContain(`\n  ${connect.examples[0]?.command}\n`);
   });
