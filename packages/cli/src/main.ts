@@ -17,7 +17,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What is printed for an error. */
+/** Returns the text that is printed for an error. */
 async function describe(error: Error): Promise<string> {
   if (!(error instanceof UsageError)) return `postern: ${error.message}\n`;
   const { command, message, showsUsage } = error;
