@@ -17,7 +17,7 @@ export const scriptsFolder = "/usr/lib/openssh/regress";
 
 const testExec = `${scriptsFolder}/test-exec.sh`;
 
-export const releases: readonly Release[] = [
+const releases: readonly Release[] = [
   {
     name: "bookworm",
     root: undefined,

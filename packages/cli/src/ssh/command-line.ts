@@ -403,7 +403,7 @@ function usage(message: string): UsageError {
 /** Whether at least one name of a list is known. As ssh, -c and -m look at the names and not at patterns. */
 function isKnownList(list: string, known: readonly string[]): boolean {
   return (
-    /^-/.test(list) ||
+    list.startsWith("-") ||
     list
       .replace(/^[+^]/, "")
       .split(",")
