@@ -12,13 +12,19 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await runCommand(word, args);
   } catch (error) {
-    process.stderr.write(`postern: ${(error as Error).message}\n`);
-    if (error instanceof UsageError) {
-      const help = ["postern", ...(error.command === "" ? [] : [error.command]), "--help"].join(" ");
-      process.stderr.write(`Try: ${help}\n`);
-    }
+    process.stderr.write(await describe(error as Error));
     return 255;
   }
+}
+
+/** Returns the text that is printed for an error. */
+async function describe(error: Error): Promise<string> {
+  if (!(error instanceof UsageError)) return `postern: ${error.message}\n`;
+  const { command, message, showsUsage } = error;
+  if (command !== "") return `postern: ${message}\nTry: postern ${command} --help\n`;
+  const { sshHelp } = await import("./ssh/help.ts");
+  const forms = sshHelp.synopsis.map((form) => `postern ${form}`).join("\n       ");
+  return `${message === "" ? "" : `${message}\n`}${showsUsage ? `usage: ${forms}\nTry: postern --help\n` : ""}`;
 }
 
 async function runCommand(word: string, args: readonly string[]): Promise<number> {

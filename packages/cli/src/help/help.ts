@@ -13,6 +13,7 @@ export async function runHelp(
   const [name = ""] = parseOptions(help, args, 1).positionals;
   if (name === "") return printOverview(all);
   const named = all.find((one) => one.name === name);
-  if (named === undefined) throw new UsageError("", `expected the name of a command, got ${JSON.stringify(name)}`);
+  if (named === undefined)
+    throw new UsageError(help.name, `expected the name of a command, got ${JSON.stringify(name)}`);
   return printHelp(named);
 }

@@ -30,8 +30,14 @@ export function parseOptions(help: CommandHelp, args: readonly string[], maxPosi
       throw new Error(`expected at most ${maxPositionals} arguments, got ${positionals.length}`);
     return { values: values as ParsedOptions["values"], positionals };
   } catch (error) {
-    throw new UsageError(help.name, (error as Error).message);
+    throw new UsageError(help.name, firstSentence((error as Error).message));
   }
+}
+
+/** Node.js adds advice about dashes, which only few mistakes need. */
+function firstSentence(message: string): string {
+  const [first = ""] = message.split(/\.\s/);
+  return first.charAt(0).toLowerCase() + first.slice(1);
 }
 
 function nameOf({ long, short = "" }: OptionHelp): string {

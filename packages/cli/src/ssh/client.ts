@@ -16,6 +16,7 @@ import { type RunningProgram, startProgram, wantsPty } from "./program.ts";
 import { reportTunnel } from "./reports.ts";
 import { type ClientSettings, configOptions, sessionEnvironment } from "./settings.ts";
 import { flush } from "./stdio.ts";
+import { withoutEffect } from "./unused-settings.ts";
 
 /** A command line that is ready to run. */
 export interface ClientPlan {
@@ -82,12 +83,13 @@ class Client {
       globalFiles: config.globalKnownHostsFile,
       fingerprintHash: config.fingerprintHash,
       visualHostKey: config.visualHostKey,
+      hasCommand: config.knownHostsCommand !== undefined,
       address({ host }) {
         const { host: address } = dialer.address;
         return host === (via?.[0] ?? given).host && address !== "UNKNOWN" ? address : undefined;
       },
     });
-    const { options: given } = await fromSshConfig(destination, {
+    const { options: given, unused } = await fromSshConfig(destination, {
       ...configOptions(line),
       passphrase: (path) => prompts.passphrase(path),
       password: (login) => prompts.password(login),
@@ -95,6 +97,7 @@ class Client {
       ask: async (key) => await prompts.confirmHostKey(key, await hostKeys.describe(key)),
       onCommandStderr: (text) => void process.stderr.write(text),
     });
+    for (const text of withoutEffect(unused, config)) log.write("debug1", text);
     const print = (text: string, level: "error" | "info"): void => log.write(level, text);
     const via = given.via?.map((hop) => ({ ...hop, hostKey: hostKeys.observe(hop.hostKey, print) }));
     const options = { ...given, hostKey: hostKeys.observe(given.hostKey, print), ...(via !== undefined && { via }) };

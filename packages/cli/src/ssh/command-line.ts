@@ -5,6 +5,7 @@
  */
 import { parseForwardSpec, parseSshDestination } from "@postern/node";
 import { UsageError } from "../help/usage-error.ts";
+import { ciphers, macs } from "./algorithm-names.ts";
 import { inaccessible } from "./identity-option.ts";
 import { escapeCharacter, forwardArguments, quoted } from "./setting-text.ts";
 
@@ -148,7 +149,7 @@ class Parser {
     }
     const words = this.#isDone ? [] : this.#args.slice(this.#at);
     if (words.length > 0) line.command = words.join(" ");
-    if (line.subsystem && words.length === 0 && !this.#isDone) throw usage("You must specify a subsystem to invoke.");
+    if (line.subsystem && words.length === 0 && !this.#isDone) throw problem("You must specify a subsystem to invoke.");
     return { ...line, settings: [...this.#overrides, ...this.#settings], warnings: this.#warnings };
   }
 
@@ -191,7 +192,7 @@ class Parser {
     else if (name === "log") {
       const format = value ?? this.#args[this.#at++];
       if (format !== "text" && format !== "json")
-        throw usage(`expected --log text or --log json, got ${JSON.stringify(format ?? "")}`);
+        throw problem(`expected --log text or --log json, got ${JSON.stringify(format ?? "")}`);
       this.#line.log = format;
     } else throw usage(`unknown option --${name}`);
   }
@@ -199,10 +200,10 @@ class Parser {
   #flag(letter: string): void {
     const line = this.#line;
     const why = refused[letter];
-    if (why !== undefined) throw usage(why);
+    if (why !== undefined) throw problem(why);
     switch (letter) {
       case "1":
-        throw usage("SSH protocol v.1 is no longer supported");
+        throw problem("SSH protocol v.1 is no longer supported");
       case "4":
         return this.#override("AddressFamily", "inet");
       case "6":
@@ -228,7 +229,7 @@ class Parser {
         line.stdinNull = true;
         return this.#override("StdinNull", "yes");
       case "N":
-        if (this.#sessionType === "subsystem") throw usage("Cannot specify -N with -s/SessionType");
+        if (this.#sessionType === "subsystem") throw problem("Cannot specify -N with -s/SessionType");
         line.noCommand = true;
         this.#sessionType = "none";
         this.#override("SessionType", "none");
@@ -237,7 +238,7 @@ class Parser {
         line.quiet = true;
         return this.#override("LogLevel", "QUIET");
       case "s":
-        if (this.#sessionType === "none") throw usage("Cannot specify -s with -N/SessionType");
+        if (this.#sessionType === "none") throw problem("Cannot specify -s with -N/SessionType");
         line.subsystem = true;
         this.#sessionType = "subsystem";
         return this.#override("SessionType", "subsystem");
@@ -266,13 +267,14 @@ class Parser {
   #option(letter: string, argument: string): void {
     const line = this.#line;
     const why = refused[letter];
-    if (why !== undefined) throw usage(why);
+    if (why !== undefined) throw problem(why);
     switch (letter) {
       case "b":
         return this.#override("BindAddress", argument);
       case "B":
         return this.#override("BindInterface", argument);
       case "c":
+        if (!isKnownList(argument, ciphers)) throw problem(`Unknown cipher type '${argument}'`);
         return this.#override("Ciphers", argument);
       case "D":
         return this.#forward("DynamicForward", "dynamic", argument);
@@ -288,29 +290,31 @@ class Parser {
       case "i":
         return this.#identity(argument);
       case "J":
-        if (this.#jump) throw usage("Only a single -J option is permitted (use commas to separate multiple jump hops)");
+        if (this.#jump)
+          throw problem("Only a single -J option is permitted (use commas to separate multiple jump hops)");
         this.#jump = true;
         return this.#add("ProxyJump", argument);
       case "l":
         if (parseSshDestination(`${argument}@host`) === undefined)
-          throw usage("remote username contains invalid characters");
+          throw problem("remote username contains invalid characters");
         return this.#user(argument);
       case "L":
         return this.#forward("LocalForward", "local", argument);
       case "m":
+        if (!isKnownList(argument, macs)) throw problem(`Unknown mac type '${argument}'`);
         return this.#override("MACs", argument);
       case "o":
         this.#settings.push(argument);
         return;
       case "O":
-        if (line.stdioForward !== undefined) throw usage("Cannot specify multiplexing command with -W");
-        if (line.controlCommand !== undefined) throw usage("Multiplexing command already specified");
-        if (!controlCommands.includes(argument)) throw usage("Invalid multiplex command.");
+        if (line.stdioForward !== undefined) throw problem("Cannot specify multiplexing command with -W");
+        if (line.controlCommand !== undefined) throw problem("Multiplexing command already specified");
+        if (!controlCommands.includes(argument)) throw problem("Invalid multiplex command.");
         line.controlCommand = argument as ControlCommand;
         return;
       case "p":
         if (!/^\d{1,5}$/.test(argument) || Number(argument) > 65_535 || Number(argument) === 0)
-          throw usage(`Bad port '${argument}'`);
+          throw problem(`Bad port '${argument}'`);
         return this.#add("Port", argument);
       case "P":
         return this.#add("Tag", argument);
@@ -337,10 +341,10 @@ class Parser {
 
   #stdioForward(argument: string): void {
     const line = this.#line;
-    if (line.stdioForward !== undefined) throw usage("stdio forward already specified");
-    if (line.controlCommand !== undefined) throw usage("Cannot specify stdio forward with -O");
+    if (line.stdioForward !== undefined) throw problem("stdio forward already specified");
+    if (line.controlCommand !== undefined) throw problem("Cannot specify stdio forward with -O");
     const target = parseForwardSpec(argument, "dynamic")?.listen;
-    if (target === undefined) throw usage(`Bad stdio forwarding specification '${argument}'`);
+    if (target === undefined) throw problem(`Bad stdio forwarding specification '${argument}'`);
     line.stdioForward = "path" in target ? target : { host: target.host ?? "", port: target.port };
     line.defaults = ["ExitOnForwardFailure=yes", "ClearAllForwardings=yes"];
     this.#sessionType = "none";
@@ -350,7 +354,7 @@ class Parser {
 
   #forward(keyword: string, kind: "local" | "remote" | "dynamic", argument: string): void {
     const forward = parseForwardSpec(argument, kind);
-    if (forward === undefined) throw usage(`Bad ${kind} forwarding specification '${argument}'`);
+    if (forward === undefined) throw problem(`Bad ${kind} forwarding specification '${argument}'`);
     this.#settings.push(`${keyword}=${forwardArguments(forward)}`);
   }
 
@@ -363,7 +367,7 @@ class Parser {
 
   #destination(text: string): void {
     const destination = parseSshDestination(text);
-    if (destination === undefined) throw usage(problemOf(text));
+    if (destination === undefined) throw problem(problemOf(text));
     const { host, user, port } = destination;
     this.#line.destination = host;
     if (user !== undefined) this.#user(user);
@@ -386,8 +390,25 @@ class Parser {
   }
 }
 
-function usage(message: string): UsageError {
+/** The error of a value. */
+function problem(message: string): UsageError {
   return new UsageError("", message);
+}
+
+/** The error of an option, after which ssh prints its usage. */
+function usage(message: string): UsageError {
+  return new UsageError("", message, true);
+}
+
+/** Whether at least one name of a list is known. As ssh, -c and -m look at the names and not at patterns. */
+function isKnownList(list: string, known: readonly string[]): boolean {
+  return (
+    list.startsWith("-") ||
+    list
+      .replace(/^[+^]/, "")
+      .split(",")
+      .some((name) => known.includes(name))
+  );
 }
 
 /** Why a destination is refused, in the words of ssh. */

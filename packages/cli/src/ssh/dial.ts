@@ -84,6 +84,7 @@ export function createDialer(options: DialerOptions): Dialer {
       );
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof DialError) throw error;
       throw new DialError("connect", describeDial(host, port, error), { cause: error });
     }
   }
@@ -130,7 +131,7 @@ async function sourceAddress(
   const addresses = networkInterfaces()[bindInterface] ?? [];
   const found = addresses.find((one) => wanted === undefined || one.family === wanted);
   if (found === undefined)
-    throw new SshError("connect", `expected an address of the interface ${bindInterface}, got none`);
+    throw new DialError("connect", `expected an address of the interface ${bindInterface}, got none`);
   return found.address;
 }
 

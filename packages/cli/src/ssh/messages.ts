@@ -81,6 +81,10 @@ function describeLogin(error: SshError, { host, user, address }: MessageContext)
       return corrupted(error, at);
     case "timeout":
       return [`Connection to ${at} timed out`];
+    case "misuse": {
+      const [, file] = /^expected the file "(.*)" to exist$/.exec(message) ?? [];
+      return [file === undefined ? message : `Can't open user config file ${file}: No such file or directory`];
+    }
     default:
       return [reason === undefined ? message : `${message} (reason ${reason})`];
   }

@@ -112,7 +112,7 @@ function programOf({ settings, environment }: ProgramContext, pty: PtyOptions | 
 }
 
 function ptyOf(terminal: Terminal | undefined, environment: ProgramContext["environment"]): PtyOptions {
-  const { TERM: term = process.env["TERM"] ?? "dumb" } = environment;
+  const { TERM: term = process.env.TERM ?? "dumb" } = environment;
   if (terminal === undefined) return { term, columns: 0, rows: 0 };
   return { term, modes: terminal.modes(), ...terminal.size() };
 }

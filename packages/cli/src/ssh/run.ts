@@ -26,7 +26,7 @@ export async function runSsh(args: readonly string[]): Promise<number> {
   }
   if (line.version) return printed(process.stderr, `${versionLine()}\n`);
   if (line.query !== undefined) return printed(process.stdout, (await import("./query.ts")).runQuery(line.query));
-  if (line.destination === undefined) throw new UsageError("", "expected a host, got none");
+  if (line.destination === undefined) throw new UsageError("", "", true);
   let config: ResolvedSshConfig;
   try {
     config = await resolveSshConfig(line.destination, configOptions(line));

@@ -36,6 +36,8 @@ export interface HostKeyReportOptions {
   readonly fingerprintHash?: string | undefined;
   /** VisualHostKey; default `false` */
   readonly visualHostKey?: boolean | undefined;
+  /** whether KnownHostsCommand may know the key, too; default `false` */
+  readonly hasCommand?: boolean;
   /** Returns the IP address of the server. `undefined` behind a proxy or a jump host. */
   readonly address?: (key: UnknownHostKey) => string | undefined;
 }
@@ -58,7 +60,14 @@ const mostNames = 8;
 
 /** Creates the reports. Files that cannot be read are empty; the check of the key has reported them. */
 export function createHostKeyReport(options: HostKeyReportOptions): HostKeyReport {
-  const { files, globalFiles, fingerprintHash = "SHA256", visualHostKey = false, address } = options;
+  const {
+    files,
+    globalFiles,
+    fingerprintHash = "SHA256",
+    visualHostKey = false,
+    hasCommand = false,
+    address,
+  } = options;
   const hash = fingerprintHash.toUpperCase();
   const load = async (): Promise<readonly KnownHostsLine[]> => {
     const texts = await Promise.all([...files, ...globalFiles].map(readLines));
@@ -101,7 +110,9 @@ export function createHostKeyReport(options: HostKeyReportOptions): HostKeyRepor
           const before = await lookUp();
           try {
             const isTrusted = await verifier.check(offer);
-            if (before.status === "unknown" && (await lookUp()).status === "trusted")
+            // As ssh: a key that is written to /dev/null counts as added.
+            const isDiscarded = files[0] === "/dev/null" && !hasCommand;
+            if (before.status === "unknown" && (isDiscarded || (await lookUp()).status === "trusted"))
               print(addedHostKeyWarning(presented), "info");
             return isTrusted;
           } catch (error) {

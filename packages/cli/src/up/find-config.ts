@@ -10,7 +10,7 @@ export function findConfig(command: string, given: string | undefined): string {
   const file = given ?? defaultFiles.find((name) => existsSync(name));
   if (file === undefined) {
     const names = defaultFiles.join(", ");
-    throw new UsageError(command, `expected ${names} in this folder or --config, got neither`);
+    throw new UsageError(command, `expected ${names} in this folder, or --config, got none of them`);
   }
   return resolve(file);
 }

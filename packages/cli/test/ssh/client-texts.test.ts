@@ -8,6 +8,7 @@ import { permitsOpen } from "../../src/ssh/forwardings.ts";
 import { createSshLog } from "../../src/ssh/log.ts";
 import { describeFailure, describeOpenFailure } from "../../src/ssh/messages.ts";
 import { describeSystemError } from "../../src/ssh/system-errors.ts";
+import { withoutEffect } from "../../src/ssh/unused-settings.ts";
 
 const address = { host: "192.0.2.1", port: 22 };
 const before = { host: "example.com", user: "ann", address, wasOpen: false };
@@ -20,6 +21,12 @@ describe("the messages of the client", () => {
       'expected …: tried publickey (refused); the server accepts "publickey,password"',
       before,
       ["ann@example.com: Permission denied (publickey,password)."],
+    ],
+    [
+      "misuse",
+      'expected the file "/missing" to exist',
+      before,
+      ["Can't open user config file /missing: No such file or directory"],
     ],
     ["closed", "the connection was closed", before, ["Connection closed by 192.0.2.1 port 22"]],
     ["closed", "the connection was closed", after, ["Connection to example.com closed by remote host."]],
@@ -76,6 +83,19 @@ describe("the messages of the client", () => {
       "Address already in use",
       "Name or service not known",
       "Too many open files",
+    ]);
+  });
+});
+
+describe("a keyword without effect", () => {
+  const setting = (keyword: string, line: number) => ({ file: "/etc/ssh/ssh_config", line, keyword });
+
+  it("is named in the debug log, unless it is off or the command uses it", () => {
+    const unused = [setting("addkeystoagent", 1), setting("forwardagent", 2), setting("requesttty", 3)];
+    const config = { addKeysToAgent: { mode: "ask", lifetime: 0 }, forwardAgent: false, requestTTY: "yes" } as const;
+    expect(withoutEffect(unused, config)).toEqual(["/etc/ssh/ssh_config line 1: AddKeysToAgent has no effect"]);
+    expect(withoutEffect(unused, { addKeysToAgent: { mode: "no", lifetime: 0 }, forwardAgent: true })).toEqual([
+      "/etc/ssh/ssh_config line 2: ForwardAgent has no effect",
     ]);
   });
 });

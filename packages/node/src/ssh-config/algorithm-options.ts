@@ -2,14 +2,22 @@
 import type { Algorithms } from "@postern/crypto";
 import { compatibleAlgorithms } from "../algorithm-sets.ts";
 import { type SshConfigAlgorithms, selectAlgorithms } from "./algorithm-lists.ts";
-import { configError } from "./config-line.ts";
+import { configError, quoteFree } from "./config-line.ts";
 import type { Resolution } from "./resolve.ts";
+
+/** The words of ssh for a value that it does not know. */
+const specNames = {
+  ciphers: "SSH2 cipher spec",
+  macs: "SSH2 MAC spec",
+  kexAlgorithms: "SSH2 KexAlgorithms",
+  hostKeyAlgorithms: "key types",
+} as const;
 
 /**
  * Returns the algorithms of the configuration. The defaults are {@link compatibleAlgorithms}, because ssh offers them,
  * too.
  *
- * @throws SshError `misuse` with file and line if none of a list is left
+ * @throws SshError `misuse` in the words of ssh if none of a list is left
  */
 export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" | "positionOf">): Algorithms {
   const all = compatibleAlgorithms;
@@ -39,6 +47,14 @@ export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" |
     );
     if (selected.length > 0) return selected;
     if (isOptional) return known;
-    throw configError(positionOf(name), `expected ${name} to leave one of ${names.join(", ")}, got none of them`);
+    throw configError(
+      positionOf(name),
+      `Bad ${specNames[name]} '${quoteFree(textOf(list))}': expected one of ${names.join(", ")}`,
+    );
   }
+}
+
+/** A list as it is written. */
+function textOf({ change, names }: SshConfigAlgorithms): string {
+  return `${change === "=" ? "" : change}${names.join(",")}`.slice(0, 80);
 }

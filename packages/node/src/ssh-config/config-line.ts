@@ -118,6 +118,6 @@ function trim(text: string): string {
 }
 
 /** A file name without unprintable characters, and without quotes unless it has to be escaped. */
-function quoteFree(file: string): string {
+export function quoteFree(file: string): string {
   return quote(file, 400).slice(1, -1);
 }
