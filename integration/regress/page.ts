@@ -1,7 +1,7 @@
 /** The page docs/audit/regress.md. @module */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Role, scripts } from "./scripts.ts";
+import { type Role, type Script, scripts } from "./scripts.ts";
 
 /** A row: one script in one role. */
 export interface Row {
@@ -9,7 +9,7 @@ export interface Row {
   readonly script: string;
   /** The version of OpenSSH whose script and programs ran. */
   readonly version: string;
-  readonly verdict: "passes" | "fails";
+  readonly verdict: "passes" | "fails" | "unknown";
   readonly remark: string;
 }
 
@@ -22,9 +22,9 @@ Written by \`npm run regress -- --write\`. OpenSSH tests itself with shell scrip
 \`openssh-tests\`. Here they run unchanged, with \`postern\` in place of one program and OpenSSH's own in place of the
 others. None of them is part of this repository.
 
-The scripts of Debian 12 run with the programs of Debian 12. It does not have \`proxyjump\`, \`password\`, \`kbdint\`,
-\`penalty\` and \`penalty-expire\`: they run with the programs of the Debian to come, in a root folder of their own. Each
-run has its own network, processes, accounts and folder, and ends with them. That needs root and Linux.
+The scripts of Debian 12 run with the programs of Debian 12. Those that it does not have, or that need a newer server,
+run with the programs of the Debian to come, in a root folder of their own. Each run has its own network, processes,
+accounts and folder, and ends with them. That needs root and Linux.
 
 | command | what it runs |
 | --- | --- |
@@ -66,7 +66,7 @@ export function readRows(): Row[] {
 export function writeRows(rows: readonly Row[]): void {
   const all = [...readRows().filter((old) => !rows.some((row) => isSame(row, old))), ...rows];
   const sections = (["client", "host"] as const).map((role) => {
-    const ordered = scripts.flatMap((script) => all.filter((row) => row.role === role && isOf(row, script)));
+    const ordered = scripts.filter((script) => script.role === role).map((script) => rowOf(all, script));
     const lines = ordered.map(
       ({ script, version, verdict, remark }) => `| \`${script}\` | ${version} | ${verdict} | ${remark} |\n`,
     );
@@ -79,6 +79,7 @@ export function isSame(one: Row, other: Row): boolean {
   return one.role === other.role && one.script === other.script;
 }
 
-function isOf(row: Row, script: (typeof scripts)[number]): boolean {
-  return row.role === script.role && row.script === script.name;
+function rowOf(rows: readonly Row[], { role, name: script }: Script): Row {
+  const unknown: Row = { role, script, version: "", verdict: "unknown", remark: "has not run to its end yet" };
+  return rows.find((row) => isSame(row, unknown)) ?? unknown;
 }

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { lacks, lacksFile, missing, newerRoot, nextRoot } from "../harness/index.ts";
+import { inside, lacks, lacksFile, missing, newerRoot, nextRoot } from "../harness/index.ts";
 
 export interface Release {
   readonly name: "bookworm" | "trixie" | "forky";
@@ -34,8 +34,10 @@ export function releaseOf(name: Release["name"]): Release {
 }
 
 /** Returns the version of OpenSSH in a release, such as `9.2p1`. */
-export function versionOf({ root = "/" }: Release): string {
-  const { stderr } = spawnSync("chroot", [root, "/usr/bin/ssh", "-V"], { encoding: "utf8" });
+export function versionOf({ root }: Release): string {
+  // ssh of another root folder needs its /dev/null.
+  const [command = "", ...args] = [...(root === undefined ? [] : inside(root)), "/usr/bin/ssh", "-V"];
+  const { stderr } = spawnSync(command, args, { encoding: "utf8" });
   const [, version] = /OpenSSH_([\w.]+)/.exec(stderr) ?? [];
   if (version === undefined) throw new Error(`expected ssh -V to print its version, got ${stderr}`);
   return version;

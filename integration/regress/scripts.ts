@@ -21,17 +21,17 @@ export interface Script {
 const client =
   "forwarding forward-control dynamic-forward multiplex connect connect-uri portnum login-timeout " +
   "brokenkeys multipubkey keytype limit-keytype sshcfgparse cfginclude host-expand percent knownhosts " +
-  "knownhosts-command hostkey-rotate banner kextype try-ciphers dhgex rekey cert-hostkey cert-userkey cert-file agent " +
+  "knownhosts-command hostkey-rotate banner try-ciphers dhgex cert-hostkey cert-userkey cert-file agent " +
   "integrity";
 /** Scripts that expect `ssh -N` to end with its connection. */
 const endsOfConnections = "connection-timeout";
-/** Debian 12 does not have these. */
-const newerClient = "proxyjump password kbdint";
+/** Debian 12 does not have the first three, and its sshd does not have each of our key exchanges. */
+const newerClient = "proxyjump password kbdint kextype rekey";
 
 const hostWithCommands =
   "forwarding dynamic-forward banner login-timeout kextype try-ciphers multipubkey hostkey-rotate limit-keytype " +
-  "allow-deny-users reconfigure";
-const hostWithoutCommands = "cfgparse proto-version proto-mismatch keyscan";
+  "allow-deny-users reconfigure keyscan";
+const hostWithoutCommands = "cfgparse proto-version proto-mismatch";
 const newerHost = "penalty penalty-expire";
 
 /** Times in seconds. A loaded machine needs several times those of an idle one. */
@@ -61,17 +61,32 @@ const remarks: Readonly<Record<string, Remark>> = {
     text: "fails where it forwards the agent (`-A`), which Postern refuses; its other parts pass",
     failure: /agent (path )?(env )?fwd|different agent/,
   },
+  "client cert-file": {
+    text: "fails in one of 10 parts: plain keys of the agent come ahead of certificates, and use up the tries of sshd",
+    failure: /^ssh connect with agent in failed with good cert$/,
+  },
+  "client hostkey-rotate": {
+    text: "fails: a command that ends at once ends the connection before the new keys are learned",
+    failure: /hostkeys?|learn|key (present|missing)|failed$/,
+  },
+  "client integrity": {
+    text: "fails in some runs: the log ends with `Connection closed` in place of the bad MAC, which is noticed each time",
+    failure: /Connection closed|expected 10 mac errors/,
+  },
+  "host cfgparse": {
+    text: "fails for one line of `-T`, the case of FingerprintHash",
+    failure: /^reparse (minimal|regress) config$/,
+  },
   "client dhgex": {
     text: "its first part asks for 3des-cbc, which Postern does not have, and a failure there ends the script",
     failure: /3des-cbc|^ssh failed \(\)|^dhgex/,
   },
   "client connection-timeout": { text: "with `--no-reconnect`, because `-N` reconnects a lost connection without it" },
+  "client kextype": { text: "the script has sshd offer all of our key exchanges, which only newer releases know" },
+  "client rekey": { text: "as `kextype`" },
   "host kextype": { text: "with the key exchanges that both programs have" },
   "host try-ciphers": { text: "with the ciphers and MACs that both programs have" },
-  "host keyscan": {
-    text: "fails for `ssh-rsa` alone: the script allows no other algorithm for RSA keys, and that one signs SHA-1",
-    failure: /-t ssh-rsa /,
-  },
+  "host keyscan": { text: "with the types of keys that both programs have" },
 };
 
 export const scripts: readonly Script[] = [
