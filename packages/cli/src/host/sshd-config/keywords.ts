@@ -137,7 +137,7 @@ const rows: readonly Row[] = [
     "ignored",
     "a socket on which nothing listens is replaced, no other file is",
   ],
-  ["FingerprintHash", { choice: ["md5", "sha256"] }, "SHA256", "global", "ignored", "fingerprints are SHA256"],
+  ["FingerprintHash", { choice: ["MD5", "SHA1", "SHA256", "SHA384", "SHA512"] }, "SHA256", "global", "ignored", "fingerprints are SHA256"],
   ["ExposeAuthInfo", "flag", "no", "match", "ignored"],
   ["RefuseConnection", "flag", "no", "match", "used"],
   ["PidFile", "word", "/run/postern-host.pid", "global", "used"],
