@@ -56,6 +56,8 @@ class Client {
   readonly #updates: HostKeyUpdates;
   readonly #ended = deferred<number>();
   #master: Master | undefined;
+  /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
+  #starting: Promise<void> | undefined;
   /** `-O stop`: the client ends once no connection goes through it */
   #isStopped = false;
   #endReports: () => void = () => {};
@@ -198,7 +200,8 @@ class Client {
   /** Everything after the login. Resolves with the exit status. */
   async #work(pty: boolean): Promise<number> {
     const { line, settings, log, ready } = this.#plan;
-    await this.#startMaster();
+    this.#starting = this.#startMaster();
+    await this.#starting;
     if (line.stdioForward === undefined) await this.#openForwardings();
     this.#requestNoMoreSessions(settings.session === "none");
     if (settings.session === "none" && line.stdioForward === undefined) {
@@ -373,6 +376,7 @@ class Client {
 
   async #close(): Promise<void> {
     this.#program?.release();
+    await this.#starting?.catch(() => {});
     await this.#master?.close();
     await this.#tunnel.close({ signal: AbortSignal.timeout(closeMs) });
     this.#endReports();
