@@ -1,5 +1,11 @@
 /** Connects, opens the forwardings, runs the program, and returns the exit status of ssh. @module */
-import { fromSshConfig, type HostKeyCheck, type ResolvedSshConfig, ReverseTunnel, type StateEvent } from "@postern/node";
+import {
+  fromSshConfig,
+  type HostKeyCheck,
+  type ResolvedSshConfig,
+  ReverseTunnel,
+  type StateEvent,
+} from "@postern/node";
 import { deferred, type SshConnection } from "@postern/ssh";
 import { maxTimerMs } from "@postern/wire";
 import type { Master } from "../mux/context.ts";
@@ -9,12 +15,12 @@ import type { SshCommandLine } from "./command-line.ts";
 import { createDebugTap } from "./debug-tap.ts";
 import { createDialer } from "./dial.ts";
 import { createForwarder, type Forwarder, forwardsOfConfig } from "./forwardings.ts";
+import { createHostKeyUpdates, type HostKeyUpdates } from "./host-key-updates.ts";
 import { runLocalCommand } from "./local-command.ts";
 import type { SshLog } from "./log.ts";
 import { ClientError, describeFailure, type MessageContext } from "./messages.ts";
 import { type RunningProgram, startProgram, wantsPty } from "./program.ts";
 import { reportTunnel } from "./reports.ts";
-import { createHostKeyUpdates, type HostKeyUpdates } from "./host-key-updates.ts";
 import { type ClientSettings, configOptions, sessionEnvironment } from "./settings.ts";
 import { flush } from "./stdio.ts";
 

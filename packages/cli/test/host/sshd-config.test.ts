@@ -194,7 +194,10 @@ describe("the values of a configuration", () => {
   });
 
   it("are printed so that they mean the same when they are read again, as those of sshd -T", () => {
-    for (const text of ["", "FingerprintHash md5\nPermitRootLogin NO\nCompression True\nGatewayPorts ClientSpecified"]) {
+    for (const text of [
+      "",
+      "FingerprintHash md5\nPermitRootLogin NO\nCompression True\nGatewayPorts ClientSpecified",
+    ]) {
       const printed = printSettings(read(text).global, []);
       expect(printSettings(read(printed).global, [])).toBe(printed);
     }

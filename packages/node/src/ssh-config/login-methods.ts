@@ -77,7 +77,10 @@ export async function loginMethods(
   return methods.length > 0 ? methods : [parts.none()];
 }
 
-/** Keys of the agent first, then files, a certificate before its key. */
+/**
+ * Keys of the agent first, then files. In each, the certificates of CertificateFile come first, as in OpenSSH, because
+ * the keys could use up the tries of the server.
+ */
 async function keyMethods(
   resolution: Pick<Resolution, "config" | "system">,
   { passphrase }: SshConfigSecrets,
@@ -92,6 +95,7 @@ async function keyMethods(
   const accepted = acceptedAlgorithms(config);
   const usable = certificates.filter((one) => isCertificate(one) && isAccepted(one, accepted));
   const methods = agentMethods(resolution, identities, usable, parts);
+  const plain: AuthMethod[] = [];
   for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
     const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
@@ -99,14 +103,16 @@ async function keyMethods(
     // As OpenSSH: if the `.pub` beside a key is a certificate, the key is offered only with it.
     const isCertified = publicKey?.includes("-cert-v01@") === true;
     const named = publicKey === undefined ? [] : certificates.filter((one) => certifies(one, publicKey));
-    const all = [...(isCertified ? [publicKey] : []), ...named, ...own];
-    for (const certificate of new Set(all)) {
-      if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
+    const all = new Set([...named, ...(isCertified ? [publicKey] : []), ...own]);
+    for (const certificate of all) {
+      if (!isAccepted(certificate, accepted)) continue;
+      (named.includes(certificate) ? methods : plain).push(parts.privateKeyFile(path, { ...plan, certificate }));
     }
     if (!isCertified && (publicKey === undefined || isAccepted(publicKey, accepted))) {
-      methods.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
+      plain.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
     }
   }
+  methods.push(...plain);
   return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
 }
 
@@ -125,11 +131,16 @@ function agentMethods(
   const { identitiesOnly, settings } = config;
   const found = agentPlan(config, system);
   if (found === undefined) return [];
-  const plan = { ...found, ...(certificate.length > 0 && { certificate }) };
   const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
   const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
-  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ ...plan, identity })] : [];
-  return identitiesOnly ? named : [...named, parts.agent(plan)];
+  const usesNamed = identity.length > 0 && (isNamed || identitiesOnly);
+  const isOwn = (one: string): boolean => usesNamed && identity.some((key) => certifies(one, key));
+  const planOf = (certificates: readonly string[]) => ({
+    ...found,
+    ...(certificates.length > 0 && { certificate: certificates }),
+  });
+  const named = usesNamed ? [parts.agent({ ...planOf(certificate.filter(isOwn)), identity })] : [];
+  return identitiesOnly ? named : [...named, parts.agent(planOf(certificate.filter((one) => !isOwn(one))))];
 }
 
 /** Returns where the agent is, or `undefined` if there is none. */
