@@ -47,8 +47,10 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
   };
   // As OpenSSH: without the lines that put algorithms in order, there is no order. The keys are asked for again.
   const verifier = create(command && (() => command().catch(() => "")));
+  const { algorithms, ...others } = verifier;
   return {
-    ...verifier,
+    ...others,
+    ...(!plan.keepsOrder && algorithms !== undefined && { algorithms }),
     async check(given) {
       const offer = { ...given, hostKeyAlgorithms: authoritiesOf(plan, given.hostKeyAlgorithms ?? []) };
       if (plan.acceptsAny) return true;
