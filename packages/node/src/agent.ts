@@ -38,13 +38,13 @@ export interface AgentOptions {
    */
   readonly identity?: string | readonly string[];
   /**
-   * Lines of certificates (`.pub`) whose keys the agent holds, offered in this order before all keys. Each counts as an
+   * Lines of certificates (`.pub`) whose keys the agent holds. Each is offered before its key, and counts as an
    * identity. Others are ignored.
    */
   readonly certificate?: string | readonly string[];
   /**
    * How many identities to offer at most, because servers disconnect after a number of refusals. Default: 5, less one
-   * for each earlier refusal, and for each later entry of `auth` but the next; at least 1, and all of `certificate`.
+   * for each earlier refusal, and for each later entry of `auth` but the next; at least 1.
    */
   readonly maxIdentities?: number;
 }
@@ -86,9 +86,9 @@ export function agent(options: AgentOptions = {}): AuthMethod {
           const got = held.map(nameOf).slice(0, maxNames).join(", ");
           throw agentError(at, `to hold the identity ${names?.map((name) => quote(name)).join(" or ")}, got ${got}`);
         }
-        const certified = certificates.flatMap((blob) => certifiedBy(blob, wanted));
-        const ordered = byServer([...certified, ...wanted], context.serverAlgorithms);
-        const count = maxIdentities ?? Math.max(1, certified.length, context.refusalsLeft);
+        const certified = wanted.flatMap((one) => [...certificatesOf(one, certificates), one]);
+        const ordered = byServer(certified, context.serverAlgorithms);
+        const count = maxIdentities ?? Math.max(1, context.refusalsLeft);
         const methods = ordered.slice(0, count).map((one) => offer(at, context, one));
         const rest = ordered.slice(count);
         return rest.length === 0 ? methods : [...methods, leftOut(rest)];
@@ -118,11 +118,10 @@ function certificateBlob(line: string): Bytes {
   }
 }
 
-function certifiedBy(certificate: Bytes, held: readonly AgentIdentity[]): readonly OfferedIdentity[] {
-  const plain = plainBlob(certificate);
-  return held
-    .filter(({ publicKey }) => equal(plain, publicKey))
-    .map((one) => ({ ...one, publicKey: certificate, heldKey: one.publicKey }));
+function certificatesOf(held: AgentIdentity, certificates: readonly Bytes[]): readonly OfferedIdentity[] {
+  return certificates
+    .filter((blob) => equal(plainBlob(blob), held.publicKey))
+    .map((publicKey) => ({ ...held, publicKey, heldKey: held.publicKey }));
 }
 
 function defaultPath(): string {

@@ -1,9 +1,17 @@
 /** The login methods of a host, in the order in which ssh tries them. @module */
-import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
+import type { AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import { keyboardInteractive, password } from "@postern/auth";
 import { fromBase64 } from "@postern/wire";
 import { selectAlgorithms } from "./algorithm-lists.ts";
-import { certifies, type Identity, isCertificate, publicLine, readIdentity, readText } from "./identity-files.ts";
+import {
+  certifiedLine,
+  certifies,
+  type Identity,
+  isCertificate,
+  publicLine,
+  readIdentity,
+  readText,
+} from "./identity-files.ts";
 import type { SshConfigParts } from "./parts.ts";
 import type { Resolution } from "./resolve.ts";
 import { rsaBits } from "./rsa-size.ts";
@@ -121,11 +129,11 @@ function bitsOf(line: string | undefined): number | undefined {
   return line === undefined ? undefined : rsaBits(fromBase64(line.split(" ")[1] ?? ""));
 }
 
-/** The keys of the files first. With IdentitiesOnly, no others. */
+/** The certificates of CertificateFile first, then the keys of the files. With IdentitiesOnly, no others. */
 function agentMethods(
   { config, system }: Pick<Resolution, "config" | "system">,
   identities: readonly Identity[],
-  certificate: readonly string[],
+  certificates: readonly string[],
   parts: SshConfigParts,
 ): AuthMethod[] {
   const { identitiesOnly, settings } = config;
@@ -134,13 +142,28 @@ function agentMethods(
   const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
   const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
   const usesNamed = identity.length > 0 && (isNamed || identitiesOnly);
-  const isOwn = (one: string): boolean => usesNamed && identity.some((key) => certifies(one, key));
-  const planOf = (certificates: readonly string[]) => ({
-    ...found,
-    ...(certificates.length > 0 && { certificate: certificates }),
-  });
-  const named = usesNamed ? [parts.agent({ ...planOf(certificate.filter(isOwn)), identity })] : [];
-  return identitiesOnly ? named : [...named, parts.agent(planOf(certificate.filter((one) => !isOwn(one))))];
+  const named = usesNamed ? [parts.agent({ ...found, identity })] : [];
+  const isUsable = (one: string): boolean => !identitiesOnly || identity.some((key) => certifies(one, key));
+  const certified = certificates
+    .filter(isUsable)
+    .map((one) => firstOf(parts.agent({ ...found, identity: [certifiedLine(one)], certificate: [one] })));
+  return [...certified, ...named, ...(identitiesOnly ? [] : [parts.agent(found)])];
+}
+
+/** The first of the methods that a method returns: of an agent with one key, the certificate without the key. */
+function firstOf(method: AuthMethod): AuthMethod {
+  return {
+    ...method,
+    begin(context) {
+      const dialog = method.begin(context);
+      return {
+        async next(answer) {
+          const step = await dialog.next(answer);
+          return Array.isArray(step) ? (step as readonly AuthEntry[]).slice(0, 1) : step;
+        },
+      };
+    },
+  };
 }
 
 /** Returns where the agent is, or `undefined` if there is none. */
