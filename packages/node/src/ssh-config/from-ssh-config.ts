@@ -159,8 +159,6 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
     ...(checking === "ask" && !config.batchMode && options.ask && { ask: options.ask }),
     hash: config.hashKnownHosts,
     updateHostKeys: config.updateHostKeys === "yes",
-    // As in OpenSSH.
-    ...(/[=^]/.test(config.hostKeyAlgorithms?.change ?? "") && { keepsOrder: true }),
     requiredRsaBits: config.requiredRSASize,
     ...(config.caSignatureAlgorithms && { authorities: config.caSignatureAlgorithms }),
     ...(acceptsLocalhost(config) && { acceptsAny: true }),

@@ -37,6 +37,8 @@ export function createKnownHostsCommand(
   const { hostKeyAlias, hostName, port } = config;
   const searched = hostKeyAlias ?? (port === 22 ? hostName : `[${hostName}]:${port}`);
   return (key) => {
+    // As OpenSSH: the configuration has the order.
+    if (key === undefined && config.hostKeyAlgorithms !== undefined) return Promise.resolve("");
     const tokens = {
       ...config.tokens,
       f: key?.fingerprint ?? "NONE",

@@ -47,10 +47,8 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
   };
   // As OpenSSH: without the lines that put algorithms in order, there is no order. The keys are asked for again.
   const verifier = create(command && (() => command().catch(() => "")));
-  const { algorithms, ...others } = verifier;
   return {
-    ...others,
-    ...(!plan.keepsOrder && algorithms !== undefined && { algorithms }),
+    ...verifier,
     async check(given) {
       const offer = { ...given, hostKeyAlgorithms: authoritiesOf(plan, given.hostKeyAlgorithms ?? []) };
       if (plan.acceptsAny) return true;

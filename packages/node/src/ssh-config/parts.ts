@@ -17,8 +17,6 @@ export interface KnownHostsPlan {
   /** whether to hash the names of new lines */
   readonly hash: boolean;
   readonly updateHostKeys: boolean;
-  /** The configuration has the order of the host key algorithms. Default: those of known keys come first. */
-  readonly keepsOrder?: true;
   /** RSA keys with fewer bits are refused. */
   readonly requiredRsaBits: number;
   /** the signature algorithms of CAs; default: all */

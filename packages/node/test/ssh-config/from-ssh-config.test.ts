@@ -219,19 +219,6 @@ Host first
     }
   });
 
-  it("keeps the order of HostKeyAlgorithms, as ssh: unless it only adds or removes, known keys do not change it", async () => {
-    for (const [list, keepsOrder] of [
-      ["ssh-ed25519,rsa-*", true],
-      ["^rsa-*", true],
-      ["+rsa-*", false],
-      ["-rsa-*", false],
-    ] as const) {
-      const plan = hostKeyOf((await ask("x", `HostKeyAlgorithms ${list}\n`)).options) as KnownHostsPlan;
-      expect([list, plan.keepsOrder === true]).toEqual([list, keepsOrder]);
-      expect("algorithms" in nodeParts.knownHosts(plan)).toBe(!keepsOrder);
-    }
-  });
-
   it("maps the modes of StrictHostKeyChecking, and never accepts a changed key", async () => {
     const plan = async (text: string, more: FromSshConfigOptions = {}) =>
       hostKeyOf((await ask("x", text, more)).options);
