@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startHost } from "./harness/clients/host.ts";
 import { freePort, launch, missing, type Running, type Sshd, startSshd, tempDir, userKey } from "./harness/index.ts";
 
 interface Ran {
@@ -17,13 +18,16 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
   const dir = tempDir("postern-command");
   const config = dir.file("ssh_config");
   let sshd: Sshd;
+  let authorized: string;
   const running: Running[] = [];
 
   beforeAll(async () => {
     const key = await userKey();
+    authorized = `${key.publicLine}\n`;
     [sshd] = await Promise.all([
       startSshd({
         authorizedKeys: [key.publicLine],
+        hostKeyTypes: ["ed25519", "ecdsa256"],
         config: { AcceptEnv: "POSTERN_*", ClientAliveInterval: "0", Subsystem: "answer sh -c 'cat; exit 6'" },
       }),
       esbuild.build({
@@ -180,6 +184,31 @@ describe.skipIf(missing("sshd", "ssh"))("postern in place of ssh", () => {
     await lost.stderr.waitFor(listens);
     sshd.dropConnections();
     expect(await lost.exited).toBe(255);
+  });
+
+  it("learns the other keys of the server (UpdateHostKeys) before a program that ends at once, as ssh", async () => {
+    const [first, ...others] = Object.values(sshd.hostKeys).map(({ publicLine }) => publicLine);
+    expect(others.length).toBeGreaterThan(0);
+    const known = dir.file("first_key");
+    writeFileSync(known, `[127.0.0.1]:${sshd.port} ${first}\n`);
+    const args = ["-o", `UserKnownHostsFile=${known}`, "-o", "UpdateHostKeys=yes", "server", "true"];
+    expect((await ran("postern", args)).status).toBe(0);
+    const learned = readFileSync(known, "utf8");
+    for (const line of others) expect(learned).toContain(line.split(" ")[1]);
+  });
+
+  it("ends with the reason of the server if that is lost right after the login", async () => {
+    const server = await startHost({ keys: authorized });
+    try {
+      server.host.addEventListener("login", () => void server.host.close());
+      const to = ["-p", String(server.port), "-l", server.user, "-o", "StrictHostKeyChecking=no"];
+      const own = ["-o", `UserKnownHostsFile=${dir.file("lost_keys")}`, "-M", "-S", dir.file("lost")];
+      const { status, stderr } = await ran("postern", [...to, ...own, "server", "true"]);
+      expect(status).toBe(255);
+      expect(stderr).toMatch(/\nReceived disconnect from 127\.0\.0\.1 port \d+:11: /);
+    } finally {
+      await server.stop();
+    }
   });
 
   it("goes to the background with -f once the ports are there, and lets go of standard output", async () => {

@@ -196,6 +196,10 @@ Host *
       const files = [other, ca].map(({ file }) => `CertificateFile=${file}-of-key-cert.pub`);
       await expect(connect(files[0] as string)).rejects.toMatchObject({ code: "auth" });
       await connect(...files);
+      // sshd ends the login after six refusals, so the certificates have to come before the keys.
+      const keys = await Promise.all([1, 2, 3].map((number) => makeKey("ed25519", dir.file(`refused-${number}`))));
+      await connect(...files, ...[other, ca, ...keys].map(({ file }) => `IdentityFile=${file}`));
+      await connect(...files, `IdentityFile=${held.file}.pub`, "IdentitiesOnly=yes");
       await server.stop();
     } finally {
       process.kill(pid);

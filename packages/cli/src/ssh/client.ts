@@ -1,5 +1,11 @@
 /** Connects, opens the forwardings, runs the program, and returns the exit status of ssh. @module */
-import { fromSshConfig, type ResolvedSshConfig, ReverseTunnel, type StateEvent } from "@postern/node";
+import {
+  fromSshConfig,
+  type HostKeyCheck,
+  type ResolvedSshConfig,
+  ReverseTunnel,
+  type StateEvent,
+} from "@postern/node";
 import { deferred, type SshConnection } from "@postern/ssh";
 import { maxTimerMs } from "@postern/wire";
 import type { Master } from "../mux/context.ts";
@@ -9,6 +15,7 @@ import type { SshCommandLine } from "./command-line.ts";
 import { createDebugTap } from "./debug-tap.ts";
 import { createDialer } from "./dial.ts";
 import { createForwarder, type Forwarder, forwardsOfConfig } from "./forwardings.ts";
+import { createHostKeyUpdates, type HostKeyUpdates } from "./host-key-updates.ts";
 import { runLocalCommand } from "./local-command.ts";
 import type { SshLog } from "./log.ts";
 import { ClientError, describeFailure, type MessageContext } from "./messages.ts";
@@ -33,6 +40,8 @@ const nothing = new Uint8Array(0);
 
 /** After this time, a server that does not close its side is left. */
 const closeMs = 2_000;
+/** After this time, new host keys that the server has announced but not proved are left. */
+const updateMs = 5_000;
 /** How often the number of channels is looked at, once the program has ended. */
 const pollMs = 100;
 /** A login without a person, when reconnecting. */
@@ -51,8 +60,11 @@ class Client {
   readonly #forwards: readonly MuxForward[];
   readonly #environment: Readonly<Record<string, string>>;
   readonly #context: () => MessageContext;
+  readonly #updates: HostKeyUpdates;
   readonly #ended = deferred<number>();
   #master: Master | undefined;
+  /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
+  #starting: Promise<void> | undefined;
   /** `-O stop`: the client ends once no connection goes through it */
   #isStopped = false;
   #endReports: () => void = () => {};
@@ -65,6 +77,7 @@ class Client {
     forwards: readonly MuxForward[],
     environment: Readonly<Record<string, string>>,
     context: () => MessageContext,
+    updates: HostKeyUpdates,
   ) {
     this.#plan = plan;
     this.#tunnel = tunnel;
@@ -72,6 +85,7 @@ class Client {
     this.#forwards = forwards;
     this.#environment = environment;
     this.#context = context;
+    this.#updates = updates;
   }
 
   static async create(plan: ClientPlan): Promise<Client> {
@@ -99,8 +113,10 @@ class Client {
     });
     for (const text of withoutEffect(unused, config)) log.write("debug1", text);
     const print = (text: string, level: "error" | "info"): void => log.write(level, text);
-    const via = given.via?.map((hop) => ({ ...hop, hostKey: hostKeys.observe(hop.hostKey, print) }));
-    const options = { ...given, hostKey: hostKeys.observe(given.hostKey, print), ...(via !== undefined && { via }) };
+    const updates = createHostKeyUpdates();
+    const observed = (check: HostKeyCheck): HostKeyCheck => updates.observe(hostKeys.observe(check, print));
+    const via = given.via?.map((hop) => ({ ...hop, hostKey: observed(hop.hostKey) }));
+    const options = { ...given, hostKey: observed(given.hostKey), ...(via !== undefined && { via }) };
     const isCommand = config.proxyCommand !== undefined && config.proxyCommand.toLowerCase() !== "none";
     const dialer = createDialer({ ...config, log, dial: isCommand ? options.dial : undefined });
     const isNetwork = settings.session === "none" && line.stdioForward === undefined;
@@ -153,7 +169,7 @@ class Client {
       permitRemoteOpen: settings.permitRemoteOpen,
     });
     const forwards = settings.clearsForwardings ? [] : forwardsOfConfig(config);
-    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context);
+    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context, updates);
   }
 
   async run(): Promise<number> {
@@ -193,8 +209,8 @@ class Client {
   /** Everything after the login. Resolves with the exit status. */
   async #work(pty: boolean): Promise<number> {
     const { line, settings, log, ready } = this.#plan;
-    const connection = this.#connection();
-    await this.#startMaster();
+    this.#starting = this.#startMaster();
+    await this.#starting;
     if (line.stdioForward === undefined) await this.#openForwardings();
     this.#requestNoMoreSessions(settings.session === "none");
     if (settings.session === "none" && line.stdioForward === undefined) {
@@ -203,6 +219,7 @@ class Client {
       // Until a signal, or the end of the connection.
       return await Promise.race([this.#ended.promise, this.#idle()]);
     }
+    const connection = await this.#connection();
     log.write("debug1", "Entering interactive session.");
     const program = await startProgram(
       connection,
@@ -222,6 +239,7 @@ class Client {
     if (this.#master !== undefined && settings.controlPersistMs !== undefined) {
       await Promise.race([this.#ended.promise, this.#idle()]);
     } else await this.#untilNoChannels(connection);
+    await Promise.race([this.#updates.settled(AbortSignal.timeout(updateMs)), this.#ended.promise]);
     return status;
   }
 
@@ -322,10 +340,12 @@ class Client {
     }
   }
 
-  #connection(): SshConnection {
+  /** @throws the error that ended the connection, if it was lost right after the login */
+  async #connection(): Promise<SshConnection> {
     const { connection } = this.#tunnel;
-    if (connection === undefined) throw new ClientError("Connection closed");
-    return connection;
+    if (connection !== undefined) return connection;
+    await this.#tunnel.closed;
+    throw new ClientError("Connection closed");
   }
 
   /** As ssh, these signals end the client with 255 once it is connected. Another one ends it at once. */
@@ -365,6 +385,7 @@ class Client {
 
   async #close(): Promise<void> {
     this.#program?.release();
+    await this.#starting?.catch(() => {});
     await this.#master?.close();
     await this.#tunnel.close({ signal: AbortSignal.timeout(closeMs) });
     this.#endReports();

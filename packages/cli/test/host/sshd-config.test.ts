@@ -218,6 +218,17 @@ describe("the values of a configuration", () => {
     expect(lines(global, "persourcepenalties")[0]).toMatch(/^persourcepenalties authfail:60 noauth:1 /);
   });
 
+  it("are printed so that they mean the same when they are read again, as those of sshd -T", () => {
+    for (const text of [
+      "",
+      "FingerprintHash md5\nPermitRootLogin NO\nCompression True\nGatewayPorts ClientSpecified",
+    ]) {
+      const printed = printSettings(read(text).global, []);
+      expect(printSettings(read(printed).global, [])).toBe(printed);
+    }
+    expect(lines(read("FingerprintHash sha512").global, "fingerprinthash")).toEqual(["fingerprinthash SHA512"]);
+  });
+
   it("have keywords with unique names", () => {
     const names = keywords.map(({ name }) => name.toLowerCase());
     expect(new Set(names).size).toBe(names.length);

@@ -1,5 +1,5 @@
 /** Finds out what an identity file is, without its passphrase. @module */
-import { plainBlob } from "@postern/keys";
+import { keyType, plainBlob } from "@postern/keys";
 import { type Bytes, fromBase64, fromUtf8, Reader, toBase64, utf8 } from "@postern/wire";
 import { readBounded } from "../read-file.ts";
 
@@ -73,6 +73,12 @@ export function isCertificate(line: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Returns the line of the key that a well-formed certificate is of. */
+export function certifiedLine(certificate: string): string {
+  const blob = plainBlob(blobOf(certificate));
+  return `${keyType(blob)} ${toBase64(blob)}`;
 }
 
 function blobOf(line: string): Bytes {

@@ -1,9 +1,17 @@
 /** The login methods of a host, in the order in which ssh tries them. @module */
-import type { AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
+import type { AuthEntry, AuthMethod, InteractiveRequest, MaybePromise } from "@postern/auth";
 import { keyboardInteractive, password } from "@postern/auth";
 import { fromBase64 } from "@postern/wire";
 import { selectAlgorithms } from "./algorithm-lists.ts";
-import { certifies, type Identity, isCertificate, publicLine, readIdentity, readText } from "./identity-files.ts";
+import {
+  certifiedLine,
+  certifies,
+  type Identity,
+  isCertificate,
+  publicLine,
+  readIdentity,
+  readText,
+} from "./identity-files.ts";
 import type { SshConfigParts } from "./parts.ts";
 import type { Resolution } from "./resolve.ts";
 import { rsaBits } from "./rsa-size.ts";
@@ -77,7 +85,10 @@ export async function loginMethods(
   return methods.length > 0 ? methods : [parts.none()];
 }
 
-/** Keys of the agent first, then files, a certificate before its key. */
+/**
+ * Keys of the agent first, then files. In each, the certificates of CertificateFile come first, as in OpenSSH, because
+ * the keys could use up the tries of the server.
+ */
 async function keyMethods(
   resolution: Pick<Resolution, "config" | "system">,
   { passphrase }: SshConfigSecrets,
@@ -92,6 +103,7 @@ async function keyMethods(
   const accepted = acceptedAlgorithms(config);
   const usable = certificates.filter((one) => isCertificate(one) && isAccepted(one, accepted));
   const methods = agentMethods(resolution, identities, usable, parts);
+  const plain: AuthMethod[] = [];
   for (const { path, isPrivate, isEncrypted, publicKey } of identities) {
     if (!isPrivate || (isEncrypted && passphrase === undefined)) continue;
     const plan = passphrase === undefined ? {} : { passphrase: () => passphrase(path) };
@@ -99,14 +111,16 @@ async function keyMethods(
     // As OpenSSH: if the `.pub` beside a key is a certificate, the key is offered only with it.
     const isCertified = publicKey?.includes("-cert-v01@") === true;
     const named = publicKey === undefined ? [] : certificates.filter((one) => certifies(one, publicKey));
-    const all = [...(isCertified ? [publicKey] : []), ...named, ...own];
-    for (const certificate of new Set(all)) {
-      if (isAccepted(certificate, accepted)) methods.push(parts.privateKeyFile(path, { ...plan, certificate }));
+    const all = new Set([...named, ...(isCertified ? [publicKey] : []), ...own]);
+    for (const certificate of all) {
+      if (!isAccepted(certificate, accepted)) continue;
+      (named.includes(certificate) ? methods : plain).push(parts.privateKeyFile(path, { ...plan, certificate }));
     }
     if (!isCertified && (publicKey === undefined || isAccepted(publicKey, accepted))) {
-      methods.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
+      plain.push(parts.privateKeyFile(path, { ...plan, certificate: false }));
     }
   }
+  methods.push(...plain);
   return accepted === undefined ? methods : methods.map((method) => limited(method, accepted));
 }
 
@@ -115,21 +129,41 @@ function bitsOf(line: string | undefined): number | undefined {
   return line === undefined ? undefined : rsaBits(fromBase64(line.split(" ")[1] ?? ""));
 }
 
-/** The keys of the files first. With IdentitiesOnly, no others. */
+/** The certificates of CertificateFile first, then the keys of the files. With IdentitiesOnly, no others. */
 function agentMethods(
   { config, system }: Pick<Resolution, "config" | "system">,
   identities: readonly Identity[],
-  certificate: readonly string[],
+  certificates: readonly string[],
   parts: SshConfigParts,
 ): AuthMethod[] {
   const { identitiesOnly, settings } = config;
   const found = agentPlan(config, system);
   if (found === undefined) return [];
-  const plan = { ...found, ...(certificate.length > 0 && { certificate }) };
   const identity = identities.flatMap(({ publicKey }) => publicKey ?? []);
   const isNamed = settings.some(({ keyword }) => keyword.startsWith("identityfile"));
-  const named = identity.length > 0 && (isNamed || identitiesOnly) ? [parts.agent({ ...plan, identity })] : [];
-  return identitiesOnly ? named : [...named, parts.agent(plan)];
+  const usesNamed = identity.length > 0 && (isNamed || identitiesOnly);
+  const named = usesNamed ? [parts.agent({ ...found, identity })] : [];
+  const isUsable = (one: string): boolean => !identitiesOnly || identity.some((key) => certifies(one, key));
+  const certified = certificates
+    .filter(isUsable)
+    .map((one) => firstOf(parts.agent({ ...found, identity: [certifiedLine(one)], certificate: [one] })));
+  return [...certified, ...named, ...(identitiesOnly ? [] : [parts.agent(found)])];
+}
+
+/** The first of the methods that a method returns: of an agent with one key, the certificate without the key. */
+function firstOf(method: AuthMethod): AuthMethod {
+  return {
+    ...method,
+    begin(context) {
+      const dialog = method.begin(context);
+      return {
+        async next(answer) {
+          const step = await dialog.next(answer);
+          return Array.isArray(step) ? (step as readonly AuthEntry[]).slice(0, 1) : step;
+        },
+      };
+    },
+  };
 }
 
 /** Returns where the agent is, or `undefined` if there is none. */

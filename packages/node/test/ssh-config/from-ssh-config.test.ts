@@ -118,11 +118,11 @@ describe("fromSshConfig", () => {
     expect(authOf((await ask("x", off, secrets)).options)).toEqual(["none"]);
   });
 
-  it("uses the certificate of CertificateFile with the key that it is for", async () => {
+  it("uses the certificate of CertificateFile with the key that it is for, before all keys", async () => {
     const text = "IdentityFile ~/.ssh/id_ed25519\nIdentityFile ~/.ssh/plain\nCertificateFile ~/.ssh/plain-cert.pub\n";
     expect(authOf((await ask("x", text, { env: {} })).options)).toEqual([
-      "key id_ed25519",
       `key plain certificate ${publicKey("plain-cert")}`,
+      "key id_ed25519",
       "key plain",
     ]);
   });

@@ -196,7 +196,8 @@ function algorithmsOf({ name }: Keyword, line: SshdConfigLine, word: string): st
 function choiceOf(line: SshdConfigLine, word: string, choices: readonly string[]): string {
   const lower = word.toLowerCase();
   const plain = lower === "true" ? "yes" : lower === "false" ? "no" : lower;
-  if (choices.includes(plain)) return plain;
+  const known = choices.find((one) => one.toLowerCase() === plain);
+  if (known !== undefined) return known;
   throw fatal(line, `unsupported option "${word}".`);
 }
 
