@@ -17,7 +17,7 @@ export const scriptsFolder = "/usr/lib/openssh/regress";
 
 const testExec = `${scriptsFolder}/test-exec.sh`;
 
-export const releases: readonly Release[] = [
+const releases: readonly Release[] = [
   {
     name: "bookworm",
     root: undefined,
@@ -36,7 +36,7 @@ export function releaseOf(name: Release["name"]): Release {
 /** Returns the version of OpenSSH in a release, such as `9.2p1`. */
 export function versionOf({ root }: Release): string {
   // ssh of another root folder needs its /dev/null.
-  const [command = "", ...args] = [...(root === undefined ? [] : inside(root)), "/usr/bin/ssh", "-V"];
+  const [command, ...args] = [...(root === undefined ? [] : inside(root)), "/usr/bin/ssh", "-V"];
   const { stderr } = spawnSync(command, args, { encoding: "utf8" });
   const [, version] = /OpenSSH_([\w.]+)/.exec(stderr) ?? [];
   if (version === undefined) throw new Error(`expected ssh -V to print its version, got ${stderr}`);

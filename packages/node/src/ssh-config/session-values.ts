@@ -189,7 +189,7 @@ export function obscureKeystrokeTiming(line: ConfigLine): number {
 }
 
 /** The interval of ObscureKeystrokeTiming `yes`. */
-export const defaultKeystrokeMs = 20;
+const defaultKeystrokeMs = 20;
 
 /** StreamLocalBindMask: an octal number. */
 export function bindMask(line: ConfigLine): number {
