@@ -29,7 +29,7 @@ export interface SessionContext extends Pick<JoinOptions, "stdin" | "stdout" | "
 
 /** A session that runs. */
 export interface RunningSession {
-  /** Resolves with the exit status, or 255 if the server reports none. Rejects if it refuses the program, or the connection breaks. */
+  /** Resolves with the exit status, or 255 if there is none. Rejects if it is refused, or the connection breaks. */
   readonly exit: Promise<number>;
   resize(size: TerminalSize): void;
   /** Sends a signal, without `SIG`. */
