@@ -1,6 +1,7 @@
 /** The session of the command line: a command, a shell or a subsystem, with or without a terminal. @module */
 import {
   type Channel,
+  deferred,
   type IncomingChannelRequest,
   type SessionProgram,
   type SessionRequest,
@@ -9,7 +10,7 @@ import {
   type TerminalSize,
 } from "@postern/ssh";
 import { type Bytes, ExitSignal, ExitStatus, SignalRequest, sanitizeText, WindowChange } from "@postern/wire";
-import { describeOpenFailure } from "./messages.ts";
+import { ClientError, describeOpenFailure } from "./messages.ts";
 import { type JoinOptions, joinStdio, stderrSink } from "./stdio.ts";
 
 /** Options of {@link startSession}. */
@@ -28,7 +29,7 @@ export interface SessionContext extends Pick<JoinOptions, "stdin" | "stdout" | "
 
 /** A session that runs. */
 export interface RunningSession {
-  /** Resolves with the exit status, or 255 if the server reports none. Rejects if the connection breaks. */
+  /** Resolves with the exit status, or 255 if there is none. Rejects if it is refused, or the connection breaks. */
   readonly exit: Promise<number>;
   resize(size: TerminalSize): void;
   /** Sends a signal, without `SIG`. */
@@ -66,6 +67,7 @@ export async function startSession(connection: SshConnection, context: SessionCo
   } catch (cause) {
     throw describeOpenFailure(0, cause);
   }
+  const refused = deferred<never>();
   const requests = sessionRequests(context.program);
   sendRequests(channel, requests, context);
   const isOpenSsh = connection.peer.version.startsWith("SSH-2.0-OpenSSH_");
@@ -78,7 +80,7 @@ export async function startSession(connection: SshConnection, context: SessionCo
     onOutputClosed: () => isOpenSsh && channel.notify("eow@openssh.com", nothing),
   });
   return {
-    exit: joined.closed.then(() => (status === undefined ? 255 : status & 255)),
+    exit: Promise.race([joined.closed.then(() => (status === undefined ? 255 : status & 255)), refused.promise]),
     resize: (size) => channel.notify("window-change", WindowChange.encode({ width: 0, height: 0, ...size })),
     signal: (name) => channel.notify("signal", SignalRequest.encode({ signal: name })),
     sendBreak(lengthMs) {
@@ -100,9 +102,12 @@ export async function startSession(connection: SshConnection, context: SessionCo
       open.request(type, specificData).then(
         (accepted) => {
           if (accepted) return isPty ? undefined : context.onStarted?.();
-          error(`${isPty ? "PTY allocation" : type} request failed on channel 0`);
+          const line = `${isPty ? "PTY allocation" : type} request failed on channel 0`;
           if (isPty) context.onPtyRefused?.();
-          if (!isPty || requiresPty) joined?.close();
+          if (isPty && !requiresPty) return error(line);
+          joined?.close();
+          // sshd may never close a channel that has no program.
+          refused.reject(new ClientError(line));
         },
         // The end of the channel reports it.
         () => {},
