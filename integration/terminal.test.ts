@@ -388,6 +388,9 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     terminal.press("C-z");
     await terminal.waitFor(/Stopped/);
     terminal.resize(100, 30);
+    // tmux changes the size a moment later.
+    terminal.enter("until [ \"$(stty size)\" = '30 100' ]; do sleep 0.05; done; echo changed");
+    await terminal.waitFor(/^changed$/m);
     terminal.enter("fg");
     terminal.enter("stty size");
     await terminal.waitFor(/^30 100$/m);

@@ -96,6 +96,9 @@ class StdinTerminal implements Terminal {
 
   suspend(): Promise<void> {
     const wasRaw = this.#isRaw;
+    // Signals are handled after input, so that what was typed first would reach the server before the new size.
+    const wasPaused = this.input.isPaused();
+    this.input.pause();
     this.raw(false);
     this.#suspended = true;
     return new Promise((resolve) => {
@@ -103,6 +106,7 @@ class StdinTerminal implements Terminal {
         this.#suspended = false;
         this.raw(wasRaw);
         this.#resized();
+        if (!wasPaused) this.input.resume();
         resolve();
       });
     });
