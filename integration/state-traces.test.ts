@@ -5,7 +5,7 @@ import { runSuite, tracesFor } from "../test-vectors/runner/suite.mjs";
 
 const shim = fileURLToPath(new URL("../test-vectors/shims/postern.mjs", import.meta.url));
 
-it.each(["server", "client"] as const)(
+it.concurrent.each(["server", "client"] as const)(
   "ends every state trace as the RFCs allow, as %s",
   { timeout: 600_000 },
   async (role) => {
