@@ -2,7 +2,7 @@
 import { fingerprint, password, ReverseTunnel } from "@postern/node";
 import { expect, it } from "vitest";
 
-it("ends during the first login without an unhandled rejection, also if the wait for connections is cut short", async () => {
+it("ends during the first login without an unhandled rejection, also if the drain is aborted", async () => {
   const tunnel = new ReverseTunnel({
     host: "127.0.0.1",
     port: 1,

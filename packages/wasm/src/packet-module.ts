@@ -1,4 +1,4 @@
-/** The module of Poly1305 and `chacha20-poly1305@openssh.com`: with SIMD instructions if the platform has them. @module */
+/** The module of Poly1305 and `chacha20-poly1305@openssh.com`, with SIMD where the platform has it. @module */
 import { fromBase64 } from "@postern/wire";
 import { code as scalar } from "./chacha20-poly1305-code.ts";
 import { code as simd } from "./chacha20-poly1305-simd-code.ts";

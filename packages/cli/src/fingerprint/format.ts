@@ -11,7 +11,7 @@ export function formatFingerprint(blob: Bytes, hash: FingerprintHash = "sha256")
   return `SHA256:${digest.toString("base64").replace(/=+$/, "")}`;
 }
 
-/** Returns a line of `ssh-keygen -l`: bits, fingerprint, comment, type. A certificate has the fingerprint of its key. */
+/** Returns a line of `ssh-keygen -l`: bits, fingerprint, comment, type. That of a certificate is its key's. */
 export function fingerprintLine(blob: Bytes, comment: string, hash: FingerprintHash = "sha256"): string {
   const { key, name, bits } = describe(blob);
   return `${bits} ${formatFingerprint(key, hash)} ${sanitizeText(comment) || "no comment"} (${name})`;

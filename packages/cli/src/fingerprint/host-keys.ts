@@ -5,8 +5,8 @@ import { compatibleAlgorithms, none, ReverseTunnel } from "@postern/node";
 import { type Bytes, Reader } from "@postern/wire";
 
 /**
- * Connects once for each type of host key that the server has, and returns the keys of which it has proved to have the
- * private half. Each connection ends before a login.
+ * Connects once for each type of host key that the server has. Returns the keys that it has signed with. Each
+ * connection ends before a login.
  *
  * @throws SshError if a connection fails, or there is no type in common
  */

@@ -69,7 +69,7 @@ function paragraph(words: string): string {
   return `.PP\n${text(words)}`;
 }
 
-/** Breaks text into short input lines, of which none is read as a request. */
+/** Breaks text into short input lines. roff reads none of them as a request. */
 function text(words: string): string {
   return wrap(marked(words), 78).split("\n").map(literal).join("\n");
 }

@@ -55,7 +55,7 @@ Next:
 /** The configuration that a new host starts from. It is checked in the tests. */
 export const template: string = `{
   // The configuration of postern host. Comments like this one are allowed.
-  // After a change: kill -HUP the host, which disconnects nobody.
+  // After a change, send SIGHUP to the host. Clients stay connected.
   "$schema": "https://raw.githubusercontent.com/postern/postern/main/packages/cli/schema/host.schema.json",
 
   // Where clients connect: a port of all addresses, or "127.0.0.1:2222", "[::1]:2222".

@@ -4,6 +4,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { type ReloadOptions, socketPipe, TunnelHost, type TunnelHostOptions } from "@postern/node";
 import { createNotifier } from "../system/notify.ts";
+import { runAgain } from "../system/run-again.ts";
 import type { Arrival, HostConnections } from "./connections.ts";
 import { serveHealth } from "./health.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
@@ -66,7 +67,6 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
   notifier.watch(() => host.state === "open");
   context.onReady?.();
 
-  let reloading: Promise<void> = Promise.resolve();
   const reload = async (): Promise<void> => {
     logger.write("INFO", "Received SIGHUP; restarting.");
     notifier.reloading();
@@ -83,9 +83,7 @@ export async function serve(setup: HostSetup, context: ServeContext): Promise<nu
     }
     notifier.ready(statusOf(listeners));
   };
-  const onHangup = (): void => {
-    reloading = reloading.then(reload);
-  };
+  const onHangup = runAgain(reload);
   let isEnding = false;
   const onEnd = (signal: NodeJS.Signals): void => {
     // A second signal does not wait.

@@ -40,7 +40,7 @@ export interface MuxMessage<V> extends Codec<V> {
   readonly type: number;
 }
 
-/** A message of which only the request matters. */
+/** The fields of a message that has a request id and nothing else. Others add their own. */
 export interface MuxRequest {
   readonly requestId: number;
 }

@@ -167,7 +167,7 @@ export const sshHelp: CommandHelp = {
       command: "postern -N -R 8080:localhost:3000 me@ssh.example.com",
     },
     {
-      text: "End if the port is taken or the connection is lost, for a supervisor:",
+      text: "End if the port is taken or the connection is lost, so that a supervisor can start it again:",
       command: "postern -N -o ExitOnForwardFailure=yes --no-reconnect -R 8080:localhost:3000 me@ssh.example.com",
     },
     {

@@ -1,4 +1,4 @@
-/** Compiled code of the program, which makes its next start faster: module.enableCompileCache of Node.js 22.1. @module */
+/** Keeps compiled code, so that the next start is faster: module.enableCompileCache of Node.js 22.1. @module */
 import { lstatSync, mkdirSync, realpathSync } from "node:fs";
 import module from "node:module";
 import { homedir } from "node:os";

@@ -33,7 +33,7 @@ export interface Notifier {
   stopping(): void;
   /** One line for `systemctl status`. */
   status(text: string): void;
-  /** Sends WATCHDOG=1 at half the time that the manager allows, while the event loop runs and `isAlive` returns true. */
+  /** Sends WATCHDOG=1 at half the time that the manager allows, while `isAlive` returns true. */
   watch(isAlive: () => boolean): void;
   /** Ends the watch. Resolves once all messages have been sent, or could not be. */
   close(): Promise<void>;

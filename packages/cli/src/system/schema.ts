@@ -1,4 +1,4 @@
-/** Checks values by a JSON Schema, of which it knows the few keywords that our configuration files need. @module */
+/** Checks values by a JSON Schema. Knows the few keywords that our configuration files need. @module */
 import { describeType, quote } from "@postern/wire";
 
 /** The part of JSON Schema (draft 2020-12) that {@link readBySchema} knows. */

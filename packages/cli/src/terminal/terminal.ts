@@ -18,7 +18,7 @@ export interface Terminal {
   raw(on: boolean): void;
   /** Returns the size of the window. */
   size(): TerminalSize;
-  /** Calls the listener when the size has changed, and when the process continues. Returns a function that stops this. */
+  /** Calls the listener when the size has changed, and when the process continues. Returns a function to stop. */
   onResize(listener: (size: TerminalSize) => void): () => void;
   /** Returns the modes as ssh sends them (RFC 4254 section 8), for `pty.modes`. Those of before raw mode. */
   modes(): Bytes;

@@ -4,6 +4,7 @@ import { parseOptions } from "../help/parse-options.ts";
 import { UsageError } from "../help/usage-error.ts";
 import { createLogSink } from "../system/log.ts";
 import { createNotifier } from "../system/notify.ts";
+import { runAgain } from "../system/run-again.ts";
 import { readConfig } from "./config/read-config.ts";
 import { findConfig } from "./find-config.ts";
 import { upHelp } from "./help.ts";
@@ -24,11 +25,12 @@ export async function runUp(args: readonly string[]): Promise<number> {
   const up = await startUp({ file, config, env: process.env, sink, notifier });
   const stop = (): void => up.stop();
   const hadTerminal = process.stdin.isTTY || process.stderr.isTTY;
+  const reload = runAgain(() => up.reload({ restart: true }));
   const hangUp = (): void => {
     // The same signal announces that the terminal was closed.
     if (hadTerminal && !hasTerminal()) return stop();
     sink.reopen();
-    void up.reload({ restart: true });
+    reload();
   };
   process.on("SIGHUP", hangUp);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);

@@ -1,4 +1,4 @@
-/** Lists of algorithms in sshd_config(5): those that OpenSSH knows are accepted, those that we have are used. @module */
+/** Lists of algorithms in sshd_config(5). Names that OpenSSH knows are accepted; those we have are used. @module */
 
 import { matchPattern } from "@postern/keys";
 import type { Algorithms, PublicKeyAlgorithm } from "@postern/node";

@@ -1,4 +1,4 @@
-/** Decides about logins as sshd_config(5) says: the users are those of the system, and their keys are in files. @module */
+/** Decides about logins as sshd_config(5) says. Users are those of the system; their keys are in files. @module */
 import { readFile } from "node:fs/promises";
 import { restrict } from "@postern/host";
 import { formatPublicKey, keyType, parsePublicKey, parseRevokedKeys } from "@postern/keys";

@@ -258,7 +258,7 @@ const deprecated = (
 
 const byName = lowerCased(new Map(keywords.map((one) => [one.name, one])));
 
-/** Returns a keyword by its name in any case; `deprecated` and `obsolete` for those that have no effect in sshd either. */
+/** Returns a keyword by its name in any case; `deprecated` or `obsolete` if it has no effect in sshd either. */
 export function keywordOf(given: string): Keyword | "deprecated" | "obsolete" | undefined {
   const name = given.toLowerCase();
   if (name === "protocol") return "obsolete";

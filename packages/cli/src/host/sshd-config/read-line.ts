@@ -30,7 +30,7 @@ export function readLine(text: string, file: string, line: number): SshdConfigLi
   return { file, line, keyword, args, rest };
 }
 
-/** Returns the words of a text, or `undefined` if a quote is not closed. `#` at the start of a word begins a comment. */
+/** Returns the words of a text, or `undefined` if a quote is open at its end. `#` before a word begins a comment. */
 export function splitArguments(text: string): readonly string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
