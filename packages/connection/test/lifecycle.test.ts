@@ -253,6 +253,17 @@ describe("closing", () => {
     }
   });
 
+  it("leaves a channel that awaits its close open after EOF in both directions, and ignores the wish once it is closed", () => {
+    const { side, id } = opened();
+    side.machine.awaitClose(id);
+    side.machine.eof(id);
+    expect(side.receive(eof(id))).toEqual([{ type: "eof", id }]);
+    expect(side.take()).toEqual([eof(7)]);
+    expect(side.receive(close(id))).toEqual([{ type: "closed", id }]);
+    side.machine.awaitClose(id);
+    expect(side.take()).toEqual([close(7)]);
+  });
+
   it("waits a grace period for the CLOSE of a peer that opened the channel, from the next tick", () => {
     for (const order of ["ours first", "theirs first"]) {
       const { side, id } = accepted();

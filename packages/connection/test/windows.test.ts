@@ -62,6 +62,20 @@ describe.each([
   });
 });
 
+describe("data that is sent", () => {
+  it("is split at the peer's largest packet, ordinary or extended (RFC 4254 section 5.2)", () => {
+    for (const [dataType, message] of [
+      [undefined, data],
+      [1, extended],
+    ] as const) {
+      const { side, id } = accepted();
+      const bytes = new Uint8Array(limits.maxPacket + 1).fill(dataType === undefined ? 1 : 0);
+      expect(side.machine.write(id, bytes, dataType)).toBe(bytes.length);
+      expect(side.take()).toEqual([message(7, limits.maxPacket), message(7, 1)]);
+    }
+  });
+});
+
 describe("credit", () => {
   it("is sent for consumed data, not for received data", () => {
     const { side, id } = accepted();

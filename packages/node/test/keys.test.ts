@@ -6,7 +6,7 @@ import * as host from "@postern/web";
 import { describe, expect, it } from "vitest";
 import { compatibleAlgorithms } from "../src/algorithm-sets.ts";
 import { sha512 } from "../src/algorithms.ts";
-import { generatePrivateKey, readPrivateKey, sha256Fingerprint } from "../src/keys.ts";
+import { generatePrivateKey, readPrivateKey, rewritePrivateKey, sha256Fingerprint } from "../src/keys.ts";
 import { hashPassword, policy } from "../src/passwords.ts";
 import { keyVectors } from "./key-vectors.ts";
 
@@ -31,6 +31,22 @@ describe("keys", () => {
       const text = `-----BEGIN OPENSSH PRIVATE KEY-----\n${file.toString("base64")}\n-----END OPENSSH PRIVATE KEY-----\n`;
       await expect(readPrivateKey(text)).rejects.toMatchObject({ code: "key" });
     }
+  });
+
+  it.each(keyVectors)("rewrites a key of text or bytes with another comment: %s", async (_title, vector) => {
+    for (const file of [vector.privateKey, Buffer.from(vector.privateKey)]) {
+      const { text, publicKey, comment } = await rewritePrivateKey(file, { newPassphrase: "", comment: "new" });
+      expect([publicKey, comment]).toEqual([vector.publicKey, "new"]);
+      expect((await readPrivateKey(text)).publicKey).toEqual(vector.publicKey);
+    }
+  });
+
+  it("does not write a comment of several lines into a key file", async () => {
+    const [[, { privateKey }]] = keyVectors as [(typeof keyVectors)[0]];
+    await expect(rewritePrivateKey(privateKey, { newPassphrase: "", comment: "a\nb" })).rejects.toMatchObject({
+      code: "misuse",
+      message: "expected a comment of one line, got several lines",
+    });
   });
 
   it("generates the same key from the same randomness", () => {
