@@ -253,6 +253,19 @@ describe("closing", () => {
     }
   });
 
+  it("leaves a channel of the peer open after EOF in both directions if its user closes it", () => {
+    const { side, id } = accepted();
+    side.machine.awaitClose(id + 1);
+    side.machine.awaitClose(id);
+    side.machine.eof(id);
+    side.receive(eof(id));
+    expect(side.numbers()).toEqual([96]);
+    side.machine.tick(1000);
+    expect(side.machine.deadline).toBeUndefined();
+    side.machine.close(id);
+    expect(side.take()).toEqual([close(7)]);
+  });
+
   it("waits a grace period for the CLOSE of a peer that opened the channel, from the next tick", () => {
     for (const order of ["ours first", "theirs first"]) {
       const { side, id } = accepted();

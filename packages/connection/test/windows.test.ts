@@ -172,6 +172,18 @@ describe("data that we send", () => {
     );
   });
 
+  it("is extended data if it has a type (RFC 4254 section 5.2)", () => {
+    const { side, id } = opened({ window: 250, maxPacket: 100 });
+    const given = Uint8Array.from({ length: 150 }, (_, at) => at);
+    expect(side.machine.write(id, given, 1)).toBe(150);
+    expect(side.take()).toEqual(
+      [given.subarray(0, 100), given.subarray(100)].map((part) =>
+        ChannelExtendedData.encode({ recipientChannel: 7, dataType: 1, data: part }),
+      ),
+    );
+    expect(side.machine.write(id, given, 1)).toBe(100);
+  });
+
   it.each([
     ["too short", (payload: Uint8Array) => payload.subarray(0, -1)],
     ["too long", (payload: Uint8Array) => concat(payload, nothing, Uint8Array.of(0))],
