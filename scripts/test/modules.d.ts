@@ -72,6 +72,30 @@ declare module "*/lib/mutation/score.mjs" {
   export function scoreProblem(name: string, score: Score, floor: number): string | undefined;
 }
 
+declare module "*/lib/steps.mjs" {
+  interface Step {
+    readonly name: string;
+    readonly alone?: boolean;
+    readonly minutes: number;
+    readonly commands: readonly (readonly string[])[];
+    readonly env?: Readonly<Record<string, string>>;
+  }
+  interface StepResult {
+    readonly name: string;
+    readonly code: number;
+    readonly seconds: number;
+  }
+  export function chooseSteps(
+    steps: readonly Step[],
+    choice: { readonly only?: string; readonly skip?: string },
+  ): Step[];
+  export function runSteps(
+    steps: readonly Step[],
+    options: { readonly folder: string; readonly jobs: number; readonly report: (line: string) => void },
+  ): Promise<StepResult[]>;
+  export function tableOf(results: readonly StepResult[]): string;
+}
+
 declare module "*/lib/test-titles.mjs" {
   export function testTitles(root: string, file: string): string[];
 }
