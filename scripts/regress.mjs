@@ -1,9 +1,9 @@
 /**
  * `npm run regress -- [--subject client|host|openssh|wrapper] [--release bookworm|trixie|forky] [--write]
- * [--program FOLDER] [--jobs N] [SCRIPT …]`: runs OpenSSH's own scripts with `postern` in place of `ssh` (client) or `sshd`
- * (host), or with OpenSSH's programs alone (openssh, and wrapper with the wrapper of the role host). Compares with
- * docs/audit/regress.md, or writes it. Default: all scripts, each in its roles, four at a time, with the program that `npm
- * run build` made. FOLDER is that of another one, such as `node_modules/postern`.
+ * [--program FOLDER] [--jobs N] [SCRIPT …]`: runs OpenSSH's own scripts with `postern` in place of `ssh` (client) or
+ * `sshd` (host), or with OpenSSH's programs alone (openssh, and wrapper with the wrapper of the role host). Compares
+ * with docs/audit/regress.md, or writes it. Default: all scripts, each in its roles, four at a time, with the program
+ * that `npm run build` made. FOLDER is that of another one, such as `node_modules/postern`.
  * @module
  */
 import { resolve } from "node:path";

@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { root } from "./lib/run.mjs";
+import { root, run } from "./lib/run.mjs";
 import { chooseSteps, runSteps, tableOf } from "./lib/steps.mjs";
 
 /** `alone`: builds files that others read, or has deadlines. The limits are several times the time on an idle machine. */
@@ -29,8 +29,8 @@ const steps = [
     env: { POSTERN_NODES: "22,24,26" },
   },
   { name: "soak", alone: true, minutes: 30, commands: [["node", "scripts/soak.mjs"]] },
+  { name: "regress", alone: true, minutes: 120, commands: [["node", "scripts/regress.mjs"]] },
   { name: "mutation", minutes: 120, commands: [["node", "scripts/mutation.mjs"]] },
-  { name: "regress", minutes: 120, commands: [["node", "scripts/regress.mjs"]] },
   { name: "coverage", minutes: 60, commands: [["node", "scripts/coverage.mjs"]] },
   {
     name: "site",
@@ -49,9 +49,12 @@ const { values } = parseArgs({
 const jobs = Number(values.jobs);
 if (!(Number.isInteger(jobs) && jobs > 0))
   throw new Error(`expected --jobs to be a positive integer, got ${values.jobs}`);
+const chosen = chooseSteps(steps, values);
 const folder = join(root, "coverage/test-all");
 const report = (text) => console.log(`test:all: ${text}`);
-const results = await runSteps(chooseSteps(steps, values), { folder, jobs, report });
+// Several steps need the build.
+if (run("node", ["scripts/build.mjs"]) !== 0) process.exit(1);
+const results = await runSteps(chosen, { folder, jobs, report });
 const failed = results.filter(({ code }) => code !== 0).map(({ name }) => name);
 console.log(tableOf(results));
 report(failed.length === 0 ? "passed" : `failed: ${failed.join(", ")}`);

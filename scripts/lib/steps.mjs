@@ -47,14 +47,10 @@ export async function runSteps(steps, { folder, jobs, report }) {
   return results;
 }
 
-/** Returns a table of the results. */
+/** Returns a table of the results, in Markdown. */
 export function tableOf(results) {
-  const width = Math.max(...results.map(({ name }) => name.length));
-  return results
-    .map(
-      ({ name, code, seconds }) => `${name.padEnd(width)}  ${code === 0 ? "passed" : "failed"}  ${duration(seconds)}`,
-    )
-    .join("\n");
+  const rows = results.map(({ name, code, seconds }) => [name, code === 0 ? "passed" : "failed", duration(seconds)]);
+  return [["step", "result", "time"], ["---", "---", "---"], ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
 /** Returns a time such as `1 min 5 s`. */
