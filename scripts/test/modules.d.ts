@@ -58,6 +58,26 @@ declare module "*/lib/licences.mjs" {
   export function licenceViolations(shipped: readonly Licensed[], all: readonly Licensed[]): string[];
 }
 
+declare module "*/lib/mutation/apart.mjs" {
+  interface Position {
+    readonly line: number;
+    readonly column: number;
+  }
+  interface Change {
+    readonly id: string;
+    readonly fileName: string;
+    readonly location: { readonly start: Position; readonly end: Position };
+    readonly replacement: string;
+  }
+  export function runApart(options: {
+    readonly changes: readonly Change[];
+    readonly quick: readonly string[];
+    readonly all: readonly string[];
+    readonly folder: string;
+    readonly jobs?: number;
+  }): Promise<object[]>;
+}
+
 declare module "*/lib/mutation/score.mjs" {
   interface Score {
     readonly noticed: number;

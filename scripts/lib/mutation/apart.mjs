@@ -21,7 +21,7 @@ export async function runApart({ changes, quick, all, folder, jobs = 2 }) {
   mkdirSync(folder, { recursive: true });
   const rounds = [];
   for (const tests of [quick, all]) {
-    const bundle = await createBundle(tests, join(folder, "unchanged.mjs"));
+    const bundle = await createBundle(tests, changes, join(folder, "unchanged.mjs"));
     const { code, output } = await bundle.run(undefined, 600);
     await bundle.end();
     if (code !== 0) throw new Error(`expected the tests to pass without a change, got ${output}`);
@@ -35,7 +35,7 @@ export async function runApart({ changes, quick, all, folder, jobs = 2 }) {
   const work = async (job) => {
     const bundles = await Promise.all(
       rounds.map(async ({ tests, seconds }, round) => {
-        return { seconds, bundle: await createBundle(tests, join(folder, `${job}-${round}.mjs`)) };
+        return { seconds, bundle: await createBundle(tests, changes, join(folder, `${job}-${round}.mjs`)) };
       }),
     );
     for (let change = left.shift(); change !== undefined; change = left.shift()) {
@@ -59,9 +59,10 @@ export function changed({ fileName, location: { start, end }, replacement }) {
   return before + replacement + after;
 }
 
-/** Creates a bundle of tests. The bundler keeps what it read, so that another change takes little time. */
-async function createBundle(tests, file) {
+/** Creates a bundle of tests. The bundler keeps what it read, so that another of the changes takes little time. */
+async function createBundle(tests, changes, file) {
   let current;
+  const changedFiles = [...new Set(changes.map(({ fileName }) => fileName.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")))];
   const plugin = {
     name: "changes",
     setup(build) {
@@ -69,7 +70,7 @@ async function createBundle(tests, file) {
       build.onResolve({ filter: /^vitest$/ }, ({ importer }) =>
         importer === plainTests ? { external: true, sideEffects: false } : { path: plainTests },
       );
-      build.onLoad({ filter: /\/crypto\/src\/.*\.ts$/ }, ({ path }) =>
+      build.onLoad({ filter: new RegExp(`^(?:${changedFiles.join("|")})$`) }, ({ path }) =>
         path === current?.fileName ? { contents: changed(current), loader: "ts" } : undefined,
       );
       // Vectors are found by the place of this module.
