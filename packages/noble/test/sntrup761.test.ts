@@ -78,7 +78,7 @@ describe("sntrup761", () => {
     };
     const key = kem.generate(random);
     key.decapsulate(kem.encapsulate(key.publicKey, random).ciphertext);
-    kem.generate(random).discard();
+    kem.generate(random).discard?.();
     expect(given).toHaveLength(7);
     for (const bytes of given) expect(bytes).toEqual(new Uint8Array(bytes.length));
   });
