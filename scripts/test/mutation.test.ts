@@ -57,6 +57,7 @@ describe("a change in a process of its own", () => {
       const source =
         "export function sum(n) {\n  let all = 0;\n  for (let i = 1; i <= n; i++) all += i;\n  return all;\n}\n";
       writeFileSync(fileName, source);
+      writeFileSync(join(folder, "package.json"), '{ "type": "module", "sideEffects": false }');
       const test = (size: number, result: number): string =>
         `import { expect, it } from "vitest";\nimport { sum } from "./sum.mjs";\n` +
         `it("adds", () => expect(sum(${size})).toBe(${result}));\n`;

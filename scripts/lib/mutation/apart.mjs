@@ -24,7 +24,9 @@ export async function runApart({ changes, quick, all, folder, jobs = 2 }) {
     const bundle = await createBundle(tests, changes, join(folder, "unchanged.mjs"));
     const { code, output } = await bundle.run(undefined, 600);
     await bundle.end();
-    if (code !== 0) throw new Error(`expected the tests to pass without a change, got ${output}`);
+    if (code !== 0 || !(Number(output) > 0)) {
+      throw new Error(`expected the tests to pass without a change, got ${output}`);
+    }
     // Whole seconds of CPU time, and several times those without a change.
     rounds.push({ tests, seconds: 1 + Math.ceil(3 * Number(output)) });
   }
@@ -69,6 +71,10 @@ async function createBundle(tests, changes, file) {
       // Without `sideEffects`, a bundle that does not use `expect` does not load vitest.
       build.onResolve({ filter: /^vitest$/ }, ({ importer }) =>
         importer === plainTests ? { external: true, sideEffects: false } : { path: plainTests },
+      );
+      // A package without side effects has tests all the same.
+      build.onResolve({ filter: /^\.\// }, ({ path, importer }) =>
+        importer === "<stdin>" ? { path: join(root, path), sideEffects: true } : undefined,
       );
       build.onLoad({ filter: new RegExp(`^(?:${changedFiles.join("|")})$`) }, ({ path }) =>
         path === current?.fileName ? { contents: changed(current), loader: "ts" } : undefined,
