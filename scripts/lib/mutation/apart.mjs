@@ -54,7 +54,7 @@ export async function runApart({ changes, quick, all, folder, jobs = 2 }) {
 }
 
 /** Returns the text of a file with one change. */
-export function changed({ fileName, location: { start, end }, replacement }) {
+function changed({ fileName, location: { start, end }, replacement }) {
   const lines = readFileSync(fileName, "utf8").split("\n");
   const before = [...lines.slice(0, start.line), lines[start.line].slice(0, start.column)].join("\n");
   const after = [lines[end.line].slice(end.column), ...lines.slice(end.line + 1)].join("\n");
