@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { isSame, type Row, readRows, writeRows } from "./regress/page.ts";
 import { type Release, releaseOf, versionOf } from "./regress/releases.ts";
-import { runScript, type Subject } from "./regress/run-script.ts";
+import { limitOf, runScript, type Subject } from "./regress/run-script.ts";
 import { remarkOf, type Script, scripts } from "./regress/scripts.ts";
 
 const { POSTERN_REGRESS, POSTERN_REGRESS_SUBJECT: subject, POSTERN_REGRESS_RELEASE: release } = process.env;
@@ -22,20 +22,26 @@ it("docs/audit/regress.md has only scripts that run", () => {
   expect(known).toEqual(expect.arrayContaining(committed.map((row) => `${row.role} ${row.script}`)));
 });
 
-describe.skipIf(chosen().length === 0)("OpenSSH's script", () => {
-  for (const script of chosen()) {
-    const own = releaseOf((release as Release["name"] | undefined) ?? script.release);
-    const programs = { client: "postern", host: "postern host", openssh: "OpenSSH", wrapper: "the wrapper of ssh" };
-    const program = programs[subjectOf(script)];
-    const reason = own.missing();
-    if (reason !== undefined) process.stderr.write(`skipped: ${script.name} of ${own.name}: ${reason}\n`);
-    it.skipIf(reason !== undefined)(
-      `${script.name} of ${own.name} ends with ${program} as docs/audit/regress.md says`,
-      async () => check(script, own),
-      ((script.limitSeconds ?? 900) + 60) * 1000,
-    );
-  }
-});
+// Each has its own network, processes and folder, so several run at once: they mostly wait. The longest start first.
+const timed = chosen().filter(({ isTimed }) => isTimed);
+const untimed = chosen()
+  .filter(({ isTimed }) => !isTimed)
+  .toSorted((one, other) => limitOf(other) - limitOf(one));
+describe.skipIf(untimed.length === 0)("OpenSSH's script", { concurrent: true }, () => untimed.forEach(add));
+describe.skipIf(timed.length === 0)("OpenSSH's script that measures time", () => timed.forEach(add));
+
+function add(script: Script): void {
+  const own = releaseOf((release as Release["name"] | undefined) ?? script.release);
+  const programs = { client: "postern", host: "postern host", openssh: "OpenSSH", wrapper: "the wrapper of ssh" };
+  const program = programs[subjectOf(script)];
+  const reason = own.missing();
+  if (reason !== undefined) process.stderr.write(`skipped: ${script.name} of ${own.name}: ${reason}\n`);
+  it.skipIf(reason !== undefined)(
+    `${script.name} of ${own.name} ends with ${program} as docs/audit/regress.md says`,
+    async () => check(script, own),
+    (limitOf(script) + 60) * 1000,
+  );
+}
 
 async function check(script: Script, own: Release): Promise<void> {
   const outcome = await runScript({ script, subject: subjectOf(script), release: own });

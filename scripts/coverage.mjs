@@ -21,7 +21,7 @@ const tests = [
   "packages/ssh/test/plain-connection.test.ts",
   "test-vectors",
 ];
-const folder = join(root, "coverage");
+const folder = join(root, "coverage/branches");
 
 const { values } = parseArgs({ options: { "no-run": { type: "boolean" } } });
 if (!values["no-run"]) runTests();

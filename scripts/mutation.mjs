@@ -1,22 +1,22 @@
 /**
  * `npm run mutation`, after the bootstrap: changes the sources one expression at a time and runs the tests of the
  * package on each change. Prints the changes that no test notices, and the score of each package. Fails if the score of
- * a whole package is below its floor. `--file kex.ts:30-40` limits it to a file or to lines. `--apart NAME` makes each
- * change in a process of its own, which runs the tests with that name: for inner loops, whose steps take too long to
- * count.
+ * a whole package is below its floor. `--file kex.ts:30-40` limits it to a file or to lines.
  * @module
  */
-import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Instrumenter } from "@stryker-mutator/instrumenter";
+import { endGroup, startGroup } from "./lib/groups.mjs";
+import { runApart } from "./lib/mutation/apart.mjs";
 import { scoreOf, scoreProblem, statusesOf } from "./lib/mutation/score.mjs";
 import { root } from "./lib/run.mjs";
 
 /**
  * Each package with the folders or files whose tests are meant to notice a change in it, and its lowest score in
- * percent. `leftOut` is a file that only `--file` changes: with its inner loops counted, a test of it takes minutes.
+ * percent. Each change of the file `apart` runs in a process of its own, on the tests of that file: with the steps of
+ * its inner loops counted, a test takes minutes.
  */
 const packages = {
   auth: { tests: ["packages/auth/test"], floor: 97 },
@@ -25,7 +25,11 @@ const packages = {
   crypto: {
     tests: ["packages/noble/test", "packages/transport/test/group-exchange.test.ts"],
     floor: 96,
-    leftOut: "kex/sntrup761.ts",
+    apart: {
+      file: "kex/sntrup761.ts",
+      quick: ["scripts/lib/mutation/sntrup761-quick.mjs"],
+      all: ["scripts/lib/mutation/sntrup761-vectors.mjs", "packages/noble/test/sntrup761.test.ts"],
+    },
   },
 };
 /** How long a test may run. */
@@ -36,14 +40,21 @@ const { values } = parseArgs({
   options: {
     package: { type: "string", multiple: true },
     file: { type: "string", multiple: true },
-    apart: { type: "string" },
   },
 });
 mkdirSync(folder, { recursive: true });
 for (const name of values.package ?? Object.keys(packages)) {
   if (!(name in packages)) throw new Error(`expected one of ${Object.keys(packages).join(", ")}, got ${name}`);
   const { sources, changes } = await changesOf(name);
-  const entries = values.apart ? runApart(name, changes, values.apart) : await runTests(name, sources, changes);
+  const { apart } = packages[name];
+  const file = apart && join(root, "packages", name, "src", apart.file);
+  const alone = changes.filter(({ fileName }) => fileName === file);
+  const together = changes.filter(({ fileName }) => fileName !== file);
+  delete sources[file];
+  const entries = [
+    ...(together.length > 0 ? await runTests(name, sources, together) : []),
+    ...(alone.length > 0 ? await runApart({ ...apart, changes: alone, folder: join(folder, "apart") }) : []),
+  ];
   for (const { fails } of entries.filter(({ fails }) => fails !== undefined)) {
     console.log(`mutation: ${name}: expected the tests to pass without a change, this one fails: ${fails}`);
     process.exitCode = 1;
@@ -64,10 +75,9 @@ async function changesOf(name) {
   const quiet = { debug() {}, info() {}, warn: console.warn, isDebugEnabled: () => false };
   const files = filesIn(`packages/${name}/src`, ".ts").map((path) => join(root, path));
   const wanted = values.file?.map((file) => file.split(":"));
-  const { leftOut } = packages[name];
   const inputs = files.flatMap((path) => {
     const match = wanted === undefined ? [] : wanted.filter(([file]) => path.endsWith(`/${file}`));
-    if (wanted === undefined ? leftOut && path.endsWith(`/${leftOut}`) : match.length === 0) return [];
+    if (wanted !== undefined && match.length === 0) return [];
     const ranges = match.flatMap(([, lines]) => (lines === undefined ? [] : [rangeOf(lines)]));
     return [{ name: path, content: readFileSync(path, "utf8"), mutate: ranges.length === 0 ? true : ranges }];
   });
@@ -119,58 +129,19 @@ async function runTests(name, sources, changes) {
   }
 }
 
-/** Makes one change after the other, and returns entries like those of the runner. */
-function runApart(name, changes, apart) {
-  const input = join(folder, `${name}-apart.json`);
-  const tests = packages[name].tests.flatMap((path) =>
-    path.endsWith(".test.ts") ? [path] : filesIn(path, ".test.ts"),
-  );
-  const passes = (sources) => {
-    writeFileSync(input, JSON.stringify({ sources, tests, apart }));
-    const args = ["vitest", "run", "--config", "scripts/vitest.mutation.config.ts"];
-    const env = { ...process.env, POSTERN_MUTATION: input, NODE_NO_WARNINGS: "1" };
-    return spawnSync("npx", args, { cwd: root, env, stdio: "ignore", timeout: stuckMs }).status === 0;
-  };
-  if (!passes({})) throw new Error(`expected the tests of ${name} to pass without a change, see vitest`);
-  return changes.map((change) => ({
-    reached: [change.id],
-    ...(!passes({ [change.fileName]: changed(change) }) && { noticed: change.id }),
-  }));
-}
-
-/** Returns the text of a file with one change. */
-function changed({ fileName, location: { start, end }, replacement }) {
-  const text = readFileSync(fileName, "utf8");
-  const starts = text
-    .split("\n")
-    .map((_, index, lines) => lines.slice(0, index).join("\n").length + Math.min(index, 1));
-  return text.slice(0, starts[start.line] + start.column) + replacement + text.slice(starts[end.line] + end.column);
-}
-
 /** Resolves when the run has ended, by itself or because a test did not end. */
 function runVitest(input, progress) {
   return new Promise((resolve) => {
-    const child = spawn("npx", ["vitest", "run", "--config", "scripts/vitest.mutation.config.ts"], {
+    const child = startGroup("npx", ["vitest", "run", "--config", "scripts/vitest.mutation.config.ts"], {
       cwd: root,
       stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, POSTERN_MUTATION: input, NODE_NO_WARNINGS: "1" },
-      // A process group of its own, to end a test that never ends.
-      detached: true,
     });
-    const { pid } = child;
-    const kill = () => pid !== undefined && process.kill(-pid, "SIGKILL");
-    const stop = () => {
-      kill();
-      process.exit(130);
-    };
-    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
     const watch = setInterval(() => {
-      if (Date.now() - statSync(progress).mtimeMs < stuckMs) return;
-      kill();
+      if (Date.now() - statSync(progress).mtimeMs >= stuckMs) endGroup(child);
     }, 1000);
     child.once("exit", () => {
       clearInterval(watch);
-      for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
       resolve();
     });
   });

@@ -1,27 +1,61 @@
 /**
- * `npm run test:all`, after the bootstrap: the checks, every test in its long variant, OpenSSH's scripts, the coverage,
- * the mutation run, the documentation site, the other versions of Node.js, and fifteen minutes each of the soak and of
- * fuzzing. Runs all of them, and fails if one failed.
+ * `npm run test:all -- [--only NAMES] [--skip NAMES] [--jobs N]`, after the bootstrap: the checks, every test in its
+ * long variant, OpenSSH's scripts, the coverage, the mutation run, the documentation site, the other versions of
+ * Node.js, and fifteen minutes each of the soak and of fuzzing. NAMES are separated by commas. Steps whose verdict does
+ * not depend on time run N at the same time (default: 2). Runs all steps, prints the time of each, and fails if one
+ * failed. Logs are in `coverage/test-all`.
  * @module
  */
-import { run } from "./lib/run.mjs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root, run } from "./lib/run.mjs";
+import { chooseSteps, runSteps, tableOf } from "./lib/steps.mjs";
 
+/** `alone`: builds files that others read, or has deadlines. The limits are several times the time on an idle machine. */
 const steps = [
-  { name: "check", args: ["scripts/check.mjs"] },
-  { name: "tests", args: ["scripts/test.mjs"], env: { POSTERN_TESTS: "all" } },
-  { name: "OpenSSH's scripts", args: ["scripts/regress.mjs"] },
-  { name: "coverage", args: ["scripts/coverage.mjs"] },
-  { name: "mutation", args: ["scripts/mutation.mjs"] },
-  { name: "site", args: ["site/build.mjs"] },
-  { name: "pages of the site", args: ["site/check.mjs"] },
+  { name: "check", alone: true, minutes: 60, commands: [["node", "scripts/check.mjs"]] },
+  {
+    name: "tests",
+    alone: true,
+    minutes: 60,
+    commands: [["node", "scripts/test.mjs"]],
+    env: { POSTERN_TESTS: "all" },
+  },
   {
     name: "runtimes",
-    args: ["scripts/test.mjs", "--project", "integration", "integration/runtimes"],
+    alone: true,
+    minutes: 45,
+    commands: [["node", "scripts/test.mjs", "--project", "integration", "integration/runtimes"]],
     env: { POSTERN_NODES: "22,24,26" },
   },
-  { name: "soak", args: ["scripts/soak.mjs"] },
-  { name: "fuzz", args: ["scripts/fuzz.mjs", "--seconds", "900"] },
+  { name: "soak", alone: true, minutes: 30, commands: [["node", "scripts/soak.mjs"]] },
+  { name: "regress", alone: true, minutes: 120, commands: [["node", "scripts/regress.mjs"]] },
+  { name: "mutation", minutes: 120, commands: [["node", "scripts/mutation.mjs"]] },
+  { name: "coverage", minutes: 60, commands: [["node", "scripts/coverage.mjs"]] },
+  {
+    name: "site",
+    minutes: 60,
+    commands: [
+      ["node", "site/build.mjs"],
+      ["node", "site/check.mjs"],
+    ],
+  },
+  { name: "fuzz", minutes: 30, commands: [["node", "scripts/fuzz.mjs", "--seconds", "900"]] },
 ];
-const failed = steps.filter(({ args, env }) => run("node", args, { env }) !== 0).map(({ name }) => name);
-console.log(failed.length === 0 ? "test:all: passed" : `test:all: failed: ${failed.join(", ")}`);
+
+const { values } = parseArgs({
+  options: { only: { type: "string" }, skip: { type: "string" }, jobs: { type: "string", default: "2" } },
+});
+const jobs = Number(values.jobs);
+if (!(Number.isInteger(jobs) && jobs > 0))
+  throw new Error(`expected --jobs to be a positive integer, got ${values.jobs}`);
+const chosen = chooseSteps(steps, values);
+const folder = join(root, "coverage/test-all");
+const report = (text) => console.log(`test:all: ${text}`);
+// Several steps need the build.
+if (run("node", ["scripts/build.mjs"]) !== 0) process.exit(1);
+const results = await runSteps(chosen, { folder, jobs, report });
+const failed = results.filter(({ code }) => code !== 0).map(({ name }) => name);
+console.log(tableOf(results));
+report(failed.length === 0 ? "passed" : `failed: ${failed.join(", ")}`);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { defineConfig, mergeConfig } from "vitest/config";
 import base from "../vitest.config.ts";
 
-const { sources, tests, apart } = JSON.parse(readFileSync(process.env.POSTERN_MUTATION ?? "", "utf8")) as {
+const { sources, tests } = JSON.parse(readFileSync(process.env.POSTERN_MUTATION ?? "", "utf8")) as {
   readonly sources: Readonly<Record<string, string>>;
   readonly tests: readonly string[];
-  /** The name of the tests to run, if the sources contain one change that is in force. */
-  readonly apart?: string;
 };
 const root = join(import.meta.dirname, "..");
 const { projects: _projects, ...test } = base.test ?? {};
@@ -20,9 +18,7 @@ export default mergeConfig(
     plugins: [{ name: "changes", enforce: "pre", load: (id) => sources[id] }],
     test: {
       include: [...tests],
-      ...(apart === undefined
-        ? { runner: join(root, "scripts/lib/mutation/runner.mjs") }
-        : { testNamePattern: apart, bail: 1 }),
+      runner: join(root, "scripts/lib/mutation/runner.mjs"),
       reporters: [],
       testTimeout: 20_000,
       // One process, so that modules are loaded and compiled once.

@@ -24,12 +24,13 @@ others. None of them is part of this repository.
 
 The scripts of Debian 12 run with the programs of Debian 12. Those that it does not have, or that need a newer server,
 run with the programs of the Debian to come, in a root folder of their own. Each run has its own network, processes,
-accounts and folder, and ends with them. That needs root and Linux.
+accounts and folder, and ends with them, at the latest after its limit of time. So several run at once. Those that
+measure seconds run alone. All of that needs root and Linux.
 
 | command | what it runs |
 | --- | --- |
 | \`npm test\` | the quick ones |
-| \`npm run regress\` | all of them, each in its role |
+| \`npm run regress\` | all of them, each in its role, four at a time; \`--jobs\` sets another number |
 | \`npm run regress -- --subject host forwarding\` | one script in one role |
 | \`npm run regress -- --subject openssh\` | all of them with OpenSSH's programs alone, to check the set-up |
 | \`npm run regress -- --release forky\` | all of them from a newer release: \`bookworm\`, \`trixie\` or \`forky\` |

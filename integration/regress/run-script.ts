@@ -48,11 +48,17 @@ export interface RunOptions {
   readonly release: Release;
 }
 
+/** Returns after how many seconds a script is stopped. */
+export function limitOf({ limitSeconds = 900 }: Pick<Script, "limitSeconds">): number {
+  return limitSeconds;
+}
+
 /** Runs a script. Throws if it cannot start. */
 export async function runScript({ script, subject, release }: RunOptions): Promise<Verdict> {
   const dir = tempDir("regress");
   try {
-    const { name, limitSeconds = 900 } = script;
+    const { name } = script;
+    const limitSeconds = limitOf(script);
     const env = await prepare(dir, release, subject, script);
     const start = Date.now();
     const namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child"];

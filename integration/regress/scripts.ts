@@ -16,6 +16,8 @@ export interface Script {
   readonly words?: readonly string[];
   /** Whether it also runs in `npm test`. */
   readonly isQuick?: boolean;
+  /** Whether its verdict depends on times of seconds. It runs alone. */
+  readonly isTimed?: boolean;
 }
 
 const client =
@@ -47,6 +49,8 @@ const quick: ReadonlySet<string> = new Set([
   "host proto-version",
   "host proto-mismatch",
 ]);
+
+const timed: ReadonlySet<string> = new Set(["connection-timeout", "login-timeout", "penalty", "penalty-expire"]);
 
 /** The note of a verdict. */
 interface Remark {
@@ -111,6 +115,7 @@ function each(names: string, common: Omit<Script, "name">): Script[] {
       name,
       ...(limitSeconds !== undefined && { limitSeconds }),
       ...(quick.has(`${common.role} ${name}`) && { isQuick: true }),
+      ...(timed.has(name) && { isTimed: true }),
     };
   });
 }

@@ -58,6 +58,26 @@ declare module "*/lib/licences.mjs" {
   export function licenceViolations(shipped: readonly Licensed[], all: readonly Licensed[]): string[];
 }
 
+declare module "*/lib/mutation/apart.mjs" {
+  interface Position {
+    readonly line: number;
+    readonly column: number;
+  }
+  interface Change {
+    readonly id: string;
+    readonly fileName: string;
+    readonly location: { readonly start: Position; readonly end: Position };
+    readonly replacement: string;
+  }
+  export function runApart(options: {
+    readonly changes: readonly Change[];
+    readonly quick: readonly string[];
+    readonly all: readonly string[];
+    readonly folder: string;
+    readonly jobs?: number;
+  }): Promise<object[]>;
+}
+
 declare module "*/lib/mutation/score.mjs" {
   interface Score {
     readonly noticed: number;
@@ -70,6 +90,30 @@ declare module "*/lib/mutation/score.mjs" {
   ): { readonly status: string }[];
   export function scoreOf(results: readonly { readonly status: string }[]): Score;
   export function scoreProblem(name: string, score: Score, floor: number): string | undefined;
+}
+
+declare module "*/lib/steps.mjs" {
+  interface Step {
+    readonly name: string;
+    readonly alone?: boolean;
+    readonly minutes: number;
+    readonly commands: readonly (readonly string[])[];
+    readonly env?: Readonly<Record<string, string>>;
+  }
+  interface StepResult {
+    readonly name: string;
+    readonly code: number;
+    readonly seconds: number;
+  }
+  export function chooseSteps(
+    steps: readonly Step[],
+    choice: { readonly only?: string; readonly skip?: string },
+  ): Step[];
+  export function runSteps(
+    steps: readonly Step[],
+    options: { readonly folder: string; readonly jobs: number; readonly report: (line: string) => void },
+  ): Promise<StepResult[]>;
+  export function tableOf(results: readonly StepResult[]): string;
 }
 
 declare module "*/lib/test-titles.mjs" {

@@ -62,20 +62,6 @@ describe.each([
   });
 });
 
-describe("data that is sent", () => {
-  it("is split at the peer's largest packet, ordinary or extended (RFC 4254 section 5.2)", () => {
-    for (const [dataType, message] of [
-      [undefined, data],
-      [1, extended],
-    ] as const) {
-      const { side, id } = accepted();
-      const bytes = new Uint8Array(limits.maxPacket + 1).fill(dataType === undefined ? 1 : 0);
-      expect(side.machine.write(id, bytes, dataType)).toBe(bytes.length);
-      expect(side.take()).toEqual([message(7, limits.maxPacket), message(7, 1)]);
-    }
-  });
-});
-
 describe("credit", () => {
   it("is sent for consumed data, not for received data", () => {
     const { side, id } = accepted();
@@ -184,6 +170,18 @@ describe("data that we send", () => {
         expect(event).toEqual({ type: "data", id, data: part, dataType: undefined });
       }),
     );
+  });
+
+  it("is extended data if it has a type (RFC 4254 section 5.2)", () => {
+    const { side, id } = opened({ window: 250, maxPacket: 100 });
+    const given = Uint8Array.from({ length: 150 }, (_, at) => at);
+    expect(side.machine.write(id, given, 1)).toBe(150);
+    expect(side.take()).toEqual(
+      [given.subarray(0, 100), given.subarray(100)].map((part) =>
+        ChannelExtendedData.encode({ recipientChannel: 7, dataType: 1, data: part }),
+      ),
+    );
+    expect(side.machine.write(id, given, 1)).toBe(100);
   });
 
   it.each([

@@ -68,6 +68,21 @@ describe("sntrup761", () => {
     expect(secret).toEqual(hash(0, hash(3, rejected), ciphertext));
   });
 
+  it("overwrites the random bytes of a private key, used or discarded, and of an encapsulation", () => {
+    const given: Bytes[] = [];
+    const source = randomAfter([]);
+    const random: Random = (size) => {
+      const bytes = source(size);
+      given.push(bytes);
+      return bytes;
+    };
+    const key = kem.generate(random);
+    key.decapsulate(kem.encapsulate(key.publicKey, random).ciphertext);
+    kem.generate(random).discard?.();
+    expect(given).toHaveLength(7);
+    for (const bytes of given) expect(bytes).toEqual(new Uint8Array(bytes.length));
+  });
+
   it("draws again after a polynomial without an inverse (key generation)", () => {
     // Each word draws the coefficient 0, and the polynomial 0 has no inverse.
     const zero = new Uint8Array(4 * p).fill(0x20);
