@@ -298,9 +298,7 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
       hostKeys: ["rsa-sha2-512", "rsa-sha2-256"],
     });
     expect(lists.kex?.slice(0, 2)).toEqual(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384"]);
-    await expect(names("Ciphers 3des-cbc\n")).rejects.toThrow(
-      /line 1: Bad SSH2 cipher spec '3des-cbc': expected one of aes256-gcm/,
-    );
+    await expect(names("Ciphers 3des-cbc\n")).rejects.toThrow(/line 1: Bad SSH2 cipher spec '3des-cbc'\.$/);
     expect((await names("Ciphers aes256-gcm@openssh.com\nMACs umac-64@openssh.com\n")).macs).not.toEqual([]);
   });
 
