@@ -1,5 +1,8 @@
 /** Command lines with mistakes: standard error and exit status, compared with those of the real ssh. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { isThorough } from "../../../../integration/harness/index.ts";
 import { main } from "../../src/main.ts";
@@ -114,6 +117,21 @@ async function ours(args: readonly string[]): Promise<{ readonly status: number;
 function withoutUsage(text: string): string {
   return text.replaceAll("\r\n", "\n").replace(/usage: .*/s, "usage");
 }
+
+it("reads its configuration once, as ssh does, so that Match exec runs once", () => {
+  const folder = mkdtempSync(join(tmpdir(), "postern-once-"));
+  const program = join(import.meta.dirname, "../../dist/postern.js");
+  const run = (command: string, ...args: readonly string[]): unknown => {
+    const [config, runs] = [join(folder, `${command}.config`), join(folder, `${command}.runs`)];
+    writeFileSync(config, `Match exec "echo run >> ${runs}"\nPort 1\n`);
+    const { status, stderr } = spawnSync(command, [...args, "-F", config, "-T", "127.0.0.1"], { encoding: "utf8" });
+    return { status, stderr, runs: readFileSync(runs, "utf8") };
+  };
+  const real = run("ssh");
+  expect(run("node", program)).toEqual(real);
+  expect(real).toMatchObject({ status: 255, runs: "run\n" });
+  rmSync(folder, { recursive: true });
+});
 
 describe.skipIf(!isReference)("a command line with a mistake", () => {
   const rows = [...settings, ...others].filter((_, index) => isThorough || index % 4 === 0);
