@@ -133,7 +133,7 @@ export class Channels {
     this.#opens.delete(id);
     open?.growth.end(0);
     const message = `expected the peer to accept the channel, got a refusal: ${quote(description)} (reason ${reason})`;
-    open?.reject(Object.assign(new SshError("refused", message, { reason }), { description }));
+    open?.reject(new SshError("refused", message, { reason, description }));
   }
 
   #incomingRequest(id: number, type: string, specificData: Bytes, slot: ReplySlot | undefined): void {

@@ -263,7 +263,8 @@ export class Connection implements SshConnection {
         const { reason, description } = event;
         // Some servers disconnect instead of refusing the last attempt to log in.
         const code = this.#session.refusesLogin(reason) ? "auth" : "disconnected";
-        throw new SshError(code, `the peer disconnected: ${quote(description)} (reason ${reason})`, { reason });
+        const message = `the peer disconnected: ${quote(description)} (reason ${reason})`;
+        throw new SshError(code, message, { reason, description });
       }
       case "identified":
         this.#peer = { ...this.#peer, version: event.version, lines: event.lines };

@@ -1,6 +1,6 @@
 /** The connection protocol alone, in packets without encryption, padding and login. @module */
 import { ConnectionMachine } from "@postern/connection";
-import { type Bytes, concat, GlobalRequest, putUint32, SshError } from "@postern/wire";
+import { type Bytes, concat, GlobalRequest, putUint32, SshError, toSshError } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import type { DrivenSession } from "./driver.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -72,7 +72,7 @@ export class PlainSession implements DrivenSession {
     try {
       return this.#next();
     } catch (error) {
-      this.#failure = error instanceof SshError ? error : new SshError("protocol", String(error), { cause: error });
+      this.#failure = toSshError(error, "protocol", String(error));
       throw this.#failure;
     }
   }

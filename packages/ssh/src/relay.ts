@@ -1,5 +1,5 @@
 /** Passes channels of one connection on to another. @module */
-import { type Bytes, OpenFailureReason, SshError } from "@postern/wire";
+import { type Bytes, OpenFailureReason, toSshError } from "@postern/wire";
 import type { SinkMemory } from "./byte-pipe.ts";
 import type { SshChannel } from "./channel.ts";
 import type {
@@ -43,10 +43,8 @@ class ChannelRelay {
         },
       });
     } catch (error) {
-      const reason = error instanceof SshError ? error.reason : undefined;
-      // Set by `Channels`.
-      const { description = "the connection was lost" } = error as { readonly description?: string };
-      return open.refuse(reason ?? OpenFailureReason.CONNECT_FAILED, description);
+      const { reason, description } = toSshError(error, "closed", "");
+      return open.refuse(reason ?? OpenFailureReason.CONNECT_FAILED, description ?? "the connection was lost");
     }
     const there = this.#there;
     try {

@@ -21,6 +21,7 @@ import {
   ServiceAccept,
   ServiceRequest,
   SshError,
+  toSshError,
 } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
 import { type ServerTraits, serverTraits } from "./server-traits.ts";
@@ -140,7 +141,7 @@ export class SessionMachine {
     try {
       return this.#next();
     } catch (error) {
-      this.#failure = error instanceof SshError ? error : new SshError("protocol", String(error), { cause: error });
+      this.#failure = toSshError(error, "protocol", String(error));
       throw this.#failure;
     }
   }

@@ -103,6 +103,7 @@ describe("DISCONNECT", () => {
     expect(await rejection(client.closed)).toMatchObject({
       code: "disconnected",
       reason: 12,
+      description: "too many\u001b",
       message: 'the peer disconnected: "too many\\u{1b}" (reason 12)',
     });
   });

@@ -184,7 +184,7 @@ export class Route {
     if (this.failure !== undefined) return this.failure;
     const cause = toSshError(error, "connect", "the login failed");
     if (name === undefined || this.#context.signal.aborted) return cause;
-    const { code, message, reason } = cause;
-    return new SshError(code, `${name}: ${message}`, reason === undefined ? { cause } : { cause, reason });
+    const { code, message, reason, description } = cause;
+    return new SshError(code, `${name}: ${message}`, { cause, reason, description });
   }
 }

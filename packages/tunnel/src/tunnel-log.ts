@@ -13,7 +13,9 @@ export function logTunnel(tunnel: ReverseTunnel, log: Log): void {
   const write = createLogWriter(log);
   tunnel.addEventListener("state", ({ state, reason }) => {
     const isTransient = state === "connecting" || state === "authenticating";
-    const level = isTransient ? "debug" : reason === undefined ? "info" : state === "closed" ? "error" : "warn";
+    // The program closed the tunnel, or aborted its login.
+    const isWanted = reason === undefined || reason.code === "aborted";
+    const level = isTransient ? "debug" : isWanted ? "info" : state === "closed" ? "error" : "warn";
     const fields = { state, ...reasonFields(reason), ...(state === "open" ? peerFields(tunnel) : {}) };
     write(level, "state", `the tunnel is ${state}${because(reason)}`, fields);
   });

@@ -51,7 +51,9 @@ export type SshErrorCode =
 /** Options of an {@link SshError}. */
 export interface SshErrorOptions extends ErrorOptions {
   /** the reason code in the peer's DISCONNECT (RFC 4253 section 11.1) or CHANNEL_OPEN_FAILURE (RFC 4254 section 5.1) */
-  readonly reason?: number;
+  readonly reason?: number | undefined;
+  /** the description that came with the reason code */
+  readonly description?: string | undefined;
 }
 
 /** The error class of Postern. `message` states what was expected and what came, and contains no secret. */
@@ -60,11 +62,17 @@ export class SshError extends Error {
   readonly code: SshErrorCode;
   /** the reason code that the peer sent, if any */
   readonly reason: number | undefined;
+  /**
+   * The description that the peer sent with the reason code: any text, so escape it before you show it. `message` has it
+   * escaped.
+   */
+  readonly description: string | undefined;
 
   constructor(code: SshErrorCode, message: string, options?: SshErrorOptions) {
     super(message, options);
     this.code = code;
     this.reason = options?.reason;
+    this.description = options?.description;
   }
 }
 

@@ -123,7 +123,7 @@ function ending(
       ["INFO", `Disconnected from ${who}${before}`],
     ];
   }
-  const { code, message, reason: number } = reason;
+  const { code, message, reason: number, description } = reason;
   switch (code) {
     case "timeout":
       return isIn
@@ -138,7 +138,7 @@ function ending(
       ];
     case "disconnected":
       return [
-        ["INFO", `Received disconnect from ${place}:${number ?? 0}: ${descriptionOf(message)}${before}`],
+        ["INFO", `Received disconnect from ${place}:${number ?? 0}: ${sanitizeText(description ?? message)}${before}`],
         ["INFO", `Disconnected from ${who}${before}`],
       ];
     case "closed":
@@ -193,9 +193,4 @@ function describeKey(blob: Bytes): string {
   } catch {
     return "an unreadable key";
   }
-}
-
-/** The text of a DISCONNECT. */
-function descriptionOf(message: string): string {
-  return /^the peer disconnected: "(.*)" \(reason \d+\)$/.exec(message)?.[1] ?? message;
 }

@@ -15,6 +15,8 @@ export interface MuxCommandOptions {
   readonly forwards: readonly MuxForward[];
   /** `-q` */
   readonly quiet?: boolean | undefined;
+  /** ConnectTimeout, in milliseconds; default: no limit */
+  readonly timeoutMs?: number | undefined;
   readonly output: MuxOutput;
 }
 
@@ -30,10 +32,10 @@ export interface MuxOutput {
 
 /** Sends a command to a master. Resolves with the exit status of ssh: 0, or 255 after a line in the log. */
 export async function runMuxCommand(options: MuxCommandOptions): Promise<number> {
-  const { path, output } = options;
+  const { path, timeoutMs, output } = options;
   let dialog: MuxDialog | undefined;
   try {
-    dialog = await MuxDialog.connect(path);
+    dialog = await MuxDialog.connect(path, timeoutMs);
     return await run(dialog, options);
   } catch (error) {
     if (!(error instanceof SshError)) throw error;

@@ -16,6 +16,8 @@ export interface ShareOptions {
   readonly forwards: readonly MuxForward[];
   /** `-O proxy`: shares the connection of a master of OpenSSH, too; default `false` */
   readonly proxy?: boolean | undefined;
+  /** ConnectTimeout, in milliseconds; default: no limit */
+  readonly timeoutMs?: number | undefined;
   readonly output: MuxOutput;
 }
 
@@ -27,12 +29,12 @@ export interface ShareOptions {
  * with `proxy`, because a channel that the server refuses would end it, with all sessions of its other clients.
  */
 export async function connectToMaster(options: ShareOptions): Promise<SshConnection | undefined> {
-  const { path, controlMaster, forwards, proxy = false, output } = options;
+  const { path, controlMaster, forwards, proxy = false, timeoutMs, output } = options;
   if (!proxy && (controlMaster === "yes" || controlMaster === "ask")) return undefined;
   if (controlMaster !== "no") output.log("debug", "auto-mux: Trying existing master");
   let dialog: MuxDialog;
   try {
-    dialog = await MuxDialog.connect(path);
+    dialog = await MuxDialog.connect(path, timeoutMs);
   } catch (error) {
     unreachable(error, options);
     return undefined;

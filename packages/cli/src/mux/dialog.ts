@@ -1,7 +1,7 @@
 /** The requests of a client to a master, and its answers (OpenSSH PROTOCOL.mux). @module */
 import { connect, type Socket } from "node:net";
 import { type Deferred, deferred } from "@postern/ssh";
-import { type Bytes, fromUtf8, SshError, sanitizeText } from "@postern/wire";
+import { type Bytes, fromUtf8, maxTimerMs, SshError, sanitizeText } from "@postern/wire";
 import { errorText, pathSize } from "./control-socket.ts";
 import type { MuxForward } from "./forward.ts";
 import { encodeForward } from "./forward-fields.ts";
@@ -37,10 +37,11 @@ export class MuxDialog {
   #hasRobustProxy = false;
 
   /**
-   * Connects to a control path, and exchanges the versions.
-   * @throws SshError `connect`, with the system's error as its cause; `version`; `protocol`
+   * Connects to a control path, and exchanges the versions. As in ssh 10, ConnectTimeout (`timeoutMs`) bounds only this:
+   * a later answer may wait for a person, whom the master asks.
+   * @throws SshError `connect`, with the system's error as its cause; `version`; `protocol`; `timeout`
    */
-  static async connect(path: string): Promise<MuxDialog> {
+  static async connect(path: string, timeoutMs?: number): Promise<MuxDialog> {
     if (Buffer.byteLength(path) >= pathSize)
       throw new SshError("connect", `ControlPath too long ('${path}' >= ${pathSize} bytes)`);
     const socket = connect({ path });
@@ -52,11 +53,18 @@ export class MuxDialog {
       });
     });
     const dialog = new MuxDialog(socket);
+    const late = (): void => {
+      dialog.#end = new SshError("timeout", "muxclient: master hello exchange failed");
+      dialog.close();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, Math.min(timeoutMs, maxTimerMs));
     try {
       await dialog.#hello();
     } catch (error) {
       dialog.close();
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
     return dialog;
   }

@@ -105,6 +105,7 @@ class Client {
     });
     const { options: given, unused } = await fromSshConfig(destination, {
       ...configOptions(line),
+      config,
       passphrase: (path) => prompts.passphrase(path),
       password: (login) => prompts.password(login),
       keyboardInteractive: (request, login) => prompts.keyboardInteractive(request, login),

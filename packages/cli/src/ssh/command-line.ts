@@ -149,7 +149,7 @@ class Parser {
     }
     const words = this.#isDone ? [] : this.#args.slice(this.#at);
     if (words.length > 0) line.command = words.join(" ");
-    if (line.subsystem && words.length === 0 && !this.#isDone) throw problem("You must specify a subsystem to invoke.");
+    if (line.subsystem && words.length === 0 && !this.#isDone) throw usage("You must specify a subsystem to invoke.");
     return { ...line, settings: [...this.#overrides, ...this.#settings], warnings: this.#warnings };
   }
 
@@ -293,6 +293,7 @@ class Parser {
         if (this.#jump)
           throw problem("Only a single -J option is permitted (use commas to separate multiple jump hops)");
         this.#jump = true;
+        if (!isJumpList(argument)) throw problem("Invalid -J argument");
         return this.#add("ProxyJump", argument);
       case "l":
         if (parseSshDestination(`${argument}@host`) === undefined)
@@ -367,7 +368,7 @@ class Parser {
 
   #destination(text: string): void {
     const destination = parseSshDestination(text);
-    if (destination === undefined) throw problem(problemOf(text));
+    if (destination === undefined) throw problemOf(text);
     const { host, user, port } = destination;
     this.#line.destination = host;
     if (user !== undefined) this.#user(user);
@@ -411,14 +412,22 @@ function isKnownList(list: string, known: readonly string[]): boolean {
   );
 }
 
+/** Whether a text can be the argument of -J: `none`, or hosts, which may be without the scheme of a URI. */
+function isJumpList(text: string): boolean {
+  const isHost = (part: string): boolean =>
+    parseSshDestination(/^ssh:\/\//i.test(part) ? part : `ssh://${part}`) !== undefined;
+  return text.toLowerCase() === "none" || text.split(",").every(isHost);
+}
+
 /** Why a destination is refused, in the words of ssh. */
-function problemOf(text: string): string {
+function problemOf(text: string): UsageError {
   const at = text.lastIndexOf("@");
-  if (at === 0 || /^ssh:\/\//i.test(text))
-    return `expected a host, user@host or ssh://user@host:port, got ${JSON.stringify(text)}`;
-  return parseSshDestination(text.slice(at + 1)) === undefined
-    ? "hostname contains invalid characters"
-    : "remote username contains invalid characters";
+  if (at === 0 || /^ssh:\/\//i.test(text)) return usage("");
+  return problem(
+    parseSshDestination(text.slice(at + 1)) === undefined
+      ? "hostname contains invalid characters"
+      : "remote username contains invalid characters",
+  );
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string?] {

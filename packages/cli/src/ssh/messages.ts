@@ -1,5 +1,5 @@
 /** Errors in the words of ssh, so that scripts that read them work. @module */
-import { OpenFailureReason, SshError } from "@postern/wire";
+import { OpenFailureReason, SshError, sanitizeText } from "@postern/wire";
 import { DialError } from "./dial.ts";
 
 /** An error whose message consists of the lines to print. */
@@ -31,9 +31,8 @@ const reasons: Readonly<Record<number, string>> = {
 export function describeOpenFailure(channel: number | undefined, error: unknown, last?: string): unknown {
   if (!(error instanceof SshError) || error.code !== "refused") return error;
   const reason = reasons[error.reason ?? 0] ?? "unknown reason";
-  const [, description] = /got a refusal: "(.*)" \(reason \d+\)$/.exec(error.message) ?? [];
   const name = channel === undefined ? "channel" : `channel ${channel}:`;
-  const line = `${name} open failed: ${reason}${description ? `: ${description}` : ""}`;
+  const line = `${name} open failed: ${reason}${error.description ? `: ${sanitizeText(error.description)}` : ""}`;
   return new ClientError(last === undefined ? line : `${line}\n${last}`);
 }
 
@@ -122,10 +121,9 @@ function corrupted({ code, message }: SshError, at: string): readonly string[] {
 }
 
 /** The peer sent DISCONNECT. */
-function disconnected({ message, reason }: SshError, at: string): readonly string[] {
-  const [, description] = /the peer disconnected: "(.*)" \(reason \d+\)/.exec(message) ?? [];
+function disconnected({ message, reason, description }: SshError, at: string): readonly string[] {
   if (description === undefined) return [message];
-  return [`Received disconnect from ${at}:${reason ?? 0}: ${description}`, `Disconnected from ${at}`];
+  return [`Received disconnect from ${at}:${reason ?? 0}: ${sanitizeText(description)}`, `Disconnected from ${at}`];
 }
 
 /** Keys that could not be used, which ssh names before it gives up. */

@@ -102,7 +102,7 @@ async function shareOrFork(
   log: SshLog,
   prompts: Prompts,
 ): Promise<number | undefined> {
-  const { controlPath, controlMaster, controlPersistMs, session } = settings;
+  const { controlPath, controlMaster, controlPersistMs, connectTimeoutMs: timeoutMs, session } = settings;
   const share = async (forwards: ReturnType<typeof forwardsOfConfig>): Promise<SshConnection | undefined> => {
     if (controlPath === undefined) return undefined;
     const { connectToMaster } = await import("../mux/connect.ts");
@@ -110,6 +110,7 @@ async function shareOrFork(
       path: controlPath,
       controlMaster: isMaster ? controlMaster : "no",
       forwards,
+      timeoutMs,
       output: muxOutput(log),
     });
   };
@@ -123,7 +124,8 @@ async function shareOrFork(
   const status = await startInBackground(["-f", "-N", ...args], prompts);
   if (status !== 0) return status;
   const { connectToMaster } = await import("../mux/connect.ts");
-  const own = await connectToMaster({ path: controlPath, controlMaster: "no", forwards: [], output: muxOutput(log) });
+  const output = muxOutput(log);
+  const own = await connectToMaster({ path: controlPath, controlMaster: "no", forwards: [], timeoutMs, output });
   return own === undefined ? 255 : await runShared(own, line, settings, config, log);
 }
 
@@ -147,6 +149,7 @@ async function control(
     command,
     forwards: forwardsOfConfig(config),
     quiet: line.quiet,
+    timeoutMs: settings.connectTimeoutMs,
     output: muxOutput(log),
   });
 }
@@ -165,7 +168,14 @@ async function shareByProxy(
   }
   const { connectToMaster } = await import("../mux/connect.ts");
   const output = muxOutput(log);
-  const shared = await connectToMaster({ path, controlMaster: "no", proxy: true, forwards: [], output });
+  const shared = await connectToMaster({
+    path,
+    controlMaster: "no",
+    proxy: true,
+    forwards: [],
+    timeoutMs: settings.connectTimeoutMs,
+    output,
+  });
   return shared === undefined ? 255 : await runShared(shared, line, settings, config, log);
 }
 

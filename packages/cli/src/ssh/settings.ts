@@ -28,11 +28,13 @@ export interface ClientSettings {
   readonly controlMaster: "yes" | "no" | "ask" | "auto" | "autoask";
   /** milliseconds after which a master without connections ends; `undefined`: it ends with its program */
   readonly controlPersistMs: number | undefined;
+  /** milliseconds of ConnectTimeout; `undefined`: no limit */
+  readonly connectTimeoutMs: number | undefined;
 }
 
 /** Combines command line and configuration. */
 export function clientSettings({ command, stdioForward }: SshCommandLine, config: ResolvedSshConfig): ClientSettings {
-  const { sessionType: session, remoteCommand, controlPath, controlPersist = false } = config;
+  const { sessionType: session, remoteCommand, controlPath, controlPersist = false, connectTimeout = 0 } = config;
   const background = config.forkAfterAuthentication === true;
   const isNone = (text: string | undefined): boolean => text === undefined || text.toLowerCase() === "none";
   return {
@@ -54,6 +56,7 @@ export function clientSettings({ command, stdioForward }: SshCommandLine, config
     controlPath: isNone(controlPath) ? undefined : controlPath,
     controlMaster: config.controlMaster ?? "no",
     controlPersistMs: persistence(controlPersist),
+    connectTimeoutMs: connectTimeout > 0 ? 1000 * connectTimeout : undefined,
   };
 }
 

@@ -15,14 +15,21 @@ export function findConfig(command: string, given: string | undefined): string {
   return resolve(file);
 }
 
-/** Returns the control sockets of a configuration to try. A file with a mistake has the default ones. */
+/**
+ * Returns the control sockets of a configuration to try. A file with a mistake has the default ones, and so has a
+ * module: a question about the status must not run its code.
+ */
 export async function findSockets(file: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
   const defaults = socketPaths(file, undefined, env);
-  // Asking for the status must not run the code of a module, unless that has to be.
-  if (extname(file) !== ".json" && defaults.some((path) => existsSync(path))) return defaults;
+  if (isModule(file)) return defaults;
   try {
     return socketPaths(file, (await readConfig(file, env)).control, env);
   } catch {
     return defaults;
   }
+}
+
+/** Whether a configuration is code. */
+export function isModule(file: string): boolean {
+  return extname(file) !== ".json";
 }

@@ -13,7 +13,7 @@ const control: OptionHelp = {
   long: "control",
   argument: "path",
   completes: "file",
-  text: "The control socket, if the configuration is not here. Default: that of the configuration.",
+  text: "The control socket, if the configuration is not here, or is a module that sets `control`. Default: that of the configuration.",
 };
 
 /** The help of `postern up`. */

@@ -1,7 +1,8 @@
 /** Runs `postern status` and `postern down`. @module */
 import { parseOptions } from "../help/parse-options.ts";
-import { askControl } from "./control/client.ts";
-import { findConfig, findSockets } from "./find-config.ts";
+import { askControl, NotRunning } from "./control/client.ts";
+import type { ControlRequest } from "./control/protocol.ts";
+import { findConfig, findSockets, isModule } from "./find-config.ts";
 import { downHelp, statusHelp } from "./help.ts";
 import { formatStatus, isOpen, type UpStatus } from "./status.ts";
 
@@ -11,7 +12,7 @@ const downMs = 3_600_000;
 /** Shows the status. Resolves with the exit status. */
 export async function runStatus(args: readonly string[]): Promise<number> {
   const { values } = parseOptions(statusHelp, args);
-  const { result } = await askControl(await socketsOf("status", values), { command: "status" });
+  const { result } = await ask("status", values, { command: "status" });
   const status = result as UpStatus;
   const text = values.json === true ? `${JSON.stringify(status)}\n` : formatStatus(status, Date.now());
   process.stdout.write(text);
@@ -21,14 +22,24 @@ export async function runStatus(args: readonly string[]): Promise<number> {
 /** Stops tunnels. Resolves with the exit status. */
 export async function runDown(args: readonly string[]): Promise<number> {
   const { values, positionals: names } = parseOptions(downHelp, args, 1000);
-  const sockets = await socketsOf("down", values);
-  const request = { command: "down", ...(names.length > 0 && { names }) } as const;
-  const { ended } = await askControl(sockets, request, downMs);
+  const { ended } = await ask("down", values, { command: "down", ...(names.length > 0 && { names }) }, downMs);
   await ended;
   return 0;
 }
 
-async function socketsOf(command: string, values: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
+async function ask(
+  command: string,
+  values: Readonly<Record<string, unknown>>,
+  request: ControlRequest,
+  timeoutMs?: number,
+): ReturnType<typeof askControl> {
   const { config, control } = values as { readonly config?: string; readonly control?: string };
-  return control === undefined ? await findSockets(findConfig(command, config), process.env) : [control];
+  if (control !== undefined) return await askControl([control], request, timeoutMs);
+  const file = findConfig(command, config);
+  try {
+    return await askControl(await findSockets(file, process.env), request, timeoutMs);
+  } catch (error) {
+    if (!(error instanceof NotRunning) || !isModule(file)) throw error;
+    throw new NotRunning(`${error.message}: if the module sets a control socket, name it with --control`);
+  }
 }

@@ -1,7 +1,16 @@
 /** Logins of the system's users, with key files in a folder and accounts of the test. */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,10 +18,11 @@ import { parseCertificate, parsePublicKey } from "@postern/keys";
 import type { HostDecision, HostLoginAttempt } from "@postern/node";
 import { afterAll, describe, expect, it } from "vitest";
 import { createConnections } from "../../src/host/connections.ts";
-import { type Accounts, systemAccounts } from "../../src/host/sshd-config/accounts.ts";
+import { type Account, type Accounts, systemAccounts } from "../../src/host/sshd-config/accounts.ts";
 import { authorizeSystemUsers } from "../../src/host/sshd-config/authorize.ts";
 import { readSshdConfig } from "../../src/host/sshd-config/parse.ts";
-import { readUserFile, unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
+import { readUserFile } from "../../src/host/sshd-config/read-user-file.ts";
+import { createUserFiles, unknownToken, userPath } from "../../src/host/sshd-config/user-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "postern-authorize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,7 +40,8 @@ const blob = (name: string): Uint8Array<ArrayBuffer> => Uint8Array.from(parsePub
 const certificate = parseCertificate(blob("other-cert"));
 
 const accounts: Accounts = {
-  find: async (name) => (["ann", "root"].includes(name) ? { name, uid: name === "root" ? 0 : uid, home } : undefined),
+  find: async (name) =>
+    ["ann", "root"].includes(name) ? { name, uid: name === "root" ? 0 : uid, gid: 0, home } : undefined,
   groups: async () => groups,
 };
 let groups: readonly string[] = ["staff", "users"];
@@ -206,9 +217,61 @@ it("opens no file of a user but a regular one, because opening a device has effe
   const server = createServer().listen(path("socket"));
   await once(server, "listening");
   symlinkSync(path("socket"), path("link"));
-  const account = { name: "ann", uid, home };
-  await expect(readUserFile(path("link"), account, false)).rejects.toThrow("is not a regular file");
+  const account = { name: "ann", uid, gid: 0, home };
+  await expect(readUserFile({ path: path("link"), account, isStrict: false })).rejects.toThrow("is not a regular file");
   server.close();
+});
+
+describe.skipIf(uid !== 0)("a file of another user, which a host of root reads with the rights of the user", () => {
+  const shared = mkdtempSync(join(tmpdir(), "postern-users-"));
+  afterAll(() => rmSync(shared, { recursive: true }));
+  chmodSync(shared, 0o755);
+  const read = createUserFiles();
+  const account = async (): Promise<Account> => {
+    const found = (await systemAccounts().find("nobody")) ?? (await systemAccounts().find("daemon"));
+    return { ...(found as Account), home: shared };
+  };
+  const write = async (name: string, owner: "root" | "user", mode = 0o600): Promise<string> => {
+    const file = join(shared, name);
+    const { uid: id, gid } = await account();
+    writeFileSync(file, name);
+    chmodSync(file, mode);
+    if (owner === "user") chownSync(file, id, gid);
+    return file;
+  };
+  const attempt = async (file: string, isStrict = true): Promise<string> =>
+    read({ path: file, account: await account(), isStrict }).catch(
+      ({ code, message }: NodeJS.ErrnoException) => code ?? message,
+    );
+
+  it("is read if it belongs to the user, or the user may read it", async () => {
+    expect(await attempt(await write("own", "user"))).toBe("own");
+    expect(await attempt(await write("public", "root", 0o644))).toBe("public");
+    expect(await attempt(await write("group", "user", 0o620))).toContain("bad ownership or modes for file");
+    expect(await attempt(join(shared, "none"))).toBe("ENOENT");
+    expect(await attempt("/dev/null", false)).toContain("is not a regular file");
+  });
+
+  it("is refused if only root may read it, so that no link reveals which keys it has", async () => {
+    const file = await write("secret", "root");
+    symlinkSync(file, join(shared, "link"));
+    expect(await attempt(join(shared, "link"))).toBe("EACCES");
+    expect(await attempt(join(shared, "link"), false)).toBe("EACCES");
+    expect(await read({ path: file, account: { ...(await account()), uid: 0, gid: 0 }, isStrict: true })).toBe(
+      "secret",
+    );
+  });
+
+  it("is read for many logins and users at the same time", async () => {
+    const file = await write("many", "user", 0o644);
+    const user = await account();
+    const readByTwo = createUserFiles(2);
+    const ids = Array.from({ length: 12 }, (_, index) => user.uid - (index % 4));
+    const texts = await Promise.all(
+      ids.map((id) => readByTwo({ path: file, account: { ...user, uid: id }, isStrict: false })),
+    );
+    expect(new Set(texts)).toEqual(new Set(["many"]));
+  });
 });
 
 describe("a login with a certificate", () => {
@@ -256,7 +319,7 @@ describe("a login with a certificate", () => {
 });
 
 it("expands the tokens of file names (sshd_config(5), TOKENS)", () => {
-  const account = { name: "ann", uid: 7, home: "/home/ann" };
+  const account = { name: "ann", uid: 7, gid: 7, home: "/home/ann" };
   expect(userPath("/keys/%u/%U/%%u", account)).toBe("/keys/ann/7/%u");
   expect(userPath(".ssh/authorized_keys", account)).toBe("/home/ann/.ssh/authorized_keys");
   expect(userPath("%h/x", account)).toBe("/home/ann/x");

@@ -14,6 +14,7 @@ it("logs the reason and the text of a DISCONNECT as sshd does (RFC 4253 11.1)", 
   logEvents(host as TunnelHost, { logger: logger as HostLogger, connections, attempts: () => 6 });
   const reason = new SshError("disconnected", 'the peer disconnected: "host key not verifiable" (reason 9)', {
     reason: 9,
+    description: "host key not verifiable",
   });
   const client = { login: undefined } as HostClient;
   host.dispatchEvent(Object.assign(new Event("clientclosed"), { client, reason }));

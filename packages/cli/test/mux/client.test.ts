@@ -377,6 +377,18 @@ describe("connectToMaster without a master", () => {
     expect(existsSync(stale)).toBe(false);
   });
 
+  it("leaves a socket that does not send its version within ConnectTimeout, as ssh 10", async () => {
+    const silent = dir.file("silent");
+    const server = createServer((socket) => void socket.on("error", () => {})).listen(silent);
+    await once(server, "listening");
+    const output = record();
+    const options = { path: silent, forwards: [], timeoutMs: 50, output } as const;
+    expect(await connectToMaster({ ...options, controlMaster: "no" })).toBeUndefined();
+    expect(await runMuxCommand({ ...options, command: "check" })).toBe(255);
+    expect(output.text.errors).toBe("muxclient: master hello exchange failed\n".repeat(2));
+    server.close();
+  });
+
   it("returns nothing if a forwarding fails, as ssh does", async () => {
     const { taken, forward } = await takenPort();
     const output = record();

@@ -56,6 +56,7 @@ describe("the messages of the client", () => {
   it("name the reason code and the text of a DISCONNECT (RFC 4253 11.1)", () => {
     const error = new SshError("disconnected", 'the peer disconnected: "Too many authentication failures" (reason 2)', {
       reason: 2,
+      description: "Too many authentication failures",
     });
     expect(describeFailure(error, before)).toEqual([
       "Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures",
@@ -66,6 +67,7 @@ describe("the messages of the client", () => {
   it("name the reason of a channel that the server refuses (RFC 4254 5.1)", () => {
     const error = new SshError("refused", 'expected the peer to accept the channel, got a refusal: "no" (reason 1)', {
       reason: 1,
+      description: "no",
     });
     expect(describeOpenFailure(0, error)).toMatchObject({
       message: "channel 0: open failed: administratively prohibited: no",

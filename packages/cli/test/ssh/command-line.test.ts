@@ -116,7 +116,7 @@ describe("parseSshCommandLine", () => {
     ["u;x@h", "remote username contains invalid characters"],
   ])("refuses %j in the words of ssh", (line, message) => {
     // ssh prints its usage after these errors only.
-    const showsUsage = /^(unknown option|option requires)/.test(message);
+    const showsUsage = /^(unknown option|option requires|You must specify a subsystem)/.test(message);
     expect(() => parse(line)).toThrow(new UsageError("", message, showsUsage));
   });
 

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { askControl, NotRunning } from "../../src/up/control/client.ts";
 import { AlreadyRunning, listenForControl } from "../../src/up/control/server.ts";
 import { socketPaths } from "../../src/up/control/socket-path.ts";
+import { runDown, runStatus } from "../../src/up/run-status.ts";
 import type { UpStatus } from "../../src/up/status.ts";
 import { atEnd, cleanUp, everythingOpen, start, startHost, startTarget, temporaryFolder, tunnelTo } from "./world.ts";
 
@@ -69,6 +70,18 @@ describe("the control socket", () => {
     // Also if the other one has listened on another path.
     const other = join(temporaryFolder(), "other.sock");
     await expect(listenForControl([other, up.control], async () => undefined)).rejects.toThrow(AlreadyRunning);
+  });
+
+  it("is found without running the code of a module", async () => {
+    const folder = temporaryFolder();
+    const [file, mark] = [join(folder, "postern.mjs"), join(folder, "mark")];
+    const code = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(mark)}, "");`;
+    writeFileSync(file, `${code} export default { control: "/x", tunnels: {} };`);
+    for (const run of [runStatus, runDown])
+      await expect(run(["--config", file])).rejects.toThrow(
+        "expected a running postern up for this configuration, got none: if the module sets a control socket, name it with --control",
+      );
+    expect(existsSync(mark)).toBe(false);
   });
 
   it("is beside the file if the first folder cannot be used", async () => {

@@ -107,4 +107,26 @@ describe("a reload of postern up", () => {
     await up.reload({ restart: true });
     await until("shop", everythingOpen);
   });
+
+  it("of a tunnel that waits to connect is no error", async () => {
+    const host = await startHost();
+    const target = await startTarget("shop");
+    const port = host.port;
+    await host.close();
+    const { up, until, write, records } = await start({
+      watch: false,
+      tunnels: { shop: tunnelTo(port, { forwards: [{ port: 0, target }], local: [{ port: 0, target }] }) },
+    });
+    await until("shop", ({ state }) => state === "waiting");
+    const before = records.length;
+    write({
+      watch: false,
+      tunnels: { shop: tunnelTo(port, { forwards: [{ port: 0, target }], keepAlive: { intervalMs: 1000 } }) },
+    });
+    await up.reload();
+    await until("shop", ({ state }) => state === "waiting");
+    const closed = records.slice(before).filter(({ state }) => state === "closed");
+    expect(closed.map(({ level }) => level)).toEqual(["info"]);
+    expect(records.filter(({ level }) => level === "error")).toEqual([]);
+  });
 });

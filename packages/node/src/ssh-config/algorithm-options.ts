@@ -47,10 +47,7 @@ export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" |
     );
     if (selected.length > 0) return selected;
     if (isOptional) return known;
-    throw configError(
-      positionOf(name),
-      `Bad ${specNames[name]} '${quoteFree(textOf(list))}': expected one of ${names.join(", ")}`,
-    );
+    throw configError(positionOf(name), `Bad ${specNames[name]} '${quoteFree(textOf(list))}'.`);
   }
 }
 

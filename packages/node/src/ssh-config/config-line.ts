@@ -64,7 +64,7 @@ export function splitArguments(text: string, at: SshConfigPosition): string[] {
     if (isBlank(text[i])) continue;
     if (text[i] === "#") break;
     const word = takeWord(text, i);
-    if (word === undefined) throw configError(at, "expected a closing quote, got the end of the line");
+    if (word === undefined) throw configError(at, "invalid quotes");
     args.push(word.value);
     i = word.end;
   }
@@ -94,7 +94,7 @@ function takeWord(text: string, start: number): { value: string; end: number } |
 function takeKeyword(text: string, at: SshConfigPosition): { keyword: string; rest: string } {
   if (text.startsWith('"')) {
     const end = text.indexOf('"', 1);
-    if (end < 0) throw configError(at, "expected a closing quote, got the end of the line");
+    if (end < 0) throw configError(at, "invalid quotes");
     return { keyword: text.slice(1, end), rest: trim(text.slice(end + 1)) };
   }
   let end = 0;
@@ -120,4 +120,9 @@ function trim(text: string): string {
 /** A file name without unprintable characters, and without quotes unless it has to be escaped. */
 export function quoteFree(file: string): string {
   return quote(file, 400).slice(1, -1);
+}
+
+/** A value in an error, without what a terminal would interpret. */
+export function plain(text: string): string {
+  return quote(text, 60).slice(1, -1);
 }

@@ -18,6 +18,7 @@ import {
   type Resolution,
   type ResolvedSshConfig,
   type ResolveSshConfigOptions,
+  resolutionOf,
   resolve,
   resolveOptionNames,
 } from "./resolve.ts";
@@ -25,6 +26,11 @@ import { expand } from "./tokens.ts";
 
 /** Options of {@link fromSshConfig}. */
 export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
+  /**
+   * What `resolveSshConfig` returned for the same host and options. The files are not read again for it, only for jump
+   * hosts, and Match exec does not run again.
+   */
+  readonly config?: ResolvedSshConfig;
   /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
   readonly ask?: (key: UnknownHostKey) => MaybePromise<boolean>;
   /** Called with what ProxyCommand and KnownHostsCommand write to their standard error, as it is. */
@@ -69,7 +75,7 @@ export function createFromSshConfig(
   parts: SshConfigParts,
 ): (host: string, options?: FromSshConfigOptions) => Promise<SshConfigResult> {
   return async (host, options = {}) => {
-    checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "ask", "onCommandStderr"]);
+    checkOptions("fromSshConfig", options, [...resolveOptionNames, ...secretNames, "config", "ask", "onCommandStderr"]);
     const { passphrase, password, keyboardInteractive, ask, onCommandStderr } = options;
     for (const [name, value] of Object.entries({ passphrase, keyboardInteractive, ask, onCommandStderr }))
       if (value !== undefined) expectType(name, value, "function");
@@ -95,6 +101,8 @@ export function createFromSshConfig(
   };
 }
 
+type RouteOptions = ResolveSshConfigOptions & Pick<FromSshConfigOptions, "config">;
+
 const secretNames = ["passphrase", "password", "keyboardInteractive"] as const;
 
 /**
@@ -103,11 +111,13 @@ const secretNames = ["passphrase", "password", "keyboardInteractive"] as const;
  */
 async function findRoute(
   destination: SshDestination,
-  options: ResolveSshConfigOptions,
+  options: RouteOptions,
   via?: readonly SshDestination[],
   depth = 0,
 ): Promise<readonly Resolution[]> {
-  const resolution = await resolve(destination, options, via);
+  const { config: resolved } = options;
+  const resolution =
+    resolved === undefined ? await resolve(destination, options, via) : resolutionOf(resolved, destination);
   const { config, positionOf } = resolution;
   const jumps = config.proxyJump ?? [];
   const at = positionOf("proxyJump");
@@ -123,7 +133,7 @@ async function findRoute(
     throw configError(at, "expected the tokens of ProxyJump to become a host name and a user");
   const hop = { ...last, host, ...(user !== undefined && { user }) };
   // As ssh, which runs `ssh -F file -W` for a jump host, without what else its own command line says.
-  const { user: _user, port: _port, settings: _settings, ...inherited } = options;
+  const { user: _user, port: _port, settings: _settings, config: _config, ...inherited } = options;
   const before = jumps.slice(0, -1);
   return [...(await findRoute(hop, inherited, before.length > 0 ? before : undefined, depth + 1)), resolution];
 }

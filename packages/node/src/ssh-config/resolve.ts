@@ -82,10 +82,22 @@ export const resolveOptionNames = [
   "signal",
 ] as const;
 
+/** The resolutions of configurations that a program may pass on. */
+const resolutions = /* @__PURE__ */ new WeakMap<ResolvedSshConfig, Resolution>();
+
 /** Implements `resolveSshConfig`. */
 export async function resolveConfig(host: string, options: ResolveSshConfigOptions = {}): Promise<ResolvedSshConfig> {
   checkOptions("resolveSshConfig", options, resolveOptionNames);
-  return (await resolve(parseHost(host), options)).config;
+  const resolution = await resolve(parseHost(host), options);
+  resolutions.set(resolution.config, resolution);
+  return resolution.config;
+}
+
+/** Returns the resolution of a configuration. @throws SshError `misuse` if it is not that of this host */
+export function resolutionOf(config: ResolvedSshConfig, { host }: SshDestination): Resolution {
+  const resolution = resolutions.get(config);
+  if (resolution?.config.originalHost === host) return resolution;
+  throw new SshError("misuse", `expected config to be what resolveSshConfig returned for ${quote(host, 80)}`);
 }
 
 /** Parses the host of a command line. @throws SshError `misuse` */

@@ -1,6 +1,6 @@
 /** The values of keywords about the session, logs and the platform. Errors are in the words of ssh. @module */
-import { quote } from "@postern/wire";
-import { type ConfigLine, configError } from "./config-line.ts";
+import { quote, SshError } from "@postern/wire";
+import { type ConfigLine, configError, plain } from "./config-line.ts";
 import type { SshConfigEnvironment } from "./system.ts";
 import { choice, integer, only, parsePort, seconds, word, words } from "./values.ts";
 
@@ -64,10 +64,10 @@ export function addKeysToAgent(line: ConfigLine): SshConfigAddKeysToAgent {
   const mode = ({ true: "yes", false: "no" } as const)[lower] ?? lower;
   if (mode === "yes" || mode === "no" || mode === "ask" || mode === "confirm") {
     if (lifetime !== undefined && mode !== "confirm") throw configError(line, "unsupported option");
-    return { mode, lifetime: lifetime === undefined ? 0 : seconds(line, lifetime) };
+    return { mode, lifetime: lifetime === undefined ? 0 : seconds(line, lifetime, "unsupported option") };
   }
   if (lifetime !== undefined) throw configError(line, "unsupported option");
-  return { mode: "yes", lifetime: seconds(line, first) };
+  return { mode: "yes", lifetime: seconds(line, first, "unsupported option") };
 }
 
 /** When channels of a type are closed because nothing passes. */
@@ -251,7 +251,7 @@ export function tunnelMode(line: ConfigLine): "yes" | "no" | "point-to-point" | 
 /** ConnectionAttempts: at least one. */
 export function attempts(line: ConfigLine): number {
   const value = integer(line);
-  if (value === 0) throw configError(line, "Invalid number of ConnectionAttempts");
+  if (value === 0) throw new SshError("misuse", "Invalid number of ConnectionAttempts");
   return value;
 }
 
@@ -260,9 +260,4 @@ export function versionAddendum(line: ConfigLine): string {
   const text = line.rest.replace(/[ \t]*#.*$/s, "");
   if (/[\r\n]/.test(text)) throw configError(line, "Invalid VersionAddendum argument");
   return text.toLowerCase() === "none" ? "" : text;
-}
-
-/** A value in an error, without what a terminal would interpret. */
-function plain(text: string): string {
-  return quote(text, 60).slice(1, -1);
 }

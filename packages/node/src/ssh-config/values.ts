@@ -2,7 +2,7 @@
 import { matchPattern } from "@postern/keys";
 import { quote } from "@postern/wire";
 import * as Limits from "@postern/wire/limits";
-import { type ConfigLine, configError } from "./config-line.ts";
+import { type ConfigLine, configError, plain } from "./config-line.ts";
 
 /** Most entries of a list that accumulates over lines, as in OpenSSH. */
 const mostEntries = 100;
@@ -11,7 +11,7 @@ const mostInteger = 2 ** 31 - 1;
 /** The only argument of a line. @throws SshError `misuse` if it is empty, or another one follows */
 export function word(line: ConfigLine): string {
   const [value = ""] = line.args;
-  if (value === "") throw configError(line, `expected an argument after ${line.keyword}, got none`);
+  if (value === "") throw configError(line, "Missing argument.");
   return only(line, 1, value);
 }
 
@@ -48,8 +48,7 @@ export function choice<Word extends string>(line: ConfigLine, allowed: readonly 
   const lower = given.toLowerCase();
   const plain = lower === "true" ? "yes" : lower === "false" ? "no" : lower;
   const found = allowed.find((one) => one === plain);
-  if (found === undefined)
-    throw configError(line, `expected ${line.keyword} to be ${allowed.join(", ")}, got ${quote(given, 60)}`);
+  if (found === undefined) throw configError(line, `unsupported option ${quote(given, 60)}.`);
   return found;
 }
 
@@ -57,8 +56,7 @@ export function choice<Word extends string>(line: ConfigLine, allowed: readonly 
 export function integer(line: ConfigLine): number {
   const given = word(line);
   const value = decimal(given);
-  if (value === undefined || value > mostInteger)
-    throw configError(line, `expected ${line.keyword} to be a number, got ${quote(given, 60)}`);
+  if (value === undefined || value > mostInteger) throw configError(line, "integer value invalid.");
   return value;
 }
 
@@ -66,8 +64,7 @@ export function integer(line: ConfigLine): number {
 export function port(line: ConfigLine): number {
   const given = word(line);
   const value = parsePort(given);
-  if (value === undefined || value === 0)
-    throw configError(line, `expected ${line.keyword} to be 1 to ${Limits.maxPort}, got ${quote(given, 60)}`);
+  if (value === undefined || value === 0) throw configError(line, `Bad port '${plain(given)}'.`);
   return value;
 }
 
@@ -77,8 +74,8 @@ export function time(line: ConfigLine): number | undefined {
   return given.toLowerCase() === "none" ? undefined : seconds(line, given);
 }
 
-/** A time of a line. @throws SshError `misuse` unless the text is a time */
-export function seconds(line: ConfigLine, given: string): number {
+/** A time of a line. @throws SshError `misuse` with `problem`, unless the text is a time */
+export function seconds(line: ConfigLine, given: string, problem = "invalid time value."): number {
   const units: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
   let total = 0;
   let isValid = given !== "" && given.length <= 64 && /^\d+(?:[smhdw]\d+)*[smhdw]?$/i.test(given);
@@ -86,8 +83,7 @@ export function seconds(line: ConfigLine, given: string): number {
     total += Number(digits) * (units[unit.toLowerCase()] ?? 1);
   }
   isValid &&= total <= mostInteger;
-  if (!isValid)
-    throw configError(line, `expected ${line.keyword} to be a time such as 90 or 1m30s, got ${quote(given, 60)}`);
+  if (!isValid) throw configError(line, problem);
   return total;
 }
 
@@ -102,7 +98,7 @@ export function rekeyLimit(line: ConfigLine): SshConfigRekeyLimit {
   const [size = "", period] = words(line);
   only(line, 2, undefined);
   const bytes = size.toLowerCase() === "default" ? 0 : scaled(line, size);
-  if (bytes > 0 && bytes < 16) throw configError(line, `expected RekeyLimit to be at least 16 bytes, got ${bytes}`);
+  if (bytes > 0 && bytes < 16) throw configError(line, "RekeyLimit too small");
   const isTimed = period !== undefined && period.toLowerCase() !== "none";
   return { bytes, seconds: isTimed ? seconds(line, period) : 0 };
 }
@@ -111,14 +107,13 @@ export function rekeyLimit(line: ConfigLine): SshConfigRekeyLimit {
 export function persistence(line: ConfigLine): boolean | number {
   const given = word(line).toLowerCase();
   if (given === "yes" || given === "true") return true;
-  return given === "no" || given === "false" ? false : seconds(line, given);
+  return given === "no" || given === "false" ? false : seconds(line, given, "Bad ControlPersist argument.");
 }
 
 /** Names or patterns of environment variables; `-` before one removes earlier ones. */
 export function variableNames(line: ConfigLine): readonly string[] {
   const names = words(line);
-  if (names.some((name) => name.includes("=")))
-    throw configError(line, "expected names of environment variables, got one with an equals sign");
+  if (names.some((name) => name.includes("="))) throw configError(line, "Invalid environment name.");
   return names;
 }
 
@@ -127,7 +122,7 @@ export function variables(line: ConfigLine): Readonly<Record<string, string>> {
   const result = new Map<string, string>();
   for (const pair of words(line)) {
     const equals = pair.indexOf("=");
-    if (equals <= 0) throw configError(line, "expected SetEnv NAME=value, got an argument without a name or a value");
+    if (equals <= 0) throw configError(line, "Invalid SetEnv.");
     const name = pair.slice(0, equals);
     if (!result.has(name)) result.set(name, pair.slice(equals + 1));
   }
@@ -175,16 +170,12 @@ function scaled(line: ConfigLine, given: string): number {
   const [, amount, unit = ""] = /^(\d{1,15}(?:\.\d{1,15})?)([KMGT]?)$/i.exec(given) ?? [];
   const value = Math.floor(Number(amount) * (factors[unit.toUpperCase()] ?? 1));
   if (amount === undefined || value > Number.MAX_SAFE_INTEGER)
-    throw configError(line, `expected RekeyLimit to be an amount such as 1G, got ${quote(given, 60)}`);
+    throw configError(line, `Bad number '${plain(given)}': Invalid argument`);
   return value;
 }
 
 /** @throws SshError `misuse` if a line has more arguments */
 export function only<Value>(line: ConfigLine, count: number, value: Value): Value {
-  if (line.args.length > count)
-    throw configError(
-      line,
-      `expected the line to end after ${count} argument${count > 1 ? "s" : ""} of ${line.keyword}`,
-    );
+  if (line.args.length > count) throw configError(line, `keyword ${line.keyword} extra arguments at end of line`);
   return value;
 }

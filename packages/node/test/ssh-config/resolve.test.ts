@@ -76,7 +76,7 @@ describe("resolveSshConfig", () => {
     expect(config.settings).toContainEqual({ keyword: "port", file: "command-line", line: 0 });
     for (const [line, message] of [
       ["foo=1", "command-line: line 0: Bad configuration option: foo"],
-      ["Port=x", 'command-line line 0: expected port to be 1 to 65535, got "x"'],
+      ["Port=x", "command-line line 0: Bad port 'x'."],
       ["Port", 'command-line line 0: no argument after keyword "port"'],
       ["Match all", "Host directive not supported as a command-line option"],
     ] as const)

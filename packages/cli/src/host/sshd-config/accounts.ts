@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 export interface Account {
   readonly name: string;
   readonly uid: number;
+  readonly gid: number;
   readonly home: string;
 }
 
@@ -41,8 +42,9 @@ export function systemAccounts(passwd = "/etc/passwd"): Accounts {
 /** passwd(5). A number that getent takes for a user ID finds another name, which is not the one. */
 function findLine(text: string, name: string): Account | undefined {
   const line = text.split("\n").find((one) => one.startsWith(`${name}:`));
-  const [, , uid = "", , , home = ""] = line?.split(":") ?? [];
-  return /^\d{1,10}$/.test(uid) ? { name, uid: Number(uid), home } : undefined;
+  const [, , uid = "", gid = "", , home = ""] = line?.split(":") ?? [];
+  const areNumbers = [uid, gid].every((id) => /^\d{1,10}$/.test(id));
+  return areNumbers ? { name, uid: Number(uid), gid: Number(gid), home } : undefined;
 }
 
 /** The standard output of a program, or nothing if it fails. */

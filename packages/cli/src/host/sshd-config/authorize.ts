@@ -19,7 +19,7 @@ import { type MatchSubject, matchesList, matchesUser } from "./match.ts";
 import type { Settings, SshdConfig } from "./parse.ts";
 import { permissionsOf } from "./permissions.ts";
 import { fileOf, givenValue, isYes, numberOf, textOf, wordsOf } from "./settings.ts";
-import { readUserFile, userPath } from "./user-files.ts";
+import { createUserFiles, type ReadUserFile, userPath } from "./user-files.ts";
 
 /** The parts that a decision needs. */
 export interface SystemPolicy {
@@ -56,12 +56,13 @@ export function authorizeSystemUsers(policy: SystemPolicy): Authorize {
     known.set(connection, found);
     return found;
   };
+  const readUserFile = createUserFiles();
   const authorize = async (attempt: HostLoginAttempt): Promise<HostDecision> => {
     const login = await loginOf(attempt, policy, find);
     if (login === undefined || attempt.method !== "publickey") return false;
     const problem = await keyProblem(attempt, login);
     if (problem !== undefined) return refuse(attempt, problem);
-    const granted = await grantedByKey(attempt, login, policy);
+    const granted = await grantedByKey(attempt, login, policy, readUserFile);
     if (granted === undefined) return false;
     const permissions: Permissions = {
       ...restrict(permissionsOf(login.settings, login.account.uid), granted),
@@ -168,10 +169,15 @@ export function keysNeeded(settings: Settings): number {
 }
 
 /** Returns what the key's line permits, or `undefined` if the user has no such key. */
-async function grantedByKey(attempt: KeyAttempt, login: Login, policy: SystemPolicy): Promise<Permissions | undefined> {
+async function grantedByKey(
+  attempt: KeyAttempt,
+  login: Login,
+  policy: SystemPolicy,
+  readUserFile: ReadUserFile,
+): Promise<Permissions | undefined> {
   const { settings, account } = login;
   const { logger } = policy;
-  const strict = isYes(policy.config.global, "StrictModes");
+  const isStrict = isYes(policy.config.global, "StrictModes");
   const use = {
     ...attempt,
     host: login.subject.address,
@@ -180,7 +186,7 @@ async function grantedByKey(attempt: KeyAttempt, login: Login, policy: SystemPol
   const read = async (name: string): Promise<string | undefined> => {
     const path = userPath(name, account);
     try {
-      return await readUserFile(path, account, strict);
+      return await readUserFile({ path, account, isStrict });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === undefined) logger.write("INFO", message);

@@ -1,11 +1,8 @@
-/** Files in the homes of users, which the users may change: read only as far as they are safe. @module */
-import { constants } from "node:fs";
-import { lstat, open, realpath } from "node:fs/promises";
-import { dirname, isAbsolute, join } from "node:path";
+/** The files of users, which are read with the rights of their users. @module */
+import { type ChildProcess, spawn } from "node:child_process";
+import { isAbsolute, join } from "node:path";
 import type { Account } from "./accounts.ts";
-
-/** Larger files of keys are refused. */
-const maxBytes = 1024 * 1024;
+import { readUserFile, type UserFile } from "./read-user-file.ts";
 
 /** Expands `%h`, `%u`, `%U` and `%%`, and makes a relative name one in the home (sshd_config(5), TOKENS). */
 export function userPath(name: string, { name: user, uid, home }: Account): string {
@@ -19,48 +16,130 @@ export function unknownToken(name: string): string | undefined {
   return [...name.matchAll(/%(.?)/g)].map(([whole]) => whole).find((one) => !/^%[huU%]$/.test(one));
 }
 
+/** Reads files of users. @throws Error as {@link readUserFile} does */
+export type ReadUserFile = (file: UserFile) => Promise<string>;
+
+/** The answer of a process that reads with the rights of a user. */
+type Answer = { readonly text: string } | { readonly message: string; readonly code?: string };
+
+/** A process with the rights of one user. It answers one request at a time. */
+interface Reader {
+  readonly process: ChildProcess;
+  isBusy: boolean;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/** A process is kept for the other requests of a login. */
+const idleMs = 3_000;
+/** A file may be on a network, and its server may not answer. */
+const timeoutMs = 10_000;
+
 /**
- * Reads a file of a user. With `strict`, the file and the folders above it, up to the home, must belong to the user or
- * to root, and others must not be able to write to them (StrictModes).
- *
- * @throws Error with the reason in the words of sshd; ENOENT if there is no such file
+ * Returns a function that reads files as sshd does: with the user ID and the groups of their user. Otherwise a user
+ * could make a link to a file that only root may read, and learn whether a key is in it. Node.js cannot change its user
+ * for a while, so a host of root starts a process that becomes the user for good. Only files of root, and all files if
+ * the host does not run as root, are read by the host itself. `maxReaders` processes run at the same time.
  */
-export async function readUserFile(path: string, account: Account, strict: boolean): Promise<string> {
-  const place = await realpath(path);
-  // A link may lead to a device, and opening one, such as a watchdog, has effects. sshd opens it as the user.
-  if (!(await lstat(place)).isFile()) throw new Error(`User ${account.name} file ${path} is not a regular file`);
-  // Opening a FIFO would block, and a file may be replaced after a check of its name.
-  const file = await open(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
-    const status = await file.stat();
-    if (!status.isFile()) throw new Error(`User ${account.name} file ${path} is not a regular file`);
-    if (strict) {
-      expectSafe(status, account, `file ${path}`);
-      await expectSafeFolders(place, account);
-    }
-    if (status.size > maxBytes) throw new Error(`file ${path} has more than ${maxBytes} bytes`);
-    const text = Buffer.alloc(maxBytes + 1);
-    let size = 0;
+export function createUserFiles(maxReaders = 16): ReadUserFile {
+  const readers = new Map<string, Reader>();
+  const waiting: (() => void)[] = [];
+
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  const end = (key: string, reader: Reader): void => {
+    clearTimeout(reader.idle);
+    if (readers.get(key) === reader) readers.delete(key);
+    reader.process.kill("SIGKILL");
+    wake();
+  };
+
+  /** Returns a process that is not busy, and belongs to the caller. */
+  const take = async (key: string, account: Account): Promise<Reader> => {
     for (;;) {
-      const { bytesRead } = await file.read(text, size, text.length - size, null);
-      if (bytesRead === 0) return text.toString("utf8", 0, size);
-      size += bytesRead;
-      if (size > maxBytes) throw new Error(`file ${path} has more than ${maxBytes} bytes`);
+      const found = readers.get(key);
+      if (found?.isBusy === false) {
+        clearTimeout(found.idle);
+        found.isBusy = true;
+        return found;
+      }
+      if (found === undefined) {
+        const [oldest] = readers.size < maxReaders ? [] : [...readers].filter(([, { isBusy }]) => !isBusy);
+        if (oldest !== undefined) end(...oldest);
+        if (readers.size < maxReaders) {
+          const reader: Reader = { process: startReader(account), isBusy: true, idle: undefined };
+          reader.process.once("close", () => end(key, reader));
+          readers.set(key, reader);
+          return reader;
+        }
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve));
     }
-  } finally {
-    await file.close();
-  }
+  };
+
+  return async (file) => {
+    const { account } = file;
+    if (process.getuid?.() !== 0 || account.uid === 0) return await readUserFile(file);
+    const key = [account.name, account.uid, account.gid].join(":");
+    const reader = await take(key, account);
+    const answer = await ask(reader.process, file);
+    if (answer === undefined) {
+      end(key, reader);
+      throw new Error(`cannot read ${file.path} with the rights of ${account.name}`);
+    }
+    reader.isBusy = false;
+    reader.idle = setTimeout(() => end(key, reader), idleMs).unref();
+    wake();
+    if ("text" in answer) return answer.text;
+    const { message, code } = answer;
+    throw Object.assign(new Error(message), code !== undefined && { code });
+  };
 }
 
-async function expectSafeFolders(place: string, account: Account): Promise<void> {
-  const home = await realpath(account.home).catch(() => undefined);
-  for (let folder = dirname(place); ; folder = dirname(folder)) {
-    expectSafe(await lstat(folder), account, `directory ${folder}`);
-    if (folder === home || folder === dirname(folder)) return;
-  }
+/** Resolves with `undefined` if the process ends, or takes too long. */
+function ask(reader: ChildProcess, file: UserFile): Promise<Answer | undefined> {
+  return new Promise((resolve) => {
+    const done = (answer?: Answer): void => {
+      clearTimeout(timer);
+      reader.off("message", done).off("close", fail).off("error", fail);
+      reader.channel?.unref();
+      resolve(answer);
+    };
+    const fail = (): void => done();
+    const timer = setTimeout(fail, timeoutMs);
+    reader.on("message", done).on("close", fail).on("error", fail);
+    reader.channel?.ref();
+    if (!reader.connected || reader.exitCode !== null) return fail();
+    reader.send(file, (error) => error !== null && fail());
+  });
 }
 
-function expectSafe({ uid, mode }: { readonly uid: number; readonly mode: number }, account: Account, what: string) {
-  if ((uid === 0 || uid === account.uid) && (mode & 0o022) === 0) return;
-  throw new Error(`Authentication refused: bad ownership or modes for ${what}`);
+function startReader({ name, uid, gid }: Account): ChildProcess {
+  // It drops its rights by itself, not by options of `spawn`: these leave out the user's other groups, and a process
+  // that has started with the rights of the user can be changed by the user's other programs.
+  const code = `(${serveFiles})(${readUserFile}, ${JSON.stringify({ name, uid, gid })})`;
+  const child = spawn(process.execPath, ["--eval", code], {
+    cwd: "/",
+    env: {},
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  child.on("error", () => {});
+  child.unref();
+  return child;
+}
+
+/** The program of the process. As {@link readUserFile}, it uses nothing that is outside of it. */
+function serveFiles(read: ReadUserFile, { name, uid, gid }: Pick<Account, "name" | "uid" | "gid">): void {
+  // The types of Node.js lack it.
+  (process as { initgroups?: (user: string, extraGroup: number) => void }).initgroups?.(name, gid);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
+  if (process.getuid?.() !== uid || process.geteuid?.() !== uid || process.getgid?.() !== gid) process.exit(1);
+  process.on("message", (file) => {
+    read(file as UserFile).then(
+      (text) => process.send?.({ text }),
+      ({ message, code }: NodeJS.ErrnoException) => process.send?.({ message, code }),
+    );
+  });
+  process.on("disconnect", () => process.exit(0));
 }
