@@ -133,6 +133,22 @@ describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
     await tunnel.close();
   });
 
+  it("learn no other keys on the connection that has accepted a new key without a question, as ssh", async () => {
+    const lines = ["StrictHostKeyChecking=no", "UpdateHostKeys=yes"];
+    for (const name of ["theirs-new", "ours-new"]) writeFileSync(dir.file(name), "");
+    expect(await ssh("theirs-new", ...lines)).toBe(0);
+    const files = [`UserKnownHostsFile=${dir.file("ours-new")}`, "GlobalKnownHostsFile=none"];
+    const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings: [...base, ...files, ...lines] });
+    const tunnel = new ReverseTunnel(options);
+    await tunnel.connect();
+    // The server answers in order, so a proof would have come before this.
+    await (await tunnel.listen({ port: 0 })).close();
+    await tunnel.close();
+    const [theirs, ours] = ["theirs-new", "ours-new"].map((name) => readFileSync(dir.file(name), "utf8"));
+    expect(ours).toBe(theirs);
+    expect(ours).toMatch(/^\S+ ssh-ed25519 \S+\n$/);
+  });
+
   it("accept any key of this machine with NoHostAuthenticationForLocalhost", async () => {
     const line = "NoHostAuthenticationForLocalhost=yes";
     await expect(connect("127.0.0.1", "none")).rejects.toMatchObject({ code: "hostkey" });
