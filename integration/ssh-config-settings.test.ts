@@ -149,6 +149,17 @@ describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
     expect(ours).toMatch(/^\S+ ssh-ed25519 \S+\n$/);
   });
 
+  it("exchange keys after the login if RekeyLimit is smaller than it, as ssh", async () => {
+    expect(await ssh("plain", "RekeyLimit=16")).toBe(0);
+    const settings = [...base, `UserKnownHostsFile=${dir.file("plain")}`, "RekeyLimit=16"];
+    const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings });
+    const tunnel = new ReverseTunnel(options);
+    await tunnel.connect();
+    await (await tunnel.listen({ port: 0 })).close();
+    expect(tunnel.stats().rekeys).toBeGreaterThan(0);
+    await tunnel.close();
+  });
+
   it("accept any key of this machine with NoHostAuthenticationForLocalhost", async () => {
     const line = "NoHostAuthenticationForLocalhost=yes";
     await expect(connect("127.0.0.1", "none")).rejects.toMatchObject({ code: "hostkey" });
