@@ -1,9 +1,19 @@
 /** Lines of a command line that decide about the connection, with a real sshd. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fromSshConfig, ReverseTunnel } from "@postern/node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePort, type KeyPair, makeKey, missing, run, type Sshd, startSshd, tempDir } from "./harness/index.ts";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  freePort,
+  type KeyPair,
+  launch,
+  makeKey,
+  missing,
+  run,
+  type Sshd,
+  startSshd,
+  tempDir,
+} from "./harness/index.ts";
 
 describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
   const dir = tempDir("postern-settings");
@@ -15,14 +25,23 @@ describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
     key = await makeKey("ed25519", dir.file("id"));
     const authority = await makeKey("ed25519", dir.file("ca"));
     const host = await makeKey("rsa3072", dir.file("host"));
-    await run("ssh-keygen", ["-q", "-s", authority.file, "-h", "-I", "x", "-n", "certified", `${host.file}.pub`]);
+    // sshd presents its first key of a type, or the one that has a certificate, as the client asks for.
+    const first = await makeKey("ed25519", dir.file("first_host"));
+    const second = await makeKey("ed25519", dir.file("second_host"));
+    for (const { file } of [host, second]) {
+      await run("ssh-keygen", ["-q", "-s", authority.file, "-h", "-I", "x", "-n", "certified", `${file}.pub`]);
+    }
     sshd = await startSshd({
       authorizedKeys: [key.publicLine],
       hostKeyTypes: ["ed25519"],
-      config: { HostCertificate: `${dir.file("host")}-cert.pub`, HostKey: host.file },
+      config: {
+        HostCertificate: [`${host.file}-cert.pub`, `${second.file}-cert.pub`],
+        HostKey: [host.file, first.file, second.file],
+      },
     });
     writeFileSync(dir.file("certified"), `@cert-authority certified ${authority.publicLine}\n`);
     writeFileSync(dir.file("plain"), `[127.0.0.1]:${sshd.port} ${host.publicLine}\n`);
+    writeFileSync(dir.file("second"), `[127.0.0.1]:${sshd.port} ${second.publicLine}\n`);
     writeFileSync(dir.file("none"), "");
     base = [`Port=${sshd.port}`, `User=${sshd.user}`, `IdentityFile=${key.file}`, "IdentityAgent=none"];
   });
@@ -79,6 +98,68 @@ describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
     await expect(connect("127.0.0.1", "certified", ...lines)).rejects.toMatchObject({ code: "hostkey" });
   });
 
+  /** Logs in with ssh, and returns its status. */
+  async function ssh(known: string, ...lines: readonly string[]): Promise<string | number> {
+    const settings = [...base, `UserKnownHostsFile=${dir.file(known)}`, "GlobalKnownHostsFile=none", "BatchMode=yes"];
+    const args = [...settings, ...lines].flatMap((line) => ["-o", line]);
+    const process = await launch("ssh", ["-F", "none", ...args, "127.0.0.1", "true"]);
+    return await process.exited;
+  }
+
+  it("ask for certificates though no CA is known, and trust the key of one, as ssh", async () => {
+    expect(await ssh("second")).toBe(0);
+    await expect(connect("127.0.0.1", "second")).resolves.toBe("127.0.0.1");
+    const plain = "HostKeyAlgorithms=ssh-ed25519";
+    expect(await ssh("second", plain)).toBe(255);
+    await expect(connect("127.0.0.1", "second", plain)).rejects.toMatchObject({ code: "hostkey" });
+    const certified = "HostKeyAlgorithms=ssh-ed25519-cert-v01@openssh.com";
+    expect(await ssh("second", certified)).toBe(0);
+    await expect(connect("127.0.0.1", "second", certified)).resolves.toBe("127.0.0.1");
+  });
+
+  it("forget the keys of types that HostKeyAlgorithms leaves out, and learn the others, as ssh", async () => {
+    const known = `${readFileSync(dir.file("second"), "utf8")}${readFileSync(dir.file("plain"), "utf8")}`;
+    const lines = ["HostKeyAlgorithms=ssh-ed25519-cert-v01@openssh.com,ssh-ed25519", "UpdateHostKeys=yes"];
+    const keysOf = (name: string) => readFileSync(dir.file(name), "utf8").trim().split("\n").sort();
+    for (const name of ["theirs", "ours"]) writeFileSync(dir.file(name), known);
+    expect(await ssh("theirs", ...lines)).toBe(0);
+    expect(keysOf("theirs").filter((line) => line.includes(" ssh-rsa "))).toEqual([]);
+    expect(keysOf("theirs")).toHaveLength(2);
+    const files = [`UserKnownHostsFile=${dir.file("ours")}`, "GlobalKnownHostsFile=none"];
+    const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings: [...base, ...files, ...lines] });
+    const tunnel = new ReverseTunnel(options);
+    await tunnel.connect();
+    await vi.waitFor(() => expect(keysOf("ours").map(plainKey)).toEqual(keysOf("theirs").map(plainKey)));
+    await tunnel.close();
+  });
+
+  it("learn no other keys on the connection that has accepted a new key without a question, as ssh", async () => {
+    const lines = ["StrictHostKeyChecking=no", "UpdateHostKeys=yes"];
+    for (const name of ["theirs-new", "ours-new"]) writeFileSync(dir.file(name), "");
+    expect(await ssh("theirs-new", ...lines)).toBe(0);
+    const files = [`UserKnownHostsFile=${dir.file("ours-new")}`, "GlobalKnownHostsFile=none"];
+    const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings: [...base, ...files, ...lines] });
+    const tunnel = new ReverseTunnel(options);
+    await tunnel.connect();
+    // The server answers in order, so a proof would have come before this.
+    await (await tunnel.listen({ port: 0 })).close();
+    await tunnel.close();
+    const [theirs, ours] = ["theirs-new", "ours-new"].map((name) => readFileSync(dir.file(name), "utf8"));
+    expect(ours).toBe(theirs);
+    expect(ours).toMatch(/^\S+ ssh-ed25519 \S+\n$/);
+  });
+
+  it("exchange keys after the login if RekeyLimit is smaller than it, as ssh", async () => {
+    expect(await ssh("plain", "RekeyLimit=16")).toBe(0);
+    const settings = [...base, `UserKnownHostsFile=${dir.file("plain")}`, "RekeyLimit=16"];
+    const { options } = await fromSshConfig("127.0.0.1", { file: "none", settings });
+    const tunnel = new ReverseTunnel(options);
+    await tunnel.connect();
+    await (await tunnel.listen({ port: 0 })).close();
+    expect(tunnel.stats().rekeys).toBeGreaterThan(0);
+    await tunnel.close();
+  });
+
   it("accept any key of this machine with NoHostAuthenticationForLocalhost", async () => {
     const line = "NoHostAuthenticationForLocalhost=yes";
     await expect(connect("127.0.0.1", "none")).rejects.toMatchObject({ code: "hostkey" });
@@ -95,3 +176,8 @@ describe.skipIf(missing("sshd"))("settings of fromSshConfig", () => {
     expect(options.algorithms?.kex?.filter(({ name }) => name.includes("nistp"))).toEqual([]);
   });
 });
+
+/** A line without its comment. */
+function plainKey(line: string): string {
+  return line.split(" ", 3).join(" ");
+}

@@ -46,8 +46,8 @@ export interface DialOptions {
   readonly lookup?: Lookup | undefined;
   /** An IP address of this machine to connect from. Default: the system chooses. */
   readonly localAddress?: string | undefined;
-  /** Called with the address that was connected, before the pipe is returned. */
-  readonly onConnected?: ((address: HostAddress) => void) | undefined;
+  /** Called with the address that was connected, and our own, before the pipe is returned. */
+  readonly onConnected?: ((address: HostAddress, local: Address) => void) | undefined;
 }
 
 /**
@@ -206,7 +206,7 @@ class Race {
     const connected = (): void => {
       socket.off("connect", connected).off("error", failed);
       if (this.#preface !== undefined) socket.write(this.#preface);
-      this.#onConnected?.(at);
+      this.#onConnected?.(at, { host: socket.localAddress ?? "", port: socket.localPort ?? 0 });
       if (this.#tls === undefined) this.#finish(socket);
       else this.#secure(attempt, this.#tls);
     };

@@ -28,8 +28,8 @@ export interface ConnectionOptions {
   /** The software version in our identification line. Default `Postern_<version>`. */
   readonly software?: string;
   /**
-   * When to start a key exchange. Default 1 GiB, 2^31 packets or one hour. At most 64 GiB and 2^31 packets, which the
-   * ciphers need.
+   * When to start a key exchange, once the login is complete. Default 1 GiB, 2^31 packets or one hour. At most 64 GiB
+   * and 2^31 packets, which the ciphers need.
    */
   readonly rekey?: Partial<RekeyLimits>;
   /** Time limit for login, including decisions of the program. Default 60 s. */

@@ -29,6 +29,8 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
       userKeys: options.userKeys,
       version: serverVersion(options),
       rekey: rekeyLimits(options.rekey),
+      // Each key exchange costs the server a signature, so a client may start only a few before it has logged in.
+      peerRekeys: ServerLimits.kexBeforeLogin,
       now: now(),
       tap: options.tap,
       login: serverLogin({
@@ -40,8 +42,6 @@ export async function accept(pipe: BytePipe, options: ServerOptions): Promise<Ss
     });
     return { session, now };
   });
-  // Each key exchange costs the server a signature, so an unauthenticated client may start only a few.
-  session.limitPeerRekeys(ServerLimits.kexBeforeLogin);
   const login = new Login(session, options);
   const connection = new Connection(pipe, session, options, now, (event, self) => login.event(event, self));
   const ended = (error?: unknown): void => login.ended(error ?? new SshError("closed", "the connection was closed"));

@@ -11,7 +11,7 @@ import {
   type AuthServerMachine,
 } from "@postern/auth";
 import { type ConnectionEvent, ConnectionMachine } from "@postern/connection";
-import { type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
+import { type RekeyLimits, type TransportEvent, TransportMachine, type TransportOptions } from "@postern/transport";
 import {
   type Bytes,
   DisconnectReason,
@@ -47,6 +47,13 @@ export type SessionEvent =
   | AuthServerEvent
   | ConnectionEvent;
 
+/** Until the login is complete, we begin no rekey, as in OpenSSH, whose server accepts none until then. */
+const never: RekeyLimits = {
+  bytes: Number.POSITIVE_INFINITY,
+  packets: Number.POSITIVE_INFINITY,
+  ms: Number.POSITIVE_INFINITY,
+};
+
 /** One SSH session without I/O, in either role. The driver and the roles use its transport only through it. */
 export class SessionMachine {
   readonly connection: ConnectionMachine;
@@ -67,7 +74,7 @@ export class SessionMachine {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    const transport = new TransportMachine(options);
+    const transport = new TransportMachine({ ...options, rekey: never });
     const sink: PayloadSink = {
       get writable() {
         return transport.writable && transport.outputSize < Limits.outputHighWater;
@@ -176,11 +183,6 @@ export class SessionMachine {
     this.#transport.signed(signature);
   }
 
-  /** Limits the key exchanges that the peer may start before it has logged in. */
-  limitPeerRekeys(count: number): void {
-    this.#transport.limitPeerRekeys(count);
-  }
-
   /** Starts a key exchange, unless one is running. */
   startRekey(): void {
     this.#transport.startRekey();
@@ -223,7 +225,7 @@ export class SessionMachine {
       if (own !== undefined) {
         if (own.type === "authenticated") {
           this.#at = "open";
-          this.#transport.limitPeerRekeys(Number.POSITIVE_INFINITY);
+          this.#transport.limitRekeys(this.#options.rekey, Number.POSITIVE_INFINITY);
         }
         return own;
       }

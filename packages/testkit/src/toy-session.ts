@@ -70,9 +70,8 @@ export class ToySession {
     this.machine = new SessionMachine(
       role === "client"
         ? { ...shared, role, hostKeys: [], login: { user: "test", methods, signal: undefined } }
-        : { ...shared, role, hostKeys: [toySigner], login },
+        : { ...shared, role, hostKeys: [toySigner], peerRekeys: 2, login },
     );
-    if (role === "server") this.machine.limitPeerRekeys(2);
     this.settle();
   }
 

@@ -16,22 +16,23 @@ type Usage = Pick<RekeyLimits, "bytes" | "packets">;
 
 /** Tracks the age of the keys, or of the exchange in progress. */
 export class RekeySchedule {
+  limits: RekeyLimits;
   /** how many more exchanges the peer may begin */
-  peerRekeys: number = Number.POSITIVE_INFINITY;
-  readonly #limits: RekeyLimits;
+  peerRekeys: number;
   #now: number;
   /** When the keys or the exchange in progress began. `undefined` until the next `tick` sets it. */
   #since: number | undefined;
 
-  constructor(limits: RekeyLimits, now: number) {
-    this.#limits = limits;
+  constructor(limits: RekeyLimits, now: number, peerRekeys: number = Number.POSITIVE_INFINITY) {
+    this.limits = limits;
+    this.peerRekeys = peerRekeys;
     this.#now = now;
     this.#since = now;
   }
 
   /** When `tick` is due. */
   deadline(exchanging: boolean): number {
-    return (this.#since ?? this.#now) + (exchanging ? Limits.kexTimeoutMs : this.#limits.ms);
+    return (this.#since ?? this.#now) + (exchanging ? Limits.kexTimeoutMs : this.limits.ms);
   }
 
   tick(now: number): void {
@@ -51,7 +52,7 @@ export class RekeySchedule {
 
   /** Whether one direction has reached the limit of bytes or packets. */
   isDue(output: Usage, input: Usage): boolean {
-    const { bytes, packets } = this.#limits;
+    const { bytes, packets } = this.limits;
     return output.bytes >= bytes || input.bytes >= bytes || output.packets >= packets || input.packets >= packets;
   }
 

@@ -36,6 +36,8 @@ export interface TransportOptions extends KexOptions {
   /** our identification line without CR LF */
   readonly version: string;
   readonly rekey: RekeyLimits;
+  /** how many key exchanges the peer may begin after the first one; default any number */
+  readonly peerRekeys?: number;
   /** the current time in milliseconds, on the same clock as the argument of `tick` */
   readonly now: number;
   /** a server's algorithms of user keys, for `server-sig-algs` (RFC 8308 section 3.1); default `algorithms.hostKeys` */
@@ -67,7 +69,7 @@ export class TransportMachine {
     this.#writer = new PacketWriter(options.random, tap);
     this.#kex = new KexMachine({ ...options, tap }, this.#reader, this.#writer);
     this.#versionReader = new VersionReader(options.role);
-    this.#schedule = new RekeySchedule(options.rekey, options.now);
+    this.#schedule = new RekeySchedule(options.rekey, options.now, options.peerRekeys);
     // Neither side has to wait for the other's identification (RFC 4253 section 4.2), so KEXINIT follows ours at once.
     this.#writer.sendRaw(utf8(`${options.version}\r\n`));
     tap?.identification({ direction: "sent", line: options.version, size: this.#writer.size });
@@ -188,9 +190,13 @@ export class TransportMachine {
     this.#kex.start();
   }
 
-  /** Sets how many more key exchanges the peer may begin. If it begins another, `next` throws an SshError `limit`. */
-  limitPeerRekeys(count: number): void {
-    this.#schedule.peerRekeys = count;
+  /**
+   * Sets the limits that start a rekey, and how many more key exchanges the peer may begin. If it begins another, `next`
+   * throws an SshError `limit`.
+   */
+  limitRekeys(limits: RekeyLimits, peerRekeys: number): void {
+    this.#schedule.limits = limits;
+    this.#schedule.peerRekeys = peerRekeys;
   }
 
   /**

@@ -146,10 +146,10 @@ describe("an error that is not an SshError, such as one of an algorithm", () => 
   });
 });
 
-describe("limitPeerRekeys", () => {
+describe("limitRekeys", () => {
   it.each([0, 2])("allows the peer %i key exchanges, and ends the connection at the next one", (count) => {
     const { ours, peer } = withRaw("server");
-    ours.limitPeerRekeys(count);
+    ours.limitRekeys(noRekey, count);
     for (let n = 0; n < count; n++) {
       peer.start();
       expect(converse(ours, peer).filter(({ type }) => type === "keys")).toHaveLength(1);
@@ -160,7 +160,7 @@ describe("limitPeerRekeys", () => {
 
   it("does not count the key exchanges that we begin", () => {
     const { ours, peer } = withRaw("server");
-    ours.limitPeerRekeys(0);
+    ours.limitRekeys(noRekey, 0);
     ours.startRekey();
     expect(converse(ours, peer).filter(({ type }) => type === "keys")).toHaveLength(1);
   });

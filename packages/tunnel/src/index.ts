@@ -38,6 +38,7 @@ export {
   type HostKeyUpdate,
   type KnownHostsBackend,
   type KnownHostsOptions,
+  type KnownHostsPolicy,
   type KnownHostsPrimitives,
   type KnownHostsSource,
   type KnownHostsStore,

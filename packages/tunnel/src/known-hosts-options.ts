@@ -118,6 +118,23 @@ export interface KnownHostsPrimitives {
   readonly moreHostKeys?: () => MaybePromise<readonly PublicKeyAlgorithm[]>;
 }
 
+/** Decisions that a configuration of ssh makes, and the options of `knownHosts` leave out. */
+export interface KnownHostsPolicy {
+  /**
+   * The names of the host key algorithms to offer, best first, with those of certificates. A server chooses its key by
+   * them, so a server with two keys of a type may present the one of its certificate. If no CA is known, the key of the
+   * certificate counts. Default: plain keys, and certificates if a CA is known for the host.
+   */
+  readonly hostKeyNames?: readonly string[];
+  /** Returns the algorithms that may verify the signature of a CA. Default: all of the connection. */
+  readonly authorities?: (all: readonly PublicKeyAlgorithm[]) => readonly PublicKeyAlgorithm[];
+  /**
+   * Whether UpdateHostKeys removes known keys of a type that the connection could not use. Default: it keeps them,
+   * because the server may have them, and other programs may use them.
+   */
+  readonly forgets?: (keyType: string) => boolean;
+}
+
 const knownHostsOptions = ["mode", "ask", "hash", "updateHostKeys", "onUpdate"] as const;
 
 /** @throws SshError `misuse` */

@@ -22,9 +22,10 @@ import {
   type HostKeyUpdate,
   type KnownHostsBackend,
   type KnownHostsOptions,
+  type KnownHostsPolicy,
   type KnownHostsPrimitives,
 } from "./known-hosts-options.ts";
-import { planUpdate, proveHostKeys, readAnnouncement } from "./update-host-keys.ts";
+import { isUsable, planUpdate, proveHostKeys, readAnnouncement } from "./update-host-keys.ts";
 
 /** The lines of all texts in order, and those that UpdateHostKeys may change. */
 interface Lines {
@@ -32,11 +33,12 @@ interface Lines {
   readonly users: readonly KnownHostsLine[];
 }
 
-/** Creates a platform's `knownHosts`. @throws SshError `misuse` */
+/** Creates a platform's `knownHosts`, or the check of a configuration, with its policy. @throws SshError `misuse` */
 export function createKnownHosts(
   backend: KnownHostsBackend,
   options: KnownHostsOptions,
   primitives: KnownHostsPrimitives,
+  { hostKeyNames, authorities, forgets }: KnownHostsPolicy = {},
 ): HostKeyVerifier {
   checkKnownHostsOptions(options);
   const { change } = backend;
@@ -46,8 +48,11 @@ export function createKnownHosts(
   }
   const { hmacSha1, sha256, random, moreHostKeys } = primitives;
   const fingerprintOf = createFingerprint(sha256);
-  /** Keys that were stored in accept-new mode are not proved to be the server's, so its other keys are not either. */
-  const unproved = new WeakSet<HostKeyOffer>();
+  /**
+   * Offers whose server's other keys are not learned. Keys that were stored in accept-new mode are not proved to be the
+   * server's, so its other keys are not either. A server that a CA vouches for needs no known keys, as in OpenSSH.
+   */
+  const learnsNothing = new WeakSet<HostKeyOffer>();
 
   const load = async (): Promise<Lines> => {
     try {
@@ -79,7 +84,7 @@ export function createKnownHosts(
         principal: hostKeyAlias,
         authorities: [certificate.signatureKey],
         now: Date.now(),
-        algorithms: hostKeyAlgorithms,
+        algorithms: authorities?.(hostKeyAlgorithms) ?? hostKeyAlgorithms,
       });
       return undefined;
     } catch (error) {
@@ -110,7 +115,7 @@ export function createKnownHosts(
   /** Whether the user, or the mode, accepts a key of a host of which no key is known. */
   const isAccepted = async (offer: HostKeyOffer): Promise<boolean> => {
     if (ask === undefined) {
-      if (mode === "accept-new") unproved.add(offer);
+      if (mode === "accept-new") learnsNothing.add(offer);
       return mode === "accept-new";
     }
     const [name] = namesToLookUp(offer);
@@ -154,9 +159,12 @@ export function createKnownHosts(
       const offered = isDefault ? await addKnown(given, types, hasAuthority) : given;
       // Certificates are of no use without a CA. Built on the algorithms of the connection, they verify as those do.
       const isPlain = offered.every(({ readCertificate }) => readCertificate === undefined);
-      const usable = isPlain && hasAuthority ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
+      const addsCertificates = isPlain && (hasAuthority || hostKeyNames !== undefined);
+      const usable = addsCertificates ? [...offered.map(createCertificateAlgorithm), ...offered] : offered;
       const byName = new Map(usable.map((one) => [one.name, one]));
-      const names = orderHostKeyAlgorithms([...byName.keys()], own, endpoint, hmacSha1);
+      const wanted = hostKeyNames?.filter((name) => byName.has(name)) ?? [];
+      const all = wanted.length > 0 ? wanted : [...byName.keys()];
+      const names = orderHostKeyAlgorithms(all, own, endpoint, hmacSha1);
       return names.map((name) => byName.get(name)).filter((one) => one !== undefined);
     },
     async check(offer) {
@@ -167,7 +175,10 @@ export function createKnownHosts(
         if (since === undefined) return true;
         verdict = since;
       }
-      if (verdict.status === "trusted") return true;
+      if (verdict.status === "trusted") {
+        if (verdict.line.marker !== undefined) learnsNothing.add(offer);
+        return true;
+      }
       const why = problem === undefined ? "" : `; its certificate does not count: ${problem}`;
       throw refusal(explain(verdict, offer, backend, fingerprintOf) + why);
     },
@@ -176,9 +187,9 @@ export function createKnownHosts(
   return {
     ...verifier,
     async updateHostKeys(offer, announcement) {
-      const { host, port, certificate, hostKeyAlgorithms = [], ...rest } = offer;
-      if (certificate !== undefined || unproved.has(offer)) return;
-      const query = { ...rest, host, port };
+      const { host, port, hostKeyAlias, hostKeyAlgorithms = [] } = offer;
+      if (learnsNothing.has(offer)) return;
+      const query = { host, port, hostKeyAlias, key: plainKey(offer) };
       let update: HostKeyUpdate | undefined;
       try {
         const { all, users } = await load();
@@ -187,10 +198,11 @@ export function createKnownHosts(
         const verdict = checkKnownHosts(own, query, hmacSha1);
         if (verdict.status !== "trusted" || verdict.name !== name || !users.includes(verdict.line)) return;
         const keys = readAnnouncement(announcement.data, hostKeyAlgorithms);
+        const canForget = (type: string) => isUsable(type, hostKeyAlgorithms) || forgets?.(type) === true;
         const isRevoked = (key: HostKeyOffer["key"]) =>
           checkKnownHosts(own, { ...query, key }, hmacSha1).status === "revoked";
         if (keys.some(isRevoked)) return;
-        const plan = planUpdate(users, name, keys, hostKeyAlgorithms, hmacSha1);
+        const plan = planUpdate(users, name, keys, canForget, hmacSha1);
         if (plan === undefined) return;
         if (plan.added.length > 0) await proveHostKeys(announcement, plan.added, hostKeyAlgorithms);
         const added = plan.added.map((key) => lineFor(name, key));

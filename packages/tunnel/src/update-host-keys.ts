@@ -50,14 +50,13 @@ export interface HostKeyPlan {
 /**
  * Plans an update, or returns `undefined` if there is nothing to do or OpenSSH would leave it to the user: the name
  * matches a wildcard, a list of more than two names, a CA or a revoked key, or one of the keys is known under another
- * name. Unlike OpenSSH, it keeps keys of types that the connection could not use, because the server may have them, and
- * other programs may use them.
+ * name. Keys that were not announced are removed, if they are of a type that `canForget`.
  */
 export function planUpdate(
   lines: readonly KnownHostsLine[],
   name: string,
   keys: readonly Bytes[],
-  algorithms: readonly PublicKeyAlgorithm[],
+  canForget: (keyType: string) => boolean,
   hmacSha1: HmacSha1,
 ): HostKeyPlan | undefined {
   if (keys.length === 0) return undefined;
@@ -69,12 +68,13 @@ export function planUpdate(
   if (others.some(({ blob }) => has(keys, blob))) return undefined;
   const blobs = matches.map(({ blob }) => blob);
   const added = keys.filter((key) => !has(blobs, key));
-  const old = matches.filter(({ blob }) => !has(keys, blob) && isUsable(keyType(blob), algorithms));
+  const old = matches.filter(({ blob }) => !has(keys, blob) && canForget(keyType(blob)));
   if (others.some(({ blob }) => old.some((one) => equal(one.blob, blob)))) return undefined;
   return added.length + old.length === 0 ? undefined : { added, removed: old.map(({ line }) => line) };
 }
 
-function isUsable(type: string, algorithms: readonly PublicKeyAlgorithm[]): boolean {
+/** Whether a connection with these algorithms could use keys of a type. */
+export function isUsable(type: string, algorithms: readonly PublicKeyAlgorithm[]): boolean {
   return algorithms.some((algorithm) => algorithm.keyType === type);
 }
 

@@ -8,7 +8,12 @@ import { type Bytes, fromHex, toBase64, Writer } from "@postern/wire";
 import { describe, expect, it } from "vitest";
 import type { HostKeyOffer } from "../src/host-key.ts";
 import { createKnownHosts } from "../src/known-hosts.ts";
-import { type HostKeyUpdate, type KnownHostsOptions, portableBackend } from "../src/known-hosts-options.ts";
+import {
+  type HostKeyUpdate,
+  type KnownHostsOptions,
+  type KnownHostsPolicy,
+  portableBackend,
+} from "../src/known-hosts-options.ts";
 
 const [ours, others] = [testHostKey().publicKey, otherHostKey().publicKey];
 const hmacSha1: HmacSha1 = (key, data) => createHmac("sha1", key).update(data).digest();
@@ -18,7 +23,7 @@ function offer(key: Bytes): HostKeyOffer {
   return { ...names, key, fingerprint: "SHA256:x", hostKeyAlgorithms: modernAlgorithms.hostKeys };
 }
 
-function world(options: KnownHostsOptions, lines: string[] = [], hmac = hmacSha1) {
+function world(options: KnownHostsOptions, lines: string[] = [], hmac = hmacSha1, policy: KnownHostsPolicy = {}) {
   const store = {
     load: async () => lines.join("\n"),
     add: async (line: string) => void lines.push(line),
@@ -27,7 +32,7 @@ function world(options: KnownHostsOptions, lines: string[] = [], hmac = hmacSha1
   const random = seededRandom("known hosts");
   const moreHostKeys = () => [ecdsaNistp256, ecdsaNistp384];
   const primitives = { hmacSha1: hmac, sha256, random, moreHostKeys };
-  const verifier = createKnownHosts(portableBackend({ store }), options, primitives);
+  const verifier = createKnownHosts(portableBackend({ store }), options, primitives, policy);
   return { lines, verifier, check: async (key: Bytes) => await verifier.check(offer(key)) };
 }
 
@@ -120,6 +125,31 @@ describe("algorithms of known ECDSA keys", () => {
   });
 });
 
+describe("algorithms of a configuration", () => {
+  const known = formatKnownHostsLine("ssh.example.com", ours);
+  const certificate = "ssh-ed25519-cert-v01@openssh.com";
+  const rsa = ["rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-512"];
+
+  it.each([
+    [
+      "are those of its list, with certificates of unknown CAs",
+      [certificate, "ssh-ed25519"],
+      [certificate, "ssh-ed25519"],
+    ],
+    ["are in its order", ["ssh-ed25519", certificate], ["ssh-ed25519", certificate]],
+    ["are those of known keys first", [...rsa, certificate, "ssh-ed25519"], [certificate, "ssh-ed25519", ...rsa]],
+    [
+      "are those of the connection if that has none of them",
+      ["x"],
+      [certificate, ...rsa.slice(0, 1), "ssh-ed25519", "rsa-sha2-512"],
+    ],
+  ])("%s", async (_what, hostKeyNames, expected) => {
+    const { verifier } = world({}, [known], hmacSha1, { hostKeyNames });
+    const chosen = await verifier.algorithms?.(offer(ours), [sshEd25519, rsaSha2_512]);
+    expect(chosen?.map(({ name }) => name)).toEqual(expected);
+  });
+});
+
 describe("UpdateHostKeys", () => {
   const request = async () => undefined;
   const announcement = (keys: readonly Bytes[]) => {
@@ -170,5 +200,37 @@ describe("UpdateHostKeys", () => {
     const hostKeyAlgorithms = modernAlgorithms.hostKeys.filter(({ keyType }) => keyType === "ssh-ed25519");
     await verifier.updateHostKeys?.({ ...offer(ours), hostKeyAlgorithms }, announcement([ours, rsa]));
     expect(after).toEqual(lines);
+  });
+
+  describe("with a list of HostKeyAlgorithms", () => {
+    const rsa = new Writer()
+      .text("ssh-rsa")
+      .mpint(Uint8Array.of(1, 0, 1))
+      .mpint(new Uint8Array(256).fill(0xff))
+      .finish();
+    const lines = [ours, rsa].map((key) => formatKnownHostsLine("ssh.example.com", key));
+    const hostKeyAlgorithms = modernAlgorithms.hostKeys.filter(({ keyType }) => keyType === "ssh-ed25519");
+    const policy: KnownHostsPolicy = { forgets: (type) => type === "ssh-rsa" };
+
+    it("removes keys of types that it leaves out, though the server has them, as ssh", async () => {
+      const { verifier, lines: after } = world({ updateHostKeys: true }, [...lines], hmacSha1, policy);
+      await verifier.updateHostKeys?.({ ...offer(ours), hostKeyAlgorithms }, announcement([ours, rsa]));
+      expect(after).toEqual(lines.slice(0, 1));
+    });
+
+    it("removes none if the server announces no key that it permits", async () => {
+      const { verifier, lines: after } = world({ updateHostKeys: true }, [...lines], hmacSha1, policy);
+      await verifier.updateHostKeys?.({ ...offer(ours), hostKeyAlgorithms }, announcement([rsa]));
+      expect(after).toEqual(lines);
+    });
+
+    it("removes none if the server does not prove a new key", async () => {
+      const updates: HostKeyUpdate[] = [];
+      const options = { updateHostKeys: true, onUpdate: (update: HostKeyUpdate) => void updates.push(update) };
+      const { verifier, lines: after } = world(options, [...lines], hmacSha1, policy);
+      await verifier.updateHostKeys?.({ ...offer(ours), hostKeyAlgorithms }, announcement([ours, others]));
+      expect(after).toEqual(lines);
+      expect(updates).toMatchObject([{ added: [], removed: [], error: { code: "refused" } }]);
+    });
   });
 });

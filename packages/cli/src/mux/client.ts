@@ -1,10 +1,14 @@
-/** The client of a master: `-O check`, `forward`, `cancel`, `stop` and `exit`, with the words of ssh. @module */
+/**
+ * The client of a master: `-O check`, `forward`, `cancel`, `stop`, `exit`, `conninfo` and `channels`, with the words of
+ * ssh.
+ * @module
+ */
 import { SshError } from "@postern/wire";
 import { MuxDialog } from "./dialog.ts";
 import type { MuxForward } from "./forward.ts";
 
 /** The argument of `-O`, apart from `proxy`. */
-export type MuxCommand = "check" | "forward" | "cancel" | "stop" | "exit";
+export type MuxCommand = "check" | "forward" | "cancel" | "stop" | "exit" | "conninfo" | "channels";
 
 /** Options of {@link runMuxCommand}. */
 export interface MuxCommandOptions {
@@ -22,7 +26,7 @@ export interface MuxCommandOptions {
 
 /** Where a client writes to. */
 export interface MuxOutput {
-  /** the ports that servers chose */
+  /** the ports that servers chose, and information */
   stdout(text: string): void;
   /** the answer to the user */
   stderr(text: string): void;
@@ -53,6 +57,12 @@ async function run(
   switch (command) {
     case "check":
       output.stderr(`Master running (pid=${await dialog.check()})\r\n`);
+      return 0;
+    case "conninfo":
+      output.stdout(await dialog.describe("connection"));
+      return 0;
+    case "channels":
+      output.stdout(await dialog.describe("channels"));
       return 0;
     case "exit":
       await dialog.terminate();

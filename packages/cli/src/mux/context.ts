@@ -18,6 +18,11 @@ export interface MasterContext {
   readonly host: string;
   /** Opens a forwarding. @throws if it cannot be opened; the message goes to the log of the master */
   openForward(forward: MuxForward): Promise<OpenedForward>;
+  /**
+   * Returns a kind of information, `connection` or `channels`, in lines that end with CR LF. `undefined` for another
+   * kind, or while the connection is lost. Default: there is none.
+   */
+  describe?: ((kind: string) => string | undefined) | undefined;
   /** The connection to the server, for clients in proxy mode. `undefined` while it is lost. */
   connection(): SshConnection | undefined;
   /**

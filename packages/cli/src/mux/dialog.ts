@@ -12,6 +12,8 @@ import {
   MuxCloseFwd,
   MuxFailure,
   MuxHello,
+  MuxInfo,
+  MuxInfoRequest,
   type MuxMessage,
   MuxOk,
   MuxOpenFwd,
@@ -22,6 +24,7 @@ import {
   type MuxRequest,
   MuxStopListening,
   MuxTerminate,
+  muxInfo,
   muxVersion,
   readMuxHeader,
   robustProxy,
@@ -35,6 +38,7 @@ export class MuxDialog {
   #end: SshError | undefined;
   #requestId = 0;
   #hasRobustProxy = false;
+  #hasInfo = false;
 
   /**
    * Connects to a control path, and exchanges the versions. As in ssh 10, ConnectTimeout (`timeoutMs`) bounds only this:
@@ -85,6 +89,21 @@ export class MuxDialog {
   async check(): Promise<number> {
     const answer = await this.#request(MuxAliveCheck, {});
     return this.#expect(MuxAlive, answer, "alive check", "mux_client_request_alive").pid;
+  }
+
+  /**
+   * Returns a kind of information about the connection, in lines.
+   * @throws SshError `refused` if the master does not have it
+   */
+  async describe(kind: "connection" | "channels"): Promise<string> {
+    if (!this.#hasInfo) throw new SshError("refused", "mux server does not support info request");
+    const answer = await this.#request(MuxInfoRequest, { kind });
+    const { success, text } = this.#expect(MuxInfo, answer, "info request", "mux_client_request_info");
+    if (success !== 1) throw new SshError("refused", `mux_client_request_info: ${sanitizeText(text)}`);
+    return text
+      .split("\r\n")
+      .map((line) => sanitizeText(line))
+      .join("\r\n");
   }
 
   /** Asks the master to end (section 5). A master that ends without an answer is fine, too. */
@@ -146,7 +165,9 @@ export class MuxDialog {
   async #hello(): Promise<void> {
     this.#write(MuxHello.encode({ version: muxVersion, extensions: [] }));
     const { version, extensions } = MuxHello.decode(await this.#answer());
-    this.#hasRobustProxy = extensions.some((name, index) => index % 2 === 0 && fromUtf8(name) === robustProxy);
+    const names = extensions.filter((_, index) => index % 2 === 0).map(fromUtf8);
+    this.#hasRobustProxy = names.includes(robustProxy);
+    this.#hasInfo = names.includes(muxInfo);
     if (version === muxVersion) return;
     throw new SshError("version", `Unsupported multiplexing protocol version ${version} (expected ${muxVersion})`);
   }

@@ -12,6 +12,8 @@ import {
   MuxCloseFwd,
   MuxFailure,
   MuxHello,
+  MuxInfo,
+  MuxInfoRequest,
   MuxNewSession,
   MuxNewStdioFwd,
   MuxOk,
@@ -22,6 +24,7 @@ import {
   MuxRemotePort,
   MuxStopListening,
   MuxTerminate,
+  muxInfo,
   muxVersion,
   readMuxHeader,
   robustProxy,
@@ -55,7 +58,8 @@ export class MasterClient {
     this.#master = master;
     socket.on("data", this.#received);
     socket.on("end", this.#ended);
-    socket.write(encodeMuxFrame(MuxHello.encode({ version: muxVersion, extensions: [utf8(robustProxy), utf8("")] })));
+    const extensions = [robustProxy, "", muxInfo, "0"].map(utf8);
+    socket.write(encodeMuxFrame(MuxHello.encode({ version: muxVersion, extensions })));
     socket.resume();
   }
 
@@ -118,6 +122,8 @@ export class MasterClient {
         if (!(await this.#allows(requestId, `Terminate shared connection to ${host}? `))) return;
         await this.#send(MuxOk.encode({ requestId }));
         return this.#context.exit();
+      case MuxInfoRequest.type:
+        return await this.#describe(requestId, MuxInfoRequest.decode(message).kind);
       case MuxProxy.type:
         MuxProxy.decode(message);
         return await this.#proxy(requestId);
@@ -169,6 +175,12 @@ export class MasterClient {
       this.#context.log("error", `cancelling a forwarding failed: ${(error as Error).message}`);
       await this.#fail(requestId, forward?.type === "remote" ? "port not in permitted opens" : "port not found");
     }
+  }
+
+  async #describe(requestId: number, kind: string): Promise<void> {
+    const text = this.#context.describe?.(kind);
+    const refusal = { success: 0, text: "info request type not supported" };
+    await this.#send(MuxInfo.encode({ requestId, ...(text === undefined ? refusal : { success: 1, text }) }));
   }
 
   async #proxy(requestId: number): Promise<void> {

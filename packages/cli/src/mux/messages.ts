@@ -93,6 +93,9 @@ export interface MuxForwardFields {
  */
 export const robustProxy = "robust-proxy@postern";
 
+/** The extension of masters that answer {@link MuxInfoRequest}. Its value is the version, `0`. */
+export const muxInfo = "info";
+
 /** Section 1 */
 export const MuxHello: MuxMessage<MuxHelloFields> = /* @__PURE__ */ muxMessage(0x0000_0001, "MUX_MSG_HELLO", {
   version: uint32,
@@ -171,6 +174,18 @@ export const MuxProxyReply: MuxMessage<MuxRequest> = /* @__PURE__ */ muxMessage(
   "MUX_S_PROXY",
   requestFields,
 );
+/**
+ * A kind of information: `connection` or `channels`. ssh 10.6 sends it, and its PROTOCOL.mux lacks it. Its masters have
+ * the extension {@link muxInfo}.
+ */
+export const MuxInfoRequest: MuxMessage<MuxRequest & { readonly kind: string }> = /* @__PURE__ */ muxMessage(
+  0x2000_0001,
+  "MUX_C_EXT_INFO",
+  { requestId: uint32, kind: text },
+);
+/** The answer to {@link MuxInfoRequest}: 1 and the information, or 0 and the reason. */
+export const MuxInfo: MuxMessage<MuxRequest & { readonly success: number; readonly text: string }> =
+  /* @__PURE__ */ muxMessage(0x9000_0001, "MUX_S_EXT_INFO", { requestId: uint32, success: uint32, text });
 /** Section 10 */
 export const MuxOk: MuxMessage<MuxRequest> = /* @__PURE__ */ muxMessage(0x8000_0001, "MUX_S_OK", requestFields);
 /** Section 10 */

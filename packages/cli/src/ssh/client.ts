@@ -12,8 +12,9 @@ import type { Master } from "../mux/context.ts";
 import type { MuxForward } from "../mux/forward.ts";
 import { createHostKeyReport, type Prompts } from "../terminal/index.ts";
 import type { SshCommandLine } from "./command-line.ts";
+import { describeConnection } from "./connection-info.ts";
 import { createDebugTap } from "./debug-tap.ts";
-import { createDialer } from "./dial.ts";
+import { createDialer, type Dialer } from "./dial.ts";
 import { createForwarder, type Forwarder, forwardsOfConfig } from "./forwardings.ts";
 import { createHostKeyUpdates, type HostKeyUpdates } from "./host-key-updates.ts";
 import { runLocalCommand } from "./local-command.ts";
@@ -61,6 +62,8 @@ class Client {
   readonly #environment: Readonly<Record<string, string>>;
   readonly #context: () => MessageContext;
   readonly #updates: HostKeyUpdates;
+  readonly #dialer: Dialer;
+  #openedAt = 0;
   readonly #ended = deferred<number>();
   #master: Master | undefined;
   /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
@@ -78,6 +81,7 @@ class Client {
     environment: Readonly<Record<string, string>>,
     context: () => MessageContext,
     updates: HostKeyUpdates,
+    dialer: Dialer,
   ) {
     this.#plan = plan;
     this.#tunnel = tunnel;
@@ -86,6 +90,10 @@ class Client {
     this.#environment = environment;
     this.#context = context;
     this.#updates = updates;
+    this.#dialer = dialer;
+    tunnel.addEventListener("state", ({ state }) => {
+      if (state === "open") this.#openedAt = performance.now();
+    });
   }
 
   static async create(plan: ClientPlan): Promise<Client> {
@@ -170,7 +178,7 @@ class Client {
       permitRemoteOpen: settings.permitRemoteOpen,
     });
     const forwards = settings.clearsForwardings ? [] : forwardsOfConfig(config);
-    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context, updates);
+    return new Client(plan, tunnel, forwarder, forwards, sessionEnvironment(config), context, updates, dialer);
   }
 
   async run(): Promise<number> {
@@ -309,6 +317,7 @@ class Client {
         host: this.#plan.line.destination ?? "",
         openForward: (forward) => this.#forwarder.open(forward),
         connection: () => this.#tunnel.connection,
+        describe: (kind) => this.#describe(kind),
         stopped: () => {
           this.#isStopped = true;
         },
@@ -317,6 +326,15 @@ class Client {
         ...(asks && { confirm: (question) => prompts.askPermission(question) }),
       },
     });
+  }
+
+  #describe(kind: string): string | undefined {
+    const { connection } = this.#tunnel;
+    if (connection === undefined) return undefined;
+    const { local, address: remote } = this.#dialer;
+    const { rekeyLimit } = this.#plan.config;
+    const ageMs = performance.now() - this.#openedAt;
+    return describeConnection(kind, { connection, local, remote, ageMs, rekeyLimit });
   }
 
   /** Resolves with 255 once the master has stopped, or ControlPersist is over, and nothing uses the connection. */

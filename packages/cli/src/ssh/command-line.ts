@@ -67,9 +67,11 @@ export interface SshCommandLine {
 }
 
 /** The commands of -O. */
-export type ControlCommand = "check" | "forward" | "cancel" | "exit" | "stop" | "proxy";
+export type ControlCommand = "check" | "forward" | "cancel" | "exit" | "stop" | "proxy" | "conninfo" | "channels";
 
-const controlCommands: readonly string[] = ["check", "forward", "cancel", "exit", "stop", "proxy"];
+const controlCommands: readonly string[] = [
+  ...["check", "forward", "cancel", "exit", "stop", "proxy", "conninfo", "channels"],
+];
 
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 

@@ -29,6 +29,8 @@ export interface DialerOptions {
 export interface Dialer {
   /** the address and port of the last connection, or `UNKNOWN` and 65535 as in ssh if a command leads there */
   readonly address: Endpoint;
+  /** our side of it; `undefined` if a command leads there */
+  readonly local: Endpoint | undefined;
   dial(server: Endpoint, call: DialCall): Promise<BytePipe>;
 }
 
@@ -38,7 +40,11 @@ export class DialError extends SshError {}
 /** Creates the function that connects. Its errors are {@link DialError}s. */
 export function createDialer(options: DialerOptions): Dialer {
   const { log, connectTimeout = 0, connectionAttempts } = options;
-  const dialer = { address: { host: "UNKNOWN", port: 65_535 } as Endpoint, dial };
+  const dialer: { -readonly [Name in keyof Dialer]: Dialer[Name] } = {
+    address: { host: "UNKNOWN", port: 65_535 },
+    local: undefined,
+    dial,
+  };
   return dialer;
 
   async function dial(server: Endpoint, call: DialCall): Promise<BytePipe> {
@@ -76,8 +82,9 @@ export function createDialer(options: DialerOptions): Dialer {
           signal,
           timeoutMs,
           ...(localAddress !== undefined && { localAddress }),
-          onConnected: ({ address }) => {
+          onConnected: ({ address }, local) => {
             dialer.address = { host: address, port };
+            dialer.local = local;
           },
           lookup: (name) => addressesOf(name, familyOf(localAddress, family)),
         },

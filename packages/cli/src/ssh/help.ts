@@ -96,8 +96,8 @@ const master: readonly OptionHelp[] = [
   {
     short: "O",
     argument: "command",
-    completes: ["check", "forward", "cancel", "exit", "stop"],
-    text: "Controls a connection that is shared: check, forward, cancel, exit or stop.",
+    completes: ["check", "forward", "cancel", "exit", "stop", "conninfo", "channels"],
+    text: "Controls a connection that is shared: check, forward, cancel, exit, stop, conninfo or channels.",
   },
 ];
 

@@ -1,6 +1,7 @@
 /** The program of a connection: a command, a shell, a subsystem, or `-W`. @module */
 import type { PtyOptions, SessionProgram, SshConnection } from "@postern/ssh";
 import { createEscapes, openTerminal, type Terminal } from "../terminal/index.ts";
+import { describeChannels } from "./connection-info.ts";
 import { logLevels, type SshLog } from "./log.ts";
 import { ClientError } from "./messages.ts";
 import { type RunningSession, startSession } from "./session.ts";
@@ -129,8 +130,7 @@ function escapeActions(
     suspend() {
       void terminal?.suspend();
     },
-    connections: () =>
-      `The following connections are open:\r\n  ${connection.channelCount} channels, forwardings included\r\n`,
+    connections: () => describeChannels(connection),
     sendBreak: () => session()?.sendBreak(1000),
     rekey: () => connection.rekey(),
     changeLogLevel(step) {

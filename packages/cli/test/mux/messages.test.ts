@@ -7,7 +7,7 @@ import { decodeForward, encodeForward } from "../../src/mux/forward-fields.ts";
 import { createMuxReader, encodeMuxFrame, maxMuxMessage } from "../../src/mux/frames.ts";
 import * as messages from "../../src/mux/messages.ts";
 
-const { MuxAlive, MuxHello, MuxNewSession, MuxOpenFwd, readMuxHeader } = messages;
+const { MuxAlive, MuxHello, MuxInfo, MuxInfoRequest, MuxNewSession, MuxOpenFwd, readMuxHeader } = messages;
 
 /** Section 11 without the messages of open sessions, and the two numbers that it lacks (mux.c). */
 const numbers = {
@@ -26,6 +26,9 @@ const numbers = {
   MUX_S_ALIVE: 0x80000005,
   MUX_S_REMOTE_PORT: 0x80000007,
   MUX_S_PROXY: 0x8000000f,
+  // Those of ssh 10.6, which section 11 lacks.
+  MUX_C_EXT_INFO: 0x20000001,
+  MUX_S_EXT_INFO: 0x90000001,
 };
 
 const host = fc.option(fc.stringMatching(/^[a-z*.]{1,9}$/), { nil: undefined });
@@ -48,6 +51,18 @@ describe("the messages", () => {
       typeof one === "object" ? [[one.name, one.type] as const] : [],
     );
     expect(Object.fromEntries(ours)).toEqual(numbers);
+  });
+
+  it("have the bytes that ssh 10.6 sends for -O conninfo, and that its master answers", () => {
+    expect(toHex(encodeMuxFrame(MuxInfoRequest.encode({ requestId: 0, kind: "connection" })))).toBe(
+      "00000016200000010000 00000000000a636f6e6e656374696f6e".replace(" ", ""),
+    );
+    const refusal = "9000000100000007000000000000001f696e666f20726571756573742074797065206e6f7420737570706f72746564";
+    const text = "info request type not supported";
+    expect(MuxInfo.decode(fromHex(refusal))).toEqual({ requestId: 7, success: 0, text });
+    expect(toHex(MuxInfo.encode({ requestId: 7, success: 0, text }))).toBe(refusal);
+    const hello = "000000010000000400000004696e666f0000000130";
+    expect(MuxHello.decode(fromHex(hello)).extensions).toEqual([messages.muxInfo, "0"].map(utf8));
   });
 
   it("have the bytes that ssh sends", () => {

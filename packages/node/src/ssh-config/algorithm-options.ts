@@ -1,5 +1,6 @@
 /** Ciphers, MACs, KexAlgorithms and HostKeyAlgorithms: those that we have, too. @module */
-import type { Algorithms } from "@postern/crypto";
+import { type Algorithms, plainName } from "@postern/crypto";
+import { createCertificateAlgorithm } from "@postern/keys";
 import { compatibleAlgorithms } from "../algorithm-sets.ts";
 import { type SshConfigAlgorithms, selectAlgorithms } from "./algorithm-lists.ts";
 import { configError, quoteFree } from "./config-line.ts";
@@ -14,6 +15,16 @@ const specNames = {
 } as const;
 
 /**
+ * Returns the names of HostKeyAlgorithms, best first, with those of certificates, as ssh: certificates come first unless
+ * the list says otherwise.
+ */
+export function hostKeyNamesOf({ config }: Pick<Resolution, "config">): readonly string[] {
+  const { hostKeys } = compatibleAlgorithms;
+  const known = [...hostKeys.map(createCertificateAlgorithm), ...hostKeys].map(({ name }) => name);
+  return config.hostKeyAlgorithms === undefined ? known : selectAlgorithms(config.hostKeyAlgorithms, known, known);
+}
+
+/**
  * Returns the algorithms of the configuration. The defaults are {@link compatibleAlgorithms}, because ssh offers them,
  * too.
  *
@@ -24,7 +35,7 @@ export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" |
   const ciphers = select("ciphers", all.ciphers);
   return {
     kex: select("kexAlgorithms", all.kex),
-    hostKeys: select("hostKeyAlgorithms", all.hostKeys),
+    hostKeys: hostKeys(),
     ciphers,
     // An AEAD needs no MAC.
     macs: select(
@@ -33,6 +44,13 @@ export function algorithmsOf({ config, positionOf }: Pick<Resolution, "config" |
       ciphers.every(({ isAead }) => isAead),
     ),
   };
+
+  /** Plain ones. The check of host keys makes those of certificates of them. */
+  function hostKeys(): Algorithms["hostKeys"] {
+    const names = new Set(hostKeyNamesOf({ config }).map((name) => plainName(name) ?? name));
+    const selected = [...names].flatMap((name) => all.hostKeys.find((one) => one.name === name) ?? []);
+    return selected.length > 0 ? selected : select("hostKeyAlgorithms", all.hostKeys);
+  }
 
   function select<Algorithm extends { readonly name: string }>(
     name: "ciphers" | "macs" | "kexAlgorithms" | "hostKeyAlgorithms",

@@ -3,7 +3,7 @@ import type { AuthMethod, MaybePromise } from "@postern/auth";
 import { checkOptions } from "@postern/ssh";
 import type { TunnelOptions, UnknownHostKey } from "@postern/tunnel";
 import { expectType } from "@postern/wire";
-import { algorithmsOf } from "./algorithm-options.ts";
+import { algorithmsOf, hostKeyNamesOf } from "./algorithm-options.ts";
 import { configError } from "./config-line.ts";
 import { dialOf, type SshConfigDial } from "./dial.ts";
 import { environmentOf, forwardsOf, type SshConfigForward } from "./forward-options.ts";
@@ -170,6 +170,8 @@ function knownHostsPlan(resolution: Resolution, options: FromSshConfigOptions): 
     hash: config.hashKnownHosts,
     updateHostKeys: config.updateHostKeys === "yes",
     requiredRsaBits: config.requiredRSASize,
+    hostKeyNames: hostKeyNamesOf(resolution),
+    choseHostKeys: config.hostKeyAlgorithms !== undefined,
     ...(config.caSignatureAlgorithms && { authorities: config.caSignatureAlgorithms }),
     ...(acceptsLocalhost(config) && { acceptsAny: true }),
     ...(!isNone(revokedHostKeys) && { revokedHostKeys: revokedHostKeys as string }),

@@ -7,10 +7,12 @@ import {
   type HostKeyOffer,
   type HostKeyVerifier,
   type KnownHostsBackend,
+  type KnownHostsPolicy,
   portableBackend,
 } from "@postern/tunnel";
 import { SshError, toBase64 } from "@postern/wire";
 import { agent } from "../agent.ts";
+import { compatibleAlgorithms } from "../algorithm-sets.ts";
 import { sha256 } from "../algorithms.ts";
 import { commandPipe } from "../command.ts";
 import { reasonOf } from "../dial.ts";
@@ -34,7 +36,12 @@ export const nodeParts: SshConfigParts = {
 };
 
 function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
-  const { files, globalFiles, mode, ask, hash, updateHostKeys, revokedHostKeys, command } = plan;
+  const { files, globalFiles, mode, ask, hash, updateHostKeys, revokedHostKeys, command, hostKeyNames } = plan;
+  const policy: KnownHostsPolicy = {
+    hostKeyNames,
+    authorities: (all) => authoritiesOf(plan, all),
+    forgets: (keyType) => plan.choseHostKeys && compatibleAlgorithms.hostKeys.some((one) => one.keyType === keyType),
+  };
   const base = files.length > 0 ? fileBackend(files, globalFiles) : memoryBackend(globalFiles);
   /** Adds the lines of KnownHostsCommand. */
   const create = (lines?: () => Promise<string>) => {
@@ -43,14 +50,13 @@ function createVerifier(plan: KnownHostsPlan): HostKeyVerifier {
       ...(lines ? [{ file: undefined, text: await lines(), isUsers: false }] : []),
     ];
     const options = { mode, hash, updateHostKeys: updateHostKeys && command === undefined, ...(ask && { ask }) };
-    return createKnownHosts({ ...base, load }, options, primitives);
+    return createKnownHosts({ ...base, load }, options, primitives, policy);
   };
   // As OpenSSH: without the lines that put algorithms in order, there is no order. The keys are asked for again.
   const verifier = create(command && (() => command().catch(() => "")));
   return {
     ...verifier,
-    async check(given) {
-      const offer = { ...given, hostKeyAlgorithms: authoritiesOf(plan, given.hostKeyAlgorithms ?? []) };
+    async check(offer) {
       if (plan.acceptsAny) return true;
       refuseShort(plan, offer);
       if (revokedHostKeys !== undefined) await refuseRevoked(revokedHostKeys, offer.key, offer.host);

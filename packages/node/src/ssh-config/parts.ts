@@ -19,6 +19,10 @@ export interface KnownHostsPlan {
   readonly updateHostKeys: boolean;
   /** RSA keys with fewer bits are refused. */
   readonly requiredRsaBits: number;
+  /** the algorithms of HostKeyAlgorithms that we have, best first, with those of certificates */
+  readonly hostKeyNames: readonly string[];
+  /** Whether the user has chosen them. UpdateHostKeys then removes keys of types that they leave out, as ssh does. */
+  readonly choseHostKeys: boolean;
   /** the signature algorithms of CAs; default: all */
   readonly authorities?: SshConfigAlgorithms;
   /** Accepts every key, of a host that is this machine. */

@@ -79,6 +79,8 @@ describe("fromSshConfig", () => {
       mode: "strict",
       hash: false,
       requiredRsaBits: 1024,
+      hostKeyNames: expect.any(Array),
+      choseHostKeys: false,
       updateHostKeys: true,
     });
     expect({ forwards, environment, unused }).toEqual({ forwards: [], environment: {}, unused: [] });
@@ -252,6 +254,8 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
       mode: "strict",
       hash: true,
       requiredRsaBits: 1024,
+      hostKeyNames: expect.any(Array),
+      choseHostKeys: false,
       updateHostKeys: false,
       revokedHostKeys: `${world.home}/revoked`,
       command: expect.any(Function),
@@ -316,6 +320,23 @@ RevokedHostKeys ~/revoked\nKnownHostsCommand /bin/keys %H\n`;
     expect(lists.kex?.slice(0, 2)).toEqual(["ecdh-sha2-nistp256", "ecdh-sha2-nistp384"]);
     await expect(names("Ciphers 3des-cbc\n")).rejects.toThrow(/line 1: Bad SSH2 cipher spec '3des-cbc'\.$/);
     expect((await names("Ciphers aes256-gcm@openssh.com\nMACs umac-64@openssh.com\n")).macs).not.toEqual([]);
+  });
+
+  it("offers certificates of hosts before plain keys, or those of HostKeyAlgorithms in its order, as ssh", async () => {
+    const plan = async (text: string) => hostKeyOf((await ask("x", text)).options) as KnownHostsPlan;
+    const { hostKeyNames, choseHostKeys } = await plan("");
+    expect([hostKeyNames.at(0), hostKeyNames.at(6), choseHostKeys]).toEqual([
+      "ssh-ed25519-cert-v01@openssh.com",
+      "ssh-ed25519",
+      false,
+    ]);
+    const own = "HostKeyAlgorithms ssh-rsa,rsa-sha2-256,ssh-ed25519-cert-v01@openssh.com,ssh-ed25519";
+    expect(await plan(`${own}\n`)).toMatchObject({
+      hostKeyNames: ["rsa-sha2-256", "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"],
+      choseHostKeys: true,
+    });
+    const { algorithms } = (await ask("x", "HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com\n")).options;
+    expect(algorithms?.hostKeys?.map(({ name }) => name)).toEqual(["ssh-ed25519"]);
   });
 
   it("maps times and limits", async () => {
