@@ -1,5 +1,5 @@
 /** The runner: `npm run bench -- --help` @module */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { cpus, loadavg, release } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,8 +15,9 @@ import { logins } from "./metrics-logins.ts";
 import { memory } from "./metrics-memory.ts";
 import { longWay, startUp } from "./metrics-start.ts";
 import type { MicroRow } from "./micro.ts";
-import { writePlots } from "./plots/plots.ts";
-import { type Failure, markdown, type Row, type Sample, table } from "./report.ts";
+import { intoReadme, type Machine, report } from "./page.ts";
+import { plotsOf, writePlots } from "./plots/plots.ts";
+import type { Failure, Sample } from "./report.ts";
 import { type Contest, progress, type Run, runRounds } from "./rounds.ts";
 import { type Stage, startStage } from "./stage.ts";
 
@@ -108,7 +109,9 @@ export async function main(folder: string): Promise<void> {
       : [];
   const machine = await describeMachine(load);
   const seconds = Math.round((Date.now() - began) / 1000);
-  const common = { machine, seconds, samples, failures, quick: options.quick };
+  const titles = Object.fromEntries([...found.clients, ...foundHosts.hosts].map(({ name, title }) => [name, title]));
+  const plots = options.readme ? plotsOf({ samples, micro, titles }) : [];
+  const common = { machine, seconds, samples, failures, plots, quick: options.quick };
   const reports: Record<string, string> = {};
   if (options.metrics.length > 0 || options.micro) {
     const versions = Object.fromEntries(found.clients.map(({ title, version }) => [title, version]));
@@ -132,8 +135,7 @@ export async function main(folder: string): Promise<void> {
   for (const text of Object.values(reports)) console.log(`${text}\n`);
   if (options.readme) {
     intoReadme(join(folder, "README.md"), reports);
-    const titles = Object.fromEntries([...found.clients, ...foundHosts.hosts].map(({ name, title }) => [name, title]));
-    writePlots(join(folder, "plots"), { samples, micro, titles });
+    writePlots(join(folder, "plots"), plots);
   }
   if (options.json !== undefined) {
     const absent = [...found.absent, ...foundHosts.absent];
@@ -206,16 +208,6 @@ function natural(name: string, text: string): number {
   throw new Error(`expected --${name} to be a positive integer, got '${text}'`);
 }
 
-interface Machine {
-  readonly date: string;
-  readonly processor: string;
-  readonly cores: number;
-  readonly system: string;
-  readonly node: string;
-  readonly sshd: string;
-  readonly load: number;
-}
-
 async function describeMachine(load: number): Promise<Machine> {
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -229,77 +221,4 @@ async function describeMachine(load: number): Promise<Machine> {
       )?.[0] ?? "?",
     load,
   };
-}
-
-interface Report {
-  readonly machine: Machine;
-  readonly seconds: number;
-  readonly quick: boolean;
-  readonly samples: readonly Sample[];
-  readonly failures: readonly Failure[];
-  readonly micro: readonly MicroRow[];
-  readonly versions: Readonly<Record<string, string>>;
-  readonly absent: readonly string[];
-  readonly metrics: readonly { readonly name: string; readonly title: string }[];
-  readonly rows: readonly Row[];
-  /** The title of the first column. */
-  readonly rowTitle: string;
-  readonly bases: { readonly names: readonly string[]; readonly titles: string };
-}
-
-function report(given: Report): string {
-  const { machine, seconds, quick, samples, failures, micro, versions, absent, metrics, rows, rowTitle, bases } = given;
-  const { date, processor, cores, system, node, sshd, load } = machine;
-  const lines = [
-    `${date}, ${processor}, ${cores} cores, ${system}, Node.js ${node}, sshd ${sshd}; ${seconds} s${quick ? " (--quick)" : ""}; load average before it ${load.toFixed(1)}`,
-    Object.entries(versions)
-      .map(([title, version]) => `${title}: ${version}`)
-      .join("; "),
-    `Median ±half of the range (${bases.titles}, of the same rounds).`,
-    ...absent.map((line) => `Not measured: ${line}`),
-  ];
-  for (const { name, title } of metrics) {
-    const own = samples.filter(({ metric }) => metric === name);
-    if (own.length === 0) continue;
-    lines.push("", `### ${title} (${name})`);
-    for (const one of new Set(own.map((sample) => sample.case))) {
-      const ofCase = own.filter((sample) => sample.case === one);
-      lines.push("", one, "", table(ofCase, rows, rowTitle, bases.names));
-    }
-  }
-  if (micro.length > 0) lines.push("", "### Parts alone (micro)", "", microTable(micro));
-  const failed = failures.filter(({ metric }) => metrics.some(({ name }) => name === metric));
-  if (failed.length > 0) {
-    lines.push("", "### Failed", "");
-    for (const { metric, case: one, client, round, reason } of failed) {
-      lines.push(`- ${metric}, ${one}, ${client}, round ${round + 1}: ${reason.split("\n").join(" / ")}`);
-    }
-  }
-  return lines.join("\n");
-}
-
-/** Replaces the sections with the tables of the previous run. */
-function intoReadme(file: string, sections: Readonly<Record<string, string>>): void {
-  let text = readFileSync(file, "utf8");
-  for (const [heading, body] of Object.entries(sections)) {
-    const [before = "", ...rest] = text.split(`\n## ${heading}\n`);
-    const next = rest.join("").search(/^## /m);
-    const after = next === -1 ? "" : `\n${rest.join("").slice(next)}`;
-    text = `${before.trimEnd()}\n\n## ${heading}\n\n${body}\n${after}`;
-  }
-  writeFileSync(file, text);
-}
-
-function microTable(rows: readonly MicroRow[]): string {
-  return markdown(
-    ["Part", "bytes", "with", "us each", "MB/s", "repeated"],
-    rows.map(({ part, size, implementation, us, count }) => [
-      part,
-      String(size),
-      implementation,
-      us.toFixed(us < 10 ? 2 : 0),
-      (size / us).toFixed(0),
-      String(count),
-    ]),
-  );
 }

@@ -14,73 +14,83 @@ export interface Plotted {
   readonly titles: Readonly<Record<string, string>>;
 }
 
-/** Writes the plots. Those without figures in this run stay as they are. */
-export function writePlots(folder: string, plotted: Plotted): void {
-  mkdirSync(folder, { recursive: true });
-  for (const [name, text] of plotsOf(plotted)) writeFileSync(join(folder, name), text);
+export interface Plot {
+  readonly file: string;
+  /** The metric whose figures it shows. */
+  readonly metric: string;
+  readonly title: string;
+  /** The SVG document. */
+  readonly text: string;
 }
 
-/** Returns the documents by file name. */
-export function plotsOf(plotted: Plotted): ReadonlyMap<string, string> {
-  const plots = new Map<string, string>();
-  const add = (name: string, text: string | undefined): void => {
-    if (text !== undefined) plots.set(`${name}.svg`, text);
-  };
+/** Writes the plots. */
+export function writePlots(folder: string, plots: readonly Plot[]): void {
+  mkdirSync(folder, { recursive: true });
+  for (const { file, text } of plots) writeFileSync(join(folder, file), text);
+}
+
+/** Returns the plots of all metrics that the run has measured. */
+export function plotsOf(plotted: Plotted): readonly Plot[] {
   const throughput = { unit: "MB/s", columns: /MB\/s$/ };
-  add("clients", bars(plotted, { metric: "bulk", title: "One connection, AES-256-GCM, by client", ...throughput }));
-  add("runtimes", bars(plotted, { metric: "runtimes", title: "One connection, by runtime", ...throughput }));
-  add(
-    "hosts",
-    bars(plotted, { metric: "host-bulk", title: "One tunnel of ssh -R, AES-256-GCM, by host", ...throughput }),
-  );
-  for (const direction of ["up", "down"] as const) {
-    add(
-      `cost-by-connections-${direction}`,
-      lines(plotted, {
-        metric: "growth",
-        title: `The same bytes over more connections, ${direction}`,
-        unit: "client CPU, ms per MB",
-        sizes: "connections",
-        columns: new RegExp(`^(\\d+) ${direction}$`),
-        isLogarithmic: true,
-      }),
-    );
-  }
-  add("cost-by-size", costBySize(plotted.micro));
-  add(
-    "memory-by-connections",
+  const growth = {
+    metric: "growth",
+    unit: "client CPU, ms per MB",
+    sizes: "connections",
+  };
+  return [
+    bars(plotted, {
+      file: "clients.svg",
+      metric: "bulk",
+      title: "One connection with AES-256-GCM, by client",
+      ...throughput,
+    }),
+    bars(plotted, { file: "runtimes.svg", metric: "runtimes", title: "One connection, by runtime", ...throughput }),
+    bars(plotted, {
+      file: "hosts.svg",
+      metric: "host-bulk",
+      title: "One tunnel of ssh -R with AES-256-GCM, by host",
+      ...throughput,
+    }),
     lines(plotted, {
+      ...growth,
+      file: "cost-by-connections-up.svg",
+      title: "The same bytes over more connections, up",
+      columns: /^(\d+) up$/,
+    }),
+    lines(plotted, {
+      ...growth,
+      file: "cost-by-connections-down.svg",
+      title: "The same bytes over more connections, down",
+      columns: /^(\d+) down$/,
+    }),
+    costBySize(plotted.micro),
+    lines(plotted, {
+      file: "memory-by-connections.svg",
       metric: "memory",
       title: "Memory of a client by idle connections",
       unit: "MB above the client without connections",
       sizes: "connections",
       columns: /^(\d+) connections, growth$/,
-      isLogarithmic: true,
     }),
-  );
-  add(
-    "memory-by-clients",
     lines(plotted, {
+      file: "memory-by-clients.svg",
       metric: "host-memory",
       title: "Memory of a host for each idle client",
       unit: "MB (Pss) for each client",
       sizes: "clients",
       columns: /^(\d+) clients, MB each$/,
-      isLogarithmic: true,
     }),
-  );
-  return plots;
+  ].filter((plot) => plot !== undefined);
 }
 
-interface Chosen {
-  readonly metric: string;
-  readonly title: string;
+interface Chosen extends Omit<Plot, "text"> {
   readonly unit: string;
   readonly columns: RegExp;
 }
 
 /** Returns bars of the case with AES-256-GCM, or of the first case. */
-function bars({ samples, titles }: Plotted, { metric, title, unit, columns }: Chosen): string | undefined {
+function bars({ samples, titles }: Plotted, chosen: Chosen): Plot | undefined {
+  const { file, metric, title, unit, columns } = chosen;
   const own = samples.filter((one) => one.metric === metric && columns.test(one.column));
   const one = own.find((sample) => sample.case.startsWith(aes256))?.case ?? own[0]?.case;
   if (one === undefined) return undefined;
@@ -92,15 +102,12 @@ function bars({ samples, titles }: Plotted, { metric, title, unit, columns }: Ch
       value,
     })),
   }));
-  return barChart({ title, unit, rows });
+  return { file, metric, title, text: barChart({ title, unit, rows }) };
 }
 
 /** Returns a line for each row. The first group of `columns` is the size. */
-function lines(
-  { samples, titles }: Plotted,
-  chosen: Chosen & { readonly sizes: string; readonly isLogarithmic: boolean },
-): string | undefined {
-  const { metric, title, unit, sizes, columns, isLogarithmic } = chosen;
+function lines({ samples, titles }: Plotted, chosen: Chosen & { readonly sizes: string }): Plot | undefined {
+  const { file, metric, title, unit, sizes, columns } = chosen;
   const own = samples.filter((one) => one.metric === metric && columns.test(one.column));
   if (own.length === 0) return undefined;
   const series = unique(own.map(({ client }) => client)).map((client) => ({
@@ -110,10 +117,10 @@ function lines(
       value,
     })),
   }));
-  return lineChart({ title, unit, sizes, series, isLogarithmic });
+  return { file, metric, title, text: lineChart({ title, unit, sizes, series, isLogarithmic: true }) };
 }
 
-function costBySize(micro: readonly MicroRow[]): string | undefined {
+function costBySize(micro: readonly MicroRow[]): Plot | undefined {
   const own = micro.filter(({ part }) => part.startsWith("seal ") || part.startsWith("open "));
   if (own.length === 0) return undefined;
   const nameOf = ({ part, implementation }: MicroRow): string =>
@@ -122,13 +129,10 @@ function costBySize(micro: readonly MicroRow[]): string | undefined {
     name,
     points: own.filter((row) => nameOf(row) === name).map(({ size, us }) => ({ size, value: (us * 1_000) / size })),
   }));
-  return lineChart({
-    title: "Cost of sealing a packet, by its size",
-    unit: "ns per byte",
-    sizes: "bytes of a packet",
-    series,
-    isLogarithmic: true,
-  });
+  const title = "Cost of sealing a packet, by its size";
+  const sizes = "bytes of a packet";
+  const text = lineChart({ title, unit: "ns per byte", sizes, series, isLogarithmic: true });
+  return { file: "cost-by-size.svg", metric: "micro", title, text };
 }
 
 /** Returns the median of each column, in the order of measurement. */
