@@ -214,7 +214,7 @@ function common({ sshd, keys, targetPort }: Stage, told: Told): object {
 
 /** Without `-v`, and with the key exchange of the others, because OpenSSH's default takes 130 ms of CPU. */
 function openssh({ sshd, keys, targetPort, dir }: Stage, told: Told): readonly [string, ...string[]] {
-  const knownHosts = told.knownHosts ?? dir.file(`known_hosts_${told.port}`);
+  const knownHosts = told.knownHosts ?? dir.file(`known_hosts_${told.listenPort}`);
   if (told.knownHosts === undefined) {
     writeFileSync(knownHosts, `[127.0.0.1]:${told.port} ${sshd.hostKeys.ed25519?.publicLine}\n`);
   }

@@ -1,7 +1,7 @@
 /** Long lists for logins: public keys of others, and known_hosts lines. @module */
 import { createHmac, randomBytes } from "node:crypto";
 
-/** Returns lines of valid form, whose keys nobody has. */
+/** Returns lines of valid form, whose private keys do not exist. */
 export function randomPublicKeys(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `ssh-ed25519 ${ed25519Blob(randomBytes(32))} other-${i}`);
 }

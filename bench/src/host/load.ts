@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { aes128, type Client } from "../clients.ts";
 import { withClient } from "../metric.ts";
-import { availableBytes, familyCpuNs, proportionalBytes } from "../proc.ts";
+import { availableBytes, familyCpuNs, proportionalBytes, residentBytes } from "../proc.ts";
 import { type HostMetric, withHost } from "./host-stage.ts";
 import { openTunnels, withClients } from "./streams.ts";
 
@@ -20,7 +20,8 @@ export const hostMemory: HostMetric = {
       timeoutMs: 90_000,
       run: (given, host, cipher, put) =>
         withHost(given, host, { cipher }, async (seen) => {
-          put("idle host", proportionalBytes(seen.host.pids()) / 1e6, 1);
+          const resident = seen.host.pids().reduce((sum, pid) => sum + residentBytes(pid), 0);
+          put("no client, resident MB", resident / 1e6, 1);
           let open = (await openTunnels(seen, 20, 10_000)).ports.length;
           await sleep(300);
           const before = proportionalBytes(seen.host.pids());

@@ -5,7 +5,7 @@ export interface LineChart {
   readonly title: string;
   /** The unit of all values. */
   readonly unit: string;
-  /** What the numbers below the chart count. */
+  /** The things that the numbers below the chart count. */
   readonly sizes: string;
   /** Points may lack in a series. Each size has the same distance from the next. */
   readonly series: readonly {

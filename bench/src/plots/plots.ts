@@ -10,8 +10,19 @@ import { lineChart } from "./line-chart.ts";
 export interface Plotted {
   readonly samples: readonly Sample[];
   readonly micro: readonly MicroRow[];
-  /** The titles of clients, hosts and runtimes, by the `client` of a sample; others keep their name. */
+  /** MB/s of one connection. */
+  readonly runtimes?: readonly Runtime[];
+  /** The titles of clients and hosts, by the `client` of a sample; others keep their name. */
   readonly titles: Readonly<Record<string, string>>;
+}
+
+interface Runtime {
+  readonly name: string;
+  /** Such as `noble` or `node:crypto`. */
+  readonly provider: string;
+  readonly cipher: string;
+  readonly up: number;
+  readonly down: number;
 }
 
 export interface Plot {
@@ -44,7 +55,7 @@ export function plotsOf(plotted: Plotted): readonly Plot[] {
       title: "One connection with AES-256-GCM, by client",
       ...throughput,
     }),
-    bars(plotted, { file: "runtimes.svg", metric: "runtimes", title: "One connection, by runtime", ...throughput }),
+    byRuntime(plotted.runtimes ?? []),
     bars(plotted, {
       file: "hosts.svg",
       metric: "host-bulk",
@@ -103,6 +114,23 @@ function bars({ samples, titles }: Plotted, chosen: Chosen): Plot | undefined {
     })),
   }));
   return { file, metric, title, text: barChart({ title, unit, rows }) };
+}
+
+/** A run measures a runtime several times, or once. */
+function byRuntime(runtimes: readonly Runtime[]): Plot | undefined {
+  if (runtimes.length === 0) return undefined;
+  const nameOf = ({ name, provider, cipher }: Runtime): string =>
+    `${name}, ${provider}, ${cipher.replace("@openssh.com", "")}`;
+  const rows = unique(runtimes.map(nameOf)).map((name) => {
+    const own = runtimes.filter((one) => nameOf(one) === name);
+    const value = (direction: "up" | "down"): number => median(own.map((one) => one[direction]));
+    return {
+      label: name,
+      bars: (["up", "down"] as const).map((direction) => ({ name: direction, value: value(direction) })),
+    };
+  });
+  const title = "One connection, by runtime";
+  return { file: "runtimes.svg", metric: "runtimes", title, text: barChart({ title, unit: "MB/s", rows }) };
 }
 
 /** Returns a line for each row. The first group of `columns` is the size. */
