@@ -15,7 +15,12 @@ const tunnel = new ReverseTunnel({
     orders.knownHosts === undefined
       ? fingerprint(hostKey)
       : knownHosts({ files: [orders.knownHosts], globalFiles: [] }),
-  algorithms: { ...algorithms, ciphers: algorithms.ciphers.filter(({ name }) => name === cipher) },
+  algorithms: {
+    ...algorithms,
+    ciphers: algorithms.ciphers.filter(({ name }) => name === cipher),
+    // That of the other clients, instead of a post-quantum one.
+    kex: algorithms.kex.filter(({ name }) => name === "curve25519-sha256"),
+  },
 });
 // `process.exit` writes the profile, if there is one.
 process.once("SIGINT", () => process.exit(0));

@@ -53,6 +53,7 @@ interface Options {
   readonly readme: boolean;
   readonly profiles: string | undefined;
   readonly limitMs: number;
+  readonly isLimitGiven: boolean;
   readonly metrics: readonly Metric[];
   readonly micro: boolean;
   readonly clients: readonly ClientName[];
@@ -194,6 +195,7 @@ function readOptions(): Options | undefined {
     readme: values.readme,
     profiles: values.profile === undefined ? undefined : resolve(values.profile),
     limitMs: natural("limit", values.limit ?? (values.quick ? "5" : "90")) * 60_000 - (values.quick ? 20_000 : 0),
+    isLimitGiven: values.limit !== undefined,
     metrics: metrics.filter(({ name }) => chosenMetrics.includes(name)),
     micro: chosenMetrics.includes("micro"),
     clients: chosenClients.length > 0 ? chosenClients : clientNames,

@@ -13,6 +13,8 @@ export interface Login {
   readonly keyFile: string;
   readonly hostKey: string;
   readonly cipher: string;
+  /** Undefined for all of Postern's. */
+  readonly kex: string | undefined;
 }
 
 export interface Logins {
@@ -85,14 +87,18 @@ const procedures = {
 
 answer(procedures);
 
-async function connected({ port, user, keyFile, hostKey, cipher }: Login): Promise<ReverseTunnel> {
+async function connected({ port, user, keyFile, hostKey, cipher, kex }: Login): Promise<ReverseTunnel> {
   const tunnel = new ReverseTunnel({
     host: "127.0.0.1",
     port,
     user,
     auth: [privateKey(readFileSync(keyFile, "utf8"))],
     hostKey: fingerprint(hostKey),
-    algorithms: { ...modernAlgorithms, ciphers: modernAlgorithms.ciphers.filter(({ name }) => name === cipher) },
+    algorithms: {
+      ...modernAlgorithms,
+      ciphers: modernAlgorithms.ciphers.filter(({ name }) => name === cipher),
+      kex: modernAlgorithms.kex.filter(({ name }) => kex === undefined || name === kex),
+    },
     reconnect: { mode: "never" },
     keepAlive: { intervalMs: 0 },
   });

@@ -70,11 +70,19 @@ export interface Seen {
   readonly login: Login;
 }
 
+/** All hosts and clients have it. */
+const commonKex = "curve25519-sha256";
+
 /** Starts the host, calls `use`, and stops all. */
 export async function withHost<T>(
   { stage, drivers, running }: HostStage,
   host: Host,
-  options: { readonly cipher: string; readonly otherKeys?: readonly string[] },
+  options: {
+    readonly cipher: string;
+    /** The key exchange of the drivers' clients; undefined for the one that client and host prefer. */
+    readonly kex?: string | undefined;
+    readonly otherKeys?: readonly string[];
+  },
   use: (seen: Seen) => Promise<T>,
 ): Promise<T> {
   stage.signal.throwIfAborted();
@@ -91,7 +99,10 @@ export async function withHost<T>(
       stage: { ...stage, sshd: started, sshdPids: () => started.pids() },
       host: started,
       drivers: drivers(),
-      login: { port, user, hostKey, keyFile: ed25519.file, cipher: options.cipher },
+      login: {
+        ...{ port, user, hostKey, keyFile: ed25519.file, cipher: options.cipher },
+        kex: "kex" in options ? options.kex : commonKex,
+      },
     });
   } finally {
     // Clients whose host has ended need no answer to their close.
