@@ -44,7 +44,14 @@ const clientNames: readonly ClientName[] = [
   "relay",
 ];
 
-const hostNames: readonly HostName[] = ["tunnelhost", "sshd", "sshd-newer", "dropbear", "ssh2-server"];
+const hostNames: readonly HostName[] = [
+  "tunnelhost",
+  "tunnelhost-workers",
+  "sshd",
+  "sshd-newer",
+  "dropbear",
+  "ssh2-server",
+];
 
 interface Options {
   readonly quick: boolean;

@@ -14,7 +14,7 @@ import type { Host, RunningHost } from "./hosts.ts";
 export interface HostCase extends TimedCase {
   /** A host without it uses its own one, see `cipherFor`. */
   readonly cipher: string;
-  /** Default: all. */
+  /** Default: all, except the one with workers, which only matter to several clients. */
   readonly hosts?: (host: Host) => boolean;
   run(stage: HostStage, host: Host, cipher: string, put: Put): Promise<void>;
 }
@@ -58,7 +58,8 @@ export function createHostStage(stage: Stage, programs: string): HostStage {
 
 /** Returns whether the host takes part in the case. */
 export function hostTakesPart({ hosts, cipher }: HostCase, host: Host): boolean {
-  return hosts?.(host) !== false && cipherFor(host, cipher) !== undefined;
+  const isMeant = hosts === undefined ? host.name !== "tunnelhost-workers" : hosts(host);
+  return isMeant && cipherFor(host, cipher) !== undefined;
 }
 
 /** A started host, as the cases see it. */

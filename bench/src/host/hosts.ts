@@ -37,6 +37,9 @@ export interface RunningHost extends Pick<Sshd, "port" | "user" | "hostKeys" | "
   stop(): Promise<void>;
 }
 
+/** As many as the machine of the published figures has cores. */
+export const workers = 2;
+
 const all = [aes128, aes256, chacha20];
 const many = { ciphers: all, maxForwardings: 1_000 };
 
@@ -59,6 +62,13 @@ export function findHosts(
       title: "TunnelHost",
       version: postern,
       start: (options) => startProgram(tunnelHost, {}, options),
+    },
+    {
+      ...many,
+      name: "tunnelhost-workers",
+      title: `TunnelHost, ${workers} workers`,
+      version: postern,
+      start: (options) => startProgram(tunnelHost, { workers }, options),
     },
     {
       ...many,

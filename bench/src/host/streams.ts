@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { aes128, aes256, type Client, chacha20, type Started, start, stop } from "../clients.ts";
 import type { Put } from "../metric.ts";
 import type { Count } from "../orders.ts";
-import { familyCpuNs } from "../proc.ts";
+import { cpuNs } from "../proc.ts";
 import type { Stage } from "../stage.ts";
 import { type HostCase, type HostMetric, type Seen, withHost } from "./host-stage.ts";
-import type { Host } from "./hosts.ts";
+import { type Host, workers } from "./hosts.ts";
 
 const ciphers = [aes128, aes256, chacha20];
 
@@ -39,21 +39,26 @@ export function streamMetrics(ssh: Client, postern: Client): readonly HostMetric
     cases: ({ quick }) =>
       (quick ? [aes256] : ciphers).map((cipher) => ({
         ...byClients(cipher, ssh, 8, quick ? { warmMs: 400, ms: 600 } : { warmMs: 500, ms: 1_200 }),
-        ...oneSshd,
-        ...(cipher === aes256 ? { most: 2 } : {}),
+        ...(cipher === aes256 ? { ...withWorkers, most: 2 } : oneSshd),
       })),
   };
   const many: HostMetric = {
     name: "host-64",
     title: "Host: many bytes, 64 tunnels of 64 clients",
     rounds: { quick: 1, most: 1 },
-    cases: ({ quick }) => (quick ? [aes256] : ciphers).map((cipher) => ({ ...byDrivers(cipher, quick), ...oneSshd })),
+    cases: ({ quick }) =>
+      (quick ? [aes256] : ciphers).map((cipher) => ({
+        ...byDrivers(cipher, quick),
+        ...(cipher === aes256 ? withWorkers : oneSshd),
+      })),
   };
   return [one, eight, many];
 }
 
 /** For the less important cases. */
-const oneSshd = { hosts: ({ name }: Host) => name !== "sshd-newer", most: 1 };
+const oneSshd = { hosts: ({ name }: Host) => name !== "sshd-newer" && name !== "tunnelhost-workers", most: 1 };
+/** For the cases with many clients. */
+const withWorkers = { hosts: ({ name }: Host) => name !== "sshd-newer", most: 1 };
 
 function byClients(cipher: string, client: Client, count: number, times: Times): HostCase {
   return {
@@ -63,7 +68,7 @@ function byClients(cipher: string, client: Client, count: number, times: Times):
       withHost(given, host, { cipher: chosen }, async ({ stage }) => {
         await withClients(stage, client, chosen, count, async (started) => {
           const ports = started.map(({ port }) => port);
-          await measureBoth(stage, ports, times, put);
+          await measureBoth(stage, ports, times, put, processesOf(host));
         });
       }),
   };
@@ -76,7 +81,13 @@ function byDrivers(cipher: string, quick: boolean): HostCase {
     run: (given, host, chosen, put) =>
       withHost(given, host, { cipher: chosen }, async (seen) => {
         const { ports } = await openTunnels(seen, 64, 20_000);
-        await measureBoth(seen.stage, ports, quick ? { warmMs: 400, ms: 500 } : { warmMs: 500, ms: 800 }, put);
+        await measureBoth(
+          seen.stage,
+          ports,
+          quick ? { warmMs: 400, ms: 500 } : { warmMs: 500, ms: 800 },
+          put,
+          processesOf(host),
+        );
       }),
   };
 }
@@ -110,30 +121,47 @@ export async function withClients(
   }
 }
 
-async function measureBoth(stage: Stage, ports: readonly number[], times: Times, put: Put): Promise<void> {
+/** The processes that share the work of a host; 1 if there is one for each client. */
+function processesOf({ name }: Host): number {
+  return name === "tunnelhost-workers" ? workers : 1;
+}
+
+async function measureBoth(
+  stage: Stage,
+  ports: readonly number[],
+  times: Times,
+  put: Put,
+  processes: number,
+): Promise<void> {
   for (const direction of ["up", "down"] as const) {
-    const { megabytesPerSecond, cpu, deviation } = await measureTunnels(stage, ports, direction, times);
+    const { megabytesPerSecond, cpu, shares, work } = await measureTunnels(stage, ports, direction, times);
     put(`${direction} MB/s`, megabytesPerSecond);
     put(`${direction} host CPU s/GB`, cpu, 2);
-    if (ports.length > 1) put(`${direction} share off by %`, deviation);
+    if (ports.length > 1) put(`${direction} share off by %`, deviation(shares));
+    if (processes > 1) put(`${direction} work of a process off by %`, deviation(work.slice(0, processes)));
   }
 }
 
-/** Streams over all ports. Returns CPU in seconds per GB, and the largest deviation of a share in percent. */
+/** Streams over all ports. Returns CPU in seconds per GB, and that of each process, the busiest first. */
 async function measureTunnels(
   stage: Stage,
   ports: readonly number[],
   direction: "up" | "down",
   { warmMs, ms }: Times,
-): Promise<{ readonly megabytesPerSecond: number; readonly cpu: number; readonly deviation: number }> {
+): Promise<{
+  readonly megabytesPerSecond: number;
+  readonly cpu: number;
+  readonly shares: readonly number[];
+  readonly work: readonly number[];
+}> {
   const counter = direction === "up" ? stage.visitors : stage.targets;
   await Promise.all(ports.map((port) => stage.visitors.stream(port, direction, 1)));
   await sleep(warmMs);
   const pids = stage.sshdPids();
-  const snapshot = async (): Promise<{ count: Count; shares: number[]; cpu: number }> => ({
+  const snapshot = async (): Promise<{ count: Count; shares: readonly number[]; work: readonly number[] }> => ({
     count: await counter.count(),
     shares: await counter.shares(),
-    cpu: familyCpuNs(pids),
+    work: pids.map((pid) => cpuNs([pid])),
   });
   const before = await snapshot();
   await sleep(ms);
@@ -143,11 +171,21 @@ async function measureTunnels(
   await sleep(100);
   const bytes = after.count.bytes - before.count.bytes;
   if (bytes === 0) throw new Error(`no byte came ${direction}`);
-  const shares = after.shares.map((share, i) => share - (before.shares[i] ?? 0));
-  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const work = after.work.map((ns, i) => ns - (before.work[i] ?? 0)).toSorted((a, b) => b - a);
   return {
     megabytesPerSecond: bytes / 1e3 / (after.count.at - before.count.at),
-    cpu: (after.cpu - before.cpu) / bytes,
-    deviation: 100 * Math.max(...shares.map((share) => Math.abs(share - mean) / mean)),
+    cpu: sum(work) / bytes,
+    shares: after.shares.map((share, i) => share - (before.shares[i] ?? 0)),
+    work,
   };
+}
+
+/** Returns the largest difference from the mean, in percent. */
+function deviation(values: readonly number[]): number {
+  const mean = sum(values) / values.length;
+  return 100 * Math.max(...values.map((value) => Math.abs(value - mean) / mean));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
