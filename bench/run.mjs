@@ -12,7 +12,7 @@ const outdir = join(folder, "node_modules", ".cache", "postern-bench", "programs
 rmSync(outdir, { recursive: true, force: true });
 await build({
   absWorkingDir: folder,
-  entryPoints: ["main", "targets", "visitors", "link", "micro"].map((name) => `src/${name}.ts`),
+  entryPoints: ["main", "targets", "visitors", "link", "micro", "host/driver"].map((name) => `src/${name}.ts`),
   outdir,
   outExtension: { ".js": ".mjs" },
   bundle: true,

@@ -23,6 +23,8 @@ export type Visitors = typeof procedures;
 
 const sockets = new Set<Socket>();
 let bytes = 0;
+/** The bytes of each stream. */
+let streams: { bytes: number }[] = [];
 let fault: string | undefined;
 
 const procedures = {
@@ -45,6 +47,9 @@ const procedures = {
     if (fault !== undefined) throw new Error(fault);
     return { bytes, at: clockMs() };
   },
+
+  /** Returns the bytes that each stream has received. */
+  shares: (): number[] => streams.map((one) => one.bytes),
 
   /** Sends one byte to the target and back, repeatedly. */
   async ping(port: number, ms: number): Promise<Pings> {
@@ -171,6 +176,7 @@ const procedures = {
   reset(): void {
     for (const socket of sockets) socket.destroy();
     bytes = 0;
+    streams = [];
     fault = undefined;
   },
 };
@@ -203,9 +209,12 @@ function accepts(port: number): Promise<boolean> {
 
 async function stream(port: number, direction: "up" | "down"): Promise<void> {
   const verifier = new Verifier(verifiedBytes);
+  const own = { bytes: 0 };
+  streams.push(own);
   const socket = add(
     await open(port, (chunk) => {
       bytes += chunk.length;
+      own.bytes += chunk.length;
       if (verifier.busy) {
         try {
           verifier.check(chunk);
