@@ -49,6 +49,8 @@ export class ConnectionMachine {
   readonly #waitingForWindow = new Set<number>();
   /** channels whose data waits for the sink, the longest waiting first */
   readonly #waitingForSink = new Set<number>();
+  /** an iterator of `#waitingForSink`, which also visits ids that are added later */
+  #waiting = this.#waitingForSink.values();
   readonly #closeDeadlines = new CloseDeadlines();
   #nextId = 0;
   /** the peer's channel requests that have no reply on its way yet */
@@ -76,7 +78,7 @@ export class ConnectionMachine {
   }
 
   next(): ConnectionEvent | undefined {
-    return this.#events.shift();
+    return this.#events.shift() ?? this.#nextWritable();
   }
 
   /** Sets the time. Closes channels that the peer did not close in time, and reports those whose CLOSE stalls. */
@@ -84,13 +86,6 @@ export class ConnectionMachine {
     this.#now = now;
     for (const id of this.#closeDeadlines.notClosed(now)) this.close(id);
     for (const id of this.#closeDeadlines.stalled(now)) this.#events.push({ type: "stalled", id });
-  }
-
-  /** Reports the channels that waited for the sink as writable. Call it once the sink is writable again. */
-  resumed(): void {
-    if (this.#waitingForSink.size === 0) return;
-    for (const id of this.#waitingForSink) this.#events.push({ type: "writable", id });
-    this.#waitingForSink.clear();
   }
 
   /** Handles a message numbered 80 to 127 (view). Returns `false` if the number is unknown. */
@@ -273,6 +268,19 @@ export class ConnectionMachine {
     const state = this.#channels.get(id);
     const payload = (ok ? ChannelSuccess : ChannelFailure).encode({ recipientChannel: state?.peerId ?? 0 });
     this.#unanswered -= state?.phase.at === "open" ? this.#repliesOf(state).settle(slot, payload) : 1;
+  }
+
+  /** Reports the channels that wait for the sink one by one, because the first few of thousands may fill it again. */
+  #nextWritable(): ConnectionEvent | undefined {
+    if (this.#waitingForSink.size === 0 || !this.#sink.writable) return undefined;
+    let { value: id } = this.#waiting.next();
+    if (id === undefined) {
+      this.#waiting = this.#waitingForSink.values();
+      ({ value: id } = this.#waiting.next());
+    }
+    if (id === undefined) return undefined;
+    this.#waitingForSink.delete(id);
+    return { type: "writable", id };
   }
 
   #add(openedBy: "ours" | "theirs", window: number, maxPacket: number): ChannelState {

@@ -32,7 +32,6 @@ class Program {
       } else this.machine.reply(reply.id, reply.slot, size > 0);
     },
     (_id, size) => this.machine.tick(size * 1000),
-    () => this.machine.resumed(),
     (id) => this.machine.globalRequests.unimplemented(id),
   ];
 

@@ -9,8 +9,6 @@ export interface ChaCha20 {
   xor(key: Bytes, nonce: Bytes, data: Bytes): Bytes;
   /** Returns the first 32 bytes of block 0, and `data` XORed with the key stream from block 1 (copies both). */
   split(key: Bytes, nonce: Bytes, data: Bytes): { readonly macKey: Bytes; readonly data: Bytes };
-  /** Reuses the buffer of data that `split` returned. The caller must not read it afterwards. */
-  readonly reuse?: (data: Bytes) => void;
 }
 
 /** A provider's Poly1305 (RFC 8439 section 2.5): returns the tag of `data` for a one-time key of 32 bytes. */
@@ -41,7 +39,6 @@ export function createChaCha20Poly1305(chacha: ChaCha20, mac: Poly1305): Cipher 
           packet.set(chacha.xor(lengthKey, nonce, packet.subarray(0, 4)));
           const { macKey, data } = chacha.split(payloadKey, nonce, packet.subarray(4, end));
           packet.set(data, 4);
-          chacha.reuse?.(data);
           packet.set(mac(packet.subarray(0, end), macKey), end);
           macKey.fill(0);
         },

@@ -2,7 +2,6 @@
 import * as native from "node:crypto";
 import type { Cipher, EphemeralKey, KexMethod, Mac } from "@postern/crypto";
 import * as make from "@postern/crypto";
-import { poly1305 } from "@postern/wasm";
 import { type Bytes, concat, fromHex } from "@postern/wire";
 import { longestShort, ShortGcm } from "./aead/short-gcm.ts";
 import { free } from "./free.ts";
@@ -75,25 +74,14 @@ const aesCtr: make.AesCtr = (key, counter) => {
   return (blocks) => plain(cipher.update(blocks));
 };
 
-const zeroBlock: Bytes = /* @__PURE__ */ new Uint8Array(64);
-
-const chacha20: make.ChaCha20 = {
-  xor: (key, nonce, data) =>
-    plain(native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce)).update(data)),
-  split(key, nonce, data) {
-    // The IV of OpenSSL's chacha20 is the block counter, little-endian, and then the nonce.
-    const cipher = native.createCipheriv("chacha20", key, concat(zeroBlock.subarray(0, 8), nonce));
-    return { macKey: cipher.update(zeroBlock).subarray(0, 32), data: plain(cipher.update(data)) };
-  },
-  reuse: free,
-};
-
 export const aes128Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes128-gcm@openssh.com", 16, aesGcm);
 export const aes256Gcm: Cipher = /* @__PURE__ */ make.createAesGcm("aes256-gcm@openssh.com", 32, aesGcm);
-export const chacha20Poly1305: Cipher = /* @__PURE__ */ make.createChaCha20Poly1305(chacha20, poly1305);
 export const aes128Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes128-ctr", 16, aesCtr);
 export const aes192Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes192-ctr", 24, aesCtr);
 export const aes256Ctr: Cipher = /* @__PURE__ */ make.createAesCtr("aes256-ctr", 32, aesCtr);
+
+// In WebAssembly, because node:crypto has no Poly1305 as SSH needs it, and needs two cipher objects for each packet.
+export { chacha20Poly1305 } from "@postern/wasm";
 
 // ---- key exchanges
 

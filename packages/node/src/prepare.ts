@@ -7,7 +7,6 @@ import {
   type PublicKeyAlgorithm,
   succeeds,
 } from "@postern/crypto";
-import { chacha20Poly1305, compilesWebAssembly } from "@postern/wasm";
 import { type Bytes, fromHex } from "@postern/wire";
 import * as own from "./algorithms.ts";
 import { publicKeyObject } from "./public-keys.ts";
@@ -15,9 +14,8 @@ import { publicKeyObject } from "./public-keys.ts";
 type Algorithm = Algorithms[keyof Algorithms][number];
 
 /**
- * Tests of the algorithms that some runtime's `node:crypto` lacks: Node.js before 24.7 has no ML-KEM, Bun no ChaCha20
- * stream, Deno no P-521.
- * The other algorithms need no test.
+ * Tests of the algorithms that some runtime lacks: Node.js before 24.7 has no ML-KEM, Deno no P-521, and none has
+ * ChaCha20-Poly1305 if it forbids WebAssembly. The other algorithms need no test.
  */
 const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => boolean>([
   [own.aes128Gcm, cipher(own.aes128Gcm, "34a6fb8cdf3367d2c13fa985001e56fbf121b283cce3948f06083b7937fc47fb")],
@@ -83,9 +81,8 @@ const tests: ReadonlyMap<Algorithm, () => boolean> = new Map<Algorithm, () => bo
 const results = new Map<Algorithm, boolean>();
 
 /**
- * Replaces the algorithms of this package that the runtime's `node:crypto` does not support by those of `@postern/wasm`
- * and `@postern/noble`, which is loaded only then; Node.js supports them all since 24.7. Each algorithm is tested once
- * per process.
+ * Replaces the algorithms of this package that the runtime does not support by those of `@postern/noble`, which is
+ * loaded only then; Node.js supports them all since 24.7. Each algorithm is tested once per process.
  * `ReverseTunnel` and `TunnelHost` call this function. On Bun and Deno, programs that use `connect()` of `@postern/ssh`
  * call it and pass its result as `algorithms`.
  *
@@ -98,13 +95,12 @@ export async function prepareAlgorithms(algorithms: Algorithms): Promise<Algorit
   const kex = await withMlkem(algorithms.kex);
   if ([...ciphers, ...kex, ...hostKeys].every(supports)) return { ...algorithms, kex };
   const { compatibleAlgorithms } = await import("@postern/noble");
-  const wasm = compilesWebAssembly() ? [chacha20Poly1305] : [];
   const choose = <One extends Algorithm>(ours: readonly One[], substitutes: readonly One[]): readonly One[] =>
     ours.map((one) => (supports(one) ? one : (substitutes.find(({ name }) => name === one.name) ?? one)));
   return {
     kex: choose(kex, compatibleAlgorithms.kex),
     hostKeys: hostKeys.map((one) => substitute(one, compatibleAlgorithms.hostKeys)),
-    ciphers: choose(ciphers, [...wasm, ...compatibleAlgorithms.ciphers]),
+    ciphers: choose(ciphers, compatibleAlgorithms.ciphers),
     macs,
   };
 }

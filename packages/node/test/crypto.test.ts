@@ -79,7 +79,7 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     );
   });
 
-  it("seals and opens with node:crypto, and returns no Buffer", () => {
+  it("seals and opens with node:crypto or WebAssembly, and returns no Buffer", () => {
     const { cipher, mac } = own;
     const take = () => ({
       key: new Uint8Array(cipher.keySize),
@@ -95,8 +95,8 @@ describe.each(suites)("%s", (_title, cipherName, macName) => {
     sealer.seal(0, packet);
     opener.length(0, packet.slice(0, opener.headerSize));
     expect(Object.getPrototypeOf(opener.open(0, packet))).toBe(Uint8Array.prototype);
-    // ChaCha20 creates another object for the length in seal, length() and open.
-    const objects = cipher.name.startsWith("chacha20") ? 4 : 2;
+    // ChaCha20-Poly1305 runs in WebAssembly.
+    const objects = cipher.name.startsWith("chacha20") ? 0 : 2;
     expect(callsOf(nodeCrypto.createCipheriv, nodeCrypto.createDecipheriv) - before).toBe(objects);
     expect(callsOf(nodeCrypto.createHmac) - hmacs).toBe(mac ? 2 : 0);
   });

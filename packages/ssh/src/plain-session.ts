@@ -82,7 +82,6 @@ export class PlainSession implements DrivenSession {
     const output = concat(...this.#output);
     this.#output = [];
     this.#outputSize = 0;
-    this.connection.resumed();
     return output;
   }
 

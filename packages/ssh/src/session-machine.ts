@@ -155,9 +155,7 @@ export class SessionMachine {
 
   /** Returns all pending output and clears it. Channels that waited for room may write again. */
   takeOutput(): Bytes | undefined {
-    const output = this.#transport.takeOutput();
-    if (output !== undefined && this.#transport.writable) this.connection.resumed();
-    return output;
+    return this.#transport.takeOutput();
   }
 
   /** Takes back a buffer that `takeOutput` returned, once it is sent. */
@@ -280,10 +278,10 @@ export class SessionMachine {
     if (!this.connection.receive(payload)) this.#transport.unimplemented(sequence);
   }
 
-  /** Our NEWKEYS is sent. The first one starts the login, later ones resume data. */
+  /** Our NEWKEYS is sent. The first one starts the login. */
   #resumed(): void {
     const { sessionId, host } = this.#transport;
-    if (this.#at !== "kex" || sessionId === undefined || host === undefined) return this.connection.resumed();
+    if (this.#at !== "kex" || sessionId === undefined || host === undefined) return;
     this.#at = "auth";
     this.authServer?.start(sessionId, host.hostKey);
     if (this.#options.role === "client") {
