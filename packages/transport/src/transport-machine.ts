@@ -191,8 +191,8 @@ export class TransportMachine {
   }
 
   /**
-   * Sets the limits that start a rekey, and how many more key exchanges the peer may begin. If it begins another, `next`
-   * throws an SshError `limit`.
+   * Sets the limits that start a rekey, and how many more key exchanges the peer may begin. If it begins another,
+   * `next` throws an SshError `limit`.
    */
   limitRekeys(limits: RekeyLimits, peerRekeys: number): void {
     this.#schedule.limits = limits;

@@ -80,8 +80,8 @@ export interface TunnelOptions {
   readonly algorithms?: Partial<Algorithms>;
   /**
    * New keys are exchanged after this many bytes or packets in one direction, or milliseconds, and not before the login
-   * is complete. Default 1 GiB, 2^31, one hour. For a server that fails when the client rekeys: `{ bytes: Infinity, ms: Infinity }`, which leaves the limits
-   * that the ciphers need, 64 GiB and 2^31 packets.
+   * is complete. Default 1 GiB, 2^31, one hour. For a server that fails when the client rekeys: `{ bytes: Infinity, ms:
+   * Infinity }`, which leaves the limits that the ciphers need, 64 GiB and 2^31 packets.
    */
   readonly rekey?: { readonly bytes?: number; readonly packets?: number; readonly ms?: number };
   /**

@@ -175,7 +175,7 @@ export const MuxProxyReply: MuxMessage<MuxRequest> = /* @__PURE__ */ muxMessage(
   requestFields,
 );
 /**
- * A kind of information: `connection` or `channels`. ssh 10.6 sends it, and its PROTOCOL.mux lacks it. Its masters have
+ * A kind of information: `connection` or `channels`, as ssh 10.6 sends it. Its masters have
  * the extension {@link muxInfo}.
  */
 export const MuxInfoRequest: MuxMessage<MuxRequest & { readonly kind: string }> = /* @__PURE__ */ muxMessage(

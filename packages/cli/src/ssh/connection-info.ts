@@ -1,9 +1,9 @@
-/** What `-O conninfo` and `-O channels` print, in the layout of ssh 10.6. @module */
+/** The output of `-O conninfo` and `-O channels`, in the layout of ssh 10.6. @module */
 import { hostname } from "node:os";
 import { type Address, type SshConnection, version } from "@postern/ssh";
 import * as Limits from "@postern/wire/limits";
 
-/** What a master knows of its connection. */
+/** Facts about the connection of a master. */
 export interface ConnectionFacts {
   readonly connection: SshConnection;
   /** undefined: a command leads to the server */

@@ -26,7 +26,7 @@ const numbers = {
   MUX_S_ALIVE: 0x80000005,
   MUX_S_REMOTE_PORT: 0x80000007,
   MUX_S_PROXY: 0x8000000f,
-  // Those of ssh 10.6, which section 11 lacks.
+  // Those that ssh 10.6 sends.
   MUX_C_EXT_INFO: 0x20000001,
   MUX_S_EXT_INFO: 0x90000001,
 };

@@ -15,7 +15,7 @@ const specNames = {
 } as const;
 
 /**
- * Returns the names of HostKeyAlgorithms, best first, with those of certificates, as ssh: certificates come first unless
+ * Returns the names of HostKeyAlgorithms, best first, with those of certificates. As in ssh, these come first unless
  * the list says otherwise.
  */
 export function hostKeyNamesOf({ config }: Pick<Resolution, "config">): readonly string[] {
