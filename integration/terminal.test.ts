@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
+  freePort,
+  isListening,
+  isThorough,
   launch,
   makeKey,
   missing,
@@ -405,5 +408,45 @@ describe.skipIf(missing("tmux", "ssh", "sshd", "password"))("postern on a termin
     terminal.enter("echo status $?; stty ixon erase ^?");
     await terminal.waitFor(/^status 255$/m);
     expect(await modesOf(terminal)).toBe(before);
+  });
+
+  it("opens and closes forwardings by ~C, as ssh does", async () => {
+    const [port, other] = [await freePort(), await freePort()];
+    const lines = [
+      [`-L ${port}:127.0.0.1:1`, "Forwarding port."],
+      [`KL ${port}`, "Canceled forwarding."],
+      [`-R ${other}:127.0.0.1:1`, "Forwarding port."],
+      ...(isThorough
+        ? [
+            ["-h", "Cancel dynamic forward"],
+            ["x", "Invalid command."],
+            ["L a b", "Bad local forwarding specification."],
+            ["-KL 1", "Unknown port forwarding."],
+            [`D${port}`, "Forwarding port."],
+            [`-KD ${port}`, "Canceled forwarding."],
+            [`KR ${other}`, "Canceled forwarding."],
+          ]
+        : []),
+    ] as const;
+    const screens: string[] = [];
+    for (const program of ["ssh", postern]) {
+      await terminal.clear();
+      terminal.enter(`${program} -t -o EnableEscapeCommandline=yes ${destination} 'echo ready; exec cat'`);
+      await terminal.waitFor(/password:$/);
+      terminal.enter(sshd.password ?? "");
+      await terminal.waitFor(/^ready$/m);
+      for (const [line, answer] of lines) {
+        terminal.type("~C");
+        await terminal.waitFor(/^ssh>$(?![\s\S]*^ssh>)/m);
+        terminal.enter(line);
+        await terminal.waitFor(new RegExp(`^ssh> ${line}\\n[\\s\\S]*${answer}`, "m"));
+        expect(isListening(port)).toBe(/^-?[LD]\d|^-L \d/.test(line));
+      }
+      screens.push(terminal.screen().replace(/^[\s\S]*?^ready$/m, ""));
+      terminal.type("~.");
+      await terminal.waitFor(/^Connection to 127\.0\.0\.1 closed\.$/m);
+      await terminal.prompt();
+    }
+    expect(screens[1]).toBe(screens[0]);
   });
 });

@@ -63,8 +63,8 @@ export class SshError extends Error {
   /** the reason code that the peer sent, if any */
   readonly reason: number | undefined;
   /**
-   * The description that the peer sent with the reason code: any text, so escape it before you show it. `message` has it
-   * escaped.
+   * The description that the peer sent with the reason code: any text, so escape it before you show it. `message` has
+   * it escaped.
    */
   readonly description: string | undefined;
 

@@ -1,6 +1,6 @@
 /** The program that a master belongs to, as the master sees it. @module */
 import type { SshConnection } from "@postern/ssh";
-import type { MuxForward } from "./forward.ts";
+import type { ForwardTable } from "./forward-table.ts";
 
 /** A forwarding that is open. */
 export interface OpenedForward {
@@ -16,8 +16,8 @@ export interface MasterContext {
   readonly pid: number;
   /** the name of the server in questions to the user: the host that the command line named */
   readonly host: string;
-  /** Opens a forwarding. @throws if it cannot be opened; the message goes to the log of the master */
-  openForward(forward: MuxForward): Promise<OpenedForward>;
+  /** The forwardings of the program. One that cannot be opened rejects; the message goes to the log of the master. */
+  readonly forwards: ForwardTable;
   /**
    * Returns a kind of information, `connection` or `channels`, in lines that end with CR LF. `undefined` for another
    * kind, or while the connection is lost. Default: there is none.
@@ -43,8 +43,6 @@ export interface Master {
   readonly path: string;
   /** Whether no client of the socket is connected. ControlPersist counts from then, if no channel is open either. */
   readonly isIdle: boolean;
-  /** Adds a forwarding that the command line opened, so that clients find it, and can cancel it. */
-  addForward(forward: MuxForward, opened: OpenedForward): void;
   /** Removes the socket, and ends the connections of all clients. */
   close(): Promise<void>;
 }

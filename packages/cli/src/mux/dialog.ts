@@ -41,8 +41,8 @@ export class MuxDialog {
   #hasInfo = false;
 
   /**
-   * Connects to a control path, and exchanges the versions. As in ssh 10, ConnectTimeout (`timeoutMs`) bounds only this:
-   * a later answer may wait for a person, whom the master asks.
+   * Connects to a control path, and exchanges the versions. As in ssh 10, ConnectTimeout (`timeoutMs`) bounds only
+   * this: a later answer may wait for a person, whom the master asks.
    * @throws SshError `connect`, with the system's error as its cause; `version`; `protocol`; `timeout`
    */
   static async connect(path: string, timeoutMs?: number): Promise<MuxDialog> {

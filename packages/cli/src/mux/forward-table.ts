@@ -1,6 +1,6 @@
 /** The forwardings of a master: those of its command line, and those of its clients. @module */
 import type { OpenedForward } from "./context.ts";
-import { isSameForward, type MuxForward } from "./forward.ts";
+import { isSameForward, listensAtSame, type MuxEnd, type MuxForward } from "./forward.ts";
 
 interface Entry {
   readonly forward: MuxForward;
@@ -21,11 +21,6 @@ export class ForwardTable {
     return this.#find(forward) !== undefined;
   }
 
-  /** Adds a forwarding that is open already. */
-  add(forward: MuxForward, opened: OpenedForward): void {
-    this.#entries.add({ forward, opened: Promise.resolve(opened) });
-  }
-
   /** Opens a forwarding, or returns the one that is open. Rejects as the function of the constructor does. */
   async open(forward: MuxForward): Promise<OpenedForward> {
     const found = this.#find(forward);
@@ -42,7 +37,16 @@ export class ForwardTable {
 
   /** Closes a forwarding. Returns `false` if there is none. Rejects if it cannot be closed. */
   async close(forward: MuxForward): Promise<boolean> {
-    const entry = this.#find(forward);
+    return await this.#close(this.#find(forward));
+  }
+
+  /** Closes the forwarding of a port or path, wherever its connections go. Returns and rejects as `close`. */
+  async closeAt(type: MuxForward["type"], listen: MuxEnd): Promise<boolean> {
+    const isAt = ({ forward }: Entry): boolean => forward.type === type && listensAtSame(forward.listen, listen);
+    return await this.#close([...this.#entries].find(isAt));
+  }
+
+  async #close(entry: Entry | undefined): Promise<boolean> {
     if (entry === undefined) return false;
     // Before the first await, so that no other client closes it, or finds it open.
     this.#entries.delete(entry);

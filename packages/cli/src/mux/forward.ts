@@ -22,6 +22,12 @@ export function isSameForward(a: MuxForward, b: MuxForward): boolean {
   return a.type === b.type && isSameEnd(a.listen, b.listen) && isSameEnd(a.connect, b.connect);
 }
 
+/** Whether two forwardings need the same port or path: without an address, it is that of `localhost`. */
+export function listensAtSame(a: MuxEnd, b: MuxEnd): boolean {
+  const named = (end: MuxEnd): MuxEnd => ("path" in end ? end : { host: end.host ?? "localhost", port: end.port });
+  return isSameEnd(named(a), named(b));
+}
+
 function isSameEnd(a: MuxEnd | undefined, b: MuxEnd | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   if ("path" in a || "path" in b) return "path" in a && "path" in b && a.path === b.path;

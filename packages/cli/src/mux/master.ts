@@ -2,7 +2,6 @@
 import type { Socket } from "node:net";
 import type { Master, MasterContext } from "./context.ts";
 import { type ControlSocket, listenOnControlPath } from "./control-socket.ts";
-import { ForwardTable } from "./forward-table.ts";
 import { MasterClient, type MasterOfClient } from "./master-client.ts";
 import { serveProxyClient } from "./proxy-master.ts";
 
@@ -22,10 +21,9 @@ export interface MasterOptions {
 export async function startMaster({ path, context }: MasterOptions): Promise<Master | undefined> {
   context.log("debug", "setting up multiplex master socket");
   const clients = new Set<Socket>();
-  const forwards = new ForwardTable((forward) => context.openForward(forward));
   let listener: ControlSocket | undefined;
   const own: MasterOfClient = {
-    forwards,
+    forwards: context.forwards,
     stopListening: () => listener?.close(),
     proxy: (socket) => serveProxyClient(socket, context),
   };
@@ -43,7 +41,6 @@ export async function startMaster({ path, context }: MasterOptions): Promise<Mas
     get isIdle() {
       return clients.size === 0;
     },
-    addForward: (forward, opened) => forwards.add(forward, opened),
     async close() {
       listener?.close();
       for (const socket of clients) socket.destroy();

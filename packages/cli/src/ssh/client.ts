@@ -10,6 +10,7 @@ import { deferred, type SshConnection } from "@postern/ssh";
 import { maxTimerMs } from "@postern/wire";
 import type { Master } from "../mux/context.ts";
 import type { MuxForward } from "../mux/forward.ts";
+import { ForwardTable } from "../mux/forward-table.ts";
 import { createHostKeyReport, type Prompts } from "../terminal/index.ts";
 import type { SshCommandLine } from "./command-line.ts";
 import { describeConnection } from "./connection-info.ts";
@@ -65,6 +66,8 @@ class Client {
   readonly #dialer: Dialer;
   #openedAt = 0;
   readonly #ended = deferred<number>();
+  /** what is open, for the clients of the master and for ~C */
+  readonly #table = new ForwardTable((forward) => this.#forwarder.open(forward));
   #master: Master | undefined;
   /** Settles once the master listens, or cannot. A socket that opened after the end would keep the process alive. */
   #starting: Promise<void> | undefined;
@@ -217,7 +220,7 @@ class Client {
 
   /** Everything after the login. Resolves with the exit status. */
   async #work(pty: boolean): Promise<number> {
-    const { line, settings, log, ready } = this.#plan;
+    const { line, settings, config, log, ready } = this.#plan;
     this.#starting = this.#startMaster();
     await this.#starting;
     if (line.stdioForward === undefined) await this.#openForwardings();
@@ -239,6 +242,7 @@ class Client {
         environment: this.#environment,
         onStarted: () => ready?.(),
         onDisconnect: () => this.#ended.resolve(255),
+        ...(config.enableEscapeCommandline && { commandLine: () => this.#commandLine() }),
       },
       pty,
     );
@@ -257,8 +261,7 @@ class Client {
     const { settings, log } = this.#plan;
     for (const forward of this.#forwards.filter(({ type }) => type !== "remote")) {
       try {
-        const opened = await this.#forwarder.open(forward);
-        this.#master?.addForward(forward, opened);
+        await this.#table.open(forward);
       } catch (error) {
         log.write("error", (error as Error).message);
         const line = "Could not request local forwarding.";
@@ -275,8 +278,7 @@ class Client {
     const { settings, log } = this.#plan;
     const { listen } = forward;
     try {
-      const opened = await this.#forwarder.open(forward);
-      this.#master?.addForward(forward, opened);
+      await this.#table.open(forward);
     } catch (error) {
       log.write("debug1", (error as Error).message);
       const at = "path" in listen ? listen.path : listen.port;
@@ -297,6 +299,18 @@ class Client {
     this.#tunnel.addEventListener("state", ({ state }) => state === "open" && request());
   }
 
+  /** `~C`: asks for a line, and runs it. */
+  async #commandLine(): Promise<void> {
+    const { prompts, config, log } = this.#plan;
+    const { runEscapeCommand } = await import("./escape-command.ts");
+    const text = await prompts.line("\r\nssh> ").catch(() => "");
+    await runEscapeCommand(text, {
+      forwards: this.#table,
+      runLocal: config.permitLocalCommand === true ? (command) => void runLocalCommand(command) : undefined,
+      print: (line) => log.write("info", line),
+    });
+  }
+
   #localCommand(): void {
     const { localCommand } = this.#plan.settings;
     if (localCommand !== undefined) runLocalCommand(localCommand);
@@ -315,7 +329,7 @@ class Client {
       context: {
         pid: process.pid,
         host: this.#plan.line.destination ?? "",
-        openForward: (forward) => this.#forwarder.open(forward),
+        forwards: this.#table,
         connection: () => this.#tunnel.connection,
         describe: (kind) => this.#describe(kind),
         stopped: () => {

@@ -39,7 +39,8 @@ export function forwardsOfConfig(config: {
   ];
 }
 
-function forwardOf(type: MuxForward["type"], { listen, target }: SshConfigForwardLine): MuxForward {
+/** A line of the configuration as the client of a master would name it. */
+export function forwardOf(type: MuxForward["type"], { listen, target }: SshConfigForwardLine): MuxForward {
   return { type, listen: endOf(listen), connect: target === "socks" ? undefined : target };
 }
 

@@ -19,6 +19,8 @@ export interface ProgramContext {
   readonly onStarted: () => void;
   /** `~.`: the user ends the connection. */
   readonly onDisconnect: () => void;
+  /** `~C`: asks for a command, and runs it. `undefined` unless EnableEscapeCommandline is set. */
+  readonly commandLine?: (() => Promise<void>) | undefined;
 }
 
 /** A program that runs. */
@@ -120,7 +122,7 @@ function ptyOf(terminal: Terminal | undefined, environment: ProgramContext["envi
 
 function escapeActions(
   connection: SshConnection,
-  { log, onDisconnect }: ProgramContext,
+  { log, onDisconnect, commandLine }: ProgramContext,
   terminal: Terminal | undefined,
   session: () => RunningSession | undefined,
 ): Parameters<typeof createEscapes>[0]["actions"] {
@@ -131,6 +133,8 @@ function escapeActions(
       void terminal?.suspend();
     },
     connections: () => describeChannels(connection),
+    ...(commandLine !== undefined &&
+      terminal !== undefined && { openCommandLine: () => void withoutSession(terminal, commandLine) }),
     sendBreak: () => session()?.sendBreak(1000),
     rekey: () => connection.rekey(),
     changeLogLevel(step) {
@@ -139,4 +143,21 @@ function escapeActions(
       return log.level.toUpperCase();
     },
   };
+}
+
+/** Calls a function that uses the terminal. Meanwhile the session neither reads it nor writes to it. */
+async function withoutSession(terminal: Terminal, use: () => Promise<void>): Promise<void> {
+  const { input } = terminal;
+  const hold = (): unknown => input.pause();
+  // The channel may have room again, and want more input.
+  input.pause().on("resume", hold);
+  terminal.raw(false);
+  process.stdout.cork();
+  try {
+    await use();
+  } finally {
+    process.stdout.uncork();
+    terminal.raw(true);
+    input.off("resume", hold).resume();
+  }
 }

@@ -19,6 +19,8 @@ export interface Question {
   readonly text: string;
   /** whether to show the answer while it is typed */
   readonly echo: boolean;
+  /** whether ^C also sends its signal to the process; default `true` */
+  readonly raises?: boolean | undefined;
 }
 
 /** A question was interrupted by ^C, ^\ or `signal`. */
@@ -71,7 +73,7 @@ export async function askTerminal(question: Question, signal?: AbortSignal): Pro
     const end = await readOnce(question, signal);
     if (end.type === "line") return end.line;
     if (end.signal !== "SIGTSTP") {
-      raise(end.signal);
+      if (question.raises !== false) raise(end.signal);
       throw interruption();
     }
     // Afterwards ssh asks again from the start.

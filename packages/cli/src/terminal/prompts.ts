@@ -4,7 +4,7 @@ import type { InteractiveRequest } from "@postern/auth";
 import type { SshConfigLogin } from "@postern/node";
 import type { UnknownHostKey } from "@postern/tunnel";
 import { SshError, sanitizeText } from "@postern/wire";
-import { askTerminal, hasTerminal, PromptInterrupted } from "./ask-terminal.ts";
+import { askTerminal, hasTerminal, PromptInterrupted, type Question } from "./ask-terminal.ts";
 import { askProgram, askpassUse } from "./askpass.ts";
 import { hostKeyQuestion } from "./host-key-texts.ts";
 
@@ -59,7 +59,7 @@ export interface Prompts {
    * `SSH_ASKPASS_PROMPT=confirm`; without a program the answer is `false`.
    */
   askPermission(text: string): Promise<boolean>;
-  /** Asks for a line, such as the command line of `~C`. */
+  /** Asks for a line, such as the command line of `~C`. ^C only ends the question. */
   line(text: string): Promise<string>;
   /** A new connection begins: no password of it was refused yet. */
   newConnection(): void;
@@ -82,13 +82,13 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
   let last: Promise<unknown> = Promise.resolve();
   let controller = new AbortController();
 
-  const askNow = async (text: string, echo: boolean, signal: AbortSignal): Promise<string> => {
+  const askNow = async ({ text, echo, raises }: Question, signal: AbortSignal): Promise<string> => {
     signal.throwIfAborted();
     if (batchMode) throw new SshError("credentials", "expected no question in batch mode (BatchMode yes)");
     const use = askpassUse(env);
     if (use !== "always" && hasTerminal()) {
       beforeQuestion?.();
-      return await askTerminal({ text, echo }, signal);
+      return await askTerminal({ text, echo, raises }, signal);
     }
     if (use === "never")
       throw new SshError("credentials", "expected a terminal, or SSH_ASKPASS with DISPLAY, to ask for an answer");
@@ -96,9 +96,9 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
     return (await askProgram(text, { env, print, signal })) ?? "";
   };
   /** One question at a time, because there is one terminal. */
-  const ask = (text: string, echo: boolean): Promise<string> => {
+  const ask = (text: string, echo: boolean, raises?: boolean): Promise<string> => {
     const { signal } = controller;
-    const answer = last.then(() => askNow(text, echo, signal));
+    const answer = last.then(() => askNow({ text, echo, raises }, signal));
     last = answer.catch(() => {});
     return answer;
   };
@@ -153,7 +153,7 @@ export function createPrompts(options: PromptsOptions = {}): Prompts {
       const answer = await askProgram(sanitizeText(text, true), { env, hint: "confirm", print });
       return answer === "" || answer?.toLowerCase() === "yes";
     },
-    line: (text) => ask(text, true),
+    line: (text) => ask(text, true, false),
     newConnection() {
       asked.clear();
     },

@@ -20,6 +20,7 @@ import {
   userKey,
   visit,
 } from "../../../../integration/harness/index.ts";
+import { ForwardTable } from "../../src/mux/forward-table.ts";
 import { startMaster } from "../../src/mux/master.ts";
 import { control, type MasterWorld, ssh, startWorld } from "./world.ts";
 
@@ -128,12 +129,16 @@ describe("a master, driven by ssh -O", () => {
 
   it("cancels a forwarding of its own command line", async () => {
     const closed: string[] = [];
-    world.master.addForward(
-      { type: "local", listen: { host: undefined, port: 4000 }, connect: { host: "db", port: 5432 } },
-      { close: async () => void closed.push("db") },
-    );
-    expect(await control(world.path, "-O", "cancel", "-L", "4000:db:5432")).toEqual(good);
+    const forwards = new ForwardTable(async () => ({ close: async () => void closed.push("db") }));
+    const own = await startWorld(sshd, { forwards });
+    await forwards.open({
+      type: "local",
+      listen: { host: undefined, port: 4000 },
+      connect: { host: "db", port: 5432 },
+    });
+    expect(await control(own.path, "-O", "cancel", "-L", "4000:db:5432")).toEqual(good);
     expect(closed).toEqual(["db"]);
+    await own.close();
   });
 
   it("asks the user with ControlMaster ask, and refuses if they do", async () => {
@@ -209,7 +214,7 @@ describe("a control path", () => {
   const context = () => ({
     pid: 1,
     host: "somehost",
-    openForward: async () => ({ close: async () => {} }),
+    forwards: new ForwardTable(async () => ({ close: async () => {} })),
     connection: () => undefined,
     stopped() {},
     exit() {},

@@ -11,6 +11,7 @@ import {
 } from "../../../../integration/harness/index.ts";
 import type { Master, MasterContext, OpenedForward } from "../../src/mux/context.ts";
 import type { MuxEnd, MuxForward } from "../../src/mux/forward.ts";
+import { ForwardTable } from "../../src/mux/forward-table.ts";
 import { startMaster } from "../../src/mux/master.ts";
 
 export interface MasterWorld {
@@ -33,7 +34,7 @@ export async function startWorld(server: SshServer, more: Partial<MasterContext>
   const context: MasterContext = {
     pid: process.pid,
     host: "somehost",
-    openForward: async (forward) => await openForward(tunnel, forward),
+    forwards: new ForwardTable((forward) => openForward(tunnel, forward)),
     connection: () => tunnel.connection,
     stopped: () => void calls.push("stopped"),
     exit: () => void calls.push("exit"),

@@ -27,8 +27,8 @@ import { expand } from "./tokens.ts";
 /** Options of {@link fromSshConfig}. */
 export interface FromSshConfigOptions extends ResolveSshConfigOptions, SshConfigSecrets {
   /**
-   * What `resolveSshConfig` returned for the same host and options. The files are not read again for it, only for jump
-   * hosts, and Match exec does not run again.
+   * The result of `resolveSshConfig` for the same host and options. The files are read again for jump hosts only, and
+   * Match exec does not run again.
    */
   readonly config?: ResolvedSshConfig;
   /** Decides about host keys that are not known, for `StrictHostKeyChecking ask`. Without it they are refused. */
