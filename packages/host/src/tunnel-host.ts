@@ -3,14 +3,17 @@ import { createFingerprint } from "@postern/keys";
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
 import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
 import { Admission, type AdmissionRefusal } from "./admission.ts";
+import { ClientLogin } from "./client-login.ts";
 import type { HostClient } from "./client-view.ts";
 import { HostClientEvent, type HostEvent, type HostEvents, RefusalEvent, TakeoverEvent } from "./events.ts";
 import { clientMemory, HostBudget } from "./host-budget.ts";
-import { Client } from "./host-client.ts";
+import { Client, type ServedClient } from "./host-client.ts";
 import type { HostContext } from "./host-context.ts";
 import { createHostLog, type HostLog } from "./host-log.ts";
 import { encodeHostMetrics, HostCounters } from "./host-metrics.ts";
 import { plainIp } from "./ip.ts";
+import { revokedReason } from "./login-identity.ts";
+import { joinHost } from "./membership.ts";
 import {
   type CheckedHostOptions,
   checkHostOptions,
@@ -60,7 +63,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
 export class TunnelHost extends TypedEventTarget<HostEvents> {
   readonly #context: HostContext;
   readonly #log: HostLog;
-  readonly #clients = new Set<Client>();
+  readonly #clients = new Set<ServedClient>();
   /** The options as given, which `reload` changes, and as checked. */
   #given: TunnelHostOptions;
   #options: CheckedHostOptions;
@@ -158,11 +161,15 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
     }
     const refusal = this.#enter(origin);
     if (refusal !== undefined) return this.#refuse(pipe, refusal, origin);
-    const { emit } = this.#context;
     const client = new Client(this.#nextId++, origin, this.#context);
+    await this.#run(client, () => client.run(pipe));
+  }
+
+  async #run(client: ServedClient, run: () => Promise<SshError | undefined>): Promise<void> {
+    const { emit } = this.#context;
     this.#clients.add(client);
     emit(new HostClientEvent("clientopened", client));
-    const reason = await client.run(pipe);
+    const reason = await run();
     this.#clients.delete(client);
     emit(new HostClientEvent("clientclosed", client, reason));
     if (this.#clients.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve();
@@ -198,19 +205,28 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       this.#log.event(event);
       this.dispatchEvent(event);
     };
-    return {
+    const budget = new HostBudget(() => options().limits);
+    const context: HostContext = {
       get options() {
         return options();
       },
       platform,
       counters,
       emit,
+      budget,
+      ports: {
+        take: ({ account }) => budget.take(account, "forwardings"),
+        giveBack: ({ account }) => budget.giveBack(account, "forwardings"),
+      },
+      join: ({ origin }) => joinHost(origin?.host, context),
+      decider: (client) => new ClientLogin(client, context),
+      urlOf: (forwarding, client) => options().url?.(forwarding, client),
       admission: new Admission(options().limits, platform.random, () => performance.now()),
-      budget: new HostBudget(() => options().limits),
       revocations: new Revocations(platform.sha256),
       takeovers: new Takeovers((client, previous, place) => emit(new TakeoverEvent(client, previous, place))),
       fingerprint: createFingerprint(platform.sha256),
     };
+    return context;
   }
 
   /** Returns why a new connection is refused, or counts it. */
@@ -227,7 +243,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   #dropRevoked(): number {
     let dropped = 0;
     for (const client of this.#clients) {
-      const reason = client.revoked;
+      if (client.login === undefined) continue;
+      const reason = revokedReason(client.account, client.keys, this.#context);
       if (reason === undefined) continue;
       dropped++;
       void client.drop(new SshError("closed", reason));
