@@ -1,4 +1,5 @@
 /** The listening end of a reverse tunnel: an SSH server that forwards ports and nothing else. @module */
+import type { Algorithms } from "@postern/crypto";
 import { createFingerprint } from "@postern/keys";
 import { type BytePipe, checkOptions, TypedEventTarget } from "@postern/ssh";
 import { expectNumber, expectType, SshError, utf8 } from "@postern/wire";
@@ -24,6 +25,7 @@ import {
 import type { Address, HostPlatform } from "./platform.ts";
 import { type Revocation, Revocations } from "./revocations.ts";
 import { Takeovers } from "./takeover.ts";
+import { checkWorkerOptions, type HostWorker, HostWorkers, type PathReservations } from "./workers/host-worker.ts";
 
 /** Options of `serve`. */
 export interface ServeClientOptions {
@@ -51,6 +53,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
   startups: "too many connections that have not logged in",
   startupsPerSource: "too many connections of this source that have not logged in",
   totalMemory: "the memory for all clients is in use",
+  workers: "no worker is running",
   penalties: "this source is refused until the penalty for its earlier failures has passed",
 };
 
@@ -67,6 +70,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   /** The options as given, which `reload` changes, and as checked. */
   #given: TunnelHostOptions;
   #options: CheckedHostOptions;
+  #workers: HostWorkers | undefined;
   readonly #whenEmpty: (() => void)[] = [];
   #nextId = 1;
   /** Number of refused clients that are still connected. */
@@ -131,8 +135,11 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   reload(options: ReloadOptions): void {
     const given = reloadedOptions(this.#given, options);
     const { platform, admission, counters } = this.#context;
-    this.#options = checkHostOptions(given, platform);
+    const checked = checkHostOptions(given, platform);
+    this.#workers?.check(checked);
+    this.#options = checked;
     this.#given = given;
+    this.#workers?.reloaded();
     admission.limits = this.#options.limits;
     counters.reloads++;
     const names = Object.keys(options);
@@ -192,6 +199,38 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   /** `await using host` closes the server at the end of the block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * Prepares the host for workers.
+   *
+   * @param paths reserves their paths of UNIX sockets
+   * @param known the algorithms that they know
+   * @throws SshError `misuse` for options that workers cannot have
+   */
+  protected createWorkers(paths: PathReservations, known: Algorithms): HostWorkers {
+    checkWorkerOptions(this.#options, known);
+    this.#workers = new HostWorkers(this.#context, paths, known);
+    return this.#workers;
+  }
+
+  /**
+   * Serves the client of a socket in a worker. `open` returns the pipe of the socket for a client that is refused. Throws
+   * and resolves as `serve` does; `received` is called once the socket is the worker's.
+   */
+  protected async serveIn(
+    worker: HostWorker | undefined,
+    socket: { readonly handle: unknown; readonly open: () => BytePipe; readonly received: () => void },
+    options: ServeClientOptions,
+  ): Promise<void> {
+    const origin = readOrigin(options);
+    const refusal = worker === undefined ? "workers" : this.#enter(origin);
+    if (refusal !== undefined || worker === undefined) {
+      this.#refuse(socket.open(), refusal ?? "workers", origin);
+      return;
+    }
+    const client = worker.serve(this.#nextId++, origin, socket.handle, socket.received);
+    await this.#run(client, () => client.run());
   }
 
   /** Called by `close`. A subclass that listens for clients overrides it to free its port. */
@@ -271,7 +310,7 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
       pipe.write(utf8("Not allowed at this time\r\n"));
       pipe.close();
     }
-    const limit = refusal === "closing" ? undefined : refusal;
+    const limit = refusal === "closing" || refusal === "workers" ? undefined : refusal;
     this.#context.emit(new RefusalEvent("connection", reasons[refusal], undefined, origin, limit));
   }
 }
