@@ -10,24 +10,11 @@ import { type Acceptance, type HostLoginAttempt, readDecision } from "./authoriz
 import type { HostClient } from "./client-view.ts";
 import { RefusalEvent } from "./events.ts";
 import type { HostContext } from "./host-context.ts";
+import type { LoginDecider } from "./login-decider.ts";
 import type { ProvedKey } from "./login-identity.ts";
 import { expectPassword } from "./password-hash.ts";
-import { type ClientGrants, type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
+import { type Grants, grantsOf, type Permissions, restrict } from "./permissions.ts";
 import { verifyUserCertificate } from "./user-certificate.ts";
-
-/** Decides about the login attempts of one client. */
-export interface LoginDecider {
-  /** The algorithms of the keys of CAs, as this runtime supports them. */
-  authorityKeys: readonly PublicKeyAlgorithm[];
-  /** The method and permissions that were accepted. */
-  readonly accepted: { readonly method: string; readonly grants: ClientGrants } | undefined;
-  /** The keys of all successes, partial ones included. */
-  readonly keys: readonly ProvedKey[];
-  /** Decides about an attempt. Never rejects. */
-  authenticate(attempt: LoginAttempt): Promise<AuthDecision>;
-  /** The reason for a penalty, if the connection ended with an error before login. */
-  offence(error: SshError | undefined): Offence;
-}
 
 /** Passes the attempts of one client to `authorize`, and records what was accepted. */
 export class ClientLogin implements LoginDecider {

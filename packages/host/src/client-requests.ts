@@ -58,6 +58,8 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
   /** Requests run one after the other: replies stay in order, and a cancel finds the forwarding before it. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
+  /** Requests whose reply may have been sent, but not everything that follows it. */
+  #unfinished = 0;
   #proofs = 0;
   #acceptsSessions = true;
   #ended: Promise<void> | undefined;
@@ -235,9 +237,14 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
       request.accept(outcome.reply);
       await outcome.after?.();
     };
-    this.#queue = this.#queue.then(answer).catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       connection.abort(toSshError(error, "protocol", "a request could not be answered"));
-    });
+    };
+    const finished = (): void => {
+      this.#unfinished--;
+    };
+    this.#unfinished++;
+    this.#queue = this.#queue.then(answer).catch(failed).then(finished);
   }
 
   forwardingOpened(forwarding: HostForwarding): void {
@@ -252,7 +259,10 @@ export class ClientRequests implements ForwardingsContext, DirectChannelContext 
       this.#context.emit(new RefusalEvent("channel", "no more sessions", this.#client, this.#client.origin, limit));
       return;
     }
-    const listening = (): string[] => this.forwardings.map(describeForwarding);
+    const describe = (): string[] => this.forwardings.map(describeForwarding);
+    // ssh asks for its ports before its shell.
+    const listening = (): string[] | Promise<string[]> =>
+      this.#unfinished === 0 ? describe() : this.#queue.then(describe);
     const session: Session = acceptSession(open, listening, () => this.#sessions.delete(session));
     this.#sessions.add(session);
   }

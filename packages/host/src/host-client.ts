@@ -2,16 +2,15 @@
 import type { Signer } from "@postern/crypto";
 import { accept, type BytePipe, type PacketTap, type PeerInfo, type SshConnection } from "@postern/ssh";
 import { type Bytes, DisconnectReason, maxTimerMs, quote, SshError, sanitizeText, toSshError } from "@postern/wire";
-import type { LoginDecider } from "./client-login.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { HostForwarding } from "./client-view.ts";
 import { countingPipe, type Traffic } from "./counting-pipe.ts";
 import { LoginEvent, RefusalEvent } from "./events.ts";
 import type { Exceeded } from "./host-budget.ts";
-import type { ClientContext } from "./host-context.ts";
+import type { ClientContext, Membership } from "./host-context.ts";
 import { announceHostKeys } from "./host-keys.ts";
+import type { LoginDecider } from "./login-decider.ts";
 import { describeKey, type HostLogin, type ProvedKey, plainKey } from "./login-identity.ts";
-import type { Membership } from "./membership.ts";
 import type { Address } from "./platform.ts";
 import { prepareForClient } from "./prepare-for-client.ts";
 import type { TakeoverClient } from "./takeover.ts";

@@ -1,12 +1,12 @@
 /** The services of the TunnelHost that the files of a client share. @module */
 import type { Bytes } from "@postern/wire";
-import type { Admission } from "./admission.ts";
-import type { LoginDecider } from "./client-login.ts";
+import type { Admission, Offence } from "./admission.ts";
 import type { HostClient, HostForwarding } from "./client-view.ts";
 import type { HostEvent } from "./events.ts";
 import type { Exceeded, HostBudget } from "./host-budget.ts";
 import type { HostCounters } from "./host-metrics.ts";
-import type { Membership } from "./membership.ts";
+import type { LoginDecider } from "./login-decider.ts";
+import type { ProvedKey } from "./login-identity.ts";
 import type { CheckedHostOptions } from "./options.ts";
 import type { HostPlatform } from "./platform.ts";
 import type { Revocations } from "./revocations.ts";
@@ -32,6 +32,14 @@ export interface ClientContext {
   readonly fingerprint: (publicKey: Bytes) => string;
   /** Counts, logs and dispatches an event. */
   readonly emit: (event: HostEvent) => void;
+}
+
+/** Counts a client, from its first byte to the end of its connection. */
+export interface Membership {
+  /** Counts the client for its user. Returns why it may not stay. */
+  loggedIn(user: string, keys: readonly ProvedKey[]): Exceeded | undefined;
+  /** The connection has ended. A client that did not log in may be punished for an offence. */
+  left(offence: Offence | undefined): void;
 }
 
 /** Counts the ports of each user. */

@@ -8,6 +8,7 @@ export {
   type HostEvents,
   HostForwardingEvent,
   HostVisitorEvent,
+  HostWorkerEvent,
   LoginEvent,
   RefusalEvent,
   TakeoverEvent,

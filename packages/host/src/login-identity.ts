@@ -2,7 +2,6 @@
 import type { Certificate } from "@postern/crypto";
 import type { AlgorithmNames } from "@postern/ssh";
 import { type Bytes, sanitizeText } from "@postern/wire";
-import type { HostContext } from "./host-context.ts";
 
 /** The certificate that a client logged in with. */
 export interface LoginCertificate {
@@ -31,19 +30,6 @@ export interface HostLogin {
 export interface ProvedKey {
   readonly publicKey: Bytes;
   readonly certificate: Certificate | undefined;
-}
-
-/** Returns why a client may not stay, or `undefined`: its user or one of its keys is revoked. */
-export function revokedReason(
-  user: string,
-  keys: readonly ProvedKey[],
-  { revocations, options }: Pick<HostContext, "revocations" | "options">,
-): string | undefined {
-  for (const key of keys) {
-    const reason = revocations.keyReason(key) ?? options.revokedKeys?.reason(key.publicKey);
-    if (reason !== undefined) return reason;
-  }
-  return revocations.userReason(user);
 }
 
 /** Returns the plain key of a login: the certified key if it was a certificate. */

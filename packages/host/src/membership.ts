@@ -1,16 +1,7 @@
 /** The place of one client among all: its startup, its memory, and the connection that counts for its user. @module */
-import type { Offence } from "./admission.ts";
 import { clientMemory, type Exceeded } from "./host-budget.ts";
-import type { HostContext } from "./host-context.ts";
-import { type ProvedKey, revokedReason } from "./login-identity.ts";
-
-/** Counts a client, from its first byte to the end of its connection. */
-export interface Membership {
-  /** Counts the client for its user. Returns why it may not stay. */
-  loggedIn(user: string, keys: readonly ProvedKey[]): Exceeded | undefined;
-  /** The connection has ended. A client that did not log in may be punished for an offence. */
-  left(offence: Offence | undefined): void;
-}
+import type { HostContext, Membership } from "./host-context.ts";
+import type { ProvedKey } from "./login-identity.ts";
 
 /** Returns the membership of an admitted client. */
 export function joinHost(host: string | undefined, context: HostContext): Membership {
@@ -45,4 +36,17 @@ export function joinHost(host: string | undefined, context: HostContext): Member
       if (counted !== undefined) budget.giveBack(counted, "connections");
     },
   };
+}
+
+/** Returns why a client may not stay, or `undefined`: its user or one of its keys is revoked. */
+export function revokedReason(
+  user: string,
+  keys: readonly ProvedKey[],
+  { revocations, options }: Pick<HostContext, "revocations" | "options">,
+): string | undefined {
+  for (const key of keys) {
+    const reason = revocations.keyReason(key) ?? options.revokedKeys?.reason(key.publicKey);
+    if (reason !== undefined) return reason;
+  }
+  return revocations.userReason(user);
 }

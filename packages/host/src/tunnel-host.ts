@@ -13,8 +13,7 @@ import type { HostContext } from "./host-context.ts";
 import { createHostLog, type HostLog } from "./host-log.ts";
 import { encodeHostMetrics, HostCounters } from "./host-metrics.ts";
 import { plainIp } from "./ip.ts";
-import { revokedReason } from "./login-identity.ts";
-import { joinHost } from "./membership.ts";
+import { joinHost, revokedReason } from "./membership.ts";
 import {
   type CheckedHostOptions,
   checkHostOptions,
@@ -61,7 +60,7 @@ const reasons: Readonly<Record<AdmissionRefusal, string>> = {
  * An SSH server for reverse tunnels, over any byte pipe.
  *
  * Events ({@link HostEvents}): `clientopened`, `clientclosed`, `login`, `refusal`, `forwardingopened`,
- * `forwardingclosed`, `visitor`, `takeover`. No listener is required.
+ * `forwardingclosed`, `visitor`, `takeover`, `workerclosed`. No listener is required.
  */
 export class TunnelHost extends TypedEventTarget<HostEvents> {
   readonly #context: HostContext;
@@ -215,8 +214,8 @@ export class TunnelHost extends TypedEventTarget<HostEvents> {
   }
 
   /**
-   * Serves the client of a socket in a worker. `open` returns the pipe of the socket for a client that is refused. Throws
-   * and resolves as `serve` does; `received` is called once the socket is the worker's.
+   * Serves the client of a socket in a worker. `open` returns the pipe of the socket for a client that is refused.
+   * Throws and resolves as `serve` does. `received` is called once the socket is the worker's.
    */
   protected async serveIn(
     worker: HostWorker | undefined,

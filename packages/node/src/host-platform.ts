@@ -102,8 +102,7 @@ async function listenOnce(
   }
 }
 
-/** The address that a socket came from. */
-export function originOf({ remoteAddress = "", remotePort = 0 }: Socket): Address {
+function originOf({ remoteAddress = "", remotePort = 0 }: Socket): Address {
   return { host: remoteAddress, port: remotePort };
 }
 

@@ -12,7 +12,7 @@ const lingerMs = 60_000;
 const ignored = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Makes this process a worker of a TunnelHost: it serves the clients that the host passes to it, and ends with the host.
+ * Makes this process a worker of a TunnelHost, which serves the clients that the host passes to it and ends with it.
  * Only a program that `workers.command` names calls this function.
  *
  * @throws SshError `misuse` if a TunnelHost has not started this process

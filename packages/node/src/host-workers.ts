@@ -1,4 +1,4 @@
-/** The worker processes of a TunnelHost: they are started, get the sockets of clients, and are replaced if they end. @module */
+/** The worker processes of a TunnelHost: started, given the sockets of clients, and replaced when they end. @module */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
@@ -13,8 +13,8 @@ export interface HostWorkersOptions {
   /** Number of processes. `auto`: as many as the cores that this process may use. */
   readonly count: number | "auto";
   /**
-   * Arguments of `process.execPath` for a program that calls {@link runHostWorker}. Default: one in this package. Needed
-   * if your program is bundled into one file.
+   * Arguments of `process.execPath` for a program that calls {@link runHostWorker}. Default: one in this package.
+   * Needed if your program is bundled into one file.
    */
   readonly command?: readonly string[];
 }
@@ -39,15 +39,19 @@ interface Process {
 }
 
 /** Returns the number of processes and their command. @throws SshError `misuse` */
-export function readWorkers(given: number | "auto" | HostWorkersOptions): Required<HostWorkersOptions> & {
+export function readWorkers(given: number | "auto" | HostWorkersOptions): {
   readonly count: number;
+  readonly command: readonly string[];
 } {
   const options = typeof given === "object" ? given : { count: given };
   checkOptions("workers", options, ["count", "command"]);
   const count = options.count === "auto" ? availableParallelism() : options.count;
   expectNumber("workers", count, 1);
   if (!Number.isInteger(count) || count > maxWorkers) {
-    throw new SshError("misuse", `expected workers to be "auto" or from 1 to ${maxWorkers}, got ${describeType(count)} ${count}`);
+    throw new SshError(
+      "misuse",
+      `expected workers to be "auto" or from 1 to ${maxWorkers}, got ${describeType(count)} ${count}`,
+    );
   }
   const { versions } = process;
   // Passing a socket to another process cannot be tested without one.
@@ -134,9 +138,10 @@ export class WorkerPool {
       if (hasEnded) return;
       hasEnded = true;
       this.#processes.delete(started);
-      this.#workers.remove(worker, `the worker process ended: ${reason}`);
       for (const socket of passing) socket.destroy();
-      if (!this.#isClosed) this.#restart(performance.now() - started.startedAt);
+      if (this.#isClosed) return;
+      this.#workers.remove(worker, child.pid, reason);
+      this.#restart(performance.now() - started.startedAt);
     };
     child.on("message", (message) => worker.receive(message));
     child.once("error", ({ message }) => ended(message));
@@ -185,6 +190,8 @@ function ownCommand(): readonly string[] {
     throw new SshError("misuse", "expected workers.command, because this program is bundled", { cause });
   }
   const program = `import(${JSON.stringify(pathToFileURL(module).href)}).then((module) => module.runHostWorker())`;
-  const execArgv = process.execArgv.filter((arg, index, all) => !ownOptions.test(arg) && !/^-[ep]+$/.test(all[index - 1] ?? ""));
+  const execArgv = process.execArgv.filter(
+    (arg, index, all) => !ownOptions.test(arg) && !/^(?:-[ep]+|--eval|--print)$/.test(all[index - 1] ?? ""),
+  );
   return [...execArgv, "--eval", program];
 }

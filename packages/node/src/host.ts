@@ -1,7 +1,7 @@
 /** TunnelHost on Node.js, with TCP ports. @module */
 import type { Socket } from "node:net";
 import { type CloseOptions, TunnelHost as PortableHost, type TunnelHostOptions } from "@postern/host";
-import { hostPlatform, knownAlgorithms, originOf } from "./host-platform.ts";
+import { hostPlatform, knownAlgorithms } from "./host-platform.ts";
 import { pathReservations } from "./host-sockets.ts";
 import { type HostWorkersOptions, readWorkers, WorkerPool } from "./host-workers.ts";
 import { type Listener, listen } from "./listener.ts";
@@ -77,10 +77,12 @@ export class TunnelHost extends PortableHost {
    * Never rejects. The socket must be paused, as `pauseOnConnect` of `node:net` makes it.
    *
    * @example
-   * createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => void host.serveSocket(socket)).listen(2222);
+   * const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+   * server.on("connection", (socket) => void host.serveSocket(socket));
+   * server.listen(2222);
    */
   async serveSocket(socket: Socket): Promise<void> {
-    const origin = originOf(socket);
+    const origin = { host: socket.remoteAddress, port: socket.remotePort };
     if (this.#pool === undefined) {
       await this.serve(socketPipe(socket), { origin });
       return;
@@ -105,7 +107,7 @@ export class TunnelHost extends PortableHost {
     );
   }
 
-  /** The IDs of the worker processes that run. */
+  /** The IDs of the worker processes that run; none without the option `workers`. */
   get workerPids(): readonly number[] {
     return this.#pool?.pids ?? [];
   }

@@ -50,6 +50,7 @@ export {
   type HostLogin,
   type HostLoginAttempt,
   HostVisitorEvent,
+  HostWorkerEvent,
   healthHandler,
   type KeyUse,
   type LimitName,

@@ -2,6 +2,7 @@
 import type { Algorithms, Signer } from "@postern/crypto";
 import { setRef } from "@postern/ssh";
 import { type Bytes, SshError, toHex } from "@postern/wire";
+import { HostWorkerEvent } from "../events.ts";
 import type { HostContext } from "../host-context.ts";
 import type { CheckedHostOptions } from "../options.ts";
 import type { Address } from "../platform.ts";
@@ -31,7 +32,7 @@ export class HostWorker {
   readonly clients: Map<number, RemoteClient> = new Map();
   readonly #context: WorkersContext;
   readonly #link: Link<WorkerFunctions, PrimaryFunctions>;
-  /** What the worker has reported, by user. */
+  /** The usage that the worker has reported, by user. */
   readonly #usage = new Map<string, { readonly memory: number; readonly channels: number }>();
   #memory = 0;
   /** Number of logged-in clients by user. */
@@ -224,9 +225,11 @@ export class HostWorkers {
     return worker;
   }
 
-  remove(worker: HostWorker, reason: string): void {
+  /** A worker process has ended, and its clients with it. */
+  remove(worker: HostWorker, pid: number | undefined, reason: string): void {
     this.#all.delete(worker);
-    worker.ended(reason);
+    this.#host.emit(new HostWorkerEvent(pid, reason));
+    worker.ended(`the worker process ended: ${reason}`);
   }
 
   /** @throws SshError `misuse` for options that workers cannot have */

@@ -12,8 +12,7 @@ export interface PassedError {
   readonly reason: number | undefined;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the parameters differ from function to function
-type Functions = { readonly [Name: string]: (...args: any[]) => unknown };
+type Functions = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 
 /** A message. Values of peers are only in `args`, `value` and `error`. */
 type Message =
@@ -32,7 +31,7 @@ export class Link<Theirs extends object, Ours extends object> {
 
   constructor(send: SendMessage, functions: Ours) {
     this.#send = send;
-    this.#functions = functions as Functions;
+    this.#functions = functions as unknown as Functions;
   }
 
   /** Calls a function. @throws SshError `closed` if the other process has ended; the error that the function threw */
@@ -48,7 +47,7 @@ export class Link<Theirs extends object, Ours extends object> {
     return (await answer.promise) as never;
   }
 
-  /** Calls a function whose result nobody waits for. `handle` becomes its last argument. */
+  /** Calls a function without waiting for its result. `handle` becomes its last argument. */
   notify<Name extends keyof Theirs & string>(
     name: Name,
     args: Theirs[Name] extends (...args: infer Args) => unknown ? Partial<Args> : never,
